@@ -1,0 +1,27 @@
+"""Compute and validate ranking losses on files.
+
+The Python interface is loaded when it is first used, so that `mrl --version` and `mrl --help` import neither NumPy nor
+pyarrow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mrl_cli.api import MarginRankingLoss, margin_ranking_loss, margin_ranking_loss_grad
+
+__version__ = "0.1.0"
+__all__ = ["MarginRankingLoss", "__version__", "margin_ranking_loss", "margin_ranking_loss_grad"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("mrl_cli.api"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

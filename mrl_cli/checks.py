@@ -1,0 +1,123 @@
+"""The input contract: what a score and a label must be, checked batch by batch.
+
+`passes` is quick and only ever errs towards suspicion; `examine` names each problem. Kinds of problems found by readers
+(cells that are no numbers, ragged rows) are named here too, so that every kind has its words in one place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.model import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Labels, PairBatch, Plan, ProblemCount, Totals
+
+# Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
+EXACT_INTEGER_LIMIT = 2.0**53
+
+LABEL_KINDS: dict[Labels, str] = {"pm1": "label not ±1", "01": "label not 0 or 1", "any": "label not finite"}
+NOT_A_NUMBER = "not a number"
+MISSING = "missing value"
+NAN = "NaN"
+INFINITE = "infinite"
+INEXACT = "integer not exact as a double"
+RAGGED = "wrong number of fields"
+ENCODING = "not in the encoding"
+NOT_AN_OBJECT = "not one JSON object"
+DUPLICATE_KEY = "key given twice"
+
+_ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0)}
+
+
+def passes(x1: NDArray[np.float64], x2: NDArray[np.float64], y: NDArray[Any] | None, plan: Plan) -> bool:
+    """Tell whether every pair is certainly fine: scores finite and within ±2**53, labels within the rule.
+
+    False asks for `examine`; it does not say that anything is wrong.
+    """
+    return _ordinary(x1) and _ordinary(x2) and (y is None or bool(_label_fits(y, plan).all()))
+
+
+def _ordinary(values: NDArray[Any]) -> bool:
+    # NaN makes min and max NaN, and every comparison with NaN is false.
+    return bool(values.min() >= -EXACT_INTEGER_LIMIT and values.max() <= EXACT_INTEGER_LIMIT)
+
+
+def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
+    if plan.labels == "any":
+        return np.isfinite(y)
+    first, second = _ALLOWED[plan.labels]
+    fits: NDArray[np.bool_] = (y == first) | (y == second)
+    return fits | (y == 0) if plan.on_tie == "drop" and plan.labels == "pm1" else fits
+
+
+def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> tuple[NDArray[np.bool_], list[Problem]]:
+    """Return which pairs of the batch are fine, shape (n,), and the problems of the others in row order."""
+    found: list[tuple[int, int, Problem]] = []
+    fine = np.ones(batch.x1.size, dtype=bool)
+    for place, (column, values) in enumerate(((plan.columns.x1, batch.x1), (plan.columns.x2, batch.x2))):
+        for index in np.flatnonzero(~_finite_as(values, plan)):
+            kind = NAN if np.isnan(values[index]) else INFINITE
+            found.append((index, place, _problem(kind, batch, rows[index], column, values[index])))
+    if batch.y is not None:
+        for index in np.flatnonzero(~_label_fits(batch.y, plan)):
+            kind = NAN if np.isnan(batch.y[index]) else LABEL_KINDS[plan.labels]
+            found.append((index, 2, _problem(kind, batch, rows[index], plan.columns.y, batch.y[index])))
+    for index, _, _ in found:
+        fine[index] = False
+    return fine, [problem for _, _, problem in sorted(found, key=lambda item: item[:2])]
+
+
+def _finite_as(values: NDArray[np.float64], plan: Plan) -> NDArray[np.bool_]:
+    with np.errstate(over="ignore"):
+        return np.isfinite(values.astype(plan.dtype, copy=False))
+
+
+def _problem(kind: str, batch: PairBatch, row: int, column: str | None, value: Any) -> Problem:
+    number = value.item()
+    shown = str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+    return Problem(kind, batch.file, row, column, shown, batch.row_word)
+
+
+def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
+    """Return what a user with these problems most probably has to do."""
+    label = problems.get(LABEL_KINDS["pm1"])
+    if label is not None and all(problem.value in {"0", "False"} for problem in label.first):
+        return "labels are 0 and 1 here? use --labels 01; 0 means no preference? use --on-tie drop"
+    label = problems.get(LABEL_KINDS["01"])
+    if label is not None and all(problem.value == "-1" for problem in label.first):
+        return "labels are 1 and -1 here? leave out --labels 01"
+    if label is not None or LABEL_KINDS["pm1"] in problems:
+        return "y is a real number here? use --labels any"
+    if any("," in p.value for p in _first(problems, NOT_A_NUMBER, RAGGED)) and plan.dialect.decimal == ".":
+        return "decimal commas? use --decimal ,"
+    if ENCODING in problems:
+        return "name the file's encoding with --encoding, e.g. --encoding latin-1"
+    return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"
+
+
+def _first(problems: Mapping[str, ProblemCount], *kinds: str) -> Iterable[Problem]:
+    return (problem for kind in kinds if kind in problems for problem in problems[kind].first)
+
+
+def described_problems(totals: Totals, place: str, *, is_one_file: bool) -> str:
+    """Return the lines that tell of problems: how many, of which kinds, and the first few of each."""
+    count = sum(kind.count for kind in totals.problems.values())
+    lines = [f"{count:,} {'problem' if count == 1 else 'problems'} in {place} ({totals.rows:,} rows)"]
+    width = max(map(len, totals.problems))
+    for kind, found in sorted(totals.problems.items(), key=lambda item: -item[1].count):
+        shown = "   ".join(_described(problem, with_file=not is_one_file) for problem in found.first)
+        lines.append(f"  {kind:<{width}}  {found.count:>6,}   {shown}")
+    return "\n".join(lines)
+
+
+def _described(problem: Problem, *, with_file: bool) -> str:
+    where = f"{problem.file} " if with_file else ""
+    what = f"{problem.column} is {problem.value}" if problem.column is not None else problem.value
+    return f"{where}{problem.row_word} {problem.row}: {what}"

@@ -1,0 +1,132 @@
+"""The command `mrl`: which commands there are, and how every error becomes a message and an exit code.
+
+Commands live in `commands/`, one module each, and are imported only when they run; with them only the modules here may
+print or exit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from mrl_cli import __version__
+from mrl_cli.errors import MrlError, harmless
+
+COMMANDS = {
+    "compute": "The loss of the pairs in files, with counts and ranking statistics.",
+    "losses": "The losses: formula, parameters, source.",
+    "completion": "Print the completion script of a shell.",
+}
+INTERRUPTED, READER_GONE, MACHINE_FAILED, BUG = 130, 141, 4, 70
+ISSUES = "https://github.com/mrl-cli/mrl-cli/issues"
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for, and ends every run with its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order a newcomer wants them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"mrl_cli.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what goes wrong in it is told here, before click's own handling can rename it."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except (BrokenPipeError, KeyboardInterrupt, MemoryError, OSError, MrlError) as error:
+            raise SystemExit(told(error)) from None
+        except (click.exceptions.Exit, click.ClickException, SystemExit):
+            raise
+        except Exception as error:
+            raise SystemExit(told_bug(error)) from None
+        return code
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MRL", "max_content_width": 100},
+    epilog="Example: mrl compute pairs.csv --margin 0.5",
+)
+@click.version_option(__version__, "-V", "--version", message="mrl %(version)s")
+def group() -> None:
+    """Compute and validate ranking losses on files of scores.
+
+    A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes: 0 done,
+    1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
+    """
+
+
+def told(error: BaseException) -> int:
+    """Tell the user of an expected error; return its exit code."""
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return READER_GONE
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, MrlError):
+        _say(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _say("out of memory", "use fewer --jobs")
+        return MACHINE_FAILED
+    _silence_stdout()
+    name = getattr(error, "filename", None)
+    _say(f"{getattr(error, 'strerror', None) or error}" + (f": {harmless(name, 200)}" if name else ""), None)
+    return MACHINE_FAILED
+
+
+def told_bug(error: BaseException) -> int:
+    """Tell the user of an error nobody expected: one line, or the traceback under MRL_DEBUG=1."""
+    if os.environ.get("MRL_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    _say(
+        f"a bug in mrl {__version__}: {type(error).__name__}: {harmless(error, 200)}",
+        f"please report it at {ISSUES}; MRL_DEBUG=1 shows the traceback",
+    )
+    return BUG
+
+
+def _say(message: str, hint: str | None) -> None:
+    click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush of stdout go nowhere, for it would fail and say so."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run `mrl` with the arguments (default: the process's) and exit."""
+    # NumPy's BLAS starts threads when it is imported; nothing here uses them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        code = group.main(args=arguments, prog_name="mrl", standalone_mode=False)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        _say(error.format_message(), f"{context.command_path} --help" if context is not None else None)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""The commands of `mrl`, one module each; each module's `command` is its click command."""

@@ -1,0 +1,19 @@
+"""`mrl completion`: the script that makes a shell complete mrl's commands and options."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("completion", epilog='Example: eval "$(mrl completion bash)"')
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of SHELL; put it where the shell reads it at start."""
+    from click.shell_completion import get_completion_class
+
+    completion = get_completion_class(shell)
+    if completion is None:
+        msg = f"no completion for {shell}"
+        raise click.UsageError(msg)
+    click.echo(completion(ctx.find_root().command, {}, "mrl", "_MRL_COMPLETE").source())

@@ -1,0 +1,73 @@
+"""`--fail-if`: conditions on a report, like value>0.5 or accuracy<0.7."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from mrl_cli.errors import UsageError, closest, harmless
+from mrl_cli.model import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+NUMBERS = tuple(field.name for field in fields(Report) if field.type in ("int", "float", "float | None"))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A key of the report, a comparison, and a number."""
+
+    key: str
+    comparison: str
+    number: float
+
+    def holds(self, report: Report) -> bool:
+        """Tell whether the condition holds. An undefined value (NaN) cannot pass a gate, so it holds for that too."""
+        found = self._found(report)
+        return math.isnan(found) or _OPERATORS[self.comparison](found, self.number)
+
+    def told(self, report: Report) -> str:
+        """Say what was found and what it was held against."""
+        return f"{self.key} is {self._found(report)!r}, and {self.key}{self.comparison}{self.number:g} fails the run"
+
+    def _found(self, report: Report) -> float:
+        found = getattr(report, self.key)
+        return math.nan if found is None else float(found)
+
+
+def parsed_conditions(expressions: Iterable[str]) -> list[Condition]:
+    """Return the conditions that expressions say. Raises UsageError for what is none."""
+    return [_parsed(expression) for expression in expressions]
+
+
+def _parsed(expression: str) -> Condition:
+    match = _CONDITION.fullmatch(expression)
+    if match is None:
+        msg = f"--fail-if {harmless(expression)!r} is not KEY<NUMBER or the like"
+        raise UsageError(msg, hint="for example --fail-if 'value>0.5'")
+    key, comparison, text = match.groups()
+    if key not in NUMBERS:
+        near = closest(key, NUMBERS)
+        msg = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(NUMBERS)}"
+        raise UsageError(msg, hint=f"did you mean {near}?" if near else None)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        msg = f"--fail-if {harmless(expression)!r}: {harmless(text)!r} is not a number"
+        raise UsageError(msg)
+    return Condition(key, comparison, number)

@@ -1,0 +1,120 @@
+"""Engines: from sources and a plan to measured parts, in input order. `ENGINES` is where one is entered.
+
+An engine maps `measured_part` over shards. Because totals merge exactly, engines cannot disagree; what an engine chooses
+is only who computes which shard.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import SuspectShardError, UnsplittableTextError
+from mrl_cli.measure import Measured, measure
+from mrl_cli.model import PairBatch, Totals
+from mrl_cli.readers import reader_of, shards_of
+
+if TYPE_CHECKING:
+    from mrl_cli.model import Plan, Problem
+    from mrl_cli.readers import Shard, Source
+
+# Makes of a measured batch what the output wants of it, in the worker, so that formatting uses all cores too.
+Encode = Callable[[Measured, PairBatch], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of a shard: its totals, all its problems, and its encoded per-pair rows in order."""
+
+    shard: Shard
+    totals: Totals
+    problems: list[Problem]
+    encoded: list[Any]
+
+
+Engine = Callable[["Sequence[Source]", "Plan", int, "Encode | None"], Iterator[Part]]
+
+
+def measured_part(shard: Shard, plan: Plan, encode: Encode | None) -> Part:
+    """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name."""
+    reader = reader_of(shard)
+    try:
+        return _measured(shard, reader.batches(shard, plan), plan, encode)
+    except SuspectShardError:
+        return _measured(shard, reader.careful_batches(shard, plan), plan, encode)
+
+
+def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: Encode | None) -> Part:
+    totals = Totals()
+    problems: list[Problem] = []
+    encoded: list[Any] = []
+    for batch in batches:
+        found = measure(batch, plan)
+        totals += found.totals
+        problems += found.problems
+        if encode is not None:
+            encoded.append(encode(found, batch))
+    return Part(shard, totals, problems, encoded)
+
+
+def local(sources: Sequence[Source], plan: Plan, jobs: int, encode: Encode | None) -> Iterator[Part]:
+    """Yield the parts of all sources in input order, computed by `jobs` threads of this process.
+
+    pyarrow and NumPy release the interpreter while they work. Few shards are under way at a time, so memory stays flat.
+    """
+    resume_at: Shard | None = None
+    while True:
+        shards = shards_of(sources, plan, resume_at)
+        first = list(islice(shards, 2))
+        run = _in_turn if jobs == 1 or len(first) < 2 else _threaded
+        resume_at = yield from run(chain(first, shards), plan, jobs, encode)
+        if resume_at is None:
+            return
+        # A quote turned up in a text that was being split: all before that shard stands, the rest of it is one stream.
+
+
+Run = Generator[Part, None, "Shard | None"]
+
+
+def _in_turn(shards: Iterator[Shard], plan: Plan, jobs: int, encode: Encode | None) -> Run:
+    """Yield parts in order; return the shard at which a text proved unsplittable, or None."""
+    del jobs
+    for shard in shards:
+        try:
+            part = measured_part(shard, plan, encode)
+        except UnsplittableTextError:
+            return shard
+        yield part
+    return None
+
+
+def _threaded(shards: Iterator[Shard], plan: Plan, jobs: int, encode: Encode | None) -> Run:
+    """As `_in_turn`, with threads."""
+    from concurrent.futures import ThreadPoolExecutor  # a small file never needs it
+
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mrl")
+    under_way: deque[tuple[Shard, Any]] = deque()
+    try:
+        for shard in shards:
+            under_way.append((shard, pool.submit(measured_part, shard, plan, encode)))
+            if len(under_way) > jobs + 2:
+                yield from _first_done(under_way)
+        while under_way:
+            yield from _first_done(under_way)
+    except UnsplittableTextError:
+        return under_way[0][0]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return None
+
+
+def _first_done(under_way: deque[tuple[Shard, Any]]) -> Iterator[Part]:
+    part = under_way[0][1].result()
+    under_way.popleft()
+    yield part
+
+
+ENGINES: dict[str, Engine] = {"local": local}

@@ -1,0 +1,147 @@
+r"""Exact sums of doubles, that can be merged.
+
+A finite double is an integer multiple of 2**-1074, so a sum of doubles is one too: `ExactSum` holds that integer (and
+counts what is not finite). Adding integers is exact and associative, hence a sum does not depend on the order of its
+terms, on how they were split, or on who added them; rounding happens once, when the float is asked for.
+
+The integer is reached cheaply by error-free extraction: Rump, Ogita and Oishi, "Accurate Floating-Point Summation Part
+I: Faithful Rounding", SIAM J. Sci. Comput. 31 (2008); the same step is the base of Demmel and Nguyen, "Parallel
+Reproducible Summation", IEEE Trans. Comput. 64 (2015). For n values of magnitude below 2**e and
+sigma = 2**(e + ceil(log2(n + 2))), each q = (v + sigma) - sigma is v rounded to a multiple of 2**-53 sigma, and all the
+q together stay below sigma: so they add up without rounding in any order, in whatever way NumPy adds. v - q is exact
+and at most 2**-53 sigma: the step is repeated on it until nothing is left, twice for ordinary data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCK_VALUES = 16384  # 128 KiB of doubles: a block and its two buffers stay in a core's second-level cache
+UNIT_EXPONENT = 1074  # every finite double is an integer multiple of 2**-1074, the smallest subnormal
+LARGEST_SIGMA_EXPONENT = 1023  # 2**1024 is no double
+HUGE = 2.0**900  # blocks that need a sigma beyond the doubles add what is larger than this scaled down
+HUGE_SCALE_EXPONENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ExactSum:
+    """A sum of doubles, unrounded. `ExactSum()` is the sum of nothing, the identity of `+`.
+
+    `units` is the finite part in multiples of 2**-1074; the other fields count the terms that are not finite.
+
+    >>> float(ExactSum.of(np.array([1e16, 1.0, -1e16])))
+    1.0
+    >>> ExactSum.of(np.array([0.1, 0.2])) + ExactSum.of(np.array([0.3])) == ExactSum.of(np.array([0.3, 0.2, 0.1]))
+    True
+    """
+
+    units: int = 0
+    positive_infinities: int = 0
+    negative_infinities: int = 0
+    nans: int = 0
+
+    def __add__(self, other: ExactSum) -> ExactSum:
+        return ExactSum(
+            self.units + other.units,
+            self.positive_infinities + other.positive_infinities,
+            self.negative_infinities + other.negative_infinities,
+            self.nans + other.nans,
+        )
+
+    def __float__(self) -> float:
+        """Return the sum, rounded once to the nearest double (ties to even): what `math.fsum` returns.
+
+        Beyond the largest double the result is an infinity, as IEEE 754 rounds it, where `math.fsum` raises. NaN when
+        a term is NaN or infinities of both signs meet.
+        """
+        if self.nans or (self.positive_infinities and self.negative_infinities):
+            return math.nan
+        if self.positive_infinities or self.negative_infinities:
+            return math.inf if self.positive_infinities else -math.inf
+        try:
+            return self.units / (1 << UNIT_EXPONENT)  # Python divides integers with one correct rounding
+        except OverflowError:
+            return math.inf if self.units > 0 else -math.inf
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> ExactSum:
+        """Return the exact sum of `values`: any shape, float64 or a narrower float; not changed."""
+        flat = np.asarray(values).reshape(-1)
+        accumulator = ExactAccumulator()
+        for start in range(0, flat.size, BLOCK_VALUES):
+            block = flat[start : start + BLOCK_VALUES]
+            accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
+        return accumulator.total
+
+
+class ExactAccumulator:
+    """Adds blocks of at most `BLOCK_VALUES` values to an `ExactSum`, in buffers that are allocated once."""
+
+    def __init__(self) -> None:
+        self.total = ExactSum()
+        self._quotient = np.empty(BLOCK_VALUES)
+        self._rest = np.empty(BLOCK_VALUES)
+
+    def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
+        """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
+        values = block.astype(np.float64, copy=False)
+        with np.errstate(all="ignore"):
+            if math.isfinite(lowest) and math.isfinite(highest):
+                units = _units_of_block(values, max(highest, -lowest), self._quotient, self._rest)
+                self.total += ExactSum(units)
+                return
+            finite = values[np.isfinite(values)]
+            self.total += ExactSum(
+                _units_of_block(finite, float(np.abs(finite).max(initial=0.0)), self._quotient, self._rest),
+                int(np.count_nonzero(values == math.inf)),
+                int(np.count_nonzero(values == -math.inf)),
+                int(np.count_nonzero(np.isnan(values))),
+            )
+
+
+def _units_of_block(
+    block: NDArray[np.float64], largest: float, quotient: NDArray[np.float64], rest: NDArray[np.float64]
+) -> int:
+    """Return the sum of a finite block in units of 2**-1074; the two buffers are at least as long and overwritten."""
+    if largest == 0:
+        return 0
+    size_bits = (block.size + 1).bit_length()  # ceil(log2(n + 2))
+    sigma_exponent = math.frexp(largest)[1] + size_bits
+    if sigma_exponent > LARGEST_SIGMA_EXPONENT:
+        return _units_of_huge_block(block, quotient, rest)
+    quotient, rest = quotient[: block.size], rest[: block.size]
+    units = 0
+    while True:
+        # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
+        sigma = math.ldexp(1.0, sigma_exponent)
+        np.add(block, sigma, out=quotient)
+        np.subtract(quotient, sigma, out=quotient)
+        units += _units(float(quotient.sum()))
+        np.subtract(block, quotient, out=rest)
+        if not rest.any():
+            return units
+        block = rest
+        sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma
+
+
+def _units_of_huge_block(
+    block: NDArray[np.float64], quotient: NDArray[np.float64], rest: NDArray[np.float64]
+) -> int:
+    """As `_units_of_block`, for values so large that sigma would overflow: those are scaled down, exactly."""
+    is_huge = np.abs(block) >= HUGE
+    scaled = block[is_huge] * 2.0**-HUGE_SCALE_EXPONENT
+    ordinary = block[~is_huge]
+    units = _units_of_block(scaled, float(np.abs(scaled).max(initial=0.0)), quotient, rest) << HUGE_SCALE_EXPONENT
+    return units + _units_of_block(ordinary, float(np.abs(ordinary).max(initial=0.0)), quotient, rest)
+
+
+def _units(value: float) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    return numerator << (UNIT_EXPONENT + 1 - denominator.bit_length())

@@ -1,0 +1,203 @@
+"""The records that every room speaks: what to do (Plan), what was read (PairBatch, Problem), what came out (Totals,
+Report).
+
+All are frozen. This room computes nothing but merges of its own records and imports no NumPy at run time, so that the
+command line can speak it before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mrl_cli.exact import ExactSum
+
+Labels = Literal["pm1", "01", "any"]
+Reduction = Literal["mean", "sum", "none"]
+DType = Literal["float64", "float32"]
+
+FIRST_PROBLEMS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names of the columns that hold the pairs; `y` is None when every pair has one constant label."""
+
+    x1: str = "x1"
+    x2: str = "x2"
+    y: str | None = "y"
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names to read, in the order x1, x2, y."""
+        return (self.x1, self.x2) if self.y is None else (self.x1, self.x2, self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a text file is written, where its suffix and header line do not say it.
+
+    `delimiter` None: found from the header line. `encoding` None: UTF-8, or what a byte order mark says.
+    `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called "1", "2", …
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: str = "."
+    null_values: tuple[str, ...] = ()
+    header: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides a result, validated."""
+
+    columns: Columns = Columns()
+    y_const: int | None = None
+    labels: Labels = "pm1"
+    on_tie: Literal["error", "drop"] = "error"
+    loss: str = "margin_ranking"
+    margin: float = 0.0
+    reduction: Reduction = "mean"
+    dtype: DType = "float64"
+    on_error: Literal["fail", "skip"] = "fail"
+    dialect: Dialect = Dialect()
+    keep_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing in the data that allows no trustworthy number.
+
+    `row` is the physical line number in a text file and the 1-based row elsewhere; `column` is None when the whole row
+    is at fault; `value` is what stands there, as text.
+    """
+
+    kind: str
+    file: str
+    row: int
+    column: str | None
+    value: str
+    row_word: str = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCount:
+    """How many problems of one kind there are, and the first few of them."""
+
+    count: int = 0
+    first: tuple[Problem, ...] = ()
+
+    def __add__(self, other: ProblemCount) -> ProblemCount:
+        return ProblemCount(self.count + other.count, (self.first + other.first)[:FIRST_PROBLEMS_SHOWN])
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Pairs as a reader hands them on: `x1`, `x2` float64 of shape (n,); `y` of shape (n,) and any real dtype, or None.
+
+    `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file` calls a row.
+    `problems` are what the reader itself found in the rows it had to leave out, `rejected_rows` of them. `kept` are all
+    input columns of the n pairs, when asked for.
+    """
+
+    file: str
+
+    x1: NDArray[np.float64]
+    x2: NDArray[np.float64]
+    y: NDArray[Any] | None
+    rows: Sequence[int] | None = None
+    row_word: str = "line"
+    problems: tuple[Problem, ...] = ()
+    rejected_rows: int = 0
+    kept: pa.Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
+
+    `pairs` were used, `rejected` rows were left out for a problem, `ties_dropped` for a label 0. `problems` counts by kind; the
+    first few of each are those of the left operand, so parts are merged in input order.
+    """
+
+    loss_sum: ExactSum | None = None
+    pairs: int = 0
+    rejected: int = 0
+    ties_dropped: int = 0
+    min: float = math.inf
+    max: float = -math.inf
+    correct: int = 0
+    ties: int = 0
+    wrong: int = 0
+    active: int = 0
+    problems: dict[str, ProblemCount] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read, used or not."""
+        return self.pairs + self.rejected + self.ties_dropped
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            loss_sum=_merged(self.loss_sum, other.loss_sum),
+            pairs=self.pairs + other.pairs,
+            rejected=self.rejected + other.rejected,
+            ties_dropped=self.ties_dropped + other.ties_dropped,
+            min=other.min if other.min < self.min or math.isnan(other.min) else self.min,
+            max=other.max if other.max > self.max or math.isnan(other.max) else self.max,
+            correct=self.correct + other.correct,
+            ties=self.ties + other.ties,
+            wrong=self.wrong + other.wrong,
+            active=self.active + other.active,
+            problems={
+                kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
+                for kind in (*self.problems, *(kind for kind in other.problems if kind not in self.problems))
+            },
+        )
+
+
+def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `mrl compute` found: the fields are the keys of its JSON object, in this order.
+
+    `value` is the reduced loss, None under reduction none. A mean over nothing is NaN.
+    """
+
+    schema: str
+    version: str
+    inputs: tuple[str, ...]
+    loss: str
+    margin: float
+    reduction: Reduction
+    dtype: DType
+    labels: Labels
+    value: float | None
+    pairs: int
+    rejected: int
+    ties_dropped: int
+    sum: float
+    mean: float
+    min: float
+    max: float
+    correct: int
+    ties: int
+    wrong: int
+    accuracy: float
+    accuracy_half: float
+    active: int
+    elapsed_seconds: float

@@ -1,0 +1,241 @@
+"""Parquet and Arrow: columns of numbers as they are, converted to doubles only where that is exact or correctly rounded."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli import checks
+from mrl_cli.errors import DataError, MrlError, harmless
+from mrl_cli.model import PairBatch, Problem
+from mrl_cli.readers.base import Shard, column_places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+    from mrl_cli.model import Plan
+    from mrl_cli.readers.sources import Source
+
+BATCH_ROWS = 131072  # smaller and larger batches were slower
+_LABEL_LIMIT = 128
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPart:
+    """Some rows of a columnar file: group number `group`, whose first row is the file's row `first_row` (from 1)."""
+
+    path: str
+    group: int
+    first_row: int
+    shared: Any  # the opened footer, so that it is parsed once
+
+
+class ParquetReader:
+    """Reads Parquet, a row group at a time."""
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield the row groups."""
+        del resume_at
+        import pyarrow.parquet as pq
+
+        with _readable_path(source) as path, _reading(source):
+            with pq.ParquetFile(path) as file:
+                metadata, schema = file.metadata, file.schema_arrow
+            _check_columns(schema, plan, source)
+            first_row = 1
+            for group in range(metadata.num_row_groups):
+                rows = metadata.row_group(group)
+                yield Shard(source, RowsPart(path, group, first_row, metadata), rows.total_byte_size)
+                first_row += rows.num_rows
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield a row group's pairs in batches of BATCH_ROWS."""
+        import pyarrow.parquet as pq
+
+        part: RowsPart = shard.part
+        with _reading(shard.source), pq.ParquetFile(part.path, metadata=part.shared, pre_buffer=False) as file:
+            columns = None if plan.keep_columns else _names(file.schema_arrow, plan, shard.source)
+            groups = file.iter_batches(BATCH_ROWS, row_groups=[part.group], columns=columns, use_threads=False)
+            yield from _pair_batches(groups, part.first_row, shard.source, plan)
+
+    careful_batches = batches  # these batches know their rows
+
+
+class ArrowReader:
+    """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield the record batches of a file; a stream is one shard."""
+        del resume_at
+        import pyarrow as pa
+
+        with _readable_path(source) as path, _reading(source), pa.memory_map(path) as mapped:
+            if not _is_arrow_file(path):
+                _check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
+                yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
+                return
+            file = pa.ipc.open_file(mapped)
+            _check_columns(file.schema, plan, source)
+            first_row = 1
+            for group in range(file.num_record_batches):
+                rows = file.get_batch(group).num_rows
+                yield Shard(source, RowsPart(path, group, first_row, None), mapped.size() // file.num_record_batches)
+                first_row += rows
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield a record batch's pairs."""
+        import pyarrow as pa
+
+        part: RowsPart = shard.part
+        with _reading(shard.source), pa.memory_map(part.path) as mapped:
+            whole = (
+                iter([pa.ipc.open_file(mapped).get_batch(part.group)])
+                if part.group >= 0
+                else iter(pa.ipc.open_stream(mapped))
+            )
+            pieces = (
+                batch.slice(start, BATCH_ROWS) for batch in whole for start in range(0, batch.num_rows, BATCH_ROWS)
+            )
+            yield from _pair_batches(pieces, part.first_row, shard.source, plan)
+
+    careful_batches = batches  # these batches know their rows
+
+
+def _is_arrow_file(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(6) == b"ARROW1"
+
+
+@contextmanager
+def _readable_path(source: Source) -> Iterator[str]:
+    """Give a path that can be read anywhere: a stream's bytes go to a temporary file for as long as they are needed."""
+    if source.is_plain_file or source.stream is None:
+        yield source.path
+        return
+    with tempfile.NamedTemporaryFile(prefix="mrl-", suffix=f".{source.format}") as spool:
+        shutil.copyfileobj(source.stream, spool, 1 << 20)
+        spool.flush()
+        yield spool.name
+
+
+@contextmanager
+def _reading(source: Source) -> Iterator[None]:
+    """Turn what Arrow raises for damaged files into a DataError that names the file."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (MrlError, GeneratorExit):
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+            raise
+        said = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
+        msg = f"{source.shown_name} is corrupt, cut off, or not {source.format.capitalize()}: {said}"
+        raise DataError(msg, hint="check that the file was copied whole") from error
+
+
+def _names(schema: pa.Schema, plan: Plan, source: Source) -> list[str]:
+    return [schema.names[place] for place in column_places(schema.names, plan, source)]
+
+
+def _check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
+    """Raise when a wanted column is missing or of a type that holds no numbers."""
+    import pyarrow as pa
+
+    for wanted, place in zip(plan.columns.wanted, column_places(schema.names, plan, source), strict=True):
+        kind = schema.field(place).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        is_label = wanted == plan.columns.y
+        if not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_decimal(kind)
+            or pa.types.is_null(kind)
+            or (is_label and pa.types.is_boolean(kind))
+        ):
+            msg = f"{source.shown_name}: column {harmless(wanted)} holds {harmless(kind)}, not numbers (from row 1 on)"
+            raise DataError(msg, hint="write the column as double or integer numbers")
+
+
+def _pair_batches(
+    batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan
+) -> Iterator[PairBatch]:
+    for batch in batches:
+        yield _pair_batch(batch, first_row, source, plan)
+        first_row += batch.num_rows
+
+
+def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> PairBatch:
+    """Convert a record batch; rows with a null or an inexact integer are left out and named."""
+    places = column_places(batch.schema.names, plan, source)
+    wanted = plan.columns.wanted
+    problems: list[tuple[int, int, Problem]] = []
+    arrays: list[np.ndarray[Any, Any]] = []
+    for order, (name, place) in enumerate(zip(wanted, places, strict=True)):
+        array, bad = _numbers(batch.column(place))
+        arrays.append(array)
+        for index, kind, shown in bad:
+            row = first_row + index
+            problems.append((index, order, Problem(kind, source.shown_name, row, harmless(name), shown, "row")))
+    rows: range | list[int] = range(first_row, first_row + batch.num_rows)
+    kept = None
+    if plan.keep_columns:
+        import pyarrow as pa
+
+        kept = pa.Table.from_batches([batch])
+    rejected = 0
+    if problems:
+        good = np.ones(batch.num_rows, dtype=bool)
+        good[[index for index, _, _ in problems]] = False
+        rejected = batch.num_rows - int(np.count_nonzero(good))
+        arrays = [array[good] for array in arrays]
+        rows = [rows[index] for index in np.flatnonzero(good)]
+        kept = None if kept is None else kept.filter(pa.array(good))
+    named = tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2]))
+    y = arrays[2] if len(arrays) > 2 else None
+    return PairBatch(source.shown_name, arrays[0], arrays[1], y, rows, "row", named, rejected, kept)
+
+
+def _numbers(column: pa.Array) -> tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]:
+    """Return a column as doubles (labels may stay small integers), and (index, kind, shown) of what cannot be one."""
+    import pyarrow as pa
+
+    bad = []
+    if column.null_count:
+        nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]
+        bad = [(index, checks.MISSING, "null") for index in nulls]
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column)), bad
+        column = column.fill_null(False if pa.types.is_boolean(column.type) else pa.scalar(0).cast(_value_type(column)))
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_boolean(column.type):
+        return np.from_dlpack(column.cast(pa.int8())), bad
+    if pa.types.is_decimal(column.type):
+        # Arrow's own decimal to double is not correctly rounded; its reading of text is.
+        return np.from_dlpack(column.cast(pa.string()).cast(pa.float64())), bad
+    values = np.from_dlpack(column)
+    if pa.types.is_floating(column.type):
+        return values.astype(np.float64, copy=False), bad
+    doubles = values.astype(np.float64)
+    if values.size and (values.max() > checks.EXACT_INTEGER_LIMIT or values.min() < -checks.EXACT_INTEGER_LIMIT):
+        bad += [
+            (int(index), checks.INEXACT, str(values[index]))
+            for index in np.flatnonzero(np.abs(doubles) >= checks.EXACT_INTEGER_LIMIT)
+            if int(doubles[index]) != int(values[index])
+        ]
+    return doubles, bad
+
+
+def _value_type(column: pa.Array) -> pa.DataType:
+    import pyarrow as pa
+
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type

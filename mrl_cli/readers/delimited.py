@@ -1,0 +1,304 @@
+"""CSV and TSV: parsed by pyarrow as doubles; read again by the standard library's parser where a cell is bad."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli import checks
+from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError, harmless
+from mrl_cli.model import PairBatch, Problem
+from mrl_cli.readers.base import Shard, column_places
+from mrl_cli.readers.cells import number_in, shown_cell
+from mrl_cli.readers.text import (
+    HEAD_BYTES,
+    LONGEST_ROW_BYTES,
+    QUOTE,
+    TextPart,
+    count_line_ends,
+    csv_rows,
+    cut_lines,
+    cut_quoted,
+    open_text,
+    plain_ranges,
+    whole_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from mrl_cli.model import Plan
+    from mrl_cli.readers.sources import Source
+    from mrl_cli.readers.text import ByteStream
+
+DELIMITERS = ",\t;|"
+_SENTINEL = "\n\0end of block"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the head of a delimited text says: its columns, where rows begin, which columns are wanted."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    places: tuple[int, ...]
+    data_offset: int
+    data_line: int
+    line_end: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedPart(TextPart):
+    """A part of a delimited text, with the layout it needs to be read alone."""
+
+    layout: Layout | None = None
+
+
+class DelimitedReader:
+    """Reads CSV or TSV; `delimiter` None: found from the header line."""
+
+    def __init__(self, delimiter: str | None) -> None:
+        self._delimiter = delimiter
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield byte ranges of a plain file, or the blocks of a stream."""
+        stream = open_text(source, plan.dialect.encoding)
+        head = _head(stream)
+        layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
+        if layout is None:
+            return
+        may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
+        if may_split and resume_at is None and QUOTE not in head and not _has_mark(source):
+            for offset, size in plain_ranges(source.path, layout.data_offset, source.size_bytes or 0, layout.line_end):
+                yield Shard(source, DelimitedPart(offset, size, layout=layout), size)
+            return
+        yield from _stream_shards(stream, head, layout, source, resume_at)
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
+        part: DelimitedPart = shard.part
+        data = part.read(shard.source)
+        if part.data is None and QUOTE in data:
+            raise UnsplittableTextError
+        if part.is_suspect or not (data.isascii() or _is_utf8(data)):
+            raise SuspectShardError
+        yield _parsed(data, part, shard.source, plan)
+
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield the shard's pairs as one batch, cell by cell."""
+        yield _Careful(shard, plan).batch()
+
+
+def _has_mark(source: Source) -> bool:
+    with open(source.path, "rb") as file:
+        return file.read(2) in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _head(stream: ByteStream) -> bytes:
+    head = b""
+    while len(head) < HEAD_BYTES:
+        part = stream.read(HEAD_BYTES - len(head))
+        if not part:
+            break
+        head += part
+    return head
+
+
+def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
+    """Return the layout that the head of a text says, None when there is no row at all."""
+    text = head.decode("utf-8", "surrogateescape")
+    lines = io.StringIO(text, newline="")
+    header = next((line for line in lines if line.strip("\r\n")), None)
+    if header is None:
+        return None
+    blank_chars = text.index(header)
+    delimiter = delimiter or _delimiter_of(header, plan)
+    reader = csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
+    names = next(reader)
+    consumed = _first_lines(text[blank_chars:], reader.line_num)
+    if not plan.dialect.header:
+        names, consumed = [str(place + 1) for place in range(len(names))], ""
+    skipped = text[:blank_chars] + consumed
+    return Layout(
+        names=tuple(names),
+        delimiter=delimiter,
+        places=column_places(names, plan, source),
+        data_offset=len(skipped.encode("utf-8", "surrogateescape")),
+        data_line=count_line_ends(skipped.encode("utf-8", "surrogateescape")) + 1,
+        line_end=b"\r" if header.endswith("\r") else b"\n",
+    )
+
+
+def _first_lines(text: str, count: int) -> str:
+    lines = io.StringIO(text, newline="")
+    return "".join(line for line, _ in zip(lines, range(count), strict=False))
+
+
+def _delimiter_of(header: str, plan: Plan) -> str:
+    """Return the delimiter under which the header line holds the wanted columns, else the one that it has most of."""
+    wanted = set(plan.columns.wanted)
+    for delimiter in DELIMITERS:
+        if wanted <= {name.strip() for name in next(csv_rows([header], delimiter))}:
+            return delimiter
+    return max(DELIMITERS, key=header.count)
+
+
+def _stream_shards(
+    stream: ByteStream, head: bytes, layout: Layout, source: Source, resume_at: Shard | None
+) -> Iterator[Shard]:
+    if layout.line_end == b"\r":
+        # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
+        stream, head = _CarriageReturns(stream), head.replace(b"\r", b"\n")
+    skip = layout.data_offset if resume_at is None else resume_at.part.offset
+    line = layout.data_line if resume_at is None else resume_at.part.line_number(source)
+    while len(head) < skip:
+        part = stream.read(min(skip - len(head), LONGEST_ROW_BYTES))
+        skip, head = skip - len(head), part
+    for data, is_suspect in whole_rows(stream, head[skip:], cut_quoted(layout.delimiter), source):
+        yield Shard(source, DelimitedPart(0, len(data), data, line, is_suspect, layout), len(data))
+        line += count_line_ends(data)
+
+
+class _CarriageReturns:
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
+
+
+def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> PairBatch:
+    import pyarrow as pa
+
+    layout = _layout_of(part)
+    names = [str(place) for place in range(len(layout.names))]
+    wanted = [names[place] for place in layout.places]
+    label_types = [pa.int8(), pa.float64()] if plan.labels != "any" else [pa.float64()]
+    for label_type in label_types:
+        types = dict.fromkeys(wanted, pa.float64()) | dict.fromkeys(wanted[2:], label_type)
+        try:
+            table = _read_csv(data, names, types, layout.delimiter, plan.dialect.decimal)
+        except pa.ArrowInvalid:
+            continue
+        kept = None
+        if plan.keep_columns:
+            texts = _read_csv(data, names, dict.fromkeys(names, pa.string()), layout.delimiter, plan.dialect.decimal)
+            kept = texts.rename_columns(list(layout.names))
+        columns = [np.from_dlpack(table.column(name).combine_chunks()) for name in wanted]
+        return PairBatch(source.shown_name, columns[0], columns[1], columns[2] if len(columns) > 2 else None, kept=kept)
+    raise SuspectShardError
+
+
+def _read_csv(data: bytes, names: list[str], types: dict[str, Any], delimiter: str, decimal: str) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if not data.strip(b"\r\n"):
+        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    return csv.read_csv(
+        pa.BufferReader(data),
+        read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=QUOTE in data),
+        convert_options=csv.ConvertOptions(
+            column_types=types, include_columns=list(types), null_values=[], decimal_point=decimal, check_utf8=False
+        ),
+    )
+
+
+def _layout_of(part: DelimitedPart) -> Layout:
+    if part.layout is None:
+        msg = "a delimited part has its layout"
+        raise TypeError(msg)
+    return part.layout
+
+
+class _Careful:
+    """Reads one shard cell by cell and says what is wrong with it."""
+
+    def __init__(self, shard: Shard, plan: Plan) -> None:
+        part: DelimitedPart = shard.part
+        self._layout = _layout_of(part)
+        self._plan = plan
+        self._source = shard.source
+        self._file = shard.source.shown_name
+        self._first_line = part.line_number(shard.source)
+        self._text = part.read(shard.source).decode("utf-8", "surrogateescape")
+        self._problems: list[Problem] = []
+
+    def batch(self) -> PairBatch:
+        rows: list[int] = []
+        values: list[list[float]] = [[] for _ in self._layout.places]
+        kept: list[list[str]] = []
+        rejected = 0
+        for line, fields in self._rows():
+            numbers = self._numbers(line, fields)
+            if numbers is None:
+                rejected += 1
+                continue
+            rows.append(line)
+            for column, number in zip(values, numbers, strict=True):
+                column.append(number)
+            if self._plan.keep_columns:
+                kept.append(fields)
+        x1, x2, *y = (np.array(column, np.float64) for column in values)
+        return PairBatch(
+            self._file, x1, x2, y[0] if y else None, rows, "line", tuple(self._problems), rejected, self._table(kept)
+        )
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (first physical line, fields) of every row that is not blank."""
+        reader = csv_rows(io.StringIO(self._text + _SENTINEL, newline=""), self._layout.delimiter)
+        line = self._first_line
+        for fields in reader:
+            if fields and fields[-1].endswith(_SENTINEL):
+                msg = f"{self._file}: line {line}: a quoted field is opened and never closed"
+                raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
+            if fields and fields != [_SENTINEL[1:]]:
+                yield line, fields
+            line = self._first_line + reader.line_num
+
+    def _numbers(self, line: int, fields: list[str]) -> list[float] | None:
+        """Return the wanted numbers of a row, or None after noting what is wrong with it."""
+        before = len(self._problems)
+        if len(fields) != len(self._layout.names):
+            shown = f"{len(fields)} fields for {len(self._layout.names)} columns: " + shown_cell(
+                self._layout.delimiter.join(fields)
+            )
+            self._note(checks.RAGGED, line, None, shown)
+            return None
+        for name, field in zip(self._layout.names, fields, strict=True):
+            if any("\udc80" <= character <= "\udcff" for character in field):
+                self._note(checks.ENCODING, line, name, shown_cell(field))
+        numbers = []
+        for place, name in zip(self._layout.places, self._plan.columns.wanted, strict=True):
+            number = number_in(fields[place], self._plan.dialect)
+            if isinstance(number, str):
+                self._note(number, line, name, shown_cell(fields[place]))
+            else:
+                numbers.append(number)
+        return numbers if len(self._problems) == before else None
+
+    def _note(self, kind: str, line: int, column: str | None, shown: str) -> None:
+        name = None if column is None else harmless(column)
+        self._problems.append(Problem(kind, self._file, line, name, shown))
+
+    def _table(self, kept: list[list[str]]) -> pa.Table | None:
+        if not self._plan.keep_columns:
+            return None
+        import pyarrow as pa
+
+        columns = list(zip(*kept, strict=True)) if kept else [()] * len(self._layout.names)
+        return pa.Table.from_arrays([pa.array(c, pa.string()) for c in columns], names=list(self._layout.names))

@@ -1,0 +1,199 @@
+"""JSON lines: one object a line; parsed by pyarrow, read again line by line where something is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli import checks
+from mrl_cli.errors import DataError, SuspectShardError, harmless
+from mrl_cli.model import PairBatch, Problem
+from mrl_cli.readers.base import Shard, column_places
+from mrl_cli.readers.cells import is_exact
+from mrl_cli.readers.text import (
+    TextPart,
+    count_line_ends,
+    cut_lines,
+    open_text,
+    plain_ranges,
+    whole_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from mrl_cli.model import Plan
+    from mrl_cli.readers.sources import Source
+
+
+class JsonLinesReader:
+    """Reads JSON lines."""
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield byte ranges of a plain file, or the blocks of a stream. JSON keeps line ends out of its strings."""
+        del resume_at  # every line end ends a row: nothing here is ever unsplittable
+        blocks = whole_rows(open_text(source, plan.dialect.encoding), b"", cut_lines, source)
+        first = next(blocks, None)
+        if first is None:
+            return
+        _check_first_object(first[0], source, plan)
+        with_mark = first[0].startswith(b"{") is False
+        if source.is_plain_file and source.compression is None and plan.dialect.encoding is None and not with_mark:
+            with open(source.path, "rb") as file:
+                is_as_read = file.read(1) == first[0][:1]
+            if is_as_read:
+                for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
+                    yield Shard(source, TextPart(offset, size), size)
+                return
+        line = 1
+        while first is not None:
+            yield Shard(source, TextPart(0, len(first[0]), first[0], line), len(first[0]))
+            line += count_line_ends(first[0])
+            first = next(blocks, None)
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
+        import pyarrow as pa
+
+        data = shard.part.read(shard.source)
+        if plan.keep_columns or not data.strip():  # all keys of every object: only the careful way keeps them
+            raise SuspectShardError
+        try:
+            data.decode("utf-8")
+            table = _read_json(data, plan.columns.wanted)
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise SuspectShardError from error
+        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        columns = [table.column(name).combine_chunks() for name in plan.columns.wanted]
+        if table.num_rows != lines or any(column.null_count for column in columns):
+            raise SuspectShardError
+        arrays = [np.from_dlpack(column) for column in columns]
+        yield PairBatch(shard.source.shown_name, arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
+
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield the shard's pairs as one batch, object by object."""
+        yield _careful_batch(shard, plan)
+
+
+def _read_json(data: bytes, wanted: tuple[str, ...]) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    schema = pa.schema([(name, pa.float64()) for name in wanted])
+    return arrow_json.read_json(
+        pa.BufferReader(data),
+        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+
+
+def _check_first_object(data: bytes, source: Source, plan: Plan) -> None:
+    """Raise a helpful error when the first object lacks a wanted key, or when this is no text of objects at all."""
+    line = next((line for line in data.splitlines() if line.strip()), b"{}")
+    try:
+        first = json.loads(line)
+    except ValueError:
+        if line.lstrip().startswith(b"["):
+            raise _is_array(source) from None
+        return  # the careful way names the line
+    if isinstance(first, list):
+        raise _is_array(source)
+    if isinstance(first, dict) and line.strip() != b"{}":
+        column_places(list(first), plan, source)
+
+
+def _is_array(source: Source) -> DataError:
+    msg = f"{source.shown_name} holds one JSON array, not JSON lines"
+    return DataError(msg, hint="write one object a line, e.g. with jq -c '.[]'")
+
+
+def _careful_batch(shard: Shard, plan: Plan) -> PairBatch:
+    file = shard.source.shown_name
+    text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
+    problems: list[Problem] = []
+    rows: list[int] = []
+    values: list[list[float]] = [[] for _ in plan.columns.wanted]
+    kept: list[dict[str, Any]] = []
+    rejected = 0
+    for number, line in enumerate(io.StringIO(text, newline=""), shard.part.line_number(shard.source)):
+        if not line.strip():
+            continue
+        found = _numbers(line, plan)
+        if isinstance(found, tuple):
+            record, numbers = found
+            rows.append(number)
+            for column, value in zip(values, numbers, strict=True):
+                column.append(value)
+            if plan.keep_columns:
+                kept.append(record)
+        else:
+            rejected += 1
+            problems += [Problem(kind, file, number, column, shown) for kind, column, shown in found]
+    x1, x2, *y = (np.array(column, np.float64) for column in values)
+    table = _kept_table(kept) if plan.keep_columns else None
+    return PairBatch(file, x1, x2, y[0] if y else None, rows, "line", tuple(problems), rejected, table)
+
+
+def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list[tuple[str, str | None, str]]:
+    """Return the object on a line and its wanted numbers, or its problems as (kind, column, shown value)."""
+    if any("\udc80" <= character <= "\udcff" for character in line):
+        return [(checks.ENCODING, None, f"'{harmless(line.strip())}'")]
+    twice: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        twice.extend(name for name in plan.columns.wanted if names.count(name) > 1)
+        return dict(pairs)
+
+    try:
+        record = json.loads(line, object_pairs_hook=unique)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        return [(checks.NOT_AN_OBJECT, None, f"'{harmless(line.strip())}'")]
+    if twice:
+        return [(checks.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(twice)]
+    numbers = {name: _number(record.get(name)) for name in plan.columns.wanted}
+    wrong = [
+        (kind, harmless(name), harmless(json.dumps(record.get(name))))
+        for name, kind in numbers.items()
+        if isinstance(kind, str)
+    ]
+    return wrong or (record, [number for number in numbers.values() if not isinstance(number, str)])
+
+
+def _number(value: Any) -> float | str:
+    """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers."""
+    if value is None:
+        return checks.MISSING
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return checks.NOT_A_NUMBER
+    if isinstance(value, int):
+        return float(value) if is_exact(value) else checks.INEXACT
+    if math.isnan(value):
+        return checks.NAN
+    return checks.INFINITE if math.isinf(value) else value
+
+
+def _kept_table(kept: list[dict[str, Any]]) -> pa.Table:
+    """Return the kept objects as columns; what is no plain value stays JSON text."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for record in kept for name in record)
+    flat = [
+        {n: json.dumps(v) if isinstance(v, dict | list) else v for n, v in record.items()} for record in kept
+    ]
+    columns = {}
+    for name in names:
+        column = [record.get(name) for record in flat]
+        try:
+            columns[name] = pa.array(column)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            columns[name] = pa.array([None if v is None else v if isinstance(v, str) else json.dumps(v) for v in column])
+    return pa.table(columns)

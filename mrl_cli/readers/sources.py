@@ -1,0 +1,226 @@
+"""From INPUT arguments to sources: files, globs, directories, stdin; which format each is in, and how to open it.
+
+A format is taken from the suffix, else from the first bytes; when the two contradict each other the file is refused.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from mrl_cli.errors import DataError, MachineError, UsageError, closest, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STDIN = "-"
+PREFIX_BYTES = 64
+
+COMPRESSION_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
+COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+FORMAT_SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+BINARY_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+FOREIGN_MAGIC = {
+    b"PK\x03\x04": "a zip archive (an Excel workbook, perhaps)",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array file",
+    b"FEA1": "a Feather file of version 1, which is no longer written (convert it with Feather 2 or Parquet)",
+    b"%PDF": "a PDF",
+    b"Obj\x01": "an Avro file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: the `name` a user knows it by, where to open it, and what it holds.
+
+    `format` is a name in READERS; `compression` a value of COMPRESSION_SUFFIXES or None. `is_plain_file` says that the bytes can
+    be read anywhere, by many. Other sources are opened once: `stream` is that opened stream.
+    """
+
+    name: str
+    path: str
+    format: str
+    compression: str | None
+    is_plain_file: bool
+    size_bytes: int | None = None
+    stream: BinaryIO | None = field(default=None, compare=False)
+
+    @property
+    def shown_name(self) -> str:
+        """The name for a message: no control characters, "stdin" for the dash."""
+        return "stdin" if self.name == STDIN else harmless(self.name, limit=200)
+
+
+def resolve(inputs: Iterable[str]) -> tuple[Source, ...]:
+    """Return the sources that INPUT arguments name, each argument's in sorted order.
+
+    Raises UsageError for what does not exist and DataError for what is not the format its name says.
+    """
+    return tuple(_source(path) for argument in inputs for path in _paths(argument))
+
+
+def stdin_can_be_read() -> bool:
+    """Tell whether stdin is a file, FIFO or socket, something that will end, and not a terminal."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _paths(argument: str) -> Iterator[str]:
+    path = Path(argument)
+    if argument == STDIN:
+        yield argument
+    elif path.is_dir():
+        yield from _files_below(path)
+    elif path.exists():
+        yield argument
+    elif "://" in argument:
+        msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
+        raise UsageError(msg, hint="download the file first, or pipe it in")
+    elif glob.has_magic(argument):
+        found = sorted(name for name in glob.glob(argument, recursive=True) if not Path(name).is_dir())
+        if not found:
+            msg = f"no file matches {harmless(argument)}"
+            raise UsageError(msg)
+        yield from found
+    else:
+        raise _missing(path)
+
+
+def _missing(path: Path) -> UsageError:
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = closest(path.name, siblings)
+    hint = None if near is None else f"did you mean {harmless(path.parent / near, limit=200)}?"
+    return UsageError(f"no such file: {harmless(path, limit=200)}", hint=hint)
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        found += [
+            str(Path(parent, name))
+            for name in names
+            if not name.startswith((".", "_")) and _formats_by_suffix(name)[0] is not None
+        ]
+    if not found:
+        msg = f"no file of a known format below {harmless(folder, limit=200)}"
+        raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_SUFFIXES))
+    return sorted(found)
+
+
+def _formats_by_suffix(name: str) -> tuple[str | None, str | None]:
+    """Return (format, compression) as the suffixes say, None where they say nothing."""
+    path = Path(name)
+    compression = COMPRESSION_SUFFIXES.get(path.suffix.lower())
+    if compression is not None:
+        path = path.with_suffix("")
+    return FORMAT_SUFFIXES.get(path.suffix.lower()), compression
+
+
+def _source(path: str) -> Source:
+    try:
+        if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "rb") as file:
+                prefix = file.read(PREFIX_BYTES)
+            return _identified(path, prefix, None, Path(path).stat().st_size)
+        raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (kept open in the source)
+        prefix = _read_exactly(raw, PREFIX_BYTES)
+    except OSError as error:
+        msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
+        raise MachineError(msg) from error
+    return _identified(path, prefix, io.BufferedReader(_Prefixed(prefix, raw)), None)
+
+
+def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: int | None) -> Source:
+    named_format, named_compression = _formats_by_suffix(path)
+    compression = _by_magic(prefix, COMPRESSION_MAGIC)
+    binary = _by_magic(prefix, BINARY_MAGIC)
+    shown = "stdin" if path == STDIN else harmless(path, limit=200)
+    foreign = _by_magic(prefix, FOREIGN_MAGIC)
+    if foreign is not None:
+        raise DataError(f"{shown} is {foreign}, not a format mrl reads", hint=_KNOWN)
+    if named_compression != compression and prefix and (named_compression or named_format):
+        found = compression or "not compressed"
+        raise DataError(f"{shown} is {found}, which is not what its name says", hint="rename the file")
+    if binary != named_format and prefix and (binary or named_format in BINARY_MAGIC.values()) and named_format:
+        raise DataError(
+            f"{shown} is {'a ' + binary.capitalize() if binary else 'not a ' + named_format.capitalize()} file, "
+            "which is not what its name says",
+            hint="rename the file, or check that it was copied whole",
+        )
+    return Source(
+        name=path,
+        path=path,
+        format=named_format or binary or _text_format(prefix),
+        compression=compression,
+        is_plain_file=stream is None,
+        size_bytes=size_bytes,
+        stream=stream,
+    )
+
+
+def _text_format(prefix: bytes) -> str:
+    """Return what a text without a telling suffix is, from its first bytes: JSON lines open with a brace."""
+    return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+
+
+_KNOWN = "formats: CSV, TSV, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
+
+
+def _by_magic(prefix: bytes, magic: dict[bytes, str]) -> str | None:
+    return next((name for start, name in magic.items() if prefix.startswith(start)), None)
+
+
+def _read_exactly(raw: io.RawIOBase | BinaryIO, size: int) -> bytes:
+    """Read `size` bytes, fewer only at the end: a pipe hands over whatever it has."""
+    parts = b""
+    while len(parts) < size:
+        part = raw.read(size - len(parts))
+        if not part:
+            break
+        parts += part
+    return parts
+
+
+class _Prefixed(io.RawIOBase):
+    """A raw stream whose first bytes were already read, to see what it is."""
+
+    def __init__(self, prefix: bytes, rest: io.FileIO) -> None:
+        super().__init__()
+        self._prefix = prefix
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]  # typeshed's Buffer is not importable at run time
+        if not self._prefix:
+            return self._rest.readinto(buffer)
+        part = self._prefix[: len(buffer)]
+        buffer[: len(part)] = part
+        self._prefix = self._prefix[len(part) :]
+        return len(part)

@@ -1,0 +1,334 @@
+"""Text as bytes of UTF-8: decompressed, decoded, and cut into blocks of whole rows.
+
+Plain UTF-8 files without quotes are cut into byte ranges that many workers read side by side. Everything else (stdin,
+compressed, other encodings, quoted fields) is one stream: read once, in order, and cut where a row certainly ends.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import numpy as np
+
+from mrl_cli.errors import DataError, UsageError, harmless
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader  # typeshed keeps it there
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.readers.sources import Source
+
+BLOCK_BYTES = 4 << 20  # of 1, 2, 4, 8 and 16 MiB the quickest: enough rows a call, little enough to hold
+HEAD_BYTES = 1 << 16
+LONGEST_ROW_BYTES = 256 << 20
+QUOTE = 0x22
+
+# What the standard library and Arrow raise for compressed bytes that are damaged or cut off.
+CORRUPT_STREAM_ERRORS = (EOFError, zlib.error, OSError, ValueError)
+
+
+class ByteStream(Protocol):
+    """What is read here: `read(n)` returns up to n bytes, none only at the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+        ...
+
+
+def open_text(source: Source, encoding: str | None) -> ByteStream:
+    """Open a source as a stream of UTF-8 bytes without a byte order mark.
+
+    Raises UsageError for an unknown encoding; reading raises DataError where the bytes are corrupt or not in the encoding.
+    """
+    stream = _Guarded(_decompressed(source), source)
+    head = stream.read(len(codecs.BOM_UTF8) + 1)
+    marked = _encoding_of_mark(head)
+    wanted = _codec_name(encoding) if encoding else marked or "utf-8"
+    whole = _Chained(head, stream)
+    if wanted == "utf-8":
+        return _Chained(head.removeprefix(codecs.BOM_UTF8), stream)
+    return _Transcoded(whole, wanted, source)
+
+
+def _codec_name(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError as error:
+        msg = f"unknown encoding {harmless(encoding)}"
+        raise UsageError(msg, hint="for example utf-8, utf-16, latin-1, cp1252") from error
+
+
+def _encoding_of_mark(head: bytes) -> str | None:
+    for mark, name in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")):
+        if head.startswith(mark):
+            return name
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
+
+
+def _decompressed(source: Source) -> ByteStream:
+    raw: BinaryIO = source.stream if source.stream is not None else open(source.path, "rb", buffering=0)  # noqa: SIM115 (closed with the stream)
+    if source.compression is None:
+        return raw
+    if source.compression == "gzip":
+        import gzip
+
+        return gzip.GzipFile(fileobj=raw)
+    if source.compression == "bz2":
+        import bz2
+
+        return bz2.BZ2File(raw)
+    if source.compression == "xz":
+        import lzma
+
+        return lzma.LZMAFile(raw)
+    import pyarrow as pa  # the standard library has Zstandard from Python 3.14 on
+
+    compressed: ByteStream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+    return compressed
+
+
+class _Guarded:
+    """Turns what a damaged compressed stream raises into a DataError that names the file."""
+
+    def __init__(self, stream: ByteStream, source: Source) -> None:
+        self._stream = stream
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._source.compression is None:
+            return self._stream.read(size)
+        try:
+            return self._stream.read(size)
+        except CORRUPT_STREAM_ERRORS as error:
+            what = f"{self._source.shown_name} is corrupt or cut off: {self._source.compression} says: {harmless(error, 200)}"
+            raise DataError(what, hint="check that the file was copied whole") from error
+        except Exception as error:
+            if type(error).__name__ != "LZMAError":  # named, not imported: lzma is loaded for .xz alone
+                raise
+            raise DataError(f"{self._source.shown_name} is corrupt: {harmless(error, 200)}") from error
+
+
+class _Chained:
+    """Bytes already read, then the rest of their stream."""
+
+    def __init__(self, head: bytes, rest: ByteStream) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        size = len(self._head) if size < 0 else size
+        part, self._head = self._head[:size], self._head[size:]
+        return part
+
+
+class _Transcoded:
+    """A stream in another encoding, as UTF-8."""
+
+    def __init__(self, stream: ByteStream, encoding: str, source: Source) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._source = source
+        self._lines = 1
+        self._ended = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        text = ""
+        while not text and not self._ended:
+            chunk = self._stream.read(size)
+            self._ended = not chunk
+            try:
+                text = self._decoder.decode(chunk, final=self._ended)
+            except UnicodeError as error:
+                msg = f"{self._source.shown_name} is not {self._encoding}: near line {self._lines}: {error}"
+                raise DataError(msg, hint="name the file's encoding with --encoding") from error
+            text = text.removeprefix("\ufeff") if self._lines == 1 else text
+            self._lines += text.count("\n")
+        return text.encode("utf-8", "surrogatepass")
+
+
+def count_line_ends(data: bytes) -> int:
+    r"""Count the line ends of a text: \n, \r\n and a lone \r are one each.
+
+    >>> count_line_ends(b"a\nb\r\nc\rd")
+    3
+    """
+    feeds = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+    if b"\r" not in data:
+        return feeds
+    return feeds + data.count(b"\r") - data.count(b"\r\n")
+
+
+def lines_before(path: str, offset: int) -> int:
+    """Count the line ends in the first `offset` bytes of a file: only an error message needs them."""
+    count = 0
+    with open(path, "rb", buffering=0) as file:
+        while offset > 0:
+            data = file.read(min(offset, BLOCK_BYTES))
+            if not data:
+                break
+            offset -= len(data)
+            if data.endswith(b"\r") and offset > 0:  # keep \r\n in one piece
+                extra = file.read(1)
+                data += extra
+                offset -= len(extra)
+            count += count_line_ends(data)
+    return count
+
+
+def read_range(path: str, offset: int, size: int) -> bytes:
+    """Read bytes of a plain file, independent of other readers of it."""
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset)
+        parts = file.read(size)
+        while len(parts) < size:
+            more = file.read(size - len(parts))
+            if not more:
+                break
+            parts += more
+    return parts
+
+
+def plain_ranges(path: str, start: int, stop: int, line_end: bytes) -> Iterator[tuple[int, int]]:
+    """Cut the bytes from start to stop of a file into (offset, size) of about BLOCK_BYTES that end after `line_end`."""
+    with open(path, "rb", buffering=0) as file:
+        descriptor = file.fileno()
+        while start < stop:
+            end = min(start + BLOCK_BYTES, stop)
+            while end < stop:
+                probe = os.pread(descriptor, HEAD_BYTES, end - 1)
+                found = probe.find(line_end)
+                if found >= 0:
+                    end += found
+                    break
+                end += len(probe) or stop
+            end = min(end, stop)
+            yield start, end - start
+            start = end
+
+
+def whole_rows(
+    stream: ByteStream, head: bytes, cut: Callable[[bytes, bool], tuple[int, bool]], source: Source
+) -> Iterator[tuple[bytes, bool]]:
+    """Yield blocks of whole rows of a stream that `head` was already read from, and whether each is suspect.
+
+    `cut(data, at_end)` returns how many bytes of data are certainly whole rows, and whether only the careful way may
+    read them.
+    """
+    carry = head
+    wanted = BLOCK_BYTES
+    while True:
+        parts, size = [carry], len(carry)
+        at_end = False
+        while size < wanted and not at_end:
+            part = stream.read(wanted - size)
+            at_end = not part
+            parts.append(part)
+            size += len(part)
+        data = b"".join(parts)
+        place, is_suspect = cut(data, at_end)
+        if place:
+            yield data[:place], is_suspect
+        carry = data[place:]
+        if at_end:
+            return
+        wanted = BLOCK_BYTES if len(carry) < BLOCK_BYTES else 2 * len(carry)
+        if wanted > LONGEST_ROW_BYTES:
+            msg = f"{source.shown_name}: a row is longer than {LONGEST_ROW_BYTES >> 20} MiB"
+            raise DataError(msg, hint="is a quote opened and never closed, or is it not text?")
+
+
+def cut_lines(data: bytes, at_end: bool) -> tuple[int, bool]:
+    """Cut a text whose rows are single lines; see `whole_rows`."""
+    return (len(data) if at_end else data.rfind(b"\n") + 1), False
+
+
+def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
+    """Return a cut for delimited text with quotes, where a field may hold line ends.
+
+    As long as every quote stands where CSV puts one (an opening quote at the start of a field, a closing one at its end, two
+    inside for one), a line end ends a row exactly when an even number of quotes precedes it. Text with a quote elsewhere is
+    cut by the standard library's CSV parser, whose rules are those of the careful way, and is left to that.
+    """
+    neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
+
+    def cut(data: bytes, at_end: bool) -> tuple[int, bool]:
+        text = np.frombuffer(data, np.uint8)
+        quotes = np.flatnonzero(text == QUOTE)
+        if quotes.size == 0:
+            return cut_lines(data, at_end)
+        if not _is_well_quoted(text, quotes, neighbours):
+            return (len(data) if at_end else _cut_by_parser(data, delimiter)), True
+        if at_end:
+            return len(data), quotes.size % 2 == 1
+        # The last line end outside quotes stands after some closing quote and before the next opening one.
+        for opening in range(quotes.size - quotes.size % 2, -1, -2):
+            lower = int(quotes[opening - 1]) + 1 if opening else 0
+            upper = int(quotes[opening]) if opening < quotes.size else len(data)
+            place = data.rfind(b"\n", lower, upper)
+            if place >= 0:
+                return place + 1, False
+        return 0, False
+
+    return cut
+
+
+def _is_well_quoted(text: NDArray[np.uint8], quotes: NDArray[np.intp], neighbours: NDArray[np.uint8]) -> bool:
+    opening, closing = quotes[0::2], quotes[1::2]
+    opening = opening[opening > 0]
+    closing = closing[closing + 1 < text.size]
+    return bool(np.isin(text[opening - 1], neighbours).all() and np.isin(text[closing + 1], neighbours).all())
+
+
+def _cut_by_parser(data: bytes, delimiter: str) -> int:
+    """Return where the last but one row ends (the last may go on in the next block), 0 when there is only one."""
+    consumed = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal consumed
+        for line in io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""):
+            consumed += len(line.encode("utf-8", "surrogateescape"))
+            yield line
+
+    ends = [0, 0]
+    for _ in csv_rows(lines(), delimiter):
+        ends = [ends[1], consumed]
+    return ends[0]
+
+
+def csv_rows(lines: Iterable[str], delimiter: str) -> CsvReader:
+    """Return the standard library's reader with this project's rules: quotes as in RFC 4180, lenient, long fields allowed."""
+    csv.field_size_limit(LONGEST_ROW_BYTES)
+    return csv.reader(lines, delimiter=delimiter)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Where a shard's bytes are: a range of a plain file, or `data` at hand.
+
+    `first_line` is None where it is counted only when it matters. A suspect part is for the careful way alone.
+    """
+
+    offset: int
+    size_bytes: int
+    data: bytes | None = None
+    first_line: int | None = None
+    is_suspect: bool = False
+
+    def read(self, source: Source) -> bytes:
+        """Return the bytes."""
+        return self.data if self.data is not None else read_range(source.path, self.offset, self.size_bytes)
+
+    def line_number(self, source: Source) -> int:
+        """Return the physical number of the first line."""
+        return self.first_line if self.first_line is not None else lines_before(source.path, self.offset) + 1

@@ -1,0 +1,165 @@
+"""Time whole processes against one another.
+
+This module and the ones that import it stay with the standard library: on Linux a child's peak memory starts at that of the
+process that started it (``own_peak_bytes``), so a parent that had loaded NumPy would lift every small figure.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+RELATIVE_TOLERANCE = 1e-9
+MAX_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+class RaceError(Exception):
+    """The race has no valid result: a contestant failed, or the answers differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A command to run, and where its answer comes from.
+
+    The answer is the number that the command prints; or, where ``answer_command`` is given, the number that this second
+    command prints after the warm-up, untimed. With ``has_answer`` false nothing is compared.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    has_answer: bool = True
+    answer_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished process: its wall time, its CPU time, its peak resident memory, and what it printed."""
+
+    elapsed_seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A contestant's timed runs, one a round, and its answer (NaN where it has none)."""
+
+    contestant: Contestant
+    runs: tuple[Run, ...]
+    answer: float
+
+    @property
+    def median_seconds(self) -> float:
+        """The median wall time of a run."""
+        return median(run.elapsed_seconds for run in self.runs)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest resident memory that any run reached."""
+        return max(run.peak_bytes for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """The results of all contestants on one file; the first is the reference that the others are compared with."""
+
+    scene: str
+    label: str
+    rows: int
+    results: tuple[Result, ...]
+
+
+def run_process(command: Sequence[str]) -> Run:
+    """Run ``command`` to its end and return what it took; ``RaceError`` when it does not exit with 0."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        start = time.perf_counter()
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+        except OSError as error:
+            raise RaceError(f"cannot start {command[0]}: {error.strerror}") from error
+        # wait4, because resource.getrusage(RUSAGE_CHILDREN) is the maximum over every child so far.
+        _, status, usage = os.wait4(process.pid, 0)
+        elapsed_seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        stdout.seek(0)
+        stderr.seek(0)
+        if process.returncode != 0:
+            last_lines = stderr.read().decode(errors="replace").strip().splitlines()[-5:]
+            raise RaceError("\n".join([f"exit code {process.returncode}: {' '.join(command)}", *last_lines]))
+        return Run(
+            elapsed_seconds=elapsed_seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_bytes=usage.ru_maxrss * MAX_RSS_UNIT_BYTES,
+            stdout=stdout.read().decode(errors="replace"),
+        )
+
+
+def race(scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int) -> Race:
+    """Warm every contestant up once, then run them all in turn, ``rounds`` times; ``RaceError`` when answers differ."""
+    answers = [_answer(contestant, run_process(contestant.command)) for contestant in contestants]
+    _check_answers(label, contestants, answers)
+    runs: list[list[Run]] = [[] for _ in contestants]
+    for _ in range(rounds):
+        for contestant, own_runs in zip(contestants, runs, strict=True):
+            run = run_process(contestant.command)
+            if contestant.has_answer and not contestant.answer_command:
+                _check_answers(label, [contestants[0], contestant], [answers[0], _number(contestant, run.stdout)])
+            own_runs.append(run)
+    results = [Result(*fields) for fields in zip(contestants, map(tuple, runs), answers, strict=True)]
+    return Race(scene, label, rows, tuple(results))
+
+
+def paired_ratios(reference: Result, other: Result) -> list[float]:
+    """The reference's time divided by the other's, round by round, so that a drift of the machine cancels."""
+    pairs = zip(reference.runs, other.runs, strict=True)
+    return [mine.elapsed_seconds / theirs.elapsed_seconds for mine, theirs in pairs]
+
+
+def own_peak_bytes() -> int:
+    """The peak memory of this very process: a child's smaller peak cannot be told from it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAX_RSS_UNIT_BYTES
+
+
+def warm_page_cache(path: Path) -> None:
+    """Read the file once, so that no contestant waits for the disk."""
+    buffer = bytearray(1024 * 1024)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+
+
+def _answer(contestant: Contestant, warm_up: Run) -> float:
+    if not contestant.has_answer:
+        return math.nan
+    if contestant.answer_command:
+        return _number(contestant, run_process(contestant.answer_command).stdout)
+    return _number(contestant, warm_up.stdout)
+
+
+def _number(contestant: Contestant, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RaceError(f"{contestant.name} printed no bare number: {text[:200]!r}") from error
+
+
+def _check_answers(label: str, contestants: Iterable[Contestant], answers: Iterable[float]) -> None:
+    given = {c.name: answer for c, answer in zip(contestants, answers, strict=True) if c.has_answer}
+    if not given:
+        return
+    # The spread of them all, not each against the first: 1e-9 then bounds every pair. NaN agrees with nothing.
+    low, high = min(given.values()), max(given.values())
+    finite = all(map(math.isfinite, given.values()))
+    if not (finite and math.isclose(low, high, rel_tol=RELATIVE_TOLERANCE)):
+        listing = "\n".join(f"  {name}: {answer!r}" for name, answer in given.items())
+        raise RaceError(f"the answers differ on {label}:\n{listing}")

@@ -1,0 +1,232 @@
+"""The whole-process race: ``mrl compute`` against the script that a user would otherwise write.
+
+Run ``python tests/benchmarks/race.py`` from the root of the repository; README.md beside this file says what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import Contestant, Race, RaceError, race, run_process, warm_page_cache
+from peers import MARGIN, PEERS, Peer, loss_mean_command, peer_contestant, version_of
+from report import as_json, facts_line, machine_facts, markdown_tables, text_tables
+
+FORMATS = ("csv", "parquet")
+START_ROWS = 1000
+MEMORY_ROUNDS = 3  # a peak hardly varies, and the files are the largest
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a scene needs to know: the files to race on, and who takes part."""
+
+    mrl: tuple[str, ...]
+    peers: tuple[Peer, ...]
+    rows: tuple[int, ...]
+    formats: tuple[str, ...]
+    rounds: int
+    jobs: int | None
+    folder: Path
+
+    def compute(self, name: str, path: Path, *options: str) -> Contestant:
+        """``mrl compute`` on one file, printing the bare mean unless options say otherwise."""
+        command = (*self.mrl, "compute", str(path), "--margin", MARGIN, *(options or ("--raw",)))
+        return Contestant(name, (*command, "--jobs", str(self.jobs)) if self.jobs else command)
+
+    def files(self) -> Iterator[tuple[int, str]]:
+        """Row count and format of every file asked for."""
+        for file_format in self.formats:
+            for rows in self.rows:
+                yield rows, file_format
+
+
+def compute_scene(settings: Settings) -> Iterator[Race]:
+    """``mrl compute`` against every peer, on every file."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format)
+        peers = [peer_contestant(peer, path, file_format, settings.jobs) for peer in settings.peers]
+        contestants = [settings.compute("mrl", path), *peers]
+        yield race("compute", file_label(rows, file_format), rows, contestants, settings.rounds)
+
+
+def start_scene(settings: Settings) -> Iterator[Race]:
+    """What starting up costs: the version against click's import, and a thousand rows against DuckDB."""
+    versions = [
+        Contestant("mrl --version", (*settings.mrl, "--version"), has_answer=False),
+        Contestant("import click", (sys.executable, "-c", "import click"), has_answer=False),
+    ]
+    # Short runs scatter most, and cost least to repeat.
+    rounds = 3 * settings.rounds
+    yield race("start", "no file", 0, versions, rounds)
+    duckdb = PEERS["duckdb"]
+    if duckdb not in settings.peers:
+        return
+    for file_format in settings.formats:
+        path = data_file(settings.folder, START_ROWS, file_format)
+        contestants = [settings.compute("mrl", path), peer_contestant(duckdb, path, file_format, settings.jobs)]
+        yield race("start", file_label(START_ROWS, file_format), START_ROWS, contestants, rounds)
+
+
+def none_scene(settings: Settings) -> Iterator[Race]:
+    """Writing every loss against reducing them; the ratio is that of rows per second, per-pair output to mean."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format)
+        with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
+            contestants = [settings.compute("mean", path)]
+            for out_format in FORMATS:
+                out = Path(folder) / f"losses.{out_format}"
+                writer = settings.compute(f"none to {out_format}", path, "--reduction", "none", "-o", str(out))
+                answer_command = loss_mean_command(out, out_format)
+                contestants.append(Contestant(writer.name, writer.command, answer_command=answer_command))
+            yield race("none", file_label(rows, file_format), rows, contestants, settings.rounds)
+
+
+def memory_scene(settings: Settings) -> Iterator[Race]:
+    """Peak memory of ``mrl compute`` alone, as files grow."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format)
+        contestants = [settings.compute("mrl", path)]
+        rounds = min(settings.rounds, MEMORY_ROUNDS)
+        yield race("memory", file_label(rows, file_format), rows, contestants, rounds)
+
+
+SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
+    "compute": compute_scene,
+    "start": start_scene,
+    "none": none_scene,
+    "memory": memory_scene,
+}
+
+
+def data_file(folder: Path, rows: int, file_format: str) -> Path:
+    """The path of a file of ``rows`` pairs, made unless it is there, and read once into the page cache."""
+    path = folder / f"pairs-{rows}.{file_format}"
+    if not path.exists():
+        note(f"writing {path}")
+        folder.mkdir(parents=True, exist_ok=True)
+        # In a process of its own, because this one must stay small: see measure.py.
+        script = Path(__file__).with_name("make_data.py")
+        run_process([sys.executable, str(script), "--rows", str(rows), "--format", file_format, str(path)])
+    warm_page_cache(path)
+    return path
+
+
+def file_label(rows: int, file_format: str) -> str:
+    """The name of a file in the tables."""
+    return f"{file_format}, {rows:,} rows"
+
+
+def note(message: str) -> None:
+    """Say what goes on, on stderr: stdout is for results."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def available_peers(names: list[str]) -> tuple[Peer, ...]:
+    """The peers of these names whose libraries can be imported; a note for each of the others."""
+    peers = []
+    for name in names:
+        missing = [module for module in PEERS[name].modules if version_of(module) is None]
+        if missing:
+            note(f"skipped: {PEERS[name].label}, because {' and '.join(missing)} cannot be imported here")
+        else:
+            peers.append(PEERS[name])
+    return tuple(peers)
+
+
+def library_versions(settings: Settings) -> dict[str, str | None]:
+    """Versions of mrl and of every library that takes part."""
+    modules = dict.fromkeys(["numpy", "pyarrow", *(module for peer in settings.peers for module in peer.modules)])
+    mrl_version = run_process([*settings.mrl, "--version"]).stdout.strip()
+    return {"mrl": mrl_version.split()[-1] if mrl_version else None, **{name: version_of(name) for name in modules}}
+
+
+def positive_int(text: str) -> int:
+    """An argument that counts something."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def row_counts(text: str) -> list[int]:
+    """An argument that lists row counts."""
+    return [positive_int(part) for part in text.split(",")]
+
+
+def some_of(known: list[str]) -> Callable[[str], list[str]]:
+    """The type of an argument that lists some of the known names."""
+
+    def names(text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := [name for name in chosen if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+        return chosen
+
+    return names
+
+
+def parse_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Race mrl against the scripts that a user would otherwise write.")
+    add = parser.add_argument
+    default_folder = Path(tempfile.gettempdir()) / "mrl-benchmarks"
+    default_mrl = shlex.quote(str(Path(sys.executable).with_name("mrl")))
+    every_peer, every_scene = list(PEERS), list(SCENES)
+    row_default = [1000, 1_000_000, 10_000_000]
+    add("--scenes", type=some_of(every_scene), default=["compute", "start"], help=f"of {','.join(every_scene)}")
+    add("--rows", type=row_counts, default=row_default, help="row counts of the files, with commas between")
+    add("--formats", type=some_of(list(FORMATS)), default=list(FORMATS), help=f"of {','.join(FORMATS)}")
+    add("--runs", type=positive_int, default=7, help="timed runs a contestant (default 7)")
+    add("--peers", type=some_of(every_peer), default=every_peer, help=f"of {','.join(every_peer)}")
+    add("--folder", type=Path, default=default_folder, help=f"where files are made, and kept (default {default_folder})")
+    add("--mrl", type=shlex.split, default=default_mrl, help="the command that is mrl (default: beside this Python)")
+    add("--jobs", type=positive_int, help="threads for every contestant (default: what each takes by itself)")
+    add("--json", type=Path, metavar="FILE", help="write every single run there")
+    add("--markdown", action="store_true", help="print the tables as Markdown")
+    return parser.parse_args()
+
+
+def run_scenes(options: argparse.Namespace) -> None:
+    """Run the scenes asked for; print the machine and the tables."""
+    settings = Settings(
+        mrl=tuple(options.mrl),
+        peers=available_peers(options.peers),
+        rows=tuple(options.rows),
+        formats=tuple(options.formats),
+        rounds=options.runs,
+        jobs=options.jobs,
+        folder=options.folder,
+    )
+    facts = machine_facts(library_versions(settings))
+    races = []
+    for name in options.scenes:
+        for done in SCENES[name](settings):
+            note(f"done: {done.scene}, {done.label}")
+            races.append(done)
+    print(facts_line(facts), end="\n\n")
+    print(markdown_tables(races) if options.markdown else text_tables(races))
+    if options.json:
+        options.json.write_text(json.dumps(as_json(facts, races), indent=1) + "\n")
+
+
+def main() -> int:
+    """Run the program; 1 when a contestant fails or the answers differ."""
+    try:
+        run_scenes(parse_options())
+    except RaceError as error:
+        note(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
