@@ -20,14 +20,14 @@ def margin_ranking_loss(
 ) -> float | NDArray[Any]:
     """Return PyTorch's margin ranking loss, max(0, -y*(x1 - x2) + margin), reduced.
 
-    `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y` is 1 where
-    x1 should rank above x2 and -1 where below; like PyTorch, any other real number is taken as it is. `margin` is any real
-    number. Arithmetic is float32 when every input is float32 or float16, else float64; integers are converted before
-    they are subtracted, so they cannot wrap.
+    `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y`
+    is 1 where x1 should rank above x2 and -1 where below; like PyTorch, any other real number is taken as it is.
+    `margin` is any real number. Arithmetic is float32 when every input is float32 or float16, else float64; integers
+    are converted before they are subtracted, so they cannot wrap.
 
-    reduction "mean" (default) and "sum" return a float: the exact sum of the per-pair losses, rounded once (under float32
-    to float32). "none" returns the per-pair losses, equal bit for bit to PyTorch's, in the inputs' shape. Over nothing the sum is
-    0.0 and the mean NaN.
+    reduction "mean" (default) and "sum" return a float: the exact sum of the per-pair losses, rounded once (under
+    float32 to float32). "none" returns the per-pair losses, equal bit for bit to PyTorch's, in the inputs' shape.
+    Over nothing the sum is 0.0 and the mean NaN.
 
     Raises ValueError when shapes differ or the reduction is unknown, TypeError for what is not a real number.
 
@@ -56,8 +56,8 @@ def margin_ranking_loss_grad(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of `margin_ranking_loss` for x1 and for x2, each in the inputs' shape and float dtype.
 
-    A pair with -y*(x1 - x2) + margin >= 0 has the gradient -y for x1 and y for x2, others 0: at the kink it passes, as in
-    PyTorch. Under "mean" it is divided by the number of pairs; under "none" it is each loss's own gradient.
+    A pair with -y*(x1 - x2) + margin >= 0 has the gradient -y for x1 and y for x2, others 0: at the kink it passes,
+    as in PyTorch. Under "mean" it is divided by the number of pairs; under "none" it is each loss's own gradient.
 
     Arguments and errors are those of `margin_ranking_loss`.
 
@@ -69,7 +69,7 @@ def margin_ranking_loss_grad(
     with np.errstate(all="ignore"):
         gradient = np.asarray(margin_ranking_gradient(difference, labels, margin=_checked_margin(margin)))
         if reduction == "mean":
-            # Scaling by a rounded 1/n, not dividing by n, is what PyTorch's backward pass does; with labels of one it is equal.
+            # PyTorch's backward pass too scales by a rounded 1/n.
             gradient = gradient * gradient.dtype.type(1.0 / max(gradient.size, 1))
     return gradient, -gradient
 

@@ -51,7 +51,8 @@ def _ordinary(values: NDArray[Any]) -> bool:
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
     if plan.labels == "any":
-        return np.isfinite(y)
+        finite: NDArray[np.bool_] = np.isfinite(y)
+        return finite
     first, second = _ALLOWED[plan.labels]
     fits: NDArray[np.bool_] = (y == first) | (y == second)
     return fits | (y == 0) if plan.on_tie == "drop" and plan.labels == "pm1" else fits
@@ -62,11 +63,11 @@ def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> tuple[NDArray[
     found: list[tuple[int, int, Problem]] = []
     fine = np.ones(batch.x1.size, dtype=bool)
     for place, (column, values) in enumerate(((plan.columns.x1, batch.x1), (plan.columns.x2, batch.x2))):
-        for index in np.flatnonzero(~_finite_as(values, plan)):
+        for index in np.flatnonzero(~_finite_as(values, plan)).tolist():
             kind = NAN if np.isnan(values[index]) else INFINITE
             found.append((index, place, _problem(kind, batch, rows[index], column, values[index])))
     if batch.y is not None:
-        for index in np.flatnonzero(~_label_fits(batch.y, plan)):
+        for index in np.flatnonzero(~_label_fits(batch.y, plan)).tolist():
             kind = NAN if np.isnan(batch.y[index]) else LABEL_KINDS[plan.labels]
             found.append((index, 2, _problem(kind, batch, rows[index], plan.columns.y, batch.y[index])))
     for index, _, _ in found:
@@ -76,7 +77,8 @@ def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> tuple[NDArray[
 
 def _finite_as(values: NDArray[np.float64], plan: Plan) -> NDArray[np.bool_]:
     with np.errstate(over="ignore"):
-        return np.isfinite(values.astype(plan.dtype, copy=False))
+        finite: NDArray[np.bool_] = np.isfinite(values.astype(plan.dtype, copy=False))
+        return finite
 
 
 def _problem(kind: str, batch: PairBatch, row: int, column: str | None, value: Any) -> Problem:

@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
             raise SystemExit(told(error)) from None
         except (click.exceptions.Exit, click.ClickException, SystemExit):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the last resort: every bug is told in one line)
             raise SystemExit(told_bug(error)) from None
         return code
 
@@ -70,8 +70,8 @@ class LazyGroup(click.Group):
 def group() -> None:
     """Compute and validate ranking losses on files of scores.
 
-    A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes: 0 done,
-    1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
+    A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
+    0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
     """
 
 

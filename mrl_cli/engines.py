@@ -1,7 +1,7 @@
 """Engines: from sources and a plan to measured parts, in input order. `ENGINES` is where one is entered.
 
-An engine maps `measured_part` over shards. Because totals merge exactly, engines cannot disagree; what an engine chooses
-is only who computes which shard.
+An engine maps `measured_part` over shards. Because totals merge exactly, engines cannot disagree; what an engine
+chooses is only who computes which shard.
 """
 
 from __future__ import annotations

@@ -131,9 +131,7 @@ def _units_of_block(
         sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma
 
 
-def _units_of_huge_block(
-    block: NDArray[np.float64], quotient: NDArray[np.float64], rest: NDArray[np.float64]
-) -> int:
+def _units_of_huge_block(block: NDArray[np.float64], quotient: NDArray[np.float64], rest: NDArray[np.float64]) -> int:
     """As `_units_of_block`, for values so large that sigma would overflow: those are scaled down, exactly."""
     is_huge = np.abs(block) >= HUGE
     scaled = block[is_huge] * 2.0**-HUGE_SCALE_EXPONENT

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Measured:
     """What became of a batch: its totals, and under reduction none the losses of the pairs used and where they stood.
 
-    `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used, else a mask of
-    shape (n,). `problems` are all of them, the reader's own first.
+    `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,
+    else a mask of shape (n,). `problems` are all of them, the reader's own first.
     """
 
     totals: Totals
@@ -46,13 +46,9 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
     Raises SuspectShardError when a check fails and the batch does not know its row numbers.
     """
     meter = _Meter(plan)
-    masks = [
-        meter.add(_slice(batch, start, start + BLOCK_VALUES)) for start in range(0, batch.x1.size, BLOCK_VALUES)
-    ]
+    masks = [meter.add(_slice(batch, start, start + BLOCK_VALUES)) for start in range(0, batch.x1.size, BLOCK_VALUES)]
     problems = [*batch.problems, *meter.problems]
-    totals = replace(
-        meter.totals(), rejected=meter.rejected + batch.rejected_rows, problems=tally(problems)
-    )
+    totals = replace(meter.totals(), rejected=meter.rejected + batch.rejected_rows, problems=tally(problems))
     used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
     return Measured(totals, problems, losses, used)

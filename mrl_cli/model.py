@@ -46,7 +46,8 @@ class Dialect:
     """How a text file is written, where its suffix and header line do not say it.
 
     `delimiter` None: found from the header line. `encoding` None: UTF-8, or what a byte order mark says.
-    `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called "1", "2", …
+    `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called "1",
+    "2", …
     """
 
     delimiter: str | None = None
@@ -125,8 +126,8 @@ class PairBatch:
 class Totals:
     """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
 
-    `pairs` were used, `rejected` rows were left out for a problem, `ties_dropped` for a label 0. `problems` counts by kind; the
-    first few of each are those of the left operand, so parts are merged in input order.
+    `pairs` were used, `rejected` rows were left out for a problem, `ties_dropped` for a label 0. `problems` counts by
+    kind; the first few of each are those of the left operand, so parts are merged in input order.
     """
 
     loss_sum: ExactSum | None = None

@@ -196,7 +196,9 @@ class ParquetWriter:
 
         if self._writer is None:
             texts = [
-                field.name for field in encoded.schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
+                field.name
+                for field in encoded.schema
+                if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
             ]
             self._writer = pq.ParquetWriter(
                 pa.PythonFile(self._out, "w"), encoded.schema, use_dictionary=texts or False, write_statistics=False
@@ -220,7 +222,7 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_ready(item) for item in value]
     if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 (NaN is not itself)
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     return value
 
 

@@ -142,7 +142,11 @@ def _refuse_inputs_as_outputs(options: dict[str, Any], sources: Sequence[Source]
             msg = f"--{option} {harmless(target, 200)} is an input or the other output"
             raise UsageError(msg, hint="write to another file")
         taken.append(target) if target.exists() and target.is_file() else None
-    if options["output"] and options["rejects"] and Path(options["output"]).resolve() == Path(options["rejects"]).resolve():
+    if (
+        options["output"]
+        and options["rejects"]
+        and Path(options["output"]).resolve() == Path(options["rejects"]).resolve()
+    ):
         msg = "--output and --rejects name one file"
         raise UsageError(msg)
 

@@ -92,9 +92,7 @@ input_options = stacked(
     click.option("--x1", metavar="COLUMN", help="Column of the first score.  [default: x1]"),
     click.option("--x2", metavar="COLUMN", help="Column of the second score.  [default: x2]"),
     click.option("--y", metavar="COLUMN", help="Column of the label.  [default: y]"),
-    click.option(
-        "--y-const", type=click.Choice(["1", "-1"]), help="No label column: every pair has this label."
-    ),
+    click.option("--y-const", type=click.Choice(["1", "-1"]), help="No label column: every pair has this label."),
     click.option(
         "--labels",
         type=click.Choice(["pm1", "01", "any"]),

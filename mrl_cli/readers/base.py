@@ -42,8 +42,8 @@ class Reader(Protocol):
 def column_places(names: Sequence[str], plan: Plan, source: Source) -> tuple[int, ...]:
     """Return where the wanted columns stand among `names`, in the order x1, x2, y.
 
-    A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for one that
-    stands there twice.
+    A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
+    one that stands there twice.
     """
     places = []
     for wanted in plan.columns.wanted:

@@ -1,9 +1,9 @@
-"""Parquet and Arrow: columns of numbers as they are, converted to doubles only where that is exact or correctly rounded."""
+"""Parquet and Arrow: columns of numbers as they are, converted to doubles only where that is exact or correctly
+rounded.
+"""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mrl_cli.readers.sources import Source
 
 BATCH_ROWS = 131072  # smaller and larger batches were slower
-_LABEL_LIMIT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ class ParquetReader:
         del resume_at
         import pyarrow.parquet as pq
 
-        with _readable_path(source) as path, _reading(source):
+        path = source.path
+        with _reading(source):
             with pq.ParquetFile(path) as file:
                 metadata, schema = file.metadata, file.schema_arrow
             _check_columns(schema, plan, source)
@@ -76,7 +76,8 @@ class ArrowReader:
         del resume_at
         import pyarrow as pa
 
-        with _readable_path(source) as path, _reading(source), pa.memory_map(path) as mapped:
+        path = source.path
+        with _reading(source), pa.memory_map(path) as mapped:
             if not _is_arrow_file(path):
                 _check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
                 yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
@@ -111,18 +112,6 @@ class ArrowReader:
 def _is_arrow_file(path: str) -> bool:
     with open(path, "rb") as file:
         return file.read(6) == b"ARROW1"
-
-
-@contextmanager
-def _readable_path(source: Source) -> Iterator[str]:
-    """Give a path that can be read anywhere: a stream's bytes go to a temporary file for as long as they are needed."""
-    if source.is_plain_file or source.stream is None:
-        yield source.path
-        return
-    with tempfile.NamedTemporaryFile(prefix="mrl-", suffix=f".{source.format}") as spool:
-        shutil.copyfileobj(source.stream, spool, 1 << 20)
-        spool.flush()
-        yield spool.name
 
 
 @contextmanager
@@ -165,9 +154,7 @@ def _check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
             raise DataError(msg, hint="write the column as double or integer numbers")
 
 
-def _pair_batches(
-    batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan
-) -> Iterator[PairBatch]:
+def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[PairBatch]:
     for batch in batches:
         yield _pair_batch(batch, first_row, source, plan)
         first_row += batch.num_rows

@@ -20,7 +20,6 @@ from mrl_cli.readers.text import (
     TextPart,
     count_line_ends,
     csv_rows,
-    cut_lines,
     cut_quoted,
     open_text,
     plain_ranges,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
     from mrl_cli.readers.sources import Source
@@ -197,7 +197,7 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
         if plan.keep_columns:
             texts = _read_csv(data, names, dict.fromkeys(names, pa.string()), layout.delimiter, plan.dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
-        columns = [np.from_dlpack(table.column(name).combine_chunks()) for name in wanted]
+        columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in wanted]
         return PairBatch(source.shown_name, columns[0], columns[1], columns[2] if len(columns) > 2 else None, kept=kept)
     raise SuspectShardError
 

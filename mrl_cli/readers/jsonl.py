@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
     from mrl_cli.readers.sources import Source
@@ -73,7 +74,7 @@ class JsonLinesReader:
         columns = [table.column(name).combine_chunks() for name in plan.columns.wanted]
         if table.num_rows != lines or any(column.null_count for column in columns):
             raise SuspectShardError
-        arrays = [np.from_dlpack(column) for column in columns]
+        arrays: list[NDArray[Any]] = [np.from_dlpack(column) for column in columns]
         yield PairBatch(shard.source.shown_name, arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
@@ -160,7 +161,7 @@ def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list
     if twice:
         return [(checks.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(twice)]
     numbers = {name: _number(record.get(name)) for name in plan.columns.wanted}
-    wrong = [
+    wrong: list[tuple[str, str | None, str]] = [
         (kind, harmless(name), harmless(json.dumps(record.get(name))))
         for name, kind in numbers.items()
         if isinstance(kind, str)
@@ -186,14 +187,14 @@ def _kept_table(kept: list[dict[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
     names = dict.fromkeys(name for record in kept for name in record)
-    flat = [
-        {n: json.dumps(v) if isinstance(v, dict | list) else v for n, v in record.items()} for record in kept
-    ]
+    flat = [{n: json.dumps(v) if isinstance(v, dict | list) else v for n, v in record.items()} for record in kept]
     columns = {}
     for name in names:
         column = [record.get(name) for record in flat]
         try:
             columns[name] = pa.array(column)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            columns[name] = pa.array([None if v is None else v if isinstance(v, str) else json.dumps(v) for v in column])
+            columns[name] = pa.array(
+                [None if v is None else v if isinstance(v, str) else json.dumps(v) for v in column]
+            )
     return pa.table(columns)

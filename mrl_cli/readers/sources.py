@@ -8,10 +8,12 @@ from __future__ import annotations
 import glob
 import io
 import os
+import shutil
 import stat
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mrl_cli.errors import DataError, MachineError, UsageError, closest, harmless
 
@@ -53,8 +55,8 @@ FOREIGN_MAGIC = {
 class Source:
     """One input: the `name` a user knows it by, where to open it, and what it holds.
 
-    `format` is a name in READERS; `compression` a value of COMPRESSION_SUFFIXES or None. `is_plain_file` says that the bytes can
-    be read anywhere, by many. Other sources are opened once: `stream` is that opened stream.
+    `format` is a name in READERS; `compression` a value of COMPRESSION_SUFFIXES or None. `is_plain_file` says that
+    the bytes can be read anywhere, by many. Other sources are opened once: `stream` is that opened stream.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Source:
     compression: str | None
     is_plain_file: bool
     size_bytes: int | None = None
-    stream: BinaryIO | None = field(default=None, compare=False)
+    stream: Any = field(default=None, compare=False)
 
     @property
     def shown_name(self) -> str:
@@ -152,7 +154,17 @@ def _source(path: str) -> Source:
     except OSError as error:
         msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
-    return _identified(path, prefix, io.BufferedReader(_Prefixed(prefix, raw)), None)
+    source = _identified(path, prefix, io.BufferedReader(_Prefixed(prefix, raw)), None)
+    return _spooled(source) if source.format in BINARY_MAGIC.values() else source
+
+
+def _spooled(source: Source) -> Source:
+    """Put a stream of a format that is read from its end into a temporary file, which lives as long as the source."""
+    spool = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=f".{source.format}")  # noqa: SIM115 (lives with the source)
+    shutil.copyfileobj(source.stream or io.BytesIO(), spool, 1 << 20)
+    spool.flush()
+    size_bytes = os.stat(spool.name).st_size
+    return replace(source, path=spool.name, is_plain_file=True, size_bytes=size_bytes, stream=spool)
 
 
 def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: int | None) -> Source:

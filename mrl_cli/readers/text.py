@@ -46,7 +46,8 @@ class ByteStream(Protocol):
 def open_text(source: Source, encoding: str | None) -> ByteStream:
     """Open a source as a stream of UTF-8 bytes without a byte order mark.
 
-    Raises UsageError for an unknown encoding; reading raises DataError where the bytes are corrupt or not in the encoding.
+    Raises UsageError for an unknown encoding; reading raises DataError where the bytes are corrupt or not in the
+    encoding.
     """
     stream = _Guarded(_decompressed(source), source)
     head = stream.read(len(codecs.BOM_UTF8) + 1)
@@ -108,12 +109,16 @@ class _Guarded:
         try:
             return self._stream.read(size)
         except CORRUPT_STREAM_ERRORS as error:
-            what = f"{self._source.shown_name} is corrupt or cut off: {self._source.compression} says: {harmless(error, 200)}"
-            raise DataError(what, hint="check that the file was copied whole") from error
+            raise self._corrupt(error) from error
         except Exception as error:
             if type(error).__name__ != "LZMAError":  # named, not imported: lzma is loaded for .xz alone
                 raise
-            raise DataError(f"{self._source.shown_name} is corrupt: {harmless(error, 200)}") from error
+            raise self._corrupt(error) from error
+
+    def _corrupt(self, error: Exception) -> DataError:
+        said = f"{self._source.compression} says: {harmless(error, 200)}"
+        msg = f"{self._source.shown_name} is corrupt or cut off: {said}"
+        return DataError(msg, hint="check that the file was copied whole")
 
 
 class _Chained:
@@ -256,9 +261,10 @@ def cut_lines(data: bytes, at_end: bool) -> tuple[int, bool]:
 def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
     """Return a cut for delimited text with quotes, where a field may hold line ends.
 
-    As long as every quote stands where CSV puts one (an opening quote at the start of a field, a closing one at its end, two
-    inside for one), a line end ends a row exactly when an even number of quotes precedes it. Text with a quote elsewhere is
-    cut by the standard library's CSV parser, whose rules are those of the careful way, and is left to that.
+    As long as every quote stands where CSV puts one (an opening quote at the start of a field, a closing one at its
+    end, two inside for one), a line end ends a row exactly when an even number of quotes precedes it. Text with a
+    quote elsewhere is cut by the standard library's CSV parser, whose rules are those of the careful way, and is left
+    to that.
     """
     neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
 
@@ -307,7 +313,9 @@ def _cut_by_parser(data: bytes, delimiter: str) -> int:
 
 
 def csv_rows(lines: Iterable[str], delimiter: str) -> CsvReader:
-    """Return the standard library's reader with this project's rules: quotes as in RFC 4180, lenient, long fields allowed."""
+    """Return the standard library's reader with this project's rules: quotes as in RFC 4180, lenient, long fields
+    allowed.
+    """
     csv.field_size_limit(LONGEST_ROW_BYTES)
     return csv.reader(lines, delimiter=delimiter)
 

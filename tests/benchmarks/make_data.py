@@ -1,7 +1,7 @@
 """Write a file of random pairs, the same bytes for the same row count.
 
-Chunks are drawn and written one at a time, so that memory stays flat at any number of rows. A CSV file and a Parquet file of
-the same size hold the same numbers.
+Chunks are drawn and written one at a time, so that memory stays flat at any number of rows. A CSV file and a Parquet
+file of the same size hold the same numbers.
 """
 
 from __future__ import annotations

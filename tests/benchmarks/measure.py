@@ -1,7 +1,7 @@
 """Time whole processes against one another.
 
-This module and the ones that import it stay with the standard library: on Linux a child's peak memory starts at that of the
-process that started it (``own_peak_bytes``), so a parent that had loaded NumPy would lift every small figure.
+This module and the ones that import it stay with the standard library: on Linux a child's peak memory starts at that
+of the process that started it (``own_peak_bytes``), so a parent that had loaded NumPy would lift every small figure.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ MARGIN = "0.5"
 class Peer:
     """A script around one library.
 
-    ``script``, a ``string.Template``, reads the file named by its first argument and prints the mean loss. ``$limit`` stands
-    for the statement that bounds the number of threads, where one is asked for, ``$read`` for the reading function of the
-    file's format.
+    ``script``, a ``string.Template``, reads the file named by its first argument and prints the mean loss. ``$limit``
+    stands for the statement that bounds the number of threads, where one is asked for, ``$read`` for the reading
+    function of the file's format.
     """
 
     label: str

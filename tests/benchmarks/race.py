@@ -1,6 +1,7 @@
 """The whole-process race: ``mrl compute`` against the script that a user would otherwise write.
 
-Run ``python tests/benchmarks/race.py`` from the root of the repository; README.md beside this file says what is measured.
+Run ``python tests/benchmarks/race.py`` from the root of the repository; README.md beside this file says what is
+measured.
 """
 
 from __future__ import annotations
@@ -185,7 +186,9 @@ def parse_options() -> argparse.Namespace:
     add("--formats", type=some_of(list(FORMATS)), default=list(FORMATS), help=f"of {','.join(FORMATS)}")
     add("--runs", type=positive_int, default=7, help="timed runs a contestant (default 7)")
     add("--peers", type=some_of(every_peer), default=every_peer, help=f"of {','.join(every_peer)}")
-    add("--folder", type=Path, default=default_folder, help=f"where files are made, and kept (default {default_folder})")
+    add(
+        "--folder", type=Path, default=default_folder, help=f"where files are made, and kept (default {default_folder})"
+    )
     add("--mrl", type=shlex.split, default=default_mrl, help="the command that is mrl (default: beside this Python)")
     add("--jobs", type=positive_int, help="threads for every contestant (default: what each takes by itself)")
     add("--json", type=Path, metavar="FILE", help="write every single run there")

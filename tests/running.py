@@ -1,0 +1,82 @@
+"""Running `mrl` in tests: as a real process, or inside this one where many runs must be quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mrl_cli.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import pytest
+
+
+class Ran(NamedTuple):
+    """What became of a run: exit code, and stdout and stderr as text."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The one JSON object on stdout, after a run with `--format json` that must have gone well."""
+        assert self.code == 0, self.err
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def run(
+    args: Sequence[str | Path],
+    stdin: bytes | str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+) -> Ran:
+    """Run `mrl` as a process of its own; `stdin` goes through a pipe, None is /dev/null; `env` is added."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MRL_")}
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mrl_cli", *map(str, args)],
+        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=inherited | dict(env or {}),
+        cwd=cwd,
+    )
+    out, err = process.communicate(data, timeout=120)
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+def run_inside(args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], stdin: bytes = b"") -> Ran:
+    """Run `mrl` in this process; `stdin` is a file on descriptor 0, read as a stream. A run takes milliseconds."""
+    capfd.readouterr()
+    code = 0
+    with _standard_input(stdin):
+        try:
+            main(list(map(str, args)))
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    out, err = capfd.readouterr()
+    return Ran(code, out, err)
+
+
+@contextmanager
+def _standard_input(data: bytes) -> Iterator[None]:
+    usual = os.dup(0)
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+        try:
+            yield
+        finally:
+            os.dup2(usual, 0)
+            os.close(usual)
