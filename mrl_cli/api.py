@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -22,8 +23,9 @@ def margin_ranking_loss(
 
     `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y`
     is 1 where x1 should rank above x2 and -1 where below; like PyTorch, any other real number is taken as it is.
-    `margin` is any real number. Arithmetic is float32 when every input is float32 or float16, else float64; integers
-    are converted before they are subtracted, so they cannot wrap.
+    `margin` is any real number. Arithmetic is float32 when
+    both scores are float32 or float16, whatever integers the labels are, else float64; integers are converted before
+    they are subtracted, so they cannot wrap.
 
     reduction "mean" (default) and "sum" return a float: the exact sum of the per-pair losses, rounded once (under
     float32 to float32). "none" returns the per-pair losses, equal bit for bit to PyTorch's, in the inputs' shape.
@@ -39,7 +41,7 @@ def margin_ranking_loss(
     array([0.25, 1.5 ])
     """
     _check_reduction(reduction)
-    difference, labels = _difference(x1, x2, y)
+    difference, labels, _ = _difference(x1, x2, y)
     with np.errstate(all="ignore"):
         losses = np.asarray(margin_ranking_kernel(difference, labels, margin=_checked_margin(margin)))
     if reduction == "none":
@@ -65,12 +67,13 @@ def margin_ranking_loss_grad(
     (array([-1., -0.]), array([1., 0.]))
     """
     _check_reduction(reduction)
-    difference, labels = _difference(x1, x2, y)
+    difference, labels, score_dtype = _difference(x1, x2, y)
     with np.errstate(all="ignore"):
         gradient = np.asarray(margin_ranking_gradient(difference, labels, margin=_checked_margin(margin)))
         if reduction == "mean":
-            # PyTorch's backward pass too scales by a rounded 1/n.
-            gradient = gradient * gradient.dtype.type(1.0 / max(gradient.size, 1))
+            # PyTorch's backward pass too scales by 1/n, divided in the dtype of the losses.
+            gradient = gradient * (gradient.dtype.type(1) / gradient.dtype.type(max(gradient.size, 1)))
+        gradient = gradient.astype(score_dtype, copy=False)
     return gradient, -gradient
 
 
@@ -98,8 +101,8 @@ class MarginRankingLoss:
         return margin_ranking_loss_grad(x1, x2, y, margin=self.margin, reduction=self.reduction)
 
 
-def _difference(x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return x1 - x2 and y in the float dtype of the arithmetic, after checking types and shapes."""
+def _difference(x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], np.dtype[Any]]:
+    """Return x1 - x2 and y in the float dtype of the arithmetic, and the scores' float dtype, after checking all."""
     arrays = {name: _real_array(name, given) for name, given in (("x1", x1), ("x2", x2), ("y", y))}
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
@@ -107,16 +110,20 @@ def _difference(x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any
         msg = f"x1, x2 and y must have one shape, nothing is broadcast: {found}"
         raise ValueError(msg)
     scores = np.result_type(arrays["x1"], arrays["x2"])
-    dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
+    score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
     with np.errstate(all="ignore"):
-        difference = arrays["x1"].astype(dtype, copy=False) - arrays["x2"].astype(dtype, copy=False)
+        first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
+        difference = np.asarray(first - second)
     # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
-    if hasattr(y, "dtype") and arrays["y"].dtype == np.float64:
-        dtype = np.dtype(np.float64)
-    return np.asarray(difference).astype(dtype, copy=False), arrays["y"].astype(dtype, copy=False)
+    is_widened = hasattr(y, "dtype") and arrays["y"].dtype == np.float64
+    dtype = np.dtype(np.float64) if is_widened else score_dtype
+    return difference.astype(dtype, copy=False), arrays["y"].astype(dtype, copy=False), score_dtype
 
 
 def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
+    if isinstance(given, np.ma.MaskedArray):
+        msg = f"{name} is a masked array; leave the masked pairs out first"
+        raise TypeError(msg)
     array = np.asarray(given)
     if array.size == 0 and array.dtype.kind == "O":
         array = array.astype(np.float64)
@@ -127,6 +134,9 @@ def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
 
 
 def _checked_margin(margin: float) -> float:
+    if isinstance(margin, bool | str) or not isinstance(margin, Real):
+        msg = f"margin must be a real number, not {margin!r}"
+        raise TypeError(msg)
     return float(margin) + 0.0  # -0.0 + 0.0 is 0.0: a loss is never the negative zero
 
 

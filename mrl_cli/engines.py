@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import SuspectShardError, UnsplittableTextError
 from mrl_cli.measure import Measured, measure
 from mrl_cli.model import PairBatch, Totals
-from mrl_cli.readers import reader_of, shards_of
+from mrl_cli.readers import reader_named, shards_of
 
 if TYPE_CHECKING:
     from mrl_cli.model import Plan, Problem
@@ -40,7 +40,7 @@ Engine = Callable[["Sequence[Source]", "Plan", int, "Encode | None"], Iterator[P
 
 def measured_part(shard: Shard, plan: Plan, encode: Encode | None) -> Part:
     """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name."""
-    reader = reader_of(shard)
+    reader = reader_named(shard.source.format)
     try:
         return _measured(shard, reader.batches(shard, plan), plan, encode)
     except SuspectShardError:

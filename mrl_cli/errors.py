@@ -7,7 +7,6 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,5 +79,7 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     for candidate in candidates:
         if candidate.strip().casefold() == name.strip().casefold():
             return candidate
+    import difflib
+
     found = difflib.get_close_matches(name, candidates, n=1)
     return found[0] if found else None

@@ -79,6 +79,7 @@ def margin_ranking_kernel(difference: Floats, y: Floats, *, margin: float, out: 
     >>> margin_ranking_kernel(np.array([0.5, -0.5]), np.array([1.0, 1.0]), margin=0.25)
     array([0.  , 0.75])
     """
-    losses = np.multiply(y, difference, out=out)
-    losses = np.subtract(margin, losses, out=losses)
+    losses = np.empty_like(difference) if out is None else out
+    np.multiply(y, difference, out=losses)
+    np.subtract(margin, losses, out=losses)
     return np.maximum(losses, 0.0, out=losses)

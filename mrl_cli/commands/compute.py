@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
+    from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines import Part
     from mrl_cli.model import Plan, Report
     from mrl_cli.readers import Source
@@ -67,9 +67,7 @@ def command(**options: Any) -> int:
     plan = plan_of(options)
     is_per_pair = plan.reduction == "none"
     _check(options, is_per_pair=is_per_pair)
-    from mrl_cli.commands.conditions import parsed_conditions
-
-    conditions = parsed_conditions(options["fail_if"])
+    conditions = _conditions(options["fail_if"])
     sources = _sources(options["inputs"])
     _refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
@@ -86,6 +84,14 @@ def command(**options: Any) -> int:
     for condition in broken:
         click.echo(f"fail-if: {condition.told(report)}", err=True)
     return 1 if broken else 0
+
+
+def _conditions(expressions: Sequence[str]) -> list[Condition]:
+    if not expressions:
+        return []
+    from mrl_cli.commands.conditions import parsed_conditions
+
+    return parsed_conditions(expressions)
 
 
 def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
@@ -174,12 +180,14 @@ class _Run:
 
     def totals(self) -> Totals:
         """Read everything; return what it adds up to. Raises DataError for problems under fail, and for no pairs."""
-        from mrl_cli.writers import RejectsWriter, writer_for
+        writer = rejects = None
+        if self._plan.reduction == "none" or self._rejects is not None:
+            from mrl_cli.writers import RejectsWriter, writer_for
 
-        writer = None
-        if self._plan.reduction == "none":
-            writer = writer_for(_output_format(self._options), self._out, bare=self._options["raw"])
-        rejects = None if self._rejects is None else RejectsWriter(self._rejects, self._options["rejects"])
+            if self._plan.reduction == "none":
+                writer = writer_for(_output_format(self._options), self._out, bare=self._options["raw"])
+            if self._rejects is not None:
+                rejects = RejectsWriter(self._rejects, self._options["rejects"])
         totals = Totals()
         for part in self._parts(None if writer is None else writer.encode):
             totals += part.totals
@@ -246,6 +254,8 @@ def _rendered(report: Report, options: dict[str, Any]) -> str:
     if options["raw"]:
         return number_text(report.value) + "\n"
     is_terminal = options["output"] is None and sys.stdout.isatty()
+    import shutil
+
     width = shutil.get_terminal_size().columns
     color = wants_color(options["color"], is_terminal=is_terminal)
     return RENDERERS[_output_format(options)](report, width=width, color=color)

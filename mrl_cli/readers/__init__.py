@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mrl_cli.readers.base import Reader, Shard
-from mrl_cli.readers.columnar import ArrowReader, ParquetReader
-from mrl_cli.readers.delimited import DelimitedReader
-from mrl_cli.readers.jsonl import JsonLinesReader
 from mrl_cli.readers.sources import Source, resolve, stdin_can_be_read
 
 if TYPE_CHECKING:
@@ -15,20 +14,24 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan
 
-__all__ = ["READERS", "Shard", "Source", "reader_of", "resolve", "shards_of", "stdin_can_be_read"]
+__all__ = ["READERS", "Shard", "Source", "reader_named", "resolve", "shards_of", "stdin_can_be_read"]
 
-READERS: dict[str, Reader] = {
-    "csv": DelimitedReader(None),
-    "tsv": DelimitedReader("\t"),
-    "jsonl": JsonLinesReader(),
-    "parquet": ParquetReader(),
-    "arrow": ArrowReader(),
+# Format to the module and the name of its reader, imported when a file of that format turns up.
+READERS: dict[str, tuple[str, str]] = {
+    "csv": ("delimited", "CSV"),
+    "tsv": ("delimited", "TSV"),
+    "jsonl": ("jsonl", "JSON_LINES"),
+    "parquet": ("columnar", "PARQUET"),
+    "arrow": ("columnar", "ARROW"),
 }
 
 
-def reader_of(shard: Shard) -> Reader:
-    """Return the reader that handed out a shard."""
-    return READERS[shard.source.format]
+@cache
+def reader_named(name: str) -> Reader:
+    """Return the reader of a format in `READERS`."""
+    module, attribute = READERS[name]
+    reader: Reader = getattr(import_module(f"mrl_cli.readers.{module}"), attribute)
+    return reader
 
 
 def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
@@ -36,4 +39,4 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
     first = 0 if resume_at is None else next(i for i, source in enumerate(sources) if source is resume_at.source)
     for source in sources[first:]:
         resumed = resume_at if resume_at is not None and source is resume_at.source else None
-        yield from READERS[source.format].shards(source, plan, resumed)
+        yield from reader_named(source.format).shards(source, plan, resumed)

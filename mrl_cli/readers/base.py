@@ -62,12 +62,12 @@ def _missing_column(wanted: str, names: Sequence[str], plan: Plan, source: Sourc
     shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     near = closest(wanted, names)
     option = next(o for o, c in zip(("--x1", "--x2", "--y"), plan.columns.wanted, strict=False) if c == wanted)
-    if near is not None:
-        hint = f"did you mean {option} {harmless(near)}?"
-    elif any("\0" in name for name in names):
+    if any("\0" in name for name in names):
         hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     elif names and all(_looks_like_number(name) for name in names):
         hint = "is there no header line? use --no-header"
+    elif near is not None:
+        hint = f"did you mean {option} {harmless(near)}?"
     else:
         hint = f"name the column with {option} COLUMN" + (
             "; no label column? use --y-const 1" if option == "--y" else ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Dialect
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_LONGEST_NUMBER = 1000
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
@@ -54,6 +55,22 @@ def is_exact(integer: int) -> bool:
         return int(float(integer)) == integer
     except OverflowError:
         return False
+
+
+def as_written(cell: str, row: str, delimiter: str) -> str:
+    """Return a parsed cell with the quotes inside it that a lenient CSV parser drops from `row`, the text of its row.
+
+    >>> as_written("12", '5,"1"2,0', ","), as_written("12", '5,"12",0', ",")
+    ('"1"2', '12')
+    """
+    if '"' in cell or len(cell) > _LONGEST_NUMBER:
+        return cell  # a number is neither
+    ends = f"[{re.escape(delimiter)}\r\n]"
+    if re.search(rf'(?:^|{ends})("?){re.escape(cell)}\1(?:{ends}|$)', row):
+        return cell
+    spelled = '"*'.join(map(re.escape, cell))
+    found = re.search(rf'(?:^|{ends})("*{spelled}"*)(?:{ends}|$)', row)
+    return found.group(1) if found else cell
 
 
 def shown_cell(cell: str) -> str:

@@ -60,7 +60,8 @@ class ParquetReader:
         import pyarrow.parquet as pq
 
         part: RowsPart = shard.part
-        with _reading(shard.source), pq.ParquetFile(part.path, metadata=part.shared, pre_buffer=False) as file:
+        options = {"metadata": part.shared, "pre_buffer": False, "page_checksum_verification": True}
+        with _reading(shard.source), pq.ParquetFile(part.path, **options) as file:
             columns = None if plan.keep_columns else _names(file.schema_arrow, plan, shard.source)
             groups = file.iter_batches(BATCH_ROWS, row_groups=[part.group], columns=columns, use_threads=False)
             yield from _pair_batches(groups, part.first_row, shard.source, plan)
@@ -195,25 +196,24 @@ def _numbers(column: pa.Array) -> tuple[np.ndarray[Any, Any], list[tuple[int, st
     """Return a column as doubles (labels may stay small integers), and (index, kind, shown) of what cannot be one."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()  # a null may stand among the indices or among the values
+    if pa.types.is_decimal(column.type):
+        # Arrow's own decimal to double is not correctly rounded; its reading of text is.
+        column = column.cast(pa.string()).cast(pa.float64())
+    elif pa.types.is_boolean(column.type) or pa.types.is_null(column.type):
+        column = column.cast(pa.int8())
     bad = []
     if column.null_count:
         nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]
         bad = [(index, checks.MISSING, "null") for index in nulls]
-        if pa.types.is_null(column.type):
-            return np.zeros(len(column)), bad
-        column = column.fill_null(False if pa.types.is_boolean(column.type) else pa.scalar(0).cast(_value_type(column)))
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_boolean(column.type):
-        return np.from_dlpack(column.cast(pa.int8())), bad
-    if pa.types.is_decimal(column.type):
-        # Arrow's own decimal to double is not correctly rounded; its reading of text is.
-        return np.from_dlpack(column.cast(pa.string()).cast(pa.float64())), bad
+        column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
         return values.astype(np.float64, copy=False), bad
     doubles = values.astype(np.float64)
-    if values.size and (values.max() > checks.EXACT_INTEGER_LIMIT or values.min() < -checks.EXACT_INTEGER_LIMIT):
+    # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
+    if values.size and (doubles.max() >= checks.EXACT_INTEGER_LIMIT or doubles.min() <= -checks.EXACT_INTEGER_LIMIT):
         bad += [
             (int(index), checks.INEXACT, str(values[index]))
             for index in np.flatnonzero(np.abs(doubles) >= checks.EXACT_INTEGER_LIMIT)
@@ -222,7 +222,5 @@ def _numbers(column: pa.Array) -> tuple[np.ndarray[Any, Any], list[tuple[int, st
     return doubles, bad
 
 
-def _value_type(column: pa.Array) -> pa.DataType:
-    import pyarrow as pa
-
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+PARQUET = ParquetReader()
+ARROW = ArrowReader()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from mrl_cli import checks
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError, harmless
 from mrl_cli.model import PairBatch, Problem
 from mrl_cli.readers.base import Shard, column_places
-from mrl_cli.readers.cells import number_in, shown_cell
+from mrl_cli.readers.cells import as_written, number_in, shown_cell
 from mrl_cli.readers.text import (
     HEAD_BYTES,
     LONGEST_ROW_BYTES,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mrl_cli.readers.text import ByteStream
 
 DELIMITERS = ",\t;|"
+ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
 _SENTINEL = "\n\0end of block"
 
 
@@ -67,17 +68,19 @@ class DelimitedReader:
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream."""
-        stream = open_text(source, plan.dialect.encoding)
-        head = _head(stream)
-        layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
-        if layout is None:
-            return
-        may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
-        if may_split and resume_at is None and QUOTE not in head and not _has_mark(source):
-            for offset, size in plain_ranges(source.path, layout.data_offset, source.size_bytes or 0, layout.line_end):
-                yield Shard(source, DelimitedPart(offset, size, layout=layout), size)
-            return
-        yield from _stream_shards(stream, head, layout, source, resume_at)
+        with open_text(source, plan.dialect.encoding) as stream:
+            head = _head(stream)
+            layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
+            if layout is None:
+                return
+            may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
+            if may_split and resume_at is None and QUOTE not in head and not _has_mark(source):
+                for offset, size in plain_ranges(
+                    source.path, layout.data_offset, source.size_bytes or 0, layout.line_end
+                ):
+                    yield Shard(source, DelimitedPart(offset, size, layout=layout), size)
+                return
+            yield from _stream_shards(stream, head, layout, source, resume_at)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
@@ -108,13 +111,24 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _head(stream: ByteStream) -> bytes:
+    """Return the first bytes of a text: HEAD_BYTES, or as many more as the header line takes."""
     head = b""
-    while len(head) < HEAD_BYTES:
-        part = stream.read(HEAD_BYTES - len(head))
-        if not part:
-            break
-        head += part
-    return head
+    wanted = HEAD_BYTES
+    while True:
+        while len(head) < wanted:
+            part = stream.read(wanted - len(head))
+            if not part:
+                return head
+            head += part
+        wanted = 2 * len(head)
+        if _has_whole_header(head) or wanted > LONGEST_ROW_BYTES:
+            return head
+
+
+def _has_whole_header(head: bytes) -> bool:
+    """Tell whether the first line that is not blank ends, outside quotes, and something follows its end."""
+    outside_quotes = head.lstrip(b"\r\n")[:-1].split(b'"')[::2]
+    return any(b"\n" in text or b"\r" in text for text in outside_quotes)
 
 
 def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
@@ -128,6 +142,9 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
     delimiter = delimiter or _delimiter_of(header, plan)
     reader = csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
     names = next(reader)
+    if any(map(_is_undecoded, names)):
+        msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
+        raise DataError(msg, hint=ENCODING_HINT)
     consumed = _first_lines(text[blank_chars:], reader.line_num)
     if not plan.dialect.header:
         names, consumed = [str(place + 1) for place in range(len(names))], ""
@@ -140,6 +157,10 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
         data_line=count_line_ends(skipped.encode("utf-8", "surrogateescape")) + 1,
         line_end=b"\r" if header.endswith("\r") else b"\n",
     )
+
+
+def _is_undecoded(text: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _first_lines(text: str, count: int) -> str:
@@ -186,7 +207,10 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
     layout = _layout_of(part)
     names = [str(place) for place in range(len(layout.names))]
     wanted = [names[place] for place in layout.places]
-    label_types = [pa.int8(), pa.float64()] if plan.labels != "any" else [pa.float64()]
+    nulls = (number_in(value, replace(plan.dialect, null_values=())) for value in plan.dialect.null_values)
+    null_numbers = [number for number in nulls if isinstance(number, float)]
+    may_be_hex = b"0x" in data or b"0X" in data  # which Arrow would read as an integer
+    label_types = [pa.float64()] if plan.labels == "any" or may_be_hex else [pa.int8(), pa.float64()]
     for label_type in label_types:
         types = dict.fromkeys(wanted, pa.float64()) | dict.fromkeys(wanted[2:], label_type)
         try:
@@ -198,6 +222,8 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
             texts = _read_csv(data, names, dict.fromkeys(names, pa.string()), layout.delimiter, plan.dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
         columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in wanted]
+        if any(np.isin(column, null_numbers).any() for column in columns if null_numbers):
+            raise SuspectShardError
         return PairBatch(source.shown_name, columns[0], columns[1], columns[2] if len(columns) > 2 else None, kept=kept)
     raise SuspectShardError
 
@@ -206,12 +232,13 @@ def _read_csv(data: bytes, names: list[str], types: dict[str, Any], delimiter: s
     import pyarrow as pa
     from pyarrow import csv
 
-    if not data.strip(b"\r\n"):
-        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    is_quoted = QUOTE in data
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=QUOTE in data),
+        parse_options=csv.ParseOptions(
+            delimiter=delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
+        ),
         convert_options=csv.ConvertOptions(
             column_types=types, include_columns=list(types), null_values=[], decimal_point=decimal, check_utf8=False
         ),
@@ -243,8 +270,8 @@ class _Careful:
         values: list[list[float]] = [[] for _ in self._layout.places]
         kept: list[list[str]] = []
         rejected = 0
-        for line, fields in self._rows():
-            numbers = self._numbers(line, fields)
+        for line, fields, text in self._rows():
+            numbers = self._numbers(line, fields, text)
             if numbers is None:
                 rejected += 1
                 continue
@@ -258,19 +285,27 @@ class _Careful:
             self._file, x1, x2, y[0] if y else None, rows, "line", tuple(self._problems), rejected, self._table(kept)
         )
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield (first physical line, fields) of every row that is not blank."""
-        reader = csv_rows(io.StringIO(self._text + _SENTINEL, newline=""), self._layout.delimiter)
+    def _rows(self) -> Iterator[tuple[int, list[str], str]]:
+        """Yield (first physical line, fields, text) of every row that is not blank."""
+        texts: list[str] = []
+
+        def lines() -> Iterator[str]:
+            for text in io.StringIO(self._text + _SENTINEL, newline=""):
+                texts.append(text)
+                yield text
+
+        reader = csv_rows(lines(), self._layout.delimiter)
         line = self._first_line
         for fields in reader:
             if fields and fields[-1].endswith(_SENTINEL):
                 msg = f"{self._file}: line {line}: a quoted field is opened and never closed"
                 raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
             if fields and fields != [_SENTINEL[1:]]:
-                yield line, fields
+                yield line, fields, "".join(texts)
+            texts.clear()
             line = self._first_line + reader.line_num
 
-    def _numbers(self, line: int, fields: list[str]) -> list[float] | None:
+    def _numbers(self, line: int, fields: list[str], text: str) -> list[float] | None:
         """Return the wanted numbers of a row, or None after noting what is wrong with it."""
         before = len(self._problems)
         if len(fields) != len(self._layout.names):
@@ -280,13 +315,14 @@ class _Careful:
             self._note(checks.RAGGED, line, None, shown)
             return None
         for name, field in zip(self._layout.names, fields, strict=True):
-            if any("\udc80" <= character <= "\udcff" for character in field):
+            if _is_undecoded(field):
                 self._note(checks.ENCODING, line, name, shown_cell(field))
         numbers = []
         for place, name in zip(self._layout.places, self._plan.columns.wanted, strict=True):
-            number = number_in(fields[place], self._plan.dialect)
+            cell = fields[place] if '"' not in text else as_written(fields[place], text, self._layout.delimiter)
+            number = number_in(cell, self._plan.dialect)
             if isinstance(number, str):
-                self._note(number, line, name, shown_cell(fields[place]))
+                self._note(number, line, name, shown_cell(cell))
             else:
                 numbers.append(number)
         return numbers if len(self._problems) == before else None
@@ -302,3 +338,7 @@ class _Careful:
 
         columns = list(zip(*kept, strict=True)) if kept else [()] * len(self._layout.names)
         return pa.Table.from_arrays([pa.array(c, pa.string()) for c in columns], names=list(self._layout.names))
+
+
+CSV = DelimitedReader(None)
+TSV = DelimitedReader("\t")

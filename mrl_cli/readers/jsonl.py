@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mrl_cli.readers.text import (
     cut_lines,
     open_text,
     plain_ranges,
+    read_range,
     whole_rows,
 )
 
@@ -39,24 +41,19 @@ class JsonLinesReader:
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream. JSON keeps line ends out of its strings."""
         del resume_at  # every line end ends a row: nothing here is ever unsplittable
-        blocks = whole_rows(open_text(source, plan.dialect.encoding), b"", cut_lines, source)
-        first = next(blocks, None)
-        if first is None:
-            return
-        _check_first_object(first[0], source, plan)
-        with_mark = first[0].startswith(b"{") is False
-        if source.is_plain_file and source.compression is None and plan.dialect.encoding is None and not with_mark:
-            with open(source.path, "rb") as file:
-                is_as_read = file.read(1) == first[0][:1]
-            if is_as_read:
+        with open_text(source, plan.dialect.encoding) as stream:
+            blocks = (data for data, _ in whole_rows(stream, b"", cut_lines, source))
+            first = next(blocks, b"")
+            _check_first_object(first, source, plan)
+            may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
+            if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
                 for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
                     yield Shard(source, TextPart(offset, size), size)
                 return
-        line = 1
-        while first is not None:
-            yield Shard(source, TextPart(0, len(first[0]), first[0], line), len(first[0]))
-            line += count_line_ends(first[0])
-            first = next(blocks, None)
+            line = 1
+            for data in chain([first], blocks):
+                yield Shard(source, TextPart(0, len(data), data, line), len(data))
+                line += count_line_ends(data)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
@@ -70,9 +67,8 @@ class JsonLinesReader:
             table = _read_json(data, plan.columns.wanted)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise SuspectShardError from error
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
         columns = [table.column(name).combine_chunks() for name in plan.columns.wanted]
-        if table.num_rows != lines or any(column.null_count for column in columns):
+        if not _has_one_a_line(data, table.num_rows) or any(column.null_count for column in columns):
             raise SuspectShardError
         arrays: list[NDArray[Any]] = [np.from_dlpack(column) for column in columns]
         yield PairBatch(shard.source.shown_name, arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
@@ -80,6 +76,14 @@ class JsonLinesReader:
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, object by object."""
         yield _careful_batch(shard, plan)
+
+
+def _has_one_a_line(data: bytes, objects: int) -> bool:
+    """Tell whether every line certainly holds one object: as many as lines, which begin and end with a brace."""
+    text = data.strip()
+    ends = text.count(b"\n")
+    between = text.count(b"}\n{") + (text.count(b"}\r\n{") if b"\r" in text else 0)
+    return ends == between == objects - 1
 
 
 def _read_json(data: bytes, wanted: tuple[str, ...]) -> pa.Table:
@@ -198,3 +202,6 @@ def _kept_table(kept: list[dict[str, Any]]) -> pa.Table:
                 [None if v is None else v if isinstance(v, str) else json.dumps(v) for v in column]
             )
     return pa.table(columns)
+
+
+JSON_LINES = JsonLinesReader()

@@ -5,12 +5,9 @@ A format is taken from the suffix, else from the first bytes; when the two contr
 
 from __future__ import annotations
 
-import glob
 import io
 import os
-import shutil
 import stat
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -91,6 +88,8 @@ def stdin_can_be_read() -> bool:
 
 
 def _paths(argument: str) -> Iterator[str]:
+    import glob
+
     path = Path(argument)
     if argument == STDIN:
         yield argument
@@ -160,6 +159,9 @@ def _source(path: str) -> Source:
 
 def _spooled(source: Source) -> Source:
     """Put a stream of a format that is read from its end into a temporary file, which lives as long as the source."""
+    import shutil
+    import tempfile
+
     spool = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=f".{source.format}")  # noqa: SIM115 (lives with the source)
     shutil.copyfileobj(source.stream or io.BytesIO(), spool, 1 << 20)
     spool.flush()
@@ -196,8 +198,11 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
 
 
 def _text_format(prefix: bytes) -> str:
-    """Return what a text without a telling suffix is, from its first bytes: JSON lines open with a brace."""
-    return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    """Return what a text without a telling suffix is, from its first bytes: JSON lines open with a brace.
+
+    A JSON array opens with a bracket; the reader of JSON lines says what to do about it.
+    """
+    return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
 
 
 _KNOWN = "formats: CSV, TSV, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"

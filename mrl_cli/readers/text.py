@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import zlib
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -43,13 +44,19 @@ class ByteStream(Protocol):
         ...
 
 
-def open_text(source: Source, encoding: str | None) -> ByteStream:
-    """Open a source as a stream of UTF-8 bytes without a byte order mark.
+@contextmanager
+def open_text(source: Source, encoding: str | None) -> Iterator[ByteStream]:
+    """Open a source as a stream of UTF-8 bytes without a byte order mark, for as long as the context lasts.
 
     Raises UsageError for an unknown encoding; reading raises DataError where the bytes are corrupt or not in the
     encoding.
     """
-    stream = _Guarded(_decompressed(source), source)
+    with nullcontext(source.stream) if source.stream is not None else open(source.path, "rb", buffering=0) as raw:
+        yield _as_utf8(raw, source, encoding)
+
+
+def _as_utf8(raw: BinaryIO, source: Source, encoding: str | None) -> ByteStream:
+    stream = _Guarded(_decompressed(raw, source), source)
     head = stream.read(len(codecs.BOM_UTF8) + 1)
     marked = _encoding_of_mark(head)
     wanted = _codec_name(encoding) if encoding else marked or "utf-8"
@@ -74,8 +81,7 @@ def _encoding_of_mark(head: bytes) -> str | None:
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
 
 
-def _decompressed(source: Source) -> ByteStream:
-    raw: BinaryIO = source.stream if source.stream is not None else open(source.path, "rb", buffering=0)  # noqa: SIM115 (closed with the stream)
+def _decompressed(raw: BinaryIO, source: Source) -> ByteStream:
     if source.compression is None:
         return raw
     if source.compression == "gzip":
@@ -183,16 +189,15 @@ def lines_before(path: str, offset: int) -> int:
             if not data:
                 break
             offset -= len(data)
-            if data.endswith(b"\r") and offset > 0:  # keep \r\n in one piece
-                extra = file.read(1)
-                data += extra
-                offset -= len(extra)
+            while data.endswith(b"\r") and offset > 0:  # keep \r\n in one piece
+                data += file.read(1)
+                offset -= 1
             count += count_line_ends(data)
     return count
 
 
 def read_range(path: str, offset: int, size: int) -> bytes:
-    """Read bytes of a plain file, independent of other readers of it."""
+    """Read bytes of a plain file, independent of other readers of it; fewer only when the file has become shorter."""
     with open(path, "rb", buffering=0) as file:
         file.seek(offset)
         parts = file.read(size)

@@ -1,7 +1,8 @@
 """Write pytorch_margin_ranking.json: what PyTorch's margin ranking loss gives, with its gradients, on known inputs.
 
-Run ``python tests/golden/make_pytorch_vectors.py`` with torch 2.13.0. Inputs come from NumPy's PCG64 with one seed, so a rerun gives
-the same bytes. Floats are hexadecimal, exact to the last bit, without trailing zeros; integers are decimal.
+Run ``python tests/golden/make_pytorch_vectors.py`` with torch 2.13.0. Inputs come from NumPy's PCG64 with one seed, so
+a rerun gives the same bytes. Floats are hexadecimal, exact to the last bit, without trailing zeros; integers are
+decimal.
 
 The sources of the cases are PyTorch's own tests (common_modules.py, common_methods_invocations.py, test_nn.py); those
 under "ours/" are not tested there. Where `scores` names an integer dtype or float16, the vector is PyTorch's for the
@@ -68,16 +69,13 @@ class Case:
 
     def _run(self, reduction: str) -> tuple[Array, Array, Array]:
         x1, x2 = (torch.from_numpy(scores.astype(self.dtype)).requires_grad_() for scores in (self.x1, self.x2))
-        # Labels of the widest integer stay integers, as in ModuleInfo; narrow ones would wrap when PyTorch negates them.
+        # int64 labels stay integers, as in ModuleInfo; narrow ones would wrap when PyTorch negates them.
         labels = self.y if self.x1.dtype.kind == "f" and self.y.dtype == np.int64 else self.y.astype(self.dtype)
         loss = torch.nn.functional.margin_ranking_loss(
             x1, x2, torch.from_numpy(labels), margin=self.margin, reduction=reduction
         )
-        loss.sum().backward()
-        if x1.grad is None or x2.grad is None:
-            msg = f"{self.name}: no gradient"
-            raise RuntimeError(msg)
-        return loss.detach().numpy(), x1.grad.numpy(), x2.grad.numpy()
+        x1_grad, x2_grad = torch.autograd.grad(loss.sum(), (x1, x2))
+        return loss.detach().numpy(), x1_grad.numpy(), x2_grad.numpy()
 
 
 def as_hex(number: float) -> str:
@@ -86,9 +84,7 @@ def as_hex(number: float) -> str:
     if not math.isfinite(number):
         return text
     mantissa, exponent = text.split("p")
-    if "." in mantissa:
-        mantissa = mantissa.rstrip("0").rstrip(".") if mantissa.split(".")[1].strip("0") else mantissa.split(".")[0]
-    return f"{mantissa}p{exponent}"
+    return f"{mantissa.rstrip('0').rstrip('.')}p{exponent}"
 
 
 def as_text(array: Array) -> list[Any]:

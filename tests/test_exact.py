@@ -1,0 +1,182 @@
+"""ExactSum is the sum of doubles with one rounding, whatever their order, size or grouping."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mrl_cli.exact import BLOCK_VALUES, HUGE, ExactSum
+
+LARGEST = float(np.finfo(np.float64).max)
+LEAST = 5e-324
+
+any_finite = st.floats(allow_nan=False, allow_infinity=False)
+subnormal = st.floats(min_value=-(2.0**-1022), max_value=2.0**-1022)
+huge = st.floats(min_value=HUGE / 4, max_value=LARGEST) | st.floats(min_value=-LARGEST, max_value=-HUGE / 4)
+cancelling = st.sampled_from(
+    [1e16, -1e16, 1.0, -1.0, 2.0**-53, 2.0**1000, -(2.0**1000), LEAST, -LEAST, LARGEST, -LARGEST]
+)
+doubles = st.lists(any_finite | subnormal | huge | cancelling, max_size=60)
+any_doubles = st.lists(any_finite | cancelling | st.sampled_from([math.inf, -math.inf, math.nan]), max_size=20)
+
+
+def of(values: list[float] | NDArray[Any]) -> ExactSum:
+    """Return the exact sum of values, handed over as an array that cannot be written to."""
+    array = np.asarray(values, np.float64) if isinstance(values, list) else values.copy()
+    array.flags.writeable = False
+    return ExactSum.of(array)
+
+
+def rounded_exact_sum(values: list[float]) -> float:
+    """Return the sum as fractions, rounded to nearest even once: an infinity beyond the doubles."""
+    total = sum(map(Fraction, values), Fraction(0))
+    try:
+        return float(total)
+    except OverflowError:
+        return math.inf if total > 0 else -math.inf
+
+
+def bits(number: float) -> bytes:
+    return np.float64(number).tobytes()
+
+
+@given(doubles)
+@example([LARGEST, LARGEST, -LARGEST])
+@example([LARGEST, 2.0**969])
+@example([LARGEST, 2.0**970])  # half an ulp above the largest double: the tie rounds to infinity
+@example([1.0, 2.0**-53, LEAST])
+@example([1.0, 2.0**-53, -LEAST])
+@example([2.0**1000, LEAST, -(2.0**1000)])
+@settings(deadline=None, max_examples=400)
+def test_sum_is_rounded_once(values: list[float]) -> None:
+    assert bits(float(of(values))) == bits(rounded_exact_sum(values) + 0.0)
+
+
+@given(doubles)
+@settings(deadline=None, max_examples=300)
+def test_sum_is_that_of_fsum_where_fsum_has_one(values: list[float]) -> None:
+    try:
+        expected = math.fsum(values)
+    except OverflowError:
+        expected = rounded_exact_sum(values)
+    assert float(of(values)) == expected
+
+
+def test_sum_beyond_the_partial_sums_of_fsum_is_exact() -> None:
+    values = [LARGEST, LARGEST, -LARGEST]
+    with pytest.raises(OverflowError):
+        math.fsum(values)
+    assert float(of(values)) == LARGEST
+    assert float(of([LARGEST, LARGEST])) == math.inf
+    assert float(of([-LARGEST, -LARGEST])) == -math.inf
+
+
+def test_spread_of_two_thousand_binary_orders_loses_nothing() -> None:
+    powers = [math.ldexp(1.0, exponent) for exponent in range(-1074, 1000, 7)]
+    values = [sign * power for power in powers for sign in (1.0, 1.0, -1.0)]
+    assert of(values).units == sum(1 << (exponent + 1074) for exponent in range(-1074, 1000, 7))
+    assert of([*values, *(-power for power in powers)]) == ExactSum()
+
+
+@pytest.mark.parametrize("size", [1, 2, BLOCK_VALUES - 1, BLOCK_VALUES, BLOCK_VALUES + 1, 2 * BLOCK_VALUES + 3])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-1060, 2.0**1005])
+def test_sum_is_exact_at_block_boundaries(size: int, scale: float) -> None:
+    random = np.random.default_rng(size)
+    values = random.standard_normal(size) * scale * 2.0 ** random.integers(-12, 13, size)
+    expected = sum(map(int, (Fraction(value) * 2**1074 for value in values.tolist())))
+    assert of(values).units == expected
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_full_block_of_one_sign_is_exact(sign: float) -> None:
+    values = sign * (2 - np.random.default_rng(0).random(BLOCK_VALUES) / 64)  # every sum of them nears its bound
+    assert of(values).units == sum(int(value * 2.0**60) for value in values.tolist()) << 1014
+
+
+def test_full_block_of_the_largest_double_does_not_overflow() -> None:
+    assert of(np.full(BLOCK_VALUES, LARGEST)).units == BLOCK_VALUES * (int(LARGEST) << 1074)
+    assert of(np.full(BLOCK_VALUES, np.nextafter(1.0, 0))).units == BLOCK_VALUES * ((1 << 1074) - (1 << 1021))
+    assert of(np.full(BLOCK_VALUES, LEAST)).units == BLOCK_VALUES
+
+
+@given(any_doubles, st.data())
+@settings(deadline=None, max_examples=200)
+def test_any_split_and_order_give_the_same_sum(values: list[float], data: st.DataObject) -> None:
+    whole = of(values)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
+    parts = [of(values[start:stop]) for start, stop in pairwise([0, *cuts, len(values)])]
+    merged = ExactSum()
+    for part in data.draw(st.permutations(parts)):
+        merged = merged + part
+    assert merged == whole
+    assert of(data.draw(st.permutations(values))) == whole
+
+
+@given(any_doubles, any_doubles, any_doubles)
+@settings(deadline=None)
+def test_addition_is_associative_and_nothing_is_its_identity(
+    first: list[float], second: list[float], third: list[float]
+) -> None:
+    a, b, c = of(first), of(second), of(third)
+    assert (a + b) + c == a + (b + c)
+    assert a + b == b + a
+    assert a + ExactSum() == a == ExactSum() + a
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([math.inf, 1.0], math.inf),
+        ([-math.inf, LARGEST, LARGEST], -math.inf),
+        ([math.inf, -math.inf], math.nan),
+        ([math.inf, math.inf], math.inf),
+        ([math.nan, 1.0], math.nan),
+        ([math.inf, math.nan], math.nan),
+    ],
+)
+def test_what_is_not_finite_adds_as_in_ieee_754(values: list[float], expected: float) -> None:
+    assert bits(float(of(values))) == bits(expected)
+
+
+def test_finite_part_is_kept_beside_what_is_not_finite() -> None:
+    total = of([1.0, math.inf, -math.inf, -math.inf, math.nan, 2.0])
+    assert total == ExactSum(3 << 1074, positive_infinities=1, negative_infinities=2, nans=1)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=40))
+@settings(deadline=None)
+def test_narrow_floats_are_added_as_the_doubles_they_are(values: list[float]) -> None:
+    assert ExactSum.of(np.array(values, np.float32)) == of(values)
+
+
+def test_seventy_thousand_float16_ones_are_seventy_thousand() -> None:
+    assert float(ExactSum.of(np.ones(70_000, np.float16))) == 70_000.0
+
+
+def test_shape_and_strides_do_not_matter() -> None:
+    grid = np.random.default_rng(0).standard_normal((30, 40))
+    assert ExactSum.of(grid) == ExactSum.of(grid.T) == of(grid.reshape(-1))
+    assert ExactSum.of(grid[::2, 5:7]) == of(grid[::2, 5:7].reshape(-1))
+    assert ExactSum.of(np.array(2.5)) == of([2.5])
+
+
+def test_values_are_left_as_they_are() -> None:
+    values = np.random.default_rng(0).standard_normal(100)
+    before = values.copy()
+    ExactSum.of(values)
+    assert values.tobytes() == before.tobytes()
+
+
+def test_nothing_sums_to_a_positive_zero() -> None:
+    assert of([]) == ExactSum()
+    assert bits(float(ExactSum())) == bits(0.0)
+    assert bits(float(of([-0.0, -0.0]))) == bits(0.0)
+    assert bits(float(of([1.0, -1.0]))) == bits(0.0)
