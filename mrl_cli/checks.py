@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.model import Problem
+from mrl_cli.model import Problem, ProblemCount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Labels, PairBatch, Plan, ProblemCount, Totals
+    from mrl_cli.model import Labels, PairBatch, Plan, Totals
 
 # Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
 EXACT_INTEGER_LIMIT = 2.0**53
@@ -37,16 +38,20 @@ _ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0)}
 
 
 def passes(x1: NDArray[np.float64], x2: NDArray[np.float64], y: NDArray[Any] | None, plan: Plan) -> bool:
-    """Tell whether every pair is certainly fine: scores finite and within ±2**53, labels within the rule.
+    """Tell whether every pair is certainly fine: scores (and real labels) below 2**53, labels within the rule.
 
     False asks for `examine`; it does not say that anything is wrong.
     """
-    return _ordinary(x1) and _ordinary(x2) and (y is None or bool(_label_fits(y, plan).all()))
+    if not (_ordinary(x1) and _ordinary(x2)):
+        return False
+    if y is None:
+        return True
+    return _ordinary(y) if plan.labels == "any" else bool(_label_fits(y, plan).all())
 
 
 def _ordinary(values: NDArray[Any]) -> bool:
     # NaN makes min and max NaN, and every comparison with NaN is false.
-    return bool(values.min() >= -EXACT_INTEGER_LIMIT and values.max() <= EXACT_INTEGER_LIMIT)
+    return bool(values.min() > -EXACT_INTEGER_LIMIT and values.max() < EXACT_INTEGER_LIMIT)
 
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
@@ -83,8 +88,13 @@ def _finite_as(values: NDArray[np.float64], plan: Plan) -> NDArray[np.bool_]:
 
 def _problem(kind: str, batch: PairBatch, row: int, column: str | None, value: Any) -> Problem:
     number = value.item()
-    shown = str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+    is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
+    shown = str(int(number)) if is_plain else str(number)
     return Problem(kind, batch.file, row, column, shown, batch.row_word)
+
+
+# Three digits after the comma may as well be thousands.
+_DECIMAL_COMMA = re.compile(r"'[+-]?\d+,(?:\d{1,2}|\d{4,})'")
 
 
 def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
@@ -97,26 +107,27 @@ def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
         return "labels are 1 and -1 here? leave out --labels 01"
     if label is not None or LABEL_KINDS["pm1"] in problems:
         return "y is a real number here? use --labels any"
-    if any("," in p.value for p in _first(problems, NOT_A_NUMBER, RAGGED)) and plan.dialect.decimal == ".":
+    not_numbers = problems.get(NOT_A_NUMBER, ProblemCount()).first
+    if plan.dialect.decimal == "." and any(_DECIMAL_COMMA.fullmatch(problem.value) for problem in not_numbers):
         return "decimal commas? use --decimal ,"
     if ENCODING in problems:
         return "name the file's encoding with --encoding, e.g. --encoding latin-1"
     return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"
 
 
-def _first(problems: Mapping[str, ProblemCount], *kinds: str) -> Iterable[Problem]:
-    return (problem for kind in kinds if kind in problems for problem in problems[kind].first)
-
-
 def described_problems(totals: Totals, place: str, *, is_one_file: bool) -> str:
     """Return the lines that tell of problems: how many, of which kinds, and the first few of each."""
     count = sum(kind.count for kind in totals.problems.values())
-    lines = [f"{count:,} {'problem' if count == 1 else 'problems'} in {place} ({totals.rows:,} rows)"]
+    lines = [f"{_counted(count, 'problem')} in {place} ({_counted(totals.rows, 'row')})"]
     width = max(map(len, totals.problems))
     for kind, found in sorted(totals.problems.items(), key=lambda item: -item[1].count):
         shown = "   ".join(_described(problem, with_file=not is_one_file) for problem in found.first)
         lines.append(f"  {kind:<{width}}  {found.count:>6,}   {shown}")
     return "\n".join(lines)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _described(problem: Problem, *, with_file: bool) -> str:

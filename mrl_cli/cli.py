@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -47,6 +47,15 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments; help and version are printed here."""
+        try:
+            return super().make_context(*args, **extra)
+        except click.exceptions.Exit:
+            raise SystemExit(_flushed()) from None
+        except OSError as error:
+            raise SystemExit(told(error)) from None
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what goes wrong in it is told here, before click's own handling can rename it."""
         try:
@@ -73,6 +82,15 @@ def group() -> None:
     A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
     0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
     """
+
+
+def _flushed() -> int:
+    """Write out what is left of stdout; return the exit code that this deserves."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return told(error)
+    return 0
 
 
 def told(error: BaseException) -> int:
@@ -123,6 +141,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = group.main(args=arguments, prog_name="mrl", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         _say(error.format_message(), f"{context.command_path} --help" if context is not None else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Measured:
     """What became of a batch: its totals, and under reduction none the losses of the pairs used and where they stood.
 
     `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,
-    else a mask of shape (n,). `problems` are all of them, the reader's own first.
+    else a mask of shape (n,). `problems` are all of them, in row order.
     """
 
     totals: Totals
@@ -47,7 +48,7 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
     """
     meter = _Meter(plan)
     masks = [meter.add(_slice(batch, start, start + BLOCK_VALUES)) for start in range(0, batch.x1.size, BLOCK_VALUES)]
-    problems = [*batch.problems, *meter.problems]
+    problems = sorted([*batch.problems, *meter.problems], key=attrgetter("row"))
     totals = replace(meter.totals(), rejected=meter.rejected + batch.rejected_rows, problems=tally(problems))
     used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None

@@ -36,8 +36,9 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
-            with open(target, "wb") as device:
+        # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            with open(path, "wb") as device:
                 yield device
             return
         with _temporary_beside(target) as file:

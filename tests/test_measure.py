@@ -323,10 +323,10 @@ def test_large_scores_are_suspect_but_no_problem() -> None:
     assert (found.totals.pairs, found.totals.max) == (1, 2e300)
 
 
-def test_problems_of_the_reader_come_first_and_are_counted() -> None:
+def test_problems_of_the_reader_and_of_the_checks_are_told_in_row_order() -> None:
     ragged = Problem(checks.RAGGED, "pairs.csv", 9, None, "4 fields")
     found = measure(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
-    assert [problem.kind for problem in found.problems] == [checks.RAGGED, checks.NAN]
+    assert [problem.kind for problem in found.problems] == [checks.NAN, checks.RAGGED]
     assert (found.totals.rejected, found.totals.rows) == (2, 2)
     assert set(found.totals.problems) == {checks.RAGGED, checks.NAN}
 

@@ -72,7 +72,8 @@ def command(**options: Any) -> int:
     _refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
         rejects = _opened(stack, options["rejects"])
-        out = _opened(stack, options["output"]) or sys.stdout.buffer
+        # Python's own stdout is not used: unbuffered, it writes what fits and says nothing of the rest.
+        out = _opened(stack, options["output"]) or stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
         run = _Run(plan, sources, options, rejects, out)
         totals = run.totals()
         report = _report(totals, plan, sources, time.monotonic() - started)
@@ -117,7 +118,7 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
 def _output_format(options: dict[str, Any]) -> str:
     """Return the format asked for, else the one the suffix of -o says, else what fits where the output goes."""
     by_suffix = SUFFIX_FORMATS.get(Path(options["output"] or "").suffix.lower())
-    asked = str(options["output_format"])
+    asked = str(options["format"])
     if asked != "auto":
         return asked
     if by_suffix is not None:

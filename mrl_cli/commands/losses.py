@@ -11,12 +11,13 @@ from mrl_cli.commands.options import FORMATS
 
 
 @click.command("losses", epilog="Example: mrl losses --format markdown")
-@click.option("-f", "--format", "output_format", type=click.Choice(FORMATS), default="auto", show_default=True)
-def command(output_format: str) -> None:
+@click.option("-f", "--format", type=click.Choice(FORMATS), default="auto", show_default=True)
+def command(**options: str) -> None:
     """List the losses: formula, parameters, source."""
     from mrl_cli.losses import LOSSES
     from mrl_cli.renderers import render_rows
 
+    output_format = options["format"]
     if output_format == "auto":
         output_format = "table" if sys.stdout.isatty() else "tsv"
     names = ("name", "formula", "parameters", "source")

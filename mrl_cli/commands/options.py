@@ -162,7 +162,6 @@ output_options = stacked(
     click.option(
         "-f",
         "--format",
-        "output_format",
         type=click.Choice(FORMATS),
         default="auto",
         show_default=True,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 PREFIX_BYTES = 64
+COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 
 COMPRESSION_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
@@ -146,15 +147,23 @@ def _source(path: str) -> Source:
     try:
         if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
             with open(path, "rb") as file:
-                prefix = file.read(PREFIX_BYTES)
+                prefix = _prefix(file, path)
             return _identified(path, prefix, None, Path(path).stat().st_size)
         raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (kept open in the source)
-        prefix = _read_exactly(raw, PREFIX_BYTES)
+        prefix = _prefix(raw, path)
     except OSError as error:
         msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
     source = _identified(path, prefix, io.BufferedReader(_Prefixed(prefix, raw)), None)
     return _spooled(source) if source.format in BINARY_MAGIC.values() else source
+
+
+def _prefix(raw: io.RawIOBase | BinaryIO, path: str) -> bytes:
+    """Read enough to see what a file is; no more, for whoever writes to a pipe may be slow."""
+    prefix = _read_exactly(raw, PREFIX_BYTES)
+    if _by_magic(prefix, COMPRESSION_MAGIC) and _formats_by_suffix(path)[0] is None:
+        prefix += _read_exactly(raw, COMPRESSED_PREFIX_BYTES)
+    return prefix
 
 
 def _spooled(source: Source) -> Source:
@@ -182,14 +191,14 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
         raise DataError(f"{shown} is {found}, which is not what its name says", hint="rename the file")
     if binary != named_format and prefix and (binary or named_format in BINARY_MAGIC.values()) and named_format:
         raise DataError(
-            f"{shown} is {'a ' + binary.capitalize() if binary else 'not a ' + named_format.capitalize()} file, "
+            f"{shown} is {_KINDS[binary] if binary else 'not ' + _KINDS[named_format]} file, "
             "which is not what its name says",
             hint="rename the file, or check that it was copied whole",
         )
     return Source(
         name=path,
         path=path,
-        format=named_format or binary or _text_format(prefix),
+        format=named_format or binary or _text_format(prefix, compression),
         compression=compression,
         is_plain_file=stream is None,
         size_bytes=size_bytes,
@@ -197,14 +206,19 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
     )
 
 
-def _text_format(prefix: bytes) -> str:
+def _text_format(prefix: bytes, compression: str | None) -> str:
     """Return what a text without a telling suffix is, from its first bytes: JSON lines open with a brace.
 
     A JSON array opens with a bracket; the reader of JSON lines says what to do about it.
     """
+    if compression is not None:
+        from mrl_cli.readers.text import first_bytes
+
+        prefix = first_bytes(prefix, compression)
     return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
 
 
+_KINDS = {"parquet": "a Parquet", "arrow": "an Arrow"}
 _KNOWN = "formats: CSV, TSV, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
-from mrl_cli.errors import DataError, UsageError, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError, harmless
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader  # typeshed keeps it there
@@ -56,7 +56,7 @@ def open_text(source: Source, encoding: str | None) -> Iterator[ByteStream]:
 
 
 def _as_utf8(raw: BinaryIO, source: Source, encoding: str | None) -> ByteStream:
-    stream = _Guarded(_decompressed(raw, source), source)
+    stream = _Guarded(_decompressed(raw, source.compression), source)
     head = stream.read(len(codecs.BOM_UTF8) + 1)
     marked = _encoding_of_mark(head)
     wanted = _codec_name(encoding) if encoding else marked or "utf-8"
@@ -81,18 +81,18 @@ def _encoding_of_mark(head: bytes) -> str | None:
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
 
 
-def _decompressed(raw: BinaryIO, source: Source) -> ByteStream:
-    if source.compression is None:
+def _decompressed(raw: BinaryIO, compression: str | None) -> ByteStream:
+    if compression is None:
         return raw
-    if source.compression == "gzip":
+    if compression == "gzip":
         import gzip
 
         return gzip.GzipFile(fileobj=raw)
-    if source.compression == "bz2":
+    if compression == "bz2":
         import bz2
 
         return bz2.BZ2File(raw)
-    if source.compression == "xz":
+    if compression == "xz":
         import lzma
 
         return lzma.LZMAFile(raw)
@@ -100,6 +100,18 @@ def _decompressed(raw: BinaryIO, source: Source) -> ByteStream:
 
     compressed: ByteStream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
     return compressed
+
+
+def first_bytes(compressed: bytes, compression: str) -> bytes:
+    """Return what a compressed text begins with, none where its first bytes do not tell."""
+    try:
+        return _decompressed(io.BytesIO(compressed), compression).read(1)
+    except (*CORRUPT_STREAM_ERRORS, ImportError):
+        return b""
+    except Exception as error:
+        if type(error).__name__ != "LZMAError":
+            raise
+        return b""
 
 
 class _Guarded:
@@ -325,6 +337,11 @@ def csv_rows(lines: Iterable[str], delimiter: str) -> CsvReader:
     return csv.reader(lines, delimiter=delimiter)
 
 
+def changed(source: Source) -> MachineError:
+    """Return the error for a file that became shorter while it was read."""
+    return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Where a shard's bytes are: a range of a plain file, or `data` at hand.
@@ -340,7 +357,12 @@ class TextPart:
 
     def read(self, source: Source) -> bytes:
         """Return the bytes."""
-        return self.data if self.data is not None else read_range(source.path, self.offset, self.size_bytes)
+        if self.data is not None:
+            return self.data
+        data = read_range(source.path, self.offset, self.size_bytes)
+        if len(data) < self.size_bytes:
+            raise changed(source)
+        return data
 
     def line_number(self, source: Source) -> int:
         """Return the physical number of the first line."""

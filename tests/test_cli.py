@@ -1,0 +1,864 @@
+"""The command line as a user meets it: output, options, environment, exit codes, files written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+import mrl_cli
+from mrl_cli import renderers
+from mrl_cli.cli import COMMANDS, group
+from mrl_cli.commands import compute
+from mrl_cli.commands.conditions import NUMBERS
+from mrl_cli.commands.options import FORMATS
+from mrl_cli.losses import LOSSES
+from mrl_cli.model import Report
+from mrl_cli.renderers import RENDERERS
+from tests.running import Ran, run, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Mrl = Callable[..., Ran]
+
+# With margin 0.5 the losses are 0.5 - 0.25 = 0.25, 0.5 + 1 = 1.5 and 0.5 + 0 = 0.5.
+PAIRS = "x1,x2,y\n0.5,0.25,1\n1,2,1\n1,1,-1\n"
+ESCAPE = "\x1b["
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Runs mrl in this process, in a folder that holds pairs.csv, at a fixed width and without settings for colour."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "60")
+    for name in ("NO_COLOR", "FORCE_COLOR", "MRL_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "pairs.csv").write_text(PAIRS)
+
+    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
+        return run_inside(args, capfd, stdin)
+
+    return invoked
+
+
+# What comes out.
+
+RECORD: dict[str, Any] = {
+    "schema": "mrl.compute/1",
+    "version": mrl_cli.__version__,
+    "inputs": ["pairs.csv"],
+    "loss": "margin_ranking",
+    "margin": 0.5,
+    "reduction": "mean",
+    "dtype": "float64",
+    "labels": "pm1",
+    "value": 0.75,
+    "pairs": 3,
+    "rejected": 0,
+    "ties_dropped": 0,
+    "sum": 2.25,
+    "mean": 0.75,
+    "min": 0.25,
+    "max": 1.5,
+    "correct": 1,
+    "ties": 1,
+    "wrong": 1,
+    "accuracy": 1 / 3,
+    "accuracy_half": 0.5,
+    "active": 3,
+    "elapsed_seconds": 0.0,
+}
+_SHOWN = [
+    (key, value) for key, value in RECORD.items() if key not in ("schema", "version", "inputs", "elapsed_seconds")
+]
+
+GOLDENS = {
+    "json": json.dumps(RECORD, indent=2) + "\n",
+    "jsonl": json.dumps(RECORD) + "\n",
+    "csv": ",".join(key for key, _ in _SHOWN) + "\n" + ",".join(str(value) for _, value in _SHOWN) + "\n",
+    "tsv": "\t".join(key for key, _ in _SHOWN) + "\n" + "\t".join(str(value) for _, value in _SHOWN) + "\n",
+    "markdown": """\
+| key | value |
+| --- | ---: |
+| value | 0.75 |
+| reduction | mean |
+| margin | 0.5 |
+| dtype | float64 |
+| labels | pm1 |
+| pairs | 3 |
+| sum | 2.25 |
+| mean | 0.75 |
+| min | 0.25 |
+| max | 1.5 |
+| correct | 1 (33.3%) |
+| ties | 1 (33.3%) |
+| wrong | 1 (33.3%) |
+| accuracy | 0.3333333333333333 |
+| accuracy_half | 0.5 |
+| active | 3 (100.0%) |
+""",
+    "table": """\
+margin_ranking loss of pairs.csv
+┌───────────────┬────────────────────┐
+│ value         │               0.75 │
+│ reduction     │               mean │
+│ margin        │                0.5 │
+│ dtype         │            float64 │
+│ labels        │                pm1 │
+│ pairs         │                  3 │
+│ sum           │               2.25 │
+│ mean          │               0.75 │
+│ min           │               0.25 │
+│ max           │                1.5 │
+│ correct       │          1 (33.3%) │
+│ ties          │          1 (33.3%) │
+│ wrong         │          1 (33.3%) │
+│ accuracy      │ 0.3333333333333333 │
+│ accuracy_half │                0.5 │
+│ active        │         3 (100.0%) │
+└───────────────┴────────────────────┘
+""",
+}
+
+
+def test_every_renderer_has_a_golden_and_is_a_format() -> None:
+    assert set(GOLDENS) == set(RENDERERS)
+    assert list(FORMATS) == ["auto", *RENDERERS]
+
+
+@pytest.mark.parametrize("output_format", list(RENDERERS))
+def test_format_renders_as_its_golden(output_format: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--margin", "0.5", "--format", output_format)
+    assert (ran.code, ran.err) == (0, "")
+    assert re.sub(r'("elapsed_seconds": )[\d.e-]+', r"\g<1>0.0", ran.out) == GOLDENS[output_format]
+
+
+def test_json_keys_types_and_order_are_the_contract(mrl: Mrl) -> None:
+    found = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5").result
+    assert list(found) == list(RECORD)
+    assert {key: type(value) for key, value in found.items()} == {key: type(value) for key, value in RECORD.items()}
+    assert 0 < found.pop("elapsed_seconds") < 60
+    assert found == {key: value for key, value in RECORD.items() if key != "elapsed_seconds"}
+
+
+def test_value_is_the_reduction(mrl: Mrl) -> None:
+    found = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5", "--reduction", "sum").result
+    assert (found["value"], found["sum"], found["mean"]) == (2.25, 2.25, 0.75)
+
+
+@pytest.mark.parametrize(("reduction", "number"), [("mean", "0.3333333333333333"), ("sum", "1.0")])
+def test_raw_is_the_bare_number(reduction: str, number: str, mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--raw", "--reduction", reduction).out == f"{number}\n"
+
+
+def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--raw", "--reduction", "none").out.split() == ["0", "1", "0"]
+
+
+def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--margin", "0.5").out == GOLDENS["tsv"]
+    shown = _on_terminal(["compute", "pairs.csv", "--margin", "0.5"], tmp_path)
+    assert "│" in shown
+    assert ESCAPE in shown
+    assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
+    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == ["loss", "0", "1", "0"]
+
+
+def _on_terminal(args: list[str], folder: Path) -> str:
+    """Return what mrl writes to a terminal."""
+    ours, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mrl_cli", *args],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=env | {"TERM": "xterm"},
+    )
+    os.close(theirs)
+    parts = []
+    try:
+        while part := os.read(ours, 65536):
+            parts.append(part)
+    except OSError:  # how Linux says that the other side of a terminal was closed
+        pass
+    os.close(ours)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0
+    return b"".join(parts).decode()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "output_format"),
+    [
+        ("json", "json"),
+        ("jsonl", "jsonl"),
+        ("ndjson", "jsonl"),
+        ("csv", "csv"),
+        ("tsv", "tsv"),
+        ("md", "markdown"),
+        ("JSON", "json"),
+        ("txt", "tsv"),
+    ],
+)
+def test_output_format_follows_the_suffix(suffix: str, output_format: str, mrl: Mrl, tmp_path: Path) -> None:
+    ran = mrl("compute", "pairs.csv", "--margin", "0.5", "-o", f"out.{suffix}")
+    assert ran == Ran(0, "", "")
+    written = re.sub(r'("elapsed_seconds": )[\d.e-]+', r"\g<1>0.0", (tmp_path / f"out.{suffix}").read_text())
+    assert written == GOLDENS[output_format]
+
+
+def test_format_option_goes_before_suffix(mrl: Mrl, tmp_path: Path) -> None:
+    assert mrl("compute", "pairs.csv", "-o", "out.csv", "-f", "json").code == 0
+    assert json.loads((tmp_path / "out.csv").read_text())["pairs"] == 3
+
+
+@pytest.mark.parametrize("output_format", ["json", "jsonl"])
+def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n")
+    ran = mrl("compute", "huge.csv", "--format", output_format)
+    found = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert {found[key] for key in ("value", "sum", "mean", "min", "max")} == {"Infinity"}
+    assert mrl("compute", "huge.csv", "--raw").out == "Infinity\n"
+    rows = mrl("compute", "huge.csv", "--format", "jsonl", "--reduction", "none")
+    assert rows.out == '{"loss": "Infinity"}\n'
+
+
+def _report(**changes: Any) -> Report:
+    return Report(**(RECORD | {"inputs": ("pairs.csv",)} | changes))
+
+
+def test_mean_of_nothing_is_undefined_not_zero() -> None:
+    nothing = _report(value=float("nan"), pairs=0, mean=float("nan"), accuracy=float("nan"))
+    assert json.loads(RENDERERS["json"](nothing))["mean"] == "NaN"
+    assert re.search(r"mean\W+undefined", RENDERERS["table"](nothing))
+    assert "| mean | undefined |" in RENDERERS["markdown"](nothing)
+
+
+def test_table_shows_thousands_and_what_was_left_out() -> None:
+    shown = RENDERERS["table"](_report(pairs=1234567, rejected=1000, ties_dropped=2))
+    assert re.search(r"pairs\W+1,234,567 ", shown)
+    assert re.search(r"rejected\W+1,000 ", shown)
+    assert re.search(r"ties_dropped\W+2 ", shown)
+
+
+def test_file_name_is_harmless_in_a_table() -> None:
+    shown = RENDERERS["table"](_report(inputs=("[red]a\x1b[31mb.csv",)), width=80, color=True)
+    assert "[red]a\\x1b[31mb.csv" in shown
+    assert "a\x1b" not in shown
+
+
+def test_rows_come_out_in_input_order(mrl: Mrl, tmp_path: Path) -> None:
+    assert mrl("compute", "pairs.csv", "--reduction", "none", "--margin", "0.5").out == "loss\n0.25\n1.5\n0.5\n"
+    mrl("compute", "pairs.csv", "--reduction", "none", "-o", "out.jsonl", "--margin", "0.5")
+    assert (tmp_path / "out.jsonl").read_text() == '{"loss": 0.25}\n{"loss": 1.5}\n{"loss": 0.5}\n'
+
+
+@pytest.mark.parametrize("output_format", ["json", "table", "markdown"])
+def test_rows_need_a_format_of_rows(output_format: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--reduction", "none", "--format", output_format)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--format csv" in ran.err
+
+
+# Colour and progress.
+
+
+def test_color_is_asked_for_or_left_out(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ("compute", "pairs.csv", "--format", "table")
+    assert ESCAPE not in mrl(*call).out
+    assert ESCAPE in mrl(*call, "--color", "always").out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert ESCAPE in mrl(*call).out
+    assert ESCAPE not in mrl(*call, "--color", "never").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ESCAPE not in mrl(*call).out
+    assert ESCAPE in mrl(*call, "--color", "always").out
+    monkeypatch.setenv("NO_COLOR", "")  # no-color.org: empty is not set
+    assert ESCAPE in mrl(*call).out
+
+
+def test_color_never_reaches_a_file(mrl: Mrl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for output_format in ("json", "csv", "tsv", "markdown", "jsonl"):
+        assert ESCAPE not in mrl("compute", "pairs.csv", "--format", output_format).out
+
+
+def test_progress_is_drawn_only_for_a_person_or_when_asked(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renderers, "DELAY_SECONDS", 0.0)
+    assert mrl("compute", "pairs.csv").err == ""
+    assert mrl("compute", "pairs.csv", "--no-progress").err == ""
+    assert mrl("compute", "pairs.csv", "--progress", "-q").err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+    ran = mrl("compute", "pairs.csv", "--progress")
+    assert "rows/s" in ran.err
+    assert ran.out.startswith("loss\t")
+
+
+def test_quiet_and_verbose(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(PAIRS + "oops,1,1\n")
+    assert "1 of 4 rows left out" in mrl("compute", "bad.csv", "--on-error", "skip").err
+    assert mrl("compute", "bad.csv", "--on-error", "skip", "-q").err == ""
+    told = mrl("compute", "pairs.csv", "-v").err
+    assert "3 pairs" in told
+    assert "engine local" in told
+
+
+# Options.
+
+
+def test_environment_gives_every_option(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MRL_COMPUTE_MARGIN", "0.5")
+    assert mrl("compute", "pairs.csv", "--raw").out == "0.75\n"
+    assert mrl("compute", "pairs.csv", "--raw", "--margin", "0").out == "0.3333333333333333\n"
+    monkeypatch.setenv("MRL_COMPUTE_MARGIN", "oops")
+    assert mrl("compute", "pairs.csv").code == 2
+    monkeypatch.delenv("MRL_COMPUTE_MARGIN")
+    monkeypatch.setenv("MRL_COMPUTE_FORMAT", "json")
+    assert mrl("compute", "pairs.csv").result["pairs"] == 3
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_variable_of_an_option_is_its_long_name(name: str) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    context = click.Context(command, info_name=name, auto_envvar_prefix=f"MRL_{name.upper()}")
+    for option in command.params:
+        if isinstance(option, click.Option):
+            long = next(text for text in option.opts if text.startswith("--"))
+            wanted = f"MRL_{name.upper()}_{long.removeprefix('--').replace('-', '_').upper()}"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(wanted, "found")
+                assert option.resolve_envvar_value(context) == "found", wanted
+
+
+def test_columns_are_named(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "named.csv").write_text("chosen,id,rejected,label\n1,7,2,1\n")
+    assert mrl("compute", "named.csv", "--x1", "chosen", "--x2", "rejected", "--y", "label", "--raw").out == "1.0\n"
+
+
+def test_label_may_be_constant(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_text("x1,x2\n1,3\n")
+    assert mrl("compute", "two.csv", "--y-const", "1", "--raw").out == "2.0\n"
+    assert mrl("compute", "two.csv", "--y-const", "-1", "--raw").out == "0.0\n"
+    assert mrl("compute", "two.csv", "--y-const", "-1", "--margin", "3", "--raw").out == "1.0\n"
+    assert "--y-const" in mrl("compute", "two.csv").err
+    assert mrl("compute", "two.csv", "--y-const", "2").code == 2
+    assert mrl("compute", "two.csv", "--y-const", "1", "--y", "x1").code == 2
+
+
+def test_label_rules(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n1,3,0\n")
+    ran = mrl("compute", "01.csv")
+    assert (ran.code, ran.out) == (3, "")
+    assert "--labels 01" in ran.err
+    assert mrl("compute", "01.csv", "--labels", "01", "--margin", "3", "--reduction", "sum", "--raw").out == "6.0\n"
+    assert mrl("compute", "01.csv", "--labels", "any", "--margin", "3", "--reduction", "sum", "--raw").out == "8.0\n"
+    (tmp_path / "real.csv").write_text("x1,x2,y\n1,3,0.5\n")
+    assert mrl("compute", "real.csv", "--labels", "any", "--raw").out == "1.0\n"
+    assert mrl("compute", "real.csv").code == 3
+    assert mrl("compute", "real.csv", "--labels", "01").code == 3
+
+
+def test_ties_are_dropped_and_counted_when_asked(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "tied.csv").write_text("x1,x2,y\n1,3,1\n1,9,0\n")
+    assert mrl("compute", "tied.csv").code == 3
+    found = mrl("compute", "tied.csv", "--on-tie", "drop", "--format", "json").result
+    assert (found["pairs"], found["ties_dropped"], found["rejected"], found["value"]) == (1, 1, 0, 2.0)
+
+
+def test_file_without_header(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("1,3,1\n1,2,1\n")
+    assert mrl("compute", "bare.csv", "--no-header", "--reduction", "sum", "--raw").out == "3.0\n"
+    assert mrl("compute", "bare.csv", "--no-header", "--x1", "2", "--x2", "1", "--raw").out == "0.0\n"
+    assert "--no-header" in mrl("compute", "bare.csv").err
+
+
+@pytest.mark.parametrize("margin", ["nan", "inf", "-inf", "1e999", "x", ""])
+def test_margin_is_a_finite_number(margin: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--margin", margin)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--margin" in ran.err
+
+
+def test_margin_may_be_negative(mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--margin", "-0.5", "--reduction", "sum", "--raw").out == "0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("expression", "code"),
+    [
+        ("value>0.5", 1),
+        ("value<0.5", 0),
+        ("value>=0.75", 1),
+        ("value>0.75", 0),
+        ("value<=0.75", 1),
+        ("value==0.75", 1),
+        ("value!=0.75", 0),
+        (" accuracy < 7e-1 ", 1),
+        ("pairs<1e3", 1),
+        ("rejected>0", 0),
+        ("max>-inf", 1),
+    ],
+)
+def test_fail_if_decides_the_exit_code(expression: str, code: int, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--margin", "0.5", "--fail-if", expression)
+    assert ran.code == code
+    assert ran.out == GOLDENS["tsv"], "the result is told in any case"
+    assert ran.err.startswith("fail-if: ") is bool(code)
+
+
+def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--fail-if", "value>9", "--fail-if", "pairs==3").code == 1
+    assert mrl("compute", "pairs.csv", "--fail-if", "value>9", "--fail-if", "pairs==4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("valeu>0.5", "did you mean value?"),
+        ("Value>0.5", "did you mean value?"),
+        ("inputs>0.5", "knows no 'inputs'"),
+        ("value>nan", "is not a number"),
+        ("value>x", "is not a number"),
+        ("value", "for example --fail-if"),
+        ("", "for example --fail-if"),
+        ("value>0.5; import os", "for example --fail-if"),
+        ("value=0.5", "for example --fail-if"),
+    ],
+)
+def test_fail_if_refuses_what_it_does_not_understand(expression: str, said: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--fail-if", expression)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_fail_if_knows_every_number_of_the_result() -> None:
+    numbers = {key for key, value in RECORD.items() if isinstance(value, int | float)}
+    assert set(NUMBERS) == numbers
+
+
+# What cannot be carried out.
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["compute", "pair.csv"], "did you mean pairs.csv?"),
+        (["compute", "no/such.csv"], "no such file: no/such.csv"),
+        (["compute", "no*.csv"], "no file matches"),
+        (["compute", "https://example.org/x.csv"], "download"),
+        (["compute", "pairs.csv", "--x1", "X1"], "did you mean --x1 x1?"),
+        (["compute", "pairs.csv", "--y", "label"], "it has: x1, x2, y"),
+        (["compute", "pairs.csv", "--margn", "1"], "--margin"),
+        (["compute", "pairs.csv", "--loss", "margin-ranking"], "Did you mean margin_ranking?"),
+        (["compute", "pairs.csv", "--engine", "spark"], "local"),
+        (["compute", "pairs.csv", "--jobs", "0"], "--jobs"),
+        (["compute", "-", "-"], "stdin can be read only once"),
+        (["compute", "pairs.csv", "--keep-columns"], "--reduction none"),
+        (["compute", "pairs.csv", "--rejects", "r.csv"], "--on-error skip"),
+        (["compute", "pairs.csv", "-o", "out.parquet"], "--reduction none"),
+        (["comptue"], "No such command"),
+        (["completion", "tcsh"], "bash"),
+    ],
+)
+def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl, tmp_path: Path) -> None:
+    ran = mrl(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert "Traceback" not in ran.err
+    assert said in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
+
+
+def test_missing_input_never_waits() -> None:
+    nothing = run(["compute"])
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "hint: name a file" in nothing.err
+    ours, theirs = pty.openpty()
+    ran = subprocess.run(
+        [sys.executable, "-m", "mrl_cli", "compute"], stdin=theirs, capture_output=True, timeout=60, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert (ran.returncode, ran.stdout, ran.stderr.decode()) == (2, b"", nothing.err)
+
+
+def test_stdin_is_read_from_pipe_and_file(mrl: Mrl) -> None:
+    assert run(["compute", "--raw"], stdin=PAIRS).out == "0.3333333333333333\n"
+    assert mrl("compute", "--raw", stdin=PAIRS.encode()).out == "0.3333333333333333\n"
+    assert mrl("compute", "-", "--format", "json", stdin=PAIRS.encode()).result["inputs"] == ["-"]
+
+
+def test_bug_is_told_in_one_line(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(options: object) -> None:
+        raise RuntimeError("planted\x1b[31m")
+
+    monkeypatch.setattr(compute, "plan_of", planted)
+    ran = mrl("compute", "pairs.csv")
+    assert (ran.code, ran.out) == (70, "")
+    assert re.fullmatch(r"error: a bug in mrl .*: RuntimeError: planted\\x1b\[31m\nhint: please report .*\n", ran.err)
+    monkeypatch.setenv("MRL_DEBUG", "1")
+    ran = mrl("compute", "pairs.csv")
+    assert ran.code == 70
+    assert "Traceback (most recent call last)" in ran.err
+
+
+def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(compute, "plan_of", planted)
+    assert mrl("compute", "pairs.csv") == Ran(4, "", "error: out of memory\nhint: use fewer --jobs\n")
+
+
+# Commands and their help.
+
+OPTIONS = (
+    "--x1 --x2 --y --y-const --labels --on-tie --margin --loss --reduction --dtype --on-error --rejects "
+    "-d --delimiter -e --encoding --decimal --null-value --no-header -f --format --raw -o --output --keep-columns "
+    "--fail-if --jobs --engine -q --quiet -v --verbose --color --progress --no-progress -h --help"
+)
+
+
+def test_help_names_every_option_of_the_contract(mrl: Mrl) -> None:
+    shown = mrl("compute", "--help").out
+    assert [option for option in OPTIONS.split() if not re.search(rf"(?<![\w-]){option}(?![\w-])", shown)] == []
+    assert mrl("compute", "-h").out == shown
+
+
+@pytest.mark.parametrize("args", [[], *([name] for name in COMMANDS)], ids=lambda args: " ".join(args) or "mrl")
+def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl) -> None:
+    ran = mrl(*args, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    found = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)
+    assert found is not None, ran.out
+    assert mrl(*shlex.split(found[1])).code == 0
+
+
+def test_help_lists_every_command(mrl: Mrl) -> None:
+    shown = mrl("-h").out
+    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
+    assert {path.stem for path in Path(compute.__file__).parent.glob("*.py")} >= set(COMMANDS)
+
+
+def test_version(mrl: Mrl) -> None:
+    assert mrl("-V") == mrl("--version") == Ran(0, f"mrl {mrl_cli.__version__}\n", "")
+
+
+def test_module_runs_as_the_command(tmp_path: Path) -> None:
+    assert run(["-V"], cwd=tmp_path).out == f"mrl {mrl_cli.__version__}\n"
+    script = Path(sys.executable).parent / "mrl"
+    if script.exists():
+        assert subprocess.check_output([script, "-V"], text=True) == f"mrl {mrl_cli.__version__}\n"
+
+
+def test_call_without_a_command_shows_the_help(mrl: Mrl) -> None:
+    ran = mrl()
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err == mrl("--help").out
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    out = mrl("losses", "--format", output_format).out
+    for loss in LOSSES.values():
+        assert loss.name in out
+        assert loss.formula in out
+        assert loss.source in out
+    if output_format == "json":
+        assert [record["name"] for record in json.loads(out)] == list(LOSSES)
+    if output_format == "jsonl":
+        assert [json.loads(line)["name"] for line in out.splitlines()] == list(LOSSES)
+    if output_format in ("csv", "tsv", "auto"):
+        rows = list(csv.DictReader(io.StringIO(out), delimiter="," if output_format == "csv" else "\t"))
+        assert [row["formula"] for row in rows] == [loss.formula for loss in LOSSES.values()]
+
+
+@pytest.mark.parametrize(("shell", "said"), [("bash", "complete -o"), ("zsh", "#compdef mrl"), ("fish", "complete ")])
+def test_completion_prints_a_script(shell: str, said: str, mrl: Mrl) -> None:
+    ran = mrl("completion", shell)
+    assert (ran.code, ran.err) == (0, "")
+    assert said in ran.out
+    assert "_MRL_COMPLETE" in ran.out
+
+
+def test_completion_completes(tmp_path: Path) -> None:
+    asked = {"_MRL_COMPLETE": "bash_complete", "COMP_WORDS": "mrl compute --mar", "COMP_CWORD": "2"}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MRL_")} | asked
+    done = subprocess.run([sys.executable, "-m", "mrl_cli"], env=env, capture_output=True, text=True, check=False)
+    assert "plain,--margin" in done.stdout, done.stderr
+
+
+# Several inputs.
+
+
+@pytest.fixture
+def pieces(tmp_path: Path) -> Path:
+    """A folder with PAIRS in two files, one below, and files that are no data."""
+    folder = tmp_path / "pieces"
+    (folder / "below").mkdir(parents=True)
+    header, *rows = PAIRS.splitlines(keepends=True)
+    (folder / "a.csv").write_text(header + rows[0])
+    (folder / "below" / "b.tsv").write_text((header + rows[1] + rows[2]).replace(",", "\t"))
+    for name in (".hidden.csv", "_SUCCESS.csv", "notes.txt", ".git/c.csv", "_temporary/c.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("not data\n")
+    return folder
+
+
+@pytest.mark.parametrize("inputs", [["pieces/a.csv", "pieces/below/b.tsv"], ["pieces"], ["pieces/**/[ab].?sv"]])
+def test_many_files_are_as_one(inputs: list[str], mrl: Mrl, pieces: Path) -> None:
+    whole = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.1").result
+    found = mrl("compute", *inputs, "--format", "json", "--margin", "0.1").result
+    assert found.pop("inputs") == ["pieces/a.csv", "pieces/below/b.tsv"]
+    assert found == {key: value for key, value in whole.items() if key != "inputs"} | {
+        "elapsed_seconds": found["elapsed_seconds"]
+    }
+    rows = mrl("compute", *inputs, "--reduction", "none", "--margin", "0.5").out
+    assert rows == "loss\n0.25\n1.5\n0.5\n"
+
+
+def test_same_file_twice_counts_twice(mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "pairs.csv", "--format", "json").result["pairs"] == 6
+
+
+def test_folder_without_data_is_a_usage_error(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert mrl("compute", "empty").code == 2
+
+
+def test_file_name_with_glob_characters_is_that_file(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "a[1].csv").write_text(PAIRS)
+    assert mrl("compute", "a[1].csv", "--format", "json").result["inputs"] == ["a[1].csv"]
+
+
+# Files are written whole or not at all.
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("link", ["same", "dotted", "symlink", "hardlink"])
+@pytest.mark.parametrize("option", ["--output", "--rejects"])
+def test_input_is_never_overwritten(link: str, option: str, mrl: Mrl, tmp_path: Path) -> None:
+    target = "other.csv" if "link" in link else "./pairs.csv" if link == "dotted" else "pairs.csv"
+    if link == "symlink":
+        (tmp_path / target).symlink_to("pairs.csv")
+    if link == "hardlink":
+        (tmp_path / target).hardlink_to(tmp_path / "pairs.csv")
+    before = _names(tmp_path)
+    ran = mrl("compute", "pairs.csv", "--on-error", "skip", option, target)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{option} {Path(target)}" in ran.err.replace("./", "")
+    assert (tmp_path / "pairs.csv").read_text() == PAIRS
+    assert _names(tmp_path) == before
+
+
+def test_outputs_are_two_files(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("old")
+    for first, second in (("new.csv", "./new.csv"), ("old.csv", "old.csv")):
+        ran = mrl("compute", "pairs.csv", "--on-error", "skip", "-o", first, "--rejects", second)
+        assert (ran.code, ran.out) == (2, "")
+    assert (tmp_path / "old.csv").read_text() == "old"
+    assert _names(tmp_path) == ["old.csv", "pairs.csv"]
+
+
+@pytest.mark.parametrize("target", ["missing/out.csv", "pairs.csv/out.csv", "."])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_place_that_cannot_be_written_is_the_machine(target: str, reduction: str, mrl: Mrl, tmp_path: Path) -> None:
+    ran = mrl("compute", "pairs.csv", "-o", target, "--format", "csv", "--reduction", reduction)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err.startswith(f"error: cannot write {target}: ")
+    assert _names(tmp_path) == ["pairs.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("extra", [[], ["--reduction", "none"], ["--format", "json", "--fail-if", "value<9"]])
+def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    ran = mrl("compute", "pairs.csv", "-o", "/dev/full", *extra)
+    assert (ran.code, ran.out) == (4, "")
+    assert "No space left on device" in ran.err
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mrl_cli", "compute", "pairs.csv", *extra],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (4, b"error: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["compute", "--help"], ["losses"], ["completion", "bash"]])
+def test_full_disk_is_told_of_by_every_command(args: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mrl_cli", *args], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (4, b"error: No space left on device\n")
+
+
+@pytest.mark.parametrize("extra", [[], ["--reduction", "none"], ["--reduction", "none", "--keep-columns"]])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_failed_run_leaves_the_old_file(extra: list[str], suffix: str, mrl: Mrl, tmp_path: Path) -> None:
+    if suffix == "parquet" and not extra:
+        extra = ["--reduction", "none"]
+    (tmp_path / "bad.csv").write_text(PAIRS + "oops,1,1\n")
+    old = tmp_path / f"out.{suffix}"
+    old.write_text("old")
+    before = old.stat()
+    assert mrl("compute", "bad.csv", "-o", old, *extra).code == 3
+    assert old.read_text() == "old"
+    after = old.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert _names(tmp_path) == ["bad.csv", old.name, "pairs.csv"]
+
+
+def test_new_file_replaces_the_old_one_and_keeps_its_mode(mrl: Mrl, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text("old")
+    old.chmod(0o640)
+    mask = os.umask(0o027)
+    try:
+        for path in (old, new):
+            assert mrl("compute", "pairs.csv", "--margin", "0.5", "-o", path).code == 0
+            assert path.read_text() == GOLDENS["tsv"]
+            assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    finally:
+        os.umask(mask)
+    assert _names(tmp_path) == ["new.txt", "old.txt", "pairs.csv"]
+
+
+def test_link_stays_a_link(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    assert mrl("compute", "pairs.csv", "--margin", "0.5", "-o", "link.txt").code == 0
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == GOLDENS["tsv"]
+
+
+def test_output_may_be_a_device_or_a_pipe(mrl: Mrl, tmp_path: Path) -> None:
+    assert run(["compute", tmp_path / "pairs.csv", "--margin", "0.5", "-o", "/dev/stdout"]).out == GOLDENS["tsv"]
+    os.mkfifo(tmp_path / "pipe.parquet")
+    read: list[bytes] = []
+    thread = threading.Thread(target=lambda: read.append((tmp_path / "pipe.parquet").read_bytes()))
+    thread.start()
+    ran = mrl("compute", "pairs.csv", "--margin", "0.5", "-o", "pipe.parquet", "--reduction", "none")
+    thread.join(30)
+    assert ran == Ran(0, "", "")
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(io.BytesIO(read[0])).to_pydict() == {"loss": [0.25, 1.5, 0.5]}
+    assert stat.S_ISFIFO((tmp_path / "pipe.parquet").stat().st_mode)
+
+
+def test_fail_if_still_writes_the_file(mrl: Mrl, tmp_path: Path) -> None:
+    assert mrl("compute", "pairs.csv", "-o", "out.json", "--fail-if", "pairs==3").code == 1
+    assert json.loads((tmp_path / "out.json").read_text())["pairs"] == 3
+
+
+def test_rejects_are_written_down(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(PAIRS + 'oops,1,1\n1,1,7\n"1,5",1,1\n')
+    call = ("compute", "bad.csv", "--on-error", "skip", "-q", "--format", "json")
+    found = mrl(*call, "--rejects", "r.csv").result
+    assert (found["pairs"], found["rejected"]) == (3, 3)
+    rows = list(csv.reader(io.StringIO((tmp_path / "r.csv").read_text())))
+    assert rows[0] == ["file", "row", "column", "value", "problem"]
+    assert [row[:3] for row in rows[1:]] == [["bad.csv", "5", "x1"], ["bad.csv", "6", "y"], ["bad.csv", "7", "x1"]]
+    assert mrl(*call, "--rejects", "r.jsonl").code == 0
+    records = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [[str(value) for value in record.values()] for record in records] == rows[1:]
+
+
+# Stopped from outside.
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A file whose losses are longer than any pipe or buffer."""
+    file = tmp_path / "many.csv"
+    file.write_text("x1,x2,y\n" + "0.123456789,0.987654321,1\n" * 100_000)
+    return file
+
+
+# PYTHONUNBUFFERED makes sys.stdout.buffer a raw file, whose write may write less than it is given.
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_reader_that_goes_away_is_silent(unbuffered: str, many: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mrl_cli", "compute", many, "--reduction", "none"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"loss\n"
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: the first part of the rows can still be written."""
+    call = [sys.executable, "-m", "mrl_cli", "compute", str(many), "--reduction", "none"]
+    with open(tmp_path / "out.csv", "wb") as file:
+        done = subprocess.run(
+            ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *call],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (4, b"error: File too large\n")
+
+
+@pytest.mark.parametrize("rows", [4_000, 400_000], ids=["in the first block", "with workers"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, tmp_path: Path) -> None:
+    """The input is a FIFO that nobody closes, so the run is certainly under way when the signal comes."""
+    os.mkfifo(tmp_path / "endless.csv")
+    (tmp_path / "out.csv").write_text("old")
+    args = ["compute", "endless.csv", "-o", "out.csv", "--jobs", "2", "--reduction", reduction]
+    with subprocess.Popen([sys.executable, "-m", "mrl_cli", *args], stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        try:
+            with open(tmp_path / "endless.csv", "wb") as pipe:
+                pipe.write(b"x1,x2,y\n" + b"0.123456789,0.987654321,1\n" * rows)  # returns when nearly all is read
+                pipe.flush()
+                _wait_for(lambda: len(_names(tmp_path)) == 3)
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (130, b"")
+    assert (tmp_path / "out.csv").read_text() == "old"
+    assert _names(tmp_path) == ["endless.csv", "out.csv"]
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.01)
