@@ -1,6 +1,6 @@
 """`python -m mrl_cli` is `mrl`."""
 
-from mrl_cli.cli import main
+from mrl_cli.cli import process
 
 if __name__ == "__main__":
-    main()
+    process()

@@ -106,6 +106,15 @@ def _table(measured: Measured, batch: PairBatch, *, as_doubles: bool) -> pa.Tabl
     return kept.append_column(LOSS_COLUMN, losses)
 
 
+def _refuse_repeated(table: pa.Table, batch: PairBatch) -> None:
+    """Raise where a format that knows columns by name would lose one of two that share it."""
+    names = table.column_names
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        msg = f"{batch.file} has column {harmless(repeated)!r} more than once"
+        raise UsageError(msg, hint="write CSV or TSV, leave out --keep-columns, or rename one of them")
+
+
 class DelimitedWriter:
     """CSV or TSV; the header is written with the first rows, so that it can name the kept columns."""
 
@@ -168,7 +177,9 @@ class JsonLinesWriter:
 
     def encode(self, measured: Measured, batch: PairBatch) -> bytes:
         """Format a batch."""
-        rows = _table(measured, batch, as_doubles=True).to_pylist()
+        table = _table(measured, batch, as_doubles=True)
+        _refuse_repeated(table, batch)
+        rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
 
     def write(self, encoded: bytes) -> None:
@@ -188,7 +199,9 @@ class ParquetWriter:
 
     def encode(self, measured: Measured, batch: PairBatch) -> pa.Table:
         """Make a batch a table."""
-        return _table(measured, batch, as_doubles=False)
+        table = _table(measured, batch, as_doubles=False)
+        _refuse_repeated(table, batch)
+        return table
 
     def write(self, encoded: pa.Table) -> None:
         """Append rows."""

@@ -1,4 +1,4 @@
-"""Run the README's shell commands as written, each with bash, from the repository's root: `readme_commands.py README.md`.
+"""Run the README's shell commands as written, from the repository's root: `readme_commands.py README.md`.
 
 The install and test lines are left to the caller. Exits 1 naming the first command that does not exit 0.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from mrl_cli.commands.options import (
     stacked,
     wants_color,
 )
-from mrl_cli.errors import DataError, UsageError, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError, harmless
 from mrl_cli.model import Totals
 
 if TYPE_CHECKING:
@@ -65,12 +66,17 @@ def command(**options: Any) -> int:
     """
     started = time.monotonic()
     plan = plan_of(options)
+    if sys.stdout is None:
+        msg = "stdout is closed"
+        raise MachineError(msg)
     is_per_pair = plan.reduction == "none"
     _check(options, is_per_pair=is_per_pair)
     conditions = _conditions(options["fail_if"])
     sources = _sources(options["inputs"])
     _refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
+        for source in sources:
+            stack.callback(source.close)
         rejects = _opened(stack, options["rejects"])
         # Python's own stdout is not used: unbuffered, it writes what fits and says nothing of the rest.
         out = _opened(stack, options["output"]) or stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
@@ -206,6 +212,7 @@ class _Run:
     def _parts(self, encode: Any) -> Iterator[Part]:
         from mrl_cli.engines import ENGINES
 
+        gc.enable()  # the imports are done; a long run may make cycles, in the tracebacks of suspect shards
         progress = self._progress()
         done_bytes = rows = 0
         try:

@@ -65,6 +65,11 @@ class Source:
     size_bytes: int | None = None
     stream: Any = field(default=None, compare=False)
 
+    def close(self) -> None:
+        """Close the stream, which takes a temporary file away."""
+        if self.stream is not None:
+            self.stream.close()
+
     @property
     def shown_name(self) -> str:
         """The name for a message: no control characters, "stdin" for the dash."""
