@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from mrl_cli import __version__
-from mrl_cli.errors import MrlError, harmless
+from mrl_cli.errors import MrlError
+from mrl_cli.wording import harmless
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",

@@ -7,13 +7,6 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-SHOWN_CHARACTERS = 60
-
 
 class MrlError(Exception):
     """An error for the user: a message, perhaps a hint, and the exit code of its kind."""
@@ -50,36 +43,3 @@ class SuspectShardError(Exception):
 
 class UnsplittableTextError(Exception):
     """Signal: quotes were found in a text that was being split at line ends, so rows may span lines from here on."""
-
-
-def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
-    r"""Return text from a file as it may be shown to a person: no control sequences, not endless.
-
-    Whatever does not print (escape and other control characters, bidirectional overrides, lone surrogates) becomes
-    its escape sequence.
-
-    >>> harmless("a\x1b[31mb")
-    'a\\x1b[31mb'
-    >>> harmless("x" * 100, limit=5)
-    'xxxxx…'
-    """
-    shown = str(text)
-    cut = shown[:limit]
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
-    return clean if len(shown) <= limit else clean + "…"
-
-
-def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a user who wrote `name` most probably meant, or None.
-
-    >>> closest("marginranking", ["margin_ranking", "logistic"])
-    'margin_ranking'
-    """
-    candidates = list(names)
-    for candidate in candidates:
-        if candidate.strip().casefold() == name.strip().casefold():
-            return candidate
-    import difflib
-
-    found = difflib.get_close_matches(name, candidates, n=1)
-    return found[0] if found else None

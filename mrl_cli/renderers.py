@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import harmless
+from mrl_cli.wording import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,24 +69,7 @@ def render_table(report: Report, *, width: int = 80, color: bool = False) -> str
 
 
 def _json_record(report: Report) -> dict[str, Any]:
-    return {key: _json_value(value) for key, value in asdict(report).items() if value is not None}
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return number_text(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def number_text(value: Any) -> str:
-    """Return a number in its shortest form that reads back as the same number; NaN, Infinity and -Infinity by name.
-
-    >>> number_text(0.1), number_text(float("-inf")), number_text(3)
-    ('0.1', '-Infinity', '3')
-    """
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return repr(value) if isinstance(value, float) else str(value)
+    return {key: json_ready(value) for key, value in asdict(report).items() if value is not None}
 
 
 def _delimited(report: Report, delimiter: str) -> str:

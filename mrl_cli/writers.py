@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from mrl_cli.errors import DataError, MachineError, UsageError, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError
+from mrl_cli.wording import harmless, json_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,17 +228,6 @@ class ParquetWriter:
         """Write the footer."""
         if self._writer is not None:
             self._writer.close()
-
-
-def json_ready(value: Any) -> Any:
-    """Return a value as JSON can say it: numbers that are not finite as "NaN", "Infinity", "-Infinity"."""
-    if isinstance(value, dict):
-        return {key: json_ready(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_ready(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def writer_for(name: str, out: BinaryIO, *, bare: bool) -> PairWriter:

@@ -22,8 +22,9 @@ from mrl_cli.commands.options import (
     stacked,
     wants_color,
 )
-from mrl_cli.errors import DataError, MachineError, UsageError, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.model import Totals
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -257,7 +258,8 @@ def _report(totals: Totals, plan: Plan, sources: Sequence[Source], elapsed_secon
 
 
 def _rendered(report: Report, options: dict[str, Any]) -> str:
-    from mrl_cli.renderers import RENDERERS, number_text
+    from mrl_cli.renderers import RENDERERS
+    from mrl_cli.wording import number_text
 
     if options["raw"]:
         return number_text(report.value) + "\n"

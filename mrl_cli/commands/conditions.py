@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from mrl_cli.errors import UsageError, closest, harmless
+from mrl_cli.errors import UsageError
 from mrl_cli.model import Report
+from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mrl_cli.errors import UsageError, closest
+from mrl_cli.errors import UsageError
 from mrl_cli.model import Columns, Dialect, Plan
+from mrl_cli.wording import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mrl_cli.errors import DataError, UsageError, closest, harmless
+from mrl_cli.errors import DataError, UsageError
+from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

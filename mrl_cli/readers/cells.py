@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mrl_cli import checks
-from mrl_cli.errors import harmless
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from mrl_cli.model import Dialect

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import checks
-from mrl_cli.errors import DataError, MrlError, harmless
+from mrl_cli.errors import DataError, MrlError
 from mrl_cli.model import PairBatch, Problem
 from mrl_cli.readers.base import Shard, column_places
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

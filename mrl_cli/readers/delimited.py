@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import checks
-from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError, harmless
+from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.model import PairBatch, Problem
 from mrl_cli.readers.base import Shard, column_places
 from mrl_cli.readers.cells import as_written, number_in, shown_cell
@@ -26,6 +26,7 @@ from mrl_cli.readers.text import (
     plain_ranges,
     whole_rows,
 )
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
+    from mrl_cli.readers.compression import ByteStream
     from mrl_cli.readers.sources import Source
-    from mrl_cli.readers.text import ByteStream
 
 DELIMITERS = ",\t;|"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"

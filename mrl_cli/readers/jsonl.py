@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import checks
-from mrl_cli.errors import DataError, SuspectShardError, harmless
+from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.model import PairBatch, Problem
 from mrl_cli.readers.base import Shard, column_places
 from mrl_cli.readers.cells import is_exact
@@ -24,6 +24,7 @@ from mrl_cli.readers.text import (
     read_range,
     whole_rows,
 )
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mrl_cli.errors import DataError, MachineError, UsageError, closest, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError
+from mrl_cli.readers.compression import COMPRESSION_MAGIC, COMPRESSION_SUFFIXES, first_bytes
+from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +23,6 @@ STDIN = "-"
 PREFIX_BYTES = 64
 COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 
-COMPRESSION_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
-COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 FORMAT_SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -217,8 +217,6 @@ def _text_format(prefix: bytes, compression: str | None) -> str:
     A JSON array opens with a bracket; the reader of JSON lines says what to do about it.
     """
     if compression is not None:
-        from mrl_cli.readers.text import first_bytes
-
         prefix = first_bytes(prefix, compression)
     return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
 

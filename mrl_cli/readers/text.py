@@ -10,14 +10,15 @@ import codecs
 import csv
 import io
 import os
-import zlib
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from mrl_cli.errors import DataError, MachineError, UsageError, harmless
+from mrl_cli.errors import DataError, MachineError, UsageError
+from mrl_cli.readers.compression import CORRUPT_STREAM_ERRORS, decompressed
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader  # typeshed keeps it there
@@ -25,23 +26,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.readers.compression import ByteStream
     from mrl_cli.readers.sources import Source
 
 BLOCK_BYTES = 4 << 20  # of 1, 2, 4, 8 and 16 MiB the quickest: enough rows a call, little enough to hold
 HEAD_BYTES = 1 << 16
 LONGEST_ROW_BYTES = 256 << 20
 QUOTE = 0x22
-
-# What the standard library and Arrow raise for compressed bytes that are damaged or cut off.
-CORRUPT_STREAM_ERRORS = (EOFError, zlib.error, OSError, ValueError)
-
-
-class ByteStream(Protocol):
-    """What is read here: `read(n)` returns up to n bytes, none only at the end."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes."""
-        ...
 
 
 @contextmanager
@@ -56,7 +47,7 @@ def open_text(source: Source, encoding: str | None) -> Iterator[ByteStream]:
 
 
 def _as_utf8(raw: BinaryIO, source: Source, encoding: str | None) -> ByteStream:
-    stream = _Guarded(_decompressed(raw, source.compression), source)
+    stream = _Guarded(decompressed(raw, source.compression), source)
     head = stream.read(len(codecs.BOM_UTF8) + 1)
     marked = _encoding_of_mark(head)
     wanted = _codec_name(encoding) if encoding else marked or "utf-8"
@@ -79,39 +70,6 @@ def _encoding_of_mark(head: bytes) -> str | None:
         if head.startswith(mark):
             return name
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
-
-
-def _decompressed(raw: BinaryIO, compression: str | None) -> ByteStream:
-    if compression is None:
-        return raw
-    if compression == "gzip":
-        import gzip
-
-        return gzip.GzipFile(fileobj=raw)
-    if compression == "bz2":
-        import bz2
-
-        return bz2.BZ2File(raw)
-    if compression == "xz":
-        import lzma
-
-        return lzma.LZMAFile(raw)
-    import pyarrow as pa  # the standard library has Zstandard from Python 3.14 on
-
-    compressed: ByteStream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
-    return compressed
-
-
-def first_bytes(compressed: bytes, compression: str) -> bytes:
-    """Return what a compressed text begins with, none where its first bytes do not tell."""
-    try:
-        return _decompressed(io.BytesIO(compressed), compression).read(1)
-    except (*CORRUPT_STREAM_ERRORS, ImportError):
-        return b""
-    except Exception as error:
-        if type(error).__name__ != "LZMAError":
-            raise
-        return b""
 
 
 class _Guarded:

@@ -1,0 +1,74 @@
+"""How things are worded: text from files made harmless, names that were meant, numbers as text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOWN_CHARACTERS = 60
+
+
+def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
+    r"""Return text from a file as it may be shown to a person: no control sequences, not endless.
+
+    Whatever does not print (escape and other control characters, bidirectional overrides, lone surrogates) becomes
+    its escape sequence.
+
+    >>> harmless("a\x1b[31mb")
+    'a\\x1b[31mb'
+    >>> harmless("x" * 100, limit=5)
+    'xxxxx…'
+    """
+    shown = str(text)
+    cut = shown[:limit]
+    clean = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
+    return clean if len(shown) <= limit else clean + "…"
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that a user who wrote `name` most probably meant, or None.
+
+    >>> closest("marginranking", ["margin_ranking", "logistic"])
+    'margin_ranking'
+    """
+    candidates = list(names)
+    for candidate in candidates:
+        if candidate.strip().casefold() == name.strip().casefold():
+            return candidate
+    import difflib
+
+    found = difflib.get_close_matches(name, candidates, n=1)
+    return found[0] if found else None
+
+
+def number_text(value: object) -> str:
+    """Return a number in its shortest form that reads back as the same number; NaN, Infinity and -Infinity by name.
+
+    What is no float is written as `str` does.
+
+    >>> number_text(0.1), number_text(float("-inf")), number_text(3)
+    ('0.1', '-Infinity', '3')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return repr(value)
+
+
+def json_ready(value: Any) -> Any:
+    """Return a value as JSON can say it: numbers that are not finite become strings, in containers too.
+
+    >>> json_ready({"loss": [0.5, float("inf")]})
+    {'loss': [0.5, 'Infinity']}
+    """
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return number_text(value)
+    return value
