@@ -130,7 +130,9 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[str]], output: str
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*names)
+        table = Table()
+        for name in names:
+            table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         return _drawn(table, width=width, color=color)
@@ -142,9 +144,10 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[str]], output: str
 class ProgressBar:
     """A bar on stderr, drawn once a run has taken longer than a second: bytes done, rows a second, time left."""
 
-    def __init__(self, total_bytes: int | None, *, is_shown: bool) -> None:
+    def __init__(self, total_bytes: int | None, *, is_shown: bool, is_forced: bool = False) -> None:
         self._total_bytes = total_bytes
-        self._is_shown = is_shown
+        self._is_shown = is_shown or is_forced
+        self._is_forced = is_forced
         self._started = time.monotonic()
         self._progress: Any = None
         self._task: Any = None
@@ -167,7 +170,7 @@ class ProgressBar:
             DownloadColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, force_terminal=True if self._is_forced else None),
             transient=True,
         )
         self._task = self._progress.add_task("", total=self._total_bytes, rate="")

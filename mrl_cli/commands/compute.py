@@ -110,6 +110,9 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
     if options["rejects"] and options["on_error"] != "skip":
         msg = "--rejects goes with --on-error skip"
         raise UsageError(msg)
+    if "" in (options["output"], options["rejects"]):
+        msg = "an empty name names no file"
+        raise UsageError(msg)
     if options["raw"] and options["keep_columns"]:
         msg = "--raw and --keep-columns exclude each other"
         raise UsageError(msg)
@@ -230,11 +233,11 @@ class _Run:
     def _progress(self) -> ProgressBar:
         from mrl_cli.renderers import ProgressBar
 
-        asked = self._options["progress"]
-        is_shown = sys.stderr.isatty() if asked is None else asked
+        is_asked, is_quiet = self._options["progress"], self._options["quiet"]
+        is_shown = is_asked is None and not is_quiet and sys.stderr is not None and sys.stderr.isatty()
         sizes = [None if source.compression else source.size_bytes for source in self._sources]
         total = sum(size or 0 for size in sizes) if None not in sizes else None
-        return ProgressBar(total, is_shown=is_shown and not self._options["quiet"])
+        return ProgressBar(total, is_shown=is_shown, is_forced=bool(is_asked) and not is_quiet)
 
     def _refuse(self, totals: Totals) -> None:
         from mrl_cli.checks import described_problems, hint_for

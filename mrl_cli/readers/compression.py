@@ -22,7 +22,7 @@ class ByteStream(Protocol):
 
 
 def decompressed(raw: BinaryIO, compression: str | None) -> ByteStream:
-    """Return a stream of what `raw` holds, decompressed; None: as it is. A library is loaded for its own files alone."""
+    """Return a stream of what `raw` holds, decompressed; None: as it is."""
     if compression is None:
         return raw
     if compression == "gzip":
