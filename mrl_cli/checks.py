@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.model import Problem, ProblemCount
+from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Problem, ProblemCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,31 +57,48 @@ def _ordinary(values: NDArray[Any]) -> bool:
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
     if plan.labels == "any":
-        finite: NDArray[np.bool_] = np.isfinite(y)
-        return finite
+        return _finite_as(y, plan)
     first, second = _ALLOWED[plan.labels]
     fits: NDArray[np.bool_] = (y == first) | (y == second)
     return fits | (y == 0) if plan.on_tie == "drop" and plan.labels == "pm1" else fits
 
 
-def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> tuple[NDArray[np.bool_], list[Problem]]:
-    """Return which pairs of the batch are fine, shape (n,), and the problems of the others in row order."""
-    found: list[tuple[int, int, Problem]] = []
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Which pairs of a batch are fine, shape (n,); how many problems of each kind the others have; and the problems.
+
+    The problems are in row order: all of them where the plan lists them, else the first few of each kind and column.
+    """
+
+    fine: NDArray[np.bool_]
+    counts: dict[str, int]
+    problems: list[Problem]
+
+
+def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> Examined:
+    """Name the problems of a batch that does not pass."""
     fine = np.ones(batch.x1.size, dtype=bool)
-    for place, (column, values) in enumerate(((plan.columns.x1, batch.x1), (plan.columns.x2, batch.x2))):
-        for index in np.flatnonzero(~_finite_as(values, plan)).tolist():
-            kind = NAN if np.isnan(values[index]) else INFINITE
-            found.append((index, place, _problem(kind, batch, rows[index], column, values[index])))
+    counts: dict[str, int] = {}
+    found: list[tuple[int, int, Problem]] = []
+    columns: list[tuple[str | None, NDArray[Any], NDArray[np.bool_], str]] = [
+        (plan.columns.x1, batch.x1, _finite_as(batch.x1, plan), INFINITE),
+        (plan.columns.x2, batch.x2, _finite_as(batch.x2, plan), INFINITE),
+    ]
     if batch.y is not None:
-        for index in np.flatnonzero(~_label_fits(batch.y, plan)).tolist():
-            kind = NAN if np.isnan(batch.y[index]) else LABEL_KINDS[plan.labels]
-            found.append((index, 2, _problem(kind, batch, rows[index], plan.columns.y, batch.y[index])))
-    for index, _, _ in found:
-        fine[index] = False
-    return fine, [problem for _, _, problem in sorted(found, key=lambda item: item[:2])]
+        columns.append((plan.columns.y, batch.y, _label_fits(batch.y, plan), LABEL_KINDS[plan.labels]))
+    for place, (name, values, fits, kind) in enumerate(columns):
+        fine &= fits
+        for this_kind, is_bad in ((NAN, ~fits & np.isnan(values)), (kind, ~fits & ~np.isnan(values))):
+            indexes = np.flatnonzero(is_bad)
+            if indexes.size == 0:
+                continue
+            counts[this_kind] = counts.get(this_kind, 0) + indexes.size
+            listed = indexes if plan.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
+            found += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
+    return Examined(fine, counts, [problem for _, _, problem in sorted(found, key=lambda item: item[:2])])
 
 
-def _finite_as(values: NDArray[np.float64], plan: Plan) -> NDArray[np.bool_]:
+def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
     with np.errstate(over="ignore"):
         finite: NDArray[np.bool_] = np.isfinite(values.astype(plan.dtype, copy=False))
         return finite

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -146,6 +147,9 @@ def process() -> NoReturn:
     some more; neither does anything for a process that is about to end. Files are closed by those who opened them.
     """
     gc.disable()
+    for name in ("SIGTERM", "SIGHUP"):  # unwound like an error, so that no temporary file is left
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end_by_signal)
     try:
         main()
     except SystemExit as ending:
@@ -154,6 +158,11 @@ def process() -> NoReturn:
         with contextlib.suppress(OSError, AttributeError):
             stream.flush()
     os._exit(code)
+
+
+def _end_by_signal(number: int, frame: object) -> NoReturn:
+    del frame
+    raise SystemExit(128 + number)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

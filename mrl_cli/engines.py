@@ -32,7 +32,7 @@ Encode = Callable[[Measured, PairBatch], Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What became of a shard: its totals, all its problems, and its encoded per-pair rows in order."""
+    """What became of a shard: its totals, all its problems if the plan lists them, and its encoded rows in order."""
 
     shard: Shard
     totals: Totals
@@ -60,7 +60,8 @@ def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: En
         with _MEASURING:
             found = measure(batch, plan)
         totals += found.totals
-        problems += found.problems
+        if plan.lists_problems:
+            problems += found.problems
         if encode is not None:
             encoded.append(encode(found, batch))
     return Part(shard, totals, problems, encoded)
@@ -71,6 +72,23 @@ def local(sources: Sequence[Source], plan: Plan, jobs: int, encode: Encode | Non
 
     pyarrow and NumPy release the interpreter while they work. Few shards are under way at a time, so memory stays flat.
     """
+    for group in _groups(sources):
+        yield from _local_group(group, plan, jobs, encode)
+
+
+def _groups(sources: Sequence[Source]) -> list[list[Source]]:
+    """Split the sources so that one that can be read only once is alone: no look ahead, no new start may touch it."""
+    groups: list[list[Source]] = []
+    for source in sources:
+        is_alone = not source.is_plain_file
+        if groups and not is_alone and groups[-1][-1].is_plain_file:
+            groups[-1].append(source)
+        else:
+            groups.append([source])
+    return groups
+
+
+def _local_group(sources: Sequence[Source], plan: Plan, jobs: int, encode: Encode | None) -> Iterator[Part]:
     resume_at: Shard | None = None
     while True:
         shards = shards_of(sources, plan, resume_at)
@@ -106,7 +124,7 @@ def _threaded(shards: Iterator[Shard], plan: Plan, jobs: int, encode: Encode | N
     try:
         for shard in shards:
             under_way.append((shard, pool.submit(measured_part, shard, plan, encode)))
-            if len(under_way) > jobs + 2:
+            if len(under_way) > jobs:
                 yield from _first_done(under_way)
         while under_way:
             yield from _first_done(under_way)

@@ -7,6 +7,7 @@ happens in the cache.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import PairBatch, ProblemCount, Report, Totals
+from mrl_cli.model import FIRST_PROBLEMS_SHOWN, PairBatch, ProblemCount, Report, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -32,7 +33,8 @@ class Measured:
     """What became of a batch: its totals, and under reduction none the losses of the pairs used and where they stood.
 
     `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,
-    else a mask of shape (n,). `problems` are all of them, in row order.
+    else a mask of shape (n,). `problems` are in row order: all of them where the plan lists
+    them, else the reader's own and the first few of each kind.
     """
 
     totals: Totals
@@ -49,18 +51,22 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
     meter = _Meter(plan)
     masks = [meter.add(_slice(batch, start, start + BLOCK_VALUES)) for start in range(0, batch.x1.size, BLOCK_VALUES)]
     problems = sorted([*batch.problems, *meter.problems], key=attrgetter("row"))
-    totals = replace(meter.totals(), rejected=meter.rejected + batch.rejected_rows, problems=tally(problems))
+    totals = replace(
+        meter.totals(),
+        rejected=meter.rejected + batch.rejected_rows,
+        problems=tally(problems, Counter(p.kind for p in batch.problems) + Counter(meter.counts)),
+    )
     used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
     return Measured(totals, problems, losses, used)
 
 
-def tally(problems: Iterable[Problem]) -> dict[str, ProblemCount]:
-    """Count problems by kind, keeping the first few of each."""
-    counts: dict[str, ProblemCount] = {}
+def tally(problems: Iterable[Problem], counts: Mapping[str, int]) -> dict[str, ProblemCount]:
+    """Return for each kind how many problems there are, and the first few of those given."""
+    first: dict[str, ProblemCount] = {}
     for problem in problems:
-        counts[problem.kind] = counts.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
-    return counts
+        first[problem.kind] = first.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
+    return {kind: ProblemCount(counts[kind], found.first) for kind, found in first.items()}
 
 
 def _slice(batch: PairBatch, start: int, stop: int) -> PairBatch:
@@ -83,6 +89,7 @@ class _Meter:
         self._min, self._max = math.inf, -math.inf
         self.rejected = 0
         self.problems: list[Problem] = []
+        self.counts: dict[str, int] = {}
         self.losses: list[NDArray[Any]] = []
 
     def add(self, block: PairBatch) -> NDArray[np.bool_]:
@@ -91,8 +98,11 @@ class _Meter:
         if not checks.passes(block.x1, block.x2, block.y, self._plan):
             if block.rows is None:
                 raise SuspectShardError
-            used, problems = checks.examine(block, block.rows, self._plan)
-            self.problems += problems
+            examined = checks.examine(block, block.rows, self._plan)
+            used = examined.fine.copy()
+            self.problems += examined.problems if self._plan.lists_problems else self._first_of(examined.problems)
+            for kind, count in examined.counts.items():
+                self.counts[kind] = self.counts.get(kind, 0) + count
             self.rejected += used.size - int(np.count_nonzero(used))
         if self._plan.on_tie == "drop" and block.y is not None and self._plan.labels == "pm1":
             tied = used & (block.y == 0)
@@ -107,8 +117,8 @@ class _Meter:
     def _add_pairs(self, x1: NDArray[np.float64], x2: NDArray[np.float64], y: NDArray[Any] | None) -> None:
         size = x1.size
         difference, loss, sign = self._difference[:size], self._loss[:size], self._sign[:size]
-        labels = self._signed_labels(y, size)
         with np.errstate(all="ignore"):
+            labels = self._signed_labels(y, size)
             if self._plan.dtype == "float32":  # scores are rounded before they are subtracted, as PyTorch's are
                 x1, x2 = x1.astype(np.float32), x2.astype(np.float32)
             np.subtract(x1, x2, out=difference)
@@ -123,6 +133,16 @@ class _Meter:
         self._pairs += size
         if self._plan.reduction == "none":
             self.losses.append(loss.copy())
+
+    def _first_of(self, problems: list[Problem]) -> list[Problem]:
+        """Return those of the problems that are among the first few of their kind in the batch."""
+        seen = Counter(problem.kind for problem in self.problems)
+        first = []
+        for problem in problems:
+            seen[problem.kind] += 1
+            if seen[problem.kind] <= FIRST_PROBLEMS_SHOWN:
+                first.append(problem)
+        return first
 
     def _signed_labels(self, y: NDArray[Any] | None, size: int) -> NDArray[Any]:
         labels = self._labels[:size]

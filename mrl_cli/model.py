@@ -59,7 +59,10 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that decides a result, validated."""
+    """Everything that decides a result, validated.
+
+    `lists_problems`: every problem is wanted, not just their number and the first few.
+    """
 
     columns: Columns = Columns()
     y_const: int | None = None
@@ -72,6 +75,7 @@ class Plan:
     on_error: Literal["fail", "skip"] = "fail"
     dialect: Dialect = Dialect()
     keep_columns: bool = False
+    lists_problems: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+import numpy as np
+
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.wording import harmless, json_ready
 
@@ -96,10 +98,13 @@ def _table(measured: Measured, batch: PairBatch, *, as_doubles: bool) -> pa.Tabl
     """Return the rows of a batch: the kept input columns of the pairs used, then the loss."""
     import pyarrow as pa
 
-    losses = pa.array(measured.losses)
-    losses = losses.cast(pa.float64()) if as_doubles else losses
+    found = np.empty(0) if measured.losses is None else measured.losses
+    found = found.astype(np.float64, copy=False) if as_doubles else found
+    # pa.array(ndarray) would import pandas to see whether it is a Series.
+    kind = pa.float64() if found.dtype == np.float64 else pa.float32()
+    losses = pa.Array.from_buffers(kind, found.size, [None, pa.py_buffer(found)])
     if batch.kept is None:
-        return pa.table({LOSS_COLUMN: losses})
+        return pa.Table.from_arrays([losses], names=[LOSS_COLUMN])
     kept = batch.kept if measured.used is None else batch.kept.filter(pa.array(measured.used))
     if LOSS_COLUMN in kept.column_names:
         msg = f"{batch.file} already has a column {LOSS_COLUMN!r}"

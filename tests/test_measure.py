@@ -286,7 +286,7 @@ def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
     assert found.totals.rejected == 1
     assert found.totals + Totals() == Totals(
         others.loss_sum, others.pairs, 1, 0, others.min, others.max, others.correct, others.ties, others.wrong,
-        others.active, tally(found.problems),
+        others.active, tally(found.problems, {checks.NAN: 1, "label not ±1": 1}),
     )  # fmt: skip
 
 
@@ -332,10 +332,13 @@ def test_problems_of_the_reader_and_of_the_checks_are_told_in_row_order() -> Non
 
 
 def test_only_the_first_problems_of_a_kind_are_kept() -> None:
-    found = measure(batch([math.nan] * 5, [1.0] * 5, [1] * 5, rows=[2, 3, 5, 7, 11]), Plan())
-    counted = found.totals.problems[checks.NAN]
-    assert counted.count == len(found.problems) == 5
-    assert [problem.row for problem in counted.first] == [2, 3, 5]
+    pairs = batch([math.nan] * 5, [1.0] * 5, [1] * 5, rows=[2, 3, 5, 7, 11])
+    for plan, rows in ((Plan(), [2, 3, 5]), (Plan(lists_problems=True), [2, 3, 5, 7, 11])):
+        found = measure(pairs, plan)
+        counted = found.totals.problems[checks.NAN]
+        assert counted.count == 5
+        assert [problem.row for problem in found.problems] == rows
+        assert [problem.row for problem in counted.first] == [2, 3, 5]
 
 
 def test_inputs_are_left_as_they_are() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import re
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Report
     from mrl_cli.readers import Source
     from mrl_cli.renderers import ProgressBar
+    from mrl_cli.writers import PairWriter
 
 SUFFIX_FORMATS = {
     ".json": "json",
@@ -46,6 +50,10 @@ SUFFIX_FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+
+# Formats that are read, or well known, but not written: a file must not be called what it is not.
+UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
 
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
@@ -66,7 +74,7 @@ def command(**options: Any) -> int:
     Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
     started = time.monotonic()
-    plan = plan_of(options)
+    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
     if sys.stdout is None:
         msg = "stdout is closed"
         raise MachineError(msg)
@@ -117,6 +125,13 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
         msg = "--raw and --keep-columns exclude each other"
         raise UsageError(msg)
     output_format = _output_format(options)
+    suffix = Path(options["output"] or "").suffix.lower()
+    if suffix in UNWRITTEN_SUFFIXES or (SUFFIX_FORMATS.get(suffix) == "parquet" and output_format != "parquet"):
+        msg = f"-o {harmless(options['output'], 200)}: {output_format} is not what a {suffix} file holds"
+        raise UsageError(msg, hint="write .csv, .tsv, .jsonl or .parquet, or pipe the output through a compressor")
+    if is_per_pair and any(re.match(r"\s*value\b", condition) for condition in options["fail_if"]):
+        msg = "--reduction none has no value for --fail-if"
+        raise UsageError(msg, hint="use mean or sum, e.g. --fail-if 'mean>0.5'")
     if is_per_pair and output_format not in ("csv", "tsv", "jsonl", "parquet"):
         msg = f"--reduction none writes one line a pair, which {output_format} does not"
         raise UsageError(msg, hint="use --format csv, tsv or jsonl, or -o FILE.parquet")
@@ -155,7 +170,7 @@ def _refuse_inputs_as_outputs(options: dict[str, Any], sources: Sequence[Source]
         if options[option] is None:
             continue
         target = Path(options[option])
-        if target.exists() and any(target.samefile(path) for path in taken):
+        if target.exists() and (any(target.samefile(path) for path in taken) or _is_stdin(target, sources)):
             msg = f"--{option} {harmless(target, 200)} is an input or the other output"
             raise UsageError(msg, hint="write to another file")
         taken.append(target) if target.exists() and target.is_file() else None
@@ -166,6 +181,13 @@ def _refuse_inputs_as_outputs(options: dict[str, Any], sources: Sequence[Source]
     ):
         msg = "--output and --rejects name one file"
         raise UsageError(msg)
+
+
+def _is_stdin(target: Path, sources: Sequence[Source]) -> bool:
+    """Tell whether stdin is read and is that very file."""
+    if not target.is_file() or all(source.name != "-" for source in sources):
+        return False
+    return os.path.samestat(target.stat(), os.fstat(0))
 
 
 def _opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
@@ -200,18 +222,26 @@ class _Run:
             if self._rejects is not None:
                 rejects = RejectsWriter(self._rejects, self._options["rejects"])
         totals = Totals()
-        for part in self._parts(None if writer is None else writer.encode):
+        encode = None if writer is None else writer.encode
+        for part in self._parts(encode):
             totals += part.totals
             self.rows_of[part.shard.source.name] += part.totals.rows
             if rejects is not None:
                 rejects.write(part.problems)
             if writer is not None and not (totals.problems and self._plan.on_error == "fail"):
-                for encoded in part.encoded:
-                    writer.write(encoded)
+                self._write(writer, part)
         self._refuse(totals)
         if writer is not None:
             writer.close()
         return totals
+
+    def _write(self, writer: PairWriter, part: Part) -> None:
+        try:
+            for encoded in part.encoded:
+                writer.write(encoded)
+        except BaseException:
+            writer.close()  # the file is thrown away; what is open in it must not outlive it
+            raise
 
     def _parts(self, encode: Any) -> Iterator[Part]:
         from mrl_cli.engines import ENGINES
@@ -256,7 +286,8 @@ class _Run:
 def _report(totals: Totals, plan: Plan, sources: Sequence[Source], elapsed_seconds: float) -> Report:
     from mrl_cli.measure import report
 
-    names = tuple(source.name for source in sources)
+    # A file name need not be text; what is not is told by its escape sequences.
+    names = tuple(source.name.encode("utf-8", "backslashreplace").decode() for source in sources)
     return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=elapsed_seconds)
 
 

@@ -57,20 +57,25 @@ def is_exact(integer: int) -> bool:
         return False
 
 
-def as_written(cell: str, row: str, delimiter: str) -> str:
-    """Return a parsed cell with the quotes inside it that a lenient CSV parser drops from `row`, the text of its row.
+def as_written(row: str, delimiter: str) -> list[str]:
+    """Return the fields of a row as they stand there, quotes that a lenient CSV parser drops included.
 
-    >>> as_written("12", '5,"1"2,0', ","), as_written("12", '5,"12",0', ",")
-    ('"1"2', '12')
+    >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5', ",")
+    (['12', '"1"2', '0'], ['a,b', '5'])
     """
-    if '"' in cell or len(cell) > _LONGEST_NUMBER:
-        return cell  # a number is neither
-    ends = f"[{re.escape(delimiter)}\r\n]"
-    if re.search(rf'(?:^|{ends})("?){re.escape(cell)}\1(?:{ends}|$)', row):
-        return cell
-    spelled = '"*'.join(map(re.escape, cell))
-    found = re.search(rf'(?:^|{ends})("*{spelled}"*)(?:{ends}|$)', row)
-    return found.group(1) if found else cell
+    field = rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*'
+    fields = []
+    place = 0
+    text = row.rstrip("\r\n")
+    while True:
+        found = re.compile(field).match(text, place)
+        raw = found.group() if found else ""
+        is_well_quoted = len(raw) > 1 and raw.startswith('"') and '"' not in raw[1:-1] and raw.endswith('"')
+        fields.append(raw[1:-1] if is_well_quoted else raw)
+        place += len(raw)
+        if place >= len(text) or text[place] != delimiter:
+            return fields
+        place += 1
 
 
 def shown_cell(cell: str) -> str:

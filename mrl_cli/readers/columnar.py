@@ -4,6 +4,7 @@ rounded.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.readers.sources import Source
 
+COLUMN_BUFFER_BYTES = 1 << 20
 BATCH_ROWS = 131072  # smaller and larger batches were slower
 
 
@@ -61,7 +63,13 @@ class ParquetReader:
         import pyarrow.parquet as pq
 
         part: RowsPart = shard.part
-        options = {"metadata": part.shared, "pre_buffer": False, "page_checksum_verification": True}
+        # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
+        options = {
+            "metadata": part.shared,
+            "pre_buffer": False,
+            "buffer_size": COLUMN_BUFFER_BYTES,
+            "page_checksum_verification": True,
+        }
         with _reading(shard.source), pq.ParquetFile(part.path, **options) as file:
             columns = None if plan.keep_columns else _names(file.schema_arrow, plan, shard.source)
             groups = file.iter_batches(BATCH_ROWS, row_groups=[part.group], columns=columns, use_threads=False)
@@ -81,6 +89,7 @@ class ArrowReader:
         path = source.path
         with _reading(source), pa.memory_map(path) as mapped:
             if not _is_arrow_file(path):
+                _check_stream_end(path, source)
                 _check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
                 yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
                 return
@@ -109,6 +118,15 @@ class ArrowReader:
             yield from _pair_batches(pieces, part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
+
+
+def _check_stream_end(path: str, source: Source) -> None:
+    """Raise when an Arrow stream lacks its end mark: cut between two batches it would otherwise seem whole."""
+    with open(path, "rb") as file:
+        file.seek(-min(4, os.stat(path).st_size), os.SEEK_END)
+        if file.read() != b"\0\0\0\0":
+            msg = f"{source.shown_name} is cut off: the Arrow stream has no end mark"
+            raise DataError(msg, hint="check that the file was copied whole, and its writer closed")
 
 
 def _is_arrow_file(path: str) -> bool:

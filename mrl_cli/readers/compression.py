@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPRESSION_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+
+CHUNK_BYTES = 1 << 18
 
 # What the standard library and Arrow raise for compressed bytes that are damaged or cut off (and lzma.LZMAError).
 CORRUPT_STREAM_ERRORS = (EOFError, zlib.error, OSError, ValueError)
@@ -32,15 +37,51 @@ def decompressed(raw: BinaryIO, compression: str | None) -> ByteStream:
     if compression == "bz2":
         import bz2
 
-        return bz2.BZ2File(raw)
+        return _Members(raw, bz2.BZ2Decompressor)
     if compression == "xz":
         import lzma
 
-        return lzma.LZMAFile(raw)
+        return _Members(raw, lzma.LZMADecompressor)
     import pyarrow as pa  # the standard library has Zstandard from Python 3.14 on
 
     compressed: ByteStream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
     return compressed
+
+
+class _Members:
+    """One compressed member after another, each whole.
+
+    The standard library's files take a later member that cannot be read for garbage to be ignored; here it is an error.
+    """
+
+    def __init__(self, raw: BinaryIO, make: Callable[[], Any]) -> None:
+        self._raw = raw
+        self._make = make
+        self._member = make()
+        self._waiting = b""
+        self._is_fresh = True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes. Raises EOFError where the last member is cut off."""
+        while True:
+            if self._member.eof:
+                # Members of .xz may be padded with zeros.
+                self._waiting = self._member.unused_data.lstrip(b"\0")
+                self._member, self._is_fresh = self._make(), True
+            compressed = self._waiting
+            self._waiting = b""
+            if not compressed and (self._is_fresh or self._member.needs_input):
+                compressed = self._raw.read(CHUNK_BYTES)
+                compressed = compressed.lstrip(b"\0") if self._is_fresh else compressed
+                if not compressed:
+                    if self._is_fresh:
+                        return b""
+                    msg = "compressed data ended before the end of the stream"
+                    raise EOFError(msg)
+            data: bytes = self._member.decompress(compressed, size)
+            self._is_fresh = False
+            if data:
+                return data
 
 
 def first_bytes(compressed: bytes, compression: str) -> bytes:

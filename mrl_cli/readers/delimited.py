@@ -322,9 +322,13 @@ class _Careful:
         for name, field in zip(self._layout.names, fields, strict=True):
             if _is_undecoded(field):
                 self._note(checks.ENCODING, line, name, shown_cell(field))
+        written = fields
+        if '"' in text:
+            spelled = as_written(text, self._layout.delimiter)
+            written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
         numbers = []
         for place, name in zip(self._layout.places, self._plan.columns.wanted, strict=True):
-            cell = fields[place] if '"' not in text else as_written(fields[place], text, self._layout.delimiter)
+            cell = written[place]
             number = number_in(cell, self._plan.dialect)
             if isinstance(number, str):
                 self._note(number, line, name, shown_cell(cell))

@@ -188,6 +188,8 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
     compression = _by_magic(prefix, COMPRESSION_MAGIC)
     binary = _by_magic(prefix, BINARY_MAGIC)
     shown = "stdin" if path == STDIN else harmless(path, limit=200)
+    if named_compression is not None and not prefix:
+        raise DataError(f"{shown} is empty, which no {named_compression} file is", hint=_COPIED_WHOLE)
     foreign = _by_magic(prefix, FOREIGN_MAGIC)
     if foreign is not None:
         raise DataError(f"{shown} is {foreign}, not a format mrl reads", hint=_KNOWN)
@@ -222,6 +224,7 @@ def _text_format(prefix: bytes, compression: str | None) -> str:
 
 
 _KINDS = {"parquet": "a Parquet", "arrow": "an Arrow"}
+_COPIED_WHOLE = "check that the file was copied whole"
 _KNOWN = "formats: CSV, TSV, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
 
 

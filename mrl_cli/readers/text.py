@@ -59,6 +59,7 @@ def _as_utf8(raw: BinaryIO, source: Source, encoding: str | None) -> ByteStream:
 
 def _codec_name(encoding: str) -> str:
     try:
+        "".encode(encoding)  # codecs that make no text of bytes, such as base64, are refused here
         return codecs.lookup(encoding).name
     except LookupError as error:
         msg = f"unknown encoding {harmless(encoding)}"
