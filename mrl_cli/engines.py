@@ -13,7 +13,7 @@ from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import SuspectShardError, UnsplittableTextError
+from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.measure import Measured, measure
 from mrl_cli.model import PairBatch, Totals
 from mrl_cli.readers import reader_named, shards_of
@@ -50,6 +50,9 @@ def measured_part(shard: Shard, plan: Plan, encode: Encode | None) -> Part:
         return _measured(shard, reader.batches(shard, plan), plan, encode)
     except SuspectShardError:
         return _measured(shard, reader.careful_batches(shard, plan), plan, encode)
+    except OSError as error:  # told here, where it is known that it was the reading that failed
+        msg = f"cannot read {shard.source.shown_name}: {error.strerror or error}"
+        raise MachineError(msg) from error
 
 
 def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: Encode | None) -> Part:

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
+from mrl_cli.engines import measured_part
+from mrl_cli.errors import MachineError
+from mrl_cli.model import Plan
+from mrl_cli.readers import resolve, shards_of
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -102,3 +106,12 @@ def test_a_file_is_not_called_what_it_is_not(capfd: pytest.CaptureFixture[str]) 
     assert refused("-o", "losses.csv.gz", "--reduction", "none").code == 2
     assert refused("-o", "losses.parquet", "--reduction", "none", "--format", "csv").code == 2
     assert refused("--reduction", "none", "--fail-if", "value>1").code == 2
+
+
+def test_an_input_that_vanishes_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("x1,x2,y\n1,0,-1\n")
+    (shard,) = shards_of(resolve([str(file)]), Plan())
+    file.unlink()
+    with pytest.raises(MachineError, match=r"cannot read .*pairs\.csv: No such file"):
+        measured_part(shard, Plan(), None)
