@@ -26,7 +26,6 @@ COMMANDS = {
     "completion": "Print the completion script of a shell.",
 }
 INTERRUPTED, READER_GONE, MACHINE_FAILED, BUG = 130, 141, 4, 70
-ISSUES = "https://github.com/mrl-cli/mrl-cli/issues"
 
 
 class LazyGroup(click.Group):
@@ -125,7 +124,7 @@ def told_bug(error: BaseException) -> int:
         traceback.print_exception(error)
     _say(
         f"a bug in mrl {__version__}: {type(error).__name__}: {harmless(error, 200)}",
-        f"please report it at {ISSUES}; MRL_DEBUG=1 shows the traceback",
+        "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along",
     )
     return BUG
 
