@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import stat
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 PREFIX_BYTES = 64
+WAKE_SECONDS = 0.2
 COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 
 FORMAT_SUFFIXES = {
@@ -155,7 +158,7 @@ def _source(path: str) -> Source:
                 prefix = _prefix(file, path)
             return _identified(path, prefix, None, Path(path).stat().st_size)
         raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (kept open in the source)
-        prefix = _prefix(raw, path)
+        prefix = _prefix(_Prefixed(b"", raw), path)
     except OSError as error:
         msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
@@ -256,6 +259,9 @@ class _Prefixed(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]  # typeshed's Buffer is not importable at run time
         if not self._prefix:
+            # A signal that comes just before a read that blocks would wait for data that may never come.
+            while sys.platform != "win32" and not select.select([self._rest], [], [], WAKE_SECONDS)[0]:
+                pass
             return self._rest.readinto(buffer)
         part = self._prefix[: len(buffer)]
         buffer[: len(part)] = part
