@@ -32,6 +32,7 @@ INFINITE = "infinite"
 INEXACT = "integer not exact as a double"
 RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
+ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
 NOT_AN_OBJECT = "not one JSON object"
 DUPLICATE_KEY = "key given twice"
 
@@ -129,7 +130,7 @@ def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
     if plan.dialect.decimal == "." and any(_DECIMAL_COMMA.fullmatch(problem.value) for problem in not_numbers):
         return "decimal commas? use --decimal ,"
     if ENCODING in problems:
-        return "name the file's encoding with --encoding, e.g. --encoding latin-1"
+        return ENCODING_HINT
     return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"
 
 

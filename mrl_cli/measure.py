@@ -99,7 +99,7 @@ class _Meter:
             if block.rows is None:
                 raise SuspectShardError
             examined = checks.examine(block, block.rows, self._plan)
-            used = examined.fine.copy()
+            used = examined.fine
             self.problems += examined.problems if self._plan.lists_problems else self._first_of(examined.problems)
             for kind, count in examined.counts.items():
                 self.counts[kind] = self.counts.get(kind, 0) + count

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Dialect
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_LONGEST_NUMBER = 1000
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
@@ -63,12 +62,12 @@ def as_written(row: str, delimiter: str) -> list[str]:
     >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5', ",")
     (['12', '"1"2', '0'], ['a,b', '5'])
     """
-    field = rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*'
+    field = re.compile(rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*')
     fields = []
     place = 0
     text = row.rstrip("\r\n")
     while True:
-        found = re.compile(field).match(text, place)
+        found = field.match(text, place)
         raw = found.group() if found else ""
         is_well_quoted = len(raw) > 1 and raw.startswith('"') and '"' not in raw[1:-1] and raw.endswith('"')
         fields.append(raw[1:-1] if is_well_quoted else raw)

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from mrl_cli.readers.sources import Source
 
 DELIMITERS = ",\t;|"
-ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
 _SENTINEL = "\n\0end of block"
 
 
@@ -146,7 +145,7 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
     names = next(reader)
     if any(map(_is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
-        raise DataError(msg, hint=ENCODING_HINT)
+        raise DataError(msg, hint=checks.ENCODING_HINT)
     consumed = _first_lines(text[blank_chars:], reader.line_num)
     if not plan.dialect.header:
         names, consumed = [str(place + 1) for place in range(len(names))], ""
