@@ -14,9 +14,6 @@ COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "z
 
 CHUNK_BYTES = 1 << 18
 
-# What the standard library and Arrow raise for compressed bytes that are damaged or cut off (and lzma.LZMAError).
-CORRUPT_STREAM_ERRORS = (EOFError, zlib.error, OSError, ValueError)
-
 
 class ByteStream(Protocol):
     """What is read here: `read(n)` returns up to n bytes, none only at the end."""
@@ -24,6 +21,12 @@ class ByteStream(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes."""
         ...
+
+
+def is_corruption(error: Exception) -> bool:
+    """Tell whether this is what the libraries raise for compressed bytes that are damaged or cut off."""
+    # Named, not imported: lzma is loaded for .xz alone.
+    return isinstance(error, EOFError | zlib.error | OSError | ValueError) or type(error).__name__ == "LZMAError"
 
 
 def decompressed(raw: BinaryIO, compression: str | None) -> ByteStream:
@@ -88,9 +91,7 @@ def first_bytes(compressed: bytes, compression: str) -> bytes:
     """Return what a compressed text begins with, none where its first bytes do not tell."""
     try:
         return decompressed(io.BytesIO(compressed), compression).read(1)
-    except (*CORRUPT_STREAM_ERRORS, ImportError):
-        return b""
     except Exception as error:
-        if type(error).__name__ != "LZMAError":
+        if not (is_corruption(error) or isinstance(error, ImportError)):
             raise
         return b""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from mrl_cli.errors import DataError, MachineError, UsageError
-from mrl_cli.readers.compression import CORRUPT_STREAM_ERRORS, decompressed
+from mrl_cli.readers.compression import decompressed, is_corruption
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -85,10 +85,8 @@ class _Guarded:
             return self._stream.read(size)
         try:
             return self._stream.read(size)
-        except CORRUPT_STREAM_ERRORS as error:
-            raise self._corrupt(error) from error
         except Exception as error:
-            if type(error).__name__ != "LZMAError":  # named, not imported: lzma is loaded for .xz alone
+            if not is_corruption(error):
                 raise
             raise self._corrupt(error) from error
 
