@@ -168,6 +168,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run `mrl` with the arguments (default: the process's) and exit."""
     # NumPy's BLAS starts threads when it is imported; nothing here uses them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Arrow's allocator would give memory back between blocks, for the kernel to clear and hand out again.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
     try:
         code = group.main(args=arguments, prog_name="mrl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

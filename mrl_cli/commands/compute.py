@@ -246,6 +246,7 @@ class _Run:
     def _parts(self, encode: Any) -> Iterator[Part]:
         from mrl_cli.engines import ENGINES
 
+        gc.freeze()  # what was imported stays
         gc.enable()  # the imports are done; a long run may make cycles, in the tracebacks of suspect shards
         progress = self._progress()
         done_bytes = rows = 0
