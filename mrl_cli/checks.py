@@ -30,6 +30,7 @@ MISSING = "missing value"
 NAN = "NaN"
 INFINITE = "infinite"
 INEXACT = "integer not exact as a double"
+NOT_FINITE = {NAN, INFINITE}  # what a column of losses may well hold: it is compared, not computed with
 RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"

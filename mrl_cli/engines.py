@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.measure import Measured, measure
 from mrl_cli.model import PairBatch, Totals
-from mrl_cli.readers import reader_named, shards_of
+from mrl_cli.readers import batches_of, shards_of
 
 if TYPE_CHECKING:
     from mrl_cli.model import Plan, Problem
@@ -45,11 +45,10 @@ Engine = Callable[["Sequence[Source]", "Plan", int, "Encode | None"], Iterator[P
 
 def measured_part(shard: Shard, plan: Plan, encode: Encode | None) -> Part:
     """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name."""
-    reader = reader_named(shard.source.format)
     try:
-        return _measured(shard, reader.batches(shard, plan), plan, encode)
+        return _measured(shard, batches_of(shard, plan), plan, encode)
     except SuspectShardError:
-        return _measured(shard, reader.careful_batches(shard, plan), plan, encode)
+        return _measured(shard, batches_of(shard, plan, is_careful=True), plan, encode)
     except OSError as error:  # told here, where it is known that it was the reading that failed
         msg = f"cannot read {shard.source.shown_name}: {error.strerror or error}"
         raise MachineError(msg) from error

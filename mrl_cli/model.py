@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -24,21 +24,36 @@ Labels = Literal["pm1", "01", "any"]
 Reduction = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]
 
+# What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
+Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "group", "cluster", "key"]
+
 FIRST_PROBLEMS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the columns that hold the pairs; `y` is None when every pair has one constant label."""
+    """The names of the columns that hold the pairs; `y` is None when every pair has one constant label.
+
+    `numbers` and `keys` are the (role, name) of further columns: numbers such as a margin per pair, and keys, which are
+    text that says what belongs together.
+    """
 
     x1: str = "x1"
     x2: str = "x2"
     y: str | None = "y"
+    numbers: tuple[tuple[Role, str], ...] = ()
+    keys: tuple[tuple[Role, str], ...] = ()
 
     @property
-    def wanted(self) -> tuple[str, ...]:
-        """The names to read, in the order x1, x2, y."""
-        return (self.x1, self.x2) if self.y is None else (self.x1, self.x2, self.y)
+    def wanted_numbers(self) -> tuple[tuple[Role, str], ...]:
+        """(role, name) of every column of numbers to read: x1, x2, y where there is one, then the others."""
+        scores: tuple[tuple[Role, str], ...] = (("x1", self.x1), ("x2", self.x2))
+        return (*scores, *self.numbers) if self.y is None else (*scores, ("y", self.y), *self.numbers)
+
+    @property
+    def wanted(self) -> tuple[tuple[Role, str], ...]:
+        """(role, name) of every column to read: the numbers, then the keys."""
+        return (*self.wanted_numbers, *self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Dialect:
 class Plan:
     """Everything that decides a result, validated.
 
-    `lists_problems`: every problem is wanted, not just their number and the first few.
+    `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number and the first few.
     """
 
     columns: Columns = Columns()
@@ -74,6 +89,7 @@ class Plan:
     dtype: DType = "float64"
     on_error: Literal["fail", "skip"] = "fail"
     dialect: Dialect = Dialect()
+    by_file: bool = False
     keep_columns: bool = False
     lists_problems: bool = False
 
@@ -109,13 +125,14 @@ class ProblemCount:
 class PairBatch:
     """Pairs as a reader hands them on: `x1`, `x2` float64 of shape (n,); `y` of shape (n,) and any real dtype, or None.
 
+    `numbers` are the further columns of numbers by role, float64 of shape (n,); `keys` those of keys, Arrow arrays of n
+    strings, dictionary-encoded or not, without nulls: a missing key is the empty string.
     `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file` calls a row.
     `problems` are what the reader itself found in the rows it had to leave out, `rejected_rows` of them. `kept` are all
     input columns of the n pairs, when asked for.
     """
 
     file: str
-
     x1: NDArray[np.float64]
     x2: NDArray[np.float64]
     y: NDArray[Any] | None
@@ -124,6 +141,8 @@ class PairBatch:
     problems: tuple[Problem, ...] = ()
     rejected_rows: int = 0
     kept: pa.Table | None = None
+    numbers: Mapping[Role, NDArray[np.float64]] = field(default_factory=dict)
+    keys: Mapping[Role, pa.Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mrl_cli.readers.base import Reader, Shard
+from mrl_cli.readers.partitions import plan_for_file, with_partitions
 from mrl_cli.readers.sources import Source, resolve, stdin_can_be_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import PairBatch, Plan
 
-__all__ = ["READERS", "Shard", "Source", "reader_named", "resolve", "shards_of", "stdin_can_be_read"]
+__all__ = ["READERS", "Shard", "Source", "batches_of", "reader_named", "resolve", "shards_of", "stdin_can_be_read"]
 
 # Format to the module and the name of its reader, imported when a file of that format turns up.
 READERS: dict[str, tuple[str, str]] = {
@@ -39,4 +40,12 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
     first = 0 if resume_at is None else next(i for i, source in enumerate(sources) if source is resume_at.source)
     for source in sources[first:]:
         resumed = resume_at if resume_at is not None and source is resume_at.source else None
-        yield from reader_named(source.format).shards(source, plan, resumed)
+        yield from reader_named(source.format).shards(source, plan_for_file(plan, source), resumed)
+
+
+def batches_of(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[PairBatch]:
+    """Yield a shard's pairs: the fast way, which may raise SuspectShardError, or the careful way."""
+    reader = reader_named(shard.source.format)
+    read = reader.careful_batches if is_careful else reader.batches
+    for batch in read(shard, plan_for_file(plan, shard.source)):
+        yield with_partitions(batch, shard.source, plan)

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mrl_cli.errors import DataError, UsageError
+from mrl_cli.model import PairBatch
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mrl_cli.model import PairBatch, Plan
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan, Role
     from mrl_cli.readers.sources import Source
+
+# The option that names the column of a role, where it is not the role's own name.
+OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +48,52 @@ class Reader(Protocol):
 
 
 def column_places(names: Sequence[str], plan: Plan, source: Source) -> tuple[int, ...]:
-    """Return where the wanted columns stand among `names`, in the order x1, x2, y.
+    """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
     A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
     one that stands there twice.
     """
     places = []
-    for wanted in plan.columns.wanted:
+    for role, wanted in plan.columns.wanted:
         found = [place for place, name in enumerate(names) if name == wanted]
         found = found or [place for place, name in enumerate(names) if name.strip() == wanted]
         if len(found) > 1:
             msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(found)} times"
             raise DataError(msg, hint="rename one of them")
         if not found:
-            raise _missing_column(wanted, names, plan, source)
+            raise _missing_column(role, wanted, names, source)
         places.append(found[0])
     return tuple(places)
 
 
-def _missing_column(wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
+def pair_batch(
+    file: str, numbers: Sequence[NDArray[Any]], keys: Sequence[pa.Array], plan: Plan, **others: Any
+) -> PairBatch:
+    """Return a batch of columns in the order of `wanted_numbers` and `keys` of Columns; `others`: its other fields."""
+    by_role = {role: column for (role, _), column in zip(plan.columns.wanted_numbers, numbers, strict=True)}
+    x1, x2, y = by_role.pop("x1"), by_role.pop("x2"), by_role.pop("y", None)
+    named_keys = {role: column for (role, _), column in zip(plan.columns.keys, keys, strict=True)}
+    return PairBatch(file, x1, x2, y, numbers=by_role, keys=named_keys, **others)
+
+
+def key_type() -> pa.DataType:
+    """Return the type of a column of keys: each text once, and for each pair which."""
+    import pyarrow as pa
+
+    return pa.dictionary(pa.int32(), pa.string())
+
+
+def key_column(texts: Sequence[str]) -> pa.Array:
+    """Return keys at hand as a column."""
+    import pyarrow as pa
+
+    return pa.array(texts, pa.string())
+
+
+def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Source) -> UsageError:
     shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     near = closest(wanted, names)
-    option = next(o for o, c in zip(("--x1", "--x2", "--y"), plan.columns.wanted, strict=False) if c == wanted)
+    option = OPTIONS.get(role, "--" + role.replace("_", "-"))
     if any("\0" in name for name in names):
         hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     elif names and all(_looks_like_number(name) for name in names):

@@ -13,16 +13,16 @@ import numpy as np
 
 from mrl_cli import checks
 from mrl_cli.errors import DataError, MrlError
-from mrl_cli.model import PairBatch, Problem
-from mrl_cli.readers.base import Shard, column_places
-from mrl_cli.wording import harmless
+from mrl_cli.model import Problem
+from mrl_cli.readers.base import Shard, column_places, pair_batch
+from mrl_cli.wording import harmless, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import PairBatch, Plan
     from mrl_cli.readers.sources import Source
 
 COLUMN_BUFFER_BYTES = 1 << 20
@@ -64,8 +64,10 @@ class ParquetReader:
 
         part: RowsPart = shard.part
         # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
+        keys = [name for _, name in plan.columns.keys]
         options = {
             "metadata": part.shared,
+            "read_dictionary": keys or None,
             "pre_buffer": False,
             "buffer_size": COLUMN_BUFFER_BYTES,
             "page_checksum_verification": True,
@@ -159,19 +161,33 @@ def _check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     """Raise when a wanted column is missing or of a type that holds no numbers."""
     import pyarrow as pa
 
-    for wanted, place in zip(plan.columns.wanted, column_places(schema.names, plan, source), strict=True):
+    count = len(plan.columns.wanted_numbers)
+    for order, place in enumerate(column_places(schema.names, plan, source)):
+        role, wanted = plan.columns.wanted[order]
         kind = schema.field(place).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        is_label = wanted == plan.columns.y
-        if not (
-            pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_decimal(kind)
-            or pa.types.is_null(kind)
-            or (is_label and pa.types.is_boolean(kind))
-        ):
-            msg = f"{source.shown_name}: column {harmless(wanted)} holds {harmless(kind)}, not numbers (from row 1 on)"
-            raise DataError(msg, hint="write the column as double or integer numbers")
+        shown = f"{source.shown_name}: column {harmless(wanted)} holds {harmless(kind)}"
+        if order >= count:
+            if not (_is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
+                raise DataError(f"{shown}, which is no key", hint="write the column as text or integers")
+        elif not (_is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
+            raise DataError(
+                f"{shown}, not numbers (from row 1 on)", hint="write the column as double or integer numbers"
+            )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[PairBatch]:
@@ -183,16 +199,16 @@ def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Sou
 def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> PairBatch:
     """Convert a record batch; rows with a null or an inexact integer are left out and named."""
     places = column_places(batch.schema.names, plan, source)
-    wanted = plan.columns.wanted
     problems: list[tuple[int, int, Problem]] = []
     arrays: list[np.ndarray[Any, Any]] = []
-    for order, (name, place) in enumerate(zip(wanted, places, strict=True)):
+    for order, ((_, name), place) in enumerate(zip(plan.columns.wanted_numbers, places, strict=False)):
         array, bad = _numbers(batch.column(place))
         arrays.append(array)
         for index, kind, shown in bad:
             row = first_row + index
             problems.append((index, order, Problem(kind, source.shown_name, row, harmless(name), shown, "row")))
     rows: range | list[int] = range(first_row, first_row + batch.num_rows)
+    keys = [_keys(batch.column(place)) for place in places[len(arrays) :]]
     kept = None
     if plan.keep_columns:
         import pyarrow as pa
@@ -200,15 +216,47 @@ def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Pla
         kept = pa.Table.from_batches([batch])
     rejected = 0
     if problems:
+        import pyarrow as pa
+
         good = np.ones(batch.num_rows, dtype=bool)
         good[[index for index, _, _ in problems]] = False
         rejected = batch.num_rows - int(np.count_nonzero(good))
         arrays = [array[good] for array in arrays]
         rows = [rows[index] for index in np.flatnonzero(good)]
+        keys = [column.filter(pa.array(good)) for column in keys]
         kept = None if kept is None else kept.filter(pa.array(good))
     named = tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2]))
-    y = arrays[2] if len(arrays) > 2 else None
-    return PairBatch(source.shown_name, arrays[0], arrays[1], y, rows, "row", named, rejected, kept)
+    return pair_batch(
+        source.shown_name,
+        arrays,
+        keys,
+        plan,
+        rows=rows,
+        row_word="row",
+        problems=named,
+        rejected_rows=rejected,
+        kept=kept,
+    )
+
+
+def _keys(column: pa.Array) -> pa.Array:
+    """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_dictionary(column.type) and not (column.null_count or column.dictionary.null_count):
+        values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)
+        return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return _as_texts(column).fill_null("")
+
+
+def _as_texts(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_floating(column.type):  # Arrow writes 1.0 as 1
+        return pa.array([None if value is None else number_text(value) for value in column.to_pylist()], pa.string())
+    return column.cast(pa.string())
 
 
 def _numbers(column: pa.Array) -> tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from mrl_cli import checks
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
-from mrl_cli.model import PairBatch, Problem
-from mrl_cli.readers.base import Shard, column_places
+from mrl_cli.model import Problem
+from mrl_cli.readers.base import Shard, column_places, key_column, key_type, pair_batch
 from mrl_cli.readers.cells import as_written, number_in, shown_cell
 from mrl_cli.readers.text import (
     HEAD_BYTES,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import PairBatch, Plan
     from mrl_cli.readers.compression import ByteStream
     from mrl_cli.readers.sources import Source
 
@@ -171,7 +171,7 @@ def _first_lines(text: str, count: int) -> str:
 
 def _delimiter_of(header: str, plan: Plan) -> str:
     """Return the delimiter under which the header line holds the wanted columns, else the one that it has most of."""
-    wanted = set(plan.columns.wanted)
+    wanted = {name for _, name in plan.columns.wanted}
     for delimiter in DELIMITERS:
         if wanted <= {name.strip() for name in next(csv_rows([header], delimiter))}:
             return delimiter
@@ -209,27 +209,43 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
 
     layout = _layout_of(part)
     names = [str(place) for place in range(len(layout.names))]
+    roles = [role for role, _ in plan.columns.wanted_numbers]
     wanted = [names[place] for place in layout.places]
+    numbers, keys = wanted[: len(roles)], wanted[len(roles) :]
     nulls = (number_in(value, replace(plan.dialect, null_values=())) for value in plan.dialect.null_values)
     null_numbers = [number for number in nulls if isinstance(number, float)]
-    # Arrow would read a hexadecimal label as an integer. One character is found ten times as quickly as two.
-    may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
-    label_types = [pa.float64()] if plan.labels == "any" or may_be_hex else [pa.int8(), pa.float64()]
-    for label_type in label_types:
-        types = dict.fromkeys(wanted, pa.float64()) | dict.fromkeys(wanted[2:], label_type)
+    for label_type in _label_types(data, plan):
+        types = {name: label_type if role == "y" else pa.float64() for role, name in zip(roles, numbers, strict=True)}
+        # A column may be a number here and a key there; keys are then read a second time.
+        with_keys = {} if set(keys) & set(numbers) else dict.fromkeys(keys, key_type())
         try:
-            table = _read_csv(data, names, types, layout.delimiter, plan.dialect.decimal)
+            table = _read_csv(data, names, types | with_keys, layout.delimiter, plan.dialect.decimal)
         except pa.ArrowInvalid:
             continue
-        kept = None
+        key_table, kept = table, None
+        if keys and not with_keys:
+            key_table = _read_csv(data, names, dict.fromkeys(keys, key_type()), layout.delimiter, ".")
         if plan.keep_columns:
             texts = _read_csv(data, names, dict.fromkeys(names, pa.string()), layout.delimiter, plan.dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
-        columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in wanted]
+        columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in numbers]
         if any(np.isin(column, null_numbers).any() for column in columns if null_numbers):
             raise SuspectShardError
-        return PairBatch(source.shown_name, columns[0], columns[1], columns[2] if len(columns) > 2 else None, kept=kept)
+        return pair_batch(
+            source.shown_name, columns, [key_table.column(name).combine_chunks() for name in keys], plan, kept=kept
+        )
     raise SuspectShardError
+
+
+def _label_types(data: bytes, plan: Plan) -> list[Any]:
+    """Return the types to try for labels, the quickest first."""
+    import pyarrow as pa
+
+    # Arrow would read a hexadecimal label as an integer. One character is found ten times as quickly as two.
+    may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
+    is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
+    only_doubles = plan.labels == "any" or may_be_hex or is_used_twice
+    return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
 
 
 def _read_csv(data: bytes, names: list[str], types: dict[str, Any], delimiter: str, decimal: str) -> pa.Table:
@@ -271,7 +287,9 @@ class _Careful:
 
     def batch(self) -> PairBatch:
         rows: list[int] = []
-        values: list[list[float]] = [[] for _ in self._layout.places]
+        values: list[list[float]] = [[] for _ in self._plan.columns.wanted_numbers]
+        key_places = self._layout.places[len(values) :]
+        keys: list[list[str]] = [[] for _ in key_places]
         kept: list[list[str]] = []
         rejected = 0
         for line, fields, text in self._rows():
@@ -282,11 +300,19 @@ class _Careful:
             rows.append(line)
             for column, number in zip(values, numbers, strict=True):
                 column.append(number)
+            for texts, place in zip(keys, key_places, strict=True):
+                texts.append(fields[place])
             if self._plan.keep_columns:
                 kept.append(fields)
-        x1, x2, *y = (np.array(column, np.float64) for column in values)
-        return PairBatch(
-            self._file, x1, x2, y[0] if y else None, rows, "line", tuple(self._problems), rejected, self._table(kept)
+        return pair_batch(
+            self._file,
+            [np.array(column, np.float64) for column in values],
+            [key_column(texts) for texts in keys],
+            self._plan,
+            rows=rows,
+            problems=tuple(self._problems),
+            rejected_rows=rejected,
+            kept=self._table(kept),
         )
 
     def _rows(self) -> Iterator[tuple[int, list[str], str]]:
@@ -326,10 +352,12 @@ class _Careful:
             spelled = as_written(text, self._layout.delimiter)
             written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
         numbers = []
-        for place, name in zip(self._layout.places, self._plan.columns.wanted, strict=True):
+        for place, (role, name) in zip(self._layout.places, self._plan.columns.wanted_numbers, strict=False):
             cell = written[place]
             number = number_in(cell, self._plan.dialect)
-            if isinstance(number, str):
+            if role == "loss" and number in checks.NOT_FINITE:
+                numbers.append(float(cell.replace(self._plan.dialect.decimal, ".")))
+            elif isinstance(number, str):
                 self._note(number, line, name, shown_cell(cell))
             else:
                 numbers.append(number)

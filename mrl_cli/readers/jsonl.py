@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli import checks
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.model import PairBatch, Problem
-from mrl_cli.readers.base import Shard, column_places
+from mrl_cli.model import Problem
+from mrl_cli.readers.base import Shard, column_places, key_column, pair_batch
 from mrl_cli.readers.cells import is_exact
 from mrl_cli.readers.text import (
     TextPart,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import PairBatch, Plan, Role
     from mrl_cli.readers.sources import Source
 
 
@@ -65,14 +65,16 @@ class JsonLinesReader:
             raise SuspectShardError
         try:
             data.decode("utf-8")
-            table = _read_json(data, plan.columns.wanted)
+            table = _read_json(data, plan)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise SuspectShardError from error
-        columns = [table.column(name).combine_chunks() for name in plan.columns.wanted]
+        columns = [table.column(name).combine_chunks() for _, name in plan.columns.wanted]
         if not _has_one_a_line(data, table.num_rows) or any(column.null_count for column in columns):
             raise SuspectShardError
-        arrays: list[NDArray[Any]] = [np.from_dlpack(column) for column in columns]
-        yield PairBatch(shard.source.shown_name, arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
+        count = len(plan.columns.wanted_numbers)
+        arrays: list[NDArray[Any]] = [np.from_dlpack(column) for column in columns[:count]]
+        keys = [column if pa.types.is_string(column.type) else column.cast(pa.string()) for column in columns[count:]]
+        yield pair_batch(shard.source.shown_name, arrays, keys, plan)
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, object by object."""
@@ -87,16 +89,29 @@ def _has_one_a_line(data: bytes, objects: int) -> bool:
     return ends == between == objects - 1
 
 
-def _read_json(data: bytes, wanted: tuple[str, ...]) -> pa.Table:
+def _read_json(data: bytes, plan: Plan) -> pa.Table:
+    """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
+
+    The types are said, never inferred: inference would take a text that looks like a date for one. Arrow raises
+    ArrowInvalid for anything else.
+    """
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    schema = pa.schema([(name, pa.float64()) for name in wanted])
-    return arrow_json.read_json(
-        pa.BufferReader(data),
-        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
-        parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-    )
+    numbers = dict.fromkeys((name for _, name in plan.columns.wanted_numbers), pa.float64())
+    keys = list(dict.fromkeys(name for _, name in plan.columns.keys))
+    if not set(keys).isdisjoint(numbers):
+        raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
+    options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
+    refused: Exception = SuspectShardError()
+    for key_types in product((pa.string(), pa.int64()), repeat=len(keys)):
+        schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
+        parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+        try:
+            return arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
+        except pa.ArrowInvalid as error:
+            refused = error
+    raise refused
 
 
 def _check_first_object(data: bytes, source: Source, plan: Plan) -> None:
@@ -124,7 +139,8 @@ def _careful_batch(shard: Shard, plan: Plan) -> PairBatch:
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     problems: list[Problem] = []
     rows: list[int] = []
-    values: list[list[float]] = [[] for _ in plan.columns.wanted]
+    values: list[list[float]] = [[] for _ in plan.columns.wanted_numbers]
+    keys: list[list[str]] = [[] for _ in plan.columns.keys]
     kept: list[dict[str, Any]] = []
     rejected = 0
     for number, line in enumerate(io.StringIO(text, newline=""), shard.part.line_number(shard.source)):
@@ -136,14 +152,30 @@ def _careful_batch(shard: Shard, plan: Plan) -> PairBatch:
             rows.append(number)
             for column, value in zip(values, numbers, strict=True):
                 column.append(value)
+            for texts, (_, name) in zip(keys, plan.columns.keys, strict=True):
+                texts.append(_key_text(record.get(name)))
             if plan.keep_columns:
                 kept.append(record)
         else:
             rejected += 1
             problems += [Problem(kind, file, number, column, shown) for kind, column, shown in found]
-    x1, x2, *y = (np.array(column, np.float64) for column in values)
-    table = _kept_table(kept) if plan.keep_columns else None
-    return PairBatch(file, x1, x2, y[0] if y else None, rows, "line", tuple(problems), rejected, table)
+    return pair_batch(
+        file,
+        [np.array(column, np.float64) for column in values],
+        [key_column(texts) for texts in keys],
+        plan,
+        rows=rows,
+        problems=tuple(problems),
+        rejected_rows=rejected,
+        kept=_kept_table(kept) if plan.keep_columns else None,
+    )
+
+
+def _key_text(value: Any) -> str:
+    """Return a JSON value as a key: text as it is, no value as the empty text, others as JSON writes them."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list[tuple[str, str | None, str]]:
@@ -154,7 +186,7 @@ def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
-        twice.extend(name for name in plan.columns.wanted if names.count(name) > 1)
+        twice.extend(name for _, name in plan.columns.wanted if names.count(name) > 1)
         return dict(pairs)
 
     try:
@@ -165,16 +197,16 @@ def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list
         return [(checks.NOT_AN_OBJECT, None, f"'{harmless(line.strip())}'")]
     if twice:
         return [(checks.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(twice)]
-    numbers = {name: _number(record.get(name)) for name in plan.columns.wanted}
+    numbers = [(name, _number(record.get(name), role)) for role, name in plan.columns.wanted_numbers]
     wrong: list[tuple[str, str | None, str]] = [
         (kind, harmless(name), harmless(json.dumps(record.get(name))))
-        for name, kind in numbers.items()
+        for name, kind in dict(numbers).items()
         if isinstance(kind, str)
     ]
-    return wrong or (record, [number for number in numbers.values() if not isinstance(number, str)])
+    return wrong or (record, [number for _, number in numbers if not isinstance(number, str)])
 
 
-def _number(value: Any) -> float | str:
+def _number(value: Any, role: Role) -> float | str:
     """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers."""
     if value is None:
         return checks.MISSING
@@ -182,6 +214,8 @@ def _number(value: Any) -> float | str:
         return checks.NOT_A_NUMBER
     if isinstance(value, int):
         return float(value) if is_exact(value) else checks.INEXACT
+    if role == "loss":
+        return value
     if math.isnan(value):
         return checks.NAN
     return checks.INFINITE if math.isinf(value) else value

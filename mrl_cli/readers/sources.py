@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.readers.compression import COMPRESSION_MAGIC, COMPRESSION_SUFFIXES, first_bytes
+from mrl_cli.readers.partitions import hive_keys
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Source:
     """One input: the `name` a user knows it by, where to open it, and what it holds.
 
     `format` is a name in READERS; `compression` a value of COMPRESSION_SUFFIXES or None. `is_plain_file` says that
-    the bytes can be read anywhere, by many. Other sources are opened once: `stream` is that opened stream.
+    the bytes can be read anywhere, by many. Other sources are opened once: `stream` is that opened stream. `hive` are
+    the columns that its path says.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Source:
     is_plain_file: bool
     size_bytes: int | None = None
     stream: Any = field(default=None, compare=False)
+    hive: dict[str, str] = field(default_factory=dict)
 
     def close(self) -> None:
         """Close the stream, which takes a temporary file away."""
@@ -213,6 +216,7 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
         is_plain_file=stream is None,
         size_bytes=size_bytes,
         stream=stream,
+        hive=hive_keys(path) if "=" in path else {},
     )
 
 

@@ -1,0 +1,162 @@
+"""Columns beside the pairs: numbers and keys come out of every format alike, the fast way and the careful way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli.errors import DataError, SuspectShardError, UsageError
+from mrl_cli.model import Columns, Plan, Role
+from mrl_cli.readers import batches_of, resolve, shards_of
+from mrl_cli.readers.partitions import hive_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mrl_cli.model import PairBatch
+    from mrl_cli.readers import Shard
+
+ROWS = [
+    {"x1": 0.5, "x2": 0.25, "y": 1, "m": 0.1, "w": 2.0, "subset": "chat", "prompt": 7},
+    {"x1": -1.5, "x2": 0.0, "y": -1, "m": 0.0, "w": 0.0, "subset": "", "prompt": 7},
+    {"x1": 3.0, "x2": 3.0, "y": 1, "m": -0.3, "w": 1e-3, "subset": "ähnlich, so", "prompt": -12},
+]
+COLUMNS = Columns(numbers=(("margin", "m"), ("weight", "w")), keys=(("group", "subset"), ("cluster", "prompt")))
+FORMATS = ["csv", "tsv", "jsonl", "csv.gz", "parquet", "feather"]
+
+
+def written(folder: Path, name: str) -> Path:
+    """Write ROWS in the format that the name says."""
+    path = folder / name
+    if name.endswith(("csv", "tsv", "csv.gz")):
+        delimiter = "\t" if name.endswith("tsv") else ","
+        lines = [delimiter.join(ROWS[0])]
+        lines += [delimiter.join(f'"{v}"' if "," in str(v) else str(v) for v in row.values()) for row in ROWS]
+        data = "\n".join(lines).encode() + b"\n"
+        path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    elif name.endswith("jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    elif name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(ROWS), path)
+    else:
+        pa.feather.write_feather(pa.Table.from_pylist(ROWS), str(path), compression="uncompressed")
+    return path
+
+
+def read(path: Path, plan: Plan, *, is_careful: bool) -> tuple[dict[str, list[float]], dict[str, list[str]]]:
+    """Return the numbers and the keys of a file by role."""
+    numbers: dict[str, list[float]] = {}
+    keys: dict[str, list[str]] = {}
+    for shard in shards_of(resolve([str(path)]), plan):
+        for batch in batches(shard, plan, is_careful=is_careful):
+            found: Mapping[Role, np.ndarray[tuple[int], np.dtype[np.float64]]] = {"x1": batch.x1, **batch.numbers}
+            for role, values in found.items():
+                numbers.setdefault(role, []).extend(values.tolist())
+            for role, texts in batch.keys.items():
+                keys.setdefault(role, []).extend(texts.to_pylist())
+    return numbers, keys
+
+
+def batches(shard: Shard, plan: Plan, *, is_careful: bool) -> list[PairBatch]:
+    """Return a shard's batches, the careful way too where the fast way cannot tell."""
+    try:
+        return list(batches_of(shard, plan, is_careful=is_careful))
+    except SuspectShardError:
+        assert not is_careful
+        return list(batches_of(shard, plan, is_careful=True))
+
+
+@pytest.mark.parametrize("is_careful", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_numbers_and_keys(name: str, is_careful: bool, tmp_path: Path) -> None:
+    numbers, keys = read(written(tmp_path, f"pairs.{name}"), Plan(columns=COLUMNS), is_careful=is_careful)
+    assert numbers == {"x1": [0.5, -1.5, 3.0], "margin": [0.1, 0.0, -0.3], "weight": [2.0, 0.0, 1e-3]}
+    assert keys == {"group": ["chat", "", "ähnlich, so"], "cluster": ["7", "7", "-12"]}
+
+
+def test_texts_and_integers_of_json_need_no_careful_way(tmp_path: Path) -> None:
+    (shard,) = shards_of(resolve([str(written(tmp_path, "pairs.jsonl"))]), Plan(columns=COLUMNS))
+    assert len(list(batches_of(shard, Plan(columns=COLUMNS)))) == 1
+
+
+@pytest.mark.parametrize("is_careful", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_column_may_be_a_number_and_a_key(name: str, is_careful: bool, tmp_path: Path) -> None:
+    columns = Columns(numbers=(("margin", "y"),), keys=(("group", "y"), ("cluster", "subset")))
+    numbers, keys = read(written(tmp_path, f"pairs.{name}"), Plan(columns=columns), is_careful=is_careful)
+    assert numbers["margin"] == [1.0, -1.0, 1.0]
+    assert keys == {"group": ["1", "-1", "1"], "cluster": ["chat", "", "ähnlich, so"]}
+
+
+@pytest.mark.parametrize("is_careful", [False, True])
+def test_losses_of_the_user_may_be_nan_and_infinite(is_careful: bool, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("x1,x2,y,l\n1,2,1,nan\n1,2,1,-inf\n1,2,1,1e999\n1,2,1,0.5\n")
+    plan = Plan(columns=Columns(numbers=(("loss", "l"),)))
+    numbers, _ = read(path, plan, is_careful=is_careful)
+    assert str(numbers["loss"]) == "[nan, -inf, inf, 0.5]"
+
+
+def test_integer_keys_of_parquet_are_text_and_nulls_are_empty(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    table = pa.table({"x1": [1.0, 2.0], "x2": [1.0, 2.0], "y": [1, 1], "k": pa.array([3, None], pa.int64())})
+    pq.write_table(table.append_column("f", [[1.0, None]]).append_column("d", [["a", None]]), path)
+    for column, expected in (("k", ["3", ""]), ("f", ["1.0", ""]), ("d", ["a", ""])):
+        plan = Plan(columns=Columns(keys=(("group", column),)))
+        assert read(path, plan, is_careful=False)[1] == {"group": expected}
+
+
+def test_nested_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    pq.write_table(pa.table({"x1": [1.0], "x2": [1.0], "y": [1], "k": [[1, 2]]}), path)
+    with pytest.raises(DataError, match=r"column k holds list.*which is no key"):
+        read(path, Plan(columns=Columns(keys=(("group", "k"),))), is_careful=False)
+
+
+def test_missing_column_names_its_option(tmp_path: Path) -> None:
+    path = written(tmp_path, "pairs.csv")
+    for role, option in (("margin", "--margin-column"), ("weight", "--weight"), ("x1_b", "--x1-b")):
+        columns = Columns(numbers=((role, "prompts"),))  # type: ignore[arg-type]
+        with pytest.raises(UsageError) as caught:
+            read(path, Plan(columns=columns), is_careful=False)
+        assert caught.value.hint == f"did you mean {option} prompt?"
+
+
+def test_hive_keys_of_a_path() -> None:
+    assert hive_keys("a=1/b=x%2Fy/c/p.csv") == {"a": "1", "b": "x/y"}
+    assert hive_keys("a=__HIVE_DEFAULT_PARTITION__/p=2.csv") == {"a": ""}
+
+
+@pytest.mark.parametrize("is_careful", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_folders_say_columns(name: str, is_careful: bool, tmp_path: Path) -> None:
+    for split, label in (("test", 1), ("train", -1)):
+        folder = tmp_path / f"split={split}" / f"label={label}"
+        folder.mkdir(parents=True)
+        written(folder, f"pairs.{name}")
+    columns = Columns(y="label", numbers=(("margin", "label"),), keys=(("group", "split"), ("cluster", "subset")))
+    numbers, keys = read(tmp_path, Plan(columns=columns), is_careful=is_careful)
+    assert numbers["margin"] == [1.0] * 3 + [-1.0] * 3
+    assert keys == {"group": ["test"] * 3 + ["train"] * 3, "cluster": ["chat", "", "ähnlich, so"] * 2}
+
+
+def test_folder_that_says_no_number_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "y=yes"
+    folder.mkdir()
+    written(folder, "pairs.csv")
+    with pytest.raises(DataError, match="the path says y=yes, which is not a number"):
+        read(tmp_path, Plan(), is_careful=False)
+
+
+def test_every_file_may_be_a_group(tmp_path: Path) -> None:
+    paths = [written(tmp_path, name) for name in ("a.csv", "b.jsonl")]
+    _, keys = read(tmp_path, Plan(by_file=True), is_careful=False)
+    assert keys == {"group": [str(path) for path in paths for _ in ROWS]}
