@@ -178,6 +178,12 @@ output_options = stacked(
     ),
 )
 
+notes_options = stacked(
+    click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"),
+    click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr."),
+    click.option("-v", "--verbose", is_flag=True, help="Say on stderr how the result came about."),
+)
+
 
 def plan_of(options: dict[str, Any]) -> Plan:
     """Return the plan that options say. Raises UsageError where they contradict each other."""

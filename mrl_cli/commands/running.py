@@ -1,0 +1,189 @@
+"""What the commands that read pairs share: sources, outputs, one pass through an engine, and what that pass refuses."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.commands.options import jobs_of, wants_color
+from mrl_cli.errors import DataError, MachineError, UsageError
+from mrl_cli.wording import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import ExitStack
+    from typing import BinaryIO
+
+    from mrl_cli.engines import Encode, Part
+    from mrl_cli.model import Plan, Totals
+    from mrl_cli.readers import Source
+    from mrl_cli.renderers import ProgressBar
+
+SUFFIX_FORMATS = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+# Formats that are read, or well known, but not written: a file must not be called what it is not.
+UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
+
+
+def output_format(options: Mapping[str, Any]) -> str:
+    """Return the format asked for, else the one the suffix of -o says, else what fits where the output goes."""
+    by_suffix = SUFFIX_FORMATS.get(Path(options["output"] or "").suffix.lower())
+    asked = str(options["format"])
+    if asked != "auto":
+        return asked
+    if by_suffix is not None:
+        return by_suffix
+    is_person = options["output"] is None and sys.stdout.isatty() and options["reduction"] != "none"
+    return "table" if is_person else "tsv"
+
+
+def check_outputs(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for output options that make no sense, alone or together."""
+    if options["rejects"] and options["on_error"] != "skip":
+        msg = "--rejects goes with --on-error skip"
+        raise UsageError(msg)
+    if "" in (options["output"], options["rejects"]):
+        msg = "an empty name names no file"
+        raise UsageError(msg)
+    written = output_format(options)
+    suffix = Path(options["output"] or "").suffix.lower()
+    if suffix in UNWRITTEN_SUFFIXES or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"):
+        msg = f"-o {harmless(options['output'], 200)}: {written} is not what a {suffix} file holds"
+        raise UsageError(msg, hint="write .csv, .tsv, .jsonl or .parquet, or pipe the output through a compressor")
+
+
+def sources_of(inputs: Sequence[str], command: str) -> tuple[Source, ...]:
+    """Return the sources that INPUT names, or stdin when it can be read; `command` is named in the hint."""
+    from mrl_cli.readers import resolve, stdin_can_be_read
+
+    if not inputs and not stdin_can_be_read():
+        msg = "no INPUT, and nothing is piped in"
+        raise UsageError(msg, hint=f"name a file, e.g. mrl {command} pairs.csv, or - for stdin")
+    if list(inputs).count("-") > 1:
+        msg = "stdin can be read only once"
+        raise UsageError(msg)
+    return resolve(inputs or ("-",))
+
+
+def input_names(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return the names of sources as a report tells them.
+
+    A file name need not be text; what is not is told by its escape sequences.
+    """
+    return tuple(source.name.encode("utf-8", "backslashreplace").decode() for source in sources)
+
+
+def refuse_inputs_as_outputs(options: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
+    taken = [Path(source.path) for source in sources if source.is_plain_file]
+    for option in ("output", "rejects"):
+        if options[option] is None:
+            continue
+        target = Path(options[option])
+        if target.exists() and (any(target.samefile(path) for path in taken) or _is_stdin(target, sources)):
+            msg = f"--{option} {harmless(target, 200)} is an input or the other output"
+            raise UsageError(msg, hint="write to another file")
+        taken.append(target) if target.exists() and target.is_file() else None
+    if (
+        options["output"]
+        and options["rejects"]
+        and Path(options["output"]).resolve() == Path(options["rejects"]).resolve()
+    ):
+        msg = "--output and --rejects name one file"
+        raise UsageError(msg)
+
+
+def _is_stdin(target: Path, sources: Sequence[Source]) -> bool:
+    """Tell whether stdin is read and is that very file."""
+    if not target.is_file() or all(source.name != "-" for source in sources):
+        return False
+    return os.path.samestat(target.stat(), os.fstat(0))
+
+
+def check_stdout() -> None:
+    """Raise MachineError when there is no stdout to write to."""
+    if sys.stdout is None:
+        msg = "stdout is closed"
+        raise MachineError(msg)
+
+
+def opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
+    """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
+    if path is None:
+        return None
+    from mrl_cli.writers import whole_file
+
+    return stack.enter_context(whole_file(path))
+
+
+def output_of(stack: ExitStack, path: str | None) -> BinaryIO:
+    """Open where the result goes: the file, else stdout."""
+    # Python's own stdout is not used: unbuffered, it writes what fits and says nothing of the rest.
+    return opened(stack, path) or stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
+
+
+def parts_of(
+    sources: Sequence[Source], plan: Plan, options: Mapping[str, Any], encode: Encode | None = None
+) -> Iterator[Part]:
+    """Yield the measured parts of the sources in input order, showing progress."""
+    from mrl_cli.engines import ENGINES
+
+    gc.freeze()  # what was imported stays
+    gc.enable()  # the imports are done; a long run may make cycles, in the tracebacks of suspect shards
+    progress = progress_of(sources, options)
+    done_bytes = rows = 0
+    try:
+        for part in ENGINES[options["engine"]](sources, plan, jobs_of(options["jobs"]), encode):
+            yield part
+            done_bytes += part.shard.size_bytes
+            rows += part.totals.rows
+            progress.update(done_bytes, rows)
+    finally:
+        progress.close()
+
+
+def progress_of(sources: Sequence[Source], options: Mapping[str, Any]) -> ProgressBar:
+    """Return the progress bar that the options ask for: of bytes, where all sizes are known."""
+    from mrl_cli.renderers import ProgressBar
+
+    is_asked, is_quiet = options["progress"], options["quiet"]
+    is_shown = is_asked is None and not is_quiet and sys.stderr is not None and sys.stderr.isatty()
+    sizes = [None if source.compression else source.size_bytes for source in sources]
+    total = sum(size or 0 for size in sizes) if None not in sizes else None
+    return ProgressBar(total, is_shown=is_shown, is_forced=bool(is_asked) and not is_quiet)
+
+
+def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
+    """Raise DataError for totals that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
+    from mrl_cli.checks import described_problems, hint_for
+
+    place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
+    if totals.problems and plan.on_error == "fail":
+        message = described_problems(totals, place, is_one_file=len(names) == 1)
+        raise DataError(message, hint=hint_for(totals.problems, plan))
+    if totals.pairs == 0:
+        left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
+        msg = f"no pairs in {place}{left}; the mean of nothing is undefined"
+        raise DataError(msg)
+
+
+def rendered(render: Callable[..., str], report: Any, options: Mapping[str, Any]) -> str:
+    """Return a report as text, at the width and in the colours of where it goes."""
+    import shutil
+
+    is_terminal = options["output"] is None and sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns
+    return render(report, width=width, color=wants_color(options["color"], is_terminal=is_terminal))
