@@ -1,8 +1,9 @@
 r"""Exact sums of doubles, that can be merged.
 
-A finite double is an integer multiple of 2**-1074, so a sum of doubles is one too: `ExactSum` holds that integer (and
-counts what is not finite). Adding integers is exact and associative, hence a sum does not depend on the order of its
-terms, on how they were split, or on who added them; rounding happens once, when the float is asked for.
+A finite double is an integer multiple of 2**-1074, and a product of two of 2**-2148, so sums of them are too:
+`ExactSum` holds that integer (and counts what is not finite). Adding integers is exact and associative, hence a sum
+does not depend on the order of its terms, on how they were split, or on who added them; rounding happens once, when
+the float is asked for.
 
 The integer is reached cheaply by error-free extraction: Rump, Ogita and Oishi, "Accurate Floating-Point Summation Part
 I: Faithful Rounding", SIAM J. Sci. Comput. 31 (2008); the same step is the base of Demmel and Nguyen, "Parallel
@@ -10,6 +11,10 @@ Reproducible Summation", IEEE Trans. Comput. 64 (2015). For n values of magnitud
 sigma = 2**(e + ceil(log2(n + 2))), each q = (v + sigma) - sigma is v rounded to a multiple of 2**-53 sigma, and all the
 q together stay below sigma: so they add up without rounding in any order, in whatever way NumPy adds. v - q is exact
 and at most 2**-53 sigma: the step is repeated on it until nothing is left, twice for ordinary data.
+
+A product of two doubles is the sum of two, its rounded value and the rounding error, which Dekker's algorithm gives
+exactly ("A Floating-Point Technique for Extending the Available Precision", Numer. Math. 18, 1971): so sums of products
+are exact too.
 """
 
 from __future__ import annotations
@@ -26,17 +31,20 @@ if TYPE_CHECKING:
 BLOCK_VALUES = (
     32768  # of 8, 16, 32 and 64 Ki the quickest: a block and its buffers stay in a core's cache, yet calls are few
 )
-UNIT_EXPONENT = 1074  # every finite double is an integer multiple of 2**-1074, the smallest subnormal
+UNIT_EXPONENT = 2148  # the smallest subnormal is 2**-1074, and the smallest product of two is its square
 LARGEST_SIGMA_EXPONENT = 1023  # 2**1024 is no double
 HUGE = 2.0**900  # blocks that need a sigma beyond the doubles add what is larger than this scaled down
 HUGE_SCALE_EXPONENT = 256
+# Factors between these magnitudes have a product and a rounding error that are exact doubles, and neither overflows.
+SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
+_SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 
 
 @dataclass(frozen=True, slots=True)
 class ExactSum:
     """A sum of doubles, unrounded. `ExactSum()` is the sum of nothing, the identity of `+`.
 
-    `units` is the finite part in multiples of 2**-1074; the other fields count the terms that are not finite.
+    `units` is the finite part in multiples of 2**-2148; the other fields count the terms that are not finite.
 
     >>> float(ExactSum.of(np.array([1e16, 1.0, -1e16])))
     1.0
@@ -72,6 +80,15 @@ class ExactSum:
         except OverflowError:
             return math.inf if self.units > 0 else -math.inf
 
+    def __truediv__(self, other: ExactSum) -> float:
+        """Return the quotient of the two rounded sums; NaN when there is nothing to divide by.
+
+        >>> ExactSum.of(np.array([1.0, 2.0])) / ExactSum.of(np.array([2.0]))
+        1.5
+        """
+        divisor = float(other)
+        return float(self) / divisor if divisor else math.nan
+
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> ExactSum:
         """Return the exact sum of `values`: any shape, float64 or a narrower float; not changed."""
@@ -80,6 +97,19 @@ class ExactSum:
         for start in range(0, flat.size, BLOCK_VALUES):
             block = flat[start : start + BLOCK_VALUES]
             accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
+        return accumulator.total
+
+    @classmethod
+    def of_products(cls, left: NDArray[np.floating], right: NDArray[np.floating]) -> ExactSum:
+        """Return the exact sum of left * right, element by element: two arrays of one shape; not changed.
+
+        >>> float(ExactSum.of_products(np.array([1e16, 1.0, 1e16]), np.array([1.0, 2.0, -1.0])))
+        2.0
+        """
+        left, right = np.asarray(left).reshape(-1), np.asarray(right).reshape(-1)
+        accumulator = ExactAccumulator()
+        for start in range(0, left.size, BLOCK_VALUES):
+            accumulator.add_products(left[start : start + BLOCK_VALUES], right[start : start + BLOCK_VALUES])
         return accumulator.total
 
 
@@ -106,6 +136,61 @@ class ExactAccumulator:
                 int(np.count_nonzero(values == -math.inf)),
                 int(np.count_nonzero(np.isnan(values))),
             )
+
+    def add_products(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> None:
+        """Add left * right, element by element, unrounded: two 1-D arrays of one length, at most `BLOCK_VALUES`."""
+        first, second = left.astype(np.float64, copy=False), right.astype(np.float64, copy=False)
+        with np.errstate(all="ignore"):
+            ordinary = are_ordinary_factors(first) & are_ordinary_factors(second)
+            if not ordinary.all():
+                self.total += sum_of_any_products(first[~ordinary], second[~ordinary])
+                first, second = first[ordinary], second[ordinary]
+            if first.size:
+                for part in products(first, second):
+                    self.add(part, lowest=float(part.min()), highest=float(part.max()))
+
+
+def are_ordinary_factors(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell of each value whether `products` takes it for a factor."""
+    magnitudes = np.abs(values)
+    ordinary: NDArray[np.bool_] = ((magnitudes >= SMALL_FACTOR) & (magnitudes < LARGE_FACTOR)) | (magnitudes == 0)
+    return ordinary
+
+
+def products(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rounded products and their rounding errors: together they are the products, exactly.
+
+    Every factor is 0 or of a magnitude from SMALL_FACTOR to LARGE_FACTOR.
+
+    >>> products(np.array([1 + 2.0**-52]), np.array([1 + 2.0**-52]))[1] == 2.0**-104
+    array([ True])
+    """
+    rounded = left * right
+    left_high, right_high = _high_half(left), _high_half(right)
+    left_low, right_low = left - left_high, right - right_high
+    error = left_high * right_high
+    error -= rounded
+    error += left_high * right_low
+    error += left_low * right_high
+    error += left_low * right_low
+    return rounded, error
+
+
+def _high_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled = values * _SPLITTER
+    high: NDArray[np.float64] = scaled - (scaled - values)
+    return high
+
+
+def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:
+    """Return the exact sum of products of any magnitude, one at a time."""
+    units, others = 0, []
+    for first, second in zip(left.tolist(), right.tolist(), strict=True):
+        if math.isfinite(first) and math.isfinite(second):
+            units += (_units(first) * _units(second)) >> UNIT_EXPONENT
+        else:
+            others.append(first * second)
+    return ExactSum(units) + ExactSum.of(np.array(others, np.float64))
 
 
 def _units_of_block(

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mrl_cli.exact import BLOCK_VALUES, HUGE, ExactSum
+from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -82,7 +82,7 @@ def test_sum_beyond_the_partial_sums_of_fsum_is_exact() -> None:
 def test_spread_of_two_thousand_binary_orders_loses_nothing() -> None:
     powers = [math.ldexp(1.0, exponent) for exponent in range(-1074, 1000, 7)]
     values = [sign * power for power in powers for sign in (1.0, 1.0, -1.0)]
-    assert of(values).units == sum(1 << (exponent + 1074) for exponent in range(-1074, 1000, 7))
+    assert of(values).units == sum(1 << (exponent + UNIT_EXPONENT) for exponent in range(-1074, 1000, 7))
     assert of([*values, *(-power for power in powers)]) == ExactSum()
 
 
@@ -91,20 +91,22 @@ def test_spread_of_two_thousand_binary_orders_loses_nothing() -> None:
 def test_sum_is_exact_at_block_boundaries(size: int, scale: float) -> None:
     random = np.random.default_rng(size)
     values = random.standard_normal(size) * scale * 2.0 ** random.integers(-12, 13, size)
-    expected = sum(map(int, (Fraction(value) * 2**1074 for value in values.tolist())))
+    expected = sum(map(int, (Fraction(value) * 2**UNIT_EXPONENT for value in values.tolist())))
     assert of(values).units == expected
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_full_block_of_one_sign_is_exact(sign: float) -> None:
     values = sign * (2 - np.random.default_rng(0).random(BLOCK_VALUES) / 64)  # every sum of them nears its bound
-    assert of(values).units == sum(int(value * 2.0**60) for value in values.tolist()) << 1014
+    assert of(values).units == sum(int(value * 2.0**60) for value in values.tolist()) << (UNIT_EXPONENT - 60)
 
 
 def test_full_block_of_the_largest_double_does_not_overflow() -> None:
-    assert of(np.full(BLOCK_VALUES, LARGEST)).units == BLOCK_VALUES * (int(LARGEST) << 1074)
-    assert of(np.full(BLOCK_VALUES, np.nextafter(1.0, 0))).units == BLOCK_VALUES * ((1 << 1074) - (1 << 1021))
-    assert of(np.full(BLOCK_VALUES, LEAST)).units == BLOCK_VALUES
+    assert of(np.full(BLOCK_VALUES, LARGEST)).units == BLOCK_VALUES * (int(LARGEST) << UNIT_EXPONENT)
+    assert of(np.full(BLOCK_VALUES, np.nextafter(1.0, 0))).units == BLOCK_VALUES * (
+        (1 << UNIT_EXPONENT) - (1 << (UNIT_EXPONENT - 53))
+    )
+    assert of(np.full(BLOCK_VALUES, LEAST)).units == BLOCK_VALUES << (UNIT_EXPONENT - 1074)
 
 
 @given(any_doubles, st.data())
@@ -148,7 +150,7 @@ def test_what_is_not_finite_adds_as_in_ieee_754(values: list[float], expected: f
 
 def test_finite_part_is_kept_beside_what_is_not_finite() -> None:
     total = of([1.0, math.inf, -math.inf, -math.inf, math.nan, 2.0])
-    assert total == ExactSum(3 << 1074, positive_infinities=1, negative_infinities=2, nans=1)
+    assert total == ExactSum(3 << UNIT_EXPONENT, positive_infinities=1, negative_infinities=2, nans=1)
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=40))
@@ -180,3 +182,40 @@ def test_nothing_sums_to_a_positive_zero() -> None:
     assert bits(float(ExactSum())) == bits(0.0)
     assert bits(float(of([-0.0, -0.0]))) == bits(0.0)
     assert bits(float(of([1.0, -1.0]))) == bits(0.0)
+
+
+factors = st.floats(allow_nan=False, allow_infinity=False) | subnormal | huge | st.sampled_from([0.0, -0.0, 1.0, LEAST])
+products_of = st.lists(st.tuples(factors, factors), max_size=40)
+
+
+@given(products_of)
+@example([(LARGEST, LARGEST), (LARGEST, -LARGEST), (1.0, 1.0)])
+@example([(LEAST, LEAST), (LEAST, LEAST)])
+@example([(1 + 2.0**-52, 1 + 2.0**-52), (-1.0, 1.0)])
+@settings(deadline=None, max_examples=300)
+def test_sum_of_products_is_rounded_once(pairs: list[tuple[float, float]]) -> None:
+    left, right = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
+    total = sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))
+    found = ExactSum.of_products(left, right)
+    assert Fraction(found.units, 1 << UNIT_EXPONENT) == total
+
+
+def test_products_with_what_is_not_finite() -> None:
+    found = ExactSum.of_products(np.array([math.inf, -math.inf, 2.0, math.nan]), np.array([2.0, 3.0, 0.5, 1.0]))
+    assert found == ExactSum(1 << UNIT_EXPONENT, positive_infinities=1, negative_infinities=1, nans=1)
+    assert ExactSum.of_products(np.array([math.inf]), np.array([0.0])) == ExactSum(nans=1)
+
+
+def test_products_of_many_blocks_of_narrow_floats() -> None:
+    random = np.random.default_rng(5)
+    left, right = random.standard_normal((2, 3 * BLOCK_VALUES // 2)).astype(np.float32)
+    exact = math.fsum(float(a) * float(b) for a, b in zip(left, right, strict=True))  # 48 bits: no product is rounded
+    assert float(ExactSum.of_products(left, right)) == exact
+    shuffled = random.permutation(left.size)
+    assert ExactSum.of_products(left[shuffled], right[shuffled]) == ExactSum.of_products(left, right)
+
+
+def test_integer_weights_are_repetition() -> None:
+    random = np.random.default_rng(6)
+    values, counts = random.standard_normal(1000) * 10.0 ** random.integers(-20, 20, 1000), random.integers(0, 9, 1000)
+    assert ExactSum.of_products(values, counts.astype(np.float64)) == ExactSum.of(np.repeat(values, counts))
