@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from mrl_cli.exact import ExactSum
-from mrl_cli.losses import margin_ranking_gradient, margin_ranking_kernel
+from mrl_cli.losses.hinges import margin_ranking_gradient, margin_ranking_kernel
 from mrl_cli.model import Reduction
 
 if TYPE_CHECKING:

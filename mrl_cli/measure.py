@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class _Meter:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._kernel = LOSSES[plan.loss].kernel
+        self._kernel = partial(LOSSES[plan.loss].kernel, **dict(plan.parameters))
         dtype = np.dtype(plan.dtype)
         self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
         self._sign = np.empty(BLOCK_VALUES, dtype=bool)
@@ -188,6 +189,7 @@ def report(totals: Totals, plan: Plan, *, inputs: tuple[str, ...], version: str,
         inputs=inputs,
         loss=plan.loss,
         margin=plan.margin,
+        parameters=dict(plan.parameters) or None,
         reduction=plan.reduction,
         dtype=plan.dtype,
         labels=plan.labels,

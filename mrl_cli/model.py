@@ -76,7 +76,8 @@ class Dialect:
 class Plan:
     """Everything that decides a result, validated.
 
-    `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number and the first few.
+    `parameters` are all those of the loss, as (name, value). `by_file`: each file is a group. `lists_problems`: every
+    problem is wanted, not just their number and the first few.
     """
 
     columns: Columns = Columns()
@@ -85,6 +86,7 @@ class Plan:
     on_tie: Literal["error", "drop"] = "error"
     loss: str = "margin_ranking"
     margin: float = 0.0
+    parameters: tuple[tuple[str, float], ...] = ()
     reduction: Reduction = "mean"
     dtype: DType = "float64"
     on_error: Literal["fail", "skip"] = "fail"
@@ -199,7 +201,8 @@ def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
 class Report:
     """What `mrl compute` found: the fields are the keys of its JSON object, in this order.
 
-    `value` is the reduced loss, None under reduction none. A mean over nothing is NaN.
+    `parameters` is None where the loss has none. `value` is the reduced loss, None under reduction none. A mean over
+    nothing is NaN.
     """
 
     schema: str
@@ -207,6 +210,7 @@ class Report:
     inputs: tuple[str, ...]
     loss: str
     margin: float
+    parameters: dict[str, float] | None
     reduction: Reduction
     dtype: DType
     labels: Labels

@@ -73,7 +73,12 @@ def _json_record(report: Report) -> dict[str, Any]:
 
 
 def _delimited(report: Report, delimiter: str) -> str:
-    record = {key: value for key, value in asdict(report).items() if value is not None and key not in _NOT_IN_ROWS}
+    record: dict[str, Any] = {}
+    for key, value in asdict(report).items():
+        if key == "parameters":
+            record |= value or {}
+        elif value is not None and key not in _NOT_IN_ROWS:
+            record[key] = value
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(record)
@@ -87,7 +92,9 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
     rows = []
     if report.value is not None:
         rows.append(("value", _for_a_person(report.value)))
-    rows += [(key, number_text(record[key])) for key in ("reduction", "margin", "dtype", "labels")]
+    rows += [(key, number_text(record[key])) for key in ("reduction", "margin")]
+    rows += [(name, number_text(value)) for name, value in (report.parameters or {}).items()]
+    rows += [(key, number_text(record[key])) for key in ("dtype", "labels")]
     rows.append(("pairs", f"{report.pairs:,}"))
     rows += [(key, f"{record[key]:,}") for key in ("rejected", "ties_dropped") if record[key]]
     rows += [(key, _for_a_person(record[key])) for key in ("sum", "mean", "min", "max")]
@@ -116,7 +123,7 @@ def _drawn(drawable: Any, *, width: int, color: bool) -> str:
     return "".join(line.rstrip() + "\n" for line in text.getvalue().splitlines())
 
 
-def render_rows(names: Sequence[str], rows: Sequence[Sequence[str]], output: str, *, width: int, color: bool) -> str:
+def render_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], output: str, *, width: int, color: bool) -> str:
     """Return a plain list of records in any of the formats; for `mrl losses`."""
     records = [dict(zip(names, row, strict=True)) for row in rows]
     if output == "json":

@@ -27,7 +27,6 @@ from mrl_cli.cli import COMMANDS, group
 from mrl_cli.commands import compute
 from mrl_cli.commands.conditions import NUMBERS
 from mrl_cli.commands.options import FORMATS
-from mrl_cli.losses import LOSSES
 from mrl_cli.model import Report
 from mrl_cli.renderers import RENDERERS
 from tests.running import Ran, run, run_inside
@@ -242,7 +241,7 @@ def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tm
 
 
 def _report(**changes: Any) -> Report:
-    return Report(**(RECORD | {"inputs": ("pairs.csv",)} | changes))
+    return Report(**(RECORD | {"inputs": ("pairs.csv",), "parameters": None} | changes))
 
 
 def test_mean_of_nothing_is_undefined_not_zero() -> None:
@@ -575,23 +574,6 @@ def test_call_without_a_command_shows_the_help(mrl: Mrl) -> None:
     assert ran.code == 2
     assert ran.out == ""
     assert ran.err == mrl("--help").out
-
-
-@pytest.mark.parametrize("output_format", FORMATS)
-def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    out = mrl("losses", "--format", output_format).out
-    for loss in LOSSES.values():
-        assert loss.name in out
-        assert loss.formula in out
-        assert loss.source in out
-    if output_format == "json":
-        assert [record["name"] for record in json.loads(out)] == list(LOSSES)
-    if output_format == "jsonl":
-        assert [json.loads(line)["name"] for line in out.splitlines()] == list(LOSSES)
-    if output_format in ("csv", "tsv", "auto"):
-        rows = list(csv.DictReader(io.StringIO(out), delimiter="," if output_format == "csv" else "\t"))
-        assert [row["formula"] for row in rows] == [loss.formula for loss in LOSSES.values()]
 
 
 @pytest.mark.parametrize(("shell", "said"), [("bash", "complete -o"), ("zsh", "#compdef mrl"), ("fish", "complete ")])

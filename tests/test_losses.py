@@ -1,43 +1,198 @@
 """Every registered loss: one test a property, and broken kernels that the properties catch.
 
-A property is a function `assert_...` of a Loss, so that the tests can prove that it fails on a wrong one.
+The properties are in loss_properties.py; here they are asked of every loss with several values of its parameters, and
+must fail on losses broken in every way that they are there to catch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from mrl_cli.losses import LOSSES, Loss, margin_ranking_gradient, margin_ranking_kernel
+from mrl_cli.losses import LOSSES, Loss, ParameterError, completed
+from mrl_cli.losses.hinges import margin_ranking_gradient, margin_ranking_kernel
+from mrl_cli.model import Report
+from tests import loss_properties as holds
+from tests.loss_properties import DTYPES, VARIANTS, Array, margins, pairs, same
 
-Array = NDArray[Any]
 Property = Callable[[Loss], None]
-
-MARGINS = (0.0, 0.3, 1.0, -0.25)
-DTYPES = ("float64", "float32")
-
-of_every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+Breaker = Callable[[Loss], Loss]
 
 
-def pairs(dtype: str = "float64", size: int = 257) -> tuple[Array, Array, Array]:
-    """Return scores and labels of ±1, read-only; scores are multiples of 1/64, some tied, so differences are exact."""
-    random = np.random.default_rng(7)
-    x1, x2 = (random.integers(-200, 200, size) / 64 for _ in range(2))
-    x2[:9] = x1[:9]
-    arrays = [values.astype(dtype) for values in (x1, x2, random.choice([-1.0, 1.0], size))]
-    for values in arrays:
-        values.flags.writeable = False
-    return arrays[0], arrays[1], arrays[2]
+def parametrized(losses: Iterable[Loss]) -> pytest.MarkDecorator:
+    chosen = list(losses)
+    return pytest.mark.parametrize("loss", chosen, ids=[loss.name for loss in chosen])
 
 
-def same(found: Array, expected: Array) -> bool:
-    """Tell whether arrays agree in dtype, shape and every bit, the sign of zero included."""
-    return (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+of_every_loss = parametrized(VARIANTS.values())
+of_monotone_losses = parametrized(loss for loss in VARIANTS.values() if loss.is_monotone)
+of_losses_with_margin = parametrized(loss for loss in VARIANTS.values() if loss.has_margin)
+of_hinges = parametrized(loss for loss in VARIANTS.values() if loss.is_hinge)
+
+
+@of_every_loss
+def test_swapping_scores_and_negating_labels_changes_nothing(loss: Loss) -> None:
+    holds.assert_swapping_scores_and_negating_labels_changes_nothing(loss)
+
+
+@of_every_loss
+def test_shifting_both_scores_changes_nothing(loss: Loss) -> None:
+    holds.assert_shifting_both_scores_changes_nothing(loss)
+
+
+@of_every_loss
+def test_permuting_rows_permutes_losses(loss: Loss) -> None:
+    holds.assert_permuting_rows_permutes_losses(loss)
+
+
+@of_every_loss
+def test_any_split_equals_the_whole(loss: Loss) -> None:
+    holds.assert_any_split_equals_the_whole(loss)
+
+
+@of_every_loss
+def test_losses_go_to_out(loss: Loss) -> None:
+    holds.assert_losses_go_to_out(loss)
+
+
+@of_every_loss
+def test_inputs_are_left_as_they_are(loss: Loss) -> None:
+    holds.assert_inputs_are_left_as_they_are(loss)
+
+
+@of_every_loss
+def test_dtype_and_shape_are_kept(loss: Loss) -> None:
+    holds.assert_dtype_and_shape_are_kept(loss)
+
+
+@of_every_loss
+def test_margin_of_each_pair_is_its_own(loss: Loss) -> None:
+    holds.assert_margin_of_each_pair_is_its_own(loss)
+
+
+@of_every_loss
+def test_losses_are_within_range(loss: Loss) -> None:
+    holds.assert_losses_are_within_range(loss)
+
+
+@of_every_loss
+def test_gradient_is_that_of_finite_differences(loss: Loss) -> None:
+    holds.assert_gradient_is_that_of_finite_differences(loss)
+
+
+@of_monotone_losses
+def test_better_order_costs_no_more(loss: Loss) -> None:
+    holds.assert_better_order_costs_no_more(loss)
+
+
+@of_losses_with_margin
+def test_larger_margin_costs_no_less(loss: Loss) -> None:
+    holds.assert_larger_margin_costs_no_less(loss)
+
+
+@of_hinges
+def test_hinge_is_zero_from_the_margin_on(loss: Loss) -> None:
+    holds.assert_hinge_is_zero_from_the_margin_on(loss)
+
+
+# What a loss says of itself is true in the negative too.
+
+
+def variants_of(name: str) -> list[Loss]:
+    return [loss for loss in VARIANTS.values() if loss.name.partition("(")[0] == name]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_trait_that_a_loss_denies_is_not_there(name: str) -> None:
+    x1, x2, y = pairs()
+    variants = variants_of(name)
+    if not LOSSES[name].is_monotone:
+        assert any(fails(holds.assert_better_order_costs_no_more, loss) for loss in variants)
+    if not LOSSES[name].is_hinge:
+        assert all(fails(holds.assert_hinge_is_zero_from_the_margin_on, loss) for loss in variants)
+    if not LOSSES[name].has_margin:
+        for loss in variants:
+            assert same(loss.kernel(x1 - x2, y, margin=0.3), loss.kernel(x1 - x2, y, margin=0.0))
+            assert same(loss.gradient(x1 - x2, y, margin=0.3), loss.gradient(x1 - x2, y, margin=0.0))
+    if LOSSES[name].lowest < 0:
+        assert any((loss.kernel(x1 - x2, y, margin=0.0) < 0).any() for loss in variants)
+    is_of_the_product = all(
+        same(loss.kernel((x1 - x2) * y, np.ones(y.size), margin=0.0), loss.kernel(x1 - x2, y, margin=0.0))
+        and same(loss.kernel(2 * (x1 - x2), y / 2, margin=0.0), loss.kernel(x1 - x2, y, margin=0.0))
+        for loss in variants
+    )
+    assert is_of_the_product is not LOSSES[name].is_target
+
+
+def fails(asserted: Property, loss: Loss) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            asserted(loss)
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+def test_loss_tells_its_name_formula_and_source(loss: Loss) -> None:
+    assert LOSSES[loss.name] is loss
+    assert loss.name.isidentifier()
+    assert "x1" in loss.formula
+    assert "x2" in loss.formula
+    assert loss.source.strip()
+    assert loss.kernel.__doc__
+    assert loss.gradient.__doc__
+    assert ("margin" in loss.formula) == loss.has_margin
+    for parameter in loss.parameters:
+        assert parameter.name in loss.formula
+        assert parameter.meaning
+        assert parameter.name not in Report.__dataclass_fields__  # it is a column of its own in one-row formats
+
+
+# Parameters.
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+def test_parameters_are_completed_with_defaults_that_are_allowed(loss: Loss) -> None:
+    assert completed(loss.name, {}) == loss.defaults
+    for parameter in loss.parameters:
+        for value in (parameter.lowest, parameter.highest):
+            assert completed(loss.name, {parameter.name: value})[parameter.name] == value
+        beyond = (parameter.lowest - 1, parameter.highest * 2 + 1, float("nan"), float("inf"), *parameter.excluded)
+        for value in beyond:
+            with pytest.raises(ParameterError, match=parameter.name) as caught:
+                completed(loss.name, {parameter.name: value})
+            assert parameter.bounds in str(caught.value)
+            assert str(value) in str(caught.value)
+
+
+def test_unknown_parameter_is_named_beside_those_there_are() -> None:
+    with pytest.raises(ParameterError, match=r"logistic has no parameter 'temp'; it has temperature"):
+        completed("logistic", {"temp": 1.0})
+    with pytest.raises(ParameterError, match="it has none"):
+        completed("margin_ranking", {"temperature": 1.0})
+
+
+@pytest.mark.parametrize("bound", ["lowest", "highest"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_parameter_within_bounds_makes_nan_of_numbers(name: str, dtype: str, bound: str) -> None:
+    loss = LOSSES[name]
+    parameters = {parameter.name: getattr(parameter, bound) for parameter in loss.parameters}
+    highest = np.finfo(dtype).max / 4
+    difference = np.array([0, 1, -1, 1e4, -1e4, highest, -highest, 1e-30, -1e-30], dtype)
+    for y in (1, -1):
+        labels = np.full(difference.size, y, dtype)
+        with np.errstate(all="ignore"):
+            assert not np.isnan(loss.kernel(difference, labels, margin=0.0, **parameters)).any()
+            assert not np.isnan(loss.gradient(difference, labels, margin=0.0, **parameters)).any()
+
+
+# Margin ranking, bit for bit.
 
 
 def definition_in_written_order(x1: Any, x2: Any, y: Any, margin: Any) -> Any:
@@ -55,184 +210,6 @@ def assert_equals_definition_in_written_order(loss: Loss) -> None:
         for margin in (0.0, 0.1, 1.0, -0.3):
             written = [definition_in_written_order(*pair, dtype.type(margin)) for pair in zip(x1, x2, y, strict=True)]
             assert same(loss.kernel(x1 - x2, y, margin=margin), np.array(written, dtype))
-
-
-def assert_swapping_scores_and_negating_labels_changes_nothing(loss: Loss) -> None:
-    for dtype in DTYPES:
-        x1, x2, y = pairs(dtype)
-        for margin in MARGINS:
-            assert same(loss.kernel(x2 - x1, -y, margin=margin), loss.kernel(x1 - x2, y, margin=margin))
-
-
-def assert_shifting_both_scores_changes_nothing(loss: Loss) -> None:
-    x1, x2, y = pairs()
-    for shift in (2.0**10, -(2.0**40)):  # multiples of 1/64 below 2**41: every sum and difference is exact
-        shifted = loss.kernel((x1 + shift) - (x2 + shift), y, margin=0.3)
-        assert same(shifted, loss.kernel(x1 - x2, y, margin=0.3))
-
-
-def assert_permuting_rows_permutes_losses(loss: Loss) -> None:
-    for dtype in DTYPES:
-        x1, x2, y = pairs(dtype)
-        order = np.random.default_rng(1).permutation(x1.size)
-        for function in (loss.kernel, loss.gradient):
-            whole = function(x1 - x2, y, margin=0.3)
-            assert same(function((x1 - x2)[order], y[order], margin=0.3), whole[order])
-
-
-def assert_any_split_equals_the_whole(loss: Loss) -> None:
-    for dtype in DTYPES:
-        x1, x2, y = pairs(dtype)
-        for function in (loss.kernel, loss.gradient):
-            whole = function(x1 - x2, y, margin=0.3)
-            for cut in (0, 1, 100, x1.size):
-                parts = [function((x1 - x2)[rows], y[rows], margin=0.3) for rows in (slice(cut), slice(cut, None))]
-                assert same(np.concatenate(parts), whole)
-
-
-def assert_losses_go_to_out(loss: Loss) -> None:
-    for dtype in DTYPES:
-        x1, x2, y = pairs(dtype)
-        out = np.full(x1.size, np.nan, dtype)
-        assert loss.kernel(x1 - x2, y, margin=0.3, out=out) is out
-        assert same(out, loss.kernel(x1 - x2, y, margin=0.3))
-
-
-def assert_inputs_are_left_as_they_are(loss: Loss) -> None:
-    x1, x2, y = pairs()
-    difference = x1 - x2
-    before = difference.tobytes(), y.tobytes()
-    loss.kernel(difference, y, margin=0.3)
-    loss.gradient(difference, y, margin=0.3)
-    assert (difference.tobytes(), y.tobytes()) == before
-    difference.flags.writeable = False
-    loss.kernel(difference, y, margin=0.3)
-    loss.gradient(difference, y, margin=0.3)
-
-
-def assert_dtype_is_kept(loss: Loss) -> None:
-    for dtype in DTYPES:
-        x1, x2, y = pairs(dtype)
-        for function in (loss.kernel, loss.gradient):
-            assert function(x1 - x2, y, margin=0.1).dtype == np.dtype(dtype)
-            assert function(x1[:0], y[:0], margin=0.1).shape == (0,)
-
-
-def assert_better_order_costs_no_more(loss: Loss) -> None:
-    difference = np.linspace(-5, 5, 401)
-    ones = np.ones(401)
-    for margin in MARGINS:
-        assert (np.diff(loss.kernel(difference, ones, margin=margin)) <= 0).all()
-        assert (np.diff(loss.kernel(difference, -ones, margin=margin)) >= 0).all()
-        assert (loss.gradient(difference, ones, margin=margin) <= 0).all()
-        assert (loss.gradient(difference, -ones, margin=margin) >= 0).all()
-
-
-def assert_larger_margin_costs_no_less(loss: Loss) -> None:
-    x1, x2, y = pairs()
-    costs = [loss.kernel(x1 - x2, y, margin=margin) for margin in sorted(MARGINS)]
-    for smaller, larger in pairwise(costs):
-        assert (smaller <= larger).all()
-        assert (smaller < larger).any()
-
-
-def assert_no_loss_is_negative(loss: Loss) -> None:
-    x1, x2, y = pairs()
-    for margin in MARGINS:
-        losses = loss.kernel(x1 - x2, y, margin=margin)
-        assert not np.signbit(losses).any()
-
-
-def assert_gradient_is_that_of_finite_differences(loss: Loss) -> None:
-    x1, x2, y = pairs()
-    difference, step = x1 - x2, 2.0**-12
-    labels = y * np.resize([1.0, 0.5, 2.0], y.size)
-    for margin in (0.3, -0.17):  # labels times differences are multiples of 1/128: no kink within a step
-        above, below = (loss.kernel(difference + way, labels, margin=margin) for way in (step, -step))
-        gradient = loss.gradient(difference, labels, margin=margin)
-        np.testing.assert_allclose(gradient, (above - below) / (2 * step), rtol=1e-6, atol=1e-9)
-        assert gradient.any()
-
-
-EVERY_LOSS: tuple[Property, ...] = (
-    assert_swapping_scores_and_negating_labels_changes_nothing,
-    assert_shifting_both_scores_changes_nothing,
-    assert_permuting_rows_permutes_losses,
-    assert_any_split_equals_the_whole,
-    assert_losses_go_to_out,
-    assert_inputs_are_left_as_they_are,
-    assert_dtype_is_kept,
-    assert_better_order_costs_no_more,
-    assert_larger_margin_costs_no_less,
-    assert_no_loss_is_negative,
-    assert_gradient_is_that_of_finite_differences,
-)
-
-
-@of_every_loss
-def test_swapping_scores_and_negating_labels_changes_nothing(loss: Loss) -> None:
-    assert_swapping_scores_and_negating_labels_changes_nothing(loss)
-
-
-@of_every_loss
-def test_shifting_both_scores_changes_nothing(loss: Loss) -> None:
-    assert_shifting_both_scores_changes_nothing(loss)
-
-
-@of_every_loss
-def test_permuting_rows_permutes_losses(loss: Loss) -> None:
-    assert_permuting_rows_permutes_losses(loss)
-
-
-@of_every_loss
-def test_any_split_equals_the_whole(loss: Loss) -> None:
-    assert_any_split_equals_the_whole(loss)
-
-
-@of_every_loss
-def test_losses_go_to_out(loss: Loss) -> None:
-    assert_losses_go_to_out(loss)
-
-
-@of_every_loss
-def test_inputs_are_left_as_they_are(loss: Loss) -> None:
-    assert_inputs_are_left_as_they_are(loss)
-
-
-@of_every_loss
-def test_dtype_is_kept(loss: Loss) -> None:
-    assert_dtype_is_kept(loss)
-
-
-@of_every_loss
-def test_better_order_costs_no_more(loss: Loss) -> None:
-    assert_better_order_costs_no_more(loss)
-
-
-@of_every_loss
-def test_larger_margin_costs_no_less(loss: Loss) -> None:
-    assert_larger_margin_costs_no_less(loss)
-
-
-@of_every_loss
-def test_no_loss_is_negative(loss: Loss) -> None:
-    assert_no_loss_is_negative(loss)
-
-
-@of_every_loss
-def test_gradient_is_that_of_finite_differences(loss: Loss) -> None:
-    assert_gradient_is_that_of_finite_differences(loss)
-
-
-@of_every_loss
-def test_loss_tells_its_name_formula_and_source(loss: Loss) -> None:
-    assert LOSSES[loss.name] is loss
-    assert loss.name.isidentifier()
-    assert "x1" in loss.formula
-    assert "x2" in loss.formula
-    assert loss.source.strip()
-    assert loss.kernel.__doc__
-    assert loss.gradient.__doc__
 
 
 def test_margin_ranking_is_registered() -> None:
@@ -269,117 +246,161 @@ def test_margin_ranking_gradient_passes_at_the_kink() -> None:
     assert same(margin_ranking_gradient(difference, y, margin=0.5), expected)
 
 
-def test_margin_ranking_of_nan_is_nan_with_no_gradient() -> None:
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_nan_is_nan(name: str) -> None:
+    loss = LOSSES[name]
     difference, y = np.array([np.nan, 1.0]), np.array([1.0, np.nan])
-    assert np.isnan(margin_ranking_kernel(difference, y, margin=1.0)).all()
-    assert margin_ranking_gradient(difference, y, margin=1.0)[0] == 0
+    assert np.isnan(loss.kernel(difference, y, margin=0.0, **loss.defaults)).all()
 
 
-def margin_subtracted(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return np.maximum(-y * difference - margin, 0, out=out)
+def test_margin_ranking_of_nan_has_no_gradient() -> None:
+    assert margin_ranking_gradient(np.array([np.nan]), np.array([1.0]), margin=1.0)[0] == 0
 
 
-def sign_flipped(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return np.maximum(y * difference + margin, 0, out=out)
+# Broken losses: each breaker makes a wrong one of any loss that it applies to.
 
 
-def label_ignored(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return np.maximum(margin - difference, 0, out=out)
+def with_kernel(loss: Loss, make: Callable[..., Array]) -> Loss:
+    """Return the loss with a kernel that writes to `out` what `make(difference, y, margin)` returns."""
+
+    def kernel(difference: Array, y: Array, *, margin: Any, out: Array | None = None) -> Array:
+        losses = make(difference, y, margin)
+        if out is None:
+            return losses
+        out[...] = losses
+        return out
+
+    return replace(loss, kernel=kernel)
 
 
-def not_clamped(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    losses: Array = np.add(-y * difference, margin, out=out)
-    return losses
+def margin_subtracted(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, y, margin=-margin))
 
 
-def minus_zero(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return np.negative(np.minimum(y * difference - margin, 0), out=out)
+def sign_flipped(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, -y, margin=margin))
 
 
-def centred(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    mean = difference.mean() if difference.size else 0
-    losses: Array = np.maximum(margin - y * (difference - mean), 0, out=out)
-    return losses
+def label_ignored(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, np.ones_like(y), margin=margin))
 
 
-def first_row_lost(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    losses = margin_ranking_kernel(difference, y, margin=margin, out=out)
-    losses[:1] = 0
-    return losses
+def shifted_below(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, y, margin=margin) - 200)
 
 
-def out_ignored(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return margin_ranking_kernel(difference, y, margin=margin)
+def minus_zero(loss: Loss) -> Loss:
+    return with_kernel(
+        loss, lambda difference, y, margin: -np.maximum(loss.kernel(difference, y, margin=margin), 0) * 0
+    )
 
 
-def input_overwritten(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    margin_ranking_kernel(difference, y, margin=margin, out=difference)
-    return difference
+def centred(loss: Loss) -> Loss:
+    def make(difference: Array, y: Array, margin: Any) -> Array:
+        mean = difference.mean() if difference.size else 0
+        return loss.kernel(np.asarray(difference - mean), y, margin=margin)
+
+    return with_kernel(loss, make)
 
 
-def always_wide(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return margin_ranking_kernel(difference.astype(np.float64), y.astype(np.float64), margin=margin, out=out)
+def first_row_lost(loss: Loss) -> Loss:
+    def make(difference: Array, y: Array, margin: Any) -> Array:
+        losses = loss.kernel(difference, y, margin=margin)
+        losses[:1] = -1
+        return losses
+
+    return with_kernel(loss, make)
 
 
-def added_in_another_order(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-    return np.maximum((margin - y * difference + 1) - 1, 0, out=out)
+def drifting(loss: Loss) -> Loss:
+    # A kernel sees differences only, so what shifting guards against is rounding: one bit of it must show.
+    seen = iter(range(100))
+    return with_kernel(
+        loss, lambda difference, y, margin: loss.kernel(difference, y, margin=margin) * (1 + next(seen) * 2.0**-51)
+    )
 
 
-def gradient_of_the_wrong_sign(difference: Array, y: Array, *, margin: float) -> Array:
-    return -margin_ranking_gradient(difference, y, margin=margin)
+def one_margin_for_all(loss: Loss) -> Loss:
+    def make(difference: Array, y: Array, margin: Any) -> Array:
+        return loss.kernel(difference, y, margin=float(np.ravel(margin)[0]) if np.size(margin) else 0.0)
+
+    return with_kernel(loss, make)
 
 
-def gradient_without_label(difference: Array, y: Array, *, margin: float) -> Array:
-    return np.sign(margin_ranking_gradient(difference, y, margin=margin))
+def out_ignored(loss: Loss) -> Loss:
+    return replace(loss, kernel=lambda difference, y, *, margin, out=None: loss.kernel(difference, y, margin=margin))
 
 
-BROKEN_KERNELS: list[tuple[Callable[..., Array], Property]] = [
-    (margin_subtracted, assert_larger_margin_costs_no_less),
-    (margin_subtracted, assert_equals_definition_in_written_order),
-    (sign_flipped, assert_better_order_costs_no_more),
-    (sign_flipped, assert_gradient_is_that_of_finite_differences),
-    (label_ignored, assert_swapping_scores_and_negating_labels_changes_nothing),
-    (not_clamped, assert_no_loss_is_negative),
-    (not_clamped, assert_gradient_is_that_of_finite_differences),
-    (minus_zero, assert_no_loss_is_negative),
-    (centred, assert_any_split_equals_the_whole),
-    (first_row_lost, assert_permuting_rows_permutes_losses),
-    (out_ignored, assert_losses_go_to_out),
-    (input_overwritten, assert_inputs_are_left_as_they_are),
-    (always_wide, assert_dtype_is_kept),
-    (added_in_another_order, assert_equals_definition_in_written_order),
+def input_overwritten(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, y, margin=margin, out=difference))
+
+
+def always_wide(loss: Loss) -> Loss:
+    return with_kernel(
+        loss,
+        lambda difference, y, margin: loss.kernel(difference.astype("float64"), y.astype("float64"), margin=margin),
+    )
+
+
+def never_zero(loss: Loss) -> Loss:
+    return with_kernel(loss, lambda difference, y, margin: loss.kernel(difference, y, margin=margin) + 1e-9)
+
+
+def gradient_of_the_wrong_sign(loss: Loss) -> Loss:
+    return replace(loss, gradient=lambda difference, y, *, margin: -loss.gradient(difference, y, margin=margin))
+
+
+def gradient_without_size(loss: Loss) -> Loss:
+    return replace(loss, gradient=lambda difference, y, *, margin: np.sign(loss.gradient(difference, y, margin=margin)))
+
+
+BROKEN: list[tuple[Breaker, Property, Callable[[Loss], bool]]] = [
+    (margin_subtracted, holds.assert_larger_margin_costs_no_less, lambda loss: loss.has_margin),
+    (one_margin_for_all, holds.assert_margin_of_each_pair_is_its_own, lambda loss: loss.has_margin),
+    (sign_flipped, holds.assert_better_order_costs_no_more, lambda loss: loss.is_monotone),
+    (sign_flipped, holds.assert_gradient_is_that_of_finite_differences, lambda loss: True),
+    (label_ignored, holds.assert_swapping_scores_and_negating_labels_changes_nothing, lambda loss: True),
+    (shifted_below, holds.assert_losses_are_within_range, lambda loss: loss.lowest == 0),
+    (minus_zero, holds.assert_losses_are_within_range, lambda loss: True),
+    (centred, holds.assert_any_split_equals_the_whole, lambda loss: True),
+    (first_row_lost, holds.assert_permuting_rows_permutes_losses, lambda loss: True),
+    (drifting, holds.assert_shifting_both_scores_changes_nothing, lambda loss: True),
+    (out_ignored, holds.assert_losses_go_to_out, lambda loss: True),
+    (input_overwritten, holds.assert_inputs_are_left_as_they_are, lambda loss: True),
+    (always_wide, holds.assert_dtype_and_shape_are_kept, lambda loss: True),
+    (never_zero, holds.assert_hinge_is_zero_from_the_margin_on, lambda loss: loss.is_hinge),
+    (gradient_of_the_wrong_sign, holds.assert_gradient_is_that_of_finite_differences, lambda loss: True),
+    (gradient_without_size, holds.assert_gradient_is_that_of_finite_differences, lambda loss: True),
 ]
 
 
-@pytest.mark.parametrize(("kernel", "holds"), BROKEN_KERNELS)
-def test_broken_kernel_is_caught(kernel: Callable[..., Array], holds: Property) -> None:
-    broken = Loss("broken", "x1 x2", "nowhere", kernel, margin_ranking_gradient)
-    with pytest.raises(AssertionError):
-        holds(broken)
+@pytest.mark.parametrize(
+    ("loss", "breaker", "property_"),
+    [
+        pytest.param(loss, breaker, property_, id=f"{loss.name}-{breaker.__name__}-{property_.__name__}")
+        for breaker, property_, applies in BROKEN
+        for loss in VARIANTS.values()
+        if applies(loss)
+    ],
+)
+def test_broken_loss_is_caught(loss: Loss, breaker: Breaker, property_: Property) -> None:
+    assert fails(property_, breaker(loss))
 
 
-def test_score_dependent_kernel_is_caught_by_shifting() -> None:
-    # A kernel sees differences only, so what shifting guards against is rounding: one bit of it must show.
-    seen = iter(range(100))
+def test_rounding_in_another_order_is_caught() -> None:
+    def make(difference: Array, y: Array, margin: float) -> Array:
+        losses: Array = np.maximum((margin - y * difference + 1) - 1, 0)
+        return losses
 
-    def drifting(difference: Array, y: Array, *, margin: float, out: Array | None = None) -> Array:
-        return margin_ranking_kernel(difference, y, margin=margin + next(seen) * 2.0**-50, out=out)
-
-    with pytest.raises(AssertionError):
-        assert_shifting_both_scores_changes_nothing(
-            Loss("broken", "x1 x2", "nowhere", drifting, margin_ranking_gradient)
-        )
-
-
-@pytest.mark.parametrize("gradient", [gradient_of_the_wrong_sign, gradient_without_label])
-def test_broken_gradient_is_caught(gradient: Callable[..., Array]) -> None:
-    broken = Loss("broken", "x1 x2", "nowhere", margin_ranking_kernel, gradient)
-    with pytest.raises(AssertionError):
-        assert_gradient_is_that_of_finite_differences(broken)
+    assert fails(assert_equals_definition_in_written_order, with_kernel(LOSSES["margin_ranking"], make))
 
 
 def test_every_property_is_tested_and_can_fail() -> None:
-    caught = {holds for _, holds in BROKEN_KERNELS} | {assert_shifting_both_scores_changes_nothing}
-    assert set(EVERY_LOSS) <= caught
+    properties = {getattr(holds, name) for name in dir(holds) if name.startswith("assert_")}
+    assert properties == {property_ for _, property_, _ in BROKEN}
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
-    assert {holds.__name__.removeprefix("assert_") for holds in EVERY_LOSS} <= tested
+    assert {property_.__name__.removeprefix("assert_") for property_ in properties} <= tested
+
+
+def test_margins_tried_are_those_of_the_loss() -> None:
+    assert {len(margins(loss)) for loss in LOSSES.values()} == {1, 4}

@@ -11,10 +11,10 @@ import click
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Columns, Dialect, Plan
-from mrl_cli.wording import closest
+from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FORMATS = ("auto", "table", "json", "jsonl", "csv", "tsv", "markdown")
 
@@ -63,6 +63,21 @@ class FiniteNumber(click.ParamType[float]):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number + 0.0  # -0.0 becomes 0.0: a loss is never the negative zero
+
+
+class Assignment(click.ParamType[tuple[str, float]]):
+    """NAME=VALUE, where the value is a finite number."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Return the name and the number."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, number = value.partition("=")
+        if not (sign and name.strip()):
+            self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
+        return name.strip(), FiniteNumber().convert(number, param, ctx)
 
 
 class OneCharacter(click.ParamType[str]):
@@ -131,6 +146,9 @@ loss_options = stacked(
         default="margin_ranking",
         show_default=True,
         help="Which loss; `mrl losses` lists them.",
+    ),
+    click.option(
+        "--param", type=Assignment(), multiple=True, metavar="NAME=VALUE", help="A parameter of the loss. Repeatable."
     ),
     click.option(
         "--reduction",
@@ -203,6 +221,7 @@ def plan_of(options: dict[str, Any]) -> Plan:
         on_tie=options["on_tie"],
         loss=options["loss"],
         margin=options["margin"],
+        parameters=_parameters(options["loss"], options["margin"], options["param"]),
         reduction=options["reduction"],
         dtype=options["dtype"],
         on_error=options["on_error"],
@@ -215,6 +234,26 @@ def plan_of(options: dict[str, Any]) -> Plan:
         ),
         keep_columns=options.get("keep_columns", False),
     )
+
+
+def _parameters(loss: str, margin: float, given: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Return every parameter of the loss. Raises UsageError for what the loss does not have or allow."""
+    from mrl_cli.losses import LOSSES, ParameterError, completed
+
+    if margin and not LOSSES[loss].has_margin:
+        msg = f"the loss {loss} has no margin"
+        raise UsageError(msg, hint="leave out --margin; `mrl losses` tells which losses have one")
+    names = [name for name, _ in given]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        msg = f"--param {harmless(repeated)} is given more than once"
+        raise UsageError(msg)
+    try:
+        return tuple(completed(loss, dict(given)).items())
+    except ParameterError as error:
+        near = closest(error.name, error.names) if error.name not in error.names else None
+        msg = f"--param: {harmless(error, 300)}"
+        raise UsageError(msg, hint=f"did you mean --param {near}=…?" if near else None) from None
 
 
 def jobs_of(jobs: int | None) -> int:
