@@ -31,6 +31,7 @@ NAN = "NaN"
 INFINITE = "infinite"
 INEXACT = "integer not exact as a double"
 NOT_FINITE = {NAN, INFINITE}  # what a column of losses may well hold: it is compared, not computed with
+NEGATIVE_WEIGHT = "weight below 0"
 RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
@@ -40,16 +41,19 @@ DUPLICATE_KEY = "key given twice"
 _ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0)}
 
 
-def passes(x1: NDArray[np.float64], x2: NDArray[np.float64], y: NDArray[Any] | None, plan: Plan) -> bool:
+def passes(batch: PairBatch, plan: Plan) -> bool:
     """Tell whether every pair is certainly fine: scores (and real labels) below 2**53, labels within the rule.
 
     False asks for `examine`; it does not say that anything is wrong.
     """
-    if not (_ordinary(x1) and _ordinary(x2)):
+    if not (_ordinary(batch.x1) and _ordinary(batch.x2)):
         return False
-    if y is None:
+    for role, values in batch.numbers.items():
+        if role != "loss" and not (_ordinary(values) and (role != "weight" or values.min() >= 0)):
+            return False
+    if batch.y is None:
         return True
-    return _ordinary(y) if plan.labels == "any" else bool(_label_fits(y, plan).all())
+    return _ordinary(batch.y) if plan.labels == "any" else bool(_label_fits(batch.y, plan).all())
 
 
 def _ordinary(values: NDArray[Any]) -> bool:
@@ -88,6 +92,12 @@ def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> Examined:
     ]
     if batch.y is not None:
         columns.append((plan.columns.y, batch.y, _label_fits(batch.y, plan), LABEL_KINDS[plan.labels]))
+    names = dict(plan.columns.numbers)
+    for role, values in batch.numbers.items():
+        finite = np.ones(values.size, bool) if role == "loss" else _finite_as(values, plan)
+        columns.append((names.get(role), values, finite, INFINITE))
+        if role == "weight":
+            columns.append((names.get(role), values, ~(values < 0), NEGATIVE_WEIGHT))
     for place, (name, values, fits, kind) in enumerate(columns):
         fine &= fits
         for this_kind, is_bad in ((NAN, ~fits & np.isnan(values)), (kind, ~fits & ~np.isnan(values))):

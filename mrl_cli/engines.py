@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from mrl_cli.model import PairBatch, Totals
 from mrl_cli.readers import batches_of, shards_of
 
 if TYPE_CHECKING:
+    from mrl_cli.groups import GroupBlock
     from mrl_cli.model import Plan, Problem
     from mrl_cli.readers import Shard, Source
 
@@ -32,12 +33,15 @@ Encode = Callable[[Measured, PairBatch], Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What became of a shard: its totals, all its problems if the plan lists them, and its encoded rows in order."""
+    """What became of a shard: its totals, all its problems if the plan lists them, its encoded rows in order, and its
+    totals by key if the plan has keys.
+    """
 
     shard: Shard
     totals: Totals
     problems: list[Problem]
     encoded: list[Any]
+    groups: list[GroupBlock] = field(default_factory=list)
 
 
 Engine = Callable[["Sequence[Source]", "Plan", int, "Encode | None"], Iterator[Part]]
@@ -58,6 +62,7 @@ def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: En
     totals = Totals()
     problems: list[Problem] = []
     encoded: list[Any] = []
+    groups: list[GroupBlock] = []
     for batch in batches:
         with _MEASURING:
             found = measure(batch, plan)
@@ -66,7 +71,9 @@ def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: En
             problems += found.problems
         if encode is not None:
             encoded.append(encode(found, batch))
-    return Part(shard, totals, problems, encoded)
+        if found.groups is not None:
+            groups.append(found.groups)
+    return Part(shard, totals, problems, encoded, groups)
 
 
 def local(sources: Sequence[Source], plan: Plan, jobs: int, encode: Encode | None) -> Iterator[Part]:

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 BLOCK_VALUES = (
@@ -98,6 +100,11 @@ class ExactSum:
             block = flat[start : start + BLOCK_VALUES]
             accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
         return accumulator.total
+
+    @classmethod
+    def of_few(cls, values: Iterable[float]) -> ExactSum:
+        """Return the exact sum of a few finite numbers, without an array."""
+        return cls(sum(map(_units, values)))
 
     @classmethod
     def of_products(cls, left: NDArray[np.floating], right: NDArray[np.floating]) -> ExactSum:
@@ -230,3 +237,65 @@ def _units_of_huge_block(block: NDArray[np.float64], quotient: NDArray[np.float6
 def _units(value: float) -> int:
     numerator, denominator = value.as_integer_ratio()
     return numerator << (UNIT_EXPONENT + 1 - denominator.bit_length())
+
+
+@dataclass(frozen=True, slots=True)
+class SumsByCode:
+    """Exact sums of values by code: the sum of code i is that of `parts[0][i]`, `parts[1][i]`, … and of `others[i]`.
+
+    Every part has shape (codes,). `others` hold what is huge or not finite, and products out of the ordinary.
+    """
+
+    parts: list[NDArray[np.float64]]
+    others: dict[int, ExactSum]
+
+
+def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> SumsByCode:
+    """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
+
+    The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
+
+    >>> found = sums_by_code(np.array([1e16, 0.5, 1.0]), np.array([0, 1, 0]), 2)
+    >>> [part.tolist() for part in found.parts]
+    [[1e+16, 0.0], [1.0, 0.5]]
+    """
+    ordinary = np.abs(values) < HUGE  # NaN is not
+    if ordinary.all():
+        return SumsByCode(_parts_by_code(values, codes, size), {})
+    parts = _parts_by_code(np.where(ordinary, values, 0.0), codes, size)
+    strange, strange_codes = values[~ordinary], codes[~ordinary]
+    return SumsByCode(
+        parts, {int(code): ExactSum.of(strange[strange_codes == code]) for code in np.unique(strange_codes)}
+    )
+
+
+def sums_of_products_by_code(
+    left: NDArray[np.float64], right: NDArray[np.float64], codes: NDArray[np.integer], size: int
+) -> SumsByCode:
+    """As `sums_by_code`, of the unrounded products left * right."""
+    with np.errstate(all="ignore"):
+        ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
+        both = products(np.where(ordinary, left, 0.0), np.where(ordinary, right, 0.0))
+    parts = [part for product in both for part in _parts_by_code(product, codes, size)]
+    others = {}
+    for code in np.unique(codes[~ordinary]):
+        strange = ~ordinary & (codes == code)
+        others[int(code)] = sum_of_any_products(left[strange], right[strange])
+    return SumsByCode(parts, others)
+
+
+def _parts_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> list[NDArray[np.float64]]:
+    if values.size == 0:
+        return []
+    largest = max(float(values.max()), -float(values.min()))
+    size_bits = (values.size + 1).bit_length()
+    sigma_exponent = math.frexp(largest)[1] + size_bits
+    parts: list[NDArray[np.float64]] = []
+    while True:
+        sigma = math.ldexp(1.0, sigma_exponent)
+        quotient = (values + sigma) - sigma
+        parts.append(np.bincount(codes, weights=quotient, minlength=size).astype(np.float64, copy=False))
+        values = values - quotient
+        if not values.any():
+            return parts
+        sigma_exponent += size_bits - 53

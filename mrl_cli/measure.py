@@ -19,14 +19,17 @@ from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import FIRST_PROBLEMS_SHOWN, PairBatch, ProblemCount, Report, Totals
+from mrl_cli.model import FIRST_PROBLEMS_SHOWN, PairBatch, ProblemCount, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan, Problem
+    from mrl_cli.groups import GroupBlock
+    from mrl_cli.model import Plan, Problem, Role
+
+GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,15 @@ class Measured:
 
     `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,
     else a mask of shape (n,). `problems` are in row order: all of them where the plan lists
-    them, else the reader's own and the first few of each kind.
+    them, else the reader's own and the first few of each kind. `groups` are the same totals by key, where the plan has
+    keys.
     """
 
     totals: Totals
     problems: list[Problem]
     losses: NDArray[Any] | None = None
     used: NDArray[np.bool_] | None = None
+    groups: GroupBlock | None = None
 
 
 def measure(batch: PairBatch, plan: Plan) -> Measured:
@@ -59,7 +64,23 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
     )
     used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
-    return Measured(totals, problems, losses, used)
+    return Measured(totals, problems, losses, used, _group_block(batch, meter, used, plan))
+
+
+def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None, plan: Plan) -> GroupBlock | None:
+    columns = [batch.keys[role] for role in GROUPING_ROLES if role in batch.keys]
+    if not columns or not meter.kept_pairs:
+        return None
+    from mrl_cli.groups import Pairs, group_block  # a run without groups starts without them
+
+    if used is not None:
+        import pyarrow as pa
+
+        columns = [column.filter(pa.array(used)) for column in columns]
+    losses, states, weights = zip(*meter.kept_pairs, strict=True)
+    weight = None if weights[0] is None else np.concatenate(weights)
+    pairs = Pairs(np.concatenate(losses).astype(np.float64, copy=False), np.concatenate(states), weight)
+    return group_block(columns, pairs, with_squares=plan.wants_squares)
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int]) -> dict[str, ProblemCount]:
@@ -73,7 +94,14 @@ def tally(problems: Iterable[Problem], counts: Mapping[str, int]) -> dict[str, P
 def _slice(batch: PairBatch, start: int, stop: int) -> PairBatch:
     rows = None if batch.rows is None else batch.rows[start:stop]
     y = None if batch.y is None else batch.y[start:stop]
-    return PairBatch(batch.file, batch.x1[start:stop], batch.x2[start:stop], y, rows, batch.row_word)
+    numbers = {role: values[start:stop] for role, values in batch.numbers.items()}
+    return PairBatch(batch.file, batch.x1[start:stop], batch.x2[start:stop], y, rows, batch.row_word, numbers=numbers)
+
+
+def _only(block: PairBatch, used: NDArray[np.bool_]) -> PairBatch:
+    y = None if block.y is None else block.y[used]
+    numbers = {role: values[used] for role, values in block.numbers.items()}
+    return PairBatch(block.file, block.x1[used], block.x2[used], y, numbers=numbers)
 
 
 class _Meter:
@@ -84,19 +112,25 @@ class _Meter:
         self._kernel = partial(LOSSES[plan.loss].kernel, **dict(plan.parameters))
         dtype = np.dtype(plan.dtype)
         self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
-        self._sign = np.empty(BLOCK_VALUES, dtype=bool)
+        self._signs = np.empty((4, BLOCK_VALUES), dtype=bool)
         self._sum = ExactAccumulator()
-        self._pairs = self._correct = self._wrong = self._active = self._ties_dropped = 0
+        roles = {role for role, _ in plan.columns.numbers}
+        self._weight, self._correct_weight = (ExactAccumulator() if "weight" in roles else None for _ in range(2))
+        self._square = ExactAccumulator() if plan.wants_squares else None
+        self._has_keys = plan.by_file or any(role in GROUPING_ROLES for role, _ in plan.columns.keys)
+        self._pairs = self._correct = self._wrong = self._inside = self._active = 0
+        self._ties_dropped = self._zero_weight = 0
         self._min, self._max = math.inf, -math.inf
         self.rejected = 0
         self.problems: list[Problem] = []
         self.counts: dict[str, int] = {}
         self.losses: list[NDArray[Any]] = []
+        self.kept_pairs: list[tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.float64] | None]] = []
 
     def add(self, block: PairBatch) -> NDArray[np.bool_]:
         """Measure a block; return which of its pairs were used."""
         used = np.ones(block.x1.size, dtype=bool)
-        if not checks.passes(block.x1, block.x2, block.y, self._plan):
+        if not checks.passes(block, self._plan):
             if block.rows is None:
                 raise SuspectShardError
             examined = checks.examine(block, block.rows, self._plan)
@@ -106,34 +140,58 @@ class _Meter:
                 self.counts[kind] = self.counts.get(kind, 0) + count
             self.rejected += used.size - int(np.count_nonzero(used))
         if self._plan.on_tie == "drop" and block.y is not None and self._plan.labels == "pm1":
-            tied = used & (block.y == 0)
-            self._ties_dropped += int(np.count_nonzero(tied))
-            used &= ~tied
+            self._ties_dropped += _left_out(used, block.y == 0)
+        if "weight" in block.numbers:
+            # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
+            self._zero_weight += _left_out(used, block.numbers["weight"] == 0)
         if used.all():
-            self._add_pairs(block.x1, block.x2, block.y)
+            self._add_pairs(block)
         elif used.any():
-            self._add_pairs(block.x1[used], block.x2[used], None if block.y is None else block.y[used])
+            self._add_pairs(_only(block, used))
         return used
 
-    def _add_pairs(self, x1: NDArray[np.float64], x2: NDArray[np.float64], y: NDArray[Any] | None) -> None:
-        size = x1.size
-        difference, loss, sign = self._difference[:size], self._loss[:size], self._sign[:size]
+    def _add_pairs(self, pairs: PairBatch) -> None:
+        x1, x2, size = pairs.x1, pairs.x2, pairs.x1.size
+        difference, loss = self._difference[:size], self._loss[:size]
+        is_wrong, is_correct, is_inside, is_active = self._signs[:, :size]
+        margin = pairs.numbers.get("margin", self._plan.margin)
         with np.errstate(all="ignore"):
-            labels = self._signed_labels(y, size)
+            labels = self._signed_labels(pairs.y, size)
             if self._plan.dtype == "float32":  # scores are rounded before they are subtracted, as PyTorch's are
                 x1, x2 = x1.astype(np.float32), x2.astype(np.float32)
+                margin = margin.astype(np.float32) if isinstance(margin, np.ndarray) else margin
             np.subtract(x1, x2, out=difference)
             np.multiply(labels, difference, out=loss)
-            self._correct += int(np.count_nonzero(np.greater(loss, 0, out=sign)))
-            self._wrong += int(np.count_nonzero(np.less(loss, 0, out=sign)))
-            self._kernel(difference, labels, margin=self._plan.margin, out=loss)
-            self._active += int(np.count_nonzero(np.greater(loss, 0, out=sign)))
-        lowest, highest = float(loss.min()), float(loss.max())
-        self._sum.add(loss, lowest=lowest, highest=highest)
-        self._min, self._max = float(np.minimum(self._min, lowest)), float(np.maximum(self._max, highest))
+            self._correct += int(np.count_nonzero(np.greater(loss, 0, out=is_correct)))
+            self._wrong += int(np.count_nonzero(np.less(loss, 0, out=is_wrong)))
+            np.logical_and(np.less(loss, margin, out=is_inside), is_correct, out=is_inside)
+            self._inside += int(np.count_nonzero(is_inside))
+            self._kernel(difference, labels, margin=margin, out=loss)
+            self._active += int(np.count_nonzero(np.greater(loss, 0, out=is_active)))
+        self._add_losses(loss, is_correct, pairs.numbers.get("weight"))
         self._pairs += size
         if self._plan.reduction == "none":
             self.losses.append(loss.copy())
+        if self._has_keys:
+            from mrl_cli.groups import states_of
+
+            states = states_of(self._signs[:, :size])
+            self.kept_pairs.append((loss.copy(), states, pairs.numbers.get("weight")))
+
+    def _add_losses(
+        self, loss: NDArray[Any], is_correct: NDArray[np.bool_], weight: NDArray[np.float64] | None
+    ) -> None:
+        lowest, highest = float(loss.min()), float(loss.max())
+        self._min, self._max = float(np.minimum(self._min, lowest)), float(np.maximum(self._max, highest))
+        if weight is None or self._weight is None or self._correct_weight is None:
+            self._sum.add(loss, lowest=lowest, highest=highest)
+        else:
+            self._sum.add_products(weight, loss)
+            highest_weight = float(weight.max())
+            self._weight.add(weight, lowest=0.0, highest=highest_weight)
+            self._correct_weight.add(np.where(is_correct, weight, 0.0), lowest=0.0, highest=highest_weight)
+        if self._square is not None:
+            self._square.add_products(loss, loss)
 
     def _first_of(self, problems: list[Problem]) -> list[Problem]:
         """Return those of the problems that are among the first few of their kind in the batch."""
@@ -167,50 +225,16 @@ class _Meter:
             ties=self._pairs - self._correct - self._wrong,
             wrong=self._wrong,
             active=self._active,
+            inside_margin=self._inside,
+            zero_weight=self._zero_weight,
+            weight_sum=None if self._weight is None else self._weight.total,
+            correct_weight_sum=None if self._correct_weight is None else self._correct_weight.total,
+            square_sum=None if self._square is None else self._square.total,
         )
 
 
-def report(totals: Totals, plan: Plan, *, inputs: tuple[str, ...], version: str, elapsed_seconds: float) -> Report:
-    """Return what `mrl compute` says of totals: sums rounded once, means over pairs, NaN over nothing."""
-    pairs = totals.pairs
-    total = float(totals.loss_sum) if totals.loss_sum is not None else 0.0
-    total, mean, lowest, highest = (
-        _rounded(number, plan)
-        for number in (
-            total,
-            total / pairs if pairs else math.nan,
-            totals.min if pairs else math.nan,
-            totals.max if pairs else math.nan,
-        )
-    )
-    return Report(
-        schema="mrl.compute/1",
-        version=version,
-        inputs=inputs,
-        loss=plan.loss,
-        margin=plan.margin,
-        parameters=dict(plan.parameters) or None,
-        reduction=plan.reduction,
-        dtype=plan.dtype,
-        labels=plan.labels,
-        value={"mean": mean, "sum": total, "none": None}[plan.reduction],
-        pairs=pairs,
-        rejected=totals.rejected,
-        ties_dropped=totals.ties_dropped,
-        sum=total,
-        mean=mean,
-        min=lowest,
-        max=highest,
-        correct=totals.correct,
-        ties=totals.ties,
-        wrong=totals.wrong,
-        accuracy=totals.correct / pairs if pairs else math.nan,
-        accuracy_half=(totals.correct + totals.ties / 2) / pairs if pairs else math.nan,
-        active=totals.active,
-        elapsed_seconds=elapsed_seconds,
-    )
-
-
-def _rounded(number: float, plan: Plan) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.dtype(plan.dtype).type(number))
+def _left_out(used: NDArray[np.bool_], is_left_out: NDArray[np.bool_]) -> int:
+    """Take pairs out of those used; return how many of them were."""
+    out = used & is_left_out
+    used ^= out
+    return int(np.count_nonzero(out))

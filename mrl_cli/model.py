@@ -8,11 +8,11 @@ command line can speak it before anything heavy is loaded.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -76,7 +76,8 @@ class Dialect:
 class Plan:
     """Everything that decides a result, validated.
 
-    `parameters` are all those of the loss, as (name, value). `by_file`: each file is a group. `lists_problems`: every
+    Where `columns` has a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
+    (name, value). `by_file`: each file is a group. `wants_squares`: totals hold sums of l*l. `lists_problems`: every
     problem is wanted, not just their number and the first few.
     """
 
@@ -92,6 +93,7 @@ class Plan:
     on_error: Literal["fail", "skip"] = "fail"
     dialect: Dialect = Dialect()
     by_file: bool = False
+    wants_squares: bool = False
     keep_columns: bool = False
     lists_problems: bool = False
 
@@ -151,8 +153,11 @@ class PairBatch:
 class Totals:
     """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
 
-    `pairs` were used, `rejected` rows were left out for a problem, `ties_dropped` for a label 0. `problems` counts by
-    kind; the first few of each are those of the left operand, so parts are merged in input order.
+    `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`) or a weight 0
+    (`zero_weight`). Weighted, `loss_sum` is that of w*l and `correct_weight_sum` the weight of the correct pairs;
+    `square_sum` is the sum of l*l, where the plan wants it. Of the correct pairs, `inside_margin` have d below the
+    margin. `problems` counts by kind; the first few of each are those of the left operand, so parts are merged in input
+    order.
     """
 
     loss_sum: ExactSum | None = None
@@ -166,23 +171,33 @@ class Totals:
     wrong: int = 0
     active: int = 0
     problems: dict[str, ProblemCount] = field(default_factory=dict)
+    inside_margin: int = 0
+    zero_weight: int = 0
+    weight_sum: ExactSum | None = None
+    correct_weight_sum: ExactSum | None = None
+    square_sum: ExactSum | None = None
 
     @property
     def rows(self) -> int:
         """How many rows were read, used or not."""
-        return self.pairs + self.rejected + self.ties_dropped
+        return self.pairs + self.rejected + self.ties_dropped + self.zero_weight
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
             loss_sum=_merged(self.loss_sum, other.loss_sum),
+            weight_sum=_merged(self.weight_sum, other.weight_sum),
+            correct_weight_sum=_merged(self.correct_weight_sum, other.correct_weight_sum),
+            square_sum=_merged(self.square_sum, other.square_sum),
             pairs=self.pairs + other.pairs,
             rejected=self.rejected + other.rejected,
             ties_dropped=self.ties_dropped + other.ties_dropped,
+            zero_weight=self.zero_weight + other.zero_weight,
             min=other.min if other.min < self.min or math.isnan(other.min) else self.min,
             max=other.max if other.max > self.max or math.isnan(other.max) else self.max,
             correct=self.correct + other.correct,
             ties=self.ties + other.ties,
             wrong=self.wrong + other.wrong,
+            inside_margin=self.inside_margin + other.inside_margin,
             active=self.active + other.active,
             problems={
                 kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
@@ -197,27 +212,17 @@ def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
     return left + right
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `mrl compute` found: the fields are the keys of its JSON object, in this order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is told of some pairs; what is None is not told.
 
-    `parameters` is None where the loss has none. `value` is the reduced loss, None under reduction none. A mean over
-    nothing is NaN.
+    `value` is the reduced loss, None under reduction none. A mean over nothing is NaN. `weight` (the sum of the
+    weights) and `accuracy_weighted` are told where there are weights; `inside_margin` and `beyond_margin`, the correct
+    pairs on this and on the other side of the margin, where the loss has one.
     """
 
-    schema: str
-    version: str
-    inputs: tuple[str, ...]
-    loss: str
-    margin: float
-    parameters: dict[str, float] | None
-    reduction: Reduction
-    dtype: DType
-    labels: Labels
     value: float | None
     pairs: int
-    rejected: int
-    ties_dropped: int
     sum: float
     mean: float
     min: float
@@ -225,7 +230,79 @@ class Report:
     correct: int
     ties: int
     wrong: int
+    inside_margin: int | None = None
+    beyond_margin: int | None = None
     accuracy: float
     accuracy_half: float
+    accuracy_without_ties: float
     active: int
+    weight: float | None = None
+    accuracy_weighted: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFigures(Figures):
+    """The figures of one group."""
+
+    group: str
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told."""
+        return {"group": self.group} | _told(self, _FIGURES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Figures):
+    """What `mrl compute` found: the fields are the keys of its JSON object; what is None is not told.
+
+    `parameters` is None where the loss has none; `macro_mean` and `macro_accuracy` are the means over groups of their
+    means and accuracies.
+    """
+
+    schema: str
+    version: str
+    inputs: tuple[str, ...]
+    loss: str
+    margin: float | None
+    margin_column: str | None = None
+    parameters: dict[str, float] | None = None
+    weight_column: str | None = None
+    group_by: str | None = None
+    reduction: Reduction
+    dtype: DType
+    labels: Labels
+    rejected: int
+    ties_dropped: int
+    zero_weight: int | None = None
+    macro_mean: float | None = None
+    macro_accuracy: float | None = None
+    groups: Sequence[GroupFigures] | None = None
     elapsed_seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told; groups as they are."""
+        left_out = ("rejected", "ties_dropped", "zero_weight")
+        figures = tuple(key for key in _FIGURES if key not in ("value", "pairs"))
+        return _told(
+            self, ("schema", "version", "inputs", *_SETTINGS, "value", "pairs", *left_out, *figures, *_OF_THE_WHOLE)
+        )
+
+
+_SETTINGS = (
+    "loss",
+    "margin",
+    "margin_column",
+    "parameters",
+    "weight_column",
+    "group_by",
+    "reduction",
+    "dtype",
+    "labels",
+)
+_OF_THE_WHOLE = ("macro_mean", "macro_accuracy", "groups", "elapsed_seconds")
+_FIGURES = tuple(field.name for field in fields(Figures))
+
+
+def _told(figures: Figures, keys: Iterable[str]) -> dict[str, Any]:
+    values = ((key, getattr(figures, key)) for key in keys)
+    return {key: value for key, value in values if value is not None}

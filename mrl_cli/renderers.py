@@ -7,7 +7,6 @@ import io
 import json
 import math
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.wording import harmless, json_ready, number_text
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Report
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
-_NOT_IN_ROWS = ("schema", "version", "inputs", "elapsed_seconds")
+_NOT_IN_ROWS = ("schema", "version", "inputs", "groups", "elapsed_seconds")
 DELAY_SECONDS = 1.0
 
 
@@ -29,9 +28,11 @@ def render_json(report: Report, *, width: int = 80, color: bool = False) -> str:
 
 
 def render_jsonl(report: Report, *, width: int = 80, color: bool = False) -> str:
-    """Return one JSON object on one line."""
+    """Return one JSON object on one line; by group, one line each and the whole as the last."""
     del width, color
-    return json.dumps(_json_record(report), ensure_ascii=False, allow_nan=False) + "\n"
+    record = _json_record(report)
+    lines = [*record.pop("groups", ()), record]
+    return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
 
 
 def render_csv(report: Report, *, width: int = 80, color: bool = False) -> str:
@@ -47,14 +48,19 @@ def render_tsv(report: Report, *, width: int = 80, color: bool = False) -> str:
 
 
 def render_markdown(report: Report, *, width: int = 80, color: bool = False) -> str:
-    """Return a Markdown table of two columns."""
+    """Return a Markdown table of two columns, after one of the groups where there are some."""
     del width, color
     rows = [("key", "value"), ("---", "---:"), *_shown_rows(report)]
-    return "".join(f"| {key} | {value} |\n" for key, value in rows)
+    text = "".join(f"| {key} | {value} |\n" for key, value in rows)
+    if report.groups is None:
+        return text
+    names, rules = zip(*(_GROUP_COLUMNS | {"group": "---"}).items(), strict=True)
+    lines = [names, rules, *([_in_markdown(cell) for cell in row] for row in _group_rows(report))]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n" + text
 
 
 def render_table(report: Report, *, width: int = 80, color: bool = False) -> str:
-    """Return a table for a terminal of that width."""
+    """Return a table for a terminal of that width, after one of the groups where there are some."""
     from rich.table import Table
     from rich.text import Text
 
@@ -65,43 +71,97 @@ def render_table(report: Report, *, width: int = 80, color: bool = False) -> str
     table.add_column("value", justify="right", overflow="fold")
     for key, value in _shown_rows(report):
         table.add_row(Text(key), Text(value), style="bold" if key == "value" else None)
-    return _drawn(table, width=width, color=color)
+    if report.groups is None:
+        return _drawn(table, width=width, color=color)
+    groups = Table(title=Text(f"by {harmless(report.group_by)}"), title_justify="left")
+    for name in _GROUP_COLUMNS:
+        groups.add_column(name, justify="left" if name == "group" else "right", overflow="fold")
+    for row in _group_rows(report):
+        groups.add_row(*(Text(cell) for cell in row))
+    return _drawn(groups, width=width, color=color) + _drawn(table, width=width, color=color)
+
+
+# What is shown of a group, and how Markdown sets it.
+_GROUP_COLUMNS = dict.fromkeys(("group", "value", "pairs", "accuracy", "accuracy_half", "ties"), "---:")
+
+
+def _group_rows(report: Report) -> list[list[str]]:
+    """Return what a person reads of each group."""
+    records = (group.record() for group in report.groups or ())
+    return [[_cell(name, record[name]) for name in _GROUP_COLUMNS] for record in records]
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "group":
+        return harmless(value) or '""'
+    return _for_a_person(value) if isinstance(value, float) else f"{value:,}"
+
+
+def _in_markdown(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def _json_record(report: Report) -> dict[str, Any]:
-    return {key: json_ready(value) for key, value in asdict(report).items() if value is not None}
+    record = report.record()
+    if report.groups is not None:
+        record["groups"] = [group.record() for group in report.groups]
+    ready: dict[str, Any] = json_ready(record)
+    return ready
 
 
 def _delimited(report: Report, delimiter: str) -> str:
-    record: dict[str, Any] = {}
-    for key, value in asdict(report).items():
-        if key == "parameters":
-            record |= value or {}
-        elif value is not None and key not in _NOT_IN_ROWS:
-            record[key] = value
+    """Return a header and one row; by group, one row each and the total as the last."""
+    total = _row_record(report)
+    rows = [total]
+    if report.groups is not None:
+        settings = {key: total[key] for key in total if key in _SETTINGS or key in (report.parameters or ())}
+        rows = [*(settings | group.record() for group in report.groups), {"group": TOTAL} | total]
+    names = list(rows[-1])
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(record)
-    writer.writerow(number_text(value) for value in record.values())
+    writer.writerow(names)
+    writer.writerows([number_text(row.get(name, "")) for name in names] for row in rows)
     return text.getvalue()
+
+
+def _row_record(report: Report) -> dict[str, Any]:
+    """Return what is told, less what stays out of rows; each parameter of the loss is a key of its own."""
+    record: dict[str, Any] = {}
+    for key, value in report.record().items():
+        if key == "parameters":
+            record |= value
+        elif key not in _NOT_IN_ROWS:
+            record[key] = value
+    return record
 
 
 def _shown_rows(report: Report) -> list[tuple[str, str]]:
     """Return what a person reads, in the order a person asks: the value first, then what it rests on."""
-    record = asdict(report)
+    record = _row_record(report)
+    settings = ["reduction", *(key for key in record if key in _SETTINGS or key in (report.parameters or ()))]
     rows = []
     if report.value is not None:
         rows.append(("value", _for_a_person(report.value)))
-    rows += [(key, number_text(record[key])) for key in ("reduction", "margin")]
-    rows += [(name, number_text(value)) for name, value in (report.parameters or {}).items()]
-    rows += [(key, number_text(record[key])) for key in ("dtype", "labels")]
+    rows += [(key, number_text(record[key])) for key in dict.fromkeys(settings) if key != "loss"]
     rows.append(("pairs", f"{report.pairs:,}"))
-    rows += [(key, f"{record[key]:,}") for key in ("rejected", "ties_dropped") if record[key]]
-    rows += [(key, _for_a_person(record[key])) for key in ("sum", "mean", "min", "max")]
-    rows += [(key, f"{record[key]:,}{_share(record[key], report.pairs)}") for key in ("correct", "ties", "wrong")]
-    rows += [(key, _for_a_person(record[key])) for key in ("accuracy", "accuracy_half")]
-    rows.append(("active", f"{report.active:,}{_share(report.active, report.pairs)}"))
+    rows += [(key, f"{record[key]:,}") for key in ("rejected", "ties_dropped", "zero_weight") if record.get(key)]
+    rows += [(key, _for_a_person(record[key])) for key in ("weight", "sum", "mean", "min", "max") if key in record]
+    counts = ("correct", "ties", "wrong", "inside_margin", "beyond_margin", "active")
+    rows += [(key, f"{record[key]:,}{_share(record[key], report.pairs)}") for key in counts if key in record]
+    rows += [(key, _for_a_person(record[key])) for key in _SHARES if key in record]
     return rows
+
+
+_SETTINGS = ("loss", "reduction", "margin", "margin_column", "weight_column", "group_by", "dtype", "labels")
+_SHARES = (
+    "accuracy",
+    "accuracy_half",
+    "accuracy_without_ties",
+    "accuracy_weighted",
+    "macro_mean",
+    "macro_accuracy",
+)
+TOTAL = "total"  # what rows call the row of all groups
 
 
 def _for_a_person(number: float) -> str:

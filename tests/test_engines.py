@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from mrl_cli import engines
 from mrl_cli.engines import ENGINES
-from mrl_cli.measure import report
 from mrl_cli.model import Plan, Totals
 from mrl_cli.readers import READERS, delimited, resolve, shards_of, text
+from mrl_cli.reporting import report
 from mrl_cli.writers import WRITERS
 from tests.running import run, run_inside
 

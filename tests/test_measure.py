@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactSum
-from mrl_cli.measure import measure, report, tally
+from mrl_cli.measure import measure, tally
 from mrl_cli.model import Columns, Labels, PairBatch, Plan, Problem, ProblemCount, Report, Totals
+from mrl_cli.reporting import report
 
 
 def read_only(values: Any, dtype: Any = np.float64) -> Any:
@@ -53,7 +54,15 @@ def test_counts_and_sum_are_the_hand_worked_ones() -> None:
     totals = measure(HAND_WORKED, HAND_WORKED_PLAN).totals
     losses = [0.0, 0.5 - 0.25, 0.5, 0.5 + 1.0, 0.5 + 4.0]
     assert totals == Totals(
-        loss_sum=ExactSum.of(np.array(losses)), pairs=5, min=0.0, max=4.5, correct=2, ties=1, wrong=2, active=4
+        loss_sum=ExactSum.of(np.array(losses)),
+        pairs=5,
+        min=0.0,
+        max=4.5,
+        correct=2,
+        ties=1,
+        wrong=2,
+        active=4,
+        inside_margin=1,
     )
     assert totals.rows == 5
 
@@ -144,6 +153,7 @@ def test_batch_of_many_blocks_has_the_totals_of_its_pairs(size: int, dtype: Any)
         ties=int((agreement == 0).sum()),
         wrong=int((agreement < 0).sum()),
         active=int((losses > 0).sum()),
+        inside_margin=int(((agreement > 0) & (agreement < plan.margin)).sum()),
     )
 
 

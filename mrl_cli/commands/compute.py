@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +13,7 @@ from mrl_cli import __version__
 from mrl_cli.commands import running
 from mrl_cli.commands.options import (
     engine_options,
+    group_options,
     input_options,
     jobs_of,
     loss_options,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines import Part
+    from mrl_cli.groups import Ledger
     from mrl_cli.model import Plan, Report
     from mrl_cli.readers import Source
     from mrl_cli.writers import PairWriter
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@stacked(loss_options, input_options, engine_options, output_options)
+@stacked(loss_options, input_options, group_options, engine_options, output_options)
 @click.option("--raw", is_flag=True, help="The bare number, full precision.")
 @click.option("--keep-columns", is_flag=True, help="Under --reduction none: all input columns first.")
 @click.option(
@@ -57,7 +58,7 @@ def command(**options: Any) -> int:
     running.check_stdout()
     is_per_pair = plan.reduction == "none"
     _check(options, is_per_pair=is_per_pair)
-    conditions = _conditions(options["fail_if"])
+    conditions = _conditions(options["fail_if"], plan)
     sources = running.sources_of(options["inputs"], "compute")
     running.refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
@@ -67,7 +68,7 @@ def command(**options: Any) -> int:
         out = running.output_of(stack, options["output"])
         run = _Run(plan, sources, options, rejects, out)
         totals = run.totals()
-        report = _report(totals, plan, sources, time.monotonic() - started)
+        report = _report(totals, run.ledger, plan, sources, time.monotonic() - started)
         if not is_per_pair:
             out.write(_rendered(report, options).encode())
         out.flush()
@@ -78,12 +79,20 @@ def command(**options: Any) -> int:
     return 1 if broken else 0
 
 
-def _conditions(expressions: Sequence[str]) -> list[Condition]:
+def _conditions(expressions: Sequence[str], plan: Plan) -> list[Condition]:
+    """Return the conditions. Raises UsageError for one on a key that this run will not tell."""
     if not expressions:
         return []
-    from mrl_cli.commands.conditions import parsed_conditions
+    from mrl_cli.commands.conditions import NUMBERS, parsed_conditions
+    from mrl_cli.reporting import told_keys
 
-    return parsed_conditions(expressions)
+    conditions = parsed_conditions(expressions)
+    told = told_keys(plan)
+    for condition in conditions:
+        if condition.key not in told:
+            msg = f"--fail-if {condition.key}: this run does not tell it"
+            raise UsageError(msg, hint=f"it tells {', '.join(key for key in NUMBERS if key in told)}")
+    return conditions
 
 
 def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
@@ -91,14 +100,15 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
     if options["keep_columns"] and not is_per_pair:
         msg = "--keep-columns goes with --reduction none"
         raise UsageError(msg)
+    for option in ("weight", "group_by", "by_file"):
+        if is_per_pair and options[option]:
+            msg = f"--{option.replace('_', '-')} goes with --reduction mean or sum, not with one line a pair"
+            raise UsageError(msg)
     if options["raw"] and options["keep_columns"]:
         msg = "--raw and --keep-columns exclude each other"
         raise UsageError(msg)
     running.check_outputs(options)
     output_format = running.output_format(options)
-    if is_per_pair and any(re.match(r"\s*value\b", condition) for condition in options["fail_if"]):
-        msg = "--reduction none has no value for --fail-if"
-        raise UsageError(msg, hint="use mean or sum, e.g. --fail-if 'mean>0.5'")
     if is_per_pair and output_format not in ("csv", "tsv", "jsonl", "parquet"):
         msg = f"--reduction none writes one line a pair, which {output_format} does not"
         raise UsageError(msg, hint="use --format csv, tsv or jsonl, or -o FILE.parquet")
@@ -119,6 +129,7 @@ class _Run:
         self._rejects = rejects
         self._out = out
         self.rows_of = {source.name: 0 for source in sources}
+        self.ledger: Ledger | None = None
 
     def totals(self) -> Totals:
         """Read everything; return what it adds up to. Raises DataError for problems under fail, and for no pairs."""
@@ -130,11 +141,17 @@ class _Run:
                 writer = writer_for(running.output_format(self._options), self._out, bare=self._options["raw"])
             if self._rejects is not None:
                 rejects = RejectsWriter(self._rejects, self._options["rejects"])
+        if self._plan.by_file or self._plan.columns.keys:
+            from mrl_cli.groups import Ledger
+
+            self.ledger = Ledger()
         totals = Totals()
         encode = None if writer is None else writer.encode
         for part in running.parts_of(self._sources, self._plan, self._options, encode):
             totals += part.totals
             self.rows_of[part.shard.source.name] += part.totals.rows
+            for block in part.groups:
+                self.ledger.add(block) if self.ledger is not None else None
             if rejects is not None:
                 rejects.write(part.problems)
             if writer is not None and not (totals.problems and self._plan.on_error == "fail"):
@@ -153,11 +170,13 @@ class _Run:
             raise
 
 
-def _report(totals: Totals, plan: Plan, sources: Sequence[Source], elapsed_seconds: float) -> Report:
-    from mrl_cli.measure import report
+def _report(
+    totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence[Source], elapsed_seconds: float
+) -> Report:
+    from mrl_cli.reporting import report
 
     names = running.input_names(sources)
-    return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=elapsed_seconds)
+    return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=elapsed_seconds, ledger=ledger)
 
 
 def _rendered(report: Report, options: dict[str, Any]) -> str:

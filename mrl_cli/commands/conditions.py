@@ -24,7 +24,8 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-NUMBERS = tuple(field.name for field in fields(Report) if field.type in ("int", "float", "float | None"))
+_NUMERIC = ("int", "float", "int | None", "float | None")
+NUMBERS = tuple(field.name for field in fields(Report) if field.type in _NUMERIC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from mrl_cli.model import Columns, Dialect, Plan
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from mrl_cli.model import Role
 
 FORMATS = ("auto", "table", "json", "jsonl", "csv", "tsv", "markdown")
 
@@ -139,7 +141,9 @@ input_options = stacked(
 )
 
 loss_options = stacked(
-    click.option("--margin", type=FiniteNumber(), default=0.0, show_default=True, help="The margin."),
+    click.option("--margin", type=FiniteNumber(), help="The margin.  [default: 0.0]"),
+    click.option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair."),
+    click.option("--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."),
     click.option(
         "--loss",
         type=Registered("mrl_cli.losses", "LOSSES"),
@@ -164,6 +168,11 @@ loss_options = stacked(
         show_default=True,
         help="Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.",
     ),
+)
+
+group_options = stacked(
+    click.option("--group-by", metavar="COLUMN", help="One row for each value of this column, and the total."),
+    click.option("--by-file", is_flag=True, help="One row for each file, and the total."),
 )
 
 engine_options = stacked(
@@ -211,17 +220,22 @@ def plan_of(options: dict[str, Any]) -> Plan:
     if options["delimiter"] is not None and options["delimiter"] == options["decimal"]:
         msg = "--delimiter and --decimal are the same character"
         raise UsageError(msg)
-    names = ("1", "2", "3") if options["no_header"] else ("x1", "x2", "y")
-    x1, x2, y = (options[key] or name for key, name in zip(("x1", "x2", "y"), names, strict=True))
+    if options["margin"] is not None and options["margin_column"] is not None:
+        msg = "--margin and --margin-column exclude each other"
+        raise UsageError(msg)
+    if options.get("by_file") and options["group_by"] is not None:
+        msg = "--group-by and --by-file exclude each other"
+        raise UsageError(msg)
     y_const = options["y_const"]
     return Plan(
-        columns=Columns(x1, x2, y if y_const is None else None),
+        columns=_columns(options),
+        by_file=options.get("by_file", False),
         y_const=None if y_const is None else int(y_const),
         labels=options["labels"],
         on_tie=options["on_tie"],
         loss=options["loss"],
-        margin=options["margin"],
-        parameters=_parameters(options["loss"], options["margin"], options["param"]),
+        margin=options["margin"] or 0.0,
+        parameters=_parameters(options),
         reduction=options["reduction"],
         dtype=options["dtype"],
         on_error=options["on_error"],
@@ -236,11 +250,12 @@ def plan_of(options: dict[str, Any]) -> Plan:
     )
 
 
-def _parameters(loss: str, margin: float, given: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+def _parameters(options: dict[str, Any]) -> tuple[tuple[str, float], ...]:
     """Return every parameter of the loss. Raises UsageError for what the loss does not have or allow."""
     from mrl_cli.losses import LOSSES, ParameterError, completed
 
-    if margin and not LOSSES[loss].has_margin:
+    loss, given = options["loss"], options["param"]
+    if (options["margin"] or options["margin_column"]) and not LOSSES[loss].has_margin:
         msg = f"the loss {loss} has no margin"
         raise UsageError(msg, hint="leave out --margin; `mrl losses` tells which losses have one")
     names = [name for name, _ in given]
@@ -254,6 +269,20 @@ def _parameters(loss: str, margin: float, given: Sequence[tuple[str, float]]) ->
         near = closest(error.name, error.names) if error.name not in error.names else None
         msg = f"--param: {harmless(error, 300)}"
         raise UsageError(msg, hint=f"did you mean --param {near}=…?" if near else None) from None
+
+
+def _columns(options: dict[str, Any]) -> Columns:
+    names = ("1", "2", "3") if options["no_header"] else ("x1", "x2", "y")
+    x1, x2, y = (options[key] or name for key, name in zip(("x1", "x2", "y"), names, strict=True))
+    numbers: dict[Role, str | None] = {"margin": options["margin_column"], "weight": options["weight"]}
+    keys: dict[Role, str | None] = {"group": options.get("group_by")}
+    return Columns(
+        x1,
+        x2,
+        y if options["y_const"] is None else None,
+        tuple((role, name) for role, name in numbers.items() if name is not None),
+        tuple((role, name) for role, name in keys.items() if name is not None),
+    )
 
 
 def jobs_of(jobs: int | None) -> int:

@@ -1,0 +1,246 @@
+"""Sums and counts by key, exact: one row of arrays for each key, however many pairs it has.
+
+A batch becomes a `GroupBlock`, in the worker; a `Ledger` adds blocks up. Both add exactly, so the order of blocks does
+not matter, and a key's totals are what its pairs alone would give.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.errors import UsageError
+from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code
+from mrl_cli.model import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+MOST_KEYS = 1_000_000  # about 400 bytes each, and as much again while they are told
+
+# What became of a pair, as a small number: where d = y*(x1 - x2) stands, plus ACTIVE where its loss is above 0.
+WRONG, TIE, INSIDE, BEYOND, ACTIVE = 0, 1, 2, 3, 4
+STATES = 8
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The pairs of a batch that were used, of shape (n,): their losses, what became of them, their weights."""
+
+    losses: NDArray[np.float64]
+    states: NDArray[np.uint8]
+    weights: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBlock:
+    """What a batch adds to each of its keys: `counts` has shape (keys, STATES), `lowest` and `highest` (keys,)."""
+
+    keys: list[Key]
+    counts: NDArray[np.int64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    sums: dict[str, SumsByCode]
+
+
+def states_of(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return what became of n pairs: `masks`, of shape (4, n), tell which are wrong, correct, inside the margin,
+    active; those inside are among the correct ones.
+    """
+    wrong, correct, inside, active = masks.view(np.uint8)
+    states: NDArray[np.uint8] = np.uint8(TIE) + 2 * correct - inside - wrong + np.uint8(ACTIVE) * active
+    return states
+
+
+def group_block(columns: Sequence[pa.Array], pairs: Pairs, *, with_squares: bool = False) -> GroupBlock:
+    """Return what pairs add to their keys; each of `columns` holds one part of the key of every pair, in row order.
+
+    The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l).
+    """
+    codes, keys = _coded(columns)
+    size = len(keys)
+    counts = np.bincount(codes * STATES + pairs.states, minlength=size * STATES).reshape(size, STATES)
+    lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
+    with np.errstate(invalid="ignore"):
+        np.minimum.at(lowest, codes, pairs.losses)
+        np.maximum.at(highest, codes, pairs.losses)
+    weights = pairs.weights
+    if weights is None:
+        sums = {"loss": sums_by_code(pairs.losses, codes, size)}
+    else:
+        is_correct = (pairs.states & ~np.uint8(ACTIVE)) >= INSIDE
+        sums = {
+            "loss": sums_of_products_by_code(weights, pairs.losses, codes, size),
+            "weight": sums_by_code(weights, codes, size),
+            "correct_weight": sums_by_code(np.where(is_correct, weights, 0.0), codes, size),
+        }
+    if with_squares:
+        sums["square"] = sums_of_products_by_code(pairs.losses, pairs.losses, codes, size)
+    return GroupBlock(keys, counts, lowest, highest, sums)
+
+
+def _coded(columns: Sequence[pa.Array]) -> tuple[NDArray[np.int64], list[Key]]:
+    """Return for every pair the place of its key in the list of those there are."""
+    codes, texts = _codes_of(columns[0])
+    keys: list[Key] = [(text,) for text in texts]
+    for column in columns[1:]:
+        more, texts = _codes_of(column)
+        codes, places = _compact(codes * len(texts) + more, len(keys) * len(texts))
+        keys = [(*keys[place // len(texts)], texts[place % len(texts)]) for place in places]
+    return codes, keys
+
+
+def _codes_of(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+    import pyarrow as pa
+
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    codes, places = _compact(np.from_dlpack(coded.indices).astype(np.int64), len(coded.dictionary))
+    texts: list[str] = coded.dictionary.take(pa.array(places)).to_pylist()
+    first: dict[str, int] = {}
+    for text in texts:
+        first.setdefault(text, len(first))
+    if len(first) < len(texts):  # a dictionary may hold one text twice
+        codes = np.array([first[text] for text in texts], np.int64)[codes]
+    return codes, list(first)
+
+
+def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], list[int]]:
+    """Return codes without gaps, and the code that each of them was; a code is below `size`."""
+    if size > 8 * codes.size:
+        places, compact = np.unique(codes, return_inverse=True)
+        return compact.astype(np.int64), places.tolist()
+    is_there = np.bincount(codes, minlength=size) > 0
+    if is_there.all():
+        return codes, list(range(size))
+    return (np.cumsum(is_there) - 1)[codes], np.flatnonzero(is_there).tolist()
+
+
+class _Sums:
+    """An exact sum for each key, as a sum of a few doubles.
+
+    A double is added to the first of them, what that rounds away to the second, and so on (Knuth's two-sum): each
+    rounding error is at most 2**-53 of what was rounded, so a few dozen doubles hold any sum, and three most.
+    """
+
+    def __init__(self) -> None:
+        self._terms: list[NDArray[np.float64]] = []
+        self._others: dict[int, ExactSum] = {}
+
+    def add(self, places: NDArray[np.int64], block: SumsByCode, capacity: int) -> None:
+        """Add the sums of a block to the keys at `places`, which are all different."""
+        for part in block.parts:
+            self._add(places, part, capacity)
+        for code, other in block.others.items():
+            place = int(places[code])
+            self._others[place] = self._others.get(place, ExactSum()) + other
+
+    def _add(self, places: NDArray[np.int64], rest: NDArray[np.float64], capacity: int) -> None:
+        for index, terms in enumerate(self._terms):
+            held = _grown(terms, capacity, 0.0)
+            self._terms[index] = held
+            before = held[places]
+            after = before + rest
+            share = after - before
+            rest = (before - (after - share)) + (rest - share)
+            held[places] = after
+            if not rest.any():
+                return
+        if rest.any():
+            self._terms.append(np.zeros(capacity))
+            self._terms[-1][places] = rest
+
+    def at(self, place: int) -> ExactSum:
+        """Return the sum of one key."""
+        found = ExactSum.of_few(float(terms[place]) for terms in self._terms if place < terms.size)
+        return found + self._others[place] if place in self._others else found
+
+
+def _grown(array: NDArray[Any], capacity: int, fill: float) -> NDArray[Any]:
+    if len(array) >= capacity:
+        return array
+    grown = np.full((capacity, *array.shape[1:]), fill, array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+class Ledger:
+    """Adds blocks up, key by key."""
+
+    def __init__(self) -> None:
+        self._places: dict[Key, int] = {}
+        self._counts = np.zeros((0, STATES), np.int64)
+        self._lowest, self._highest = np.empty(0), np.empty(0)
+        self._sums: dict[str, _Sums] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, block: GroupBlock) -> None:
+        """Add a block. Raises UsageError when there are more keys than a ledger holds."""
+        known = self._places
+        places = np.array([known.setdefault(key, len(known)) for key in block.keys], np.int64)
+        if len(known) > MOST_KEYS:
+            msg = f"more than {MOST_KEYS:,} groups"
+            raise UsageError(msg, hint="group by a column with fewer values")
+        self._reserve()
+        self._counts[places] += block.counts
+        self._lowest[places] = np.minimum(self._lowest[places], block.lowest)
+        self._highest[places] = np.maximum(self._highest[places], block.highest)
+        for name, sums in block.sums.items():
+            self._sums.setdefault(name, _Sums()).add(places, sums, len(self._counts))
+
+    def _reserve(self) -> None:
+        if len(self._places) <= len(self._counts):
+            return
+        capacity = 2 * len(self._places)
+        self._counts = _grown(self._counts, capacity, 0)
+        self._lowest, self._highest = (
+            _grown(self._lowest, capacity, math.inf),
+            _grown(self._highest, capacity, -math.inf),
+        )
+
+    def totals(self) -> Iterator[tuple[Key, Totals]]:
+        """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
+        for key in sorted_keys(self._places):
+            yield key, self._totals_at(self._places[key])
+
+    def _totals_at(self, place: int) -> Totals:
+        counts: list[int] = self._counts[place].tolist()
+        by_side = [counts[side] + counts[side + ACTIVE] for side in (WRONG, TIE, INSIDE, BEYOND)]
+        sums = {name: sums.at(place) for name, sums in self._sums.items()}
+        return Totals(
+            loss_sum=sums["loss"],
+            weight_sum=sums.get("weight"),
+            correct_weight_sum=sums.get("correct_weight"),
+            square_sum=sums.get("square"),
+            pairs=sum(counts),
+            min=float(self._lowest[place]),
+            max=float(self._highest[place]),
+            wrong=by_side[WRONG],
+            ties=by_side[TIE],
+            inside_margin=by_side[INSIDE],
+            correct=by_side[INSIDE] + by_side[BEYOND],
+            active=sum(counts[ACTIVE:]),
+        )
+
+
+def sorted_keys(keys: Iterable[Key]) -> list[Key]:
+    """Return keys in an order that does not depend on the order of rows: integers by value, before other text.
+
+    >>> sorted_keys([("b",), ("10",), ("9",)])
+    [('9',), ('10',), ('b',)]
+    """
+    return sorted(keys, key=lambda key: [_rank(text) for text in key])
+
+
+def _rank(text: str) -> tuple[int, int, str]:
+    is_integer = text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 4000
+    return (0, int(text), text) if is_integer else (1, 0, text)

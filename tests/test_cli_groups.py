@@ -1,0 +1,129 @@
+"""Groups, weights and margins of pairs on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Mrl = Callable[..., Ran]
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in a folder with a few files of pairs."""
+    monkeypatch.chdir(tmp_path)
+    # The two queries of the documentation of TF-Ranking's PairwiseHingeLoss: scores .6 .8 and .5 .8 .4, one relevant.
+    (tmp_path / "queries.csv").write_text("query,x1,x2,y,w,m\n1,0.6,0.8,1,1,0\n2,0.8,0.5,1,1,1\n2,0.8,0.4,1,1,2\n")
+    return lambda *args: run_inside(args, capfd)
+
+
+def told(ran: Ran) -> dict[str, Any]:
+    return ran.result
+
+
+def test_published_example_of_two_queries(mrl: Mrl) -> None:
+    found = told(mrl("compute", "queries.csv", "--margin", "1", "--group-by", "query", "-f", "json"))
+    # Losses 1.2; 0.7 and 0.6. Over pairs (RAX): 2.5 / 3. Over the means of queries: (1.2 + 0.65) / 2.
+    assert found["mean"] == pytest.approx(2.5 / 3, rel=1e-15)
+    assert found["macro_mean"] == pytest.approx(0.925, rel=1e-15)
+    assert [(group["group"], group["pairs"]) for group in found["groups"]] == [("1", 1), ("2", 2)]
+    assert found["group_by"] == "query"
+    assert (found["accuracy"], found["macro_accuracy"]) == (2 / 3, 0.5)
+
+
+def test_groups_have_the_figures_of_the_whole(mrl: Mrl) -> None:
+    found = told(mrl("compute", "queries.csv", "--group-by", "query", "--weight", "w", "-f", "json"))
+    alone = told(mrl("compute", "queries.csv", "--weight", "w", "-f", "json"))
+    figures = set(found["groups"][0]) - {"group"}
+    assert figures <= set(alone)
+    assert {"value", "pairs", "sum", "mean", "accuracy", "accuracy_weighted", "weight", "inside_margin"} <= figures
+
+
+@pytest.mark.parametrize("output_format", ["csv", "tsv"])
+def test_rows_are_the_groups_and_the_total(output_format: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "queries.csv", "--group-by", "query", "-f", output_format)
+    delimiter = {"csv": ",", "tsv": "\t"}[output_format]
+    names, *rows = [line.split(delimiter) for line in ran.out.splitlines()]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    assert [(record["group"], record["pairs"], record["rejected"]) for record in records] == [
+        ("1", "1", ""),
+        ("2", "2", ""),
+        ("total", "3", "0"),
+    ]
+
+
+def test_lines_are_the_groups_and_the_whole(mrl: Mrl) -> None:
+    lines = [json.loads(line) for line in mrl("compute", "queries.csv", "--by-file", "-f", "jsonl").out.splitlines()]
+    assert [line.get("group") for line in lines] == ["queries.csv", None]
+    assert lines[-1]["schema"] == "mrl.compute/1"
+
+
+@pytest.mark.parametrize("output_format", ["table", "markdown"])
+def test_person_sees_the_groups_made_harmless(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text('x1,x2,y,g\n1,2,1,"[red]a|\x1b[31m"\n1,2,1,\n')
+    ran = mrl("compute", "odd.csv", "--group-by", "g", "-f", output_format)
+    assert ran.code == 0
+    assert "[red]a" in ran.out
+    assert "\\x1b[31m" in ran.out
+    assert '""' in ran.out
+
+
+def test_folders_are_groups(mrl: Mrl, tmp_path: Path) -> None:
+    for model, y in (("a", 1), ("b", -1)):
+        folder = tmp_path / "runs" / f"model={model}"
+        folder.mkdir(parents=True)
+        (folder / "pairs.csv").write_text(f"x1,x2,y\n1,2,{y}\n")
+    found = told(mrl("compute", "runs", "--group-by", "model", "-f", "json"))
+    assert [(group["group"], group["sum"]) for group in found["groups"]] == [("a", 1.0), ("b", 0.0)]
+    rows = mrl("compute", "runs", "--reduction", "none", "--keep-columns", "-f", "csv").out
+    assert rows == "x1,x2,y,model,loss\n1,2,1,a,1\n1,2,-1,b,0\n"
+
+
+def test_margin_column_is_echoed(mrl: Mrl) -> None:
+    found = told(mrl("compute", "queries.csv", "--margin-column", "m", "-f", "json"))
+    # 0 - (-0.2), 1 - 0.3, 2 - 0.4, each difference rounded as doubles are.
+    assert found["sum"] == pytest.approx(0.2 + 0.7 + 1.6, rel=1e-15)
+    assert found["margin_column"] == "m"
+    assert "margin" not in found
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--margin", "0", "--margin-column", "m"], "--margin and --margin-column exclude each other"),
+        (["--group-by", "query", "--by-file"], "--group-by and --by-file exclude each other"),
+        (["--group-by", "queri"], "did you mean --group-by query?"),
+        (["--weight", "w", "--reduction", "none"], "--weight goes with --reduction mean or sum"),
+        (["--by-file", "--reduction", "none"], "--by-file goes with --reduction mean or sum"),
+        (["--loss", "ipo", "--margin-column", "m"], "the loss ipo has no margin"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(args: list[str], said: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "queries.csv", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("x1,x2,y,w,m\n1,2,1,-1,0\n1,2,1,nan,0\n1,2,1,1,inf\n1,2,1,1,\n")
+    ran = mrl("compute", "bad.csv", "--weight", "w", "--margin-column", "m")
+    assert ran.code == 3
+    for said in ("weight below 0", "line 2: w is -1", "line 3: w is 'nan'", "line 4: m is 'inf'", "line 5: m is empty"):
+        assert said in ran.err
+    ran = mrl("compute", "bad.csv", "--weight", "w", "--on-error", "skip", "-f", "json")
+    assert (told(ran)["pairs"], told(ran)["rejected"]) == (2, 2)
+
+
+def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "zero.csv").write_text("x1,x2,y,w\n1,2,1,0\n")
+    ran = mrl("compute", "zero.csv", "--weight", "w")
+    assert ran.code == 3
+    assert "no pairs in zero.csv: 1 rows, all left out" in ran.err
