@@ -10,10 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mrl_cli.api import MarginRankingLoss, margin_ranking_loss, margin_ranking_loss_grad
+    from mrl_cli.api import (
+        MarginRankingLoss,
+        margin_ranking_loss,
+        margin_ranking_loss_grad,
+        pairwise_loss,
+        pairwise_loss_grad,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["MarginRankingLoss", "__version__", "margin_ranking_loss", "margin_ranking_loss_grad"]
+__all__ = [
+    "MarginRankingLoss",
+    "__version__",
+    "margin_ranking_loss",
+    "margin_ranking_loss_grad",
+    "pairwise_loss",
+    "pairwise_loss_grad",
+]
 
 
 def __getattr__(name: str) -> Any:

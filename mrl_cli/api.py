@@ -1,4 +1,4 @@
-"""The Python interface: PyTorch's margin ranking loss on arrays, lists and Series, with exact sums."""
+"""The Python interface: pairwise losses and their gradients on arrays, lists and Series, with exact sums."""
 
 from __future__ import annotations
 
@@ -9,29 +9,109 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from mrl_cli.exact import ExactSum
-from mrl_cli.losses.hinges import margin_ranking_gradient, margin_ranking_kernel
+from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import Reduction
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+def pairwise_loss(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = "margin_ranking",
+    margin: ArrayLike = 0.0,
+    weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    **parameters: float,
+) -> float | NDArray[Any]:
+    """Return a registered loss of pairs, reduced.
+
+    `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y`
+    is 1 where x1 should rank above x2 and -1 where below; any other real number is taken as it is (for margin_mse it is
+    the difference that x1 - x2 should have). `loss` is a name that `mrl losses` lists, `parameters` are those of that
+    loss, each within its bounds. `margin` is a real number, or one for each pair; a loss without a margin has margin 0.
+    `weight` holds a finite number of at least 0 for each pair; a pair of weight 0 is left out.
+
+    Arithmetic is float32 when both scores are float32 or float16, whatever integers the labels are, else float64;
+    integers are converted before they are subtracted, so they cannot wrap. A float64 label widens as in PyTorch;
+    margins and weights do not.
+
+    reduction "sum" returns the sum of weight times loss and "mean" (default) that sum over the sum of the weights,
+    which are 1 unless given: a float, from exact sums rounded once (under float32 to float32). "none" returns the
+    per-pair losses, without their weights, in the inputs' shape. Over nothing the sum is 0.0 and the mean NaN.
+
+    Raises ValueError when shapes differ, for an unknown loss, parameter or reduction and for a value out of bounds;
+    TypeError for what is not a real number.
+
+    >>> pairwise_loss([1.0, 3.0], [2.0, 1.0], [1, 1], loss="squared_hinge", margin=[1.0, 2.5], weight=[1, 2])
+    1.5
+    >>> pairwise_loss([0.0], [0.0], [1], loss="soft_zero_one", temperature=0.1, reduction="none")
+    array([0.5])
+    """
+    _check_reduction(reduction)
+    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters)
+    with np.errstate(all="ignore"):
+        losses = np.asarray(pairs.call(LOSSES[loss].kernel))
+    if reduction == "none":
+        return losses
+    if pairs.weight is None:
+        total = float(ExactSum.of(losses))
+        mean = total / losses.size if losses.size else float("nan")
+    else:
+        counts = pairs.weight > 0
+        weighted = ExactSum.of_products(pairs.weight[counts], losses[counts])
+        total, mean = float(weighted), weighted / ExactSum.of(pairs.weight)
+    with np.errstate(all="ignore"):
+        return float(losses.dtype.type(total if reduction == "sum" else mean))
+
+
+def pairwise_loss_grad(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = "margin_ranking",
+    margin: ArrayLike = 0.0,
+    weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    **parameters: float,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the gradients of `pairwise_loss` for x1 and for x2, each in the inputs' shape and float dtype.
+
+    Under "sum" a pair's gradient is multiplied by its weight, under "mean" also divided by the sum of the weights;
+    under "none" it is each loss's own. At the kink of margin_ranking it passes, as in PyTorch.
+
+    Arguments and errors are those of `pairwise_loss`.
+
+    >>> pairwise_loss_grad([0.0, 3.0], [1.0, 1.0], [1, 1], loss="margin_mse", reduction="sum")
+    (array([-4.,  2.]), array([ 4., -2.]))
+    """
+    _check_reduction(reduction)
+    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters)
+    with np.errstate(all="ignore"):
+        gradient = np.asarray(pairs.call(LOSSES[loss].gradient))
+        if reduction != "none" and pairs.weight is not None:
+            divisor = float(ExactSum.of(pairs.weight)) if reduction == "mean" else 1.0
+            share = (pairs.weight / divisor).astype(gradient.dtype)
+            # A pair of weight 0 is left out, however infinite its gradient.
+            gradient = np.where(pairs.weight > 0, gradient * share, gradient.dtype.type(0))
+        elif reduction == "mean":
+            # PyTorch's backward pass too scales by 1/n, divided in the dtype of the losses.
+            gradient = gradient * (gradient.dtype.type(1) / gradient.dtype.type(max(gradient.size, 1)))
+        gradient = gradient.astype(pairs.score_dtype, copy=False)
+    return gradient, -gradient
+
+
 def margin_ranking_loss(
-    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: float = 0.0, reduction: Reduction = "mean"
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: Reduction = "mean"
 ) -> float | NDArray[Any]:
     """Return PyTorch's margin ranking loss, max(0, -y*(x1 - x2) + margin), reduced.
 
-    `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y`
-    is 1 where x1 should rank above x2 and -1 where below; like PyTorch, any other real number is taken as it is.
-    `margin` is any real number. Arithmetic is float32 when
-    both scores are float32 or float16, whatever integers the labels are, else float64; integers are converted before
-    they are subtracted, so they cannot wrap.
-
-    reduction "mean" (default) and "sum" return a float: the exact sum of the per-pair losses, rounded once (under
-    float32 to float32). "none" returns the per-pair losses, equal bit for bit to PyTorch's, in the inputs' shape.
-    Over nothing the sum is 0.0 and the mean NaN.
-
-    Raises ValueError when shapes differ or the reduction is unknown, TypeError for what is not a real number.
+    Arguments, arithmetic and errors are those of `pairwise_loss`. The per-pair losses under "none" equal PyTorch's bit
+    for bit; "mean" (default) and "sum" are exact sums of them, rounded once.
 
     Source: PyTorch 2.13, torch.nn.functional.margin_ranking_loss.
 
@@ -40,41 +120,23 @@ def margin_ranking_loss(
     >>> margin_ranking_loss([0.5, 1.0], [0.25, 2.0], [1, 1], margin=0.5, reduction="none")
     array([0.25, 1.5 ])
     """
-    _check_reduction(reduction)
-    difference, labels, _ = _difference(x1, x2, y)
-    with np.errstate(all="ignore"):
-        losses = np.asarray(margin_ranking_kernel(difference, labels, margin=_checked_margin(margin)))
-    if reduction == "none":
-        return losses
-    total = float(ExactSum.of(losses))
-    if reduction == "mean":
-        total = total / losses.size if losses.size else float("nan")
-    with np.errstate(all="ignore"):
-        return float(losses.dtype.type(total))
+    return pairwise_loss(x1, x2, y, margin=margin, reduction=reduction)
 
 
 def margin_ranking_loss_grad(
-    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: float = 0.0, reduction: Reduction = "mean"
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: Reduction = "mean"
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of `margin_ranking_loss` for x1 and for x2, each in the inputs' shape and float dtype.
 
     A pair with -y*(x1 - x2) + margin >= 0 has the gradient -y for x1 and y for x2, others 0: at the kink it passes,
     as in PyTorch. Under "mean" it is divided by the number of pairs; under "none" it is each loss's own gradient.
 
-    Arguments and errors are those of `margin_ranking_loss`.
+    Arguments and errors are those of `pairwise_loss`.
 
     >>> margin_ranking_loss_grad([0.0, 3.0], [1.0, 1.0], [1, 1], margin=1.0, reduction="sum")
     (array([-1., -0.]), array([1., 0.]))
     """
-    _check_reduction(reduction)
-    difference, labels, score_dtype = _difference(x1, x2, y)
-    with np.errstate(all="ignore"):
-        gradient = np.asarray(margin_ranking_gradient(difference, labels, margin=_checked_margin(margin)))
-        if reduction == "mean":
-            # PyTorch's backward pass too scales by 1/n, divided in the dtype of the losses.
-            gradient = gradient * (gradient.dtype.type(1) / gradient.dtype.type(max(gradient.size, 1)))
-        gradient = gradient.astype(score_dtype, copy=False)
-    return gradient, -gradient
+    return pairwise_loss_grad(x1, x2, y, margin=margin, reduction=reduction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +151,7 @@ class MarginRankingLoss:
     reduction: Reduction = "mean"
 
     def __post_init__(self) -> None:
-        _checked_margin(self.margin)
+        _check_real("margin", self.margin)
         _check_reduction(self.reduction)
 
     def __call__(self, x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> float | NDArray[Any]:
@@ -101,23 +163,91 @@ class MarginRankingLoss:
         return margin_ranking_loss_grad(x1, x2, y, margin=self.margin, reduction=self.reduction)
 
 
-def _difference(x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], np.dtype[Any]]:
-    """Return x1 - x2 and y in the float dtype of the arithmetic, and the scores' float dtype, after checking all."""
-    arrays = {name: _real_array(name, given) for name, given in (("x1", x1), ("x2", x2), ("y", y))}
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len(set(shapes.values())) > 1:
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        msg = f"x1, x2 and y must have one shape, nothing is broadcast: {found}"
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Pairs ready for a kernel: all in the float dtype of the arithmetic but the weights, which are float64."""
+
+    difference: NDArray[Any]
+    y: NDArray[Any]
+    margin: float | NDArray[Any]
+    weight: NDArray[np.float64] | None
+    parameters: dict[str, float]
+    score_dtype: np.dtype[Any]
+
+    def call(self, function: Any) -> Any:
+        """Call a kernel or a gradient."""
+        return function(self.difference, self.y, margin=self.margin, **self.parameters)
+
+
+def _pairs(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    loss: str,
+    margin: ArrayLike,
+    weight: ArrayLike | None,
+    parameters: dict[str, float],
+) -> _Pairs:
+    """Check everything that a caller can get wrong."""
+    if loss not in LOSSES:
+        msg = f"loss must be one of {', '.join(LOSSES)}, not {loss!r}"
         raise ValueError(msg)
+    for name, value in parameters.items():
+        _check_real(name, value)
+    given: dict[str, ArrayLike] = {"x1": x1, "x2": x2, "y": y}
+    is_one_margin = isinstance(margin, bool | str | Real) or margin is None
+    if is_one_margin:
+        _check_real("margin", margin)
+    else:
+        given["margin"] = margin
+    if weight is not None:
+        given["weight"] = weight
+    arrays = _arrays_of_one_shape(given)
+    difference, labels, score_dtype = _difference(arrays, widens=hasattr(y, "dtype"))
+    margins = _margins(margin, arrays, difference.dtype)
+    if not LOSSES[loss].has_margin and np.any(margins != 0):
+        msg = f"the loss {loss} has no margin"
+        raise ValueError(msg)
+    return _Pairs(difference, labels, margins, _weights(arrays), completed(loss, parameters), score_dtype)
+
+
+def _arrays_of_one_shape(given: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    arrays = {name: _real_array(name, values) for name, values in given.items()}
+    if len({array.shape for array in arrays.values()}) > 1:
+        *names, last = arrays
+        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        msg = f"{', '.join(names)} and {last} must have one shape, nothing is broadcast: {found}"
+        raise ValueError(msg)
+    return arrays
+
+
+def _difference(arrays: dict[str, NDArray[Any]], *, widens: bool) -> tuple[NDArray[Any], NDArray[Any], np.dtype[Any]]:
+    """Return x1 - x2 and y in the float dtype of the arithmetic, and the scores' float dtype."""
     scores = np.result_type(arrays["x1"], arrays["x2"])
     score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
     with np.errstate(all="ignore"):
         first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
         difference = np.asarray(first - second)
     # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
-    is_widened = hasattr(y, "dtype") and arrays["y"].dtype == np.float64
+    is_widened = widens and arrays["y"].dtype == np.float64
     dtype = np.dtype(np.float64) if is_widened else score_dtype
     return difference.astype(dtype, copy=False), arrays["y"].astype(dtype, copy=False), score_dtype
+
+
+def _margins(margin: Any, arrays: dict[str, NDArray[Any]], dtype: np.dtype[Any]) -> Any:
+    """Return the one margin, a float, or that of each pair; -0.0 becomes 0.0, for a loss is never the negative zero."""
+    return (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0
+
+
+def _weights(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64] | None:
+    if "weight" not in arrays:
+        return None
+    weight = arrays["weight"].astype(np.float64)
+    fits = np.isfinite(weight) & (weight >= 0)
+    if not fits.all():
+        msg = f"weight must be finite and at least 0; there is {weight[~fits].flat[0]}"
+        raise ValueError(msg)
+    return weight
 
 
 def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
@@ -133,11 +263,10 @@ def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _checked_margin(margin: float) -> float:
-    if isinstance(margin, bool | str) or not isinstance(margin, Real):
-        msg = f"margin must be a real number, not {margin!r}"
+def _check_real(name: str, value: object) -> None:
+    if isinstance(value, bool | str) or not isinstance(value, Real):
+        msg = f"{name} must be a real number, not {value!r}"
         raise TypeError(msg)
-    return float(margin) + 0.0  # -0.0 + 0.0 is 0.0: a loss is never the negative zero
 
 
 def _check_reduction(reduction: str) -> None:
