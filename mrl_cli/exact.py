@@ -259,9 +259,11 @@ def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: 
     >>> [part.tolist() for part in found.parts]
     [[1e+16, 0.0], [1.0, 0.5]]
     """
-    ordinary = np.abs(values) < HUGE  # NaN is not
-    if ordinary.all():
+    if values.size == 0:
+        return SumsByCode([], {})
+    if values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
         return SumsByCode(_parts_by_code(values, codes, size), {})
+    ordinary = np.abs(values) < HUGE
     parts = _parts_by_code(np.where(ordinary, values, 0.0), codes, size)
     strange, strange_codes = values[~ordinary], codes[~ordinary]
     return SumsByCode(
@@ -291,11 +293,14 @@ def _parts_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size
     size_bits = (values.size + 1).bit_length()
     sigma_exponent = math.frexp(largest)[1] + size_bits
     parts: list[NDArray[np.float64]] = []
+    quotient, rest = np.empty_like(values), np.empty_like(values)
     while True:
         sigma = math.ldexp(1.0, sigma_exponent)
-        quotient = (values + sigma) - sigma
+        np.add(values, sigma, out=quotient)
+        np.subtract(quotient, sigma, out=quotient)
         parts.append(np.bincount(codes, weights=quotient, minlength=size).astype(np.float64, copy=False))
-        values = values - quotient
-        if not values.any():
+        np.subtract(values, quotient, out=rest)
+        if not rest.any():
             return parts
+        values = rest
         sigma_exponent += size_bits - 53
