@@ -39,6 +39,7 @@ HUGE = 2.0**900  # blocks that need a sigma beyond the doubles add what is large
 HUGE_SCALE_EXPONENT = 256
 # Factors between these magnitudes have a product and a rounding error that are exact doubles, and neither overflows.
 SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
+PRODUCT_VALUES = 4096  # what products of this many go through stays in the innermost caches
 _SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 
 
@@ -127,6 +128,7 @@ class ExactAccumulator:
         self.total = ExactSum()
         self._quotient = np.empty(BLOCK_VALUES)
         self._rest = np.empty(BLOCK_VALUES)
+        self._products: NDArray[np.float64] | None = None
 
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
@@ -153,7 +155,9 @@ class ExactAccumulator:
                 self.total += sum_of_any_products(first[~ordinary], second[~ordinary])
                 first, second = first[ordinary], second[ordinary]
             if first.size:
-                for part in products(first, second):
+                if self._products is None:
+                    self._products = np.empty((2, BLOCK_VALUES))
+                for part in products(first, second, out=self._products):
                     self.add(part, lowest=float(part.min()), highest=float(part.max()))
 
 
@@ -164,29 +168,45 @@ def are_ordinary_factors(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ordinary
 
 
-def products(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def products(
+    left: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the rounded products and their rounding errors: together they are the products, exactly.
 
-    Every factor is 0 or of a magnitude from SMALL_FACTOR to LARGE_FACTOR.
+    Every factor is 0 or of a magnitude from SMALL_FACTOR to LARGE_FACTOR. The result goes to `out`, of shape
+    (2, at least as many), when that is given.
 
     >>> products(np.array([1 + 2.0**-52]), np.array([1 + 2.0**-52]))[1] == 2.0**-104
     array([ True])
     """
-    rounded = left * right
-    left_high, right_high = _high_half(left), _high_half(right)
-    left_low, right_low = left - left_high, right - right_high
-    error = left_high * right_high
-    error -= rounded
-    error += left_high * right_low
-    error += left_low * right_high
-    error += left_low * right_low
+    rounded, error = out[:, : left.size] if out is not None else np.empty((2, left.size))
+    scratch = np.empty((5, min(left.size, PRODUCT_VALUES)))
+    for start in range(0, left.size, PRODUCT_VALUES):
+        part = slice(start, start + PRODUCT_VALUES)
+        _products_of_few(left[part], right[part], rounded[part], error[part], scratch)
     return rounded, error
 
 
-def _high_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    scaled = values * _SPLITTER
-    high: NDArray[np.float64] = scaled - (scaled - values)
-    return high
+def _products_of_few(
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    rounded: NDArray[np.float64],
+    error: NDArray[np.float64],
+    scratch: NDArray[np.float64],
+) -> None:
+    left_high, left_low, right_high, right_low, term = scratch[:, : left.size]
+    np.multiply(left, right, out=rounded)
+    for values, high, low in ((left, left_high, left_low), (right, right_high, right_low)):
+        # Dekker's cut: high = s - (s - v), where s is the scaled value.
+        np.multiply(values, _SPLITTER, out=term)
+        np.subtract(term, values, out=low)
+        np.subtract(term, low, out=high)
+        np.subtract(values, high, out=low)
+    np.multiply(left_high, right_high, out=error)
+    np.subtract(error, rounded, out=error)
+    for first, second in ((left_high, right_low), (left_low, right_high), (left_low, right_low)):
+        np.multiply(first, second, out=term)
+        np.add(error, term, out=error)
 
 
 def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:
