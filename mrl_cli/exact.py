@@ -68,6 +68,14 @@ class ExactSum:
             self.nans + other.nans,
         )
 
+    def __sub__(self, other: ExactSum) -> ExactSum:
+        return ExactSum(
+            self.units - other.units,
+            self.positive_infinities + other.negative_infinities,
+            self.negative_infinities + other.positive_infinities,
+            self.nans + other.nans,
+        )
+
     def __float__(self) -> float:
         """Return the sum, rounded once to the nearest double (ties to even): what `math.fsum` returns.
 

@@ -31,6 +31,11 @@ MAY_IMPORT = {
     "checks": {"errors", "model", "wording"},
     "groups": {"errors", "model", "exact"},
     "measure": {"errors", "model", "losses", "exact", "groups", "checks"},
+    "intervals": {"errors", "model", "exact"},
+    "bootstrap": {"errors", "model"},
+    "comparison": {"errors", "model", "exact", "measure", "intervals", "bootstrap"},
+    "joining": {"errors", "model", "wording"},
+    "notes": {"errors", "model"},
     "readers": {"errors", "model", "checks", "wording"},
     "engines": {"errors", "model", "measure", "readers"},
     "reporting": {"errors", "model", "losses", "exact", "groups"},
@@ -45,20 +50,23 @@ MAY_IMPORT = {
         "",
         "errors",
         "model",
+        "bootstrap",
         "checks",
         "groups",
+        "comparison",
         "losses",
         "measure",
         "readers",
         "engines",
         "reporting",
+        "joining",
         "renderers",
         "writers",
         "wording",
     },
 }
 SPEAKERS = {"cli", "commands", "__main__"}
-ONLY_IN = {"click": {"cli", "commands"}, "rich": {"renderers"}, "pandas": {"api"}, "dask": {"engines"}}
+ONLY_IN = {"click": {"cli", "commands"}, "rich": {"renderers"}, "pandas": {"api", "joining"}, "dask": {"engines"}}
 
 
 def broken_rules(module: str, text: str) -> list[str]:

@@ -1,0 +1,114 @@
+"""The paired bootstrap, seeded, in constant memory: what the difference of two models would be on other such pairs.
+
+Pairs (or clusters) are drawn with replacement, as many as there are, and the mean difference is taken of each draw; the
+interval holds the middle share of those means (Efron's percentile interval). Drawing each of n pairs anew for every
+sample would take time and memory that grow with n, so beyond `GROUPS` pairs (or clusters) each is put into one of that
+many groups, by lot, and groups are drawn. Up to `GROUPS` it is the plain bootstrap. Beyond, sums over random groups
+have the same expected cumulants, so the interval is the same but for a standard error that is off by about sqrt(1 / (2
+GROUPS)) = 0.6 %: less than what 1000 samples, themselves random, leave open (2 %). By lot and not in turn: in a sorted
+file the groups would come out alike, and the interval much too narrow (test_sorted_pairs_are_drawn_as_any_others).
+
+A Poisson weight for each pair and sample, the usual way to stream, would draw 10**10 numbers for 10 million pairs and
+1000 samples, where this draws 26 million. Numbers depend on the seed and, beyond `GROUPS`, on the order of the pairs;
+not on shards, engines or workers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+GROUPS = 16384
+DRAWN_AT_ONCE = 1 << 20  # numbers: enough to be quick, and 8 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The low and high end of a bootstrap interval; NaN where there is nothing to draw."""
+
+    low: float
+    high: float
+
+
+class Groups:
+    """Differences of pairs or clusters: each a group of its own up to `GROUPS`, in random groups beyond.
+
+    A group is a column of `sums`: the number of pairs in it, and for each of `kinds` of difference its sum.
+    """
+
+    def __init__(self, kinds: int, seed: int) -> None:
+        self._lots = np.random.PCG64(np.random.SeedSequence((seed, 1)))  # not the numbers that samples are drawn by
+        self._held = np.zeros((1 + kinds, GROUPS))
+        self._holds = 0
+        self._sums: NDArray[np.float64] | None = None
+
+    def add(
+        self,
+        *differences: NDArray[np.float64] | NDArray[np.integer],
+        counts: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Add pairs: one array of shape (n,) for each kind of difference.
+
+        For clusters `counts`, shape (n,), says of how many pairs each is, and the differences are sums over them.
+        """
+        pairs = np.ones(differences[0].size, np.int64) if counts is None else counts
+        if self._sums is None and self._holds + pairs.size > GROUPS:
+            self._sums = np.zeros_like(self._held)
+            self._allot(self._held[:, : self._holds])
+        if self._sums is not None:
+            self._allot((pairs, *differences))
+            return
+        place = slice(self._holds, self._holds + pairs.size)
+        for held, values in zip(self._held, (pairs, *differences), strict=True):
+            held[place] = values
+        self._holds += pairs.size
+
+    def _allot(self, rows: Iterable[NDArray[Any]]) -> None:
+        """Add columns to groups by lot. One at a time, in order: so it does not matter how the pairs were split."""
+        if self._sums is None:
+            return
+        lots: NDArray[np.intp] | None = None
+        for sums, values in zip(self._sums, rows, strict=True):
+            if lots is None:
+                lots = (self._lots.random_raw(values.size) % GROUPS).astype(np.intp)
+            np.add.at(sums, lots, values)
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """The groups that hold anything, shape (1 + kinds, groups): counts, then sums; sorted."""
+        found = self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0]
+        return found[:, np.lexsort(found)]
+
+
+def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, confidence: float) -> list[Bounds]:
+    """Return for each kind of difference the bounds between which the middle `confidence` of `samples` means lie.
+
+    `sums` has shape (1 + kinds, groups): the pairs in each group, then for each kind the sum of its differences. Each
+    sample draws as many groups as there are, with replacement; its mean is the ratio of sum and pairs. A difference
+    that is the same for every pair gives two equal bounds: a bootstrap cannot show what it has not seen.
+
+    >>> bootstrap_bounds(np.array([[1.0, 1.0], [0.5, 0.5]]), samples=100, seed=0, confidence=0.95)
+    [Bounds(low=0.5, high=0.5)]
+    """
+    kinds, groups = sums.shape[0] - 1, sums.shape[1]
+    if not groups or not np.isfinite(sums).all():
+        return [Bounds(math.nan, math.nan)] * kinds
+    generator = np.random.default_rng(seed)
+    at_once = max(1, DRAWN_AT_ONCE // groups)
+    means = np.empty((kinds, samples))
+    for start in range(0, samples, at_once):
+        stop = min(samples, start + at_once)
+        drawn = generator.integers(groups, size=(stop - start, groups))
+        pairs = sums[0][drawn].sum(axis=1)
+        for kind in range(kinds):
+            means[kind, start:stop] = sums[kind + 1][drawn].sum(axis=1) / pairs
+    tail = (1 - confidence) / 2
+    return [Bounds(*map(float, np.quantile(found, (tail, 1 - tail)))) for found in means]
