@@ -22,6 +22,7 @@ from mrl_cli.wording import harmless
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",
+    "compare": "Two models on the same pairs: paired difference, interval, test.",
     "losses": "The losses: formula, parameters, source.",
     "completion": "Print the completion script of a shell.",
 }

@@ -183,6 +183,14 @@ class _Sums:
         found = ExactSum.of_few(float(terms[place]) for terms in self._terms if place < terms.size)
         return found + self._others[place] if place in self._others else found
 
+    def rounded(self, keys: int) -> NDArray[np.float64]:
+        """Return the sums of the first so many keys, each rounded once, shape (keys,)."""
+        rows = zip(*(_grown(terms, keys, 0.0)[:keys].tolist() for terms in self._terms), strict=True)
+        found = np.fromiter(map(math.fsum, rows), np.float64) if self._terms else np.zeros(keys)
+        for place in self._others:
+            found[place] = float(self.at(place))
+        return found
+
 
 def _grown(array: NDArray[Any], capacity: int, fill: float) -> NDArray[Any]:
     if len(array) >= capacity:
@@ -230,6 +238,11 @@ class Ledger:
             _grown(self._lowest, capacity, math.inf),
             _grown(self._highest, capacity, -math.inf),
         )
+
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the counts of every key, shape (keys, STATES), and its sum of losses, (keys,): as they were met."""
+        keys = len(self._places)
+        return self._counts[:keys], self._sums["loss"].rounded(keys) if self._sums else np.zeros(keys)
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""

@@ -7,13 +7,15 @@ import io
 import json
 import math
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.wording import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mrl_cli.comparison import ComparisonReport
     from mrl_cli.model import Report
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
@@ -206,6 +208,64 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], output: str
     text = io.StringIO()
     csv.writer(text, delimiter="," if output == "csv" else "\t", lineterminator="\n").writerows([names, *rows])
     return text.getvalue()
+
+
+def render_comparison(report: ComparisonReport, output: str, *, width: int = 80, color: bool = False) -> str:
+    """Return what `mrl compare` found in any of the formats; in a row, a number in a record is named outer.inner."""
+    if output in ("json", "jsonl"):
+        record = json_ready(_without_nones(asdict(report)))
+        return json.dumps(record, indent=2 if output == "json" else None, ensure_ascii=False, allow_nan=False) + "\n"
+    if output in ("csv", "tsv"):
+        cells = {key: number_text(value) for key, value in _flattened(asdict(report)) if key not in _NOT_IN_ROWS}
+        return render_rows(list(cells), [list(cells.values())], output, width=width, color=color)
+    names = ("", "a", "b", "a - b", f"{100 * report.confidence:.6g} % interval")
+    return render_rows(names, _comparison_rows(report), output, width=width, color=color)
+
+
+def _without_nones(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nones(value) if isinstance(value, dict) else value
+        for key, value in record.items()
+        if value is not None
+    }
+
+
+def _flattened(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, "" if key == "parameters" else f"{prefix}{key}.")
+        elif value is not None:
+            yield prefix + key, value
+
+
+def _comparison_rows(report: ComparisonReport) -> list[tuple[str, ...]]:
+    """Return what a person reads: both models, how they differ, and how sure that is; numbers of six digits."""
+    a, b, mcnemar, bootstrap = report.a, report.b, report.mcnemar, report.bootstrap
+    gaps = {"mean": report.difference, "accuracy": report.accuracy_difference}
+    rows: list[tuple[str, ...]] = []
+    for key in ("mean", "accuracy"):
+        gap = gaps[key]
+        rows.append((key, _short(getattr(a, key)), _short(getattr(b, key)), _short(gap.mean), _bounds(gap)))
+    if bootstrap is not None:
+        drawn = {"mean": bootstrap.difference, "accuracy": bootstrap.accuracy_difference}
+        rows += [(f"{key}, bootstrap", "", "", "", _bounds(found)) for key, found in drawn.items()]
+    rows += [(key, f"{getattr(a, key):,}", f"{getattr(b, key):,}", "", "") for key in ("correct", "ties", "wrong")]
+    tested = f"McNemar p {mcnemar.p_value:.4g}"
+    rows.append(("alone correct", f"{mcnemar.only_a:,}", f"{mcnemar.only_b:,}", "", tested))
+    rows.append(("lower loss", f"{report.wins:,}", f"{report.losses:,}", "", f"equal {report.ties:,}"))
+    rows.append(("pairs", f"{report.pairs:,}", f"{report.pairs:,}", "", ""))
+    if report.unmatched_a or report.unmatched_b:
+        rows.append(("unmatched", f"{report.unmatched_a:,}", f"{report.unmatched_b:,}", "", ""))
+    counts = {key: getattr(report, key) for key in ("rejected", "ties_dropped", "clusters")}
+    return rows + [(key, f"{count:,}", "", "", "") for key, count in counts.items() if count]
+
+
+def _bounds(found: Any) -> str:
+    return "undefined" if math.isnan(found.low) else f"{found.low:.4g} to {found.high:.4g}"
+
+
+def _short(number: float) -> str:
+    return _for_a_person(number) if math.isnan(number) else f"{number:.6g}"
 
 
 class ProgressBar:

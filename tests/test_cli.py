@@ -564,7 +564,9 @@ def test_help_names_every_option_of_the_contract(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize("args", [[], *([name] for name in COMMANDS)], ids=lambda args: " ".join(args) or "mrl")
-def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl) -> None:
+def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("id,x1,x2,y\n1,0.5,0.25,1\n2,1,2,1\n")
     ran = mrl(*args, "--help")
     assert (ran.code, ran.err) == (0, "")
     found = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)

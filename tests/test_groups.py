@@ -255,3 +255,19 @@ def test_rejected_and_tied_rows_are_in_no_group() -> None:
     assert (found.totals.pairs, found.totals.ties_dropped, found.totals.rejected) == (2, 1, 1)
     assert found.groups is not None
     assert found.groups.keys == [("a",)]
+
+
+def test_arrays_of_a_ledger_are_its_totals() -> None:
+    generator = np.random.default_rng(11)
+    losses, states = generator.normal(size=2000) * 1e8, generator.integers(0, 4, 2000).astype(np.uint8)
+    losses[7] = math.inf
+    codes = pa.array(generator.integers(0, 90, 2000).astype(str).tolist())
+    ledger = Ledger()
+    for start in range(0, 2000, 300):
+        part = slice(start, start + 300)
+        ledger.add(group_block([codes[part]], Pairs(losses[part], states[part])))
+    counts, sums = ledger.arrays()
+    found = sorted(zip(counts.sum(axis=1).tolist(), sums.tolist(), strict=True))
+    expected = [(totals.pairs, float(totals.loss_sum or 0.0)) for _, totals in ledger.totals()]
+    assert found == sorted(expected)
+    assert Ledger().arrays()[1].size == 0

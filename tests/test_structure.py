@@ -246,7 +246,9 @@ def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
     return set(names.read_text().split())
 
 
-@pytest.mark.parametrize("args", [["--version"], ["--help"], ["compute", "--help"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "args", [["--version"], ["--help"], ["compute", "--help"], ["compare", "--help"], ["completion", "bash"]]
+)
 def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     loaded = _loaded(tmp_path, *args)
     assert "mrl_cli.cli" in loaded
@@ -267,6 +269,14 @@ def test_csv_run_loads_only_what_it_needs(tmp_path: Path) -> None:
         "pyarrow.pandas_compat",
     }
     assert not loaded & {"gzip", "concurrent.futures.thread"} - _loaded_by("import pyarrow.csv")
+
+
+def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("x1,x2,y,u,v\n0.5,0.25,1,0,1\n1,0,1,1,0\n")
+    loaded = _loaded(tmp_path, "compare", file, "--x1-b", "u", "--x2-b", "v")
+    assert "mrl_cli.comparison" in loaded
+    assert not loaded & {"pandas", "rich", "torch", "scipy", "pyarrow.parquet", "pyarrow.dataset"}
 
 
 def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:

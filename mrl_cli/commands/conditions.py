@@ -6,16 +6,16 @@ import math
 import operator
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Report
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
+_CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -30,40 +30,40 @@ NUMBERS = tuple(field.name for field in fields(Report) if field.type in _NUMERIC
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A key of the report, a comparison, and a number."""
+    """A key of the report (outer.inner for one of a record within it), a comparison, and a number."""
 
     key: str
     comparison: str
     number: float
 
-    def holds(self, report: Report) -> bool:
+    def holds(self, report: Any) -> bool:
         """Tell whether the condition holds. An undefined value (NaN) cannot pass a gate, so it holds for that too."""
         found = self._found(report)
         return math.isnan(found) or _OPERATORS[self.comparison](found, self.number)
 
-    def told(self, report: Report) -> str:
+    def told(self, report: Any) -> str:
         """Say what was found and what it was held against."""
         return f"{self.key} is {self._found(report)!r}, and {self.key}{self.comparison}{self.number:g} fails the run"
 
-    def _found(self, report: Report) -> float:
-        found = getattr(report, self.key)
+    def _found(self, report: Any) -> float:
+        found = operator.attrgetter(self.key)(report)
         return math.nan if found is None else float(found)
 
 
-def parsed_conditions(expressions: Iterable[str]) -> list[Condition]:
-    """Return the conditions that expressions say. Raises UsageError for what is none."""
-    return [_parsed(expression) for expression in expressions]
+def parsed_conditions(expressions: Iterable[str], numbers: Sequence[str] = NUMBERS) -> list[Condition]:
+    """Return the conditions on those numbers of a report that expressions say. Raises UsageError for what is none."""
+    return [_parsed(expression, numbers) for expression in expressions]
 
 
-def _parsed(expression: str) -> Condition:
+def _parsed(expression: str, numbers: Sequence[str]) -> Condition:
     match = _CONDITION.fullmatch(expression)
     if match is None:
         msg = f"--fail-if {harmless(expression)!r} is not KEY<NUMBER or the like"
         raise UsageError(msg, hint="for example --fail-if 'value>0.5'")
     key, comparison, text = match.groups()
-    if key not in NUMBERS:
-        near = closest(key, NUMBERS)
-        msg = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(NUMBERS)}"
+    if key not in numbers:
+        near = next((number for number in numbers if number.startswith(f"{key}.")), None) or closest(key, numbers)
+        msg = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(numbers)}"
         raise UsageError(msg, hint=f"did you mean {near}?" if near else None)
     try:
         number = float(text)

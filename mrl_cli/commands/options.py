@@ -82,6 +82,22 @@ class Assignment(click.ParamType[tuple[str, float]]):
         return name.strip(), FiniteNumber().convert(number, param, ctx)
 
 
+class Share(click.ParamType[float]):
+    """A number between 0 and 1, neither of them."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < 1:
+            self.fail(f"{value!r} is not a number between 0 and 1, such as 0.95.", param, ctx)
+        return number
+
+
 class OneCharacter(click.ParamType[str]):
     r"""A delimiter or decimal point: one ASCII character; \t and "tab" are a tab."""
 
@@ -140,10 +156,10 @@ input_options = stacked(
     click.option("--no-header", is_flag=True, help="No header line: columns are called 1, 2, 3, …"),
 )
 
-loss_options = stacked(
+# What decides the loss of a pair.
+pair_loss_options = stacked(
     click.option("--margin", type=FiniteNumber(), help="The margin.  [default: 0.0]"),
     click.option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair."),
-    click.option("--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."),
     click.option(
         "--loss",
         type=Registered("mrl_cli.losses", "LOSSES"),
@@ -155,18 +171,23 @@ loss_options = stacked(
         "--param", type=Assignment(), multiple=True, metavar="NAME=VALUE", help="A parameter of the loss. Repeatable."
     ),
     click.option(
-        "--reduction",
-        type=click.Choice(["mean", "sum", "none"]),
-        default="mean",
-        show_default=True,
-        help="As in PyTorch; none: one line a pair.",
-    ),
-    click.option(
         "--dtype",
         type=click.Choice(["float64", "float32"]),
         default="float64",
         show_default=True,
         help="Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.",
+    ),
+)
+
+loss_options = stacked(
+    pair_loss_options,
+    click.option("--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."),
+    click.option(
+        "--reduction",
+        type=click.Choice(["mean", "sum", "none"]),
+        default="mean",
+        show_default=True,
+        help="As in PyTorch; none: one line a pair.",
     ),
 )
 
@@ -213,7 +234,11 @@ notes_options = stacked(
 
 
 def plan_of(options: dict[str, Any]) -> Plan:
-    """Return the plan that options say. Raises UsageError where they contradict each other."""
+    """Return the plan that options say. Raises UsageError where they contradict each other.
+
+    A command that has no options for weight and reduction has none of the one and the mean for the other.
+    """
+    options = {"weight": None, "reduction": "mean"} | options
     if options["y"] is not None and options["y_const"] is not None:
         msg = "--y and --y-const exclude each other"
         raise UsageError(msg)

@@ -46,7 +46,7 @@ def output_format(options: Mapping[str, Any]) -> str:
         return asked
     if by_suffix is not None:
         return by_suffix
-    is_person = options["output"] is None and sys.stdout.isatty() and options["reduction"] != "none"
+    is_person = options["output"] is None and sys.stdout.isatty() and options.get("reduction") != "none"
     return "table" if is_person else "tsv"
 
 

@@ -1,0 +1,467 @@
+"""`mrl compare` as a user meets it: one file or two, what it tells, what it counts, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import mrl_cli
+from mrl_cli.commands.options import FORMATS
+from mrl_cli.comparison import ComparisonReport, numbers_in
+from mrl_cli.intervals import mcnemar_p, paired_share_interval, t_quantile
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Mrl = Callable[..., Ran]
+
+# With margin 0.5 the losses of a are 0, 0.25, 1.5, 0.5 and those of b 1.5, 0.25, 0, 0: differences -1.5, 0, 1.5, 0.5.
+BOTH = "id,x1,x2,y,u,v,prompt\nk1,1,0,1,0,1,p\nk2,0.25,0,1,0.25,0,p\nk3,1,0,-1,0,1,q\nk4,0,0,1,2,0,r\n"
+ONE = ("both.csv", "--x1-b", "u", "--x2-b", "v", "--margin", "0.5")
+TWO = ("a.csv", "b.csv", "--key", "id", "--margin", "0.5")
+
+# The sum of the differences is 0.5, of their squares 4.75: standard error sqrt((4.75 - 0.5**2 / 4) / 3 / 4) = 0.625.
+HALF = t_quantile(0.95, 3) * 0.625
+SHARES = paired_share_interval(1, 1, 2, 0, 0.95)
+RECORD: dict[str, Any] = {
+    "schema": "mrl.compare/1",
+    "version": mrl_cli.__version__,
+    "inputs": ["both.csv"],
+    "loss": "margin_ranking",
+    "margin": 0.5,
+    "dtype": "float64",
+    "labels": "pm1",
+    "pairs": 4,
+    "rejected": 0,
+    "ties_dropped": 0,
+    "unmatched_a": 0,
+    "unmatched_b": 0,
+    "a": {"mean": 0.5625, "sum": 2.25, "accuracy": 0.5, "accuracy_half": 0.625, "correct": 2, "ties": 1, "wrong": 1},
+    "b": {"mean": 0.4375, "sum": 1.75, "accuracy": 0.75, "accuracy_half": 0.75, "correct": 3, "ties": 0, "wrong": 1},
+    "difference": {"mean": 0.125, "standard_error": 0.625, "low": 0.125 - HALF, "high": 0.125 + HALF},
+    "accuracy_difference": {
+        "mean": -0.25,
+        "standard_error": math.sqrt(3 - 1 / 4) / 4,
+        "low": SHARES.low,
+        "high": SHARES.high,
+    },
+    "confidence": 0.95,
+    "mcnemar": {"only_a": 1, "only_b": 2, "p_value": 1.0},
+    "wins": 1,
+    "ties": 1,
+    "losses": 2,
+    "elapsed_seconds": 0.0,
+}
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Runs mrl in this process, in a folder that holds the pairs of two models in one file and in two."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "both.csv").write_text(BOTH)
+    rows = [line.split(",") for line in BOTH.splitlines()]
+    lines_a = [",".join((row[0], *row[1:4], row[6])) for row in rows]
+    lines_b = ["id,x1,x2,y", *(",".join((row[0], row[4], row[5], row[3])) for row in rows[1:])]
+    (tmp_path / "a.csv").write_text("\n".join(lines_a) + "\n")
+    (tmp_path / "b.csv").write_text("\n".join(lines_b) + "\n")
+    (tmp_path / "shuffled.csv").write_text("\n".join([lines_b[0], *lines_b[:0:-1]]) + "\n")
+
+    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
+        return run_inside(["compare", *args], capfd, stdin)
+
+    return invoked
+
+
+def result(ran: Ran) -> dict[str, Any]:
+    """Return the JSON object of a run, without what differs from run to run."""
+    return {key: value for key, value in ran.result.items() if key not in ("inputs", "elapsed_seconds")}
+
+
+def edited(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+# What comes out.
+
+
+def test_json_keys_values_and_order_are_worked_by_hand(mrl: Mrl) -> None:
+    found = mrl(*ONE, "--format", "json", "--bootstrap", "0").result
+    assert list(found) == list(RECORD)
+    for key, expected in RECORD.items():
+        if key != "elapsed_seconds":
+            is_record = isinstance(expected, dict)
+            assert found[key] == (pytest.approx(expected, rel=1e-14) if is_record else expected), key
+            assert not is_record or list(found[key]) == list(expected), key
+
+
+def test_bootstrap_and_clusters_are_told_where_asked_for(mrl: Mrl) -> None:
+    found = mrl(*ONE, "--format", "json", "--cluster", "prompt", "--seed", "3").result
+    assert found["clusters"] == 3
+    assert {key: found["bootstrap"][key] for key in ("samples", "seed")} == {"samples": 1000, "seed": 3}
+    assert list(found["bootstrap"]) == ["samples", "seed", "difference", "accuracy_difference"]
+    # Means of clusters p, q and r: -1.5/2, 1.5 and 0.5; no draw of three is beyond the extremes.
+    assert -0.75 <= found["bootstrap"]["difference"]["low"] < found["bootstrap"]["difference"]["high"] <= 1.5
+
+
+@pytest.mark.parametrize(("output_format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_row_names_a_number_in_a_record_by_its_path(output_format: str, delimiter: str, mrl: Mrl) -> None:
+    header, row = csv.reader(io.StringIO(mrl(*ONE, "--format", output_format).out), delimiter=delimiter)
+    cells = dict(zip(header, row, strict=True))
+    assert {"a.mean": "0.5625", "difference.mean": "0.125", "wins": "1"}.items() <= cells.items()
+    assert set(numbers_in(ComparisonReport)) - {"clusters", "elapsed_seconds"} <= cells.keys()
+    assert not cells.keys() & {"schema", "inputs", "clusters", "margin_column"}
+
+
+def test_markdown_is_its_golden(mrl: Mrl) -> None:
+    assert mrl(*ONE, "--format", "markdown", "--bootstrap", "0").out == (
+        "|  | a | b | a - b | 95 % interval |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| mean | 0.5625 | 0.4375 | 0.125 | -1.864 to 2.114 |\n"
+        f"| accuracy | 0.5 | 0.75 | -0.25 | {SHARES.low:.4g} to {SHARES.high:.4g} |\n"
+        "| correct | 2 | 3 |  |  |\n"
+        "| ties | 1 | 0 |  |  |\n"
+        "| wrong | 1 | 1 |  |  |\n"
+        "| alone correct | 1 | 2 |  | McNemar p 1 |\n"
+        "| lower loss | 1 | 2 |  | equal 1 |\n"
+        "| pairs | 4 | 4 |  |  |\n"
+    )
+
+
+def test_table_holds_what_markdown_holds(mrl: Mrl) -> None:
+    markdown, table = (mrl(*ONE, "--format", output_format).out for output_format in ("markdown", "table"))
+    cells = {cell.strip() for line in markdown.splitlines() for cell in line.split("|")} - {"---", ""}
+    assert all(cell in table for cell in cells)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_every_format_is_written_to_a_file_too(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
+    shown = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
+    written = mrl(*ONE, "--format", output_format, "--bootstrap", "10", "-o", "out.txt")
+    assert (shown.code, written.code, written.out) == (0, 0, "")
+    if output_format not in ("json", "jsonl"):  # which tell how long it took
+        assert (tmp_path / "out.txt").read_text() == shown.out
+
+
+def test_confidence_widens_the_interval(mrl: Mrl) -> None:
+    found = mrl(*ONE, "--format", "json", "--confidence", "0.5").result
+    assert found["confidence"] == 0.5
+    assert found["difference"]["high"] == pytest.approx(0.125 + t_quantile(0.5, 3) * 0.625)
+
+
+def test_float32_rounds_as_compute_does(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "both.csv").write_text("x1,x2,y,u,v\n0.3,0.2,-1,0.1,0.2\n0.7,0.1,-1,0,0\n")
+    found = mrl(*ONE, "--format", "json", "--dtype", "float32").result
+    losses = np.float32(0.5) + np.array([np.float32(0.3) - np.float32(0.2), np.float32(0.7) - np.float32(0.1)])
+    assert found["a"]["mean"] == float(np.float32(losses.astype(np.float64).sum() / 2))
+
+
+def test_parameters_and_margins_per_pair_are_told(mrl: Mrl, tmp_path: Path) -> None:
+    found = mrl(*ONE[:-2], "--loss", "logistic", "--param", "temperature=2", "--format", "json").result
+    assert found["parameters"] == {"temperature": 2.0}
+    edited(tmp_path / "both.csv", "prompt", "m")
+    for name in "pqr":
+        edited(tmp_path / "both.csv", f",{name}\n", ",0.5\n")
+    per_pair = mrl(*ONE[:-2], "--margin-column", "m", "--format", "json").result
+    assert "margin" not in per_pair
+    assert per_pair["margin_column"] == "m"
+    assert per_pair["a"] == RECORD["a"]
+
+
+@pytest.mark.parametrize(("labels", "minus"), [("01", "0"), ("any", "-1"), ("any", "-0.5")])
+def test_label_rules_are_those_of_compute(labels: str, minus: str, mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "both.csv", "k3,1,0,-1", f"k3,1,0,{minus}")
+    found = mrl(*ONE, "--labels", labels, "--format", "json").result
+    for key in ("mcnemar", "accuracy_difference"):
+        assert found[key] == pytest.approx(RECORD[key], rel=1e-14)
+    assert [found[model]["correct"] for model in "ab"] == [2, 3]
+
+
+# One and the same, however it comes.
+
+
+@pytest.mark.parametrize(
+    "args",
+    [TWO, ("a.csv", "shuffled.csv", *TWO[2:]), ("a.csv", "b.csv", "--by-row", "--margin", "0.5")],
+)
+@pytest.mark.parametrize("extra", [(), ("--cluster", "prompt"), ("--dtype", "float32"), ("--y-const", "1")])
+def test_two_files_are_as_one(args: tuple[str, ...], extra: tuple[str, ...], mrl: Mrl) -> None:
+    assert result(mrl(*args, *extra, "--format", "json")) == result(mrl(*ONE, *extra, "--format", "json"))
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Many pairs of two models, sorted by their cluster, some labels 0, in two shuffled files beside one."""
+    generator = np.random.default_rng(9)
+    size = 3000
+    table = pa.table(
+        {
+            "id": [f"pair {place}" for place in range(size)],
+            "prompt": np.sort(generator.integers(0, 200, size)).astype(str).tolist(),
+            "y": generator.choice([-1, 0, 1], size),
+            **{name: generator.normal(size=size) for name in ("x1", "x2", "u", "v")},
+        }
+    )
+    other = table.take(generator.permutation(size))
+    pq.write_table(table, tmp_path / "many.parquet")
+    pq.write_table(other, tmp_path / "other.parquet", row_group_size=701)
+    return tmp_path
+
+
+MANY = ("--margin", "0.5", "--on-tie", "drop", "--format", "json")
+
+
+@pytest.mark.parametrize("cluster", [(), ("--cluster", "prompt")])
+def test_order_splits_jobs_and_files_change_no_digit(cluster: tuple[str, ...], mrl: Mrl, many: Path) -> None:
+    one = ("--x1-b", "u", "--x2-b", "v", *MANY, *cluster)
+    expected = result(mrl("many.parquet", *one))
+    assert 1900 < expected["pairs"] < 2100
+    assert expected["ties_dropped"] == 3000 - expected["pairs"]
+    assert result(mrl("other.parquet", *one, "--jobs", "4")) == expected
+    assert result(mrl("many.parquet", "other.parquet", "--key", "id", *one)) == expected
+    assert result(mrl("many.parquet", "many.parquet", "--by-row", *one)) == expected
+
+
+def test_models_turned_around_turn_the_result(mrl: Mrl, many: Path) -> None:
+    found = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
+    turned = mrl("many.parquet", "--x1", "u", "--x2", "v", "--x1-b", "x1", "--x2-b", "x2", *MANY).result
+    assert (turned["a"], turned["b"]) == (found["b"], found["a"])
+    assert (turned["wins"], turned["ties"], turned["losses"]) == (found["losses"], found["ties"], found["wins"])
+    for key in ("difference", "accuracy_difference"):
+        assert turned[key]["mean"] == -found[key]["mean"]
+        assert turned[key]["low"] == pytest.approx(-found[key]["high"], rel=1e-12)
+
+
+def test_counts_are_those_of_compute_and_plain_python(mrl: Mrl, many: Path) -> None:
+    found = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
+    rows = [row for row in pq.read_table(many / "many.parquet").to_pylist() if row["y"]]
+    right_a = [row["y"] * (row["x1"] - row["x2"]) > 0 for row in rows]
+    right_b = [row["y"] * (row["u"] - row["v"]) > 0 for row in rows]
+    losses_a = [max(0.0, -row["y"] * (row["x1"] - row["x2"]) + 0.5) for row in rows]
+    losses_b = [max(0.0, -row["y"] * (row["u"] - row["v"]) + 0.5) for row in rows]
+    only_a = sum(a and not b for a, b in zip(right_a, right_b, strict=True))
+    only_b = sum(b and not a for a, b in zip(right_a, right_b, strict=True))
+    assert found["mcnemar"] == {"only_a": only_a, "only_b": only_b, "p_value": mcnemar_p(only_a, only_b)}
+    assert (found["a"]["correct"], found["b"]["correct"]) == (sum(right_a), sum(right_b))
+    assert (found["a"]["sum"], found["b"]["sum"]) == (math.fsum(losses_a), math.fsum(losses_b))
+    differences = [a - b for a, b in zip(losses_a, losses_b, strict=True)]
+    assert found["difference"]["mean"] == pytest.approx(math.fsum(differences) / len(rows), rel=1e-14)
+    assert found["difference"]["standard_error"] == pytest.approx(np.std(differences, ddof=1) / math.sqrt(len(rows)))
+    assert found["wins"] == sum(difference < 0 for difference in differences)
+
+
+def test_clusters_of_one_pair_are_no_clusters(mrl: Mrl, many: Path) -> None:
+    plain, clustered = (
+        mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY, *extra).result for extra in ((), ("--cluster", "id"))
+    )
+    assert clustered["clusters"] == plain["pairs"]
+    assert clustered["difference"] == pytest.approx(plain["difference"])
+    assert clustered["bootstrap"] == plain["bootstrap"]
+
+
+def test_one_of_two_may_be_stdin(mrl: Mrl, tmp_path: Path) -> None:
+    data = (tmp_path / "b.csv").read_bytes()
+    assert result(mrl("a.csv", "-", *TWO[2:], "--format", "json", stdin=data)) == result(mrl(*TWO, "--format", "json"))
+    piped = mrl(*ONE[1:], "--format", "json", stdin=BOTH.encode())
+    assert result(piped) == result(mrl(*ONE, "--format", "json"))
+
+
+# What is not matched.
+
+
+def test_unmatched_pairs_are_an_error_and_when_dropped_are_counted(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "k4", "k5")
+    edited(tmp_path / "b.csv", "k3", "k6")
+    failed = mrl(*TWO)
+    assert failed.code == 3
+    assert "4 pairs are in one file only (2 in both)" in failed.err
+    assert "only in a.csv       2   'k3', 'k4'" in failed.err
+    assert "only in b.csv       2   'k6', 'k5'" in failed.err
+    assert "hint: --unmatched drop leaves them out and counts them" in failed.err
+    dropped = mrl(*TWO, "--unmatched", "drop", "--format", "json")
+    assert {"pairs": 2, "unmatched_a": 2, "unmatched_b": 2}.items() <= dropped.result.items()
+    assert dropped.result["a"]["sum"] == 0.25
+    assert "note: 2 pairs of a and 2 of b are unmatched and left out" in dropped.err
+
+
+def test_nothing_in_common_is_an_error_even_when_dropped(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "k", "l")
+    assert "is --key the column that tells the pairs apart" in mrl(*TWO).err
+    ran = mrl(*TWO, "--unmatched", "drop")
+    assert (ran.code, ran.out) == (3, "")
+    assert "no pairs in both a.csv and b.csv" in ran.err
+
+
+@pytest.mark.parametrize("unmatched", ["error", "drop"])
+def test_repeated_and_missing_keys_are_named_with_their_rows(unmatched: str, mrl: Mrl, tmp_path: Path) -> None:
+    with (tmp_path / "b.csv").open("a") as file:
+        file.write('k2,1,0,1\n"k2",1,0,1\n,1,0,1\n')
+    ran = mrl(*TWO, "--unmatched", unmatched)
+    assert (ran.code, ran.out) == (3, "")
+    assert "2 keys stand for 4 pairs of b.csv; each pair needs its own" in ran.err
+    assert "'k2'   line 3   line 6   line 7" in ran.err
+    assert "no key   line 8" in ran.err
+
+
+def test_repeated_keys_of_a_stream_are_named(mrl: Mrl, tmp_path: Path) -> None:
+    data = (tmp_path / "b.csv").read_bytes() + b"k1,0,1,1\n"
+    ran = mrl("a.csv", "-", *TWO[2:], stdin=data)
+    assert ran.code == 3
+    assert "1 key stands for 2 pairs of stdin" in ran.err
+    assert "'k1'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (TWO, "key 'k3': y is -1 in a.csv and 1 in b.csv"),
+        (("a.csv", "b.csv", "--by-row"), "pair 3: y is -1 in a.csv and 1 in b.csv"),
+    ],
+)
+def test_labels_that_differ_are_an_error(args: tuple[str, ...], said: str, mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,1")
+    ran = mrl(*args)
+    assert ran.code == 3
+    assert "the label differs for 1 of 4 pairs" in ran.err
+    assert said in ran.err
+
+
+def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,0")
+    ran = mrl(*TWO, "--on-tie", "drop")
+    assert ran.code == 3
+    assert "key 'k3': y is -1 in a.csv and 0 in b.csv" in ran.err
+
+
+def test_rows_of_files_of_other_lengths_are_not_matched(mrl: Mrl, tmp_path: Path) -> None:
+    with (tmp_path / "b.csv").open("a") as file:
+        file.write("k5,1,0,1\n")
+    ran = mrl("a.csv", "b.csv", "--by-row")
+    assert ran.code == 3
+    assert "a.csv has 4 pairs and b.csv 5: not the same rows" in ran.err
+
+
+# Bad input.
+
+
+def test_bad_score_of_b_is_named(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "both.csv", "k2,0.25,0,1,0.25,0", "k2,0.25,0,1,inf,0")
+    failed = mrl(*ONE)
+    assert failed.code == 3
+    assert "line 3: u is 'inf'" in failed.err
+    skipped = mrl(*ONE, "--on-error", "skip", "--rejects", "bad.csv", "--format", "json")
+    assert {"pairs": 3, "rejected": 1}.items() <= skipped.result.items()
+    assert skipped.result["a"]["sum"] == 2.0
+    assert skipped.result["b"]["sum"] == 1.5
+    assert "note: rows left out for a problem: 1" in skipped.err
+    assert ",3,u," in (tmp_path / "bad.csv").read_text()
+
+
+def test_bad_row_of_one_file_is_unmatched_in_the_other(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "k2,0.25,0,1", "k2,oops,0,1")
+    assert "line 3: x1 is 'oops'" in mrl(*TWO).err
+    found = mrl(*TWO, "--on-error", "skip", "--unmatched", "drop", "--format", "json").result
+    assert {"pairs": 3, "rejected": 1, "unmatched_a": 1, "unmatched_b": 0}.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["both.csv"], "compare needs the scores of two models"),
+        (["both.csv", "--x1-b", "u"], "compare needs the scores of two models"),
+        (["both.csv", "--x1-b", "u", "--x2-b", "w"], "has no column 'w'"),
+        (["both.csv", "--x1-b", "u", "--x2-b", "v", "--key", "id"], "--key goes with two INPUTs"),
+        (["both.csv", "--x1-b", "u", "--x2-b", "v", "--by-row"], "--by-row goes with two INPUTs"),
+        (["both.csv", "--x1-b", "u", "--x2-b", "v", "--unmatched", "drop"], "--unmatched goes with two INPUTs"),
+        (["a.csv", "b.csv"], "how do the pairs of the two files belong together?"),
+        (["a.csv", "b.csv", "--key", "id", "--by-row"], "--key and --by-row exclude each other"),
+        (["a.csv", "b.csv", "--by-row", "--unmatched", "drop"], "--unmatched goes with --key"),
+        (["a.csv", "b.csv", "--by-row", "--on-error", "skip"], "would shift the others"),
+        (["a.csv", "b.csv", "--key", "ident"], "hint: name the column with --key COLUMN"),
+        (["a.csv", "b.csv", "both.csv"], "compare takes one INPUT or two, not 3"),
+        (["-", "-", "--by-row"], "stdin can be read only once"),
+        ([*ONE, "--confidence", "95"], "not a number between 0 and 1"),
+        ([*ONE, "--confidence", "nan"], "not a number between 0 and 1"),
+        ([*ONE, "-o", "out.parquet"], "compare writes no Parquet"),
+        ([*ONE, "-o", "both.csv"], "is an input"),
+        ([*TWO, "-o", "b.csv"], "is an input"),
+        ([*ONE, "--weight", "y"], "No such option"),
+        ([*ONE, "--fail-if", "difference>0"], "did you mean difference.mean?"),
+        ([*ONE, "--fail-if", "bootstrap.difference.low>0", "--bootstrap", "0"], "only with --bootstrap"),
+        ([*ONE, "--fail-if", "clusters<3"], "only with --cluster"),
+    ],
+)
+def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl) -> None:
+    ran = mrl(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("expression", "code"),
+    [
+        ("difference.mean>0", 1),
+        ("difference.low>0", 0),
+        ("a.accuracy<b.accuracy", 2),
+        ("mcnemar.p_value>=1", 1),
+        ("wins<2", 1),
+        ("b.mean>0.5", 0),
+    ],
+)
+def test_fail_if_decides_the_exit_code(expression: str, code: int, mrl: Mrl) -> None:
+    assert mrl(*ONE, "--fail-if", expression).code == code
+
+
+def test_fail_if_knows_every_number(mrl: Mrl) -> None:
+    for key in numbers_in(ComparisonReport):
+        ran = mrl(*ONE, "--cluster", "prompt", "--bootstrap", "10", "--fail-if", f"{key}<-1e9")
+        assert ran.code == 0, key
+    assert {"a.mean", "bootstrap.accuracy_difference.high", "clusters", "pairs"} <= set(numbers_in(ComparisonReport))
+
+
+def test_settings_may_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MRL_COMPARE_SEED", "7")
+    monkeypatch.setenv("MRL_COMPARE_CONFIDENCE", "0.9")
+    found = mrl(*ONE, "--format", "json").result
+    assert (found["bootstrap"]["seed"], found["confidence"]) == (7, 0.9)
+
+
+# What a reader should know.
+
+
+def test_equal_models_are_not_said_to_be_known_equal(mrl: Mrl) -> None:
+    ran = mrl("both.csv", "--x1-b", "x1", "--x2-b", "x2", "--margin", "0.5", "--format", "json")
+    found = ran.result
+    assert found["difference"] == {"mean": 0.0, "standard_error": 0.0, "low": 0.0, "high": 0.0}
+    assert found["accuracy_difference"]["low"] < 0 < found["accuracy_difference"]["high"]
+    assert found["mcnemar"]["p_value"] == 1.0
+    assert "the difference is the same for every pair" in ran.err
+    assert "the bootstrap of the accuracy cannot see beyond that" in ran.err
+    assert mrl("both.csv", "--x1-b", "x1", "--x2-b", "x2", "--quiet").err == ""
+
+
+def test_one_cluster_leaves_the_interval_undefined(mrl: Mrl, tmp_path: Path) -> None:
+    for name in "qr":
+        edited(tmp_path / "both.csv", f",{name}\n", ",p\n")
+    ran = mrl(*ONE, "--cluster", "prompt", "--format", "json")
+    assert ran.result["difference"]["mean"] == 0.125
+    assert ran.result["difference"]["low"] == ran.result["accuracy_difference"]["high"] == "NaN"
+    assert "one cluster tells nothing of how clusters differ" in ran.err
+    assert mrl(*ONE, "--cluster", "prompt", "--fail-if", "difference.low>100").code == 1
+
+
+def test_one_pair_leaves_the_interval_undefined(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "both.csv").write_text("\n".join(BOTH.splitlines()[:2]) + "\n")
+    assert mrl(*ONE, "--format", "json").result["difference"]["low"] == "NaN"
+    assert "undefined" in mrl(*ONE, "--format", "table").out
