@@ -19,7 +19,8 @@ from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import FIRST_PROBLEMS_SHOWN, PairBatch, ProblemCount, Totals
+from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Look, PairBatch, ProblemCount, Totals
+from mrl_cli.notes import grids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,8 +64,17 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
         problems=tally(problems, Counter(p.kind for p in batch.problems) + Counter(meter.counts)),
     )
     used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
+    totals = replace(totals, look=_look(batch, used)) if totals.pairs else totals
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
     return Measured(totals, problems, losses, used, _group_block(batch, meter, used, plan))
+
+
+def _look(batch: PairBatch, used: NDArray[np.bool_] | None) -> Look:
+    x1, x2, y = batch.x1, batch.x2, batch.y
+    if used is not None:
+        x1, x2, y = x1[used], x2[used], None if y is None else y[used]
+    labels = (None, None) if y is None else (float(y.min()), float(y.max()))
+    return Look(grids_of(x1, x2), *labels)
 
 
 def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None, plan: Plan) -> GroupBlock | None:
@@ -117,7 +127,7 @@ class _Meter:
         roles = {role for role, _ in plan.columns.numbers}
         self._weight, self._correct_weight = (ExactAccumulator() if "weight" in roles else None for _ in range(2))
         self._square = ExactAccumulator() if plan.wants_squares else None
-        self._has_keys = plan.by_file or any(role in GROUPING_ROLES for role, _ in plan.columns.keys)
+        self._has_keys = plan.has_groups or plan.has_clusters
         self._pairs = self._correct = self._wrong = self._inside = self._active = 0
         self._ties_dropped = self._zero_weight = 0
         self._min, self._max = math.inf, -math.inf

@@ -77,8 +77,8 @@ class Plan:
     """Everything that decides a result, validated.
 
     Where `columns` has a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
-    (name, value). `by_file`: each file is a group. `wants_squares`: totals hold sums of l*l. `lists_problems`: every
-    problem is wanted, not just their number and the first few.
+    (name, value). `by_file`: each file is a group. `wants_squares`: totals hold sums of l*l. `confidence`: that of
+    intervals, None for none. `lists_problems`: every problem is wanted, not just their number and the first few.
     """
 
     columns: Columns = Columns()
@@ -94,8 +94,19 @@ class Plan:
     dialect: Dialect = Dialect()
     by_file: bool = False
     wants_squares: bool = False
+    confidence: float | None = None
     keep_columns: bool = False
     lists_problems: bool = False
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether pairs are told apart by group."""
+        return self.by_file or any(role == "group" for role, _ in self.columns.keys)
+
+    @property
+    def has_clusters(self) -> bool:
+        """Whether pairs belong to clusters."""
+        return any(role == "cluster" for role, _ in self.columns.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +161,34 @@ class PairBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What scores and labels look like, for notes: `Look()` is that of none, the identity of `+`.
+
+    `grids` has bit i set when every score lies on grid i of `notes.GRIDS`. The labels are None where there is no label.
+    """
+
+    grids: int = -1
+    lowest_label: float | None = None
+    highest_label: float | None = None
+
+    def __add__(self, other: Look) -> Look:
+        if self.lowest_label is None or self.highest_label is None:
+            return Look(self.grids & other.grids, other.lowest_label, other.highest_label)
+        if other.lowest_label is None or other.highest_label is None:
+            return Look(self.grids & other.grids, self.lowest_label, self.highest_label)
+        lowest = min(self.lowest_label, other.lowest_label)
+        return Look(self.grids & other.grids, lowest, max(self.highest_label, other.highest_label))
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
 
     `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`) or a weight 0
     (`zero_weight`). Weighted, `loss_sum` is that of w*l and `correct_weight_sum` the weight of the correct pairs;
     `square_sum` is the sum of l*l, where the plan wants it. Of the correct pairs, `inside_margin` have d below the
-    margin. `problems` counts by kind; the first few of each are those of the left operand, so parts are merged in input
-    order.
+    margin. `look` is for notes and no part of what makes totals equal. `problems` counts by kind; the first few of each
+    are those of the left operand, so parts are merged in input order.
     """
 
     loss_sum: ExactSum | None = None
@@ -176,6 +207,7 @@ class Totals:
     weight_sum: ExactSum | None = None
     correct_weight_sum: ExactSum | None = None
     square_sum: ExactSum | None = None
+    look: Look = field(default=Look(), compare=False)
 
     @property
     def rows(self) -> int:
@@ -198,6 +230,7 @@ class Totals:
             ties=self.ties + other.ties,
             wrong=self.wrong + other.wrong,
             inside_margin=self.inside_margin + other.inside_margin,
+            look=self.look + other.look,
             active=self.active + other.active,
             problems={
                 kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
@@ -218,7 +251,8 @@ class Figures:
 
     `value` is the reduced loss, None under reduction none. A mean over nothing is NaN. `weight` (the sum of the
     weights) and `accuracy_weighted` are told where there are weights; `inside_margin` and `beyond_margin`, the correct
-    pairs on this and on the other side of the margin, where the loss has one.
+    pairs on this and on the other side of the margin, where the loss has one. `standard_error` is that of the mean
+    loss; the bounds of intervals are told where a confidence was asked for, `clusters` where they are clustered.
     """
 
     value: float | None
@@ -238,6 +272,12 @@ class Figures:
     active: int
     weight: float | None = None
     accuracy_weighted: float | None = None
+    clusters: int | None = None
+    standard_error: float | None = None
+    mean_low: float | None = None
+    mean_high: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +308,8 @@ class Report(Figures):
     parameters: dict[str, float] | None = None
     weight_column: str | None = None
     group_by: str | None = None
+    cluster_column: str | None = None
+    confidence: float | None = None
     reduction: Reduction
     dtype: DType
     labels: Labels
@@ -277,29 +319,20 @@ class Report(Figures):
     macro_mean: float | None = None
     macro_accuracy: float | None = None
     groups: Sequence[GroupFigures] | None = None
+    notes: Sequence[str] | None = None
     elapsed_seconds: float
 
     def record(self) -> dict[str, Any]:
         """Return what is told by key, in the order in which it is told; groups as they are."""
         left_out = ("rejected", "ties_dropped", "zero_weight")
         figures = tuple(key for key in _FIGURES if key not in ("value", "pairs"))
-        return _told(
-            self, ("schema", "version", "inputs", *_SETTINGS, "value", "pairs", *left_out, *figures, *_OF_THE_WHOLE)
-        )
+        return _told(self, (*_FIRST, "value", "pairs", *left_out, *figures, *_LAST))
 
 
-_SETTINGS = (
-    "loss",
-    "margin",
-    "margin_column",
-    "parameters",
-    "weight_column",
-    "group_by",
-    "reduction",
-    "dtype",
-    "labels",
-)
-_OF_THE_WHOLE = ("macro_mean", "macro_accuracy", "groups", "elapsed_seconds")
+_FIRST: tuple[str, ...]
+_FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "parameters", "weight_column", "group_by")
+_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels")
+_LAST = ("macro_mean", "macro_accuracy", "groups", "notes", "elapsed_seconds")
 _FIGURES = tuple(field.name for field in fields(Figures))
 
 

@@ -1,47 +1,28 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
 label.
 
-What is needed is cheap: counts that every run has, whether the labels differ, and a look at the scores of one batch.
+What is needed is cheap: counts that every run has, the range of the labels, and a look at the scores.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-MOST_DECIMALS = 3
+    from mrl_cli.model import Totals
+
+FEW_SCORES = 16
+LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreSample:
-    """What some scores look like: of how many pairs they are, and the grid on which all lie, in words, or None."""
-
-    pairs: int
-    grid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What the notes rest on: the fields of `Totals` of these names; the margin, where it is one number and the loss
-    has one; the label, where all pairs of a label column have the same; and a look at some scores.
-    """
-
-    pairs: int
-    correct: int
-    ties: int
-    min: float
-    max: float
-    margin: float | None = None
-    only_label: float | None = None
-    sample: ScoreSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +33,76 @@ class Note:
     text: str
 
 
-def score_sample(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> ScoreSample:
-    """Return on what grid the scores of some pairs lie, finite and of shape (n,).
-
-    Decimals up to MOST_DECIMALS are looked for first, then the numbers of bfloat16 and float16. A score may have been a
-    float32 before it was a double.
-
-    >>> score_sample(np.array([0.25, 1.5]), np.array([0.1, 2.0])).grid
-    'at most 2 decimals'
-    """
-    scores = np.concatenate([x1, x2])
-    if not scores.size:
-        return ScoreSample(0, None)
-    for decimals in range(MOST_DECIMALS + 1):
-        if _have_decimals(scores, decimals):
-            grid = "no decimals" if decimals == 0 else f"at most {decimals} decimal{'s' * (decimals > 1)}"
-            return ScoreSample(x1.size, grid)
-    with np.errstate(over="ignore"):
-        singles = scores.astype(np.float32)
-        if np.array_equal(singles, scores):
-            if not (singles.view(np.uint32) & 0xFFFF).any():
-                return ScoreSample(x1.size, "the precision of bfloat16")
-            if np.array_equal(scores.astype(np.float16), singles):
-                return ScoreSample(x1.size, "the precision of float16")
-    return ScoreSample(x1.size, None)
-
-
 def _have_decimals(scores: NDArray[np.float64], decimals: int) -> bool:
     """Tell whether every score is the double, or the float32, nearest to a number of so many decimals."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        # The quotient of two integers that doubles hold is rounded once: it is that nearest double.
-        nearest = np.rint(scores * 10**decimals) / 10**decimals
-        return bool(((nearest == scores) | (nearest.astype(np.float32) == scores)).all())
+    # The quotient of two integers that doubles hold is rounded once: it is that nearest double.
+    nearest = np.rint(scores * 10**decimals) / 10**decimals
+    return bool(((nearest == scores) | (nearest.astype(np.float32) == scores)).all())
 
 
-def data_notes(figures: Figures) -> list[Note]:
-    """Return what should be said of the data, most telling first; empty for nothing out of the ordinary.
+def _are_bfloat16(scores: NDArray[np.float64]) -> bool:
+    singles = scores.astype(np.float32)
+    return bool((singles == scores).all()) and not (singles.view(np.uint32) & 0xFFFF).any()
 
-    >>> [note.kind for note in data_notes(Figures(pairs=2, correct=0, ties=2, min=0.5, max=0.5, margin=0.5))]
+
+def _are_float16(scores: NDArray[np.float64]) -> bool:
+    return bool((scores.astype(np.float16) == scores).all())
+
+
+# Grids on which scores may lie, in words, the most telling first. A score may have been a float32 before it was one.
+GRIDS: dict[str, Callable[[NDArray[np.float64]], bool]] = {
+    "no decimals": partial(_have_decimals, decimals=0),
+    "at most 1 decimal": partial(_have_decimals, decimals=1),
+    "at most 2 decimals": partial(_have_decimals, decimals=2),
+    "at most 3 decimals": partial(_have_decimals, decimals=3),
+    "the precision of bfloat16": _are_bfloat16,
+    "the precision of float16": _are_float16,
+}
+
+
+def grids_of(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> int:
+    """Return the grids on which all scores of some pairs lie, as `Look` holds them: bit i for grid i of GRIDS.
+
+    Scores are finite and of shape (n,). A look at the first few settles it for ordinary scores.
+
+    >>> grids_of(np.array([0.25, 1.5]), np.array([0.1, 2.0]))
+    12
+    """
+    found = 0
+    with np.errstate(all="ignore"):
+        for bit, holds in enumerate(GRIDS.values()):
+            if all(holds(scores) for scores in (x1[:FEW_SCORES], x2[:FEW_SCORES], x1, x2)):
+                found |= 1 << bit
+    return found
+
+
+def grid_in_words(grids: int) -> str | None:
+    """Return the most telling of grids as `Look` holds them, in words; None where there is none.
+
+    >>> grid_in_words(0b1100)
+    'at most 2 decimals'
+    """
+    return next((words for bit, words in enumerate(GRIDS) if grids >> bit & 1), None)
+
+
+def data_notes(totals: Totals, *, margin: float | None) -> list[Note]:
+    """Return what should be said of the data, most telling first; nothing of ordinary data, and of few pairs.
+
+    `margin` is None where the loss has none, or one for each pair.
+
+    >>> from mrl_cli.model import Totals
+    >>> [note.kind for note in data_notes(Totals(pairs=200, ties=200, min=0.5, max=0.5), margin=0.5)]
     ['collapsed']
     """
-    found = (_collapsed(figures), _rounded(figures), _one_label(figures))
+    if totals.pairs < LEAST_PAIRS:
+        return []
+    found = (_collapsed(totals, margin), _rounded(totals), _one_label(totals))
     return [note for note in found if note is not None]
 
 
-def _collapsed(figures: Figures) -> Note | None:
-    if figures.pairs < 2:
-        return None
+def _collapsed(figures: Totals, margin: float | None) -> Note | None:
     if figures.ties == figures.pairs:
         return Note("collapsed", "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice")
-    margin = figures.margin
     if margin is None or margin <= 0:
         return None
     if margin * (1 - COLLAPSED_SHARE) <= figures.min and figures.max <= margin * (1 + COLLAPSED_SHARE):
@@ -113,22 +114,22 @@ def _collapsed(figures: Figures) -> Note | None:
     return None
 
 
-def _rounded(figures: Figures) -> Note | None:
-    sample, pairs, ties = figures.sample, figures.pairs, figures.ties
-    if sample is None or sample.grid is None or not pairs or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
+def _rounded(figures: Totals) -> Note | None:
+    grid, pairs, ties = grid_in_words(figures.look.grids), figures.pairs, figures.ties
+    if grid is None or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
         return None
     accuracy, accuracy_half = figures.correct / pairs, (figures.correct + ties / 2) / pairs
     text = (
-        f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {sample.grid}: rounding makes "
+        f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {grid}: rounding makes "
         f"ties. They count as not correct: accuracy is {accuracy:.3f}; with each as one half it is "
         f"{accuracy_half:.3f}, which rounding hardly moves"
     )
     return Note("rounded", text)
 
 
-def _one_label(figures: Figures) -> Note | None:
-    label = figures.only_label
-    if label is None or figures.pairs < 2 or math.isnan(label):
+def _one_label(figures: Totals) -> Note | None:
+    label = figures.look.lowest_label
+    if label is None or label != figures.look.highest_label:
         return None
     better = "x1" if label > 0 else "x2"
     text = (

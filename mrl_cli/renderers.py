@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Report
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
-_NOT_IN_ROWS = ("schema", "version", "inputs", "groups", "elapsed_seconds")
+_NOT_IN_ROWS = ("schema", "version", "inputs", "groups", "notes", "elapsed_seconds")
 DELAY_SECONDS = 1.0
 
 
@@ -56,8 +56,12 @@ def render_markdown(report: Report, *, width: int = 80, color: bool = False) -> 
     text = "".join(f"| {key} | {value} |\n" for key, value in rows)
     if report.groups is None:
         return text
-    names, rules = zip(*(_GROUP_COLUMNS | {"group": "---"}).items(), strict=True)
-    lines = [names, rules, *([_in_markdown(cell) for cell in row] for row in _group_rows(report))]
+    names = _group_columns(report)
+    lines = [
+        names,
+        ["---", *["---:"] * (len(names) - 1)],
+        *([_in_markdown(cell) for cell in row] for row in _group_rows(report)),
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n" + text
 
 
@@ -76,21 +80,22 @@ def render_table(report: Report, *, width: int = 80, color: bool = False) -> str
     if report.groups is None:
         return _drawn(table, width=width, color=color)
     groups = Table(title=Text(f"by {harmless(report.group_by)}"), title_justify="left")
-    for name in _GROUP_COLUMNS:
+    for name in _group_columns(report):
         groups.add_column(name, justify="left" if name == "group" else "right", overflow="fold")
     for row in _group_rows(report):
         groups.add_row(*(Text(cell) for cell in row))
     return _drawn(groups, width=width, color=color) + _drawn(table, width=width, color=color)
 
 
-# What is shown of a group, and how Markdown sets it.
-_GROUP_COLUMNS = dict.fromkeys(("group", "value", "pairs", "accuracy", "accuracy_half", "ties"), "---:")
+def _group_columns(report: Report) -> tuple[str, ...]:
+    """Return what a person reads of each group, the group first."""
+    bounds = ("mean_low", "mean_high", "accuracy_low", "accuracy_high") if report.confidence is not None else ()
+    return ("group", "value", "pairs", "accuracy", "accuracy_half", "ties", *bounds)
 
 
 def _group_rows(report: Report) -> list[list[str]]:
-    """Return what a person reads of each group."""
     records = (group.record() for group in report.groups or ())
-    return [[_cell(name, record[name]) for name in _GROUP_COLUMNS] for record in records]
+    return [[_cell(name, record[name]) for name in _group_columns(report)] for record in records]
 
 
 def _cell(name: str, value: Any) -> str:
@@ -154,7 +159,10 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-_SETTINGS = ("loss", "reduction", "margin", "margin_column", "weight_column", "group_by", "dtype", "labels")
+_SETTINGS = {
+    *("loss", "reduction", "margin", "margin_column", "weight_column", "group_by", "cluster_column", "confidence"),
+    *("dtype", "labels"),
+}
 _SHARES = (
     "accuracy",
     "accuracy_half",
@@ -162,6 +170,12 @@ _SHARES = (
     "accuracy_weighted",
     "macro_mean",
     "macro_accuracy",
+    "clusters",
+    "standard_error",
+    "mean_low",
+    "mean_high",
+    "accuracy_low",
+    "accuracy_high",
 )
 TOTAL = "total"  # what rows call the row of all groups
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import GroupFigures, Report, Totals
+from mrl_cli.notes import data_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mrl_cli.groups import Ledger
     from mrl_cli.model import Plan
@@ -28,8 +30,11 @@ def report(
     ledger: Ledger | None = None,
 ) -> Report:
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
-    columns = dict(plan.columns.numbers)
-    groups = None if ledger is None else _groups(ledger, plan)
+    columns, keys = dict(plan.columns.numbers), dict(plan.columns.keys)
+    parts = None if ledger is None else parts_of(ledger, plan)
+    groups = None if parts is None or not plan.has_groups else _groups(parts, plan)
+    margin = None if "margin" in columns or not LOSSES[plan.loss].has_margin else plan.margin
+    notes = tuple(note.text for note in data_notes(totals, margin=margin))
     return Report(
         schema="mrl.compute/1",
         version=version,
@@ -39,7 +44,9 @@ def report(
         margin_column=columns.get("margin"),
         parameters=dict(plan.parameters) or None,
         weight_column=columns.get("weight"),
-        group_by="file" if plan.by_file else dict(plan.columns.keys).get("group"),
+        group_by="file" if plan.by_file else keys.get("group"),
+        cluster_column=keys.get("cluster"),
+        confidence=plan.confidence,
         reduction=plan.reduction,
         dtype=plan.dtype,
         labels=plan.labels,
@@ -49,8 +56,10 @@ def report(
         macro_mean=None if groups is None else _mean_of(group.mean for group in groups),
         macro_accuracy=None if groups is None else _mean_of(group.accuracy for group in groups),
         groups=groups,
+        notes=notes or None,
         elapsed_seconds=elapsed_seconds,
         **_figures(totals, plan),
+        **_intervals(totals, plan, None if parts is None else parts.clusters),
     )
 
 
@@ -60,12 +69,78 @@ def told_keys(plan: Plan) -> frozenset[str]:
 
     is_weighted = "weight" in dict(plan.columns.numbers)
     totals = Totals(weight_sum=ExactSum() if is_weighted else None)
-    ledger = Ledger() if plan.by_file or plan.columns.keys else None
+    ledger = Ledger() if plan.has_groups or plan.has_clusters else None
     return frozenset(report(totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger).record())
 
 
-def _groups(ledger: Ledger, plan: Plan) -> list[GroupFigures]:
-    return [GroupFigures(group=key[0], **_figures(totals, plan)) for key, totals in ledger.totals()]
+@dataclass(slots=True)
+class Parts:
+    """A ledger by group and by cluster: totals of each group, and of the whole and of each group those of its clusters.
+
+    A cluster is (pairs, correct, sum of losses); there are none where the plan has no clusters.
+    """
+
+    groups: dict[str, Totals]
+    clusters: list[Cluster]
+    clusters_of: dict[str, list[Cluster]]
+
+
+Cluster = tuple[int, int, float]
+
+
+def parts_of(ledger: Ledger, plan: Plan) -> Parts:
+    """Return what a ledger says of groups and clusters; its keys are (group, cluster) or one of the two."""
+    if not plan.has_clusters:
+        return Parts({key[0]: totals for key, totals in ledger.totals()}, [], {})
+    groups: dict[str, Totals] = {}
+    whole: dict[str, Totals] = {}
+    clusters_of: dict[str, list[Cluster]] = {}
+    for key, totals in ledger.totals():
+        if plan.has_groups:
+            groups[key[0]] = groups.get(key[0], Totals()) + totals
+            clusters_of.setdefault(key[0], []).append(_cluster(totals))
+        whole[key[-1]] = whole.get(key[-1], Totals()) + totals
+    return Parts(groups, list(map(_cluster, whole.values())), clusters_of)
+
+
+def _cluster(totals: Totals) -> Cluster:
+    return totals.pairs, totals.correct, float(totals.loss_sum or 0.0)
+
+
+def _groups(parts: Parts, plan: Plan) -> list[GroupFigures]:
+    return [
+        GroupFigures(group=group, **_figures(totals, plan), **_intervals(totals, plan, parts.clusters_of.get(group)))
+        for group, totals in parts.groups.items()
+    ]
+
+
+def _intervals(totals: Totals, plan: Plan, clusters: Sequence[Cluster] | None) -> dict[str, Any]:
+    """Return the error of the mean loss and the bounds for it and for the accuracy, where the plan has a confidence."""
+    if plan.confidence is None:
+        return {}
+    from mrl_cli.intervals import (  # a run without intervals starts without them
+        clustered_mean_interval,
+        clustered_wilson_interval,
+        mean_interval,
+        wilson_interval,
+    )
+
+    if plan.has_clusters:
+        counts, correct, sums = (np.array(column) for column in zip(*clusters or [(0, 0, 0.0)], strict=True))
+        mean = clustered_mean_interval(sums, counts, plan.confidence)
+        accuracy = clustered_wilson_interval(correct, counts, plan.confidence)
+    else:
+        loss, squares = totals.loss_sum or ExactSum(), totals.square_sum or ExactSum()
+        mean = mean_interval(totals.pairs, loss, squares, plan.confidence)
+        accuracy = wilson_interval(totals.correct, totals.pairs, plan.confidence)
+    return {
+        "clusters": len(clusters or ()) if plan.has_clusters else None,
+        "standard_error": mean.standard_error,
+        "mean_low": mean.low,
+        "mean_high": mean.high,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+    }
 
 
 def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:

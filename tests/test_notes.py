@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mrl_cli.notes import Figures, ScoreSample, data_notes, score_sample
+from mrl_cli.model import Look, Totals
+from mrl_cli.notes import Note, data_notes, grid_in_words, grids_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GENERATOR = np.random.default_rng(6)
 X1, X2 = (GENERATOR.normal(size=5000) for _ in range(2))
-PLAIN = Figures(pairs=1000, correct=600, ties=0, min=0.0, max=3.0, margin=1.0, sample=ScoreSample(1000, None))
+NO_GRID, TWO_DECIMALS = Look(grids=0), Look(grids=0b1100)
+PLAIN = Totals(pairs=1000, correct=600, ties=0, min=0.0, max=3.0, look=NO_GRID)
+
+
+def notes_of(totals: Totals, margin: float | None = 1.0) -> list[Note]:
+    return data_notes(totals, margin=margin)
 
 
 def as_float16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,28 +49,32 @@ def as_bfloat16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     ],
 )
 def test_grid_of_scores_is_found(rounded: Any, grid: str | None) -> None:
-    assert score_sample(rounded(X1), rounded(X2)) == ScoreSample(5000, grid)
+    assert grid_in_words(grids_of(rounded(X1), rounded(X2))) == grid
 
 
 def test_one_score_beside_the_grid_is_enough() -> None:
     scores = X1.round(2)
     scores[-1] = 0.125
-    assert score_sample(scores, X2.round(2)).grid == "at most 3 decimals"
-    assert score_sample(X1.round(2), np.append(X2.round(2)[1:], X2[0])).grid is None
+    assert grid_in_words(grids_of(scores, X2.round(2))) == "at most 3 decimals"
+    assert grid_in_words(grids_of(X1.round(2), np.append(X2.round(2)[1:], X2[0]))) is None
+
+
+def test_looks_at_parts_make_the_look_at_the_whole() -> None:
+    parts = [(X1[:9].round(1), X2[:9].round(2)), (as_float16(X1), X2.round(3)), (X1.round(2), X2.round(1))]
+    looks = [Look(grids_of(*part), float(i), float(i) / 2) for i, part in enumerate(parts)]
+    whole = Look(grids_of(*map(np.concatenate, zip(*parts, strict=True))), 0.0, 1.0)
+    assert looks[0] + looks[1] + looks[2] == looks[0] + (looks[1] + looks[2]) == whole
+    assert Look() + looks[1] == looks[1] + Look() == looks[1]
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])
 def test_huge_and_tiny_scores_are_looked_at_in_silence(scale: float) -> None:
-    assert score_sample(X1 * scale, X2 * scale).pairs == 5000
-
-
-def test_no_scores_have_no_grid() -> None:
-    assert score_sample(np.empty(0), np.empty(0)) == ScoreSample(0, None)
+    assert grids_of(X1 * scale, X2 * scale) >> 4 == 0
 
 
 def test_ordinary_data_have_no_notes() -> None:
-    assert data_notes(PLAIN) == []
-    assert data_notes(Figures(pairs=0, correct=0, ties=0, min=np.inf, max=-np.inf)) == []
+    assert notes_of(PLAIN) == []
+    assert notes_of(Totals()) == []
 
 
 def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
@@ -72,13 +82,13 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
     quality = GENERATOR.normal(size=20_000) * 0.01
     x1, x2 = quality + 0.0015, GENERATOR.normal(size=20_000) * 0.01
 
-    def figures(first: NDArray[np.float64], second: NDArray[np.float64]) -> Figures:
+    def figures(first: NDArray[np.float64], second: NDArray[np.float64]) -> Totals:
         correct, ties = int((first > second).sum()), int((first == second).sum())
-        return replace(PLAIN, pairs=20_000, correct=correct, ties=ties, sample=score_sample(first, second))
+        return replace(PLAIN, pairs=20_000, correct=correct, ties=ties, look=Look(grids_of(first, second)))
 
     whole, rounded = figures(x1, x2), figures(x1.round(2), x2.round(2))
-    assert data_notes(whole) == []
-    (note,) = data_notes(rounded)
+    assert notes_of(whole) == []
+    (note,) = notes_of(rounded)
     before = whole.correct / 20_000
     after, half = rounded.correct / 20_000, (rounded.correct + rounded.ties / 2) / 20_000
     assert note.kind == "rounded"
@@ -89,34 +99,35 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
 
 
 def test_published_figures_are_told_as_such() -> None:
-    figures = replace(PLAIN, correct=517, ties=82, sample=ScoreSample(1000, "at most 2 decimals"))
-    (note,) = data_notes(figures)
+    figures = replace(PLAIN, correct=517, ties=82, look=TWO_DECIMALS)
+    (note,) = notes_of(figures)
     assert "82 of 1,000 pairs are ties (8.2%)" in note.text
     assert "accuracy is 0.517; with each as one half it is 0.558" in note.text
 
 
 def test_ties_of_unrounded_scores_and_rounded_scores_without_ties_are_not_told_of() -> None:
-    assert data_notes(replace(PLAIN, ties=82)) == []
-    assert data_notes(replace(PLAIN, sample=ScoreSample(1000, "at most 2 decimals"))) == []
+    assert notes_of(replace(PLAIN, ties=82)) == []
+    assert notes_of(replace(PLAIN, look=TWO_DECIMALS)) == []
 
 
 def test_collapsed_scores_are_told_of() -> None:
-    (note,) = data_notes(replace(PLAIN, min=0.995, max=1.004))
+    (note,) = notes_of(replace(PLAIN, min=0.995, max=1.004))
     assert note.kind == "collapsed"
     assert "within 1% of the margin 1" in note.text
-    assert [note.kind for note in data_notes(replace(PLAIN, correct=0, ties=1000))] == ["collapsed"]
+    assert [note.kind for note in notes_of(replace(PLAIN, correct=0, ties=1000))] == ["collapsed"]
 
 
 @pytest.mark.parametrize(
     "changes", [{"min": 0.5, "max": 1.0}, {"min": 1.0, "max": 1.5}, {"margin": 0.0}, {"margin": None}]
 )
 def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
-    assert data_notes(replace(PLAIN, **{"min": 0.995, "max": 1.004} | changes)) == []
+    margin = changes.pop("margin", 1.0)
+    assert notes_of(replace(PLAIN, **{"min": 0.995, "max": 1.004} | changes), margin) == []
 
 
 def test_one_label_is_told_of() -> None:
-    (note,) = data_notes(replace(PLAIN, only_label=1.0))
+    (note,) = notes_of(replace(PLAIN, look=Look(0, 1.0, 1.0)))
     assert note.kind == "one_label"
     assert "the label of every pair is 1: if x1 always holds" in note.text
-    assert "if x2 always" in data_notes(replace(PLAIN, only_label=-1.0))[0].text
-    assert data_notes(replace(PLAIN, only_label=1.0, pairs=1)) == []
+    assert "if x2 always" in notes_of(replace(PLAIN, look=Look(0, -1.0, -1.0)))[0].text
+    assert notes_of(replace(PLAIN, look=Look(0, 1.0, 1.0), pairs=99)) == []

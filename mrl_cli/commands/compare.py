@@ -13,6 +13,7 @@ from mrl_cli import __version__
 from mrl_cli.commands import running
 from mrl_cli.commands.options import (
     Share,
+    cluster_option,
     engine_options,
     input_options,
     jobs_of,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Under --key, pairs that one file lacks: stop, or leave out and count.",
 )
-@click.option("--cluster", metavar="COLUMN", help="Pairs with one value here (a prompt) are not independent.")
+@cluster_option
 @click.option("--confidence", type=Share(), default=0.95, show_default=True, help="Of every interval.")
 @click.option(
     "--bootstrap",
@@ -158,15 +159,13 @@ def _sides(options: dict[str, Any]) -> list[tuple[Source, ...]]:
 
 
 def _plan_with_columns(plan: Plan, options: dict[str, Any]) -> Plan:
-    """Return the plan with the further columns: for one file b's scores, for two the key; and the cluster."""
+    """Return the plan with the further columns: for one file b's scores, for two the key."""
     numbers: list[tuple[Role, str]] = []
     keys: list[tuple[Role, str]] = []
     if len(options["inputs"]) < 2:
         numbers = [("x1_b", options["x1_b"]), ("x2_b", options["x2_b"])]
     elif options["key"]:
         keys.append(("key", options["key"]))
-    if options["cluster"]:
-        keys.append(("cluster", options["cluster"]))
     columns = replace(plan.columns, numbers=(*plan.columns.numbers, *numbers), keys=(*plan.columns.keys, *keys))
     return replace(plan, columns=columns)
 

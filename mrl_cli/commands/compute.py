@@ -12,6 +12,8 @@ import click
 from mrl_cli import __version__
 from mrl_cli.commands import running
 from mrl_cli.commands.options import (
+    Share,
+    cluster_option,
     engine_options,
     group_options,
     input_options,
@@ -38,9 +40,14 @@ if TYPE_CHECKING:
     from mrl_cli.writers import PairWriter
 
 
+USUAL_CONFIDENCE = 0.95
+
+
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @stacked(loss_options, input_options, group_options, engine_options, output_options)
+@click.option("--confidence", type=Share(), metavar="SHARE", help="Tell intervals of that confidence, such as 0.95.")
+@cluster_option
 @click.option("--raw", is_flag=True, help="The bare number, full precision.")
 @click.option("--keep-columns", is_flag=True, help="Under --reduction none: all input columns first.")
 @click.option(
@@ -54,6 +61,8 @@ def command(**options: Any) -> int:
     Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
     started = time.monotonic()
+    if options["cluster"] and options["confidence"] is None:
+        options["confidence"] = USUAL_CONFIDENCE
     plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
     running.check_stdout()
     is_per_pair = plan.reduction == "none"
@@ -100,7 +109,10 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
     if options["keep_columns"] and not is_per_pair:
         msg = "--keep-columns goes with --reduction none"
         raise UsageError(msg)
-    for option in ("weight", "group_by", "by_file"):
+    if options["weight"] and options["confidence"] is not None:
+        msg = "--weight does not go with --confidence or --cluster: these intervals are of unweighted means"
+        raise UsageError(msg)
+    for option in ("weight", "group_by", "by_file", "confidence"):
         if is_per_pair and options[option]:
             msg = f"--{option.replace('_', '-')} goes with --reduction mean or sum, not with one line a pair"
             raise UsageError(msg)
@@ -141,7 +153,7 @@ class _Run:
                 writer = writer_for(running.output_format(self._options), self._out, bare=self._options["raw"])
             if self._rejects is not None:
                 rejects = RejectsWriter(self._rejects, self._options["rejects"])
-        if self._plan.by_file or self._plan.columns.keys:
+        if self._plan.has_groups or self._plan.has_clusters:
             from mrl_cli.groups import Ledger
 
             self.ledger = Ledger()
@@ -196,6 +208,8 @@ def _tell(report: Report, run: _Run, options: dict[str, Any]) -> None:
         click.echo(f"note: {report.rejected:,} of {report.rejected + report.pairs:,} rows left out", err=True)
     if report.ties_dropped and report.reduction == "none":
         click.echo(f"note: {report.ties_dropped:,} ties dropped", err=True)
+    for note in report.notes or ():
+        click.echo(f"note: {note}", err=True)
     for name, rows in run.rows_of.items():
         if rows == 0:
             click.echo(f"note: {harmless(name, 200)} has no rows", err=True)

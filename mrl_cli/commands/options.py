@@ -196,6 +196,10 @@ group_options = stacked(
     click.option("--by-file", is_flag=True, help="One row for each file, and the total."),
 )
 
+cluster_option = click.option(
+    "--cluster", metavar="COLUMN", help="Pairs with one value here (a prompt) are not independent: for intervals."
+)
+
 engine_options = stacked(
     click.option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]"),
     click.option(
@@ -252,9 +256,12 @@ def plan_of(options: dict[str, Any]) -> Plan:
         msg = "--group-by and --by-file exclude each other"
         raise UsageError(msg)
     y_const = options["y_const"]
+    confidence = options.get("confidence")
     return Plan(
         columns=_columns(options),
         by_file=options.get("by_file", False),
+        confidence=confidence,
+        wants_squares=confidence is not None and options.get("cluster") is None,
         y_const=None if y_const is None else int(y_const),
         labels=options["labels"],
         on_tie=options["on_tie"],
@@ -300,7 +307,7 @@ def _columns(options: dict[str, Any]) -> Columns:
     names = ("1", "2", "3") if options["no_header"] else ("x1", "x2", "y")
     x1, x2, y = (options[key] or name for key, name in zip(("x1", "x2", "y"), names, strict=True))
     numbers: dict[Role, str | None] = {"margin": options["margin_column"], "weight": options["weight"]}
-    keys: dict[Role, str | None] = {"group": options.get("group_by")}
+    keys: dict[Role, str | None] = {"group": options.get("group_by"), "cluster": options.get("cluster")}
     return Columns(
         x1,
         x2,

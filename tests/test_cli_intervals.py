@@ -1,0 +1,145 @@
+"""Intervals and notes on the command line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Mrl = Callable[..., Ran]
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in a folder with one file: four pairs of two prompts, with losses 0, 2, 0 and 4 at margin 0."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs.csv").write_text("prompt,half,x1,x2,y\n7,a,1,0,1\n7,b,0,2,1\n8,a,1,0,1\n8,b,0,4,1\n")
+    return lambda *args: run_inside(args, capfd)
+
+
+def test_interval_of_independent_pairs_is_the_hand_worked_one(mrl: Mrl) -> None:
+    found = mrl("compute", "pairs.csv", "--confidence", "0.95", "-f", "json").result
+    # Losses 0, 2, 0, 4: mean 1.5, squares about it 2.25 + 0.25 + 2.25 + 6.25 = 11; t of 3 degrees is 3.182446.
+    error = math.sqrt(11 / 3 / 4)
+    assert found["standard_error"] == pytest.approx(error, rel=1e-14)
+    assert found["mean_high"] == pytest.approx(1.5 + 3.182446 * error, rel=1e-6)
+    assert found["mean_low"] == pytest.approx(1.5 - 3.182446 * error, rel=1e-6)
+    # Wilson for 2 of 4: (2 + z²/2 ± z sqrt(1 + z²/4)) / (4 + z²), z = 1.959964.
+    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx((0.150039, 0.849961), abs=1e-6)
+    assert (found["confidence"], "clusters" in found) == (0.95, False)
+
+
+def test_clustered_interval_is_the_hand_worked_one(mrl: Mrl) -> None:
+    found = mrl("compute", "pairs.csv", "--cluster", "prompt", "-f", "json").result
+    # Cluster sums 2 and 4 of 2 pairs each, about 3: (1 + 1) / (1 - 1/2), its root over 4 pairs.
+    assert found["standard_error"] == pytest.approx(math.sqrt(4) / 4, rel=1e-14)
+    assert (found["clusters"], found["cluster_column"], found["confidence"]) == (2, "prompt", 0.95)
+    assert found["mean_high"] == pytest.approx(1.5 + 12.7062047 * 0.5, rel=1e-6)  # t of one degree
+
+
+def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
+    args = ("compute", "pairs.csv", "--group-by", "half", "-f", "json")
+    clustered = mrl(*args, "--cluster", "prompt").result
+    assert [group["clusters"] for group in clustered["groups"]] == [2, 2]
+    assert clustered["clusters"] == 2
+    plain = mrl(*args, "--confidence", "0.95").result
+    # One pair a cluster: clustered or not is the same.
+    for one, other in zip(clustered["groups"], plain["groups"], strict=True):
+        assert one["standard_error"] == pytest.approx(other["standard_error"], rel=1e-14)
+        assert one["mean"] == other["mean"]
+    assert [group["standard_error"] for group in plain["groups"]] == [0.0, 1.0]  # losses 0, 0 and 2, 4
+
+
+def test_clusters_do_not_change_the_figures(mrl: Mrl) -> None:
+    alone = mrl("compute", "pairs.csv", "-f", "json").result
+    clustered = mrl("compute", "pairs.csv", "--cluster", "prompt", "-f", "json").result
+    assert {key: clustered[key] for key in alone} | {"elapsed_seconds": 0} == alone | {"elapsed_seconds": 0}
+
+
+def test_one_cluster_has_no_interval(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("p,x1,x2,y\n1,0,1,1\n1,0,2,1\n")
+    found = mrl("compute", "one.csv", "--cluster", "p", "-f", "json").result
+    assert (found["clusters"], found["standard_error"], found["mean_low"]) == (1, "NaN", "NaN")
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_intervals_do_not_depend_on_the_order_of_rows(jobs: str, mrl: Mrl, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    rows = [
+        f"{c},{a!r},{b!r},1\n"
+        for c, a, b in zip(random.integers(0, 30, 500), *random.random((2, 500)).tolist(), strict=True)
+    ]
+    results = []
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text("p,x1,x2,y\n" + "".join(rows))
+        random.shuffle(rows)
+        found = mrl("compute", name, "--margin", "0.3", "--cluster", "p", "--jobs", jobs, "-f", "json").result
+        results.append({key: value for key, value in found.items() if key not in ("inputs", "elapsed_seconds")})
+    assert results[0] == results[1]
+
+
+def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--group-by", "half", "--confidence", "0.9", "-f", "markdown")
+    assert ran.out.startswith("| group | value | pairs | accuracy | accuracy_half | ties | mean_low | mean_high |")
+    assert "accuracy_low" not in mrl("compute", "pairs.csv", "--group-by", "half", "-f", "markdown").out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--confidence", "95"], "is not a number between 0 and 1"),
+        (["--weight", "x1", "--cluster", "prompt"], "--weight does not go with --confidence or --cluster"),
+        (["--confidence", "0.9", "--reduction", "none"], "--confidence goes with --reduction mean or sum"),
+        (["--cluster", "promt"], "did you mean --cluster prompt?"),
+        (["--fail-if", "mean_low>1"], "this run does not tell it"),
+    ],
+)
+def test_what_has_no_interval_is_refused(args: list[str], said: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_bound_can_be_a_gate(mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--confidence", "0.95", "--fail-if", "accuracy_low<0.5")
+    assert ran.code == 1
+    assert "fail-if: accuracy_low is 0.15" in ran.err
+
+
+# Notes.
+
+
+def rounded_pairs(folder: Path) -> Path:
+    """Write pairs whose scores have two decimals, one in ten tied, all with label 1."""
+    path = folder / "rounded.csv"
+    random = np.random.default_rng(2)
+    x1 = random.random(400).round(2)
+    x2 = np.where(random.random(400) < 0.1, x1, random.random(400).round(2))
+    path.write_text("x1,x2,y\n" + "".join(f"{a!r},{b!r},1\n" for a, b in zip(x1.tolist(), x2.tolist(), strict=True)))
+    return path
+
+
+def test_rounded_scores_and_one_label_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    ran = mrl("compute", rounded_pairs(tmp_path), "-f", "json")
+    notes = ran.result["notes"]
+    assert len(notes) == 2
+    assert "the scores have at most 2 decimals: rounding makes ties" in notes[0]
+    assert "the label of every pair is 1" in notes[1]
+    assert [line for line in ran.err.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in notes]
+    assert mrl("compute", rounded_pairs(tmp_path), "-q").err == ""
+    assert "notes" not in mrl("compute", rounded_pairs(tmp_path), "-f", "tsv").out
+
+
+def test_collapsed_scores_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "flat.csv").write_text("x1,x2,y\n" + "0.5001,0.5002,1\n0.5002,0.5001,-1\n" * 100)
+    ran = mrl("compute", "flat.csv", "--margin", "1")
+    assert "every loss is within 1% of the margin 1" in ran.err
+    assert mrl("compute", "flat.csv", "--margin", "0").err == ""
