@@ -15,7 +15,10 @@ DEFAULT_HINT = "hint: --on-error skip leaves bad rows out"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file and the options, and either the numbers (`total` is the sum over `pairs`) or an exit code and words."""
+    """A file and the options, and either the numbers (`total` is the sum over `pairs`) or an exit code and words.
+
+    `needs_suffix`: without its suffix, as on stdin, the text would be read as another format.
+    """
 
     name: str
     data: bytes
@@ -28,6 +31,7 @@ class Case:
     options: tuple[str, ...] = ()
     suffix: str = ".csv"
     tells_place_exactly: bool = True
+    needs_suffix: bool = False
 
 
 def csv(*rows: str | bytes, header: str = "x1,x2,y") -> bytes:
@@ -445,6 +449,7 @@ JSON_LINES = [
         "line 2",
         "line 3",
         suffix=".jsonl",
+        needs_suffix=True,
     ),
     refused(
         "pretty-printed object",
@@ -452,9 +457,17 @@ JSON_LINES = [
         "not one JSON object",
         "line 1: '{'",
         suffix=".jsonl",
+        needs_suffix=True,
     ),
-    refused("array file", b"[" + ONE.encode() + b"]\n", "FILE holds one JSON array", "jq -c '.[]'", suffix=".jsonl"),
-    refused("pretty-printed array", b"[\n" + ONE.encode() + b"\n]\n", "JSON", suffix=".jsonl"),
+    refused(
+        "array file",
+        b"[" + ONE.encode() + b"]\n",
+        "FILE holds one JSON array",
+        "jq -c '.[]'",
+        suffix=".jsonl",
+        needs_suffix=True,
+    ),
+    refused("pretty-printed array", b"[\n" + ONE.encode() + b"\n]\n", "JSON array", suffix=".jsonl", needs_suffix=True),
     bad_line("key twice", '{"x1": 1, "x2": 3, "y": 1, "x1": 2}', "key given twice", "x1 is given twice"),
     good_line("other key twice", '{"x1": 1, "x2": 3, "y": 1, "z": 2, "z": 3}', 2),
     bad_line("trailing garbage", ONE + " oops", "not one JSON object"),

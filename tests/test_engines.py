@@ -132,6 +132,16 @@ def _json_lines(pairs: Sequence[Pair]) -> bytes:
     return "".join(json.dumps(pair._asdict()) + "\n" for pair in pairs).encode()
 
 
+def _json_columns(pairs: Sequence[Pair], indent: int | None = None, *, nested: bool = False) -> bytes:
+    x1, x2, y = (list(column) for column in zip(*pairs, strict=True))
+    scores: dict[str, Any] = {"x1": [[x] for x in x1] if nested else x1, "x2": x2}
+    return json.dumps({"model": "m", **scores, "y": y}, indent=indent).encode()
+
+
+def _json_array(pairs: Sequence[Pair], indent: int | None = None) -> bytes:
+    return json.dumps([pair._asdict() for pair in pairs], indent=indent).encode()
+
+
 def _table(pairs: Sequence[Pair]) -> pa.Table:
     x1, x2, y = zip(*pairs, strict=True)
     return pa.table({"x1": pa.array(x1, pa.float64()), "x2": pa.array(x2, pa.float64()), "y": pa.array(y, pa.int8())})
@@ -189,6 +199,17 @@ FILES: dict[str, list[tuple[str, Callable[[Sequence[Pair]], bytes]]]] = {
         ("jsonl.gz", lambda pairs: gzip.compress(_json_lines(pairs))),
         ("jsonl.zst", lambda pairs: _zstd(_json_lines(pairs))),
     ],
+    "json": [
+        ("json", _json_columns),
+        ("json", lambda pairs: _json_columns(pairs, 4)),
+        ("json", lambda pairs: _json_columns(pairs, 4, nested=True)),
+        ("json", _json_array),
+        ("json", lambda pairs: _json_array(pairs, 2)),
+        ("json", _json_lines),
+        ("json.gz", lambda pairs: gzip.compress(_json_columns(pairs))),
+        ("json", lambda pairs: b"\n" + _json_columns(pairs)),
+        ("json.zst", lambda pairs: _zstd(_json_lines(pairs))),
+    ],
     "parquet": [
         ("parquet", _parquet),
         ("parquet", lambda pairs: _parquet(pairs, 1)),
@@ -237,7 +258,10 @@ def test_blocks_and_jobs_change_no_digit(
 
 
 @pytest.mark.parametrize("jobs", [1, 5])
-@pytest.mark.parametrize(("reader", "block_bytes"), [("jsonl", 16), ("jsonl", 100), ("jsonl", 4096), ("tsv", 100)])
+@pytest.mark.parametrize(
+    ("reader", "block_bytes"),
+    [("jsonl", 16), ("jsonl", 100), ("jsonl", 4096), ("tsv", 100), ("json", 16), ("json", 100)],
+)
 def test_blocks_of_lines_change_no_digit(
     reader: str, block_bytes: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +286,7 @@ def test_engines_agree(engine: str, reader: str, jobs: int, tmp_path: Path) -> N
 
 
 def test_split_over_formats_is_as_whole(tmp_path: Path) -> None:
-    cuts = [0, 1, 120, 121, 300, len(PAIRS)]
+    cuts = [0, 1, 120, 121, 122, 300, len(PAIRS)]
     pieces = [PAIRS[start:stop] for start, stop in pairwise(cuts)]
     paths = [_written(tmp_path, reader, piece) for reader, piece in zip(FILES, pieces, strict=True)]
     assert _found(paths, jobs=5) == _expected(PAIRS, MARGIN)

@@ -30,7 +30,7 @@ ROWS = [
     {"x1": 3.0, "x2": 3.0, "y": 1, "m": -0.3, "w": 1e-3, "subset": "ähnlich, so", "prompt": -12},
 ]
 COLUMNS = Columns(numbers=(("margin", "m"), ("weight", "w")), keys=(("group", "subset"), ("cluster", "prompt")))
-FORMATS = ["csv", "tsv", "jsonl", "csv.gz", "parquet", "feather"]
+FORMATS = ["csv", "tsv", "jsonl", "csv.gz", "parquet", "feather", "json", "array.json"]
 
 
 def written(folder: Path, name: str) -> Path:
@@ -44,6 +44,10 @@ def written(folder: Path, name: str) -> Path:
         path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     elif name.endswith("jsonl"):
         path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    elif name.endswith("array.json"):
+        path.write_text(json.dumps(ROWS))
+    elif name.endswith("json"):
+        path.write_text(json.dumps({key: [row[key] for row in ROWS] for key in ROWS[0]}))
     elif name.endswith("parquet"):
         pq.write_table(pa.Table.from_pylist(ROWS), path)
     else:

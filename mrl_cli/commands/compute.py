@@ -57,8 +57,8 @@ USUAL_CONFIDENCE = 0.95
 def command(**options: Any) -> int:
     """Compute the loss of the pairs in INPUT files, with counts and ranking statistics.
 
-    INPUT is a file, a quoted glob, a directory, or - for stdin: CSV, TSV, JSON lines (these also as .gz .bz2 .zst .xz),
-    Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
+    INPUT is a file, a quoted glob, a directory, or - for stdin: CSV, TSV, JSON lines, JSON (these also as .gz .bz2 .zst
+    .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
     started = time.monotonic()
     if options["cluster"] and options["confidence"] is None:

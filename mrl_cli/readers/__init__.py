@@ -22,6 +22,7 @@ READERS: dict[str, tuple[str, str]] = {
     "csv": ("delimited", "CSV"),
     "tsv": ("delimited", "TSV"),
     "jsonl": ("jsonl", "JSON_LINES"),
+    "json": ("documents", "JSON"),
     "parquet": ("columnar", "PARQUET"),
     "arrow": ("columnar", "ARROW"),
 }

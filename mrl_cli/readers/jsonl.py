@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,8 @@ import numpy as np
 
 from mrl_cli import checks
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.model import Problem
-from mrl_cli.readers.base import Shard, column_places, key_column, pair_batch
-from mrl_cli.readers.cells import is_exact
+from mrl_cli.readers.base import Shard, column_places, pair_batch
+from mrl_cli.readers.records import batch_of_records, object_of
 from mrl_cli.readers.text import (
     TextPart,
     count_line_ends,
@@ -32,7 +30,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model import PairBatch, Plan, Role
+    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.readers.compression import ByteStream
+    from mrl_cli.readers.records import Faults
     from mrl_cli.readers.sources import Source
 
 
@@ -43,18 +43,22 @@ class JsonLinesReader:
         """Yield byte ranges of a plain file, or the blocks of a stream. JSON keeps line ends out of its strings."""
         del resume_at  # every line end ends a row: nothing here is ever unsplittable
         with open_text(source, plan.dialect.encoding) as stream:
-            blocks = (data for data, _ in whole_rows(stream, b"", cut_lines, source))
-            first = next(blocks, b"")
-            _check_first_object(first, source, plan)
-            may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
-            if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
-                for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
-                    yield Shard(source, TextPart(offset, size), size)
-                return
-            line = 1
-            for data in chain([first], blocks):
-                yield Shard(source, TextPart(0, len(data), data, line), len(data))
-                line += count_line_ends(data)
+            yield from self.shards_of_stream(stream, source, plan)
+
+    def shards_of_stream(self, stream: ByteStream, source: Source, plan: Plan) -> Iterator[Shard]:
+        """Yield the shards of a source whose text is `stream`."""
+        blocks = (data for data, _ in whole_rows(stream, b"", cut_lines, source))
+        first = next(blocks, b"")
+        _check_first_object(first, source, plan)
+        may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
+        if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
+            for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
+                yield Shard(source, TextPart(offset, size), size)
+            return
+        line = 1
+        for data in chain([first], blocks):
+            yield Shard(source, TextPart(0, len(data), data, line), len(data))
+            line += count_line_ends(data)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
@@ -78,7 +82,7 @@ class JsonLinesReader:
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, object by object."""
-        yield _careful_batch(shard, plan)
+        yield batch_of_records(_records(shard), shard.source.shown_name, plan, "line")
 
 
 def _has_one_a_line(data: bytes, objects: int) -> bool:
@@ -134,109 +138,23 @@ def _is_array(source: Source) -> DataError:
     return DataError(msg, hint="write one object a line, e.g. with jq -c '.[]'")
 
 
-def _careful_batch(shard: Shard, plan: Plan) -> PairBatch:
-    file = shard.source.shown_name
+def _records(shard: Shard) -> Iterator[tuple[int, dict[str, Any] | Faults]]:
+    """Yield the number of every line that is not blank, and the object on it or what is wrong with it."""
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
-    problems: list[Problem] = []
-    rows: list[int] = []
-    values: list[list[float]] = [[] for _ in plan.columns.wanted_numbers]
-    keys: list[list[str]] = [[] for _ in plan.columns.keys]
-    kept: list[dict[str, Any]] = []
-    rejected = 0
     for number, line in enumerate(io.StringIO(text, newline=""), shard.part.line_number(shard.source)):
-        if not line.strip():
-            continue
-        found = _numbers(line, plan)
-        if isinstance(found, tuple):
-            record, numbers = found
-            rows.append(number)
-            for column, value in zip(values, numbers, strict=True):
-                column.append(value)
-            for texts, (_, name) in zip(keys, plan.columns.keys, strict=True):
-                texts.append(_key_text(record.get(name)))
-            if plan.keep_columns:
-                kept.append(record)
-        else:
-            rejected += 1
-            problems += [Problem(kind, file, number, column, shown) for kind, column, shown in found]
-    return pair_batch(
-        file,
-        [np.array(column, np.float64) for column in values],
-        [key_column(texts) for texts in keys],
-        plan,
-        rows=rows,
-        problems=tuple(problems),
-        rejected_rows=rejected,
-        kept=_kept_table(kept) if plan.keep_columns else None,
-    )
+        if line.strip():
+            yield number, _record(line)
 
 
-def _key_text(value: Any) -> str:
-    """Return a JSON value as a key: text as it is, no value as the empty text, others as JSON writes them."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _numbers(line: str, plan: Plan) -> tuple[dict[str, Any], list[float]] | list[tuple[str, str | None, str]]:
-    """Return the object on a line and its wanted numbers, or its problems as (kind, column, shown value)."""
+def _record(line: str) -> dict[str, Any] | Faults:
+    shown = f"'{harmless(line.strip())}'"
     if any("\udc80" <= character <= "\udcff" for character in line):
-        return [(checks.ENCODING, None, f"'{harmless(line.strip())}'")]
-    twice: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice.extend(name for _, name in plan.columns.wanted if names.count(name) > 1)
-        return dict(pairs)
-
+        return [(checks.ENCODING, None, shown)]
     try:
-        record = json.loads(line, object_pairs_hook=unique)
+        record = json.loads(line, object_pairs_hook=object_of)
     except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict):
-        return [(checks.NOT_AN_OBJECT, None, f"'{harmless(line.strip())}'")]
-    if twice:
-        return [(checks.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(twice)]
-    numbers = [(name, _number(record.get(name), role)) for role, name in plan.columns.wanted_numbers]
-    wrong: list[tuple[str, str | None, str]] = [
-        (kind, harmless(name), harmless(json.dumps(record.get(name))))
-        for name, kind in dict(numbers).items()
-        if isinstance(kind, str)
-    ]
-    return wrong or (record, [number for _, number in numbers if not isinstance(number, str)])
-
-
-def _number(value: Any, role: Role) -> float | str:
-    """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers."""
-    if value is None:
-        return checks.MISSING
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return checks.NOT_A_NUMBER
-    if isinstance(value, int):
-        return float(value) if is_exact(value) else checks.INEXACT
-    if role == "loss":
-        return value
-    if math.isnan(value):
-        return checks.NAN
-    return checks.INFINITE if math.isinf(value) else value
-
-
-def _kept_table(kept: list[dict[str, Any]]) -> pa.Table:
-    """Return the kept objects as columns; what is no plain value stays JSON text."""
-    import pyarrow as pa
-
-    names = dict.fromkeys(name for record in kept for name in record)
-    flat = [{n: json.dumps(v) if isinstance(v, dict | list) else v for n, v in record.items()} for record in kept]
-    columns = {}
-    for name in names:
-        column = [record.get(name) for record in flat]
-        try:
-            columns[name] = pa.array(column)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            columns[name] = pa.array(
-                [None if v is None else v if isinstance(v, str) else json.dumps(v) for v in column]
-            )
-    return pa.table(columns)
+    return record if isinstance(record, dict) else [(checks.NOT_AN_OBJECT, None, shown)]
 
 
 JSON_LINES = JsonLinesReader()

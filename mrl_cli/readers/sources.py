@@ -33,6 +33,7 @@ FORMAT_SUFFIXES = {
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "arrow",
@@ -221,18 +222,18 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
 
 
 def _text_format(prefix: bytes, compression: str | None) -> str:
-    """Return what a text without a telling suffix is, from its first bytes: JSON lines open with a brace.
+    """Return what a text without a telling suffix is, from its first bytes: JSON opens with a brace or a bracket.
 
-    A JSON array opens with a bracket; the reader of JSON lines says what to do about it.
+    The reader of JSON finds out whether the text is one value or a value a line.
     """
     if compression is not None:
         prefix = first_bytes(prefix, compression)
-    return "jsonl" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
+    return "json" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
 
 
 _KINDS = {"parquet": "a Parquet", "arrow": "an Arrow"}
 _COPIED_WHOLE = "check that the file was copied whole"
-_KNOWN = "formats: CSV, TSV, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
+_KNOWN = "formats: CSV, TSV, JSON, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
 
 
 def _by_magic(prefix: bytes, magic: dict[bytes, str]) -> str | None:

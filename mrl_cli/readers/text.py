@@ -51,9 +51,9 @@ def _as_utf8(raw: BinaryIO, source: Source, encoding: str | None) -> ByteStream:
     head = stream.read(len(codecs.BOM_UTF8) + 1)
     marked = _encoding_of_mark(head)
     wanted = _codec_name(encoding) if encoding else marked or "utf-8"
-    whole = _Chained(head, stream)
+    whole = Chained(head, stream)
     if wanted == "utf-8":
-        return _Chained(head.removeprefix(codecs.BOM_UTF8), stream)
+        return Chained(head.removeprefix(codecs.BOM_UTF8), stream)
     return _Transcoded(whole, wanted, source)
 
 
@@ -96,7 +96,7 @@ class _Guarded:
         return DataError(msg, hint="check that the file was copied whole")
 
 
-class _Chained:
+class Chained:
     """Bytes already read, then the rest of their stream."""
 
     def __init__(self, head: bytes, rest: ByteStream) -> None:
@@ -104,6 +104,7 @@ class _Chained:
         self._rest = rest
 
     def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
         if not self._head:
             return self._rest.read(size)
         size = len(self._head) if size < 0 else size
