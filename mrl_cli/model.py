@@ -61,8 +61,8 @@ class Dialect:
     """How a text file is written, where its suffix and header line do not say it.
 
     `delimiter` None: found from the header line. `encoding` None: UTF-8, or what a byte order mark says.
-    `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called "1",
-    "2", …
+    `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called as `names`
+    says, those beyond it "1", "2", … by their place.
     """
 
     delimiter: str | None = None
@@ -70,6 +70,7 @@ class Dialect:
     decimal: str = "."
     null_values: tuple[str, ...] = ()
     header: bool = True
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ class Plan:
     """Everything that decides a result, validated.
 
     Where `columns` has a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
-    (name, value). `by_file`: each file is a group. `wants_squares`: totals hold sums of l*l. `confidence`: that of
-    intervals, None for none. `lists_problems`: every problem is wanted, not just their number and the first few.
+    (name, value). `preset` is the one that columns and labels were taken from. `by_file`: each file is a group.
+    `wants_squares`: totals hold sums of l*l. `confidence`: that of intervals, None for none. `lists_problems`: every
+    problem is wanted, not just their number and the first few.
     """
 
     columns: Columns = Columns()
@@ -88,6 +90,7 @@ class Plan:
     loss: str = "margin_ranking"
     margin: float = 0.0
     parameters: tuple[tuple[str, float], ...] = ()
+    preset: str | None = None
     reduction: Reduction = "mean"
     dtype: DType = "float64"
     on_error: Literal["fail", "skip"] = "fail"
@@ -313,6 +316,7 @@ class Report(Figures):
     reduction: Reduction
     dtype: DType
     labels: Labels
+    preset: str | None = None
     rejected: int
     ties_dropped: int
     zero_weight: int | None = None
@@ -331,7 +335,7 @@ class Report(Figures):
 
 _FIRST: tuple[str, ...]
 _FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "parameters", "weight_column", "group_by")
-_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels")
+_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset")
 _LAST = ("macro_mean", "macro_accuracy", "groups", "notes", "elapsed_seconds")
 _FIGURES = tuple(field.name for field in fields(Figures))
 

@@ -161,7 +161,7 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
 
 _SETTINGS = {
     *("loss", "reduction", "margin", "margin_column", "weight_column", "group_by", "cluster_column", "confidence"),
-    *("dtype", "labels"),
+    *("dtype", "labels", "preset"),
 }
 _SHARES = (
     "accuracy",

@@ -50,6 +50,7 @@ def report(
         reduction=plan.reduction,
         dtype=plan.dtype,
         labels=plan.labels,
+        preset=plan.preset,
         rejected=totals.rejected,
         ties_dropped=totals.ties_dropped,
         zero_weight=None if totals.weight_sum is None else totals.zero_weight,

@@ -24,6 +24,7 @@ from mrl_cli.commands.options import (
     plan_of,
     stacked,
 )
+from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Totals
 from mrl_cli.wording import harmless
@@ -45,7 +46,7 @@ USUAL_CONFIDENCE = 0.95
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@stacked(loss_options, input_options, group_options, engine_options, output_options)
+@stacked(loss_options, preset_options, input_options, group_options, engine_options, output_options)
 @click.option("--confidence", type=Share(), metavar="SHARE", help="Tell intervals of that confidence, such as 0.95.")
 @cluster_option
 @click.option("--raw", is_flag=True, help="The bare number, full precision.")
@@ -67,12 +68,13 @@ def command(**options: Any) -> int:
     running.check_stdout()
     is_per_pair = plan.reduction == "none"
     _check(options, is_per_pair=is_per_pair)
-    conditions = _conditions(options["fail_if"], plan)
     sources = running.sources_of(options["inputs"], "compute")
     running.refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
         for source in sources:
             stack.callback(source.close)
+        plan, sources = with_preset(plan, options, sources)
+        conditions = _conditions(options["fail_if"], plan)
         rejects = running.opened(stack, options["rejects"])
         out = running.output_of(stack, options["output"])
         run = _Run(plan, sources, options, rejects, out)

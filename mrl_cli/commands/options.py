@@ -16,7 +16,7 @@ from mrl_cli.wording import closest, harmless
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.model import Role
+    from mrl_cli.model import Labels, Role
 
 FORMATS = ("auto", "table", "json", "jsonl", "csv", "tsv", "markdown")
 
@@ -130,9 +130,8 @@ input_options = stacked(
     click.option(
         "--labels",
         type=click.Choice(["pm1", "01", "any"]),
-        default="pm1",
-        show_default=True,
-        help="pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1. any: the real number as it is.",
+        help="pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1. any: the real number as it is.  "
+        "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
     ),
     click.option(
         "--on-tie",
@@ -263,7 +262,7 @@ def plan_of(options: dict[str, Any]) -> Plan:
         confidence=confidence,
         wants_squares=confidence is not None and options.get("cluster") is None,
         y_const=None if y_const is None else int(y_const),
-        labels=options["labels"],
+        labels=options["labels"] or _labels_of(options["loss"]),
         on_tie=options["on_tie"],
         loss=options["loss"],
         margin=options["margin"] or 0.0,
@@ -280,6 +279,12 @@ def plan_of(options: dict[str, Any]) -> Plan:
         ),
         keep_columns=options.get("keep_columns", False),
     )
+
+
+def _labels_of(loss: str) -> Labels:
+    from mrl_cli.losses import LOSSES
+
+    return "any" if LOSSES[loss].is_target else "pm1"
 
 
 def _parameters(options: dict[str, Any]) -> tuple[tuple[str, float], ...]:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mrl_cli.readers.base import Reader, Shard
 from mrl_cli.readers.partitions import plan_for_file, with_partitions
-from mrl_cli.readers.sources import Source, resolve, stdin_can_be_read
+from mrl_cli.readers.sources import Recorded, Source, resolve, stdin_can_be_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mrl_cli.model import PairBatch, Plan
 
-__all__ = ["READERS", "Shard", "Source", "batches_of", "reader_named", "resolve", "shards_of", "stdin_can_be_read"]
+__all__ = [
+    "READERS",
+    "Shard",
+    "Source",
+    "batches_of",
+    "columns_of",
+    "reader_named",
+    "resolve",
+    "shards_of",
+    "stdin_can_be_read",
+]
 
 # Format to the module and the name of its reader, imported when a file of that format turns up.
 READERS: dict[str, tuple[str, str]] = {
@@ -34,6 +45,19 @@ def reader_named(name: str) -> Reader:
     module, attribute = READERS[name]
     reader: Reader = getattr(import_module(f"mrl_cli.readers.{module}"), attribute)
     return reader
+
+
+def columns_of(source: Source, plan: Plan) -> tuple[list[str], Source]:
+    """Return the names of a source's columns, its path's included, and the source to read from now on.
+
+    Of a stream, which can be read once, that is another one, which begins with what was read to find the names.
+    """
+    reader = reader_named(source.format)
+    if source.is_plain_file:
+        return [*reader.names(source, plan), *source.hive], source
+    recorded = Recorded(source.stream)
+    names = reader.names(replace(source, stream=recorded), plan)
+    return names, replace(source, stream=recorded.from_start())
 
 
 def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:

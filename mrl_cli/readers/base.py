@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.model import PairBatch
+from mrl_cli.presets import described_fit
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Shard:
 
 class Reader(Protocol):
     """One input format."""
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names of the source's columns, none where it has no row to tell them; of JSON, the first row's."""
+        ...
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield the source's shards in row order; with `resume_at`, from that one on as an unsplittable stream."""
@@ -98,6 +103,8 @@ def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Sourc
         hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     elif names and all(_looks_like_number(name) for name in names):
         hint = "is there no header line? use --no-header"
+    elif role == wanted and (fit := described_fit(names)) is not None:  # nobody named this column
+        hint = fit
     elif near is not None:
         hint = f"did you mean {option} {harmless(near)}?"
     else:

@@ -42,6 +42,14 @@ class RowsPart:
 class ParquetReader:
     """Reads Parquet, a row group at a time."""
 
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names in the schema."""
+        del plan
+        import pyarrow.parquet as pq
+
+        with _reading(source), pq.ParquetFile(source.path) as file:
+            return list(file.schema_arrow.names)
+
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield the row groups."""
         del resume_at
@@ -82,6 +90,15 @@ class ParquetReader:
 
 class ArrowReader:
     """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names in the schema."""
+        del plan
+        import pyarrow as pa
+
+        with _reading(source), pa.memory_map(source.path) as mapped:
+            opened = pa.ipc.open_file if _is_arrow_file(source.path) else pa.ipc.open_stream
+            return list(opened(mapped).schema.names)
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield the record batches of a file; a stream is one shard."""

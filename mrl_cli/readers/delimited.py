@@ -67,6 +67,12 @@ class DelimitedReader:
     def __init__(self, delimiter: str | None) -> None:
         self._delimiter = delimiter
 
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names in the header line, or those that stand for it."""
+        with open_text(source, plan.dialect.encoding) as stream:
+            layout = _layout(_head(stream), source, plan, plan.dialect.delimiter or self._delimiter)
+            return [] if layout is None else list(layout.names)
+
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream."""
         with open_text(source, plan.dialect.encoding) as stream:
@@ -74,6 +80,7 @@ class DelimitedReader:
             layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
             if layout is None:
                 return
+            layout = replace(layout, places=column_places(layout.names, plan, source))
             may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
             if may_split and resume_at is None and QUOTE not in head[layout.data_offset :] and not _has_mark(source):
                 for offset, size in plain_ranges(
@@ -133,7 +140,7 @@ def _has_whole_header(head: bytes) -> bool:
 
 
 def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
-    """Return the layout that the head of a text says, None when there is no row at all."""
+    """Return the layout that the head of a text says, wanted columns aside, None when there is no row at all."""
     text = head.decode("utf-8", "surrogateescape")
     lines = io.StringIO(text, newline="")
     header = next((line for line in lines if line.strip("\r\n")), None)
@@ -148,12 +155,13 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
         raise DataError(msg, hint=checks.ENCODING_HINT)
     consumed = _first_lines(text[blank_chars:], reader.line_num)
     if not plan.dialect.header:
-        names, consumed = [str(place + 1) for place in range(len(names))], ""
+        by_place = [str(place + 1) for place in range(len(names))]
+        names, consumed = [*plan.dialect.names[: len(names)], *by_place[len(plan.dialect.names) :]], ""
     skipped = text[:blank_chars] + consumed
     return Layout(
         names=tuple(names),
         delimiter=delimiter,
-        places=column_places(names, plan, source),
+        places=(),
         data_offset=len(skipped.encode("utf-8", "surrogateescape")),
         data_line=count_line_ends(skipped.encode("utf-8", "surrogateescape")) + 1,
         line_end=b"\r" if header.endswith("\r") else b"\n",

@@ -18,7 +18,7 @@ from mrl_cli.errors import DataError
 from mrl_cli.model import Problem
 from mrl_cli.readers import text as texts
 from mrl_cli.readers.base import Shard, column_places, key_column, pair_batch
-from mrl_cli.readers.jsonl import JSON_LINES
+from mrl_cli.readers.jsonl import JSON_LINES, first_keys
 from mrl_cli.readers.records import (
     Repeating,
     batch_of_records,
@@ -56,6 +56,15 @@ class DocumentPart:
 
 class JsonReader:
     """Reads JSON whose layout the first line tells: one value, which is held in memory, or JSON lines, which stream."""
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the keys of the object of columns, or of the first object."""
+        with open_text(source, plan.dialect.encoding) as stream:
+            head = _head(stream)
+            if _are_lines(head, None):
+                return first_keys(head, source)
+            value = _parsed(head + b"".join(_parts(stream)), source)
+        return list(value if isinstance(value, dict) else _first_object(value))
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield the one shard of a JSON value, or those of JSON lines."""
@@ -101,8 +110,8 @@ def _head(stream: ByteStream) -> bytes:
     return b"".join(parts)
 
 
-def _are_lines(head: bytes, plan: Plan) -> bool:
-    """Tell from its head whether a text holds one object a line."""
+def _are_lines(head: bytes, plan: Plan | None) -> bool:
+    """Tell from its head whether a text holds one object a line; so does a lone object of columns nobody wants."""
     text = head.lstrip(_BLANKS)
     if text.startswith(b"["):
         return False
@@ -113,7 +122,7 @@ def _are_lines(head: bytes, plan: Plan) -> bool:
     except (ValueError, RecursionError):
         # A line that seems whole, before another that begins as such: its fault is one line's.
         return not line.startswith(b"{") or (line.rstrip().endswith(b"}") and rest.startswith(b"{"))
-    return bool(rest) or not (isinstance(first, dict) and _holds_columns(first, plan))
+    return bool(rest) or not (isinstance(first, dict) and plan and _holds_columns(first, plan))
 
 
 def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
@@ -138,10 +147,14 @@ def _parsed(data: bytes, source: Source) -> Any:
         raise DataError(f"{source.shown_name} {what}") from error
 
 
+def _first_object(records: list[Any]) -> dict[str, Any]:
+    return next((record for record in records if isinstance(record, dict)), {})
+
+
 def _part(value: Any, source: Source, plan: Plan) -> DocumentPart:
     """Return a document's part. Raises UsageError for a missing column and DataError for what are no columns."""
     if isinstance(value, list):
-        first = next((record for record in value if isinstance(record, dict)), None)
+        first = _first_object(value)
         if first:
             column_places(list(first), plan, source)
         return DocumentPart(value, {})

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 class JsonLinesReader:
     """Reads JSON lines."""
 
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the keys of the first object."""
+        with open_text(source, plan.dialect.encoding) as stream:
+            return first_keys(next((data for data, _ in whole_rows(stream, b"", cut_lines, source)), b""), source)
+
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream. JSON keeps line ends out of its strings."""
         del resume_at  # every line end ends a row: nothing here is ever unsplittable
@@ -49,7 +54,9 @@ class JsonLinesReader:
         """Yield the shards of a source whose text is `stream`."""
         blocks = (data for data, _ in whole_rows(stream, b"", cut_lines, source))
         first = next(blocks, b"")
-        _check_first_object(first, source, plan)
+        names = first_keys(first, source)
+        if names:
+            column_places(names, plan, source)
         may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
         if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
             for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
@@ -118,19 +125,18 @@ def _read_json(data: bytes, plan: Plan) -> pa.Table:
     raise refused
 
 
-def _check_first_object(data: bytes, source: Source, plan: Plan) -> None:
-    """Raise a helpful error when the first object lacks a wanted key, or when this is no text of objects at all."""
+def first_keys(data: bytes, source: Source) -> list[str]:
+    """Return the keys of the first object, none where there is none; raise a helpful error for an array."""
     line = next((line for line in data.splitlines() if line.strip()), b"{}")
     try:
         first = json.loads(line)
     except ValueError:
         if line.lstrip().startswith(b"["):
             raise _is_array(source) from None
-        return  # the careful way names the line
+        return []  # the careful way names the line
     if isinstance(first, list):
         raise _is_array(source)
-    if isinstance(first, dict) and line.strip() != b"{}":
-        column_places(list(first), plan, source)
+    return list(first) if isinstance(first, dict) else []
 
 
 def _is_array(source: Source) -> DataError:

@@ -272,3 +272,49 @@ class _Prefixed(io.RawIOBase):
         buffer[: len(part)] = part
         self._prefix = self._prefix[len(part) :]
         return len(part)
+
+
+class Recorded(io.RawIOBase):
+    """A stream of which is kept what was read, so that it can be read again from where it stood."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._parts: list[bytes] = []
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is not importable at run time
+        """Read from the stream into the buffer; return how many bytes."""
+        part = self._stream.read(len(buffer))
+        self._parts.append(part)
+        buffer[: len(part)] = part
+        return len(part)
+
+    def from_start(self) -> BinaryIO:
+        """Return a stream of what was read and of all that follows."""
+        return io.BufferedReader(_Replayed(b"".join(self._parts), self._stream))
+
+
+class _Replayed(io.RawIOBase):
+    """Bytes at hand, then a stream."""
+
+    def __init__(self, prefix: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._prefix = memoryview(prefix)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as above
+        part = self._prefix[: len(buffer)] or self._rest.read(len(buffer))
+        self._prefix = self._prefix[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()

@@ -1,0 +1,84 @@
+"""`--preset`: the plan as a known producer's files need it, less what the user says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrl_cli.commands.options import Registered, stacked
+from mrl_cli.presets import PRESETS, applied
+from mrl_cli.wording import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mrl_cli.model import Plan
+    from mrl_cli.presets import Preset
+    from mrl_cli.readers import Source
+
+preset_options = stacked(
+    click.option(
+        "--preset",
+        type=Registered("mrl_cli.presets", "PRESETS"),
+        help=f"Columns and labels as a known producer writes them: {', '.join(PRESETS)}. Other options win over it.",
+    ),
+)
+
+
+def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source]) -> tuple[Plan, tuple[Source, ...]]:
+    """Return the plan with the preset that the options name, and the sources to read from now on.
+
+    Which of a preset's columns are there, the first source that has any tells. Raises UsageError when the scores are
+    not among them.
+    """
+    if options["preset"] is None:
+        return plan, tuple(sources)
+    from mrl_cli.readers import columns_of
+
+    preset = PRESETS[options["preset"]]
+    given = _given(options)
+    has_labels = "y" in given
+    plan = replace(
+        _in_dialect(preset, plan, options),
+        preset=preset.name,
+        y_const=plan.y_const if has_labels else 1,
+        columns=plan.columns if has_labels else replace(plan.columns, y=None),
+    )
+    found: list[Source] = []
+    for place, source in enumerate(sources):
+        names, source_now = columns_of(source, plan)
+        found.append(source_now)
+        if names:
+            shown = source.shown_name
+            return applied(preset, plan, names, harmless(shown, 200), given), (*found, *sources[place + 1 :])
+    x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
+    return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2)), tuple(found)
+
+
+def _in_dialect(preset: Preset, plan: Plan, options: Mapping[str, Any]) -> Plan:
+    dialect = plan.dialect
+    if options["delimiter"] is None and preset.delimiter is not None:
+        dialect = replace(dialect, delimiter=preset.delimiter)
+    if preset.header:
+        dialect = replace(dialect, header=False, names=preset.header)
+    return replace(plan, dialect=dialect)
+
+
+def _given(options: Mapping[str, Any]) -> frozenset[str]:
+    """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
+    from mrl_cli.losses import LOSSES
+
+    is_per_pair = options["reduction"] == "none"
+    settled = {
+        "x1": options["x1"] is not None,
+        "x2": options["x2"] is not None,
+        "y": options["y"] is not None or options["y_const"] is not None,
+        "margin": options["margin"] is not None
+        or options["margin_column"] is not None
+        or not LOSSES[options["loss"]].has_margin,
+        "weight": options["weight"] is not None or is_per_pair,
+        "group": options["group_by"] is not None or options["by_file"] or is_per_pair,
+    }
+    return frozenset(role for role, is_settled in settled.items() if is_settled)

@@ -1,0 +1,283 @@
+"""`--preset`: files as known producers write them, what the user says against them, and the hint that names one."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli.presets import PRESETS, fitting
+from tests.running import Ran, run, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Mrl = Callable[..., Ran]
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl compute in an empty folder; the result is JSON."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args, stdin=b"": run_inside(["compute", *args, "-f", "json"], capfd, stdin)
+
+
+def lines(*records: dict[str, Any]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+# Every file holds the pairs (3, 1), (0, 2) and (1, 1): right, wrong by 2, a tie.
+SCORES = [(3.0, 1.0), (0.0, 2.0), (1.0, 1.0)]
+TEXTS = {"prompt": "p", "text_chosen": "c", "text_rejected": "r"}
+
+
+def scored(x1: str, x2: str, **others: Any) -> str:
+    return lines(*({**others, x1: chosen, x2: rejected} for chosen, rejected in SCORES))
+
+
+def nested_columns() -> str:
+    return json.dumps(
+        {
+            "chat_template": "tulu",
+            "id": [1, 2, 3],
+            "model": "m",
+            "model_type": "Seq. Classifier",
+            "results": [1, 0, 0],
+            "scores_chosen": [[chosen] for chosen, _ in SCORES],
+            "scores_rejected": [[rejected] for _, rejected in SCORES],
+            "subset": ["math-prm"] * 3,
+            "text_chosen": ["c"] * 3,
+            "text_rejected": ["r"] * 3,
+        },
+        indent=4,
+        sort_keys=True,
+    )
+
+
+def columns_of(x1: str, x2: str) -> pa.Table:
+    return pa.table({"prompt": ["p"] * 3, x1: [a for a, _ in SCORES], x2: [b for _, b in SCORES]})
+
+
+def parquet(path: Path, x1: str, x2: str) -> None:
+    pq.write_table(columns_of(x1, x2), path)
+
+
+# Preset, file name, and what writes the file in the producer's layout.
+FILES: list[tuple[str, str, str | Callable[[Path], None]]] = [
+    ("rewardbench", "m_outputs.jsonl", scored("scores_chosen", "scores_rejected", subset="math-prm", id=1, **TEXTS)),
+    ("rewardbench", "m.json", nested_columns()),
+    ("rewardbench", "m_all.jsonl", scored("chosen", "rejected")),
+    ("llamafactory", "generated_predictions.jsonl", scored("chosen", "rejected")),
+    ("trl", "rewards.jsonl", scored("chosen", "rejected")),
+    ("trl", "rewards.csv", "chosen_rewards,rejected_rewards\n3,1\n0,2\n1,1\n"),
+    ("trl", "rewards.csv", "step,rewards/chosen,rewards/rejected\n1,3,1\n1,0,2\n1,1,1\n"),
+    ("ultrafeedback", "u.parquet", lambda path: parquet(path, "score_chosen", "score_rejected")),
+    ("ultrafeedback", "u.parquet", lambda path: parquet(path, "chosen-rating", "rejected-rating")),
+    (
+        "ultrafeedback",
+        "u.arrow",
+        lambda path: pyarrow.feather.write_feather(columns_of("score_chosen", "score_rejected"), str(path)),
+    ),
+]
+with_every_file = pytest.mark.parametrize(("preset", "name", "content"), FILES)
+
+
+def write(name: str, content: str | Callable[[Path], None]) -> None:
+    if isinstance(content, str):
+        Path(name).write_text(content, encoding="utf-8")
+    else:
+        content(Path(name))
+
+
+@with_every_file
+def test_files_of_every_producer_need_only_the_preset(
+    preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl
+) -> None:
+    write(name, content)
+    found = mrl(name, "--preset", preset).result
+    assert (found["sum"], found["correct"], found["wrong"], found["ties"]) == (2, 1, 1, 1)
+    assert (found["preset"], found["inputs"]) == (preset, [name])
+
+
+@with_every_file
+def test_stdin_loses_nothing_that_was_peeked(
+    preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl, tmp_path: Path
+) -> None:
+    write(name, content)
+    found = mrl("--preset", preset, stdin=(tmp_path / name).read_bytes()).result
+    assert (found["sum"], found["pairs"]) == (2, 3)
+
+
+def test_pipe_loses_nothing_that_was_peeked() -> None:
+    count = 300_000
+    data = scored("chosen_rewards", "rejected_rewards") * (count // 3)
+    found = run(["compute", "--preset", "trl", "-f", "json"], stdin=data).result
+    assert (found["pairs"], found["sum"]) == (count, 2 * count / 3)
+
+
+def test_every_preset_has_a_file_here() -> None:
+    assert {preset for preset, _, _ in FILES} >= {name for name, preset in PRESETS.items() if not preset.is_indexed}
+
+
+@with_every_file
+def test_missing_columns_name_the_preset_that_fits(
+    preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl
+) -> None:
+    write(name, content)
+    ran = mrl(name)
+    assert (ran.code, ran.out) == (2, "")
+    # Files of chosen and rejected alone say nothing of their producer, and are read alike.
+    is_shared = isinstance(content, str) and content == scored("chosen", "rejected")
+    fit = PRESETS["llamafactory" if is_shared else preset]
+    assert f"hint: these look like {fit.producer}'s columns: use --preset {fit.name}\n" in ran.err
+    assert mrl(name, "--preset", fit.name).code == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "preset"),
+    [
+        (["chosen", "rejected"], "llamafactory"),
+        (["chosen", "rejected", "margin"], "trl"),
+        (["chosen", "rejected", "subset"], "rewardbench"),
+        (["chosen", "rejected", "margin", "score_chosen", "score_rejected"], "ultrafeedback"),
+        (["x1", "x2"], None),
+        (["chosen", "y"], None),
+    ],
+)
+def test_producers_own_names_speak_louder_than_shared_ones(names: list[str], preset: str | None) -> None:
+    found = fitting(names)
+    assert (None if found is None else found.name) == preset
+
+
+def test_column_that_the_user_named_is_not_answered_with_a_preset(mrl: Mrl) -> None:
+    write("p.jsonl", scored("chosen", "rejected"))
+    assert "did you mean --x1 chosen?" in mrl("p.jsonl", "--x1", "chosn", "--x2", "rejected", "--y-const", "1").err
+
+
+def test_columns_that_are_there_are_used(mrl: Mrl) -> None:
+    write("p.csv", "chosen,rejected,margin,weight\n3,1,2.5,1\n0,2,1,3\n1,1,0,0\n")
+    found = mrl("p.csv", "--preset", "trl").result
+    # Losses 2.5 - 2 and 2 + 1; the pair of weight 0 is left out.
+    assert (found["sum"], found["weight"], found["zero_weight"]) == (0.5 + 3 * 3, 4, 1)
+    assert (found["margin_column"], found["weight_column"]) == ("margin", "weight")
+
+
+def test_user_wins_over_the_preset(mrl: Mrl) -> None:
+    write("p.csv", "chosen,rejected,margin,weight,w,m,other,l\n3,1,9,1,2,1,2,-1\n0,2,9,3,1,1,2,1\n")
+    found = mrl("p.csv", "--preset", "trl", "--margin", "1", "--weight", "w").result
+    assert (found["margin"], found["sum"], found["weight_column"]) == (1, 2 * 0 + 3, "w")
+    assert "margin_column" not in found
+    found = mrl("p.csv", "--preset", "trl", "--margin-column", "m", "--weight", "w").result
+    assert (found["margin_column"], found["sum"]) == ("m", 3)
+    found = mrl("p.csv", "--preset", "llamafactory", "--x2", "other", "--y", "l").result
+    assert found["sum"] == 1 + 2
+    found = mrl("p.csv", "--preset", "llamafactory", "--y-const", "-1").result
+    assert found["sum"] == 2 + 0
+    found = mrl("p.csv", "--preset", "trl", "--loss", "ipo", "--weight", "w").result
+    assert "margin_column" not in found
+
+
+def test_groups_are_the_subsets_unless_the_user_says_otherwise(mrl: Mrl) -> None:
+    write("p.csv", "scores_chosen,scores_rejected,subset,k\n3,1,b,u\n0,2,a,u\n")
+    assert [group["group"] for group in mrl("p.csv", "--preset", "rewardbench").result["groups"]] == ["a", "b"]
+    assert mrl("p.csv", "--preset", "rewardbench", "--group-by", "k").result["group_by"] == "k"
+    assert mrl("p.csv", "--preset", "rewardbench", "--by-file").result["group_by"] == "file"
+
+
+def test_one_line_a_pair_has_neither_groups_nor_weights(mrl: Mrl, capfd: pytest.CaptureFixture[str]) -> None:
+    write("p.csv", "scores_chosen,scores_rejected,subset\n3,1,b\n0,2,a\n")
+    write("t.csv", "chosen,rejected,margin,weight\n3,1,2.5,1\n0,2,1,3\n")
+    for args, out in (
+        (["p.csv", "--preset", "rewardbench"], "loss\n0\n2\n"),
+        (["t.csv", "--preset", "trl"], "loss\n0.5\n3\n"),
+    ):
+        assert run_inside(["compute", *args, "--reduction", "none", "-f", "csv"], capfd).out.replace(".0", "") == out
+
+
+def test_first_file_that_has_rows_decides(mrl: Mrl) -> None:
+    write("a.csv", "")
+    write("b.csv", "chosen_rewards,rejected_rewards\n0,2\n")
+    write("c.csv", "chosen,rejected\n0,2\n")
+    assert mrl("a.csv", "b.csv", "--preset", "trl").result["sum"] == 2
+    ran = mrl("b.csv", "c.csv", "--preset", "trl")
+    assert ran.code == 2
+    assert "c.csv has no column 'chosen_rewards'; it has: chosen, rejected" in ran.err
+    assert "no pairs in a.csv" in mrl("a.csv", "--preset", "trl").err
+
+
+def test_file_of_another_producer_is_told(mrl: Mrl) -> None:
+    write("p.csv", "score_chosen,score_rejected\n0,2\n")
+    ran = mrl("p.csv", "--preset", "trl")
+    assert (ran.code, ran.out) == (2, "")
+    assert (
+        "error: p.csv has not the columns of --preset trl, chosen_rewards and rejected_rewards, "
+        "or rewards/chosen and rewards/rejected, or chosen and rejected; it has: score_chosen, score_rejected\n"
+        "hint: these look like UltraFeedback's columns: use --preset ultrafeedback\n"
+    ) in ran.err
+
+
+def test_unknown_preset_is_answered_with_the_closest(mrl: Mrl) -> None:
+    ran = mrl("p.csv", "--preset", "lamafactory")
+    assert ran.code == 2
+    assert "Did you mean llamafactory?" in ran.err
+
+
+def test_condition_may_rest_on_what_a_preset_brings(mrl: Mrl) -> None:
+    write("p.csv", "chosen,rejected,weight\n3,1,1\n")
+    assert mrl("p.csv", "--preset", "trl", "--fail-if", "weight<2").code == 1
+    assert "this run does not tell it" in mrl("p.csv", "--preset", "llamafactory", "--fail-if", "weight<2").err
+
+
+def test_accuracy_of_rounded_scores_is_told_with_its_ties(mrl: Mrl) -> None:
+    draw = random.Random(7)
+    pairs = [(draw.gauss(0.01, 0.05), draw.gauss(0, 0.05)) for _ in range(20_000)]
+    write("exact.jsonl", lines(*({"chosen": a, "rejected": b} for a, b in pairs)))
+    write("rounded.jsonl", lines(*({"chosen": round(a, 2), "rejected": round(b, 2)} for a, b in pairs)))
+    exact, rounded = (mrl(f"{name}.jsonl", "--preset", "llamafactory").result for name in ("exact", "rounded"))
+    assert exact["ties"] == 0
+    assert rounded["ties"] > 500
+    assert rounded["accuracy"] < exact["accuracy"] - 0.02
+    assert rounded["accuracy_half"] == pytest.approx(exact["accuracy"], abs=0.005)
+
+
+# What the README says.
+
+
+def test_readme_has_the_registry() -> None:
+    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") == 6]
+    assert [row for row in rows if row.split("`")[1] in PRESETS] == [
+        f"| `{preset.name}` | {preset.producer} | {preset.files} "
+        f"| {' or '.join(f'`{x1}` `{x2}`' for x1, x2 in preset.layouts)} "
+        f"| {' '.join(f'`{name}`' for name in preset.further)} |"
+        for preset in PRESETS.values()
+    ]
+
+
+def test_help_lists_the_presets(capfd: pytest.CaptureFixture[str]) -> None:
+    out = " ".join(run_inside(["compute", "--help"], capfd).out.split())
+    assert ", ".join(PRESETS) in out
+
+
+@pytest.mark.parametrize(
+    ("args", "labels"),
+    [
+        ([], "pm1"),
+        (["--loss", "logistic"], "pm1"),
+        (["--loss", "margin_mse"], "any"),
+        (["--loss", "margin_mse", "--labels", "pm1"], "pm1"),
+    ],
+)
+def test_labels_are_by_default_what_the_loss_takes(args: list[str], labels: str, mrl: Mrl) -> None:
+    write("p.csv", "x1,x2,y\n3,1,1\n")
+    assert mrl("p.csv", *args).result["labels"] == labels
+    write("p.csv", "x1,x2,y\n3,1,0.5\n")
+    ran = mrl("p.csv", *args)
+    assert ran.code == (0 if labels == "any" else 3)
+    assert labels == "pm1" or ran.result["sum"] == (2 - 0.5) ** 2
