@@ -295,11 +295,26 @@ class GroupFigures(Figures):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFigures:
+    """What is told of a section of RewardBench: its accuracy, and how many subsets and pairs of it there are."""
+
+    section: str
+    accuracy: float
+    subsets: int
+    pairs: int
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Figures):
     """What `mrl compute` found: the fields are the keys of its JSON object; what is None is not told.
 
     `parameters` is None where the loss has none; `macro_mean` and `macro_accuracy` are the means over groups of their
-    means and accuracies.
+    means and accuracies. `sections` and `section_average`, the mean of their accuracies, are told where the groups are
+    RewardBench's subsets.
     """
 
     schema: str
@@ -322,12 +337,15 @@ class Report(Figures):
     zero_weight: int | None = None
     macro_mean: float | None = None
     macro_accuracy: float | None = None
+    section_average: float | None = None
+    sections: Sequence[SectionFigures] | None = None
+    subsets_without_section: tuple[str, ...] | None = None
     groups: Sequence[GroupFigures] | None = None
     notes: Sequence[str] | None = None
     elapsed_seconds: float
 
     def record(self) -> dict[str, Any]:
-        """Return what is told by key, in the order in which it is told; groups as they are."""
+        """Return what is told by key, in the order in which it is told; groups and sections as they are."""
         left_out = ("rejected", "ties_dropped", "zero_weight")
         figures = tuple(key for key in _FIGURES if key not in ("value", "pairs"))
         return _told(self, (*_FIRST, "value", "pairs", *left_out, *figures, *_LAST))
@@ -336,7 +354,9 @@ class Report(Figures):
 _FIRST: tuple[str, ...]
 _FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "parameters", "weight_column", "group_by")
 _FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset")
-_LAST = ("macro_mean", "macro_accuracy", "groups", "notes", "elapsed_seconds")
+_LAST: tuple[str, ...]
+_LAST = ("macro_mean", "macro_accuracy", "section_average", "sections", "subsets_without_section")
+_LAST += ("groups", "notes", "elapsed_seconds")
 _FIGURES = tuple(field.name for field in fields(Figures))
 
 

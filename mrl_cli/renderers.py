@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mrl_cli.model import Report
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
-_NOT_IN_ROWS = ("schema", "version", "inputs", "groups", "notes", "elapsed_seconds")
+_NOT_IN_ROWS = {
+    *("schema", "version", "inputs", "elapsed_seconds"),
+    *("sections", "subsets_without_section", "groups", "notes"),
+}
 DELAY_SECONDS = 1.0
 
 
@@ -112,6 +115,8 @@ def _json_record(report: Report) -> dict[str, Any]:
     record = report.record()
     if report.groups is not None:
         record["groups"] = [group.record() for group in report.groups]
+    if report.sections is not None:
+        record["sections"] = [section.record() for section in report.sections]
     ready: dict[str, Any] = json_ready(record)
     return ready
 
@@ -156,6 +161,7 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
     counts = ("correct", "ties", "wrong", "inside_margin", "beyond_margin", "active")
     rows += [(key, f"{record[key]:,}{_share(record[key], report.pairs)}") for key in counts if key in record]
     rows += [(key, _for_a_person(record[key])) for key in _SHARES if key in record]
+    rows += [(f"accuracy of {found.section}", _for_a_person(found.accuracy)) for found in report.sections or ()]
     return rows
 
 
@@ -170,6 +176,7 @@ _SHARES = (
     "accuracy_weighted",
     "macro_mean",
     "macro_accuracy",
+    "section_average",
     "clusters",
     "standard_error",
     "mean_low",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli import rewardbench
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import GroupFigures, Report, Totals
@@ -56,6 +57,7 @@ def report(
         zero_weight=None if totals.weight_sum is None else totals.zero_weight,
         macro_mean=None if groups is None else _mean_of(group.mean for group in groups),
         macro_accuracy=None if groups is None else _mean_of(group.accuracy for group in groups),
+        **_sections(groups, plan),
         groups=groups,
         notes=notes or None,
         elapsed_seconds=elapsed_seconds,
@@ -141,6 +143,19 @@ def _intervals(totals: Totals, plan: Plan, clusters: Sequence[Cluster] | None) -
         "mean_high": mean.high,
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
+    }
+
+
+def _sections(groups: Sequence[GroupFigures] | None, plan: Plan) -> dict[str, Any]:
+    """Return what is told of RewardBench's sections, where the groups are its subsets."""
+    is_benchmark = plan.preset == rewardbench.PRESET and dict(plan.columns.keys).get("group") == rewardbench.GROUP
+    if groups is None or not is_benchmark:
+        return {}
+    sections = rewardbench.sections_of(groups)
+    return {
+        "sections": sections,
+        "section_average": _mean_of(section.accuracy for section in sections),
+        "subsets_without_section": rewardbench.without_section(groups) or None,
     }
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.presets import PRESETS, fitting
+from mrl_cli.rewardbench import SECTIONS
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -244,6 +245,108 @@ def test_accuracy_of_rounded_scores_is_told_with_its_ties(mrl: Mrl) -> None:
     assert rounded["ties"] > 500
     assert rounded["accuracy"] < exact["accuracy"] - 0.02
     assert rounded["accuracy_half"] == pytest.approx(exact["accuracy"], abs=0.005)
+
+
+# RewardBench's sections.
+
+
+def subset(name: str, *, right: int = 0, tied: int = 0, wrong: int = 0) -> list[dict[str, Any]]:
+    """Return rows of a subset, so many of each kind."""
+    scores = [(2.0, 1.0)] * right + [(1.0, 1.0)] * tied + [(1.0, 2.0)] * wrong
+    return [{"scores_chosen": a, "scores_rejected": b, "subset": name, "id": i} for i, (a, b) in enumerate(scores)]
+
+
+BENCHMARK = [
+    *subset("alpacaeval-easy", right=3, wrong=1),
+    *subset("mt-bench-med", right=1, tied=1),
+    *subset("math-prm", right=1, wrong=3),
+    *subset("hep-go", right=4),
+    *subset("hep-rust", right=1, wrong=1),
+    *subset("donotanswer", right=2, tied=2, wrong=1),
+]
+# Subsets count for 100 and 40; 136; 984, 164 and 164, however many pairs of them a file holds. A tie is not correct.
+CHAT, SAFETY = (3 / 4 * 100 + 1 / 2 * 40) / 140, 2 / 5
+REASONING = (1 / 4 * 984 + 4 / 4 * 164 + 1 / 2 * 164) / (984 + 164 + 164)
+
+
+def test_sections_are_those_of_the_benchmark(mrl: Mrl) -> None:
+    write("m.jsonl", lines(*BENCHMARK))
+    found = mrl("m.jsonl", "--preset", "rewardbench").result
+    assert found["sections"] == [
+        {"section": "Chat", "accuracy": CHAT, "subsets": 2, "pairs": 6},
+        {"section": "Safety", "accuracy": SAFETY, "subsets": 1, "pairs": 5},
+        {"section": "Reasoning", "accuracy": REASONING, "subsets": 3, "pairs": 10},
+    ]
+    assert found["section_average"] == pytest.approx((CHAT + SAFETY + REASONING) / 3, rel=1e-15)
+    assert "subsets_without_section" not in found
+    assert {group["group"]: group["accuracy"] for group in found["groups"]} == {
+        "alpacaeval-easy": 3 / 4,
+        "mt-bench-med": 1 / 2,
+        "math-prm": 1 / 4,
+        "hep-go": 1,
+        "hep-rust": 1 / 2,
+        "donotanswer": 2 / 5,
+    }
+
+
+def test_mapping_is_the_published_one() -> None:
+    assert {section: len(counts) for section, counts in SECTIONS.items()} == {
+        "Chat": 5,
+        "Chat Hard": 6,
+        "Safety": 5,
+        "Reasoning": 7,
+    }
+    # The benchmark has 2985 pairs, of which math-prm has 447 and counts for 984.
+    assert sum(sum(counts.values()) for counts in SECTIONS.values()) == 2985 - 447 + 984
+    assert sum(count for name, count in SECTIONS["Reasoning"].items() if name.startswith("hep-")) == 984
+
+
+def test_subset_of_no_section_is_listed_and_noted(mrl: Mrl) -> None:
+    write("m.jsonl", lines(*BENCHMARK, *subset("shp", right=1), *subset("my\x1b[31m", wrong=1)))
+    ran = mrl("m.jsonl", "--preset", "rewardbench")
+    assert ran.result["subsets_without_section"] == ["my\x1b[31m", "shp"]
+    assert [section["subsets"] for section in ran.result["sections"]] == [2, 1, 3]
+    assert "note: 2 of the subsets are in no section of RewardBench: my\\x1b[31m, shp\n" in ran.err
+
+
+def test_average_over_no_section_is_undefined(mrl: Mrl) -> None:
+    write("m.jsonl", lines(*subset("shp", right=1)))
+    found = mrl("m.jsonl", "--preset", "rewardbench", "-q").result
+    assert (found["sections"], found["section_average"]) == ([], "NaN")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--group-by", "subset", "--x1", "scores_chosen", "--x2", "scores_rejected", "--y-const", "1"],
+        ["--preset", "rewardbench", "--group-by", "id"],
+        ["--preset", "rewardbench", "--by-file"],
+    ],
+)
+def test_sections_are_told_of_the_benchmarks_subsets_alone(args: list[str], mrl: Mrl) -> None:
+    write("m.jsonl", lines(*BENCHMARK))
+    assert not {"sections", "section_average", "subsets_without_section"} & mrl("m.jsonl", *args).result.keys()
+
+
+def test_section_average_may_be_a_gate(mrl: Mrl) -> None:
+    write("m.jsonl", lines(*BENCHMARK))
+    assert mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "section_average<0.4").code == 0
+    assert mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "section_average<0.7").code == 1
+
+
+@pytest.mark.parametrize("output_format", ["table", "markdown", "csv", "jsonl"])
+def test_sections_are_shown_in_every_format(
+    output_format: str, mrl: Mrl, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    write("m.jsonl", lines(*BENCHMARK))
+    out = run_inside(["compute", "m.jsonl", "--preset", "rewardbench", "-f", output_format], capfd).out
+    assert "section_average" in out
+    if output_format in ("table", "markdown"):
+        assert "accuracy of Reasoning" in out
+        assert str(REASONING) in out
+    elif output_format == "jsonl":
+        assert json.loads(out.splitlines()[-1])["sections"][0]["section"] == "Chat"
 
 
 # What the README says.

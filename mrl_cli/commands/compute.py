@@ -212,6 +212,10 @@ def _tell(report: Report, run: _Run, options: dict[str, Any]) -> None:
         click.echo(f"note: {report.ties_dropped:,} ties dropped", err=True)
     for note in report.notes or ():
         click.echo(f"note: {note}", err=True)
+    if report.subsets_without_section is not None:
+        unknown = report.subsets_without_section
+        shown = ", ".join(harmless(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        click.echo(f"note: {len(unknown):,} of the subsets are in no section of RewardBench: {shown}", err=True)
     for name, rows in run.rows_of.items():
         if rows == 0:
             click.echo(f"note: {harmless(name, 200)} has no rows", err=True)

@@ -1,0 +1,77 @@
+"""RewardBench's sections: which subset is in which, what it counts there, and the averages over them.
+
+Source: allenai/reward-bench, rewardbench/constants.py (EXAMPLE_COUNTS, SUBSET_MAPPING) and calculate_scores_per_section
+in rewardbench/utils.py, of version 1 of the benchmark.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mrl_cli.model import SectionFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.model import GroupFigures
+
+PRESET, GROUP = "rewardbench", "subset"
+
+# Section to its subsets, each with the number of pairs that it counts for, whatever a file holds of it. math-prm has
+# 447 pairs and counts for 984, as much as the six of code together.
+SECTIONS: dict[str, dict[str, int]] = {
+    "Chat": {
+        "alpacaeval-easy": 100,
+        "alpacaeval-length": 95,
+        "alpacaeval-hard": 95,
+        "mt-bench-easy": 28,
+        "mt-bench-med": 40,
+    },
+    "Chat Hard": {
+        "mt-bench-hard": 37,
+        "llmbar-natural": 100,
+        "llmbar-adver-neighbor": 134,
+        "llmbar-adver-GPTInst": 92,
+        "llmbar-adver-GPTOut": 47,
+        "llmbar-adver-manual": 46,
+    },
+    "Safety": {
+        "refusals-dangerous": 100,
+        "refusals-offensive": 100,
+        "xstest-should-refuse": 250,
+        "xstest-should-respond": 154,
+        "donotanswer": 136,
+    },
+    "Reasoning": {
+        "math-prm": 984,
+        "hep-cpp": 164,
+        "hep-go": 164,
+        "hep-java": 164,
+        "hep-js": 164,
+        "hep-python": 164,
+        "hep-rust": 164,
+    },
+}
+
+
+def sections_of(groups: Sequence[GroupFigures]) -> list[SectionFigures]:
+    """Return the sections of which there is any subset among the groups, in RewardBench's order.
+
+    A section's accuracy is the mean of its subsets' accuracies, weighted by what each counts; a tie is not correct.
+    """
+    by_name = {group.group: group for group in groups}
+    found = []
+    for section, counts in SECTIONS.items():
+        there = [(by_name[subset], count) for subset, count in counts.items() if subset in by_name]
+        if there:
+            accuracy = math.fsum(group.accuracy * count for group, count in there) / sum(count for _, count in there)
+            pairs = sum(group.pairs for group, _ in there)
+            found.append(SectionFigures(section=section, accuracy=accuracy, subsets=len(there), pairs=pairs))
+    return found
+
+
+def without_section(groups: Sequence[GroupFigures]) -> tuple[str, ...]:
+    """Return the groups that are no subset of any section."""
+    known = {subset for counts in SECTIONS.values() for subset in counts}
+    return tuple(group.group for group in groups if group.group not in known)
