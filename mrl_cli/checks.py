@@ -37,6 +37,7 @@ ENCODING = "not in the encoding"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
 NOT_AN_OBJECT = "not one JSON object"
 DUPLICATE_KEY = "key given twice"
+NO_SUCH_SCORE = "no row of the scores"
 
 _ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0)}
 
@@ -142,6 +143,8 @@ def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
         return "decimal commas? use --decimal ,"
     if ENCODING in problems:
         return ENCODING_HINT
+    if NO_SUCH_SCORE in problems and plan.scores is not None:
+        return f"rows of the scores are counted from 0, and there are {plan.scores.values.size:,}"
     return "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down"
 
 

@@ -74,13 +74,22 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of objects, float64 of shape (n,) and finite, as the file `name` holds them in this order."""
+
+    name: str
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that decides a result, validated.
 
     Where `columns` has a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
     (name, value). `preset` is the one that columns and labels were taken from. `by_file`: each file is a group.
-    `wants_squares`: totals hold sums of l*l. `confidence`: that of intervals, None for none. `lists_problems`: every
-    problem is wanted, not just their number and the first few.
+    With `scores`, x1 and x2 are rows of them, counted from 0. `wants_squares`: totals hold sums of l*l. `confidence`:
+    that of intervals, None for none. `lists_problems`: every problem is wanted, not just their number and the first
+    few.
     """
 
     columns: Columns = Columns()
@@ -96,6 +105,7 @@ class Plan:
     on_error: Literal["fail", "skip"] = "fail"
     dialect: Dialect = Dialect()
     by_file: bool = False
+    scores: Scores | None = field(default=None, compare=False, repr=False)
     wants_squares: bool = False
     confidence: float | None = None
     keep_columns: bool = False
@@ -332,6 +342,7 @@ class Report(Figures):
     dtype: DType
     labels: Labels
     preset: str | None = None
+    scores: str | None = None
     rejected: int
     ties_dropped: int
     zero_weight: int | None = None
@@ -353,7 +364,7 @@ class Report(Figures):
 
 _FIRST: tuple[str, ...]
 _FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "parameters", "weight_column", "group_by")
-_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset")
+_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset", "scores")
 _LAST: tuple[str, ...]
 _LAST = ("macro_mean", "macro_accuracy", "section_average", "sections", "subsets_without_section")
 _LAST += ("groups", "notes", "elapsed_seconds")

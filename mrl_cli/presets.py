@@ -72,6 +72,16 @@ PRESETS: dict[str, Preset] = {
             "binarized preferences, of Argilla too",
             (("score_chosen", "score_rejected"), ("chosen-rating", "rejected-rating")),
         ),
+        Preset(
+            "catboost",
+            "CatBoost",
+            "pairs by place, tab-separated, without a header line; needs `--scores`",
+            (("winner", "loser"),),
+            numbers=(("weight", "weight"),),
+            header=("winner", "loser", "weight"),
+            delimiter="\t",
+            is_indexed=True,
+        ),
     )
 }
 

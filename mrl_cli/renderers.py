@@ -167,7 +167,7 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
 
 _SETTINGS = {
     *("loss", "reduction", "margin", "margin_column", "weight_column", "group_by", "cluster_column", "confidence"),
-    *("dtype", "labels", "preset"),
+    *("dtype", "labels", "preset", "scores"),
 }
 _SHARES = (
     "accuracy",

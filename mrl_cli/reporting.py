@@ -52,6 +52,7 @@ def report(
         dtype=plan.dtype,
         labels=plan.labels,
         preset=plan.preset,
+        scores=None if plan.scores is None else plan.scores.name,
         rejected=totals.rejected,
         ties_dropped=totals.ties_dropped,
         zero_weight=None if totals.weight_sum is None else totals.zero_weight,

@@ -184,6 +184,15 @@ def test_user_wins_over_the_preset(mrl: Mrl) -> None:
     assert "margin_column" not in found
 
 
+def test_intervals_of_unweighted_means_leave_weights_aside(mrl: Mrl) -> None:
+    write("p.csv", "chosen,rejected,weight,subset,prompt\n3,1,1,a,u\n0,2,3,b,u\n0,1,3,b,v\n")
+    found = mrl("p.csv", "--preset", "trl", "--cluster", "prompt").result
+    assert "weight_column" not in found
+    assert (found["clusters"], found["sum"]) == (2, 3)
+    found = mrl("p.csv", "--preset", "rewardbench", "--cluster", "prompt").result
+    assert [(group["group"], group["clusters"]) for group in found["groups"]] == [("a", 1), ("b", 2)]
+
+
 def test_groups_are_the_subsets_unless_the_user_says_otherwise(mrl: Mrl) -> None:
     write("p.csv", "scores_chosen,scores_rejected,subset,k\n3,1,b,u\n0,2,a,u\n")
     assert [group["group"] for group in mrl("p.csv", "--preset", "rewardbench").result["groups"]] == ["a", "b"]
@@ -347,6 +356,150 @@ def test_sections_are_shown_in_every_format(
         assert str(REASONING) in out
     elif output_format == "jsonl":
         assert json.loads(out.splitlines()[-1])["sections"][0]["section"] == "Chat"
+
+
+# Pairs that point at scores.
+
+# Scores 0.5, 0.25, 3: pairs (0, 1) and (2, 1) are right by 0.25 and 2.75, (1, 2) is wrong by 2.75.
+PLACES = "0\t1\t2\n2\t1\t0.5\n1\t2\t3\n"
+VALUES = [0.5, 0.25, 3.0]
+WEIGHTED = 3 * 2.75
+
+
+def scores_file(name: str) -> None:
+    """Write VALUES as the name says."""
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"id": ["a", "b", "c"], "score": VALUES}), name)
+    elif name.endswith("csv"):
+        write(name, "id,score\n" + "".join(f'"{i}",{value}\n' for i, value in enumerate(VALUES)))
+    elif name.endswith("tsv"):
+        write(name, "score\n" + "".join(f"{value}\n" for value in VALUES))
+    elif name.endswith("json"):
+        write(name, json.dumps({"score": VALUES}))
+    elif name.endswith("jsonl"):
+        write(name, lines(*({"score": value} for value in VALUES)))
+    else:
+        write(name, "".join(f"{value}\n" for value in VALUES))
+
+
+@pytest.mark.parametrize("name", ["s.txt", "s.csv", "s.tsv", "s.json", "s.jsonl", "s.parquet", "scores"])
+@pytest.mark.parametrize("pairs", ["pairs.tsv", "pairs", "pairs.txt"])
+def test_pairs_of_catboost_take_their_scores_by_place(pairs: str, name: str, mrl: Mrl) -> None:
+    write(pairs, PLACES)
+    scores_file(name)
+    found = mrl(pairs, "--preset", "catboost", "--scores", name).result
+    assert (found["sum"], found["weight"], found["correct"], found["wrong"]) == (WEIGHTED, 5.5, 2, 1)
+    assert (found["scores"], found["preset"], found["weight_column"]) == (name, "catboost", "weight")
+
+
+def test_pairs_without_weights_and_on_stdin(mrl: Mrl) -> None:
+    scores_file("s.txt")
+    found = mrl("--preset", "catboost", "--scores", "s.txt", stdin=b"0\t1\n1\t2\n").result
+    assert found["sum"] == 2.75
+    assert "weight" not in found
+
+
+def test_every_format_may_hold_places(mrl: Mrl) -> None:
+    scores_file("s.txt")
+    pq.write_table(pa.table({"winner": [0, 2, 1], "loser": [1, 1, 2], "weight": [2, 0.5, 3]}), "p.parquet")
+    assert mrl("p.parquet", "--preset", "catboost", "--scores", "s.txt").result["sum"] == WEIGHTED
+    write("p.csv", "i,j,y\n0,1,1\n1,2,-1\n1,2,1\n")
+    assert mrl("p.csv", "--x1", "i", "--x2", "j", "--scores", "s.txt").result["sum"] == 2.75
+
+
+def test_other_column_of_scores(mrl: Mrl) -> None:
+    write("p.tsv", PLACES)
+    write("eval.tsv", "SampleId\tRawFormulaVal\n" + "".join(f"{i}\t{value}\n" for i, value in enumerate(VALUES)))
+    preset = ["p.tsv", "--preset", "catboost", "--scores", "eval.tsv"]
+    assert mrl(*preset, "--score-column", "RawFormulaVal").result["sum"] == WEIGHTED
+    ran = mrl(*preset)
+    assert ran.code == 2
+    assert "eval.tsv has no column 'score'; it has: SampleId, RawFormulaVal\nhint: name the column with" in ran.err
+    assert "did you mean --score-column RawFormulaVal?" in mrl(*preset, "--score-column", "rawformulaval").err
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ("0\t1\n0\t3\n", "line 2: loser is 3\n"),
+        ("0\t1\n-1\t1\n", "line 2: winner is -1\n"),
+        ("0\t1\n0.5\t1\n", "line 2: winner is 0.5\n"),
+        ("0\t1\n1e300\t1\n", "line 2: winner is 1"),
+        ("0\t1\n7\t8\n", "line 2: winner is 7   line 2: loser is 8\n"),
+    ],
+)
+def test_place_without_a_score_is_named(pairs: str, says: str, mrl: Mrl) -> None:
+    write("p.tsv", pairs)
+    scores_file("s.txt")
+    call = ["p.tsv", "--preset", "catboost", "--scores", "s.txt"]
+    ran = mrl(*call)
+    assert (ran.code, ran.out) == (3, "")
+    assert says in ran.err
+    assert "no row of the scores" in ran.err
+    assert "hint: rows of the scores are counted from 0, and there are 3\n" in ran.err
+    found = mrl(*call, "--on-error", "skip").result
+    assert (found["pairs"], found["rejected"]) == (1, 1)
+
+
+def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> None:
+    scores_file("s.txt")
+    pq.write_table(
+        pa.table({"winner": [9, 0, 1], "loser": [0, 1, 2], "weight": [7.0, 2, 3], "k": ["x", "a", "b"]}), "p.parquet"
+    )
+    call = ["p.parquet", "--preset", "catboost", "--scores", "s.txt", "--on-error", "skip"]
+    found = mrl(*call, "--group-by", "k", "--rejects", "bad.csv").result
+    assert [(group["group"], group["weight"]) for group in found["groups"]] == [("a", 2), ("b", 3)]
+    assert (tmp_path / "bad.csv").read_text().splitlines()[1:] == ["p.parquet,1,winner,9,no row of the scores"]
+
+
+@pytest.mark.parametrize("name", ["s.txt", "s.csv"])
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        ("0.5\noops\n3\n", "1 problem in NAME (3 rows)\n  not a number       1   line 2: 1 is 'oops'"),
+        ("0.5\nnan\n3\n", "line 2: 1 is 'nan'"),
+        ("inf\n1\n3\n", "line 1: 1 is 'inf'"),
+        ("nan\n1\n3\n", "line 1: 1 is 'nan'"),
+        ("score\n1\n\n3\n", "line 3 is blank"),
+        ("0.5\n\n3\n", "line 2 is blank, and pairs count scores by place"),
+        ("\n0.5\n3\n", "line 1 is blank"),
+        ("score\n\n3\n", "line 2 is blank"),
+        ("0.5\n1\n  \n3\n", "line 3: 1 is '  '"),
+        ("score\n", "no scores in NAME"),
+        ("", "no scores in NAME"),
+    ],
+)
+def test_scores_are_read_strictly(scores: str, says: str, name: str, mrl: Mrl) -> None:
+    write("p.tsv", PLACES)
+    write(name, scores)
+    ran = mrl("p.tsv", "--preset", "catboost", "--scores", name, "--on-error", "skip")
+    assert (ran.code, ran.out) == (3, "")
+    assert says.replace("NAME", name) in ran.err
+
+
+def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
+    write("p.tsv", PLACES)
+    write("s.txt", "0.5\n0.25\n3\n\n\n")
+    assert mrl("p.tsv", "--preset", "catboost", "--scores", "s.txt").result["sum"] == WEIGHTED
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--preset", "catboost"], "--preset catboost needs --scores FILE"),
+        (["--score-column", "s"], "--score-column goes with --scores"),
+        (["--preset", "trl", "--scores", "s.txt"], "--scores and --preset trl exclude each other"),
+        (["--preset", "catboost", "--scores", "gone.txt"], "no such file: gone.txt"),
+        (["--preset", "catboost", "--scores", "-"], "--scores - is not one file"),
+        (["--preset", "catboost", "--scores", "s.txt", "-o", "s.txt"], "--output s.txt is an input"),
+    ],
+)
+def test_scores_that_make_no_sense_are_refused(args: list[str], says: str, mrl: Mrl) -> None:
+    write("p.tsv", PLACES)
+    scores_file("s.txt")
+    ran = mrl("p.tsv", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
 
 
 # What the README says.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.options import Registered, stacked
+from mrl_cli.errors import UsageError
 from mrl_cli.presets import PRESETS, applied
 from mrl_cli.wording import harmless
 
@@ -24,15 +25,24 @@ preset_options = stacked(
         type=Registered("mrl_cli.presets", "PRESETS"),
         help=f"Columns and labels as a known producer writes them: {', '.join(PRESETS)}. Other options win over it.",
     ),
+    click.option(
+        "--scores",
+        metavar="FILE",
+        help="A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.",
+    ),
+    click.option(
+        "--score-column", metavar="COLUMN", help="Which column of --scores.  [default: the only one, else score]"
+    ),
 )
 
 
 def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source]) -> tuple[Plan, tuple[Source, ...]]:
-    """Return the plan with the preset that the options name, and the sources to read from now on.
+    """Return the plan with the scores and the preset that the options name, and the sources to read from now on.
 
     Which of a preset's columns are there, the first source that has any tells. Raises UsageError when the scores are
     not among them.
     """
+    plan = _with_scores(plan, options)
     if options["preset"] is None:
         return plan, tuple(sources)
     from mrl_cli.readers import columns_of
@@ -57,6 +67,25 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
     return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2)), tuple(found)
 
 
+def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    preset = options["preset"]
+    is_indexed = preset is not None and PRESETS[preset].is_indexed
+    if options["scores"] is None:
+        for is_wrong, msg in (
+            (is_indexed, f"--preset {preset} needs --scores FILE, the scores that the pairs point at"),
+            (options["score_column"] is not None, "--score-column goes with --scores"),
+        ):
+            if is_wrong:
+                raise UsageError(msg)
+        return plan
+    if preset is not None and not is_indexed:
+        msg = f"--scores and --preset {preset} exclude each other: its files hold the scores"
+        raise UsageError(msg)
+    from mrl_cli.readers.scores import read_scores
+
+    return replace(plan, scores=read_scores(options["scores"], options["score_column"]))
+
+
 def _in_dialect(preset: Preset, plan: Plan, options: Mapping[str, Any]) -> Plan:
     dialect = plan.dialect
     if options["delimiter"] is None and preset.delimiter is not None:
@@ -78,7 +107,7 @@ def _given(options: Mapping[str, Any]) -> frozenset[str]:
         "margin": options["margin"] is not None
         or options["margin_column"] is not None
         or not LOSSES[options["loss"]].has_margin,
-        "weight": options["weight"] is not None or is_per_pair,
+        "weight": options["weight"] is not None or is_per_pair or options["confidence"] is not None,
         "group": options["group_by"] is not None or options["by_file"] or is_per_pair,
     }
     return frozenset(role for role, is_settled in settled.items() if is_settled)

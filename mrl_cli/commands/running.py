@@ -89,6 +89,7 @@ def input_names(sources: Sequence[Source]) -> tuple[str, ...]:
 def refuse_inputs_as_outputs(options: Mapping[str, Any], sources: Sequence[Source]) -> None:
     """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
     taken = [Path(source.path) for source in sources if source.is_plain_file]
+    taken += [Path(options["scores"])] if options.get("scores") else []
     for option in ("output", "rejects"):
         if options[option] is None:
             continue

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mrl_cli.readers.base import Reader, Shard
+from mrl_cli.readers.indexed import with_scores
 from mrl_cli.readers.partitions import plan_for_file, with_partitions
 from mrl_cli.readers.sources import Recorded, Source, resolve, stdin_can_be_read
 
@@ -73,4 +74,4 @@ def batches_of(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterato
     reader = reader_named(shard.source.format)
     read = reader.careful_batches if is_careful else reader.batches
     for batch in read(shard, plan_for_file(plan, shard.source)):
-        yield with_partitions(batch, shard.source, plan)
+        yield with_scores(with_partitions(batch, shard.source, plan), plan)
