@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -267,8 +267,7 @@ def _units(value: float) -> int:
     return numerator << (UNIT_EXPONENT + 1 - denominator.bit_length())
 
 
-@dataclass(frozen=True, slots=True)
-class SumsByCode:
+class SumsByCode(NamedTuple):
     """Exact sums of values by code: the sum of code i is that of `parts[0][i]`, `parts[1][i]`, … and of `others[i]`.
 
     Every part has shape (codes,). `others` hold what is huge or not finite, and products out of the ordinary.

@@ -7,9 +7,8 @@ not matter, and a key's totals are what its pairs alone would give.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ STATES = 8
 Key = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     """The pairs of a batch that were used, of shape (n,): their losses, what became of them, their weights."""
 
     losses: NDArray[np.float64]
@@ -41,8 +39,7 @@ class Pairs:
     weights: NDArray[np.float64] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupBlock:
+class GroupBlock(NamedTuple):
     """What a batch adds to each of its keys: `counts` has shape (keys, STATES), `lowest` and `highest` (keys,)."""
 
     keys: list[Key]

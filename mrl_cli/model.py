@@ -258,7 +258,10 @@ def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
     return left + right
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Nobody compares reports or prints them: methods for that would cost each start of mrl a millisecond or two.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Figures:
     """What is told of some pairs; what is None is not told.
 
@@ -293,7 +296,7 @@ class Figures:
     accuracy_high: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class GroupFigures(Figures):
     """The figures of one group."""
 
@@ -318,7 +321,7 @@ class SectionFigures:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Report(Figures):
     """What `mrl compute` found: the fields are the keys of its JSON object; what is None is not told.
 

@@ -6,9 +6,8 @@ What is needed is cheap: counts that every run has, the range of the labels, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A kind (one word for scripts) and a sentence for people."""
 
     kind: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -77,8 +76,7 @@ def told_keys(plan: Plan) -> frozenset[str]:
     return frozenset(report(totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger).record())
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A ledger by group and by cluster: totals of each group, and of the whole and of each group those of its clusters.
 
     A cluster is (pairs, correct, sum of losses); there are none where the plan has no clusters.

@@ -22,7 +22,7 @@ import click
 import pytest
 
 import mrl_cli
-from mrl_cli import renderers
+from mrl_cli import progress
 from mrl_cli.cli import COMMANDS, group
 from mrl_cli.commands import compute
 from mrl_cli.commands.conditions import NUMBERS
@@ -310,7 +310,7 @@ def test_color_never_reaches_a_file(mrl: Mrl, monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_progress_is_drawn_only_for_a_person_or_when_asked(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderers, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
     assert mrl("compute", "pairs.csv").err == ""
     assert mrl("compute", "pairs.csv", "--no-progress").err == ""
     assert mrl("compute", "pairs.csv", "--progress", "-q").err == ""

@@ -537,3 +537,8 @@ def test_labels_are_by_default_what_the_loss_takes(args: list[str], labels: str,
     ran = mrl("p.csv", *args)
     assert ran.code == (0 if labels == "any" else 3)
     assert labels == "pm1" or ran.result["sum"] == (2 - 0.5) ** 2
+
+
+def test_help_names_every_preset(capfd: pytest.CaptureFixture[str]) -> None:
+    words = run_inside(["compute", "--help"], capfd).out.replace("\n", " ")
+    assert all(name in words for name in PRESETS)

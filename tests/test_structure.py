@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "engines": {"errors", "model", "measure", "readers"},
     "rewardbench": {"model"},
     "reporting": {"errors", "model", "losses", "exact", "groups", "intervals", "notes", "rewardbench"},
+    "progress": set[str](),
     "renderers": {"errors", "model", "wording"},
     "writers": {"errors", "wording"},
     "reference": set[str](),
@@ -63,13 +64,19 @@ MAY_IMPORT = {
         "engines",
         "reporting",
         "joining",
+        "progress",
         "renderers",
         "writers",
         "wording",
     },
 }
 SPEAKERS = {"cli", "commands", "__main__"}
-ONLY_IN = {"click": {"cli", "commands"}, "rich": {"renderers"}, "pandas": {"api", "joining"}, "dask": {"engines"}}
+ONLY_IN = {
+    "click": {"cli", "commands"},
+    "rich": {"renderers", "progress"},
+    "pandas": {"api", "joining"},
+    "dask": {"engines"},
+}
 
 
 def broken_rules(module: str, text: str) -> list[str]:

@@ -9,7 +9,6 @@ import click
 
 from mrl_cli.commands.options import Registered, stacked
 from mrl_cli.errors import UsageError
-from mrl_cli.presets import PRESETS, applied
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -23,7 +22,9 @@ preset_options = stacked(
     click.option(
         "--preset",
         type=Registered("mrl_cli.presets", "PRESETS"),
-        help=f"Columns and labels as a known producer writes them: {', '.join(PRESETS)}. Other options win over it.",
+        metavar="NAME",
+        help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
+        "catboost. Other options win over it.",
     ),
     click.option(
         "--scores",
@@ -42,10 +43,14 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
     Which of a preset's columns are there, the first source that has any tells. Raises UsageError when the scores are
     not among them.
     """
+    if not (options["preset"] or options["scores"] or options["score_column"]):
+        return plan, tuple(sources)
+    from mrl_cli.presets import PRESETS, applied  # few runs have one
+    from mrl_cli.readers import columns_of
+
     plan = _with_scores(plan, options)
     if options["preset"] is None:
         return plan, tuple(sources)
-    from mrl_cli.readers import columns_of
 
     preset = PRESETS[options["preset"]]
     given = _given(options)
@@ -68,6 +73,8 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
 
 
 def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    from mrl_cli.presets import PRESETS
+
     preset = options["preset"]
     is_indexed = preset is not None and PRESETS[preset].is_indexed
     if options["scores"] is None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.engines import Encode, Part
     from mrl_cli.model import Plan, Totals
+    from mrl_cli.progress import ProgressBar
     from mrl_cli.readers import Source
-    from mrl_cli.renderers import ProgressBar
 
 SUFFIX_FORMATS = {
     ".json": "json",
@@ -158,7 +158,7 @@ def parts_of(
 
 def progress_of(sources: Sequence[Source], options: Mapping[str, Any]) -> ProgressBar:
     """Return the progress bar that the options ask for: of bytes, where all sizes are known."""
-    from mrl_cli.renderers import ProgressBar
+    from mrl_cli.progress import ProgressBar
 
     is_asked, is_quiet = options["progress"], options["quiet"]
     is_shown = is_asked is None and not is_quiet and sys.stderr is not None and sys.stderr.isatty()

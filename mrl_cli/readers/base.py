@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.model import PairBatch
-from mrl_cli.presets import described_fit
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
@@ -96,6 +95,8 @@ def key_column(texts: Sequence[str]) -> pa.Array:
 
 
 def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Source) -> UsageError:
+    from mrl_cli.presets import described_fit
+
     shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     near = closest(wanted, names)
     option = OPTIONS.get(role, "--" + role.replace("_", "-"))
