@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         pairwise_loss,
         pairwise_loss_grad,
     )
+    from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,12 +27,15 @@ __all__ = [
     "margin_ranking_loss_grad",
     "pairwise_loss",
     "pairwise_loss_grad",
+    "validate_margin_ranking_loss",
+    "validate_margin_ranking_loss_exact",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("mrl_cli.api"), name)
+        room = import_module("mrl_cli.reference" if name.startswith("validate_") else "mrl_cli.api")
+        return getattr(room, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 

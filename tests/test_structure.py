@@ -44,9 +44,13 @@ MAY_IMPORT = {
     "progress": set[str](),
     "renderers": {"errors", "model", "wording"},
     "writers": {"errors", "wording"},
+    "validation": {"renderers", "wording"},
+    "explanations": {"losses", "validation"},
+    "conformance": {"exact", "losses", "reference", "validation", "verify"},
+    "verify": {"errors", "model", "measure", "reference", "validation"},
     "reference": set[str](),
     "api": {"exact", "losses", "model"},
-    "__init__": {"api"},
+    "__init__": {"api", "reference"},
     "__main__": {"cli"},
     "cli": {"", "errors", "commands", "wording"},
     "commands": {
@@ -65,8 +69,12 @@ MAY_IMPORT = {
         "reporting",
         "joining",
         "progress",
+        "conformance",
+        "explanations",
         "renderers",
         "writers",
+        "validation",
+        "verify",
         "wording",
     },
 }
@@ -76,6 +84,7 @@ ONLY_IN = {
     "rich": {"renderers", "progress"},
     "pandas": {"api", "joining"},
     "dask": {"engines"},
+    "torch": {"verify"},
 }
 
 

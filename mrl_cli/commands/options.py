@@ -210,24 +210,30 @@ engine_options = stacked(
     ),
 )
 
-output_options = stacked(
-    click.option(
-        "-f",
-        "--format",
-        type=click.Choice(FORMATS),
-        default="auto",
-        show_default=True,
-        help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
-    ),
-    click.option("-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        show_default=True,
-        help="Colour; NO_COLOR and FORCE_COLOR are honoured.",
-    ),
-)
+
+def output_options_for(formats: tuple[str, ...]) -> Callable[[Any], Any]:
+    """Return the options that say what goes where, for a command that writes these formats."""
+    return stacked(
+        click.option(
+            "-f",
+            "--format",
+            type=click.Choice(formats),
+            default="auto",
+            show_default=True,
+            help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
+        ),
+        click.option("-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            show_default=True,
+            help="Colour; NO_COLOR and FORCE_COLOR are honoured.",
+        ),
+    )
+
+
+output_options = output_options_for(FORMATS)
 
 notes_options = stacked(
     click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"),

@@ -1,0 +1,99 @@
+"""Why the user's numbers differ: from what a validation retained, or from a second look at the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.commands import running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mrl_cli.explanations import Case, Figures
+    from mrl_cli.measure import Measured
+    from mrl_cli.model import PairBatch, Plan, Totals
+    from mrl_cli.readers import Source
+    from mrl_cli.validation import Explanation
+    from mrl_cli.verify import Pairs, Tolerance, Verdict
+
+COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
+VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
+NONE_FITS = "none of the known mistakes explains"
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains numbers of one input under one plan."""
+
+    plan: Plan
+    tolerance: Tolerance
+    sources: Sequence[Source]
+    options: Mapping[str, Any]
+    verdict: Verdict
+    totals: Totals
+
+    def column(self) -> tuple[list[Explanation], str]:
+        """Return what explains the user's losses, and what there is to note about it."""
+        from mrl_cli.explanations import explain_column
+        from mrl_cli.verify import compared, joined
+
+        pairs = joined(self.verdict.retained)
+        if pairs.column is None:
+            return [], ""
+        differ = compared(pairs.found, pairs.column, self.plan.dtype, tolerance=self.tolerance)
+        if differ.bad is None:
+            return [], ""
+        is_whole = pairs.x1.size == self.totals.pairs
+        found = explain_column(case_of(pairs, self.plan), pairs.column, differ.bad, is_whole=is_whole)
+        rests = f"{pairs.x1.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {self.totals.pairs:,}")
+        if not found:
+            return [], f"{NONE_FITS} the losses of these {rests}"
+        return found, "" if is_whole else f"the explanation rests on {rests}"
+
+    def value(self, expected: float, right: float) -> tuple[list[Explanation], str]:
+        """Return what explains the user's value where `right` is right, and what there is to note about it."""
+        from mrl_cli.explanations import explain_value, figures_of
+        from mrl_cli.verify import joined
+
+        retained = self.verdict.retained
+        if retained and sum(pairs.x1.size for pairs in retained) == self.totals.pairs:
+            figures = figures_of(case_of(joined(retained), self.plan), is_whole=True, with_doubles=True)
+        elif all(source.is_plain_file for source in self.sources):
+            figures = self._second_look()
+        else:
+            return [], "the value was not explained: the input can be read only once, and is too long to keep"
+        room = self.tolerance.atol + self.tolerance.rtol * abs(right)
+        found = explain_value(
+            figures,
+            expected,
+            self.plan.reduction,
+            room,
+            left_out=self.totals.rejected,
+            ties_dropped=self.totals.ties_dropped,
+        )
+        return found, "" if found else f"{NONE_FITS} the expected value"
+
+    def _second_look(self) -> Figures:
+        """Read the files again, for the figures of every mistake: combinations of two are left out there."""
+        from mrl_cli.explanations import Figures, figures_of
+        from mrl_cli.verify import pairs_of
+
+        def figures(measured: Measured, batch: PairBatch) -> Figures:
+            case = case_of(pairs_of(measured, batch, self.plan), self.plan)
+            return figures_of(case, is_whole=False, with_doubles=False)
+
+        found = Figures()
+        for part in running.parts_of(self.sources, replace(self.plan, reduction="none"), self.options, figures):
+            for some in part.encoded:
+                found += some
+        return found
+
+
+def case_of(pairs: Pairs, plan: Plan) -> Case:
+    """Return how the losses of pairs should have come about."""
+    from mrl_cli.explanations import Case
+
+    return Case(
+        pairs.x1, pairs.x2, pairs.y, pairs.margin, loss=plan.loss, parameters=dict(plan.parameters), dtype=plan.dtype
+    )

@@ -1,0 +1,306 @@
+"""`mrl validate`: the core against the validators, the user's own numbers against the core, and why they differ."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrl_cli import __version__
+from mrl_cli.commands import explaining, running
+from mrl_cli.commands.options import (
+    FORMATS,
+    FiniteNumber,
+    Registered,
+    engine_options,
+    input_options,
+    loss_options,
+    notes_options,
+    output_options_for,
+    plan_of,
+    stacked,
+)
+from mrl_cli.errors import UsageError
+from mrl_cli.model import Totals
+from mrl_cli.wording import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from mrl_cli.model import Plan, Report
+    from mrl_cli.readers import Source
+    from mrl_cli.validation import CheckResult, Explanation, Validation
+    from mrl_cli.verify import Tolerance, Verifier
+
+ASCII_LIKE = (None, "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
+
+
+@click.command("validate", epilog="Example: mrl validate pairs.csv --margin 0.5")
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@click.option(
+    "--against",
+    type=Registered("mrl_cli.verify.validators", "AGAINST"),
+    multiple=True,
+    help="loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
+    "[default: loop]",
+)
+@click.option("--expect", type=FiniteNumber(), metavar="VALUE", help="Your own value under the chosen reduction.")
+@click.option("--loss-column", metavar="COLUMN", help="Column of your own per-pair losses.")
+@click.option(
+    "--rtol", type=click.FloatRange(min=0), metavar="X", help="Relative tolerance.  [default: 1e-7; float32: 1.3e-6]"
+)
+@click.option(
+    "--atol", type=click.FloatRange(min=0), metavar="X", help="Absolute tolerance.  [default: 1e-7; float32: 1e-5]"
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Check N of the pairs only.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which N.")
+@stacked(loss_options, input_options, engine_options, output_options_for((*FORMATS, "github")), notes_options)
+def command(**options: Any) -> int:
+    """Check the loss of every pair in INPUT files against an independent validator, and your own numbers against both.
+
+    Where your number differs, the known mistakes are tried on the data, and those that explain it are named. Without
+    INPUT, the built-in conformance suite is run. Exit code 1 when a check fails.
+    """
+    started = time.monotonic()
+    running.check_stdout()
+    _check(options)
+    if not options["inputs"]:
+        return _conformance(options, started)
+    request = _request(options)
+    sources = running.sources_of(options["inputs"], "validate")
+    running.refuse_inputs_as_outputs(options, sources)
+    with ExitStack() as stack:
+        for source in sources:
+            stack.callback(source.close)
+        rejects = running.opened(stack, options["rejects"])
+        out = running.output_of(stack, options["output"])
+        validation = _Validating(request, sources, options).validation(rejects, started)
+        out.write(_rendered(validation, options).encode())
+        out.flush()
+    return 0 if validation.passed else 1
+
+
+def _conformance(options: dict[str, Any], started: float) -> int:
+    """Run the built-in suite and tell of it."""
+    import platform
+
+    import numpy as np
+
+    from mrl_cli.conformance import conformance_checks, torch_version
+    from mrl_cli.validation import SCHEMA, Validation
+
+    checks = tuple(conformance_checks())
+    place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
+    validation = Validation(
+        schema=SCHEMA,
+        version=__version__,
+        inputs=(),
+        loss="margin_ranking",
+        margin=None,
+        margin_column=None,
+        parameters=None,
+        weight_column=None,
+        reduction=None,
+        dtype=None,
+        labels=None,
+        passed=all(check.passed for check in checks),
+        value=None,
+        pairs=sum(check.pairs for check in checks),
+        rejected=0,
+        ties_dropped=0,
+        checks=checks,
+        mismatches=(),
+        mismatch_count=sum(check.mismatches for check in checks),
+        explanations=(),
+        notes=(f"{place}; the vectors are those of PyTorch {torch_version()}",),
+        elapsed_seconds=time.monotonic() - started,
+    )
+    with ExitStack() as stack:
+        out = running.output_of(stack, options["output"])
+        out.write(_rendered(validation, options).encode())
+        out.flush()
+    return 0 if validation.passed else 1
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that only make sense together."""
+    running.check_outputs(options)
+    if running.output_format(options) == "parquet":
+        raise UsageError("a validation is not written as Parquet", hint="write .json, .csv, .tsv or .md")
+    if options["expect"] is not None and options["reduction"] == "none":
+        raise UsageError("--expect is one value, and --reduction none has none", hint="use --loss-column COLUMN")
+    if not options["inputs"]:
+        given = [name for name in ("expect", "loss_column", "sample", "rejects") if options[name] is not None]
+        if given:
+            raise UsageError(f"--{given[0].replace('_', '-')} goes with INPUT", hint="name a file, or - for stdin")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for: the plan as the user means it, the validators, and the user's own numbers."""
+
+    plan: Plan
+    against: tuple[str, ...]
+    tolerance: Tolerance
+    expect: float | None
+    loss_column: str | None
+
+
+def _request(options: dict[str, Any]) -> _Request:
+    from mrl_cli.verify import TOLERANCES
+
+    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
+    if options["loss_column"] is not None:
+        numbers = (*plan.columns.numbers, ("loss", options["loss_column"]))
+        plan = replace(plan, columns=replace(plan.columns, numbers=numbers))
+    given = {name: options[name] for name in ("rtol", "atol") if options[name] is not None}
+    against = tuple(dict.fromkeys(options["against"])) or ("loop",)
+    return _Request(plan, against, replace(TOLERANCES[plan.dtype], **given), options["expect"], options["loss_column"])
+
+
+class _Validating:
+    """One validation: the pass over the sources, and what comes of it."""
+
+    def __init__(self, request: _Request, sources: Sequence[Source], options: dict[str, Any]) -> None:
+        self._request = request
+        self._sources = sources
+        self._options = options
+
+    def validation(self, rejects: BinaryIO | None, started: float) -> Validation:
+        from mrl_cli.reporting import report
+        from mrl_cli.validation import SCHEMA, Validation
+        from mrl_cli.verify import checks_of
+
+        plan = self._request.plan
+        verifier = self._verifier()
+        totals = self._totals(verifier, rejects)
+        names = running.input_names(self._sources)
+        found = report(totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0)
+        counted, notes = counted_rows(self._sources, plan)
+        is_sample = self._options["sample"] is not None
+        if is_sample:
+            notes.append(f"a sample of the {totals.pairs:,} pairs was checked, of seed {self._options['seed']}")
+        checks = checks_of(verifier.verdict, totals, found, plan, counted_rows=counted, is_sample=is_sample)
+        checks += self._own_value(found)
+        explanations = self._explanations(checks, verifier, totals, notes)
+        mismatches = tuple(m for first in verifier.verdict.mismatches.values() for m in first)
+        return Validation(
+            schema=SCHEMA,
+            version=__version__,
+            inputs=names,
+            loss=plan.loss,
+            margin=found.margin,
+            margin_column=found.margin_column,
+            parameters=found.parameters,
+            weight_column=found.weight_column,
+            reduction=plan.reduction,
+            dtype=plan.dtype,
+            labels=plan.labels,
+            passed=all(check.passed for check in checks),
+            value=found.value,
+            pairs=totals.pairs,
+            rejected=totals.rejected,
+            ties_dropped=totals.ties_dropped,
+            checks=tuple(checks),
+            mismatches=mismatches,
+            mismatch_count=sum(tally.mismatches for tally in verifier.verdict.tallies.values()),
+            explanations=tuple(explanations),
+            notes=tuple(notes),
+            elapsed_seconds=time.monotonic() - started,
+        )
+
+    def _verifier(self) -> Verifier:
+        from mrl_cli.verify import SampleVerifier, Verifier
+
+        request, size = self._request, self._options["sample"]
+        if size is None:
+            kept = explaining.VALUE_PAIRS if request.expect is not None else 0
+            kept = max(kept, explaining.COLUMN_PAIRS) if request.loss_column is not None else kept
+            return Verifier(request.plan, request.against, tolerance=request.tolerance, retained_pairs=kept)
+        return SampleVerifier(
+            request.plan, request.against, tolerance=request.tolerance, size=size, seed=self._options["seed"]
+        )
+
+    def _totals(self, verifier: Verifier, rejects: BinaryIO | None) -> Totals:
+        from mrl_cli.writers import RejectsWriter
+
+        plan = replace(self._request.plan, reduction="none")  # the losses themselves are wanted
+        writer = None if rejects is None else RejectsWriter(rejects, self._options["rejects"])
+        totals = Totals()
+        for part in running.parts_of(self._sources, plan, self._options, verifier.encode):
+            totals += part.totals
+            if writer is not None:
+                writer.write(part.problems)
+            for verdict in part.encoded:
+                verifier.add(verdict)
+        verifier.finish()
+        running.refuse(totals, plan, [source.name for source in self._sources])
+        return totals
+
+    def _own_value(self, found: Report) -> list[CheckResult]:
+        from mrl_cli.verify import number_check
+
+        expect = self._request.expect
+        if expect is None or found.value is None:
+            return []
+        plan, tolerance = self._request.plan, self._request.tolerance
+        return [number_check("expected value", found.value, expect, found.pairs, plan.dtype, tolerance)]
+
+    def _explanations(
+        self, checks: Sequence[CheckResult], verifier: Verifier, totals: Totals, notes: list[str]
+    ) -> list[Explanation]:
+        """Return what explains the user's own numbers, where they are wrong; `notes` are added to."""
+        from mrl_cli.verify import LOSS_COLUMN_CHECK
+
+        failed = {check.name: check for check in checks if not check.passed}
+        request = self._request
+        explainer = explaining.Explainer(
+            request.plan, request.tolerance, self._sources, self._options, verifier.verdict, totals
+        )
+        found: list[Explanation] = []
+        if self._options["sample"] is not None:
+            return found
+        if LOSS_COLUMN_CHECK in failed:
+            explanations, note = explainer.column()
+            found += explanations
+            notes += [note] if note else []
+        value = failed.get("expected value")
+        if value is not None and request.expect is not None and value.expected is not None:
+            explanations, note = explainer.value(request.expect, value.expected)
+            found += explanations
+            notes += [note] if note else []
+        return found
+
+
+def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, list[str]]:
+    """Return how many rows the sources hold, counted apart from the readers, or None and a note that says why not."""
+    from mrl_cli.verify import rows_in
+
+    total = 0
+    names = tuple(name for _, name in plan.columns.wanted) if plan.dialect.header else ()
+    for source in sources:
+        rows = None
+        if source.is_plain_file and (plan.dialect.encoding or "").lower() in {name or "" for name in ASCII_LIKE}:
+            rows = rows_in(
+                source.path,
+                source.format,
+                source.compression,
+                has_header=plan.dialect.header,
+                delimiter=plan.dialect.delimiter,
+                names=names,
+            )
+        if rows is None:
+            shown = "stdin" if source.name == "-" else harmless(source.name, 200)
+            return None, [f"the rows of {shown} were not counted a second time"]
+        total += rows
+    return total, []
+
+
+def _rendered(validation: Validation, options: dict[str, Any]) -> str:
+    from mrl_cli.validation import VALIDATION_RENDERERS
+
+    return running.rendered(VALIDATION_RENDERERS[running.output_format(options)], validation, options)

@@ -1,0 +1,206 @@
+"""The loops: each loss again, one pair after the other, in the order in which its definition is written."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+Margin = float | Sequence[float]
+Rounded = Callable[[list[float]], Sequence[float]]
+
+
+def _as_double(values: list[float]) -> Sequence[float]:
+    return values
+
+
+def _as_single(values: list[float]) -> Sequence[float]:
+    """Round to float32. A sum, difference or product of two of them is rounded twice, to double and to single: that
+    gives what rounding once gives, for a double has twice the bits and two more (Figueroa, "When is double rounding
+    innocuous?", 1995).
+    """
+    return array("f", values)
+
+
+ROUNDED: dict[str, Rounded] = {"float64": _as_double, "float32": _as_single}
+
+
+def rounded_to(number: float, dtype: str) -> float:
+    """Return a float rounded to `dtype`."""
+    return ROUNDED[dtype]([number])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What every formula starts from: the scores, y, and `agreement`, y(x1 - x2), all rounded to the float dtype."""
+
+    x1: Sequence[float]
+    x2: Sequence[float]
+    y: Sequence[float]
+    agreement: Sequence[float]
+    rounded: Rounded
+
+    @property
+    def difference(self) -> Sequence[float]:
+        """x1 - x2 of each pair."""
+        return self.rounded([a - b for a, b in zip(self.x1, self.x2, strict=True)])
+
+
+def differences(x1: list[float], x2: list[float], y: list[float], dtype: str = "float64") -> Differences:
+    """Return y(x1 - x2) of the pairs, computed in `dtype` one pair at a time."""
+    if dtype == "float64":  # each operation of Python's rounds to a double by itself
+        return Differences(x1, x2, y, [c * (a - b) for a, b, c in zip(x1, x2, y, strict=True)], _as_double)
+    first, second, labels = _as_single(x1), _as_single(x2), _as_single(y)
+    difference = _as_single([a - b for a, b in zip(first, second, strict=True)])
+    agreement = _as_single([c * d for c, d in zip(labels, difference, strict=True)])
+    return Differences(first, second, labels, agreement, _as_single)
+
+
+def margin_ranking(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return max(0, -y(x1 - x2) + margin) for each pair. NaN stays NaN, and no loss is the negative zero.
+
+    >>> margin_ranking(differences([0.5, 1.0], [0.25, 2.0], [1, 1]), 0.5, {})
+    [0.25, 1.5]
+    """
+    del parameters
+    if pairs.rounded is _as_double and isinstance(margin, int | float):
+        m = float(margin)
+        return [0.0 if (s := -a + m) <= 0.0 else s for a in pairs.agreement]  # max(0.0, s) would lose a NaN
+    sums = pairs.rounded([-a + m for a, m in zip(pairs.agreement, each(margin, pairs.rounded), strict=False)])
+    return [0.0 if s <= 0.0 else s for s in sums]  # noqa: FURB136 (as above)
+
+
+def each(margin: Margin, rounded: Rounded) -> Iterable[float]:
+    """Return the margin of each pair, rounded: without end where there is one for all."""
+    if isinstance(margin, int | float):
+        return repeat(rounded([float(margin)])[0])
+    return rounded(list(margin))
+
+
+def squared_hinge(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return max(0, margin - y(x1 - x2)) squared for each pair."""
+    hinges = margin_ranking(pairs, margin, parameters)
+    return list(pairs.rounded([hinge * hinge for hinge in hinges]))
+
+
+def margin_mse(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return ((x1 - x2) - y) squared for each pair."""
+    del margin, parameters
+    errors = pairs.rounded([d - target for d, target in zip(pairs.difference, pairs.y, strict=True)])
+    return list(pairs.rounded([error * error for error in errors]))
+
+
+def ipo(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return (y(x1 - x2) - 1/(2 beta)) squared for each pair."""
+    del margin
+    aim = pairs.rounded([1 / (2 * parameters["beta"])])[0]
+    errors = pairs.rounded([agreement - aim for agreement in pairs.agreement])
+    return list(pairs.rounded([error * error for error in errors]))
+
+
+def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return log(1 + exp(margin - y(x1 - x2)/temperature)) for each pair."""
+    scaled = _divided(pairs, parameters["temperature"])
+    sums = pairs.rounded([m - s for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)])
+    return list(pairs.rounded([_softplus(z) for z in sums]))
+
+
+def smoothed_bradley_terry(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta y(x1 - x2), e = label_smoothing, for each pair."""
+    del margin
+    e = parameters["label_smoothing"]
+    return list(pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _multiplied(pairs, parameters)]))
+
+
+def robust_bradley_terry(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return (-(1 - e) log sigmoid(z) + e log sigmoid(-z)) / (1 - 2e) for each pair; z and e as above.
+
+    Since log sigmoid(z) - log sigmoid(-z) = z, this is softplus(-z) - e z / (1 - 2e).
+    """
+    del margin
+    slope = parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
+    return list(
+        pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in _multiplied(pairs, parameters)])
+    )
+
+
+def soft_zero_one(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return 1 / (1 + exp(y(x1 - x2)/temperature)) for each pair."""
+    del margin
+    return list(
+        pairs.rounded(
+            [
+                1 / (1 + _exp(s)) if s < 0 else _exp(-s) / (1 + _exp(-s))
+                for s in _divided(pairs, parameters["temperature"])
+            ]
+        )
+    )
+
+
+def exponential(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+    """Return exp(-y(x1 - x2)/temperature) for each pair."""
+    del margin
+    return list(pairs.rounded([_exp(-s) for s in _divided(pairs, parameters["temperature"])]))
+
+
+def _divided(pairs: Differences, temperature: float) -> Sequence[float]:
+    divisor = pairs.rounded([temperature])[0]
+    return pairs.rounded([agreement / divisor for agreement in pairs.agreement])
+
+
+def _multiplied(pairs: Differences, parameters: dict[str, float]) -> Sequence[float]:
+    beta = pairs.rounded([parameters["beta"]])[0]
+    return pairs.rounded([agreement * beta for agreement in pairs.agreement])
+
+
+def _exp(z: float) -> float:
+    try:
+        return math.exp(z)
+    except OverflowError:
+        return math.inf
+
+
+def _softplus(z: float) -> float:
+    """Return log(1 + exp(z)) without overflow, and with the digits of a small one."""
+    return (z if z > 0 else 0.0) + math.log1p(_exp(-abs(z)))
+
+
+Loop = Callable[[Differences, Margin, dict[str, float]], list[float]]
+
+LOOPS: dict[str, Loop] = {
+    loop.__name__: loop
+    for loop in (
+        margin_ranking,
+        squared_hinge,
+        margin_mse,
+        ipo,
+        logistic,
+        smoothed_bradley_terry,
+        robust_bradley_terry,
+        soft_zero_one,
+        exponential,
+    )
+}
+
+# How many ulps a loop may be from another right implementation. 0 where each operation is correctly rounded and all
+# stand in one order; the exponentials and logarithms of two libraries differ in the last digits.
+LOOP_ULPS = {"margin_ranking": 0, "squared_hinge": 0, "margin_mse": 0, "ipo": 0}
+ULPS_OF_LIBRARIES = 8
+
+
+def allowed_ulps(loss: str) -> int:
+    """Return how many ulps two right implementations of a loss may be apart."""
+    return LOOP_ULPS.get(loss, ULPS_OF_LIBRARIES)
+
+
+def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]) -> list[float] | None:
+    """Return for each pair how large the terms are that may cancel in its loss; None where nothing can.
+
+    Such a loss is as exact as its terms, not as its own last digit: ulps are those of the terms.
+    """
+    if loss != "robust_bradley_terry":
+        return None
+    slope = parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
+    return [_softplus(-z) + abs(slope * z) for z in _multiplied(pairs, parameters)]

@@ -1,0 +1,120 @@
+"""Sums of floats with no rounding at all, by `math.fsum` and rational numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSum:
+    """A sum of floats, not rounded. `LoopSum()` is the sum of nothing.
+
+    >>> float(LoopSum.of([1e16, 1.0]) + LoopSum.of([-1e16]))
+    1.0
+    """
+
+    finite: Fraction = Fraction(0)
+    positive_infinities: int = 0
+    negative_infinities: int = 0
+    nans: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[float], smallest: float = 0.0) -> LoopSum:
+        """Return the sum of `values`: `math.fsum`, then that of what its rounding left over, until nothing is left.
+
+        `smallest`, where it is known, is the magnitude of the smallest value that is not 0. All values are multiples of
+        its last digit, and so is what is left over; up to 2**53 times that digit it is a double itself, and the last
+        look is saved.
+        """
+        parts: list[float] = []
+        always_exact, left_at_most = math.ulp(smallest) * 2.0**53 if smallest else 0.0, math.inf
+        try:
+            while (rest := math.fsum(chain(values, [-part for part in parts]))) != 0.0:
+                if not math.isfinite(rest):
+                    return cls._one_by_one(values)
+                parts.append(rest)
+                if left_at_most <= always_exact:
+                    break
+                left_at_most = math.ulp(rest) / 2
+        except (OverflowError, ValueError):
+            return cls._one_by_one(values)
+        return cls(sum(map(Fraction, parts), Fraction(0)))
+
+    @classmethod
+    def of_products(cls, weights: Sequence[float], values: Sequence[float]) -> LoopSum:
+        """Return the sum of weight * value, nothing rounded.
+
+        >>> LoopSum.of_products([0.1], [0.1]).finite == Fraction(0.1) ** 2
+        True
+        """
+        if all(map(_splits, weights)) and all(map(_splits, values)):
+            products = [w * v for w, v in zip(weights, values, strict=True)]
+            rests = [_rest(w, v, p) for w, v, p in zip(weights, values, products, strict=True)]
+            return cls.of(products) + cls.of(rests)
+        if all(map(math.isfinite, weights)) and all(map(math.isfinite, values)):
+            return cls(sum((Fraction(w) * Fraction(v) for w, v in zip(weights, values, strict=True)), Fraction(0)))
+        finite = [(w, v) for w, v in zip(weights, values, strict=True) if math.isfinite(w) and math.isfinite(v)]
+        others = [w * v for w, v in zip(weights, values, strict=True) if not (math.isfinite(w) and math.isfinite(v))]
+        return cls.of_products([w for w, _ in finite], [v for _, v in finite]) + cls.of(others)
+
+    @classmethod
+    def _one_by_one(cls, values: Sequence[float]) -> LoopSum:
+        """As `of`, where a value or a sum on the way is beyond the floats."""
+        return cls(
+            sum((Fraction(value) for value in values if math.isfinite(value)), Fraction(0)),
+            sum(value == math.inf for value in values),
+            sum(value == -math.inf for value in values),
+            sum(math.isnan(value) for value in values),
+        )
+
+    def __add__(self, other: LoopSum) -> LoopSum:
+        return LoopSum(
+            self.finite + other.finite,
+            self.positive_infinities + other.positive_infinities,
+            self.negative_infinities + other.negative_infinities,
+            self.nans + other.nans,
+        )
+
+    def __float__(self) -> float:
+        """Return the sum rounded once; an infinity where it is beyond the largest double."""
+        if self.nans or (self.positive_infinities and self.negative_infinities):
+            return math.nan
+        if self.positive_infinities or self.negative_infinities:
+            return math.inf if self.positive_infinities else -math.inf
+        return as_double(self.finite)
+
+
+def _splits(value: float) -> bool:
+    """Tell whether products of such numbers, and what these round away, stay far from overflow and the subnormals."""
+    return value == 0.0 or 1e-130 < abs(value) < 1e130
+
+
+def _rest(first: float, second: float, product: float) -> float:
+    """Return what first * second rounded away (Dekker, "A floating-point technique for extending the available
+    precision", 1971): each factor is split in two halves of 26 bits, whose products are exact.
+    """
+    first_high, second_high = _upper_half(first), _upper_half(second)
+    first_low, second_low = first - first_high, second - second_high
+    return first_low * second_low - (
+        ((product - first_high * second_high) - first_low * second_high) - first_high * second_low
+    )
+
+
+def _upper_half(value: float) -> float:
+    scaled = 134217729.0 * value  # 2**27 + 1
+    return scaled - (scaled - value)
+
+
+def as_double(number: Fraction) -> float:
+    """Return a rational number rounded to the nearest double, an infinity beyond the largest."""
+    try:
+        return number.numerator / number.denominator  # Python divides integers with one correct rounding
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

@@ -1,0 +1,174 @@
+"""What became of the checks: batch + Measured → Verdict, which merges as Totals do, in the hands of a Verifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.errors import SuspectShardError
+from mrl_cli.validation import Mismatch
+from mrl_cli.verify.validators import AGAINST, UNKNOWN_ROW, LoopFigures, Outcome, compared, pairs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.measure import Measured
+    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.verify.validators import Doubles, Pairs, Tolerance
+
+MISMATCHES_SHOWN = 10  # of each check
+LOSS_COLUMN_CHECK = "loss column"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one check found over pairs."""
+
+    pairs: int = 0
+    mismatches: int = 0
+    max_abs_diff: float = 0.0
+    max_ulp_diff: float = 0.0
+    max_bound_fraction: float | None = None
+    figures: LoopFigures | None = None
+
+    def __add__(self, other: Tally) -> Tally:
+        fractions = [f for f in (self.max_bound_fraction, other.max_bound_fraction) if f is not None]
+        figures = [f for f in (self.figures, other.figures) if f is not None]
+        return Tally(
+            self.pairs + other.pairs,
+            self.mismatches + other.mismatches,
+            max(self.max_abs_diff, other.max_abs_diff),
+            max(self.max_ulp_diff, other.max_ulp_diff),
+            max(fractions, default=None),
+            sum(figures[1:], figures[0]) if figures else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all checks found over pairs; `Verdict()` is the identity of `+`.
+
+    `rows` were handed on by the reader, `pairs` of them used. `misaligned` counts batches for which the core gave
+    another number of losses than of pairs. `retained` are pairs that are kept, for a sample or for explanations.
+    """
+
+    rows: int = 0
+    pairs: int = 0
+    misaligned: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    mismatches: dict[str, tuple[Mismatch, ...]] = field(default_factory=dict)
+    retained: tuple[Pairs, ...] = ()
+
+    def __add__(self, other: Verdict) -> Verdict:
+        names = dict.fromkeys((*self.tallies, *other.tallies))
+        return Verdict(
+            self.rows + other.rows,
+            self.pairs + other.pairs,
+            self.misaligned + other.misaligned,
+            {name: self.tallies.get(name, Tally()) + other.tallies.get(name, Tally()) for name in names},
+            {
+                name: (self.mismatches.get(name, ()) + other.mismatches.get(name, ()))[:MISMATCHES_SHOWN]
+                for name in names
+            },
+            self.retained + other.retained,
+        )
+
+
+def _has_no_losses(plan: Plan) -> bool:
+    """Tell whether the input has no losses of the user's own."""
+    return all(role != "loss" for role, _ in plan.columns.numbers)
+
+
+class Verifier:
+    """Holds every batch that an engine measures against the validators asked for.
+
+    `encode` runs in the workers, `add` in one thread in input order. Where a mismatch turns up in a batch without row
+    numbers, its shard is read again with them; once the first few are known for the input so far, it no longer is.
+    """
+
+    def __init__(self, plan: Plan, against: Sequence[str], *, tolerance: Tolerance, retained_pairs: int = 0) -> None:
+        self.verdict = Verdict()
+        self._plan = plan
+        self._against = tuple(against)
+        self._tolerance = tolerance
+        self._retained_pairs = retained_pairs
+        self._is_settled = _has_no_losses(plan)  # whether what is retained holds what there is to explain
+
+    def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
+        """Check a batch."""
+        pairs = pairs_of(measured, batch, self._plan)
+        seen = Verdict(batch.x1.size + batch.rejected_rows, pairs.x1.size)
+        if pairs.found.size != pairs.x1.size:
+            return seen + Verdict(misaligned=1)
+        retained = (pairs,) if self._retained_pairs and (not self._is_settled or self._still_wanted() > 0) else ()
+        return seen + self.checked(pairs) + Verdict(retained=retained)
+
+    def checked(self, pairs: Pairs) -> Verdict:
+        """Return the verdict on pairs. Raises SuspectShardError when it takes row numbers that are not known."""
+        verdict = Verdict()
+        for name in self._against:
+            outcome = AGAINST[name](pairs, self._plan)
+            verdict += self._on(f"{name} losses", pairs, outcome, pairs.found)
+        if pairs.column is not None:
+            differ = compared(pairs.found, pairs.column, self._plan.dtype, tolerance=self._tolerance)
+            verdict += self._on(LOSS_COLUMN_CHECK, pairs, Outcome(pairs.found, differ), pairs.column)
+        return verdict
+
+    def _on(self, name: str, pairs: Pairs, outcome: Outcome, found: Doubles) -> Verdict:
+        differ = outcome.compared
+        places = np.empty(0, np.intp) if differ.bad is None else np.flatnonzero(differ.bad)
+        known = len(self.verdict.mismatches.get(name, ()))
+        if places.size and pairs.rows is None and known < MISMATCHES_SHOWN:
+            raise SuspectShardError
+        tally = Tally(
+            pairs.x1.size,
+            places.size,
+            differ.max_abs_diff,
+            differ.max_ulp_diff,
+            outcome.max_bound_fraction,
+            outcome.figures,
+        )
+        first = () if known >= MISMATCHES_SHOWN else places[:MISMATCHES_SHOWN]
+        mismatches = tuple(_mismatch(name, pairs, int(place), outcome.expected, found) for place in first)
+        return Verdict(tallies={name: tally}, mismatches={name: mismatches})
+
+    def finish(self) -> None:
+        """Do what is left to do once everything was added."""
+
+    def _still_wanted(self) -> int:
+        return self._retained_pairs - sum(pairs.x1.size for pairs in self.verdict.retained)
+
+    def add(self, verdict: Verdict) -> None:
+        """Merge the verdict on the next batch of the input.
+
+        Retained are the first pairs; where the first mismatch of the user's losses comes later, those around it.
+        """
+        wanted = self._still_wanted()
+        retained = self.verdict.retained + verdict.retained
+        if self._is_settled:
+            retained = self.verdict.retained + (
+                tuple(pairs.taken(slice(wanted)) for pairs in verdict.retained) if wanted > 0 else ()
+            )
+        self.verdict = replace(self.verdict + verdict, retained=retained)
+        self._is_settled |= self.verdict.tallies.get(LOSS_COLUMN_CHECK, Tally()).mismatches > 0
+        while not self._is_settled and len(retained) > 1 and self._still_wanted() < 0:
+            retained = retained[1:]
+            self.verdict = replace(self.verdict, retained=retained)
+
+
+def _mismatch(check: str, pairs: Pairs, place: int, expected: Doubles, found: Doubles) -> Mismatch:
+    margin = pairs.margin[place] if isinstance(pairs.margin, np.ndarray) else pairs.margin
+    return Mismatch(
+        check=check,
+        file=pairs.files if isinstance(pairs.files, str) else pairs.files[place],
+        row=None if pairs.rows is None or pairs.rows[place] == UNKNOWN_ROW else int(pairs.rows[place]),
+        x1=float(pairs.x1[place]),
+        x2=float(pairs.x2[place]),
+        y=float(pairs.y[place]),
+        margin=float(margin),
+        expected=float(expected[place]),
+        got=float(found[place]),
+        row_word=pairs.row_word,
+    )

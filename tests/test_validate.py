@@ -1,0 +1,487 @@
+"""`mrl validate` on files: it passes on right numbers, and finds a wrong loss, a lost row, a wrong sum or column."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli import engines, measure, model, readers
+from mrl_cli.exact import ExactSum
+from mrl_cli.losses import LOSSES
+from mrl_cli.readers import delimited
+from mrl_cli.renderers import RENDERERS
+from mrl_cli.validation import VALIDATION_RENDERERS
+from mrl_cli.verify import rows_in
+from mrl_cli.verify.validators import AGAINST, ulps_apart
+from tests.loss_properties import settings
+from tests.running import Ran, run_inside
+
+Mrl = Callable[..., Ran]
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "diabetes_pairs.csv"
+# With margin 0.5 the losses are 0.5 - 0.25 = 0.25, 0.5 + 1 = 1.5 and 0.5 + 0 = 0.5.
+PAIRS = "x1,x2,y,loss\n0.5,0.25,1,0.25\n1,2,1,1.5\n1,1,-1,0.5\n"
+WRONG = PAIRS.replace("1.5", "1.75")
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "pairs.csv").write_text(PAIRS)
+    (tmp_path / "wrong.csv").write_text(WRONG)
+
+    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
+        return run_inside(["validate", *args], capfd, stdin)
+
+    return invoked
+
+
+def result(ran: Ran, code: int = 0) -> dict[str, Any]:
+    assert ran.code == code, ran
+    found: dict[str, Any] = json.loads(ran.out)
+    assert found["passed"] == (code == 0) == all(check["passed"] for check in found["checks"])
+    return found
+
+
+def failed(ran: Ran) -> list[str]:
+    return [check["name"] for check in result(ran, 1)["checks"] if not check["passed"]]
+
+
+# Right numbers pass.
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
+    found = result(
+        mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "loop", "--against", "exact", "-f", "json")
+    )
+    checks = {check["name"]: check for check in found["checks"]}
+    assert set(checks) == {"rows", "loop losses", "loop sum", "loop mean", "loop counts", "exact losses", "exact sum"}
+    for name in ("loop losses", "loop sum", "loop mean", "exact sum"):
+        assert checks[name]["max_ulp_diff"] == 0
+    assert 0.5 < checks["exact losses"]["max_bound_fraction"] <= 1
+    assert (found["pairs"], found["mismatch_count"], found["mismatches"]) == (5000, 0, [])
+
+
+def test_pytorch_itself_agrees(mrl: Mrl) -> None:
+    pytest.importorskip("torch")
+    for dtype in ("float64", "float32"):
+        found = result(mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "torch", "-f", "json"))
+        (check,) = (check for check in found["checks"] if check["name"] == "torch losses")
+        assert (check["pairs"], check["max_ulp_diff"]) == (5000, 0)
+
+
+def test_pytorch_missing_is_told(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    ran = mrl("pairs.csv", "--against", "torch")
+    assert (ran.code, "mrl-cli[torch]" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+def test_every_registered_loss_passes(loss: Any, dtype: str, mrl: Mrl) -> None:
+    for parameters in settings(loss):
+        given = [text for name, value in parameters.items() for text in ("--param", f"{name}={value}")]
+        labels = ["--labels", "any"] if loss.is_target else []
+        ran = mrl(SAMPLE, "--loss", loss.name, "--dtype", dtype, *given, *labels, "-f", "json")
+        assert result(ran)["pairs"] == 5000
+
+
+@pytest.mark.parametrize("against", ["exact", "torch"])
+def test_a_validator_says_which_losses_it_does_not_know(against: str, mrl: Mrl) -> None:
+    ran = mrl("pairs.csv", "--loss", "logistic", "--against", against)
+    assert ran.code == 2
+    assert "margin_ranking loss only" in ran.err
+
+
+@pytest.mark.parametrize("options", [["--jobs", "1"], ["--jobs", "3"], ["--y-const", "-1"], ["--reduction", "sum"]])
+def test_the_options_of_compute_are_understood(options: list[str], mrl: Mrl) -> None:
+    assert result(mrl("pairs.csv", *options, "-f", "json"))["pairs"] == 3
+
+
+def test_stdin_is_validated_and_what_cannot_be_counted_is_told(mrl: Mrl) -> None:
+    found = result(mrl("-", "-f", "json", stdin=PAIRS.encode()))
+    assert found["notes"] == ["the rows of stdin were not counted a second time"]
+
+
+def test_labels_and_rows_left_out_are_understood(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("x1,x2,y\n1,2,1\n1,2,0\noops,1,1\n3,4,-1\n")
+    ran = mrl("odd.csv", "--on-error", "skip", "--on-tie", "drop", "--rejects", "bad.csv", "-f", "json")
+    found = result(ran)
+    assert (found["pairs"], found["rejected"], found["ties_dropped"]) == (2, 1, 1)
+    assert "oops" in (tmp_path / "bad.csv").read_text()
+    (tmp_path / "binary.csv").write_text("x1,x2,y\n1,2,1\n1,2,0\n")
+    assert result(mrl("binary.csv", "--labels", "01", "-f", "json"))["value"] == 0.5
+    ran = mrl("odd.csv")
+    assert (ran.code, "oops" in ran.err) == (3, True)
+
+
+WEIGHTED = "x1,x2,y,m,w\n0.5,0.25,1,0.5,2\n1,2,1,0.25,0.1\n1,1,-1,1,0\n3,1,1,5,1e-200\n2,1,1,1.5,1e150\n0,1,-1,3,1\n"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("rows", [4, 6, 7])
+def test_weights_and_margins_for_each_pair_are_validated(rows: int, dtype: str, mrl: Mrl, tmp_path: Path) -> None:
+    lines = [line for line in WEIGHTED.splitlines() if rows == 7 or "e" not in line]
+    (tmp_path / "weighted.csv").write_text("\n".join(lines[:rows]) + "\n")
+    options = ["--margin-column", "m", "--weight", "w", "--dtype", dtype]
+    if dtype == "float32":
+        options += ["--on-error", "skip"]  # 1e150 is no float32
+    ran = mrl("weighted.csv", *options, "--against", "loop", "--against", "exact", "-f", "json")
+    found = result(ran)
+    assert (found["margin_column"], found["weight_column"]) == ("m", "w")
+    assert "margin" not in found
+
+
+def test_a_wrong_weighted_sum_is_caught(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mrl_cli.exact import ExactAccumulator
+
+    (tmp_path / "weighted.csv").write_text(WEIGHTED)
+    add = ExactAccumulator.add_products
+    monkeypatch.setattr(ExactAccumulator, "add_products", lambda self, first, second: add(self, first, second * 1.5))
+    options = ["--margin-column", "m", "--weight", "w", "-f", "json"]
+    assert failed(mrl("weighted.csv", *options)) == ["loop sum", "loop mean"]
+
+
+# A broken core is caught.
+
+
+TRUE_FLOAT = ExactSum.__float__
+
+
+def off_by_one_ulp(difference: Any, y: Any, *, margin: Any, out: Any = None, **parameters: Any) -> Any:
+    losses = np.maximum(margin - y * difference, 0, out=out)
+    losses[difference == -1.0] = np.nextafter(losses[difference == -1.0], np.inf)
+    return losses
+
+
+def test_a_loss_off_by_one_ulp_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=off_by_one_ulp))
+    found = result(mrl("pairs.csv", "--margin", "0.5", "-f", "json"), 1)
+    (mismatch,) = found["mismatches"]
+    assert mismatch == {
+        "check": "loop losses",
+        "file": "pairs.csv",
+        "row": 3,
+        "x1": 1.0,
+        "x2": 2.0,
+        "y": 1.0,
+        "margin": 0.5,
+        "expected": 1.5,
+        "got": 1.5000000000000002,
+    }
+    assert found["checks"][1]["max_ulp_diff"] == 1
+
+
+def _changed(batch: Any, chosen: Any) -> Any:
+    rows = None if batch.rows is None else np.asarray(batch.rows)[chosen]
+    return replace(batch, x1=batch.x1[chosen], x2=batch.x2[chosen], y=batch.y[chosen], rows=rows)
+
+
+@pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
+def test_a_reader_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = delimited._parsed
+    monkeypatch.setattr(delimited, "_parsed", lambda *given: _changed(parsed(*given), chosen))
+    assert "rows" in failed(mrl("pairs.csv", "-f", "json"))
+
+
+@pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
+def test_a_core_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_measure = measure.measure
+    monkeypatch.setattr(engines, "measure", lambda batch, plan: true_measure(_changed(batch, chosen), plan))
+    assert "rows" in failed(mrl("pairs.csv", "-f", "json"))
+
+
+def test_a_shard_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_shards = readers.shards_of
+    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end: iter(_ranges(path, start, stop)))
+    assert result(mrl("pairs.csv", "-f", "json"))["pairs"] == 3
+    monkeypatch.setattr(engines, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
+    assert failed(mrl("pairs.csv", "-f", "json")) == ["rows"]
+
+
+def _ranges(path: str, start: int, stop: int) -> list[tuple[int, int]]:
+    """Cut a file into lines."""
+    found = []
+    for line in Path(path).read_bytes()[start:stop].splitlines(keepends=True):
+        found.append((start, len(line)))
+        start += len(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("where", "broken", "caught"),
+    [
+        ((ExactSum, "__add__"), lambda self, other: ExactSum(self.units), {"loop sum", "loop mean"}),
+        ((model, "_merged"), lambda left, right: right, {"loop sum", "loop mean"}),
+        ((ExactSum, "__float__"), lambda self: TRUE_FLOAT(self) + 2**-40, {"loop sum", "loop mean"}),
+    ],
+    ids=["sums forget", "merges forget", "sums round"],
+)
+def test_a_wrong_sum_or_merge_is_caught(
+    where: tuple[Any, str], broken: Any, caught: set[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end: iter(_ranges(path, start, stop)))
+    monkeypatch.setattr(*where, broken)
+    assert set(failed(mrl("pairs.csv", "--margin", "0.5", "--against", "loop", "-f", "json"))) == caught
+
+
+def test_wrong_counts_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = model.Totals.__add__
+    monkeypatch.setattr(model.Totals, "__add__", lambda self, other: replace(add(self, other), correct=0, ties=2))
+    assert failed(mrl("pairs.csv", "--margin", "0.5", "-f", "json")) == ["loop counts"]
+
+
+# The user's own numbers.
+
+
+def test_the_right_numbers_of_a_user_pass(mrl: Mrl) -> None:
+    ran = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "--expect", "0.75", "-f", "json")
+    found = result(ran)
+    assert [check["name"] for check in found["checks"]][-2:] == ["loss column", "expected value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reduction", "code"),
+    [("0.75", "mean", 0), ("0.75000012", "mean", 0), ("0.7501", "mean", 1), ("2.25", "sum", 0), ("2.3", "sum", 1)],
+)
+def test_an_expected_value_is_held_against_the_reduction(value: str, reduction: str, code: int, mrl: Mrl) -> None:
+    ran = mrl("pairs.csv", "--margin", "0.5", "--expect", value, "--reduction", reduction, "-f", "json")
+    found = result(ran, code)
+    assert found["checks"][-1]["got"] == float(value)
+
+
+def test_tolerances_are_those_given(mrl: Mrl) -> None:
+    assert mrl("pairs.csv", "--margin", "0.5", "--expect", "0.76", "--rtol", "0.02").code == 0
+    assert mrl("pairs.csv", "--margin", "0.5", "--expect", "0.76", "--atol", "0.02").code == 0
+    assert mrl("pairs.csv", "--margin", "0.5", "--expect", "0.75000001", "--rtol", "0", "--atol", "0").code == 1
+    assert mrl("pairs.csv", "--margin", "0.5", "--expect", "0.750008", "--dtype", "float32").code == 0
+
+
+def test_each_mismatching_row_of_a_column_is_listed(mrl: Mrl) -> None:
+    ran = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "json")
+    found = result(ran, 1)
+    (mismatch,) = found["mismatches"]
+    assert (mismatch["row"], mismatch["expected"], mismatch["got"]) == (3, 1.5, 1.75)
+    assert found["mismatch_count"] == 1
+    assert found["explanations"] == []
+    assert found["notes"] == ["none of the known mistakes explains the losses of these 3 pairs"]
+
+
+def test_a_file_of_other_rows_names_them_by_row(mrl: Mrl, tmp_path: Path) -> None:
+    columns = {"x1": [0.5, 1.0], "x2": [0.25, 2.0], "y": [1, 1], "loss": [0.25, 9.0]}
+    pq.write_table(pa.table(columns), tmp_path / "pairs.parquet")
+    (mismatch,) = result(mrl("pairs.parquet", "--margin", "0.5", "--loss-column", "loss", "-f", "json"), 1)[
+        "mismatches"
+    ]
+    assert mismatch["row"] == 2
+
+
+def test_only_the_first_mismatches_are_listed_but_all_are_counted(mrl: Mrl, tmp_path: Path) -> None:
+    rows = "".join(f"{k},0,1,5\n" for k in range(1, 201))
+    (tmp_path / "many.csv").write_text("x1,x2,y,loss\n" + rows)
+    found = result(mrl("many.csv", "--loss-column", "loss", "-f", "json"), 1)
+    assert found["mismatch_count"] == 200
+    assert [mismatch["row"] for mismatch in found["mismatches"]] == list(range(2, 12))
+
+
+def big_file(path: Path, rows: int, wrong_row: int) -> None:
+    """Write pairs whose losses stand in the file, one of them wrong; rows are counted from the first line of data."""
+    random = np.random.default_rng(0)
+    x1, x2 = random.integers(0, 64, (2, rows)) / 64
+    y = np.where(random.random(rows) < 0.5, 1, -1)
+    loss = np.maximum(0, -y * (x1 - x2) + 0.5)
+    loss[wrong_row] += 1e-3
+    table = np.column_stack([x1, x2, y, loss])
+    with path.open("w") as file:
+        file.write("x1,x2,y,loss\n")
+        np.savetxt(file, table, fmt=["%.6f", "%.6f", "%d", "%.17g"], delimiter=",")
+
+
+def test_one_wrong_loss_among_many_is_found_with_its_row(mrl: Mrl, tmp_path: Path) -> None:
+    big_file(tmp_path / "big.csv", 300_000, 254_321)
+    found = result(mrl("big.csv", "--margin", "0.5", "--loss-column", "loss", "--jobs", "2", "-f", "json"), 1)
+    assert found["pairs"] == 300_000
+    (mismatch,) = found["mismatches"]
+    assert mismatch["row"] == 254_321 + 2
+    assert mismatch["got"] - mismatch["expected"] == pytest.approx(1e-3)
+    # Retained for an explanation are the rows around the first mismatch; a single row allows none.
+    assert found["explanations"] == []
+
+
+# A sample.
+
+
+def test_a_sample_is_the_same_however_the_file_is_split(mrl: Mrl, tmp_path: Path) -> None:
+    rows = SAMPLE.read_text().splitlines(keepends=True)
+    (tmp_path / "other.csv").write_text(rows[0] + "".join(reversed(rows[1:])))
+    whole = result(mrl(SAMPLE, "--sample", "100", "--against", "exact", "-f", "json"))
+    other = result(mrl("other.csv", "--sample", "100", "--against", "exact", "-f", "json"))
+    assert whole["checks"] == other["checks"]
+    assert [check["pairs"] for check in whole["checks"]] == [5000, 100]
+    seeded = result(mrl(SAMPLE, "--sample", "100", "--seed", "1", "--against", "exact", "-f", "json"))
+    assert seeded["checks"] != whole["checks"]
+
+
+def test_a_sample_of_more_than_there_is_takes_all(mrl: Mrl) -> None:
+    found = result(mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "--sample", "10", "-f", "json"), 1)
+    assert [(m["row"], m["got"]) for m in found["mismatches"]] == [(3, 1.75)]
+    assert "a sample of the 3 pairs was checked, of seed 0" in found["notes"]
+
+
+def test_a_sample_finds_a_wrong_column_with_its_rows(mrl: Mrl, tmp_path: Path) -> None:
+    big_file(tmp_path / "big.csv", 100_000, 5)
+    found = result(mrl("big.csv", "--margin", "2", "--loss-column", "loss", "--sample", "500", "-f", "json"), 1)
+    assert found["mismatch_count"] == 500
+    assert len(found["mismatches"]) == 10
+    assert all(mismatch["row"] for mismatch in found["mismatches"][:1])
+
+
+# What it looks like.
+
+
+def test_every_output_format_tells_the_verdict(mrl: Mrl) -> None:
+    assert set(RENDERERS) | {"github"} == set(VALIDATION_RENDERERS)
+    for name in VALIDATION_RENDERERS:
+        good = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
+        bad = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
+        assert (good.code, bad.code) == (0, 1)
+        assert good.out != bad.out
+        assert "pass" in good.out
+
+
+def test_table_for_a_person(mrl: Mrl) -> None:
+    out = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "table").out
+    assert "│ loss column │ failed  │ 3     │ 0.25" in out
+    expected = "wrong.csv line 3: loss column: expected 1.5, got 1.75 (x1 1.0, x2 2.0, y 1.0, margin 0.5)"
+    assert expected in out.splitlines()
+    assert out.splitlines()[-1] == "1 of 6 checks failed"
+
+
+def test_github_annotations_name_file_and_line(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "a,b:c%.csv").write_text(WRONG)
+    lines = mrl("a,b:c%.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "github").out.splitlines()
+    assert lines[0] == (
+        "::error file=a%2Cb%3Ac%25.csv,line=3,title=mrl validate::loss column: expected 1.5, got 1.75 "
+        "(x1 1.0, x2 2.0, y 1.0, margin 0.5)"
+    )
+    assert lines[1] == "::error title=mrl validate::loss column failed: 1 mismatches"
+    (line,) = mrl("pairs.csv", "-f", "github").out.splitlines()
+    assert line == "::notice title=mrl validate::every check passed: 5 checks of 3 pairs"
+
+
+def test_csv_and_tsv_hold_one_row_a_check(mrl: Mrl) -> None:
+    rows = list(csv.reader(mrl("pairs.csv", "-f", "csv").out.splitlines()))
+    assert rows[0] == ["check", "verdict", "pairs", "max_abs_diff", "max_ulp_diff", "mismatches"]
+    assert rows[2] == ["loop losses", "passed", "3", "0.0", "0", "0"]
+    assert mrl("pairs.csv", "-f", "tsv").out.count("\t") == 5 * 6
+
+
+def test_output_goes_to_a_file_by_its_suffix(mrl: Mrl, tmp_path: Path) -> None:
+    assert mrl("pairs.csv", "-o", "out.json").code == 0
+    assert json.loads((tmp_path / "out.json").read_text())["passed"]
+    assert mrl("pairs.csv", "-o", "pairs.csv").code == 2
+    assert mrl("pairs.csv", "-o", "out.parquet").code == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--expect", "1"], "--expect goes with INPUT"),
+        (["--loss-column", "loss"], "--loss-column goes with INPUT"),
+        (["pairs.csv", "--expect", "1", "--reduction", "none"], "--reduction none has none"),
+        (["pairs.csv", "--against", "me"], "not one of loop, exact, torch"),
+        (["pairs.csv", "--loss-column", "los"], "loss"),
+        (["missing.csv"], "no such file"),
+        (["pairs.csv", "--rtol", "-1"], "--rtol"),
+    ],
+)
+def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl) -> None:
+    ran = mrl(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_every_validator_is_offered(mrl: Mrl) -> None:
+    shown = mrl("--help").out
+    assert all(f"{name}:" in shown for name in AGAINST)
+
+
+# Parts.
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("x1,x2,y\n1,2,1\n", 1),
+        ("x1,x2,y\n1,2,1", 1),
+        ("x1,x2,y\r\n1,2,1\r\n\r\n3,4,1\r\n", 2),
+        ("\n\nx1,x2,y\n\n1,2,1\n\n\n3,4,1\n\n", 2),
+        ('"x1","x2",y\n1,2,1\n', 1),
+        ('x1,x2,y,t\n1,2,1,"a\nb"\n3,4,1,c\n', 2),
+        ('"x\n1",x1,x2,y\n1,2,3,1\n', 1),
+        ("x1,x2,y\n", 0),
+        ("", 0),
+        ("x1,x2,y\r1,2,1\r", 1),
+        ('x1 x2 y\n"1" "2" "1"\n', None),
+    ],
+)
+def test_rows_are_counted_as_they_stand(text: str, rows: int | None, tmp_path: Path, mrl: Mrl) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(text.encode())
+    assert rows_in(str(file), "csv", names=("x1", "x2", "y")) == rows
+    if rows is None:
+        assert mrl(file).code == 2
+    elif rows:
+        assert result(mrl(file, "-f", "json"))["pairs"] == rows
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7])
+def test_rows_are_counted_across_chunks(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.verify.rows.CHUNK_BYTES", chunk)
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"a,b\r\n1,2\r\n\r\n\r\n3,4\r\n5,6")
+    assert rows_in(str(file), "csv") == 3
+    file.write_bytes(b"a,b\n1,2\n\n\n3,4\n5,6\n")
+    assert rows_in(str(file), "csv") == 3
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".arrow", ".parquet"])
+def test_rows_of_every_format_are_counted(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
+    import bz2
+    import gzip
+    import lzma
+
+    file = tmp_path / f"t{suffix}"
+    table = pa.table({"x1": [0.5, 1.0, 1.0], "x2": [0.25, 2.0, 1.0], "y": [1, 1, -1]})
+    if suffix == ".parquet":
+        pq.write_table(table, file)
+    elif suffix == ".arrow":
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    elif suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    else:
+        packers: dict[str, Any] = {"gz": gzip, "bz2": bz2, "xz": lzma}
+        file.write_bytes(packers[suffix.rsplit(".", maxsplit=1)[-1]].compress(PAIRS.encode()))
+    found = result(mrl(file, "-f", "json"))
+    assert (found["pairs"], found["notes"]) == (3, [])
+
+
+def test_ulps_are_counted_across_zero_and_for_both_floats() -> None:
+    tiny = 5e-324
+    first = np.array([tiny, 1.0, -1.0, np.nan, 0.0, 1e300])
+    second = np.array([-tiny, 1 + 2**-52, -1 - 2**-52, 1.0, -0.0, -1e300])
+    found = ulps_apart(first, second, "float64").tolist()
+    assert found[:5] == [2.0, 1.0, 1.0, np.inf, 0.0]
+    assert found[5] > 2**62
+    assert ulps_apart(np.array([1.0]), np.array([1 + 2**-23]), "float32").tolist() == [1.0]
