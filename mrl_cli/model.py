@@ -327,7 +327,7 @@ class Report(Figures):
 
     `parameters` is None where the loss has none; `macro_mean` and `macro_accuracy` are the means over groups of their
     means and accuracies. `sections` and `section_average`, the mean of their accuracies, are told where the groups are
-    RewardBench's subsets.
+    RewardBench's subsets. `validation` is what a cross-check in the same pass found, in the keys of `mrl validate`.
     """
 
     schema: str
@@ -355,6 +355,7 @@ class Report(Figures):
     sections: Sequence[SectionFigures] | None = None
     subsets_without_section: tuple[str, ...] | None = None
     groups: Sequence[GroupFigures] | None = None
+    validation: dict[str, Any] | None = None
     notes: Sequence[str] | None = None
     elapsed_seconds: float
 
@@ -370,7 +371,7 @@ _FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "par
 _FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset", "scores")
 _LAST: tuple[str, ...]
 _LAST = ("macro_mean", "macro_accuracy", "section_average", "sections", "subsets_without_section")
-_LAST += ("groups", "notes", "elapsed_seconds")
+_LAST += ("groups", "validation", "notes", "elapsed_seconds")
 _FIGURES = tuple(field.name for field in fields(Figures))
 
 

@@ -140,6 +140,8 @@ def _row_record(report: Report) -> dict[str, Any]:
     for key, value in report.record().items():
         if key == "parameters":
             record |= value
+        elif key == "validation":
+            record[key] = "passed" if value["passed"] else "failed"
         elif key not in _NOT_IN_ROWS:
             record[key] = value
     return record
@@ -160,6 +162,7 @@ def _shown_rows(report: Report) -> list[tuple[str, str]]:
     rows += [(key, f"{record[key]:,}{_share(record[key], report.pairs)}") for key in counts if key in record]
     rows += [(key, _for_a_person(record[key])) for key in _SHARES if key in record]
     rows += [(f"accuracy of {found.section}", _for_a_person(found.accuracy)) for found in report.sections or ()]
+    rows += [(key, record[key]) for key in ("validation",) if key in record]
     return rows
 
 

@@ -10,7 +10,7 @@ from mrl_cli.renderers import render_rows
 from mrl_cli.wording import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SCHEMA = "mrl.validate/1"
 
@@ -97,12 +97,31 @@ class Validation:
     elapsed_seconds: float
 
 
-def record(validation: Any) -> dict[str, Any]:
+def record(validation: Validation) -> dict[str, Any]:
     """Return a validation as JSON says it: no None, and nothing that is there only to be worded."""
-    found = json_ready(_without_none(asdict(validation)))
-    for mismatch in found.get("mismatches", ()):
+    return _told(asdict(validation))
+
+
+def record_of(
+    checks: Sequence[CheckResult], mismatches: Sequence[Mismatch], mismatch_count: int, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what became of checks in the keys of a validation, to be part of another record."""
+    return _told(
+        {
+            "passed": all(check.passed for check in checks),
+            "checks": [asdict(check) for check in checks],
+            "mismatches": [asdict(mismatch) for mismatch in mismatches],
+            "mismatch_count": mismatch_count,
+            "notes": notes,
+        }
+    )
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    ready: dict[str, Any] = json_ready(_without_none(found))
+    for mismatch in ready["mismatches"]:
         mismatch.pop("row_word")
-    return dict(found)
+    return ready
 
 
 def _without_none(value: Any) -> Any:
@@ -176,11 +195,11 @@ def _for_a_person(output: str) -> Callable[..., str]:
 def told(validation: Validation) -> list[str]:
     """Return in words what the table of checks does not say, and the verdict as the last line."""
     lines = [f"{check.name}: {check.note}" for check in validation.checks if check.note]
+    lines += [f"explanation: {told_explanation(found)}" for found in validation.explanations]
     lines += [_told_mismatch(mismatch) for mismatch in validation.mismatches]
     listed = len(validation.mismatches)
     if validation.mismatch_count > listed:
         lines.append(f"… and {validation.mismatch_count - listed:,} more mismatches")
-    lines += [f"explanation: {told_explanation(found)}" for found in validation.explanations]
     lines += [f"note: {note}" for note in validation.notes]
     failed = sum(not check.passed for check in validation.checks)
     return [*lines, f"{failed} of {len(validation.checks)} checks failed" if failed else "every check passed"]

@@ -346,6 +346,44 @@ def test_a_sample_finds_a_wrong_column_with_its_rows(mrl: Mrl, tmp_path: Path) -
     assert all(mismatch["row"] for mismatch in found["mismatches"][:1])
 
 
+# In the same pass as compute.
+
+
+@pytest.fixture
+def compute(mrl: Mrl, capfd: pytest.CaptureFixture[str]) -> Mrl:
+    del mrl  # for its folder and files
+    return lambda *args, stdin=b"": run_inside(["compute", *args, "--validate"], capfd, stdin)
+
+
+def test_compute_tells_of_the_cross_check(compute: Mrl) -> None:
+    found = compute("pairs.csv", "--margin", "0.5", "-f", "json").result
+    assert found["value"] == 0.75
+    assert found["validation"]["passed"]
+    names = [check["name"] for check in found["validation"]["checks"]]
+    assert names == ["rows", "loop losses", "loop sum", "loop mean", "loop counts"]
+    assert "validation" in compute("pairs.csv", "-f", "table").out
+    assert compute("pairs.csv", "-f", "csv").out.splitlines()[1].endswith(",passed")
+
+
+def test_compute_gives_the_same_rows_and_numbers_with_and_without(
+    compute: Mrl, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for options in (["--reduction", "none"], ["--reduction", "none", "--keep-columns", "-f", "jsonl"], ["--raw"]):
+        assert compute(SAMPLE, *options).out == run_inside(["compute", SAMPLE, *options], capfd).out
+    with_groups = compute(SAMPLE, "--group-by", "patient1", "-f", "json").result
+    plain = run_inside(["compute", SAMPLE, "--group-by", "patient1", "-f", "json"], capfd).result
+    assert with_groups["groups"] == plain["groups"]
+    assert with_groups["validation"]["passed"]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compute_fails_on_a_broken_core(reduction: str, compute: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=off_by_one_ulp))
+    ran = compute("pairs.csv", "--margin", "0.5", "--reduction", reduction)
+    assert ran.code == 1
+    assert "validation: loop losses failed: 1 mismatches" in ran.err
+
+
 # What it looks like.
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli import __version__
-from mrl_cli.commands import running
+from mrl_cli.commands import checking, running
 from mrl_cli.commands.options import (
     Share,
     cluster_option,
@@ -30,14 +30,16 @@ from mrl_cli.model import Totals
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines import Part
     from mrl_cli.groups import Ledger
-    from mrl_cli.model import Plan, Report
+    from mrl_cli.measure import Measured
+    from mrl_cli.model import PairBatch, Plan, Report
     from mrl_cli.readers import Source
+    from mrl_cli.verify import Verdict
     from mrl_cli.writers import PairWriter
 
 
@@ -54,6 +56,7 @@ USUAL_CONFIDENCE = 0.95
 @click.option(
     "--fail-if", multiple=True, metavar="EXPR", help="Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable."
 )
+@click.option("--validate", is_flag=True, help="Cross-check every loss with the loop validator in the same pass.")
 @notes_options
 def command(**options: Any) -> int:
     """Compute the loss of the pairs in INPUT files, with counts and ranking statistics.
@@ -79,7 +82,9 @@ def command(**options: Any) -> int:
         out = running.output_of(stack, options["output"])
         run = _Run(plan, sources, options, rejects, out)
         totals = run.totals()
-        report = _report(totals, run.ledger, plan, sources, time.monotonic() - started)
+        report = _report(totals, run.ledger, plan, sources, started)
+        if run.cross_check is not None:
+            report = replace(report, validation=run.cross_check.record(totals, report))
         if not is_per_pair:
             out.write(_rendered(report, options).encode())
         out.flush()
@@ -87,6 +92,10 @@ def command(**options: Any) -> int:
     broken = [condition for condition in conditions if condition.holds(report)]
     for condition in broken:
         click.echo(f"fail-if: {condition.told(report)}", err=True)
+    if report.validation is not None:
+        for line in checking.told_failures(report.validation["checks"]):
+            click.echo(line, err=True)
+        return 1 if broken or not report.validation["passed"] else 0
     return 1 if broken else 0
 
 
@@ -144,6 +153,7 @@ class _Run:
         self._out = out
         self.rows_of = {source.name: 0 for source in sources}
         self.ledger: Ledger | None = None
+        self.cross_check = checking.CrossCheck(plan, sources) if options["validate"] else None
 
     def totals(self) -> Totals:
         """Read everything; return what it adds up to. Raises DataError for problems under fail, and for no pairs."""
@@ -160,8 +170,7 @@ class _Run:
 
             self.ledger = Ledger()
         totals = Totals()
-        encode = None if writer is None else writer.encode
-        for part in running.parts_of(self._sources, self._plan, self._options, encode):
+        for part in self._parts(writer):
             totals += part.totals
             self.rows_of[part.shard.source.name] += part.totals.rows
             for block in part.groups:
@@ -175,6 +184,23 @@ class _Run:
             writer.close()
         return totals
 
+    def _parts(self, writer: PairWriter | None) -> Iterator[Part]:
+        """Yield the parts of the pass. Where every loss is checked, the check takes what is its own out of each."""
+        check = self.cross_check
+        if check is None:
+            encode = None if writer is None else writer.encode
+            yield from running.parts_of(self._sources, self._plan, self._options, encode)
+            return
+
+        def encode_both(measured: Measured, batch: PairBatch) -> tuple[Any, Verdict]:
+            return None if writer is None else writer.encode(measured, batch), check.encode(measured, batch)
+
+        plan = replace(self._plan, reduction="none")  # the losses themselves are wanted
+        for part in running.parts_of(self._sources, plan, self._options, encode_both):
+            for _, verdict in part.encoded:
+                check.add(verdict)
+            yield replace(part, encoded=[rows for rows, _ in part.encoded])
+
     def _write(self, writer: PairWriter, part: Part) -> None:
         try:
             for encoded in part.encoded:
@@ -184,13 +210,12 @@ class _Run:
             raise
 
 
-def _report(
-    totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence[Source], elapsed_seconds: float
-) -> Report:
+def _report(totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence[Source], started: float) -> Report:
     from mrl_cli.reporting import report
 
     names = running.input_names(sources)
-    return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=elapsed_seconds, ledger=ledger)
+    seconds = time.monotonic() - started
+    return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=seconds, ledger=ledger)
 
 
 def _rendered(report: Report, options: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli import __version__
-from mrl_cli.commands import explaining, running
+from mrl_cli.commands import checking, explaining, running
 from mrl_cli.commands.options import (
     FORMATS,
     FiniteNumber,
@@ -25,7 +25,6 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Totals
-from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from mrl_cli.readers import Source
     from mrl_cli.validation import CheckResult, Explanation, Validation
     from mrl_cli.verify import Tolerance, Verifier
-
-ASCII_LIKE = (None, "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
 
 
 @click.command("validate", epilog="Example: mrl validate pairs.csv --margin 0.5")
@@ -180,14 +177,13 @@ class _Validating:
         totals = self._totals(verifier, rejects)
         names = running.input_names(self._sources)
         found = report(totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0)
-        counted, notes = counted_rows(self._sources, plan)
+        counted, notes = checking.counted_rows(self._sources, plan)
         is_sample = self._options["sample"] is not None
         if is_sample:
             notes.append(f"a sample of the {totals.pairs:,} pairs was checked, of seed {self._options['seed']}")
         checks = checks_of(verifier.verdict, totals, found, plan, counted_rows=counted, is_sample=is_sample)
         checks += self._own_value(found)
         explanations = self._explanations(checks, verifier, totals, notes)
-        mismatches = tuple(m for first in verifier.verdict.mismatches.values() for m in first)
         return Validation(
             schema=SCHEMA,
             version=__version__,
@@ -206,8 +202,8 @@ class _Validating:
             rejected=totals.rejected,
             ties_dropped=totals.ties_dropped,
             checks=tuple(checks),
-            mismatches=mismatches,
-            mismatch_count=sum(tally.mismatches for tally in verifier.verdict.tallies.values()),
+            mismatches=verifier.verdict.first_mismatches,
+            mismatch_count=verifier.verdict.mismatch_count,
             explanations=tuple(explanations),
             notes=tuple(notes),
             elapsed_seconds=time.monotonic() - started,
@@ -256,7 +252,7 @@ class _Validating:
         """Return what explains the user's own numbers, where they are wrong; `notes` are added to."""
         from mrl_cli.verify import LOSS_COLUMN_CHECK
 
-        failed = {check.name: check for check in checks if not check.passed}
+        failed = checking.failed_checks(checks)
         request = self._request
         explainer = explaining.Explainer(
             request.plan, request.tolerance, self._sources, self._options, verifier.verdict, totals
@@ -274,30 +270,6 @@ class _Validating:
             found += explanations
             notes += [note] if note else []
         return found
-
-
-def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, list[str]]:
-    """Return how many rows the sources hold, counted apart from the readers, or None and a note that says why not."""
-    from mrl_cli.verify import rows_in
-
-    total = 0
-    names = tuple(name for _, name in plan.columns.wanted) if plan.dialect.header else ()
-    for source in sources:
-        rows = None
-        if source.is_plain_file and (plan.dialect.encoding or "").lower() in {name or "" for name in ASCII_LIKE}:
-            rows = rows_in(
-                source.path,
-                source.format,
-                source.compression,
-                has_header=plan.dialect.header,
-                delimiter=plan.dialect.delimiter,
-                names=names,
-            )
-        if rows is None:
-            shown = "stdin" if source.name == "-" else harmless(source.name, 200)
-            return None, [f"the rows of {shown} were not counted a second time"]
-        total += rows
-    return total, []
 
 
 def _rendered(validation: Validation, options: dict[str, Any]) -> str:

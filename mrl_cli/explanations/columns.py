@@ -236,12 +236,13 @@ def _in_another_order(column: _Column, losses: Doubles, told: tuple[str, ...]) -
 
     Losses that mostly repeat one another would be found somewhere by chance, and tell nothing.
     """
-    off = ~(np.abs(column.found - losses) <= column.room(losses, "float64"))
+    with np.errstate(all="ignore"):
+        off = ~(np.abs(column.found - losses) <= column.room(losses, "float64"))
     found, expected = np.sort(column.found[off]), np.sort(losses[off])
     nonzero = expected[expected != 0]
     if np.unique(nonzero).size < max(LEAST_DISTINCT, nonzero.size / 2):
         return None
-    elsewhere = sum(1 for _ in _paired(found.tolist(), expected.tolist()))
+    elsewhere = sum(1 for _ in _paired(found[np.isfinite(found)].tolist(), expected.tolist()))
     if elsewhere < LEAST_FRACTION * found.size:
         return None
     name = " and ".join((*told, "rows stand in another order"))

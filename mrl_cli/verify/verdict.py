@@ -61,6 +61,16 @@ class Verdict:
     mismatches: dict[str, tuple[Mismatch, ...]] = field(default_factory=dict)
     retained: tuple[Pairs, ...] = ()
 
+    @property
+    def first_mismatches(self) -> tuple[Mismatch, ...]:
+        """The first mismatches of each check."""
+        return tuple(mismatch for first in self.mismatches.values() for mismatch in first)
+
+    @property
+    def mismatch_count(self) -> int:
+        """How many mismatches there are of all checks."""
+        return sum(tally.mismatches for tally in self.tallies.values())
+
     def __add__(self, other: Verdict) -> Verdict:
         names = dict.fromkeys((*self.tallies, *other.tallies))
         return Verdict(

@@ -1,0 +1,87 @@
+"""The cross-check that validates every loss in the pass that computes it: for `validate`, and `compute --validate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.wording import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.measure import Measured
+    from mrl_cli.model import PairBatch, Plan, Report, Totals
+    from mrl_cli.readers import Source
+    from mrl_cli.validation import CheckResult
+    from mrl_cli.verify import Verdict
+
+# Encodings that write line ends and quotes as ASCII does.
+ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
+
+
+class CrossCheck:
+    """Holds every loss of a computation against the loop, and its sums, counts and rows against those counted apart."""
+
+    def __init__(self, plan: Plan, sources: Sequence[Source]) -> None:
+        from mrl_cli.verify import TOLERANCES, Verifier
+
+        self._plan = plan
+        self._sources = sources
+        self._verifier = Verifier(plan, ("loop",), tolerance=TOLERANCES[plan.dtype])
+
+    def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
+        """Check a batch, in a worker."""
+        return self._verifier.encode(measured, batch)
+
+    def add(self, verdict: Verdict) -> None:
+        """Merge the verdict on the next batch."""
+        self._verifier.add(verdict)
+
+    def record(self, totals: Totals, report: Report) -> dict[str, Any]:
+        """Return what was found, as the JSON of `mrl validate` tells it."""
+        from mrl_cli.validation import record_of
+        from mrl_cli.verify import checks_of
+
+        verdict = self._verifier.verdict
+        counted, notes = counted_rows(self._sources, self._plan)
+        checks = checks_of(verdict, totals, report, self._plan, counted_rows=counted)
+        return record_of(checks, verdict.first_mismatches, verdict.mismatch_count, notes)
+
+
+def told_failures(checks: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a line for each check that failed."""
+    return [
+        f"validation: {check['name']} failed: {check['mismatches']:,} mismatches"
+        + (f"; {check['note']}" if "note" in check else "")
+        for check in checks
+        if not check["passed"]
+    ]
+
+
+def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, list[str]]:
+    """Return how many rows the sources hold, counted apart from the readers, or None and a note that says why not."""
+    from mrl_cli.verify import rows_in
+
+    total = 0
+    names = tuple(name for _, name in plan.columns.wanted) if plan.dialect.header else ()
+    for source in sources:
+        rows = None
+        if source.is_plain_file and (plan.dialect.encoding or "").lower() in ASCII_LIKE:
+            rows = rows_in(
+                source.path,
+                source.format,
+                source.compression,
+                has_header=plan.dialect.header,
+                delimiter=plan.dialect.delimiter,
+                names=names,
+            )
+        if rows is None:
+            shown = "stdin" if source.name == "-" else harmless(source.name, 200)
+            return None, [f"the rows of {shown} were not counted a second time"]
+        total += rows
+    return total, []
+
+
+def failed_checks(checks: Sequence[CheckResult]) -> dict[str, CheckResult]:
+    """Return the checks that failed, by name."""
+    return {check.name: check for check in checks if not check.passed}

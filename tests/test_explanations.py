@@ -1,0 +1,439 @@
+"""Each known mistake, planted, is named first and alone; what chance or noise gives is not claimed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.csv as arrow_csv
+import pytest
+from numpy.typing import NDArray
+
+from mrl_cli.explanations import (
+    HYPOTHESES,
+    Case,
+    Figures,
+    explain_column,
+    explain_value,
+    figures_of,
+    losses_of,
+    singles,
+)
+from mrl_cli.explanations.broadcasts import broadcast_means
+from mrl_cli.explanations.values import COMMON_BATCHES
+from mrl_cli.validation import Explanation
+from tests.running import Ran, run_inside
+
+Array = NDArray[np.float64]
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "diabetes_pairs.csv"
+TABLE = arrow_csv.read_csv(SAMPLE)
+X1, X2, Y = (np.array(TABLE[name].to_pylist(), np.float64) for name in ("x1", "x2", "y"))
+MARGIN = 0.3
+CASE = Case(X1, X2, Y, MARGIN)
+SIGN = "y has the other sign, or x1 and x2 are swapped"
+
+
+def hinge(x1: Array, x2: Array, y: Array, margin: float, dtype: Any = np.float64) -> Array:
+    """Return the losses as a user would write them, with nothing of the package."""
+    x1, x2, y = (values.astype(dtype) for values in (x1, x2, y))
+    losses: Array = np.maximum(0, -y * (x1 - x2) + dtype(margin)).astype(np.float64)
+    return losses
+
+
+def as_bfloat16(values: Array) -> Array:
+    """Round to 8 significant bits, one value at a time."""
+    found = []
+    for value in values.tolist():
+        mantissa, exponent = math.frexp(value)
+        found.append(math.ldexp(round(mantissa * 256), exponent - 8))
+    return np.array(found)
+
+
+def shuffled(values: Array) -> Array:
+    return np.random.default_rng(5).permutation(values)
+
+
+RIGHT = hinge(X1, X2, Y, MARGIN)
+COARSE = Case(np.round(X1), np.round(X2), Y, MARGIN)  # every fourth pair is tied
+TIED = (COARSE.x1 == COARSE.x2).astype(float)
+BYTES = Case(np.rint(X1 * 40), np.rint(X2 * 40), Y, MARGIN)  # differences beyond 127
+LOGISTIC = replace(CASE, loss="logistic", parameters={"temperature": 1.0})
+
+# What is planted: how the losses should have come about, what the user has, what it must be called.
+PLANTED: dict[str, tuple[Case, Array, str]] = {
+    "y flipped": (CASE, hinge(X1, X2, -Y, MARGIN), SIGN),
+    "x1 and x2 swapped": (CASE, hinge(X2, X1, Y, MARGIN), SIGN),
+    "labels 0 and 1": (CASE, hinge(X1, X2, (Y + 1) / 2, MARGIN), "labels are 0 and 1: 0 was not mapped to -1"),
+    "labels in bytes": (CASE, hinge(X1, X2, Y % 256, MARGIN), "labels are unsigned bytes: -1 became 255"),
+    "margin subtracted": (CASE, hinge(X1, X2, Y, -MARGIN), "the margin has the other sign"),
+    "no margin": (CASE, hinge(X1, X2, Y, 0), "there is no margin (0)"),
+    "margin 1": (CASE, hinge(X1, X2, Y, 1), "the margin is 1"),
+    "not clamped": (CASE, MARGIN - Y * (X1 - X2), "losses are not clamped at 0"),
+    "squared": (CASE, RIGHT**2, "losses are squared"),
+    "float32": (CASE, hinge(X1, X2, Y, MARGIN, np.float32), "the arithmetic is float32"),
+    "float16": (CASE, hinge(X1, X2, Y, MARGIN, np.float16), "the arithmetic is float16"),
+    "float64": (replace(CASE, dtype="float32"), RIGHT, "the arithmetic is float64"),
+    "bfloat16 scores": (CASE, hinge(as_bfloat16(X1), as_bfloat16(X2), Y, MARGIN), "scores are rounded to bfloat16"),
+    "float16 scores": (
+        CASE,
+        hinge(X1.astype(np.float16).astype(float), X2.astype(np.float16).astype(float), Y, MARGIN),
+        "scores are rounded to float16",
+    ),
+    "int8 scores": (
+        BYTES,
+        np.maximum(0, MARGIN - Y * ((BYTES.x1 - BYTES.x2 + 128) % 256 - 128)),
+        "scores were subtracted as int8 and wrapped",
+    ),
+    "log base 2": (LOGISTIC, np.log2(1 + np.exp(MARGIN - Y * (X1 - X2))), "the logarithm is of base 2"),
+    "ties cost nothing": (COARSE, losses_of(COARSE) * (1 - TIED), "tied pairs (x1 = x2) cost nothing"),
+    "ties cost half": (COARSE, losses_of(COARSE) * (1 - TIED / 2), "tied pairs (x1 = x2) cost half"),
+    "a row too low": (CASE, np.roll(RIGHT, 1), "each loss stands one row too low"),
+    "a row too high": (CASE, np.roll(RIGHT, -1), "each loss stands one row too high"),
+    "another order": (CASE, shuffled(RIGHT), "rows stand in another order"),
+    "2 decimals": (CASE, hinge(X1.round(2), X2.round(2), Y, MARGIN), "scores are rounded to 2 decimals"),
+    "5 decimals": (CASE, hinge(X1.round(5), X2.round(5), Y, MARGIN), "scores are rounded to 5 decimals"),
+    "losses of 4 decimals": (CASE, RIGHT.round(4), "your losses are rounded to 4 decimals"),
+    "losses of float16": (CASE, RIGHT.astype(np.float16).astype(float), "your losses are rounded to float16"),
+}
+TWO_PLANTED: dict[str, tuple[Case, Array, str]] = {
+    "sign and margin": (CASE, hinge(X1, X2, -Y, 0), f"{SIGN} and there is no margin (0)"),
+    "sign and float32": (CASE, hinge(X1, X2, -Y, MARGIN, np.float32), f"{SIGN} and the arithmetic is float32"),
+    "sign and a row": (CASE, np.roll(hinge(X1, X2, -Y, MARGIN), 1), f"{SIGN} and each loss stands one row too low"),
+    "sign and order": (CASE, shuffled(hinge(X1, X2, -Y, MARGIN)), f"{SIGN} and rows stand in another order"),
+    "sign and 4 decimals": (
+        CASE,
+        hinge(X1, X2, -Y, MARGIN).round(4),
+        f"{SIGN} (your losses are rounded to 4 decimals)",
+    ),
+    "labels and margin": (
+        CASE,
+        hinge(X1, X2, (Y + 1) / 2, 1),
+        "labels are 0 and 1: 0 was not mapped to -1 and the margin is 1",
+    ),
+}
+
+
+def explained(case: Case, found: Array, *, is_whole: bool = True, tolerance: float = 1e-7) -> list[Explanation]:
+    right = losses_of(case)
+    bad = ~(np.abs(found - right) <= tolerance + tolerance * np.abs(right))
+    return explain_column(case, found, bad, is_whole=is_whole)
+
+
+def with_noise(found: Array, share: float = 0.01) -> Array:
+    random = np.random.default_rng(9)
+    return np.where(random.random(found.size) < share, random.random(found.size) * 3, found)
+
+
+def test_every_hypothesis_is_planted() -> None:
+    planted = {name for _, _, name in PLANTED.values()}
+    for name, function in HYPOTHESES.items():
+        told = {told for case, _, _ in PLANTED.values() for told, _ in function(case)}
+        assert told & planted or name == "squared", name
+
+
+@pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
+def test_a_planted_mistake_is_named_alone(name: str) -> None:
+    case, found, told = (PLANTED | TWO_PLANTED)[name]
+    (explanation,) = explained(case, found, tolerance=0 if "float" in name else 1e-7)
+    assert explanation.hypothesis == told
+    assert explanation.fraction > 0.999
+    assert 0 < explanation.telling <= explanation.rows <= found.size
+    assert explanation.fraction == explanation.matches / explanation.rows
+
+
+@pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
+def test_it_is_still_named_when_one_row_in_a_hundred_is_noise(name: str) -> None:
+    case, found, told = (PLANTED | TWO_PLANTED)[name]
+    (explanation,) = explained(case, with_noise(found), tolerance=0 if "float" in name else 1e-7)
+    assert explanation.hypothesis == told
+    assert 0.98 < explanation.fraction < 0.995
+
+
+def test_squared_hinges_that_are_not_squared_are_named() -> None:
+    (explanation,) = explained(replace(CASE, loss="squared_hinge"), RIGHT)
+    assert explanation.hypothesis == "losses are not squared"
+
+
+RANDOM = np.random.default_rng(3)
+UNRELATED: dict[str, Array] = {
+    "uniform": RANDOM.random(Y.size),
+    "normal": RANDOM.standard_normal(Y.size),
+    "hinges of noise": np.maximum(0, RANDOM.standard_normal(Y.size)),
+    "integers": RANDOM.integers(0, 3, Y.size).astype(float),
+    "zeros": np.zeros(Y.size),
+    "the margin": np.full(Y.size, MARGIN),
+    "NaN": np.full(Y.size, math.nan),
+    "infinities": np.full(Y.size, math.inf),
+    "right but for a few": np.where(np.arange(Y.size) % 500 == 3, RIGHT + 1, RIGHT),
+    "right but for noise": with_noise(RIGHT),
+    "right losses times noise": RIGHT * RANDOM.random(Y.size),
+    "zero or one": (RANDOM.random(Y.size) < 0.5).astype(float),
+    "losses of other pairs": hinge(shuffled(X1), X2, Y, MARGIN),
+}
+
+
+@pytest.mark.parametrize("name", UNRELATED)
+@pytest.mark.parametrize("case", [CASE, COARSE, replace(CASE, margin=0.0)], ids=["fine", "coarse", "no margin"])
+def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> None:
+    assert explained(case, UNRELATED[name]) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_is_claimed_of_few_random_losses(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    size = int(random.integers(1, 40))
+    x1, x2 = random.integers(0, 3, (2, size)).astype(float)
+    case = Case(x1, x2, np.where(random.random(size) < 0.5, 1.0, -1.0), float(random.integers(0, 2)))
+    found = random.permutation(losses_of(case)) if seed % 2 else random.integers(0, 3, size).astype(float)
+    assert explained(case, found) == []
+
+
+def test_a_few_rows_are_too_few_to_tell() -> None:
+    for size in (1, 2, 3):
+        case = Case(X1[:size], X2[:size], Y[:size], MARGIN)
+        assert explained(case, losses_of(replace(case, y=-case.y))) == []
+    case = Case(X1[:30], X2[:30], Y[:30], MARGIN)
+    assert [e.hypothesis for e in explained(case, losses_of(replace(case, y=-case.y)))] == [SIGN]
+
+
+def test_what_the_rows_cannot_tell_apart_is_named_together() -> None:
+    # Integers from 2048 to 4095: float16 keeps every other of them, and their differences without a rounding.
+    x1, x2 = (2048 + np.abs(np.rint(values * 600)).clip(max=2047) for values in (X1, X2))
+    case = Case(x1, x2, Y)
+    (explanation,) = explained(case, hinge(x1, x2, Y, 0.0, np.float16))
+    told = "scores are rounded to float16; or the arithmetic is float16 (these rows cannot tell them apart)"
+    assert explanation.hypothesis == told
+
+
+def test_another_order_is_looked_for_only_in_the_whole_input() -> None:
+    assert explained(CASE, shuffled(RIGHT), is_whole=False) == []
+
+
+def test_a_mistake_is_what_it_says() -> None:
+    seen = {told for (told,), _ in singles(COARSE)}
+    assert {"tied pairs (x1 = x2) cost nothing", SIGN} <= seen
+    assert len(seen) == len(list(singles(COARSE)))
+
+
+# One value.
+
+
+def figures(case: Case = CASE) -> Any:
+    return figures_of(case, is_whole=True, with_doubles=True)
+
+
+FIGURES = figures()
+
+
+def batch_means(losses: Array, size: int) -> Array:
+    return np.array([losses[start : start + size].mean() for start in range(0, losses.size, size)])
+
+
+VALUES: dict[str, tuple[float, str, str]] = {
+    "sum": (RIGHT.sum(), "mean", "it is the sum, not the mean"),
+    "mean": (RIGHT.mean(), "sum", "it is the mean, not the sum"),
+    "non-zero": (RIGHT[RIGHT > 0].mean(), "mean", "the mean is over losses that are not 0 only"),
+    "sign": (hinge(X1, X2, -Y, MARGIN).mean(), "mean", SIGN),
+    "labels": (hinge(X1, X2, (Y + 1) / 2, MARGIN).mean(), "mean", "labels are 0 and 1: 0 was not mapped to -1"),
+    "margin": (hinge(X1, X2, Y, 1).sum(), "sum", "the margin is 1"),
+    "not clamped": ((MARGIN - Y * (X1 - X2)).mean(), "mean", "losses are not clamped at 0"),
+    "squared": ((RIGHT**2).mean(), "mean", "losses are squared"),
+    "accuracy": ((Y * (X1 - X2) > 0).mean(), "mean", "it is the accuracy, ties counted as wrong"),
+    "batches of 64": (
+        batch_means(RIGHT, 64).mean(),
+        "mean",
+        "it is the mean of the means of batches of 64, the last of them short (8)",
+    ),
+    "batches of 77": (
+        batch_means(RIGHT, 77).mean(),
+        "mean",
+        "it is the mean of the means of batches of 77, the last of them short (72)",
+    ),
+    "sum of batches": (
+        batch_means(RIGHT, 32).sum(),
+        "mean",
+        "it is the sum of the means of batches of 32, the last of them short (8)",
+    ),
+    "last batch left out": (
+        RIGHT[: Y.size // 300 * 300].mean(),
+        "mean",
+        "the last, short batch of batches of 300 is left out (200 pairs)",
+    ),
+    "x1 a column": (
+        hinge(X1[:, None], X2[None], Y[None], MARGIN).mean(),
+        "mean",
+        "x1 is (n, 1) beside x2 and y of (n,): the mean is over n * n broadcast losses",
+    ),
+    "x2 a row": (
+        hinge(X1[:, None], X2[None], Y[:, None], MARGIN).mean(),
+        "mean",
+        "x2 is (n,) beside x1 and y of (n, 1): the mean is over n * n broadcast losses",
+    ),
+    "y a column": (
+        hinge(X1, X2, Y[:, None], MARGIN).mean(),
+        "mean",
+        "y is (n, 1) beside scores of (n,): the mean is over n * n broadcast losses",
+    ),
+    "sign and sum": (hinge(X1, X2, -Y, MARGIN).sum(), "mean", f"{SIGN} and it is the sum"),
+    "sign and margin": (hinge(X1, X2, -Y, 1).mean(), "mean", f"{SIGN} and the margin is 1"),
+}
+
+
+@pytest.mark.parametrize("digits", [17, 8])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_planted_value_is_named_first(name: str, digits: int) -> None:
+    value, reduction, told = VALUES[name]
+    if digits == 8 and name == "batches of 77":
+        pytest.skip("too many batch sizes give nearly the same value")
+    value = float(f"{value:.{digits}g}")
+    (explanation,) = explain_value(FIGURES, value, reduction, 1e-7)
+    assert explanation.hypothesis.split("; or ")[0] == told
+
+
+def test_a_value_in_float32_is_named_too() -> None:
+    value = float(hinge(X1, X2, -Y, MARGIN, np.float32).astype(np.float32).mean())
+    (explanation,) = explain_value(FIGURES, value, "mean", 1e-7)
+    assert explanation.hypothesis == SIGN
+
+
+@pytest.mark.parametrize("scale", [1, 0.1, 0.01, 0.001])
+def test_nothing_is_claimed_of_random_values(scale: float) -> None:
+    random = np.random.default_rng(1)
+    values = RIGHT.mean() * (1 + scale * random.standard_normal(60))
+    assert [value for value in values if explain_value(FIGURES, float(value), "mean", 1e-7)] == []
+
+
+def test_a_value_of_few_digits_is_seldom_explained() -> None:
+    random = np.random.default_rng(2)
+    values = np.round(RIGHT.mean() * (1 + random.uniform(-0.2, 0.2, 80)), 4)
+    assert sum(bool(explain_value(FIGURES, float(value), "mean", 1e-7)) for value in values) < 8
+
+
+def test_the_right_value_rounded_is_said_to_be_that() -> None:
+    (explanation,) = explain_value(FIGURES, round(float(RIGHT.mean()), 3), "mean", 1e-7)
+    assert explanation.hypothesis == "it is the right value, rounded"
+
+
+def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:
+    tied = COARSE.x1 == COARSE.x2
+    losses = losses_of(COARSE)
+    of_coarse = figures(COARSE)
+    (explanation,) = explain_value(of_coarse, float(losses[~tied].mean()), "mean", 1e-7)
+    assert explanation.hypothesis == "tied pairs (x1 = x2) are left out of the mean"
+    (explanation,) = explain_value(FIGURES, RIGHT.sum() / (Y.size + 123), "mean", 1e-7, left_out=123)
+    assert explanation.hypothesis == "the mean is over all rows, those left out too"
+    (explanation,) = explain_value(FIGURES, RIGHT.sum() / (Y.size + 77), "mean", 1e-7, ties_dropped=77)
+    assert explanation.hypothesis == "pairs with y = 0 count as pairs without a loss"
+    (explanation,) = explain_value(of_coarse, float(np.mean(Y * (COARSE.x1 - COARSE.x2) >= 0)), "mean", 1e-7)
+    assert explanation.hypothesis == "it is the accuracy, ties counted as right"
+
+
+def test_figures_merge() -> None:
+    whole = figures_of(CASE, is_whole=False, with_doubles=False)
+    halves = (replace(CASE, x1=X1[part], x2=X2[part], y=Y[part]) for part in (slice(2000), slice(2000, None)))
+    merged = sum((figures_of(half, is_whole=False, with_doubles=False) for half in halves), Figures())
+    assert merged.right == pytest.approx(whole.right)
+    assert merged.tail.tolist() == whole.tail.tolist()
+    assert merged.sums.keys() == whole.sums.keys()
+    for told, found in merged.sums.items():
+        assert found == pytest.approx(whole.sums[told])
+    value = float(batch_means(RIGHT, 64).mean())
+    assert explain_value(merged, value, "mean", 1e-7) == explain_value(whole, value, "mean", 1e-7) != []
+
+
+def test_broadcasts_of_losses_without_a_kink_take_the_square() -> None:
+    few = replace(LOGISTIC, x1=X1[:50], x2=X2[:50], y=Y[:50])
+    found = broadcast_means(few)
+    z = MARGIN - Y[None, :50] * (X1[:50, None] - X2[None, :50])
+    assert found["x1 is (n, 1) beside x2 and y of (n,): the mean is over n * n broadcast losses"] == pytest.approx(
+        np.log1p(np.exp(z)).mean()
+    )
+    assert broadcast_means(LOGISTIC) == {}
+
+
+def test_a_margin_that_is_a_column_broadcasts() -> None:
+    margins = np.linspace(0, 1, 200)
+    few = Case(X1[:200], X2[:200], Y[:200], margins)
+    ((told, mean),) = broadcast_means(few).items()
+    assert told.startswith("the margin is (n, 1)")
+    agreement = few.y * (few.x1 - few.x2)
+    assert mean == pytest.approx(np.maximum(0, margins[:, None] - agreement).mean())
+
+
+def test_common_batch_sizes_are_common() -> None:
+    assert {8, 16, 32, 50, 64, 100, 128, 1000, 65536} <= set(COMMON_BATCHES)
+
+
+# Through the command.
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    monkeypatch.chdir(tmp_path)
+
+    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
+        return run_inside(["validate", *args], capfd, stdin)
+
+    return invoked
+
+
+def planted_file(path: Path, losses: Array) -> Path:
+    rows = zip(*(values.tolist() for values in (X1, X2, Y, losses)), strict=True)
+    lines = [f"{x1!r},{x2!r},{y:.0f},{loss!r}" for x1, x2, y, loss in rows]
+    path.write_text("x1,x2,y,mine\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("name", ["y flipped", "another order", "2 decimals", "labels 0 and 1"])
+def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[..., Ran], tmp_path: Path) -> None:
+    _, losses, told = PLANTED[name]
+    file = planted_file(tmp_path / "planted.csv", with_noise(losses))
+    ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "json")
+    assert ran.code == 1
+    (explanation,) = json.loads(ran.out)["explanations"]
+    assert explanation["hypothesis"] == told
+    assert explanation["fraction"] > 0.98
+    told_lines = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "table").out
+    assert f"explanation: {told}" in told_lines
+    assert (
+        f"::notice title=mrl validate::explanation: {told}"
+        in mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "github").out
+    )
+
+
+@pytest.mark.parametrize("name", ["sum", "batches of 64", "x1 a column", "sign"])
+def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    value, reduction, told = VALUES[name]
+    options = [SAMPLE, "--margin", MARGIN, "--reduction", reduction, "--expect", repr(float(value)), "-f", "json"]
+    found = json.loads(mrl(*options).out)
+    assert [e["hypothesis"] for e in found["explanations"]] == [told]
+    # Of a file that is too long to keep, figures are gathered in a second look.
+    monkeypatch.setattr("mrl_cli.commands.explaining.VALUE_PAIRS", 100)
+    again = json.loads(mrl(*options).out)
+    if name == "x1 a column":  # n * n pairs need them all at hand
+        assert again["explanations"] == []
+        assert "none of the known mistakes explains the expected value" in again["notes"]
+    else:
+        assert [e["hypothesis"] for e in again["explanations"]] == [told]
+
+
+def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.commands.explaining.VALUE_PAIRS", 100)
+    ran = mrl("-", "--expect", "3", "-f", "json", stdin=SAMPLE.read_bytes())
+    assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
+
+
+def test_an_unrelated_number_is_said_to_be_unexplained(mrl: Callable[..., Ran], tmp_path: Path) -> None:
+    file = planted_file(tmp_path / "planted.csv", UNRELATED["uniform"])
+    ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "--expect", "0.123456789", "-f", "json")
+    found = json.loads(ran.out)
+    assert found["explanations"] == []
+    assert found["notes"] == [
+        "none of the known mistakes explains the losses of these 5,000 pairs",
+        "none of the known mistakes explains the expected value",
+    ]
