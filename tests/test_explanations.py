@@ -437,3 +437,22 @@ def test_an_unrelated_number_is_said_to_be_unexplained(mrl: Callable[..., Ran], 
         "none of the known mistakes explains the losses of these 5,000 pairs",
         "none of the known mistakes explains the expected value",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        ("the weights are left out", RIGHT[:99].mean()),
+        (
+            "weighted losses are divided by the number of pairs, not by the weights",
+            (RIGHT[:99] * np.arange(1, 100)).sum() / 99,
+        ),
+        ("it is the sum, not the mean", (RIGHT[:99] * np.arange(1, 100)).sum()),
+    ],
+)
+def test_weights_used_otherwise_are_named(told: str, value: float, mrl: Callable[..., Ran], tmp_path: Path) -> None:
+    rows = zip(X1[:99].tolist(), X2[:99].tolist(), Y[:99].tolist(), range(1, 100), strict=True)
+    lines = [f"{x1!r},{x2!r},{y:.0f},{weight}" for x1, x2, y, weight in rows]
+    (tmp_path / "weighted.csv").write_text("x1,x2,y,w\n" + "\n".join(lines) + "\n")
+    ran = mrl("weighted.csv", "--weight", "w", "--margin", MARGIN, "--expect", repr(float(value)), "-f", "json")
+    assert [found["hypothesis"] for found in json.loads(ran.out)["explanations"]] == [told]

@@ -370,6 +370,12 @@ def test_compute_gives_the_same_rows_and_numbers_with_and_without(
 ) -> None:
     for options in (["--reduction", "none"], ["--reduction", "none", "--keep-columns", "-f", "jsonl"], ["--raw"]):
         assert compute(SAMPLE, *options).out == run_inside(["compute", SAMPLE, *options], capfd).out
+    intervals = ("--confidence", "0.95", "-f", "json")
+    told = compute(SAMPLE, *intervals).result
+    assert told.pop("validation")["passed"]
+    plain = run_inside(["compute", SAMPLE, *intervals], capfd).result
+    del told["elapsed_seconds"], plain["elapsed_seconds"]
+    assert told == plain
     with_groups = compute(SAMPLE, "--group-by", "patient1", "-f", "json").result
     plain = run_inside(["compute", SAMPLE, "--group-by", "patient1", "-f", "json"], capfd).result
     assert with_groups["groups"] == plain["groups"]
@@ -483,6 +489,25 @@ def test_rows_are_counted_as_they_stand(text: str, rows: int | None, tmp_path: P
         assert result(mrl(file, "-f", "json"))["pairs"] == rows
 
 
+def test_rows_of_json_are_counted_in_every_layout(tmp_path: Path, mrl: Mrl) -> None:
+    rows = [{"x1": 1, "x2": 0, "y": 1}, {"x1": 2, "x2": 0, "y": -1}]
+    columns = {"x1": [1, 2], "x2": [[0], [0]], "y": 1, "model": "m"}
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    for place, text in enumerate((json.dumps(rows, indent=1), json.dumps(columns), lines)):
+        (tmp_path / f"{place}.json").write_text(text)
+        found = result(mrl(f"{place}.json", "-f", "json"))
+        assert (found["pairs"], found["notes"]) == (2, [])
+
+
+def test_presets_and_scores_elsewhere_are_understood(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "chosen.jsonl").write_text('{"chosen": 2, "rejected": 1}\n{"chosen": 0, "rejected": 1}\n')
+    assert result(mrl("chosen.jsonl", "--preset", "llamafactory", "-f", "json"))["value"] == 0.5
+    (tmp_path / "scores.csv").write_text("score\n0.5\n2\n")
+    (tmp_path / "pointing.csv").write_text("x1,x2,y\n0,1,1\n1,0,1\n")
+    found = result(mrl("pointing.csv", "--scores", "scores.csv", "--reduction", "sum", "-f", "json"))
+    assert found["value"] == 1.5
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_rows_are_counted_across_chunks(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mrl_cli.verify.rows.CHUNK_BYTES", chunk)
@@ -493,7 +518,7 @@ def test_rows_are_counted_across_chunks(chunk: int, tmp_path: Path, monkeypatch:
     assert rows_in(str(file), "csv") == 3
 
 
-@pytest.mark.parametrize("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".arrow", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".json", ".arrow", ".parquet"])
 def test_rows_of_every_format_are_counted(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     import bz2
     import gzip
@@ -506,6 +531,8 @@ def test_rows_of_every_format_are_counted(suffix: str, tmp_path: Path, mrl: Mrl)
     elif suffix == ".arrow":
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+    elif suffix == ".json":
+        file.write_text(json.dumps(table.to_pydict()))
     elif suffix == ".jsonl":
         file.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
     else:

@@ -63,8 +63,9 @@ def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, lis
     from mrl_cli.verify import rows_in
 
     total = 0
-    names = tuple(name for _, name in plan.columns.wanted) if plan.dialect.header else ()
+    wanted = [name for _, name in plan.columns.wanted] if plan.dialect.header else []
     for source in sources:
+        names = tuple(name for name in wanted if name not in source.hive)
         rows = None
         if source.is_plain_file and (plan.dialect.encoding or "").lower() in ASCII_LIKE:
             rows = rows_in(

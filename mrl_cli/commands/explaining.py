@@ -63,14 +63,19 @@ class Explainer:
             figures = self._second_look()
         else:
             return [], "the value was not explained: the input can be read only once, and is too long to keep"
+        totals = self.totals
+        weighted = None
+        if totals.loss_sum is not None and totals.weight_sum is not None:
+            weighted = float(totals.loss_sum), float(totals.weight_sum)
         room = self.tolerance.atol + self.tolerance.rtol * abs(right)
         found = explain_value(
             figures,
             expected,
             self.plan.reduction,
             room,
-            left_out=self.totals.rejected,
-            ties_dropped=self.totals.ties_dropped,
+            left_out=totals.rejected,
+            ties_dropped=totals.ties_dropped,
+            weighted=weighted,
         )
         return found, "" if found else f"{NONE_FITS} the expected value"
 

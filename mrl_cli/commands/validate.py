@@ -23,6 +23,7 @@ from mrl_cli.commands.options import (
     plan_of,
     stacked,
 )
+from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Totals
 
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Check N of the pairs only.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which N.")
-@stacked(loss_options, input_options, engine_options, output_options_for((*FORMATS, "github")), notes_options)
+@stacked(
+    loss_options, preset_options, input_options, engine_options, output_options_for((*FORMATS, "github")), notes_options
+)
 def command(**options: Any) -> int:
     """Check the loss of every pair in INPUT files against an independent validator, and your own numbers against both.
 
@@ -67,12 +70,12 @@ def command(**options: Any) -> int:
     _check(options)
     if not options["inputs"]:
         return _conformance(options, started)
-    request = _request(options)
     sources = running.sources_of(options["inputs"], "validate")
     running.refuse_inputs_as_outputs(options, sources)
     with ExitStack() as stack:
         for source in sources:
             stack.callback(source.close)
+        request, sources = _request(options, sources)
         rejects = running.opened(stack, options["rejects"])
         out = running.output_of(stack, options["output"])
         validation = _Validating(request, sources, options).validation(rejects, started)
@@ -147,16 +150,20 @@ class _Request:
     loss_column: str | None
 
 
-def _request(options: dict[str, Any]) -> _Request:
+def _request(options: dict[str, Any], sources: Sequence[Source]) -> tuple[_Request, tuple[Source, ...]]:
+    """Return what is asked for, and the sources to read from now on."""
     from mrl_cli.verify import TOLERANCES
 
     plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
     if options["loss_column"] is not None:
         numbers = (*plan.columns.numbers, ("loss", options["loss_column"]))
         plan = replace(plan, columns=replace(plan.columns, numbers=numbers))
+    # Groups and intervals are no matter of a validation, so a preset need not find columns for them.
+    plan, sources = with_preset(plan, options | {"group_by": None, "by_file": True, "confidence": None}, sources)
     given = {name: options[name] for name in ("rtol", "atol") if options[name] is not None}
     against = tuple(dict.fromkeys(options["against"])) or ("loop",)
-    return _Request(plan, against, replace(TOLERANCES[plan.dtype], **given), options["expect"], options["loss_column"])
+    tolerance = replace(TOLERANCES[plan.dtype], **given)
+    return _Request(plan, against, tolerance, options["expect"], options["loss_column"]), sources
 
 
 class _Validating:

@@ -86,21 +86,32 @@ def _figure(losses: Doubles) -> tuple[float, int, int]:
 
 
 def explain_value(
-    figures: Figures, expected: float, reduction: str, tolerance: float, *, left_out: int = 0, ties_dropped: int = 0
+    figures: Figures,
+    expected: float,
+    reduction: str,
+    tolerance: float,
+    *,
+    left_out: int = 0,
+    ties_dropped: int = 0,
+    weighted: tuple[float, float] | None = None,
 ) -> list[Explanation]:
     """Return what explains a value that a user has for `reduction`, "mean" or "sum": one explanation, or none.
 
     `tolerance` is how far from the right value it could be and pass; `left_out` rows had a problem, `ties_dropped` had
-    the label 0.
+    the label 0. `weighted` are the sum of the weighted losses and that of the weights, where there are weights: then
+    only what was made of these is tried.
     """
-    plain = figures.right[0] / max(1, figures.right[1]) if reduction == "mean" else figures.right[0]
+    total, divisor = weighted or figures.right[:2]
+    plain = total / (divisor or 1) if reduction == "mean" else total
     room = _written_room(expected)
     if abs(plain - expected) <= max(room, tolerance):
         return [Explanation("it is the right value, rounded", 1, 1, 1, 1.0)]
     for room_now, has_dense in ((room, True), (max(room, tolerance), False)):
-        found = _first_fitting(
-            _stages(figures, reduction, left_out, ties_dropped), expected, plain, room_now, has_dense
-        )
+        if weighted is None:
+            stages = _stages(figures, reduction, left_out, ties_dropped)
+        else:
+            stages = iter([(False, _weights(figures, reduction, *weighted))])
+        found = _first_fitting(stages, expected, plain, room_now, has_dense)
         if found:
             return found
     return []
@@ -115,6 +126,17 @@ def _stages(
     yield True, _batches(figures, COMMON_BATCHES)
     yield True, _batches(figures, range(2, min(LARGEST_BATCH, figures.right[1] - 1) + 1))
     yield False, _mistaken(figures, reduction, 2)
+
+
+def _weights(figures: Figures, reduction: str, total: float, weight: float) -> Iterator[tuple[str, float]]:
+    """Yield what comes of weights that are used otherwise."""
+    losses, pairs, _ = figures.right
+    yield "the weights are left out", losses / max(1, pairs) if reduction == "mean" else losses
+    yield "weighted losses are divided by the number of pairs, not by the weights", total / max(1, pairs)
+    if reduction == "mean":
+        yield "it is the sum, not the mean", total
+    else:
+        yield "it is the mean, not the sum", total / weight
 
 
 def _first_fitting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 4 << 20
 ANY_DELIMITER = ",\t;|"
 LONGEST_FIELD = 256 << 20
+LARGEST_DOCUMENT = 64 << 20  # bytes; JSON that is one value has to be held whole
 
 
 def rows_in(
@@ -38,6 +40,9 @@ def rows_in(
     openers = _openers()
     if compression not in openers:
         return None
+    if format_name == "json":
+        with openers[compression](path) as file:
+            return _document_rows(file, names)
     if format_name == "jsonl":
         with openers[compression](path) as file:
             return sum(1 for line in file if line.strip())
@@ -67,6 +72,21 @@ def _arrow_rows(path: str) -> int:
             return sum(file.get_batch(place).num_rows for place in range(file.num_record_batches))
         mapped.seek(0)
         return sum(batch.num_rows for batch in pa.ipc.open_stream(mapped))
+
+
+def _document_rows(file: BinaryIO, names: tuple[str, ...]) -> int | None:
+    """Count the rows of one JSON value: an array of objects, or an object of columns."""
+    data = file.read(LARGEST_DOCUMENT + 1)
+    if len(data) > LARGEST_DOCUMENT:
+        return None
+    try:
+        document = json.loads(data)
+    except ValueError:  # one object a line, in a file that is called .json
+        return sum(1 for line in data.splitlines() if line.strip())
+    if isinstance(document, list):
+        return len(document)
+    sizes = {len(column) for name, column in document.items() if name in names and isinstance(column, list)}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _lines(file: BinaryIO) -> int | None:
