@@ -266,7 +266,15 @@ def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "args", [["--version"], ["--help"], ["compute", "--help"], ["compare", "--help"], ["completion", "bash"]]
+    "args",
+    [
+        ["--version"],
+        ["--help"],
+        ["compute", "--help"],
+        ["validate", "--help"],
+        ["compare", "--help"],
+        ["completion", "bash"],
+    ],
 )
 def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     loaded = _loaded(tmp_path, *args)
@@ -312,3 +320,11 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
 def _loaded_by(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*sys.modules)"
     return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
+
+
+def test_validating_csv_loads_only_what_it_needs(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("x1,x2,y\n0.5,0.25,1\n")
+    loaded = _loaded(tmp_path, "validate", file)
+    assert {"numpy", "pyarrow.csv", "mrl_cli.reference"} <= loaded
+    assert not loaded & {"pandas", "rich", "torch", "dask", "mrl_cli.explanations", "mrl_cli.conformance"}

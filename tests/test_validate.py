@@ -335,6 +335,7 @@ def test_a_sample_is_the_same_however_the_file_is_split(mrl: Mrl, tmp_path: Path
 def test_a_sample_of_more_than_there_is_takes_all(mrl: Mrl) -> None:
     found = result(mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "--sample", "10", "-f", "json"), 1)
     assert [(m["row"], m["got"]) for m in found["mismatches"]] == [(3, 1.75)]
+    assert "explanations rest on consecutive pairs: leave out --sample for them" in found["notes"]
     assert "a sample of the 3 pairs was checked, of seed 0" in found["notes"]
 
 
@@ -453,6 +454,11 @@ def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl) -> No
     ran = mrl(*args)
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
+
+
+def test_verbose_tells_the_rate(mrl: Mrl) -> None:
+    assert "pairs/s" in mrl("pairs.csv", "-v").err
+    assert mrl("pairs.csv").err == mrl("pairs.csv", "-v", "-q").err == ""
 
 
 def test_every_validator_is_offered(mrl: Mrl) -> None:

@@ -81,6 +81,10 @@ def command(**options: Any) -> int:
         validation = _Validating(request, sources, options).validation(rejects, started)
         out.write(_rendered(validation, options).encode())
         out.flush()
+    if options["verbose"] and not options["quiet"]:
+        seconds = validation.elapsed_seconds
+        rate = validation.pairs / max(seconds, 1e-9)
+        click.echo(f"{validation.pairs:,} pairs in {seconds:.3f} s ({rate:,.0f} pairs/s)", err=True)
     return 0 if validation.passed else 1
 
 
@@ -266,6 +270,7 @@ class _Validating:
         )
         found: list[Explanation] = []
         if self._options["sample"] is not None:
+            notes += ["explanations rest on consecutive pairs: leave out --sample for them"] if failed else []
             return found
         if LOSS_COLUMN_CHECK in failed:
             explanations, note = explainer.column()
