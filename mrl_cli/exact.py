@@ -276,6 +276,49 @@ class SumsByCode(NamedTuple):
     parts: list[NDArray[np.float64]]
     others: dict[int, ExactSum]
 
+    def merged(self, other: SumsByCode) -> SumsByCode:
+        """Return the sums of the values of both."""
+        parts = list(self.parts)
+        for part in other.parts:
+            parts = _with_part(parts, part)
+        others = dict(self.others)
+        for code, total in other.others.items():
+            others[code] = others.get(code, ExactSum()) + total
+        return SumsByCode(parts, others)
+
+    def at(self, code: int) -> ExactSum:
+        """Return the sum of one code.
+
+        >>> large, small = (sums_by_code(np.array([value]), np.array([0]), 1) for value in (1e16, 1.0))
+        >>> both = large.merged(small)
+        >>> float(both.at(0) + ExactSum.of(np.array([-1e16])))
+        1.0
+        """
+        found = ExactSum.of_few(float(part[code]) for part in self.parts)
+        return found + self.others[code] if code in self.others else found
+
+
+def two_sum(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rounded sums and their rounding errors: together they are the sums, exactly (Knuth's two-sum).
+
+    >>> two_sum(np.array([1e16]), np.array([1.0]))
+    (array([1.e+16]), array([1.]))
+    """
+    after = left + right
+    share = after - left
+    return after, (left - (after - share)) + (right - share)
+
+
+def _with_part(parts: list[NDArray[np.float64]], rest: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return parts whose sum is that of `parts` and `rest`: hardly ever more of them, however many are added."""
+    added = []
+    for index, part in enumerate(parts):
+        after, rest = two_sum(part, rest)
+        added.append(after)
+        if not rest.any():
+            return [*added, *parts[index + 1 :]]
+    return [*added, rest]
+
 
 def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import UsageError
-from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
 from mrl_cli.model import Totals
 
 if TYPE_CHECKING:
@@ -164,11 +164,7 @@ class _Sums:
         for index, terms in enumerate(self._terms):
             held = _grown(terms, capacity, 0.0)
             self._terms[index] = held
-            before = held[places]
-            after = before + rest
-            share = after - before
-            rest = (before - (after - share)) + (rest - share)
-            held[places] = after
+            held[places], rest = two_sum(held[places], rest)
             if not rest.any():
                 return
         if rest.any():

@@ -108,10 +108,34 @@ def _slice(batch: PairBatch, start: int, stop: int) -> PairBatch:
     return PairBatch(batch.file, batch.x1[start:stop], batch.x2[start:stop], y, rows, batch.row_word, numbers=numbers)
 
 
-def _only(block: PairBatch, used: NDArray[np.bool_]) -> PairBatch:
-    y = None if block.y is None else block.y[used]
-    numbers = {role: values[used] for role, values in block.numbers.items()}
-    return PairBatch(block.file, block.x1[used], block.x2[used], y, numbers=numbers)
+def used_pairs(batch: PairBatch, used: NDArray[np.bool_] | None) -> PairBatch:
+    """Return the pairs of a batch that were used: `used` as in Measured. Rows and keys stay behind."""
+    if used is None:
+        return batch
+    y = None if batch.y is None else batch.y[used]
+    numbers = {role: values[used] for role, values in batch.numbers.items()}
+    return PairBatch(batch.file, batch.x1[used], batch.x2[used], y, numbers=numbers)
+
+
+def score_differences(pairs: PairBatch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
+    """Return x1 - x2 of every pair in `out`, of the plan's dtype."""
+    x1, x2 = pairs.x1, pairs.x2
+    if plan.dtype == "float32":  # scores are rounded before they are subtracted, as PyTorch's are
+        x1, x2 = x1.astype(np.float32), x2.astype(np.float32)
+    np.subtract(x1, x2, out=out)
+    return out
+
+
+def signed_labels(pairs: PairBatch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
+    """Return what the differences are multiplied by, in `out`, of the plan's dtype: ±1, or under any the label."""
+    if pairs.y is None:
+        out.fill(plan.y_const or 1)
+        return out
+    np.copyto(out, pairs.y, casting="unsafe")
+    if plan.labels == "01":
+        np.multiply(out, 2, out=out)
+        np.subtract(out, 1, out=out)
+    return out
 
 
 class _Meter:
@@ -157,20 +181,19 @@ class _Meter:
         if used.all():
             self._add_pairs(block)
         elif used.any():
-            self._add_pairs(_only(block, used))
+            self._add_pairs(used_pairs(block, used))
         return used
 
     def _add_pairs(self, pairs: PairBatch) -> None:
-        x1, x2, size = pairs.x1, pairs.x2, pairs.x1.size
-        difference, loss = self._difference[:size], self._loss[:size]
+        size = pairs.x1.size
+        loss = self._loss[:size]
         is_wrong, is_correct, is_inside, is_active = self._signs[:, :size]
         margin = pairs.numbers.get("margin", self._plan.margin)
         with np.errstate(all="ignore"):
-            labels = self._signed_labels(pairs.y, size)
-            if self._plan.dtype == "float32":  # scores are rounded before they are subtracted, as PyTorch's are
-                x1, x2 = x1.astype(np.float32), x2.astype(np.float32)
+            labels = signed_labels(pairs, self._plan, self._labels[:size])
+            difference = score_differences(pairs, self._plan, self._difference[:size])
+            if self._plan.dtype == "float32":
                 margin = margin.astype(np.float32) if isinstance(margin, np.ndarray) else margin
-            np.subtract(x1, x2, out=difference)
             np.multiply(labels, difference, out=loss)
             self._correct += int(np.count_nonzero(np.greater(loss, 0, out=is_correct)))
             self._wrong += int(np.count_nonzero(np.less(loss, 0, out=is_wrong)))
@@ -212,17 +235,6 @@ class _Meter:
             if seen[problem.kind] <= FIRST_PROBLEMS_SHOWN:
                 first.append(problem)
         return first
-
-    def _signed_labels(self, y: NDArray[Any] | None, size: int) -> NDArray[Any]:
-        labels = self._labels[:size]
-        if y is None:
-            labels.fill(self._plan.y_const or 1)
-        else:
-            np.copyto(labels, y, casting="unsafe")
-            if self._plan.labels == "01":
-                np.multiply(labels, 2, out=labels)
-                np.subtract(labels, 1, out=labels)
-        return labels
 
     def totals(self) -> Totals:
         return Totals(

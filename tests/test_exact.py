@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum
+from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, SumsByCode, sums_by_code
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -219,3 +219,13 @@ def test_integer_weights_are_repetition() -> None:
     random = np.random.default_rng(6)
     values, counts = random.standard_normal(1000) * 10.0 ** random.integers(-20, 20, 1000), random.integers(0, 9, 1000)
     assert ExactSum.of_products(values, counts.astype(np.float64)) == ExactSum.of(np.repeat(values, counts))
+
+
+@given(st.lists(st.lists(st.tuples(any_finite | cancelling | st.floats(), st.integers(0, 3)), max_size=20), max_size=5))
+def test_sums_by_code_add_up_exactly(blocks: list[list[tuple[float, int]]]) -> None:
+    found = SumsByCode([], {})
+    for block in blocks:
+        values, codes = np.array([v for v, _ in block], np.float64), np.array([c for _, c in block], np.int64)
+        found = found.merged(sums_by_code(values, codes, 4))
+    for code in range(4):
+        assert found.at(code) == of([value for block in blocks for value, other in block if other == code])
