@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         margin_ranking_loss_grad,
         pairwise_loss,
         pairwise_loss_grad,
+        sweep,
     )
     from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
@@ -27,6 +28,7 @@ __all__ = [
     "margin_ranking_loss_grad",
     "pairwise_loss",
     "pairwise_loss_grad",
+    "sweep",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
 ]

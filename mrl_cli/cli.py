@@ -22,6 +22,7 @@ from mrl_cli.wording import harmless
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",
+    "sweep": "The loss for many margins, in one pass.",
     "compare": "Two models on the same pairs: paired difference, interval, test.",
     "validate": "Check every loss against an independent validator, and your own numbers against both.",
     "losses": "The losses: formula, parameters, source.",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.measure import Measured, measure
-from mrl_cli.model import PairBatch, Totals
+from mrl_cli.model import Mergeable, PairBatch, Totals
 from mrl_cli.readers import batches_of, shards_of
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ Encode = Callable[[Measured, PairBatch], Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What became of a shard: its totals, all its problems if the plan lists them, its encoded rows in order, and its
-    totals by key if the plan has keys.
+    """What became of a shard: its totals, all its problems if the plan lists them, what `encode` made of its batches in
+    order (the one sum of what is Mergeable), and its totals by key if the plan has keys.
     """
 
     shard: Shard
@@ -70,10 +70,17 @@ def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: En
         if plan.lists_problems:
             problems += found.problems
         if encode is not None:
-            encoded.append(encode(found, batch))
+            _append(encoded, encode(found, batch))
         if found.groups is not None:
             groups.append(found.groups)
     return Part(shard, totals, problems, encoded, groups)
+
+
+def _append(encoded: list[Any], item: Any) -> None:
+    if encoded and isinstance(item, Mergeable):
+        encoded[-1] += item
+    else:
+        encoded.append(item)
 
 
 def local(sources: Sequence[Source], plan: Plan, jobs: int, encode: Encode | None) -> Iterator[Part]:

@@ -122,6 +122,12 @@ class Plan:
         return any(role == "cluster" for role, _ in self.columns.keys)
 
 
+class Mergeable:
+    """Marks a record that adds up over pairs with `+`: an engine keeps one for a shard, not one for each batch."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing in the data that allows no trustworthy number.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mrl_cli.comparison import ComparisonReport
+    from mrl_cli.curves import SweepReport
     from mrl_cli.model import Report
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
@@ -71,9 +72,9 @@ def render_table(report: Report, *, width: int = 80, color: bool = False) -> str
     from rich.table import Table
     from rich.text import Text
 
-    names = [harmless(name, limit=60) for name in report.inputs]
-    title = names[0] if len(names) == 1 else f"{len(names)} inputs"
-    table = Table(title=Text(f"{report.loss} loss of {title}"), title_justify="left", show_header=False)
+    table = Table(
+        title=Text(f"{report.loss} loss of {_titled(report.inputs)}"), title_justify="left", show_header=False
+    )
     table.add_column("key", style="cyan", no_wrap=True)
     table.add_column("value", justify="right", overflow="fold")
     for key, value in _shown_rows(report):
@@ -86,6 +87,10 @@ def render_table(report: Report, *, width: int = 80, color: bool = False) -> str
     for row in _group_rows(report):
         groups.add_row(*(Text(cell) for cell in row))
     return _drawn(groups, width=width, color=color) + _drawn(table, width=width, color=color)
+
+
+def _titled(inputs: Sequence[str]) -> str:
+    return harmless(inputs[0], limit=60) if len(inputs) == 1 else f"{len(inputs)} inputs"
 
 
 def _group_columns(report: Report) -> tuple[str, ...]:
@@ -288,6 +293,49 @@ def _bounds(found: Any) -> str:
 
 def _short(number: float) -> str:
     return _for_a_person(number) if math.isnan(number) else f"{number:.6g}"
+
+
+def render_sweep(report: SweepReport, output: str, *, width: int = 80, color: bool = False) -> str:
+    """Return what `mrl sweep` found in any of the formats: one object as JSON, else a line or row for each margin."""
+    record = report.record()
+    points = [point.record() for point in record.pop("points")]
+    if output == "json":
+        elapsed = {"elapsed_seconds": record.pop("elapsed_seconds")}
+        whole = json_ready(record | {"points": points} | elapsed)
+        return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if output in ("table", "markdown"):
+        shown = [{name: _point_cell(name, point[name]) for name in _POINT_COLUMNS if name in point} for point in points]
+        if output == "table":
+            return _drawn(_points_table(report, shown), width=width, color=color)
+        lines = [list(shown[0]), ["---:"] * len(shown[0]), *(list(row.values()) for row in shown)]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    settings = record | record.pop("parameters", {})
+    settings = {key: value for key, value in settings.items() if key not in _NOT_IN_ROWS}
+    after = {key: settings.pop(key) for key in _LEFT if key in settings}
+    rows: list[dict[str, Any]] = [settings | point | after for point in points]
+    cells = [[json_ready(cell) if output == "jsonl" else number_text(cell) for cell in row.values()] for row in rows]
+    return render_rows(list(rows[0]), cells, output, width=width, color=color)
+
+
+def _points_table(report: SweepReport, rows: Sequence[dict[str, str]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"{report.reduction} {report.loss} loss of {_titled(report.inputs)}, {report.pairs:,} pairs"
+    table = Table(title=Text(title), title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row.values()))
+    return table
+
+
+def _point_cell(name: str, value: float) -> str:
+    return f"{value:.6g}" if name not in ("margin", "value") and math.isfinite(value) else _for_a_person(value)
+
+
+_POINT_COLUMNS = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
+_LEFT = ("pairs", "rejected", "ties_dropped", "zero_weight", "weight")
 
 
 RENDERERS: dict[str, Callable[..., str]] = {

@@ -16,6 +16,7 @@ from mrl_cli.notes import data_notes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mrl_cli.curves import Curve, Point, Sweep, SweepPoint, SweepReport
     from mrl_cli.groups import Ledger
     from mrl_cli.model import Plan
 
@@ -156,6 +157,69 @@ def _sections(groups: Sequence[GroupFigures] | None, plan: Plan) -> dict[str, An
         "section_average": _mean_of(section.accuracy for section in sections),
         "subsets_without_section": rewardbench.without_section(groups) or None,
     }
+
+
+def sweep_report(
+    sweep: Sweep,
+    curve: Curve,
+    margins: Sequence[float],
+    totals: Totals,
+    plan: Plan,
+    *,
+    inputs: tuple[str, ...],
+    version: str,
+    elapsed_seconds: float,
+) -> SweepReport:
+    """Return what `mrl sweep` says of a curve over the pairs of these totals; `margins` as they were given."""
+    from mrl_cli.curves import SweepReport  # a run of compute starts without it
+
+    weight = None if totals.weight_sum is None else float(totals.weight_sum)
+    return SweepReport(
+        schema="mrl.sweep/1",
+        version=version,
+        inputs=inputs,
+        loss=plan.loss,
+        parameters=dict(plan.parameters) or None,
+        weight_column=dict(plan.columns.numbers).get("weight"),
+        preset=plan.preset,
+        scores=None if plan.scores is None else plan.scores.name,
+        reduction=plan.reduction,
+        dtype=plan.dtype,
+        labels=plan.labels,
+        pairs=totals.pairs,
+        rejected=totals.rejected,
+        ties_dropped=totals.ties_dropped,
+        zero_weight=None if weight is None else totals.zero_weight,
+        weight=weight,
+        points=sweep_points(sweep.points(curve), margins, totals.pairs, weight, plan),
+        elapsed_seconds=elapsed_seconds,
+    )
+
+
+def sweep_points(
+    points: Iterable[Point], margins: Iterable[float], pairs: int, weight: float | None, plan: Plan
+) -> list[SweepPoint]:
+    """Return what is told of each margin; `weight` is the sum of the weights, or None."""
+    from mrl_cli.curves import SweepPoint
+
+    whole = pairs if weight is None else weight
+    told = []
+    for margin, point in zip(margins, points, strict=True):
+        total, mean = _rounded(point.sum, plan), _rounded(_share(point.sum, whole), plan)
+        slope = point.gradient_sum
+        told.append(
+            SweepPoint(
+                margin=margin,
+                value=total if plan.reduction == "sum" else mean,
+                sum=total,
+                mean=mean,
+                active=point.active,
+                active_share=_share(point.active, pairs),
+                gradient_share=_share(point.passing, pairs),
+                mean_gradient=None if slope is None else _rounded(_share(slope, whole), plan),
+            )
+        )
+    return told
 
 
 def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:

@@ -36,11 +36,12 @@ MAY_IMPORT = {
     "comparison": {"errors", "model", "exact", "measure", "intervals", "bootstrap"},
     "joining": {"errors", "model", "wording"},
     "notes": {"errors", "model"},
+    "curves": {"errors", "model", "losses", "exact"},
     "presets": {"errors", "model", "wording"},
     "readers": {"errors", "model", "checks", "presets", "wording"},
     "engines": {"errors", "model", "measure", "readers"},
     "rewardbench": {"model"},
-    "reporting": {"errors", "model", "losses", "exact", "groups", "intervals", "notes", "rewardbench"},
+    "reporting": {"errors", "model", "losses", "exact", "groups", "curves", "intervals", "notes", "rewardbench"},
     "progress": set[str](),
     "renderers": {"errors", "model", "wording"},
     "writers": {"errors", "wording"},
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     "conformance": {"exact", "losses", "reference", "validation", "verify"},
     "verify": {"errors", "model", "measure", "reference", "validation"},
     "reference": set[str](),
-    "api": {"exact", "losses", "model"},
+    "api": {"exact", "losses", "model", "curves", "reporting"},
     "__init__": {"api", "reference"},
     "__main__": {"cli"},
     "cli": {"", "errors", "commands", "wording"},
@@ -59,6 +60,7 @@ MAY_IMPORT = {
         "model",
         "bootstrap",
         "checks",
+        "curves",
         "groups",
         "comparison",
         "losses",
@@ -273,6 +275,7 @@ def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
         ["compute", "--help"],
         ["validate", "--help"],
         ["compare", "--help"],
+        ["sweep", "--help"],
         ["completion", "bash"],
     ],
 )
@@ -287,6 +290,7 @@ def test_csv_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
     loaded = _loaded(tmp_path, "compute", file)
     assert {"numpy", "pyarrow.csv", "mrl_cli.measure"} <= loaded
+    assert not loaded & {"mrl_cli.curves", "mrl_cli.groups", "fractions"}
     assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
     assert not loaded & {
         "pyarrow.parquet",

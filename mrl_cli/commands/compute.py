@@ -231,8 +231,8 @@ def _tell(report: Report, run: _Run, options: dict[str, Any]) -> None:
     """Say on stderr what the output alone may not show."""
     if options["quiet"]:
         return
-    if report.rejected:
-        click.echo(f"note: {report.rejected:,} of {report.rejected + report.pairs:,} rows left out", err=True)
+    for note in running.notes_on(report, run.rows_of):
+        click.echo(f"note: {note}", err=True)
     if report.ties_dropped and report.reduction == "none":
         click.echo(f"note: {report.ties_dropped:,} ties dropped", err=True)
     for note in report.notes or ():
@@ -241,9 +241,6 @@ def _tell(report: Report, run: _Run, options: dict[str, Any]) -> None:
         unknown = report.subsets_without_section
         shown = ", ".join(harmless(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
         click.echo(f"note: {len(unknown):,} of the subsets are in no section of RewardBench: {shown}", err=True)
-    for name, rows in run.rows_of.items():
-        if rows == 0:
-            click.echo(f"note: {harmless(name, 200)} has no rows", err=True)
     if options["verbose"]:
         seconds = report.elapsed_seconds
         click.echo(

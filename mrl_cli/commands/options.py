@@ -155,10 +155,13 @@ input_options = stacked(
     click.option("--no-header", is_flag=True, help="No header line: columns are called 1, 2, 3, …"),
 )
 
-# What decides the loss of a pair.
-pair_loss_options = stacked(
+margin_options = stacked(
     click.option("--margin", type=FiniteNumber(), help="The margin.  [default: 0.0]"),
     click.option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair."),
+)
+
+# Which loss, but for its margin.
+kernel_options = stacked(
     click.option(
         "--loss",
         type=Registered("mrl_cli.losses", "LOSSES"),
@@ -178,9 +181,16 @@ pair_loss_options = stacked(
     ),
 )
 
+# What decides the loss of a pair.
+pair_loss_options = stacked(margin_options, kernel_options)
+
+weight_option = click.option(
+    "--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."
+)
+
 loss_options = stacked(
     pair_loss_options,
-    click.option("--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."),
+    weight_option,
     click.option(
         "--reduction",
         type=click.Choice(["mean", "sum", "none"]),
@@ -245,9 +255,9 @@ notes_options = stacked(
 def plan_of(options: dict[str, Any]) -> Plan:
     """Return the plan that options say. Raises UsageError where they contradict each other.
 
-    A command that has no options for weight and reduction has none of the one and the mean for the other.
+    A command need not have options for margins, weights and reductions: it has none of those, and the mean.
     """
-    options = {"weight": None, "reduction": "mean"} | options
+    options = {"margin": None, "margin_column": None, "weight": None, "reduction": "mean"} | options
     if options["y"] is not None and options["y_const"] is not None:
         msg = "--y and --y-const exclude each other"
         raise UsageError(msg)

@@ -106,15 +106,16 @@ def _given(options: Mapping[str, Any]) -> frozenset[str]:
     """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
     from mrl_cli.losses import LOSSES
 
-    is_per_pair = options["reduction"] == "none"
+    is_per_pair = options.get("reduction") == "none"
     settled = {
         "x1": options["x1"] is not None,
         "x2": options["x2"] is not None,
         "y": options["y"] is not None or options["y_const"] is not None,
-        "margin": options["margin"] is not None
+        "margin": "margin" not in options
+        or options["margin"] is not None
         or options["margin_column"] is not None
         or not LOSSES[options["loss"]].has_margin,
-        "weight": options["weight"] is not None or is_per_pair or options["confidence"] is not None,
-        "group": options["group_by"] is not None or options["by_file"] or is_per_pair,
+        "weight": options["weight"] is not None or is_per_pair or options.get("confidence") is not None,
+        "group": "group_by" not in options or options["group_by"] is not None or options["by_file"] or is_per_pair,
     }
     return frozenset(role for role, is_settled in settled.items() if is_settled)

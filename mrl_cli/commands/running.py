@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from typing import BinaryIO
 
+    from mrl_cli.curves import SweepReport
     from mrl_cli.engines import Encode, Part
-    from mrl_cli.model import Plan, Totals
+    from mrl_cli.model import Plan, Report, Totals
     from mrl_cli.progress import ProgressBar
     from mrl_cli.readers import Source
 
@@ -179,6 +180,14 @@ def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
         left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
         msg = f"no pairs in {place}{left}; the mean of nothing is undefined"
         raise DataError(msg)
+
+
+def notes_on(report: Report | SweepReport, rows_of: Mapping[str, int]) -> list[str]:
+    """Return what a result may not show: rows left out, inputs without rows; `rows_of` are the inputs' rows by name."""
+    notes = []
+    if report.rejected:
+        notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+    return notes + [f"{harmless(name, 200)} has no rows" for name, rows in rows_of.items() if rows == 0]
 
 
 def rendered(render: Callable[..., str], report: Any, options: Mapping[str, Any]) -> str:
