@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         pairwise_loss_grad,
         sweep,
     )
+    from mrl_cli.frames import evaluate
     from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
 __all__ = [
     "MarginRankingLoss",
     "__version__",
+    "evaluate",
     "margin_ranking_loss",
     "margin_ranking_loss_grad",
     "pairwise_loss",
@@ -33,11 +35,17 @@ __all__ = [
     "validate_margin_ranking_loss_exact",
 ]
 
+# Where a public name lives that is not in `api`.
+_ROOMS = {
+    "evaluate": "frames",
+    "validate_margin_ranking_loss": "reference",
+    "validate_margin_ranking_loss_exact": "reference",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        room = import_module("mrl_cli.reference" if name.startswith("validate_") else "mrl_cli.api")
-        return getattr(room, name)
+        return getattr(import_module(f"mrl_cli.{_ROOMS.get(name, 'api')}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 

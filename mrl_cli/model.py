@@ -28,6 +28,7 @@ DType = Literal["float64", "float32"]
 Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "group", "cluster", "key"]
 
 FIRST_PROBLEMS_SHOWN = 3
+USUAL_CONFIDENCE = 0.95  # of intervals that nobody gave another
 
 
 @dataclass(frozen=True, slots=True)

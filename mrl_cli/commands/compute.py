@@ -26,7 +26,7 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Totals
+from mrl_cli.model import USUAL_CONFIDENCE, Totals
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from mrl_cli.readers import Source
     from mrl_cli.verify import Verdict
     from mrl_cli.writers import PairWriter
-
-
-USUAL_CONFIDENCE = 0.95
 
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")

@@ -18,7 +18,7 @@ from mrl_cli.readers.base import Shard, column_places, pair_batch
 from mrl_cli.wording import harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mrl_cli.readers.sources import Source
 
 COLUMN_BUFFER_BYTES = 1 << 20
+# A column as doubles (labels may stay small integers), and (index, kind, shown) of each cell that cannot be one.
+Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
 BATCH_ROWS = 131072  # smaller and larger batches were slower
 
 
@@ -185,15 +187,16 @@ def _check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         shown = f"{source.shown_name}: column {harmless(wanted)} holds {harmless(kind)}"
         if order >= count:
-            if not (_is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
+            if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{shown}, which is no key", hint="write the column as text or integers")
-        elif not (_is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
+        elif not (is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
             raise DataError(
                 f"{shown}, not numbers (from row 1 on)", hint="write the column as double or integer numbers"
             )
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether a column of that type holds numbers, or nothing at all."""
     import pyarrow as pa
 
     return bool(
@@ -214,49 +217,59 @@ def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Sou
 
 
 def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> PairBatch:
-    """Convert a record batch; rows with a null or an inexact integer are left out and named."""
     places = column_places(batch.schema.names, plan, source)
-    problems: list[tuple[int, int, Problem]] = []
-    arrays: list[np.ndarray[Any, Any]] = []
-    for order, ((_, name), place) in enumerate(zip(plan.columns.wanted_numbers, places, strict=False)):
-        array, bad = _numbers(batch.column(place))
-        arrays.append(array)
-        for index, kind, shown in bad:
-            row = first_row + index
-            problems.append((index, order, Problem(kind, source.shown_name, row, harmless(name), shown, "row")))
-    rows: range | list[int] = range(first_row, first_row + batch.num_rows)
-    keys = [_keys(batch.column(place)) for place in places[len(arrays) :]]
+    count = len(plan.columns.wanted_numbers)
+    numbers = [numbers_in(batch.column(place)) for place in places[:count]]
+    keys = [keys_in(batch.column(place)) for place in places[count:]]
     kept = None
     if plan.keep_columns:
         import pyarrow as pa
 
         kept = pa.Table.from_batches([batch])
-    rejected = 0
+    return clean_batch(source.shown_name, numbers, keys, range(first_row, first_row + batch.num_rows), plan, kept)
+
+
+def clean_batch(
+    file: str,
+    numbers: Sequence[Numbers],
+    keys: Sequence[pa.Array],
+    rows: range,
+    plan: Plan,
+    kept: pa.Table | None = None,
+) -> PairBatch:
+    """Return converted columns as a batch; rows with what is no number are left out and named.
+
+    `numbers` and `keys` are in the order of `wanted_numbers` and `keys` of Columns.
+    """
+    problems = []
+    for order, ((_, name), (_, bad)) in enumerate(zip(plan.columns.wanted_numbers, numbers, strict=True)):
+        for index, kind, shown in bad:
+            problems.append((index, order, Problem(kind, file, rows[index], harmless(name), shown, "row")))
+    arrays = [array for array, _ in numbers]
+    good_rows: range | list[int] = rows
     if problems:
         import pyarrow as pa
 
-        good = np.ones(batch.num_rows, dtype=bool)
+        good = np.ones(len(rows), dtype=bool)
         good[[index for index, _, _ in problems]] = False
-        rejected = batch.num_rows - int(np.count_nonzero(good))
         arrays = [array[good] for array in arrays]
-        rows = [rows[index] for index in np.flatnonzero(good)]
+        good_rows = [rows[index] for index in np.flatnonzero(good)]
         keys = [column.filter(pa.array(good)) for column in keys]
         kept = None if kept is None else kept.filter(pa.array(good))
-    named = tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2]))
     return pair_batch(
-        source.shown_name,
+        file,
         arrays,
         keys,
         plan,
-        rows=rows,
+        rows=good_rows,
         row_word="row",
-        problems=named,
-        rejected_rows=rejected,
+        problems=tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2])),
+        rejected_rows=len(rows) - len(good_rows),
         kept=kept,
     )
 
 
-def _keys(column: pa.Array) -> pa.Array:
+def keys_in(column: pa.Array) -> pa.Array:
     """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text."""
     import pyarrow as pa
 
@@ -276,8 +289,8 @@ def _as_texts(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def _numbers(column: pa.Array) -> tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]:
-    """Return a column as doubles (labels may stay small integers), and (index, kind, shown) of what cannot be one."""
+def numbers_in(column: pa.Array) -> Numbers:
+    """Return a column of numbers as doubles, and what in it cannot be one."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
