@@ -38,8 +38,12 @@ class Settings:
 
     def compute(self, name: str, path: Path, *options: str) -> Contestant:
         """``mrl compute`` on one file, printing the bare mean unless options say otherwise."""
-        command = (*self.mrl, "compute", str(path), "--margin", MARGIN, *(options or ("--raw",)))
-        return Contestant(name, (*command, "--jobs", str(self.jobs)) if self.jobs else command)
+        return Contestant(name, self.command("compute", path, "--margin", MARGIN, *(options or ("--raw",))))
+
+    def command(self, command: str, path: Path, *options: str) -> tuple[str, ...]:
+        """An ``mrl`` command on one file."""
+        jobs = ("--jobs", str(self.jobs)) if self.jobs else ()
+        return (*self.mrl, command, str(path), *options, *jobs)
 
     def files(self) -> Iterator[tuple[int, str]]:
         """Row count and format of every file asked for."""
@@ -98,23 +102,65 @@ def memory_scene(settings: Settings) -> Iterator[Race]:
         yield race("memory", file_label(rows, file_format), rows, contestants, rounds)
 
 
+def sweep_scene(settings: Settings) -> Iterator[Race]:
+    """``mrl sweep`` over many margins against ``mrl compute`` at one; the means at that one must agree."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format)
+        contestants = [settings.compute("compute", path)]
+        for name, margins in (("100 margins", "0:1.98:0.02"), ("10,000 margins", "0:1.9998:0.0002")):
+            command = settings.command("sweep", path, "--margins", margins, "-f", "jsonl")
+            answer_command = (sys.executable, "-c", MEAN_AT_MARGIN, MARGIN, *command)
+            contestants.append(Contestant(name, command, answer_command=answer_command))
+        yield race("sweep", file_label(rows, file_format), rows, contestants, settings.rounds)
+
+
+def columns_scene(settings: Settings) -> Iterator[Race]:
+    """What a weight, a margin for each pair and a thousand groups cost, against the plain run on the same file."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format, "--extended")
+        options = {
+            "weight": ("--margin", MARGIN, "--weight", "weight", "--raw"),
+            "margin column": ("--margin-column", "margin", "--raw"),
+            "1000 groups": ("--margin", MARGIN, "--group-by", "group", "-f", "tsv"),
+        }
+        contestants = [settings.compute("plain", path)]
+        contestants += [
+            Contestant(name, settings.command("compute", path, *extra), has_answer=False)
+            for name, extra in options.items()
+        ]
+        yield race("columns", file_label(rows, file_format), rows, contestants, settings.rounds)
+
+
+# Run with a margin and an `mrl sweep` command: prints the mean at that margin.
+MEAN_AT_MARGIN = """
+import json, subprocess, sys
+points = map(json.loads, subprocess.check_output(sys.argv[2:]).splitlines())
+print(next(point["mean"] for point in points if point["margin"] == float(sys.argv[1])))
+"""
+
+
 SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
     "compute": compute_scene,
     "start": start_scene,
     "none": none_scene,
     "memory": memory_scene,
+    "sweep": sweep_scene,
+    "columns": columns_scene,
 }
 
 
-def data_file(folder: Path, rows: int, file_format: str) -> Path:
-    """The path of a file of ``rows`` pairs, made unless it is there, and read once into the page cache."""
-    path = folder / f"pairs-{rows}.{file_format}"
+def data_file(folder: Path, rows: int, file_format: str, *options: str) -> Path:
+    """The path of a file of ``rows`` pairs, made unless it is there, and read once into the page cache.
+
+    ``options`` are those of ``make_data.py``.
+    """
+    path = folder / f"pairs-{rows}{''.join(options).replace('--', '-')}.{file_format}"
     if not path.exists():
         note(f"writing {path}")
         folder.mkdir(parents=True, exist_ok=True)
         # In a process of its own, because this one must stay small: see measure.py.
         script = Path(__file__).with_name("make_data.py")
-        run_process([sys.executable, str(script), "--rows", str(rows), "--format", file_format, str(path)])
+        run_process([sys.executable, str(script), "--rows", str(rows), "--format", file_format, *options, str(path)])
     warm_page_cache(path)
     return path
 
