@@ -333,6 +333,16 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert not loaded & {"pandas", "rich", "torch", "dask", "pyarrow.dataset", "pyarrow.json", "pyarrow.csv"}
 
 
+def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = tmp_path / "pairs.parquet"
+    pq.write_table(pa.table({"x1": [0.5], "x2": [0.25], "y": [1], "number": [3], "text": ["a"]}), file)
+    for column in ("number", "text"):
+        assert not _loaded(tmp_path, "compute", file, "--group-by", column) & {"pandas", "rich", "pyarrow.csv"}
+
+
 def _loaded_by(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*sys.modules)"
     return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())

@@ -278,7 +278,8 @@ def keys_in(column: pa.Array) -> pa.Array:
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-    return _as_texts(column).fill_null("")
+    texts = _as_texts(column)
+    return texts.fill_null("") if texts.null_count else texts  # filling imports pandas
 
 
 def _as_texts(column: pa.Array) -> pa.Array:
