@@ -233,6 +233,13 @@ def test_pairs_without_a_trustworthy_number_are_named(changes: dict[str, Any], c
         evaluate(frame)
 
 
+def test_row_beyond_the_first_chunk_is_told_by_its_own_number() -> None:
+    frame = pd.DataFrame({"x1": np.zeros(BATCH_ROWS + 9), "x2": 1.0, "y": 1})
+    frame.loc[BATCH_ROWS + 7, "x1"] = math.nan
+    with pytest.raises(ValueError, match=f"row {BATCH_ROWS + 7}: x1 is nan"):
+        evaluate(frame)
+
+
 def test_row_is_told_by_its_label_and_its_position() -> None:
     frame = pd.DataFrame({"x1": [0.5, math.nan], "x2": [0, 0], "y": [1, 1]}, index=["a", "b\x1b"])
     with pytest.raises(ValueError, match=r"row b\\x1b, at position 1: x1 is nan"):

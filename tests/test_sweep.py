@@ -80,6 +80,8 @@ def test_sweep_agrees_with_compute(loss: str, dtype: Any, is_weighted: bool) -> 
         assert point["margin"] == margin
         assert point["active"] == alone.active
         assert point["active_share"] == alone.active / alone.pairs
+        if loss not in HINGE_POWERS:
+            assert point["sum"] == float(np.dtype(dtype).type(total))
         assert point["sum"] == pytest.approx(total, rel=TOLERANCE[dtype])
         assert point["mean"] == pytest.approx(total / whole, rel=TOLERANCE[dtype])
 
