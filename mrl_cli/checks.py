@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,8 +69,7 @@ def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
     return fits | (y == 0) if plan.on_tie == "drop" and plan.labels == "pm1" else fits
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """Which pairs of a batch are fine, shape (n,); how many problems of each kind the others have; and the problems.
 
     The problems are in row order: all of them where the plan lists them, else the first few of each kind and column.

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.measure import Measured, measure
@@ -31,8 +30,7 @@ _MEASURING = Lock()
 Encode = Callable[[Measured, PairBatch], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What became of a shard: its totals, all its problems if the plan lists them, what `encode` made of its batches in
     order (the one sum of what is Mergeable), and its totals by key if the plan has keys.
     """
@@ -41,7 +39,7 @@ class Part:
     totals: Totals
     problems: list[Problem]
     encoded: list[Any]
-    groups: list[GroupBlock] = field(default_factory=list)
+    groups: Sequence[GroupBlock] = ()
 
 
 Engine = Callable[["Sequence[Source]", "Plan", int, "Encode | None"], Iterator[Part]]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What became of a batch: its totals, and under reduction none the losses of the pairs used and where they stood.
 
     `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,

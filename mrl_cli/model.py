@@ -156,7 +156,7 @@ class ProblemCount:
         return ProblemCount(self.count + other.count, (self.first + other.first)[:FIRST_PROBLEMS_SHOWN])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PairBatch:
     """Pairs as a reader hands them on: `x1`, `x2` float64 of shape (n,); `y` of shape (n,) and any real dtype, or None.
 
@@ -314,7 +314,7 @@ class GroupFigures(Figures):
         return {"group": self.group} | _told(self, _FIGURES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SectionFigures:
     """What is told of a section of RewardBench: its accuracy, and how many subsets and pairs of it there are."""
 

@@ -196,7 +196,7 @@ class _Run:
         for part in running.parts_of(self._sources, plan, self._options, encode_both):
             for _, verdict in part.encoded:
                 check.add(verdict)
-            yield replace(part, encoded=[rows for rows, _ in part.encoded])
+            yield part._replace(encoded=[rows for rows, _ in part.encoded])
 
     def _write(self, writer: PairWriter, part: Part) -> None:
         try:

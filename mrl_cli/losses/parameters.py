@@ -21,7 +21,7 @@ class ParameterError(ValueError):
         self.names = names
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter:
     """A number that shapes a loss, with its default and the values that it may have.
 

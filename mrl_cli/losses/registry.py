@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Kernel = Callable[..., "Floats"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Loss:
     """A registered loss: its kernel and gradient, what `mrl losses` tells of it, and what holds of it.
 

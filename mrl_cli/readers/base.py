@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.model import PairBatch
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(NamedTuple):
     """A unit of work: some rows of one source. `part` says which, in its reader's own words."""
 
     source: Source

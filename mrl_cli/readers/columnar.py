@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +30,7 @@ Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
 BATCH_ROWS = 131072  # smaller and larger batches were slower
 
 
-@dataclass(frozen=True, slots=True)
-class RowsPart:
+class RowsPart(NamedTuple):
     """Some rows of a columnar file: group number `group`, whose first row is the file's row `first_row` (from 1)."""
 
     path: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +42,7 @@ DELIMITERS = ",\t;|"
 _SENTINEL = "\n\0end of block"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """What the head of a delimited text says: its columns, where rows begin, which columns are wanted."""
 
     names: tuple[str, ...]
@@ -54,7 +53,7 @@ class Layout:
     line_end: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DelimitedPart(TextPart):
     """A part of a delimited text, with the layout it needs to be read alone."""
 
@@ -80,7 +79,7 @@ class DelimitedReader:
             layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
             if layout is None:
                 return
-            layout = replace(layout, places=column_places(layout.names, plan, source))
+            layout = layout._replace(places=column_places(layout.names, plan, source))
             may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
             if may_split and resume_at is None and QUOTE not in head[layout.data_offset :] and not _has_mark(source):
                 for offset, size in plain_ranges(

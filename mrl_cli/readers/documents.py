@@ -8,8 +8,8 @@ one object a line is left to the reader of JSON lines, which streams.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,7 @@ _WHOLE = "check that the file was copied whole"
 _BLANKS = b" \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentPart:
+class DocumentPart(NamedTuple):
     """A parsed text: its rows as objects, or its columns by name."""
 
     records: list[Any] | None

@@ -300,7 +300,7 @@ def changed(source: Source) -> MachineError:
     return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TextPart:
     """Where a shard's bytes are: a range of a plain file, or `data` at hand.
 
