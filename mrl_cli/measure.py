@@ -143,6 +143,7 @@ class _Meter:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._kernel = partial(LOSSES[plan.loss].kernel, **dict(plan.parameters))
+        self._is_margin_ranking = plan.loss == "margin_ranking"
         dtype = np.dtype(plan.dtype)
         self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
         self._signs = np.empty((4, BLOCK_VALUES), dtype=bool)
@@ -196,10 +197,13 @@ class _Meter:
             np.multiply(labels, difference, out=loss)
             self._correct += int(np.count_nonzero(np.greater(loss, 0, out=is_correct)))
             self._wrong += int(np.count_nonzero(np.less(loss, 0, out=is_wrong)))
-            np.logical_and(np.less(loss, margin, out=is_inside), is_correct, out=is_inside)
-            self._inside += int(np.count_nonzero(is_inside))
+            if not self._is_margin_ranking:
+                np.less(loss, margin, out=is_inside)
             self._kernel(difference, labels, margin=margin, out=loss)
             self._active += int(np.count_nonzero(np.greater(loss, 0, out=is_active)))
+            # margin - d rounds to a number above 0 exactly where d is below the margin.
+            is_below = is_active if self._is_margin_ranking else is_inside
+            self._inside += int(np.count_nonzero(np.logical_and(is_below, is_correct, out=is_inside)))
         self._add_losses(loss, is_correct, pairs.numbers.get("weight"))
         self._pairs += size
         if self._plan.reduction == "none":

@@ -217,7 +217,12 @@ def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Sou
 def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> PairBatch:
     places = column_places(batch.schema.names, plan, source)
     count = len(plan.columns.wanted_numbers)
-    numbers = [numbers_in(batch.column(place)) for place in places[:count]]
+    # A label that must be one of two integers is compared as it is: no double in between could change it.
+    stays = [role == "y" and plan.labels != "any" for role, _ in plan.columns.wanted_numbers]
+    numbers = [
+        numbers_in(batch.column(place), keeps_integers=keeps)
+        for place, keeps in zip(places[:count], stays, strict=True)
+    ]
     keys = [keys_in(batch.column(place)) for place in places[count:]]
     kept = None
     if plan.keep_columns:
@@ -288,8 +293,8 @@ def _as_texts(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def numbers_in(column: pa.Array) -> Numbers:
-    """Return a column of numbers as doubles, and what in it cannot be one."""
+def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
+    """Return a column of numbers as doubles, and what in it cannot be one; integers as they are where asked for."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -307,6 +312,8 @@ def numbers_in(column: pa.Array) -> Numbers:
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
         return values.astype(np.float64, copy=False), bad
+    if keeps_integers:
+        return values, bad
     doubles = values.astype(np.float64)
     # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
     if values.size and (doubles.max() >= checks.EXACT_INTEGER_LIMIT or doubles.min() <= -checks.EXACT_INTEGER_LIMIT):
