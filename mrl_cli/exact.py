@@ -34,11 +34,11 @@ BLOCK_VALUES = (
     32768  # of 8, 16, 32 and 64 Ki the quickest: a block and its buffers stay in a core's cache, yet calls are few
 )
 UNIT_EXPONENT = 2148  # the smallest subnormal is 2**-1074, and the smallest product of two is its square
-LARGEST_SIGMA_EXPONENT = 1023  # 2**1024 is no double
-HUGE = 2.0**900  # blocks that need a sigma beyond the doubles add what is larger than this scaled down
+HUGE = 2.0**900  # what is larger is added scaled down, for its sigma may be beyond the doubles
 HUGE_SCALE_EXPONENT = 256
 # Factors between these magnitudes have a product and a rounding error that are exact doubles, and neither overflows.
 SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
+PRODUCT_BLOCK_VALUES = 8192  # of 4, 8, 16 and 32 Ki the quickest: sums of products go through many buffers
 PRODUCT_VALUES = 4096  # what products of this many go through stays in the innermost caches
 _SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 
@@ -129,44 +129,85 @@ class ExactSum:
         return accumulator.total
 
 
+class Scratch:
+    """Buffers that accumulators work in; those that take turns share one, so that it stays in the cache."""
+
+    def __init__(self) -> None:
+        self.quotient, self.rest = np.empty(BLOCK_VALUES), np.empty(BLOCK_VALUES)
+        self.products = np.empty((2, PRODUCT_BLOCK_VALUES))
+
+
 class ExactAccumulator:
     """Adds blocks of at most `BLOCK_VALUES` values to an `ExactSum`, in buffers that are allocated once."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: Scratch | None = None) -> None:
         self.total = ExactSum()
-        self._quotient = np.empty(BLOCK_VALUES)
-        self._rest = np.empty(BLOCK_VALUES)
-        self._products: NDArray[np.float64] | None = None
+        self._scratch = Scratch() if scratch is None else scratch
 
-    def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
-        """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
+    def add(
+        self,
+        block: NDArray[np.floating],
+        *,
+        lowest: float,
+        highest: float,
+        part: tuple[NDArray[np.bool_], ExactAccumulator] | None = None,
+    ) -> None:
+        """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN.
+
+        `part` is a mask of the block's shape, and another accumulator that is given the values it marks.
+        """
         values = block.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
-            if math.isfinite(lowest) and math.isfinite(highest):
-                units = _units_of_block(values, max(highest, -lowest), self._quotient, self._rest)
-                self.total += ExactSum(units)
+            if max(highest, -lowest) < HUGE:  # NaN is not
+                marks = None if part is None else part[0].astype(np.float64)
+                scratch = self._scratch
+                units = _units_of_block(values, max(highest, -lowest), scratch.quotient, scratch.rest, marks)
+                self.total += ExactSum(units[0])
+                if part is not None:
+                    part[1].total += ExactSum(units[1])
                 return
-            finite = values[np.isfinite(values)]
-            self.total += ExactSum(
-                _units_of_block(finite, float(np.abs(finite).max(initial=0.0)), self._quotient, self._rest),
-                int(np.count_nonzero(values == math.inf)),
-                int(np.count_nonzero(values == -math.inf)),
-                int(np.count_nonzero(np.isnan(values))),
-            )
+            self._add_strange(values)
+            if part is not None:
+                part[1]._add_strange(values[part[0]])
+
+    def _add_strange(self, values: NDArray[np.float64]) -> None:
+        finite = values[np.isfinite(values)]
+        is_huge = np.abs(finite) >= HUGE
+        scaled, ordinary = finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge]
+        units = [
+            _units_of_block(some, float(np.abs(some).max(initial=0.0)), self._scratch.quotient, self._scratch.rest)[0]
+            for some in (scaled, ordinary)
+        ]
+        self.total += ExactSum(
+            (units[0] << HUGE_SCALE_EXPONENT) + units[1],
+            int(np.count_nonzero(values == math.inf)),
+            int(np.count_nonzero(values == -math.inf)),
+            int(np.count_nonzero(np.isnan(values))),
+        )
 
     def add_products(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> None:
         """Add left * right, element by element, unrounded: two 1-D arrays of one length, at most `BLOCK_VALUES`."""
-        first, second = left.astype(np.float64, copy=False), right.astype(np.float64, copy=False)
+        for start in range(0, left.size, PRODUCT_BLOCK_VALUES):
+            part = slice(start, start + PRODUCT_BLOCK_VALUES)
+            self._add_products(left[part].astype(np.float64, copy=False), right[part].astype(np.float64, copy=False))
+
+    def _add_products(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> None:
         with np.errstate(all="ignore"):
-            ordinary = are_ordinary_factors(first) & are_ordinary_factors(second)
-            if not ordinary.all():
+            if not (_all_are_ordinary(first) and _all_are_ordinary(second)):
+                ordinary = are_ordinary_factors(first) & are_ordinary_factors(second)
                 self.total += sum_of_any_products(first[~ordinary], second[~ordinary])
                 first, second = first[ordinary], second[ordinary]
             if first.size:
-                if self._products is None:
-                    self._products = np.empty((2, BLOCK_VALUES))
-                for part in products(first, second, out=self._products):
+                for part in products(first, second, out=self._scratch.products):
                     self.add(part, lowest=float(part.min()), highest=float(part.max()))
+
+
+def _all_are_ordinary(values: NDArray[np.float64]) -> bool:
+    """As `are_ordinary_factors` of all of them, more quickly."""
+    magnitudes = np.abs(values)
+    if not magnitudes.max() < LARGE_FACTOR:
+        return False
+    return bool(np.count_nonzero(magnitudes < SMALL_FACTOR) == np.count_nonzero(magnitudes == 0))
 
 
 def are_ordinary_factors(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -229,37 +270,35 @@ def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -
 
 
 def _units_of_block(
-    block: NDArray[np.float64], largest: float, quotient: NDArray[np.float64], rest: NDArray[np.float64]
-) -> int:
-    """Return the sum of a finite block in units of 2**-1074; the two buffers are at least as long and overwritten."""
+    block: NDArray[np.float64],
+    largest: float,
+    quotient: NDArray[np.float64],
+    rest: NDArray[np.float64],
+    marks: NDArray[np.float64] | None = None,
+) -> tuple[int, int]:
+    """Return the sum of a block below HUGE, and that of the values marked with 1, in units of 2**-UNIT_EXPONENT.
+
+    `marks` are ones and zeros. The two buffers are at least as long as the block and overwritten.
+    """
     if largest == 0:
-        return 0
+        return 0, 0
     size_bits = (block.size + 1).bit_length()  # ceil(log2(n + 2))
     sigma_exponent = math.frexp(largest)[1] + size_bits
-    if sigma_exponent > LARGEST_SIGMA_EXPONENT:
-        return _units_of_huge_block(block, quotient, rest)
     quotient, rest = quotient[: block.size], rest[: block.size]
-    units = 0
+    units = marked = 0
     while True:
         # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
         sigma = math.ldexp(1.0, sigma_exponent)
         np.add(block, sigma, out=quotient)
         np.subtract(quotient, sigma, out=quotient)
         units += _units(float(quotient.sum()))
+        if marks is not None:
+            marked += _units(float(quotient @ marks))  # what adds up without rounding does so in every part
         np.subtract(block, quotient, out=rest)
         if not rest.any():
-            return units
+            return units, marked
         block = rest
         sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma
-
-
-def _units_of_huge_block(block: NDArray[np.float64], quotient: NDArray[np.float64], rest: NDArray[np.float64]) -> int:
-    """As `_units_of_block`, for values so large that sigma would overflow: those are scaled down, exactly."""
-    is_huge = np.abs(block) >= HUGE
-    scaled = block[is_huge] * 2.0**-HUGE_SCALE_EXPONENT
-    ordinary = block[~is_huge]
-    units = _units_of_block(scaled, float(np.abs(scaled).max(initial=0.0)), quotient, rest) << HUGE_SCALE_EXPONENT
-    return units + _units_of_block(ordinary, float(np.abs(ordinary).max(initial=0.0)), quotient, rest)
 
 
 def _units(value: float) -> int:

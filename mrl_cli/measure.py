@@ -17,7 +17,7 @@ import numpy as np
 
 from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator
+from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator, Scratch
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Look, PairBatch, ProblemCount, Totals
 from mrl_cli.notes import grids_of
@@ -147,10 +147,11 @@ class _Meter:
         dtype = np.dtype(plan.dtype)
         self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
         self._signs = np.empty((4, BLOCK_VALUES), dtype=bool)
-        self._sum = ExactAccumulator()
-        roles = {role for role, _ in plan.columns.numbers}
-        self._weight, self._correct_weight = (ExactAccumulator() if "weight" in roles else None for _ in range(2))
-        self._square = ExactAccumulator() if plan.wants_squares else None
+        scratch = Scratch()
+        self._sum = ExactAccumulator(scratch)
+        is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
+        self._weight, self._correct_weight = (ExactAccumulator(scratch) if is_weighted else None for _ in range(2))
+        self._square = ExactAccumulator(scratch) if plan.wants_squares else None
         self._has_keys = plan.has_groups or plan.has_clusters
         self._pairs = self._correct = self._wrong = self._inside = self._active = 0
         self._ties_dropped = self._zero_weight = 0
@@ -223,9 +224,7 @@ class _Meter:
             self._sum.add(loss, lowest=lowest, highest=highest)
         else:
             self._sum.add_products(weight, loss)
-            highest_weight = float(weight.max())
-            self._weight.add(weight, lowest=0.0, highest=highest_weight)
-            self._correct_weight.add(np.where(is_correct, weight, 0.0), lowest=0.0, highest=highest_weight)
+            self._weight.add(weight, lowest=0.0, highest=float(weight.max()), part=(is_correct, self._correct_weight))
         if self._square is not None:
             self._square.add_products(loss, loss)
 

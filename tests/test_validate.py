@@ -203,7 +203,7 @@ def test_a_core_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, mon
 
 def test_a_shard_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     true_shards = readers.shards_of
-    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end: iter(_ranges(path, start, stop)))
+    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end, **_: iter(_ranges(path, start, stop)))
     assert result(mrl("pairs.csv", "-f", "json"))["pairs"] == 3
     monkeypatch.setattr(engines, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
     assert failed(mrl("pairs.csv", "-f", "json")) == ["rows"]
@@ -230,7 +230,7 @@ def _ranges(path: str, start: int, stop: int) -> list[tuple[int, int]]:
 def test_a_wrong_sum_or_merge_is_caught(
     where: tuple[Any, str], broken: Any, caught: set[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end: iter(_ranges(path, start, stop)))
+    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end, **_: iter(_ranges(path, start, stop)))
     monkeypatch.setattr(*where, broken)
     assert set(failed(mrl("pairs.csv", "--margin", "0.5", "--against", "loop", "-f", "json"))) == caught
 

@@ -281,8 +281,12 @@ def keys_in(column: pa.Array) -> pa.Array:
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-    texts = _as_texts(column)
-    return texts.fill_null("") if texts.null_count else texts  # filling imports pandas
+    if column.null_count:
+        return _as_texts(column).fill_null("")  # filling imports pandas
+    if _is_text(kind):
+        return _as_texts(column)
+    coded = column.dictionary_encode()  # each number becomes text once
+    return pa.DictionaryArray.from_arrays(coded.indices, _as_texts(coded.dictionary))
 
 
 def _as_texts(column: pa.Array) -> pa.Array:

@@ -83,7 +83,11 @@ class DelimitedReader:
             may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
             if may_split and resume_at is None and QUOTE not in head[layout.data_offset :] and not _has_mark(source):
                 for offset, size in plain_ranges(
-                    source.path, layout.data_offset, source.size_bytes or 0, layout.line_end
+                    source.path,
+                    layout.data_offset,
+                    source.size_bytes or 0,
+                    layout.line_end,
+                    has_keys=bool(plan.columns.keys),
                 ):
                     yield Shard(source, DelimitedPart(offset, size, layout=layout), size)
                 return

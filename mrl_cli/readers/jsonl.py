@@ -59,7 +59,9 @@ class JsonLinesReader:
             column_places(names, plan, source)
         may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
         if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
-            for offset, size in plain_ranges(source.path, 0, source.size_bytes or 0, b"\n"):
+            for offset, size in plain_ranges(
+                source.path, 0, source.size_bytes or 0, b"\n", has_keys=bool(plan.columns.keys)
+            ):
                 yield Shard(source, TextPart(offset, size), size)
             return
         line = 1
