@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.model import PairBatch
 from mrl_cli.wording import harmless, number_text
@@ -141,8 +142,6 @@ def _alternating(first: Any, second: Any) -> list[str]:
 
 def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[PairBatch]:
     """Yield the matched pairs in the order of a: a's scores, label and further columns, b's scores as x1_b and x2_b."""
-    import pyarrow as pa
-
     if not a.batches:
         return
     first = a.batches[0]
@@ -150,7 +149,7 @@ def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[PairBatch]:
     columns = {role: a.numbers(role)[found.places_a] for role in ("x1", "x2", *roles)}
     columns |= {"x1_b": b.numbers("x1")[found.places_b], "x2_b": b.numbers("x2")[found.places_b]}
     y = None if first.y is None else a.numbers("y")[found.places_a]
-    keys = {role: a.keys(role).take(pa.array(found.places_a)) for role in first.keys if role != "key"}
+    keys = {role: a.keys(role).take(as_arrow(found.places_a)) for role in first.keys if role != "key"}
     for start in range(0, found.places_a.size, BATCH_PAIRS):
         part = slice(start, start + BATCH_PAIRS)
         numbers = {role: column[part] for role, column in columns.items()}
@@ -169,9 +168,7 @@ def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[PairBatch]:
 
 def held(batch: PairBatch, kept: NDArray[np.bool_]) -> PairBatch:
     """Return those pairs of a batch that are kept, without what need not be held: rows, problems, other columns."""
-    import pyarrow as pa
-
-    mask = None if kept.all() else pa.array(kept)
+    mask = None if kept.all() else as_arrow(kept)
     return replace(
         batch,
         x1=batch.x1[kept],

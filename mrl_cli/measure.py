@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli import checks
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator, Scratch
 from mrl_cli.losses import LOSSES
@@ -83,9 +84,7 @@ def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None
     from mrl_cli.groups import Pairs, group_block  # a run without groups starts without them
 
     if used is not None:
-        import pyarrow as pa
-
-        columns = [column.filter(pa.array(used)) for column in columns]
+        columns = [column.filter(as_arrow(used)) for column in columns]
     losses, states, weights = zip(*meter.kept_pairs, strict=True)
     weight = None if weights[0] is None else np.concatenate(weights)
     pairs = Pairs(np.concatenate(losses).astype(np.float64, copy=False), np.concatenate(states), weight)

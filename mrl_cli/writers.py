@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.wording import harmless, json_ready
 
@@ -100,12 +101,10 @@ def _table(measured: Measured, batch: PairBatch, *, as_doubles: bool) -> pa.Tabl
 
     found = np.empty(0) if measured.losses is None else measured.losses
     found = found.astype(np.float64, copy=False) if as_doubles else found
-    # pa.array(ndarray) would import pandas to see whether it is a Series.
-    kind = pa.float64() if found.dtype == np.float64 else pa.float32()
-    losses = pa.Array.from_buffers(kind, found.size, [None, pa.py_buffer(found)])
+    losses = as_arrow(found)
     if batch.kept is None:
         return pa.Table.from_arrays([losses], names=[LOSS_COLUMN])
-    kept = batch.kept if measured.used is None else batch.kept.filter(pa.array(measured.used))
+    kept = batch.kept if measured.used is None else batch.kept.filter(as_arrow(measured.used))
     if LOSS_COLUMN in kept.column_names:
         msg = f"{batch.file} already has a column {LOSS_COLUMN!r}"
         raise UsageError(msg, hint="leave out --keep-columns, or rename that column")

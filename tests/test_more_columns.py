@@ -118,6 +118,17 @@ def test_integer_keys_of_parquet_are_text_and_nulls_are_empty(tmp_path: Path) ->
         assert read(path, plan, is_careful=False)[1] == {"group": expected}
 
 
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "int64", "uint64"])
+def test_integer_keys_are_their_digits(kind: str, tmp_path: Path) -> None:
+    info = np.iinfo(kind)
+    for values in ([info.min, info.max] * 600, [info.max, info.max - 1] * 10, [info.min, info.min + 1] * 10, [5]):
+        size = len(values)
+        table = pa.table({"x1": [0.5] * size, "x2": [0.5] * size, "y": [1] * size, "k": pa.array(values, kind)})
+        pq.write_table(table, tmp_path / "pairs.parquet")
+        plan = Plan(columns=Columns(keys=(("group", "k"),)))
+        assert read(tmp_path / "pairs.parquet", plan, is_careful=False)[1] == {"group": list(map(str, values))}
+
+
 def test_nested_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"x1": [1.0], "x2": [1.0], "y": [1], "k": [[1, 2]]}), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -25,26 +26,27 @@ LONGEST_FILE, LONGEST_FUNCTION = 450, 55
 MAY_IMPORT = {
     "errors": set[str](),
     "wording": set[str](),
+    "arrow": set[str](),
     "model": {"errors"},
     "losses": {"errors", "model"},
     "exact": {"errors", "model"},
     "checks": {"errors", "model", "wording"},
     "groups": {"errors", "model", "exact"},
-    "measure": {"errors", "model", "losses", "exact", "groups", "checks", "notes"},
+    "measure": {"arrow", "errors", "model", "losses", "exact", "groups", "checks", "notes"},
     "intervals": {"errors", "model", "exact"},
     "bootstrap": {"errors", "model"},
     "comparison": {"errors", "model", "exact", "measure", "intervals", "bootstrap"},
-    "joining": {"errors", "model", "wording"},
+    "joining": {"arrow", "errors", "model", "wording"},
     "notes": {"errors", "model"},
     "curves": {"errors", "model", "losses", "exact"},
     "presets": {"errors", "model", "wording"},
-    "readers": {"errors", "model", "checks", "presets", "wording"},
+    "readers": {"arrow", "errors", "model", "checks", "presets", "wording"},
     "engines": {"errors", "model", "measure", "readers"},
     "rewardbench": {"model"},
     "reporting": {"errors", "model", "losses", "exact", "groups", "curves", "intervals", "notes", "rewardbench"},
     "progress": set[str](),
     "renderers": {"errors", "model", "wording"},
-    "writers": {"errors", "wording"},
+    "writers": {"arrow", "errors", "wording"},
     "validation": {"renderers", "wording"},
     "explanations": {"losses", "validation"},
     "conformance": {"exact", "losses", "reference", "validation", "verify"},
@@ -68,6 +70,7 @@ MAY_IMPORT = {
     "cli": {"", "errors", "commands", "wording"},
     "commands": {
         "",
+        "arrow",
         "errors",
         "model",
         "bootstrap",
@@ -341,6 +344,22 @@ def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x1": [0.5], "x2": [0.25], "y": [1], "number": [3], "text": ["a"]}), file)
     for column in ("number", "text"):
         assert not _loaded(tmp_path, "compute", file, "--group-by", column) & {"pandas", "rich", "pyarrow.csv"}
+
+
+@pytest.mark.parametrize("options", [["--group-by", "g"], ["--by-file"], ["--cluster", "g"], ["--on-error", "skip"]])
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
+def test_groups_and_rejected_rows_need_no_pandas(name: str, options: list[str], tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"x1": [0.5, 1.0, 2.0], "x2": [0.25, 1.0, math.nan], "y": [1, -1, 1], "g": [1, 2, 2]}
+    file = tmp_path / name
+    if name.endswith("csv"):
+        file.write_text("x1,x2,y,g\n0.5,0.25,1,1\n1,1,-1,2\n2,,1,2\n")
+    else:
+        pq.write_table(pa.table(columns), file)
+    extra = [] if "--on-error" in options else ["--on-error", "skip"]
+    assert not _loaded(tmp_path, "compute", file, *options, *extra) & {"pandas", "rich", "torch"}
 
 
 def _loaded_by(statement: str) -> set[str]:

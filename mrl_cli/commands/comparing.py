@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.bootstrap import Groups
 from mrl_cli.commands import running
 from mrl_cli.comparison import Clusters, Contrast, Contrasted, bootstrapped, compared, contrast, scores_are_whole
@@ -114,10 +115,9 @@ def _contrasted(measured: Measured, batch: PairBatch, plan: Plan) -> tuple[Contr
     found = contrast(measured, batch, plan)
     if "cluster" not in batch.keys:
         return found, None
-    import pyarrow as pa
 
     clusters = batch.keys["cluster"]
-    clusters = clusters if measured.used is None else clusters.filter(pa.array(measured.used))
+    clusters = clusters if measured.used is None else clusters.filter(as_arrow(measured.used))
     return found, group_block([clusters], Pairs(found.differences, _STATES[found.outcomes]))
 
 

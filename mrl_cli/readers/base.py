@@ -85,13 +85,6 @@ def key_type() -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def key_column(texts: Sequence[str]) -> pa.Array:
-    """Return keys at hand as a column."""
-    import pyarrow as pa
-
-    return pa.array(texts, pa.string())
-
-
 def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Source) -> UsageError:
     from mrl_cli.presets import described_fit
 

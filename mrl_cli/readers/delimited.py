@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli import checks
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.model import Problem
-from mrl_cli.readers.base import Shard, column_places, key_column, key_type, pair_batch
+from mrl_cli.readers.base import Shard, column_places, key_type, pair_batch
 from mrl_cli.readers.cells import as_written, number_in, shown_cell
 from mrl_cli.readers.text import (
     HEAD_BYTES,
@@ -318,7 +319,7 @@ class _Careful:
         return pair_batch(
             self._file,
             [np.array(column, np.float64) for column in values],
-            [key_column(texts) for texts in keys],
+            [texts_as_arrow(texts) for texts in keys],
             self._plan,
             rows=rows,
             problems=tuple(self._problems),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli import checks
+from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.model import Problem
 from mrl_cli.readers import text as texts
-from mrl_cli.readers.base import Shard, column_places, key_column, pair_batch
+from mrl_cli.readers.base import Shard, column_places, pair_batch
 from mrl_cli.readers.jsonl import JSON_LINES, first_keys
 from mrl_cli.readers.records import (
     Repeating,
@@ -244,13 +245,14 @@ def _numbers(column: list[Any], role: Role) -> tuple[NDArray[np.float64], list[t
 
 
 def _keys(column: Any, size: int) -> pa.Array:
-    return key_column([key_text(value) for value in column] if isinstance(column, list) else [key_text(column)] * size)
+    return texts_as_arrow(
+        [key_text(value) for value in column] if isinstance(column, list) else [key_text(column)] * size
+    )
 
 
 def _kept(column: pa.Array, good: NDArray[np.bool_]) -> pa.Array:
-    import pyarrow as pa
 
-    return column if good.all() else column.filter(pa.array(good))
+    return column if good.all() else column.filter(as_arrow(good))
 
 
 def _kept_table(columns: dict[str, Any], size: int, good: NDArray[np.bool_]) -> pa.Table:

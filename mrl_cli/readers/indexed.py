@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import checks
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.model import Problem
 from mrl_cli.wording import harmless
@@ -54,9 +55,8 @@ def _problems(batch: PairBatch, fits: list[NDArray[np.bool_]], plan: Plan) -> tu
 
 
 def _only(batch: PairBatch, good: NDArray[np.bool_], problems: tuple[Problem, ...]) -> PairBatch:
-    import pyarrow as pa
 
-    mask = pa.array(good)
+    mask = as_arrow(good)
     rows: Any = batch.rows or ()
     return replace(
         batch,

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.wording import harmless
 
@@ -86,4 +87,4 @@ def _number(name: str | None, hive: Mapping[str, str], source: Source, plan: Pla
 def _constant(text: str, size: int) -> pa.Array:
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, np.int32)), pa.array([text], pa.string()))
+    return pa.DictionaryArray.from_arrays(as_arrow(np.zeros(size, np.int32)), texts_as_arrow([text]))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import checks
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.model import Problem
-from mrl_cli.readers.base import key_column, pair_batch
+from mrl_cli.readers.base import pair_batch
 from mrl_cli.readers.cells import is_exact
 from mrl_cli.wording import harmless
 
@@ -69,7 +70,7 @@ def batch_of_records(
     return pair_batch(
         file,
         [np.array(column, np.float64) for column in values],
-        [key_column(texts) for texts in keys],
+        [texts_as_arrow(texts) for texts in keys],
         plan,
         rows=rows,
         row_word=row_word,

@@ -1,0 +1,43 @@
+"""Arrays and texts as Arrow's, without pandas, which `pa.array` imports to see whether it was given a Series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+def as_arrow(values: NDArray[Any]) -> pa.Array:
+    """Return a 1-D array of booleans, integers or floats as an Arrow array of that type; numbers share their memory.
+
+    >>> as_arrow(np.array([True, False, True])).to_pylist()
+    [True, False, True]
+    """
+    import pyarrow as pa
+
+    kind = pa.from_numpy_dtype(values.dtype)
+    # Arrow packs eight booleans into a byte.
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(data)])
+
+
+def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
+    """Return texts as an Arrow array of strings.
+
+    >>> texts_as_arrow(["a", "", "ü"]).to_pylist()
+    ['a', '', 'ü']
+    """
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    bounds = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=bounds[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(encoded), [None, pa.py_buffer(bounds), pa.py_buffer(b"".join(encoded))]
+    )
