@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -465,3 +466,19 @@ def test_one_pair_leaves_the_interval_undefined(mrl: Mrl, tmp_path: Path) -> Non
     (tmp_path / "both.csv").write_text("\n".join(BOTH.splitlines()[:2]) + "\n")
     assert mrl(*ONE, "--format", "json").result["difference"]["low"] == "NaN"
     assert "undefined" in mrl(*ONE, "--format", "table").out
+
+
+def test_preset_names_the_columns_of_both_files(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name, scores in (("a", [(2.0, 1.0), (0.0, 1.0)]), ("b", [(1.0, 2.0), (3.0, 1.0)])):
+        rows = [
+            {"id": i, "scores_chosen": chosen, "scores_rejected": rejected, "subset": "donotanswer"}
+            for i, (chosen, rejected) in enumerate(scores)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    args = ["compare", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--key", "id", "--preset"]
+    found = run_inside([*args, "rewardbench", "-f", "json"], capfd).result
+    assert (found["a"]["sum"], found["b"]["sum"]) == (1.0, 1.0)  # max(0, 1 - 0), max(0, 2 - 1)
+    assert (found["mcnemar"]["only_a"], found["mcnemar"]["only_b"]) == (1, 1)
+    refused = run_inside([*args, "catboost"], capfd)
+    assert refused.code == 2
+    assert "catboost does not go with compare" in refused.err

@@ -23,6 +23,7 @@ from mrl_cli.commands.options import (
     plan_of,
     stacked,
 )
+from mrl_cli.commands.producers import preset_option, with_preset
 from mrl_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     help="Samples of the paired bootstrap; 0: none.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
-@stacked(pair_loss_options, input_options, engine_options, output_options)
+@stacked(pair_loss_options, preset_option, input_options, engine_options, output_options)
 @click.option(
     "--fail-if",
     multiple=True,
@@ -86,6 +87,7 @@ def command(**options: Any) -> int:
         running.refuse_inputs_as_outputs(options, [source for side in sides for source in side])
         rejects = running.opened(stack, options["rejects"])
         out = running.output_of(stack, options["output"])
+        plan, sides[0] = _with_preset(plan, options, sides[0])
         report, notes = _compared(sides, _plan_with_columns(plan, options), options, rejects)
         report = replace(report, elapsed_seconds=time.monotonic() - started)
         out.write(_rendered(report, options).encode())
@@ -156,6 +158,15 @@ def _sides(options: dict[str, Any]) -> list[tuple[Source, ...]]:
     if list(inputs) == ["-", "-"]:
         return [running.sources_of(inputs, "compare")]  # which refuses to read stdin twice
     return [running.sources_of([name], "compare") for name in inputs]
+
+
+def _with_preset(plan: Plan, options: dict[str, Any], sources: tuple[Source, ...]) -> tuple[Plan, tuple[Source, ...]]:
+    """Return the plan as the preset has it, from a's columns, and a's sources; b's are called as a's."""
+    if options["preset"] == "catboost":
+        msg = "--preset catboost does not go with compare: its pairs have no scores"
+        raise UsageError(msg, hint="mrl compute PAIRS --preset catboost --scores SCORES tells each model's loss")
+    settled = {"scores": None, "score_column": None, "weight": ""}  # weights have no place in a comparison
+    return with_preset(plan, options | settled, sources)
 
 
 def _plan_with_columns(plan: Plan, options: dict[str, Any]) -> Plan:

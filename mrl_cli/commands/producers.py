@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from mrl_cli.presets import Preset
     from mrl_cli.readers import Source
 
+preset_option = click.option(
+    "--preset",
+    type=Registered("mrl_cli.presets", "PRESETS"),
+    metavar="NAME",
+    help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
+    "catboost. Other options win over it.",
+)
+
 preset_options = stacked(
-    click.option(
-        "--preset",
-        type=Registered("mrl_cli.presets", "PRESETS"),
-        metavar="NAME",
-        help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
-        "catboost. Other options win over it.",
-    ),
+    preset_option,
     click.option(
         "--scores",
         metavar="FILE",
