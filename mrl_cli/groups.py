@@ -237,6 +237,12 @@ class Ledger:
         keys = len(self._places)
         return self._counts[:keys], self._sums["loss"].rounded(keys) if self._sums else np.zeros(keys)
 
+    def correct(self) -> NDArray[np.int64]:
+        """Return how many pairs of every key are correct, shape (keys,), in the order of `arrays`."""
+        by_state = self._counts[: len(self._places)]
+        found: NDArray[np.int64] = by_state[:, INSIDE::ACTIVE].sum(axis=1) + by_state[:, BEYOND::ACTIVE].sum(axis=1)
+        return found
+
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
         for key in sorted_keys(self._places):

@@ -7,12 +7,13 @@ import io
 import json
 import math
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.wording import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.comparison import ComparisonReport
     from mrl_cli.curves import SweepReport
@@ -127,11 +128,12 @@ def _json_record(report: Report) -> dict[str, Any]:
 def _delimited(report: Report, delimiter: str) -> str:
     """Return a header and one row; by group, one row each and the total as the last."""
     total = _row_record(report)
-    rows = [total]
+    rows: Iterable[dict[str, Any]] = [total]
+    names = list(total)
     if report.groups is not None:
         settings = {key: total[key] for key in total if key in _SETTINGS or key in (report.parameters or ())}
-        rows = [*(settings | group.record() for group in report.groups), {"group": TOTAL} | total]
-    names = list(rows[-1])
+        of_groups = (settings | group.record() for group in report.groups)  # one at a time: there may be a million
+        rows, names = chain(of_groups, [{"group": TOTAL} | total]), ["group", *names]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)

@@ -16,6 +16,8 @@ from mrl_cli.notes import data_notes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from mrl_cli.curves import Curve, Point, Sweep, SweepPoint, SweepReport
     from mrl_cli.groups import Ledger
     from mrl_cli.model import Plan
@@ -32,8 +34,7 @@ def report(
 ) -> Report:
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
     columns, keys = dict(plan.columns.numbers), dict(plan.columns.keys)
-    parts = None if ledger is None else parts_of(ledger, plan)
-    groups = None if parts is None or not plan.has_groups else _groups(parts, plan)
+    groups, clusters = (None, None) if ledger is None else _told_of(ledger, plan)
     margin = None if "margin" in columns or not LOSSES[plan.loss].has_margin else plan.margin
     notes = tuple(note.text for note in data_notes(totals, margin=margin))
     return Report(
@@ -63,7 +64,7 @@ def report(
         notes=notes or None,
         elapsed_seconds=elapsed_seconds,
         **_figures(totals, plan),
-        **_intervals(totals, plan, None if parts is None else parts.clusters),
+        **_intervals(totals, plan, clusters),
     )
 
 
@@ -77,47 +78,45 @@ def told_keys(plan: Plan) -> frozenset[str]:
     return frozenset(report(totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger).record())
 
 
-class Parts(NamedTuple):
-    """A ledger by group and by cluster: totals of each group, and of the whole and of each group those of its clusters.
+class Clusters(NamedTuple):
+    """Of each cluster its pairs, its correct pairs and its sum of losses, of shape (clusters,) each."""
 
-    A cluster is (pairs, correct, sum of losses); there are none where the plan has no clusters.
+    pairs: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+
+def _clusters_of(parts: Iterable[Totals]) -> Clusters:
+    found = [(part.pairs, part.correct, float(part.loss_sum or 0.0)) for part in parts]
+    columns = zip(*found, strict=True) if found else ((), (), ())
+    pairs, correct, sums = columns
+    return Clusters(np.array(pairs, np.int64), np.array(correct, np.int64), np.array(sums, np.float64))
+
+
+def _told_of(ledger: Ledger, plan: Plan) -> tuple[list[GroupFigures] | None, Clusters | None]:
+    """Return the figures of every group, and the clusters of the whole, where the plan has them.
+
+    The ledger's keys are (group, cluster) or one of the two.
     """
-
-    groups: dict[str, Totals]
-    clusters: list[Cluster]
-    clusters_of: dict[str, list[Cluster]]
-
-
-Cluster = tuple[int, int, float]
-
-
-def parts_of(ledger: Ledger, plan: Plan) -> Parts:
-    """Return what a ledger says of groups and clusters; its keys are (group, cluster) or one of the two."""
     if not plan.has_clusters:
-        return Parts({key[0]: totals for key, totals in ledger.totals()}, [], {})
-    groups: dict[str, Totals] = {}
+        return [_group(key[0], totals, plan, None) for key, totals in ledger.totals()], None
+    if not plan.has_groups:
+        counts, sums = ledger.arrays()
+        return None, Clusters(counts.sum(axis=1), ledger.correct(), sums)
+    groups: dict[str, list[Totals]] = {}
     whole: dict[str, Totals] = {}
-    clusters_of: dict[str, list[Cluster]] = {}
-    for key, totals in ledger.totals():
-        if plan.has_groups:
-            groups[key[0]] = groups.get(key[0], Totals()) + totals
-            clusters_of.setdefault(key[0], []).append(_cluster(totals))
-        whole[key[-1]] = whole.get(key[-1], Totals()) + totals
-    return Parts(groups, list(map(_cluster, whole.values())), clusters_of)
+    for (group, cluster), totals in ledger.totals():
+        groups.setdefault(group, []).append(totals)
+        whole[cluster] = whole.get(cluster, Totals()) + totals
+    figures = [_group(group, sum(parts, Totals()), plan, _clusters_of(parts)) for group, parts in groups.items()]
+    return figures, _clusters_of(whole.values())
 
 
-def _cluster(totals: Totals) -> Cluster:
-    return totals.pairs, totals.correct, float(totals.loss_sum or 0.0)
+def _group(name: str, totals: Totals, plan: Plan, clusters: Clusters | None) -> GroupFigures:
+    return GroupFigures(group=name, **_figures(totals, plan), **_intervals(totals, plan, clusters))
 
 
-def _groups(parts: Parts, plan: Plan) -> list[GroupFigures]:
-    return [
-        GroupFigures(group=group, **_figures(totals, plan), **_intervals(totals, plan, parts.clusters_of.get(group)))
-        for group, totals in parts.groups.items()
-    ]
-
-
-def _intervals(totals: Totals, plan: Plan, clusters: Sequence[Cluster] | None) -> dict[str, Any]:
+def _intervals(totals: Totals, plan: Plan, clusters: Clusters | None) -> dict[str, Any]:
     """Return the error of the mean loss and the bounds for it and for the accuracy, where the plan has a confidence."""
     if plan.confidence is None:
         return {}
@@ -128,16 +127,15 @@ def _intervals(totals: Totals, plan: Plan, clusters: Sequence[Cluster] | None) -
         wilson_interval,
     )
 
-    if plan.has_clusters:
-        counts, correct, sums = (np.array(column) for column in zip(*clusters or [(0, 0, 0.0)], strict=True))
-        mean = clustered_mean_interval(sums, counts, plan.confidence)
-        accuracy = clustered_wilson_interval(correct, counts, plan.confidence)
+    if clusters is not None:
+        mean = clustered_mean_interval(clusters.sums, clusters.pairs, plan.confidence)
+        accuracy = clustered_wilson_interval(clusters.correct, clusters.pairs, plan.confidence)
     else:
         loss, squares = totals.loss_sum or ExactSum(), totals.square_sum or ExactSum()
         mean = mean_interval(totals.pairs, loss, squares, plan.confidence)
         accuracy = wilson_interval(totals.correct, totals.pairs, plan.confidence)
     return {
-        "clusters": len(clusters or ()) if plan.has_clusters else None,
+        "clusters": None if clusters is None else clusters.pairs.size,
         "standard_error": mean.standard_error,
         "mean_low": mean.low,
         "mean_high": mean.high,
@@ -264,5 +262,7 @@ def _mean_of(values: Iterable[float]) -> float:
 
 
 def _rounded(number: float, plan: Plan) -> float:
+    if plan.dtype == "float64":
+        return number
     with np.errstate(over="ignore"):
         return float(np.dtype(plan.dtype).type(number))
