@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Problem, ProblemCount
+from mrl_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -126,13 +127,14 @@ def _problem(kind: str, batch: PairBatch, row: int, column: str | None, value: A
 _DECIMAL_COMMA = re.compile(r"'[+-]?\d+,(?:\d{1,2}|\d{4,})'")
 
 
-def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
-    """Return what a user with these problems most probably has to do."""
+def hint_for(totals: Totals, plan: Plan) -> str | None:
+    """Return what a user with the problems of these totals most probably has to do."""
+    problems = totals.problems
     label = problems.get(LABEL_KINDS["pm1"])
     if label is not None and all(problem.value in {"0", "False"} for problem in label.first):
         return "labels are 0 and 1 here? use --labels 01; 0 means no preference? use --on-tie drop"
     label = problems.get(LABEL_KINDS["01"])
-    if label is not None and all(problem.value == "-1" for problem in label.first):
+    if label is not None and all(problem.value == "-1" for problem in label.first) and totals.look.lowest_label != 0:
         return "labels are 1 and -1 here? leave out --labels 01"
     if label is not None or LABEL_KINDS["pm1"] in problems:
         return "y is a real number here? use --labels any"
@@ -149,16 +151,12 @@ def hint_for(problems: Mapping[str, ProblemCount], plan: Plan) -> str | None:
 def described_problems(totals: Totals, place: str, *, is_one_file: bool) -> str:
     """Return the lines that tell of problems: how many, of which kinds, and the first few of each."""
     count = sum(kind.count for kind in totals.problems.values())
-    lines = [f"{_counted(count, 'problem')} in {place} ({_counted(totals.rows, 'row')})"]
+    lines = [f"{counted(count, 'problem')} in {place} ({counted(totals.rows, 'row')})"]
     width = max(map(len, totals.problems))
     for kind, found in sorted(totals.problems.items(), key=lambda item: -item[1].count):
         shown = "   ".join(_described(problem, with_file=not is_one_file) for problem in found.first)
         lines.append(f"  {kind:<{width}}  {found.count:>6,}   {shown}")
     return "\n".join(lines)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _described(problem: Problem, *, with_file: bool) -> str:

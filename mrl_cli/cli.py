@@ -18,7 +18,7 @@ import click
 
 from mrl_cli import __version__
 from mrl_cli.errors import MrlError
-from mrl_cli.wording import harmless
+from mrl_cli.wording import closest, harmless
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",
@@ -46,6 +46,15 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"mrl_cli.commands.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that there is not, name the closest."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = closest(args[0], COMMANDS)
+            ctx.fail(f"No such command {harmless(args[0])!r}." + (f" Did you mean {near}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

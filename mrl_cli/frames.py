@@ -214,7 +214,7 @@ def _measured(frame: pd.DataFrame, places: dict[Role, int], plan: Plan) -> tuple
     if totals.problems:
         problems = {kind: _named(count, frame) for kind, count in totals.problems.items()}
         message = checks.described_problems(replace(totals, problems=problems), PLACE, is_one_file=True)
-        raise ValueError(_with_hint(message, _argument_hint(checks.hint_for(totals.problems, plan))))
+        raise ValueError(_with_hint(message, _argument_hint(checks.hint_for(totals, plan))))
     if totals.pairs == 0:
         left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
         msg = f"no pairs in {PLACE}{left}; the mean of nothing is undefined"

@@ -14,7 +14,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.model import PairBatch
-from mrl_cli.wording import harmless, number_text
+from mrl_cli.wording import counted, harmless, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,8 @@ def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool) -> Matched:
 
 
 def _unmatched(a: Side, b: Side, found: Matched, only_a: list[str], only_b: list[str]) -> DataError:
-    lines = [f"{found.unmatched_a + found.unmatched_b:,} pairs are in one file only ({found.places_a.size:,} in both)"]
+    alone = counted(found.unmatched_a + found.unmatched_b, "pair is", "pairs are")
+    lines = [f"{alone} in one file only ({found.places_a.size:,} in both)"]
     for side, count, keys in ((a, found.unmatched_a, only_a), (b, found.unmatched_b, only_b)):
         if count:
             shown = ", ".join(repr(harmless(key)) for key in keys) + (", …" if count > len(keys) else "")

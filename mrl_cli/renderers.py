@@ -108,7 +108,9 @@ def _group_rows(report: Report) -> list[list[str]]:
 def _cell(name: str, value: Any) -> str:
     if name == "group":
         return harmless(value) or '""'
-    return _for_a_person(value) if isinstance(value, float) else f"{value:,}"
+    if not isinstance(value, float):
+        return f"{value:,}"
+    return f"{value:.6g}" if math.isfinite(value) else _for_a_person(value)  # all digits of a column fit no terminal
 
 
 def _in_markdown(cell: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.renderers import render_rows
-from mrl_cli.wording import harmless, json_ready, number_text
+from mrl_cli.wording import counted, harmless, json_ready, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -199,7 +199,7 @@ def told(validation: Validation) -> list[str]:
     lines += [_told_mismatch(mismatch) for mismatch in validation.mismatches]
     listed = len(validation.mismatches)
     if validation.mismatch_count > listed:
-        lines.append(f"… and {validation.mismatch_count - listed:,} more mismatches")
+        lines.append(f"… and {counted(validation.mismatch_count - listed, 'more mismatch', 'more mismatches')}")
     lines += [f"note: {note}" for note in validation.notes]
     failed = sum(not check.passed for check in validation.checks)
     return [*lines, f"{failed} of {len(validation.checks)} checks failed" if failed else "every check passed"]
@@ -221,7 +221,7 @@ def _said_of(mismatch: Mismatch) -> str:
 def told_explanation(found: Explanation) -> str:
     """Return an explanation in words, with what it rests on."""
     if found.rows == 1:
-        return f"{found.hypothesis} gives this very number"
+        return f"{found.hypothesis}: that gives this very number"
     return (
         f"{found.hypothesis}: gives {found.matches:,} of {found.rows:,} losses ({found.fraction:.1%}); "
         f"in {found.telling:,} of these rows it differs from the right loss"
@@ -240,7 +240,8 @@ def render_github(validation: Validation, *, width: int = 80, color: bool = Fals
         lines.append(f"::error {place},title=mrl validate::{_data(where + _said_of(mismatch))}")
     for check in validation.checks:
         if not check.passed:
-            said = f"{check.name} failed: {check.mismatches:,} mismatches" + (f"; {check.note}" if check.note else "")
+            said = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
+            said += f"; {check.note}" if check.note else ""
             lines.append(f"::error title=mrl validate::{_data(said)}")
     lines += [
         f"::notice title=mrl validate::{_data('explanation: ' + told_explanation(found))}"

@@ -44,6 +44,15 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def counted(count: int, word: str, words: str | None = None) -> str:
+    """Return a count with its word, in the plural where it is not one.
+
+    >>> counted(1, "row"), counted(2000, "row"), counted(2, "match", "matches")
+    ('1 row', '2,000 rows', '2 matches')
+    """
+    return f"{count:,} {word if count == 1 else words or word + 's'}"
+
+
 def number_text(value: object) -> str:
     """Return a number in its shortest form that reads back as the same number; NaN, Infinity and -Infinity by name.
 

@@ -36,11 +36,17 @@ LOSS_COLUMN = "loss"
 def whole_file(path: str) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when everything was written; before that, nothing changes.
 
-    Devices and FIFOs are written to directly. Raises MachineError when the place cannot be written.
+    Devices, FIFOs and what is already open (/dev/stdout, /dev/fd/3) are written to directly. Raises MachineError when
+    the place cannot be written.
     """
     target = Path(os.path.realpath(path))
     try:
         # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
+        descriptor = _open_descriptor(path)
+        if descriptor is not None:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                yield file
+            return
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             with open(path, "wb") as device:
                 yield device
@@ -52,6 +58,19 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             raise
         msg = f"cannot write {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg, hint="nothing was changed") from error
+
+
+def _open_descriptor(path: str) -> int | None:
+    """Return the descriptor that a name such as /dev/stdout means, None for any other name.
+
+    Such a file goes on where it is: renamed over or cut off, what others write to it would be lost.
+
+    >>> _open_descriptor("/dev/stdout"), _open_descriptor("/dev/fd/3"), _open_descriptor("out.csv")
+    (1, 3, None)
+    """
+    name = os.path.abspath(path)
+    number = {"/dev/stdout": "1", "/dev/stderr": "2"}.get(name, name.removeprefix("/dev/fd/"))
+    return int(number) if number.isdecimal() else None
 
 
 @contextmanager
@@ -160,7 +179,8 @@ class DelimitedWriter:
             if not self._bare:
                 self._out.write(_header(names, self._delimiter))
         if names != self._names:
-            msg = f"the inputs have different columns: {harmless(self._names, 200)} and {harmless(names, 200)}"
+            first, second = (harmless(", ".join(some[:-1]), 200) for some in (self._names, names))
+            msg = f"the inputs have different columns: {first} and then {second}"
             raise DataError(msg, hint="leave out --keep-columns, or write one file at a time")
         self._out.write(rows)
 

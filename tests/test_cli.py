@@ -866,3 +866,36 @@ def _wait_for(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < until, "waited too long"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "-"])
+def test_output_to_what_is_open_keeps_what_stands_there(name: str, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("x1,x2,y\n0,0.5,1\n")
+    mrl_command = f"{shlex.quote(sys.executable)} -m mrl_cli compute pairs.csv --raw -o {name}"
+    script = f"(echo before; {mrl_command}; echo after) > log"
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, env=os.environ)
+    assert (tmp_path / "log").read_text() == "before\n0.5\nafter\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "pairs.csv"]
+
+
+@pytest.mark.parametrize("name", ["-", "bad.parquet", "bad.json"])
+def test_rejects_go_to_a_file_of_rows(name: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--on-error", "skip", "--rejects", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--rejects bad.csv or bad.jsonl" in ran.err
+
+
+def test_misspelt_command_is_told_the_closest(mrl: Mrl) -> None:
+    ran = mrl("comptue", "pairs.csv")
+    assert ran.code == 2
+    assert "No such command 'comptue'. Did you mean compute?" in ran.err
+
+
+def test_interrupt_while_loading_is_silent(tmp_path: Path) -> None:
+    interrupted = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+    (tmp_path / "click.py").write_text(interrupted)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-m", "mrl_cli", "--version"], env=env, capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

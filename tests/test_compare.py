@@ -293,7 +293,7 @@ def test_unmatched_pairs_are_an_error_and_when_dropped_are_counted(mrl: Mrl, tmp
     dropped = mrl(*TWO, "--unmatched", "drop", "--format", "json")
     assert {"pairs": 2, "unmatched_a": 2, "unmatched_b": 2}.items() <= dropped.result.items()
     assert dropped.result["a"]["sum"] == 0.25
-    assert "note: 2 pairs of a and 2 of b are unmatched and left out" in dropped.err
+    assert "note: left out, because the other file lacks them: 2 pairs of a, 2 of b" in dropped.err
 
 
 def test_nothing_in_common_is_an_error_even_when_dropped(mrl: Mrl, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ MAY_IMPORT = {
         "wording",
     },
     "__init__": {"api", "frames", "reference"},
-    "__main__": {"cli"},
+    "__main__": {"start"},
+    "start": {"cli"},
     "cli": {"", "errors", "commands", "wording"},
     "commands": {
         "",
@@ -95,7 +96,7 @@ MAY_IMPORT = {
         "wording",
     },
 }
-SPEAKERS = {"cli", "commands", "__main__"}
+SPEAKERS = {"cli", "commands", "__main__", "start"}
 ONLY_IN = {
     "click": {"cli", "commands"},
     "rich": {"renderers", "progress"},

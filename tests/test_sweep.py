@@ -387,7 +387,7 @@ def test_margins_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyP
 
 
 def test_verbose_tells_how_many_margins(mrl: Mrl) -> None:
-    assert "3 pairs of 1 input(s) at 2 margins in " in mrl("sweep", "pairs.csv", "--margins", "0,1", "-v").err
+    assert "3 pairs of 1 input at 2 margins in " in mrl("sweep", "pairs.csv", "--margins", "0,1", "-v").err
 
 
 @pytest.mark.parametrize(

@@ -388,7 +388,7 @@ def test_compute_fails_on_a_broken_core(reduction: str, compute: Mrl, monkeypatc
     monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=off_by_one_ulp))
     ran = compute("pairs.csv", "--margin", "0.5", "--reduction", reduction)
     assert ran.code == 1
-    assert "validation: loop losses failed: 1 mismatches" in ran.err
+    assert "validation: loop losses failed: 1 mismatch" in ran.err
 
 
 # What it looks like.
@@ -419,7 +419,7 @@ def test_github_annotations_name_file_and_line(mrl: Mrl, tmp_path: Path) -> None
         "::error file=a%2Cb%3Ac%25.csv,line=3,title=mrl validate::loss column: expected 1.5, got 1.75 "
         "(x1 1.0, x2 2.0, y 1.0, margin 0.5)"
     )
-    assert lines[1] == "::error title=mrl validate::loss column failed: 1 mismatches"
+    assert lines[1] == "::error title=mrl validate::loss column failed: 1 mismatch"
     (line,) = mrl("pairs.csv", "-f", "github").out.splitlines()
     assert line == "::notice title=mrl validate::every check passed: 5 checks of 3 pairs"
 
@@ -556,3 +556,25 @@ def test_ulps_are_counted_across_zero_and_for_both_floats() -> None:
     assert found[:5] == [2.0, 1.0, 1.0, np.inf, 0.0]
     assert found[5] > 2**62
     assert ulps_apart(np.array([1.0]), np.array([1 + 2**-23]), "float32").tolist() == [1.0]
+
+
+@pytest.mark.parametrize("output_format", ["tsv", "csv"])
+def test_rows_leave_what_explains_a_failure_to_stderr(output_format: str, capfd: pytest.CaptureFixture[str]) -> None:
+    args = ["validate", str(SAMPLE), "--margin", "0.5", "--expect", "1563.5118819859697", "-f", output_format]
+    ran = run_inside(args, capfd)
+    assert ran.code == 1
+    assert "explanation: it is the sum, not the mean: that gives this very number" in ran.err
+    assert ran.out.count("\n") == ran.out.count("passed") + ran.out.count("failed") + 1
+
+
+@pytest.mark.parametrize("option", [["--margin", "0.5"], ["--x1", "a"], ["--against", "exact"], ["--dtype", "float32"]])
+def test_suite_takes_no_option_of_an_input(option: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    ran = run_inside(["validate", *option], capfd)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{option[0]} goes with INPUT" in ran.err
+
+
+def test_rows_left_out_are_noted(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("x1,x2,y\n1,2,1\n1,,1\n")
+    ran = run_inside(["validate", str(tmp_path / "bad.csv"), "--on-error", "skip"], capfd)
+    assert (ran.code, ran.err) == (0, "note: 1 of 2 rows left out\n")

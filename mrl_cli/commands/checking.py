@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class CrossCheck:
 def told_failures(checks: Sequence[dict[str, Any]]) -> list[str]:
     """Return a line for each check that failed."""
     return [
-        f"validation: {check['name']} failed: {check['mismatches']:,} mismatches"
+        f"validation: {check['name']} failed: {counted(check['mismatches'], 'mismatch', 'mismatches')}"
         + (f"; {check['note']}" if "note" in check else "")
         for check in checks
         if not check["passed"]

@@ -24,7 +24,7 @@ from mrl_cli.joining import (
 )
 from mrl_cli.measure import measure
 from mrl_cli.model import Totals
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,8 @@ def _notes(report: ComparisonReport) -> list[str]:
     if report.rejected:
         notes.append(f"rows left out for a problem: {report.rejected:,}")
     if report.unmatched_a or report.unmatched_b:
-        notes.append(f"{report.unmatched_a:,} pairs of a and {report.unmatched_b:,} of b are unmatched and left out")
+        lacking = f"{counted(report.unmatched_a, 'pair')} of a, {report.unmatched_b:,} of b"
+        notes.append(f"left out, because the other file lacks them: {lacking}")
     if report.difference.standard_error == 0:
         notes.append("the difference is the same for every pair: an interval around it says nothing about other pairs")
     if report.bootstrap is not None and report.mcnemar.only_a + report.mcnemar.only_b == 0:

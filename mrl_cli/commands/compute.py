@@ -27,7 +27,7 @@ from mrl_cli.commands.options import (
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE, Totals
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -241,7 +241,7 @@ def _tell(report: Report, run: _Run, options: dict[str, Any]) -> None:
     if options["verbose"]:
         seconds = report.elapsed_seconds
         click.echo(
-            f"{report.pairs:,} pairs of {len(report.inputs)} input(s) in {seconds:.3f} s "
+            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} in {seconds:.3f} s "
             f"({report.pairs / max(seconds, 1e-9):,.0f} pairs/s), {jobs_of(options['jobs'])} jobs, "
             f"engine {options['engine']}; mean {report.mean!r}, sum {report.sum!r}",
             err=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Report
-from mrl_cli.wording import closest, harmless
+from mrl_cli.wording import closest, harmless, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +43,8 @@ class Condition:
 
     def told(self, report: Any) -> str:
         """Say what was found and what it was held against."""
-        return f"{self.key} is {self._found(report)!r}, and {self.key}{self.comparison}{self.number:g} fails the run"
+        found = number_text(operator.attrgetter(self.key)(report))
+        return f"{self.key} is {found}, and {self.key}{self.comparison}{self.number:g} fails the run"
 
     def _found(self, report: Any) -> float:
         found = operator.attrgetter(self.key)(report)

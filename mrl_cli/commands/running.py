@@ -59,6 +59,10 @@ def check_outputs(options: Mapping[str, Any]) -> None:
     if "" in (options["output"], options["rejects"]):
         msg = "an empty name names no file"
         raise UsageError(msg)
+    rejects = Path(options["rejects"] or "x.csv")
+    if options["rejects"] == "-" or SUFFIX_FORMATS.get(rejects.suffix.lower(), "csv") not in ("csv", "jsonl"):
+        msg = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
+        raise UsageError(msg, hint="for example --rejects bad.csv or bad.jsonl")
     written = output_format(options)
     suffix = Path(options["output"] or "").suffix.lower()
     if suffix in UNWRITTEN_SUFFIXES or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"):
@@ -134,7 +138,9 @@ def opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
 def output_of(stack: ExitStack, path: str | None) -> BinaryIO:
     """Open where the result goes: the file, else stdout."""
     # Python's own stdout is not used: unbuffered, it writes what fits and says nothing of the rest.
-    return opened(stack, path) or stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
+    return opened(stack, None if path == "-" else path) or stack.enter_context(
+        open(sys.stdout.fileno(), "wb", closefd=False)
+    )
 
 
 def parts_of(
@@ -175,7 +181,7 @@ def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
     place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
     if totals.problems and plan.on_error == "fail":
         message = described_problems(totals, place, is_one_file=len(names) == 1)
-        raise DataError(message, hint=hint_for(totals.problems, plan))
+        raise DataError(message, hint=hint_for(totals, plan))
     if totals.pairs == 0:
         left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
         msg = f"no pairs in {place}{left}; the mean of nothing is undefined"

@@ -27,7 +27,7 @@ from mrl_cli.commands.options import (
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Totals
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -219,7 +219,8 @@ def _tell(report: SweepReport, swept: _Swept, options: dict[str, Any]) -> None:
         click.echo(f"note: {note}", err=True)
     if options["verbose"]:
         click.echo(
-            f"{report.pairs:,} pairs of {len(report.inputs)} input(s) at {len(report.points):,} margins in "
+            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
+            f"{counted(len(report.points), 'margin')} in "
             f"{report.elapsed_seconds:.3f} s, {jobs_of(options['jobs'])} jobs, engine {options['engine']}",
             err=True,
         )

@@ -81,11 +81,26 @@ def command(**options: Any) -> int:
         validation = _Validating(request, sources, options).validation(rejects, started)
         out.write(_rendered(validation, options).encode())
         out.flush()
-    if options["verbose"] and not options["quiet"]:
+    _tell(validation, options)
+    return 0 if validation.passed else 1
+
+
+def _tell(validation: Validation, options: dict[str, Any]) -> None:
+    """Say on stderr what the output does not show: what rows of checks leave out, and rows left out of the data."""
+    if options["quiet"]:
+        return
+    if validation.rejected:
+        rows = validation.rejected + validation.pairs
+        click.echo(f"note: {validation.rejected:,} of {rows:,} rows left out", err=True)
+    if running.output_format(options) in ("csv", "tsv") and not validation.passed:
+        from mrl_cli.validation import told
+
+        for line in told(validation):
+            click.echo(line, err=True)
+    if options["verbose"]:
         seconds = validation.elapsed_seconds
         rate = validation.pairs / max(seconds, 1e-9)
         click.echo(f"{validation.pairs:,} pairs in {seconds:.3f} s ({rate:,.0f} pairs/s)", err=True)
-    return 0 if validation.passed else 1
 
 
 def _conformance(options: dict[str, Any], started: float) -> int:
@@ -138,9 +153,19 @@ def _check(options: dict[str, Any]) -> None:
     if options["expect"] is not None and options["reduction"] == "none":
         raise UsageError("--expect is one value, and --reduction none has none", hint="use --loss-column COLUMN")
     if not options["inputs"]:
-        given = [name for name in ("expect", "loss_column", "sample", "rejects") if options[name] is not None]
+        context = click.get_current_context()
+        given = [name for name in options if name not in _OF_THE_SUITE and _is_given(context, name)]
         if given:
             raise UsageError(f"--{given[0].replace('_', '-')} goes with INPUT", hint="name a file, or - for stdin")
+
+
+# What the built-in suite takes: how to tell of it.
+_OF_THE_SUITE = {"inputs", "format", "output", "color", "progress", "quiet", "verbose"}
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 
 
 @dataclass(frozen=True, slots=True)
