@@ -185,12 +185,13 @@ def _compared(
     sides: Sequence[Sequence[Source]], plan: Plan, options: dict[str, Any], rejects: Any
 ) -> tuple[ComparisonReport, list[str]]:
     """Read and compare; return the report, and notes on what was read."""
-    from mrl_cli.commands.comparing import Gathered, compared_one, compared_two
+    from mrl_cli.commands.comparing import compared_one, compared_two
+    from mrl_cli.comparison import comparison_notes
 
-    gathered = Gathered(plan, options, rejects)
-    (compared_one if len(sides) == 1 else compared_two)(sides, plan, options, gathered)
+    gathered = (compared_one if len(sides) == 1 else compared_two)(sides, plan, options, rejects)
     names = tuple(running.input_names([source for side in sides for source in side]))
-    return gathered.report(inputs=names, version=__version__), gathered.notes
+    report = gathered.report(inputs=names, version=__version__)
+    return report, comparison_notes(report)
 
 
 def _rendered(report: ComparisonReport, options: dict[str, Any]) -> str:

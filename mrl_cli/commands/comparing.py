@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mrl_cli.arrow import as_arrow
-from mrl_cli.bootstrap import Groups
 from mrl_cli.commands import running
-from mrl_cli.comparison import Clusters, Contrast, Contrasted, bootstrapped, compared, contrast, scores_are_whole
+from mrl_cli.comparison import Gathered, contrast, scores_are_whole
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.groups import BEYOND, TIE, WRONG, GroupBlock, Ledger, Pairs, group_block
 from mrl_cli.joining import (
     RepeatedKeysError,
     Side,
@@ -24,123 +19,48 @@ from mrl_cli.joining import (
 )
 from mrl_cli.measure import measure
 from mrl_cli.model import Totals
-from mrl_cli.wording import counted, harmless
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-    from mrl_cli.comparison import ComparisonReport
-    from mrl_cli.joining import Matched
+    from mrl_cli.comparison import Contrasted
     from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan
     from mrl_cli.readers import Source
+    from mrl_cli.writers import RejectsWriter
 
 ROWS_SHOWN = 3
-_STATES = np.array([TIE, BEYOND, WRONG], np.uint8)  # by outcome: 0, 1 and, from the end, -1
 
 
-class Gathered:
-    """What all batches come to: sums, groups for the bootstrap, clusters, and what to note."""
-
-    def __init__(self, plan: Plan, options: dict[str, Any], rejects: BinaryIO | None) -> None:
-        self._plan = plan
-        self._options = options
-        self._rejects = None
-        if rejects is not None:
-            from mrl_cli.writers import RejectsWriter
-
-            self._rejects = RejectsWriter(rejects, options["rejects"])
-        self._groups = Groups(2, options["seed"])
-        self._ledger = Ledger() if options["cluster"] else None
-        self.total = Contrast()
-        self.rejected = 0
-        self.matched: Matched | None = None
-        self.notes: list[str] = []
-
-    def reject(self, problems: list[Any]) -> None:
-        """Write problems down, where they are wanted."""
-        if self._rejects is not None:
-            self._rejects.write(problems)
-
-    def add(self, found: Contrasted, block: GroupBlock | None) -> None:
-        """Add a batch, in order."""
-        self.total += found.contrast
-        if self._ledger is not None and block is not None:
-            self._ledger.add(block)
-        elif self._options["bootstrap"]:
-            self._groups.add(found.differences, found.outcomes)
-
-    def report(self, *, inputs: tuple[str, ...], version: str) -> ComparisonReport:
-        """Return what the whole says."""
-        confidence, samples, seed = (self._options[key] for key in ("confidence", "bootstrap", "seed"))
-        clusters = None if self._ledger is None else _clusters(self._ledger)
-        report = compared(self.total, self._plan, confidence, clusters, inputs=inputs, version=version)
-        report = replace(report, rejected=report.rejected + self.rejected)
-        if self.matched is not None:
-            report = replace(report, unmatched_a=self.matched.unmatched_a, unmatched_b=self.matched.unmatched_b)
-        if samples:
-            if clusters is not None:
-                self._groups.add(clusters.differences, clusters.outcomes, counts=clusters.counts)
-            drawn = bootstrapped(self._groups.sums, samples=samples, seed=seed, confidence=confidence)
-            report = replace(report, bootstrap=drawn)
-        self.notes += _notes(report)
-        return report
-
-
-def _clusters(ledger: Ledger) -> Clusters:
-    counts, sums = ledger.arrays()
-    return Clusters(counts.sum(axis=1), sums, counts[:, BEYOND] - counts[:, WRONG])
-
-
-def _notes(report: ComparisonReport) -> list[str]:
-    """Return what a reader of the report should know before believing its intervals."""
-    notes = []
-    if report.rejected:
-        notes.append(f"rows left out for a problem: {report.rejected:,}")
-    if report.unmatched_a or report.unmatched_b:
-        lacking = f"{counted(report.unmatched_a, 'pair')} of a, {report.unmatched_b:,} of b"
-        notes.append(f"left out, because the other file lacks them: {lacking}")
-    if report.difference.standard_error == 0:
-        notes.append("the difference is the same for every pair: an interval around it says nothing about other pairs")
-    if report.bootstrap is not None and report.mcnemar.only_a + report.mcnemar.only_b == 0:
-        notes.append("no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that")
-    if report.clusters is not None:
-        notes.append("McNemar's p takes every pair as independent; the intervals are clustered")
-        if report.clusters < 2:
-            notes.append("one cluster tells nothing of how clusters differ: no intervals")
-    return notes
-
-
-def _contrasted(measured: Measured, batch: PairBatch, plan: Plan) -> tuple[Contrasted, GroupBlock | None]:
-    found = contrast(measured, batch, plan)
-    if "cluster" not in batch.keys:
-        return found, None
-
-    clusters = batch.keys["cluster"]
-    clusters = clusters if measured.used is None else clusters.filter(as_arrow(measured.used))
-    return found, group_block([clusters], Pairs(found.differences, _STATES[found.outcomes]))
-
-
-def compared_one(sides: Sequence[Sequence[Source]], plan: Plan, options: dict[str, Any], gathered: Gathered) -> None:
+def compared_one(
+    sides: Sequence[Sequence[Source]], plan: Plan, options: dict[str, Any], rejects: BinaryIO | None
+) -> Gathered:
     """Read one input, which holds the scores of both models, in one pass. Raises DataError as `running.refuse` does."""
     (sources,) = sides
     per_pair = replace(plan, reduction="none")
+    gathered, writer = _gathered(plan, options), _writer_of(rejects, options)
 
-    def encode(measured: Measured, batch: PairBatch) -> tuple[Contrasted, GroupBlock | None]:
-        return _contrasted(measured, batch, per_pair)
+    def encode(measured: Measured, batch: PairBatch) -> Contrasted:
+        return contrast(measured, batch, per_pair)
 
     for part in running.parts_of(sources, per_pair, options, encode):
-        for found, block in part.encoded:
-            gathered.add(found, block)
-        gathered.reject(part.problems)
+        for found in part.encoded:
+            gathered.add(found)
+        if writer is not None:
+            writer.write(part.problems)
     running.refuse(gathered.total.a, plan, [source.name for source in sources])
+    return gathered
 
 
-def compared_two(sides: Sequence[Sequence[Source]], plan: Plan, options: dict[str, Any], gathered: Gathered) -> None:
+def compared_two(
+    sides: Sequence[Sequence[Source]], plan: Plan, options: dict[str, Any], rejects: BinaryIO | None
+) -> Gathered:
     """Read two inputs, match their pairs, and compare. Raises DataError for pairs that cannot be matched."""
     plans = (plan, _plan_for_b(plan, options))
-    a, b = (_read(*side, options, gathered) for side in zip(sides, plans, strict=True))
+    gathered, writer = _gathered(plan, options), _writer_of(rejects, options)
+    a, b = (_read(*side, options, writer, gathered) for side in zip(sides, plans, strict=True))
     try:
         if options["by_row"]:
             matched = matched_by_row(a, b)
@@ -150,14 +70,28 @@ def compared_two(sides: Sequence[Sequence[Source]], plan: Plan, options: dict[st
         place = 0 if error.side is a else 1
         raise _repeated(error, sides[place], plans[place], options) from None
     check_labels(a, b, matched, has_keys=not options["by_row"])
-    gathered.matched = matched
+    gathered.unmatched_a, gathered.unmatched_b = matched.unmatched_a, matched.unmatched_b
     # The clusters of the differences are wanted, not those of each model's losses.
     per_pair = replace(plan, reduction="none", columns=replace(plan.columns, keys=()))
     for batch in joined_batches(a, b, matched):
-        gathered.add(*_contrasted(measure(batch, per_pair), batch, per_pair))
+        gathered.add(contrast(measure(batch, per_pair), batch, per_pair))
     if not gathered.total.a.pairs:
         msg = f"no pairs in both {a.name} and {b.name}; the mean of nothing is undefined"
         raise DataError(msg)
+    return gathered
+
+
+def _gathered(plan: Plan, options: dict[str, Any]) -> Gathered:
+    return Gathered(plan, confidence=options["confidence"], samples=options["bootstrap"], seed=options["seed"])
+
+
+def _writer_of(rejects: BinaryIO | None, options: dict[str, Any]) -> RejectsWriter | None:
+    """Return what writes problems down, where they are wanted."""
+    if rejects is None:
+        return None
+    from mrl_cli.writers import RejectsWriter
+
+    return RejectsWriter(rejects, options["rejects"])
 
 
 def _plan_for_b(plan: Plan, options: dict[str, Any]) -> Plan:
@@ -168,7 +102,9 @@ def _plan_for_b(plan: Plan, options: dict[str, Any]) -> Plan:
     return replace(plan, columns=replace(columns, x1=x1, x2=x2, numbers=(), keys=keys))
 
 
-def _read(sources: Sequence[Source], plan: Plan, options: dict[str, Any], gathered: Gathered) -> Side:
+def _read(
+    sources: Sequence[Source], plan: Plan, options: dict[str, Any], writer: RejectsWriter | None, gathered: Gathered
+) -> Side:
     """Return all pairs of one model."""
 
     def encode(measured: Measured, batch: PairBatch) -> PairBatch:
@@ -179,7 +115,8 @@ def _read(sources: Sequence[Source], plan: Plan, options: dict[str, Any], gather
     for part in running.parts_of(sources, plan, options, encode):
         totals += part.totals
         batches += part.encoded
-        gathered.reject(part.problems)
+        if writer is not None:
+            writer.write(part.problems)
     # Ties are no pairs yet to be used, but pairs that there are.
     running.refuse(replace(totals, pairs=totals.pairs + totals.ties_dropped), plan, [source.name for source in sources])
     gathered.rejected += totals.rejected

@@ -1,14 +1,9 @@
-"""Two models on the same pairs: batch by batch to sums and counts, and from those to what `mrl compare` says.
-
-The two models are a and b. Of every pair the difference of their losses is taken, a's less b's, and whether each has
-the pair right: what sets them apart is judged on these differences, so what makes a pair hard for both does not blur
-it.
-"""
+"""From the contrast of all pairs to what `mrl compare` says: means, intervals, McNemar's test, the bootstrap."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,129 +19,15 @@ from mrl_cli.intervals import (
     mean_interval,
     paired_share_interval,
 )
-from mrl_cli.measure import Measured, measure
-from mrl_cli.model import PairBatch, Totals
+from mrl_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import DType, Labels, Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """Sums and counts over pairs that two models were measured on; `Contrast()` is the identity of `+`.
-
-    `a` and `b` are each model's own totals. `differences` is the exact sum of the differences of their losses, a's less
-    b's, `squares` that of their squares. `both` of the pairs are right under both models, `only_a` and `only_b` under
-    one alone. `wins`, `ties` and `losses` count the pairs whose loss is lower under a, equal, and higher.
-    """
-
-    a: Totals = field(default_factory=Totals)
-    b: Totals = field(default_factory=Totals)
-    differences: ExactSum = field(default_factory=ExactSum)
-    squares: ExactSum = field(default_factory=ExactSum)
-    both: int = 0
-    only_a: int = 0
-    only_b: int = 0
-    wins: int = 0
-    ties: int = 0
-    losses: int = 0
-
-    def __add__(self, other: Contrast) -> Contrast:
-        return Contrast(*(getattr(self, name.name) + getattr(other, name.name) for name in fields(Contrast)))
-
-
-@dataclass(frozen=True, slots=True)
-class Contrasted:
-    """What became of a batch: its contrast, and for each pair used the difference of the losses and of being right.
-
-    `differences` are float64, `outcomes` 1 where only a is right, -1 where only b is, else 0; both of shape
-    (contrast.a.pairs,).
-    """
-
-    contrast: Contrast
-    differences: NDArray[np.float64]
-    outcomes: NDArray[np.int8]
-
-
-def plan_of_b(plan: Plan) -> Plan:
-    """Return the plan by which b's scores are measured: their columns are those of the roles x1_b and x2_b."""
-    names = dict(plan.columns.numbers)
-    x1, x2 = names.get("x1_b", plan.columns.x1), names.get("x2_b", plan.columns.x2)
-    return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2, keys=()))
-
-
-def contrast(measured: Measured, batch: PairBatch, plan: Plan) -> Contrasted:
-    """Measure b on the pairs of a batch that a was measured on, and set the two against each other.
-
-    The plan is of reduction none. b's scores are the batch's numbers of the roles x1_b and x2_b; they were checked with
-    a's, as all numbers are (test_bad_score_of_b_is_named): a pair counts for both models or for none.
-    """
-    batch_a = _filtered(batch, measured.used)
-    batch_b = replace(batch_a, x1=batch_a.numbers["x1_b"], x2=batch_a.numbers["x2_b"])
-    found = measure(batch_b, plan_of_b(plan))
-    losses_a, losses_b = _losses(measured), _losses(found)
-    with np.errstate(invalid="ignore"):
-        differences = losses_a.astype(np.float64, copy=False) - losses_b.astype(np.float64, copy=False)
-    right_a, right_b = _right(batch_a, plan), _right(batch_b, plan)
-    sums = Contrast(
-        measured.totals,
-        found.totals,
-        ExactSum.of(differences),
-        ExactSum.of_products(differences, differences),
-        both=_count(right_a & right_b),
-        only_a=_count(right_a & ~right_b),
-        only_b=_count(right_b & ~right_a),
-        wins=_count(losses_a < losses_b),
-        ties=_count(losses_a == losses_b),
-        losses=_count(losses_a > losses_b),
-    )
-    return Contrasted(sums, differences, right_a.astype(np.int8) - right_b.astype(np.int8))
-
-
-def _losses(measured: Measured) -> NDArray[Any]:
-    if measured.losses is None:
-        msg = "models are compared by their per-pair losses, so under reduction none"
-        raise ValueError(msg)
-    return measured.losses
-
-
-def _filtered(batch: PairBatch, used: NDArray[np.bool_] | None) -> PairBatch:
-    """Return the batch without the pairs that are not used; keys stay behind."""
-    if used is None:
-        return batch
-    return replace(
-        batch,
-        x1=batch.x1[used],
-        x2=batch.x2[used],
-        y=None if batch.y is None else batch.y[used],
-        rows=None if batch.rows is None else [batch.rows[place] for place in np.flatnonzero(used).tolist()],
-        problems=(),
-        rejected_rows=0,
-        numbers={role: column[used] for role, column in batch.numbers.items()},
-        keys={},
-        kept=None,
-    )
-
-
-def _right(batch: PairBatch, plan: Plan) -> NDArray[np.bool_]:
-    """Tell which pairs of a clean batch are in the right order: y(x1 - x2) > 0, as `measure` counts them."""
-    with np.errstate(all="ignore"):
-        difference = batch.x1.astype(plan.dtype, copy=False) - batch.x2.astype(plan.dtype, copy=False)
-        if batch.y is None:
-            signed = difference * (plan.y_const or 1)
-        else:
-            labels = batch.y.astype(plan.dtype, copy=False)
-            signed = difference * (labels * 2 - 1 if plan.labels == "01" else labels)
-        right: NDArray[np.bool_] = signed > 0
-    return right
-
-
-def _count(mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))
+    from mrl_cli.comparison.contrasts import Contrast
+    from mrl_cli.model import DType, Labels, Plan, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +97,6 @@ class ComparisonReport:
     ties: int
     losses: int
     elapsed_seconds: float
-
-
-def scores_are_whole(measured: Measured, batch: PairBatch, plan: Plan) -> NDArray[np.bool_]:
-    """Tell which pairs of a batch can be matched with those of another file, shape (n,): those that were used, and
-    ties.
-
-    What a tie is worth is decided once both files are one: dropped before, it would seem to be missing in one of them.
-    """
-    if measured.used is None:
-        return np.ones(batch.x1.size, dtype=bool)
-    if plan.on_tie != "drop" or plan.labels != "pm1" or batch.y is None:
-        return measured.used
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(batch.x1.astype(plan.dtype)) & np.isfinite(batch.x2.astype(plan.dtype))
-    whole: NDArray[np.bool_] = measured.used | (finite & (batch.y == 0))
-    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,3 +195,22 @@ def compared(
         losses=found.losses,
         elapsed_seconds=0.0,
     )
+
+
+def comparison_notes(report: ComparisonReport) -> list[str]:
+    """Return what a reader of the report should know before believing its intervals."""
+    notes = []
+    if report.rejected:
+        notes.append(f"rows left out for a problem: {report.rejected:,}")
+    if report.unmatched_a or report.unmatched_b:
+        lacking = f"{counted(report.unmatched_a, 'pair')} of a, {report.unmatched_b:,} of b"
+        notes.append(f"left out, because the other file lacks them: {lacking}")
+    if report.difference.standard_error == 0:
+        notes.append("the difference is the same for every pair: an interval around it says nothing about other pairs")
+    if report.bootstrap is not None and report.mcnemar.only_a + report.mcnemar.only_b == 0:
+        notes.append("no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that")
+    if report.clusters is not None:
+        notes.append("McNemar's p takes every pair as independent; the intervals are clustered")
+        if report.clusters < 2:
+            notes.append("one cluster tells nothing of how clusters differ: no intervals")
+    return notes
