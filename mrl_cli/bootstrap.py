@@ -9,8 +9,8 @@ GROUPS)) = 0.6 %: less than what 1000 samples, themselves random, leave open (2 
 file the groups would come out alike, and the interval much too narrow (test_sorted_pairs_are_drawn_as_any_others).
 
 A Poisson weight for each pair and sample, the usual way to stream, would draw 10**10 numbers for 10 million pairs and
-1000 samples, where this draws 26 million. Numbers depend on the seed and, beyond `GROUPS`, on the order of the pairs;
-not on shards, engines or workers.
+1000 samples, where this draws 26 million. Numbers depend on the seed and, beyond `GROUPS`, on the order of the pairs
+(clusters are sorted); not on shards, engines or workers.
 """
 
 from __future__ import annotations

@@ -234,6 +234,16 @@ def test_order_splits_jobs_and_files_change_no_digit(cluster: tuple[str, ...], m
     assert result(mrl("many.parquet", "many.parquet", "--by-row", *one)) == expected
 
 
+def test_order_of_clusters_does_not_matter_where_they_are_drawn_in_groups(
+    mrl: Mrl, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrl_cli.bootstrap.GROUPS", 64)
+    one = ("--x1-b", "u", "--x2-b", "v", *MANY, "--cluster", "prompt")
+    expected = result(mrl("many.parquet", *one))
+    assert expected["clusters"] > 64
+    assert result(mrl("other.parquet", *one)) == expected
+
+
 def test_models_turned_around_turn_the_result(mrl: Mrl, many: Path) -> None:
     found = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
     turned = mrl("many.parquet", "--x1", "u", "--x2", "v", "--x1-b", "x1", "--x2-b", "x2", *MANY).result

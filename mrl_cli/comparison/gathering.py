@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mrl_cli.bootstrap import Groups
 from mrl_cli.comparison.contrasts import Contrast
 from mrl_cli.comparison.reports import Clusters, bootstrapped, compared
@@ -59,5 +61,10 @@ class Gathered:
 
 
 def _clusters(ledger: Ledger) -> Clusters:
-    counts, sums = ledger.arrays()
-    return Clusters(counts.sum(axis=1), sums, counts[:, BEYOND] - counts[:, WRONG])
+    """Return the clusters in an order of their own: in which they were met depends on batches and on the format, and
+    the bootstrap allots them in turn.
+    """
+    states, sums = ledger.arrays()
+    counts, outcomes = states.sum(axis=1), states[:, BEYOND] - states[:, WRONG]
+    order = np.lexsort((outcomes, sums, counts))
+    return Clusters(counts[order], sums[order], outcomes[order])
