@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         pairwise_loss_grad,
         sweep,
     )
-    from mrl_cli.frames import evaluate
+    from mrl_cli.frames.evaluating import evaluate
     from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
@@ -37,7 +37,7 @@ __all__ = [
 
 # Where a public name lives that is not in `api`.
 _ROOMS = {
-    "evaluate": "frames",
+    "evaluate": "frames.evaluating",
     "validate_margin_ranking_loss": "reference",
     "validate_margin_ranking_loss_exact": "reference",
 }

@@ -1,0 +1,82 @@
+"""The arguments of a call: checked, and made the plan that the options of the command line would make."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import TYPE_CHECKING, get_args
+
+from mrl_cli.frames.columns import columns_of
+from mrl_cli.losses import LOSSES, completed
+from mrl_cli.model import DType, Labels, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from mrl_cli.model import Role
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "loss": tuple(LOSSES),
+    "labels": get_args(Labels),
+    "on_tie": ("error", "drop"),
+    "reduction": ("mean", "sum"),
+    "dtype": get_args(DType),
+}
+
+
+def plan_of(
+    named: Mapping[Role, Hashable | None],
+    *,
+    y_const: int | None,
+    labels: Labels | None,
+    loss: str,
+    margin: float,
+    parameters: Mapping[str, float],
+    **settings: str,
+) -> Plan:
+    """Return the plan of a call; `named` is what each role's column is called, `settings` further fields of Plan.
+
+    With `y_const` there is no label column. Raises ValueError for what is unknown, out of range or contradictory.
+    """
+    _check_choices({"loss": loss})
+    labels = labels or ("any" if LOSSES[loss].is_target else "pm1")
+    _check_choices({"labels": labels, **settings})
+    _check_margin(loss, margin, has_margin_column=named.get("margin") is not None)
+    if y_const not in (None, 1, -1):
+        msg = f"y_const must be 1 or -1, not {y_const!r}"
+        raise ValueError(msg)
+    return Plan(
+        columns=columns_of(named),
+        y_const=y_const,
+        labels=labels,
+        loss=loss,
+        margin=float(margin) + 0.0,
+        parameters=tuple(completed(loss, parameters).items()),
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def _check_choices(settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        if value not in _CHOICES[name]:
+            msg = f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}"
+            raise ValueError(msg)
+
+
+def _check_margin(loss: str, margin: object, *, has_margin_column: bool) -> None:
+    if isinstance(margin, bool) or not isinstance(margin, Real) or not math.isfinite(margin):
+        msg = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
+        raise ValueError(msg)
+    if margin and has_margin_column:
+        msg = "margin and margin_column exclude each other"
+        raise ValueError(msg)
+    if (margin or has_margin_column) and not LOSSES[loss].has_margin:
+        msg = f"the loss {loss} has no margin"
+        raise ValueError(msg)
+
+
+def check_confidence(confidence: object) -> None:
+    """Raise ValueError for what cannot be the confidence of an interval."""
+    if not isinstance(confidence, Real) or not 0 < confidence < 1:  # type: ignore[operator]
+        msg = f"confidence must be a number between 0 and 1, such as 0.95, not {confidence!r}"
+        raise ValueError(msg)
