@@ -45,6 +45,7 @@ def plan_of(
     if y_const not in (None, 1, -1):
         msg = f"y_const must be 1 or -1, not {y_const!r}"
         raise ValueError(msg)
+    _check_named(named, y_const)
     return Plan(
         columns=columns_of(named),
         y_const=y_const,
@@ -54,6 +55,17 @@ def plan_of(
         parameters=tuple(completed(loss, parameters).items()),
         **settings,  # type: ignore[arg-type]
     )
+
+
+def _check_named(named: Mapping[Role, Hashable | None], y_const: int | None) -> None:
+    """Raise ValueError where a column that must be there is called None."""
+    for role in ("x1", "x2", "x1_b", "x2_b"):
+        if role in named and named[role] is None:
+            msg = f"{role} must name a column, not be None"
+            raise ValueError(msg)
+    if named["y"] is None and y_const is None:
+        msg = "y must name a column, not be None; no label column? use y_const=1"
+        raise ValueError(msg)
 
 
 def _check_choices(settings: Mapping[str, str]) -> None:
