@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         pairwise_loss_grad,
         sweep,
     )
+    from mrl_cli.frames.comparing import compare
     from mrl_cli.frames.evaluating import evaluate
     from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MarginRankingLoss",
     "__version__",
+    "compare",
     "evaluate",
     "margin_ranking_loss",
     "margin_ranking_loss_grad",
@@ -37,6 +39,7 @@ __all__ = [
 
 # Where a public name lives that is not in `api`.
 _ROOMS = {
+    "compare": "frames.comparing",
     "evaluate": "frames.evaluating",
     "validate_margin_ranking_loss": "reference",
     "validate_margin_ranking_loss_exact": "reference",

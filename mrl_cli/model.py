@@ -29,6 +29,7 @@ Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "gro
 
 FIRST_PROBLEMS_SHOWN = 3
 USUAL_CONFIDENCE = 0.95  # of intervals that nobody gave another
+MOST_SAMPLES = 1_000_000  # of a bootstrap
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -244,28 +243,20 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], output: str
 def render_comparison(report: ComparisonReport, output: str, *, width: int = 80, color: bool = False) -> str:
     """Return what `mrl compare` found in any of the formats; in a row, a number in a record is named outer.inner."""
     if output in ("json", "jsonl"):
-        record = json_ready(_without_nones(asdict(report)))
+        record = json_ready(report.record())
         return json.dumps(record, indent=2 if output == "json" else None, ensure_ascii=False, allow_nan=False) + "\n"
     if output in ("csv", "tsv"):
-        cells = {key: number_text(value) for key, value in _flattened(asdict(report)) if key not in _NOT_IN_ROWS}
+        cells = {key: number_text(value) for key, value in _flattened(report.record()) if key not in _NOT_IN_ROWS}
         return render_rows(list(cells), [list(cells.values())], output, width=width, color=color)
     names = ("", "a", "b", "a - b", f"{100 * report.confidence:.6g} % interval")
     return render_rows(names, _comparison_rows(report), output, width=width, color=color)
-
-
-def _without_nones(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_nones(value) if isinstance(value, dict) else value
-        for key, value in record.items()
-        if value is not None
-    }
 
 
 def _flattened(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in record.items():
         if isinstance(value, dict):
             yield from _flattened(value, "" if key == "parameters" else f"{prefix}{key}.")
-        elif value is not None:
+        else:
             yield prefix + key, value
 
 

@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "errors",
         "model",
         "checks",
+        "comparison",
         "groups",
         "losses",
         "measure",

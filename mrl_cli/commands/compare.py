@@ -25,6 +25,7 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.commands.producers import preset_option, with_preset
 from mrl_cli.errors import UsageError
+from mrl_cli.model import MOST_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--confidence", type=Share(), default=0.95, show_default=True, help="Of every interval.")
 @click.option(
     "--bootstrap",
-    type=click.IntRange(min=0, max=1_000_000),
+    type=click.IntRange(min=0, max=MOST_SAMPLES),
     default=1000,
     show_default=True,
     metavar="SAMPLES",

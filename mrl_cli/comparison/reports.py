@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +97,18 @@ class ComparisonReport:
     ties: int
     losses: int
     elapsed_seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return what applies by key, in the order in which it is told; records within it likewise."""
+        return _without_nones(asdict(self)) | {"inputs": list(self.inputs)}
+
+
+def _without_nones(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nones(value) if isinstance(value, dict) else value
+        for key, value in record.items()
+        if value is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)
