@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "measure": {"arrow", "errors", "model", "losses", "exact", "groups", "checks", "notes"},
     "intervals": {"errors", "model", "exact"},
     "bootstrap": {"errors", "model"},
-    "comparison": {"arrow", "errors", "model", "exact", "groups", "measure", "intervals", "bootstrap"},
+    "comparison": {"arrow", "errors", "model", "wording", "exact", "groups", "measure", "intervals", "bootstrap"},
     "joining": {"arrow", "errors", "model", "wording"},
     "notes": {"errors", "model"},
     "curves": {"errors", "model", "losses", "exact"},
