@@ -28,14 +28,14 @@ def as_arrow(values: NDArray[Any]) -> pa.Array:
 
 
 def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
-    """Return texts as an Arrow array of strings.
+    """Return texts as an Arrow array of strings; what is no Unicode becomes its escape sequence.
 
     >>> texts_as_arrow(["a", "", "ü"]).to_pylist()
     ['a', '', 'ü']
     """
     import pyarrow as pa
 
-    encoded = [text.encode() for text in texts]
+    encoded = [text.encode("utf-8", "backslashreplace") for text in texts]
     bounds = np.zeros(len(encoded) + 1, np.int32)
     np.cumsum([len(text) for text in encoded], out=bounds[1:])
     return pa.Array.from_buffers(

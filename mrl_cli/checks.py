@@ -94,7 +94,9 @@ def examine(batch: PairBatch, rows: Sequence[int], plan: Plan) -> Examined:
         columns.append((plan.columns.y, batch.y, _label_fits(batch.y, plan), LABEL_KINDS[plan.labels]))
     names = dict(plan.columns.numbers)
     for role, values in batch.numbers.items():
-        finite = np.ones(values.size, bool) if role == "loss" else _finite_as(values, plan)
+        # Losses are compared, not computed with; weights stay doubles whatever the dtype.
+        finite = np.isfinite(values) if role == "weight" else _finite_as(values, plan)
+        finite = np.ones(values.size, bool) if role == "loss" else finite
         columns.append((names.get(role), values, finite, INFINITE))
         if role == "weight":
             columns.append((names.get(role), values, ~(values < 0), NEGATIVE_WEIGHT))

@@ -20,6 +20,7 @@ are exact too.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,11 +95,25 @@ class ExactSum:
     def __truediv__(self, other: ExactSum) -> float:
         """Return the quotient of the two rounded sums; NaN when there is nothing to divide by.
 
+        Where a sum is beyond the normal doubles, and its rounding all that is left, the unrounded ones are divided.
+
         >>> ExactSum.of(np.array([1.0, 2.0])) / ExactSum.of(np.array([2.0]))
         1.5
         """
-        divisor = float(other)
-        return float(self) / divisor if divisor else math.nan
+        dividend, divisor = float(self), float(other)
+        is_ordinary = all(sys.float_info.min <= abs(number) < math.inf for number in (dividend, divisor))
+        has_strange = any((*self.strange, *other.strange))
+        if is_ordinary or has_strange or not (self.units and other.units):
+            return dividend / divisor if divisor else math.nan
+        try:
+            return self.units / other.units
+        except OverflowError:
+            return math.inf if (self.units > 0) == (other.units > 0) else -math.inf
+
+    @property
+    def strange(self) -> tuple[int, int, int]:
+        """How many terms are infinite, either way, and how many NaN."""
+        return self.positive_infinities, self.negative_infinities, self.nans
 
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> ExactSum:

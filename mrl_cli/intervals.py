@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact import UNIT_EXPONENT, ExactSum
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,10 +157,26 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
     mean = exact_mean(ExactSum.of(sums), pairs)
     if clusters < 2 or not math.isfinite(mean):
         return Interval(mean, math.nan, math.nan, math.nan)
-    deviations = sums - counts * mean
+    deviations = _deviations(sums, counts, mean)
     squares = ExactSum.of_products(deviations, deviations / (1 - counts / pairs))
     error = math.sqrt(float(squares)) / pairs
     return _around(mean, error, t_quantile(confidence, clustered_freedom(counts)))
+
+
+def _deviations(sums: NDArray[np.float64], counts: NDArray[np.int64], mean: float) -> NDArray[np.float64]:
+    """Return sums - counts * (Σ sums / Σ counts), where `mean` is that quotient rounded.
+
+    What its rounding, and that of the products, leave out is taken into account: losses may lie far from 0 and close
+    to one another.
+    """
+    sizes = counts.astype(np.float64)
+    if not are_ordinary_factors(np.array([mean])).all():
+        return sums - sizes * mean
+    total = ExactSum.of(sums)
+    left_out = float(Fraction(total.units, int(counts.sum()) << UNIT_EXPONENT) - Fraction(mean))
+    rounded, error = products(sizes, np.full(sizes.size, mean))
+    deviations: NDArray[np.float64] = ((sums - rounded) - error) - sizes * left_out
+    return deviations
 
 
 def clustered_freedom(counts: NDArray[np.int64]) -> int:

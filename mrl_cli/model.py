@@ -28,6 +28,7 @@ DType = Literal["float64", "float32"]
 Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "group", "cluster", "key"]
 
 FIRST_PROBLEMS_SHOWN = 3
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95  # of intervals that nobody gave another
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 

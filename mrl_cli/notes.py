@@ -83,30 +83,30 @@ def grid_in_words(grids: int) -> str | None:
     return next((words for bit, words in enumerate(GRIDS) if grids >> bit & 1), None)
 
 
-def data_notes(totals: Totals, *, margin: float | None) -> list[Note]:
+def data_notes(totals: Totals, *, at_equal_scores: float | None) -> list[Note]:
     """Return what should be said of the data, most telling first; nothing of ordinary data, and of few pairs.
 
-    `margin` is None where the loss has none, or one for each pair.
+    `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another.
 
     >>> from mrl_cli.model import Totals
-    >>> [note.kind for note in data_notes(Totals(pairs=200, ties=200, min=0.5, max=0.5), margin=0.5)]
+    >>> [note.kind for note in data_notes(Totals(pairs=200, ties=200, min=0.5, max=0.5), at_equal_scores=0.5)]
     ['collapsed']
     """
     if totals.pairs < LEAST_PAIRS:
         return []
-    found = (_collapsed(totals, margin), _rounded(totals), _one_label(totals))
+    found = (_collapsed(totals, at_equal_scores), _rounded(totals), _one_label(totals))
     return [note for note in found if note is not None]
 
 
-def _collapsed(figures: Totals, margin: float | None) -> Note | None:
+def _collapsed(figures: Totals, expected: float | None) -> Note | None:
     if figures.ties == figures.pairs:
         return Note("collapsed", "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice")
-    if margin is None or margin <= 0:
+    if expected is None or expected <= 0:
         return None
-    if margin * (1 - COLLAPSED_SHARE) <= figures.min and figures.max <= margin * (1 + COLLAPSED_SHARE):
+    if expected * (1 - COLLAPSED_SHARE) <= figures.min and figures.max <= expected * (1 + COLLAPSED_SHARE):
         text = (
-            f"every loss is within {COLLAPSED_SHARE:.0%} of the margin {margin:g}: x1 and x2 hardly differ, "
-            "so the scores have collapsed, or the margin is of another scale"
+            f"every loss is within {COLLAPSED_SHARE:.0%} of {expected:g}, the loss of equal scores: x1 and x2 hardly "
+            "differ, so the scores have collapsed, or are of another scale than the loss"
         )
         return Note("collapsed", text)
     return None

@@ -35,8 +35,7 @@ def report(
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
     columns, keys = dict(plan.columns.numbers), dict(plan.columns.keys)
     groups, clusters = (None, None) if ledger is None else _told_of(ledger, plan)
-    margin = None if "margin" in columns or not LOSSES[plan.loss].has_margin else plan.margin
-    notes = tuple(note.text for note in data_notes(totals, margin=margin))
+    notes = tuple(note.text for note in data_notes(totals, at_equal_scores=_loss_at_equal_scores(plan)))
     return Report(
         schema="mrl.compute/1",
         version=version,
@@ -66,6 +65,13 @@ def report(
         **_figures(totals, plan),
         **_intervals(totals, plan, clusters),
     )
+
+
+def _loss_at_equal_scores(plan: Plan) -> float | None:
+    if any(role == "margin" for role, _ in plan.columns.numbers) or LOSSES[plan.loss].is_target:
+        return None
+    kernel = LOSSES[plan.loss].kernel
+    return float(kernel(np.zeros(1), np.ones(1), margin=plan.margin, **dict(plan.parameters))[0])
 
 
 def told_keys(plan: Plan) -> frozenset[str]:
@@ -224,7 +230,7 @@ def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:
     pairs = totals.pairs
     total = float(totals.loss_sum) if totals.loss_sum is not None else 0.0
     weight = None if totals.weight_sum is None else float(totals.weight_sum)
-    mean = _share(total, pairs if weight is None else weight)
+    mean = _share(total, pairs) if totals.weight_sum is None else (totals.loss_sum or ExactSum()) / totals.weight_sum
     total, mean, lowest, highest = (
         _rounded(number, plan)
         for number in (total, mean, totals.min if pairs else math.nan, totals.max if pairs else math.nan)
@@ -247,7 +253,9 @@ def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:
         "accuracy_without_ties": _share(totals.correct, pairs - totals.ties),
         "active": totals.active,
         "weight": weight,
-        "accuracy_weighted": None if weight is None else _share(float(totals.correct_weight_sum or 0.0), weight),
+        "accuracy_weighted": None
+        if totals.weight_sum is None
+        else (totals.correct_weight_sum or ExactSum()) / totals.weight_sum,
     }
 
 

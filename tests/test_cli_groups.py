@@ -127,3 +127,31 @@ def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
     ran = mrl("compute", "zero.csv", "--weight", "w")
     assert ran.code == 3
     assert "no pairs in zero.csv: 1 rows, all left out" in ran.err
+
+
+def test_weights_beyond_the_ordinary_have_their_mean(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("x1,x2,y,w\n0,0.3,1,5e-324\n0,0.3,1,5e-324\n")
+    assert told(mrl("compute", "small.csv", "--weight", "w", "-f", "json"))["mean"] == 0.3
+    (tmp_path / "huge.csv").write_text("x1,x2,y,w\n1,0,1,1e308\n0,10,1,1e308\n")
+    found = told(mrl("compute", "huge.csv", "--weight", "w", "-f", "json"))
+    assert (found["mean"], found["accuracy_weighted"]) == (5.0, 0.5)
+    assert told(mrl("compute", "huge.csv", "--weight", "w", "--dtype", "float32", "-f", "json"))["mean"] == 5.0
+
+
+def test_column_of_the_path_and_of_the_file_is_refused(mrl: Mrl, tmp_path: Path) -> None:
+    for folder in ("weight=0.5", "y=-1"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "p.csv").write_text("x1,x2,y,weight\n0,1,1,9\n")
+    ran = mrl("compute", "weight=0.5/p.csv", "--weight", "weight")
+    assert ran.code == 3
+    assert "the path says weight=0.5, and the file has a column weight of its own" in ran.err
+    assert mrl("compute", "weight=0.5/p.csv", "--raw").out == "1.0\n"
+    assert mrl("compute", "y=-1").code == 3
+
+
+@pytest.mark.parametrize("key", ["\\ud800", "a\\udc00b"])
+def test_key_that_is_no_unicode_is_escaped(key: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "odd.jsonl").write_text(f'{{"x1":1,"x2":0,"y":1,"g":"{key}"}}\n')
+    found = told(mrl("compute", "odd.jsonl", "--group-by", "g", "-f", "json"))
+    assert [group["group"] for group in found["groups"]] == [key]
+    assert mrl("compute", "odd.jsonl", "--reduction", "none", "--keep-columns", "-f", "csv").code == 0

@@ -95,7 +95,7 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--confidence", "95"], "is not a number between 0 and 1"),
+        (["--confidence", "95"], "is not from 0.01 to 0.999999, such as 0.95"),
         (["--weight", "x1", "--cluster", "prompt"], "--weight does not go with --confidence or --cluster"),
         (["--confidence", "0.9", "--reduction", "none"], "--confidence goes with --reduction mean or sum"),
         (["--cluster", "promt"], "did you mean --cluster prompt?"),
@@ -141,5 +141,29 @@ def test_rounded_scores_and_one_label_are_noted(mrl: Mrl, tmp_path: Path) -> Non
 def test_collapsed_scores_are_noted(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "flat.csv").write_text("x1,x2,y\n" + "0.5001,0.5002,1\n0.5002,0.5001,-1\n" * 100)
     ran = mrl("compute", "flat.csv", "--margin", "1")
-    assert "every loss is within 1% of the margin 1" in ran.err
+    assert "every loss is within 1% of 1, the loss of equal scores" in ran.err
     assert mrl("compute", "flat.csv", "--margin", "0").err == ""
+
+
+@pytest.mark.parametrize(("loss", "value"), [("logistic", "0.693147"), ("ipo", "0.25"), ("soft_zero_one", "0.5")])
+def test_collapsed_scores_are_noted_under_any_loss(loss: str, value: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "flat.csv").write_text("x1,x2,y\n" + "0.5001,0.5002,1\n0.5002,0.5001,-1\n" * 100)
+    assert (
+        f"every loss is within 1% of {value}, the loss of equal scores"
+        in mrl("compute", "flat.csv", "--loss", loss).err
+    )
+
+
+def test_clustered_error_is_the_ordinary_one_at_a_large_offset(mrl: Mrl, tmp_path: Path) -> None:
+    rows = "".join(f"{i},0,{10**15 + i % 9},1\n" for i in range(1000))
+    (tmp_path / "far.csv").write_text("c,x1,x2,y\n" + rows)
+    plain = mrl("compute", "far.csv", "--confidence", "0.95", "-f", "json").result
+    clustered = mrl("compute", "far.csv", "--cluster", "c", "-f", "json").result
+    assert clustered["standard_error"] == pytest.approx(plain["standard_error"], rel=1e-12)
+
+
+@pytest.mark.parametrize("confidence", ["1e-20", "0", "1", "0.9999999"])
+def test_confidence_beyond_what_is_exact_is_refused(confidence: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--cluster", "prompt", "--confidence", confidence)
+    assert (ran.code, ran.out) == (2, "")
+    assert "is not from 0.01 to 0.999999" in ran.err

@@ -268,7 +268,7 @@ def test_negative_weight_is_named() -> None:
         ({"y_const": 0}, "y_const must be 1 or -1, not 0"),
         ({"y": None}, "y must name a column, not be None; no label column\\? use y_const=1"),
         ({"x1": None}, "x1 must name a column, not be None"),
-        ({"confidence": 95}, "confidence must be a number between 0 and 1, such as 0.95, not 95"),
+        ({"confidence": 95}, "confidence must be from 0.01 to 0.999999, such as 0.95, not 95"),
         ({"cluster": "y", "weight": "y"}, "weight does not go with confidence or cluster"),
         ({"margin": math.nan}, "margin must be a finite number, not nan"),
         ({"margin": [1.0]}, "a column of margins is a margin_column"),

@@ -164,11 +164,11 @@ def test_folders_say_columns(name: str, is_careful: bool, tmp_path: Path) -> Non
 
 
 def test_folder_that_says_no_number_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "y=yes"
+    folder = tmp_path / "label=yes"
     folder.mkdir()
     written(folder, "pairs.csv")
-    with pytest.raises(DataError, match="the path says y=yes, which is not a number"):
-        read(tmp_path, Plan(), is_careful=False)
+    with pytest.raises(DataError, match="the path says label=yes, which is not a number"):
+        read(tmp_path, Plan(columns=Columns(y="label")), is_careful=False)
 
 
 def test_every_file_may_be_a_group(tmp_path: Path) -> None:

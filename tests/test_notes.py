@@ -21,7 +21,7 @@ PLAIN = Totals(pairs=1000, correct=600, ties=0, min=0.0, max=3.0, look=NO_GRID)
 
 
 def notes_of(totals: Totals, margin: float | None = 1.0) -> list[Note]:
-    return data_notes(totals, margin=margin)
+    return data_notes(totals, at_equal_scores=margin)
 
 
 def as_float16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def test_ties_of_unrounded_scores_and_rounded_scores_without_ties_are_not_told_o
 def test_collapsed_scores_are_told_of() -> None:
     (note,) = notes_of(replace(PLAIN, min=0.995, max=1.004))
     assert note.kind == "collapsed"
-    assert "within 1% of the margin 1" in note.text
+    assert "within 1% of 1, the loss of equal scores" in note.text
     assert [note.kind for note in notes_of(replace(PLAIN, correct=0, ties=1000))] == ["collapsed"]
 
 

@@ -542,3 +542,19 @@ def test_labels_are_by_default_what_the_loss_takes(args: list[str], labels: str,
 def test_help_names_every_preset(capfd: pytest.CaptureFixture[str]) -> None:
     words = run_inside(["compute", "--help"], capfd).out.replace("\n", " ")
     assert all(name in words for name in PRESETS)
+
+
+def test_optional_column_counts_wherever_it_stands(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = ['{"chosen":1,"rejected":0}\n', '{"chosen":1,"rejected":2,"margin":5.0}\n']
+    for order in (rows, rows[::-1]):
+        (tmp_path / "t.jsonl").write_text("".join(order))
+        for stdin, name in ((b"", str(tmp_path / "t.jsonl")), ("".join(order).encode(), "-")):
+            ran = run_inside(["compute", name, "--preset", "trl", "--raw"], capfd, stdin=stdin)
+            assert ran.code in (2, 3)  # a first object without it lacks the column
+            assert "has no column 'margin'" in ran.err or "line 2: margin is null" in ran.err
+    for name, row in (("a", rows[0]), ("b", rows[1])):
+        (tmp_path / f"{name}.jsonl").write_text(row)
+    for names in ("ab", "ba"):
+        ran = run_inside(["compute", *(str(tmp_path / f"{name}.jsonl") for name in names), "--preset", "trl"], capfd)
+        assert ran.code == 2
+        assert "a.jsonl has no column 'margin'" in ran.err

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Columns, Dialect, Plan
+from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Columns, Dialect, Plan
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Assignment(click.ParamType[tuple[str, float]]):
 
 
 class Share(click.ParamType[float]):
-    """A number between 0 and 1, neither of them."""
+    """The confidence of an interval."""
 
     name = "share"
 
@@ -93,8 +93,8 @@ class Share(click.ParamType[float]):
             number = float(value)
         except ValueError:
             number = math.nan
-        if not 0 < number < 1:
-            self.fail(f"{value!r} is not a number between 0 and 1, such as 0.95.", param, ctx)
+        if not LEAST_CONFIDENCE <= number <= MOST_CONFIDENCE:
+            self.fail(f"{value!r} is not from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95.", param, ctx)
         return number
 
 

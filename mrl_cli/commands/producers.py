@@ -42,13 +42,14 @@ preset_options = stacked(
 def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source]) -> tuple[Plan, tuple[Source, ...]]:
     """Return the plan with the scores and the preset that the options name, and the sources to read from now on.
 
-    Which of a preset's columns are there, the first source that has any tells. Raises UsageError when the scores are
+    A column of a preset is used when any row of any source has it; rows without it are then told of, as for any other
+    missing cell. Raises UsageError when the scores are
     not among them.
     """
     if not (options["preset"] or options["scores"] or options["score_column"]):
         return plan, tuple(sources)
     from mrl_cli.presets import PRESETS, applied  # few runs have one
-    from mrl_cli.readers import columns_of
+    from mrl_cli.readers import columns_anywhere
 
     plan = _with_scores(plan, options)
     if options["preset"] is None:
@@ -63,13 +64,16 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
         y_const=plan.y_const if has_labels else 1,
         columns=plan.columns if has_labels else replace(plan.columns, y=None),
     )
+    optional = [name for _, name in preset.numbers] + ([preset.group] if preset.group else [])
     found: list[Source] = []
-    for place, source in enumerate(sources):
-        names, source_now = columns_of(source, plan)
+    names: dict[str, str] = {}  # and the first source that has it
+    for source in sources:
+        there, source_now = columns_anywhere(source, plan, optional)
         found.append(source_now)
-        if names:
-            shown = source.shown_name
-            return applied(preset, plan, names, harmless(shown, 200), given), (*found, *sources[place + 1 :])
+        names = dict.fromkeys(there, source.shown_name) | names
+    if names:
+        place = next(iter(names.values()))
+        return applied(preset, plan, list(names), harmless(place, 200), given), tuple(found)
     x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
     return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2)), tuple(found)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mrl_cli.frames.columns import columns_of
 from mrl_cli.losses import LOSSES, completed
-from mrl_cli.model import DType, Labels, Plan
+from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, DType, Labels, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -89,6 +89,6 @@ def _check_margin(loss: str, margin: object, *, has_margin_column: bool) -> None
 
 def check_confidence(confidence: object) -> None:
     """Raise ValueError for what cannot be the confidence of an interval."""
-    if not isinstance(confidence, Real) or not 0 < confidence < 1:  # type: ignore[operator]
-        msg = f"confidence must be a number between 0 and 1, such as 0.95, not {confidence!r}"
+    if not isinstance(confidence, Real) or not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:  # type: ignore[operator]
+        msg = f"confidence must be from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95, not {confidence!r}"
         raise ValueError(msg)

@@ -95,7 +95,9 @@ def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Sourc
         hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     elif names and all(_looks_like_number(name) for name in names):
         hint = "is there no header line? use --no-header"
-    elif role == wanted and (fit := described_fit(names)) is not None:  # nobody named this column
+    elif (
+        role == wanted and role in ("x1", "x2", "y") and (fit := described_fit(names)) is not None
+    ):  # nobody named this column
         hint = fit
     elif near is not None:
         hint = f"did you mean {option} {harmless(near)}?"

@@ -126,6 +126,11 @@ def key_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _unicode(value: Any) -> Any:
+    """Return a value, and a text with what is no Unicode escaped: JSON can say half a surrogate pair."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
 def kept_table(kept: list[dict[str, Any]]) -> pa.Table:
     """Return the kept objects as columns; what is no plain value stays JSON text."""
     import pyarrow as pa
@@ -138,7 +143,7 @@ def kept_column(values: Iterable[Any]) -> pa.Array:
     """Return kept values as a column; what is no plain value stays JSON text."""
     import pyarrow as pa
 
-    flat = [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
+    flat = [json.dumps(value) if isinstance(value, dict | list) else _unicode(value) for value in values]
     try:
         return pa.array(flat)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

@@ -167,7 +167,7 @@ def _source(path: str) -> Source:
         msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
     source = _identified(path, prefix, io.BufferedReader(_Prefixed(prefix, raw)), None)
-    return _spooled(source) if source.format in BINARY_MAGIC.values() else source
+    return spooled(source) if source.format in BINARY_MAGIC.values() else source
 
 
 def _prefix(raw: io.RawIOBase | BinaryIO, path: str) -> bytes:
@@ -178,7 +178,7 @@ def _prefix(raw: io.RawIOBase | BinaryIO, path: str) -> bytes:
     return prefix
 
 
-def _spooled(source: Source) -> Source:
+def spooled(source: Source) -> Source:
     """Put a stream of a format that is read from its end into a temporary file, which lives as long as the source."""
     import shutil
     import tempfile

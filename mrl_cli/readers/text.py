@@ -42,7 +42,8 @@ def open_text(source: Source, encoding: str | None) -> Iterator[ByteStream]:
     Raises UsageError for an unknown encoding; reading raises DataError where the bytes are corrupt or not in the
     encoding.
     """
-    with nullcontext(source.stream) if source.stream is not None else open(source.path, "rb", buffering=0) as raw:
+    is_stream = source.stream is not None and not source.is_plain_file  # what is spooled has both
+    with nullcontext(source.stream) if is_stream else open(source.path, "rb", buffering=0) as raw:
         yield _as_utf8(raw, source, encoding)
 
 
