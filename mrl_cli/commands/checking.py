@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan, Report, Totals
-    from mrl_cli.readers import Source
+    from mrl_cli.readers import Shard, Source
     from mrl_cli.validation import CheckResult
-    from mrl_cli.verify import Verdict
+    from mrl_cli.verify import Verdict, Verifier
 
 # Encodings that write line ends and quotes as ASCII does.
 ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
@@ -33,9 +34,9 @@ class CrossCheck:
         """Check a batch, in a worker."""
         return self._verifier.encode(measured, batch)
 
-    def add(self, verdict: Verdict) -> None:
-        """Merge the verdict on the next batch."""
-        self._verifier.add(verdict)
+    def add(self, verdicts: Iterable[Verdict], shard: Shard) -> None:
+        """Merge the verdicts on the next shard."""
+        add_verdicts(self._verifier, verdicts, shard, self._plan)
 
     def record(self, totals: Totals, report: Report) -> dict[str, Any]:
         """Return what was found, as the JSON of `mrl validate` tells it."""
@@ -46,6 +47,34 @@ class CrossCheck:
         counted, notes = counted_rows(self._sources, self._plan)
         checks = checks_of(verdict, totals, report, self._plan, counted_rows=counted)
         return record_of(checks, verdict.first_mismatches, verdict.mismatch_count, notes)
+
+
+def add_verdicts(verifier: Verifier, verdicts: Iterable[Verdict], shard: Shard, plan: Plan) -> None:
+    """Merge the verdicts on the batches of a shard, in their order."""
+    start = 0
+    for verdict in verdicts:
+        verifier.add(verdict, partial(rows_at, shard, plan, start))
+        start += verdict.rows
+
+
+def rows_at(shard: Shard, plan: Plan, start: int, places: Iterable[int]) -> dict[int, int]:
+    """Return the row numbers at some places of the batch that begins at pair `start` of a shard.
+
+    The quick way does not tell them, so the shard is read the careful way. A place whose row is not certain is left
+    out.
+    """
+    from mrl_cli.readers import batches_of
+
+    wanted = sorted(start + place for place in places)
+    found: dict[int, int] = {}
+    first = 0
+    for batch in batches_of(shard, plan, is_careful=True):
+        last = first + batch.x1.size
+        if batch.rows is None or batch.rejected_rows or not wanted or wanted[-1] < first:
+            break
+        found |= {place - start: int(batch.rows[place - first]) for place in wanted if first <= place < last}
+        first = last
+    return found
 
 
 def told_failures(checks: Sequence[dict[str, Any]]) -> list[str]:

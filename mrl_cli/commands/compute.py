@@ -194,8 +194,7 @@ class _Run:
 
         plan = replace(self._plan, reduction="none")  # the losses themselves are wanted
         for part in running.parts_of(self._sources, plan, self._options, encode_both):
-            for _, verdict in part.encoded:
-                check.add(verdict)
+            check.add((verdict for _, verdict in part.encoded), part.shard)
             yield part._replace(encoded=[rows for rows, _ in part.encoded])
 
     def _write(self, writer: PairWriter, part: Part) -> None:

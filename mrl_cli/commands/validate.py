@@ -267,8 +267,7 @@ class _Validating:
             totals += part.totals
             if writer is not None:
                 writer.write(part.problems)
-            for verdict in part.encoded:
-                verifier.add(verdict)
+            checking.add_verdicts(verifier, part.encoded, part.shard, plan)
         verifier.finish()
         running.refuse(totals, plan, [source.name for source in self._sources])
         return totals

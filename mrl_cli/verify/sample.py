@@ -6,6 +6,7 @@ rows, on how files are split, or on the number of workers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan
     from mrl_cli.verify.validators import Pairs, Tolerance
+    from mrl_cli.verify.verdict import RowsAt
 
 # Constants of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = (
@@ -66,7 +68,7 @@ class SampleVerifier(Verifier):
         self._largest: np.uint64 | None = None  # of the hashes of a sample that is full: what is above stays out
 
     def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
-        """Take the candidates of a batch. They are checked, so that those that differ bring their row numbers along."""
+        """Take the candidates of a batch. They are checked, for the rows of those that differ to be looked up."""
         pairs = pairs_of(measured, batch, self._plan)
         seen = Verdict(batch.x1.size + batch.rejected_rows, pairs.x1.size)
         if pairs.found.size != pairs.x1.size:
@@ -76,22 +78,32 @@ class SampleVerifier(Verifier):
             return seen
         return seen + Verdict(mismatches=self.checked(candidates).mismatches, retained=(candidates,))
 
-    def add(self, verdict: Verdict) -> None:
+    def placed(self, verdict: Verdict, rows_at: RowsAt) -> Verdict:
+        """Return the verdict on a batch with the row numbers of its candidates, where one of them differs."""
+        if not any(verdict.mismatches.values()):
+            return verdict
+        return replace(verdict, mismatches={}, retained=tuple(_with_rows(p, rows_at) for p in verdict.retained))
+
+    def add(self, verdict: Verdict, rows_at: RowsAt) -> None:
         """Merge the candidates of the next batch, and let go of those that others push out."""
-        self.verdict += verdict
+        self.verdict += self.placed(verdict, rows_at)
         retained = self.verdict.retained
         if sum(pairs.x1.size for pairs in retained) > 2 * self._size:
             self._keep(smallest(joined(retained), self._size, self._seed))
 
     def _keep(self, pairs: Pairs) -> None:
         self._largest = hashes(pairs, self._seed).max()
-        self.verdict = Verdict(
-            self.verdict.rows, self.verdict.pairs, self.verdict.misaligned, {}, self.verdict.mismatches, (pairs,)
-        )
+        self.verdict = replace(self.verdict, retained=(pairs,))
 
     def finish(self) -> None:
         """Check the sample."""
-        found = Verdict(self.verdict.rows, self.verdict.pairs, self.verdict.misaligned)
+        found = replace(self.verdict, retained=())
         if self.verdict.retained:
             found += self.checked(smallest(joined(self.verdict.retained), self._size, self._seed))
         self.verdict = found
+
+
+def _with_rows(pairs: Pairs, rows_at: RowsAt) -> Pairs:
+    rows = pairs.rows.tolist()
+    known = rows_at([-1 - row for row in rows if row < 0])
+    return replace(pairs, rows=np.array([known.get(-1 - row, row) for row in rows], np.int64))

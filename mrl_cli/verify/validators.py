@@ -45,7 +45,8 @@ class Pairs:
     """The pairs used, and their losses: all float64 of shape (n,), `margin` perhaps one number for all.
 
     `y` is as the loss takes it: 1 and -1 where labels are 0 and 1. `found` are the core's losses, `column` the
-    user's, `weight` the weights, where there are any.
+    user's, `weight` the weights, where there are any. `rows` are row numbers; one below 0 is not known: it is -1 minus
+    the place of the pair in its batch.
     """
 
     x1: Doubles
@@ -56,7 +57,7 @@ class Pairs:
     column: Doubles | None
     weight: Doubles | None
     files: NDArray[np.object_] | str
-    rows: NDArray[np.int64] | None
+    rows: NDArray[np.int64]
     row_word: str
 
     def taken(self, which: Any) -> Pairs:
@@ -67,11 +68,8 @@ class Pairs:
         )
 
 
-UNKNOWN_ROW = -1
-
-
 def joined(parts: Sequence[Pairs]) -> Pairs:
-    """Return pairs of several batches as one; a row that is not known is UNKNOWN_ROW."""
+    """Return pairs of several batches as one."""
     sizes = [part.x1.size for part in parts]
 
     def all_of(values: Sequence[Any], dtype: Any) -> Any:
@@ -84,7 +82,7 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
         column=None if parts[0].column is None else all_of([part.column for part in parts], np.float64),
         weight=None if parts[0].weight is None else all_of([part.weight for part in parts], np.float64),
         files=all_of([part.files for part in parts], object),
-        rows=all_of([UNKNOWN_ROW if part.rows is None else part.rows for part in parts], np.int64),
+        rows=all_of([part.rows for part in parts], np.int64),
         row_word=parts[0].row_word,
     )
 
@@ -107,7 +105,7 @@ def pairs_of(measured: Measured, batch: PairBatch, plan: Plan) -> Pairs:
         column=used(batch.numbers.get("loss")),
         weight=used(batch.numbers.get("weight")),
         files=batch.file,
-        rows=None if batch.rows is None else used(np.asarray(batch.rows, np.int64)),
+        rows=used(-1 - np.arange(batch.x1.size) if batch.rows is None else np.asarray(batch.rows, np.int64)),
         row_word=batch.row_word,
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.errors import SuspectShardError
 from mrl_cli.validation import Mismatch
-from mrl_cli.verify.validators import AGAINST, UNKNOWN_ROW, LoopFigures, Outcome, compared, pairs_of
+from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, pairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MISMATCHES_SHOWN = 10  # of each check
 LOSS_COLUMN_CHECK = "loss column"
+
+# Looks up which rows of the input stand at some places of a batch; a place that is left out cannot be told.
+RowsAt = Callable[[Iterable[int]], dict[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Verdict:
     @property
     def first_mismatches(self) -> tuple[Mismatch, ...]:
         """The first mismatches of each check."""
-        return tuple(mismatch for first in self.mismatches.values() for mismatch in first)
+        found = (mismatch for first in self.mismatches.values() for mismatch in first)
+        return tuple(replace(m, row=None) if m.row is not None and m.row < 0 else m for m in found)
 
     @property
     def mismatch_count(self) -> int:
@@ -80,7 +84,7 @@ class Verdict:
             {name: self.tallies.get(name, Tally()) + other.tallies.get(name, Tally()) for name in names},
             {
                 name: (self.mismatches.get(name, ()) + other.mismatches.get(name, ()))[:MISMATCHES_SHOWN]
-                for name in names
+                for name in dict.fromkeys((*self.mismatches, *other.mismatches))
             },
             self.retained + other.retained,
         )
@@ -94,8 +98,8 @@ def _has_no_losses(plan: Plan) -> bool:
 class Verifier:
     """Holds every batch that an engine measures against the validators asked for.
 
-    `encode` runs in the workers, `add` in one thread in input order. Where a mismatch turns up in a batch without row
-    numbers, its shard is read again with them; once the first few are known for the input so far, it no longer is.
+    `encode` runs in the workers, `add` in one thread in input order. A mismatch in a batch without row numbers stands
+    as it was found, and the rows of the first few are looked up: what is measured again may well be right.
     """
 
     def __init__(self, plan: Plan, against: Sequence[str], *, tolerance: Tolerance, retained_pairs: int = 0) -> None:
@@ -116,7 +120,7 @@ class Verifier:
         return seen + self.checked(pairs) + Verdict(retained=retained)
 
     def checked(self, pairs: Pairs) -> Verdict:
-        """Return the verdict on pairs. Raises SuspectShardError when it takes row numbers that are not known."""
+        """Return the verdict on pairs."""
         verdict = Verdict()
         for name in self._against:
             outcome = AGAINST[name](pairs, self._plan)
@@ -130,8 +134,6 @@ class Verifier:
         differ = outcome.compared
         places = np.empty(0, np.intp) if differ.bad is None else np.flatnonzero(differ.bad)
         known = len(self.verdict.mismatches.get(name, ()))
-        if places.size and pairs.rows is None and known < MISMATCHES_SHOWN:
-            raise SuspectShardError
         tally = Tally(
             pairs.x1.size,
             places.size,
@@ -150,11 +152,30 @@ class Verifier:
     def _still_wanted(self) -> int:
         return self._retained_pairs - sum(pairs.x1.size for pairs in self.verdict.retained)
 
-    def add(self, verdict: Verdict) -> None:
+    def placed(self, verdict: Verdict, rows_at: RowsAt) -> Verdict:
+        """Return the verdict on a batch with the row numbers of those mismatches that will be shown."""
+        shown = {
+            name: first[: MISMATCHES_SHOWN - len(self.verdict.mismatches.get(name, ()))]
+            for name, first in verdict.mismatches.items()
+        }
+        places = {-1 - m.row for first in shown.values() for m in first if m.row is not None and m.row < 0}
+        if not places:
+            return replace(verdict, mismatches=shown)
+        rows = {-1 - place: row for place, row in rows_at(places).items()}
+        return replace(
+            verdict,
+            mismatches={
+                name: tuple(replace(m, row=rows.get(m.row, m.row) if m.row is not None else None) for m in first)
+                for name, first in shown.items()
+            },
+        )
+
+    def add(self, verdict: Verdict, rows_at: RowsAt) -> None:
         """Merge the verdict on the next batch of the input.
 
         Retained are the first pairs; where the first mismatch of the user's losses comes later, those around it.
         """
+        verdict = self.placed(verdict, rows_at)
         wanted = self._still_wanted()
         retained = self.verdict.retained + verdict.retained
         if self._is_settled:
@@ -173,7 +194,7 @@ def _mismatch(check: str, pairs: Pairs, place: int, expected: Doubles, found: Do
     return Mismatch(
         check=check,
         file=pairs.files if isinstance(pairs.files, str) else pairs.files[place],
-        row=None if pairs.rows is None or pairs.rows[place] == UNKNOWN_ROW else int(pairs.rows[place]),
+        row=int(pairs.rows[place]),
         x1=float(pairs.x1[place]),
         x2=float(pairs.x2[place]),
         y=float(pairs.y[place]),
