@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli import measure
+from mrl_cli import checks, measure, reporting
 from mrl_cli.losses import LOSSES
 from tests.running import Ran, run_inside
 
@@ -114,3 +114,126 @@ def test_rows_are_looked_up_in_every_batch_and_shard(mrl: Mrl, tmp_path: Path, m
     pq.write_table(table, tmp_path / "big.parquet", row_group_size=200_000)
     found = json.loads(mrl("validate", "big.parquet", "--loss-column", "loss").out)
     assert [mismatch["row"] for mismatch in found["mismatches"]] == [place + 1 for place in wrong]
+
+
+# A figure that is told wrong.
+
+
+FIGURES = {
+    "value": "loop value",
+    "mean": "loop mean",
+    "sum": "loop sum",
+    "accuracy": "loop counts",
+    "accuracy_half": "loop counts",
+    "accuracy_without_ties": "loop counts",
+    "accuracy_weighted": "loop counts",
+    "weight": "loop counts",
+    "inside_margin": "loop counts",
+    "beyond_margin": "loop counts",
+    "active": "loop counts",
+    "min": "loop counts",
+    "max": "loop counts",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_that_is_told_wrong_is_caught(
+    figure: str, reduction: str, command: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_figures = reporting._figures
+
+    def figures(*given: Any) -> dict[str, Any]:
+        found = true_figures(*given)
+        return found | {figure: found[figure] + 0.25}
+
+    monkeypatch.setattr(reporting, "_figures", figures)
+    failed = failures(mrl(*command, "pairs.csv", "--reduction", reduction, "--weight", "w"))
+    assert list(failed) == [FIGURES[figure]]
+
+
+def test_sum_and_mean_swapped_are_caught_in_the_value(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_figures = reporting._figures
+    monkeypatch.setattr(reporting, "_figures", lambda *given: (f := true_figures(*given)) | {"value": f["sum"]})
+    assert list(failures(mrl("compute", "--validate", "pairs.csv"))) == ["loop value"]
+
+
+def test_a_wrong_figure_is_worded_as_numbers(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_figures = reporting._figures
+    monkeypatch.setattr(reporting, "_figures", lambda *given: true_figures(*given) | {"weight": 9.25})
+    failed = failures(mrl("validate", "pairs.csv", "--weight", "w"))
+    assert failed["loop counts"]["note"] == "weight is 9.25, not 8.5"
+
+
+# Pairs that are used or left out wrongly.
+
+
+ODD = (
+    HEADER + "0.5,0.25,1,2,a\n1,2,1,0,b\n1,1,0,0.5,a\n3,oops,1,4,b\n0,1e300,-1,1,a\n1,2,1,-1,a\n5,4,7,1,a\n1,2,1,3,a\n"
+)
+
+
+@BOTH
+@pytest.mark.parametrize("options", [[], ["--labels", "any"], ["--dtype", "float32"], ["--on-tie", "drop"]])
+@pytest.mark.parametrize("weight", [[], ["--weight", "w"]])
+def test_every_reason_to_leave_a_row_out_is_agreed_on(
+    options: list[str], weight: list[str], command: list[str], mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.csv").write_text(ODD)
+    assert failures(mrl(*command, "odd.csv", "--on-error", "skip", *options, *weight)) == {}
+
+
+@pytest.fixture
+def leaving_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Have the core change, after its checks, which pairs of a block it uses."""
+
+    def planted(change: Any) -> None:
+        true_add = measure._Meter._add_pairs
+        true_block = measure._Meter.add
+
+        def add(self: Any, block: Any) -> Any:
+            held: list[Any] = []
+            monkeypatch.setattr(measure._Meter, "_add_pairs", lambda _, pairs: held.append(pairs))
+            used = true_block(self, block)
+            monkeypatch.setattr(measure._Meter, "_add_pairs", true_add)
+            used = change(self, used)
+            true_add(self, measure.used_pairs(block, used))
+            return used
+
+        monkeypatch.setattr(measure._Meter, "add", add)
+
+    return planted
+
+
+def left_out_quietly(meter: Any, used: Any) -> Any:
+    used[1] = False
+    return used
+
+
+def rejected_quietly(meter: Any, used: Any) -> Any:
+    used[1] = False
+    meter.rejected += 1
+    return used
+
+
+@BOTH
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+@pytest.mark.parametrize("change", [left_out_quietly, rejected_quietly])
+def test_a_pair_that_the_core_leaves_out_is_caught(
+    change: Any, on_error: str, command: list[str], mrl: Mrl, leaving_out: Any
+) -> None:
+    leaving_out(change)
+    failed = failures(mrl(*command, "pairs.csv", "--on-error", on_error))
+    assert "1 pairs were used that were to be left out, or left out" in failed["rows"]["note"]
+    if change is rejected_quietly:
+        assert "1 rows were rejected for 0 problems" in failed["rows"]["note"]
+
+
+@BOTH
+def test_a_pair_that_the_core_should_leave_out_is_caught(
+    command: list[str], mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd.csv").write_text(HEADER + "0.5,0.25,1,1,a\n1,2,7,1,a\n")
+    monkeypatch.setattr(checks, "passes", lambda batch, plan: True)
+    assert "1 rows were to be rejected, 0 were" in failures(mrl(*command, "odd.csv"))["rows"]["note"]

@@ -12,11 +12,9 @@ from mrl_cli.validation import CheckResult
 from mrl_cli.verify.validators import compared
 
 if TYPE_CHECKING:
-    from mrl_cli.model import Plan, Report, Totals
+    from mrl_cli.model import Figures, Plan, Report, Totals
     from mrl_cli.verify.validators import LoopFigures, Tolerance
     from mrl_cli.verify.verdict import Tally, Verdict
-
-COUNTS = ("correct", "ties", "wrong", "active", "inside_margin", "min", "max", "weight")
 
 
 def checks_of(
@@ -32,7 +30,7 @@ def checks_of(
 
     `counted_rows` is how many rows the input holds, counted apart; None where that could not be told.
     """
-    checks = [_rows(verdict, totals, counted_rows)]
+    checks = [_rows(verdict, totals, plan, counted_rows)]
     for name, tally in verdict.tallies.items():
         checks.append(
             CheckResult(
@@ -64,7 +62,10 @@ def _note(tally: Tally) -> str | None:
     return f"the worst pair uses {tally.max_bound_fraction:.1%} of the rounding bound"
 
 
-def _rows(verdict: Verdict, totals: Totals, counted_rows: int | None) -> CheckResult:
+LEFT_OUT = {"rejected": "rejected", "ties_dropped": "dropped as ties", "zero_weight": "left out for a weight of 0"}
+
+
+def _rows(verdict: Verdict, totals: Totals, plan: Plan, counted_rows: int | None) -> CheckResult:
     wrong = []
     if counted_rows is not None and counted_rows != totals.rows:
         wrong.append(f"the input holds {counted_rows:,} rows, {totals.rows:,} were counted")
@@ -72,6 +73,17 @@ def _rows(verdict: Verdict, totals: Totals, counted_rows: int | None) -> CheckRe
         wrong.append(f"{verdict.rows:,} rows were read, {totals.rows:,} were counted")
     if verdict.pairs != totals.pairs:
         wrong.append(f"{verdict.pairs:,} pairs were to be used, {totals.pairs:,} were")
+    for name, words in LEFT_OUT.items():
+        expected, got = getattr(verdict, name), getattr(totals, name)
+        if expected != got:
+            wrong.append(f"{expected:,} rows were to be {words}, {got:,} were")
+    if verdict.misjudged:
+        wrong.append(f"{verdict.misjudged:,} pairs were used that were to be left out, or left out and to be used")
+    problems = sum(kind.count for kind in totals.problems.values())
+    if totals.rejected > problems or bool(totals.rejected) != bool(problems):
+        wrong.append(f"{totals.rejected:,} rows were rejected for {problems:,} problems")
+    if totals.rejected and plan.on_error == "fail":
+        wrong.append(f"{totals.rejected:,} rows were rejected, and none may be")
     if verdict.misaligned:
         wrong.append(f"{verdict.misaligned:,} batches have more or fewer losses than pairs")
     return CheckResult("rows", not wrong, totals.rows, mismatches=len(wrong), note="; ".join(wrong) or None)
@@ -79,10 +91,12 @@ def _rows(verdict: Verdict, totals: Totals, counted_rows: int | None) -> CheckRe
 
 def _reductions(against: str, figures: LoopFigures, report: Report, plan: Plan) -> list[CheckResult]:
     total = float(figures.total)
-    divisor = report.pairs if report.weight is None else float(figures.weight)
     numbers = [("sum", total, report.sum)]
     if against == "loop":  # the mean is the sum, divided; rational numbers have no more to say of it
-        numbers.append(("mean", total / divisor if divisor else math.nan, report.mean))
+        mean = _mean(figures, plan)
+        numbers.append(("mean", mean, report.mean))
+        if report.value is not None:
+            numbers.append(("value", total if plan.reduction == "sum" else mean, report.value))
     return [
         number_check(f"{against} {name}", rounded_to(expected, plan.dtype), got, report.pairs, plan.dtype)
         for name, expected, got in numbers
@@ -107,18 +121,52 @@ def number_check(
     )
 
 
-def _counts(figures: LoopFigures, report: Report, plan: Plan) -> CheckResult:
+def _mean(figures: LoopFigures, plan: Plan) -> float:
+    is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
+    return _share(float(figures.total), float(figures.weight) if is_weighted else figures.pairs)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def told_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
+    """Return what a report must tell, by its keys, where the loop found these figures."""
+    rounded = {"sum": float(figures.total), "mean": _mean(figures, plan), "min": figures.min, "max": figures.max}
+    rounded = {name: rounded_to(number, plan.dtype) for name, number in rounded.items()}
+    return {
+        "value": rounded["sum" if plan.reduction == "sum" else "mean"],
+        **rounded,
+        "pairs": figures.pairs,
+        "correct": figures.correct,
+        "ties": figures.ties,
+        "wrong": figures.wrong,
+        "active": figures.active,
+        "inside_margin": figures.inside_margin,
+        "beyond_margin": figures.correct - figures.inside_margin,
+        "accuracy": _share(figures.correct, figures.pairs),
+        "accuracy_half": _share(2 * figures.correct + figures.ties, 2 * figures.pairs),
+        "accuracy_without_ties": _share(figures.correct, figures.correct + figures.wrong),
+        "weight": float(figures.weight),
+        "accuracy_weighted": _share(float(figures.correct_weight), float(figures.weight)),
+    }
+
+
+CHECKED_APART = ("sum", "mean", "value")
+
+
+def wrong_figures(figures: LoopFigures, told: Figures, plan: Plan, but: tuple[str, ...] = ()) -> list[str]:
+    """Return in words which figures are told otherwise than the loop found them; those of `but` are not looked at."""
     wrong = []
-    for name in COUNTS:
-        expected, got = getattr(figures, name), getattr(report, name)
-        if got is None:  # not told: the loss has no margin, or pairs no weight
+    for name, expected in told_figures(figures, plan).items():
+        got = getattr(told, name)
+        # None is not told: the loss has no margin, or pairs no weight.
+        if name in but or got is None or expected == got or (math.isnan(expected) and math.isnan(got)):
             continue
-        if name in ("min", "max"):
-            expected = rounded_to(expected, plan.dtype)
-        if float(expected) != got and not (math.isnan(expected) and math.isnan(got)):
-            wrong.append(f"{name} is {got!r}, not {expected!r}")
-    if report.accuracy_weighted is not None:
-        expected = float(figures.correct_weight) / float(figures.weight)
-        if expected != report.accuracy_weighted:
-            wrong.append(f"accuracy_weighted is {report.accuracy_weighted!r}, not {expected!r}")
+        wrong.append(f"{name} is {got!r}, not {expected!r}")
+    return wrong
+
+
+def _counts(figures: LoopFigures, report: Report, plan: Plan) -> CheckResult:
+    wrong = wrong_figures(figures, report, plan, CHECKED_APART)
     return CheckResult("loop counts", not wrong, report.pairs, mismatches=len(wrong), note="; ".join(wrong) or None)

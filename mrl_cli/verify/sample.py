@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.verify.validators import joined, pairs_of
-from mrl_cli.verify.verdict import Verdict, Verifier
+from mrl_cli.verify.verdict import Verdict, Verifier, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,13 +70,13 @@ class SampleVerifier(Verifier):
     def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
         """Take the candidates of a batch. They are checked, for the rows of those that differ to be looked up."""
         pairs = pairs_of(measured, batch, self._plan)
-        seen = Verdict(batch.x1.size + batch.rejected_rows, pairs.x1.size)
+        found = seen(measured, batch, self._plan)
         if pairs.found.size != pairs.x1.size:
-            return seen + Verdict(misaligned=1)
+            return found + Verdict(misaligned=1)
         candidates = smallest(pairs, self._size, self._seed, self._largest)
         if candidates.x1.size == 0:
-            return seen
-        return seen + Verdict(mismatches=self.checked(candidates).mismatches, retained=(candidates,))
+            return found
+        return found + Verdict(mismatches=self.checked(candidates).mismatches, retained=(candidates,))
 
     def placed(self, verdict: Verdict, rows_at: RowsAt) -> Verdict:
         """Return the verdict on a batch with the row numbers of its candidates, where one of them differs."""

@@ -189,6 +189,11 @@ class LoopFigures:
     weight: reference.LoopSum = field(default_factory=reference.LoopSum)
     correct_weight: reference.LoopSum = field(default_factory=reference.LoopSum)
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs were added up."""
+        return self.correct + self.ties + self.wrong
+
     def __add__(self, other: LoopFigures) -> LoopFigures:
         return LoopFigures(
             self.total + other.total,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.validation import Mismatch
+from mrl_cli.verify.usable import usable
 from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, pairs_of
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class Tally:
 class Verdict:
     """What all checks found over pairs; `Verdict()` is the identity of `+`.
 
-    `rows` were handed on by the reader, `pairs` of them used. `misaligned` counts batches for which the core gave
-    another number of losses than of pairs. `retained` are pairs that are kept, for a sample or for explanations.
+    `rows` were handed on by the reader, `pairs` of them are to be used; `rejected`, `ties_dropped` and `zero_weight`
+    are to be left out. `misjudged` counts the pairs that the core used or left out otherwise, `misaligned` the batches
+    for which it gave another number of losses than of pairs. `retained` are pairs that are kept, for a sample or for
+    explanations.
     """
 
     rows: int = 0
@@ -63,6 +66,10 @@ class Verdict:
     tallies: dict[str, Tally] = field(default_factory=dict)
     mismatches: dict[str, tuple[Mismatch, ...]] = field(default_factory=dict)
     retained: tuple[Pairs, ...] = ()
+    rejected: int = 0
+    ties_dropped: int = 0
+    zero_weight: int = 0
+    misjudged: int = 0
 
     @property
     def first_mismatches(self) -> tuple[Mismatch, ...]:
@@ -87,7 +94,25 @@ class Verdict:
                 for name in dict.fromkeys((*self.mismatches, *other.mismatches))
             },
             self.retained + other.retained,
+            self.rejected + other.rejected,
+            self.ties_dropped + other.ties_dropped,
+            self.zero_weight + other.zero_weight,
+            self.misjudged + other.misjudged,
         )
+
+
+def seen(measured: Measured, batch: PairBatch, plan: Plan) -> Verdict:
+    """Return what there is to say of a batch before any loss is looked at: its rows, and which of them are used."""
+    found = usable(batch, plan)
+    used = np.ones(batch.x1.size, bool) if measured.used is None else measured.used
+    return Verdict(
+        batch.x1.size + batch.rejected_rows,
+        int(np.count_nonzero(found.used)),
+        rejected=found.rejected + batch.rejected_rows,
+        ties_dropped=found.ties_dropped,
+        zero_weight=found.zero_weight,
+        misjudged=int(np.count_nonzero(found.used != used)),
+    )
 
 
 def _has_no_losses(plan: Plan) -> bool:
@@ -113,11 +138,11 @@ class Verifier:
     def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
         """Check a batch."""
         pairs = pairs_of(measured, batch, self._plan)
-        seen = Verdict(batch.x1.size + batch.rejected_rows, pairs.x1.size)
+        found = seen(measured, batch, self._plan)
         if pairs.found.size != pairs.x1.size:
-            return seen + Verdict(misaligned=1)
+            return found + Verdict(misaligned=1)
         retained = (pairs,) if self._retained_pairs and (not self._is_settled or self._still_wanted() > 0) else ()
-        return seen + self.checked(pairs) + Verdict(retained=retained)
+        return found + self.checked(pairs) + Verdict(retained=retained)
 
     def checked(self, pairs: Pairs) -> Verdict:
         """Return the verdict on pairs."""

@@ -1,0 +1,56 @@
+"""Which pairs of a batch may be used, decided a second time: no code is shared with the checks that decide it first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import PairBatch, Plan
+
+# From here on a number rounds to infinity: float32 ends half an ulp above its largest number.
+INFINITE_FROM = {"float64": float("inf"), "float32": 2.0**128 - 2.0**103}
+LABELS = {"pm1": (-1, 1), "01": (0, 1)}
+
+
+class Usable(NamedTuple):
+    """Which pairs of a batch are to be used, a mask of shape (n,), and how many are left out, by reason."""
+
+    used: NDArray[np.bool_]
+    rejected: int
+    ties_dropped: int
+    zero_weight: int
+
+
+def usable(batch: PairBatch, plan: Plan) -> Usable:
+    """Return which pairs of a batch may be used under the plan's rules.
+
+    Scores and margins are finite in the plan's dtype, labels within the rule, weights finite and not below 0; then a
+    label 0 may be a tie to drop, and a weight 0 leaves its pair out. The user's own losses may be anything.
+    """
+    limit = INFINITE_FROM[plan.dtype]
+    columns: list[NDArray[Any]] = [batch.x1, batch.x2]
+    columns += [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
+    drops_ties = plan.labels == "pm1" and plan.on_tie == "drop"
+    is_tie = np.zeros(batch.x1.size, bool)
+    if batch.y is not None and plan.labels == "any":
+        columns.append(batch.y)
+    fine = np.logical_and.reduce([np.abs(values) < limit for values in columns])
+    if batch.y is not None and plan.labels != "any":
+        low, high = LABELS[plan.labels]
+        is_tie = (batch.y == 0) & drops_ties
+        fine &= (batch.y == low) | (batch.y == high) | is_tie
+    weight = batch.numbers.get("weight", np.ones(1))
+    fine &= (weight >= 0) & (weight < INFINITE_FROM["float64"])
+    is_tie &= fine
+    is_weightless = fine & ~is_tie & (weight == 0)
+    rejected = fine.size - np.count_nonzero(fine)
+    return Usable(
+        fine & ~is_tie & ~is_weightless,
+        int(rejected),
+        int(np.count_nonzero(is_tie)),
+        int(np.count_nonzero(is_weightless)),
+    )
