@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "validation": {"renderers", "wording"},
     "explanations": {"losses", "validation"},
     "conformance": {"exact", "losses", "reference", "validation", "verify"},
-    "verify": {"errors", "model", "measure", "reference", "validation"},
+    "verify": {"errors", "model", "measure", "reference", "validation", "wording"},
     "reference": set[str](),
     "api": {"exact", "losses", "model", "curves", "reporting"},
     "frames": {

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli import checks, measure, reporting
+from mrl_cli import checks, groups, measure, reporting
 from mrl_cli.losses import LOSSES
+from mrl_cli.verify import grouped
 from tests.running import Ran, run_inside
 
 Mrl = Callable[..., Ran]
@@ -237,3 +238,81 @@ def test_a_pair_that_the_core_should_leave_out_is_caught(
     (tmp_path / "odd.csv").write_text(HEADER + "0.5,0.25,1,1,a\n1,2,7,1,a\n")
     monkeypatch.setattr(checks, "passes", lambda batch, plan: True)
     assert "1 rows were to be rejected, 0 were" in failures(mrl(*command, "odd.csv"))["rows"]["note"]
+
+
+# Groups.
+
+
+GROUPED = ("compute", "--validate", "pairs.csv", "--group-by", "g")
+
+
+@pytest.mark.parametrize("options", [[], ["--weight", "w"], ["--dtype", "float32"], ["--cluster", "y"]])
+@pytest.mark.parametrize("loss", ["margin_ranking", "logistic", "squared_hinge"])
+def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
+    ran = mrl(*GROUPED, "--loss", loss, *options)
+    assert failures(ran) == {}
+    names = [check["name"] for check in json.loads(ran.out)["validation"]["checks"]]
+    assert names[-2:] == ["groups in sum", "loop groups"]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_of_one_group_that_is_told_wrong_is_caught(
+    figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_group = reporting._group
+
+    def group(name: str, *given: Any) -> Any:
+        found = true_group(name, *given)
+        return replace(found, **{figure: getattr(found, figure) + 0.25}) if name == "b" else found
+
+    monkeypatch.setattr(reporting, "_group", group)
+    failed = failures(mrl(*GROUPED, "--weight", "w"))
+    assert list(failed) == ["loop groups"]
+    assert failed["loop groups"]["note"].startswith(f"b: {figure} is ")
+    assert failed["loop groups"]["mismatches"] == 1
+
+
+def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_codes = groups._codes_of
+
+    def codes(column: Any) -> Any:
+        found, texts = true_codes(column)
+        found[0], found[1] = found[1], found[0]
+        return found, texts
+
+    monkeypatch.setattr(groups, "_codes_of", codes)
+    assert list(failures(mrl(*GROUPED))) == ["loop groups"]
+
+
+@pytest.mark.parametrize("most", [1, 10_000])
+def test_a_ledger_that_forgets_is_caught(most: int, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouped, "MOST_GROUPS", most)
+    monkeypatch.setattr(groups, "two_sum", lambda held, rest: (rest, held * 0))
+    rows = "".join(f"0.5,{place % 7},1,1,{place % 2}\n" for place in range(150_000))
+    (tmp_path / "two.csv").write_text(HEADER + rows)
+    import pyarrow.csv as pc
+    import pyarrow.parquet as pq
+
+    pq.write_table(pc.read_csv(tmp_path / "two.csv"), tmp_path / "two.parquet")
+    ran = mrl("compute", "--validate", "two.parquet", "--group-by", "g")
+    assert set(failures(ran)) == ({"groups in sum"} if most == 1 else {"groups in sum", "loop groups"})
+    notes = json.loads(ran.out)["validation"]["notes"]
+    assert notes == (["more than 1 groups: they were checked in sum, not each"] if most == 1 else [])
+
+
+def test_a_group_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_report = reporting.report
+
+    def report(*given: Any, **named: Any) -> Any:
+        found = true_report(*given, **named)
+        return replace(found, groups=list(found.groups or ())[1:])
+
+    monkeypatch.setattr(reporting, "report", report)
+    assert failures(mrl(*GROUPED))["loop groups"]["note"] == "1 group not told"
+
+
+def test_files_as_groups_are_checked(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(PAIRS.replace("0.5,0.25", "7,0"))
+    ran = mrl("compute", "--validate", "pairs.csv", "more.csv", "--by-file")
+    assert failures(ran) == {}
+    assert len(json.loads(ran.out)["groups"]) == 2

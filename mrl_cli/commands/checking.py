@@ -10,6 +10,7 @@ from mrl_cli.wording import counted, harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mrl_cli.groups import Ledger
     from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan, Report, Totals
     from mrl_cli.readers import Shard, Source
@@ -38,14 +39,19 @@ class CrossCheck:
         """Merge the verdicts on the next shard."""
         add_verdicts(self._verifier, verdicts, shard, self._plan)
 
-    def record(self, totals: Totals, report: Report) -> dict[str, Any]:
+    def record(self, totals: Totals, report: Report, ledger: Ledger | None) -> dict[str, Any]:
         """Return what was found, as the JSON of `mrl validate` tells it."""
         from mrl_cli.validation import record_of
-        from mrl_cli.verify import checks_of
+        from mrl_cli.verify import checks_of, groups_in_sum
 
         verdict = self._verifier.verdict
         counted, notes = counted_rows(self._sources, self._plan)
         checks = checks_of(verdict, totals, report, self._plan, counted_rows=counted)
+        if ledger is not None:
+            checks.append(groups_in_sum((found for _, found in ledger.totals()), totals))
+        if report.groups is not None:
+            of_groups, more = self._verifier.groups.checks(report, self._plan)
+            checks, notes = [*checks, *of_groups], [*notes, *more]
         return record_of(checks, verdict.first_mismatches, verdict.mismatch_count, notes)
 
 

@@ -81,7 +81,7 @@ def command(**options: Any) -> int:
         totals = run.totals()
         report = _report(totals, run.ledger, plan, sources, started)
         if run.cross_check is not None:
-            report = replace(report, validation=run.cross_check.record(totals, report))
+            report = replace(report, validation=run.cross_check.record(totals, report, run.ledger))
         if not is_per_pair:
             out.write(_rendered(report, options).encode())
         out.flush()

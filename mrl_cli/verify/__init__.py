@@ -1,5 +1,6 @@
 """Holding the core to account: validators, what they found, and how many rows a file should have given."""
 
+from mrl_cli.verify.grouped import groups_in_sum
 from mrl_cli.verify.judgement import checks_of, number_check
 from mrl_cli.verify.rows import rows_in
 from mrl_cli.verify.sample import SampleVerifier
@@ -17,6 +18,7 @@ __all__ = [
     "Verifier",
     "checks_of",
     "compared",
+    "groups_in_sum",
     "joined",
     "number_check",
     "pairs_of",

@@ -46,7 +46,7 @@ class Pairs:
 
     `y` is as the loss takes it: 1 and -1 where labels are 0 and 1. `found` are the core's losses, `column` the
     user's, `weight` the weights, where there are any. `rows` are row numbers; one below 0 is not known: it is -1 minus
-    the place of the pair in its batch.
+    the place of the pair in its batch. `groups` are the groups they belong to.
     """
 
     x1: Doubles
@@ -59,6 +59,7 @@ class Pairs:
     files: NDArray[np.object_] | str
     rows: NDArray[np.int64]
     row_word: str
+    groups: NDArray[np.object_] | None = None
 
     def taken(self, which: Any) -> Pairs:
         """Return some of the pairs."""
@@ -107,6 +108,7 @@ def pairs_of(measured: Measured, batch: PairBatch, plan: Plan) -> Pairs:
         files=batch.file,
         rows=used(-1 - np.arange(batch.x1.size) if batch.rows is None else np.asarray(batch.rows, np.int64)),
         row_word=batch.row_word,
+        groups=used(np.array(batch.keys["group"].to_pylist(), object)) if "group" in batch.keys else None,
     )
 
 
@@ -211,17 +213,21 @@ class LoopFigures:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a validator says of pairs: the losses it expects, how they compare, and what only some validators tell."""
+    """What a validator says of pairs: the losses it expects, how they compare, and what only some validators tell.
+
+    `agreement` is y(x1 - x2) of each pair.
+    """
 
     expected: Doubles
     compared: Compared
     figures: LoopFigures | None = None
     max_bound_fraction: float | None = None
+    agreement: Doubles | None = None
 
 
 def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in plain Python."""
-    losses = np.empty(pairs.x1.size)
+    losses, agreement = np.empty(pairs.x1.size), np.empty(pairs.x1.size)
     terms: list[float] = []
     figures = LoopFigures()
     max_ulps = reference.allowed_ulps(plan.loss)
@@ -231,6 +237,7 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
         x1, x2, y = (values[some].tolist() for values in (pairs.x1, pairs.x2, pairs.y))
         margin = pairs.margin[some].tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
         differences = reference.differences(x1, x2, y, plan.dtype)
+        agreement[some] = np.frombuffer(array("d", differences.agreement))
         found = loop(differences, margin, parameters)
         losses[some] = here = np.frombuffer(array("d", found))
         terms += reference.cancelling_terms(plan.loss, differences, parameters) or ()
@@ -238,13 +245,13 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
         if max_ulps:
             here = pairs.found[some]
             found = here.tolist()
-        figures += _figures(pairs.taken(some), np.frombuffer(array("d", differences.agreement)), here, found, plan)
+        figures += _figures(pairs.taken(some), agreement[some], here, found, plan)
     if losses.size:
         counted = losses if max_ulps == 0 else pairs.found
         active = int(np.count_nonzero(counted > 0))
         figures += LoopFigures(active=active, min=float(counted.min()), max=float(counted.max()))
     differ = compared(losses, pairs.found, plan.dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
-    return Outcome(losses, differ, figures)
+    return Outcome(losses, differ, figures, agreement=agreement)
 
 
 def _figures(pairs: Pairs, agreement: Doubles, losses: Doubles, listed: list[float], plan: Plan) -> LoopFigures:

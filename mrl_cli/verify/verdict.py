@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.validation import Mismatch
+from mrl_cli.verify.grouped import LoopLedger, figures_by_group
 from mrl_cli.verify.usable import usable
 from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, pairs_of
 
@@ -57,7 +58,7 @@ class Verdict:
     `rows` were handed on by the reader, `pairs` of them are to be used; `rejected`, `ties_dropped` and `zero_weight`
     are to be left out. `misjudged` counts the pairs that the core used or left out otherwise, `misaligned` the batches
     for which it gave another number of losses than of pairs. `retained` are pairs that are kept, for a sample or for
-    explanations.
+    explanations. `groups` are the loop's figures of one batch by group; a LoopLedger adds these up.
     """
 
     rows: int = 0
@@ -70,6 +71,7 @@ class Verdict:
     ties_dropped: int = 0
     zero_weight: int = 0
     misjudged: int = 0
+    groups: dict[str, LoopFigures] = field(default_factory=dict)
 
     @property
     def first_mismatches(self) -> tuple[Mismatch, ...]:
@@ -98,6 +100,7 @@ class Verdict:
             self.ties_dropped + other.ties_dropped,
             self.zero_weight + other.zero_weight,
             self.misjudged + other.misjudged,
+            self.groups or other.groups,
         )
 
 
@@ -129,6 +132,7 @@ class Verifier:
 
     def __init__(self, plan: Plan, against: Sequence[str], *, tolerance: Tolerance, retained_pairs: int = 0) -> None:
         self.verdict = Verdict()
+        self.groups = LoopLedger()
         self._plan = plan
         self._against = tuple(against)
         self._tolerance = tolerance
@@ -150,6 +154,7 @@ class Verifier:
         for name in self._against:
             outcome = AGAINST[name](pairs, self._plan)
             verdict += self._on(f"{name} losses", pairs, outcome, pairs.found)
+            verdict += Verdict(groups=figures_by_group(pairs, outcome, self._plan))
         if pairs.column is not None:
             differ = compared(pairs.found, pairs.column, self._plan.dtype, tolerance=self._tolerance)
             verdict += self._on(LOSS_COLUMN_CHECK, pairs, Outcome(pairs.found, differ), pairs.column)
@@ -200,7 +205,8 @@ class Verifier:
 
         Retained are the first pairs; where the first mismatch of the user's losses comes later, those around it.
         """
-        verdict = self.placed(verdict, rows_at)
+        self.groups.add(verdict.groups)
+        verdict = replace(self.placed(verdict, rows_at), groups={})
         wanted = self._still_wanted()
         retained = self.verdict.retained + verdict.retained
         if self._is_settled:
