@@ -1,6 +1,7 @@
 """The built-in conformance suite: this machine's NumPy against PyTorch's golden vectors, and the hard sums.
 
-Every family of vectors goes through the loss kernel, its gradient and the loop validator. The vectors are those of
+Every family of vectors goes through the loss kernel, its gradient and the loop validator, and where all is finite
+through the whole way of a batch: measured, reduced and told, also with labels 0 and 1. The vectors are those of
 PyTorch's own tests and of what these leave out: the kink, ties, huge and subnormal values, overflow, nothing at all.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,11 @@ import numpy as np
 from mrl_cli import reference
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
+from mrl_cli.measure import measure
+from mrl_cli.model import PairBatch, Plan
+from mrl_cli.reporting import report
 from mrl_cli.validation import CheckResult
-from mrl_cli.verify import compared, number_check
+from mrl_cli.verify import Tolerance, compared, number_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +95,53 @@ def _case_checks(case: dict[str, Any]) -> tuple[CheckResult, ...]:
     loop = reference.validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
     # PyTorch negates integer labels as integers, which have no -0: the sign of a zero gradient is left out.
     parts = {"losses": (losses, ours), "gradients": (gradients + 0.0, slopes + 0.0), "loop losses": (losses, loop)}
-    return tuple(_compared(f"{part} of {case['name']}", *both, dtype) for part, both in parts.items())
+    checks = tuple(_compared(f"{part} of {case['name']}", *both, dtype) for part, both in parts.items())
+    if not (np.isfinite(vectors[:3]).all() and math.isfinite(margin)):  # no reader hands these on
+        return checks
+    plan = Plan(labels="any", margin=margin, dtype="float32" if dtype == "float32" else "float64")
+    return (*checks, *_told_checks(case, vectors, plan), *_labels_checks(case, vectors, plan))
+
+
+def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> PairBatch:
+    return PairBatch("", x1.astype(np.float64), x2.astype(np.float64), y, rows=range(x1.size))
+
+
+def _told_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Iterator[CheckResult]:
+    """Hold what a report tells of a vector against PyTorch's own sum and mean, which may round at every term."""
+    batch = _batch(*vectors[:3])
+    for reduction in ("sum", "mean"):
+        with np.errstate(all="ignore"):
+            told = report(
+                measure(batch, plan).totals,
+                replace(plan, reduction=reduction),
+                inputs=(),
+                version="",
+                elapsed_seconds=0.0,
+            )
+        expected = float.fromhex(case[reduction])
+        ulp = float(np.spacing(np.dtype(plan.dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
+        for name in (reduction, "value"):
+            found = number_check(
+                f"{reduction} of {case['name']} as {name}",
+                expected,
+                float(getattr(told, name)),
+                batch.x1.size,
+                plan.dtype,
+                Tolerance(atol=batch.x1.size * ulp),
+            )
+            yield replace(found, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
+
+
+def _labels_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Iterator[CheckResult]:
+    """Hold the losses of a batch with labels 1 and -1, and with 0 for -1, against the vector."""
+    x1, x2, y, losses, _ = vectors
+    if not (np.abs(y) == 1).all():
+        return
+    plan = replace(plan, reduction="none")
+    for here, written in ((replace(plan, labels="pm1"), y), (replace(plan, labels="01"), (y + 1) / 2)):
+        with np.errstate(all="ignore"):
+            found = measure(_batch(x1, x2, written.astype(np.int8)), here).losses
+        yield _compared(f"losses of {case['name']} with labels {here.labels}", losses, found, plan.dtype)
 
 
 def _compared(name: str, expected: NDArray[Any], got: Any, dtype: str) -> CheckResult:

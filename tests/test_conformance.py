@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli import conformance
+from mrl_cli import conformance, measure, reporting
 from mrl_cli.conformance import conformance_checks, torch_version
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
@@ -27,9 +27,18 @@ def test_every_check_passes_on_this_machine() -> None:
     assert [check for check in checks if not check.passed or check.max_ulp_diff] == []
     names = {check.name for check in checks}
     assert {"kink", "ties", "huge, subnormal, overflow", "empty", "hard sums", "PyTorch's op_info"} <= names
-    # Three of a kind: the kernel, its gradient and the loop. The hard sums are added up whole and in halves.
-    vectors = 3 * sum(len(case["none"]) for case in CASES)
-    assert sum(check.pairs for check in checks) == vectors + 2 * sum(map(len, conformance.HARD_SUMS.values()))
+    # Three of a kind: the kernel, its gradient and the loop. The hard sums are added up whole and in halves. Where all
+    # is finite, sum and mean are each told as themselves and as the value; labels 1 and -1 are also written as 1 and 0.
+    expected = 2 * sum(map(len, conformance.HARD_SUMS.values()))
+    for case in CASES:
+        x1, x2, y = (np.array([conformance_number(v) for v in case[key]]) for key in ("x1", "x2", "y"))
+        is_finite = np.isfinite([*x1, *x2, *y, float.fromhex(case["margin"])]).all()
+        expected += x1.size * int(3 + 4 * is_finite + 2 * (is_finite and (np.abs(y) == 1).all()))
+    assert sum(check.pairs for check in checks) == expected
+
+
+def conformance_number(value: str | float) -> float:
+    return float.fromhex(value) if isinstance(value, str) else value
 
 
 def broken_kernel(difference: Any, y: Any, *, margin: float, out: Any = None) -> Any:
@@ -55,8 +64,7 @@ def test_a_broken_core_fails(broken: dict[str, Any], monkeypatch: pytest.MonkeyP
 def test_a_sum_that_rounds_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     true_float = ExactSum.__float__
     monkeypatch.setattr(ExactSum, "__float__", lambda self: true_float(self) * (1 + 2**-52))
-    (failed,) = (check for check in conformance_checks() if not check.passed)
-    assert failed.name == "hard sums"
+    assert "hard sums" in failed_families()
 
 
 def test_the_command_runs_it_without_input(capfd: pytest.CaptureFixture[str]) -> None:
@@ -72,3 +80,34 @@ def test_the_command_fails_on_a_broken_core(capfd: pytest.CaptureFixture[str], m
     ran = run_inside(["validate", "-f", "table"], capfd)
     assert ran.code == 1
     assert "losses of ours/kink/float64: 1 of 8 differ" in ran.out.replace("\n", " ")
+
+
+def failed_families() -> dict[str, str | None]:
+    return {check.name: check.note for check in conformance_checks() if not check.passed}
+
+
+def test_labels_that_are_not_mapped_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    true_labels = measure.signed_labels
+    unmapped = lambda pairs, plan, out: true_labels(pairs, replace(plan, labels="any"), out)  # noqa: E731
+    monkeypatch.setattr(measure, "signed_labels", unmapped)
+    failed = failed_families()
+    assert {"founding example", "margins"} <= set(failed)
+    assert "with labels 01" in str(failed["founding example"])
+
+
+@pytest.mark.parametrize("figure", ["value", "sum", "mean"])
+def test_a_figure_told_wrong_fails_in_every_family(figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_figures = reporting._figures
+    monkeypatch.setattr(reporting, "_figures", lambda *given: true_figures(*given) | {figure: -1.0})
+    failed = failed_families()
+    assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed)
+
+
+def test_a_mean_of_nothing_that_is_a_number_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting, "_share", lambda part, whole: part / whole if whole else 0.0)
+    assert set(failed_families()) == {"empty"}
+
+
+def test_a_mean_over_one_pair_too_many_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting, "_share", lambda part, whole: part / (whole + 1))
+    assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed_families())

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "writers": {"arrow", "errors", "wording"},
     "validation": {"renderers", "wording"},
     "explanations": {"losses", "validation"},
-    "conformance": {"exact", "losses", "reference", "validation", "verify"},
+    "conformance": {"exact", "losses", "measure", "model", "reference", "reporting", "validation", "verify"},
     "verify": {"errors", "model", "measure", "reference", "validation", "wording"},
     "reference": set[str](),
     "api": {"exact", "losses", "model", "curves", "reporting"},

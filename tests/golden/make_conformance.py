@@ -28,6 +28,7 @@ def compact(case: dict[str, Any]) -> dict[str, Any]:
         "dtype": case["dtype"],
         "margin": case["margin"],
         "sum": case["sum"],
+        "mean": case["mean"],
         "vectors": base64.b64encode(data).decode("ascii"),
     }
 
