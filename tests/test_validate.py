@@ -580,3 +580,14 @@ def test_rows_left_out_are_noted(capfd: pytest.CaptureFixture[str], tmp_path: Pa
     (tmp_path / "bad.csv").write_text("x1,x2,y\n1,2,1\n1,,1\n")
     ran = run_inside(["validate", str(tmp_path / "bad.csv"), "--on-error", "skip"], capfd)
     assert (ran.code, ran.err) == (0, "note: 1 of 2 rows left out\n")
+
+
+@pytest.mark.parametrize(("weight", "mean"), [("5e-324", 0.3), ("1e308", 0.3)])
+def test_weights_beyond_the_ordinary_pass(
+    weight: str, mean: float, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "odd.csv").write_text(f"x1,x2,y,w\n0,0.3,1,{weight}\n0,0.3,1,{weight}\n")
+    found = run_inside(
+        ["compute", str(tmp_path / "odd.csv"), "--weight", "w", "--validate", "-f", "json"], capfd
+    ).result
+    assert (found["mean"], found["validation"]["passed"]) == (mean, True)

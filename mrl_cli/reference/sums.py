@@ -90,6 +90,23 @@ class LoopSum:
             return math.inf if self.positive_infinities else -math.inf
         return as_double(self.finite)
 
+    def over(self, other: LoopSum) -> float:
+        """Return the quotient of the two, each rounded first; unrounded where that would leave no digits.
+
+        >>> LoopSum.of([1e308, 1e308]).over(LoopSum.of([1e308, 1e308, 1e308, 1e308]))
+        0.5
+        """
+        part, whole = float(self), float(other)
+        if part == 0 or whole == 0 or math.isnan(part) or math.isnan(whole) or not (self.finite and other.finite):
+            return part / whole if whole else math.nan
+        are_finite = self.positive_infinities == self.negative_infinities == 0
+        if are_finite and not all(SMALLEST_NORMAL <= abs(number) < math.inf for number in (part, whole)):
+            return as_double(self.finite / other.finite)
+        return part / whole
+
+
+SMALLEST_NORMAL = 2.0**-1022
+
 
 def _splits(value: float) -> bool:
     """Tell whether products of such numbers, and what these round away, stay far from overflow and the subnormals."""

@@ -123,7 +123,7 @@ def number_check(
 
 def _mean(figures: LoopFigures, plan: Plan) -> float:
     is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
-    return _share(float(figures.total), float(figures.weight) if is_weighted else figures.pairs)
+    return figures.total.over(figures.weight) if is_weighted else _share(float(figures.total), figures.pairs)
 
 
 def _share(part: float, whole: float) -> float:
@@ -148,7 +148,7 @@ def told_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
         "accuracy_half": _share(2 * figures.correct + figures.ties, 2 * figures.pairs),
         "accuracy_without_ties": _share(figures.correct, figures.correct + figures.wrong),
         "weight": float(figures.weight),
-        "accuracy_weighted": _share(float(figures.correct_weight), float(figures.weight)),
+        "accuracy_weighted": figures.correct_weight.over(figures.weight),
     }
 
 
