@@ -301,6 +301,48 @@ def test_a_value_in_float32_is_named_too() -> None:
     assert explanation.hypothesis == SIGN
 
 
+def test_a_value_added_up_in_float32_is_named_too() -> None:
+    losses = hinge(X1, X2, -Y, MARGIN).astype(np.float32)
+    value = float(np.cumsum(losses)[-1] / np.float32(Y.size))
+    assert abs(value / losses.astype(float).mean() - 1) > 2.5e-7  # more than a sum in pairs loses
+    (explanation,) = explain_value(FIGURES, value, "mean", 1e-7)
+    assert explanation.hypothesis == SIGN
+
+
+def test_the_right_value_added_up_in_float32_is_said_to_be_that() -> None:
+    single = float(np.float32(RIGHT.mean() * (1 + 2e-7)))
+    (explanation,) = explain_value(FIGURES, single, "mean", 0)
+    assert explanation.hypothesis == "it is the right value, added up in float32"
+    (explanation,) = explain_value(FIGURES, float(np.float32(RIGHT.mean() * (1 + 3e-6))), "mean", 1e-7)
+    assert explanation.hypothesis == "it is the right value, added up one by one in float32"
+
+
+def test_the_right_value_that_is_only_near_is_said_to_be_that() -> None:
+    (explanation,) = explain_value(FIGURES, float(RIGHT.mean()) + 0.9e-7, "mean", 1e-7)
+    assert explanation.hypothesis == "it is the right value, within the tolerance"
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize(("digits", "most"), [(17, 1), (8, 1), (6, 2), (4, 3), (3, 3)])
+def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, digits: int, most: int) -> None:
+    """Mistakes that change little crowd there: of 100 values one or so may agree with one of them by chance."""
+    random = np.random.default_rng(7)
+    values = [float(f"{RIGHT.mean() * (1 + scale * off):.{digits}g}") for off in random.standard_normal(100)]
+    claims = [e.hypothesis for value in values for e in explain_value(FIGURES, value, "mean", 1e-7)]
+    rounded = [told for told in claims if not told.startswith("it is the right value")]
+    assert len(rounded) <= most
+
+
+@pytest.mark.parametrize("value", [1.0, 2.0, 1.2, 0.9])
+def test_a_value_of_one_or_two_digits_is_not_explained(value: float) -> None:
+    assert explain_value(FIGURES, value, "mean", 1e-7) == []
+
+
+def test_a_value_of_four_digits_is_explained_where_no_other_is_near() -> None:
+    (explanation,) = explain_value(FIGURES, float(f"{hinge(X1, X2, -Y, MARGIN).mean():.4g}"), "mean", 1e-7)
+    assert explanation.hypothesis == SIGN
+
+
 @pytest.mark.parametrize("scale", [1, 0.1, 0.01, 0.001])
 def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     random = np.random.default_rng(1)

@@ -1,7 +1,9 @@
 """Which known mistakes explain one value, a mean or a sum.
 
-One number can agree with another by chance, the more so the more are tried and the fewer digits it has: candidates near
-the value tell how dense they lie, and with it how many would agree by chance. That must be below `MOST_CHANCE`.
+One number can agree with another by chance, the more so the more are tried and the fewer digits it has. So a mistake
+must give the value to the digits in which it is written, and candidates near the value tell how dense they lie there,
+and with it how many would agree by chance. That must be below `MOST_CHANCE`. Mistakes that change little crowd around
+the right value, the denser the nearer to it: "near" is up to the distance to it, or half of that.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-MOST_CHANCE = 0.02
+MOST_CHANCE = 0.01
 LARGEST_BATCH = 65536
-NEARBY = 200  # how many tolerances around the value candidates are counted in
 DOUBLE_DIGITS = 11  # a value of so many digits was not rounded for reading
-DOUBLE_ROOM, SINGLE_ROOM = 1e-10, 2.5e-7  # what adding up a million numbers may lose
+SINGLE_DIGITS = 7  # the shortest text of a float32 has seldom fewer
+DOUBLE_ROOM, SINGLE_ROOM = 1e-12, 2.5e-7  # what adding up pair by pair, as libraries do, may lose of a sum
+SINGLE_STEP = 6e-8  # half the spacing of float32 at 1: adding up one by one loses sqrt(n) times as much
+MOST_SINGLE_ROOM = 2e-5
 COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
 
 
@@ -103,29 +107,35 @@ def explain_value(
     """
     total, divisor = weighted or figures.right[:2]
     plain = total / (divisor or 1) if reduction == "mean" else total
-    room = _written_room(expected)
-    if abs(plain - expected) <= max(room, tolerance):
-        return [Explanation("it is the right value, rounded", 1, 1, 1, 1.0)]
-    for room_now, has_dense in ((room, True), (max(room, tolerance), False)):
-        if weighted is None:
-            stages = _stages(figures, reduction, left_out, ties_dropped)
-        else:
-            stages = iter([(False, _weights(figures, reduction, *weighted))])
-        found = _first_fitting(stages, expected, plain, room_now, has_dense)
-        if found:
-            return found
+    written, single, accumulated = _rooms(expected, figures.right[1])
+    off = abs(plain - expected)
+    for told, room in (("rounded", written), ("added up in float32", single), ("within the tolerance", tolerance)):
+        if off <= room:
+            return [Explanation(f"it is the right value, {told}", 1, 1, 1, 1.0)]
+    if weighted is None:
+        stages = list(_stages(figures, reduction, left_out, ties_dropped))
+    else:
+        stages = [(False, list(_weights(figures, reduction, *weighted)))]
+    chance = 0.0
+    for room, has_dense in ((written, True), (single, True), (accumulated, False)):
+        if not has_dense and off <= room and _is_float32(expected):
+            return [Explanation("it is the right value, added up one by one in float32", 1, 1, 1, 1.0)]
+        if room:
+            found, chance = _first_fitting(stages, expected, plain, room, has_dense, chance)
+            if found:
+                return found
     return []
 
 
 def _stages(
     figures: Figures, reduction: str, left_out: int, ties_dropped: int
-) -> Iterator[tuple[bool, Iterator[tuple[str, float]]]]:
+) -> Iterator[tuple[bool, list[tuple[str, float]]]]:
     """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
-    yield False, _reductions(figures, reduction, left_out=left_out, ties_dropped=ties_dropped)
-    yield False, _mistaken(figures, reduction, 1)
-    yield True, _batches(figures, COMMON_BATCHES)
-    yield True, _batches(figures, range(2, min(LARGEST_BATCH, figures.right[1] - 1) + 1))
-    yield False, _mistaken(figures, reduction, 2)
+    yield False, list(_reductions(figures, reduction, left_out=left_out, ties_dropped=ties_dropped))
+    yield False, list(_mistaken(figures, reduction, 1))
+    yield True, list(_batches(figures, COMMON_BATCHES))
+    yield True, list(_batches(figures, range(2, min(LARGEST_BATCH, figures.right[1] - 1) + 1)))
+    yield False, list(_mistaken(figures, reduction, 2))
 
 
 def _weights(figures: Figures, reduction: str, total: float, weight: float) -> Iterator[tuple[str, float]]:
@@ -140,24 +150,36 @@ def _weights(figures: Figures, reduction: str, total: float, weight: float) -> I
 
 
 def _first_fitting(
-    stages: Iterator[tuple[bool, Iterator[tuple[str, float]]]],
+    stages: list[tuple[bool, list[tuple[str, float]]]],
     expected: float,
     plain: float,
     room: float,
     has_dense: bool,
-) -> list[Explanation]:
-    chance, tried = 0.0, 0
+    chance: float,
+) -> tuple[list[Explanation], float]:
+    """Return what fits within that room, and `chance` with what would fit by chance added."""
+    tried = 0
+    centres = [plain]  # around which other candidates crowd: the right value, and mistakes that others are added to
     for is_dense, stage in stages:
         if is_dense and not has_dense:
             continue
-        others = [(told, value) for told, value in stage if abs(value - plain) > room and math.isfinite(value)]
-        fitting = [told for told, value in others if abs(value - expected) <= room]
-        span = NEARBY * room if is_dense else max(NEARBY * room, abs(expected) / 10)
-        tried += len(others)
-        chance += _chance([value for _, value in others], expected, room, span)
-        if fitting and chance < MOST_CHANCE:
-            return [Explanation(_listed(fitting), 1, 1, tried, 1.0)]
-    return []
+        values = np.array([value for _, value in stage], np.float64)
+        counted = np.isfinite(values) & (np.abs(values - plain) > room)
+        distances = np.where(counted, np.abs(values - expected), math.inf)
+        tried += int(np.count_nonzero(counted))
+        fitting = [stage[place][0] for place in np.flatnonzero(distances <= room).tolist()]
+        span = min(abs(centre - expected) for centre in centres)
+        span = span if span > room else 0.0  # what is that near to one cannot be told from it
+        if not is_dense:
+            centres += values[counted].tolist()
+        added = max(_chance(values[distances <= near], room, near) for near in (span / 2, span))
+        added = max(added, 2 * room / span if fitting else 0.0) if span else 1.0
+        if chance + added >= MOST_CHANCE:
+            continue  # nothing is claimed here, so nothing by chance either
+        chance += added
+        if fitting:
+            return [Explanation(_listed(fitting), 1, 1, tried, 1.0)], chance
+    return [], chance
 
 
 def _listed(fitting: list[str]) -> str:
@@ -166,26 +188,42 @@ def _listed(fitting: list[str]) -> str:
     return told + (" (one value cannot tell them apart)" if len(names) > 1 else "")
 
 
-def _written_room(value: float) -> float:
-    """Return how far from the value that was meant the written one may be: half of its last digit, and what additions
-    in the float that it has the digits of may have rounded away.
+def _rooms(value: float, count: int) -> tuple[float, float, float]:
+    """Return how far from the value that was meant the written one may be: half of its last digit; and, where it may be
+    a float32, also what a sum of `count` numbers in pairs, and one by one, loses. 0 where it cannot be one.
     """
     digits = repr(value)
     mantissa, _, exponent = digits.partition("e")
     whole, _, decimals = mantissa.lstrip("-").partition(".")
     decimals = "" if decimals == "0" else decimals
+    significant = len((whole + decimals).lstrip("0"))
+    half_a_digit = 0.500001 * 10.0 ** (int(exponent or 0) - len(decimals))
+    if _is_float32(value):
+        half_a_digit = 0.500001 * float(np.spacing(np.float32(abs(value))))
+    elif significant >= DOUBLE_DIGITS:
+        return half_a_digit + abs(value) * DOUBLE_ROOM, 0.0, 0.0
+    single = half_a_digit + abs(value) * SINGLE_ROOM
+    lost = min(MOST_SINGLE_ROOM, max(SINGLE_ROOM, SINGLE_STEP * math.sqrt(count)))
+    is_full = _is_float32(value) or (significant >= SINGLE_DIGITS and _is_text_of_float32(value))
+    return half_a_digit, single, half_a_digit + abs(value) * lost if is_full else 0.0
+
+
+def _is_float32(value: float) -> bool:
+    """Tell whether the value is a float32 in all the digits of a double, which it is not by chance."""
     with np.errstate(over="ignore"):
-        is_double = len((whole + decimals).lstrip("0")) >= DOUBLE_DIGITS and float(np.float32(value)) != value
-    half_a_digit = 0.0 if is_double else 0.500001 * 10.0 ** (int(exponent or 0) - len(decimals))
-    return max(half_a_digit, abs(value) * (DOUBLE_ROOM if is_double else SINGLE_ROOM))
+        return len(repr(value)) > DOUBLE_DIGITS and float(np.float32(value)) == value
 
 
-def _chance(values: list[float], expected: float, room: float, span: float) -> float:
-    """Return how many of the values would agree with a number near the expected one by chance, as dense as they lie
-    up to `span` around it. Values that agree with one another count once.
+def _is_text_of_float32(value: float) -> bool:
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(value))) == value
+
+
+def _chance(values: Doubles, room: float, span: float) -> float:
+    """Return how many of the values, which lie up to `span` around a number, would agree with it by chance. Values that
+    agree with one another count once.
     """
-    near = {round(value / room) for value in values if abs(value - expected) <= span}
-    return len(near) * room / span if room else 0.0
+    return np.unique(np.round(values / room)).size * room / span if span else 1.0
 
 
 def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped: int) -> Iterator[tuple[str, float]]:
