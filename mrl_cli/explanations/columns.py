@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.explanations.hypotheses import Case, doubles, losses_of, singles
+from mrl_cli.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
 from mrl_cli.validation import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     Doubles = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    Mistakes = Callable[[Case], Iterator[tuple[tuple[str, ...], Case]]]
 
 LEAST_FRACTION = 0.9  # of all rows, and of the telling ones, must be what the mistake gives
 LEAST_EXPLAINED = (
@@ -33,7 +35,7 @@ MOST_CHANCE = 1e-3
 RELATIVE_ROOM = 1e-10  # orders of operations differ by 1e-15, float32 by 1e-8
 MOVES = (0.21, 0.37, 0.59, 0.83)  # of the rows
 ORDER_PAIRS = 50_000  # in so many rows another order is looked for beside another mistake
-LEAST_DISTINCT = 20
+LEAST_UNLIKE = 0.8  # of losses that were rounded: else they are found in another row by chance
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
 
 
@@ -129,41 +131,74 @@ def explain_column(case: Case, found: Doubles, bad: Mask, *, is_whole: bool) -> 
     readings = [(exact, "")]
     resolution, told = resolution_of(found)
     if told:
-        readings.append((_Column(case, found, right, bad, resolution), told))
+        readings.append((_Column(case, found, right, bad, resolution), f" (your losses are {told})"))
+    in_float32 = []  # the same readings, of float32 arithmetic, which takes many a mistake along
+    if case.dtype == "float64" and told:
+        in_float32 = [(replace(column, case=replace(case, dtype="float32")), suffix) for column, suffix in readings]
+        if told != TO_FLOAT32:
+            in_float32 = in_float32[1:]
     for column, suffix in readings:
         if suffix and _is_right_but_for_rounding(column):
-            return [Explanation(f"your losses are {suffix}", *_matches(column))]
-        best = _best(column, list(singles(case)))
+            return [Explanation(f"your losses are {told}", *_matches(column))]
+        best = _named(_best(column, list(singles(column.case))), suffix)
+        if suffix:
+            best = _most([*best, *_of_float32(in_float32, singles)])
         if best:
-            return [_named(best, suffix)]
-    if is_whole:
-        found_order = _in_another_order(exact, right, ())
+            return best
+    orders = readings if is_whole else []
+    for column, suffix in orders:
+        found_order = _in_another_order(column, right, (), suffix)
         if found_order:
             return [found_order]
     for column, suffix in readings:
-        best = _best_of_two(column)
+        best = _named(_best_of_two(column), suffix)
+        if suffix:
+            best = _most([*best, *_of_float32(in_float32, doubles)])
         if best:
-            return [_named(best, suffix)]
-    if is_whole and found.size <= ORDER_PAIRS:
-        orders = (_in_another_order(exact, losses_of(made), told) for told, made in singles(case) if not made.shift)
-        return [order for order in orders if order is not None][:1]
+            return best
+    if found.size > ORDER_PAIRS:
+        return []
+    for column, suffix in orders:
+        made = ((mistake, losses_of(other)) for mistake, other in singles(case) if not other.shift)
+        ordered = (_in_another_order(column, losses, mistake, suffix) for mistake, losses in made)
+        best = [order for order in ordered if order is not None][:1]
+        if best:
+            return best
     return []
 
 
-def _best_of_two(column: _Column) -> list[_Evidence]:
+def _of_float32(readings: list[tuple[_Column, str]], mistakes: Mistakes) -> list[Explanation]:
+    """Return what explains the losses beside float32 arithmetic, by each reading."""
+
+    def others(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
+        return ((told, made) for told, made in mistakes(case) if made.dtype == case.dtype)
+
+    found = []
+    for column, suffix in readings:
+        best = _best_of_two(column, others)
+        found += _named([replace(one, told=(*one.told, "the arithmetic is float32")) for one in best], suffix)
+    return found
+
+
+def _most(found: list[Explanation]) -> list[Explanation]:
+    """Return the explanation of most rows, the first of them."""
+    return [max(found, key=lambda one: one.fraction)] if found else []
+
+
+def _best_of_two(column: _Column, mistakes: Mistakes = doubles) -> list[_Evidence]:
     """As `_best`, for combinations of two: tried on the first rows, and only those that fit there on all."""
     few = slice(0, FEW_PAIRS_TRIED)
     resolution = column.resolution[few] if isinstance(column.resolution, np.ndarray) else column.resolution
     start = _Column(cut(column.case, few), column.found[few], column.right[few], column.bad[few], resolution)
     tried = 0
     likely = set()
-    for told, made in doubles(start.case):
+    for told, made in mistakes(start.case):
         tried += 1
         found = start.evidence(told, made)
         if found.rows and found.matches >= LEAST_FRACTION * found.rows:
             likely.add(told)
     return (
-        _best(column, ((told, made) for told, made in doubles(column.case) if told in likely), tried) if likely else []
+        _best(column, ((told, made) for told, made in mistakes(column.case) if told in likely), tried) if likely else []
     )
 
 
@@ -175,42 +210,20 @@ def _best(column: _Column, tried: Iterable[tuple[tuple[str, ...], Case]], tries:
     return [found for found in held if found.matches / found.rows == most]
 
 
-def _named(best: list[_Evidence], suffix: str) -> Explanation:
+def _named(best: list[_Evidence], suffix: str) -> list[Explanation]:
+    if not best:
+        return []
     names = list(dict.fromkeys(" and ".join(found.told) for found in best))
     first = best[0].explanation("")
     told = "; or ".join(names[:3]) + (f"; or one of {len(names) - 3} others" if len(names) > 3 else "")
     told += " (these rows cannot tell them apart)" if len(names) > 1 else ""
-    if suffix:
-        told += f" (your losses are {suffix})"
-    return Explanation(told, first.matches, first.rows, first.telling, first.fraction)
+    return [Explanation(told + suffix, first.matches, first.rows, first.telling, first.fraction)]
 
 
 def cut(case: Case, rows: slice) -> Case:
     """Return a case of some of the pairs."""
     margin = case.margin[rows] if isinstance(case.margin, np.ndarray) else case.margin
     return replace(case, x1=case.x1[rows], x2=case.x2[rows], y=case.y[rows], margin=margin)
-
-
-def resolution_of(found: Doubles) -> tuple[Doubles | float, str]:
-    """Return how far the found losses may be from what they were before they were rounded, and to what; "" if not.
-
-    A few rows (noise) need not be rounded.
-    """
-    values = found[np.isfinite(found) & (found != 0)]
-    if np.unique(values).size < LEAST_DISTINCT:
-        return 0.0, ""
-    for decimals in range(10):
-        if _mostly(np.abs(np.round(values, decimals) - values) <= 4 * np.spacing(np.abs(values))):
-            return 0.500001 * 10.0**-decimals, f"rounded to {decimals} decimals"
-    with np.errstate(over="ignore"):
-        for dtype in ("float16", "float32"):
-            if _mostly(values.astype(dtype).astype(np.float64) == values):
-                return 0.51 * np.spacing(np.abs(found).astype(dtype)).astype(np.float64), f"rounded to {dtype}"
-    return 0.0, ""
-
-
-def _mostly(fits: Mask) -> bool:
-    return bool(fits.mean() > 0.98)
 
 
 def _is_right_but_for_rounding(column: _Column) -> bool:
@@ -231,30 +244,35 @@ def _matches(column: _Column) -> tuple[int, int, int, float]:
     return count, match.size, int(np.count_nonzero(match & (column.found != column.right))), count / max(1, match.size)
 
 
-def _in_another_order(column: _Column, losses: Doubles, told: tuple[str, ...]) -> Explanation | None:
+def _in_another_order(column: _Column, losses: Doubles, told: tuple[str, ...], suffix: str) -> Explanation | None:
     """Say so when the losses of the rows that do not match stand, nearly each, in another of these rows.
 
-    Losses that mostly repeat one another would be found somewhere by chance, and tell nothing.
+    Losses that mostly repeat one another, as they were written, would be found somewhere by chance, and tell nothing.
     """
     with np.errstate(all="ignore"):
         off = ~(np.abs(column.found - losses) <= column.room(losses, "float64"))
-    found, expected = np.sort(column.found[off]), np.sort(losses[off])
+        rooms = RELATIVE_ROOM * (1 + np.abs(column.found)) + column.resolution
+    usable = off & np.isfinite(column.found)
+    order = np.argsort(column.found[usable])
+    found, rooms = column.found[usable][order], rooms[usable][order]
+    expected = np.sort(losses[off])
     nonzero = expected[expected != 0]
-    if np.unique(nonzero).size < max(LEAST_DISTINCT, nonzero.size / 2):
+    steps = np.round(nonzero / (2 * np.median(rooms))) if suffix and rooms.size else nonzero
+    if np.unique(steps).size < max(LEAST_DISTINCT, nonzero.size * (LEAST_UNLIKE if suffix else 0.5)):
         return None
-    elsewhere = sum(1 for _ in _paired(found[np.isfinite(found)].tolist(), expected.tolist()))
-    if elsewhere < LEAST_FRACTION * found.size:
+    elsewhere = sum(1 for _ in _paired(found.tolist(), rooms.tolist(), expected.tolist()))
+    others = int(np.count_nonzero(off))
+    if elsewhere < LEAST_FRACTION * others:
         return None
-    name = " and ".join((*told, "rows stand in another order"))
-    count = losses.size - found.size + elsewhere
-    return Explanation(name, count, losses.size, found.size, count / losses.size)
+    name = " and ".join((*told, "rows stand in another order")) + suffix
+    count = losses.size - others + elsewhere
+    return Explanation(name, count, losses.size, others, count / losses.size)
 
 
-def _paired(found: list[float], expected: list[float]) -> Iterator[float]:
+def _paired(found: list[float], rooms: list[float], expected: list[float]) -> Iterator[float]:
     """Yield the values that stand in both sorted lists, each as often as in both."""
     place = 0
-    for value in found:
-        room = RELATIVE_ROOM * (1 + abs(value))
+    for value, room in zip(found, rooms, strict=True):
         while place < len(expected) and expected[place] < value - room:
             place += 1
         if place < len(expected) and expected[place] <= value + room:
