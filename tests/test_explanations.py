@@ -159,6 +159,14 @@ def test_squared_hinges_that_are_not_squared_are_named() -> None:
     assert explanation.hypothesis == "losses are not squared"
 
 
+@pytest.mark.parametrize(("loss", "parameters"), [("ipo", {"beta": 0.5}), ("margin_mse", {})])
+def test_squares_that_are_not_squared_are_named(loss: str, parameters: dict[str, float]) -> None:
+    case = replace(CASE, loss=loss, parameters=parameters, margin=0.0)
+    found = np.abs(Y * (X1 - X2) - 1) if loss == "ipo" else np.abs(X1 - X2 - Y)
+    (explanation,) = explained(case, found)
+    assert explanation.hypothesis == "losses are not squared"
+
+
 RANDOM = np.random.default_rng(3)
 UNRELATED: dict[str, Array] = {
     "uniform": RANDOM.random(Y.size),
@@ -460,6 +468,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
     if name == "x1 a column":  # n * n pairs need them all at hand
         assert again["explanations"] == []
         assert "none of the known mistakes explains the expected value" in again["notes"]
+        assert any("of more than 100 pairs, two mistakes at once and means" in note for note in again["notes"])
     else:
         assert [e["hypothesis"] for e in again["explanations"]] == [told]
 
@@ -490,6 +499,8 @@ def test_an_unrelated_number_is_said_to_be_unexplained(mrl: Callable[..., Ran], 
             (RIGHT[:99] * np.arange(1, 100)).sum() / 99,
         ),
         ("it is the sum, not the mean", (RIGHT[:99] * np.arange(1, 100)).sum()),
+        (SIGN, np.average(hinge(X1, X2, -Y, MARGIN)[:99], weights=np.arange(1, 100))),
+        ("there is no margin (0)", np.average(hinge(X1, X2, Y, 0)[:99], weights=np.arange(1, 100))),
     ],
 )
 def test_weights_used_otherwise_are_named(told: str, value: float, mrl: Callable[..., Ran], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
 VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
+NOT_TRIED = "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried"
 NONE_FITS = "none of the known mistakes explains"
 
 
@@ -51,18 +52,22 @@ class Explainer:
             return [], f"{NONE_FITS} the losses of these {rests}"
         return found, "" if is_whole else f"the explanation rests on {rests}"
 
-    def value(self, expected: float, right: float) -> tuple[list[Explanation], str]:
-        """Return what explains the user's value where `right` is right, and what there is to note about it."""
+    def value(self, expected: float, right: float) -> tuple[list[Explanation], list[str]]:
+        """Return what explains the user's value where `right` is right, and notes about it."""
         from mrl_cli.explanations import explain_value, figures_of
         from mrl_cli.verify import joined
 
         retained = self.verdict.retained
+        untried: list[str] = []
         if retained and sum(pairs.x1.size for pairs in retained) == self.totals.pairs:
-            figures = figures_of(case_of(joined(retained), self.plan), is_whole=True, with_doubles=True)
+            pairs = joined(retained)
+            case = case_of(pairs, self.plan)
+            figures = figures_of(case, is_whole=True, with_doubles=True, weights=pairs.weight)
         elif all(source.is_plain_file for source in self.sources):
             figures = self._second_look()
+            untried = [NOT_TRIED.format(VALUE_PAIRS)]
         else:
-            return [], "the value was not explained: the input can be read only once, and is too long to keep"
+            return [], ["the value was not explained: the input can be read only once, and is too long to keep"]
         totals = self.totals
         weighted = None
         if totals.loss_sum is not None and totals.weight_sum is not None:
@@ -77,7 +82,7 @@ class Explainer:
             ties_dropped=totals.ties_dropped,
             weighted=weighted,
         )
-        return found, "" if found else f"{NONE_FITS} the expected value"
+        return found, [] if found else [f"{NONE_FITS} the expected value", *untried]
 
     def _second_look(self) -> Figures:
         """Read the files again, for the figures of every mistake: combinations of two are left out there."""
@@ -85,8 +90,8 @@ class Explainer:
         from mrl_cli.verify import pairs_of
 
         def figures(measured: Measured, batch: PairBatch) -> Figures:
-            case = case_of(pairs_of(measured, batch, self.plan), self.plan)
-            return figures_of(case, is_whole=False, with_doubles=False)
+            pairs = pairs_of(measured, batch, self.plan)
+            return figures_of(case_of(pairs, self.plan), is_whole=False, with_doubles=False, weights=pairs.weight)
 
         found = Figures()
         for part in running.parts_of(self.sources, replace(self.plan, reduction="none"), self.options, figures):

@@ -302,9 +302,9 @@ class _Validating:
             notes += [note] if note else []
         value = failed.get("expected value")
         if value is not None and request.expect is not None and value.expected is not None:
-            explanations, note = explainer.value(request.expect, value.expected)
+            explanations, noted = explainer.value(request.expect, value.expected)
             found += explanations
-            notes += [note] if note else []
+            notes += noted
         return found
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 LOGARITHMIC = ("logistic", "smoothed_bradley_terry", "robust_bradley_terry")
+SQUARES = ("ipo", "margin_mse")
 MOST_DECIMALS = 8
 INTEGERS = ("int8", "uint8", "int16")  # wider ones hardly ever wrap
 
@@ -42,7 +43,7 @@ class Case:
     dtype: str = "float64"
     integers: str | None = None
     is_clamped: bool = True
-    power: int = 1
+    power: float = 1
     factor: float = 1.0
     tie_share: float = 1.0
     shift: int = 0
@@ -148,6 +149,8 @@ def squared(case: Case) -> Variants:
         yield "losses are squared", replace(case, power=2)
     elif case.loss == "squared_hinge":
         yield "losses are not squared", replace(case, loss="margin_ranking")
+    elif case.loss in SQUARES:
+        yield "losses are not squared", replace(case, power=0.5)
 
 
 @hypothesis

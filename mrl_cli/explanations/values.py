@@ -41,7 +41,8 @@ class Figures:
 
     `sums` holds for each mistake the sum of its losses, how many it gives, and how many of them are not 0. `right` is
     the same for the right losses, `tied` for those of pairs with x1 = x2. `tail` are the last right losses.
-    `broadcasts` are means over all pairs of rows, which only pairs that are whole have.
+    `broadcasts` are means over all pairs of rows, which only pairs that are whole have. `weighted` holds for each
+    single mistake the sum of its weighted losses, where there are weights.
     """
 
     right: tuple[float, int, int] = (0.0, 0, 0)
@@ -50,6 +51,7 @@ class Figures:
     sums: dict[tuple[str, ...], tuple[float, int, int]] = field(default_factory=dict)
     tail: Doubles = field(default_factory=lambda: np.empty(0))
     broadcasts: dict[str, float] = field(default_factory=dict)
+    weighted: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def __add__(self, other: Figures) -> Figures:
         names = dict.fromkeys((*self.sums, *other.sums))
@@ -61,6 +63,10 @@ class Figures:
             {name: _added(self.sums.get(name, nothing), other.sums.get(name, nothing)) for name in names},
             np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
             {},
+            {
+                name: self.weighted.get(name, 0.0) + other.weighted.get(name, 0.0)
+                for name in dict.fromkeys((*self.weighted, *other.weighted))
+            },
         )
 
 
@@ -68,8 +74,8 @@ def _added(one: tuple[float, int, int], other: tuple[float, int, int]) -> tuple[
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def figures_of(case: Case, *, is_whole: bool, with_doubles: bool) -> Figures:
-    """Return the figures of pairs; `is_whole`: they are all the pairs there are."""
+def figures_of(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubles | None = None) -> Figures:
+    """Return the figures of pairs; `is_whole`: they are all the pairs there are. `weights` have shape (n,)."""
     losses = losses_of(case)
     agreement = case.y * (case.x1 - case.x2)
     tied = losses[case.x1 == case.x2]
@@ -81,7 +87,13 @@ def figures_of(case: Case, *, is_whole: bool, with_doubles: bool) -> Figures:
         {told: _figure(losses_of(other)) for told, other in made if not other.shift},
         losses[-LARGEST_BATCH:],
         broadcast_means(case) if is_whole else {},
+        {} if weights is None else _weighted(case, weights),
     )
+
+
+def _weighted(case: Case, weights: Doubles) -> dict[tuple[str, ...], float]:
+    with np.errstate(all="ignore"):
+        return {told: float((weights * losses_of(made)).sum()) for told, made in singles(case) if not made.shift}
 
 
 def _figure(losses: Doubles) -> tuple[float, int, int]:
@@ -115,7 +127,10 @@ def explain_value(
     if weighted is None:
         stages = list(_stages(figures, reduction, left_out, ties_dropped))
     else:
-        stages = [(False, list(_weights(figures, reduction, *weighted)))]
+        mistaken = [(" and ".join(told), value) for told, value in figures.weighted.items()]
+        if reduction == "mean":
+            mistaken = [(told, value / weighted[1]) for told, value in mistaken]
+        stages = [(False, list(_weights(figures, reduction, *weighted))), (False, mistaken)]
     chance = 0.0
     for room, has_dense in ((written, True), (single, True), (accumulated, False)):
         if not has_dense and off <= room and _is_float32(expected):
