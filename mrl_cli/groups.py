@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
 from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
 from mrl_cli.model import Totals
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST_KEYS = 1_000_000  # about 400 bytes each, and as much again while they are told
+MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is told of them
 
 # What became of a pair, as a small number: where d = y*(x1 - x2) stands, plus ACTIVE where its loss is above 0.
 WRONG, TIE, INSIDE, BEYOND, ACTIVE = 0, 1, 2, 3, 4
@@ -102,7 +103,7 @@ def _codes_of(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     codes, places = _compact(np.from_dlpack(coded.indices).astype(np.int64), len(coded.dictionary))
     is_far_larger = len(coded.dictionary) > 8 * codes.size
-    texts = texts_of(coded.dictionary.take(pa.array(places)) if is_far_larger else coded.dictionary)
+    texts = texts_of(coded.dictionary.take(as_arrow(np.array(places))) if is_far_larger else coded.dictionary)
     if len(places) < len(texts):
         texts = [texts[place] for place in places]
     if len(set(texts)) < len(texts):  # a dictionary may hold one text twice

@@ -70,11 +70,9 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
 
 
 def _look(batch: PairBatch, used: NDArray[np.bool_] | None) -> Look:
-    x1, x2, y = batch.x1, batch.x2, batch.y
-    if used is not None:
-        x1, x2, y = x1[used], x2[used], None if y is None else y[used]
-    labels = (None, None) if y is None else (float(y.min()), float(y.max()))
-    return Look(grids_of(x1, x2), *labels)
+    pairs = used_pairs(batch, used)
+    labels = (None, None) if pairs.y is None else (float(pairs.y.min()), float(pairs.y.max()))
+    return Look(grids_of(pairs.x1, pairs.x2), *labels)
 
 
 def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None, plan: Plan) -> GroupBlock | None:

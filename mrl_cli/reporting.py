@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli import rewardbench
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import GroupFigures, Report, Totals
@@ -152,8 +151,11 @@ def _intervals(totals: Totals, plan: Plan, clusters: Clusters | None) -> dict[st
 
 def _sections(groups: Sequence[GroupFigures] | None, plan: Plan) -> dict[str, Any]:
     """Return what is told of RewardBench's sections, where the groups are its subsets."""
-    is_benchmark = plan.preset == rewardbench.PRESET and dict(plan.columns.keys).get("group") == rewardbench.GROUP
-    if groups is None or not is_benchmark:
+    if groups is None or plan.preset is None:
+        return {}
+    from mrl_cli import rewardbench  # few runs have groups of a preset
+
+    if plan.preset != rewardbench.PRESET or dict(plan.columns.keys).get("group") != rewardbench.GROUP:
         return {}
     sections = rewardbench.sections_of(groups)
     return {

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "losses": {"errors", "model"},
     "exact": {"errors", "model"},
     "checks": {"errors", "model", "wording"},
-    "groups": {"errors", "model", "exact"},
+    "groups": {"arrow", "errors", "model", "exact"},
     "measure": {"arrow", "errors", "model", "losses", "exact", "groups", "checks", "notes"},
     "intervals": {"errors", "model", "exact"},
     "bootstrap": {"errors", "model"},
