@@ -16,10 +16,11 @@ A Poisson weight for each pair and sample, the usual way to stream, would draw 1
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ GROUPS = 16384
 DRAWN_AT_ONCE = 1 << 20  # numbers: enough to be quick, and 8 MB
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Bounds:
     """The low and high end of a bootstrap interval; NaN where there is nothing to draw."""
 

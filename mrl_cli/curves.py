@@ -12,7 +12,7 @@ The other losses with a margin are computed at every margin, and their sums are 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from mrl_cli.exact import (
 )
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Mergeable
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +48,7 @@ CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 _SMALLEST_EXPONENT = 1074  # every double is a multiple of 2**-1074
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Point:
     """What pairs come to at one margin.
 
@@ -62,7 +63,7 @@ class Point:
     gradient_sum: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class HingeCurve(Mergeable):
     """Sums and counts of pairs between neighbouring margins, exact; `+` merges.
 
@@ -88,7 +89,7 @@ class HingeCurve(Mergeable):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class KernelCurve(Mergeable):
     """Exact sums and counts of pairs at each margin; `+` merges. What a field holds, Point says."""
 
@@ -277,7 +278,7 @@ def _weighted_square(weight: float, value: float) -> ExactSum:
     return ExactSum((w * d * d << UNIT_EXPONENT) // (of_w * of_d * of_d))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light_dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPoint:
     """What `mrl sweep` tells of one margin; shares are of the pairs, means by weight where there are weights.
 
@@ -299,7 +300,7 @@ class SweepPoint:
         return _told(asdict(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light_dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
     """What `mrl sweep` found: the fields are the keys of its JSON object; what is None is not told."""
 

@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +45,7 @@ PRODUCT_VALUES = 4096  # what products of this many go through stays in the inne
 _SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ExactSum:
     """A sum of doubles, unrounded. `ExactSum()` is the sum of nothing, the identity of `+`.
 

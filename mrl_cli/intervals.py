@@ -15,13 +15,13 @@ by whether their own bars overlap.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ LARGEST_COUNTED_TRIALS = 2000  # up to here McNemar's p is a ratio of integers
 SMALLEST_STIRLING = 16  # from here on Stirling's series gives a log-factorial to the last bits
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Interval:
     """A mean (a proportion is one, of zeros and ones), its standard error, and the interval around it; NaN where the
     data say nothing.

@@ -6,7 +6,7 @@ agree on are found here. pandas matches the keys, so both files' columns are hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.model import PairBatch
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import counted, harmless, number_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ BATCH_PAIRS = 131072
 SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Side:
     """All pairs of one model: `name` is what messages call its file or files, `batches` hold the pairs in order."""
 
@@ -55,7 +56,7 @@ class Side:
         return pa.chunked_array([array.cast(pa.string()) for array in plain], pa.string())
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Matched:
     """Where the pairs stand that both sides have, in the order of a; and how many each side has alone."""
 

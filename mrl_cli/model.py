@@ -8,8 +8,10 @@ command line can speak it before anything heavy is loaded.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Literal
+
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +35,7 @@ USUAL_CONFIDENCE = 0.95  # of intervals that nobody gave another
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Columns:
     """The names of the columns that hold the pairs; `y` is None when every pair has one constant label.
 
@@ -59,7 +61,7 @@ class Columns:
         return (*self.wanted_numbers, *self.keys)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Dialect:
     """How a text file is written, where its suffix and header line do not say it.
 
@@ -76,7 +78,7 @@ class Dialect:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of objects, float64 of shape (n,) and finite, as the file `name` holds them in this order."""
 
@@ -84,7 +86,7 @@ class Scores:
     values: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that decides a result, validated.
 
@@ -131,7 +133,7 @@ class Mergeable:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Problem:
     """One thing in the data that allows no trustworthy number.
 
@@ -147,7 +149,7 @@ class Problem:
     row_word: str = "line"
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ProblemCount:
     """How many problems of one kind there are, and the first few of them."""
 
@@ -158,7 +160,7 @@ class ProblemCount:
         return ProblemCount(self.count + other.count, (self.first + other.first)[:FIRST_PROBLEMS_SHOWN])
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, eq=False)
 class PairBatch:
     """Pairs as a reader hands them on: `x1`, `x2` float64 of shape (n,); `y` of shape (n,) and any real dtype, or None.
 
@@ -182,7 +184,7 @@ class PairBatch:
     keys: Mapping[Role, pa.Array] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Look:
     """What scores and labels look like, for notes: `Look()` is that of none, the identity of `+`.
 
@@ -202,7 +204,7 @@ class Look:
         return Look(self.grids & other.grids, lowest, max(self.highest_label, other.highest_label))
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Totals:
     """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
 
@@ -270,7 +272,7 @@ def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
 # Nobody compares reports or prints them: methods for that would cost each start of mrl a millisecond or two.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Figures:
     """What is told of some pairs; what is None is not told.
 
@@ -305,7 +307,7 @@ class Figures:
     accuracy_high: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupFigures(Figures):
     """The figures of one group."""
 
@@ -316,7 +318,7 @@ class GroupFigures(Figures):
         return {"group": self.group} | _told(self, _FIGURES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SectionFigures:
     """What is told of a section of RewardBench: its accuracy, and how many subsets and pairs of it there are."""
 
@@ -330,7 +332,7 @@ class SectionFigures:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report(Figures):
     """What `mrl compute` found: the fields are the keys of its JSON object; what is None is not told.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Layout = tuple[str, str]
 CHOSEN_REJECTED: Layout = ("chosen", "rejected")  # the names that several producers share
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Preset:
     """How one producer writes pairs, whose first score should always be the higher one: each label is 1.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli.records import light_dataclass
 from mrl_cli.renderers import render_rows
 from mrl_cli.wording import counted, harmless, json_ready, number_text
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 SCHEMA = "mrl.validate/1"
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class CheckResult:
     """What one check found. Differences are the largest over all pairs, None where a check has none to tell.
 
@@ -35,7 +36,7 @@ class CheckResult:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Mismatch:
     """A pair for which a check found another loss than expected. `row` is None where rows cannot be told."""
 
@@ -51,7 +52,7 @@ class Mismatch:
     row_word: str = "line"
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Explanation:
     """A known mistake that explains the numbers: what it is, and what it rests on.
 
@@ -66,7 +67,7 @@ class Explanation:
     fraction: float
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Validation:
     """What `mrl validate` found: the fields are the keys of its JSON object, in this order.
 

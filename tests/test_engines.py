@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from mrl_cli import engines
 from mrl_cli.engines import ENGINES
 from mrl_cli.model import Plan, Totals
-from mrl_cli.readers import READERS, delimited, resolve, shards_of, text
+from mrl_cli.readers import READERS, delimited, parquet, resolve, shards_of, text
 from mrl_cli.reporting import report
 from mrl_cli.writers import WRITERS
 from tests.running import run, run_inside
@@ -240,6 +240,21 @@ def test_readers_are_equivalent(reader: str, place: int, dtype: Any, tmp_path: P
     path = _written(tmp_path, reader, PAIRS, place)
     assert resolve([str(path)])[0].format == reader
     assert _found([path], replace(PLAN, dtype=dtype)) == _expected(PAIRS, MARGIN, dtype)
+
+
+def test_parquet_is_read_where_pyarrow_has_another_inner_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object, **options: object) -> None:
+        del args, options
+        msg = "another signature"
+        raise TypeError(msg)
+
+    monkeypatch.setattr(parquet.LightParquetFile, "__init__", refused)
+    path = _written(tmp_path, "parquet", PAIRS, 1)
+    with parquet.opened(str(path)) as file:
+        assert isinstance(file, pq.ParquetFile)
+    assert _found([path], PLAN) == _expected(PAIRS, MARGIN)
 
 
 def test_naive_sum_would_differ() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Report
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import closest, harmless, number_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _NUMERIC = ("int", "float", "int | None", "float | None")
 NUMBERS = tuple(field.name for field in fields(Report) if field.type in _NUMERIC)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Condition:
     """A key of the report (outer.inner for one of a record within it), a comparison, and a number."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands import running
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ NOT_TRIED = "of more than {:,} pairs, two mistakes at once and means of broadcas
 NONE_FITS = "none of the known mistakes explains"
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Explainer:
     """Explains numbers of one input under one plan."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.options import jobs_of, wants_color
@@ -39,9 +38,14 @@ SUFFIX_FORMATS = {
 UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
 
 
+def suffix_of(path: str) -> str:
+    """Return the suffix of a file's name in lower case, with its dot; empty where there is none."""
+    return os.path.splitext(path)[1].lower()
+
+
 def output_format(options: Mapping[str, Any]) -> str:
     """Return the format asked for, else the one the suffix of -o says, else what fits where the output goes."""
-    by_suffix = SUFFIX_FORMATS.get(Path(options["output"] or "").suffix.lower())
+    by_suffix = SUFFIX_FORMATS.get(suffix_of(options["output"] or ""))
     asked = str(options["format"])
     if asked != "auto":
         return asked
@@ -59,12 +63,12 @@ def check_outputs(options: Mapping[str, Any]) -> None:
     if "" in (options["output"], options["rejects"]):
         msg = "an empty name names no file"
         raise UsageError(msg)
-    rejects = Path(options["rejects"] or "x.csv")
-    if options["rejects"] == "-" or SUFFIX_FORMATS.get(rejects.suffix.lower(), "csv") not in ("csv", "jsonl"):
+    rejects = options["rejects"] or "x.csv"
+    if rejects == "-" or SUFFIX_FORMATS.get(suffix_of(rejects), "csv") not in ("csv", "jsonl"):
         msg = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
         raise UsageError(msg, hint="for example --rejects bad.csv or bad.jsonl")
     written = output_format(options)
-    suffix = Path(options["output"] or "").suffix.lower()
+    suffix = suffix_of(options["output"] or "")
     if suffix in UNWRITTEN_SUFFIXES or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"):
         msg = f"-o {harmless(options['output'], 200)}: {written} is not what a {suffix} file holds"
         raise UsageError(msg, hint="write .csv, .tsv, .jsonl or .parquet, or pipe the output through a compressor")
@@ -93,30 +97,28 @@ def input_names(sources: Sequence[Source]) -> tuple[str, ...]:
 
 def refuse_inputs_as_outputs(options: Mapping[str, Any], sources: Sequence[Source]) -> None:
     """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
-    taken = [Path(source.path) for source in sources if source.is_plain_file]
-    taken += [Path(options["scores"])] if options.get("scores") else []
+    taken = [source.path for source in sources if source.is_plain_file]
+    taken += [options["scores"]] if options.get("scores") else []
     for option in ("output", "rejects"):
         if options[option] is None:
             continue
-        target = Path(options[option])
-        if target.exists() and (any(target.samefile(path) for path in taken) or _is_stdin(target, sources)):
+        target = options[option]
+        is_there = os.path.exists(target)
+        if is_there and (any(os.path.samefile(target, path) for path in taken) or _is_stdin(target, sources)):
             msg = f"--{option} {harmless(target, 200)} is an input or the other output"
             raise UsageError(msg, hint="write to another file")
-        taken.append(target) if target.exists() and target.is_file() else None
-    if (
-        options["output"]
-        and options["rejects"]
-        and Path(options["output"]).resolve() == Path(options["rejects"]).resolve()
-    ):
+        taken += [target] if os.path.isfile(target) else []
+    outputs = [os.path.realpath(options[option]) for option in ("output", "rejects") if options[option]]
+    if len(set(outputs)) < len(outputs):
         msg = "--output and --rejects name one file"
         raise UsageError(msg)
 
 
-def _is_stdin(target: Path, sources: Sequence[Source]) -> bool:
+def _is_stdin(target: str, sources: Sequence[Source]) -> bool:
     """Tell whether stdin is read and is that very file."""
-    if not target.is_file() or all(source.name != "-" for source in sources):
+    if not os.path.isfile(target) or all(source.name != "-" for source in sources):
         return False
-    return os.path.samestat(target.stat(), os.fstat(0))
+    return os.path.samestat(os.stat(target), os.fstat(0))
 
 
 def check_stdout() -> None:

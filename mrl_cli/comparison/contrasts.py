@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.groups import BEYOND, TIE, WRONG, Pairs, group_block
 from mrl_cli.measure import Measured, measure
 from mrl_cli.model import PairBatch, Totals
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _STATES = np.array([TIE, BEYOND, WRONG], np.uint8)  # by outcome: 0, 1 and, from the end, -1
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Contrast:
     """Sums and counts over pairs that two models were measured on; `Contrast()` is the identity of `+`.
 
@@ -46,7 +47,7 @@ class Contrast:
         return Contrast(*(getattr(self, name.name) + getattr(other, name.name) for name in fields(Contrast)))
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Contrasted:
     """What became of a batch: its contrast, and for each pair used the difference of the losses and of being right.
 

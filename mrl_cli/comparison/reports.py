@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from mrl_cli.intervals import (
     mean_interval,
     paired_share_interval,
 )
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import DType, Labels, Plan, Totals
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ModelReport:
     """One model on the pairs: the fields mean what those of `mrl compute` mean."""
 
@@ -43,7 +44,7 @@ class ModelReport:
     wrong: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class McNemar:
     """McNemar's exact test: the pairs that one model alone has right, and the two-sided p."""
 
@@ -52,7 +53,7 @@ class McNemar:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class BootstrapReport:
     """The paired bootstrap: how many samples of what seed, and the bounds for both differences."""
 
@@ -62,7 +63,7 @@ class BootstrapReport:
     accuracy_difference: Bounds
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ComparisonReport:
     """What `mrl compare` found: the fields are the keys of its JSON object, in this order; None where it does not
     apply.
@@ -111,7 +112,7 @@ def _without_nones(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Clusters:
     """For each cluster its number of pairs, and its sums of the differences of loss and of being right; shape (n,)
     each.

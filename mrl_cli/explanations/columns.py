@@ -9,13 +9,14 @@ chance (Chernoff's bound), times how many mistakes were tried; it must be below 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.explanations.hypotheses import Case, doubles, losses_of, singles
 from mrl_cli.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
+from mrl_cli.records import light_dataclass
 from mrl_cli.validation import Explanation
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ LEAST_UNLIKE = 0.8  # of losses that were rounded: else they are found in anothe
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class _Evidence:
     """What a mistake gives beside what was found."""
 
@@ -77,7 +78,7 @@ def _tail(count: int, rate: float, chance: float) -> float:
     return math.exp(-count * divergence)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class _Column:
     """What was found, what is right, and which rows mismatch; `resolution` is how coarse the found losses are."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ MOST_DECIMALS = 8
 INTEGERS = ("int8", "uint8", "int16")  # wider ones hardly ever wrap
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Case:
     """Pairs, and how their losses came about. Scores, y and margin are float64 of shape (n,); margin may be a number.
 

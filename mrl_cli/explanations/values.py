@@ -9,13 +9,14 @@ the right value, the denser the nearer to it: "near" is up to the distance to it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrl_cli.explanations.broadcasts import broadcast_means
 from mrl_cli.explanations.hypotheses import Case, doubles, losses_of, singles
+from mrl_cli.records import light_dataclass
 from mrl_cli.validation import Explanation
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ MOST_SINGLE_ROOM = 2e-5
 COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Figures:
     """What values are made of, over pairs in input order; `Figures()` is the identity of `+`.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from mrl_cli.records import light_dataclass
 
 # A temperature, or its inverse, neither vanishes nor overflows in float32 within these bounds.
 SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
@@ -21,7 +22,7 @@ class ParameterError(ValueError):
         self.names = names
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
     """A number that shapes a loss, with its default and the values that it may have.
 

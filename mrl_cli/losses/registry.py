@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli.losses.parameters import Parameter, ParameterError, checked
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Kernel = Callable[..., "Floats"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, eq=False)
 class Loss:
     """A registered loss: its kernel and gradient, what `mrl losses` tells of it, and what holds of it.
 

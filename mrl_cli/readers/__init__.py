@@ -39,7 +39,7 @@ READERS: dict[str, tuple[str, str]] = {
     "tsv": ("delimited", "TSV"),
     "jsonl": ("jsonl", "JSON_LINES"),
     "json": ("documents", "JSON"),
-    "parquet": ("columnar", "PARQUET"),
+    "parquet": ("parquet", "PARQUET"),
     "arrow": ("columnar", "ARROW"),
 }
 

@@ -1,5 +1,6 @@
-"""Parquet and Arrow: columns of numbers as they are, converted to doubles only where that is exact or correctly
-rounded.
+"""Files that hold columns: numbers as they are, made doubles only where that is exact or correctly rounded.
+
+Arrow files are read here; Parquet, which shares the rest, in its own module.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import PairBatch, Plan
     from mrl_cli.readers.sources import Source
 
-COLUMN_BUFFER_BYTES = 1 << 20
 # A column as doubles (labels may stay small integers), and (index, kind, shown) of each cell that cannot be one.
 Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
 BATCH_ROWS = 131072  # smaller and larger batches were slower
@@ -40,55 +40,6 @@ class RowsPart(NamedTuple):
     shared: Any  # the opened footer, so that it is parsed once
 
 
-class ParquetReader:
-    """Reads Parquet, a row group at a time."""
-
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names in the schema."""
-        del plan
-        import pyarrow.parquet as pq
-
-        with _reading(source), pq.ParquetFile(source.path) as file:
-            return list(file.schema_arrow.names)
-
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
-        """Yield the row groups."""
-        del resume_at
-        import pyarrow.parquet as pq
-
-        path = source.path
-        with _reading(source):
-            with pq.ParquetFile(path) as file:
-                metadata, schema = file.metadata, file.schema_arrow
-            _check_columns(schema, plan, source)
-            first_row = 1
-            for group in range(metadata.num_row_groups):
-                rows = metadata.row_group(group)
-                yield Shard(source, RowsPart(path, group, first_row, metadata), rows.total_byte_size)
-                first_row += rows.num_rows
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
-        """Yield a row group's pairs in batches of BATCH_ROWS."""
-        import pyarrow.parquet as pq
-
-        part: RowsPart = shard.part
-        # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
-        keys = [name for _, name in plan.columns.keys]
-        options = {
-            "metadata": part.shared,
-            "read_dictionary": keys or None,
-            "pre_buffer": False,
-            "buffer_size": COLUMN_BUFFER_BYTES,
-            "page_checksum_verification": True,
-        }
-        with _reading(shard.source), pq.ParquetFile(part.path, **options) as file:
-            columns = None if plan.keep_columns else _names(file.schema_arrow, plan, shard.source)
-            groups = file.iter_batches(BATCH_ROWS, row_groups=[part.group], columns=columns, use_threads=False)
-            yield from _pair_batches(groups, part.first_row, shard.source, plan)
-
-    careful_batches = batches  # these batches know their rows
-
-
 class ArrowReader:
     """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
 
@@ -97,7 +48,7 @@ class ArrowReader:
         del plan
         import pyarrow as pa
 
-        with _reading(source), pa.memory_map(source.path) as mapped:
+        with reading(source), pa.memory_map(source.path) as mapped:
             opened = pa.ipc.open_file if _is_arrow_file(source.path) else pa.ipc.open_stream
             return list(opened(mapped).schema.names)
 
@@ -107,14 +58,14 @@ class ArrowReader:
         import pyarrow as pa
 
         path = source.path
-        with _reading(source), pa.memory_map(path) as mapped:
+        with reading(source), pa.memory_map(path) as mapped:
             if not _is_arrow_file(path):
                 _check_stream_end(path, source)
-                _check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
+                check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
                 yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
                 return
             file = pa.ipc.open_file(mapped)
-            _check_columns(file.schema, plan, source)
+            check_columns(file.schema, plan, source)
             first_row = 1
             for group in range(file.num_record_batches):
                 rows = file.get_batch(group).num_rows
@@ -126,7 +77,7 @@ class ArrowReader:
         import pyarrow as pa
 
         part: RowsPart = shard.part
-        with _reading(shard.source), pa.memory_map(part.path) as mapped:
+        with reading(shard.source), pa.memory_map(part.path) as mapped:
             whole = (
                 iter([pa.ipc.open_file(mapped).get_batch(part.group)])
                 if part.group >= 0
@@ -135,7 +86,7 @@ class ArrowReader:
             pieces = (
                 batch.slice(start, BATCH_ROWS) for batch in whole for start in range(0, batch.num_rows, BATCH_ROWS)
             )
-            yield from _pair_batches(pieces, part.first_row, shard.source, plan)
+            yield from batches_in(pieces, part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
 
@@ -155,7 +106,7 @@ def _is_arrow_file(path: str) -> bool:
 
 
 @contextmanager
-def _reading(source: Source) -> Iterator[None]:
+def reading(source: Source) -> Iterator[None]:
     """Turn what Arrow raises for damaged files into a DataError that names the file."""
     import pyarrow as pa
 
@@ -171,11 +122,12 @@ def _reading(source: Source) -> Iterator[None]:
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
-def _names(schema: pa.Schema, plan: Plan, source: Source) -> list[str]:
+def names_in(schema: pa.Schema, plan: Plan, source: Source) -> list[str]:
+    """Return the names of the wanted columns as the schema has them, in the order of `Columns.wanted`."""
     return [schema.names[place] for place in column_places(schema.names, plan, source)]
 
 
-def _check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
+def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     """Raise when a wanted column is missing or of a type that holds no numbers."""
     import pyarrow as pa
 
@@ -209,7 +161,8 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _pair_batches(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[PairBatch]:
+def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[PairBatch]:
+    """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     for batch in batches:
         yield _pair_batch(batch, first_row, source, plan)
         first_row += batch.num_rows
@@ -335,5 +288,4 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
     return doubles, bad
 
 
-PARQUET = ParquetReader()
 ARROW = ArrowReader()

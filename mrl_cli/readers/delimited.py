@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from mrl_cli.readers.text import (
     plain_ranges,
     whole_rows,
 )
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Layout(NamedTuple):
     line_end: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, eq=False)
 class DelimitedPart(TextPart):
     """A part of a delimited text, with the layout it needs to be read alone."""
 

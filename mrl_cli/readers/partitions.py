@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -30,7 +29,10 @@ def hive_keys(path: str) -> dict[str, str]:
     >>> hive_keys("runs/model=a%20b/split=test/part-0.csv")
     {'model': 'a b', 'split': 'test'}
     """
-    pairs = (part.split("=", maxsplit=1) for part in Path(path).parent.parts if "=" in part)
+    from urllib.parse import unquote  # few paths have keys
+
+    folders = os.path.dirname(path).replace(os.sep, "/").split("/")
+    pairs = (folder.split("=", maxsplit=1) for folder in folders if "=" in folder)
     return {unquote(key): "" if value == NO_VALUE else unquote(value) for key, value in pairs if key}
 
 

@@ -10,13 +10,13 @@ import os
 import select
 import stat
 import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.readers.compression import COMPRESSION_MAGIC, COMPRESSION_SUFFIXES, first_bytes
 from mrl_cli.readers.partitions import hive_keys
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import closest, harmless
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ FOREIGN_MAGIC = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Source:
     """One input: the `name` a user knows it by, where to open it, and what it holds.
 
@@ -101,42 +101,43 @@ def stdin_can_be_read() -> bool:
 
 
 def _paths(argument: str) -> Iterator[str]:
+    if argument == STDIN or os.path.isfile(argument):
+        yield argument
+        return
     import glob
 
-    path = Path(argument)
-    if argument == STDIN:
-        yield argument
-    elif path.is_dir():
-        yield from _files_below(path)
-    elif path.exists():
+    if os.path.isdir(argument):
+        yield from _files_below(argument)
+    elif os.path.exists(argument):
         yield argument
     elif "://" in argument:
         msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
         raise UsageError(msg, hint="download the file first, or pipe it in")
     elif glob.has_magic(argument):
-        found = sorted(name for name in glob.glob(argument, recursive=True) if not Path(name).is_dir())
+        found = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
         if not found:
             msg = f"no file matches {harmless(argument)}"
             raise UsageError(msg)
         yield from found
     else:
-        raise _missing(path)
+        raise _missing(argument)
 
 
-def _missing(path: Path) -> UsageError:
-    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = closest(path.name, siblings)
-    hint = None if near is None else f"did you mean {harmless(path.parent / near, limit=200)}?"
+def _missing(path: str) -> UsageError:
+    folder, name = os.path.split(path)
+    siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
+    near = closest(name, siblings)
+    hint = None if near is None else f"did you mean {harmless(os.path.join(folder, near), limit=200)}?"
     return UsageError(f"no such file: {harmless(path, limit=200)}", hint=hint)
 
 
-def _files_below(folder: Path) -> list[str]:
+def _files_below(folder: str) -> list[str]:
     """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         found += [
-            str(Path(parent, name))
+            os.path.join(parent, name)
             for name in names
             if not name.startswith((".", "_")) and _formats_by_suffix(name)[0] is not None
         ]
@@ -148,11 +149,11 @@ def _files_below(folder: Path) -> list[str]:
 
 def _formats_by_suffix(name: str) -> tuple[str | None, str | None]:
     """Return (format, compression) as the suffixes say, None where they say nothing."""
-    path = Path(name)
-    compression = COMPRESSION_SUFFIXES.get(path.suffix.lower())
+    stem, suffix = os.path.splitext(name)
+    compression = COMPRESSION_SUFFIXES.get(suffix.lower())
     if compression is not None:
-        path = path.with_suffix("")
-    return FORMAT_SUFFIXES.get(path.suffix.lower()), compression
+        suffix = os.path.splitext(stem)[1]
+    return FORMAT_SUFFIXES.get(suffix.lower()), compression
 
 
 def _source(path: str) -> Source:
@@ -160,7 +161,7 @@ def _source(path: str) -> Source:
         if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
             with open(path, "rb") as file:
                 prefix = _prefix(file, path)
-            return _identified(path, prefix, None, Path(path).stat().st_size)
+            return _identified(path, prefix, None, os.stat(path).st_size)
         raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (kept open in the source)
         prefix = _prefix(_Prefixed(b"", raw), path)
     except OSError as error:

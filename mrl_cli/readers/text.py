@@ -11,13 +11,13 @@ import csv
 import io
 import os
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.readers.compression import decompressed, is_corruption
+from mrl_cli.records import light_dataclass
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -307,7 +307,7 @@ def changed(source: Source) -> MachineError:
     return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@light_dataclass(frozen=True, slots=True, eq=False)
 class TextPart:
     """Where a shard's bytes are: a range of a plain file, or `data` at hand.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from mrl_cli import reference
 from mrl_cli.errors import UsageError
+from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 LOOP_PAIRS = 4096  # lists of that many floats stay in a core's cache; longer ones were a fifth slower
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Tolerance:
     """How far apart two losses may be: |found - expected| <= atol + rtol * |expected|."""
 
@@ -40,7 +41,7 @@ class Tolerance:
 TOLERANCES = {"float64": Tolerance(1e-7, 1e-7), "float32": Tolerance(1.3e-6, 1e-5)}
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Pairs:
     """The pairs used, and their losses: all float64 of shape (n,), `margin` perhaps one number for all.
 
@@ -112,7 +113,7 @@ def pairs_of(measured: Measured, batch: PairBatch, plan: Plan) -> Pairs:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Compared:
     """Two arrays of losses, compared: which differ by more than is allowed (None: none does), and by how much at most.
 
@@ -176,7 +177,7 @@ def ulps_apart(first: Doubles, second: Doubles, dtype: str) -> Doubles:
     return apart
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class LoopFigures:
     """What the loop adds up and counts over pairs, to hold the core's totals against."""
 
@@ -211,7 +212,7 @@ class LoopFigures:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Outcome:
     """What a validator says of pairs: the losses it expects, how they compare, and what only some validators tell.
 

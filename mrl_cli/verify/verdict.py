@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.records import light_dataclass
 from mrl_cli.validation import Mismatch
 from mrl_cli.verify.grouped import LoopLedger, figures_by_group
 from mrl_cli.verify.usable import usable
@@ -27,7 +28,7 @@ LOSS_COLUMN_CHECK = "loss column"
 RowsAt = Callable[[Iterable[int]], dict[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Tally:
     """What one check found over pairs."""
 
@@ -51,7 +52,7 @@ class Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Verdict:
     """What all checks found over pairs; `Verdict()` is the identity of `+`.
 
