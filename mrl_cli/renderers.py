@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ _NOT_IN_ROWS = {
 def render_json(report: Report, *, width: int = 80, color: bool = False) -> str:
     """Return one JSON object, indented."""
     del width, color
-    return json.dumps(_json_record(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _as_json(_json_record(report))
 
 
 def render_jsonl(report: Report, *, width: int = 80, color: bool = False) -> str:
@@ -36,7 +34,7 @@ def render_jsonl(report: Report, *, width: int = 80, color: bool = False) -> str
     del width, color
     record = _json_record(report)
     lines = [*record.pop("groups", ()), record]
-    return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    return _as_json_lines(lines)
 
 
 def render_csv(report: Report, *, width: int = 80, color: bool = False) -> str:
@@ -135,10 +133,29 @@ def _delimited(report: Report, delimiter: str) -> str:
         settings = {key: total[key] for key in total if key in _SETTINGS or key in (report.parameters or ())}
         of_groups = (settings | group.record() for group in report.groups)  # one at a time: there may be a million
         rows, names = chain(of_groups, [{"group": TOTAL} | total]), ["group", *names]
+    cells = ([number_text(row.get(name, "")) for name in names] for row in rows)
+    return _as_delimited(chain([names], cells), delimiter)
+
+
+def _as_json(value: Any) -> str:
+    """Return a value as JSON, indented; NaN and infinities must have become strings."""
+    import json  # tables and bare numbers start without it
+
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _as_json_lines(values: Iterable[Any]) -> str:
+    """Return values as JSON, a line each."""
+    import json
+
+    return "".join(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n" for value in values)
+
+
+def _as_delimited(rows: Iterable[Iterable[Any]], delimiter: str) -> str:
+    import csv
+
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([number_text(row.get(name, "")) for name in names] for row in rows)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
@@ -219,9 +236,9 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], output: str
     """Return a plain list of records in any of the formats; for `mrl losses`."""
     records = [dict(zip(names, row, strict=True)) for row in rows]
     if output == "json":
-        return json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+        return _as_json(records)
     if output == "jsonl":
-        return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        return _as_json_lines(records)
     if output == "markdown":
         lines = [names, ["---"] * len(names), *rows]
         return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
@@ -235,16 +252,14 @@ def render_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], output: str
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         return _drawn(table, width=width, color=color)
-    text = io.StringIO()
-    csv.writer(text, delimiter="," if output == "csv" else "\t", lineterminator="\n").writerows([names, *rows])
-    return text.getvalue()
+    return _as_delimited([names, *rows], "," if output == "csv" else "\t")
 
 
 def render_comparison(report: ComparisonReport, output: str, *, width: int = 80, color: bool = False) -> str:
     """Return what `mrl compare` found in any of the formats; in a row, a number in a record is named outer.inner."""
     if output in ("json", "jsonl"):
         record = json_ready(report.record())
-        return json.dumps(record, indent=2 if output == "json" else None, ensure_ascii=False, allow_nan=False) + "\n"
+        return _as_json(record) if output == "json" else _as_json_lines([record])
     if output in ("csv", "tsv"):
         cells = {key: number_text(value) for key, value in _flattened(report.record()) if key not in _NOT_IN_ROWS}
         return render_rows(list(cells), [list(cells.values())], output, width=width, color=color)
@@ -297,7 +312,7 @@ def render_sweep(report: SweepReport, output: str, *, width: int = 80, color: bo
     if output == "json":
         elapsed = {"elapsed_seconds": record.pop("elapsed_seconds")}
         whole = json_ready(record | {"points": points} | elapsed)
-        return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return _as_json(whole)
     if output in ("table", "markdown"):
         shown = [{name: _point_cell(name, point[name]) for name in _POINT_COLUMNS if name in point} for point in points]
         if output == "table":
