@@ -22,7 +22,6 @@ import numpy as np
 from mrl_cli.exact import (
     BLOCK_VALUES,
     UNIT_EXPONENT,
-    ExactAccumulator,
     ExactSum,
     SumsByCode,
     are_ordinary_factors,
@@ -212,7 +211,6 @@ class Sweep:
         sums = [[ExactSum(), ExactSum()] for _ in self._knots]
         counts = np.zeros((2, self._knots.size), np.int64)
         buffer = np.empty_like(difference[:BLOCK_VALUES])
-        accumulator = ExactAccumulator()
         for start in range(0, difference.size, BLOCK_VALUES):
             block = slice(start, start + BLOCK_VALUES)
             pair, share = (difference[block], labels[block]), None if weights is None else weights[block]
@@ -222,18 +220,13 @@ class Sweep:
                 slopes = np.abs(self._loss.gradient(*pair, margin=knot, **self._parameters))
                 for row, values in enumerate((losses, slopes)):
                     counts[row, place] += np.count_nonzero(values > 0)
-                    sums[place][row] += _summed(accumulator, values, share)
+                    sums[place][row] += _summed(values, share)
         loss_sums, gradient_sums = zip(*sums, strict=True)
         return KernelCurve(loss_sums, gradient_sums, *counts)
 
 
-def _summed(accumulator: ExactAccumulator, values: Floats, weights: NDArray[np.float64] | None) -> ExactSum:
-    accumulator.total = ExactSum()
-    if weights is None:
-        accumulator.add(values, lowest=float(values.min()), highest=float(values.max()))
-    else:
-        accumulator.add_products(weights, values)
-    return accumulator.total
+def _summed(values: Floats, weights: NDArray[np.float64] | None) -> ExactSum:
+    return ExactSum.of(values) if weights is None else ExactSum.of_products(weights, values)
 
 
 def _kernel_points(curve: KernelCurve) -> list[Point]:

@@ -18,7 +18,7 @@ import numpy as np
 from mrl_cli import checks
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator, Scratch
+from mrl_cli.exact import BLOCK_VALUES, ExactAccumulator, ProductAccumulator
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Look, PairBatch, ProblemCount, Totals
 from mrl_cli.notes import grids_of
@@ -144,11 +144,11 @@ class _Meter:
         dtype = np.dtype(plan.dtype)
         self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
         self._signs = np.empty((4, BLOCK_VALUES), dtype=bool)
-        scratch = Scratch()
-        self._sum = ExactAccumulator(scratch)
+        self._sum = ExactAccumulator()
         is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
-        self._weight, self._correct_weight = (ExactAccumulator(scratch) if is_weighted else None for _ in range(2))
-        self._square = ExactAccumulator(scratch) if plan.wants_squares else None
+        # Of w*l, of w, and of w where the pair is correct.
+        self._weighted = ProductAccumulator(masks=2) if is_weighted else None
+        self._square = ProductAccumulator() if plan.wants_squares else None
         self._has_keys = plan.has_groups or plan.has_clusters
         self._pairs = self._correct = self._wrong = self._inside = self._active = 0
         self._ties_dropped = self._zero_weight = 0
@@ -217,13 +217,12 @@ class _Meter:
     ) -> None:
         lowest, highest = float(loss.min()), float(loss.max())
         self._min, self._max = float(np.minimum(self._min, lowest)), float(np.maximum(self._max, highest))
-        if weight is None or self._weight is None or self._correct_weight is None:
+        if weight is None or self._weighted is None:
             self._sum.add(loss, lowest=lowest, highest=highest)
         else:
-            self._sum.add_products(weight, loss)
-            self._weight.add(weight, lowest=0.0, highest=float(weight.max()), part=(is_correct, self._correct_weight))
+            self._weighted.add(weight, loss, (np.ones(loss.size, bool), is_correct))
         if self._square is not None:
-            self._square.add_products(loss, loss)
+            self._square.add(loss, loss)
 
     def _first_of(self, problems: list[Problem]) -> list[Problem]:
         """Return those of the problems that are among the first few of their kind in the batch."""
@@ -236,8 +235,10 @@ class _Meter:
         return first
 
     def totals(self) -> Totals:
+        sums = (self._sum.total, None, None) if self._weighted is None else self._weighted.totals
+        loss_sum, weight_sum, correct_weight_sum = sums
         return Totals(
-            loss_sum=self._sum.total,
+            loss_sum=loss_sum,
             pairs=self._pairs,
             ties_dropped=self._ties_dropped,
             min=self._min,
@@ -248,9 +249,9 @@ class _Meter:
             active=self._active,
             inside_margin=self._inside,
             zero_weight=self._zero_weight,
-            weight_sum=None if self._weight is None else self._weight.total,
-            correct_weight_sum=None if self._correct_weight is None else self._correct_weight.total,
-            square_sum=None if self._square is None else self._square.total,
+            weight_sum=weight_sum,
+            correct_weight_sum=correct_weight_sum,
+            square_sum=None if self._square is None else self._square.totals[0],
         )
 
 

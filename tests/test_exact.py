@@ -13,7 +13,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, SumsByCode, sums_by_code
+from mrl_cli.exact import (
+    BLOCK_VALUES,
+    HUGE,
+    UNIT_EXPONENT,
+    ExactSum,
+    ProductAccumulator,
+    SumsByCode,
+    sums_by_code,
+)
+from mrl_cli.exact.slices import MOST_VALUES, units_of_products
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -229,3 +238,55 @@ def test_sums_by_code_add_up_exactly(blocks: list[list[tuple[float, int]]]) -> N
         found = found.merged(sums_by_code(values, codes, 4))
     for code in range(4):
         assert found.at(code) == of([value for block in blocks for value, other in block if other == code])
+
+
+def _sum_of(numbers: NDArray[np.float64]) -> int:
+    return int(sum(Fraction(float(number)) for number in numbers) * (1 << UNIT_EXPONENT))
+
+
+def _product_sum_of(left: NDArray[np.float64], right: NDArray[np.float64]) -> int:
+    products = (Fraction(float(a)) * Fraction(float(b)) for a, b in zip(left, right, strict=True))
+    return int(sum(products, Fraction(0)) * (1 << UNIT_EXPONENT))
+
+
+@pytest.mark.parametrize("spread", [0, 1, 10, 20])
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_slices_add_up_products_and_marked_factors(size: int, spread: int) -> None:
+    random = np.random.default_rng(size + spread)
+    left, right = random.standard_normal((2, size)) * 2.0 ** random.integers(-spread, spread + 1, (2, size))
+    masks = [np.ones(size, bool), random.random(size) < 0.5]
+    expected = [_product_sum_of(left, right), *(_sum_of(left[mask]) for mask in masks)]
+    assert units_of_products(left, right, masks) == expected
+
+
+@pytest.mark.parametrize("scale", [1.0, -1.0, 2.0**300])
+@pytest.mark.parametrize("bits", [17, 18, 19, 20, 52])
+def test_slices_of_a_full_block_are_not_rounded(bits: int, scale: float) -> None:
+    # Just below 2, with odd last bits: sums of products are as large as they get, and need every bit of a double.
+    left, right = 2 - np.random.default_rng(bits).integers(1, 9, (2, MOST_VALUES)) * 2.0**-bits
+    first, second = ([int(value * 2**bits) for value in side.tolist()] for side in (left, right))
+    total = sum(a * b for a, b in zip(first, second, strict=True)) * int(scale)
+    assert units_of_products(left, right * scale, []) == [total << (UNIT_EXPONENT - 2 * bits)]
+
+
+@pytest.mark.parametrize("odd", [1e300, 1e-300, math.inf, math.nan, 2.0**-200])
+@pytest.mark.parametrize("side", [0, 1])
+def test_slices_decline_what_they_cannot_hold(side: int, odd: float) -> None:
+    factors = np.array([[1.5, 0.75], [0.25, 3.0]])
+    factors[side, 1] = odd
+    assert units_of_products(factors[0], factors[1], []) is None
+
+
+def test_slices_of_zeros_are_nothing() -> None:
+    zeros, ones, mask = np.zeros(3), np.ones(3), np.array([True, False, True])
+    assert units_of_products(zeros, ones, [mask]) == [0, 0]
+    assert units_of_products(ones, zeros, [mask]) == [0, 2 << UNIT_EXPONENT]
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats(), st.booleans()), max_size=20))
+def test_masks_of_products_of_any_numbers(rows: list[tuple[float, float, bool]]) -> None:
+    left, right = (np.array([row[side] for row in rows], np.float64) for side in (0, 1))
+    mask = np.array([row[2] for row in rows], bool)
+    accumulator = ProductAccumulator(masks=1)
+    accumulator.add(left, right, [mask])
+    assert accumulator.totals == [ExactSum.of_products(left, right), ExactSum.of(left[mask])]

@@ -145,11 +145,13 @@ def test_weights_and_margins_for_each_pair_are_validated(rows: int, dtype: str, 
 
 
 def test_a_wrong_weighted_sum_is_caught(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mrl_cli.exact import ExactAccumulator
+    from mrl_cli.exact import ProductAccumulator
 
     (tmp_path / "weighted.csv").write_text(WEIGHTED)
-    add = ExactAccumulator.add_products
-    monkeypatch.setattr(ExactAccumulator, "add_products", lambda self, first, second: add(self, first, second * 1.5))
+    add = ProductAccumulator.add
+    monkeypatch.setattr(
+        ProductAccumulator, "add", lambda self, first, second, *masks: add(self, first, second * 1.5, *masks)
+    )
     options = ["--margin-column", "m", "--weight", "w", "-f", "json"]
     assert failed(mrl("weighted.csv", *options)) == ["loop sum", "loop mean", "loop value"]
 

@@ -1,0 +1,84 @@
+"""Sums of products of two blocks of doubles as integers, by cutting the numbers into slices of few bits.
+
+Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using fast routines of matrix
+multiplication and its applications", Numer. Algorithms 59 (2012). A slice of a block holds 20 bits of every number,
+those of one place: they are multiples of one power of two, and at most 2**19 of it. A product of two such numbers is
+at most 2**38 of another, so up to 2**15 of them add up without rounding, in whatever order and way a BLAS adds. All
+slices of one side times all of the other are one small matrix product; three slices hold what ordinary numbers hold.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.exact.extraction import units_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MOST_VALUES = 32768
+SLICE_BITS = 19  # 2 * 19 + log2(MOST_VALUES) = 53
+MOST_SLICES = 6
+# With the largest magnitude between these, no slice, no product of two and no sum of MOST_VALUES leaves the doubles.
+SMALLEST, LARGEST = 2.0**-300, 2.0**400
+
+
+class _Scratch(threading.local):
+    """Buffers for the slices of two blocks, for each thread its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = np.empty((MOST_SLICES, MOST_VALUES))
+        self.right = np.empty((MOST_SLICES + 2, MOST_VALUES))
+        self.rest = np.empty(MOST_VALUES)
+
+
+_SCRATCH = _Scratch()
+
+
+def units_of_products(
+    left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]]
+) -> list[int] | None:
+    """Return the sums of left * right and of left where each of up to two masks is True, in 2**-UNIT_EXPONENT.
+
+    All arrays have one shape (n,), n at most MOST_VALUES. None: the numbers are not all ordinary, or lie so far apart
+    that MOST_SLICES do not hold them.
+    """
+    size = left.size
+    rows, columns, rest = _SCRATCH.left[:, :size], _SCRATCH.right[:, :size], _SCRATCH.rest[:size]
+    height, width = _sliced(left, rows, rest), _sliced(right, columns, rest)
+    if height is None or width is None:
+        return None
+    for place, mask in enumerate(masks, start=width):
+        columns[place] = mask
+    sums = (rows[:height] @ columns[: width + len(masks)].T).T.tolist()
+    whole = sum(units_of(entry) for column in sums[:width] for entry in column)
+    return [whole, *(sum(map(units_of, column)) for column in sums[width:])]
+
+
+def _sliced(values: NDArray[np.float64], rows: NDArray[np.float64], rest: NDArray[np.float64]) -> int | None:
+    """Fill as many rows as it takes with slices whose sum the values are; return how many, None for too many."""
+    largest = max(float(values.max()), -float(values.min()))
+    if largest == 0:
+        return 0
+    if not SMALLEST < largest < LARGEST:  # NaN is not
+        return None
+    exponent = math.frexp(largest)[1]
+    for place in range(MOST_SLICES):
+        # A sum with sigma has the unit of this slice as its last bit, so that it is rounded to a multiple of it.
+        sigma = math.ldexp(1.5, exponent - SLICE_BITS + 52)
+        row = rows[place]
+        np.add(values, sigma, out=row)
+        np.subtract(row, sigma, out=row)
+        np.subtract(values, row, out=rest)
+        if not rest.any():
+            return place + 1
+        values = rest
+        exponent -= SLICE_BITS + 1  # what remains is at most half of this slice's unit
+    return None

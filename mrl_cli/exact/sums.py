@@ -1,0 +1,193 @@
+"""Exact sums, and what adds blocks of values and of products to them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.exact.dekker import are_ordinary_factors, products
+from mrl_cli.exact.extraction import BLOCK_VALUES, HUGE, UNIT_EXPONENT, units_of, units_of_block
+from mrl_cli.exact.slices import MOST_VALUES, units_of_products
+from mrl_cli.records import light_dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+HUGE_SCALE_EXPONENT = 256
+
+
+@light_dataclass(frozen=True, slots=True)
+class ExactSum:
+    """A sum of doubles, unrounded. `ExactSum()` is the sum of nothing, the identity of `+`.
+
+    `units` is the finite part in multiples of 2**-2148; the other fields count the terms that are not finite.
+
+    >>> float(ExactSum.of(np.array([1e16, 1.0, -1e16])))
+    1.0
+    >>> ExactSum.of(np.array([0.1, 0.2])) + ExactSum.of(np.array([0.3])) == ExactSum.of(np.array([0.3, 0.2, 0.1]))
+    True
+    """
+
+    units: int = 0
+    positive_infinities: int = 0
+    negative_infinities: int = 0
+    nans: int = 0
+
+    def __add__(self, other: ExactSum) -> ExactSum:
+        return ExactSum(
+            self.units + other.units,
+            self.positive_infinities + other.positive_infinities,
+            self.negative_infinities + other.negative_infinities,
+            self.nans + other.nans,
+        )
+
+    def __sub__(self, other: ExactSum) -> ExactSum:
+        return ExactSum(
+            self.units - other.units,
+            self.positive_infinities + other.negative_infinities,
+            self.negative_infinities + other.positive_infinities,
+            self.nans + other.nans,
+        )
+
+    def __float__(self) -> float:
+        """Return the sum, rounded once to the nearest double (ties to even): what `math.fsum` returns.
+
+        Beyond the largest double the result is an infinity, as IEEE 754 rounds it, where `math.fsum` raises. NaN when
+        a term is NaN or infinities of both signs meet.
+        """
+        if self.nans or (self.positive_infinities and self.negative_infinities):
+            return math.nan
+        if self.positive_infinities or self.negative_infinities:
+            return math.inf if self.positive_infinities else -math.inf
+        try:
+            return self.units / (1 << UNIT_EXPONENT)  # Python divides integers with one correct rounding
+        except OverflowError:
+            return math.inf if self.units > 0 else -math.inf
+
+    def __truediv__(self, other: ExactSum) -> float:
+        """Return the quotient of the two rounded sums; NaN when there is nothing to divide by.
+
+        Where a sum is beyond the normal doubles, and its rounding all that is left, the unrounded ones are divided.
+
+        >>> ExactSum.of(np.array([1.0, 2.0])) / ExactSum.of(np.array([2.0]))
+        1.5
+        """
+        dividend, divisor = float(self), float(other)
+        is_ordinary = all(sys.float_info.min <= abs(number) < math.inf for number in (dividend, divisor))
+        has_strange = any((*self.strange, *other.strange))
+        if is_ordinary or has_strange or not (self.units and other.units):
+            return dividend / divisor if divisor else math.nan
+        try:
+            return self.units / other.units
+        except OverflowError:
+            return math.inf if (self.units > 0) == (other.units > 0) else -math.inf
+
+    @property
+    def strange(self) -> tuple[int, int, int]:
+        """How many terms are infinite, either way, and how many NaN."""
+        return self.positive_infinities, self.negative_infinities, self.nans
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> ExactSum:
+        """Return the exact sum of `values`: any shape, float64 or a narrower float; not changed."""
+        flat = np.asarray(values).reshape(-1)
+        accumulator = ExactAccumulator()
+        for start in range(0, flat.size, BLOCK_VALUES):
+            block = flat[start : start + BLOCK_VALUES]
+            accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
+        return accumulator.total
+
+    @classmethod
+    def of_few(cls, values: Iterable[float]) -> ExactSum:
+        """Return the exact sum of a few finite numbers, without an array."""
+        return cls(sum(map(units_of, values)))
+
+    @classmethod
+    def of_products(cls, left: NDArray[np.floating], right: NDArray[np.floating]) -> ExactSum:
+        """Return the exact sum of left * right, element by element: two arrays of one shape; not changed.
+
+        >>> float(ExactSum.of_products(np.array([1e16, 1.0, 1e16]), np.array([1.0, 2.0, -1.0])))
+        2.0
+        """
+        left, right = np.asarray(left).reshape(-1), np.asarray(right).reshape(-1)
+        accumulator = ProductAccumulator()
+        for start in range(0, left.size, BLOCK_VALUES):
+            accumulator.add(left[start : start + BLOCK_VALUES], right[start : start + BLOCK_VALUES])
+        return accumulator.totals[0]
+
+
+class ExactAccumulator:
+    """Adds blocks of at most `BLOCK_VALUES` values to an `ExactSum`."""
+
+    def __init__(self) -> None:
+        self.total = ExactSum()
+
+    def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
+        """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
+        values = block.astype(np.float64, copy=False)
+        with np.errstate(all="ignore"):
+            if max(highest, -lowest) < HUGE:  # NaN is not
+                self.total += ExactSum(units_of_block(values, max(highest, -lowest)))
+            else:
+                self._add_strange(values)
+
+    def _add_strange(self, values: NDArray[np.float64]) -> None:
+        finite = values[np.isfinite(values)]
+        is_huge = np.abs(finite) >= HUGE
+        parts = (finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge])
+        scaled, ordinary = (units_of_block(part, float(np.abs(part).max(initial=0.0))) for part in parts)
+        self.total += ExactSum(
+            (scaled << HUGE_SCALE_EXPONENT) + ordinary,
+            int(np.count_nonzero(values == math.inf)),
+            int(np.count_nonzero(values == -math.inf)),
+            int(np.count_nonzero(np.isnan(values))),
+        )
+
+
+class ProductAccumulator:
+    """Adds blocks of unrounded products to the first of `totals`.
+
+    Masks that go with a block tell which of its left factors are added, as they are, to each of the other totals.
+    """
+
+    def __init__(self, masks: int = 0) -> None:
+        self.totals = [ExactSum()] * (1 + masks)
+
+    def add(
+        self, left: NDArray[np.floating], right: NDArray[np.floating], masks: Sequence[NDArray[np.bool_]] = ()
+    ) -> None:
+        """Add left * right, element by element: 1-D arrays of one length, as the masks are."""
+        for start in range(0, left.size, MOST_VALUES):
+            part = slice(start, start + MOST_VALUES)
+            first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
+            found = self._sums(first, second, [mask[part] for mask in masks])
+            self.totals = [total + more for total, more in zip(self.totals, found, strict=True)]
+
+    def _sums(
+        self, left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]]
+    ) -> list[ExactSum]:
+        with np.errstate(all="ignore"):
+            units = units_of_products(left, right, masks)
+            if units is not None:
+                return [ExactSum(found) for found in units]
+            ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
+            total = sum_of_any_products(left[~ordinary], right[~ordinary])
+            for part in products(left[ordinary], right[ordinary]):
+                total += ExactSum.of(part)
+        return [total, *(ExactSum.of(left[mask]) for mask in masks)]
+
+
+def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:
+    """Return the exact sum of products of any magnitude, one at a time."""
+    units, others = 0, []
+    for first, second in zip(left.tolist(), right.tolist(), strict=True):
+        if math.isfinite(first) and math.isfinite(second):
+            units += (units_of(first) * units_of(second)) >> UNIT_EXPONENT
+        else:
+            others.append(first * second)
+    return ExactSum(units) + ExactSum.of(np.array(others, np.float64))
