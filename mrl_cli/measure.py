@@ -7,9 +7,10 @@ happens in the cache.
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
-from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,13 +25,14 @@ from mrl_cli.model import FIRST_PROBLEMS_SHOWN, Look, PairBatch, ProblemCount, T
 from mrl_cli.notes import grids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from mrl_cli.groups import GroupBlock
     from mrl_cli.model import Plan, Problem, Role
 
+_FEW_LABELS = 64
 GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
 
 
@@ -56,23 +58,29 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
     Raises SuspectShardError when a check fails and the batch does not know its row numbers.
     """
     meter = _Meter(plan)
-    masks = [meter.add(_slice(batch, start, start + BLOCK_VALUES)) for start in range(0, batch.x1.size, BLOCK_VALUES)]
-    problems = sorted([*batch.problems, *meter.problems], key=attrgetter("row"))
-    totals = replace(
-        meter.totals(),
+    masks = [meter.add(block) for block in _blocks(batch)]
+    problems, counts = list(batch.problems), meter.counts
+    if problems or counts:
+        problems = sorted([*problems, *meter.problems], key=attrgetter("row"))
+        counts = Counter(problem.kind for problem in batch.problems) + Counter(counts)
+    used = np.concatenate(masks) if masks and meter.pairs < batch.x1.size else None
+    totals = meter.totals(
         rejected=meter.rejected + batch.rejected_rows,
-        problems=tally(problems, Counter(p.kind for p in batch.problems) + Counter(meter.counts)),
+        problems=tally(problems, counts),
+        look=_look(batch, used, plan) if meter.pairs else Look(),
     )
-    used = np.concatenate(masks) if masks and totals.pairs < batch.x1.size else None
-    totals = replace(totals, look=_look(batch, used)) if totals.pairs else totals
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
     return Measured(totals, problems, losses, used, _group_block(batch, meter, used, plan))
 
 
-def _look(batch: PairBatch, used: NDArray[np.bool_] | None) -> Look:
+def _look(batch: PairBatch, used: NDArray[np.bool_] | None, plan: Plan) -> Look:
     pairs = used_pairs(batch, used)
-    labels = (None, None) if pairs.y is None else (float(pairs.y.min()), float(pairs.y.max()))
-    return Look(grids_of(pairs.x1, pairs.x2), *labels)
+    if pairs.y is None:
+        return Look(grids_of(pairs.x1, pairs.x2))
+    few = pairs.y[:_FEW_LABELS]
+    # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
+    labels = few if plan.labels != "any" and few.min() < few.max() else pairs.y
+    return Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))
 
 
 def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None, plan: Plan) -> GroupBlock | None:
@@ -95,6 +103,17 @@ def tally(problems: Iterable[Problem], counts: Mapping[str, int]) -> dict[str, P
     for problem in problems:
         first[problem.kind] = first.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
     return {kind: ProblemCount(counts[kind], found.first) for kind, found in first.items()}
+
+
+def _blocks(batch: PairBatch) -> Iterator[PairBatch]:
+    """Yield a batch in as few blocks as it takes, all about as long: what a block costs does not depend on its size."""
+    count = -(-batch.x1.size // BLOCK_VALUES)
+    if count == 1:
+        yield batch
+        return
+    bounds = [batch.x1.size * place // count for place in range(count + 1)] if count else []
+    for start, stop in pairwise(bounds):
+        yield _slice(batch, start, stop)
 
 
 def _slice(batch: PairBatch, start: int, stop: int) -> PairBatch:
@@ -134,6 +153,22 @@ def signed_labels(pairs: PairBatch, plan: Plan, out: NDArray[Any]) -> NDArray[An
     return out
 
 
+class _Workspace(threading.local):
+    """Buffers of a block, for each thread its own: allocated anew, they would be cleared anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = np.empty((3, BLOCK_VALUES))
+        self.signs = np.empty((4, BLOCK_VALUES), dtype=bool)
+
+    def numbers(self, dtype: str) -> NDArray[Any]:
+        """Return three buffers of that dtype."""
+        return self._numbers.view(dtype)[:, :BLOCK_VALUES]
+
+
+_WORKSPACE = _Workspace()
+
+
 class _Meter:
     """Adds up blocks of at most BLOCK_VALUES pairs."""
 
@@ -141,16 +176,15 @@ class _Meter:
         self._plan = plan
         self._kernel = partial(LOSSES[plan.loss].kernel, **dict(plan.parameters))
         self._is_margin_ranking = plan.loss == "margin_ranking"
-        dtype = np.dtype(plan.dtype)
-        self._labels, self._difference, self._loss = (np.empty(BLOCK_VALUES, dtype) for _ in range(3))
-        self._signs = np.empty((4, BLOCK_VALUES), dtype=bool)
+        self._labels, self._difference, self._losses = _WORKSPACE.numbers(plan.dtype)
+        self._signs = _WORKSPACE.signs
         self._sum = ExactAccumulator()
         is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
         # Of w*l, of w, and of w where the pair is correct.
         self._weighted = ProductAccumulator(masks=2) if is_weighted else None
         self._square = ProductAccumulator() if plan.wants_squares else None
         self._has_keys = plan.has_groups or plan.has_clusters
-        self._pairs = self._correct = self._wrong = self._inside = self._active = 0
+        self.pairs = self._correct = self._wrong = self._inside = self._active = 0
         self._ties_dropped = self._zero_weight = 0
         self._min, self._max = math.inf, -math.inf
         self.rejected = 0
@@ -184,7 +218,7 @@ class _Meter:
 
     def _add_pairs(self, pairs: PairBatch) -> None:
         size = pairs.x1.size
-        loss = self._loss[:size]
+        loss = self._losses[:size]
         is_wrong, is_correct, is_inside, is_active = self._signs[:, :size]
         margin = pairs.numbers.get("margin", self._plan.margin)
         with np.errstate(all="ignore"):
@@ -203,7 +237,7 @@ class _Meter:
             is_below = is_active if self._is_margin_ranking else is_inside
             self._inside += int(np.count_nonzero(np.logical_and(is_below, is_correct, out=is_inside)))
         self._add_losses(loss, is_correct, pairs.numbers.get("weight"))
-        self._pairs += size
+        self.pairs += size
         if self._plan.reduction == "none":
             self.losses.append(loss.copy())
         if self._has_keys:
@@ -234,17 +268,21 @@ class _Meter:
                 first.append(problem)
         return first
 
-    def totals(self) -> Totals:
+    def totals(self, *, rejected: int, problems: dict[str, ProblemCount], look: Look) -> Totals:
+        """Return what was added up, with what only the batch as a whole can tell."""
         sums = (self._sum.total, None, None) if self._weighted is None else self._weighted.totals
         loss_sum, weight_sum, correct_weight_sum = sums
         return Totals(
             loss_sum=loss_sum,
-            pairs=self._pairs,
+            pairs=self.pairs,
+            rejected=rejected,
+            problems=problems,
+            look=look,
             ties_dropped=self._ties_dropped,
             min=self._min,
             max=self._max,
             correct=self._correct,
-            ties=self._pairs - self._correct - self._wrong,
+            ties=self.pairs - self._correct - self._wrong,
             wrong=self._wrong,
             active=self._active,
             inside_margin=self._inside,

@@ -56,6 +56,7 @@ GRIDS: dict[str, Callable[[NDArray[np.float64]], bool]] = {
     "the precision of bfloat16": _are_bfloat16,
     "the precision of float16": _are_float16,
 }
+_COARSER = range(3)  # grids that lie within the next one
 
 
 def grids_of(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> int:
@@ -67,9 +68,13 @@ def grids_of(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> int:
     12
     """
     found = 0
+    few = np.concatenate((x1[:FEW_SCORES], x2[:FEW_SCORES]))
     with np.errstate(all="ignore"):
-        for bit, holds in enumerate(GRIDS.values()):
-            if all(holds(scores) for scores in (x1[:FEW_SCORES], x2[:FEW_SCORES], x1, x2)):
+        for bit, holds in reversed(list(enumerate(GRIDS.values()))):
+            # A number of few decimals is one of more decimals too.
+            if bit in _COARSER and not found >> bit + 1 & 1:
+                continue
+            if all(holds(scores) for scores in (few, x1, x2)):
                 found |= 1 << bit
     return found
 

@@ -23,6 +23,7 @@ BLOCK_VALUES = (
     32768  # of 8, 16, 32 and 64 Ki the quickest: a block and its buffers stay in a core's cache, yet calls are few
 )
 UNIT_EXPONENT = 2148  # the smallest subnormal is 2**-1074, and the smallest product of two is its square
+_FEW = 64  # that something is left is mostly seen in a few
 HUGE = 2.0**900  # what is larger is added scaled down, for its sigma may be beyond the doubles
 
 
@@ -55,7 +56,7 @@ def units_of_block(block: NDArray[np.float64], largest: float) -> int:
         if not is_first and bool(np.equal(block, quotient).all()):
             return units
         np.subtract(block, quotient, out=rest)
-        if is_first and not rest.any():
+        if is_first and not (rest[:_FEW].any() or rest.any()):
             return units
         block, is_first = rest, False
         sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.readers.base import Shard
-from mrl_cli.readers.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, names_in, reading
+from mrl_cli.readers.columnar import (
+    BATCH_ROWS,
+    LISTED_BATCH_ROWS,
+    RowsPart,
+    batches_in,
+    check_columns,
+    names_in,
+    reading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +94,7 @@ class ParquetReader:
                 first_row += rows.num_rows
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
-        """Yield a row group's pairs in batches of BATCH_ROWS."""
+        """Yield a row group's pairs in batches."""
         part: RowsPart = shard.part
         keys = [name for _, name in plan.columns.keys]
         options = {
@@ -99,7 +107,8 @@ class ParquetReader:
         }
         with reading(shard.source), opened(part.path, **options) as file:
             columns = None if plan.keep_columns else names_in(file.schema_arrow, plan, shard.source)
-            groups = file.iter_batches(BATCH_ROWS, row_groups=[part.group], columns=columns, use_threads=False)
+            rows = LISTED_BATCH_ROWS if plan.reduction == "none" else BATCH_ROWS
+            groups = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
             yield from batches_in(groups, part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
