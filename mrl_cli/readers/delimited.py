@@ -99,15 +99,34 @@ class DelimitedReader:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
         part: DelimitedPart = shard.part
         data = part.read(shard.source)
-        if part.data is None and QUOTE in data:
-            raise UnsplittableTextError
-        if part.is_suspect or not (data.isascii() or _is_utf8(data)):
+        # A quote or a byte that is no text makes a number unreadable: it is looked for only where other cells may hold
+        # it, and where something could not be read.
+        if not _holds_only_numbers(_layout_of(part), plan):
+            _refuse_quotes(data, part)
+            if not (data.isascii() or _is_utf8(data)):
+                raise SuspectShardError
+        if part.is_suspect:
             raise SuspectShardError
-        yield _parsed(data, part, shard.source, plan)
+        try:
+            yield _parsed(data, part, shard.source, plan)
+        except SuspectShardError:
+            _refuse_quotes(data, part)
+            raise
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, cell by cell."""
         yield _Careful(shard, plan).batch()
+
+
+def _holds_only_numbers(layout: Layout, plan: Plan) -> bool:
+    """Tell whether every cell of every row must be a number."""
+    return not plan.columns.keys and set(layout.places) == set(range(len(layout.names)))
+
+
+def _refuse_quotes(data: bytes, part: DelimitedPart) -> None:
+    """Raise UnsplittableTextError for a quote in a range of a file: the range may begin within a quoted field."""
+    if part.data is None and QUOTE in data:
+        raise UnsplittableTextError
 
 
 def _has_mark(source: Source) -> bool:
@@ -232,14 +251,14 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
         # A column may be a number here and a key there; keys are then read a second time.
         with_keys = {} if set(keys) & set(numbers) else dict.fromkeys(keys, key_type())
         try:
-            table = _read_csv(data, names, types | with_keys, layout.delimiter, plan.dialect.decimal)
+            table = _read_csv(data, part, names, types | with_keys, plan.dialect.decimal)
         except pa.ArrowInvalid:
             continue
         key_table, kept = table, None
         if keys and not with_keys:
-            key_table = _read_csv(data, names, dict.fromkeys(keys, key_type()), layout.delimiter, ".")
+            key_table = _read_csv(data, part, names, dict.fromkeys(keys, key_type()), ".")
         if plan.keep_columns:
-            texts = _read_csv(data, names, dict.fromkeys(names, pa.string()), layout.delimiter, plan.dialect.decimal)
+            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), plan.dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
         columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in numbers]
         if any(np.isin(column, null_numbers).any() for column in columns if null_numbers):
@@ -261,16 +280,16 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
 
 
-def _read_csv(data: bytes, names: list[str], types: dict[str, Any], delimiter: str, decimal: str) -> pa.Table:
+def _read_csv(data: bytes, part: DelimitedPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
-    is_quoted = QUOTE in data
+    is_quoted = part.data is not None and QUOTE in data  # a range of a file with quotes is not read here
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
         parse_options=csv.ParseOptions(
-            delimiter=delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
+            delimiter=_layout_of(part).delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
         ),
         convert_options=csv.ConvertOptions(
             column_types=types, include_columns=list(types), null_values=[], decimal_point=decimal, check_utf8=False
