@@ -50,16 +50,18 @@ def passes(batch: PairBatch, plan: Plan) -> bool:
     if not (_ordinary(batch.x1) and _ordinary(batch.x2)):
         return False
     for role, values in batch.numbers.items():
-        if role != "loss" and not (_ordinary(values) and (role != "weight" or values.min() >= 0)):
+        if role != "loss" and not _ordinary(values, lowest=0 if role == "weight" else None):
             return False
     if batch.y is None:
         return True
     return _ordinary(batch.y) if plan.labels == "any" else bool(_label_fits(batch.y, plan).all())
 
 
-def _ordinary(values: NDArray[Any]) -> bool:
+def _ordinary(values: NDArray[Any], lowest: float | None = None) -> bool:
     # NaN makes min and max NaN, and every comparison with NaN is false.
-    return bool(values.min() > -EXACT_INTEGER_LIMIT and values.max() < EXACT_INTEGER_LIMIT)
+    least = values.min()
+    is_high_enough = least > -EXACT_INTEGER_LIMIT if lowest is None else least >= lowest
+    return bool(is_high_enough and values.max() < EXACT_INTEGER_LIMIT)
 
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:

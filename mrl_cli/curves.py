@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 HINGE_POWERS = {"margin_ranking": 1, "squared_hinge": 2}  # the losses that are max(0, margin - d) to this power
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
+MOST_BUCKET_BITS = 17
 _SMALLEST_EXPONENT = 1074  # every double is a multiple of 2**-1074
 
 
@@ -109,6 +110,53 @@ class KernelCurve(Mergeable):
 Curve = HingeCurve | KernelCurve
 
 
+class KnotPlaces:
+    """Finds how many of some knots are below a number, as `np.searchsorted` does, mostly by one look at a table.
+
+    The table divides the range of the knots into buckets of one width, so many that no two knots share one. Rounding
+    moves a number to a neighbouring bucket at most, and knots in the same way: what is in a lower bucket is lower.
+    """
+
+    def __init__(self, knots: Floats) -> None:
+        self._knots = knots
+        self._first = knots[0]
+        self._table: tuple[NDArray[np.int64], Floats] | None = None
+        with np.errstate(all="ignore"):
+            width = knots[-1] - knots[0]
+            least_bits = 0 if knots.size == 1 else knots.size.bit_length() + 2
+            for size in (1 << bits for bits in range(least_bits, MOST_BUCKET_BITS + 1)):
+                self._last_bucket = knots.dtype.type(size - 1)
+                self._scale = size / width if size > 1 else knots.dtype.type(0)
+                buckets = self._buckets(knots)
+                if np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
+                    below = np.searchsorted(buckets, np.arange(size))
+                    in_bucket = np.full(size, np.inf, knots.dtype)
+                    in_bucket[buckets] = knots
+                    self._table = below, in_bucket
+                    return
+
+    @property
+    def has_table(self) -> bool:
+        """Whether some table keeps the knots apart; what has none is searched for."""
+        return self._table is not None
+
+    def _buckets(self, values: Floats) -> NDArray[np.intp]:
+        scaled: Floats = np.multiply(values - self._first, self._scale)
+        np.fmin(scaled, self._last_bucket, out=scaled)  # NaN too becomes the last bucket, that of the last knot
+        np.fmax(scaled, 0, out=scaled)
+        return scaled.astype(np.intp)
+
+    def of(self, values: Floats) -> NDArray[np.intp]:
+        """Return for each value, of the dtype of the knots, how many of them are below it; all for NaN."""
+        if self._table is None:
+            return np.searchsorted(self._knots, values)
+        below, in_bucket = self._table
+        buckets = self._buckets(values)
+        is_above = np.logical_not(values <= in_bucket[buckets])  # NaN is
+        found: NDArray[np.intp] = np.add(below[buckets], is_above)
+        return found
+
+
 class Sweep:
     """A loss and the margins to tell it at, in the dtype of the arithmetic.
 
@@ -139,6 +187,7 @@ class Sweep:
             msg = f"a margin must be a finite {dtype}; there is {float(np.asarray(margins)[~np.isfinite(rounded)][0])}"
             raise ValueError(msg)
         self._knots, self._places = np.unique(rounded, return_inverse=True)
+        self._knot_places = KnotPlaces(self._knots)
         self._loss = LOSSES[loss]
         self._power = HINGE_POWERS.get(loss)
         self._parameters = dict(parameters or {})
@@ -163,7 +212,7 @@ class Sweep:
 
     def _hinge_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> HingeCurve:
         signed = labels * difference
-        codes = np.searchsorted(self._knots, signed)  # a NaN counts as above all
+        codes = self._knot_places.of(signed)  # a NaN counts as above all
         size = self._knots.size + 1
         counts = np.bincount(codes, minlength=size)
         is_kink = np.append(self._knots, np.nan)[codes] == signed

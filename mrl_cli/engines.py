@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
-from mrl_cli.measure import Measured, measure
+from mrl_cli.measure import Measured, block_by_key, measure
 from mrl_cli.model import Mergeable, PairBatch, Totals
 from mrl_cli.readers import batches_of, shards_of
 
@@ -69,8 +69,9 @@ def _measured(shard: Shard, batches: Iterator[PairBatch], plan: Plan, encode: En
             problems += found.problems
         if encode is not None:
             _append(encoded, encode(found, batch))
-        if found.groups is not None:
-            groups.append(found.groups)
+        block = block_by_key(found, plan)  # few operations, each on the whole batch: no need to take turns
+        if block is not None:
+            groups.append(block)
     return Part(shard, totals, problems, encoded, groups)
 
 

@@ -27,9 +27,10 @@ from mrl_cli.notes import grids_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.groups import GroupBlock
+    from mrl_cli.groups import GroupBlock, Pairs
     from mrl_cli.model import Plan, Problem, Role
 
 _FEW_LABELS = 64
@@ -41,15 +42,22 @@ class Measured(NamedTuple):
 
     `losses` has shape (totals.pairs,) and the plan's dtype. `used` is None when every pair of the batch was used,
     else a mask of shape (n,). `problems` are in row order: all of them where the plan lists
-    them, else the reader's own and the first few of each kind. `groups` are the same totals by key, where the plan has
-    keys.
+    them, else the reader's own and the first few of each kind. `keyed` are the pairs used with their keys, where the
+    plan has keys.
     """
 
     totals: Totals
     problems: list[Problem]
     losses: NDArray[Any] | None = None
     used: NDArray[np.bool_] | None = None
-    groups: GroupBlock | None = None
+    keyed: KeyedPairs | None = None
+
+
+class KeyedPairs(NamedTuple):
+    """Pairs, and the columns that hold the parts of their keys, Arrow arrays as long."""
+
+    columns: list[pa.Array]
+    pairs: Pairs
 
 
 def measure(batch: PairBatch, plan: Plan) -> Measured:
@@ -70,7 +78,7 @@ def measure(batch: PairBatch, plan: Plan) -> Measured:
         look=_look(batch, used, plan) if meter.pairs else Look(),
     )
     losses = np.concatenate([*meter.losses, np.empty(0, plan.dtype)]) if plan.reduction == "none" else None
-    return Measured(totals, problems, losses, used, _group_block(batch, meter, used, plan))
+    return Measured(totals, problems, losses, used, _keyed(batch, meter, used))
 
 
 def _look(batch: PairBatch, used: NDArray[np.bool_] | None, plan: Plan) -> Look:
@@ -83,18 +91,27 @@ def _look(batch: PairBatch, used: NDArray[np.bool_] | None, plan: Plan) -> Look:
     return Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))
 
 
-def _group_block(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None, plan: Plan) -> GroupBlock | None:
+def block_by_key(found: Measured, plan: Plan) -> GroupBlock | None:
+    """Return the totals of a batch by key, where the plan has keys and a pair was used."""
+    if found.keyed is None:
+        return None
+    from mrl_cli.groups import group_block  # a run without groups starts without them
+
+    return group_block(*found.keyed, with_squares=plan.wants_squares)
+
+
+def _keyed(batch: PairBatch, meter: _Meter, used: NDArray[np.bool_] | None) -> KeyedPairs | None:
     columns = [batch.keys[role] for role in GROUPING_ROLES if role in batch.keys]
     if not columns or not meter.kept_pairs:
         return None
-    from mrl_cli.groups import Pairs, group_block  # a run without groups starts without them
+    from mrl_cli.groups import Pairs
 
     if used is not None:
         columns = [column.filter(as_arrow(used)) for column in columns]
     losses, states, weights = zip(*meter.kept_pairs, strict=True)
     weight = None if weights[0] is None else np.concatenate(weights)
     pairs = Pairs(np.concatenate(losses).astype(np.float64, copy=False), np.concatenate(states), weight)
-    return group_block(columns, pairs, with_squares=plan.wants_squares)
+    return KeyedPairs(columns, pairs)
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int]) -> dict[str, ProblemCount]:
@@ -207,7 +224,7 @@ class _Meter:
             self.rejected += used.size - int(np.count_nonzero(used))
         if self._plan.on_tie == "drop" and block.y is not None and self._plan.labels == "pm1":
             self._ties_dropped += _left_out(used, block.y == 0)
-        if "weight" in block.numbers:
+        if "weight" in block.numbers and not block.numbers["weight"].min() > 0:
             # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
             self._zero_weight += _left_out(used, block.numbers["weight"] == 0)
         if used.all():
@@ -254,7 +271,7 @@ class _Meter:
         if weight is None or self._weighted is None:
             self._sum.add(loss, lowest=lowest, highest=highest)
         else:
-            self._weighted.add(weight, loss, (np.ones(loss.size, bool), is_correct))
+            self._weighted.add(weight, loss, (None, is_correct))
         if self._square is not None:
             self._square.add(loss, loss)
 

@@ -45,6 +45,7 @@ if not TYPE_CHECKING:
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
     """Set every field: as given, in order or by name, else its default."""
     kind = type(self)
+    fields = kind.__dataclass_fields__
     if args:
         places = kind.__match_args__  # those that may be given in order
         names = places[: len(args)]
@@ -53,19 +54,23 @@ def _init(self: Any, /, *args: Any, **given: Any) -> None:
             raise TypeError(msg)
         given.update(zip(names, args, strict=True))
     put = object.__setattr__
-    for name, field in kind.__dataclass_fields__.items():
+    if not given.keys() <= fields.keys():
+        msg = f"{kind.__qualname__} has no {', '.join(given.keys() - fields.keys())}"
+        raise TypeError(msg)
+    for name, value in given.items():
+        put(self, name, value)
+    if len(given) == len(fields):
+        return
+    for name, field in fields.items():
         if name in given:
-            put(self, name, given.pop(name))
-        elif field.default is not MISSING:
+            continue
+        if field.default is not MISSING:
             put(self, name, field.default)
         elif field.default_factory is not MISSING:
             put(self, name, field.default_factory())
         else:
             msg = f"{kind.__qualname__} needs {name}"
             raise TypeError(msg)
-    if given:
-        msg = f"{kind.__qualname__} has no {', '.join(given)}"
-        raise TypeError(msg)
 
 
 def _refuse(self: Any, name: str, value: object = None) -> NoReturn:

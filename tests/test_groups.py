@@ -19,7 +19,7 @@ from mrl_cli.errors import SuspectShardError, UsageError
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, sums_by_code, sums_of_products_by_code
 from mrl_cli.groups import Ledger, Pairs, group_block, sorted_keys
 from mrl_cli.losses import LOSSES
-from mrl_cli.measure import measure
+from mrl_cli.measure import block_by_key, measure
 from mrl_cli.model import Columns, PairBatch, Plan, Totals
 from mrl_cli.reporting import report
 
@@ -55,8 +55,9 @@ def added_up(pairs: PairBatch, keys: list[str], plan: Plan, pieces: int = 1) -> 
     for index in np.array_split(np.arange(pairs.x1.size), pieces):
         piece = rows(pairs, index, **{role: values[index] for role, values in pairs.numbers.items()})
         found = measure(replace(piece, keys={"group": pa.array([keys[i] for i in index], pa.string())}), plan)
-        if found.groups is not None:
-            ledger.add(found.groups)
+        block = block_by_key(found, plan)
+        if block is not None:
+            ledger.add(block)
     return {key[0]: totals for key, totals in ledger.totals()}
 
 
@@ -253,8 +254,9 @@ def test_rejected_and_tied_rows_are_in_no_group() -> None:
     plan = Plan(columns=GROUPED, on_tie="drop")
     found = measure(replace(pairs, keys={"group": pa.array(["a", "b", "c", "a"])}), plan)
     assert (found.totals.pairs, found.totals.ties_dropped, found.totals.rejected) == (2, 1, 1)
-    assert found.groups is not None
-    assert found.groups.keys == [("a",)]
+    block = block_by_key(found, plan)
+    assert block is not None
+    assert block.keys == [("a",)]
 
 
 def test_arrays_of_a_ledger_are_its_totals() -> None:

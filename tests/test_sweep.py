@@ -19,7 +19,7 @@ import mrl_cli
 from mrl_cli import pairwise_loss, pairwise_loss_grad, sweep
 from mrl_cli.commands.options import FORMATS
 from mrl_cli.commands.sweep import MOST_MARGINS, Margins
-from mrl_cli.curves import CHUNK_PAIRS, HINGE_POWERS, Sweep
+from mrl_cli.curves import CHUNK_PAIRS, HINGE_POWERS, KnotPlaces, Sweep
 from mrl_cli.engines import measured_part
 from mrl_cli.losses import LOSSES
 from mrl_cli.measure import measure
@@ -158,6 +158,38 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     for curve in reversed(curves[:-1]):
         right = curve + right
     assert swept.points(left) == swept.points(right) == whole
+
+
+@given(
+    st.sampled_from([np.float64, np.float32]),
+    st.lists(st.floats(width=32) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 5e-324, 1e300, -1e308, 1e308]), min_size=1),
+    st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300]), max_size=20),
+)
+@settings(deadline=None, max_examples=300)
+def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], values: list[float]) -> None:
+    with np.errstate(all="ignore"):
+        places = np.unique(np.array(knots).astype(dtype))
+        places = places[np.isfinite(places)]
+        if not places.size:
+            return
+        near = [places, np.nextafter(places, dtype(np.inf)), np.nextafter(places, dtype(-np.inf))]
+        asked = np.concatenate(
+            [*near, np.array(values, np.float64).astype(dtype), np.array([np.nan, np.inf, -np.inf], dtype)]
+        )
+        found = KnotPlaces(places).of(asked)
+    assert found.tolist() == np.searchsorted(places, asked).tolist()
+
+
+@pytest.mark.parametrize("step", [0.02, 1e-4, 1e300, 1e-300])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_even_knots_are_found_in_a_table(step: float, dtype: Any) -> None:
+    if dtype is np.float32 and not 1e-5 < step < 1:
+        return
+    knots = np.unique((np.arange(1000) * step).astype(dtype))
+    places = KnotPlaces(knots)
+    assert places.has_table
+    asked = np.random.default_rng(3).uniform(-10 * step, 1010 * step, 10_000).astype(dtype)
+    assert places.of(asked).tolist() == np.searchsorted(knots, asked).tolist()
 
 
 def test_pairs_of_many_chunks_are_all_there() -> None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 32768
 SLICE_BITS = 19  # 2 * 19 + log2(MOST_VALUES) = 53
-MOST_SLICES = 6
+MOST_SLICES, MOST_MASKS = 6, 2
+_FEW = 64  # that something is left is mostly seen in a few
 # With the largest magnitude between these, no slice, no product of two and no sum of MOST_VALUES leaves the doubles.
 SMALLEST, LARGEST = 2.0**-300, 2.0**400
 
@@ -34,51 +35,58 @@ class _Scratch(threading.local):
 
     def __init__(self) -> None:
         super().__init__()
-        self.left = np.empty((MOST_SLICES, MOST_VALUES))
-        self.right = np.empty((MOST_SLICES + 2, MOST_VALUES))
-        self.rest = np.empty(MOST_VALUES)
+        self.left, self.right = np.empty((2, MOST_SLICES + MOST_MASKS, MOST_VALUES))
+        self.rest, self.is_whole = np.empty(MOST_VALUES), np.empty(MOST_VALUES, bool)
 
 
 _SCRATCH = _Scratch()
 
 
 def units_of_products(
-    left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]]
+    left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_] | None]
 ) -> list[int] | None:
-    """Return the sums of left * right and of left where each of up to two masks is True, in 2**-UNIT_EXPONENT.
+    """Return the sums of left * right and of left where each of MOST_MASKS masks is True, in 2**-UNIT_EXPONENT.
+
+    A mask that is None is True everywhere.
 
     All arrays have one shape (n,), n at most MOST_VALUES. None: the numbers are not all ordinary, or lie so far apart
     that MOST_SLICES do not hold them.
     """
     size = left.size
-    rows, columns, rest = _SCRATCH.left[:, :size], _SCRATCH.right[:, :size], _SCRATCH.rest[:size]
-    height, width = _sliced(left, rows, rest), _sliced(right, columns, rest)
+    rows, columns = _SCRATCH.left[:, :size], _SCRATCH.right[:, :size]
+    height, width = _sliced(left, rows), _sliced(right, columns)
     if height is None or width is None:
         return None
     for place, mask in enumerate(masks, start=width):
-        columns[place] = mask
+        columns[place] = 1.0 if mask is None else mask
     sums = (rows[:height] @ columns[: width + len(masks)].T).T.tolist()
     whole = sum(units_of(entry) for column in sums[:width] for entry in column)
     return [whole, *(sum(map(units_of, column)) for column in sums[width:])]
 
 
-def _sliced(values: NDArray[np.float64], rows: NDArray[np.float64], rest: NDArray[np.float64]) -> int | None:
+def _sliced(values: NDArray[np.float64], rows: NDArray[np.float64]) -> int | None:
     """Fill as many rows as it takes with slices whose sum the values are; return how many, None for too many."""
-    largest = max(float(values.max()), -float(values.min()))
+    lowest, highest = float(values.min()), float(values.max())
+    largest = max(highest, -lowest)
     if largest == 0:
         return 0
     if not SMALLEST < largest < LARGEST:  # NaN is not
         return None
+    rest, is_whole = _SCRATCH.rest[: values.size], _SCRATCH.is_whole[: values.size]
     exponent = math.frexp(largest)[1]
+    # Numbers from `lowest` on are multiples of its last bit; of others, which bit is their last is not known.
+    last_bit = math.frexp(lowest)[1] - 53 if lowest > 0 else -math.inf
     for place in range(MOST_SLICES):
         # A sum with sigma has the unit of this slice as its last bit, so that it is rounded to a multiple of it.
         sigma = math.ldexp(1.5, exponent - SLICE_BITS + 52)
         row = rows[place]
         np.add(values, sigma, out=row)
         np.subtract(row, sigma, out=row)
-        np.subtract(values, row, out=rest)
-        if not rest.any():
+        if np.equal(values[:_FEW], row[:_FEW]).all() and np.equal(values, row, out=is_whole).all():
             return place + 1
-        values = rest
         exponent -= SLICE_BITS + 1  # what remains is at most half of this slice's unit
+        if last_bit >= exponent - SLICE_BITS and place + 1 < MOST_SLICES:
+            np.subtract(values, row, out=rows[place + 1])  # and is the next slice
+            return place + 2
+        values = np.subtract(values, row, out=rest)
     return None

@@ -125,14 +125,19 @@ class ExactAccumulator:
     """Adds blocks of at most `BLOCK_VALUES` values to an `ExactSum`."""
 
     def __init__(self) -> None:
-        self.total = ExactSum()
+        self._units, self._strange = 0, ExactSum()
+
+    @property
+    def total(self) -> ExactSum:
+        """The sum of what was added."""
+        return ExactSum(self._units) + self._strange
 
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
         values = block.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
             if max(highest, -lowest) < HUGE:  # NaN is not
-                self.total += ExactSum(units_of_block(values, max(highest, -lowest)))
+                self._units += units_of_block(values, max(highest, -lowest))
             else:
                 self._add_strange(values)
 
@@ -141,7 +146,7 @@ class ExactAccumulator:
         is_huge = np.abs(finite) >= HUGE
         parts = (finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge])
         scaled, ordinary = (units_of_block(part, float(np.abs(part).max(initial=0.0))) for part in parts)
-        self.total += ExactSum(
+        self._strange += ExactSum(
             (scaled << HUGE_SCALE_EXPONENT) + ordinary,
             int(np.count_nonzero(values == math.inf)),
             int(np.count_nonzero(values == -math.inf)),
@@ -156,30 +161,37 @@ class ProductAccumulator:
     """
 
     def __init__(self, masks: int = 0) -> None:
-        self.totals = [ExactSum()] * (1 + masks)
+        self._units, self._strange = [0] * (1 + masks), [ExactSum()] * (1 + masks)
+
+    @property
+    def totals(self) -> list[ExactSum]:
+        """The sums of what was added."""
+        return [ExactSum(units) + others for units, others in zip(self._units, self._strange, strict=True)]
 
     def add(
-        self, left: NDArray[np.floating], right: NDArray[np.floating], masks: Sequence[NDArray[np.bool_]] = ()
+        self, left: NDArray[np.floating], right: NDArray[np.floating], masks: Sequence[NDArray[np.bool_] | None] = ()
     ) -> None:
-        """Add left * right, element by element: 1-D arrays of one length, as the masks are."""
+        """Add left * right, element by element: 1-D arrays of one length, as the masks are; None marks every factor."""
         for start in range(0, left.size, MOST_VALUES):
             part = slice(start, start + MOST_VALUES)
             first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
-            found = self._sums(first, second, [mask[part] for mask in masks])
-            self.totals = [total + more for total, more in zip(self.totals, found, strict=True)]
+            parts = [None if mask is None else mask[part] for mask in masks]
+            with np.errstate(all="ignore"):
+                units = units_of_products(first, second, parts)
+                if units is None:
+                    self._add_strange(first, second, parts)
+                else:
+                    self._units = [total + more for total, more in zip(self._units, units, strict=True)]
 
-    def _sums(
-        self, left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]]
-    ) -> list[ExactSum]:
-        with np.errstate(all="ignore"):
-            units = units_of_products(left, right, masks)
-            if units is not None:
-                return [ExactSum(found) for found in units]
-            ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
-            total = sum_of_any_products(left[~ordinary], right[~ordinary])
-            for part in products(left[ordinary], right[ordinary]):
-                total += ExactSum.of(part)
-        return [total, *(ExactSum.of(left[mask]) for mask in masks)]
+    def _add_strange(
+        self, left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_] | None]
+    ) -> None:
+        ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
+        total = sum_of_any_products(left[~ordinary], right[~ordinary])
+        for part in products(left[ordinary], right[ordinary]):
+            total += ExactSum.of(part)
+        found = [total, *(ExactSum.of(left if mask is None else left[mask]) for mask in masks)]
+        self._strange = [others + more for others, more in zip(self._strange, found, strict=True)]
 
 
 def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:

@@ -10,7 +10,7 @@ from mrl_cli import __version__
 from mrl_cli.frames.arguments import check_confidence, plan_of
 from mrl_cli.frames.columns import batches_of, places_of
 from mrl_cli.frames.refusals import refuse, value_errors
-from mrl_cli.measure import measure
+from mrl_cli.measure import block_by_key, measure
 from mrl_cli.model import USUAL_CONFIDENCE, Totals
 from mrl_cli.reporting import report
 
@@ -123,8 +123,9 @@ def _measured(
     for batch in batches_of(frame, places, plan, values):
         found = measure(batch, plan)
         totals += found.totals
-        if ledger is not None and found.groups is not None:
-            ledger.add(found.groups)
+        block = block_by_key(found, plan)
+        if ledger is not None and block is not None:
+            ledger.add(block)
     refuse(totals, frame, plan)
     return totals, ledger, values
 

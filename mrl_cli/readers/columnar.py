@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # A column as doubles (labels may stay small integers), and (index, kind, shown) of each cell that cannot be one.
 Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
-LISTED_BATCH_ROWS = 98304  # where every pair's loss is kept, perhaps with all of its columns
 
 
 class RowsPart(NamedTuple):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.readers.base import Shard
 from mrl_cli.readers.columnar import (
     BATCH_ROWS,
-    LISTED_BATCH_ROWS,
     RowsPart,
     batches_in,
     check_columns,
@@ -107,11 +106,18 @@ class ParquetReader:
         }
         with reading(shard.source), opened(part.path, **options) as file:
             columns = None if plan.keep_columns else names_in(file.schema_arrow, plan, shard.source)
-            rows = LISTED_BATCH_ROWS if plan.reduction == "none" else BATCH_ROWS
+            rows = _batch_rows(plan)
             groups = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
             yield from batches_in(groups, part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
+
+
+def _batch_rows(plan: Plan) -> int:
+    """Return how many rows to hand on at a time: fewer where more is held of each, so that memory stays the same."""
+    if plan.reduction == "none":  # each with its loss, perhaps as text, and perhaps with all its columns
+        return BATCH_ROWS // 4
+    return BATCH_ROWS if len(plan.columns.wanted) <= 3 else BATCH_ROWS // 2
 
 
 PARQUET = ParquetReader()
