@@ -271,9 +271,10 @@ class _Meter:
         if weight is None or self._weighted is None:
             self._sum.add(loss, lowest=lowest, highest=highest)
         else:
-            self._weighted.add(weight, loss, (None, is_correct))
+            weights = float(weight.min()), float(weight.max())
+            self._weighted.add(weight, loss, (None, is_correct), ranges=(weights, (lowest, highest)))
         if self._square is not None:
-            self._square.add(loss, loss)
+            self._square.add(loss, loss, ranges=((lowest, highest), (lowest, highest)))
 
     def _first_of(self, problems: list[Problem]) -> list[Problem]:
         """Return those of the problems that are among the first few of their kind in the batch."""

@@ -150,7 +150,7 @@ def test_a_wrong_weighted_sum_is_caught(mrl: Mrl, tmp_path: Path, monkeypatch: p
     (tmp_path / "weighted.csv").write_text(WEIGHTED)
     add = ProductAccumulator.add
     monkeypatch.setattr(
-        ProductAccumulator, "add", lambda self, first, second, *masks: add(self, first, second * 1.5, *masks)
+        ProductAccumulator, "add", lambda self, first, second, masks, **_: add(self, first, second * 1.5, masks)
     )
     options = ["--margin-column", "m", "--weight", "w", "-f", "json"]
     assert failed(mrl("weighted.csv", *options)) == ["loop sum", "loop mean", "loop value"]

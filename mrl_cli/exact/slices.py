@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Range = tuple[float, float]
+
 MOST_VALUES = 32768
 SLICE_BITS = 19  # 2 * 19 + log2(MOST_VALUES) = 53
 MOST_SLICES, MOST_MASKS = 6, 2
@@ -43,18 +45,23 @@ _SCRATCH = _Scratch()
 
 
 def units_of_products(
-    left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_] | None]
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    masks: Sequence[NDArray[np.bool_] | None],
+    ranges: tuple[Range, Range] | None = None,
 ) -> list[int] | None:
     """Return the sums of left * right and of left where each of MOST_MASKS masks is True, in 2**-UNIT_EXPONENT.
 
-    A mask that is None is True everywhere.
+    A mask that is None is True everywhere. `ranges` are (least, greatest) of both sides or of what they are part of,
+    where that is known: NaN, as NumPy tells it, where there is a NaN.
 
     All arrays have one shape (n,), n at most MOST_VALUES. None: the numbers are not all ordinary, or lie so far apart
     that MOST_SLICES do not hold them.
     """
     size = left.size
     rows, columns = _SCRATCH.left[:, :size], _SCRATCH.right[:, :size]
-    height, width = _sliced(left, rows), _sliced(right, columns)
+    left_range, right_range = ranges or (range_of(left), range_of(right))
+    height, width = _sliced(left, left_range, rows), _sliced(right, right_range, columns)
     if height is None or width is None:
         return None
     for place, mask in enumerate(masks, start=width):
@@ -64,9 +71,14 @@ def units_of_products(
     return [whole, *(sum(map(units_of, column)) for column in sums[width:])]
 
 
-def _sliced(values: NDArray[np.float64], rows: NDArray[np.float64]) -> int | None:
+def range_of(values: NDArray[np.float64]) -> Range:
+    """Return the least and the greatest of values, NaN where one is NaN."""
+    return float(values.min()), float(values.max())
+
+
+def _sliced(values: NDArray[np.float64], span: Range, rows: NDArray[np.float64]) -> int | None:
     """Fill as many rows as it takes with slices whose sum the values are; return how many, None for too many."""
-    lowest, highest = float(values.min()), float(values.max())
+    lowest, highest = span
     largest = max(highest, -lowest)
     if largest == 0:
         return 0

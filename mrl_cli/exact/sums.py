@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.exact.slices import Range
+
 HUGE_SCALE_EXPONENT = 256
 
 
@@ -169,15 +171,23 @@ class ProductAccumulator:
         return [ExactSum(units) + others for units, others in zip(self._units, self._strange, strict=True)]
 
     def add(
-        self, left: NDArray[np.floating], right: NDArray[np.floating], masks: Sequence[NDArray[np.bool_] | None] = ()
+        self,
+        left: NDArray[np.floating],
+        right: NDArray[np.floating],
+        masks: Sequence[NDArray[np.bool_] | None] = (),
+        *,
+        ranges: tuple[Range, Range] | None = None,
     ) -> None:
-        """Add left * right, element by element: 1-D arrays of one length, as the masks are; None marks every factor."""
+        """Add left * right, element by element: 1-D arrays of one length, as the masks are; None marks every factor.
+
+        `ranges` are the least and the greatest of both sides where they are known, as NumPy gives them.
+        """
         for start in range(0, left.size, MOST_VALUES):
             part = slice(start, start + MOST_VALUES)
             first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
-                units = units_of_products(first, second, parts)
+                units = units_of_products(first, second, parts, ranges)
                 if units is None:
                     self._add_strange(first, second, parts)
                 else:
