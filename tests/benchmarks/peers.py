@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -82,6 +83,38 @@ print(F.margin_ranking_loss(*tensors, margin=$margin).item())
     ),
 }
 
+# Reads a CSV file into doubles as mrl does, on as many threads, and does nothing with them: what is left to mrl.
+PARSE_ALONE_SCRIPT = """\
+import os, sys, threading, pyarrow as pa
+from pyarrow import csv
+path, threads, block = sys.argv[1], int(sys.argv[2]), 3 << 20
+file = os.open(path, os.O_RDONLY)
+def cuts():
+    start, size = os.pread(file, 100, 0).index(b"\\n") + 1, os.stat(path).st_size
+    while start < size:
+        end = min(start + block, size)
+        end += os.pread(file, 1000, end - 1).find(b"\\n") if end < size else 0
+        yield start, end
+        start = end
+ranges, lock = cuts(), threading.Lock()
+def parse():
+    while True:
+        with lock:
+            start, end = next(ranges, (0, 0))
+        if end == 0:
+            return
+        csv.read_csv(
+            pa.py_buffer(os.pread(file, end - start, start)),
+            csv.ReadOptions(use_threads=False, block_size=end - start + 1, column_names=["x1", "x2", "y"]),
+            csv.ParseOptions(quote_char=False),
+            csv.ConvertOptions(column_types={"x1": pa.float64(), "x2": pa.float64(), "y": pa.int8()}, check_utf8=False),
+        )
+workers = [threading.Thread(target=parse) for _ in range(threads)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+os._exit(0)
+"""
+
 # Prints the mean of a file of per-pair losses, so that a race of writers has an answer too; reads it piece by piece.
 LOSS_MEAN_SCRIPT = """\
 import math, sys, pyarrow.compute as pc, pyarrow.dataset as ds
@@ -105,6 +138,12 @@ def peer_contestant(peer: Peer, path: Path, file_format: str, jobs: int | None) 
     read = peer.read.get(file_format, "")
     script = Template(peer.script).substitute(limit=limit, read=read, margin=MARGIN)
     return Contestant(peer.label, (sys.executable, "-c", script, str(path)))
+
+
+def parse_alone(path: Path, jobs: int | None) -> Contestant:
+    """The parser alone on a CSV file; it has no answer."""
+    threads = str(jobs or len(os.sched_getaffinity(0)))
+    return Contestant("parser alone", (sys.executable, "-c", PARSE_ALONE_SCRIPT, str(path), threads), has_answer=False)
 
 
 def loss_mean_command(path: Path, file_format: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import Contestant, Race, RaceError, race, run_process, warm_page_cache
-from peers import MARGIN, PEERS, Peer, loss_mean_command, peer_contestant, version_of
+from peers import MARGIN, PEERS, Peer, loss_mean_command, parse_alone, peer_contestant, version_of
 from report import as_json, facts_line, machine_facts, markdown_tables, text_tables
 
 FORMATS = ("csv", "parquet")
@@ -131,6 +131,15 @@ def columns_scene(settings: Settings) -> Iterator[Race]:
         yield race("columns", file_label(rows, file_format), rows, contestants, settings.rounds)
 
 
+def floor_scene(settings: Settings) -> Iterator[Race]:
+    """How much of a run on CSV is the parser's: `mrl compute` against it alone, and every peer beside."""
+    for rows in settings.rows:
+        path = data_file(settings.folder, rows, "csv")
+        peers = [peer_contestant(peer, path, "csv", settings.jobs) for peer in settings.peers]
+        contestants = [settings.compute("mrl", path), parse_alone(path, settings.jobs), *peers]
+        yield race("floor", file_label(rows, "csv"), rows, contestants, settings.rounds)
+
+
 # Run with a margin and an `mrl sweep` command: prints the mean at that margin.
 MEAN_AT_MARGIN = """
 import json, subprocess, sys
@@ -146,6 +155,7 @@ SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
     "memory": memory_scene,
     "sweep": sweep_scene,
     "columns": columns_scene,
+    "floor": floor_scene,
 }
 
 
