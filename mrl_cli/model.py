@@ -126,6 +126,30 @@ class Plan:
         """Whether pairs belong to clusters."""
         return any(role == "cluster" for role, _ in self.columns.keys)
 
+    def settings(self, *keys: str) -> dict[str, Any]:
+        """Return what reports tell of the plan, under these of their keys; None where it does not apply.
+
+        >>> Plan(margin=0.5).settings("margin", "margin_column", "labels")
+        {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}
+        """
+        numbers, texts = dict(self.columns.numbers), dict(self.columns.keys)
+        told = {
+            "loss": self.loss,
+            "margin": None if "margin" in numbers else self.margin,
+            "margin_column": numbers.get("margin"),
+            "parameters": dict(self.parameters) or None,
+            "weight_column": numbers.get("weight"),
+            "group_by": "file" if self.by_file else texts.get("group"),
+            "cluster_column": texts.get("cluster"),
+            "confidence": self.confidence,
+            "reduction": self.reduction,
+            "dtype": self.dtype,
+            "labels": self.labels,
+            "preset": self.preset,
+            "scores": None if self.scores is None else self.scores.name,
+        }
+        return {key: told[key] for key in keys}
+
 
 class Mergeable:
     """Marks a record that adds up over pairs with `+`: an engine keeps one for a shard, not one for each batch."""

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
 
 
+_COMPUTE_SETTINGS: tuple[str, ...]
+_COMPUTE_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "group_by", "cluster_column")
+_COMPUTE_SETTINGS += ("confidence", "reduction", "dtype", "labels", "preset", "scores")
+
+
 def report(
     totals: Totals,
     plan: Plan,
@@ -32,26 +37,13 @@ def report(
     ledger: Ledger | None = None,
 ) -> Report:
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
-    columns, keys = dict(plan.columns.numbers), dict(plan.columns.keys)
     groups, clusters = (None, None) if ledger is None else _told_of(ledger, plan)
     notes = tuple(note.text for note in data_notes(totals, at_equal_scores=_loss_at_equal_scores(plan)))
     return Report(
         schema="mrl.compute/1",
         version=version,
         inputs=inputs,
-        loss=plan.loss,
-        margin=None if "margin" in columns else plan.margin,
-        margin_column=columns.get("margin"),
-        parameters=dict(plan.parameters) or None,
-        weight_column=columns.get("weight"),
-        group_by="file" if plan.by_file else keys.get("group"),
-        cluster_column=keys.get("cluster"),
-        confidence=plan.confidence,
-        reduction=plan.reduction,
-        dtype=plan.dtype,
-        labels=plan.labels,
-        preset=plan.preset,
-        scores=None if plan.scores is None else plan.scores.name,
+        **plan.settings(*_COMPUTE_SETTINGS),
         rejected=totals.rejected,
         ties_dropped=totals.ties_dropped,
         zero_weight=None if totals.weight_sum is None else totals.zero_weight,
@@ -184,14 +176,7 @@ def sweep_report(
         schema="mrl.sweep/1",
         version=version,
         inputs=inputs,
-        loss=plan.loss,
-        parameters=dict(plan.parameters) or None,
-        weight_column=dict(plan.columns.numbers).get("weight"),
-        preset=plan.preset,
-        scores=None if plan.scores is None else plan.scores.name,
-        reduction=plan.reduction,
-        dtype=plan.dtype,
-        labels=plan.labels,
+        **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
         pairs=totals.pairs,
         rejected=totals.rejected,
         ties_dropped=totals.ties_dropped,

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from mrl_cli.verify import Tolerance, Verifier
 
 
+_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
+
+
 @click.command("validate", epilog="Example: mrl validate pairs.csv --margin 0.5")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option(
@@ -114,19 +117,13 @@ def _conformance(options: dict[str, Any], started: float) -> int:
     from mrl_cli.validation import SCHEMA, Validation
 
     checks = tuple(conformance_checks())
+    settings: dict[str, Any] = dict.fromkeys(_SETTINGS) | {"loss": "margin_ranking"}  # of many settings at once
     place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
     validation = Validation(
         schema=SCHEMA,
         version=__version__,
         inputs=(),
-        loss="margin_ranking",
-        margin=None,
-        margin_column=None,
-        parameters=None,
-        weight_column=None,
-        reduction=None,
-        dtype=None,
-        labels=None,
+        **settings,
         passed=all(check.passed for check in checks),
         value=None,
         pairs=sum(check.pairs for check in checks),
@@ -225,14 +222,7 @@ class _Validating:
             schema=SCHEMA,
             version=__version__,
             inputs=names,
-            loss=plan.loss,
-            margin=found.margin,
-            margin_column=found.margin_column,
-            parameters=found.parameters,
-            weight_column=found.weight_column,
-            reduction=plan.reduction,
-            dtype=plan.dtype,
-            labels=plan.labels,
+            **plan.settings(*_SETTINGS),
             passed=all(check.passed for check in checks),
             value=found.value,
             pairs=totals.pairs,

@@ -169,7 +169,7 @@ def compared(
     found: Contrast, plan: Plan, confidence: float, clusters: Clusters | None, *, inputs: tuple[str, ...], version: str
 ) -> ComparisonReport:
     """Return what `mrl compare` says of a contrast, without a bootstrap, unmatched pairs and the time it took."""
-    pairs, margin_column = found.a.pairs, dict(plan.columns.numbers).get("margin")
+    pairs = found.a.pairs
     table = (found.both, found.only_a, found.only_b, pairs - found.both - found.only_a - found.only_b)
     if clusters is None:
         difference = mean_interval(pairs, found.differences, found.squares, confidence)
@@ -184,12 +184,7 @@ def compared(
         schema="mrl.compare/1",
         version=version,
         inputs=inputs,
-        loss=plan.loss,
-        margin=None if margin_column else plan.margin,
-        margin_column=margin_column,
-        parameters=dict(plan.parameters) or None,
-        dtype=plan.dtype,
-        labels=plan.labels,
+        **plan.settings("loss", "margin", "margin_column", "parameters", "dtype", "labels"),
         pairs=pairs,
         rejected=found.a.rejected,
         ties_dropped=found.a.ties_dropped,
