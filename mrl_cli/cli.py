@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from mrl_cli import __version__
-from mrl_cli.errors import MrlError
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
 from mrl_cli.wording import closest, harmless
 
 COMMANDS = {
@@ -28,7 +28,6 @@ COMMANDS = {
     "losses": "The losses: formula, parameters, source.",
     "completion": "Print the completion script of a shell.",
 }
-INTERRUPTED, READER_GONE, MACHINE_FAILED, BUG = 130, 141, 4, 70
 
 
 class LazyGroup(click.Group):
@@ -121,11 +120,11 @@ def told(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, MemoryError):
         _say("out of memory", "use fewer --jobs")
-        return MACHINE_FAILED
+        return MachineError.exit_code
     _silence_stdout()
     name = getattr(error, "filename", None)
     _say(f"{getattr(error, 'strerror', None) or error}" + (f": {harmless(name, 200)}" if name else ""), None)
-    return MACHINE_FAILED
+    return MachineError.exit_code
 
 
 def told_bug(error: BaseException) -> int:

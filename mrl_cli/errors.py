@@ -7,11 +7,14 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
+# Exit codes beside those of the exceptions: the user's Ctrl-C, and a reader of stdout that went away.
+INTERRUPTED, READER_GONE, BUG = 130, 141, 70
+
 
 class MrlError(Exception):
     """An error for the user: a message, perhaps a hint, and the exit code of its kind."""
 
-    exit_code = 70
+    exit_code = BUG
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

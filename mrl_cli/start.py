@@ -9,7 +9,7 @@ import os
 import signal
 from typing import NoReturn
 
-INTERRUPTED = 130
+from mrl_cli.errors import INTERRUPTED
 
 
 def _end(number: int, frame: object) -> NoReturn:

@@ -80,7 +80,7 @@ MAY_IMPORT = {
     },
     "__init__": {"api", "frames", "reference"},
     "__main__": {"start"},
-    "start": {"cli"},
+    "start": {"cli", "errors"},
     "cli": {"", "errors", "commands", "wording"},
     "commands": {
         "",
