@@ -138,8 +138,10 @@ def hint_for(totals: Totals, plan: Plan) -> str | None:
     if label is not None and all(problem.value in {"0", "False"} for problem in label.first):
         return "labels are 0 and 1 here? use --labels 01; 0 means no preference? use --on-tie drop"
     label = problems.get(LABEL_KINDS["01"])
-    if label is not None and all(problem.value == "-1" for problem in label.first) and totals.look.lowest_label != 0:
-        return "labels are 1 and -1 here? leave out --labels 01"
+    if label is not None and all(problem.value == "-1" for problem in label.first):
+        hint = "labels are 1 and -1 here? leave out --labels 01"
+        has_zeros = totals.look.lowest_label == 0
+        return hint + ("; 0 means no preference? then with --on-tie drop" if has_zeros else "")
     if label is not None or LABEL_KINDS["pm1"] in problems:
         return "y is a real number here? use --labels any"
     not_numbers = problems.get(NOT_A_NUMBER, ProblemCount()).first

@@ -128,7 +128,8 @@ class KnotPlaces:
                 self._last_bucket = knots.dtype.type(size - 1)
                 self._scale = size / width if size > 1 else knots.dtype.type(0)
                 buckets = self._buckets(knots)
-                if np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
+                # With a range or a scale beyond the dtype, what is far below the first knot would have no bucket.
+                if np.isfinite(width) and np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
                     below = np.searchsorted(buckets, np.arange(size))
                     in_bucket = np.full(size, np.inf, knots.dtype)
                     in_bucket[buckets] = knots

@@ -62,7 +62,8 @@ def _loss_at_equal_scores(plan: Plan) -> float | None:
     if any(role == "margin" for role, _ in plan.columns.numbers) or LOSSES[plan.loss].is_target:
         return None
     kernel = LOSSES[plan.loss].kernel
-    return float(kernel(np.zeros(1), np.ones(1), margin=plan.margin, **dict(plan.parameters))[0])
+    with np.errstate(all="ignore"):
+        return float(kernel(np.zeros(1), np.ones(1), margin=plan.margin, **dict(plan.parameters))[0])
 
 
 def told_keys(plan: Plan) -> frozenset[str]:

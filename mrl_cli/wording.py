@@ -15,17 +15,23 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     r"""Return text from a file as it may be shown to a person: no control sequences, not endless.
 
     Whatever does not print (escape and other control characters, bidirectional overrides, lone surrogates) becomes
-    its escape sequence.
+    its escape sequence, a byte that is no text that of the byte.
 
-    >>> harmless("a\x1b[31mb")
-    'a\\x1b[31mb'
+    >>> harmless("a\x1b[31mb"), harmless(b"\xe9".decode("utf-8", "surrogateescape"))
+    ('a\\x1b[31mb', '\\xe9')
     >>> harmless("x" * 100, limit=5)
     'xxxxx…'
     """
     shown = str(text)
     cut = shown[:limit]
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
+    clean = "".join(c if c.isprintable() else _escaped(c) for c in cut)
     return clean if len(shown) <= limit else clean + "…"
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte, as the error handler surrogateescape holds it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:

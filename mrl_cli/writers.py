@@ -57,7 +57,8 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
         if isinstance(error, BrokenPipeError):
             raise
         msg = f"cannot write {harmless(path, limit=200)}: {error.strerror or error}"
-        raise MachineError(msg, hint="nothing was changed") from error
+        has_folder = target.parent.is_dir()
+        raise MachineError(msg, hint="nothing was changed" if has_folder else "make the folder first") from error
 
 
 def _open_descriptor(path: str) -> int | None:

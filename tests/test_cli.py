@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -642,8 +643,60 @@ def test_many_files_are_as_one(inputs: list[str], mrl: Mrl, pieces: Path) -> Non
     assert rows == "loss\n0.25\n1.5\n0.5\n"
 
 
-def test_same_file_twice_counts_twice(mrl: Mrl) -> None:
-    assert mrl("compute", "pairs.csv", "pairs.csv", "--format", "json").result["pairs"] == 6
+def test_same_file_twice_counts_twice_and_is_told(mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "pairs.csv", "--format", "json")
+    assert ran.result["pairs"] == 6
+    assert ran.err == "note: pairs.csv was read 2 times\n"
+
+
+@pytest.mark.parametrize(
+    ("reduction", "told"), [("mean", "; the mean of nothing is undefined"), ("sum", ""), ("none", "")]
+)
+def test_nothing_to_compute_is_told_as_such(reduction: str, told: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("x1,x2,y\n")
+    ran = mrl("compute", "empty.csv", "--reduction", reduction)
+    assert (ran.code, ran.err) == (3, f"error: no pairs in empty.csv{told}\nhint: is it empty, or all header?\n")
+
+
+def test_folder_that_is_not_there_is_to_be_made(mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "-o", "no/where.csv")
+    assert (ran.code, ran.err.splitlines()[1]) == (4, "hint: make the folder first")
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [(("-o", "out.xlsx"), "write .json, .csv, .tsv or .md"), (("-o", "out.gz", "--reduction", "none"), ".parquet")],
+)
+def test_what_is_not_written_is_told_with_what_is(options: tuple[str, ...], hint: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", *options)
+    assert ran.code == 2
+    assert hint in ran.err
+
+
+def test_names_below_a_folder_are_as_short_as_they_can_be(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a.csv").write_text(PAIRS)
+    for folder in ("runs", "./runs", "runs/", ".//runs//"):
+        assert mrl("compute", folder, "--format", "json").result["inputs"] == ["runs/a.csv"]
+
+
+def test_empty_name_is_a_usage_error(mrl: Mrl) -> None:
+    ran = mrl("compute", "")
+    assert (ran.code, ran.err) == (2, "error: an empty name names no file\n")
+
+
+@pytest.mark.parametrize("name", ["hidden/pairs.csv", "hidden/*.csv", "hidden"])
+def test_what_may_not_be_looked_at_is_not_called_missing(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = os.stat
+
+    def refusing(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith("hidden"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return look(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    ran = mrl("compute", name)
+    assert (ran.code, ran.err) == (4, f"error: Permission denied: {name}\n")
 
 
 def test_folder_without_data_is_a_usage_error(mrl: Mrl, tmp_path: Path) -> None:

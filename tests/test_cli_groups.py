@@ -126,7 +126,7 @@ def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "zero.csv").write_text("x1,x2,y,w\n1,2,1,0\n")
     ran = mrl("compute", "zero.csv", "--weight", "w")
     assert ran.code == 3
-    assert "no pairs in zero.csv: 1 rows, all left out" in ran.err
+    assert "no pairs in zero.csv: 1 row, all left out" in ran.err
 
 
 def test_weights_beyond_the_ordinary_have_their_mean(mrl: Mrl, tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def edited(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def test_hints_about_b_name_its_options(mrl: Mrl, tmp_path: Path) -> None:
+    edited(tmp_path / "b.csv", "id,x1,x2,y", "id,s1,s2,y")
+    assert "hint: name the column with --x1-b COLUMN" in mrl("a.csv", "b.csv", "--key", "id").err
+    edited(tmp_path / "b.csv", "id,s1,s2,y", "key,x1,x2,y")
+    assert "both files call the key by one name" in mrl("a.csv", "b.csv", "--key", "id").err
+
+
 # What comes out.
 
 

@@ -549,6 +549,16 @@ def test_kept_columns_of_json_lines_come_back(tmp_path: Path, capfd: pytest.Capt
     assert list(rows[0]) == [*records[0], "loss"]
 
 
+def test_logical_types_of_parquet_are_kept_without_an_arrow_schema(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ids = pa.array([bytes([i % 256] * 16) for i in range(len(PAIRS))], pa.uuid())
+    pq.write_table(_table(PAIRS).append_column("id", ids), tmp_path / "in.parquet", store_schema=False)
+    out = pq.read_table(_kept(tmp_path / "in.parquet", tmp_path / "out.parquet", capfd))
+    assert out.column("id").to_pylist() == ids.to_pylist()
+    assert out.schema.field("id").type == pa.uuid()
+
+
 def test_kept_columns_of_parquet_come_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     table = _table(PAIRS)
     extra = {

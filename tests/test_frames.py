@@ -282,11 +282,18 @@ def test_call_that_makes_no_sense_is_refused(arguments: dict[str, Any], complain
         evaluate(frame, **({"x2": "y", "y": "x1"} | arguments))
 
 
+def test_what_is_no_argument_and_no_frame_is_told() -> None:
+    with pytest.raises(ValueError, match="there is no argument 'margn', and the loss margin_ranking has no parameter"):
+        evaluate(pd.DataFrame({"x1": [1], "x2": [0], "y": [1]}), margn=1)
+    with pytest.raises(TypeError, match="frame must be a pandas DataFrame, not list"):
+        evaluate([1, 2])  # type: ignore[arg-type]
+
+
 def test_no_pairs_are_refused() -> None:
     empty = pd.DataFrame({"x1": [], "x2": [], "y": []})
     with pytest.raises(ValueError, match=r"^no pairs in the frame; the mean of nothing is undefined"):
         evaluate(empty)
-    with pytest.raises(ValueError, match="no pairs in the frame: 1 rows, all left out"):
+    with pytest.raises(ValueError, match="no pairs in the frame: 1 row, all left out"):
         evaluate(pd.DataFrame({"x1": [1], "x2": [0], "y": [0]}), on_tie="drop")
 
 

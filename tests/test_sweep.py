@@ -180,6 +180,22 @@ def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], value
     assert found.tolist() == np.searchsorted(places, asked).tolist()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "knots"),
+    [
+        (np.float64, [-1.7e308, 1.7e308]),
+        (np.float32, [-3e38, 3e38]),
+        (np.float64, [-1e308, 0.0, 1e308]),
+        (np.float64, [0.5]),
+    ],
+)
+def test_knots_as_far_apart_as_can_be(dtype: Any, knots: list[float]) -> None:
+    places, asked = np.array(knots, dtype), np.array([-np.inf, *knots, 0.0, np.inf, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        found = KnotPlaces(places).of(asked)
+    assert found.tolist() == np.searchsorted(places, asked).tolist()
+
+
 @pytest.mark.parametrize("step", [0.02, 1e-4, 1e300, 1e-300])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_even_knots_are_found_in_a_table(step: float, dtype: Any) -> None:

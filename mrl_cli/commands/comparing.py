@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands import running
 from mrl_cli.comparison import Gathered, contrast, scores_are_whole
-from mrl_cli.errors import DataError, SuspectShardError
+from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.joining import (
     RepeatedKeysError,
     Side,
@@ -60,7 +61,11 @@ def compared_two(
     """Read two inputs, match their pairs, and compare. Raises DataError for pairs that cannot be matched."""
     plans = (plan, _plan_for_b(plan, options))
     gathered, writer = _gathered(plan, options), _writer_of(rejects, options)
-    a, b = (_read(*side, options, writer, gathered) for side in zip(sides, plans, strict=True))
+    a = _read(sides[0], plans[0], options, writer, gathered)
+    try:
+        b = _read(sides[1], plans[1], options, writer, gathered)
+    except UsageError as error:
+        raise UsageError(error.message, hint=_hint_for_b(error.hint)) from None
     try:
         if options["by_row"]:
             matched = matched_by_row(a, b)
@@ -77,7 +82,7 @@ def compared_two(
         gathered.add(contrast(measure(batch, per_pair), batch, per_pair))
     if not gathered.total.a.pairs:
         msg = f"no pairs in both {a.name} and {b.name}; the mean of nothing is undefined"
-        raise DataError(msg)
+        raise DataError(msg, hint="is --key the column that tells the pairs apart?" if options["key"] else None)
     return gathered
 
 
@@ -100,6 +105,15 @@ def _plan_for_b(plan: Plan, options: dict[str, Any]) -> Plan:
     x1, x2 = options["x1_b"] or columns.x1, options["x2_b"] or columns.x2
     keys = tuple((role, name) for role, name in columns.keys if role == "key")
     return replace(plan, columns=replace(columns, x1=x1, x2=x2, numbers=(), keys=keys))
+
+
+def _hint_for_b(hint: str | None) -> str | None:
+    """Return a hint about a's options in the words of b's."""
+    if hint is None:
+        return None
+    if "--key" in hint:
+        return "both files call the key by one name: rename the column in one of them"
+    return re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
 
 
 def _read(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.options import jobs_of, wants_color
 from mrl_cli.errors import DataError, MachineError, UsageError
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,8 +73,12 @@ def check_outputs(options: Mapping[str, Any]) -> None:
     written = output_format(options)
     suffix = suffix_of(options["output"] or "")
     if suffix in UNWRITTEN_SUFFIXES or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"):
-        msg = f"-o {harmless(options['output'], 200)}: {written} is not what a {suffix} file holds"
-        raise UsageError(msg, hint="write .csv, .tsv, .jsonl or .parquet, or pipe the output through a compressor")
+        known = "-f parquet writes one" if suffix not in UNWRITTEN_SUFFIXES else f"mrl writes no {suffix} files"
+        msg = f"-o {harmless(options['output'], 200)}: {known}"
+        suffixes = (
+            ".csv, .tsv, .jsonl or .parquet" if options.get("reduction") == "none" else ".json, .csv, .tsv or .md"
+        )
+        raise UsageError(msg, hint=f"write {suffixes}, or pipe the output through a compressor")
 
 
 def sources_of(inputs: Sequence[str], command: str) -> tuple[Source, ...]:
@@ -203,16 +208,21 @@ def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
         message = described_problems(totals, place, is_one_file=len(names) == 1)
         raise DataError(message, hint=hint_for(totals, plan))
     if totals.pairs == 0:
-        left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
-        msg = f"no pairs in {place}{left}; the mean of nothing is undefined"
-        raise DataError(msg)
+        left = f": {counted(totals.rows, 'row')}, all left out" if totals.rows else ""
+        told = "; the mean of nothing is undefined" if plan.reduction == "mean" else ""
+        hint = "is it empty, or all header?" if not totals.rows else None
+        if totals.problems:
+            hint = "--on-error fail, or --rejects FILE, tells why"
+        raise DataError(f"no pairs in {place}{left}{told}", hint=hint)
 
 
 def notes_on(report: Report | SweepReport, rows_of: Mapping[str, int]) -> list[str]:
-    """Return what a result may not show: rows left out, inputs without rows; `rows_of` are the inputs' rows by name."""
+    """Return what a result may not show: rows left out, inputs without rows or read twice; `rows_of`: rows by name."""
     notes = []
     if report.rejected:
         notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+    times = Counter(report.inputs)
+    notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
     return notes + [f"{harmless(name, 200)} has no rows" for name, rows in rows_of.items() if rows == 0]
 
 

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, get_args
 
 from mrl_cli.frames.columns import columns_of
-from mrl_cli.losses import LOSSES, completed
+from mrl_cli.losses import LOSSES, ParameterError, completed
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, DType, Labels, Plan
 
 if TYPE_CHECKING:
@@ -52,9 +52,20 @@ def plan_of(
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,
-        parameters=tuple(completed(loss, parameters).items()),
+        parameters=_completed(loss, parameters),
         **settings,  # type: ignore[arg-type]
     )
+
+
+def _completed(loss: str, parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return all parameters of the loss; a word that is none of them is no argument either."""
+    try:
+        return tuple(completed(loss, parameters).items())
+    except ParameterError as error:
+        if error.name in error.names:
+            raise
+        msg = f"there is no argument {error.name!r}, and {error}"
+        raise ParameterError(msg, name=error.name, names=error.names) from None
 
 
 def _check_named(named: Mapping[Role, Hashable | None], y_const: int | None) -> None:

@@ -41,7 +41,15 @@ def columns_of(named: Mapping[Role, Hashable | None]) -> Columns:
 
 
 def places_of(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> dict[Role, int]:
-    """Return where the column of each role stands. Raises ValueError for a name that no column has, or several."""
+    """Return where the column of each role stands.
+
+    Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        msg = f"frame must be a pandas DataFrame, not {type(frame).__name__}; for arrays there is margin_ranking_loss"
+        raise TypeError(msg)
     return {role: _place(frame, role, name) for role, name in named.items() if name is not None}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mrl_cli import checks
 from mrl_cli.errors import MrlError
 from mrl_cli.model import ProblemCount
-from mrl_cli.wording import harmless
+from mrl_cli.wording import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def refuse(totals: Totals, frame: pd.DataFrame, plan: Plan) -> None:
         message = checks.described_problems(replace(totals, problems=problems), PLACE, is_one_file=True)
         raise ValueError(with_hint(message, _argument_hint(checks.hint_for(totals, plan))))
     if totals.pairs == 0:
-        left = f": {totals.rows:,} rows, all left out" if totals.rows else ""
+        left = f": {counted(totals.rows, 'row')}, all left out" if totals.rows else ""
         msg = f"no pairs in {PLACE}{left}; the mean of nothing is undefined"
         raise ValueError(msg)
 

@@ -93,6 +93,8 @@ def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Sourc
     option = OPTIONS.get(role, "--" + role.replace("_", "-"))
     if any("\0" in name for name in names):
         hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
+    elif any(wanted in name.split() for name in names):
+        hint = "are the columns separated by blanks? use --delimiter ' '"
     elif names and all(_looks_like_number(name) for name in names):
         hint = "is there no header line? use --no-header"
     elif (

@@ -390,7 +390,8 @@ class _Careful:
             if role == "loss" and number in checks.NOT_FINITE:
                 numbers.append(float(cell.replace(self._plan.dialect.decimal, ".")))
             elif isinstance(number, str):
-                self._note(number, line, name, shown_cell(cell))
+                if not _is_undecoded(cell):  # that was noted
+                    self._note(number, line, name, shown_cell(cell))
             else:
                 numbers.append(number)
         return numbers if len(self._problems) == before else None

@@ -37,7 +37,7 @@ class LightParquetFile:
 
         self._reader = InnerReader()
         self._iterated = self._reader.iter_batches
-        self._reader.open(path, use_memory_map=False, **options)
+        self._reader.open(path, use_memory_map=False, arrow_extensions_enabled=True, **options)
         self._top_names = [path[0] for path in self._reader.column_paths]
         self.metadata: Any = self._reader.metadata
         self.schema_arrow: pa.Schema = self._reader.schema_arrow

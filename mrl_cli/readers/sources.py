@@ -5,6 +5,7 @@ A format is taken from the suffix, else from the first bytes; when the two contr
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
@@ -101,15 +102,17 @@ def stdin_can_be_read() -> bool:
 
 
 def _paths(argument: str) -> Iterator[str]:
-    if argument == STDIN or os.path.isfile(argument):
+    mode = None if argument in (STDIN, "") else _mode_of(argument)
+    if argument == STDIN or (mode is not None and not stat.S_ISDIR(mode)):
         yield argument
         return
     import glob
 
-    if os.path.isdir(argument):
+    if argument == "":
+        msg = "an empty name names no file"
+        raise UsageError(msg)
+    if mode is not None:
         yield from _files_below(argument)
-    elif os.path.exists(argument):
-        yield argument
     elif "://" in argument:
         msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
         raise UsageError(msg, hint="download the file first, or pipe it in")
@@ -123,6 +126,16 @@ def _paths(argument: str) -> Iterator[str]:
         raise _missing(argument)
 
 
+def _mode_of(path: str) -> int | None:
+    """Return the mode of what is there, None for nothing; what cannot be looked at is the machine's error."""
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP):
+            return None
+        raise
+
+
 def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
@@ -133,11 +146,13 @@ def _missing(path: str) -> UsageError:
 
 def _files_below(folder: str) -> list[str]:
     """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
+    from pathlib import Path  # few runs read folders
+
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         found += [
-            os.path.join(parent, name)
+            str(Path(parent, name))
             for name in names
             if not name.startswith((".", "_")) and _formats_by_suffix(name)[0] is not None
         ]
