@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import PairBatch, Problem
 
 LOSS_COLUMN = "loss"
+FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
 
 
 @contextmanager
@@ -149,18 +150,20 @@ class DelimitedWriter:
         self._bare = bare
         self._names: list[str] | None = None
 
-    def encode(self, measured: Measured, batch: PairBatch) -> tuple[list[str], bytes]:
+    def encode(self, measured: Measured, batch: PairBatch) -> tuple[list[str], pa.Buffer]:
         """Format a batch."""
         table = _table(measured, batch, as_doubles=True)
         return table.column_names, self._formatted(table)
 
-    def _formatted(self, table: pa.Table) -> bytes:
+    def _formatted(self, table: pa.Table) -> pa.Buffer:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
         for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
             sink = pa.BufferOutputStream()
-            options = arrow_csv.WriteOptions(include_header=False, delimiter=self._delimiter, quoting_style=style)
+            options = arrow_csv.WriteOptions(
+                include_header=False, delimiter=self._delimiter, quoting_style=style, batch_size=FORMATTED_ROWS
+            )
             try:
                 arrow_csv.write_csv(table, sink, options)
             except pa.ArrowInvalid:
@@ -168,11 +171,11 @@ class DelimitedWriter:
             except pa.ArrowNotImplementedError as error:
                 msg = f"a column cannot be written as text: {harmless(error, 160)}"
                 raise UsageError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)") from error
-            return bytes(sink.getvalue())
+            return sink.getvalue()
         msg = "the kept columns hold text that CSV cannot carry"
         raise DataError(msg)
 
-    def write(self, encoded: tuple[list[str], bytes]) -> None:
+    def write(self, encoded: tuple[list[str], pa.Buffer]) -> None:
         """Append rows, after the header if they are the first."""
         names, rows = encoded
         if self._names is None:

@@ -204,6 +204,14 @@ def library_versions(settings: Settings) -> dict[str, str | None]:
     return {"mrl": mrl_version.split()[-1] if mrl_version else None, **{name: version_of(name) for name in modules}}
 
 
+def compile_mrl(settings: Settings) -> None:
+    """Compile mrl as installers compile what they install: an editable install may lack that."""
+    if settings.mrl[:1] == (str(Path(sys.executable).with_name("mrl")),):
+        run_process(
+            [sys.executable, "-c", "import compileall, mrl_cli as m; compileall.compile_dir(m.__path__[0], quiet=2)"]
+        )
+
+
 def positive_int(text: str) -> int:
     """An argument that counts something."""
     value = int(text)
@@ -263,6 +271,7 @@ def run_scenes(options: argparse.Namespace) -> None:
         jobs=options.jobs,
         folder=options.folder,
     )
+    compile_mrl(settings)
     facts = machine_facts(library_versions(settings))
     races = []
     for name in options.scenes:
