@@ -1,5 +1,5 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label.
+label, labels 0 and 1 taken as they are.
 
 What is needed is cheap: counts that every run has, the range of the labels, and a look at the scores.
 """
@@ -88,10 +88,11 @@ def grid_in_words(grids: int) -> str | None:
     return next((words for bit, words in enumerate(GRIDS) if grids >> bit & 1), None)
 
 
-def data_notes(totals: Totals, *, at_equal_scores: float | None) -> list[Note]:
+def data_notes(totals: Totals, *, at_equal_scores: float | None, labels_are_factors: bool = False) -> list[Note]:
     """Return what should be said of the data, most telling first; nothing of ordinary data, and of few pairs.
 
-    `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another.
+    `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
+    `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.
 
     >>> from mrl_cli.model import Totals
     >>> [note.kind for note in data_notes(Totals(pairs=200, ties=200, min=0.5, max=0.5), at_equal_scores=0.5)]
@@ -99,7 +100,8 @@ def data_notes(totals: Totals, *, at_equal_scores: float | None) -> list[Note]:
     """
     if totals.pairs < LEAST_PAIRS:
         return []
-    found = (_collapsed(totals, at_equal_scores), _rounded(totals), _one_label(totals))
+    zero_one = _zero_one(totals) if labels_are_factors else None
+    found = (_collapsed(totals, at_equal_scores), zero_one, _rounded(totals), _one_label(totals))
     return [note for note in found if note is not None]
 
 
@@ -128,6 +130,16 @@ def _rounded(figures: Totals) -> Note | None:
         f"{accuracy_half:.3f}, which rounding hardly moves"
     )
     return Note("rounded", text)
+
+
+def _zero_one(figures: Totals) -> Note | None:
+    if (figures.look.lowest_label, figures.look.highest_label) != (0, 1):
+        return None
+    text = (
+        "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
+        "they 0 and 1, for the one and the other order? Then use --labels 01"
+    )
+    return Note("zero_one", text)
 
 
 def _one_label(figures: Totals) -> Note | None:

@@ -38,7 +38,9 @@ def report(
 ) -> Report:
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
     groups, clusters = (None, None) if ledger is None else _told_of(ledger, plan)
-    notes = tuple(note.text for note in data_notes(totals, at_equal_scores=_loss_at_equal_scores(plan)))
+    are_factors = plan.labels == "any" and not LOSSES[plan.loss].is_target
+    found = data_notes(totals, at_equal_scores=_loss_at_equal_scores(plan), labels_are_factors=are_factors)
+    notes = tuple(note.text for note in found)
     return Report(
         schema="mrl.compute/1",
         version=version,

@@ -10,8 +10,11 @@ import pytest
 
 from mrl_cli.model import Look, Totals
 from mrl_cli.notes import Note, data_notes, grid_in_words, grids_of
+from tests.running import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 GENERATOR = np.random.default_rng(6)
@@ -123,6 +126,23 @@ def test_collapsed_scores_are_told_of() -> None:
 def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
     margin = changes.pop("margin", 1.0)
     assert notes_of(replace(PLAIN, **{"min": 0.995, "max": 1.004} | changes), margin) == []
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "is_told"), [(0, 1, True), (-1, 1, False), (0, 0.5, False), (1, 1, False)]
+)
+def test_labels_from_0_to_1_that_are_factors_are_told_of(lowest: float, highest: float, is_told: bool) -> None:
+    totals = replace(PLAIN, look=Look(0, lowest, highest))
+    kinds = [note.kind for note in data_notes(totals, at_equal_scores=0.1, labels_are_factors=True)]
+    assert ("zero_one" in kinds) == is_told
+    assert "zero_one" not in [note.kind for note in data_notes(totals, at_equal_scores=0.1)]
+
+
+def test_zero_one_labels_taken_as_they_are_are_told_by_compute(tmp_path: Path) -> None:
+    path = tmp_path / "zero_one.csv"
+    path.write_text("x1,x2,y\n" + "0.125,0.75,0\n0.5,0.0625,1\n" * 100)
+    told = [run(["compute", path, "--margin", "0.5", "--labels", labels]).err for labels in ("any", "01")]
+    assert ["use --labels 01" in err for err in told] == [True, False]
 
 
 def test_one_label_is_told_of() -> None:
