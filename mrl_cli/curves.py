@@ -123,13 +123,14 @@ class KnotPlaces:
         self._table: tuple[NDArray[np.int64], Floats] | None = None
         with np.errstate(all="ignore"):
             width = knots[-1] - knots[0]
+            if not np.isfinite(width):  # what is far below the first knot would have no bucket
+                return
             least_bits = 0 if knots.size == 1 else knots.size.bit_length() + 2
             for size in (1 << bits for bits in range(least_bits, MOST_BUCKET_BITS + 1)):
                 self._last_bucket = knots.dtype.type(size - 1)
                 self._scale = size / width if size > 1 else knots.dtype.type(0)
                 buckets = self._buckets(knots)
-                # With a range or a scale beyond the dtype, what is far below the first knot would have no bucket.
-                if np.isfinite(width) and np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
+                if np.isfinite(self._scale) and np.unique(buckets).size == knots.size:
                     below = np.searchsorted(buckets, np.arange(size))
                     in_bucket = np.full(size, np.inf, knots.dtype)
                     in_bucket[buckets] = knots

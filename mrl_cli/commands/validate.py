@@ -202,6 +202,7 @@ class _Validating:
         self._options = options
 
     def validation(self, rejects: BinaryIO | None, started: float) -> Validation:
+        """Read all sources and return what was found; problems go to `rejects`, `started` is when the run began."""
         from mrl_cli.reporting import report
         from mrl_cli.validation import SCHEMA, Validation
         from mrl_cli.verify import checks_of

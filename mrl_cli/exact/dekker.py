@@ -26,18 +26,15 @@ def are_ordinary_factors(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ordinary
 
 
-def products(
-    left: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[np.float64] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def products(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the rounded products and their rounding errors: together they are the products, exactly.
 
-    Every factor is 0 or of a magnitude from SMALL_FACTOR to LARGE_FACTOR. The result goes to `out`, of shape
-    (2, at least as many), when that is given.
+    Every factor is 0 or of a magnitude from SMALL_FACTOR to LARGE_FACTOR.
 
     >>> products(np.array([1 + 2.0**-52]), np.array([1 + 2.0**-52]))[1] == 2.0**-104
     array([ True])
     """
-    rounded, error = out[:, : left.size] if out is not None else np.empty((2, left.size))
+    rounded, error = np.empty((2, left.size))
     scratch = np.empty((5, min(left.size, PRODUCT_VALUES)))
     for start in range(0, left.size, PRODUCT_VALUES):
         part = slice(start, start + PRODUCT_VALUES)

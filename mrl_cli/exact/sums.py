@@ -116,10 +116,8 @@ class ExactSum:
         >>> float(ExactSum.of_products(np.array([1e16, 1.0, 1e16]), np.array([1.0, 2.0, -1.0])))
         2.0
         """
-        left, right = np.asarray(left).reshape(-1), np.asarray(right).reshape(-1)
         accumulator = ProductAccumulator()
-        for start in range(0, left.size, BLOCK_VALUES):
-            accumulator.add(left[start : start + BLOCK_VALUES], right[start : start + BLOCK_VALUES])
+        accumulator.add(np.asarray(left).reshape(-1), np.asarray(right).reshape(-1))
         return accumulator.totals[0]
 
 

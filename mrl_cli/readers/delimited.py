@@ -108,10 +108,11 @@ class DelimitedReader:
         if part.is_suspect:
             raise SuspectShardError
         try:
-            yield _parsed(data, part, shard.source, plan)
+            batch = _parsed(data, part, shard.source, plan)
         except SuspectShardError:
             _refuse_quotes(data, part)
             raise
+        yield batch
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, cell by cell."""
@@ -318,6 +319,7 @@ class _Careful:
         self._problems: list[Problem] = []
 
     def batch(self) -> PairBatch:
+        """Return the rows that are fine, with their line numbers, and what is wrong with the others."""
         rows: list[int] = []
         values: list[list[float]] = [[] for _ in self._plan.columns.wanted_numbers]
         key_places = self._layout.places[len(values) :]

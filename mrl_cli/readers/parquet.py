@@ -36,7 +36,7 @@ class LightParquetFile:
         from pyarrow._parquet import ParquetReader as InnerReader
 
         self._reader = InnerReader()
-        self._iterated = self._reader.iter_batches
+        self._iterated = self._reader.iter_batches  # asked for here, where it is not too late for pyarrow's own class
         self._reader.open(path, use_memory_map=False, arrow_extensions_enabled=True, **options)
         self._top_names = [path[0] for path in self._reader.column_paths]
         self.metadata: Any = self._reader.metadata

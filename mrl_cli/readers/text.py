@@ -125,6 +125,7 @@ class _Transcoded:
         self._ended = False
 
     def read(self, size: int = -1, /) -> bytes:
+        """Return the UTF-8 of about `size` bytes of the stream, nothing only at its end."""
         text = ""
         while not text and not self._ended:
             chunk = self._stream.read(size)
@@ -251,6 +252,7 @@ def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
     neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
 
     def cut(data: bytes, at_end: bool) -> tuple[int, bool]:
+        """Return how many bytes are certainly whole rows, and whether only the careful way may read them."""
         text = np.frombuffer(data, np.uint8)
         quotes = np.flatnonzero(text == QUOTE)
         if quotes.size == 0:

@@ -135,7 +135,7 @@ def bfloat16_values(random: np.random.Generator, shape: tuple[int, ...]) -> Arra
     return rounded
 
 
-def test_nn(random: np.random.Generator) -> Iterator[Case]:
+def pytorch_test_nn(random: np.random.Generator) -> Iterator[Case]:
     """test_nn.py: size 15, scores times 10, targets the signs of normal values, with and without margin."""
     for dtype in FLOATS:
         for margin in (0.0, 0.5):
@@ -227,7 +227,7 @@ def main() -> None:
         raise SystemExit(msg)
     torch.set_num_threads(1)
     random = np.random.default_rng(SEED)
-    cases = [*module_info(random), *op_info(random), *test_nn(random), *founding(), *ours(random)]
+    cases = [*module_info(random), *op_info(random), *pytorch_test_nn(random), *founding(), *ours(random)]
     lines = ",\n".join(json.dumps(case.record()) for case in cases)
     head = json.dumps({"torch": TORCH_VERSION, "seed": SEED})[1:-1]
     TARGET.write_text(f'{{{head}, "cases": [\n{lines}\n]}}\n', encoding="ascii")
