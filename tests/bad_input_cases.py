@@ -417,6 +417,7 @@ def json_lines(*lines: str) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
+SKIP = ("--on-error", "skip")
 ONE, TWO = '{"x1": 1, "x2": 3, "y": 1}', '{"x1": 0.5, "x2": 0.25, "y": -1}'
 
 
@@ -488,6 +489,37 @@ JSON_LINES = [
     bad_line("trailing comma", ONE + ",", "not one JSON object"),
     bad_line("single quotes", "{'x1': 1, 'x2': 3, 'y': 1}", "not one JSON object"),
     bad_line("bare number", "5", "not one JSON object", "line 2: '5'"),
+    bad_line("null as a line", "null", "not one JSON object", "line 2: 'null'"),
+    bad_line("null between objects on a line", "{}null{}", "not one JSON object", "line 2: '{}null{}'"),
+    *(
+        refused(
+            f"null first{where} in a {suffix}",
+            before + json_lines("null", ONE, TWO),
+            "1 problem in FILE (3 rows)",
+            "not one JSON object",
+            f"line {line}: 'null'",
+            suffix=suffix,
+        )
+        for suffix in (".jsonl", ".json")
+        for where, before, line in (
+            ("", b"", 1),
+            (" after a mark", b"\xef\xbb\xbf", 1),
+            (" after blank lines", b"\n \r\n", 3),
+        )
+    ),
+    *(
+        refused(f"null alone in a {suffix}", b"null", "1 problem in FILE (1 row)", "line 1: 'null'", suffix=suffix)
+        for suffix in (".jsonl", ".json")
+    ),
+    refused(
+        "a number first",
+        json_lines("5", ONE),
+        "line 1: '5'",
+        "not one JSON object",
+        suffix=".jsonl",
+        needs_suffix=True,
+    ),
+    right("null left out", json_lines("null", ONE, "null"), 2, 1, *SKIP, rejected=2, suffix=".jsonl"),
     bad_line("leading zero", '{"x1": 01, "x2": 3, "y": 1}', "not one JSON object"),
     bad_line(
         "integer that is not exact",

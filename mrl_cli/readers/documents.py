@@ -29,7 +29,7 @@ from mrl_cli.readers.records import (
     object_of,
     shown_value,
 )
-from mrl_cli.readers.text import Chained, open_text
+from mrl_cli.readers.text import BLANKS, Chained, open_text
 from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from mrl_cli.readers.sources import Source
 
 _WHOLE = "check that the file was copied whole"
-_BLANKS = b" \t\r\n"
 
 
 class DocumentPart(NamedTuple):
@@ -100,23 +99,23 @@ def _head(stream: ByteStream) -> bytes:
     has_begun = has_ended = False
     for part in _parts(stream):
         parts.append(part)
-        text = part if has_begun else part.lstrip(_BLANKS)
+        text = part if has_begun else part.lstrip(BLANKS)
         has_begun = has_begun or bool(text)
         if has_begun and not has_ended:
             _, line_end, text = text.partition(b"\n")
             has_ended = bool(line_end)
-        if has_ended and text.strip(_BLANKS):
+        if has_ended and text.strip(BLANKS):
             break
     return b"".join(parts)
 
 
 def _are_lines(head: bytes, plan: Plan | None) -> bool:
     """Tell from its head whether a text holds one object a line; so does a lone object of columns nobody wants."""
-    text = head.lstrip(_BLANKS)
+    text = head.lstrip(BLANKS)
     if text.startswith(b"["):
         return False
     line, _, rest = text.partition(b"\n")
-    rest = rest.lstrip(_BLANKS)
+    rest = rest.lstrip(BLANKS)
     try:
         first = json.loads(line)
     except (ValueError, RecursionError):

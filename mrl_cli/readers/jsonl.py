@@ -14,7 +14,9 @@ from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.readers.base import Shard, column_places, pair_batch
 from mrl_cli.readers.records import batch_of_records, object_of
 from mrl_cli.readers.text import (
+    BLANKS,
     TextPart,
+    count_feeds,
     count_line_ends,
     cut_lines,
     open_text,
@@ -74,15 +76,16 @@ class JsonLinesReader:
         import pyarrow as pa
 
         data = shard.part.read(shard.source)
-        if plan.keep_columns or not data.strip():  # all keys of every object: only the careful way keeps them
+        lines = _count_braced_lines(data)
+        if plan.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
             raise SuspectShardError
         try:
             data.decode("utf-8")
-            table = _read_json(data, plan)
+            table = _read_json(data, plan, lines)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise SuspectShardError from error
         columns = [table.column(name).combine_chunks() for _, name in plan.columns.wanted]
-        if not _has_one_a_line(data, table.num_rows) or any(column.null_count for column in columns):
+        if any(column.null_count for column in columns):
             raise SuspectShardError
         count = len(plan.columns.wanted_numbers)
         arrays: list[NDArray[Any]] = [np.from_dlpack(column) for column in columns[:count]]
@@ -94,19 +97,25 @@ class JsonLinesReader:
         yield batch_of_records(_records(shard), shard.source.shown_name, plan, "line")
 
 
-def _has_one_a_line(data: bytes, objects: int) -> bool:
-    """Tell whether every line certainly holds one object: as many as lines, which begin and end with a brace."""
-    text = data.strip()
-    ends = text.count(b"\n")
+def _count_braced_lines(data: bytes) -> int:
+    """Return how many lines a text has if each begins with an opening brace and ends with a closing one, else 0.
+
+    This is asked before pyarrow parses: a first value that is null crashes its parser (apache/arrow issue 47409).
+    """
+    text = data.strip(BLANKS)
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return 0
+    ends = count_feeds(text)
     between = text.count(b"}\n{") + (text.count(b"}\r\n{") if b"\r" in text else 0)
-    return ends == between == objects - 1
+    return ends + 1 if ends == between else 0
 
 
-def _read_json(data: bytes, plan: Plan) -> pa.Table:
+def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
 
     The types are said, never inferred: inference would take a text that looks like a date for one. Arrow raises
-    ArrowInvalid for anything else.
+    ArrowInvalid for anything else. Lines between braces hold at least one object each, hence exactly one if there are
+    as many objects as lines; SuspectShardError is raised if there are more.
     """
     import pyarrow as pa
     from pyarrow import json as arrow_json
@@ -121,9 +130,13 @@ def _read_json(data: bytes, plan: Plan) -> pa.Table:
         schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
-            return arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
+            table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
         except pa.ArrowInvalid as error:
             refused = error
+            continue
+        if table.num_rows != lines:
+            raise SuspectShardError
+        return table
     raise refused
 
 

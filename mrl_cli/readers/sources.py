@@ -240,11 +240,14 @@ def _identified(path: str, prefix: bytes, stream: BinaryIO | None, size_bytes: i
 def _text_format(prefix: bytes, compression: str | None) -> str:
     """Return what a text without a telling suffix is, from its first bytes: JSON opens with a brace or a bracket.
 
-    The reader of JSON finds out whether the text is one value or a value a line.
+    A null alone or before either is JSON too. The reader of JSON finds out whether the text is one value or a value a
+    line.
     """
     if compression is not None:
         prefix = first_bytes(prefix, compression)
-    return "json" if prefix.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) else "csv"
+    text = prefix.lstrip(b"\xef\xbb\xbf \t\r\n")
+    after_null = text.removeprefix(b"null").lstrip(b" \t\r\n")
+    return "json" if after_null.startswith((b"{", b"[")) or (text and not after_null) else "csv"
 
 
 _KINDS = {"parquet": "a Parquet", "arrow": "an Arrow"}

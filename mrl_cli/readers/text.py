@@ -33,6 +33,7 @@ BLOCK_BYTES = 3 << 20  # of 1, 2, 3, 4, 8 and 16 MiB: as quick as 4 and less to 
 HEAD_BYTES = 1 << 16
 LONGEST_ROW_BYTES = 256 << 20
 QUOTE = 0x22
+BLANKS = b" \t\r\n"  # what JSON calls white space
 
 
 @contextmanager
@@ -140,13 +141,22 @@ class _Transcoded:
         return text.encode("utf-8", "surrogatepass")
 
 
+def count_feeds(data: bytes) -> int:
+    r"""Count the line feeds of a text, which end the lines of JSON: there, a carriage return is blank space.
+
+    >>> count_feeds(b"a\nb\r\nc\rd")
+    2
+    """
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))  # bytes.count takes 4 times as long
+
+
 def count_line_ends(data: bytes) -> int:
     r"""Count the line ends of a text: \n, \r\n and a lone \r are one each.
 
     >>> count_line_ends(b"a\nb\r\nc\rd")
     3
     """
-    feeds = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+    feeds = count_feeds(data)
     if b"\r" not in data:
         return feeds
     return feeds + data.count(b"\r") - data.count(b"\r\n")
