@@ -421,6 +421,9 @@ SKIP = ("--on-error", "skip")
 ONE, TWO = '{"x1": 1, "x2": 3, "y": 1}', '{"x1": 0.5, "x2": 0.25, "y": -1}'
 
 
+WITH_RETURNS = ONE.replace(" ", "\r").encode() + b"\r\r\n"
+
+
 def bad_line(name: str, line: str, *says: str, **more: Any) -> Case:
     return refused(
         name, json_lines(ONE, line, TWO), "problem", "FILE (3 rows)", "line 2: ", *says, suffix=".jsonl", **more
@@ -554,6 +557,26 @@ JSON_LINES = [
         "blank lines count in JSON lines", b"\n" + json_lines(ONE, "", "", "oops"), "line 5: 'oops'", suffix=".jsonl"
     ),
     json_file("JSON lines with CRLF", json_lines(ONE, TWO).replace(b"\n", b"\r\n"), 2 + 0.25, 2),
+    json_file("carriage returns between the tokens of JSON lines", WITH_RETURNS + json_lines(TWO), 2 + 0.25, 2),
+    right(
+        "carriage returns beside a bad line of JSON",
+        WITH_RETURNS + json_lines("oops", TWO),
+        2 + 0.25,
+        2,
+        *SKIP,
+        rejected=1,
+        suffix=".jsonl",
+    ),
+    refused(
+        "carriage returns end no line of JSON",
+        WITH_RETURNS * 2 + b"\r\n" + json_lines("oops"),
+        "1 problem in FILE (3 rows)",
+        "line 4: 'oops'",
+        suffix=".jsonl",
+    ),
+    bad_line("two objects with a carriage return between", ONE + "\r" + TWO, "not one JSON object"),
+    bad_line("vertical tab as a line", "\v", "not one JSON object"),
+    bad_line("no-break space as a line", "\u00a0", "not one JSON object"),
     refused(
         "JSON lines with CRLF, bad",
         json_lines(ONE, TWO, "oops").replace(b"\n", b"\r\n"),

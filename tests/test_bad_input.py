@@ -7,6 +7,8 @@ import datetime as dt
 import gzip
 import json
 import lzma
+import math
+import random
 import struct
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,9 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.errors import SuspectShardError
 from mrl_cli.readers import delimited, text
+from mrl_cli.readers.jsonl import JsonLinesReader
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
 from tests.running import Ran, run, run_inside
 
@@ -102,6 +106,73 @@ def test_no_shard_size_moves_a_line_number(
 def check_left_out(ran: Ran, total: float, pairs: int, rejected: int) -> None:
     result = ran.result
     assert (result["sum"], result["pairs"], result["rejected"]) == (total, pairs, rejected)
+
+
+# JSON lines, read by pyarrow and object by object.
+
+JSON_COSTS = {ONE: 2, TWO: 0.25, ONE.replace(" ", "\r"): 2, TWO.replace(" ", "\r\t"): 0.25}
+JSON_PIECES = [
+    *JSON_COSTS,
+    *JSON_COSTS,
+    *["\n"] * 8,
+    "\r\n",
+    "\r",
+    " ",
+    "\t",
+    "\v",
+    "\f",
+    "\u0085",
+    "\u2028",
+    "null",
+    "5",
+    "{}",
+]
+
+
+def json_text(seed: int) -> str:
+    """Return pieces in any order, most of them on lines of their own."""
+    generator = random.Random(seed)
+    pieces = generator.choices(JSON_PIECES, k=generator.randint(1, 6))
+    return "".join(piece + generator.choice(["\n", "\n", "\r\n", "\n\r", "\r", ""]) for piece in pieces)
+
+
+def expected_of(text: str) -> list[float]:
+    """Return what each line costs, NaN for a bad one. Lines end at a line feed only."""
+    costs = []
+    for line in text.split("\n"):
+        if line.strip(" \t\r"):
+            try:
+                pair = json.loads(line)
+            except ValueError:
+                pair = None
+            is_pair = isinstance(pair, dict) and len(pair) == 3
+            costs.append(max(0.0, -pair["y"] * (pair["x1"] - pair["x2"])) if is_pair else math.nan)
+    return costs
+
+
+@pytest.mark.parametrize("first_seed", range(0, 100, 25))
+def test_lines_of_json_are_the_same_in_both_ways_of_reading(
+    first_seed: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspect(*_: object) -> None:
+        raise SuspectShardError
+
+    def outcome(*options: str) -> tuple[int, str, list[float]]:
+        ran = run_inside(["compute", "pairs.jsonl", "-f", "json", "-q", *options], capfd)
+        numbers = [ran.result[key] for key in ("sum", "pairs", "rejected")] if not ran.code else []
+        return ran.code, ran.err, numbers
+
+    for seed in range(first_seed, first_seed + 25):
+        text = json_text(seed)
+        (tmp_path / "pairs.jsonl").write_bytes(text.encode())
+        costs = expected_of(text)
+        good = [cost for cost in costs if not math.isnan(cost)]
+        usual = [outcome(), outcome(*LEAVE_OUT)]
+        with monkeypatch.context() as patch:
+            patch.setattr(JsonLinesReader, "batches", suspect)
+            assert usual == [outcome(), outcome(*LEAVE_OUT)], repr(text)
+        assert usual[0][0] == (0 if good and len(good) == len(costs) else DATA), repr(text)
+        assert usual[1][2] == ([sum(good), len(good), len(costs) - len(good)] if good else []), repr(text)
 
 
 # Columnar files. The first row is replaced by what a test is about; the others cost 2 and 0.25.

@@ -120,7 +120,7 @@ def _are_lines(head: bytes, plan: Plan | None) -> bool:
         first = json.loads(line)
     except (ValueError, RecursionError):
         # A line that seems whole, before another that begins as such: its fault is one line's.
-        return not line.startswith(b"{") or (line.rstrip().endswith(b"}") and rest.startswith(b"{"))
+        return not line.startswith(b"{") or (line.rstrip(BLANKS).endswith(b"}") and rest.startswith(b"{"))
     return bool(rest) or not (isinstance(first, dict) and plan and _holds_columns(first, plan))
 
 
@@ -133,7 +133,7 @@ def _parsed(data: bytes, source: Source) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = texts.count_line_ends(data[: error.start]) + 1
+        line = texts.count_feeds(data[: error.start]) + 1
         raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=checks.ENCODING_HINT) from error
     try:
         return json.loads(text, object_pairs_hook=object_of)

@@ -1,4 +1,7 @@
-"""JSON lines: one object a line; parsed by pyarrow, read again line by line where something is wrong."""
+"""JSON lines: one object a line; parsed by pyarrow, read again line by line where something is wrong.
+
+In both ways a line ends at a line feed only, and blank is what JSON calls so: a carriage return is a blank.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from mrl_cli.readers.text import (
     BLANKS,
     TextPart,
     count_feeds,
-    count_line_ends,
     cut_lines,
     open_text,
     plain_ranges,
@@ -69,7 +71,7 @@ class JsonLinesReader:
         line = 1
         for data in chain([first], blocks):
             yield Shard(source, TextPart(0, len(data), data, line), len(data))
-            line += count_line_ends(data)
+            line += count_feeds(data)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
@@ -142,7 +144,7 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
 
 def first_keys(data: bytes, source: Source) -> list[str]:
     """Return the keys of the first object, none where there is none; raise a helpful error for an array."""
-    line = next((line for line in data.splitlines() if line.strip()), b"{}")
+    line = data.lstrip(BLANKS).partition(b"\n")[0] or b"{}"
     try:
         first = json.loads(line)
     except ValueError:
@@ -162,8 +164,9 @@ def _is_array(source: Source) -> DataError:
 def _records(shard: Shard) -> Iterator[tuple[int, dict[str, Any] | Faults]]:
     """Yield the number of every line that is not blank, and the object on it or what is wrong with it."""
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
-    for number, line in enumerate(io.StringIO(text, newline=""), shard.part.line_number(shard.source)):
-        if line.strip():
+    first_line = shard.part.line_number(shard.source, count_feeds)
+    for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
+        if line.strip(BLANKS.decode()):
             yield number, _record(line)
 
 

@@ -162,7 +162,7 @@ def count_line_ends(data: bytes) -> int:
     return feeds + data.count(b"\r") - data.count(b"\r\n")
 
 
-def lines_before(path: str, offset: int) -> int:
+def lines_before(path: str, offset: int, count_ends: Callable[[bytes], int] = count_line_ends) -> int:
     """Count the line ends in the first `offset` bytes of a file: only an error message needs them."""
     count = 0
     with open(path, "rb", buffering=0) as file:
@@ -174,7 +174,7 @@ def lines_before(path: str, offset: int) -> int:
             while data.endswith(b"\r") and offset > 0:  # keep \r\n in one piece
                 data += file.read(1)
                 offset -= 1
-            count += count_line_ends(data)
+            count += count_ends(data)
     return count
 
 
@@ -341,6 +341,8 @@ class TextPart:
             raise changed(source)
         return data
 
-    def line_number(self, source: Source) -> int:
-        """Return the physical number of the first line."""
-        return self.first_line if self.first_line is not None else lines_before(source.path, self.offset) + 1
+    def line_number(self, source: Source, count_ends: Callable[[bytes], int] = count_line_ends) -> int:
+        """Return the physical number of the first line; `count_ends` counts the line ends of a text."""
+        if self.first_line is not None:
+            return self.first_line
+        return lines_before(source.path, self.offset, count_ends) + 1

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 CHUNK_BYTES = 4 << 20
+JSON_BLANKS = b" \t\r\n"
 ANY_DELIMITER = ",\t;|"
 LONGEST_FIELD = 256 << 20
 LARGEST_DOCUMENT = 64 << 20  # bytes; JSON that is one value has to be held whole
@@ -45,7 +46,7 @@ def rows_in(
             return _document_rows(file, names)
     if format_name == "jsonl":
         with openers[compression](path) as file:
-            return sum(1 for line in file if line.strip())
+            return sum(1 for line in file if line.strip(JSON_BLANKS))
     with openers[compression](path) as file:
         lines = _lines(file)
     if lines is None:
@@ -82,7 +83,7 @@ def _document_rows(file: BinaryIO, names: tuple[str, ...]) -> int | None:
     try:
         document = json.loads(data)
     except ValueError:  # one object a line, in a file that is called .json
-        return sum(1 for line in data.splitlines() if line.strip())
+        return sum(1 for line in data.split(b"\n") if line.strip(JSON_BLANKS))
     if isinstance(document, list):
         return len(document)
     sizes = {len(column) for name, column in document.items() if name in names and isinstance(column, list)}
