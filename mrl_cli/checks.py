@@ -36,6 +36,7 @@ RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
 NOT_AN_OBJECT = "not one JSON object"
+TOO_DEEP = "nested too deeply"
 DUPLICATE_KEY = "key given twice"
 NO_SUCH_SCORE = "no row of the scores"
 

@@ -6,6 +6,7 @@ Losses are of margin 0, so that a pair costs max(0, -y(x1 - x2)): `1,3,1` costs 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -434,6 +435,12 @@ def good_line(name: str, line: str, loss: float) -> Case:
     return right(name, json_lines(ONE, line, TWO), 2 + loss + 0.25, 3, suffix=".jsonl")
 
 
+def nested(levels: int, opened: str = "[", closed: str = "]", *, name: str = "z") -> str:
+    """A pair whose key `name` holds the last `levels` - 1 of that many levels of nesting."""
+    values = {"x1": "1", "x2": "3", "y": "1", name: opened * (levels - 1) + "0" + closed * (levels - 1)}
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}"
+
+
 def json_file(name: str, data: bytes, total: float, pairs: int) -> Case:
     return right(name, data, total, pairs, suffix=".jsonl")
 
@@ -552,6 +559,30 @@ JSON_LINES = [
         code=USAGE,
         suffix=".jsonl",
     ),
+    *(
+        bad_line(f"100,000 levels of {opened} in {name}", line, "nested too deeply")
+        for name in ("x1", "z")
+        for opened, closed in (("[", "]"), ('{"a": ', "}"))
+        for line in [nested(100_000, opened, closed, name=name)]
+    ),
+    bad_line("100,000 levels never closed", '{"x1": 1, "x2": 3, "y": 1, "z": ' + "[" * 100_000, "nested too deeply"),
+    *(
+        refused(
+            f"100,000 levels in the first line of a {suffix}",
+            json_lines(nested(100_000), ONE),
+            "1 problem in FILE (2 rows)",
+            "line 1: ",
+            "nested too deeply",
+            suffix=suffix,
+        )
+        for suffix in (".jsonl", ".json")
+    ),
+    right("100,000 levels left out", json_lines(nested(100_000), ONE), 2, 1, *SKIP, rejected=1, suffix=".jsonl"),
+    good_line("500 levels", nested(500), 2),
+    bad_line("501 levels", nested(501), "nested too deeply"),
+    right("501 levels left out", json_lines(ONE, nested(501)), 2, 1, *SKIP, rejected=1, suffix=".jsonl"),
+    good_line("many lists side by side", '{"x1": 1, "x2": 3, "y": 1, "z": [' + "[], " * 1000 + "[]]}", 2),
+    good_line("brackets in a text", json.dumps({"x1": 1, "x2": 3, "y": 1, "z": '[\\"' * 1000}), 2),
     json_file("blank lines in JSON lines", b"\n" + json_lines(ONE, "", "", TWO, ""), 2 + 0.25, 2),
     refused(
         "blank lines count in JSON lines", b"\n" + json_lines(ONE, "", "", "oops"), "line 5: 'oops'", suffix=".jsonl"

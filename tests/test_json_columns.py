@@ -142,7 +142,12 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
             '{\n"x1": 1\n}\n{\n"x1": 1\n}\n',
             "is not one JSON value: line 4, column 1: Extra data\nhint: several values?",
         ),
-        ("[" * 100_000, "is nested too deeply"),
+        ("[" * 100_000, "is nested too deeply: line 1"),
+        (
+            '{"x1": [1], "x2": [3],\n"y": [1],\n"z": ' + "[" * 100_000 + "]" * 100_000 + "}",
+            "is nested too deeply: line 3",
+        ),
+        ('[{"x1": 1, "x2": 3, "y": 1},\n{"x1": ' + '{"a": ' * 100_000 + "0" + "}" * 100_001 + "]", "deeply: line 2"),
         ('{"x1": [' + "1" * 5000 + "]}", "holds an endless number"),
         ("[]", "no pairs in pairs.json"),
         ("", "no pairs in pairs.json"),
@@ -155,6 +160,17 @@ def test_what_is_no_column_is_refused(value: Any, says: str, compute: Mrl) -> No
     assert (ran.code, ran.out) == (3, "")
     assert says in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("levels", [*range(100, 800, 100), *range(800, 1000, 4)])
+def test_no_depth_ends_in_a_bug(levels: int, compute: Mrl) -> None:
+    deep = "[" * levels + "]" * levels
+    columns = f'{{"x1": [1], "x2": [3], "y": [1], "z": [{deep}]}}'
+    for text in (columns, f'[{{"x1": 1, "x2": 3, "y": 1, "z": {deep}}}]', columns.replace("[3]", f"[{deep}]")):
+        for options in (["--group-by", "z"], ["--reduction", "none", "--keep-columns", "--format", "csv"]):
+            ran = compute(text, *options)
+            assert ran.code in (0, 3), ran.err
+            assert ran.code == 0 or "pairs.json" in ran.err
 
 
 def test_text_that_is_not_utf8_is_told_its_line(

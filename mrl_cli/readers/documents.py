@@ -20,6 +20,7 @@ from mrl_cli.model import Problem
 from mrl_cli.readers import text as texts
 from mrl_cli.readers.base import Shard, column_places, pair_batch
 from mrl_cli.readers.jsonl import JSON_LINES, first_keys
+from mrl_cli.readers.nesting import DEEPEST, line_nested_too_deeply
 from mrl_cli.readers.records import (
     Repeating,
     batch_of_records,
@@ -80,10 +81,14 @@ class JsonReader:
     def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
         """Yield the pairs as one batch that knows its rows."""
         part: DocumentPart = shard.part
-        if part.records is not None:
-            yield batch_of_records(_rows(part.records), shard.source.shown_name, plan, "row")
-        else:
-            yield _batch_of_columns(part.columns, shard.source, plan)
+        try:
+            if part.records is not None:
+                batch = batch_of_records(_rows(part.records), shard.source.shown_name, plan, "row")
+            else:
+                batch = _batch_of_columns(part.columns, shard.source, plan)
+        except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
+            raise _too_deep(shard.source) from error
+        yield batch
 
     careful_batches = batches  # these batches know their rows
 
@@ -141,9 +146,15 @@ def _parsed(data: bytes, source: Source) -> Any:
         msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
         hint = "several values? write one a line, e.g. with jq -c ." if error.msg == "Extra data" else _WHOLE
         raise DataError(msg, hint=hint) from error
-    except (ValueError, RecursionError) as error:
-        what = "is nested too deeply" if isinstance(error, RecursionError) else "holds an endless number"
-        raise DataError(f"{source.shown_name} {what}") from error
+    except RecursionError as error:
+        raise _too_deep(source, line_nested_too_deeply(data)) from error
+    except ValueError as error:
+        raise DataError(f"{source.shown_name} holds an endless number") from error
+
+
+def _too_deep(source: Source, line: int | None = None) -> DataError:
+    where = "" if line is None else f": line {line}"
+    return DataError(f"{source.shown_name} is nested too deeply{where}", hint=f"up to {DEEPEST} levels are read")
 
 
 def _first_object(records: list[Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from mrl_cli import checks
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.readers.base import Shard, column_places, pair_batch
+from mrl_cli.readers.nesting import DEEPEST, line_nested_too_deeply, some_line_nests_too_deeply
 from mrl_cli.readers.records import batch_of_records, object_of
 from mrl_cli.readers.text import (
     BLANKS,
@@ -80,6 +81,8 @@ class JsonLinesReader:
         data = shard.part.read(shard.source)
         lines = _count_braced_lines(data)
         if plan.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
+            raise SuspectShardError
+        if some_line_nests_too_deeply(data, lines):  # pyarrow would read it, the careful way would not
             raise SuspectShardError
         try:
             data.decode("utf-8")
@@ -147,8 +150,8 @@ def first_keys(data: bytes, source: Source) -> list[str]:
     line = data.lstrip(BLANKS).partition(b"\n")[0] or b"{}"
     try:
         first = json.loads(line)
-    except ValueError:
-        if line.lstrip().startswith(b"["):
+    except (ValueError, RecursionError):
+        if line.startswith(b"["):
             raise _is_array(source) from None
         return []  # the careful way names the line
     if isinstance(first, list):
@@ -174,9 +177,13 @@ def _record(line: str) -> dict[str, Any] | Faults:
     shown = f"'{harmless(line.strip())}'"
     if any("\udc80" <= character <= "\udcff" for character in line):
         return [(checks.ENCODING, None, shown)]
+    if len(line) > DEEPEST and line_nested_too_deeply(line.encode()) is not None:
+        return [(checks.TOO_DEEP, None, shown)]
     try:
         record = json.loads(line, object_pairs_hook=object_of)
-    except (ValueError, RecursionError):
+    except RecursionError:  # within the limit, from a caller deep in Python's stack
+        return [(checks.TOO_DEEP, None, shown)]
+    except ValueError:
         record = None
     return record if isinstance(record, dict) else [(checks.NOT_AN_OBJECT, None, shown)]
 

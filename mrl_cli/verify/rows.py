@@ -82,7 +82,7 @@ def _document_rows(file: BinaryIO, names: tuple[str, ...]) -> int | None:
         return None
     try:
         document = json.loads(data)
-    except ValueError:  # one object a line, in a file that is called .json
+    except (ValueError, RecursionError):  # one object a line, in a file that is called .json
         return sum(1 for line in data.split(b"\n") if line.strip(JSON_BLANKS))
     if isinstance(document, list):
         return len(document)
