@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import datetime as dt
 import gzip
@@ -333,6 +334,120 @@ def test_an_altered_parquet_page_with_a_checksum_is_refused(tmp_path: Path, capf
     assert data.count(page) == 1
     path.write_bytes(data.replace(page, struct.pack("<3d", 1.0, 3.5, 0.25)))
     check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "pairs.parquet is corrupt", "checksum")
+
+
+# Parquet's counts are in Thrift's compact protocol: a type byte, then a varint of the doubled count, here two bytes.
+LONG, INT = 0x16, 0x15  # a 64-bit field of the footer, a 32-bit field of a page header
+ROWS = 70
+
+
+def count_bytes(kind: int, count: int) -> bytes:
+    return bytes([kind, count * 2 % 128 | 128, count * 2 // 128])
+
+
+def write_counted(path: Path, groups: int = 1, **options: Any) -> None:
+    table = pa.table({"x1": [1.0] * ROWS * groups, "x2": [3.0] * ROWS * groups, "y": [1] * ROWS * groups})
+    pq.write_table(table, path, compression="none", use_dictionary=False, row_group_size=ROWS, **options)
+
+
+def recount(path: Path, kind: int, patches: dict[int, int], expected: int) -> None:
+    """Replace some of the counts that say 70, by their place among them; `expected` says how many there must be."""
+    pieces = path.read_bytes().split(count_bytes(kind, ROWS))
+    assert len(pieces) == expected + 1
+    counts = [count_bytes(kind, patches.get(place, ROWS)) for place in range(expected)]
+    path.write_bytes(b"".join(part for pair in zip(pieces, [*counts, b""], strict=True) for part in pair))
+
+
+# In the order of the footer: of the file, of the chunks of x1, x2 and y, of the row group.
+MISCOUNTS: dict[str, tuple[dict[int, int], str]] = {
+    "more rows in the file": ({0: 71}, "the footer counts 71 rows, its row groups 70"),
+    "fewer rows in the file": ({0: 0}, "the footer counts 0 rows, its row groups 70"),
+    "more rows in the group": ({4: 71}, "the footer counts 70 rows, its row groups 71"),
+    "fewer rows in the group": ({4: 6}, "the footer counts 70 rows, its row groups 6"),
+    "more rows in file and group": ({0: 71, 4: 71}, "row group 1 of 1 has 71 rows, but column x1 has 70 values"),
+    "fewer rows in file and group": ({0: 69, 4: 69}, "row group 1 of 1 has 69 rows, but column x1 has 70 values"),
+    "more values in x1": ({1: 140}, "row group 1 of 1 has 70 rows, but column x1 has 140 values"),
+    "more values in y": ({3: 71}, "row group 1 of 1 has 70 rows, but column y has 71 values"),
+    "no values in x2": ({2: 0}, "row group 1 of 1 has 70 rows, but column x2 has 0 values"),
+    "more rows than read": ({0: 71, 1: 71, 2: 71, 3: 71, 4: 71}, "row group 1 of 1 has 71 rows, but 70 could be read"),
+}
+
+
+@pytest.mark.parametrize("options", [(), LEAVE_OUT, ("--reduction", "none")], ids=["fail", "skip", "none"])
+@pytest.mark.parametrize("kind", list(MISCOUNTS))
+def test_parquet_counts_that_disagree_are_refused(
+    kind: str, options: tuple[str, ...], tmp_path: Path, capfd: Capture
+) -> None:
+    patches, says = MISCOUNTS[kind]
+    write_counted(tmp_path / "pairs.parquet")
+    recount(tmp_path / "pairs.parquet", LONG, patches, expected=5)
+    ran = run_inside(["compute", "pairs.parquet", *options], capfd)
+    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", says)
+
+
+@pytest.mark.parametrize("group", [0, 1, 2])
+def test_a_parquet_row_group_with_an_empty_column_is_not_left_out(group: int, tmp_path: Path, capfd: Capture) -> None:
+    write_counted(tmp_path / "pairs.parquet", groups=3)
+    recount(tmp_path / "pairs.parquet", LONG, {4 * group + 1: 0}, expected=3 * 4)  # the file's own count is 210
+    for jobs in ("1", "2"):
+        ran = run_inside(["compute", "pairs.parquet", "--jobs", jobs], capfd)
+        check_refusal(ran, DATA, f"row group {group + 1} of 3 has 70 rows, but column x2 has 0 values")
+
+
+# A header of version 2 counts values and rows.
+@pytest.mark.parametrize(("page_version", "counts"), [("1.0", 3), ("2.0", 3 * 2)])
+def test_parquet_pages_with_fewer_values_than_the_footer_says_are_refused(
+    page_version: str, counts: int, tmp_path: Path, capfd: Capture
+) -> None:
+    write_counted(tmp_path / "pairs.parquet", data_page_version=page_version)
+    recount(tmp_path / "pairs.parquet", INT, dict.fromkeys(range(counts), 35), expected=counts)
+    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "row group 1 of 1 has 70 rows, but 35 could")
+
+
+def test_a_parquet_column_that_is_not_read_may_be_miscounted(tmp_path: Path, capfd: Capture) -> None:
+    write_counted(tmp_path / "pairs.parquet")
+    recount(tmp_path / "pairs.parquet", LONG, {3: 71}, expected=5)
+    result = run_inside(["compute", "pairs.parquet", "--y-const", "1", "-f", "json"], capfd).result
+    assert (result["sum"], result["pairs"]) == (2.0 * ROWS, ROWS)
+
+
+def test_parquet_lists_beside_the_scores_may_hold_more_values_than_rows(tmp_path: Path, capfd: Capture) -> None:
+    pq.write_table(columns(z=[[1, 2], None, []]), tmp_path / "pairs.parquet")
+    ran = run_inside(["compute", "pairs.parquet", "--reduction", "none", "--keep-columns", "-f", "jsonl"], capfd)
+    assert [json.loads(line)["z"] for line in ran.out.splitlines()] == [[1, 2], None, []], ran
+
+
+def write_with_x2_encrypted(path: Path) -> None:
+    encryption = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class OpenKeys(encryption.KmsClient):  # type: ignore[misc, name-defined]
+        def wrap_key(self, key: bytes, _: str) -> bytes:
+            return base64.b64encode(key)
+
+    settings = encryption.EncryptionConfiguration(footer_key="f", column_keys={"c": ["x2"]}, plaintext_footer=True)
+    factory = encryption.CryptoFactory(lambda _: OpenKeys())
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), settings)
+    pq.write_table(columns(), path, encryption_properties=properties)
+
+
+def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path) -> None:
+    write_with_x2_encrypted(tmp_path / "pairs.parquet")
+    check_refusal(run(["compute", "pairs.parquet"], cwd=tmp_path), DATA, "pairs.parquet", "decrypt")
+    result = run(["compute", "pairs.parquet", "--x2", "x1", "-f", "json"], cwd=tmp_path).result
+    assert (result["sum"], result["pairs"]) == (0, 3)
+
+
+@pytest.mark.parametrize("options", [("--group-by", "k"), ("--reduction", "none", "--keep-columns")])
+@pytest.mark.parametrize("is_coded", [True, False], ids=["dictionary", "plain"])
+def test_parquet_text_that_is_not_utf8_is_refused(
+    options: tuple[str, ...], is_coded: bool, tmp_path: Path, capfd: Capture
+) -> None:
+    keys = pa.array([b"a", b"a", b"\xff"]).view(pa.string())
+    table = columns(k=keys.dictionary_encode() if is_coded else keys)
+    WRITERS["pairs.parquet"](table, tmp_path / "pairs.parquet")
+    ran = run_inside(["compute", "pairs.parquet", *options], capfd)
+    check_refusal(ran._replace(out=""), DATA, "pairs.parquet is corrupt", "row group ", "UTF8")
+    assert "\ufffd" not in ran.out
 
 
 # Files that are not what their names say, and damaged compression.

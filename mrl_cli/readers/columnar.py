@@ -106,8 +106,8 @@ def _is_arrow_file(path: str) -> bool:
 
 
 @contextmanager
-def reading(source: Source) -> Iterator[None]:
-    """Turn what Arrow raises for damaged files into a DataError that names the file."""
+def reading(source: Source, place: str = "") -> Iterator[None]:
+    """Turn what Arrow raises for damaged files into a DataError that names the file, and the place in it if given."""
     import pyarrow as pa
 
     try:
@@ -118,6 +118,7 @@ def reading(source: Source) -> Iterator[None]:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
             raise
         said = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
+        said = f"{place}: {said}" if place else said
         msg = f"{source.shown_name} is corrupt, cut off, or not {source.format.capitalize()}: {said}"
         raise DataError(msg, hint="check that the file was copied whole") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli.errors import DataError
 from mrl_cli.readers.base import Shard
 from mrl_cli.readers.columnar import (
     BATCH_ROWS,
@@ -13,6 +14,7 @@ from mrl_cli.readers.columnar import (
     names_in,
     reading,
 )
+from mrl_cli.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mrl_cli.readers.sources import Source
 
 COLUMN_BUFFER_BYTES = 1 << 20
+DAMAGED_HINT = "check that the file was copied whole, or write it again"
 
 
 class LightParquetFile:
@@ -86,6 +89,7 @@ class ParquetReader:
             with opened(path) as file:
                 metadata, schema = file.metadata, file.schema_arrow
             check_columns(schema, plan, source)
+            _check_row_total(metadata, source)
             first_row = 1
             for group in range(metadata.num_row_groups):
                 rows = metadata.row_group(group)
@@ -104,13 +108,66 @@ class ParquetReader:
             "buffer_size": COLUMN_BUFFER_BYTES,
             "page_checksum_verification": True,
         }
-        with reading(shard.source), opened(part.path, **options) as file:
+        with reading(shard.source, _place(part)), opened(part.path, **options) as file:
             columns = None if plan.keep_columns else names_in(file.schema_arrow, plan, shard.source)
             rows = _batch_rows(plan)
-            groups = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
-            yield from batches_in(groups, part.first_row, shard.source, plan)
+            read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
+            yield from batches_in(_counted(read, part, columns, shard.source), part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
+
+
+def _check_row_total(metadata: Any, source: Source) -> None:
+    """Raise when the footer's row count is not the sum over its row groups; pyarrow reads such a file."""
+    rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if rows != metadata.num_rows:
+        counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
+        raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+
+
+def _counted(
+    batches: Iterator[pa.RecordBatch], part: RowsPart, columns: Sequence[str] | None, source: Source
+) -> Iterator[pa.RecordBatch]:
+    """Yield the valid batches of a row group; raise when its row count, its columns' and the rows read differ.
+
+    pyarrow's reader by batches ends a row group without an error as soon as one column has no more values.
+    """
+    batch = next(batches, None)
+    # Not earlier: pyarrow aborts the process when asked for the metadata of an encrypted column, which reading rejects.
+    _check_value_counts(part, columns, source)
+    rows_read = 0
+    while batch is not None:
+        batch.validate(full=True)  # that text is UTF-8, and each code one of its dictionary's; of numbers, the nulls
+        rows_read += batch.num_rows
+        yield batch
+        batch = next(batches, None)
+    rows = part.shared.row_group(part.group).num_rows
+    if rows_read != rows:
+        raise _miscounted(part, rows, f"{rows_read} could be read", source)
+
+
+def _check_value_counts(part: RowsPart, columns: Sequence[str] | None, source: Source) -> None:
+    """Raise when a column chunk has another count of values, nulls included, than its row group has rows."""
+    group, schema = part.shared.row_group(part.group), part.shared.schema
+    for place in range(len(schema)):
+        leaf = schema.column(place)
+        if columns is not None and not (leaf.name == leaf.path and leaf.name in columns):  # a path leads into a struct
+            continue
+        values = group.column(place).num_values
+        # A list has a value for each element, or one where it is empty or null.
+        if values < group.num_rows or (values > group.num_rows and not leaf.max_repetition_level):
+            counted = f"column {harmless(leaf.path)} has {values} values"
+            raise _miscounted(part, group.num_rows, counted, source)
+
+
+def _miscounted(part: RowsPart, rows: int, but: str, source: Source) -> DataError:
+    msg = f"{source.shown_name} is corrupt: {_place(part)} has {rows} rows, but {but}"
+    return DataError(msg, hint=DAMAGED_HINT)
+
+
+def _place(part: RowsPart) -> str:
+    """Return where a row group stands among the file's, counted from 1 as rows are."""
+    return f"row group {part.group + 1} of {part.shared.num_row_groups}"
 
 
 def _batch_rows(plan: Plan) -> int:
