@@ -84,11 +84,38 @@ class ArrowReader:
                 else iter(pa.ipc.open_stream(mapped))
             )
             pieces = (
-                batch.slice(start, BATCH_ROWS) for batch in whole for start in range(0, batch.num_rows, BATCH_ROWS)
+                batch.slice(start, BATCH_ROWS)
+                for batch in (_validated(batch, plan, shard.source) for batch in whole)
+                for start in range(0, batch.num_rows, BATCH_ROWS)
             )
             yield from batches_in(pieces, part.first_row, shard.source, plan)
 
     careful_batches = batches  # these batches know their rows
+
+
+def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBatch:
+    """Return a batch after checking it; raise ArrowInvalid when its arrays claim more than their buffers hold.
+
+    pyarrow's IPC reader checks the messages but not the arrays: memory beyond a buffer would be read as scores, or the
+    read would end the process.
+    """
+    batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
+    used = range(batch.num_columns) if plan.keep_columns else column_places(batch.schema.names, plan, source)
+    for place in used:
+        column = batch.column(place)
+        if not _has_plain_values(column.type):  # each index into a dictionary, each text's offset and its UTF-8
+            column.validate(full=True)
+    return batch
+
+
+def _has_plain_values(kind: pa.DataType) -> bool:
+    """Return whether each value has its own place in the buffer: then no value can point elsewhere.
+
+    Such columns are not validated in full, which would refuse decimals wider than their type says and uneven dates.
+    """
+    import pyarrow as pa
+
+    return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
 
 
 def _check_stream_end(path: str, source: Source) -> None:

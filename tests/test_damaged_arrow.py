@@ -1,0 +1,135 @@
+"""Arrow files and streams that claim more than they hold: refused, without reading beyond their buffers."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from tests.running import Ran, run, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ROWS = 37  # no other number in the headers of these files
+WRITERS: dict[str, Callable[..., Any]] = {"pairs.arrow": pa.ipc.new_file, "pairs.arrows": pa.ipc.new_stream}
+EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+TEXTS = [f"key {row % 5}" for row in range(ROWS)]
+BY_KEY = ("--group-by", "key", "--format", "json")
+
+
+def pairs(**others: Any) -> pa.Table:
+    """Return 37 pairs, each of which costs 2."""
+    return pa.table({"x1": [1.0] * ROWS, "x2": [3.0] * ROWS, "y": [1] * ROWS} | others)
+
+
+def written(table: pa.Table, name: str, compression: str | None = None) -> bytes:
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with WRITERS[name](sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def refused(ran: Ran, *says: str) -> None:
+    assert (ran.code, ran.out) == (3, ""), ran
+    assert ran.err.startswith("error: ")
+    for words in says:
+        assert words in ran.err
+
+
+def run_on(data: bytes, name: str, folder: Path, *options: str) -> Ran:
+    """Run as a process of its own, which a damaged file may end."""
+    (folder / name).write_bytes(data)
+    return run(["compute", name, *options], cwd=folder)
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(
+    ("compression", "claimed"), [(None, ROWS + 1), (None, 10**6), (None, 10**9), ("lz4", 10**9), ("zstd", ROWS + 1)]
+)
+def test_rows_beyond_the_buffers_are_refused(
+    name: str, compression: str | None, claimed: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = written(pairs(), name, compression)
+    lie = data.replace(struct.pack("<q", ROWS), struct.pack("<q", claimed))
+    refused(run_on(lie, name, tmp_path), f"{name} is corrupt")
+    assert data.count(struct.pack("<q", ROWS)) == 1 + 3  # the batch and its columns
+    (tmp_path / name).write_bytes(data)
+    assert run_inside(["compute", tmp_path / name, "--format", "json"], capfd).result["pairs"] == ROWS
+
+
+def test_rows_beyond_the_buffers_are_refused_from_a_pipe() -> None:
+    lie = written(pairs(), "pairs.arrow").replace(struct.pack("<q", ROWS), struct.pack("<q", 10**6))
+    refused(run(["compute", "-"], stdin=lie), "stdin is corrupt")
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(("compression", "claimed"), [(None, 6), (None, 10**6), ("zstd", 6)])
+def test_a_dictionary_with_more_values_than_its_buffers_hold_is_refused(
+    name: str, compression: str | None, claimed: int, tmp_path: Path
+) -> None:
+    with_null = pa.array([None, *TEXTS[1:]]).dictionary_encode()  # decoded, where one without nulls is used as it is
+    for keys in (pa.array(TEXTS).dictionary_encode(), with_null):
+        data = written(pairs(key=keys), name, compression)
+        lie = data.replace(struct.pack("<q", 5), struct.pack("<q", claimed))
+        assert lie != data
+        refused(run_on(lie, name, tmp_path, *BY_KEY), f"{name} is corrupt")
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(("column", "index"), [("key", 5), ("key", 10**9), ("x1", 5)])
+def test_an_index_beyond_its_dictionary_is_refused(name: str, column: str, index: int, tmp_path: Path) -> None:
+    values: dict[str, list[Any]] = {"key": TEXTS, "x1": [float(row % 5) for row in range(ROWS)]}
+    data = written(pairs(**{column: pa.array(values[column]).dictionary_encode()}), name)
+    indices = struct.pack("<6i", 0, 1, 2, 3, 4, 0)
+    assert data.count(indices) > 0
+    lie = data.replace(indices, struct.pack("<6i", 0, 1, 2, 3, index, 0))
+    refused(run_on(lie, name, tmp_path, *(BY_KEY if column == "key" else ())), f"{name} is corrupt")
+
+
+TEXT_KINDS: dict[str, Callable[[], pa.Array]] = {
+    "text": lambda: pa.array(TEXTS),
+    "text with a null": lambda: pa.array([*TEXTS[:-1], None]),
+    "dictionary": lambda: pa.array(TEXTS).dictionary_encode(),
+    "dictionary with a null": lambda: pa.array([*TEXTS[:-1], None]).dictionary_encode(),
+}
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize("kind", list(TEXT_KINDS))
+def test_texts_outside_their_buffer_or_not_utf8_are_refused_as_keys(
+    name: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = written(pairs(key=TEXT_KINDS[kind]()), name)
+    offsets = struct.pack("<5i", 0, 5, 10, 15, 20)
+    assert data.count(offsets) == 1
+    lie = data.replace(offsets, struct.pack("<5i", 0, 5, 10**9, 15, 20))
+    refused(run_on(lie, name, tmp_path, *BY_KEY), f"{name} is corrupt")
+    # Of a column that is not read only the lengths matter.
+    result = run_inside(["compute", tmp_path / name, "--format", "json"], capfd).result
+    assert (result["sum"], result["pairs"]) == (2 * ROWS, ROWS)
+    (tmp_path / name).write_bytes(data.replace(b"key 1", b"k\xffy 1"))
+    refused(run_inside(["compute", tmp_path / name, *BY_KEY], capfd), f"{name} is corrupt")
+
+
+@EVERY_FORMAT
+def test_texts_outside_their_buffer_are_not_written_out_again(name: str, tmp_path: Path) -> None:
+    data = written(pairs(note=pa.array(TEXTS)), name)
+    lie = data.replace(struct.pack("<5i", 0, 5, 10, 15, 20), struct.pack("<5i", 0, 5, 10**9, 15, 20))
+    options = ("--reduction", "none", "-o", "out.csv", "--keep-columns")
+    refused(run_on(lie, name, tmp_path, *options), f"{name} is corrupt")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@EVERY_FORMAT
+def test_decimals_wider_than_their_type_are_still_read(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wide = pa.Array.from_buffers(pa.decimal128(3, 2), ROWS, [None, pa.py_buffer(struct.pack("<2q", 12350, 0) * ROWS)])
+    (tmp_path / name).write_bytes(written(pairs(x2=wide), name))
+    assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == f"{123.5 - 1}\n"
