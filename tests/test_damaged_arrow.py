@@ -1,4 +1,4 @@
-"""Arrow files and streams that claim more than they hold: refused, without reading beyond their buffers."""
+"""Arrow files and streams that claim more than they hold, end too early or go on too long: refused, never half read."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def pairs(**others: Any) -> pa.Table:
     return pa.table({"x1": [1.0] * ROWS, "x2": [3.0] * ROWS, "y": [1] * ROWS} | others)
 
 
-def written(table: pa.Table, name: str, compression: str | None = None) -> bytes:
+def written(table: pa.Table, name: str, compression: str | None = None, *, times: int = 1) -> bytes:
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression=compression)
     with WRITERS[name](sink, table.schema, options=options) as writer:
-        writer.write_table(table)
+        for _ in range(times):
+            writer.write_table(table)
     return sink.getvalue()
 
 
@@ -133,3 +134,70 @@ def test_decimals_wider_than_their_type_are_still_read(
     wide = pa.Array.from_buffers(pa.decimal128(3, 2), ROWS, [None, pa.py_buffer(struct.pack("<2q", 12350, 0) * ROWS)])
     (tmp_path / name).write_bytes(written(pairs(x2=wide), name))
     assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == f"{123.5 - 1}\n"
+
+
+# Where a stream or a file ends.
+
+END_MARK = struct.pack("<II", 0xFFFFFFFF, 0)
+
+
+def stream_cut_after_first_batch(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+        cut = sink.tell()
+        writer.write_table(table)
+    return sink.getvalue()[:cut]
+
+
+CUT_COLUMNS: dict[str, tuple[dict[str, Any], bytes]] = {
+    "values": ({"x1": [3.0] * 8, "x2": [1.0] * 8, "y": [-1] * 8}, b"\xff" * 8),
+    "padding": ({"x1": [3.0], "x2": [1.0], "y": pa.array([-1], pa.int8())}, b"\xff" + bytes(7)),
+    "the bytes of an end mark": ({"x1": [3.0] * 4, "x2": [1.0] * 4, "y": pa.array([-1] * 4, pa.int8())}, END_MARK),
+}
+
+
+@pytest.mark.parametrize("kind", list(CUT_COLUMNS))
+def test_a_stream_cut_between_batches_is_refused_whatever_it_ends_in(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    columns, tail = CUT_COLUMNS[kind]
+    data = stream_cut_after_first_batch(pa.table(columns))
+    assert data.endswith(tail)
+    path = tmp_path / "cut.arrows"
+    for cut in (data, data + bytes(4), data + bytes(8), data + bytes(4096), data + END_MARK[:4]):
+        path.write_bytes(cut)
+        refused(run_inside(["compute", path], capfd), "cut.arrows is cut off: the Arrow stream has no end mark")
+        refused(run_inside(["compute", "-"], capfd, cut), "stdin is cut off")
+    refused(run(["compute", "-"], stdin=data), "stdin is cut off")
+    path.write_bytes(data + END_MARK)
+    assert run_inside(["compute", path, "--raw"], capfd).out == "2.0\n"
+
+
+def test_a_stream_cut_anywhere_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = written(pairs(key=pa.array(TEXTS).dictionary_encode()), "pairs.arrows", times=2)
+    path = tmp_path / "pairs.arrows"
+    for size in [*range(8, len(data), 24), *range(len(data) - 8, len(data))]:
+        path.write_bytes(data[:size])
+        refused(run_inside(["compute", path], capfd), "pairs.arrows is c")  # corrupt, cut off
+
+
+def test_a_stream_from_before_the_continuation_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(use_legacy_format=True)
+    with pa.ipc.new_stream(sink, pairs().schema, options=options) as writer:
+        writer.write_table(pairs())
+    (tmp_path / "old.arrows").write_bytes(sink.getvalue())
+    refused(run_inside(["compute", tmp_path / "old.arrows"], capfd), "old.arrows is not an Arrow file")
+
+
+@pytest.mark.parametrize("extra", [b"\n", bytes(8), END_MARK, "pairs.arrows", "pairs.arrow"])
+def test_what_follows_a_stream_is_refused(
+    extra: bytes | str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    more = written(pairs(), extra) if isinstance(extra, str) else extra
+    data = written(pairs(), "pairs.arrows", times=2) + more
+    (tmp_path / "pairs.arrows").write_bytes(data)
+    says = (f"is corrupt: {len(more)} bytes follow the end mark", "\nhint: are these several streams joined?")
+    refused(run_inside(["compute", tmp_path / "pairs.arrows"], capfd), *says)
+    refused(run_inside(["compute", "-"], capfd, data), "stdin is corrupt", *says)

@@ -5,7 +5,6 @@ Arrow files are read here; Parquet, which shares the rest, in its own module.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +15,7 @@ from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.model import Problem
 from mrl_cli.readers.base import Shard, column_places, pair_batch
+from mrl_cli.readers.messages import check_stream_end, is_arrow_file
 from mrl_cli.wording import harmless, number_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ArrowReader:
         import pyarrow as pa
 
         with reading(source), pa.memory_map(source.path) as mapped:
-            opened = pa.ipc.open_file if _is_arrow_file(source.path) else pa.ipc.open_stream
+            opened = pa.ipc.open_file if is_arrow_file(source.path) else pa.ipc.open_stream
             return list(opened(mapped).schema.names)
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
@@ -59,8 +59,8 @@ class ArrowReader:
 
         path = source.path
         with reading(source), pa.memory_map(path) as mapped:
-            if not _is_arrow_file(path):
-                _check_stream_end(path, source)
+            if not is_arrow_file(path):
+                check_stream_end(source)
                 check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
                 yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
                 return
@@ -116,20 +116,6 @@ def _has_plain_values(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
-
-
-def _check_stream_end(path: str, source: Source) -> None:
-    """Raise when an Arrow stream lacks its end mark: cut between two batches it would otherwise seem whole."""
-    with open(path, "rb") as file:
-        file.seek(-min(4, os.stat(path).st_size), os.SEEK_END)
-        if file.read() != b"\0\0\0\0":
-            msg = f"{source.shown_name} is cut off: the Arrow stream has no end mark"
-            raise DataError(msg, hint="check that the file was copied whole, and its writer closed")
-
-
-def _is_arrow_file(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(6) == b"ARROW1"
 
 
 @contextmanager
