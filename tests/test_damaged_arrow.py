@@ -201,3 +201,45 @@ def test_what_follows_a_stream_is_refused(
     says = (f"is corrupt: {len(more)} bytes follow the end mark", "\nhint: are these several streams joined?")
     refused(run_inside(["compute", tmp_path / "pairs.arrows"], capfd), *says)
     refused(run_inside(["compute", "-"], capfd, data), "stdin is corrupt", *says)
+
+
+@pytest.mark.parametrize("first_times", [0, 1, 2])
+@pytest.mark.parametrize("second_times", [0, 1, 2])
+def test_two_arrow_files_in_one_are_refused(
+    first_times: int, second_times: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (written(pairs(), "pairs.arrow", times=times) for times in (first_times, second_times))
+    (tmp_path / "two.arrow").write_bytes(first + second)
+    refused(run_inside(["compute", tmp_path / "two.arrow"], capfd), "two.arrow is corrupt")
+    refused(run_inside(["compute", "-"], capfd, first + second), "stdin is corrupt", "\nhint: are these several files")
+
+
+@pytest.mark.parametrize("extra", [b"\n", bytes(8), b"ARROW1"])
+def test_what_follows_the_footer_of_an_arrow_file_is_refused(
+    extra: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs.arrow").write_bytes(written(pairs(), "pairs.arrow") + extra)
+    refused(run_inside(["compute", tmp_path / "pairs.arrow"], capfd), "pairs.arrow is corrupt")
+
+
+def blocks_start_at(footer: bytes, place: int, messages: bytes) -> bool:
+    """Return whether a footer's list of two record batches, that follow one another, is at that place."""
+    count, start, header_bytes, body_bytes, second = struct.unpack_from("<iqi4xqq", footer, place)
+    return count == 2 and second == start + header_bytes + body_bytes and messages[second : second + 4] == b"\xff" * 4
+
+
+def test_a_footer_that_leaves_out_or_repeats_a_batch_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = written(pairs(), "pairs.arrow", times=2)
+    (footer_bytes,) = struct.unpack_from("<i", data, len(data) - 10)
+    start = len(data) - 10 - footer_bytes
+    messages, footer = data[:start], data[start:]
+    (count,) = [place for place in range(footer_bytes - 56) if blocks_start_at(footer, place, messages)]
+    first, second = count + 4, count + 4 + 24
+    twice = footer[:second] + footer[first : first + 24] + footer[second + 24 :]
+    fewer = footer[:count] + struct.pack("<i", 1) + footer[first:]
+    for damaged in (twice, fewer):
+        assert damaged != footer
+        (tmp_path / "pairs.arrow").write_bytes(messages + damaged)
+        refused(run_inside(["compute", tmp_path / "pairs.arrow"], capfd), "its Arrow footer does not list exactly")

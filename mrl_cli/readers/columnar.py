@@ -15,7 +15,7 @@ from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.model import Problem
 from mrl_cli.readers.base import Shard, column_places, pair_batch
-from mrl_cli.readers.messages import check_stream_end, is_arrow_file
+from mrl_cli.readers.messages import check_footer, check_stream_end, is_arrow_file
 from mrl_cli.wording import harmless, number_text
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class ArrowReader:
                 yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
                 return
             file = pa.ipc.open_file(mapped)
+            check_footer(source)
             check_columns(file.schema, plan, source)
             first_row = 1
             for group in range(file.num_record_batches):

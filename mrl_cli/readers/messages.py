@@ -6,6 +6,7 @@ was cut between two batches, nor for a second stream in the same file.
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,7 +21,12 @@ CONTINUATION = 0xFFFFFFFF
 # that broke off. Whole streams of that age are not recognised as Arrow at all, for they begin without a continuation.
 END_MARK = struct.pack("<II", CONTINUATION, 0)
 MAGIC = b"ARROW1"
-BODY_LENGTH = 3  # the field's place in the table Message of Arrow's Message.fbs
+# More than an end mark and padding to 64 bytes, and less than any batch: the header alone is larger for one column.
+LONGEST_GAP = 96
+# Places of fields in the tables Message (Message.fbs) and Footer (File.fbs) of Arrow's format, and a Block's layout.
+BODY_LENGTH = 3
+DICTIONARIES, RECORD_BATCHES = 2, 3
+BLOCK = "<qi4xq"
 
 
 def is_arrow_file(path: str) -> bool:
@@ -74,6 +80,47 @@ def _body_bytes(header: bytes) -> int:
         msg = f"a message gives the length of its body as {size}"
         raise ValueError(msg)
     return int(size)
+
+
+def check_footer(source: Source) -> None:
+    """Raise DataError unless the footer of an Arrow file lists all that stands before it, each batch once.
+
+    The footer counts from the first byte of the file. In two files that were joined, the second one's footer therefore
+    points into the first, whose batches may have the same lengths. Messages are not walked through as in a stream:
+    Polars begins its files with a schema that is no message.
+    """
+    with open(source.path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        tail = struct.calcsize("<i") + len(MAGIC)
+        file.seek(size - tail)
+        footer_bytes = int.from_bytes(file.read(tail - len(MAGIC)), "little")
+        start = size - tail - footer_bytes
+        file.seek(start)
+        blocks = _blocks(file.read(footer_bytes))
+        if blocks:
+            ends = [end for _, end in blocks]
+            starts = [begin for begin, _ in blocks[1:]] + [start]
+            is_complete = all(0 <= begin - end < LONGEST_GAP for end, begin in zip(ends, starts, strict=True))
+        else:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                is_complete = mapped.find(MAGIC + MAGIC) < 0  # the end of one file and the start of the next
+    if not is_complete:
+        msg = f"{source.shown_name} is corrupt: its Arrow footer does not list exactly the batches in the file"
+        raise DataError(msg, hint="are these several files joined? write each to a file of its own")
+
+
+def _blocks(footer: bytes) -> list[tuple[int, int]]:
+    """Return (start, end) of the dictionaries and record batches that a footer lists, in the order of the file."""
+    (table,) = _unpacked("<I", footer, 0)
+    found = []
+    for field in (DICTIONARIES, RECORD_BATCHES):
+        if place := _field(footer, table, field):
+            vector = place + _unpacked("<I", footer, place)[0]
+            for index in range(_unpacked("<I", footer, vector)[0]):
+                at = vector + 4 + index * struct.calcsize(BLOCK)
+                start, header_bytes, body_bytes = _unpacked(BLOCK, footer, at)
+                found.append((start, start + header_bytes + body_bytes))
+    return sorted(found)
 
 
 def _field(data: bytes, table: int, field: int) -> int:
