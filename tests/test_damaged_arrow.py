@@ -95,6 +95,7 @@ def test_an_index_beyond_its_dictionary_is_refused(name: str, column: str, index
 
 TEXT_KINDS: dict[str, Callable[[], pa.Array]] = {
     "text": lambda: pa.array(TEXTS),
+    "text beyond ASCII": lambda: pa.array([*TEXTS[:-1], "kéy 1"]),
     "text with a null": lambda: pa.array([*TEXTS[:-1], None]),
     "dictionary": lambda: pa.array(TEXTS).dictionary_encode(),
     "dictionary with a null": lambda: pa.array([*TEXTS[:-1], None]).dictionary_encode(),

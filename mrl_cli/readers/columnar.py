@@ -105,8 +105,18 @@ def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBa
     for place in used:
         column = batch.column(place)
         if not _has_plain_values(column.type):  # each index into a dictionary, each text's offset and its UTF-8
-            column.validate(full=True)
+            _as_bytes_if_ascii(column).validate(full=True)
     return batch
+
+
+def _as_bytes_if_ascii(column: pa.Array) -> pa.Array:
+    """Return ASCII text as binary, whose validation is four times as quick: only the offsets can then be wrong."""
+    import pyarrow as pa
+
+    as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(column.type)
+    data = column.buffers()[2] if as_bytes is not None else None
+    is_ascii = data is not None and data.size > 0 and np.frombuffer(data, np.uint8).max() < 0x80
+    return column.view(as_bytes) if is_ascii else column
 
 
 def _has_plain_values(kind: pa.DataType) -> bool:
