@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from mrl_cli.frames.comparing import compare
     from mrl_cli.frames.evaluating import evaluate
-    from mrl_cli.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
+    from mrl_cli.verify.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,8 +41,8 @@ __all__ = [
 _ROOMS = {
     "compare": "frames.comparing",
     "evaluate": "frames.evaluating",
-    "validate_margin_ranking_loss": "reference",
-    "validate_margin_ranking_loss_exact": "reference",
+    "validate_margin_ranking_loss": "verify.reference",
+    "validate_margin_ranking_loss_exact": "verify.reference",
 }
 
 

@@ -130,8 +130,8 @@ def sweep(
     >>> [(point["mean"], point["active"]) for point in sweep([0.5, 1.0], [0.25, 2.0], [1, 1], [0.0, 0.5])]
     [(0.5, 1), (0.875, 2)]
     """
-    from mrl_cli.curves import Sweep
-    from mrl_cli.reporting import sweep_points
+    from mrl_cli.reductions.curve import Sweep
+    from mrl_cli.reports.compute import sweep_points
 
     pairs = _pairs(x1, x2, y, loss, 0.0, weight, parameters)
     given = _real_array("margins", margins).astype(np.float64)

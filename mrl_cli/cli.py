@@ -18,7 +18,7 @@ import click
 
 from mrl_cli import __version__
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
-from mrl_cli.wording import closest, harmless
+from mrl_cli.words import closest, harmless
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.readers import delimited, text
-from mrl_cli.readers.jsonl import JsonLinesReader
+from mrl_cli.inputs import delimited, text
+from mrl_cli.inputs.jsonl import JsonLinesReader
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
 from tests.running import Ran, run, run_inside
 

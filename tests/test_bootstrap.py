@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mrl_cli import bootstrap
-from mrl_cli.bootstrap import Bounds, Groups, bootstrap_bounds
+from mrl_cli.statistics import bootstrap
+from mrl_cli.statistics.bootstrap import Bounds, Groups, bootstrap_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

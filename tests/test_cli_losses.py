@@ -14,7 +14,7 @@ import pytest
 
 from mrl_cli.commands.options import FORMATS
 from mrl_cli.losses import LOSSES, Loss
-from mrl_cli.renderers import render_rows
+from mrl_cli.render.renderers import render_rows
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:

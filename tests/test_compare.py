@@ -15,8 +15,8 @@ import pytest
 
 import mrl_cli
 from mrl_cli.commands.options import FORMATS
-from mrl_cli.comparison import ComparisonReport, numbers_in
-from mrl_cli.intervals import mcnemar_p, paired_share_interval, t_quantile
+from mrl_cli.reports.compare import ComparisonReport, numbers_in
+from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def test_order_splits_jobs_and_files_change_no_digit(cluster: tuple[str, ...], m
 def test_order_of_clusters_does_not_matter_where_they_are_drawn_in_groups(
     mrl: Mrl, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrl_cli.bootstrap.GROUPS", 64)
+    monkeypatch.setattr("mrl_cli.statistics.bootstrap.GROUPS", 64)
     one = ("--x1-b", "u", "--x2-b", "v", *MANY, "--cluster", "prompt")
     expected = result(mrl("many.parquet", *one))
     assert expected["clusters"] > 64

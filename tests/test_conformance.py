@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli import conformance, measure, reporting
-from mrl_cli.conformance import conformance_checks, torch_version
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
+from mrl_cli.reductions import measured as measure
+from mrl_cli.reports import compute as reporting
+from mrl_cli.verify import conformance
+from mrl_cli.verify.conformance import conformance_checks, torch_version
 from tests.golden import make_conformance
 from tests.running import run_inside
 from tests.test_golden import CASES, VECTORS

@@ -24,12 +24,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrl_cli import engines
-from mrl_cli.engines import ENGINES
+from mrl_cli.engines import threads as engines
+from mrl_cli.engines.threads import ENGINES
+from mrl_cli.inputs import READERS, delimited, parquet, resolve, shards_of, text
 from mrl_cli.model import Plan, Totals
-from mrl_cli.readers import READERS, delimited, parquet, resolve, shards_of, text
-from mrl_cli.reporting import report
-from mrl_cli.writers import WRITERS
+from mrl_cli.render.writers import WRITERS
+from mrl_cli.reports.compute import report
 from tests.running import run, run_inside
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pyarrow.csv as arrow_csv
 import pytest
 from numpy.typing import NDArray
 
-from mrl_cli.explanations import (
+from mrl_cli.reports.validate import Explanation
+from mrl_cli.verify.explanations import (
     HYPOTHESES,
     Case,
     Figures,
@@ -24,9 +25,8 @@ from mrl_cli.explanations import (
     losses_of,
     singles,
 )
-from mrl_cli.explanations.broadcasts import broadcast_means
-from mrl_cli.explanations.values import COMMON_BATCHES
-from mrl_cli.validation import Explanation
+from mrl_cli.verify.explanations.broadcasts import broadcast_means
+from mrl_cli.verify.explanations.values import COMMON_BATCHES
 from tests.running import Ran, run_inside
 
 Array = NDArray[np.float64]

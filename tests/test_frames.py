@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from mrl_cli import evaluate
+from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
-from mrl_cli.readers.columnar import BATCH_ROWS
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -298,6 +298,6 @@ def test_no_pairs_are_refused() -> None:
 
 
 def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mrl_cli.groups.MOST_KEYS", 2)
+    monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 2)
     with pytest.raises(ValueError, match="more than 2 groups\nhint: group by a column with fewer values"):
         evaluate(pairs(), group_by="g")

@@ -15,10 +15,10 @@ import pytest
 
 from mrl_cli import compare
 from mrl_cli.commands.compare import command
+from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import MOST_SAMPLES
-from mrl_cli.readers.columnar import BATCH_ROWS
-from mrl_cli.wording import json_ready
+from mrl_cli.words import json_ready
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def test_figures_are_those_of_the_command(
 def test_figures_are_those_of_the_command_where_groups_are_drawn(
     arguments: dict[str, str], mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrl_cli.bootstrap.GROUPS", 64)
-    monkeypatch.setattr("mrl_cli.frames.columns.BATCH_ROWS", 101)
+    monkeypatch.setattr("mrl_cli.statistics.bootstrap.GROUPS", 64)
+    monkeypatch.setattr("mrl_cli.inputs.frame.BATCH_ROWS", 101)
     frame = pairs()
     frame.to_csv(tmp_path / "pairs.csv", index=False)
     options = [part for name, value in arguments.items() for part in (f"--{name.replace('_', '-')}", value)]
@@ -139,7 +139,7 @@ def test_chunks_and_dtypes_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> N
     expected = compare(frame, **B, cluster="prompt") | {"elapsed_seconds": 0}
     other = frame.astype({"y": "category", "x1": "object", "u": "float64[pyarrow]", "v": "Float64", "prompt": "Int64"})
     assert compare(other, **B, cluster="prompt") | {"elapsed_seconds": 0} == expected
-    monkeypatch.setattr("mrl_cli.frames.columns.BATCH_ROWS", 7)
+    monkeypatch.setattr("mrl_cli.inputs.frame.BATCH_ROWS", 7)
     assert compare(frame, **B, cluster="prompt") | {"elapsed_seconds": 0} == expected
 
 
@@ -201,7 +201,7 @@ def test_no_pairs_are_refused() -> None:
 
 
 def test_too_many_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mrl_cli.groups.MOST_KEYS", 2)
+    monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 2)
     with pytest.raises(ValueError, match="more than 2 groups"):
         compare(pairs(), **B, cluster="prompt")
 

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mrl_cli import groups
 from mrl_cli.errors import SuspectShardError, UsageError
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, sums_by_code, sums_of_products_by_code
-from mrl_cli.groups import Ledger, Pairs, group_block, sorted_keys
 from mrl_cli.losses import LOSSES
-from mrl_cli.measure import block_by_key, measure
 from mrl_cli.model import Columns, PairBatch, Plan, Totals
-from mrl_cli.reporting import report
+from mrl_cli.reductions import ledger as groups
+from mrl_cli.reductions.ledger import Ledger, Pairs, group_block, sorted_keys
+from mrl_cli.reductions.measured import block_by_key, measure
+from mrl_cli.reports.compute import report
 
 Array = NDArray[Any]
 

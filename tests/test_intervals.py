@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mrl_cli import intervals
 from mrl_cli.exact import ExactSum
-from mrl_cli.intervals import (
+from mrl_cli.statistics import intervals
+from mrl_cli.statistics.intervals import (
     Interval,
     clustered_freedom,
     clustered_mean_interval,

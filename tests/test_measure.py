@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrl_cli import checks
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactSum
-from mrl_cli.measure import measure, tally
-from mrl_cli.model import Columns, Labels, PairBatch, Plan, Problem, ProblemCount, Report, Totals
-from mrl_cli.reporting import report
+from mrl_cli.model import Columns, Labels, PairBatch, Plan, Problem, ProblemCount, Report, Totals, rules
+from mrl_cli.reductions.measured import measure, tally
+from mrl_cli.reports.compute import report
 
 
 def read_only(values: Any, dtype: Any = np.float64) -> Any:
@@ -167,10 +166,10 @@ def test_totals_of_nothing_are_the_identity(parts: list[Totals]) -> None:
 
 
 def test_totals_merge_every_field() -> None:
-    problem, another = (Problem(checks.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
-    left = Totals(ExactSum(1), 1, 2, 3, -1.0, 4.0, 5, 6, 7, 8, {checks.NAN: ProblemCount(4, (problem,))})
-    right = Totals(ExactSum(10), 10, 20, 30, -10.0, 40.0, 50, 60, 70, 80, {checks.NAN: ProblemCount(1, (another,))})
-    problems = {checks.NAN: ProblemCount(5, (problem, another))}
+    problem, another = (Problem(rules.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
+    left = Totals(ExactSum(1), 1, 2, 3, -1.0, 4.0, 5, 6, 7, 8, {rules.NAN: ProblemCount(4, (problem,))})
+    right = Totals(ExactSum(10), 10, 20, 30, -10.0, 40.0, 50, 60, 70, 80, {rules.NAN: ProblemCount(1, (another,))})
+    problems = {rules.NAN: ProblemCount(5, (problem, another))}
     assert left + right == Totals(ExactSum(11), 11, 22, 33, -10.0, 40.0, 55, 66, 77, 88, problems)
 
 
@@ -259,16 +258,16 @@ def test_float32_report_is_rounded_to_float32() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "plan", "problem"),
     [
-        (0, math.nan, Plan(), (checks.NAN, "x1", "nan")),
-        (1, math.nan, Plan(), (checks.NAN, "x2", "nan")),
-        (0, math.inf, Plan(), (checks.INFINITE, "x1", "inf")),
-        (1, -math.inf, Plan(), (checks.INFINITE, "x2", "-inf")),
-        (2, math.nan, Plan(), (checks.NAN, "y", "nan")),
+        (0, math.nan, Plan(), (rules.NAN, "x1", "nan")),
+        (1, math.nan, Plan(), (rules.NAN, "x2", "nan")),
+        (0, math.inf, Plan(), (rules.INFINITE, "x1", "inf")),
+        (1, -math.inf, Plan(), (rules.INFINITE, "x2", "-inf")),
+        (2, math.nan, Plan(), (rules.NAN, "y", "nan")),
         (2, 0, Plan(), ("label not ±1", "y", "0")),
         (2, 0.5, Plan(), ("label not ±1", "y", "0.5")),
         (2, -1, Plan(labels="01"), ("label not 0 or 1", "y", "-1")),
         (2, math.inf, Plan(labels="any"), ("label not finite", "y", "inf")),
-        (0, 1e39, Plan(dtype="float32"), (checks.INFINITE, "x1", None)),
+        (0, 1e39, Plan(dtype="float32"), (rules.INFINITE, "x1", None)),
     ],
 )
 def test_problem_is_named_with_its_row_and_column(
@@ -292,11 +291,11 @@ def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
     plan = Plan(margin=0.5)
     others = measure(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan).totals
     found = measure(batch([1.0, math.nan, 2.0], [2.0, 1.0, 0.0], [1, 5, -1], rows=[2, 3, 4]), plan)
-    assert [(p.kind, p.row, p.column) for p in found.problems] == [(checks.NAN, 3, "x1"), ("label not ±1", 3, "y")]
+    assert [(p.kind, p.row, p.column) for p in found.problems] == [(rules.NAN, 3, "x1"), ("label not ±1", 3, "y")]
     assert found.totals.rejected == 1
     assert found.totals + Totals() == Totals(
         others.loss_sum, others.pairs, 1, 0, others.min, others.max, others.correct, others.ties, others.wrong,
-        others.active, tally(found.problems, {checks.NAN: 1, "label not ±1": 1}),
+        others.active, tally(found.problems, {rules.NAN: 1, "label not ±1": 1}),
     )  # fmt: skip
 
 
@@ -334,18 +333,18 @@ def test_large_scores_are_suspect_but_no_problem() -> None:
 
 
 def test_problems_of_the_reader_and_of_the_checks_are_told_in_row_order() -> None:
-    ragged = Problem(checks.RAGGED, "pairs.csv", 9, None, "4 fields")
+    ragged = Problem(rules.RAGGED, "pairs.csv", 9, None, "4 fields")
     found = measure(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
-    assert [problem.kind for problem in found.problems] == [checks.NAN, checks.RAGGED]
+    assert [problem.kind for problem in found.problems] == [rules.NAN, rules.RAGGED]
     assert (found.totals.rejected, found.totals.rows) == (2, 2)
-    assert set(found.totals.problems) == {checks.RAGGED, checks.NAN}
+    assert set(found.totals.problems) == {rules.RAGGED, rules.NAN}
 
 
 def test_only_the_first_problems_of_a_kind_are_kept() -> None:
     pairs = batch([math.nan] * 5, [1.0] * 5, [1] * 5, rows=[2, 3, 5, 7, 11])
     for plan, rows in ((Plan(), [2, 3, 5]), (Plan(lists_problems=True), [2, 3, 5, 7, 11])):
         found = measure(pairs, plan)
-        counted = found.totals.problems[checks.NAN]
+        counted = found.totals.problems[rules.NAN]
         assert counted.count == 5
         assert [problem.row for problem in found.problems] == rows
         assert [problem.row for problem in counted.first] == [2, 3, 5]

@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
+from mrl_cli.inputs import batches_of, resolve, shards_of
+from mrl_cli.inputs.partitions import hive_keys
 from mrl_cli.model import Columns, Plan, Role
-from mrl_cli.readers import batches_of, resolve, shards_of
-from mrl_cli.readers.partitions import hive_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mrl_cli.inputs import Shard
     from mrl_cli.model import PairBatch
-    from mrl_cli.readers import Shard
 
 ROWS = [
     {"x1": 0.5, "x2": 0.25, "y": 1, "m": 0.1, "w": 2.0, "subset": "chat", "prompt": 7},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mrl_cli.model import Look, Totals
-from mrl_cli.notes import Note, data_notes, grid_in_words, grids_of
+from mrl_cli.reductions.look import Note, data_notes, grid_in_words, grids_of
 from tests.running import run
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from mrl_cli.engines import measured_part
+from mrl_cli.engines.threads import measured_part
 from mrl_cli.errors import MachineError
+from mrl_cli.inputs import resolve, shards_of
 from mrl_cli.model import Plan
-from mrl_cli.readers import resolve, shards_of
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli.presets import PRESETS, fitting
-from mrl_cli.rewardbench import SECTIONS
+from mrl_cli.inputs.presets import PRESETS, fitting
+from mrl_cli.reports.sections import SECTIONS
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import mrl_cli
 from mrl_cli import margin_ranking_loss, validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 from mrl_cli.losses import LOSSES
-from mrl_cli.reference import LOOP_ULPS, LOOPS, LoopSum, differences, exact_pairs, is_within_bound
+from mrl_cli.verify.reference import LOOP_ULPS, LOOPS, LoopSum, differences, exact_pairs, is_within_bound
 from tests.test_golden import CASES, inputs, is_same
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -19,12 +19,12 @@ import mrl_cli
 from mrl_cli import pairwise_loss, pairwise_loss_grad, sweep
 from mrl_cli.commands.options import FORMATS
 from mrl_cli.commands.sweep import MOST_MARGINS, Margins
-from mrl_cli.curves import CHUNK_PAIRS, HINGE_POWERS, KnotPlaces, Sweep
-from mrl_cli.engines import measured_part
+from mrl_cli.engines.threads import measured_part
+from mrl_cli.inputs import resolve, shards_of
 from mrl_cli.losses import LOSSES
-from mrl_cli.measure import measure
 from mrl_cli.model import Columns, PairBatch, Plan
-from mrl_cli.readers import resolve, shards_of
+from mrl_cli.reductions.curve import CHUNK_PAIRS, HINGE_POWERS, KnotPlaces, Sweep
+from mrl_cli.reductions.measured import measure
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:

@@ -14,12 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli import engines, measure, model, readers
+from mrl_cli import inputs as readers
+from mrl_cli import model
+from mrl_cli.engines import threads as engines
 from mrl_cli.exact import ExactSum
+from mrl_cli.inputs import delimited
 from mrl_cli.losses import LOSSES
-from mrl_cli.readers import delimited
-from mrl_cli.renderers import RENDERERS
-from mrl_cli.validation import VALIDATION_RENDERERS
+from mrl_cli.reductions import measured as measure
+from mrl_cli.render.renderers import RENDERERS
+from mrl_cli.reports.validate import VALIDATION_RENDERERS
 from mrl_cli.verify import rows_in
 from mrl_cli.verify.validators import AGAINST, ulps_apart
 from tests.loss_properties import settings

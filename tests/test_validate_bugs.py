@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli import checks, groups, measure, reporting
 from mrl_cli.losses import LOSSES
+from mrl_cli.model import rules
+from mrl_cli.reductions import ledger as groups
+from mrl_cli.reductions import measured as measure
+from mrl_cli.reports import compute as reporting
 from mrl_cli.verify import grouped
 from tests.running import Ran, run_inside
 
@@ -236,7 +239,7 @@ def test_a_pair_that_the_core_should_leave_out_is_caught(
     command: list[str], mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "odd.csv").write_text(HEADER + "0.5,0.25,1,1,a\n1,2,7,1,a\n")
-    monkeypatch.setattr(checks, "passes", lambda batch, plan: True)
+    monkeypatch.setattr(rules, "passes", lambda batch, plan: True)
     assert "1 rows were to be rejected, 0 were" in failures(mrl(*command, "odd.csv"))["rows"]["note"]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mrl_cli.explanations import HYPOTHESES, explain_column
-from mrl_cli.explanations.resolutions import resolution_of
+from mrl_cli.verify.explanations import HYPOTHESES, explain_column
+from mrl_cli.verify.explanations.resolutions import resolution_of
 from tests.test_explanations import (
     CASE,
     MARGIN,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.wording import counted, harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mrl_cli.groups import Ledger
-    from mrl_cli.measure import Measured
+    from mrl_cli.inputs import Shard, Source
     from mrl_cli.model import PairBatch, Plan, Report, Totals
-    from mrl_cli.readers import Shard, Source
-    from mrl_cli.validation import CheckResult
+    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.reports.validate import CheckResult
     from mrl_cli.verify import Verdict, Verifier
 
 # Encodings that write line ends and quotes as ASCII does.
@@ -41,7 +41,7 @@ class CrossCheck:
 
     def record(self, totals: Totals, report: Report, ledger: Ledger | None) -> dict[str, Any]:
         """Return what was found, as the JSON of `mrl validate` tells it."""
-        from mrl_cli.validation import record_of
+        from mrl_cli.reports.validate import record_of
         from mrl_cli.verify import checks_of, groups_in_sum
 
         verdict = self._verifier.verdict
@@ -69,7 +69,7 @@ def rows_at(shard: Shard, plan: Plan, start: int, places: Iterable[int]) -> dict
     The quick way does not tell them, so the shard is read the careful way. A place whose row is not certain is left
     out.
     """
-    from mrl_cli.readers import batches_of
+    from mrl_cli.inputs import batches_of
 
     wanted = sorted(start + place for place in places)
     found: dict[int, int] = {}

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.comparison import ComparisonReport
+    from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, Role
-    from mrl_cli.readers import Source
+    from mrl_cli.reports.compare import ComparisonReport
 
 
 @click.command("compare", epilog="Example: mrl compare a.csv b.csv --key id --margin 0.5")
@@ -141,7 +141,7 @@ def _conditions(options: dict[str, Any]) -> list[Condition]:
     if not options["fail_if"]:
         return []
     from mrl_cli.commands.conditions import parsed_conditions
-    from mrl_cli.comparison import ComparisonReport, numbers_in
+    from mrl_cli.reports.compare import ComparisonReport, numbers_in
 
     conditions = parsed_conditions(options["fail_if"], list(numbers_in(ComparisonReport)))
     for option, key in (("bootstrap", "bootstrap."), ("cluster", "clusters")):
@@ -187,7 +187,7 @@ def _compared(
 ) -> tuple[ComparisonReport, list[str]]:
     """Read and compare; return the report, and notes on what was read."""
     from mrl_cli.commands.comparing import compared_one, compared_two
-    from mrl_cli.comparison import comparison_notes
+    from mrl_cli.reports.compare import comparison_notes
 
     gathered = (compared_one if len(sides) == 1 else compared_two)(sides, plan, options, rejects)
     names = tuple(running.input_names([source for side in sides for source in side]))
@@ -196,7 +196,7 @@ def _compared(
 
 
 def _rendered(report: ComparisonReport, options: dict[str, Any]) -> str:
-    from mrl_cli.renderers import render_comparison
+    from mrl_cli.render.renderers import render_comparison
 
     def render(told: ComparisonReport, *, width: int, color: bool) -> str:
         return render_comparison(told, running.output_format(options), width=width, color=color)

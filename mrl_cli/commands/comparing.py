@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands import running
-from mrl_cli.comparison import Gathered, contrast, scores_are_whole
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
-from mrl_cli.joining import (
+from mrl_cli.inputs.joining import (
     RepeatedKeysError,
     Side,
     check_labels,
@@ -18,19 +17,21 @@ from mrl_cli.joining import (
     matched_by_key,
     matched_by_row,
 )
-from mrl_cli.measure import measure
 from mrl_cli.model import Totals
-from mrl_cli.wording import harmless
+from mrl_cli.reductions.contrast import contrast, scores_are_whole
+from mrl_cli.reductions.measured import measure
+from mrl_cli.reports.gathering import Gathered
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-    from mrl_cli.comparison import Contrasted
-    from mrl_cli.measure import Measured
+    from mrl_cli.inputs import Source
     from mrl_cli.model import PairBatch, Plan
-    from mrl_cli.readers import Source
-    from mrl_cli.writers import RejectsWriter
+    from mrl_cli.reductions.contrast import Contrasted
+    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.render.writers import RejectsWriter
 
 ROWS_SHOWN = 3
 
@@ -94,7 +95,7 @@ def _writer_of(rejects: BinaryIO | None, options: dict[str, Any]) -> RejectsWrit
     """Return what writes problems down, where they are wanted."""
     if rejects is None:
         return None
-    from mrl_cli.writers import RejectsWriter
+    from mrl_cli.render.writers import RejectsWriter
 
     return RejectsWriter(rejects, options["rejects"])
 

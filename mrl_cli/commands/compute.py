@@ -27,20 +27,20 @@ from mrl_cli.commands.options import (
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE, Totals
-from mrl_cli.wording import counted, harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.engines import Part
-    from mrl_cli.groups import Ledger
-    from mrl_cli.measure import Measured
+    from mrl_cli.engines.threads import Part
+    from mrl_cli.inputs import Source
     from mrl_cli.model import PairBatch, Plan, Report
-    from mrl_cli.readers import Source
+    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.render.writers import PairWriter
     from mrl_cli.verify import Verdict
-    from mrl_cli.writers import PairWriter
 
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
@@ -101,7 +101,7 @@ def _conditions(expressions: Sequence[str], plan: Plan) -> list[Condition]:
     if not expressions:
         return []
     from mrl_cli.commands.conditions import NUMBERS, parsed_conditions
-    from mrl_cli.reporting import told_keys
+    from mrl_cli.reports.compute import told_keys
 
     conditions = parsed_conditions(expressions)
     told = told_keys(plan)
@@ -156,14 +156,14 @@ class _Run:
         """Read everything; return what it adds up to. Raises DataError for problems under fail, and for no pairs."""
         writer = rejects = None
         if self._plan.reduction == "none" or self._rejects is not None:
-            from mrl_cli.writers import RejectsWriter, writer_for
+            from mrl_cli.render.writers import RejectsWriter, writer_for
 
             if self._plan.reduction == "none":
                 writer = writer_for(running.output_format(self._options), self._out, bare=self._options["raw"])
             if self._rejects is not None:
                 rejects = RejectsWriter(self._rejects, self._options["rejects"])
         if self._plan.has_groups or self._plan.has_clusters:
-            from mrl_cli.groups import Ledger
+            from mrl_cli.reductions.ledger import Ledger
 
             self.ledger = Ledger()
         totals = Totals()
@@ -207,7 +207,7 @@ class _Run:
 
 
 def _report(totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence[Source], started: float) -> Report:
-    from mrl_cli.reporting import report
+    from mrl_cli.reports.compute import report
 
     names = running.input_names(sources)
     seconds = time.monotonic() - started
@@ -215,8 +215,8 @@ def _report(totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence
 
 
 def _rendered(report: Report, options: dict[str, Any]) -> str:
-    from mrl_cli.renderers import RENDERERS
-    from mrl_cli.wording import number_text
+    from mrl_cli.render.renderers import RENDERERS
+    from mrl_cli.words import number_text
 
     if options["raw"]:
         return number_text(report.value) + "\n"

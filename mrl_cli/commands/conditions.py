@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Report
 from mrl_cli.records import light_dataclass
-from mrl_cli.wording import closest, harmless, number_text
+from mrl_cli.words import closest, harmless, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

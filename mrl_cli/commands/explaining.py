@@ -11,12 +11,12 @@ from mrl_cli.records import light_dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mrl_cli.explanations import Case, Figures
-    from mrl_cli.measure import Measured
+    from mrl_cli.inputs import Source
     from mrl_cli.model import PairBatch, Plan, Totals
-    from mrl_cli.readers import Source
-    from mrl_cli.validation import Explanation
+    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.reports.validate import Explanation
     from mrl_cli.verify import Pairs, Tolerance, Verdict
+    from mrl_cli.verify.explanations import Case, Figures
 
 COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
 VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
@@ -37,8 +37,8 @@ class Explainer:
 
     def column(self) -> tuple[list[Explanation], str]:
         """Return what explains the user's losses, and what there is to note about it."""
-        from mrl_cli.explanations import explain_column
         from mrl_cli.verify import compared, joined
+        from mrl_cli.verify.explanations import explain_column
 
         pairs = joined(self.verdict.retained)
         if pairs.column is None:
@@ -55,8 +55,8 @@ class Explainer:
 
     def value(self, expected: float, right: float) -> tuple[list[Explanation], list[str]]:
         """Return what explains the user's value where `right` is right, and notes about it."""
-        from mrl_cli.explanations import explain_value, figures_of
         from mrl_cli.verify import joined
+        from mrl_cli.verify.explanations import explain_value, figures_of
 
         retained = self.verdict.retained
         untried: list[str] = []
@@ -87,8 +87,8 @@ class Explainer:
 
     def _second_look(self) -> Figures:
         """Read the files again, for the figures of every mistake: combinations of two are left out there."""
-        from mrl_cli.explanations import Figures, figures_of
         from mrl_cli.verify import pairs_of
+        from mrl_cli.verify.explanations import Figures, figures_of
 
         def figures(measured: Measured, batch: PairBatch) -> Figures:
             pairs = pairs_of(measured, batch, self.plan)
@@ -103,7 +103,7 @@ class Explainer:
 
 def case_of(pairs: Pairs, plan: Plan) -> Case:
     """Return how the losses of pairs should have come about."""
-    from mrl_cli.explanations import Case
+    from mrl_cli.verify.explanations import Case
 
     return Case(
         pairs.x1, pairs.x2, pairs.y, pairs.margin, loss=plan.loss, parameters=dict(plan.parameters), dtype=plan.dtype

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and bounds, source."""
     from mrl_cli.losses import LOSSES
-    from mrl_cli.renderers import render_rows
+    from mrl_cli.render.renderers import render_rows
 
     output_format = options["format"]
     if output_format == "auto":

@@ -11,7 +11,7 @@ import click
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Columns, Dialect, Plan
-from mrl_cli.wording import closest, harmless
+from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +213,7 @@ engine_options = stacked(
     click.option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]"),
     click.option(
         "--engine",
-        type=Registered("mrl_cli.engines", "ENGINES"),
+        type=Registered("mrl_cli.engines.threads", "ENGINES"),
         default="local",
         show_default=True,
         help="Who computes.",

@@ -9,18 +9,18 @@ import click
 
 from mrl_cli.commands.options import Registered, stacked
 from mrl_cli.errors import UsageError
-from mrl_cli.wording import harmless
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mrl_cli.inputs import Source
+    from mrl_cli.inputs.presets import Preset
     from mrl_cli.model import Plan
-    from mrl_cli.presets import Preset
-    from mrl_cli.readers import Source
 
 preset_option = click.option(
     "--preset",
-    type=Registered("mrl_cli.presets", "PRESETS"),
+    type=Registered("mrl_cli.inputs.presets", "PRESETS"),
     metavar="NAME",
     help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
     "catboost. Other options win over it.",
@@ -48,8 +48,8 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
     """
     if not (options["preset"] or options["scores"] or options["score_column"]):
         return plan, tuple(sources)
-    from mrl_cli.presets import PRESETS, applied  # few runs have one
-    from mrl_cli.readers import columns_anywhere
+    from mrl_cli.inputs import columns_anywhere
+    from mrl_cli.inputs.presets import PRESETS, applied  # few runs have one
 
     plan = _with_scores(plan, options)
     if options["preset"] is None:
@@ -79,7 +79,7 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
 
 
 def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    from mrl_cli.presets import PRESETS
+    from mrl_cli.inputs.presets import PRESETS
 
     preset = options["preset"]
     is_indexed = preset is not None and PRESETS[preset].is_indexed
@@ -94,7 +94,7 @@ def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
     if preset is not None and not is_indexed:
         msg = f"--scores and --preset {preset} exclude each other: its files hold the scores"
         raise UsageError(msg)
-    from mrl_cli.readers.scores import read_scores
+    from mrl_cli.inputs.scores import read_scores
 
     return replace(plan, scores=read_scores(options["scores"], options["score_column"]))
 

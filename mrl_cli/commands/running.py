@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.options import jobs_of, wants_color
 from mrl_cli.errors import DataError, MachineError, UsageError
-from mrl_cli.wording import counted, harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
     from typing import BinaryIO
 
-    from mrl_cli.curves import SweepReport
-    from mrl_cli.engines import Encode, Part
+    from mrl_cli.engines.threads import Encode, Part
+    from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, Report, Totals
-    from mrl_cli.progress import ProgressBar
-    from mrl_cli.readers import Source
+    from mrl_cli.reductions.curve import SweepReport
+    from mrl_cli.render.progress import ProgressBar
 
 SUFFIX_FORMATS = {
     ".json": "json",
@@ -83,7 +83,7 @@ def check_outputs(options: Mapping[str, Any]) -> None:
 
 def sources_of(inputs: Sequence[str], command: str) -> tuple[Source, ...]:
     """Return the sources that INPUT names, or stdin when it can be read; `command` is named in the hint."""
-    from mrl_cli.readers import resolve, stdin_can_be_read
+    from mrl_cli.inputs import resolve, stdin_can_be_read
 
     if not inputs and not stdin_can_be_read():
         msg = "no INPUT, and nothing is piped in"
@@ -139,7 +139,7 @@ def opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
     """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
     if path is None:
         return None
-    from mrl_cli.writers import whole_file
+    from mrl_cli.render.writers import whole_file
 
     return stack.enter_context(whole_file(path))
 
@@ -156,7 +156,7 @@ def parts_of(
     sources: Sequence[Source], plan: Plan, options: Mapping[str, Any], encode: Encode | None = None
 ) -> Iterator[Part]:
     """Yield the measured parts of the sources in input order, showing progress."""
-    from mrl_cli.engines import ENGINES
+    from mrl_cli.engines.threads import ENGINES
 
     _keep_freed_memory()
     gc.freeze()  # what was imported stays
@@ -190,7 +190,7 @@ def _keep_freed_memory() -> None:
 
 def progress_of(sources: Sequence[Source], options: Mapping[str, Any]) -> ProgressBar:
     """Return the progress bar that the options ask for: of bytes, where all sizes are known."""
-    from mrl_cli.progress import ProgressBar
+    from mrl_cli.render.progress import ProgressBar
 
     is_asked, is_quiet = options["progress"], options["quiet"]
     is_shown = is_asked is None and not is_quiet and sys.stderr is not None and sys.stderr.isatty()
@@ -201,7 +201,7 @@ def progress_of(sources: Sequence[Source], options: Mapping[str, Any]) -> Progre
 
 def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
     """Raise DataError for totals that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
-    from mrl_cli.checks import described_problems, hint_for
+    from mrl_cli.model.rules import described_problems, hint_for
 
     place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
     if totals.problems and plan.on_error == "fail":

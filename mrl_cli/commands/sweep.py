@@ -27,17 +27,17 @@ from mrl_cli.commands.options import (
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Totals
-from mrl_cli.wording import counted, harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from fractions import Fraction
     from typing import BinaryIO
 
-    from mrl_cli.curves import Curve, Sweep, SweepReport
-    from mrl_cli.engines import Encode
+    from mrl_cli.engines.threads import Encode
+    from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
-    from mrl_cli.readers import Source
+    from mrl_cli.reductions.curve import Curve, Sweep, SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, while they are told
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -138,7 +138,7 @@ def command(**options: Any) -> int:
 
 
 def _sweep(plan: Plan, margins: Sequence[float]) -> Sweep:
-    from mrl_cli.curves import Sweep
+    from mrl_cli.reductions.curve import Sweep
 
     try:
         return Sweep(plan.loss, margins, plan.dtype, dict(plan.parameters))
@@ -159,7 +159,7 @@ def _swept(
     """Read everything. Raises DataError for problems under fail, and for no pairs."""
     writer = None
     if rejects is not None:
-        from mrl_cli.writers import RejectsWriter
+        from mrl_cli.render.writers import RejectsWriter
 
         writer = RejectsWriter(rejects, options["rejects"])
     totals = Totals()
@@ -180,7 +180,7 @@ def _encode(sweep: Sweep, plan: Plan) -> Encode:
     """Return what makes a curve of a measured batch."""
     import numpy as np
 
-    from mrl_cli.measure import score_differences, signed_labels, used_pairs
+    from mrl_cli.reductions.measured import score_differences, signed_labels, used_pairs
 
     def encode(measured: Any, batch: Any) -> Curve:
         pairs = used_pairs(batch, measured.used)
@@ -196,7 +196,7 @@ def _encode(sweep: Sweep, plan: Plan) -> Encode:
 def _report(
     sweep: Sweep, swept: _Swept, plan: Plan, sources: Sequence[Source], margins: Sequence[float], started: float
 ) -> SweepReport:
-    from mrl_cli.reporting import sweep_report
+    from mrl_cli.reports.compute import sweep_report
 
     names = running.input_names(sources)
     report = sweep_report(
@@ -206,7 +206,7 @@ def _report(
 
 
 def _rendered(report: SweepReport, options: dict[str, Any]) -> str:
-    from mrl_cli.renderers import render_sweep
+    from mrl_cli.render.renderers import render_sweep
 
     return running.rendered(partial(render_sweep, output=running.output_format(options)), report, options)
 

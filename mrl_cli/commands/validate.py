@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
+    from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, Report
-    from mrl_cli.readers import Source
-    from mrl_cli.validation import CheckResult, Explanation, Validation
+    from mrl_cli.reports.validate import CheckResult, Explanation, Validation
     from mrl_cli.verify import Tolerance, Verifier
 
 
@@ -97,7 +97,7 @@ def _tell(validation: Validation, options: dict[str, Any]) -> None:
         rows = validation.rejected + validation.pairs
         click.echo(f"note: {validation.rejected:,} of {rows:,} rows left out", err=True)
     if running.output_format(options) in ("csv", "tsv") and not validation.passed:
-        from mrl_cli.validation import told
+        from mrl_cli.reports.validate import told
 
         for line in told(validation):
             click.echo(line, err=True)
@@ -113,8 +113,8 @@ def _conformance(options: dict[str, Any], started: float) -> int:
 
     import numpy as np
 
-    from mrl_cli.conformance import conformance_checks, torch_version
-    from mrl_cli.validation import SCHEMA, Validation
+    from mrl_cli.reports.validate import SCHEMA, Validation
+    from mrl_cli.verify.conformance import conformance_checks, torch_version
 
     checks = tuple(conformance_checks())
     settings: dict[str, Any] = dict.fromkeys(_SETTINGS) | {"loss": "margin_ranking"}  # of many settings at once
@@ -203,8 +203,8 @@ class _Validating:
 
     def validation(self, rejects: BinaryIO | None, started: float) -> Validation:
         """Read all sources and return what was found; problems go to `rejects`, `started` is when the run began."""
-        from mrl_cli.reporting import report
-        from mrl_cli.validation import SCHEMA, Validation
+        from mrl_cli.reports.compute import report
+        from mrl_cli.reports.validate import SCHEMA, Validation
         from mrl_cli.verify import checks_of
 
         plan = self._request.plan
@@ -250,7 +250,7 @@ class _Validating:
         )
 
     def _totals(self, verifier: Verifier, rejects: BinaryIO | None) -> Totals:
-        from mrl_cli.writers import RejectsWriter
+        from mrl_cli.render.writers import RejectsWriter
 
         plan = replace(self._request.plan, reduction="none")  # the losses themselves are wanted
         writer = None if rejects is None else RejectsWriter(rejects, self._options["rejects"])
@@ -301,6 +301,6 @@ class _Validating:
 
 
 def _rendered(validation: Validation, options: dict[str, Any]) -> str:
-    from mrl_cli.validation import VALIDATION_RENDERERS
+    from mrl_cli.reports.validate import VALIDATION_RENDERERS
 
     return running.rendered(VALIDATION_RENDERERS[running.output_format(options)], validation, options)

@@ -6,7 +6,7 @@ import math
 from numbers import Real
 from typing import TYPE_CHECKING, get_args
 
-from mrl_cli.frames.columns import columns_of
+from mrl_cli.inputs.frame import columns_of
 from mrl_cli.losses import LOSSES, ParameterError, completed
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, DType, Labels, Plan
 

@@ -8,12 +8,13 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
-from mrl_cli.comparison import Gathered, contrast
 from mrl_cli.frames.arguments import check_confidence, plan_of
-from mrl_cli.frames.columns import batches_of, places_of
 from mrl_cli.frames.refusals import refuse, value_errors
-from mrl_cli.measure import measure
+from mrl_cli.inputs.frame import batches_of, places_of
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
+from mrl_cli.reductions.contrast import contrast
+from mrl_cli.reductions.measured import measure
+from mrl_cli.reports.gathering import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
 from mrl_cli.frames.arguments import check_confidence, plan_of
-from mrl_cli.frames.columns import batches_of, places_of
 from mrl_cli.frames.refusals import refuse, value_errors
-from mrl_cli.measure import block_by_key, measure
+from mrl_cli.inputs.frame import batches_of, places_of
 from mrl_cli.model import USUAL_CONFIDENCE, Totals
-from mrl_cli.reporting import report
+from mrl_cli.reductions.measured import block_by_key, measure
+from mrl_cli.reports.compute import report
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mrl_cli.groups import Ledger
     from mrl_cli.model import DType, Labels, Plan, Role
+    from mrl_cli.reductions.ledger import Ledger
 
 
 def evaluate(
@@ -115,7 +115,7 @@ def _measured(
     """Return the totals, those of each group, and the values that the groups' keys are the text of."""
     ledger = None
     if plan.has_groups or plan.has_clusters:
-        from mrl_cli.groups import Ledger
+        from mrl_cli.reductions.ledger import Ledger
 
         ledger = Ledger()
     totals = Totals()

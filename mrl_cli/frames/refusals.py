@@ -10,10 +10,9 @@ from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from mrl_cli import checks
 from mrl_cli.errors import MrlError
-from mrl_cli.model import ProblemCount
-from mrl_cli.wording import counted, harmless
+from mrl_cli.model import ProblemCount, rules
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +43,8 @@ def refuse(totals: Totals, frame: pd.DataFrame, plan: Plan) -> None:
     """Raise ValueError for totals that allow no number: problems, or no pairs."""
     if totals.problems:
         problems = {kind: _named(count, frame) for kind, count in totals.problems.items()}
-        message = checks.described_problems(replace(totals, problems=problems), PLACE, is_one_file=True)
-        raise ValueError(with_hint(message, _argument_hint(checks.hint_for(totals, plan))))
+        message = rules.described_problems(replace(totals, problems=problems), PLACE, is_one_file=True)
+        raise ValueError(with_hint(message, _argument_hint(rules.hint_for(totals, plan))))
     if totals.pairs == 0:
         left = f": {counted(totals.rows, 'row')}, all left out" if totals.rows else ""
         msg = f"no pairs in {PLACE}{left}; the mean of nothing is undefined"

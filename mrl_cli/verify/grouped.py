@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli import reference
 from mrl_cli.model import Totals
-from mrl_cli.validation import CheckResult
+from mrl_cli.reports.validate import CheckResult
+from mrl_cli.verify import reference
 from mrl_cli.verify.judgement import wrong_figures
 from mrl_cli.verify.validators import LoopFigures
-from mrl_cli.wording import counted, harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

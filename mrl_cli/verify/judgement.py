@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.reference import rounded_to
-from mrl_cli.validation import CheckResult
+from mrl_cli.reports.validate import CheckResult
+from mrl_cli.verify.reference import rounded_to
 from mrl_cli.verify.validators import compared
 
 if TYPE_CHECKING:

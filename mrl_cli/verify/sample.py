@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.validators import Pairs, Tolerance
     from mrl_cli.verify.verdict import RowsAt
 

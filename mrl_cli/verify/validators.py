@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli import reference
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
+from mrl_cli.verify import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.reductions.measured import Measured
 
     Doubles = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.records import light_dataclass
-from mrl_cli.validation import Mismatch
+from mrl_cli.reports.validate import Mismatch
 from mrl_cli.verify.grouped import LoopLedger, figures_by_group
 from mrl_cli.verify.usable import usable
 from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, pairs_of
@@ -17,8 +17,8 @@ from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, p
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.measure import Measured
     from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.validators import Doubles, Pairs, Tolerance
 
 MISMATCHES_SHOWN = 10  # of each check

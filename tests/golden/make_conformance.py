@@ -1,4 +1,4 @@
-"""Write mrl_cli/conformance.json, which `mrl validate` runs without INPUT, from pytorch_margin_ranking.json.
+"""Write mrl_cli/verify/conformance.json, which `mrl validate` runs without INPUT, from pytorch_margin_ranking.json.
 
 Run ``python tests/golden/make_conformance.py``; a test compares the two. A vector holds x1, x2, y, the losses and the
 gradients for x1 (none, before any reduction), one after the other: little-endian floats of the case's dtype, in base64.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 SOURCE = Path(__file__).with_name("pytorch_margin_ranking.json")
-TARGET = Path(__file__).parents[2] / "mrl_cli" / "conformance.json"
+TARGET = Path(__file__).parents[2] / "mrl_cli" / "verify" / "conformance.json"
 KEYS = ("x1", "x2", "y", "none", "x1_grad_none")
 
 

@@ -1,0 +1,164 @@
+"""The columns of a frame: found by their names, and read chunk by chunk as numbers and keys."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.frames.refusals import PLACE, with_hint
+from mrl_cli.inputs.cells import is_exact
+from mrl_cli.inputs.columnar import BATCH_ROWS, clean_batch, is_number, keys_in, numbers_in
+from mrl_cli.model import Columns, rules
+from mrl_cli.words import closest, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from mrl_cli.inputs.columnar import Numbers
+    from mrl_cli.model import PairBatch, Plan, Role
+
+
+def columns_of(named: Mapping[Role, Hashable | None]) -> Columns:
+    """Return the columns of a plan, from what each role's column is called in the frame; None for no such column."""
+    names = {role: str(name) for role, name in named.items() if name is not None}
+    numbers: tuple[Role, ...] = ("margin", "weight", "x1_b", "x2_b")
+    keys: tuple[Role, ...] = ("group", "cluster")
+    return Columns(
+        names["x1"],
+        names["x2"],
+        names.get("y"),
+        tuple((role, names[role]) for role in numbers if role in names),
+        tuple((role, names[role]) for role in keys if role in names),
+    )
+
+
+def places_of(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> dict[Role, int]:
+    """Return where the column of each role stands.
+
+    Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        msg = f"frame must be a pandas DataFrame, not {type(frame).__name__}; for arrays there is margin_ranking_loss"
+        raise TypeError(msg)
+    return {role: _place(frame, role, name) for role, name in named.items() if name is not None}
+
+
+def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
+    """Return where the column stands that has a role."""
+    names = list(frame.columns)
+    places = [place for place, other in enumerate(names) if other == name]
+    if len(places) == 1:
+        return places[0]
+    if places:
+        msg = f"{PLACE} has column {harmless(name)!r} {len(places)} times"
+        raise ValueError(with_hint(msg, "rename one of them"))
+    argument = {"margin": "margin_column", "group": "group_by"}.get(role, role)
+    near = closest(str(name), [other for other in names if isinstance(other, str)])
+    shown = ", ".join(harmless(other) for other in names[:20]) + (", …" if len(names) > 20 else "")
+    hint = f"did you mean {argument}={near!r}?" if near else f"name the column with {argument}=…"
+    if role == "y" and near is None:
+        hint += "; no label column? use y_const=1"
+    msg = f"{PLACE} has no column {harmless(name)!r}; it has: {shown}"
+    raise ValueError(with_hint(msg, hint))
+
+
+def batches_of(
+    frame: pd.DataFrame, places: Mapping[Role, int], plan: Plan, values: dict[str, Any] | None = None
+) -> Iterator[PairBatch]:
+    """Yield the pairs of a frame, chunk by chunk; `values` is filled with what each group's key is the text of.
+
+    Raises ValueError for a column whose dtype holds no numbers.
+    """
+    values = {} if values is None else values
+    for role, _ in plan.columns.wanted_numbers:
+        _check_type(frame.iloc[:0, places[role]], role)
+    for start in range(0, len(frame), BATCH_ROWS):
+        chunk = frame.iloc[start : start + BATCH_ROWS]
+        numbers = [_numbers_of(chunk.iloc[:, places[role]], role) for role, _ in plan.columns.wanted_numbers]
+        keys = [
+            _keys_of(chunk.iloc[:, places[role]], values if role == "group" else {}) for role, _ in plan.columns.keys
+        ]
+        yield clean_batch(PLACE, numbers, keys, range(start, start + len(chunk)), plan)
+
+
+def _check_type(column: pd.Series[Any], role: Role) -> None:
+    """Raise ValueError for a column whose dtype holds no numbers, whatever its cells are."""
+    import pyarrow as pa
+
+    if column.dtype == object:
+        return
+    try:
+        kind = _arrow(column).type
+    except (pa.ArrowException, TypeError, ValueError):
+        kind = pa.string()
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if is_number(kind) or (role == "y" and pa.types.is_boolean(kind)):
+        return
+    msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
+    raise ValueError(with_hint(msg, "convert it, e.g. with pandas.to_numeric"))
+
+
+def _numbers_of(column: pd.Series[Any], role: Role) -> Numbers:
+    return _numbers_in_objects(column.tolist(), role) if column.dtype == object else numbers_in(_arrow(column))
+
+
+def _arrow(column: pd.Series[Any]) -> pa.Array:
+    """Return a column as Arrow; NaN stays NaN where the dtype knows no other missing value."""
+    import pyarrow as pa
+
+    if isinstance(column.dtype, np.dtype):
+        return pa.array(column.to_numpy(), from_pandas=False)
+    found = pa.array(column)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _numbers_in_objects(cells: list[Any], role: Role) -> Numbers:
+    import pandas as pd
+
+    numbers = np.zeros(len(cells))
+    bad = []
+    for index, cell in enumerate(cells):
+        if cell is None or cell is pd.NA or cell is pd.NaT:
+            bad.append((index, rules.MISSING, harmless(cell)))
+        elif not isinstance(cell, Real | Decimal) or (isinstance(cell, bool | np.bool_) and role != "y"):
+            bad.append((index, rules.NOT_A_NUMBER, harmless(repr(cell))))
+        elif isinstance(cell, Integral) and not is_exact(int(cell)):
+            bad.append((index, rules.INEXACT, harmless(cell)))
+        else:
+            numbers[index] = _rounded(cell)
+    return numbers, bad
+
+
+def _rounded(number: Any) -> float:
+    """Return the nearest double: an infinity beyond the largest, NaN for a signalling one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+    except ValueError:
+        return math.nan
+
+
+def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
+    """Return a column as keys, and enter in `values` what each key is the text of."""
+    import pandas as pd
+    import pyarrow as pa
+
+    codes, uniques = pd.factorize(column, use_na_sentinel=False)
+    if column.dtype == object:
+        texts = ["" if pd.isna(value) else str(value) for value in uniques]
+    else:
+        texts = keys_in(_arrow(pd.Series(uniques))).to_pylist()
+        texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
+    for text, value in zip(texts, uniques, strict=True):
+        values.setdefault(text, value)
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))

@@ -1,0 +1,185 @@
+"""Two files made one: the pairs that two models were scored on, matched by a key or row by row.
+
+No pair is lost quietly: a key that stands twice, or nowhere on the other side, and a label that the two files do not
+agree on are found here. pandas matches the keys, so both files' columns are held in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.arrow import as_arrow
+from mrl_cli.errors import DataError
+from mrl_cli.model import PairBatch
+from mrl_cli.records import light_dataclass
+from mrl_cli.words import counted, harmless, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Role
+
+BATCH_PAIRS = 131072
+SHOWN = 3
+
+
+@light_dataclass(frozen=True, slots=True)
+class Side:
+    """All pairs of one model: `name` is what messages call its file or files, `batches` hold the pairs in order."""
+
+    name: str
+    batches: list[PairBatch] = field(default_factory=list)
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are."""
+        return sum(batch.x1.size for batch in self.batches)
+
+    def numbers(self, role: Role) -> NDArray[Any]:
+        """Return a column of numbers of all pairs, shape (pairs,)."""
+        is_own = role in ("x1", "x2", "y")
+        found = [getattr(batch, role) if is_own else batch.numbers[role] for batch in self.batches]
+        return np.concatenate([np.empty(0), *found])
+
+    def keys(self, role: Role) -> pa.ChunkedArray:
+        """Return a column of keys of all pairs, as plain text."""
+        import pyarrow as pa
+
+        found = (batch.keys[role] for batch in self.batches)
+        plain = (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in found)
+        return pa.chunked_array([array.cast(pa.string()) for array in plain], pa.string())
+
+
+@light_dataclass(frozen=True, slots=True)
+class Matched:
+    """Where the pairs stand that both sides have, in the order of a; and how many each side has alone."""
+
+    places_a: NDArray[np.intp]
+    places_b: NDArray[np.intp]
+    unmatched_a: int = 0
+    unmatched_b: int = 0
+
+
+class RepeatedKeysError(Exception):
+    """Signal: a side has keys more than once, or pairs without one; `keys` are the first few of them."""
+
+    def __init__(self, side: Side, keys: tuple[str, ...], key_count: int, pairs: int) -> None:
+        super().__init__(side.name)
+        self.side, self.keys, self.key_count, self.pairs = side, keys, key_count, pairs
+
+
+def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool) -> Matched:
+    """Match pairs by their key, exactly, as text.
+
+    Raises RepeatedKeysError for a key that a side has more than once or not at all (the empty text), and DataError for
+    keys that one side has alone, unless they are to be dropped and counted.
+    """
+    import pandas as pd
+
+    indexes = [pd.Index(pd.arrays.ArrowStringArray(side.keys("key"))) for side in (a, b)]
+    for side, index in zip((a, b), indexes, strict=True):
+        is_repeated = index.duplicated(keep=False) | np.asarray(index == "", dtype=bool)
+        if is_repeated.any():
+            repeated = index[is_repeated].unique()
+            raise RepeatedKeysError(side, tuple(map(str, repeated[:SHOWN])), len(repeated), int(is_repeated.sum()))
+    places = np.asarray(indexes[1].get_indexer(indexes[0]), dtype=np.intp)
+    places_a = np.flatnonzero(places >= 0)
+    alone_a, alone_b = np.flatnonzero(places < 0), np.ones(len(indexes[1]), dtype=bool)
+    alone_b[places[places_a]] = False
+    found = Matched(places_a, places[places_a], alone_a.size, int(np.count_nonzero(alone_b)))
+    if not drops_unmatched and (found.unmatched_a or found.unmatched_b):
+        alone = (indexes[0][alone_a[:SHOWN]], indexes[1][np.flatnonzero(alone_b)[:SHOWN]])
+        raise _unmatched(a, b, found, *([str(key) for key in keys] for keys in alone))
+    return found
+
+
+def _unmatched(a: Side, b: Side, found: Matched, only_a: list[str], only_b: list[str]) -> DataError:
+    alone = counted(found.unmatched_a + found.unmatched_b, "pair is", "pairs are")
+    lines = [f"{alone} in one file only ({found.places_a.size:,} in both)"]
+    for side, count, keys in ((a, found.unmatched_a, only_a), (b, found.unmatched_b, only_b)):
+        if count:
+            shown = ", ".join(repr(harmless(key)) for key in keys) + (", …" if count > len(keys) else "")
+            lines.append(f"  only in {side.name}  {count:>6,}   {shown}")
+    if found.places_a.size == 0:
+        return DataError("\n".join(lines), hint="is --key the column that tells the pairs apart in both files?")
+    return DataError("\n".join(lines), hint="--unmatched drop leaves them out and counts them")
+
+
+def matched_by_row(a: Side, b: Side) -> Matched:
+    """Match the first pair of a with the first of b, and so on. Raises DataError when one has more than the other."""
+    if a.pairs != b.pairs:
+        msg = f"{a.name} has {a.pairs:,} pairs and {b.name} {b.pairs:,}: not the same rows"
+        raise DataError(msg, hint="match them by a column that tells the pairs apart, with --key COLUMN")
+    return Matched(np.arange(a.pairs), np.arange(b.pairs))
+
+
+def check_labels(a: Side, b: Side, found: Matched, *, has_keys: bool) -> None:
+    """Raise DataError where the two sides disagree on the label of a pair."""
+    if not (a.batches and b.batches) or a.batches[0].y is None or b.batches[0].y is None:
+        return
+    labels_a, labels_b = a.numbers("y")[found.places_a], b.numbers("y")[found.places_b]
+    differing = np.flatnonzero(labels_a != labels_b)
+    if not differing.size:
+        return
+    lines = [f"the label differs for {differing.size:,} of {labels_a.size:,} pairs"]
+    for place in differing[:SHOWN].tolist():
+        name = f"pair {place + 1}"
+        if has_keys:
+            name = f"key {harmless(a.keys('key')[int(found.places_a[place])].as_py())!r}"
+        told = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
+        lines.append("  {}: y is {} in {} and {} in {}".format(name, *_alternating(told, (a.name, b.name))))
+    hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
+    raise DataError("\n".join(lines), hint=hint if has_keys else f"{hint} match them with --key COLUMN")
+
+
+def _alternating(first: Any, second: Any) -> list[str]:
+    return [text for both in zip(first, second, strict=True) for text in both]
+
+
+def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[PairBatch]:
+    """Yield the matched pairs in the order of a: a's scores, label and further columns, b's scores as x1_b and x2_b."""
+    if not a.batches:
+        return
+    first = a.batches[0]
+    roles = [*first.numbers]
+    columns = {role: a.numbers(role)[found.places_a] for role in ("x1", "x2", *roles)}
+    columns |= {"x1_b": b.numbers("x1")[found.places_b], "x2_b": b.numbers("x2")[found.places_b]}
+    y = None if first.y is None else a.numbers("y")[found.places_a]
+    keys = {role: a.keys(role).take(as_arrow(found.places_a)) for role in first.keys if role != "key"}
+    for start in range(0, found.places_a.size, BATCH_PAIRS):
+        part = slice(start, start + BATCH_PAIRS)
+        numbers = {role: column[part] for role, column in columns.items()}
+        x1, x2 = numbers.pop("x1"), numbers.pop("x2")
+        yield PairBatch(
+            a.name,
+            x1,
+            x2,
+            None if y is None else y[part],
+            range(start + 1, start + 1 + x1.size),
+            "pair",
+            numbers=numbers,
+            keys={role: column.slice(start, x1.size).combine_chunks() for role, column in keys.items()},
+        )
+
+
+def held(batch: PairBatch, kept: NDArray[np.bool_]) -> PairBatch:
+    """Return those pairs of a batch that are kept, without what need not be held: rows, problems, other columns."""
+    mask = None if kept.all() else as_arrow(kept)
+    return replace(
+        batch,
+        x1=batch.x1[kept],
+        x2=batch.x2[kept],
+        y=None if batch.y is None else batch.y[kept],
+        rows=None,
+        problems=(),
+        rejected_rows=0,
+        kept=None,
+        numbers={role: column[kept] for role, column in batch.numbers.items()},
+        keys={role: column if mask is None else column.filter(mask) for role, column in batch.keys.items()},
+    )

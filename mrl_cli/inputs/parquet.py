@@ -1,0 +1,180 @@
+"""Parquet, a row group at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import DataError
+from mrl_cli.inputs.base import Shard
+from mrl_cli.inputs.columnar import (
+    BATCH_ROWS,
+    RowsPart,
+    batches_in,
+    check_columns,
+    names_in,
+    reading,
+)
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from mrl_cli.inputs.sources import Source
+    from mrl_cli.model import PairBatch, Plan
+
+COLUMN_BUFFER_BYTES = 1 << 20
+DAMAGED_HINT = "check that the file was copied whole, or write it again"
+
+
+class LightParquetFile:
+    """What is used here of `pyarrow.parquet.ParquetFile`, whose module brings the file systems of clouds, and TLS.
+
+    Loading those takes as long as reading two million pairs. Raises AttributeError, ImportError or TypeError where
+    pyarrow's inner reader is not the one known here.
+    """
+
+    def __init__(self, path: str, **options: Any) -> None:
+        from pyarrow._parquet import ParquetReader as InnerReader
+
+        self._reader = InnerReader()
+        self._iterated = self._reader.iter_batches  # asked for here, where it is not too late for pyarrow's own class
+        self._reader.open(path, use_memory_map=False, arrow_extensions_enabled=True, **options)
+        self._top_names = [path[0] for path in self._reader.column_paths]
+        self.metadata: Any = self._reader.metadata
+        self.schema_arrow: pa.Schema = self._reader.schema_arrow
+
+    def __enter__(self) -> LightParquetFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._reader.close()
+
+    def iter_batches(
+        self, batch_size: int, *, row_groups: Sequence[int], columns: Sequence[str] | None, use_threads: bool
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of row groups; `columns` None: all columns."""
+        places = [place for place, name in enumerate(self._top_names) if columns is None or name in columns]
+        found: Iterator[pa.RecordBatch] = self._iterated(
+            batch_size, row_groups=row_groups, column_indices=places, use_threads=use_threads
+        )
+        return found
+
+
+def opened(path: str, **options: Any) -> Any:
+    """Open a Parquet file, to be used as pyarrow's is."""
+    try:
+        return LightParquetFile(path, **options)
+    except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(path, **options)
+
+
+class ParquetReader:
+    """Reads Parquet, a row group at a time."""
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names in the schema."""
+        del plan
+        with reading(source), opened(source.path) as file:
+            return list(file.schema_arrow.names)
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield the row groups."""
+        del resume_at
+        path = source.path
+        with reading(source):
+            with opened(path) as file:
+                metadata, schema = file.metadata, file.schema_arrow
+            check_columns(schema, plan, source)
+            _check_row_total(metadata, source)
+            first_row = 1
+            for group in range(metadata.num_row_groups):
+                rows = metadata.row_group(group)
+                yield Shard(source, RowsPart(path, group, first_row, metadata), rows.total_byte_size)
+                first_row += rows.num_rows
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+        """Yield a row group's pairs in batches."""
+        part: RowsPart = shard.part
+        keys = [name for _, name in plan.columns.keys]
+        options = {
+            "metadata": part.shared,
+            "read_dictionary": keys or None,
+            "pre_buffer": False,
+            # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
+            "buffer_size": COLUMN_BUFFER_BYTES,
+            "page_checksum_verification": True,
+        }
+        with reading(shard.source, _place(part)), opened(part.path, **options) as file:
+            columns = None if plan.keep_columns else names_in(file.schema_arrow, plan, shard.source)
+            rows = _batch_rows(plan)
+            read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
+            yield from batches_in(_counted(read, part, columns, shard.source), part.first_row, shard.source, plan)
+
+    careful_batches = batches  # these batches know their rows
+
+
+def _check_row_total(metadata: Any, source: Source) -> None:
+    """Raise when the footer's row count is not the sum over its row groups; pyarrow reads such a file."""
+    rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if rows != metadata.num_rows:
+        counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
+        raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+
+
+def _counted(
+    batches: Iterator[pa.RecordBatch], part: RowsPart, columns: Sequence[str] | None, source: Source
+) -> Iterator[pa.RecordBatch]:
+    """Yield the valid batches of a row group; raise when its row count, its columns' and the rows read differ.
+
+    pyarrow's reader by batches ends a row group without an error as soon as one column has no more values.
+    """
+    batch = next(batches, None)
+    # Not earlier: pyarrow aborts the process when asked for the metadata of an encrypted column, which reading rejects.
+    _check_value_counts(part, columns, source)
+    rows_read = 0
+    while batch is not None:
+        batch.validate(full=True)  # that text is UTF-8, and each code one of its dictionary's; of numbers, the nulls
+        rows_read += batch.num_rows
+        yield batch
+        batch = next(batches, None)
+    rows = part.shared.row_group(part.group).num_rows
+    if rows_read != rows:
+        raise _miscounted(part, rows, f"{rows_read} could be read", source)
+
+
+def _check_value_counts(part: RowsPart, columns: Sequence[str] | None, source: Source) -> None:
+    """Raise when a column chunk has another count of values, nulls included, than its row group has rows."""
+    group, schema = part.shared.row_group(part.group), part.shared.schema
+    for place in range(len(schema)):
+        leaf = schema.column(place)
+        if columns is not None and not (leaf.name == leaf.path and leaf.name in columns):  # a path leads into a struct
+            continue
+        values = group.column(place).num_values
+        # A list has a value for each element, or one where it is empty or null.
+        if values < group.num_rows or (values > group.num_rows and not leaf.max_repetition_level):
+            counted = f"column {harmless(leaf.path)} has {values} values"
+            raise _miscounted(part, group.num_rows, counted, source)
+
+
+def _miscounted(part: RowsPart, rows: int, but: str, source: Source) -> DataError:
+    msg = f"{source.shown_name} is corrupt: {_place(part)} has {rows} rows, but {but}"
+    return DataError(msg, hint=DAMAGED_HINT)
+
+
+def _place(part: RowsPart) -> str:
+    """Return where a row group stands among the file's, counted from 1 as rows are."""
+    return f"row group {part.group + 1} of {part.shared.num_row_groups}"
+
+
+def _batch_rows(plan: Plan) -> int:
+    """Return how many rows to hand on at a time: fewer where more is held of each, so that memory stays the same."""
+    if plan.reduction == "none":  # each with its loss, perhaps as text, and perhaps with all its columns
+        return BATCH_ROWS // 4
+    return BATCH_ROWS if len(plan.columns.wanted) <= 3 else BATCH_ROWS // 2
+
+
+PARQUET = ParquetReader()

@@ -1,0 +1,1 @@
+"""Reductions: what adds up over pairs."""

@@ -1,0 +1,1 @@
+"""Reports: what a command says, as a record."""

@@ -1,0 +1,12 @@
+"""Why a number differs: the known mistakes, tried on the data.
+
+`HYPOTHESES` holds the mistakes that change every loss, one function each; `values` those that change how losses become
+one value. `explain_column` and `explain_value` say which of them explain what a user found, and never more than the
+data can tell.
+"""
+
+from mrl_cli.verify.explanations.columns import explain_column
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, singles
+from mrl_cli.verify.explanations.values import Figures, explain_value, figures_of
+
+__all__ = ["HYPOTHESES", "Case", "Figures", "explain_column", "explain_value", "figures_of", "losses_of", "singles"]

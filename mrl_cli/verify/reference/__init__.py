@@ -1,0 +1,126 @@
+"""The loop validator: the definition again, in plain Python over pairs, sharing no code with the rest of the package.
+
+Two validators stand here. The loop computes in floats, one operation after the other as the definition is written;
+the exact one in rational numbers, which round nothing. Both add with no rounding at all. Neither imports NumPy or
+anything of this package: what agrees with them does not agree with itself.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
+from mrl_cli.verify.reference.loops import (
+    LOOP_ULPS,
+    LOOPS,
+    ROUNDED,
+    Margin,
+    allowed_ulps,
+    cancelling_terms,
+    differences,
+    margin_ranking,
+    rounded_to,
+)
+from mrl_cli.verify.reference.sums import LoopSum, as_double
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "LOOPS",
+    "LOOP_ULPS",
+    "LoopSum",
+    "allowed_ulps",
+    "as_double",
+    "cancelling_terms",
+    "differences",
+    "exact_pairs",
+    "is_within_bound",
+    "rounded_to",
+    "validate_margin_ranking_loss",
+    "validate_margin_ranking_loss_exact",
+]
+
+
+def validate_margin_ranking_loss(
+    x1: Iterable[float],
+    x2: Iterable[float],
+    y: Iterable[float],
+    margin: Margin = 0.0,
+    reduction: str = "mean",
+    *,
+    dtype: str = "float64",
+) -> float | list[float]:
+    """Return the margin ranking loss as a loop over pairs finds it: max(0, -y(x1 - x2) + margin), then reduced.
+
+    `x1`, `x2` and `y` are of one length, anything that iterates over real numbers; `margin` is a number or one for each
+    pair. `reduction` is "mean" (sum / N, NaN over nothing), "sum", or "none" for the list of losses; sums are rounded
+    once. `dtype` is the arithmetic, "float64" or "float32". The slow way to the numbers of `margin_ranking_loss`,
+    to check them with; it shares no code with it.
+
+    >>> validate_margin_ranking_loss([0.5, 1.0], [0.25, 2.0], [1, 1], margin=0.5)
+    0.875
+    """
+    _check(reduction, dtype)
+    x1, x2, y = scores = [_floats(values) for values in (x1, x2, y)]
+    margins = margin if isinstance(margin, int | float) else _floats(margin)
+    _check_lengths(scores, margins)
+    losses = margin_ranking(differences(x1, x2, y, dtype), margins, {})
+    if reduction == "none":
+        return losses
+    total = float(LoopSum.of(losses))
+    if reduction == "mean":
+        total = total / len(losses) if losses else math.nan
+    return rounded_to(total, dtype)
+
+
+def validate_margin_ranking_loss_exact(
+    x1: Iterable[float],
+    x2: Iterable[float],
+    y: Iterable[float],
+    margin: Margin = 0.0,
+    reduction: str = "mean",
+) -> Fraction | list[Fraction]:
+    """Return the margin ranking loss of finite numbers as a rational number, or a list of them for reduction "none".
+
+    As `validate_margin_ranking_loss`, with nothing rounded. Raises ValueError for NaN, infinities and the mean of
+    nothing.
+
+    >>> validate_margin_ranking_loss_exact([0.5], [0.25], [1], margin=0.5)
+    Fraction(1, 4)
+    """
+    _check(reduction, "float64")
+    x1, x2, y = scores = [_floats(values) for values in (x1, x2, y)]
+    margins = margin if isinstance(margin, int | float) else _floats(margin)
+    _check_lengths(scores, margins)
+    if not all(map(math.isfinite, chain(*scores, [margins] if isinstance(margins, int | float) else margins))):
+        raise ValueError("x1, x2, y and margin must be finite: rational numbers know no NaN and no infinity")
+    losses = [pair.loss for pair in exact_pairs(x1, x2, y, margins)]
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and not losses:
+        raise ValueError("the mean of nothing is undefined")
+    return sum(losses, Fraction(0)) / (len(losses) if reduction == "mean" else 1)
+
+
+def _floats(values: Any) -> list[float]:
+    """Return numbers as Python floats; those of an array would compute in their own dtype."""
+    return [float(value) for value in values]
+
+
+def _check(reduction: str, dtype: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be one of mean, sum, none, not {reduction!r}")
+    if dtype not in ROUNDED:
+        raise ValueError(f"dtype must be one of {', '.join(ROUNDED)}, not {dtype!r}")
+
+
+def _check_lengths(scores: list[list[float]], margins: Margin) -> None:
+    found = [len(values) for values in scores]
+    if not isinstance(margins, int | float):
+        found.append(len(margins))
+    if len(set(found)) > 1:
+        raise ValueError(f"x1, x2, y (and margin) must have one length, not {', '.join(map(str, found))}")
