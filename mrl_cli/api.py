@@ -131,7 +131,7 @@ def sweep(
     [(0.5, 1), (0.875, 2)]
     """
     from mrl_cli.reductions.curve import Sweep
-    from mrl_cli.reports.compute import sweep_points
+    from mrl_cli.reports.sweep import sweep_points
 
     pairs = _pairs(x1, x2, y, loss, 0.0, weight, parameters)
     given = _real_array("margins", margins).astype(np.float64)
@@ -140,8 +140,8 @@ def sweep(
         raise ValueError(msg)
     each = given.reshape(-1).tolist()
     is_single = pairs.difference.dtype == np.float32
-    plan = Plan(loss=loss, dtype="float32" if is_single else "float64")
-    swept = Sweep(loss, each, plan.dtype, pairs.parameters)
+    plan = Plan.of(loss=loss, dtype="float32" if is_single else "float64")
+    swept = Sweep(loss, each, plan.loss.dtype, pairs.parameters)
     difference, labels, weights = pairs.difference.reshape(-1), pairs.y.reshape(-1), pairs.weight
     if weights is not None:
         weights = weights.reshape(-1)

@@ -40,6 +40,11 @@ class MachineError(MrlError):
     exit_code = 4
 
 
+def with_hint(message: str, hint: str | None) -> str:
+    """Return a message with what to do about it, if that is known."""
+    return f"{message}\nhint: {hint}" if hint else message
+
+
 class SuspectShardError(Exception):
     """Signal: the fast way met something in a shard that only the careful way can name."""
 

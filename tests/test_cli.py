@@ -27,9 +27,9 @@ from mrl_cli.cli import COMMANDS, group
 from mrl_cli.commands import compute
 from mrl_cli.commands.conditions import NUMBERS
 from mrl_cli.commands.options import FORMATS
-from mrl_cli.model import Report
 from mrl_cli.render import progress
 from mrl_cli.render.renderers import RENDERERS
+from mrl_cli.reports.compute import Report
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:

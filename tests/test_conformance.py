@@ -90,7 +90,7 @@ def failed_families() -> dict[str, str | None]:
 
 def test_labels_that_are_not_mapped_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     true_labels = measure.signed_labels
-    unmapped = lambda pairs, plan, out: true_labels(pairs, replace(plan, labels="any"), out)  # noqa: E731
+    unmapped = lambda pairs, plan, out: true_labels(pairs, plan.changed(labels="any"), out)  # noqa: E731
     monkeypatch.setattr(measure, "signed_labels", unmapped)
     failed = failed_families()
     assert {"founding example", "margins"} <= set(failed)
@@ -106,10 +106,10 @@ def test_a_figure_told_wrong_fails_in_every_family(figure: str, monkeypatch: pyt
 
 
 def test_a_mean_of_nothing_that_is_a_number_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "_share", lambda part, whole: part / whole if whole else 0.0)
+    monkeypatch.setattr(reporting, "share", lambda part, whole: part / whole if whole else 0.0)
     assert set(failed_families()) == {"empty"}
 
 
 def test_a_mean_over_one_pair_too_many_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "_share", lambda part, whole: part / (whole + 1))
+    monkeypatch.setattr(reporting, "share", lambda part, whole: part / (whole + 1))
     assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed_families())

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from mrl_cli.errors import SuspectShardError, UsageError
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import Columns, PairBatch, Plan, Totals
+from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups
-from mrl_cli.reductions.ledger import Ledger, Pairs, group_block, sorted_keys
-from mrl_cli.reductions.measured import block_by_key, measure
-from mrl_cli.reports.compute import report
+from mrl_cli.reductions.ledger import Ledger, LedgerReduction, ledger_block, sorted_keys
+from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.compute import Report, compute_report
+from tests.measuring import totals_of
 
 Array = NDArray[Any]
 
@@ -30,35 +32,40 @@ WEIGHTED = Columns(numbers=(("weight", "w"),))
 GROUPED = Columns(keys=(("group", "g"),))
 
 
-def batch(size: int = 1000, seed: int = 1) -> PairBatch:
+def batch(size: int = 1000, seed: int = 1) -> Batch:
     """Return random pairs, some of them tied."""
     random = np.random.default_rng(seed)
     x1, x2 = (random.standard_normal(size) for _ in range(2))
     x2[:20] = x1[:20]
-    return PairBatch("pairs.csv", x1, x2, random.choice([-1.0, 1.0], size))
+    return Batch("pairs.csv", {"x1": x1, "x2": x2, "y": random.choice([-1.0, 1.0], size)})
 
 
 def plan_for(loss: Any, columns: Columns = WEIGHTED, **changes: Any) -> Plan:
     margin = 0.3 if loss.has_margin and "margin" not in dict(columns.numbers) else 0.0
     parameters = tuple(loss.defaults.items())
-    return Plan(columns=columns, labels="any", loss=loss.name, margin=margin, parameters=parameters, **changes)
+    return Plan.of(columns=columns, labels="any", loss=loss.name, margin=margin, parameters=parameters, **changes)
 
 
-def rows(pairs: PairBatch, index: Array, **numbers: Array) -> PairBatch:
-    y = None if pairs.y is None else pairs.y[index]
-    return PairBatch(pairs.file, pairs.x1[index], pairs.x2[index], y, range(index.size), numbers=numbers)  # type: ignore[arg-type]
+def rows(pairs: Batch, index: Array, weight: Array | None = None, margin: Array | None = None) -> Batch:
+    """Return some of the pairs, in that order, with weights or margins of their own."""
+    numbers: dict[Role, Array] = {role: values[index] for role, values in pairs.numbers.items()}
+    numbers |= {} if weight is None else {"weight": weight}
+    numbers |= {} if margin is None else {"margin": margin}
+    return Batch(pairs.file, numbers, range(index.size))
 
 
-def added_up(pairs: PairBatch, keys: list[str], plan: Plan, pieces: int = 1) -> dict[str, Totals]:
-    """Return the totals by key of a batch that is measured in pieces."""
-    ledger = Ledger()
+def told(totals: Totals, plan: Plan) -> Report:
+    return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0)
+
+
+def added_up(pairs: Batch, keys: list[str], plan: Plan, pieces: int = 1) -> dict[str, Totals]:
+    """Return the totals by key of a batch that is measured in pieces, with squares."""
+    reduction = LedgerReduction(squares=True)
+    state = reduction.empty()
     for index in np.array_split(np.arange(pairs.x1.size), pieces):
-        piece = rows(pairs, index, **{role: values[index] for role, values in pairs.numbers.items()})
-        found = measure(replace(piece, keys={"group": pa.array([keys[i] for i in index], pa.string())}), plan)
-        block = block_by_key(found, plan)
-        if block is not None:
-            ledger.add(block)
-    return {key[0]: totals for key, totals in ledger.totals()}
+        piece = replace(rows(pairs, index), keys={"group": pa.array([keys[i] for i in index], pa.string())})
+        state = reduction.add(state, Measured(piece, plan))
+    return {key[0]: totals for key, totals in reduction.merge(reduction.whole(), state, None).totals()}
 
 
 # Weights.
@@ -70,13 +77,13 @@ def test_integer_weights_are_repetition(loss: Any, dtype: Any) -> None:
     pairs = batch()
     weights = np.random.default_rng(2).integers(0, 7, pairs.x1.size)
     plan = plan_for(loss, dtype=dtype)
-    weighted = measure(rows(pairs, np.arange(pairs.x1.size), weight=weights.astype(np.float64)), plan).totals
-    repeated = measure(rows(pairs, np.repeat(np.arange(pairs.x1.size), weights)), replace(plan, columns=Columns()))
-    assert weighted.loss_sum == repeated.totals.loss_sum
-    told = [report(t, plan, inputs=(), version="", elapsed_seconds=0.0) for t in (weighted, repeated.totals)]
-    assert told[0].mean == told[1].mean
-    assert told[0].weight == repeated.totals.pairs
-    assert told[0].accuracy_weighted == told[1].accuracy
+    weighted = totals_of(rows(pairs, np.arange(pairs.x1.size), weight=weights.astype(np.float64)), plan)
+    repeated = totals_of(rows(pairs, np.repeat(np.arange(pairs.x1.size), weights)), plan.changed(columns=Columns()))
+    assert weighted.loss_sum == repeated.loss_sum
+    once, many_times = told(weighted, plan), told(repeated, plan)
+    assert once.mean == many_times.mean
+    assert once.weight == repeated.pairs
+    assert once.accuracy_weighted == many_times.accuracy
 
 
 @of_every_loss
@@ -84,49 +91,51 @@ def test_zero_weights_are_removed_rows(loss: Any) -> None:
     pairs = batch()
     weights = np.random.default_rng(3).choice([0.0, 0.5, 2.0], pairs.x1.size)
     plan = plan_for(loss)
-    weighted = measure(rows(pairs, np.arange(pairs.x1.size), weight=weights), plan).totals
-    removed = measure(rows(pairs, np.flatnonzero(weights), weight=weights[weights > 0]), plan).totals
-    assert replace(weighted, zero_weight=0) == removed
-    assert weighted.zero_weight == int((weights == 0).sum())
-    assert weighted.rows == pairs.x1.size
+    weighted = rows(pairs, np.arange(pairs.x1.size), weight=weights)
+    removed = rows(pairs, np.flatnonzero(weights), weight=weights[weights > 0])
+    assert totals_of(weighted, plan) == totals_of(removed, plan)
+    counts = Measured(weighted, plan).counts
+    assert counts == Counts(pairs=int((weights > 0).sum()), zero_weight=int((weights == 0).sum()))
+    assert counts.rows == pairs.x1.size
 
 
 def test_zero_weight_silences_an_infinite_loss() -> None:
-    pairs = PairBatch("pairs.csv", np.array([1e308, 0.0]), np.array([-1e308, 1.0]), np.array([-1.0, 1.0]), range(2))
-    plan = Plan(columns=WEIGHTED)
-    totals = measure(replace(pairs, numbers={"weight": np.array([0.0, 2.0])}), plan).totals
+    numbers: dict[Role, Array]
+    numbers = {"x1": np.array([1e308, 0.0]), "x2": np.array([-1e308, 1.0]), "y": np.array([-1.0, 1.0])}
+    pairs, plan = Batch("pairs.csv", numbers, range(2)), Plan.of(columns=WEIGHTED)
+    totals = totals_of(pairs.with_numbers({"weight": np.array([0.0, 2.0])}), plan)
     assert (float(totals.loss_sum or 0), totals.pairs, totals.max) == (2.0, 1, 1.0)
-    totals = measure(replace(pairs, numbers={"weight": np.array([1.0, 2.0])}), plan).totals
+    totals = totals_of(pairs.with_numbers({"weight": np.array([1.0, 2.0])}), plan)
     assert float(totals.loss_sum or 0) == math.inf
 
 
 def test_weights_of_one_are_no_weights_and_others_differ() -> None:
     pairs = batch()
-    everything, plan = np.arange(pairs.x1.size), Plan(labels="any", margin=0.3)
-    plain = measure(pairs, plan).totals
-    ones = measure(rows(pairs, everything, weight=np.ones(everything.size)), replace(plan, columns=WEIGHTED)).totals
+    everything, plan = np.arange(pairs.x1.size), Plan.of(labels="any", margin=0.3)
+    weighted, plain = plan.changed(columns=WEIGHTED), totals_of(pairs, plan)
+    ones = totals_of(rows(pairs, everything, weight=np.ones(everything.size)), weighted)
     assert replace(ones, weight_sum=None, correct_weight_sum=None) == plain
     random = np.random.default_rng(4).random(everything.size)
-    other = measure(rows(pairs, everything, weight=random), replace(plan, columns=WEIGHTED)).totals
+    other = totals_of(rows(pairs, everything, weight=random), weighted)
     assert other.loss_sum != plain.loss_sum
 
 
 def test_weighted_mean_is_the_hand_worked_one() -> None:
     # Losses 0.5, 0 and 2 with weights 1, 2 and 0.5: (0.5 + 0 + 1) / 3.5.
-    pairs = PairBatch("", np.array([0.0, 3.0, 0.0]), np.array([0.5, 0.0, 2.0]), np.ones(3), range(3))
-    totals = measure(replace(pairs, numbers={"weight": np.array([1.0, 2.0, 0.5])}), Plan(columns=WEIGHTED)).totals
-    told = report(totals, Plan(columns=WEIGHTED), inputs=(), version="", elapsed_seconds=0.0)
-    assert (told.sum, told.weight, told.mean, told.accuracy_weighted) == (1.5, 3.5, 1.5 / 3.5, 2 / 3.5)
+    numbers: dict[Role, Array] = {"x1": np.array([0.0, 3.0, 0.0]), "x2": np.array([0.5, 0.0, 2.0]), "y": np.ones(3)}
+    pairs, plan = Batch("", numbers | {"weight": np.array([1.0, 2.0, 0.5])}, range(3)), Plan.of(columns=WEIGHTED)
+    found = told(totals_of(pairs, plan), plan)
+    assert (found.sum, found.weight, found.mean, found.accuracy_weighted) == (1.5, 3.5, 1.5 / 3.5, 2 / 3.5)
 
 
 @pytest.mark.parametrize(("weight", "kind"), [(-1.0, "weight below 0"), (math.nan, "NaN"), (math.inf, "infinite")])
 def test_bad_weights_are_problems(weight: float, kind: str) -> None:
     pairs = rows(batch(3), np.arange(3), weight=np.array([1.0, weight, 1.0]))
-    found = measure(pairs, Plan(columns=WEIGHTED))
+    found = Measured(pairs, Plan.of(columns=WEIGHTED))
     assert [(problem.kind, problem.row, problem.column) for problem in found.problems] == [(kind, 1, "w")]
-    assert (found.totals.pairs, found.totals.rejected) == (2, 1)
+    assert (found.counts.pairs, found.counts.rejected) == (2, 1)
     with pytest.raises(SuspectShardError):
-        measure(replace(pairs, rows=None), Plan(columns=WEIGHTED))
+        Measured(replace(pairs, rows=None), Plan.of(columns=WEIGHTED))
 
 
 # Margins for each pair.
@@ -138,17 +147,14 @@ def test_margins_of_pairs_act_as_a_margin_does(loss: Any, dtype: Any) -> None:
     pairs = batch(600)
     margins = np.random.default_rng(5).choice([0.0, 0.1, 1.5], 600)
     columns = Columns(numbers=(("margin", "m"),))
-    found = measure(rows(pairs, np.arange(600), margin=margins), plan_for(loss, columns, dtype=dtype, reduction="none"))
-    assert found.losses is not None
-    inside = 0
+    with_margins, plan = rows(pairs, np.arange(600), margin=margins), plan_for(loss, columns, dtype=dtype)
+    losses, inside = Measured(with_margins, plan).losses, 0
     for margin in (0.0, 0.1, 1.5):
         index = np.flatnonzero(margins == margin)
-        plan = replace(plan_for(loss, Columns(), dtype=dtype, reduction="none"), margin=margin)
-        alone = measure(rows(pairs, index), plan)
-        assert alone.losses is not None
-        assert found.losses[index].tobytes() == alone.losses.tobytes()
-        inside += alone.totals.inside_margin
-    assert found.totals.inside_margin == inside
+        alone, its_plan = rows(pairs, index), plan_for(loss, Columns(), dtype=dtype).changed(margin=margin)
+        assert losses[index].tobytes() == Measured(alone, its_plan).losses.tobytes()
+        inside += totals_of(alone, its_plan).inside_margin
+    assert totals_of(with_margins, plan).inside_margin == inside
 
 
 # Groups.
@@ -161,17 +167,16 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
     pairs = batch(3000)
     random = np.random.default_rng(6)
     keys = [f"k{i}" for i in random.integers(0, 40, 3000)]
-    plan = plan_for(loss, columns, dtype=dtype, wants_squares=True)
+    plan = plan_for(loss, columns, dtype=dtype)
+    without_keys = plan.changed(columns=replace(columns, keys=()))
     if columns.numbers:
-        pairs = replace(pairs, numbers={"weight": random.choice([0.0, 1e-300, 0.1, 3.0], 3000)})
+        pairs = pairs.with_numbers({"weight": random.choice([0.0, 1e-300, 0.1, 3.0], 3000)})
     found = added_up(pairs, keys, plan, pieces=7)
-    everything = measure(replace(pairs, rows=range(3000)), replace(plan, columns=replace(columns, keys=()))).totals
+    everything = totals_of(replace(pairs, rows=range(3000)), without_keys)
     assert sum(totals.pairs for totals in found.values()) == everything.pairs
     for key, totals in found.items():
         index = np.flatnonzero(np.array(keys) == key)
-        alone = rows(pairs, index, **{role: values[index] for role, values in pairs.numbers.items()})
-        expected = measure(alone, replace(plan, columns=replace(columns, keys=()))).totals
-        assert totals == replace(expected, zero_weight=0)
+        assert totals == totals_of(rows(pairs, index), without_keys, squares=True)
 
 
 @given(
@@ -203,7 +208,7 @@ def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> N
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), max_size=60), st.randoms())
 @settings(deadline=None, max_examples=100)
 def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> None:
-    blocks = [group_block([pa.array(["a", "b"])], Pairs(np.array([v, -v]), np.zeros(2, np.uint8))) for v in values]
+    blocks = [ledger_block([pa.array(["a", "b"])], np.array([v, -v]), np.zeros(2, np.uint8)) for v in values]
     random.shuffle(blocks)
     ledger = Ledger()
     for block in blocks:
@@ -216,26 +221,26 @@ def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> N
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:
     first = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1], pa.int32()), pa.array(["a", "b", "a"]))
     second = pa.array(["x", "x", "y", "z"])
-    block = group_block([first, second], Pairs(np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8)))
+    block = ledger_block([first, second], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
     sums = {key: sum(float(part[i]) for part in block.sums["loss"].parts) for i, key in enumerate(block.keys)}
     assert sums == {("a", "x"): 1.0, ("b", "x"): 2.0, ("a", "y"): 4.0, ("b", "z"): 8.0}
-    block = group_block([first], Pairs(np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8)))
+    block = ledger_block([first], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
     assert [sum(float(part[i]) for part in block.sums["loss"].parts) for i in range(2)] == [5.0, 10.0]
 
 
 def test_dictionary_far_larger_than_the_batch() -> None:
     indices = pa.array([99_999, 5, 99_999], pa.int32())
     column = pa.DictionaryArray.from_arrays(indices, pa.array([str(i) for i in range(100_000)]))
-    block = group_block([column], Pairs(np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8)))
+    block = ledger_block([column], np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8))
     assert sorted(zip(block.keys, block.highest.tolist(), strict=True)) == [(("5",), 2.0), (("99999",), 4.0)]
 
 
 def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MOST_KEYS", 3)
     ledger = Ledger()
-    ledger.add(group_block([pa.array(["a", "b", "c"])], Pairs(np.zeros(3), np.zeros(3, np.uint8))))
+    ledger.add(ledger_block([pa.array(["a", "b", "c"])], np.zeros(3), np.zeros(3, np.uint8)))
     with pytest.raises(UsageError, match="more than 3 groups"):
-        ledger.add(group_block([pa.array(["d"])], Pairs(np.zeros(1), np.zeros(1, np.uint8))))
+        ledger.add(ledger_block([pa.array(["d"])], np.zeros(1), np.zeros(1, np.uint8)))
 
 
 def test_keys_are_sorted_as_a_person_would() -> None:
@@ -250,12 +255,11 @@ def test_keys_are_sorted_as_a_person_would() -> None:
 
 
 def test_rejected_and_tied_rows_are_in_no_group() -> None:
-    pairs = PairBatch("", np.array([0.0, 1.0, 2.0, 3.0]), np.zeros(4), np.array([1.0, 0.0, 5.0, -1.0]), range(4))
-    plan = Plan(columns=GROUPED, on_tie="drop")
-    found = measure(replace(pairs, keys={"group": pa.array(["a", "b", "c", "a"])}), plan)
-    assert (found.totals.pairs, found.totals.ties_dropped, found.totals.rejected) == (2, 1, 1)
-    block = block_by_key(found, plan)
-    assert block is not None
+    numbers: dict[Role, Array] = {"x1": np.arange(4.0), "x2": np.zeros(4), "y": np.array([1.0, 0.0, 5.0, -1.0])}
+    pairs = Batch("", numbers, range(4), keys={"group": pa.array(["a", "b", "c", "a"])})
+    found = Measured(pairs, Plan.of(columns=GROUPED, on_tie="drop"))
+    assert (found.counts.pairs, found.counts.ties_dropped, found.counts.rejected) == (2, 1, 1)
+    (block,) = LedgerReduction().add((), found)
     assert block.keys == [("a",)]
 
 
@@ -267,7 +271,7 @@ def test_arrays_of_a_ledger_are_its_totals() -> None:
     ledger = Ledger()
     for start in range(0, 2000, 300):
         part = slice(start, start + 300)
-        ledger.add(group_block([codes[part]], Pairs(losses[part], states[part])))
+        ledger.add(ledger_block([codes[part]], losses[part], states[part]))
     counts, sums = ledger.arrays()
     found = sorted(zip(counts.sum(axis=1).tolist(), sums.tolist(), strict=True))
     expected = [(totals.pairs, float(totals.loss_sum or 0.0)) for _, totals in ledger.totals()]

@@ -15,7 +15,7 @@ import pytest
 
 from mrl_cli.losses import LOSSES, Loss, ParameterError, completed
 from mrl_cli.losses.hinges import margin_ranking_gradient, margin_ranking_kernel
-from mrl_cli.model import Report
+from mrl_cli.reports.compute import Report
 from tests import loss_properties as holds
 from tests.loss_properties import DTYPES, VARIANTS, Array, margins, pairs, same
 

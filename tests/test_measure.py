@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +15,12 @@ from hypothesis import strategies as st
 
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, ExactSum
-from mrl_cli.model import Columns, Labels, PairBatch, Plan, Problem, ProblemCount, Report, Totals, rules
-from mrl_cli.reductions.measured import measure, tally
-from mrl_cli.reports.compute import report
+from mrl_cli.losses import LOSSES
+from mrl_cli.model import Batch, Columns, Counts, Labels, Plan, Problem, ProblemCount, Role, problems, tally
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, Measured
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.compute import Report, compute_report
+from tests.measuring import totals_of
 
 
 def read_only(values: Any, dtype: Any = np.float64) -> Any:
@@ -33,28 +37,26 @@ def batch(
     rows: Sequence[int] | None = None,
     labels_dtype: Any = np.float64,
     problems: tuple[Problem, ...] = (),
-) -> PairBatch:
-    labels = None if y is None else read_only(y, labels_dtype)
-    return PairBatch(
-        "pairs.csv", read_only(x1), read_only(x2), labels, rows, problems=problems, rejected_rows=len(problems)
-    )
+) -> Batch:
+    numbers: dict[Role, Any] = {"x1": read_only(x1), "x2": read_only(x2)}
+    numbers |= {} if y is None else {"y": read_only(y, labels_dtype)}
+    return Batch("pairs.csv", numbers, rows, problems=problems, rejected_rows=len(problems))
 
 
 def reported(totals: Totals, plan: Plan) -> Report:
-    return report(totals, plan, inputs=("pairs.csv",), version="0", elapsed_seconds=0.0)
+    return compute_report(Counts(), totals, plan, inputs=("pairs.csv",), version="0", elapsed_seconds=0.0)
 
 
 #                        right, beyond   right, inside    tie   wrong   wrong
 HAND_WORKED = batch([3.0, 1.0, 0.5, 1.0, 0.0], [1.0, 0.75, 0.5, 2.0, -4.0], [1, 1, -1, 1, -1])
-HAND_WORKED_PLAN = Plan(margin=0.5)
+HAND_WORKED_PLAN = Plan.of(margin=0.5)
+HAND_WORKED_LOSSES = [0.0, 0.5 - 0.25, 0.5, 0.5 + 1.0, 0.5 + 4.0]
 
 
 def test_counts_and_sum_are_the_hand_worked_ones() -> None:
-    totals = measure(HAND_WORKED, HAND_WORKED_PLAN).totals
-    losses = [0.0, 0.5 - 0.25, 0.5, 0.5 + 1.0, 0.5 + 4.0]
+    totals = totals_of(HAND_WORKED, HAND_WORKED_PLAN)
     assert totals == Totals(
-        loss_sum=ExactSum.of(np.array(losses)),
-        pairs=5,
+        loss_sum=ExactSum.of(np.array(HAND_WORKED_LOSSES)),
         min=0.0,
         max=4.5,
         correct=2,
@@ -63,11 +65,13 @@ def test_counts_and_sum_are_the_hand_worked_ones() -> None:
         active=4,
         inside_margin=1,
     )
-    assert totals.rows == 5
+    assert totals.pairs == 5
+    assert Measured(HAND_WORKED, HAND_WORKED_PLAN).counts == Counts(pairs=5)
+    assert Counts(pairs=5).rows == 5
 
 
 def test_report_is_the_hand_worked_arithmetic() -> None:
-    found = reported(measure(HAND_WORKED, HAND_WORKED_PLAN).totals, HAND_WORKED_PLAN)
+    found = reported(totals_of(HAND_WORKED, HAND_WORKED_PLAN), HAND_WORKED_PLAN)
     assert found.sum == 0.0 + 0.25 + 0.5 + 1.5 + 4.5
     assert found.value == found.mean == (0.0 + 0.25 + 0.5 + 1.5 + 4.5) / 5
     assert (found.min, found.max) == (0.0, 4.5)
@@ -78,16 +82,27 @@ def test_report_is_the_hand_worked_arithmetic() -> None:
 
 @pytest.mark.parametrize(("reduction", "value"), [("mean", 1.35), ("sum", 6.75), ("none", None)])
 def test_value_is_what_the_reduction_asks_for(reduction: Any, value: float | None) -> None:
-    plan = Plan(margin=0.5, reduction=reduction)
-    assert reported(measure(HAND_WORKED, plan).totals, plan).value == value
+    plan = Plan.of(margin=0.5, reduction=reduction)
+    assert reported(totals_of(HAND_WORKED, plan), plan).value == value
 
 
-def test_losses_are_given_under_reduction_none_only() -> None:
-    found = measure(HAND_WORKED, Plan(margin=0.5, reduction="none"))
-    assert found.losses is not None
-    assert found.losses.tolist() == [0.0, 0.25, 0.5, 1.5, 4.5]
+@pytest.mark.parametrize("keeps", [{"losses", "states"}, {"losses"}, {"states"}, set()])
+def test_losses_and_states_are_those_of_the_pairs_kept_or_asked_for(
+    keeps: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_kernel, calls = LOSSES["margin_ranking"].kernel, []
+
+    def kernel(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        return true_kernel(*given, **named)
+
+    monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=kernel))
+    found = Measured(HAND_WORKED, HAND_WORKED_PLAN, keeps)
+    assert len(list(found.blocks())) == 1
     assert found.used is None
-    assert measure(HAND_WORKED, HAND_WORKED_PLAN).losses is None
+    assert found.losses.tolist() == HAND_WORKED_LOSSES == [0.0, 0.25, 0.5, 1.5, 4.5]
+    assert found.states.tolist() == [BEYOND, INSIDE + ACTIVE, TIE + ACTIVE, WRONG + ACTIVE, WRONG + ACTIVE]
+    assert len(calls) == (1 if len(keeps) == 2 else 2), "what is kept is not computed again, and the rest once"
 
 
 def test_report_over_nothing_has_a_sum_and_no_mean() -> None:
@@ -100,10 +115,9 @@ def test_report_over_nothing_has_a_sum_and_no_mean() -> None:
 
 
 def test_empty_batch_has_the_totals_of_nothing() -> None:
-    found = measure(batch([], [], []), Plan(reduction="none"))
-    assert found.totals + Totals() == found.totals
-    assert (found.totals.pairs, float(found.totals.loss_sum or 0)) == (0, 0.0)
-    assert found.losses is not None
+    totals, found = totals_of(batch([], [], []), Plan()), Measured(batch([], [], []), Plan())
+    assert totals + Totals() == totals
+    assert (found.counts, totals.pairs, float(totals.loss_sum or 0)) == (Counts(), 0, 0.0)
     assert found.losses.shape == (0,)
 
 
@@ -114,20 +128,22 @@ triples = st.lists(st.tuples(scores, scores, st.sampled_from([1.0, -1.0, 0.0, 7.
 @given(triples, st.lists(st.integers(0, 40), max_size=4), st.sampled_from(["error", "drop"]))
 @settings(deadline=None)
 def test_any_split_merges_to_equal_totals(rows: list[tuple[float, float, float]], cuts: list[int], on_tie: Any) -> None:
-    plan = Plan(margin=0.25, on_tie=on_tie, on_error="skip")
+    plan = Plan.of(margin=0.25, on_tie=on_tie, on_error="skip")
 
-    def totals_of(start: int, stop: int) -> Totals:
+    def found_in(start: int, stop: int) -> tuple[Counts, Totals]:
         x1, x2, y = zip(*rows[start:stop], strict=True) if rows[start:stop] else ((), (), ())
-        return measure(batch(x1, x2, y, rows=range(start + 2, stop + 2)), plan).totals
+        pairs = batch(x1, x2, y, rows=range(start + 2, stop + 2))
+        return Measured(pairs, plan).counts, totals_of(pairs, plan)
 
-    merged = Totals()
+    merged_counts, merged = Counts(), Totals()
     bounds = sorted(min(cut, len(rows)) for cut in cuts)
     for start, stop in pairwise([0, *bounds, len(rows)]):
-        merged = merged + totals_of(start, stop)
-    whole = totals_of(0, len(rows))
-    assert merged == whole
-    assert whole.rows == len(rows)
-    assert whole.pairs == whole.correct + whole.ties + whole.wrong
+        counts, totals = found_in(start, stop)
+        merged_counts, merged = merged_counts + counts, merged + totals
+    whole_counts, whole = found_in(0, len(rows))
+    assert (merged_counts, merged) == (whole_counts, whole)
+    assert whole_counts.rows == len(rows)
+    assert whole_counts.pairs == whole.pairs == whole.correct + whole.ties + whole.wrong
 
 
 @pytest.mark.parametrize("size", [BLOCK_VALUES - 1, BLOCK_VALUES, BLOCK_VALUES + 1, 2 * BLOCK_VALUES + 5])
@@ -137,44 +153,56 @@ def test_batch_of_many_blocks_has_the_totals_of_its_pairs(size: int, dtype: Any)
     x1, x2 = (random.standard_normal(size) for _ in range(2))
     x2[::10] = x1[::10]
     y = random.choice([-1, 1], size).astype(np.int8)
-    plan = Plan(margin=0.1, dtype=dtype, reduction="none")
-    found = measure(PairBatch("pairs.csv", x1, x2, y), plan)
+    plan = Plan.of(margin=0.1, dtype=dtype)
+    pairs = Batch("pairs.csv", {"x1": x1, "x2": x2, "y": y})
     agreement = y.astype(dtype) * (x1.astype(dtype) - x2.astype(dtype))
-    losses = np.maximum(0.0, plan.margin - agreement)
-    assert found.losses is not None
-    assert found.losses.tobytes() == losses.tobytes()
-    assert found.totals == Totals(
+    losses = np.maximum(0.0, plan.loss.margin - agreement)
+    assert Measured(pairs, plan).losses.tobytes() == losses.tobytes()
+    assert Measured(pairs, plan).counts == Counts(pairs=size)
+    assert totals_of(pairs, plan) == Totals(
         loss_sum=ExactSum.of(losses),
-        pairs=size,
         min=0.0,
         max=float(losses.max()),
         correct=int((agreement > 0).sum()),
         ties=int((agreement == 0).sum()),
         wrong=int((agreement < 0).sum()),
         active=int((losses > 0).sum()),
-        inside_margin=int(((agreement > 0) & (agreement < plan.margin)).sum()),
+        inside_margin=int(((agreement > 0) & (agreement < plan.loss.margin)).sum()),
     )
 
 
-@given(
-    st.lists(st.builds(Totals, pairs=st.integers(0, 9), min=scores, max=scores, correct=st.integers(0, 9)), max_size=3)
-)
+counted = st.integers(0, 9)
+
+
+@given(st.lists(st.builds(Totals, min=scores, max=scores, correct=counted, ties=counted, wrong=counted), max_size=3))
 @settings(deadline=None)
 def test_totals_of_nothing_are_the_identity(parts: list[Totals]) -> None:
-    for totals in (*parts, measure(HAND_WORKED, HAND_WORKED_PLAN).totals, Totals()):
+    for totals in (*parts, totals_of(HAND_WORKED, HAND_WORKED_PLAN), Totals()):
         assert totals + Totals() == totals == Totals() + totals
 
 
+@given(st.builds(Counts, pairs=counted, rejected=counted, ties_dropped=counted, zero_weight=counted))
+@settings(deadline=None)
+def test_counts_of_nothing_are_the_identity(counts: Counts) -> None:
+    assert counts + Counts() == counts == Counts() + counts
+
+
 def test_totals_merge_every_field() -> None:
-    problem, another = (Problem(rules.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
-    left = Totals(ExactSum(1), 1, 2, 3, -1.0, 4.0, 5, 6, 7, 8, {rules.NAN: ProblemCount(4, (problem,))})
-    right = Totals(ExactSum(10), 10, 20, 30, -10.0, 40.0, 50, 60, 70, 80, {rules.NAN: ProblemCount(1, (another,))})
-    problems = {rules.NAN: ProblemCount(5, (problem, another))}
-    assert left + right == Totals(ExactSum(11), 11, 22, 33, -10.0, 40.0, 55, 66, 77, 88, problems)
+    left = Totals(ExactSum(1), -1.0, 4.0, 1, 2, 3, 4, 5, ExactSum(6), ExactSum(7), ExactSum(8))
+    right = Totals(ExactSum(10), -10.0, 40.0, 10, 20, 30, 40, 50, ExactSum(60), ExactSum(70), ExactSum(80))
+    sums = (ExactSum(66), ExactSum(77), ExactSum(88))
+    assert left + right == Totals(ExactSum(11), -10.0, 40.0, 11, 22, 33, 44, 55, *sums)
+
+
+def test_counts_merge_every_field() -> None:
+    problem, another = (Problem(problems.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
+    left = Counts(1, 2, 3, 4, {problems.NAN: ProblemCount(4, (problem,))})
+    right = Counts(10, 20, 30, 40, {problems.NAN: ProblemCount(1, (another,))})
+    assert left + right == Counts(11, 22, 33, 44, {problems.NAN: ProblemCount(5, (problem, another))})
 
 
 def test_nan_among_losses_is_their_min_and_max_wherever_it_stands() -> None:
-    nan, one = Totals(pairs=1, min=math.nan, max=math.nan), Totals(pairs=1, min=1.0, max=1.0)
+    nan, one = Totals(wrong=1, min=math.nan, max=math.nan), Totals(wrong=1, min=1.0, max=1.0)
     for totals in (nan + one, one + nan, nan + Totals(), one + nan + one):
         assert math.isnan(totals.min)
         assert math.isnan(totals.max)
@@ -183,23 +211,22 @@ def test_nan_among_losses_is_their_min_and_max_wherever_it_stands() -> None:
 @pytest.mark.parametrize("labels_dtype", [np.float64, np.int64, np.int8, np.float32])
 def test_labels_01_mean_minus_one_and_one(labels_dtype: Any) -> None:
     x1, x2 = [1.0, 1.0, 0.0], [0.5, 0.5, 2.0]
-    zero_one = measure(batch(x1, x2, [1, 0, 0], labels_dtype=labels_dtype), Plan(labels="01", margin=0.25)).totals
-    assert zero_one == measure(batch(x1, x2, [1, -1, -1]), Plan(margin=0.25)).totals
+    zero_one = totals_of(batch(x1, x2, [1, 0, 0], labels_dtype=labels_dtype), Plan.of(labels="01", margin=0.25))
+    assert zero_one == totals_of(batch(x1, x2, [1, -1, -1]), Plan.of(margin=0.25))
     assert (zero_one.correct, zero_one.wrong) == (2, 1)
 
 
 @pytest.mark.parametrize("labels_dtype", [np.uint8, np.bool_])
 def test_labels_01_that_cannot_be_negative_do_not_wrap(labels_dtype: Any) -> None:
-    found = measure(batch([1.0, 1.0], [0.0, 0.0], [1, 0], labels_dtype=labels_dtype), Plan(labels="01")).totals
+    found = totals_of(batch([1.0, 1.0], [0.0, 0.0], [1, 0], labels_dtype=labels_dtype), Plan.of(labels="01"))
     assert (found.correct, found.wrong, found.max) == (1, 1, 1.0)
 
 
 def test_tied_labels_are_dropped_and_counted() -> None:
-    plan = Plan(on_tie="drop", margin=0.5, reduction="none")
-    found = measure(batch([1.0, 1.0, 2.0], [2.0, 9.0, 2.0], [1, 0, -1]), plan)
-    assert (found.totals.pairs, found.totals.ties_dropped, found.totals.rejected) == (2, 1, 0)
-    assert (found.totals.rows, found.totals.ties, found.totals.wrong) == (3, 1, 1)
-    assert found.losses is not None
+    pairs, plan = batch([1.0, 1.0, 2.0], [2.0, 9.0, 2.0], [1, 0, -1]), Plan.of(on_tie="drop", margin=0.5)
+    found, totals = Measured(pairs, plan), totals_of(pairs, plan)
+    assert found.counts == Counts(pairs=2, ties_dropped=1)
+    assert (found.counts.rows, totals.pairs, totals.ties, totals.wrong) == (3, 2, 1, 1)
     assert found.losses.tolist() == [1.5, 0.5]
     assert found.used is not None
     assert found.used.tolist() == [True, False, True]
@@ -209,48 +236,46 @@ def test_tied_labels_of_every_block_are_counted() -> None:
     size = BLOCK_VALUES + 10
     y = np.ones(size)
     y[[5, BLOCK_VALUES + 3]] = 0
-    totals = measure(PairBatch("pairs.csv", np.zeros(size), np.ones(size), y), Plan(on_tie="drop")).totals
-    assert (totals.pairs, totals.ties_dropped, totals.rows) == (size - 2, 2, size)
+    pairs, plan = Batch("pairs.csv", {"x1": np.zeros(size), "x2": np.ones(size), "y": y}), Plan.of(on_tie="drop")
+    assert Measured(pairs, plan).counts == Counts(pairs=size - 2, ties_dropped=2)
+    assert totals_of(pairs, plan).pairs == size - 2
 
 
 def test_all_labels_tied_leaves_nothing() -> None:
-    found = measure(batch([1.0], [2.0], [0]), Plan(on_tie="drop", reduction="none"))
-    assert (found.totals.pairs, found.totals.ties_dropped, found.totals.rows) == (0, 1, 1)
-    assert found.losses is not None
+    found = Measured(batch([1.0], [2.0], [0]), Plan.of(on_tie="drop"))
+    assert (found.counts, found.counts.rows) == (Counts(ties_dropped=1), 1)
     assert found.losses.shape == (0,)
+    assert totals_of(batch([1.0], [2.0], [0]), Plan.of(on_tie="drop")).pairs == 0
 
 
 @pytest.mark.parametrize(("y_const", "losses"), [(1, [0.0, 1.5]), (-1, [2.5, 0.0])])
 def test_constant_label_is_that_of_every_pair(y_const: int, losses: list[float]) -> None:
-    plan = Plan(Columns(y=None), y_const=y_const, margin=0.5, reduction="none")
-    found = measure(batch([3.0, 1.0], [1.0, 2.0], None), plan)
-    assert found.losses is not None
-    assert found.losses.tolist() == losses
-    assert (found.totals.correct, found.totals.wrong) == (1, 1)
+    pairs, plan = batch([3.0, 1.0], [1.0, 2.0], None), Plan.of(columns=Columns(y=None), y_const=y_const, margin=0.5)
+    assert Measured(pairs, plan).losses.tolist() == losses
+    totals = totals_of(pairs, plan)
+    assert (totals.correct, totals.wrong) == (1, 1)
 
 
 def test_labels_any_are_taken_as_they_are() -> None:
-    found = measure(
-        batch([1.0] * 4, [3.0] * 4, [0.5, -2.0, 0.0, 3.0]), Plan(labels="any", margin=0.25, reduction="none")
-    )
-    assert found.losses is not None
-    assert found.losses.tolist() == [0.25 + 0.5 * 2, 0.0, 0.25, 0.25 + 3.0 * 2]
-    assert (found.totals.correct, found.totals.ties, found.totals.wrong) == (1, 1, 2)
+    pairs, plan = batch([1.0] * 4, [3.0] * 4, [0.5, -2.0, 0.0, 3.0]), Plan.of(labels="any", margin=0.25)
+    assert Measured(pairs, plan).losses.tolist() == [0.25 + 0.5 * 2, 0.0, 0.25, 0.25 + 3.0 * 2]
+    totals = totals_of(pairs, plan)
+    assert (totals.correct, totals.ties, totals.wrong) == (1, 1, 2)
 
 
 def test_float32_rounds_scores_before_they_are_subtracted() -> None:
-    single, double = (Plan(margin=0.1, dtype=dtype) for dtype in ("float32", "float64"))
+    single, double = (Plan.of(margin=0.1, dtype=dtype) for dtype in ("float32", "float64"))
     pair = batch([0.3], [0.2], [1])
-    assert measure(pair, single).totals.active == 0
-    assert measure(pair, double).totals.active == 1
+    assert totals_of(pair, single).active == 0
+    assert totals_of(pair, double).active == 1
     # 2**24 + 1 is no float32: the pair is a tie there.
     close = batch([2.0**24 + 1], [2.0**24], [1])
-    assert (measure(close, single).totals.ties, measure(close, double).totals.correct) == (1, 1)
+    assert (totals_of(close, single).ties, totals_of(close, double).correct) == (1, 1)
 
 
 def test_float32_report_is_rounded_to_float32() -> None:
-    plan = Plan(dtype="float32", margin=0.1)
-    found = reported(measure(batch([0.0] * 3, [0.0] * 3, [1] * 3), plan).totals, plan)
+    plan = Plan.of(dtype="float32", margin=0.1)
+    found = reported(totals_of(batch([0.0] * 3, [0.0] * 3, [1] * 3), plan), plan)
     assert found.sum == float(np.float32(3 * float(np.float32(0.1))))
     assert found.mean == found.min == found.max == float(np.float32(0.1))
 
@@ -258,16 +283,16 @@ def test_float32_report_is_rounded_to_float32() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "plan", "problem"),
     [
-        (0, math.nan, Plan(), (rules.NAN, "x1", "nan")),
-        (1, math.nan, Plan(), (rules.NAN, "x2", "nan")),
-        (0, math.inf, Plan(), (rules.INFINITE, "x1", "inf")),
-        (1, -math.inf, Plan(), (rules.INFINITE, "x2", "-inf")),
-        (2, math.nan, Plan(), (rules.NAN, "y", "nan")),
+        (0, math.nan, Plan(), (problems.NAN, "x1", "nan")),
+        (1, math.nan, Plan(), (problems.NAN, "x2", "nan")),
+        (0, math.inf, Plan(), (problems.INFINITE, "x1", "inf")),
+        (1, -math.inf, Plan(), (problems.INFINITE, "x2", "-inf")),
+        (2, math.nan, Plan(), (problems.NAN, "y", "nan")),
         (2, 0, Plan(), ("label not ±1", "y", "0")),
         (2, 0.5, Plan(), ("label not ±1", "y", "0.5")),
-        (2, -1, Plan(labels="01"), ("label not 0 or 1", "y", "-1")),
-        (2, math.inf, Plan(labels="any"), ("label not finite", "y", "inf")),
-        (0, 1e39, Plan(dtype="float32"), (rules.INFINITE, "x1", None)),
+        (2, -1, Plan.of(labels="01"), ("label not 0 or 1", "y", "-1")),
+        (2, math.inf, Plan.of(labels="any"), ("label not finite", "y", "inf")),
+        (0, 1e39, Plan.of(dtype="float32"), (problems.INFINITE, "x1", None)),
     ],
 )
 def test_problem_is_named_with_its_row_and_column(
@@ -275,37 +300,35 @@ def test_problem_is_named_with_its_row_and_column(
 ) -> None:
     columns: list[list[float]] = [[1.0, 2.0, 3.0], [0.0, 1.0, 5.0], [1, 1, 1]]
     columns[place][1] = value
-    found = measure(batch(columns[0], columns[1], columns[2], rows=[2, 17, 40]), plan)
+    found = Measured(batch(columns[0], columns[1], columns[2], rows=[2, 17, 40]), plan)
     kind, column, shown = problem
     assert [(p.kind, p.file, p.row, p.column, p.row_word) for p in found.problems] == [
         (kind, "pairs.csv", 17, column, "line")
     ]
     assert shown is None or found.problems[0].value == shown
-    assert found.totals.problems == {kind: ProblemCount(1, (found.problems[0],))}
-    assert (found.totals.pairs, found.totals.rejected, found.totals.rows) == (2, 1, 3)
+    assert found.counts == Counts(pairs=2, rejected=1, problems={kind: ProblemCount(1, (found.problems[0],))})
+    assert found.counts.rows == 3
     assert found.used is not None
     assert found.used.tolist() == [True, False, True]
 
 
 def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
-    plan = Plan(margin=0.5)
-    others = measure(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan).totals
-    found = measure(batch([1.0, math.nan, 2.0], [2.0, 1.0, 0.0], [1, 5, -1], rows=[2, 3, 4]), plan)
-    assert [(p.kind, p.row, p.column) for p in found.problems] == [(rules.NAN, 3, "x1"), ("label not ±1", 3, "y")]
-    assert found.totals.rejected == 1
-    assert found.totals + Totals() == Totals(
-        others.loss_sum, others.pairs, 1, 0, others.min, others.max, others.correct, others.ties, others.wrong,
-        others.active, tally(found.problems, {rules.NAN: 1, "label not ±1": 1}),
-    )  # fmt: skip
+    plan = Plan.of(margin=0.5)
+    pairs = batch([1.0, math.nan, 2.0], [2.0, 1.0, 0.0], [1, 5, -1], rows=[2, 3, 4])
+    found = Measured(pairs, plan)
+    assert [(p.kind, p.row, p.column) for p in found.problems] == [(problems.NAN, 3, "x1"), ("label not ±1", 3, "y")]
+    assert found.counts == Counts(2, 1, problems=tally(found.problems, {problems.NAN: 1, "label not ±1": 1}))
+    assert totals_of(pairs, plan) == totals_of(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan)
 
 
 def test_problems_of_every_block_have_their_own_rows() -> None:
     size, bad = BLOCK_VALUES + 10, [5, BLOCK_VALUES + 3]
     x1 = np.zeros(size)
     x1[bad] = math.nan
-    found = measure(PairBatch("pairs.csv", x1, np.ones(size), np.ones(size), range(2, size + 2)), Plan())
+    numbers: dict[Role, Any] = {"x1": x1, "x2": np.ones(size), "y": np.ones(size)}
+    found = Measured(Batch("pairs.csv", numbers, range(2, size + 2)), Plan())
     assert [problem.row for problem in found.problems] == [index + 2 for index in bad]
-    assert (found.totals.pairs, found.totals.rejected, found.totals.rows) == (size - 2, 2, size)
+    assert (found.counts.pairs, found.counts.rejected, found.counts.rows) == (size - 2, 2, size)
     assert found.used is not None
     assert np.flatnonzero(~found.used).tolist() == bad
 
@@ -323,36 +346,37 @@ def test_problems_of_every_block_have_their_own_rows() -> None:
 )
 def test_batch_without_rows_is_handed_back_when_suspect(x1: float, y: float, labels: Labels) -> None:
     with pytest.raises(SuspectShardError):
-        measure(batch([x1], [0.0], [y]), Plan(labels=labels))
+        Measured(batch([x1], [0.0], [y]), Plan.of(labels=labels))
 
 
 def test_large_scores_are_suspect_but_no_problem() -> None:
-    found = measure(batch([-1e300], [1e300], [1], rows=[2]), Plan())
+    pairs = batch([-1e300], [1e300], [1], rows=[2])
+    found, totals = Measured(pairs, Plan()), totals_of(pairs, Plan())
     assert not found.problems
-    assert (found.totals.pairs, found.totals.max) == (1, 2e300)
+    assert (found.counts, totals.pairs, totals.max) == (Counts(pairs=1), 1, 2e300)
 
 
 def test_problems_of_the_reader_and_of_the_checks_are_told_in_row_order() -> None:
-    ragged = Problem(rules.RAGGED, "pairs.csv", 9, None, "4 fields")
-    found = measure(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
-    assert [problem.kind for problem in found.problems] == [rules.NAN, rules.RAGGED]
-    assert (found.totals.rejected, found.totals.rows) == (2, 2)
-    assert set(found.totals.problems) == {rules.RAGGED, rules.NAN}
+    ragged = Problem(problems.RAGGED, "pairs.csv", 9, None, "4 fields")
+    found = Measured(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
+    assert [problem.kind for problem in found.problems] == [problems.NAN, problems.RAGGED]
+    assert (found.counts.rejected, found.counts.rows) == (2, 2)
+    assert set(found.counts.problems) == {problems.RAGGED, problems.NAN}
 
 
 def test_only_the_first_problems_of_a_kind_are_kept() -> None:
     pairs = batch([math.nan] * 5, [1.0] * 5, [1] * 5, rows=[2, 3, 5, 7, 11])
-    for plan, rows in ((Plan(), [2, 3, 5]), (Plan(lists_problems=True), [2, 3, 5, 7, 11])):
-        found = measure(pairs, plan)
-        counted = found.totals.problems[rules.NAN]
-        assert counted.count == 5
+    for plan, rows in ((Plan(), [2, 3, 5]), (Plan.of(lists_problems=True), [2, 3, 5, 7, 11])):
+        found = Measured(pairs, plan)
+        of_kind = found.counts.problems[problems.NAN]
+        assert of_kind.count == 5
         assert [problem.row for problem in found.problems] == rows
-        assert [problem.row for problem in counted.first] == [2, 3, 5]
+        assert [problem.row for problem in of_kind.first] == [2, 3, 5]
 
 
 def test_inputs_are_left_as_they_are() -> None:
     given_batch = batch([3.0, 1.0], [1.0, 2.0], [0, 1])
     assert given_batch.y is not None
     before = [values.tobytes() for values in (given_batch.x1, given_batch.x2, given_batch.y)]
-    measure(given_batch, Plan(labels="01", dtype="float32"))
+    totals_of(given_batch, Plan.of(labels="01", dtype="float32"))
     assert [values.tobytes() for values in (given_batch.x1, given_batch.x2, given_batch.y)] == before

@@ -13,16 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
-from mrl_cli.inputs import batches_of, resolve, shards_of
+from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.partitions import hive_keys
-from mrl_cli.model import Columns, Plan, Role
+from mrl_cli.model import Columns, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mrl_cli.inputs import Shard
-    from mrl_cli.model import PairBatch
+    from mrl_cli.model import Batch
 
 ROWS = [
     {"x1": 0.5, "x2": 0.25, "y": 1, "m": 0.1, "w": 2.0, "subset": "chat", "prompt": 7},
@@ -55,47 +54,47 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
-def read(path: Path, plan: Plan, *, is_careful: bool) -> tuple[dict[str, list[float]], dict[str, list[str]]]:
+def columns_read(path: Path, plan: Plan, *, is_careful: bool) -> tuple[dict[str, list[float]], dict[str, list[str]]]:
     """Return the numbers and the keys of a file by role."""
     numbers: dict[str, list[float]] = {}
     keys: dict[str, list[str]] = {}
     for shard in shards_of(resolve([str(path)]), plan):
         for batch in batches(shard, plan, is_careful=is_careful):
-            found: Mapping[Role, np.ndarray[tuple[int], np.dtype[np.float64]]] = {"x1": batch.x1, **batch.numbers}
-            for role, values in found.items():
+            for role, values in batch.numbers.items():
                 numbers.setdefault(role, []).extend(values.tolist())
             for role, texts in batch.keys.items():
                 keys.setdefault(role, []).extend(texts.to_pylist())
     return numbers, keys
 
 
-def batches(shard: Shard, plan: Plan, *, is_careful: bool) -> list[PairBatch]:
+def batches(shard: Shard, plan: Plan, *, is_careful: bool) -> list[Batch]:
     """Return a shard's batches, the careful way too where the fast way cannot tell."""
     try:
-        return list(batches_of(shard, plan, is_careful=is_careful))
+        return list(read(shard, plan, is_careful=is_careful))
     except SuspectShardError:
         assert not is_careful
-        return list(batches_of(shard, plan, is_careful=True))
+        return list(read(shard, plan, is_careful=True))
 
 
 @pytest.mark.parametrize("is_careful", [False, True])
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_same_numbers_and_keys(name: str, is_careful: bool, tmp_path: Path) -> None:
-    numbers, keys = read(written(tmp_path, f"pairs.{name}"), Plan(columns=COLUMNS), is_careful=is_careful)
-    assert numbers == {"x1": [0.5, -1.5, 3.0], "margin": [0.1, 0.0, -0.3], "weight": [2.0, 0.0, 1e-3]}
+    numbers, keys = columns_read(written(tmp_path, f"pairs.{name}"), Plan.of(columns=COLUMNS), is_careful=is_careful)
+    scores = {"x1": [0.5, -1.5, 3.0], "x2": [0.25, 0.0, 3.0], "y": [1, -1, 1]}
+    assert numbers == scores | {"margin": [0.1, 0.0, -0.3], "weight": [2.0, 0.0, 1e-3]}
     assert keys == {"group": ["chat", "", "ähnlich, so"], "cluster": ["7", "7", "-12"]}
 
 
 def test_texts_and_integers_of_json_need_no_careful_way(tmp_path: Path) -> None:
-    (shard,) = shards_of(resolve([str(written(tmp_path, "pairs.jsonl"))]), Plan(columns=COLUMNS))
-    assert len(list(batches_of(shard, Plan(columns=COLUMNS)))) == 1
+    (shard,) = shards_of(resolve([str(written(tmp_path, "pairs.jsonl"))]), Plan.of(columns=COLUMNS))
+    assert len(list(read(shard, Plan.of(columns=COLUMNS)))) == 1
 
 
 @pytest.mark.parametrize("is_careful", [False, True])
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_column_may_be_a_number_and_a_key(name: str, is_careful: bool, tmp_path: Path) -> None:
     columns = Columns(numbers=(("margin", "y"),), keys=(("group", "y"), ("cluster", "subset")))
-    numbers, keys = read(written(tmp_path, f"pairs.{name}"), Plan(columns=columns), is_careful=is_careful)
+    numbers, keys = columns_read(written(tmp_path, f"pairs.{name}"), Plan.of(columns=columns), is_careful=is_careful)
     assert numbers["margin"] == [1.0, -1.0, 1.0]
     assert keys == {"group": ["1", "-1", "1"], "cluster": ["chat", "", "ähnlich, so"]}
 
@@ -104,8 +103,8 @@ def test_one_column_may_be_a_number_and_a_key(name: str, is_careful: bool, tmp_p
 def test_losses_of_the_user_may_be_nan_and_infinite(is_careful: bool, tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("x1,x2,y,l\n1,2,1,nan\n1,2,1,-inf\n1,2,1,1e999\n1,2,1,0.5\n")
-    plan = Plan(columns=Columns(numbers=(("loss", "l"),)))
-    numbers, _ = read(path, plan, is_careful=is_careful)
+    plan = Plan.of(columns=Columns(numbers=(("loss", "l"),)))
+    numbers, _ = columns_read(path, plan, is_careful=is_careful)
     assert str(numbers["loss"]) == "[nan, -inf, inf, 0.5]"
 
 
@@ -114,8 +113,8 @@ def test_integer_keys_of_parquet_are_text_and_nulls_are_empty(tmp_path: Path) ->
     table = pa.table({"x1": [1.0, 2.0], "x2": [1.0, 2.0], "y": [1, 1], "k": pa.array([3, None], pa.int64())})
     pq.write_table(table.append_column("f", [[1.0, None]]).append_column("d", [["a", None]]), path)
     for column, expected in (("k", ["3", ""]), ("f", ["1.0", ""]), ("d", ["a", ""])):
-        plan = Plan(columns=Columns(keys=(("group", column),)))
-        assert read(path, plan, is_careful=False)[1] == {"group": expected}
+        plan = Plan.of(columns=Columns(keys=(("group", column),)))
+        assert columns_read(path, plan, is_careful=False)[1] == {"group": expected}
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "int64", "uint64"])
@@ -125,15 +124,15 @@ def test_integer_keys_are_their_digits(kind: str, tmp_path: Path) -> None:
         size = len(values)
         table = pa.table({"x1": [0.5] * size, "x2": [0.5] * size, "y": [1] * size, "k": pa.array(values, kind)})
         pq.write_table(table, tmp_path / "pairs.parquet")
-        plan = Plan(columns=Columns(keys=(("group", "k"),)))
-        assert read(tmp_path / "pairs.parquet", plan, is_careful=False)[1] == {"group": list(map(str, values))}
+        plan = Plan.of(columns=Columns(keys=(("group", "k"),)))
+        assert columns_read(tmp_path / "pairs.parquet", plan, is_careful=False)[1] == {"group": list(map(str, values))}
 
 
 def test_nested_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"x1": [1.0], "x2": [1.0], "y": [1], "k": [[1, 2]]}), path)
     with pytest.raises(DataError, match=r"column k holds list.*which is no key"):
-        read(path, Plan(columns=Columns(keys=(("group", "k"),))), is_careful=False)
+        columns_read(path, Plan.of(columns=Columns(keys=(("group", "k"),))), is_careful=False)
 
 
 def test_missing_column_names_its_option(tmp_path: Path) -> None:
@@ -141,7 +140,7 @@ def test_missing_column_names_its_option(tmp_path: Path) -> None:
     for role, option in (("margin", "--margin-column"), ("weight", "--weight"), ("x1_b", "--x1-b")):
         columns = Columns(numbers=((role, "prompts"),))  # type: ignore[arg-type]
         with pytest.raises(UsageError) as caught:
-            read(path, Plan(columns=columns), is_careful=False)
+            columns_read(path, Plan.of(columns=columns), is_careful=False)
         assert caught.value.hint == f"did you mean {option} prompt?"
 
 
@@ -158,7 +157,7 @@ def test_folders_say_columns(name: str, is_careful: bool, tmp_path: Path) -> Non
         folder.mkdir(parents=True)
         written(folder, f"pairs.{name}")
     columns = Columns(y="label", numbers=(("margin", "label"),), keys=(("group", "split"), ("cluster", "subset")))
-    numbers, keys = read(tmp_path, Plan(columns=columns), is_careful=is_careful)
+    numbers, keys = columns_read(tmp_path, Plan.of(columns=columns), is_careful=is_careful)
     assert numbers["margin"] == [1.0] * 3 + [-1.0] * 3
     assert keys == {"group": ["test"] * 3 + ["train"] * 3, "cluster": ["chat", "", "ähnlich, so"] * 2}
 
@@ -168,10 +167,10 @@ def test_folder_that_says_no_number_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     written(folder, "pairs.csv")
     with pytest.raises(DataError, match="the path says label=yes, which is not a number"):
-        read(tmp_path, Plan(columns=Columns(y="label")), is_careful=False)
+        columns_read(tmp_path, Plan.of(columns=Columns(y="label")), is_careful=False)
 
 
 def test_every_file_may_be_a_group(tmp_path: Path) -> None:
     paths = [written(tmp_path, name) for name in ("a.csv", "b.jsonl")]
-    _, keys = read(tmp_path, Plan(by_file=True), is_careful=False)
+    _, keys = columns_read(tmp_path, Plan.of(by_file=True), is_careful=False)
     assert keys == {"group": [str(path) for path in paths for _ in ROWS]}

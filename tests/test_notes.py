@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from mrl_cli.model import Look, Totals
-from mrl_cli.reductions.look import Note, data_notes, grid_in_words, grids_of
+from mrl_cli.reductions.look import Look, grids_of
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.notes import Note, data_notes, grid_in_words
 from tests.running import run
 
 if TYPE_CHECKING:
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 GENERATOR = np.random.default_rng(6)
 X1, X2 = (GENERATOR.normal(size=5000) for _ in range(2))
 NO_GRID, TWO_DECIMALS = Look(grids=0), Look(grids=0b1100)
-PLAIN = Totals(pairs=1000, correct=600, ties=0, min=0.0, max=3.0, look=NO_GRID)
 
 
-def notes_of(totals: Totals, margin: float | None = 1.0) -> list[Note]:
-    return data_notes(totals, at_equal_scores=margin)
+def totals(pairs: int = 1000, correct: int = 600, ties: int = 0, least: float = 0.0, greatest: float = 3.0) -> Totals:
+    return Totals(min=least, max=greatest, correct=correct, ties=ties, wrong=pairs - correct - ties)
+
+
+def notes_of(figures: Totals, look: Look = NO_GRID, margin: float | None = 1.0) -> list[Note]:
+    return data_notes(figures, look, at_equal_scores=margin)
 
 
 def as_float16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,8 +79,8 @@ def test_huge_and_tiny_scores_are_looked_at_in_silence(scale: float) -> None:
 
 
 def test_ordinary_data_have_no_notes() -> None:
-    assert notes_of(PLAIN) == []
-    assert notes_of(Totals()) == []
+    assert notes_of(totals()) == []
+    assert notes_of(Totals(), Look()) == []
 
 
 def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
@@ -85,13 +88,12 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
     quality = GENERATOR.normal(size=20_000) * 0.01
     x1, x2 = quality + 0.0015, GENERATOR.normal(size=20_000) * 0.01
 
-    def figures(first: NDArray[np.float64], second: NDArray[np.float64]) -> Totals:
-        correct, ties = int((first > second).sum()), int((first == second).sum())
-        return replace(PLAIN, pairs=20_000, correct=correct, ties=ties, look=Look(grids_of(first, second)))
+    def figures(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[Totals, list[Note]]:
+        found = totals(20_000, int((first > second).sum()), int((first == second).sum()))
+        return found, notes_of(found, Look(grids_of(first, second)))
 
-    whole, rounded = figures(x1, x2), figures(x1.round(2), x2.round(2))
-    assert notes_of(whole) == []
-    (note,) = notes_of(rounded)
+    (whole, no_notes), (rounded, (note,)) = figures(x1, x2), figures(x1.round(2), x2.round(2))
+    assert no_notes == []
     before = whole.correct / 20_000
     after, half = rounded.correct / 20_000, (rounded.correct + rounded.ties / 2) / 20_000
     assert note.kind == "rounded"
@@ -102,40 +104,39 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
 
 
 def test_published_figures_are_told_as_such() -> None:
-    figures = replace(PLAIN, correct=517, ties=82, look=TWO_DECIMALS)
-    (note,) = notes_of(figures)
+    (note,) = notes_of(totals(correct=517, ties=82), TWO_DECIMALS)
     assert "82 of 1,000 pairs are ties (8.2%)" in note.text
     assert "accuracy is 0.517; with each as one half it is 0.558" in note.text
 
 
 def test_ties_of_unrounded_scores_and_rounded_scores_without_ties_are_not_told_of() -> None:
-    assert notes_of(replace(PLAIN, ties=82)) == []
-    assert notes_of(replace(PLAIN, look=TWO_DECIMALS)) == []
+    assert notes_of(totals(ties=82)) == []
+    assert notes_of(totals(), TWO_DECIMALS) == []
 
 
 def test_collapsed_scores_are_told_of() -> None:
-    (note,) = notes_of(replace(PLAIN, min=0.995, max=1.004))
+    (note,) = notes_of(totals(least=0.995, greatest=1.004))
     assert note.kind == "collapsed"
     assert "within 1% of 1, the loss of equal scores" in note.text
-    assert [note.kind for note in notes_of(replace(PLAIN, correct=0, ties=1000))] == ["collapsed"]
+    assert [note.kind for note in notes_of(totals(correct=0, ties=1000))] == ["collapsed"]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"min": 0.5, "max": 1.0}, {"min": 1.0, "max": 1.5}, {"margin": 0.0}, {"margin": None}]
+    "changes", [{"least": 0.5, "greatest": 1.0}, {"least": 1.0, "greatest": 1.5}, {"margin": 0.0}, {"margin": None}]
 )
 def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
     margin = changes.pop("margin", 1.0)
-    assert notes_of(replace(PLAIN, **{"min": 0.995, "max": 1.004} | changes), margin) == []
+    assert notes_of(totals(**{"least": 0.995, "greatest": 1.004} | changes), margin=margin) == []
 
 
 @pytest.mark.parametrize(
     ("lowest", "highest", "is_told"), [(0, 1, True), (-1, 1, False), (0, 0.5, False), (1, 1, False)]
 )
 def test_labels_from_0_to_1_that_are_factors_are_told_of(lowest: float, highest: float, is_told: bool) -> None:
-    totals = replace(PLAIN, look=Look(0, lowest, highest))
-    kinds = [note.kind for note in data_notes(totals, at_equal_scores=0.1, labels_are_factors=True)]
+    look = Look(0, lowest, highest)
+    kinds = [note.kind for note in data_notes(totals(), look, at_equal_scores=0.1, labels_are_factors=True)]
     assert ("zero_one" in kinds) == is_told
-    assert "zero_one" not in [note.kind for note in data_notes(totals, at_equal_scores=0.1)]
+    assert "zero_one" not in [note.kind for note in data_notes(totals(), look, at_equal_scores=0.1)]
 
 
 def test_zero_one_labels_taken_as_they_are_are_told_by_compute(tmp_path: Path) -> None:
@@ -146,8 +147,8 @@ def test_zero_one_labels_taken_as_they_are_are_told_by_compute(tmp_path: Path) -
 
 
 def test_one_label_is_told_of() -> None:
-    (note,) = notes_of(replace(PLAIN, look=Look(0, 1.0, 1.0)))
+    (note,) = notes_of(totals(), Look(0, 1.0, 1.0))
     assert note.kind == "one_label"
     assert "the label of every pair is 1: if x1 always holds" in note.text
-    assert "if x2 always" in notes_of(replace(PLAIN, look=Look(0, -1.0, -1.0)))[0].text
-    assert notes_of(replace(PLAIN, look=Look(0, 1.0, 1.0), pairs=99)) == []
+    assert "if x2 always" in notes_of(totals(), Look(0, -1.0, -1.0))[0].text
+    assert notes_of(totals(99, 60), Look(0, 1.0, 1.0)) == []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from mrl_cli.engines.threads import measured_part
+from mrl_cli.engines.base import Job, part_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import resolve, shards_of
 from mrl_cli.model import Plan
@@ -114,4 +114,4 @@ def test_an_input_that_vanishes_is_told_as_such(tmp_path: Path) -> None:
     (shard,) = shards_of(resolve([str(file)]), Plan())
     file.unlink()
     with pytest.raises(MachineError, match=r"cannot read .*pairs\.csv: No such file"):
-        measured_part(shard, Plan(), None)
+        part_of(shard, Job(Plan(), ()))

@@ -19,12 +19,12 @@ import mrl_cli
 from mrl_cli import pairwise_loss, pairwise_loss_grad, sweep
 from mrl_cli.commands.options import FORMATS
 from mrl_cli.commands.sweep import MOST_MARGINS, Margins
-from mrl_cli.engines.threads import measured_part
-from mrl_cli.inputs import resolve, shards_of
+from mrl_cli.engines.base import Job, part_of
+from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import Columns, PairBatch, Plan
+from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.curve import CHUNK_PAIRS, HINGE_POWERS, KnotPlaces, Sweep
-from mrl_cli.reductions.measured import measure
+from tests.measuring import totals_of
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -44,15 +44,16 @@ of_every_loss = pytest.mark.parametrize("loss", WITH_MARGIN)
 of_both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
-def pairs(size: int = 3000, seed: int = 1) -> PairBatch:
+def pairs(size: int = 3000, seed: int = 1) -> Batch:
     """Return pairs of which every other one has scores in eighths, so that many are tied or at a kink."""
     random = np.random.default_rng(seed)
     scores = random.standard_normal((2, size))
     scores[:, ::2] = np.round(scores[:, ::2] * 8) / 8
-    return PairBatch("pairs.csv", scores[0], scores[1], random.choice([-1.0, 1.0], size), range(size))
+    labels = random.choice([-1.0, 1.0], size)
+    return Batch("pairs.csv", {"x1": scores[0], "x2": scores[1], "y": labels}, range(size))
 
 
-def points(batch: PairBatch, loss: str, dtype: Any, weight: Array | None = None) -> list[dict[str, Any]]:
+def points(batch: Batch, loss: str, dtype: Any, weight: Array | None = None) -> list[dict[str, Any]]:
     scores = (batch.x1.astype(dtype), batch.x2.astype(dtype))
     return sweep(*scores, np.asarray(batch.y).astype(np.int64), MARGINS, loss=loss, weight=weight)
 
@@ -66,15 +67,12 @@ def points(batch: PairBatch, loss: str, dtype: Any, weight: Array | None = None)
 def test_sweep_agrees_with_compute(loss: str, dtype: Any, is_weighted: bool) -> None:
     batch = pairs()
     weight = np.random.default_rng(2).choice([0.0, 0.1, 1.0, 2.5], batch.x1.size) if is_weighted else None
-    numbers = {} if weight is None else {"weight": weight}
+    weighted = batch if weight is None else batch.with_numbers({"weight": weight})
     columns = Columns(numbers=(("weight", "w"),)) if is_weighted else Columns()
     parameters = tuple(LOSSES[loss].defaults.items())
     for margin, point in zip(MARGINS, points(batch, loss, dtype, weight), strict=True):
-        plan = Plan(columns=columns, loss=loss, dtype=dtype, margin=margin, parameters=parameters)
-        alone = measure(
-            PairBatch("", batch.x1, batch.x2, batch.y, batch.rows, numbers=numbers),  # type: ignore[arg-type]
-            plan,
-        ).totals
+        plan = Plan.of(columns=columns, loss=loss, dtype=dtype, margin=margin, parameters=parameters)
+        alone = totals_of(weighted, plan)
         whole = float(alone.weight_sum) if alone.weight_sum is not None else alone.pairs
         total = float(alone.loss_sum or 0.0)
         assert point["margin"] == margin
@@ -396,16 +394,13 @@ def test_shard_of_many_batches_makes_one_curve(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet
 
-    ones = pa.table({"x1": np.zeros(300_000), "x2": np.ones(300_000), "y": np.ones(300_000)})
+    ones = pa.table({"x1": np.zeros(400_000), "x2": np.ones(400_000), "y": np.ones(400_000)})
     pyarrow.parquet.write_table(ones, tmp_path / "pairs.parquet")
     (shard,) = shards_of(resolve([str(tmp_path / "pairs.parquet")]), Plan())
+    assert len(list(read(shard, Plan()))) > 1
     swept = Sweep("margin_ranking", [1.0])
-
-    def encode(measured: Any, batch: PairBatch) -> Any:
-        return swept.curve(batch.x1 - batch.x2, np.asarray(batch.y, np.float64))
-
-    (curve,) = measured_part(shard, Plan(), encode).encoded
-    assert swept.points(curve)[0].sum == 600_000
+    (curve,) = part_of(shard, Job(Plan(), (swept,))).states
+    assert swept.points(curve)[0].sum == 800_000
 
 
 def test_bad_rows_are_left_out_counted_and_written_down(mrl: Mrl, tmp_path: Path) -> None:

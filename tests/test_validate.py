@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import inputs as readers
-from mrl_cli import model
-from mrl_cli.engines import threads as engines
+from mrl_cli.engines import base, threads
 from mrl_cli.exact import ExactSum
 from mrl_cli.inputs import delimited
 from mrl_cli.losses import LOSSES
-from mrl_cli.reductions import measured as measure
+from mrl_cli.reductions import totals
+from mrl_cli.reductions.measured import Measured
 from mrl_cli.render.renderers import RENDERERS
 from mrl_cli.reports.validate import VALIDATION_RENDERERS
 from mrl_cli.verify import rows_in
@@ -191,7 +191,7 @@ def test_a_loss_off_by_one_ulp_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPat
 
 def _changed(batch: Any, chosen: Any) -> Any:
     rows = None if batch.rows is None else np.asarray(batch.rows)[chosen]
-    return replace(batch, x1=batch.x1[chosen], x2=batch.x2[chosen], y=batch.y[chosen], rows=rows)
+    return replace(batch, numbers={role: values[chosen] for role, values in batch.numbers.items()}, rows=rows)
 
 
 @pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
@@ -203,8 +203,12 @@ def test_a_reader_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, m
 
 @pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
 def test_a_core_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_measure = measure.measure
-    monkeypatch.setattr(engines, "measure", lambda batch, plan: true_measure(_changed(batch, chosen), plan))
+    class Broken(Measured):
+        def __init__(self, batch: Any, plan: Any, keeps: Any) -> None:
+            super().__init__(_changed(batch, chosen), plan, keeps)
+            self.batch = batch
+
+    monkeypatch.setattr(base, "Measured", Broken)
     assert "rows" in failed(mrl("pairs.csv", "-f", "json"))
 
 
@@ -212,7 +216,7 @@ def test_a_shard_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
     true_shards = readers.shards_of
     monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end, **_: iter(_ranges(path, start, stop)))
     assert result(mrl("pairs.csv", "-f", "json"))["pairs"] == 3
-    monkeypatch.setattr(engines, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
+    monkeypatch.setattr(threads, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
     assert failed(mrl("pairs.csv", "-f", "json")) == ["rows"]
 
 
@@ -229,7 +233,7 @@ def _ranges(path: str, start: int, stop: int) -> list[tuple[int, int]]:
     ("where", "broken", "caught"),
     [
         ((ExactSum, "__add__"), lambda self, other: ExactSum(self.units), {"loop sum", "loop mean", "loop value"}),
-        ((model, "_merged"), lambda left, right: right, {"loop sum", "loop mean", "loop value"}),
+        ((totals, "_merged"), lambda left, right: right, {"loop sum", "loop mean", "loop value"}),
         ((ExactSum, "__float__"), lambda self: TRUE_FLOAT(self) + 2**-40, {"loop sum", "loop mean", "loop value"}),
     ],
     ids=["sums forget", "merges forget", "sums round"],
@@ -243,8 +247,8 @@ def test_a_wrong_sum_or_merge_is_caught(
 
 
 def test_wrong_counts_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    add = model.Totals.__add__
-    monkeypatch.setattr(model.Totals, "__add__", lambda self, other: replace(add(self, other), correct=0, ties=2))
+    add = totals.Totals.__add__
+    monkeypatch.setattr(totals.Totals, "__add__", lambda self, other: replace(add(self, other), correct=0, ties=2))
     assert failed(mrl("pairs.csv", "--margin", "0.5", "-f", "json")) == ["loop counts"]
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from mrl_cli.inputs import Shard, Source
-    from mrl_cli.model import PairBatch, Plan, Report, Totals
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.reductions.totals import Totals
+    from mrl_cli.reports.compute import Report
     from mrl_cli.reports.validate import CheckResult
-    from mrl_cli.verify import Verdict, Verifier
+    from mrl_cli.verify import Verifier
 
 # Encodings that write line ends and quotes as ASCII does.
 ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
@@ -29,58 +29,27 @@ class CrossCheck:
 
         self._plan = plan
         self._sources = sources
-        self._verifier = Verifier(plan, ("loop",), tolerance=TOLERANCES[plan.dtype])
+        self._verifier = Verifier(plan, ("loop",), tolerance=TOLERANCES[plan.loss.dtype])
 
-    def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
-        """Check a batch, in a worker."""
-        return self._verifier.encode(measured, batch)
+    @property
+    def reduction(self) -> Verifier:
+        """What checks every batch in the pass."""
+        return self._verifier
 
-    def add(self, verdicts: Iterable[Verdict], shard: Shard) -> None:
-        """Merge the verdicts on the next shard."""
-        add_verdicts(self._verifier, verdicts, shard, self._plan)
-
-    def record(self, totals: Totals, report: Report, ledger: Ledger | None) -> dict[str, Any]:
+    def record(self, counts: Counts, totals: Totals, report: Report, ledger: Ledger | None) -> dict[str, Any]:
         """Return what was found, as the JSON of `mrl validate` tells it."""
         from mrl_cli.reports.validate import record_of
         from mrl_cli.verify import checks_of, groups_in_sum
 
         verdict = self._verifier.verdict
-        counted, notes = counted_rows(self._sources, self._plan)
-        checks = checks_of(verdict, totals, report, self._plan, counted_rows=counted)
+        counted_apart, notes = counted_rows(self._sources, self._plan)
+        checks = checks_of(verdict, counts, report, self._plan, counted_rows=counted_apart)
         if ledger is not None:
             checks.append(groups_in_sum((found for _, found in ledger.totals()), totals))
         if report.groups is not None:
             of_groups, more = self._verifier.groups.checks(report, self._plan)
             checks, notes = [*checks, *of_groups], [*notes, *more]
         return record_of(checks, verdict.first_mismatches, verdict.mismatch_count, notes)
-
-
-def add_verdicts(verifier: Verifier, verdicts: Iterable[Verdict], shard: Shard, plan: Plan) -> None:
-    """Merge the verdicts on the batches of a shard, in their order."""
-    start = 0
-    for verdict in verdicts:
-        verifier.add(verdict, partial(rows_at, shard, plan, start))
-        start += verdict.rows
-
-
-def rows_at(shard: Shard, plan: Plan, start: int, places: Iterable[int]) -> dict[int, int]:
-    """Return the row numbers at some places of the batch that begins at pair `start` of a shard.
-
-    The quick way does not tell them, so the shard is read the careful way. A place whose row is not certain is left
-    out.
-    """
-    from mrl_cli.inputs import batches_of
-
-    wanted = sorted(start + place for place in places)
-    found: dict[int, int] = {}
-    first = 0
-    for batch in batches_of(shard, plan, is_careful=True):
-        last = first + batch.x1.size
-        if batch.rows is None or batch.rejected_rows or not wanted or wanted[-1] < first:
-            break
-        found |= {place - start: int(batch.rows[place - first]) for place in wanted if first <= place < last}
-        first = last
-    return found
 
 
 def told_failures(checks: Sequence[dict[str, Any]]) -> list[str]:
@@ -98,17 +67,17 @@ def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, lis
     from mrl_cli.verify import rows_in
 
     total = 0
-    wanted = [name for _, name in plan.columns.wanted] if plan.dialect.header else []
+    wanted = [name for _, name in plan.columns.wanted] if plan.reading.dialect.header else []
     for source in sources:
         names = tuple(name for name in wanted if name not in source.hive)
         rows = None
-        if source.is_plain_file and (plan.dialect.encoding or "").lower() in ASCII_LIKE:
+        if source.is_plain_file and (plan.reading.dialect.encoding or "").lower() in ASCII_LIKE:
             rows = rows_in(
                 source.path,
                 source.format,
                 source.compression,
-                has_header=plan.dialect.header,
-                delimiter=plan.dialect.delimiter,
+                has_header=plan.reading.dialect.header,
+                delimiter=plan.reading.dialect.delimiter,
                 names=names,
             )
         if rows is None:

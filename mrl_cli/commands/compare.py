@@ -76,7 +76,7 @@ def command(**options: Any) -> int:
     a's less b's: where it leaves 0 out, they do. Bars around each model's own mean may overlap even so.
     """
     started = time.monotonic()
-    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
+    plan = plan_of(options).changed(lists_problems=options["rejects"] is not None)
     running.check_stdout()
     _check(options)
     running.check_outputs(options)
@@ -179,7 +179,7 @@ def _plan_with_columns(plan: Plan, options: dict[str, Any]) -> Plan:
     elif options["key"]:
         keys.append(("key", options["key"]))
     columns = replace(plan.columns, numbers=(*plan.columns.numbers, *numbers), keys=(*plan.columns.keys, *keys))
-    return replace(plan, columns=columns)
+    return plan.changed(columns=columns)
 
 
 def _compared(
@@ -187,11 +187,19 @@ def _compared(
 ) -> tuple[ComparisonReport, list[str]]:
     """Read and compare; return the report, and notes on what was read."""
     from mrl_cli.commands.comparing import compared_one, compared_two
-    from mrl_cli.reports.compare import comparison_notes
+    from mrl_cli.reports.compare import comparison_notes, comparison_report
 
-    gathered = (compared_one if len(sides) == 1 else compared_two)(sides, plan, options, rejects)
-    names = tuple(running.input_names([source for side in sides for source in side]))
-    report = gathered.report(inputs=names, version=__version__)
+    compared = (compared_one if len(sides) == 1 else compared_two)(sides, plan, options, rejects)
+    report = comparison_report(
+        compared.contrasts,
+        compared.counts,
+        plan,
+        inputs=running.input_names([source for side in sides for source in side]),
+        version=__version__,
+        samples=options["bootstrap"],
+        seed=options["seed"],
+        unmatched=compared.unmatched,
+    )
     return report, comparison_notes(report)
 
 

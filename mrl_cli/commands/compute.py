@@ -26,21 +26,21 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
-from mrl_cli.model import USUAL_CONFIDENCE, Totals
+from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import BinaryIO
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.engines.threads import Part
     from mrl_cli.inputs import Source
-    from mrl_cli.model import PairBatch, Plan, Report
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reductions.measured import Measured
-    from mrl_cli.render.writers import PairWriter
-    from mrl_cli.verify import Verdict
+    from mrl_cli.reductions.look import Look
+    from mrl_cli.reductions.totals import Totals
+    from mrl_cli.reports.compute import Report
 
 
 @click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
@@ -64,9 +64,9 @@ def command(**options: Any) -> int:
     started = time.monotonic()
     if options["cluster"] and options["confidence"] is None:
         options["confidence"] = USUAL_CONFIDENCE
-    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
+    plan = plan_of(options).changed(lists_problems=options["rejects"] is not None)
     running.check_stdout()
-    is_per_pair = plan.reduction == "none"
+    is_per_pair = plan.reporting.reduction == "none"
     _check(options, is_per_pair=is_per_pair)
     sources = running.sources_of(options["inputs"], "compute")
     running.refuse_inputs_as_outputs(options, sources)
@@ -77,11 +77,23 @@ def command(**options: Any) -> int:
         conditions = _conditions(options["fail_if"], plan)
         rejects = running.opened(stack, options["rejects"])
         out = running.output_of(stack, options["output"])
+        from mrl_cli.reports.compute import compute_report
+
         run = _Run(plan, sources, options, rejects, out)
-        totals = run.totals()
-        report = _report(totals, run.ledger, plan, sources, started)
+        counts, totals = run.counts, run.totals
+        names, seconds = running.input_names(sources), time.monotonic() - started
+        report = compute_report(
+            counts,
+            totals,
+            plan,
+            look=run.look,
+            inputs=names,
+            version=__version__,
+            elapsed_seconds=seconds,
+            ledger=run.ledger,
+        )
         if run.cross_check is not None:
-            report = replace(report, validation=run.cross_check.record(totals, report, run.ledger))
+            report = replace(report, validation=run.cross_check.record(counts, totals, report, run.ledger))
         if not is_per_pair:
             out.write(_rendered(report, options).encode())
         out.flush()
@@ -138,80 +150,41 @@ def _check(options: dict[str, Any], *, is_per_pair: bool) -> None:
 
 
 class _Run:
-    """One pass over the sources: totals merged, rows written, problems noted, progress shown."""
+    """One pass over the sources: what it adds up to, rows written, problems written down.
+
+    Raises DataError for problems under fail, and for no pairs.
+    """
 
     def __init__(
         self, plan: Plan, sources: Sequence[Source], options: dict[str, Any], rejects: BinaryIO | None, out: BinaryIO
     ) -> None:
-        self._plan = plan
-        self._sources = sources
-        self._options = options
-        self._rejects = rejects
-        self._out = out
-        self.rows_of = {source.name: 0 for source in sources}
-        self.ledger: Ledger | None = None
+        from mrl_cli.reductions.look import LookReduction
+        from mrl_cli.reductions.totals import TotalsReduction
+
+        squares = plan.reporting.confidence is not None and not plan.has_clusters
         self.cross_check = checking.CrossCheck(plan, sources) if options["validate"] else None
+        reductions: list[Reduction[Any, Any]] = [TotalsReduction(squares=squares), LookReduction()]
+        ledger = rows = None
+        if plan.has_groups or plan.has_clusters:
+            from mrl_cli.reductions.ledger import LedgerReduction
 
-    def totals(self) -> Totals:
-        """Read everything; return what it adds up to. Raises DataError for problems under fail, and for no pairs."""
-        writer = rejects = None
-        if self._plan.reduction == "none" or self._rejects is not None:
-            from mrl_cli.render.writers import RejectsWriter, writer_for
+            ledger = LedgerReduction(squares=squares)
+        if plan.reporting.reduction == "none":
+            from mrl_cli.reductions.rows import RowsReduction, writer_for
 
-            if self._plan.reduction == "none":
-                writer = writer_for(running.output_format(self._options), self._out, bare=self._options["raw"])
-            if self._rejects is not None:
-                rejects = RejectsWriter(self._rejects, self._options["rejects"])
-        if self._plan.has_groups or self._plan.has_clusters:
-            from mrl_cli.reductions.ledger import Ledger
-
-            self.ledger = Ledger()
-        totals = Totals()
-        for part in self._parts(writer):
-            totals += part.totals
-            self.rows_of[part.shard.source.name] += part.totals.rows
-            for block in part.groups:
-                self.ledger.add(block) if self.ledger is not None else None
-            if rejects is not None:
-                rejects.write(part.problems)
-            if writer is not None and not (totals.problems and self._plan.on_error == "fail"):
-                self._write(writer, part)
-        running.refuse(totals, self._plan, list(self.rows_of))
-        if writer is not None:
-            writer.close()
-        return totals
-
-    def _parts(self, writer: PairWriter | None) -> Iterator[Part]:
-        """Yield the parts of the pass. Where every loss is checked, the check takes what is its own out of each."""
-        check = self.cross_check
-        if check is None:
-            encode = None if writer is None else writer.encode
-            yield from running.parts_of(self._sources, self._plan, self._options, encode)
-            return
-
-        def encode_both(measured: Measured, batch: PairBatch) -> tuple[Any, Verdict]:
-            return None if writer is None else writer.encode(measured, batch), check.encode(measured, batch)
-
-        plan = replace(self._plan, reduction="none")  # the losses themselves are wanted
-        for part in running.parts_of(self._sources, plan, self._options, encode_both):
-            check.add((verdict for _, verdict in part.encoded), part.shard)
-            yield part._replace(encoded=[rows for rows, _ in part.encoded])
-
-    def _write(self, writer: PairWriter, part: Part) -> None:
-        try:
-            for encoded in part.encoded:
-                writer.write(encoded)
-        except BaseException:
-            writer.close()  # the file is thrown away; what is open in it must not outlive it
-            raise
-
-
-def _report(totals: Totals, ledger: Ledger | None, plan: Plan, sources: Sequence[Source], started: float) -> Report:
-    from mrl_cli.reports.compute import report
-
-    names = running.input_names(sources)
-    seconds = time.monotonic() - started
-    return report(totals, plan, inputs=names, version=__version__, elapsed_seconds=seconds, ledger=ledger)
+            writer = writer_for(running.output_format(options), out, bare=options["raw"])
+            rows = RowsReduction(writer, ends_at_problems=plan.reading.on_error == "fail")
+        check = None if self.cross_check is None else self.cross_check.reduction
+        others = (ledger, rows, check, *running.rejects_of(rejects, options))
+        reductions += [reduction for reduction in others if reduction is not None]
+        folded = running.folded(sources, plan, reductions, options)
+        self.counts, self.rows_of = folded.counts, folded.rows_of
+        self.totals: Totals = folded.wholes[0]
+        self.look: Look = folded.wholes[1]
+        self.ledger: Ledger | None = None if ledger is None else folded.wholes[2]
+        running.refuse(self.counts, plan, sources, self.look)
+        if rows is not None:
+            rows.close()
 
 
 def _rendered(report: Report, options: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Report
 from mrl_cli.records import light_dataclass
+from mrl_cli.reports.compute import Report
 from mrl_cli.words import closest, harmless, number_text
 
 if TYPE_CHECKING:

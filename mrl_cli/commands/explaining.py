@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands import running
 from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import PairBatch, Plan, Totals
+    from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.measured import Measured
+    from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.validate import Explanation
     from mrl_cli.verify import Pairs, Tolerance, Verdict
     from mrl_cli.verify.explanations import Case, Figures
@@ -33,6 +34,7 @@ class Explainer:
     sources: Sequence[Source]
     options: Mapping[str, Any]
     verdict: Verdict
+    counts: Counts
     totals: Totals
 
     def column(self) -> tuple[list[Explanation], str]:
@@ -43,12 +45,12 @@ class Explainer:
         pairs = joined(self.verdict.retained)
         if pairs.column is None:
             return [], ""
-        differ = compared(pairs.found, pairs.column, self.plan.dtype, tolerance=self.tolerance)
+        differ = compared(pairs.found, pairs.column, self.plan.loss.dtype, tolerance=self.tolerance)
         if differ.bad is None:
             return [], ""
-        is_whole = pairs.x1.size == self.totals.pairs
+        is_whole = pairs.x1.size == self.counts.pairs
         found = explain_column(case_of(pairs, self.plan), pairs.column, differ.bad, is_whole=is_whole)
-        rests = f"{pairs.x1.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {self.totals.pairs:,}")
+        rests = f"{pairs.x1.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {self.counts.pairs:,}")
         if not found:
             return [], f"{NONE_FITS} the losses of these {rests}"
         return found, "" if is_whole else f"the explanation rests on {rests}"
@@ -60,7 +62,7 @@ class Explainer:
 
         retained = self.verdict.retained
         untried: list[str] = []
-        if retained and sum(pairs.x1.size for pairs in retained) == self.totals.pairs:
+        if retained and sum(pairs.x1.size for pairs in retained) == self.counts.pairs:
             pairs = joined(retained)
             case = case_of(pairs, self.plan)
             figures = figures_of(case, is_whole=True, with_doubles=True, weights=pairs.weight)
@@ -77,28 +79,39 @@ class Explainer:
         found = explain_value(
             figures,
             expected,
-            self.plan.reduction,
+            self.plan.reporting.reduction,
             room,
-            left_out=totals.rejected,
-            ties_dropped=totals.ties_dropped,
+            left_out=self.counts.rejected,
+            ties_dropped=self.counts.ties_dropped,
             weighted=weighted,
         )
         return found, [] if found else [f"{NONE_FITS} the expected value", *untried]
 
     def _second_look(self) -> Figures:
         """Read the files again, for the figures of every mistake: combinations of two are left out there."""
-        from mrl_cli.verify import pairs_of
-        from mrl_cli.verify.explanations import Figures, figures_of
+        whole: Figures = running.folded(self.sources, self.plan, [FiguresReduction()], self.options).wholes[0]
+        return whole
 
-        def figures(measured: Measured, batch: PairBatch) -> Figures:
-            pairs = pairs_of(measured, batch, self.plan)
-            return figures_of(case_of(pairs, self.plan), is_whole=False, with_doubles=False, weights=pairs.weight)
 
-        found = Figures()
-        for part in running.parts_of(self.sources, replace(self.plan, reduction="none"), self.options, figures):
-            for some in part.encoded:
-                found += some
-        return found
+class FiguresReduction(Reduction["Figures", "Figures"]):
+    """Adds up the figures of every single mistake."""
+
+    needs = frozenset(("losses",))
+
+    def empty(self) -> Figures:
+        """Return the figures of no pairs."""
+        from mrl_cli.verify.explanations import Figures
+
+        return Figures()
+
+    def add(self, state: Figures, measured: Measured) -> Figures:
+        """Add those of a batch."""
+        from mrl_cli.verify.explanations import figures_of
+        from mrl_cli.verify.validators import pairs_of
+
+        pairs = pairs_of(measured)
+        case = case_of(pairs, measured.plan)
+        return state + figures_of(case, is_whole=False, with_doubles=False, weights=pairs.weight)
 
 
 def case_of(pairs: Pairs, plan: Plan) -> Case:
@@ -106,5 +119,11 @@ def case_of(pairs: Pairs, plan: Plan) -> Case:
     from mrl_cli.verify.explanations import Case
 
     return Case(
-        pairs.x1, pairs.x2, pairs.y, pairs.margin, loss=plan.loss, parameters=dict(plan.parameters), dtype=plan.dtype
+        pairs.x1,
+        pairs.x2,
+        pairs.y,
+        pairs.margin,
+        loss=plan.loss.name,
+        parameters=dict(plan.loss.parameters),
+        dtype=plan.loss.dtype,
     )

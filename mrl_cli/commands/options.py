@@ -213,7 +213,7 @@ engine_options = stacked(
     click.option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]"),
     click.option(
         "--engine",
-        type=Registered("mrl_cli.engines.threads", "ENGINES"),
+        type=Registered("mrl_cli.engines", "ENGINES"),
         default="local",
         show_default=True,
         help="Who computes.",
@@ -272,11 +272,10 @@ def plan_of(options: dict[str, Any]) -> Plan:
         raise UsageError(msg)
     y_const = options["y_const"]
     confidence = options.get("confidence")
-    return Plan(
+    return Plan.of(
         columns=_columns(options),
         by_file=options.get("by_file", False),
         confidence=confidence,
-        wants_squares=confidence is not None and options.get("cluster") is None,
         y_const=None if y_const is None else int(y_const),
         labels=options["labels"] or _labels_of(options["loss"]),
         on_tie=options["on_tie"],

@@ -51,17 +51,16 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
     from mrl_cli.inputs import columns_anywhere
     from mrl_cli.inputs.presets import PRESETS, applied  # few runs have one
 
-    plan = _with_scores(plan, options)
+    plan, sources = _with_scores(plan, options, sources)
     if options["preset"] is None:
         return plan, tuple(sources)
 
     preset = PRESETS[options["preset"]]
     given = _given(options)
     has_labels = "y" in given
-    plan = replace(
-        _in_dialect(preset, plan, options),
+    plan = _in_dialect(preset, plan, options).changed(
         preset=preset.name,
-        y_const=plan.y_const if has_labels else 1,
+        y_const=plan.rules.y_const if has_labels else 1,
         columns=plan.columns if has_labels else replace(plan.columns, y=None),
     )
     optional = [name for _, name in preset.numbers] + ([preset.group] if preset.group else [])
@@ -75,10 +74,10 @@ def with_preset(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source
         place = next(iter(names.values()))
         return applied(preset, plan, list(names), harmless(place, 200), given), tuple(found)
     x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
-    return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2)), tuple(found)
+    return plan.changed(columns=replace(plan.columns, x1=x1, x2=x2)), tuple(found)
 
 
-def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
+def _with_scores(plan: Plan, options: Mapping[str, Any], sources: Sequence[Source]) -> tuple[Plan, Sequence[Source]]:
     from mrl_cli.inputs.presets import PRESETS
 
     preset = options["preset"]
@@ -90,22 +89,23 @@ def _with_scores(plan: Plan, options: Mapping[str, Any]) -> Plan:
         ):
             if is_wrong:
                 raise UsageError(msg)
-        return plan
+        return plan, sources
     if preset is not None and not is_indexed:
         msg = f"--scores and --preset {preset} exclude each other: its files hold the scores"
         raise UsageError(msg)
-    from mrl_cli.inputs.scores import read_scores
+    from mrl_cli.commands.scores import read_scores
 
-    return replace(plan, scores=read_scores(options["scores"], options["score_column"]))
+    scores = read_scores(options["scores"], options["score_column"])
+    return plan.changed(scores=scores.name), [replace(source, scores=scores) for source in sources]
 
 
 def _in_dialect(preset: Preset, plan: Plan, options: Mapping[str, Any]) -> Plan:
-    dialect = plan.dialect
+    dialect = plan.reading.dialect
     if options["delimiter"] is None and preset.delimiter is not None:
         dialect = replace(dialect, delimiter=preset.delimiter)
     if preset.header:
         dialect = replace(dialect, header=False, names=preset.header)
-    return replace(plan, dialect=dialect)
+    return plan.changed(dialect=dialect)
 
 
 def _given(options: Mapping[str, Any]) -> frozenset[str]:

@@ -9,19 +9,22 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.options import jobs_of, wants_color
-from mrl_cli.errors import DataError, MachineError, UsageError
-from mrl_cli.words import counted, harmless
+from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
     from typing import BinaryIO
 
-    from mrl_cli.engines.threads import Encode, Part
+    from mrl_cli.engines.base import Folded, Part
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan, Report, Totals
-    from mrl_cli.reductions.curve import SweepReport
+    from mrl_cli.model import Counts, Plan
+    from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reductions.look import Look
     from mrl_cli.render.progress import ProgressBar
+    from mrl_cli.reports.compute import Report
+    from mrl_cli.reports.sweep import SweepReport
 
 SUFFIX_FORMATS = {
     ".json": "json",
@@ -139,7 +142,7 @@ def opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
     """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
     if path is None:
         return None
-    from mrl_cli.render.writers import whole_file
+    from mrl_cli.render.files import whole_file
 
     return stack.enter_context(whole_file(path))
 
@@ -152,25 +155,45 @@ def output_of(stack: ExitStack, path: str | None) -> BinaryIO:
     )
 
 
-def parts_of(
-    sources: Sequence[Source], plan: Plan, options: Mapping[str, Any], encode: Encode | None = None
-) -> Iterator[Part]:
-    """Yield the measured parts of the sources in input order, showing progress."""
-    from mrl_cli.engines.threads import ENGINES
+def folded(
+    sources: Sequence[Source],
+    plan: Plan,
+    reductions: Sequence[Reduction[Any, Any]],
+    options: Mapping[str, Any],
+    *,
+    shows_progress: bool = True,
+) -> Folded:
+    """Fold reductions over the pairs of the sources in one pass, showing progress."""
+    from mrl_cli.engines import engine_named
+    from mrl_cli.engines.base import Job, fold
 
     _keep_freed_memory()
     gc.freeze()  # what was imported stays
     gc.enable()  # the imports are done; a long run may make cycles, in the tracebacks of suspect shards
-    progress = progress_of(sources, options)
-    done_bytes = rows = 0
+    progress = progress_of(sources, options if shows_progress else {**options, "progress": False})
+    parts = engine_named(options["engine"])(sources, Job(plan, tuple(reductions)), jobs_of(options["jobs"]))
     try:
-        for part in ENGINES[options["engine"]](sources, plan, jobs_of(options["jobs"]), encode):
-            yield part
-            done_bytes += part.shard.size_bytes
-            rows += part.totals.rows
-            progress.update(done_bytes, rows)
+        return fold(_watched(parts, progress), sources, reductions)
     finally:
         progress.close()
+
+
+def _watched(parts: Iterator[Part], progress: ProgressBar) -> Iterator[Part]:
+    done_bytes = rows = 0
+    for part in parts:
+        yield part
+        done_bytes += part.shard.size_bytes
+        rows += part.counts.rows
+        progress.update(done_bytes, rows)
+
+
+def rejects_of(rejects: BinaryIO | None, options: Mapping[str, Any]) -> list[Reduction[Any, Any]]:
+    """Return what writes problems down, where they are wanted."""
+    if rejects is None:
+        return []
+    from mrl_cli.reductions.rows import RejectsReduction
+
+    return [RejectsReduction(rejects, options["rejects"])]
 
 
 def _keep_freed_memory() -> None:
@@ -199,21 +222,17 @@ def progress_of(sources: Sequence[Source], options: Mapping[str, Any]) -> Progre
     return ProgressBar(total, is_shown=is_shown, is_forced=bool(is_asked) and not is_quiet)
 
 
-def refuse(totals: Totals, plan: Plan, names: Sequence[str]) -> None:
-    """Raise DataError for totals that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
-    from mrl_cli.model.rules import described_problems, hint_for
+def refuse(
+    counts: Counts, plan: Plan, sources: Sequence[Source], look: Look | None = None, *, wants_mean: bool = True
+) -> None:
+    """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""
+    from mrl_cli.reports import refusals
 
-    place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
-    if totals.problems and plan.on_error == "fail":
-        message = described_problems(totals, place, is_one_file=len(names) == 1)
-        raise DataError(message, hint=hint_for(totals, plan))
-    if totals.pairs == 0:
-        left = f": {counted(totals.rows, 'row')}, all left out" if totals.rows else ""
-        told = "; the mean of nothing is undefined" if plan.reduction == "mean" else ""
-        hint = "is it empty, or all header?" if not totals.rows else None
-        if totals.problems:
-            hint = "--on-error fail, or --rejects FILE, tells why"
-        raise DataError(f"no pairs in {place}{left}{told}", hint=hint)
+    scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
+    has_zeros = look is not None and look.lowest_label == 0
+    names = list(dict.fromkeys(source.name for source in sources))
+    wants_mean &= plan.reporting.reduction == "mean"
+    refusals.refuse(counts, plan, names, wants_mean=wants_mean, has_zero_labels=has_zeros, scores=scores)
 
 
 def notes_on(report: Report | SweepReport, rows_of: Mapping[str, int]) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +26,6 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Totals
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from typing import BinaryIO
 
-    from mrl_cli.engines.threads import Encode
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.curve import Curve, Sweep, SweepReport
+    from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reductions.curve import Sweep
+    from mrl_cli.reports.sweep import SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, while they are told
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -114,7 +114,7 @@ def command(**options: Any) -> int:
     loss takes little longer for a thousand margins than for one. INPUT is what `mrl compute` reads.
     """
     started = time.monotonic()
-    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
+    plan = plan_of(options).changed(lists_problems=options["rejects"] is not None)
     running.check_stdout()
     running.check_outputs(options)
     if running.output_format(options) == "parquet":
@@ -129,11 +129,10 @@ def command(**options: Any) -> int:
         plan, sources = with_preset(plan, options, sources)
         rejects = running.opened(stack, options["rejects"])
         out = running.output_of(stack, options["output"])
-        swept = _swept(sweep, sources, plan, options, rejects)
-        report = _report(sweep, swept, plan, sources, options["margins"], started)
+        report, rows_of = _swept(sweep, sources, plan, options, rejects, started)
         out.write(_rendered(report, options).encode())
         out.flush()
-    _tell(report, swept, options)
+    _tell(report, rows_of, options)
     return 0
 
 
@@ -141,68 +140,46 @@ def _sweep(plan: Plan, margins: Sequence[float]) -> Sweep:
     from mrl_cli.reductions.curve import Sweep
 
     try:
-        return Sweep(plan.loss, margins, plan.dtype, dict(plan.parameters))
+        return Sweep(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
     except ValueError as error:
         hint = "`mrl losses` tells which losses have a margin" if "has no margin" in str(error) else None
         raise UsageError(str(error), hint=hint) from None
 
 
-class _Swept(NamedTuple):
-    totals: Totals
-    curve: Curve
-    rows_of: dict[str, int]
-
-
 def _swept(
-    sweep: Sweep, sources: Sequence[Source], plan: Plan, options: dict[str, Any], rejects: BinaryIO | None
-) -> _Swept:
-    """Read everything. Raises DataError for problems under fail, and for no pairs."""
-    writer = None
-    if rejects is not None:
-        from mrl_cli.render.writers import RejectsWriter
+    sweep: Sweep,
+    sources: Sequence[Source],
+    plan: Plan,
+    options: dict[str, Any],
+    rejects: BinaryIO | None,
+    started: float,
+) -> tuple[SweepReport, dict[str, int]]:
+    """Read everything; return the report and the rows of each input. Raises DataError as `running.refuse` does."""
+    from mrl_cli.reductions.look import LookReduction
+    from mrl_cli.reductions.totals import WeightReduction
+    from mrl_cli.reports.sweep import sweep_report
 
-        writer = RejectsWriter(rejects, options["rejects"])
-    totals = Totals()
-    curves: list[Curve] = []
-    rows_of = {source.name: 0 for source in sources}
-    for part in running.parts_of(sources, plan, options, _encode(sweep, plan)):
-        totals += part.totals
-        rows_of[part.shard.source.name] += part.totals.rows
-        if writer is not None:
-            writer.write(part.problems)
-        for curve in part.encoded:
-            curves = [curves[0] + curve] if curves else [curve]
-    running.refuse(totals, plan, list(rows_of))
-    return _Swept(totals, curves[0], rows_of)
-
-
-def _encode(sweep: Sweep, plan: Plan) -> Encode:
-    """Return what makes a curve of a measured batch."""
-    import numpy as np
-
-    from mrl_cli.reductions.measured import score_differences, signed_labels, used_pairs
-
-    def encode(measured: Any, batch: Any) -> Curve:
-        pairs = used_pairs(batch, measured.used)
-        difference, labels = (np.empty(pairs.x1.size, plan.dtype) for _ in range(2))
-        with np.errstate(all="ignore"):
-            score_differences(pairs, plan, difference)
-            signed_labels(pairs, plan, labels)
-        return sweep.curve(difference, labels, pairs.numbers.get("weight"))
-
-    return encode
-
-
-def _report(
-    sweep: Sweep, swept: _Swept, plan: Plan, sources: Sequence[Source], margins: Sequence[float], started: float
-) -> SweepReport:
-    from mrl_cli.reports.compute import sweep_report
-
-    names = running.input_names(sources)
+    reductions: list[Reduction[Any, Any]] = [
+        sweep,
+        LookReduction(),
+        WeightReduction(),
+        *running.rejects_of(rejects, options),
+    ]
+    folded = running.folded(sources, plan, reductions, options)
+    curve, look, weight = folded.wholes[:3]
+    running.refuse(folded.counts, plan, sources, look)
     report = sweep_report(
-        sweep, swept.curve, margins, swept.totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0
+        sweep,
+        curve,
+        options["margins"],
+        folded.counts,
+        float(weight) if plan.has_weights else None,
+        plan,
+        inputs=running.input_names(sources),
+        version=__version__,
+        elapsed_seconds=0.0,
     )
-    return replace(report, elapsed_seconds=time.monotonic() - started)
+    return replace(report, elapsed_seconds=time.monotonic() - started), folded.rows_of
 
 
 def _rendered(report: SweepReport, options: dict[str, Any]) -> str:
@@ -211,11 +188,11 @@ def _rendered(report: SweepReport, options: dict[str, Any]) -> str:
     return running.rendered(partial(render_sweep, output=running.output_format(options)), report, options)
 
 
-def _tell(report: SweepReport, swept: _Swept, options: dict[str, Any]) -> None:
+def _tell(report: SweepReport, rows_of: dict[str, int], options: dict[str, Any]) -> None:
     """Say on stderr what the output alone may not show."""
     if options["quiet"]:
         return
-    for note in running.notes_on(report, swept.rows_of):
+    for note in running.notes_on(report, rows_of):
         click.echo(f"note: {note}", err=True)
     if options["verbose"]:
         click.echo(

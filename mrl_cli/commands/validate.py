@@ -25,7 +25,6 @@ from mrl_cli.commands.options import (
 )
 from mrl_cli.commands.producers import preset_options, with_preset
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Totals
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan, Report
+    from mrl_cli.model import Counts, Plan
+    from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reductions.totals import Totals
+    from mrl_cli.reports.compute import Report
     from mrl_cli.reports.validate import CheckResult, Explanation, Validation
     from mrl_cli.verify import Tolerance, Verifier
 
@@ -181,15 +183,15 @@ def _request(options: dict[str, Any], sources: Sequence[Source]) -> tuple[_Reque
     """Return what is asked for, and the sources to read from now on."""
     from mrl_cli.verify import TOLERANCES
 
-    plan = replace(plan_of(options), lists_problems=options["rejects"] is not None)
+    plan = plan_of(options).changed(lists_problems=options["rejects"] is not None)
     if options["loss_column"] is not None:
         numbers = (*plan.columns.numbers, ("loss", options["loss_column"]))
-        plan = replace(plan, columns=replace(plan.columns, numbers=numbers))
+        plan = plan.changed(columns=replace(plan.columns, numbers=numbers))
     # Groups and intervals are no matter of a validation, so a preset need not find columns for them.
     plan, sources = with_preset(plan, options | {"group_by": None, "by_file": True, "confidence": None}, sources)
     given = {name: options[name] for name in ("rtol", "atol") if options[name] is not None}
     against = tuple(dict.fromkeys(options["against"])) or ("loop",)
-    tolerance = replace(TOLERANCES[plan.dtype], **given)
+    tolerance = replace(TOLERANCES[plan.loss.dtype], **given)
     return _Request(plan, against, tolerance, options["expect"], options["loss_column"]), sources
 
 
@@ -203,22 +205,22 @@ class _Validating:
 
     def validation(self, rejects: BinaryIO | None, started: float) -> Validation:
         """Read all sources and return what was found; problems go to `rejects`, `started` is when the run began."""
-        from mrl_cli.reports.compute import report
+        from mrl_cli.reports.compute import compute_report
         from mrl_cli.reports.validate import SCHEMA, Validation
         from mrl_cli.verify import checks_of
 
         plan = self._request.plan
         verifier = self._verifier()
-        totals = self._totals(verifier, rejects)
+        counts, totals = self._pass(verifier, rejects)
         names = running.input_names(self._sources)
-        found = report(totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0)
-        counted, notes = checking.counted_rows(self._sources, plan)
+        found = compute_report(counts, totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0)
+        counted_apart, notes = checking.counted_rows(self._sources, plan)
         is_sample = self._options["sample"] is not None
         if is_sample:
-            notes.append(f"a sample of the {totals.pairs:,} pairs was checked, of seed {self._options['seed']}")
-        checks = checks_of(verifier.verdict, totals, found, plan, counted_rows=counted, is_sample=is_sample)
+            notes.append(f"a sample of the {counts.pairs:,} pairs was checked, of seed {self._options['seed']}")
+        checks = checks_of(verifier.verdict, counts, found, plan, counted_rows=counted_apart, is_sample=is_sample)
         checks += self._own_value(found)
-        explanations = self._explanations(checks, verifier, totals, notes)
+        explanations = self._explanations(checks, verifier, counts, totals, notes)
         return Validation(
             schema=SCHEMA,
             version=__version__,
@@ -226,9 +228,9 @@ class _Validating:
             **plan.settings(*_SETTINGS),
             passed=all(check.passed for check in checks),
             value=found.value,
-            pairs=totals.pairs,
-            rejected=totals.rejected,
-            ties_dropped=totals.ties_dropped,
+            pairs=counts.pairs,
+            rejected=counts.rejected,
+            ties_dropped=counts.ties_dropped,
             checks=tuple(checks),
             mismatches=verifier.verdict.first_mismatches,
             mismatch_count=verifier.verdict.mismatch_count,
@@ -249,20 +251,18 @@ class _Validating:
             request.plan, request.against, tolerance=request.tolerance, size=size, seed=self._options["seed"]
         )
 
-    def _totals(self, verifier: Verifier, rejects: BinaryIO | None) -> Totals:
-        from mrl_cli.render.writers import RejectsWriter
+    def _pass(self, verifier: Verifier, rejects: BinaryIO | None) -> tuple[Counts, Totals]:
+        from mrl_cli.reductions.look import LookReduction
+        from mrl_cli.reductions.totals import TotalsReduction
 
-        plan = replace(self._request.plan, reduction="none")  # the losses themselves are wanted
-        writer = None if rejects is None else RejectsWriter(rejects, self._options["rejects"])
-        totals = Totals()
-        for part in running.parts_of(self._sources, plan, self._options, verifier.encode):
-            totals += part.totals
-            if writer is not None:
-                writer.write(part.problems)
-            checking.add_verdicts(verifier, part.encoded, part.shard, plan)
+        plan = self._request.plan
+        reductions: list[Reduction[Any, Any]] = [TotalsReduction(), LookReduction(), verifier]
+        folded = running.folded(
+            self._sources, plan, [*reductions, *running.rejects_of(rejects, self._options)], self._options
+        )
         verifier.finish()
-        running.refuse(totals, plan, [source.name for source in self._sources])
-        return totals
+        running.refuse(folded.counts, plan, self._sources, folded.wholes[1], wants_mean=False)
+        return folded.counts, folded.wholes[0]
 
     def _own_value(self, found: Report) -> list[CheckResult]:
         from mrl_cli.verify import number_check
@@ -271,10 +271,10 @@ class _Validating:
         if expect is None or found.value is None:
             return []
         plan, tolerance = self._request.plan, self._request.tolerance
-        return [number_check("expected value", found.value, expect, found.pairs, plan.dtype, tolerance)]
+        return [number_check("expected value", found.value, expect, found.pairs, plan.loss.dtype, tolerance)]
 
     def _explanations(
-        self, checks: Sequence[CheckResult], verifier: Verifier, totals: Totals, notes: list[str]
+        self, checks: Sequence[CheckResult], verifier: Verifier, counts: Counts, totals: Totals, notes: list[str]
     ) -> list[Explanation]:
         """Return what explains the user's own numbers, where they are wrong; `notes` are added to."""
         from mrl_cli.verify import LOSS_COLUMN_CHECK
@@ -282,7 +282,7 @@ class _Validating:
         failed = checking.failed_checks(checks)
         request = self._request
         explainer = explaining.Explainer(
-            request.plan, request.tolerance, self._sources, self._options, verifier.verdict, totals
+            request.plan, request.tolerance, self._sources, self._options, verifier.verdict, counts, totals
         )
         found: list[Explanation] = []
         if self._options["sample"] is not None:

@@ -6,7 +6,7 @@ import math
 from numbers import Real
 from typing import TYPE_CHECKING, get_args
 
-from mrl_cli.inputs.frame import columns_of
+from mrl_cli.inputs.frame import frame_columns
 from mrl_cli.losses import LOSSES, ParameterError, completed
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, DType, Labels, Plan
 
@@ -46,14 +46,14 @@ def plan_of(
         msg = f"y_const must be 1 or -1, not {y_const!r}"
         raise ValueError(msg)
     _check_named(named, y_const)
-    return Plan(
-        columns=columns_of(named),
+    return Plan.of(
+        columns=frame_columns(named),
         y_const=y_const,
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,
         parameters=_completed(loss, parameters),
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
 
 

@@ -8,21 +8,24 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
+from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.threads import local
 from mrl_cli.frames.arguments import check_confidence, plan_of
 from mrl_cli.frames.refusals import refuse, value_errors
-from mrl_cli.inputs.frame import batches_of, places_of
+from mrl_cli.inputs.frame import frame_source
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
-from mrl_cli.reductions.contrast import contrast
-from mrl_cli.reductions.measured import measure
-from mrl_cli.reports.gathering import Gathered
+from mrl_cli.reductions.contrast import ContrastReduction
+from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reports.compare import comparison_report
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
     from typing import Literal
 
     import pandas as pd
 
-    from mrl_cli.model import DType, Labels, Plan, Role
+    from mrl_cli.model import DType, Labels, Role
+    from mrl_cli.reductions.base import Reduction
 
 
 def compare(
@@ -85,8 +88,16 @@ def compare(
     check_confidence(confidence)
     _check_whole("bootstrap", bootstrap, MOST_SAMPLES)
     _check_whole("seed", seed)
-    gathered = Gathered(plan, confidence=float(confidence), samples=int(bootstrap), seed=int(seed))
-    return _compared(frame, named, plan, gathered)
+    started = time.monotonic()
+    samples, seed = int(bootstrap), int(seed)
+    plan = plan.changed(confidence=float(confidence))
+    source = frame_source(frame, named)
+    reductions: list[Reduction[Any, Any]] = [ContrastReduction(plan, samples=samples, seed=seed), LookReduction()]
+    with value_errors():
+        counts, (contrasts, look), _ = fold(local([source], Job(plan, tuple(reductions)), 1), [source], reductions)
+        refuse(counts, frame, plan, look)
+        report = comparison_report(contrasts, counts, plan, inputs=(), version=__version__, samples=samples, seed=seed)
+    return replace(report, elapsed_seconds=time.monotonic() - started).record()
 
 
 def _check_whole(name: str, number: object, largest: int | None = None) -> None:
@@ -95,18 +106,3 @@ def _check_whole(name: str, number: object, largest: int | None = None) -> None:
         bounds = "0 or more" if largest is None else f"from 0 to {largest:,}"
         msg = f"{name} must be a whole number, {bounds}, not {number!r}"
         raise ValueError(msg)
-
-
-def _compared(
-    frame: pd.DataFrame, named: Mapping[Role, Hashable | None], plan: Plan, gathered: Gathered
-) -> dict[str, Any]:
-    started = time.monotonic()
-    places = places_of(frame, named)
-    # The clusters of the differences are wanted, not those of each model's losses.
-    per_pair = replace(plan, reduction="none", columns=replace(plan.columns, keys=()))
-    with value_errors():
-        for batch in batches_of(frame, places, plan):
-            gathered.add(contrast(measure(batch, per_pair), batch, per_pair))
-        refuse(gathered.total.a, frame, plan)
-        report = gathered.report(inputs=(), version=__version__)
-    return replace(report, elapsed_seconds=time.monotonic() - started).record()

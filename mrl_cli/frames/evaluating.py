@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
+from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.threads import local
 from mrl_cli.frames.arguments import check_confidence, plan_of
 from mrl_cli.frames.refusals import refuse, value_errors
-from mrl_cli.inputs.frame import batches_of, places_of
-from mrl_cli.model import USUAL_CONFIDENCE, Totals
-from mrl_cli.reductions.measured import block_by_key, measure
-from mrl_cli.reports.compute import report
+from mrl_cli.inputs.frame import frame_source
+from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.reductions.ledger import LedgerReduction
+from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.totals import TotalsReduction
+from mrl_cli.reports.compute import compute_report
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mrl_cli.model import DType, Labels, Plan, Role
-    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.base import Reduction
 
 
 def evaluate(
@@ -91,43 +94,37 @@ def evaluate(
         if weight is not None:
             msg = "weight does not go with confidence or cluster: these intervals are of unweighted means"
             raise ValueError(msg)
-        plan = replace(plan, confidence=confidence, wants_squares=cluster is None)
+        plan = plan.changed(confidence=confidence)
     return _evaluated(frame, named, plan)
 
 
 def _evaluated(frame: pd.DataFrame, named: Mapping[Role, Hashable | None], plan: Plan) -> dict[str, Any] | pd.DataFrame:
     started = time.monotonic()
-    places = places_of(frame, named)
+    source = frame_source(frame, named)
+    squares = plan.reporting.confidence is not None and not plan.has_clusters
+    reductions: list[Reduction[Any, Any]] = [TotalsReduction(squares=squares), LookReduction()]
+    if plan.has_groups or plan.has_clusters:
+        reductions.append(LedgerReduction(squares=squares))
     with value_errors():
-        totals, ledger, values = _measured(frame, places, plan)
-        elapsed = time.monotonic() - started
-        found = report(totals, plan, inputs=(), version=__version__, elapsed_seconds=elapsed, ledger=ledger)
+        folded = fold(local([source], Job(plan, tuple(reductions)), 1), [source], reductions)
+        totals, look, *ledgers = folded.wholes
+        refuse(folded.counts, frame, plan, look)
+        found = compute_report(
+            folded.counts,
+            totals,
+            plan,
+            look=look,
+            inputs=(),
+            version=__version__,
+            elapsed_seconds=time.monotonic() - started,
+            ledger=ledgers[0] if ledgers else None,
+        )
     record = {key: list(value) if isinstance(value, tuple) else value for key, value in found.record().items()}
     groups = record.pop("groups", None)
     if groups is None:
         return record
+    _, places, values = source.stream
     return _grouped(groups, values, frame, places["group"], record)
-
-
-def _measured(
-    frame: pd.DataFrame, places: Mapping[Role, int], plan: Plan
-) -> tuple[Totals, Ledger | None, dict[str, Any]]:
-    """Return the totals, those of each group, and the values that the groups' keys are the text of."""
-    ledger = None
-    if plan.has_groups or plan.has_clusters:
-        from mrl_cli.reductions.ledger import Ledger
-
-        ledger = Ledger()
-    totals = Totals()
-    values: dict[str, Any] = {}
-    for batch in batches_of(frame, places, plan, values):
-        found = measure(batch, plan)
-        totals += found.totals
-        block = block_by_key(found, plan)
-        if ledger is not None and block is not None:
-            ledger.add(block)
-    refuse(totals, frame, plan)
-    return totals, ledger, values
 
 
 def _grouped(

@@ -10,8 +10,10 @@ from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from mrl_cli.errors import MrlError
-from mrl_cli.model import ProblemCount, rules
+from mrl_cli.errors import MrlError, with_hint
+from mrl_cli.inputs.frame import PLACE
+from mrl_cli.model import ProblemCount
+from mrl_cli.reports.refusals import described_problems, hint_for
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -19,15 +21,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mrl_cli.model import Plan, Problem, Totals
+    from mrl_cli.model import Counts, Plan, Problem
+    from mrl_cli.reductions.look import Look
 
-PLACE = "the frame"
 _OPTION = re.compile(r"--([a-z-]+) (\w+)")
-
-
-def with_hint(message: str, hint: str | None) -> str:
-    """Return a message with what to do about it, if that is known."""
-    return f"{message}\nhint: {hint}" if hint else message
 
 
 @contextmanager
@@ -39,14 +36,15 @@ def value_errors() -> Iterator[None]:
         raise ValueError(with_hint(error.message, error.hint)) from None
 
 
-def refuse(totals: Totals, frame: pd.DataFrame, plan: Plan) -> None:
-    """Raise ValueError for totals that allow no number: problems, or no pairs."""
-    if totals.problems:
-        problems = {kind: _named(count, frame) for kind, count in totals.problems.items()}
-        message = rules.described_problems(replace(totals, problems=problems), PLACE, is_one_file=True)
-        raise ValueError(with_hint(message, _argument_hint(rules.hint_for(totals, plan))))
-    if totals.pairs == 0:
-        left = f": {counted(totals.rows, 'row')}, all left out" if totals.rows else ""
+def refuse(counts: Counts, frame: pd.DataFrame, plan: Plan, look: Look) -> None:
+    """Raise ValueError for counts that allow no number: problems, or no pairs."""
+    if counts.problems:
+        problems = {kind: _named(count, frame) for kind, count in counts.problems.items()}
+        message = described_problems(replace(counts, problems=problems), PLACE, is_one_file=True)
+        hint = hint_for(counts, plan, has_zero_labels=look.lowest_label == 0)
+        raise ValueError(with_hint(message, _argument_hint(hint)))
+    if counts.pairs == 0:
+        left = f": {counted(counts.rows, 'row')}, all left out" if counts.rows else ""
         msg = f"no pairs in {PLACE}{left}; the mean of nothing is undefined"
         raise ValueError(msg)
 

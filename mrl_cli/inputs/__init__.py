@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 __all__ = [
     "READERS",
     "Shard",
     "Source",
-    "batches_of",
     "columns_anywhere",
     "columns_of",
+    "read",
     "reader_named",
     "resolve",
     "shards_of",
@@ -41,6 +41,7 @@ READERS: dict[str, tuple[str, str]] = {
     "json": ("documents", "JSON"),
     "parquet": ("parquet", "PARQUET"),
     "arrow": ("columnar", "ARROW"),
+    "frame": ("frame", "FRAME"),  # of pandas, in the Python interface
 }
 
 
@@ -74,7 +75,7 @@ def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple
 
     names, source = columns_of(source, plan)
     missing = {name for name in wanted if name not in names}
-    with open_text(source, plan.dialect.encoding) as stream:
+    with open_text(source, plan.reading.dialect.encoding) as stream:
         data = b""
         while missing and (part := stream.read(1 << 20)):
             data = data[-KEY_BYTES:] + part  # a key may stand across two parts
@@ -116,9 +117,9 @@ def _refuse_two_meanings(source: Source, plan: Plan) -> None:
         raise DataError(msg, hint="rename the folder, or name another column")
 
 
-def batches_of(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[PairBatch]:
+def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batch]:
     """Yield a shard's pairs: the fast way, which may raise SuspectShardError, or the careful way."""
     reader = reader_named(shard.source.format)
     read = reader.careful_batches if is_careful else reader.batches
     for batch in read(shard, plan_for_file(plan, shard.source)):
-        yield with_scores(with_partitions(batch, shard.source, plan), plan)
+        yield with_scores(with_partitions(batch, shard.source, plan), shard.source, plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mrl_cli.errors import DataError, UsageError
-from mrl_cli.model import PairBatch
+from mrl_cli.model import Batch
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class Reader(Protocol):
         """Yield the source's shards in row order; with `resume_at`, from that one on as an unsplittable stream."""
         ...
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can tell."""
         ...
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a shard's pairs with row numbers, naming every cell that cannot be read."""
         ...
 
@@ -70,12 +70,11 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> tuple[int
 
 def pair_batch(
     file: str, numbers: Sequence[NDArray[Any]], keys: Sequence[pa.Array], plan: Plan, **others: Any
-) -> PairBatch:
+) -> Batch:
     """Return a batch of columns in the order of `wanted_numbers` and `keys` of Columns; `others`: its other fields."""
     by_role = {role: column for (role, _), column in zip(plan.columns.wanted_numbers, numbers, strict=True)}
-    x1, x2, y = by_role.pop("x1"), by_role.pop("x2"), by_role.pop("y", None)
     named_keys = {role: column for (role, _), column in zip(plan.columns.keys, keys, strict=True)}
-    return PairBatch(file, x1, x2, y, numbers=by_role, keys=named_keys, **others)
+    return Batch(file, by_role, keys=named_keys, **others)
 
 
 def key_type() -> pa.DataType:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from mrl_cli.model import rules
+from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -27,20 +27,20 @@ def number_in(cell: str, dialect: Dialect) -> float | str:
     """
     text = cell.strip(" \t")
     if not text or cell in dialect.null_values or text in dialect.null_values:
-        return rules.MISSING
+        return problems.MISSING
     if dialect.decimal != ".":
         if "." in text:
-            return rules.NOT_A_NUMBER
+            return problems.NOT_A_NUMBER
         text = text.replace(dialect.decimal, ".")
     if not _NUMBER.fullmatch(text):
         if _NAN.fullmatch(text):
-            return rules.NAN
-        return rules.INFINITE if _INFINITE.fullmatch(text) else rules.NOT_A_NUMBER
+            return problems.NAN
+        return problems.INFINITE if _INFINITE.fullmatch(text) else problems.NOT_A_NUMBER
     number = float(text)
     if math.isinf(number):
-        return rules.INFINITE
+        return problems.INFINITE
     if abs(number) >= rules.EXACT_INTEGER_LIMIT and _INTEGER.fullmatch(text) and not is_exact(int(text[:400])):
-        return rules.INEXACT
+        return problems.INEXACT
     return number
 
 

@@ -14,7 +14,7 @@ from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.inputs.base import Shard, column_places, pair_batch
 from mrl_cli.inputs.messages import check_footer, check_stream_end, is_arrow_file
-from mrl_cli.model import Problem, rules
+from mrl_cli.model import Problem, problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 # A column as doubles (labels may stay small integers), and (index, kind, shown) of each cell that cannot be one.
 Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
@@ -72,7 +72,7 @@ class ArrowReader:
                 yield Shard(source, RowsPart(path, group, first_row, None), mapped.size() // file.num_record_batches)
                 first_row += rows
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a record batch's pairs."""
         import pyarrow as pa
 
@@ -100,7 +100,7 @@ def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBa
     read would end the process.
     """
     batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
-    used = range(batch.num_columns) if plan.keep_columns else column_places(batch.schema.names, plan, source)
+    used = range(batch.num_columns) if plan.reading.keep_columns else column_places(batch.schema.names, plan, source)
     for place in used:
         column = batch.column(place)
         if not _has_plain_values(column.type):  # each index into a dictionary, each text's offset and its UTF-8
@@ -185,25 +185,25 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[PairBatch]:
+def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[Batch]:
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     for batch in batches:
         yield _pair_batch(batch, first_row, source, plan)
         first_row += batch.num_rows
 
 
-def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> PairBatch:
+def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> Batch:
     places = column_places(batch.schema.names, plan, source)
     count = len(plan.columns.wanted_numbers)
     # A label that must be one of two integers is compared as it is: no double in between could change it.
-    stays = [role == "y" and plan.labels != "any" for role, _ in plan.columns.wanted_numbers]
+    stays = [role == "y" and plan.rules.labels != "any" for role, _ in plan.columns.wanted_numbers]
     numbers = [
         numbers_in(batch.column(place), keeps_integers=keeps)
         for place, keeps in zip(places[:count], stays, strict=True)
     ]
     keys = [keys_in(batch.column(place)) for place in places[count:]]
     kept = None
-    if plan.keep_columns:
+    if plan.reading.keep_columns:
         import pyarrow as pa
 
         kept = pa.Table.from_batches([batch])
@@ -217,34 +217,16 @@ def clean_batch(
     rows: range,
     plan: Plan,
     kept: pa.Table | None = None,
-) -> PairBatch:
+) -> Batch:
     """Return converted columns as a batch; rows with what is no number are left out and named.
 
     `numbers` and `keys` are in the order of `wanted_numbers` and `keys` of Columns.
     """
-    problems = []
-    for order, ((_, name), (_, bad)) in enumerate(zip(plan.columns.wanted_numbers, numbers, strict=True)):
-        for index, kind, shown in bad:
-            problems.append((index, order, Problem(kind, file, rows[index], harmless(name), shown, "row")))
-    arrays = [array for array, _ in numbers]
-    good_rows: range | list[int] = rows
-    if problems:
-        good = np.ones(len(rows), dtype=bool)
-        good[[index for index, _, _ in problems]] = False
-        arrays = [array[good] for array in arrays]
-        good_rows = [rows[index] for index in np.flatnonzero(good)]
-        keys = [column.filter(as_arrow(good)) for column in keys]
-        kept = None if kept is None else kept.filter(as_arrow(good))
-    return pair_batch(
-        file,
-        arrays,
-        keys,
-        plan,
-        rows=good_rows,
-        row_word="row",
-        problems=tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2])),
-        rejected_rows=len(rows) - len(good_rows),
-        kept=kept,
+    batch = pair_batch(file, [array for array, _ in numbers], keys, plan, rows=rows, row_word="row", kept=kept)
+    return batch.without(
+        (index, order, Problem(kind, file, rows[index], harmless(name), shown, "row"))
+        for order, ((_, name), (_, bad)) in enumerate(zip(plan.columns.wanted_numbers, numbers, strict=True))
+        for index, kind, shown in bad
     )
 
 
@@ -294,7 +276,7 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
     bad = []
     if column.null_count:
         nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]
-        bad = [(index, rules.MISSING, "null") for index in nulls]
+        bad = [(index, problems.MISSING, "null") for index in nulls]
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
@@ -305,7 +287,7 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
     # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
     if values.size and (doubles.max() >= rules.EXACT_INTEGER_LIMIT or doubles.min() <= -rules.EXACT_INTEGER_LIMIT):
         bad += [
-            (int(index), rules.INEXACT, str(values[index]))
+            (int(index), problems.INEXACT, str(values[index]))
             for index in np.flatnonzero(np.abs(doubles) >= rules.EXACT_INTEGER_LIMIT)
             if int(doubles[index]) != int(values[index])
         ]

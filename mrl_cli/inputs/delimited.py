@@ -25,7 +25,7 @@ from mrl_cli.inputs.text import (
     plain_ranges,
     whole_rows,
 )
-from mrl_cli.model import Problem, rules
+from mrl_cli.model import Problem, problems
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.compression import ByteStream
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 DELIMITERS = ",\t;|"
 _SENTINEL = "\n\0end of block"
@@ -69,19 +69,21 @@ class DelimitedReader:
 
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the names in the header line, or those that stand for it."""
-        with open_text(source, plan.dialect.encoding) as stream:
-            layout = _layout(_head(stream), source, plan, plan.dialect.delimiter or self._delimiter)
+        with open_text(source, plan.reading.dialect.encoding) as stream:
+            layout = _layout(_head(stream), source, plan, plan.reading.dialect.delimiter or self._delimiter)
             return [] if layout is None else list(layout.names)
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream."""
-        with open_text(source, plan.dialect.encoding) as stream:
+        with open_text(source, plan.reading.dialect.encoding) as stream:
             head = _head(stream)
-            layout = _layout(head, source, plan, plan.dialect.delimiter or self._delimiter)
+            layout = _layout(head, source, plan, plan.reading.dialect.delimiter or self._delimiter)
             if layout is None:
                 return
             layout = layout._replace(places=column_places(layout.names, plan, source))
-            may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding in (None, "utf-8")
+            may_split = (
+                source.is_plain_file and source.compression is None and plan.reading.dialect.encoding in (None, "utf-8")
+            )
             if may_split and resume_at is None and QUOTE not in head[layout.data_offset :] and not _has_mark(source):
                 for offset, size in plain_ranges(
                     source.path,
@@ -94,7 +96,7 @@ class DelimitedReader:
                 return
             yield from _stream_shards(stream, head, layout, source, resume_at)
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
         part: DelimitedPart = shard.part
         data = part.read(shard.source)
@@ -113,7 +115,7 @@ class DelimitedReader:
             raise
         yield batch
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, cell by cell."""
         yield _Careful(shard, plan).batch()
 
@@ -176,11 +178,11 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
     names = next(reader)
     if any(map(_is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
-        raise DataError(msg, hint=rules.ENCODING_HINT)
+        raise DataError(msg, hint=problems.ENCODING_HINT)
     consumed = _first_lines(text[blank_chars:], reader.line_num)
-    if not plan.dialect.header:
+    if not plan.reading.dialect.header:
         by_place = [str(place + 1) for place in range(len(names))]
-        names, consumed = [*plan.dialect.names[: len(names)], *by_place[len(plan.dialect.names) :]], ""
+        names, consumed = [*plan.reading.dialect.names[: len(names)], *by_place[len(plan.reading.dialect.names) :]], ""
     skipped = text[:blank_chars] + consumed
     return Layout(
         names=tuple(names),
@@ -236,7 +238,7 @@ class _CarriageReturns:
         return self._stream.read(size).replace(b"\r", b"\n")
 
 
-def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> PairBatch:
+def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Batch:
     import pyarrow as pa
 
     layout = _layout_of(part)
@@ -244,21 +246,23 @@ def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Pai
     roles = [role for role, _ in plan.columns.wanted_numbers]
     wanted = [names[place] for place in layout.places]
     numbers, keys = wanted[: len(roles)], wanted[len(roles) :]
-    nulls = (number_in(value, replace(plan.dialect, null_values=())) for value in plan.dialect.null_values)
+    nulls = (
+        number_in(value, replace(plan.reading.dialect, null_values=())) for value in plan.reading.dialect.null_values
+    )
     null_numbers = [number for number in nulls if isinstance(number, float)]
     for label_type in _label_types(data, plan):
         types = {name: label_type if role == "y" else pa.float64() for role, name in zip(roles, numbers, strict=True)}
         # A column may be a number here and a key there; keys are then read a second time.
         with_keys = {} if set(keys) & set(numbers) else dict.fromkeys(keys, key_type())
         try:
-            table = _read_csv(data, part, names, types | with_keys, plan.dialect.decimal)
+            table = _read_csv(data, part, names, types | with_keys, plan.reading.dialect.decimal)
         except pa.ArrowInvalid:
             continue
         key_table, kept = table, None
         if keys and not with_keys:
             key_table = _read_csv(data, part, names, dict.fromkeys(keys, key_type()), ".")
-        if plan.keep_columns:
-            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), plan.dialect.decimal)
+        if plan.reading.keep_columns:
+            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), plan.reading.dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
         columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in numbers]
         if any(np.isin(column, null_numbers).any() for column in columns if null_numbers):
@@ -276,7 +280,7 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     # Arrow would read a hexadecimal label as an integer. One character is found ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
     is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
-    only_doubles = plan.labels == "any" or may_be_hex or is_used_twice
+    only_doubles = plan.rules.labels == "any" or may_be_hex or is_used_twice
     return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
 
 
@@ -317,7 +321,7 @@ class _Careful:
         self._text = part.read(shard.source).decode("utf-8", "surrogateescape")
         self._problems: list[Problem] = []
 
-    def batch(self) -> PairBatch:
+    def batch(self) -> Batch:
         """Return the rows that are fine, with their line numbers, and what is wrong with the others."""
         rows: list[int] = []
         values: list[list[float]] = [[] for _ in self._plan.columns.wanted_numbers]
@@ -335,7 +339,7 @@ class _Careful:
                 column.append(number)
             for texts, place in zip(keys, key_places, strict=True):
                 texts.append(fields[place])
-            if self._plan.keep_columns:
+            if self._plan.reading.keep_columns:
                 kept.append(fields)
         return pair_batch(
             self._file,
@@ -375,11 +379,11 @@ class _Careful:
             shown = f"{len(fields)} fields for {len(self._layout.names)} columns: " + shown_cell(
                 self._layout.delimiter.join(fields)
             )
-            self._note(rules.RAGGED, line, None, shown)
+            self._note(problems.RAGGED, line, None, shown)
             return None
         for name, field in zip(self._layout.names, fields, strict=True):
             if _is_undecoded(field):
-                self._note(rules.ENCODING, line, name, shown_cell(field))
+                self._note(problems.ENCODING, line, name, shown_cell(field))
         written = fields
         if '"' in text:
             spelled = as_written(text, self._layout.delimiter)
@@ -387,9 +391,9 @@ class _Careful:
         numbers = []
         for place, (role, name) in zip(self._layout.places, self._plan.columns.wanted_numbers, strict=False):
             cell = written[place]
-            number = number_in(cell, self._plan.dialect)
-            if role == "loss" and number in rules.NOT_FINITE:
-                numbers.append(float(cell.replace(self._plan.dialect.decimal, ".")))
+            number = number_in(cell, self._plan.reading.dialect)
+            if role == "loss" and number in problems.NOT_FINITE:
+                numbers.append(float(cell.replace(self._plan.reading.dialect.decimal, ".")))
             elif isinstance(number, str):
                 if not _is_undecoded(cell):  # that was noted
                     self._note(number, line, name, shown_cell(cell))
@@ -402,7 +406,7 @@ class _Careful:
         self._problems.append(Problem(kind, self._file, line, name, shown))
 
     def _table(self, kept: list[list[str]]) -> pa.Table | None:
-        if not self._plan.keep_columns:
+        if not self._plan.reading.keep_columns:
             return None
         import pyarrow as pa
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, texts_as_arrow
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Shard, column_places, pair_batch
@@ -29,7 +29,7 @@ from mrl_cli.inputs.objects import (
     shown_value,
 )
 from mrl_cli.inputs.text import BLANKS, Chained, open_text
-from mrl_cli.model import Problem, rules
+from mrl_cli.model import Problem, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.compression import ByteStream
     from mrl_cli.inputs.objects import Faults
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan, Role
+    from mrl_cli.model import Batch, Plan, Role
 
 _WHOLE = "check that the file was copied whole"
 
@@ -58,7 +58,7 @@ class JsonReader:
 
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the keys of the object of columns, or of the first object."""
-        with open_text(source, plan.dialect.encoding) as stream:
+        with open_text(source, plan.reading.dialect.encoding) as stream:
             head = _head(stream)
             if _are_lines(head, None):
                 return first_keys(head, source)
@@ -68,7 +68,7 @@ class JsonReader:
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield the one shard of a JSON value, or those of JSON lines."""
         del resume_at
-        with open_text(source, plan.dialect.encoding) as stream:
+        with open_text(source, plan.reading.dialect.encoding) as stream:
             head = _head(stream)
             if _are_lines(head, plan):
                 as_lines = replace(source, format="jsonl")
@@ -77,7 +77,7 @@ class JsonReader:
             data = head + b"".join(_parts(stream))
         yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the pairs as one batch that knows its rows."""
         part: DocumentPart = shard.part
         try:
@@ -138,7 +138,7 @@ def _parsed(data: bytes, source: Source) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = texts.count_feeds(data[: error.start]) + 1
-        raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=rules.ENCODING_HINT) from error
+        raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=problems.ENCODING_HINT) from error
     try:
         return json.loads(text, object_pairs_hook=object_of)
     except json.JSONDecodeError as error:
@@ -173,7 +173,7 @@ def _part(value: Any, source: Source, plan: Plan) -> DocumentPart:
         return DocumentPart([value], {})
     wanted = list(dict.fromkeys(names[place] for place in places))
     _check_columns(value, wanted, source, plan)
-    columns = value if plan.keep_columns else {name: value[name] for name in wanted}
+    columns = value if plan.reading.keep_columns else {name: value[name] for name in wanted}
     return DocumentPart(None, dict(columns))
 
 
@@ -181,7 +181,7 @@ def _check_columns(value: dict[str, Any], wanted: list[str], source: Source, pla
     repeated = value.repeated if isinstance(value, Repeating) else frozenset()
     lengths: dict[str, int] = {}
     scores = {plan.columns.x1, plan.columns.x2}
-    for name in value if plan.keep_columns else wanted:
+    for name in value if plan.reading.keep_columns else wanted:
         column, shown = value[name], f"{source.shown_name}: column {harmless(name)}"
         if name in repeated:
             raise DataError(f"{shown} is given twice", hint="rename one of them")
@@ -205,37 +205,32 @@ def _differing(lengths: dict[str, int]) -> tuple[str, int]:
 def _rows(records: list[Any]) -> Iterator[tuple[int, dict[str, Any] | Faults]]:
     for row, record in enumerate(records, 1):
         is_object = isinstance(record, dict)
-        yield row, record if is_object else [(rules.NOT_AN_OBJECT, None, f"'{shown_value(record)}'")]
+        yield row, record if is_object else [(problems.NOT_AN_OBJECT, None, f"'{shown_value(record)}'")]
 
 
-def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> PairBatch:
+def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
     """Return the pairs of an object of columns, less the rows in which some wanted number is none."""
     file, names = source.shown_name, list(columns)
     wanted = [columns[names[place]] for place in column_places(names, plan, source)]
     size = len(next(column for column in wanted if isinstance(column, list)))
     numbers: list[NDArray[np.float64]] = []
-    problems: list[tuple[int, int, Problem]] = []
+    faulty: list[tuple[int, int, Problem]] = []
     for order, ((role, name), column) in enumerate(zip(plan.columns.wanted_numbers, wanted, strict=False)):
         array, faults = _numbers(column if isinstance(column, list) else [column] * size, role)
         numbers.append(array)
         for index, kind in faults:
             shown = shown_value(column[index] if isinstance(column, list) else column)
-            problems.append((index, order, Problem(kind, file, index + 1, harmless(name), shown, "row")))
-    good = np.ones(size, bool)
-    good[[index for index, _, _ in problems]] = False
-    keys = [_kept(_keys(column, size), good) for column in wanted[len(numbers) :]]
-    kept = _kept_table(columns, size, good) if plan.keep_columns else None
-    return pair_batch(
+            faulty.append((index, order, Problem(kind, file, index + 1, harmless(name), shown, "row")))
+    batch = pair_batch(
         file,
-        [array[good] for array in numbers],
-        keys,
+        numbers,
+        [_keys(column, size) for column in wanted[len(numbers) :]],
         plan,
-        rows=range(1, size + 1) if not problems else (np.flatnonzero(good) + 1).tolist(),
+        rows=range(1, size + 1),
         row_word="row",
-        problems=tuple(problem for _, _, problem in sorted(problems, key=lambda item: item[:2])),
-        rejected_rows=size - int(np.count_nonzero(good)),
-        kept=kept,
+        kept=_kept_table(columns, size) if plan.reading.keep_columns else None,
     )
+    return batch.without(faulty)
 
 
 def _numbers(column: list[Any], role: Role) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
@@ -259,18 +254,13 @@ def _keys(column: Any, size: int) -> pa.Array:
     )
 
 
-def _kept(column: pa.Array, good: NDArray[np.bool_]) -> pa.Array:
-
-    return column if good.all() else column.filter(as_arrow(good))
-
-
-def _kept_table(columns: dict[str, Any], size: int, good: NDArray[np.bool_]) -> pa.Table:
+def _kept_table(columns: dict[str, Any], size: int) -> pa.Table:
     import pyarrow as pa
 
     def filled(column: Any) -> Iterable[Any]:
         return column if isinstance(column, list) else [column] * size
 
-    return pa.table({name: _kept(kept_column(filled(column)), good) for name, column in columns.items()})
+    return pa.table({name: kept_column(filled(column)) for name, column in columns.items()})
 
 
 JSON = JsonReader()

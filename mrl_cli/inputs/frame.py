@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.frames.refusals import PLACE, with_hint
+from mrl_cli.errors import with_hint
+from mrl_cli.inputs.base import Shard
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, clean_batch, is_number, keys_in, numbers_in
-from mrl_cli.model import Columns, rules
+from mrl_cli.inputs.sources import Source
+from mrl_cli.model import Columns, problems
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.columnar import Numbers
-    from mrl_cli.model import PairBatch, Plan, Role
+    from mrl_cli.model import Batch, Plan, Role
 
 
-def columns_of(named: Mapping[Role, Hashable | None]) -> Columns:
+PLACE = "the frame"  # what messages call it
+
+
+def frame_columns(named: Mapping[Role, Hashable | None]) -> Columns:
     """Return the columns of a plan, from what each role's column is called in the frame; None for no such column."""
     names = {role: str(name) for role, name in named.items() if name is not None}
     numbers: tuple[Role, ...] = ("margin", "weight", "x1_b", "x2_b")
@@ -71,23 +76,52 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
     raise ValueError(with_hint(msg, hint))
 
 
-def batches_of(
-    frame: pd.DataFrame, places: Mapping[Role, int], plan: Plan, values: dict[str, Any] | None = None
-) -> Iterator[PairBatch]:
-    """Yield the pairs of a frame, chunk by chunk; `values` is filled with what each group's key is the text of.
+class FrameColumns(NamedTuple):
+    """A frame, where the column of each role stands in it, and what each group's key is the text of (filled in)."""
 
-    Raises ValueError for a column whose dtype holds no numbers.
+    frame: pd.DataFrame
+    places: Mapping[Role, int]
+    values: dict[str, Any]
+
+
+def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
+    """Return a frame as an input; `named` says what each role's column is called.
+
+    Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
     """
-    values = {} if values is None else values
-    for role, _ in plan.columns.wanted_numbers:
-        _check_type(frame.iloc[:0, places[role]], role)
-    for start in range(0, len(frame), BATCH_ROWS):
+    columns = FrameColumns(frame, places_of(frame, named), {})
+    return Source(PLACE, "", "frame", None, is_plain_file=True, stream=columns)
+
+
+class FrameReader:
+    """Reads a frame chunk by chunk, so that memory stays flat beside it."""
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the names of the columns, as text."""
+        del plan
+        return [str(name) for name in source.stream.frame.columns]
+
+    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+        """Yield ranges of rows. Raises ValueError for a column whose dtype holds no numbers."""
+        del resume_at
+        frame, places, _ = source.stream
+        for role, _ in plan.columns.wanted_numbers:
+            _check_type(frame.iloc[:0, places[role]], role)
+        for start in range(0, len(frame), BATCH_ROWS):
+            yield Shard(source, start, 0)
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
+        """Yield the pairs of a range of rows, numbered from 0."""
+        frame, places, values = shard.source.stream
+        start: int = shard.part
         chunk = frame.iloc[start : start + BATCH_ROWS]
         numbers = [_numbers_of(chunk.iloc[:, places[role]], role) for role, _ in plan.columns.wanted_numbers]
         keys = [
             _keys_of(chunk.iloc[:, places[role]], values if role == "group" else {}) for role, _ in plan.columns.keys
         ]
         yield clean_batch(PLACE, numbers, keys, range(start, start + len(chunk)), plan)
+
+    careful_batches = batches  # these batches know their rows
 
 
 def _check_type(column: pd.Series[Any], role: Role) -> None:
@@ -128,11 +162,11 @@ def _numbers_in_objects(cells: list[Any], role: Role) -> Numbers:
     bad = []
     for index, cell in enumerate(cells):
         if cell is None or cell is pd.NA or cell is pd.NaT:
-            bad.append((index, rules.MISSING, harmless(cell)))
+            bad.append((index, problems.MISSING, harmless(cell)))
         elif not isinstance(cell, Real | Decimal) or (isinstance(cell, bool | np.bool_) and role != "y"):
-            bad.append((index, rules.NOT_A_NUMBER, harmless(repr(cell))))
+            bad.append((index, problems.NOT_A_NUMBER, harmless(repr(cell))))
         elif isinstance(cell, Integral) and not is_exact(int(cell)):
-            bad.append((index, rules.INEXACT, harmless(cell)))
+            bad.append((index, problems.INEXACT, harmless(cell)))
         else:
             numbers[index] = _rounded(cell)
     return numbers, bad
@@ -162,3 +196,6 @@ def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
     for text, value in zip(texts, uniques, strict=True):
         values.setdefault(text, value)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))
+
+
+FRAME = FrameReader()

@@ -6,14 +6,14 @@ agree on are found here. pandas matches the keys, so both files' columns are hel
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
-from mrl_cli.model import PairBatch
+from mrl_cli.model import Batch
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import counted, harmless, number_text
 
@@ -34,18 +34,16 @@ class Side:
     """All pairs of one model: `name` is what messages call its file or files, `batches` hold the pairs in order."""
 
     name: str
-    batches: list[PairBatch] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
 
     @property
     def pairs(self) -> int:
         """How many pairs there are."""
-        return sum(batch.x1.size for batch in self.batches)
+        return sum(batch.size for batch in self.batches)
 
     def numbers(self, role: Role) -> NDArray[Any]:
         """Return a column of numbers of all pairs, shape (pairs,)."""
-        is_own = role in ("x1", "x2", "y")
-        found = [getattr(batch, role) if is_own else batch.numbers[role] for batch in self.batches]
-        return np.concatenate([np.empty(0), *found])
+        return np.concatenate([np.empty(0), *(batch.numbers[role] for batch in self.batches)])
 
     def keys(self, role: Role) -> pa.ChunkedArray:
         """Return a column of keys of all pairs, as plain text."""
@@ -142,44 +140,21 @@ def _alternating(first: Any, second: Any) -> list[str]:
     return [text for both in zip(first, second, strict=True) for text in both]
 
 
-def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[PairBatch]:
-    """Yield the matched pairs in the order of a: a's scores, label and further columns, b's scores as x1_b and x2_b."""
+def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[Batch]:
+    """Yield the matched pairs in the order of a: a's columns, and b's scores as x1_b and x2_b."""
     if not a.batches:
         return
     first = a.batches[0]
-    roles = [*first.numbers]
-    columns = {role: a.numbers(role)[found.places_a] for role in ("x1", "x2", *roles)}
+    columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[found.places_a] for role in first.numbers}
     columns |= {"x1_b": b.numbers("x1")[found.places_b], "x2_b": b.numbers("x2")[found.places_b]}
-    y = None if first.y is None else a.numbers("y")[found.places_a]
     keys = {role: a.keys(role).take(as_arrow(found.places_a)) for role in first.keys if role != "key"}
     for start in range(0, found.places_a.size, BATCH_PAIRS):
-        part = slice(start, start + BATCH_PAIRS)
-        numbers = {role: column[part] for role, column in columns.items()}
-        x1, x2 = numbers.pop("x1"), numbers.pop("x2")
-        yield PairBatch(
+        numbers = {role: column[start : start + BATCH_PAIRS] for role, column in columns.items()}
+        size = numbers["x1"].size
+        yield Batch(
             a.name,
-            x1,
-            x2,
-            None if y is None else y[part],
-            range(start + 1, start + 1 + x1.size),
+            numbers,
+            range(start + 1, start + 1 + size),
             "pair",
-            numbers=numbers,
-            keys={role: column.slice(start, x1.size).combine_chunks() for role, column in keys.items()},
+            keys={role: column.slice(start, size).combine_chunks() for role, column in keys.items()},
         )
-
-
-def held(batch: PairBatch, kept: NDArray[np.bool_]) -> PairBatch:
-    """Return those pairs of a batch that are kept, without what need not be held: rows, problems, other columns."""
-    mask = None if kept.all() else as_arrow(kept)
-    return replace(
-        batch,
-        x1=batch.x1[kept],
-        x2=batch.x2[kept],
-        y=None if batch.y is None else batch.y[kept],
-        rows=None,
-        problems=(),
-        rejected_rows=0,
-        kept=None,
-        numbers={role: column[kept] for role, column in batch.numbers.items()},
-        keys={role: column if mask is None else column.filter(mask) for role, column in batch.keys.items()},
-    )

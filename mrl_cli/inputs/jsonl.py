@@ -26,7 +26,7 @@ from mrl_cli.inputs.text import (
     read_range,
     whole_rows,
 )
-from mrl_cli.model import rules
+from mrl_cli.model import problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.compression import ByteStream
     from mrl_cli.inputs.objects import Faults
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 
 class JsonLinesReader:
@@ -46,13 +46,13 @@ class JsonLinesReader:
 
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the keys of the first object."""
-        with open_text(source, plan.dialect.encoding) as stream:
+        with open_text(source, plan.reading.dialect.encoding) as stream:
             return first_keys(next((data for data, _ in whole_rows(stream, b"", cut_lines, source)), b""), source)
 
     def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream. JSON keeps line ends out of its strings."""
         del resume_at  # every line end ends a row: nothing here is ever unsplittable
-        with open_text(source, plan.dialect.encoding) as stream:
+        with open_text(source, plan.reading.dialect.encoding) as stream:
             yield from self.shards_of_stream(stream, source, plan)
 
     def shards_of_stream(self, stream: ByteStream, source: Source, plan: Plan) -> Iterator[Shard]:
@@ -62,7 +62,7 @@ class JsonLinesReader:
         names = first_keys(first, source)
         if names:
             column_places(names, plan, source)
-        may_split = source.is_plain_file and source.compression is None and plan.dialect.encoding is None
+        may_split = source.is_plain_file and source.compression is None and plan.reading.dialect.encoding is None
         if may_split and first.startswith(b"{") and read_range(source.path, 0, 1) == b"{":
             for offset, size in plain_ranges(
                 source.path, 0, source.size_bytes or 0, b"\n", has_keys=bool(plan.columns.keys)
@@ -74,13 +74,13 @@ class JsonLinesReader:
             yield Shard(source, TextPart(0, len(data), data, line), len(data))
             line += count_feeds(data)
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
         import pyarrow as pa
 
         data = shard.part.read(shard.source)
         lines = _count_braced_lines(data)
-        if plan.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
+        if plan.reading.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
             raise SuspectShardError
         if some_line_nests_too_deeply(data, lines):  # pyarrow would read it, the careful way would not
             raise SuspectShardError
@@ -97,7 +97,7 @@ class JsonLinesReader:
         keys = [column if pa.types.is_string(column.type) else column.cast(pa.string()) for column in columns[count:]]
         yield pair_batch(shard.source.shown_name, arrays, keys, plan)
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, object by object."""
         yield batch_of_records(_records(shard), shard.source.shown_name, plan, "line")
 
@@ -176,16 +176,16 @@ def _records(shard: Shard) -> Iterator[tuple[int, dict[str, Any] | Faults]]:
 def _record(line: str) -> dict[str, Any] | Faults:
     shown = f"'{harmless(line.strip())}'"
     if any("\udc80" <= character <= "\udcff" for character in line):
-        return [(rules.ENCODING, None, shown)]
+        return [(problems.ENCODING, None, shown)]
     if len(line) > DEEPEST and line_nested_too_deeply(line.encode()) is not None:
-        return [(rules.TOO_DEEP, None, shown)]
+        return [(problems.TOO_DEEP, None, shown)]
     try:
         record = json.loads(line, object_pairs_hook=object_of)
     except RecursionError:  # within the limit, from a caller deep in Python's stack
-        return [(rules.TOO_DEEP, None, shown)]
+        return [(problems.TOO_DEEP, None, shown)]
     except ValueError:
         record = None
-    return record if isinstance(record, dict) else [(rules.NOT_AN_OBJECT, None, shown)]
+    return record if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, shown)]
 
 
 JSON_LINES = JsonLinesReader()

@@ -11,7 +11,7 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.inputs.base import pair_batch
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.model import Problem, rules
+from mrl_cli.model import Problem, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.model import PairBatch, Plan, Role
+    from mrl_cli.model import Batch, Plan, Role
 
 # What is wrong with an object: (kind, column, shown value) of each problem.
 Faults = list[tuple[str, str | None, str]]
@@ -44,7 +44,7 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def batch_of_records(
     records: Iterable[tuple[int, dict[str, Any] | Faults]], file: str, plan: Plan, row_word: str
-) -> PairBatch:
+) -> Batch:
     """Return the pairs of numbered objects, less those at fault; `row_word` is what `file` calls a row."""
     problems: list[Problem] = []
     rows: list[int] = []
@@ -64,7 +64,7 @@ def batch_of_records(
             column.append(value)
         for texts, (_, name) in zip(keys, plan.columns.keys, strict=True):
             texts.append(key_text(record.get(name)))
-        if plan.keep_columns:
+        if plan.reading.keep_columns:
             kept.append(record)
     return pair_batch(
         file,
@@ -75,7 +75,7 @@ def batch_of_records(
         row_word=row_word,
         problems=tuple(problems),
         rejected_rows=rejected,
-        kept=kept_table(kept) if plan.keep_columns else None,
+        kept=kept_table(kept) if plan.reading.keep_columns else None,
     )
 
 
@@ -84,7 +84,7 @@ def _numbers(record: dict[str, Any], plan: Plan) -> tuple[float, ...] | Faults:
     if isinstance(record, Repeating):
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
         if repeated:
-            return [(rules.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
+            return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     found = [(name, number_of(record.get(name), role)) for role, name in plan.columns.wanted_numbers]
     faults: Faults = [
         (kind, harmless(name), shown_value(record.get(name)))
@@ -101,16 +101,16 @@ def number_of(value: Any, role: Role) -> float | str:
     (2.0, 'not a number', 'missing value', 'infinite')
     """
     if value is None:
-        return rules.MISSING
+        return problems.MISSING
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return rules.NOT_A_NUMBER
+        return problems.NOT_A_NUMBER
     if isinstance(value, int):
-        return float(value) if is_exact(value) else rules.INEXACT
+        return float(value) if is_exact(value) else problems.INEXACT
     if role == "loss":
         return value
     if math.isnan(value):
-        return rules.NAN
-    return rules.INFINITE if math.isinf(value) else value
+        return problems.NAN
+    return problems.INFINITE if math.isinf(value) else value
 
 
 def shown_value(value: Any) -> str:

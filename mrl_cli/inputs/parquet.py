@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 COLUMN_BUFFER_BYTES = 1 << 20
 DAMAGED_HINT = "check that the file was copied whole, or write it again"
@@ -96,7 +96,7 @@ class ParquetReader:
                 yield Shard(source, RowsPart(path, group, first_row, metadata), rows.total_byte_size)
                 first_row += rows.num_rows
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[PairBatch]:
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a row group's pairs in batches."""
         part: RowsPart = shard.part
         keys = [name for _, name in plan.columns.keys]
@@ -109,7 +109,7 @@ class ParquetReader:
             "page_checksum_verification": True,
         }
         with reading(shard.source, _place(part)), opened(part.path, **options) as file:
-            columns = None if plan.keep_columns else names_in(file.schema_arrow, plan, shard.source)
+            columns = None if plan.reading.keep_columns else names_in(file.schema_arrow, plan, shard.source)
             rows = _batch_rows(plan)
             read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
             yield from batches_in(_counted(read, part, columns, shard.source), part.first_row, shard.source, plan)
@@ -172,7 +172,7 @@ def _place(part: RowsPart) -> str:
 
 def _batch_rows(plan: Plan) -> int:
     """Return how many rows to hand on at a time: fewer where more is held of each, so that memory stays the same."""
-    if plan.reduction == "none":  # each with its loss, perhaps as text, and perhaps with all its columns
+    if plan.reporting.reduction == "none":  # each with its loss, perhaps as text, and perhaps with all its columns
         return BATCH_ROWS // 4
     return BATCH_ROWS if len(plan.columns.wanted) <= 3 else BATCH_ROWS // 2
 

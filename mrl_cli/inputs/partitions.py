@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive, Spark and DuckDB name the folder of a null
 
@@ -48,38 +48,35 @@ def plan_for_file(plan: Plan, source: Source) -> Plan:
         numbers=tuple((role, name) for role, name in columns.numbers if name not in is_known),
         keys=tuple((role, name) for role, name in columns.keys if name not in is_known),
     )
-    return plan if reduced == columns else replace(plan, columns=reduced)
+    return plan if reduced == columns else plan.changed(columns=reduced)
 
 
-def with_partitions(batch: PairBatch, source: Source, plan: Plan) -> PairBatch:
+def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
     """Return the batch with the columns that the source's path says, and with the file as its group when asked for."""
-    if not (source.hive or plan.by_file):
+    if not (source.hive or plan.reading.by_file):
         return batch
-    hive, size = source.hive, batch.x1.size
-    y, kept = batch.y, batch.kept
-    if plan.columns.y in hive:
-        y = np.full(size, _number(plan.columns.y, hive, source, plan))
+    hive, size, kept = source.hive, batch.size, batch.kept
     numbers = dict(batch.numbers)
-    for role, name in plan.columns.numbers:
+    for role, name in plan.columns.wanted_numbers:
         if name in hive:
             numbers[role] = np.full(size, _number(name, hive, source, plan))
     keys = dict(batch.keys)
     for role, name in plan.columns.keys:
         if name in hive:
             keys[role] = _constant(hive[name], size)
-    if plan.by_file:
+    if plan.reading.by_file:
         keys["group"] = _constant(source.name.encode("utf-8", "backslashreplace").decode(), size)
     if kept is not None:
         for name in hive:
             kept = kept if name in kept.column_names else kept.append_column(name, _constant(hive[name], size))
-    return replace(batch, y=y, numbers=numbers, keys=keys, kept=kept)
+    return replace(batch, numbers=numbers, keys=keys, kept=kept)
 
 
 def _number(name: str | None, hive: Mapping[str, str], source: Source, plan: Plan) -> float:
     from mrl_cli.inputs.cells import number_in
 
     text = hive[name or ""]
-    number = number_in(text, plan.dialect)
+    number = number_in(text, plan.reading.dialect)
     if isinstance(number, str):
         msg = f"{source.shown_name}: the path says {harmless(name)}={harmless(text)}, which is {number}"
         raise DataError(msg, hint="name another column, or rename the folder")

@@ -126,7 +126,7 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     numbers += [(role, name) for role, name in preset.numbers if name in names and role not in given]
     if preset.group in names and preset.group is not None and "group" not in given:
         keys.append(("group", preset.group))
-    return replace(plan, columns=replace(columns, numbers=tuple(numbers), keys=tuple(keys)))
+    return plan.changed(columns=replace(columns, numbers=tuple(numbers), keys=tuple(keys)))
 
 
 def _with_layout(

@@ -61,7 +61,7 @@ class Source:
 
     `format` is a name in READERS; `compression` a value of COMPRESSION_SUFFIXES or None. `is_plain_file` says that
     the bytes can be read anywhere, by many. Other sources are opened once: `stream` is that opened stream. `hive` are
-    the columns that its path says.
+    the columns that its path says. With `scores`, an `inputs.indexed.Scores`, x1 and x2 are rows of them.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Source:
     size_bytes: int | None = None
     stream: Any = field(default=None, compare=False)
     hive: dict[str, str] = field(default_factory=dict)
+    scores: Any = field(default=None, compare=False, repr=False)
 
     def close(self) -> None:
         """Close the stream, which takes a temporary file away."""

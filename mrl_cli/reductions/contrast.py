@@ -1,24 +1,30 @@
-"""Two models on the pairs of a batch: the sums and counts of what sets them apart."""
+"""Two models, a and b, on the same pairs: the sums and counts of what sets them apart.
+
+Of every pair the difference of their losses is taken, a's less b's, and whether each has the pair right: what sets them
+apart is judged on these differences, so what makes a pair hard for both does not blur it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import field, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import field, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
 from mrl_cli.exact import ExactSum
-from mrl_cli.model import PairBatch, Totals
 from mrl_cli.records import light_dataclass
-from mrl_cli.reductions.ledger import BEYOND, TIE, WRONG, Pairs, group_block
-from mrl_cli.reductions.measured import Measured, measure
+from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.ledger import Ledger, ledger_block
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
+from mrl_cli.reductions.totals import Totals, TotalsReduction
+from mrl_cli.statistics.bootstrap import Groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.ledger import GroupBlock
+    from mrl_cli.reductions.ledger import LedgerBlock
+    from mrl_cli.reductions.measured import Measured
 
 _STATES = np.array([TIE, BEYOND, WRONG], np.uint8)  # by outcome: 0, 1 and, from the end, -1
 
@@ -47,9 +53,8 @@ class Contrast:
         return Contrast(*(getattr(self, name.name) + getattr(other, name.name) for name in fields(Contrast)))
 
 
-@light_dataclass(frozen=True, slots=True)
-class Contrasted:
-    """What became of a batch: its contrast, and for each pair used the difference of the losses and of being right.
+class Contrasted(NamedTuple):
+    """A batch: its contrast, and for each pair used the difference of the losses and of being right.
 
     `differences` are float64, `outcomes` 1 where only a is right, -1 where only b is, else 0; both of shape
     (contrast.a.pairs,). `clusters` are both by cluster, where the batch has clusters: the differences as losses, the
@@ -59,108 +64,82 @@ class Contrasted:
     contrast: Contrast
     differences: NDArray[np.float64]
     outcomes: NDArray[np.int8]
-    clusters: GroupBlock | None
+    clusters: LedgerBlock | None
 
 
-def plan_of_b(plan: Plan) -> Plan:
-    """Return the plan by which b's scores are measured: their columns are those of the roles x1_b and x2_b."""
-    names = dict(plan.columns.numbers)
-    x1, x2 = names.get("x1_b", plan.columns.x1), names.get("x2_b", plan.columns.x2)
-    return replace(plan, columns=replace(plan.columns, x1=x1, x2=x2, keys=()))
+class Contrasts:
+    """All batches, in input order: their contrast, their clusters where the plan has some, groups for the bootstrap."""
+
+    def __init__(self, groups: Groups | None, ledger: Ledger | None) -> None:
+        self.total, self.groups, self.ledger = Contrast(), groups, ledger
+
+    def add(self, contrasted: Contrasted) -> None:
+        """Add a batch, in order. Raises UsageError when there are more clusters than a ledger holds."""
+        self.total += contrasted.contrast
+        if self.ledger is not None:
+            if contrasted.clusters is not None:
+                self.ledger.add(contrasted.clusters)
+        elif self.groups is not None:
+            self.groups.add(contrasted.differences, contrasted.outcomes)
 
 
-def contrast(measured: Measured, batch: PairBatch, plan: Plan) -> Contrasted:
-    """Measure b on the pairs of a batch that a was measured on, and set the two against each other.
+class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
+    """Sets two models against each other. b's scores have the roles x1_b and x2_b; they were checked with a's, as all
+    numbers are (test_bad_score_of_b_is_named): a pair counts for both models or for none.
 
-    The plan is of reduction none. b's scores are the batch's numbers of the roles x1_b and x2_b; they were checked with
-    a's, as all numbers are (test_bad_score_of_b_is_named): a pair counts for both models or for none.
+    `samples` of a bootstrap will be drawn by `seed`; for 0 nothing is kept to draw from.
     """
-    batch_a = _filtered(batch, measured.used)
-    batch_b = replace(batch_a, x1=batch_a.numbers["x1_b"], x2=batch_a.numbers["x2_b"])
-    found = measure(batch_b, plan_of_b(plan))
-    losses_a, losses_b = _losses(measured), _losses(found)
-    with np.errstate(invalid="ignore"):
-        differences = losses_a.astype(np.float64, copy=False) - losses_b.astype(np.float64, copy=False)
-    right_a, right_b = _right(batch_a, plan), _right(batch_b, plan)
-    sums = Contrast(
-        measured.totals,
-        found.totals,
-        ExactSum.of(differences),
-        ExactSum.of_products(differences, differences),
-        both=_count(right_a & right_b),
-        only_a=_count(right_a & ~right_b),
-        only_b=_count(right_b & ~right_a),
-        wins=_count(losses_a < losses_b),
-        ties=_count(losses_a == losses_b),
-        losses=_count(losses_a > losses_b),
-    )
-    outcomes = right_a.astype(np.int8) - right_b.astype(np.int8)
-    return Contrasted(sums, differences, outcomes, _by_cluster(batch, measured.used, differences, outcomes))
 
+    needs = frozenset(("losses", "states"))
+    takes_turns = True
 
-def _by_cluster(
-    batch: PairBatch, used: NDArray[np.bool_] | None, differences: NDArray[np.float64], outcomes: NDArray[np.int8]
-) -> GroupBlock | None:
-    if "cluster" not in batch.keys:
-        return None
-    clusters = batch.keys["cluster"]
-    clusters = clusters if used is None else clusters.filter(as_arrow(used))
-    return group_block([clusters], Pairs(differences, _STATES[outcomes]))
+    def __init__(self, plan: Plan, *, samples: int, seed: int) -> None:
+        self._has_clusters, self._samples, self._seed = plan.has_clusters, samples, seed
+        self._totals = TotalsReduction()
 
+    def empty(self) -> list[Contrasted]:
+        """Return no batches."""
+        return []
 
-def _losses(measured: Measured) -> NDArray[Any]:
-    if measured.losses is None:
-        msg = "models are compared by their per-pair losses, so under reduction none"
-        raise ValueError(msg)
-    return measured.losses
+    def add(self, state: list[Contrasted], measured: Measured) -> list[Contrasted]:
+        """Measure b on the pairs that a was measured on, and set the two against each other."""
+        other = measured.with_scores_of_b()
+        a, b = (self._totals.add(Totals(), model) for model in (measured, other))
+        losses_a, losses_b = measured.losses, other.losses
+        with np.errstate(invalid="ignore"):
+            differences = losses_a.astype(np.float64, copy=False) - losses_b.astype(np.float64, copy=False)
+        right_a, right_b = ((model.states & ~np.uint8(ACTIVE)) >= INSIDE for model in (measured, other))
+        contrast = Contrast(
+            a,
+            b,
+            ExactSum.of(differences),
+            ExactSum.of_products(differences, differences),
+            both=_count(right_a & right_b),
+            only_a=_count(right_a & ~right_b),
+            only_b=_count(right_b & ~right_a),
+            wins=_count(losses_a < losses_b),
+            ties=_count(losses_a == losses_b),
+            losses=_count(losses_a > losses_b),
+        )
+        outcomes = right_a.astype(np.int8) - right_b.astype(np.int8)
+        clusters = None
+        if self._has_clusters:
+            clusters = ledger_block([measured.pairs.keys["cluster"]], differences, _STATES[outcomes])
+        state.append(Contrasted(contrast, differences, outcomes, clusters))
+        return state
 
+    def whole(self) -> Contrasts:
+        """Return the contrast of no pairs."""
+        groups = Groups(2, self._seed) if self._samples else None
+        return Contrasts(groups, Ledger() if self._has_clusters else None)
 
-def _filtered(batch: PairBatch, used: NDArray[np.bool_] | None) -> PairBatch:
-    """Return the batch without the pairs that are not used; keys stay behind."""
-    if used is None:
-        return batch
-    return replace(
-        batch,
-        x1=batch.x1[used],
-        x2=batch.x2[used],
-        y=None if batch.y is None else batch.y[used],
-        rows=None if batch.rows is None else [batch.rows[place] for place in np.flatnonzero(used).tolist()],
-        problems=(),
-        rejected_rows=0,
-        numbers={role: column[used] for role, column in batch.numbers.items()},
-        keys={},
-        kept=None,
-    )
-
-
-def _right(batch: PairBatch, plan: Plan) -> NDArray[np.bool_]:
-    """Tell which pairs of a clean batch are in the right order: y(x1 - x2) > 0, as `measure` counts them."""
-    with np.errstate(all="ignore"):
-        difference = batch.x1.astype(plan.dtype, copy=False) - batch.x2.astype(plan.dtype, copy=False)
-        if batch.y is None:
-            signed = difference * (plan.y_const or 1)
-        else:
-            labels = batch.y.astype(plan.dtype, copy=False)
-            signed = difference * (labels * 2 - 1 if plan.labels == "01" else labels)
-        right: NDArray[np.bool_] = signed > 0
-    return right
+    def merge(self, whole: Contrasts, state: list[Contrasted], part: Any) -> Contrasts:
+        """Add the batches of a task, in order."""
+        del part
+        for contrasted in state:
+            whole.add(contrasted)
+        return whole
 
 
 def _count(mask: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
-
-
-def scores_are_whole(measured: Measured, batch: PairBatch, plan: Plan) -> NDArray[np.bool_]:
-    """Tell which pairs of a batch can be matched with those of another file, shape (n,): those that were used, and
-    ties.
-
-    What a tie is worth is decided once both files are one: dropped before, it would seem to be missing in one of them.
-    """
-    if measured.used is None:
-        return np.ones(batch.x1.size, dtype=bool)
-    if plan.on_tie != "drop" or plan.labels != "pm1" or batch.y is None:
-        return measured.used
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(batch.x1.astype(plan.dtype)) & np.isfinite(batch.x2.astype(plan.dtype))
-    whole: NDArray[np.bool_] = measured.used | (finite & (batch.y == 0))
-    return whole

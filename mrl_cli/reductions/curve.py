@@ -12,7 +12,6 @@ The other losses with a margin are computed at every margin, and their sums are 
 
 from __future__ import annotations
 
-from dataclasses import asdict, field, fields
 from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -30,15 +29,16 @@ from mrl_cli.exact import (
     sums_of_products_by_code,
 )
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import Mergeable
 from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import DType, Labels, Reduction
+    from mrl_cli.model import DType
+    from mrl_cli.reductions.measured import Measured
 
     Floats = NDArray[np.floating[Any]]
 
@@ -64,7 +64,7 @@ class Point:
 
 
 @light_dataclass(frozen=True, slots=True)
-class HingeCurve(Mergeable):
+class HingeCurve:
     """Sums and counts of pairs between neighbouring margins, exact; `+` merges.
 
     A pair has code i when d is above the first i margins only; arrays have shape (margins + 1,). `kinks` are the pairs
@@ -90,7 +90,7 @@ class HingeCurve(Mergeable):
 
 
 @light_dataclass(frozen=True, slots=True)
-class KernelCurve(Mergeable):
+class KernelCurve:
     """Exact sums and counts of pairs at each margin; `+` merges. What a field holds, Point says."""
 
     sums: tuple[ExactSum, ...]
@@ -159,8 +159,8 @@ class KnotPlaces:
         return found
 
 
-class Sweep:
-    """A loss and the margins to tell it at, in the dtype of the arithmetic.
+class Sweep(Reduction["Curve | None", "Curve | None"]):
+    """A loss and the margins to compute it at, in the dtype of the arithmetic.
 
     Raises ValueError for a loss without a margin, for no margins, and for one that the dtype does not hold.
 
@@ -193,6 +193,20 @@ class Sweep:
         self._loss = LOSSES[loss]
         self._power = HINGE_POWERS.get(loss)
         self._parameters = dict(parameters or {})
+
+    def empty(self) -> Curve | None:
+        """Return the curve of no pairs."""
+        return None
+
+    def add(self, state: Curve | None, measured: Measured) -> Curve | None:
+        """Add a batch."""
+        weight = measured.pairs.numbers.get("weight")
+        return _merged(state, self.curve(measured.differences, measured.labels, weight))
+
+    def merge(self, whole: Curve | None, state: Curve | None, part: Any) -> Curve | None:
+        """Add the curve of a task."""
+        del part
+        return _merged(whole, state)
 
     def curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None = None) -> Curve:
         """Return the curve of pairs: x1 - x2, the label and the weight (above 0) of each, all of one shape (n,)."""
@@ -276,6 +290,11 @@ class Sweep:
         return KernelCurve(loss_sums, gradient_sums, *counts)
 
 
+def _merged(left: Any, right: Any) -> Curve | None:
+    whole: Curve | None = left + right if left is not None and right is not None else left or right
+    return whole
+
+
 def _summed(values: Floats, weights: NDArray[np.float64] | None) -> ExactSum:
     return ExactSum.of(values) if weights is None else ExactSum.of_products(weights, values)
 
@@ -320,57 +339,3 @@ def _weighted_square(weight: float, value: float) -> ExactSum:
         return ExactSum.of(np.array([weight * value * value]))
     (w, of_w), (d, of_d) = weight.as_integer_ratio(), value.as_integer_ratio()
     return ExactSum((w * d * d << UNIT_EXPONENT) // (of_w * of_d * of_d))
-
-
-@light_dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPoint:
-    """What `mrl sweep` tells of one margin; shares are of the pairs, means by weight where there are weights.
-
-    `value` is the reduced loss. `gradient_share` is the share of pairs whose gradient is not 0; `mean_gradient`, told
-    of losses that are no hinge, the mean magnitude of the gradient for x1.
-    """
-
-    margin: float
-    value: float
-    sum: float
-    mean: float
-    active: int
-    active_share: float
-    gradient_share: float
-    mean_gradient: float | None = None
-
-    def record(self) -> dict[str, Any]:
-        """Return what is told by key, in the order in which it is told."""
-        return _told(asdict(self))
-
-
-@light_dataclass(frozen=True, slots=True, kw_only=True)
-class SweepReport:
-    """What `mrl sweep` found: the fields are the keys of its JSON object; what is None is not told."""
-
-    schema: str
-    version: str
-    inputs: tuple[str, ...]
-    loss: str
-    parameters: dict[str, float] | None
-    weight_column: str | None
-    preset: str | None
-    scores: str | None
-    reduction: Reduction
-    dtype: DType
-    labels: Labels
-    pairs: int
-    rejected: int
-    ties_dropped: int
-    zero_weight: int | None
-    weight: float | None
-    points: Sequence[SweepPoint] = field(repr=False)
-    elapsed_seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """Return what is told by key, in the order in which it is told; points as they are."""
-        return _told({name.name: getattr(self, name.name) for name in fields(self)})
-
-
-def _told(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if value is not None}

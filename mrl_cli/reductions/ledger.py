@@ -1,6 +1,6 @@
 """Sums and counts by key, exact: one row of arrays for each key, however many pairs it has.
 
-A batch becomes a `GroupBlock`, in the worker; a `Ledger` adds blocks up. Both add exactly, so the order of blocks does
+A batch becomes a `LedgerBlock`, in the worker; a `Ledger` adds blocks up. Both add exactly, so the order of blocks does
 not matter, and a key's totals are what its pairs alone would give.
 """
 
@@ -15,7 +15,9 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
 from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
-from mrl_cli.model import Totals
+from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE, WRONG
+from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,24 +25,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from mrl_cli.model import Role
+    from mrl_cli.reductions.measured import Measured
+
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is told of them
 
-# What became of a pair, as a small number: where d = y*(x1 - x2) stands, plus ACTIVE where its loss is above 0.
-WRONG, TIE, INSIDE, BEYOND, ACTIVE = 0, 1, 2, 3, 4
-STATES = 8
-
 Key = tuple[str, ...]
+GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
 
 
-class Pairs(NamedTuple):
-    """The pairs of a batch that were used, of shape (n,): their losses, what became of them, their weights."""
-
-    losses: NDArray[np.float64]
-    states: NDArray[np.uint8]
-    weights: NDArray[np.float64] | None = None
-
-
-class GroupBlock(NamedTuple):
+class LedgerBlock(NamedTuple):
     """What a batch adds to each of its keys: `counts` has shape (keys, STATES), `lowest` and `highest` (keys,)."""
 
     keys: list[Key]
@@ -50,40 +44,70 @@ class GroupBlock(NamedTuple):
     sums: dict[str, SumsByCode]
 
 
-def states_of(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return what became of n pairs: `masks`, of shape (4, n), tell which are wrong, correct, inside the margin,
-    active; those inside are among the correct ones.
-    """
-    wrong, correct, inside, active = masks.view(np.uint8)
-    states: NDArray[np.uint8] = np.uint8(TIE) + 2 * correct - inside - wrong + np.uint8(ACTIVE) * active
-    return states
+class LedgerReduction(Reduction["tuple[LedgerBlock, ...]", "Ledger"]):
+    """Adds up totals for each group, cluster, or both; with `squares` also the squares of losses."""
+
+    needs = frozenset(("losses", "states"))
+
+    def __init__(self, *, squares: bool = False) -> None:
+        self._squares = squares
+
+    def empty(self) -> tuple[LedgerBlock, ...]:
+        """Return no blocks."""
+        return ()
+
+    def add(self, state: tuple[LedgerBlock, ...], measured: Measured) -> tuple[LedgerBlock, ...]:
+        """Add what a batch adds to each of its keys."""
+        pairs = measured.pairs
+        columns = [pairs.keys[role] for role in GROUPING_ROLES if role in pairs.keys]
+        if not columns or not pairs.size:
+            return state
+        losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
+        return (*state, ledger_block(columns, losses, measured.states, weights, squares=self._squares))
+
+    def whole(self) -> Ledger:
+        """Return a ledger without keys."""
+        return Ledger()
+
+    def merge(self, whole: Ledger, state: tuple[LedgerBlock, ...], part: Any) -> Ledger:
+        """Add the blocks of a task. Raises UsageError when there are more keys than a ledger holds."""
+        del part
+        for block in state:
+            whole.add(block)
+        return whole
 
 
-def group_block(columns: Sequence[pa.Array], pairs: Pairs, *, with_squares: bool = False) -> GroupBlock:
+def ledger_block(
+    columns: Sequence[pa.Array],
+    losses: NDArray[np.float64],
+    states: NDArray[np.uint8],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    squares: bool = False,
+) -> LedgerBlock:
     """Return what pairs add to their keys; each of `columns` holds one part of the key of every pair, in row order.
 
     The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l).
     """
     codes, keys = _coded(columns)
     size = len(keys)
-    counts = np.bincount(codes * STATES + pairs.states, minlength=size * STATES).reshape(size, STATES)
+    counts = np.bincount(codes * STATES + states, minlength=size * STATES).reshape(size, STATES)
     lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
     with np.errstate(invalid="ignore"):
-        np.minimum.at(lowest, codes, pairs.losses)
-        np.maximum.at(highest, codes, pairs.losses)
-    weights = pairs.weights
+        np.minimum.at(lowest, codes, losses)
+        np.maximum.at(highest, codes, losses)
     if weights is None:
-        sums = {"loss": sums_by_code(pairs.losses, codes, size)}
+        sums = {"loss": sums_by_code(losses, codes, size)}
     else:
-        is_correct = (pairs.states & ~np.uint8(ACTIVE)) >= INSIDE
+        is_correct = (states & ~np.uint8(ACTIVE)) >= INSIDE
         sums = {
-            "loss": sums_of_products_by_code(weights, pairs.losses, codes, size),
+            "loss": sums_of_products_by_code(weights, losses, codes, size),
             "weight": sums_by_code(weights, codes, size),
             "correct_weight": sums_by_code(np.where(is_correct, weights, 0.0), codes, size),
         }
-    if with_squares:
-        sums["square"] = sums_of_products_by_code(pairs.losses, pairs.losses, codes, size)
-    return GroupBlock(keys, counts, lowest, highest, sums)
+    if squares:
+        sums["square"] = sums_of_products_by_code(losses, losses, codes, size)
+    return LedgerBlock(keys, counts, lowest, highest, sums)
 
 
 def _coded(columns: Sequence[pa.Array]) -> tuple[NDArray[np.int64], list[Key]]:
@@ -206,7 +230,7 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, block: GroupBlock) -> None:
+    def add(self, block: LedgerBlock) -> None:
         """Add a block. Raises UsageError when there are more keys than a ledger holds."""
         known = self._places
         found = list(map(known.get, block.keys))  # most keys are known, and this is the quick way to find them
@@ -258,7 +282,6 @@ class Ledger:
             weight_sum=sums.get("weight"),
             correct_weight_sum=sums.get("correct_weight"),
             square_sum=sums.get("square"),
-            pairs=sum(counts),
             min=float(self._lowest[place]),
             max=float(self._highest[place]),
             wrong=by_side[WRONG],

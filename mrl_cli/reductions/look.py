@@ -1,34 +1,65 @@
-"""Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label, labels 0 and 1 taken as they are.
-
-What is needed is cheap: counts that every run has, the range of the labels, and a look at the scores.
-"""
+"""What scores and labels look like, for notes: on which grid the scores lie, and the range of the labels."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Totals
+    from mrl_cli.reductions.measured import Measured
 
-FEW_SCORES = 16
-LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
-LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
-COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
+FEW_SCORES, FEW_LABELS = 16, 64
 
 
-class Note(NamedTuple):
-    """A kind (one word for scripts) and a sentence for people."""
+@light_dataclass(frozen=True, slots=True)
+class Look:
+    """What scores and labels look like; `Look()` is that of none, the identity of `+`.
 
-    kind: str
-    text: str
+    `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label.
+    """
+
+    grids: int = -1
+    lowest_label: float | None = None
+    highest_label: float | None = None
+
+    def __add__(self, other: Look) -> Look:
+        if self.lowest_label is None or self.highest_label is None:
+            return Look(self.grids & other.grids, other.lowest_label, other.highest_label)
+        if other.lowest_label is None or other.highest_label is None:
+            return Look(self.grids & other.grids, self.lowest_label, self.highest_label)
+        lowest = min(self.lowest_label, other.lowest_label)
+        return Look(self.grids & other.grids, lowest, max(self.highest_label, other.highest_label))
+
+
+class LookReduction(Reduction[Look, Look]):
+    """Looks at the scores and labels of the pairs used."""
+
+    takes_turns = True
+
+    def empty(self) -> Look:
+        """Return the look of no pairs."""
+        return Look()
+
+    def add(self, state: Look, measured: Measured) -> Look:
+        """Look at a batch."""
+        pairs, labels = measured.pairs, measured.pairs.y
+        if not pairs.size:
+            return state
+        if labels is None:
+            return state + Look(grids_of(pairs.x1, pairs.x2))
+        few = labels[:FEW_LABELS]
+        # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
+        labels = few if measured.plan.rules.labels != "any" and few.min() < few.max() else labels
+        return state + Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))
 
 
 def _have_decimals(scores: NDArray[np.float64], decimals: int) -> bool:
@@ -77,78 +108,3 @@ def grids_of(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> int:
             if all(holds(scores) for scores in (few, x1, x2)):
                 found |= 1 << bit
     return found
-
-
-def grid_in_words(grids: int) -> str | None:
-    """Return the most telling of grids as `Look` holds them, in words; None where there is none.
-
-    >>> grid_in_words(0b1100)
-    'at most 2 decimals'
-    """
-    return next((words for bit, words in enumerate(GRIDS) if grids >> bit & 1), None)
-
-
-def data_notes(totals: Totals, *, at_equal_scores: float | None, labels_are_factors: bool = False) -> list[Note]:
-    """Return what should be said of the data, most telling first; nothing of ordinary data, and of few pairs.
-
-    `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
-    `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.
-
-    >>> from mrl_cli.model import Totals
-    >>> [note.kind for note in data_notes(Totals(pairs=200, ties=200, min=0.5, max=0.5), at_equal_scores=0.5)]
-    ['collapsed']
-    """
-    if totals.pairs < LEAST_PAIRS:
-        return []
-    zero_one = _zero_one(totals) if labels_are_factors else None
-    found = (_collapsed(totals, at_equal_scores), zero_one, _rounded(totals), _one_label(totals))
-    return [note for note in found if note is not None]
-
-
-def _collapsed(figures: Totals, expected: float | None) -> Note | None:
-    if figures.ties == figures.pairs:
-        return Note("collapsed", "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice")
-    if expected is None or expected <= 0:
-        return None
-    if expected * (1 - COLLAPSED_SHARE) <= figures.min and figures.max <= expected * (1 + COLLAPSED_SHARE):
-        text = (
-            f"every loss is within {COLLAPSED_SHARE:.0%} of {expected:g}, the loss of equal scores: x1 and x2 hardly "
-            "differ, so the scores have collapsed, or are of another scale than the loss"
-        )
-        return Note("collapsed", text)
-    return None
-
-
-def _rounded(figures: Totals) -> Note | None:
-    grid, pairs, ties = grid_in_words(figures.look.grids), figures.pairs, figures.ties
-    if grid is None or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
-        return None
-    accuracy, accuracy_half = figures.correct / pairs, (figures.correct + ties / 2) / pairs
-    text = (
-        f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {grid}: rounding makes "
-        f"ties. They count as not correct: accuracy is {accuracy:.3f}; with each as one half it is "
-        f"{accuracy_half:.3f}, which rounding hardly moves"
-    )
-    return Note("rounded", text)
-
-
-def _zero_one(figures: Totals) -> Note | None:
-    if (figures.look.lowest_label, figures.look.highest_label) != (0, 1):
-        return None
-    text = (
-        "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
-        "they 0 and 1, for the one and the other order? Then use --labels 01"
-    )
-    return Note("zero_one", text)
-
-
-def _one_label(figures: Totals) -> Note | None:
-    label = figures.look.lowest_label
-    if label is None or label != figures.look.highest_label:
-        return None
-    better = "x1" if label > 0 else "x2"
-    text = (
-        f"the label of every pair is {label:g}: if {better} always holds the better one, a model that favours "
-        "its side cannot be told from a good one"
-    )
-    return Note("one_label", text if label else "the label of every pair is 0")

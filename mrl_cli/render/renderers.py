@@ -12,9 +12,9 @@ from mrl_cli.words import harmless, json_ready, number_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Report
-    from mrl_cli.reductions.curve import SweepReport
     from mrl_cli.reports.compare import ComparisonReport
+    from mrl_cli.reports.compute import Report
+    from mrl_cli.reports.sweep import SweepReport
 
 # Keys that say what was run rather than what was found stay out of one-row formats.
 _NOT_IN_ROWS = {

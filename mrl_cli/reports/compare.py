@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.exact import ExactSum
+from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.measured import BEYOND, WRONG
 from mrl_cli.statistics.bootstrap import Bounds, bootstrap_bounds
 from mrl_cli.statistics.intervals import (
     Interval,
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import DType, Labels, Plan, Totals
-    from mrl_cli.reductions.contrast import Contrast
+    from mrl_cli.model import Counts, DType, Labels, Plan
+    from mrl_cli.reductions.contrast import Contrasts
+    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.totals import Totals
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def _moved_to(mean: float, interval: Interval) -> Interval:
 def _model_report(totals: Totals, plan: Plan) -> ModelReport:
     total, pairs = float(totals.loss_sum or ExactSum()), totals.pairs
     with np.errstate(over="ignore"):
-        total, mean = (float(np.dtype(plan.dtype).type(x)) for x in (total, total / pairs if pairs else math.nan))
+        total, mean = (float(np.dtype(plan.loss.dtype).type(x)) for x in (total, total / pairs if pairs else math.nan))
     return ModelReport(
         mean=mean,
         sum=total,
@@ -141,11 +145,6 @@ def _model_report(totals: Totals, plan: Plan) -> ModelReport:
         ties=totals.ties,
         wrong=totals.wrong,
     )
-
-
-def bootstrapped(sums: NDArray[np.float64], *, samples: int, seed: int, confidence: float) -> BootstrapReport:
-    """Return the bootstrap of grouped differences, of loss and of being right: see `mrl_cli.statistics.bootstrap`."""
-    return BootstrapReport(samples, seed, *bootstrap_bounds(sums, samples=samples, seed=seed, confidence=confidence))
 
 
 def numbers_in(kind: Any, prefix: str = "") -> Iterator[str]:
@@ -165,12 +164,23 @@ def numbers_in(kind: Any, prefix: str = "") -> Iterator[str]:
 _RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (Interval, Bounds, ModelReport, McNemar, BootstrapReport)}
 
 
-def compared(
-    found: Contrast, plan: Plan, confidence: float, clusters: Clusters | None, *, inputs: tuple[str, ...], version: str
+def comparison_report(
+    contrasts: Contrasts,
+    counts: Counts,
+    plan: Plan,
+    *,
+    inputs: tuple[str, ...],
+    version: str,
+    samples: int,
+    seed: int,
+    unmatched: tuple[int, int] = (0, 0),
+    elapsed_seconds: float = 0.0,
 ) -> ComparisonReport:
-    """Return what `mrl compare` says of a contrast, without a bootstrap, unmatched pairs and the time it took."""
+    """Return what `mrl compare` says of contrasts; to be called once for each."""
+    found, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
     pairs = found.a.pairs
     table = (found.both, found.only_a, found.only_b, pairs - found.both - found.only_a - found.only_b)
+    clusters = None if contrasts.ledger is None else _clusters(contrasts.ledger)
     if clusters is None:
         difference = mean_interval(pairs, found.differences, found.squares, confidence)
         accuracy = paired_share_interval(*table, confidence)
@@ -180,16 +190,22 @@ def compared(
     sums = (found.a.loss_sum or ExactSum(), found.b.loss_sum or ExactSum())
     # The difference of the sums is rounded once; the differences of the pairs, each rounded, give the bounds around it.
     difference = _moved_to(exact_mean(sums[0] - sums[1], pairs), difference)
+    bootstrap = None
+    if contrasts.groups is not None:
+        if clusters is not None:
+            contrasts.groups.add(clusters.differences, clusters.outcomes, counts=clusters.counts)
+        drawn = bootstrap_bounds(contrasts.groups.sums, samples=samples, seed=seed, confidence=confidence)
+        bootstrap = BootstrapReport(samples, seed, *drawn)
     return ComparisonReport(
         schema="mrl.compare/1",
         version=version,
         inputs=inputs,
         **plan.settings("loss", "margin", "margin_column", "parameters", "dtype", "labels"),
         pairs=pairs,
-        rejected=found.a.rejected,
-        ties_dropped=found.a.ties_dropped,
-        unmatched_a=0,
-        unmatched_b=0,
+        rejected=counts.rejected,
+        ties_dropped=counts.ties_dropped,
+        unmatched_a=unmatched[0],
+        unmatched_b=unmatched[1],
         a=_model_report(found.a, plan),
         b=_model_report(found.b, plan),
         difference=difference,
@@ -197,12 +213,22 @@ def compared(
         confidence=confidence,
         clusters=None if clusters is None else clusters.counts.size,
         mcnemar=McNemar(found.only_a, found.only_b, mcnemar_p(found.only_a, found.only_b)),
-        bootstrap=None,
+        bootstrap=bootstrap,
         wins=found.wins,
         ties=found.ties,
         losses=found.losses,
-        elapsed_seconds=0.0,
+        elapsed_seconds=elapsed_seconds,
     )
+
+
+def _clusters(ledger: Ledger) -> Clusters:
+    """Return the clusters in an order of their own: in which they were met depends on batches and on the format, and
+    the bootstrap allots them in turn.
+    """
+    states, sums = ledger.arrays()
+    counts, outcomes = states.sum(axis=1), states[:, BEYOND] - states[:, WRONG]
+    order = np.lexsort((outcomes, sums, counts))
+    return Clusters(counts[order], sums[order], outcomes[order])
 
 
 def comparison_notes(report: ComparisonReport) -> list[str]:

@@ -1,25 +1,150 @@
-"""From totals to what is told of them: each sum rounded once, means over pairs or weights, NaN over nothing."""
+"""What `mrl compute` reports: each sum rounded once, means over pairs or weights, NaN over nothing."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import GroupFigures, Report, Totals
-from mrl_cli.reductions.look import data_notes
+from mrl_cli.model import Counts
+from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.look import Look
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.notes import data_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan
-    from mrl_cli.reductions.curve import Curve, Point, Sweep, SweepPoint, SweepReport
+    from mrl_cli.model import DType, Labels, Plan, Reduction
     from mrl_cli.reductions.ledger import Ledger
+
+
+# Nobody compares reports or prints them: methods for that would cost each start of mrl a millisecond or two.
+
+
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Figures:
+    """What is told of some pairs; what is None is not told.
+
+    `value` is the reduced loss, None under reduction none. A mean over nothing is NaN. `weight` (the sum of the
+    weights) and `accuracy_weighted` are told where there are weights; `inside_margin` and `beyond_margin`, the correct
+    pairs on this and on the other side of the margin, where the loss has one. `standard_error` is that of the mean
+    loss; the bounds of intervals are told where a confidence was asked for, `clusters` where they are clustered.
+    """
+
+    value: float | None
+    pairs: int
+    sum: float
+    mean: float
+    min: float
+    max: float
+    correct: int
+    ties: int
+    wrong: int
+    inside_margin: int | None = None
+    beyond_margin: int | None = None
+    accuracy: float
+    accuracy_half: float
+    accuracy_without_ties: float
+    active: int
+    weight: float | None = None
+    accuracy_weighted: float | None = None
+    clusters: int | None = None
+    standard_error: float | None = None
+    mean_low: float | None = None
+    mean_high: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+
+
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupFigures(Figures):
+    """The figures of one group."""
+
+    group: str
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told."""
+        return {"group": self.group} | _told(self, _FIGURES)
+
+
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SectionFigures:
+    """What is told of a section of RewardBench: its accuracy, and how many subsets and pairs of it there are."""
+
+    section: str
+    accuracy: float
+    subsets: int
+    pairs: int
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@light_dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Report(Figures):
+    """What `mrl compute` found: the fields are the keys of its JSON object; what is None is not told.
+
+    `parameters` is None where the loss has none; `macro_mean` and `macro_accuracy` are the means over groups of their
+    means and accuracies. `sections` and `section_average`, the mean of their accuracies, are told where the groups are
+    RewardBench's subsets. `validation` is what a cross-check in the same pass found, in the keys of `mrl validate`.
+    """
+
+    schema: str
+    version: str
+    inputs: tuple[str, ...]
+    loss: str
+    margin: float | None
+    margin_column: str | None = None
+    parameters: dict[str, float] | None = None
+    weight_column: str | None = None
+    group_by: str | None = None
+    cluster_column: str | None = None
+    confidence: float | None = None
+    reduction: Reduction
+    dtype: DType
+    labels: Labels
+    preset: str | None = None
+    scores: str | None = None
+    rejected: int
+    ties_dropped: int
+    zero_weight: int | None = None
+    macro_mean: float | None = None
+    macro_accuracy: float | None = None
+    section_average: float | None = None
+    sections: Sequence[SectionFigures] | None = None
+    subsets_without_section: tuple[str, ...] | None = None
+    groups: Sequence[GroupFigures] | None = None
+    validation: dict[str, Any] | None = None
+    notes: Sequence[str] | None = None
+    elapsed_seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return what is told by key, in the order in which it is told; groups and sections as they are."""
+        left_out = ("rejected", "ties_dropped", "zero_weight")
+        figures = tuple(key for key in _FIGURES if key not in ("value", "pairs"))
+        return _told(self, (*_FIRST, "value", "pairs", *left_out, *figures, *_LAST))
+
+
+_FIRST: tuple[str, ...]
+_FIRST = ("schema", "version", "inputs", "loss", "margin", "margin_column", "parameters", "weight_column", "group_by")
+_FIRST += ("cluster_column", "confidence", "reduction", "dtype", "labels", "preset", "scores")
+_LAST: tuple[str, ...]
+_LAST = ("macro_mean", "macro_accuracy", "section_average", "sections", "subsets_without_section")
+_LAST += ("groups", "validation", "notes", "elapsed_seconds")
+_FIGURES = tuple(field.name for field in fields(Figures))
+
+
+def _told(figures: Figures, keys: Iterable[str]) -> dict[str, Any]:
+    values = ((key, getattr(figures, key)) for key in keys)
+    return {key: value for key, value in values if value is not None}
 
 
 _COMPUTE_SETTINGS: tuple[str, ...]
@@ -27,10 +152,12 @@ _COMPUTE_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_co
 _COMPUTE_SETTINGS += ("confidence", "reduction", "dtype", "labels", "preset", "scores")
 
 
-def report(
+def compute_report(
+    counts: Counts,
     totals: Totals,
     plan: Plan,
     *,
+    look: Look | None = None,
     inputs: tuple[str, ...],
     version: str,
     elapsed_seconds: float,
@@ -38,17 +165,19 @@ def report(
 ) -> Report:
     """Return what `mrl compute` says of totals, and of those of each group where there is a ledger."""
     groups, clusters = (None, None) if ledger is None else _told_of(ledger, plan)
-    are_factors = plan.labels == "any" and not LOSSES[plan.loss].is_target
-    found = data_notes(totals, at_equal_scores=_loss_at_equal_scores(plan), labels_are_factors=are_factors)
+    are_factors = plan.rules.labels == "any" and not LOSSES[plan.loss.name].is_target
+    found = data_notes(
+        totals, look or Look(), at_equal_scores=_loss_at_equal_scores(plan), labels_are_factors=are_factors
+    )
     notes = tuple(note.text for note in found)
     return Report(
         schema="mrl.compute/1",
         version=version,
         inputs=inputs,
         **plan.settings(*_COMPUTE_SETTINGS),
-        rejected=totals.rejected,
-        ties_dropped=totals.ties_dropped,
-        zero_weight=None if totals.weight_sum is None else totals.zero_weight,
+        rejected=counts.rejected,
+        ties_dropped=counts.ties_dropped,
+        zero_weight=None if totals.weight_sum is None else counts.zero_weight,
         macro_mean=None if groups is None else _mean_of(group.mean for group in groups),
         macro_accuracy=None if groups is None else _mean_of(group.accuracy for group in groups),
         **_sections(groups, plan),
@@ -61,21 +190,22 @@ def report(
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:
-    if any(role == "margin" for role, _ in plan.columns.numbers) or LOSSES[plan.loss].is_target:
+    if any(role == "margin" for role, _ in plan.columns.numbers) or LOSSES[plan.loss.name].is_target:
         return None
-    kernel = LOSSES[plan.loss].kernel
+    kernel = LOSSES[plan.loss.name].kernel
     with np.errstate(all="ignore"):
-        return float(kernel(np.zeros(1), np.ones(1), margin=plan.margin, **dict(plan.parameters))[0])
+        return float(kernel(np.zeros(1), np.ones(1), margin=plan.loss.margin, **dict(plan.loss.parameters))[0])
 
 
 def told_keys(plan: Plan) -> frozenset[str]:
     """Return the keys that a report under this plan will tell."""
     from mrl_cli.reductions.ledger import Ledger
 
-    is_weighted = "weight" in dict(plan.columns.numbers)
-    totals = Totals(weight_sum=ExactSum() if is_weighted else None)
+    totals = Totals(weight_sum=ExactSum() if plan.has_weights else None)
     ledger = Ledger() if plan.has_groups or plan.has_clusters else None
-    return frozenset(report(totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger).record())
+    return frozenset(
+        compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger).record()
+    )
 
 
 class Clusters(NamedTuple):
@@ -118,7 +248,7 @@ def _group(name: str, totals: Totals, plan: Plan, clusters: Clusters | None) -> 
 
 def _intervals(totals: Totals, plan: Plan, clusters: Clusters | None) -> dict[str, Any]:
     """Return the error of the mean loss and the bounds for it and for the accuracy, where the plan has a confidence."""
-    if plan.confidence is None:
+    if plan.reporting.confidence is None:
         return {}
     from mrl_cli.statistics.intervals import (  # a run without intervals starts without them
         clustered_mean_interval,
@@ -128,12 +258,12 @@ def _intervals(totals: Totals, plan: Plan, clusters: Clusters | None) -> dict[st
     )
 
     if clusters is not None:
-        mean = clustered_mean_interval(clusters.sums, clusters.pairs, plan.confidence)
-        accuracy = clustered_wilson_interval(clusters.correct, clusters.pairs, plan.confidence)
+        mean = clustered_mean_interval(clusters.sums, clusters.pairs, plan.reporting.confidence)
+        accuracy = clustered_wilson_interval(clusters.correct, clusters.pairs, plan.reporting.confidence)
     else:
         loss, squares = totals.loss_sum or ExactSum(), totals.square_sum or ExactSum()
-        mean = mean_interval(totals.pairs, loss, squares, plan.confidence)
-        accuracy = wilson_interval(totals.correct, totals.pairs, plan.confidence)
+        mean = mean_interval(totals.pairs, loss, squares, plan.reporting.confidence)
+        accuracy = wilson_interval(totals.correct, totals.pairs, plan.reporting.confidence)
     return {
         "clusters": None if clusters is None else clusters.pairs.size,
         "standard_error": mean.standard_error,
@@ -146,11 +276,11 @@ def _intervals(totals: Totals, plan: Plan, clusters: Clusters | None) -> dict[st
 
 def _sections(groups: Sequence[GroupFigures] | None, plan: Plan) -> dict[str, Any]:
     """Return what is told of RewardBench's sections, where the groups are its subsets."""
-    if groups is None or plan.preset is None:
+    if groups is None or plan.reporting.preset is None:
         return {}
     from mrl_cli.reports import sections as rewardbench  # few runs have groups of a preset
 
-    if plan.preset != rewardbench.PRESET or dict(plan.columns.keys).get("group") != rewardbench.GROUP:
+    if plan.reporting.preset != rewardbench.PRESET or dict(plan.columns.keys).get("group") != rewardbench.GROUP:
         return {}
     sections = rewardbench.sections_of(groups)
     return {
@@ -160,74 +290,18 @@ def _sections(groups: Sequence[GroupFigures] | None, plan: Plan) -> dict[str, An
     }
 
 
-def sweep_report(
-    sweep: Sweep,
-    curve: Curve,
-    margins: Sequence[float],
-    totals: Totals,
-    plan: Plan,
-    *,
-    inputs: tuple[str, ...],
-    version: str,
-    elapsed_seconds: float,
-) -> SweepReport:
-    """Return what `mrl sweep` says of a curve over the pairs of these totals; `margins` as they were given."""
-    from mrl_cli.reductions.curve import SweepReport  # a run of compute starts without it
-
-    weight = None if totals.weight_sum is None else float(totals.weight_sum)
-    return SweepReport(
-        schema="mrl.sweep/1",
-        version=version,
-        inputs=inputs,
-        **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
-        pairs=totals.pairs,
-        rejected=totals.rejected,
-        ties_dropped=totals.ties_dropped,
-        zero_weight=None if weight is None else totals.zero_weight,
-        weight=weight,
-        points=sweep_points(sweep.points(curve), margins, totals.pairs, weight, plan),
-        elapsed_seconds=elapsed_seconds,
-    )
-
-
-def sweep_points(
-    points: Iterable[Point], margins: Iterable[float], pairs: int, weight: float | None, plan: Plan
-) -> list[SweepPoint]:
-    """Return what is told of each margin; `weight` is the sum of the weights, or None."""
-    from mrl_cli.reductions.curve import SweepPoint
-
-    whole = pairs if weight is None else weight
-    told = []
-    for margin, point in zip(margins, points, strict=True):
-        total, mean = _rounded(point.sum, plan), _rounded(_share(point.sum, whole), plan)
-        slope = point.gradient_sum
-        told.append(
-            SweepPoint(
-                margin=margin,
-                value=total if plan.reduction == "sum" else mean,
-                sum=total,
-                mean=mean,
-                active=point.active,
-                active_share=_share(point.active, pairs),
-                gradient_share=_share(point.passing, pairs),
-                mean_gradient=None if slope is None else _rounded(_share(slope, whole), plan),
-            )
-        )
-    return told
-
-
 def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:
     pairs = totals.pairs
     total = float(totals.loss_sum) if totals.loss_sum is not None else 0.0
     weight = None if totals.weight_sum is None else float(totals.weight_sum)
-    mean = _share(total, pairs) if totals.weight_sum is None else (totals.loss_sum or ExactSum()) / totals.weight_sum
+    mean = share(total, pairs) if totals.weight_sum is None else (totals.loss_sum or ExactSum()) / totals.weight_sum
     total, mean, lowest, highest = (
-        _rounded(number, plan)
+        rounded(number, plan)
         for number in (total, mean, totals.min if pairs else math.nan, totals.max if pairs else math.nan)
     )
-    has_margin = LOSSES[plan.loss].has_margin
+    has_margin = LOSSES[plan.loss.name].has_margin
     return {
-        "value": {"mean": mean, "sum": total, "none": None}[plan.reduction],
+        "value": {"mean": mean, "sum": total, "none": None}[plan.reporting.reduction],
         "pairs": pairs,
         "sum": total,
         "mean": mean,
@@ -238,9 +312,9 @@ def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:
         "wrong": totals.wrong,
         "inside_margin": totals.inside_margin if has_margin else None,
         "beyond_margin": totals.correct - totals.inside_margin if has_margin else None,
-        "accuracy": _share(totals.correct, pairs),
-        "accuracy_half": _share(totals.correct + totals.ties / 2, pairs),
-        "accuracy_without_ties": _share(totals.correct, pairs - totals.ties),
+        "accuracy": share(totals.correct, pairs),
+        "accuracy_half": share(totals.correct + totals.ties / 2, pairs),
+        "accuracy_without_ties": share(totals.correct, pairs - totals.ties),
         "active": totals.active,
         "weight": weight,
         "accuracy_weighted": None
@@ -249,18 +323,20 @@ def _figures(totals: Totals, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _share(part: float, whole: float) -> float:
+def share(part: float, whole: float) -> float:
+    """Return part / whole, NaN over nothing."""
     return part / whole if whole else math.nan
 
 
 def _mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN of none, and where one of them is NaN."""
     found = list(values)
-    return _share(math.fsum(found), len(found)) if all(map(math.isfinite, found)) else math.nan
+    return share(math.fsum(found), len(found)) if all(map(math.isfinite, found)) else math.nan
 
 
-def _rounded(number: float, plan: Plan) -> float:
-    if plan.dtype == "float64":
+def rounded(number: float, plan: Plan) -> float:
+    """Return a number as the plan's dtype rounds it."""
+    if plan.loss.dtype == "float64":
         return number
     with np.errstate(over="ignore"):
-        return float(np.dtype(plan.dtype).type(number))
+        return float(np.dtype(plan.loss.dtype).type(number))

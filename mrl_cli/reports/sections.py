@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mrl_cli.model import SectionFigures
+from mrl_cli.reports.compute import SectionFigures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.model import GroupFigures
+    from mrl_cli.reports.compute import GroupFigures
 
 PRESET, GROUP = "rewardbench", "subset"
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import PairBatch, Plan
-from mrl_cli.reductions.measured import measure
-from mrl_cli.reports.compute import report
+from mrl_cli.model import Batch, Plan
+from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.totals import Totals, TotalsReduction
+from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import Tolerance, compared, number_check, reference
 
@@ -97,12 +98,12 @@ def _case_checks(case: dict[str, Any]) -> tuple[CheckResult, ...]:
     checks = tuple(_compared(f"{part} of {case['name']}", *both, dtype) for part, both in parts.items())
     if not (np.isfinite(vectors[:3]).all() and math.isfinite(margin)):  # no reader hands these on
         return checks
-    plan = Plan(labels="any", margin=margin, dtype="float32" if dtype == "float32" else "float64")
+    plan = Plan.of(labels="any", margin=margin, dtype="float32" if dtype == "float32" else "float64")
     return (*checks, *_told_checks(case, vectors, plan), *_labels_checks(case, vectors, plan))
 
 
-def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> PairBatch:
-    return PairBatch("", x1.astype(np.float64), x2.astype(np.float64), y, rows=range(x1.size))
+def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> Batch:
+    return Batch("", {"x1": x1.astype(np.float64), "x2": x2.astype(np.float64), "y": y}, rows=range(x1.size))
 
 
 def _told_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Iterator[CheckResult]:
@@ -110,22 +111,24 @@ def _told_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Ite
     batch = _batch(*vectors[:3])
     for reduction in ("sum", "mean"):
         with np.errstate(all="ignore"):
-            told = report(
-                measure(batch, plan).totals,
-                replace(plan, reduction=reduction),
+            measured = Measured(batch, plan)
+            told = compute_report(
+                measured.counts,
+                TotalsReduction().add(Totals(), measured),
+                plan.changed(reduction=reduction),
                 inputs=(),
                 version="",
                 elapsed_seconds=0.0,
             )
         expected = float.fromhex(case[reduction])
-        ulp = float(np.spacing(np.dtype(plan.dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
+        ulp = float(np.spacing(np.dtype(plan.loss.dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
         for name in (reduction, "value"):
             found = number_check(
                 f"{reduction} of {case['name']} as {name}",
                 expected,
                 float(getattr(told, name)),
                 batch.x1.size,
-                plan.dtype,
+                plan.loss.dtype,
                 Tolerance(atol=batch.x1.size * ulp),
             )
             yield replace(found, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
@@ -136,11 +139,10 @@ def _labels_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> I
     x1, x2, y, losses, _ = vectors
     if not (np.abs(y) == 1).all():
         return
-    plan = replace(plan, reduction="none")
-    for here, written in ((replace(plan, labels="pm1"), y), (replace(plan, labels="01"), (y + 1) / 2)):
+    for here, written in ((plan.changed(labels="pm1"), y), (plan.changed(labels="01"), (y + 1) / 2)):
         with np.errstate(all="ignore"):
-            found = measure(_batch(x1, x2, written.astype(np.int8)), here).losses
-        yield _compared(f"losses of {case['name']} with labels {here.labels}", losses, found, plan.dtype)
+            found = Measured(_batch(x1, x2, written.astype(np.int8)), here).losses
+        yield _compared(f"losses of {case['name']} with labels {here.rules.labels}", losses, found, plan.loss.dtype)
 
 
 def _compared(name: str, expected: NDArray[Any], got: Any, dtype: str) -> CheckResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.model import Totals
+from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
 from mrl_cli.verify.judgement import wrong_figures
@@ -17,7 +17,8 @@ from mrl_cli.words import counted, harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mrl_cli.model import GroupFigures, Plan, Report
+    from mrl_cli.model import Plan
+    from mrl_cli.reports.compute import GroupFigures, Report
     from mrl_cli.verify.validators import Outcome, Pairs
 
 MOST_GROUPS = 10_000  # each costs a sum in every batch
@@ -32,11 +33,11 @@ def figures_by_group(pairs: Pairs, outcome: Outcome, plan: Plan) -> dict[str, Lo
     for place, key in enumerate(pairs.groups.tolist()):
         places.setdefault(key, []).append(place)
     # As in the whole: where losses may differ in the last digits, sums are those of the core's own.
-    losses = (pairs.found if reference.allowed_ulps(plan.loss) else outcome.expected).tolist()
+    losses = (pairs.found if reference.allowed_ulps(plan.loss.name) else outcome.expected).tolist()
     agreement = outcome.agreement.tolist()
     weights = None if pairs.weight is None else pairs.weight.tolist()
     with np.errstate(over="ignore"):
-        margins = np.asarray(pairs.margin).astype(plan.dtype)
+        margins = np.asarray(pairs.margin).astype(plan.loss.dtype)
     thresholds = np.broadcast_to(margins, len(losses)).tolist()
     found = {}
     for key, where in places.items():

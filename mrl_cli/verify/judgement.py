@@ -12,14 +12,15 @@ from mrl_cli.verify.reference import rounded_to
 from mrl_cli.verify.validators import compared
 
 if TYPE_CHECKING:
-    from mrl_cli.model import Figures, Plan, Report, Totals
+    from mrl_cli.model import Counts, Plan
+    from mrl_cli.reports.compute import Figures, Report
     from mrl_cli.verify.validators import LoopFigures, Tolerance
     from mrl_cli.verify.verdict import Tally, Verdict
 
 
 def checks_of(
     verdict: Verdict,
-    totals: Totals,
+    counts: Counts,
     report: Report,
     plan: Plan,
     *,
@@ -30,7 +31,7 @@ def checks_of(
 
     `counted_rows` is how many rows the input holds, counted apart; None where that could not be told.
     """
-    checks = [_rows(verdict, totals, plan, counted_rows)]
+    checks = [_rows(verdict, counts, plan, counted_rows)]
     for name, tally in verdict.tallies.items():
         checks.append(
             CheckResult(
@@ -65,28 +66,28 @@ def _note(tally: Tally) -> str | None:
 LEFT_OUT = {"rejected": "rejected", "ties_dropped": "dropped as ties", "zero_weight": "left out for a weight of 0"}
 
 
-def _rows(verdict: Verdict, totals: Totals, plan: Plan, counted_rows: int | None) -> CheckResult:
+def _rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> CheckResult:
     wrong = []
-    if counted_rows is not None and counted_rows != totals.rows:
-        wrong.append(f"the input holds {counted_rows:,} rows, {totals.rows:,} were counted")
-    if verdict.rows != totals.rows:
-        wrong.append(f"{verdict.rows:,} rows were read, {totals.rows:,} were counted")
-    if verdict.pairs != totals.pairs:
-        wrong.append(f"{verdict.pairs:,} pairs were to be used, {totals.pairs:,} were")
+    if counted_rows is not None and counted_rows != counts.rows:
+        wrong.append(f"the input holds {counted_rows:,} rows, {counts.rows:,} were counted")
+    if verdict.rows != counts.rows:
+        wrong.append(f"{verdict.rows:,} rows were read, {counts.rows:,} were counted")
+    if verdict.pairs != counts.pairs:
+        wrong.append(f"{verdict.pairs:,} pairs were to be used, {counts.pairs:,} were")
     for name, words in LEFT_OUT.items():
-        expected, got = getattr(verdict, name), getattr(totals, name)
+        expected, got = getattr(verdict, name), getattr(counts, name)
         if expected != got:
             wrong.append(f"{expected:,} rows were to be {words}, {got:,} were")
     if verdict.misjudged:
         wrong.append(f"{verdict.misjudged:,} pairs were used that were to be left out, or left out and to be used")
-    problems = sum(kind.count for kind in totals.problems.values())
-    if totals.rejected > problems or bool(totals.rejected) != bool(problems):
-        wrong.append(f"{totals.rejected:,} rows were rejected for {problems:,} problems")
-    if totals.rejected and plan.on_error == "fail":
-        wrong.append(f"{totals.rejected:,} rows were rejected, and none may be")
+    problems = sum(kind.count for kind in counts.problems.values())
+    if counts.rejected > problems or bool(counts.rejected) != bool(problems):
+        wrong.append(f"{counts.rejected:,} rows were rejected for {problems:,} problems")
+    if counts.rejected and plan.reading.on_error == "fail":
+        wrong.append(f"{counts.rejected:,} rows were rejected, and none may be")
     if verdict.misaligned:
         wrong.append(f"{verdict.misaligned:,} batches have more or fewer losses than pairs")
-    return CheckResult("rows", not wrong, totals.rows, mismatches=len(wrong), note="; ".join(wrong) or None)
+    return CheckResult("rows", not wrong, counts.rows, mismatches=len(wrong), note="; ".join(wrong) or None)
 
 
 def _reductions(against: str, figures: LoopFigures, report: Report, plan: Plan) -> list[CheckResult]:
@@ -96,9 +97,9 @@ def _reductions(against: str, figures: LoopFigures, report: Report, plan: Plan) 
         mean = _mean(figures, plan)
         numbers.append(("mean", mean, report.mean))
         if report.value is not None:
-            numbers.append(("value", total if plan.reduction == "sum" else mean, report.value))
+            numbers.append(("value", total if plan.reporting.reduction == "sum" else mean, report.value))
     return [
-        number_check(f"{against} {name}", rounded_to(expected, plan.dtype), got, report.pairs, plan.dtype)
+        number_check(f"{against} {name}", rounded_to(expected, plan.loss.dtype), got, report.pairs, plan.loss.dtype)
         for name, expected, got in numbers
     ]
 
@@ -133,9 +134,9 @@ def _share(part: float, whole: float) -> float:
 def told_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
     """Return what a report must tell, by its keys, where the loop found these figures."""
     rounded = {"sum": float(figures.total), "mean": _mean(figures, plan), "min": figures.min, "max": figures.max}
-    rounded = {name: rounded_to(number, plan.dtype) for name, number in rounded.items()}
+    rounded = {name: rounded_to(number, plan.loss.dtype) for name, number in rounded.items()}
     return {
-        "value": rounded["sum" if plan.reduction == "sum" else "mean"],
+        "value": rounded["sum" if plan.reporting.reduction == "sum" else "mean"],
         **rounded,
         "pairs": figures.pairs,
         "correct": figures.correct,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.validators import Pairs, Tolerance
     from mrl_cli.verify.verdict import RowsAt
@@ -67,10 +67,9 @@ class SampleVerifier(Verifier):
         self._seed = seed
         self._largest: np.uint64 | None = None  # of the hashes of a sample that is full: what is above stays out
 
-    def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
+    def verdict_on(self, measured: Measured) -> Verdict:
         """Take the candidates of a batch. They are checked, for the rows of those that differ to be looked up."""
-        pairs = pairs_of(measured, batch, self._plan)
-        found = seen(measured, batch, self._plan)
+        pairs, found = pairs_of(measured), seen(measured)
         if pairs.found.size != pairs.x1.size:
             return found + Verdict(misaligned=1)
         candidates = smallest(pairs, self._size, self._seed, self._largest)
@@ -84,7 +83,7 @@ class SampleVerifier(Verifier):
             return verdict
         return replace(verdict, mismatches={}, retained=tuple(_with_rows(p, rows_at) for p in verdict.retained))
 
-    def add(self, verdict: Verdict, rows_at: RowsAt) -> None:
+    def take(self, verdict: Verdict, rows_at: RowsAt) -> None:
         """Merge the candidates of the next batch, and let go of those that others push out."""
         self.verdict += self.placed(verdict, rows_at)
         retained = self.verdict.retained

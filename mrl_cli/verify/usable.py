@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Batch, Plan
 
 # From here on a number rounds to infinity: float32 ends half an ulp above its largest number.
 INFINITE_FROM = {"float64": float("inf"), "float32": 2.0**128 - 2.0**103}
@@ -25,22 +25,22 @@ class Usable(NamedTuple):
     zero_weight: int
 
 
-def usable(batch: PairBatch, plan: Plan) -> Usable:
+def usable(batch: Batch, plan: Plan) -> Usable:
     """Return which pairs of a batch may be used under the plan's rules.
 
     Scores and margins are finite in the plan's dtype, labels within the rule, weights finite and not below 0; then a
     label 0 may be a tie to drop, and a weight 0 leaves its pair out. The user's own losses may be anything.
     """
-    limit = INFINITE_FROM[plan.dtype]
+    limit = INFINITE_FROM[plan.loss.dtype]
     columns: list[NDArray[Any]] = [batch.x1, batch.x2]
     columns += [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
-    drops_ties = plan.labels == "pm1" and plan.on_tie == "drop"
+    drops_ties = plan.rules.labels == "pm1" and plan.rules.on_tie == "drop"
     is_tie = np.zeros(batch.x1.size, bool)
-    if batch.y is not None and plan.labels == "any":
+    if batch.y is not None and plan.rules.labels == "any":
         columns.append(batch.y)
     fine = np.logical_and.reduce([np.abs(values) < limit for values in columns])
-    if batch.y is not None and plan.labels != "any":
-        low, high = LABELS[plan.labels]
+    if batch.y is not None and plan.rules.labels != "any":
+        low, high = LABELS[plan.rules.labels]
         is_tie = (batch.y == 0) & drops_ties
         fine &= (batch.y == low) | (batch.y == high) | is_tie
     weight = batch.numbers.get("weight", np.ones(1))

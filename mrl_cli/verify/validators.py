@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
 
     Doubles = NDArray[np.float64]
@@ -89,27 +89,25 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     )
 
 
-def pairs_of(measured: Measured, batch: PairBatch, plan: Plan) -> Pairs:
+def pairs_of(measured: Measured) -> Pairs:
     """Return the pairs of a batch that were used, with their losses."""
-    labels = np.full(batch.x1.size, float(plan.y_const or 1)) if batch.y is None else batch.y.astype(np.float64)
-    if plan.labels == "01" and batch.y is not None:
+    batch, plan, pairs = measured.batch, measured.plan, measured.pairs
+    labels = np.full(pairs.size, float(plan.rules.y_const or 1)) if pairs.y is None else pairs.y.astype(np.float64)
+    if plan.rules.labels == "01" and pairs.y is not None:
         labels = np.where(labels == 0, -1.0, 1.0)
-
-    def used(values: Any) -> Any:
-        return values[measured.used] if measured.used is not None and isinstance(values, np.ndarray) else values
-
+    rows = -1 - np.arange(batch.size) if measured.used is None else -1 - np.flatnonzero(measured.used)
     return Pairs(
-        x1=used(batch.x1),
-        x2=used(batch.x2),
-        y=used(labels),
-        margin=used(batch.numbers.get("margin", plan.margin)),
-        found=np.empty(0) if measured.losses is None else measured.losses.astype(np.float64, copy=False),
-        column=used(batch.numbers.get("loss")),
-        weight=used(batch.numbers.get("weight")),
+        x1=pairs.x1,
+        x2=pairs.x2,
+        y=labels,
+        margin=pairs.numbers.get("margin", plan.loss.margin),
+        found=measured.losses.astype(np.float64, copy=False),
+        column=pairs.numbers.get("loss"),
+        weight=pairs.numbers.get("weight"),
         files=batch.file,
-        rows=used(-1 - np.arange(batch.x1.size) if batch.rows is None else np.asarray(batch.rows, np.int64)),
+        rows=rows if pairs.rows is None else np.asarray(pairs.rows, np.int64),
         row_word=batch.row_word,
-        groups=used(np.array(batch.keys["group"].to_pylist(), object)) if "group" in batch.keys else None,
+        groups=np.array(pairs.keys["group"].to_pylist(), object) if "group" in pairs.keys else None,
     )
 
 
@@ -231,17 +229,17 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     losses, agreement = np.empty(pairs.x1.size), np.empty(pairs.x1.size)
     terms: list[float] = []
     figures = LoopFigures()
-    max_ulps = reference.allowed_ulps(plan.loss)
-    loop, parameters = reference.LOOPS[plan.loss], dict(plan.parameters)
+    max_ulps = reference.allowed_ulps(plan.loss.name)
+    loop, parameters = reference.LOOPS[plan.loss.name], dict(plan.loss.parameters)
     for start in range(0, pairs.x1.size, LOOP_PAIRS):
         some = slice(start, start + LOOP_PAIRS)
         x1, x2, y = (values[some].tolist() for values in (pairs.x1, pairs.x2, pairs.y))
         margin = pairs.margin[some].tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
-        differences = reference.differences(x1, x2, y, plan.dtype)
+        differences = reference.differences(x1, x2, y, plan.loss.dtype)
         agreement[some] = np.frombuffer(array("d", differences.agreement))
         found = loop(differences, margin, parameters)
         losses[some] = here = np.frombuffer(array("d", found))
-        terms += reference.cancelling_terms(plan.loss, differences, parameters) or ()
+        terms += reference.cancelling_terms(plan.loss.name, differences, parameters) or ()
         # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
         if max_ulps:
             here = pairs.found[some]
@@ -251,7 +249,7 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
         counted = losses if max_ulps == 0 else pairs.found
         active = int(np.count_nonzero(counted > 0))
         figures += LoopFigures(active=active, min=float(counted.min()), max=float(counted.max()))
-    differ = compared(losses, pairs.found, plan.dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
+    differ = compared(losses, pairs.found, plan.loss.dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
     return Outcome(losses, differ, figures, agreement=agreement)
 
 
@@ -260,7 +258,7 @@ def _figures(pairs: Pairs, agreement: Doubles, losses: Doubles, listed: list[flo
     is_correct = agreement > 0
     correct, wrong = int(np.count_nonzero(is_correct)), int(np.count_nonzero(agreement < 0))
     with np.errstate(over="ignore"):
-        inside = int(np.count_nonzero(is_correct & (agreement < np.asarray(pairs.margin).astype(plan.dtype))))
+        inside = int(np.count_nonzero(is_correct & (agreement < np.asarray(pairs.margin).astype(plan.loss.dtype))))
     counts: dict[str, Any] = {
         "correct": correct,
         "ties": agreement.size - correct - wrong,
@@ -289,13 +287,13 @@ def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
     _only_margin_ranking(plan, "exact")
     margin = pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
     expected, bad, used_up = np.empty(pairs.x1.size), np.zeros(pairs.x1.size, dtype=bool), 0.0
-    exact = reference.exact_pairs(pairs.x1.tolist(), pairs.x2.tolist(), pairs.y.tolist(), margin, plan.dtype)
+    exact = reference.exact_pairs(pairs.x1.tolist(), pairs.x2.tolist(), pairs.y.tolist(), margin, plan.loss.dtype)
     for place, (pair, found) in enumerate(zip(exact, pairs.found.tolist(), strict=True)):
         expected[place] = reference.as_double(pair.loss)
-        bad[place] = not reference.is_within_bound(found, pair, plan.dtype)
+        bad[place] = not reference.is_within_bound(found, pair, plan.loss.dtype)
         if pair.bound and math.isfinite(found):
             used_up = max(used_up, float(abs(Fraction(found) - pair.loss) / pair.bound))
-    differ = compared(expected, pairs.found, plan.dtype)
+    differ = compared(expected, pairs.found, plan.loss.dtype)
     found = pairs.found.tolist()
     found_sum = LoopFigures(
         reference.LoopSum.of(found)
@@ -319,19 +317,19 @@ def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
         msg = "--against torch needs PyTorch, which is not installed"
         raise UsageError(msg, hint="pip install 'mrl-cli[torch]'") from error
     with np.errstate(over="ignore"):
-        x1, x2, y = (torch.from_numpy(values.astype(plan.dtype)) for values in (pairs.x1, pairs.x2, pairs.y))
+        x1, x2, y = (torch.from_numpy(values.astype(plan.loss.dtype)) for values in (pairs.x1, pairs.x2, pairs.y))
         if isinstance(pairs.margin, np.ndarray):  # margin_ranking_loss takes one margin for all: its own formula, then
-            margins = torch.from_numpy(pairs.margin.astype(plan.dtype))
+            margins = torch.from_numpy(pairs.margin.astype(plan.loss.dtype))
             losses = (-y * (x1 - x2) + margins).clamp_min(0)
         else:
             losses = torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=pairs.margin, reduction="none")
     expected = losses.numpy().astype(np.float64)
-    return Outcome(expected, compared(expected, pairs.found, plan.dtype))
+    return Outcome(expected, compared(expected, pairs.found, plan.loss.dtype))
 
 
 def _only_margin_ranking(plan: Plan, against: str) -> None:
-    if plan.loss != "margin_ranking":
-        msg = f"--against {against} knows the margin_ranking loss only, not {plan.loss}"
+    if plan.loss.name != "margin_ranking":
+        msg = f"--against {against} knows the margin_ranking loss only, not {plan.loss.name}"
         raise UsageError(msg, hint="use --against loop")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.inputs import read
 from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import Mismatch
 from mrl_cli.verify.grouped import LoopLedger, figures_by_group
 from mrl_cli.verify.usable import usable
@@ -17,7 +20,8 @@ from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, compared, p
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.model import PairBatch, Plan
+    from mrl_cli.inputs import Shard
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.validators import Doubles, Pairs, Tolerance
 
@@ -105,10 +109,11 @@ class Verdict:
         )
 
 
-def seen(measured: Measured, batch: PairBatch, plan: Plan) -> Verdict:
+def seen(measured: Measured) -> Verdict:
     """Return what there is to say of a batch before any loss is looked at: its rows, and which of them are used."""
-    found = usable(batch, plan)
-    used = np.ones(batch.x1.size, bool) if measured.used is None else measured.used
+    batch = measured.batch
+    found = usable(batch, measured.plan)
+    used = np.ones(batch.size, bool) if measured.used is None else measured.used
     return Verdict(
         batch.x1.size + batch.rejected_rows,
         int(np.count_nonzero(found.used)),
@@ -124,12 +129,14 @@ def _has_no_losses(plan: Plan) -> bool:
     return all(role != "loss" for role, _ in plan.columns.numbers)
 
 
-class Verifier:
+class Verifier(Reduction["list[Verdict]", None]):
     """Holds every batch that an engine measures against the validators asked for.
 
-    `encode` runs in the workers, `add` in one thread in input order. A mismatch in a batch without row numbers stands
+    A mismatch in a batch without row numbers stands
     as it was found, and the rows of the first few are looked up: what is measured again may well be right.
     """
+
+    needs = frozenset(("losses",))
 
     def __init__(self, plan: Plan, against: Sequence[str], *, tolerance: Tolerance, retained_pairs: int = 0) -> None:
         self.verdict = Verdict()
@@ -140,10 +147,29 @@ class Verifier:
         self._retained_pairs = retained_pairs
         self._is_settled = _has_no_losses(plan)  # whether what is retained holds what there is to explain
 
-    def encode(self, measured: Measured, batch: PairBatch) -> Verdict:
+    def empty(self) -> list[Verdict]:
+        """Return no verdicts."""
+        return []
+
+    def add(self, state: list[Verdict], measured: Measured) -> list[Verdict]:
         """Check a batch."""
-        pairs = pairs_of(measured, batch, self._plan)
-        found = seen(measured, batch, self._plan)
+        state.append(self.verdict_on(measured))
+        return state
+
+    def whole(self) -> None:
+        """Return nothing: the verdict on the whole is the verifier's own."""
+
+    def merge(self, whole: None, state: list[Verdict], part: Any) -> None:
+        """Merge the verdicts on the batches of a task."""
+        del whole
+        start = 0
+        for verdict in state:
+            self.take(verdict, partial(rows_at, part.shard, self._plan, start))
+            start += verdict.rows
+
+    def verdict_on(self, measured: Measured) -> Verdict:
+        """Return the verdict on a batch."""
+        pairs, found = pairs_of(measured), seen(measured)
         if pairs.found.size != pairs.x1.size:
             return found + Verdict(misaligned=1)
         retained = (pairs,) if self._retained_pairs and (not self._is_settled or self._still_wanted() > 0) else ()
@@ -157,7 +183,7 @@ class Verifier:
             verdict += self._on(f"{name} losses", pairs, outcome, pairs.found)
             verdict += Verdict(groups=figures_by_group(pairs, outcome, self._plan))
         if pairs.column is not None:
-            differ = compared(pairs.found, pairs.column, self._plan.dtype, tolerance=self._tolerance)
+            differ = compared(pairs.found, pairs.column, self._plan.loss.dtype, tolerance=self._tolerance)
             verdict += self._on(LOSS_COLUMN_CHECK, pairs, Outcome(pairs.found, differ), pairs.column)
         return verdict
 
@@ -201,7 +227,7 @@ class Verifier:
             },
         )
 
-    def add(self, verdict: Verdict, rows_at: RowsAt) -> None:
+    def take(self, verdict: Verdict, rows_at: RowsAt) -> None:
         """Merge the verdict on the next batch of the input.
 
         Retained are the first pairs; where the first mismatch of the user's losses comes later, those around it.
@@ -219,6 +245,24 @@ class Verifier:
         while not self._is_settled and len(retained) > 1 and self._still_wanted() < 0:
             retained = retained[1:]
             self.verdict = replace(self.verdict, retained=retained)
+
+
+def rows_at(shard: Shard, plan: Plan, start: int, places: Iterable[int]) -> dict[int, int]:
+    """Return the row numbers at some places of the batch that begins at pair `start` of a shard.
+
+    The quick way does not tell them, so the shard is read the careful way. A place whose row is not certain is left
+    out.
+    """
+    wanted = sorted(start + place for place in places)
+    found: dict[int, int] = {}
+    first = 0
+    for batch in read(shard, plan, is_careful=True):
+        last = first + batch.x1.size
+        if batch.rows is None or batch.rejected_rows or not wanted or wanted[-1] < first:
+            break
+        found |= {place - start: int(batch.rows[place - first]) for place in wanted if first <= place < last}
+        first = last
+    return found
 
 
 def _mismatch(check: str, pairs: Pairs, place: int, expected: Doubles, found: Doubles) -> Mismatch:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError, UsageError
-from mrl_cli.inputs import batches_of, columns_of, resolve, shards_of
+from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.threads import local
+from mrl_cli.errors import DataError, UsageError
+from mrl_cli.inputs import columns_of, resolve
+from mrl_cli.inputs.indexed import Scores
 from mrl_cli.inputs.text import count_line_ends
-from mrl_cli.model import Columns, Dialect, Plan, ProblemCount, Scores, Totals, rules
+from mrl_cli.model import Columns, Counts, Dialect, Plan, tally
+from mrl_cli.reductions.base import Reduction
+from mrl_cli.reports.refusals import described_problems
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from mrl_cli.inputs import Shard, Source
-    from mrl_cli.model import PairBatch, Problem
+    from mrl_cli.model import Problem
+    from mrl_cli.reductions.measured import Measured
 
 COLUMN = "score"
 
@@ -34,11 +41,11 @@ def read_scores(path: str, column: str | None) -> Scores:
         raise UsageError(msg)
     opened = found[0]
     try:
-        names, source = columns_of(opened, Plan(columns=Columns(COLUMN, COLUMN, None), y_const=1))
+        names, source = columns_of(opened, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
         is_text = source.format in ("csv", "tsv")
         has_header = not (is_text and len(names) == 1 and _is_number(names[0]))
         name = _chosen(names, column, source) if has_header else "1"
-        plan = Plan(columns=Columns(name, name, None), y_const=1, dialect=Dialect(header=has_header))
+        plan = Plan.of(columns=Columns(name, name, None), y_const=1, dialect=Dialect(header=has_header))
         values = _values(source, plan, is_one_column=is_text and len(names) == 1)
     finally:
         opened.close()
@@ -64,46 +71,47 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
 
 
 def _values(source: Source, plan: Plan, *, is_one_column: bool) -> Any:
-    parts: list[np.ndarray[Any, Any]] = []
-    problems: list[Problem] = []
-    rows = 0
-    for batch in _batches(source, plan, _BlankLines(source, plan) if is_one_column else None):
-        rows += batch.x1.size + batch.rejected_rows
-        problems += batch.problems
-        if not rules.passes(batch, plan) and batch.rows is not None:
-            problems += rules.examine(batch, batch.rows, replace(plan, lists_problems=True)).problems
-        parts.append(batch.x1)
-    if problems:
-        counts: dict[str, ProblemCount] = {}
-        for problem in dict.fromkeys(problems):  # the column was read as x1 and as x2
-            counts[problem.kind] = counts.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
-        said = rules.described_problems(Totals(pairs=rows, problems=counts), source.shown_name, is_one_file=True)
+    reduction = ScoresReduction(_BlankLines(source, plan) if is_one_column else None)
+    plan = plan.changed(lists_problems=True)
+    counts, (scores,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
+    if scores.problems:
+        problems = tally(dict.fromkeys(scores.problems))  # the column was read as x1 and as x2
+        said = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
         raise DataError(said, hint="every score must be a finite number: pairs count them by place")
-    if not rows:
+    if not counts.rows:
         msg = f"no scores in {source.shown_name}"
         raise DataError(msg)
-    return np.concatenate(parts)
+    return np.concatenate(scores.values)
 
 
-def _batches(source: Source, plan: Plan, blank_lines: _BlankLines | None) -> Iterator[PairBatch]:
-    """Yield the batches in order; those with a problem know their rows."""
-    resume_at: Shard | None = None
-    while True:
-        for shard in shards_of([source], plan, resume_at):
-            try:
-                found = list(batches_of(shard, plan))
-                if not all(batch.rows is not None or not batch.x1.size or rules.passes(batch, plan) for batch in found):
-                    raise SuspectShardError
-            except SuspectShardError:
-                found = list(batches_of(shard, plan, is_careful=True))
-            except UnsplittableTextError:
-                resume_at = shard
-                break
-            if blank_lines is not None:
-                blank_lines.check(shard)
-            yield from (batch for batch in found if batch.x1.size or batch.rejected_rows)
-        else:
-            return
+class _Column(NamedTuple):
+    """The scores of batches in order, and every problem."""
+
+    values: list[NDArray[np.float64]]
+    problems: list[Problem]
+
+
+class ScoresReduction(Reduction[_Column, _Column]):
+    """Keeps a column of scores, which is read as x1."""
+
+    def __init__(self, blank_lines: _BlankLines | None) -> None:
+        self._blank_lines = blank_lines
+
+    def empty(self) -> _Column:
+        """Return no scores."""
+        return _Column([], [])
+
+    def add(self, state: _Column, measured: Measured) -> _Column:
+        """Keep those of a batch."""
+        state.values.append(measured.batch.x1)
+        state.problems.extend(measured.problems)
+        return state
+
+    def merge(self, whole: _Column, state: _Column, part: Any) -> _Column:
+        """Append the scores of a task."""
+        if self._blank_lines is not None:
+            self._blank_lines.check(part.shard)
+        return _Column(whole.values + state.values, whole.problems + state.problems)
 
 
 class _BlankLines:
@@ -111,7 +119,7 @@ class _BlankLines:
 
     def __init__(self, source: Source, plan: Plan) -> None:
         self._source = source
-        self._has_header = plan.dialect.header
+        self._has_header = plan.reading.dialect.header
         self._blank: int | None = None
 
     def check(self, shard: Shard) -> None:

@@ -1,6 +1,6 @@
-"""Per-pair output, `--reduction none`: `WRITERS` turn losses, and the input's columns where asked, into rows.
+"""Rows out: each pair's loss, with the input's columns where asked, and the problems of rows left out.
 
-`encode` runs in the workers, `write` in input order in one thread. Files appear whole or not at all.
+A format is a writer: it encodes batches in the workers and writes them in input order in one thread.
 """
 
 from __future__ import annotations
@@ -9,101 +9,104 @@ import csv
 import io
 import json
 import os
-import stat
-import tempfile
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
-from mrl_cli.errors import DataError, MachineError, UsageError
+from mrl_cli.errors import DataError, UsageError
+from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import harmless, json_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pyarrow as pa
 
-    from mrl_cli.model import PairBatch, Problem
+    from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
 
 LOSS_COLUMN = "loss"
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
 
 
-@contextmanager
-def whole_file(path: str) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name only when everything was written; before that, nothing changes.
+class RowsReduction(Reduction["list[Any]", None]):
+    """Writes a row for each pair used; nothing more once a row has a problem, where that ends the run."""
 
-    Devices, FIFOs and what is already open (/dev/stdout, /dev/fd/3) are written to directly. Raises MachineError when
-    the place cannot be written.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
-        descriptor = _open_descriptor(path)
-        if descriptor is not None:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
-                yield file
-            return
-        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-            with open(path, "wb") as device:
-                yield device
-            return
-        with _temporary_beside(target) as file:
-            yield file
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
+    needs = frozenset(("losses",))
+
+    def __init__(self, writer: PairWriter, *, ends_at_problems: bool) -> None:
+        self._writer, self._ends_at_problems = writer, ends_at_problems
+        self._has_ended = False
+
+    def empty(self) -> list[Any]:
+        """Return no rows."""
+        return []
+
+    def add(self, state: list[Any], measured: Measured) -> list[Any]:
+        """Encode the rows of a batch."""
+        state.append(self._writer.encode(measured))
+        return state
+
+    def whole(self) -> None:
+        """Return nothing: rows are written, not kept."""
+
+    def merge(self, whole: None, state: list[Any], part: Any) -> None:
+        """Write the rows of a task."""
+        del whole
+        self._has_ended |= self._ends_at_problems and bool(part.counts.problems)
+        try:
+            for encoded in () if self._has_ended else state:
+                self._writer.write(encoded)
+        except BaseException:
+            self._writer.close()  # the file is thrown away; what is open in it must not outlive it
             raise
-        msg = f"cannot write {harmless(path, limit=200)}: {error.strerror or error}"
-        has_folder = target.parent.is_dir()
-        raise MachineError(msg, hint="nothing was changed" if has_folder else "make the folder first") from error
+
+    def close(self) -> None:
+        """Write what belongs at the end."""
+        self._writer.close()
 
 
-def _open_descriptor(path: str) -> int | None:
-    """Return the descriptor that a name such as /dev/stdout means, None for any other name.
+class RejectsReduction(Reduction["list[Problem]", None]):
+    """Writes down every problem, one a row: CSV, or JSON lines when the file's suffix says so."""
 
-    Such a file goes on where it is: renamed over or cut off, what others write to it would be lost.
+    def __init__(self, out: BinaryIO, path: str) -> None:
+        self._out = out
+        self._is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson")
+        if not self._is_json:
+            self._out.write(_header(list(REJECT_COLUMNS), ","))
 
-    >>> _open_descriptor("/dev/stdout"), _open_descriptor("/dev/fd/3"), _open_descriptor("out.csv")
-    (1, 3, None)
-    """
-    name = os.path.abspath(path)
-    number = {"/dev/stdout": "1", "/dev/stderr": "2"}.get(name, name.removeprefix("/dev/fd/"))
-    return int(number) if number.isdecimal() else None
+    def empty(self) -> list[Problem]:
+        """Return no problems."""
+        return []
+
+    def add(self, state: list[Problem], measured: Measured) -> list[Problem]:
+        """Take the problems of a batch, all of which the plan must list."""
+        state += measured.problems
+        return state
+
+    def whole(self) -> None:
+        """Return nothing: problems are written, not kept."""
+
+    def merge(self, whole: None, state: list[Problem], part: Any) -> None:
+        """Write the problems of a task."""
+        del whole, part
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        for problem in state:
+            record = (problem.file, problem.row, problem.column, problem.value, problem.kind)
+            if self._is_json:
+                text.write(json.dumps(dict(zip(REJECT_COLUMNS, record, strict=True))) + "\n")
+            else:
+                rows.writerow(record)
+        self._out.write(text.getvalue().encode())
 
 
-@contextmanager
-def _temporary_beside(target: Path) -> Iterator[BinaryIO]:
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        os.chmod(name, _mode_for(target))
-        os.replace(name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _mode_for(target: Path) -> int:
-    """Return the mode of the file to be replaced, or what the umask gives a new one (mkstemp's is private)."""
-    if target.exists():
-        return stat.S_IMODE(target.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+REJECT_COLUMNS = ("file", "row", "column", "value", "problem")
 
 
 class PairWriter(Protocol):
     """One way to write per-pair rows."""
 
-    def encode(self, measured: Measured, batch: PairBatch) -> Any:
+    def encode(self, measured: Measured) -> Any:
         """Turn a batch into what `write` takes."""
         ...
 
@@ -116,28 +119,26 @@ class PairWriter(Protocol):
         ...
 
 
-def _table(measured: Measured, batch: PairBatch, *, as_doubles: bool) -> pa.Table:
+def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     """Return the rows of a batch: the kept input columns of the pairs used, then the loss."""
     import pyarrow as pa
 
-    found = np.empty(0) if measured.losses is None else measured.losses
-    found = found.astype(np.float64, copy=False) if as_doubles else found
-    losses = as_arrow(found)
-    if batch.kept is None:
+    losses = as_arrow(measured.losses.astype(np.float64, copy=False) if as_doubles else measured.losses)
+    kept = measured.pairs.kept
+    if kept is None:
         return pa.Table.from_arrays([losses], names=[LOSS_COLUMN])
-    kept = batch.kept if measured.used is None else batch.kept.filter(as_arrow(measured.used))
     if LOSS_COLUMN in kept.column_names:
-        msg = f"{batch.file} already has a column {LOSS_COLUMN!r}"
+        msg = f"{measured.batch.file} already has a column {LOSS_COLUMN!r}"
         raise UsageError(msg, hint="leave out --keep-columns, or rename that column")
     return kept.append_column(LOSS_COLUMN, losses)
 
 
-def _refuse_repeated(table: pa.Table, batch: PairBatch) -> None:
+def _refuse_repeated(table: pa.Table, file: str) -> None:
     """Raise where a format that knows columns by name would lose one of two that share it."""
     names = table.column_names
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        msg = f"{batch.file} has column {harmless(repeated)!r} more than once"
+        msg = f"{file} has column {harmless(repeated)!r} more than once"
         raise UsageError(msg, hint="write CSV or TSV, leave out --keep-columns, or rename one of them")
 
 
@@ -150,9 +151,9 @@ class DelimitedWriter:
         self._bare = bare
         self._names: list[str] | None = None
 
-    def encode(self, measured: Measured, batch: PairBatch) -> tuple[list[str], pa.Buffer]:
+    def encode(self, measured: Measured) -> tuple[list[str], pa.Buffer]:
         """Format a batch."""
-        table = _table(measured, batch, as_doubles=True)
+        table = _table(measured, as_doubles=True)
         return table.column_names, self._formatted(table)
 
     def _formatted(self, table: pa.Table) -> pa.Buffer:
@@ -204,10 +205,10 @@ class JsonLinesWriter:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
-    def encode(self, measured: Measured, batch: PairBatch) -> bytes:
+    def encode(self, measured: Measured) -> bytes:
         """Format a batch."""
-        table = _table(measured, batch, as_doubles=True)
-        _refuse_repeated(table, batch)
+        table = _table(measured, as_doubles=True)
+        _refuse_repeated(table, measured.batch.file)
         rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
 
@@ -226,10 +227,10 @@ class ParquetWriter:
         self._out = out
         self._writer: Any = None
 
-    def encode(self, measured: Measured, batch: PairBatch) -> pa.Table:
+    def encode(self, measured: Measured) -> pa.Table:
         """Make a batch a table."""
-        table = _table(measured, batch, as_doubles=False)
-        _refuse_repeated(table, batch)
+        table = _table(measured, as_doubles=False)
+        _refuse_repeated(table, measured.batch.file)
         return table
 
     def write(self, encoded: pa.Table) -> None:
@@ -268,26 +269,3 @@ def writer_for(name: str, out: BinaryIO, *, bare: bool) -> PairWriter:
 
 
 WRITERS = ("csv", "tsv", "jsonl", "parquet")
-
-
-class RejectsWriter:
-    """Writes down problems, one a row: CSV, or JSON lines when the file's suffix says so."""
-
-    def __init__(self, out: BinaryIO, path: str) -> None:
-        self._out = out
-        self._is_json = Path(path).suffix.lower() in (".jsonl", ".ndjson")
-        if not self._is_json:
-            self._out.write(_header(["file", "row", "column", "value", "problem"], ","))
-
-    def write(self, problems: list[Problem]) -> None:
-        """Append problems."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        for problem in problems:
-            record = (problem.file, problem.row, problem.column, problem.value, problem.kind)
-            if self._is_json:
-                names = ("file", "row", "column", "value", "problem")
-                text.write(json.dumps(dict(zip(names, record, strict=True))) + "\n")
-            else:
-                rows.writerow(record)
-        self._out.write(text.getvalue().encode())

@@ -1,0 +1,107 @@
+"""Pairs as a reader hands them on: columns by role, and the one place where pairs are masked."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.records import light_dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mrl_cli.model.plan import Role
+    from mrl_cli.model.problems import Problem
+
+
+@light_dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Columns of n pairs by role, and where they stand in a file.
+
+    `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
+    others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
+    empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
+    calls a row. `problems` are what the reader itself met in the rows it had to leave out, `rejected_rows` of them.
+    `kept` are all input columns of the n pairs, when asked for.
+    """
+
+    file: str
+    numbers: Mapping[Role, NDArray[Any]]
+    rows: Sequence[int] | None = None
+    row_word: str = "line"
+    problems: tuple[Problem, ...] = ()
+    rejected_rows: int = 0
+    kept: pa.Table | None = None
+    keys: Mapping[Role, pa.Array] = field(default_factory=dict)
+
+    @property
+    def x1(self) -> NDArray[np.float64]:
+        """The first scores."""
+        return self.numbers["x1"]
+
+    @property
+    def x2(self) -> NDArray[np.float64]:
+        """The second scores."""
+        return self.numbers["x2"]
+
+    @property
+    def y(self) -> NDArray[Any] | None:
+        """The labels, None where every pair has one constant label."""
+        return self.numbers.get("y")
+
+    @property
+    def size(self) -> int:
+        """How many pairs there are."""
+        return int(self.numbers["x1"].size)
+
+    def with_numbers(self, numbers: Mapping[Role, NDArray[Any]]) -> Batch:
+        """Return the batch with these columns of numbers added or in place of its own."""
+        return replace(self, numbers={**self.numbers, **numbers})
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Return the pairs from start to stop; keys and kept columns stay behind."""
+        numbers = {role: values[start:stop] for role, values in self.numbers.items()}
+        rows = None if self.rows is None else self.rows[start:stop]
+        return Batch(self.file, numbers, rows, self.row_word)
+
+    def where(self, mask: NDArray[np.bool_]) -> Batch:
+        """Return the pairs at which `mask`, of shape (n,), is True; what else the batch says stays."""
+        if mask.all():
+            return self
+        numbers = {role: values[mask] for role, values in self.numbers.items()}
+        rows = None if self.rows is None else list(compress(self.rows, mask.tolist()))
+        if not self.keys and self.kept is None:
+            return replace(self, numbers=numbers, rows=rows)
+        from mrl_cli.arrow import as_arrow
+
+        chosen = as_arrow(mask)
+        return replace(
+            self,
+            numbers=numbers,
+            rows=rows,
+            kept=None if self.kept is None else self.kept.filter(chosen),
+            keys={role: column.filter(chosen) for role, column in self.keys.items()},
+        )
+
+    def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
+        """Return the batch less the pairs with a problem, which are rejected.
+
+        A problem comes as (place of the pair, order of the column, problem); they are put in that order.
+        """
+        ordered = sorted(problems, key=lambda item: item[:2])
+        if not ordered:
+            return self
+        import numpy as np  # here, so that the command line starts without it
+
+        good = np.ones(self.size, bool)
+        good[[place for place, _, _ in ordered]] = False
+        return replace(
+            self.where(good),
+            problems=(*self.problems, *(problem for _, _, problem in ordered)),
+            rejected_rows=self.rejected_rows + self.size - int(np.count_nonzero(good)),
+        )

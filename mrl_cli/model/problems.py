@@ -1,0 +1,98 @@
+"""What is wrong with rows: the kinds of problems, single problems, and counts of rows and problems that add up."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from mrl_cli.model.plan import FIRST_PROBLEMS_SHOWN, Labels
+from mrl_cli.records import light_dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LABEL_KINDS: dict[Labels, str] = {"pm1": "label not ±1", "01": "label not 0 or 1", "any": "label not finite"}
+NOT_A_NUMBER = "not a number"
+MISSING = "missing value"
+NAN = "NaN"
+INFINITE = "infinite"
+INEXACT = "integer not exact as a double"
+NOT_FINITE = {NAN, INFINITE}  # what a column of losses may well hold: it is compared, not computed with
+NEGATIVE_WEIGHT = "weight below 0"
+RAGGED = "wrong number of fields"
+ENCODING = "not in the encoding"
+ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"
+NOT_AN_OBJECT = "not one JSON object"
+TOO_DEEP = "nested too deeply"
+DUPLICATE_KEY = "key given twice"
+NO_SUCH_SCORE = "no row of the scores"
+
+
+@light_dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing in the data that allows no trustworthy number.
+
+    `row` is the physical line number in a text file and the 1-based row elsewhere; `column` is None when the whole row
+    is at fault; `value` is what stands there, as text.
+    """
+
+    kind: str
+    file: str
+    row: int
+    column: str | None
+    value: str
+    row_word: str = "line"
+
+
+@light_dataclass(frozen=True, slots=True)
+class ProblemCount:
+    """How many problems of one kind there are, and the first few of them."""
+
+    count: int = 0
+    first: tuple[Problem, ...] = ()
+
+    def __add__(self, other: ProblemCount) -> ProblemCount:
+        return ProblemCount(self.count + other.count, (self.first + other.first)[:FIRST_PROBLEMS_SHOWN])
+
+
+@light_dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows were read, and why some are not used; `Counts()` is the identity of `+`.
+
+    `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`) or a weight 0
+    (`zero_weight`). `problems` counts by kind; the first few of each are those of the left operand, so parts are merged
+    in input order.
+    """
+
+    pairs: int = 0
+    rejected: int = 0
+    ties_dropped: int = 0
+    zero_weight: int = 0
+    problems: dict[str, ProblemCount] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read, used or not."""
+        return self.pairs + self.rejected + self.ties_dropped + self.zero_weight
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.pairs + other.pairs,
+            self.rejected + other.rejected,
+            self.ties_dropped + other.ties_dropped,
+            self.zero_weight + other.zero_weight,
+            {
+                kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
+                for kind in (*self.problems, *(kind for kind in other.problems if kind not in self.problems))
+            },
+        )
+
+
+def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:
+    """Return for each kind how many problems there are, by `counts` where given, and the first few of those given."""
+    first: dict[str, ProblemCount] = {}
+    for problem in problems:
+        first[problem.kind] = first.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
+    if counts is None:
+        return first
+    return {kind: ProblemCount(counts[kind], known.first) for kind, known in first.items()}

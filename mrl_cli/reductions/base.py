@@ -1,0 +1,59 @@
+"""The contract that everything keeps which adds up over pairs.
+
+A reduction is a recipe. In a worker it makes a state of nothing (`empty`) and adds measured batches to it; the client
+merges the states of all tasks, in input order, into a whole. A reduction that adds up exactly does not depend on how
+the input was cut; one that keeps rows or lists keeps them in input order.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from mrl_cli.model import Counts
+
+if TYPE_CHECKING:
+    from mrl_cli.reductions.measured import Measured
+
+State = TypeVar("State")
+Whole = TypeVar("Whole")
+
+
+class Reduction(ABC, Generic[State, Whole]):
+    """Something that is found out about pairs.
+
+    `needs` names what `Measured` must keep of a whole batch: "losses", "states". `takes_turns` says that `add` is many
+    short NumPy operations: threads that run those at once spend more on handing the interpreter over than they gain.
+    """
+
+    needs: frozenset[str] = frozenset()
+    takes_turns: ClassVar[bool] = False
+
+    @abstractmethod
+    def empty(self) -> State:
+        """Return the state of no pairs."""
+
+    @abstractmethod
+    def add(self, state: State, measured: Measured) -> State:
+        """Return the state with a batch added; the state given may be changed."""
+
+    def whole(self) -> Whole:
+        """Return what the states of tasks are merged into: the state of no pairs, unless a reduction has another."""
+        return self.empty()  # type: ignore[return-value]
+
+    def merge(self, whole: Whole, state: State, part: Any) -> Whole:
+        """Return the whole with the state of the next task added; `part` is that task's `engines.base.Part`."""
+        del part
+        return whole + state  # type: ignore[operator,no-any-return]
+
+
+class CountsReduction(Reduction[Counts, Counts]):
+    """Counts rows, and why some are not used; every engine folds one."""
+
+    def empty(self) -> Counts:
+        """Return the counts of no rows."""
+        return Counts()
+
+    def add(self, state: Counts, measured: Measured) -> Counts:
+        """Count a batch."""
+        return state + measured.counts

@@ -1,0 +1,123 @@
+"""The sums and counts of pairs, from which means, shares and intervals follow."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.exact import ExactAccumulator, ExactSum, ProductAccumulator
+from mrl_cli.records import light_dataclass
+from mrl_cli.reductions.base import Reduction
+
+if TYPE_CHECKING:
+    from mrl_cli.reductions.measured import Measured
+
+
+@light_dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
+
+    Weighted, `loss_sum` is that of w*l and `correct_weight_sum` the weight of the correct pairs; `square_sum` is the
+    sum of l*l, where asked for. Of the correct pairs, `inside_margin` have d below the margin.
+    """
+
+    loss_sum: ExactSum | None = None
+    min: float = math.inf
+    max: float = -math.inf
+    correct: int = 0
+    ties: int = 0
+    wrong: int = 0
+    active: int = 0
+    inside_margin: int = 0
+    weight_sum: ExactSum | None = None
+    correct_weight_sum: ExactSum | None = None
+    square_sum: ExactSum | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs were added up."""
+        return self.correct + self.ties + self.wrong
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            loss_sum=_merged(self.loss_sum, other.loss_sum),
+            min=other.min if other.min < self.min or math.isnan(other.min) else self.min,
+            max=other.max if other.max > self.max or math.isnan(other.max) else self.max,
+            correct=self.correct + other.correct,
+            ties=self.ties + other.ties,
+            wrong=self.wrong + other.wrong,
+            active=self.active + other.active,
+            inside_margin=self.inside_margin + other.inside_margin,
+            weight_sum=_merged(self.weight_sum, other.weight_sum),
+            correct_weight_sum=_merged(self.correct_weight_sum, other.correct_weight_sum),
+            square_sum=_merged(self.square_sum, other.square_sum),
+        )
+
+
+def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
+
+
+class TotalsReduction(Reduction[Totals, Totals]):
+    """Adds up losses and counts pairs; with `squares` also the squares of losses, which intervals need."""
+
+    takes_turns = True
+
+    def __init__(self, *, squares: bool = False) -> None:
+        self._squares = squares
+
+    def empty(self) -> Totals:
+        """Return the totals of no pairs."""
+        return Totals()
+
+    def add(self, state: Totals, measured: Measured) -> Totals:
+        """Add a batch."""
+        losses, square = ExactAccumulator(), ProductAccumulator() if self._squares else None
+        # Of w*l, of w, and of w where the pair is correct.
+        weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
+        counts = np.zeros(4, np.int64)
+        low, high = math.inf, -math.inf
+        for block in measured.blocks():
+            masks = (block.is_correct, block.is_wrong, block.is_active, block.is_inside)
+            counts += [np.count_nonzero(mask) for mask in masks]
+            lowest, highest = block.range
+            low, high = float(np.minimum(low, lowest)), float(np.maximum(high, highest))
+            if weighted is None or block.weight is None:
+                losses.add(block.losses, lowest=lowest, highest=highest)
+            else:
+                weights = float(block.weight.min()), float(block.weight.max())
+                weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
+            if square is not None:
+                square.add(block.losses, block.losses, ranges=(block.range, block.range))
+        correct, wrong, active, inside = counts.tolist()
+        sums = [losses.total, None, None] if weighted is None else weighted.totals
+        return state + Totals(
+            loss_sum=sums[0],
+            min=low,
+            max=high,
+            correct=correct,
+            ties=measured.pairs.size - correct - wrong,
+            wrong=wrong,
+            active=active,
+            inside_margin=inside,
+            weight_sum=sums[1],
+            correct_weight_sum=sums[2],
+            square_sum=None if square is None else square.totals[0],
+        )
+
+
+class WeightReduction(Reduction[ExactSum, ExactSum]):
+    """Adds up the weights of the pairs used: nothing where pairs have none."""
+
+    def empty(self) -> ExactSum:
+        """Return the sum of nothing."""
+        return ExactSum()
+
+    def add(self, state: ExactSum, measured: Measured) -> ExactSum:
+        """Add the weights of a batch."""
+        weight = measured.pairs.numbers.get("weight")
+        return state if weight is None else state + ExactSum.of(weight)

@@ -1,0 +1,83 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from mrl_cli.errors import MachineError
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def whole_file(path: str) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when everything was written; before that, nothing changes.
+
+    Devices, FIFOs and what is already open (/dev/stdout, /dev/fd/3) are written to directly. Raises MachineError when
+    the place cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
+        descriptor = _open_descriptor(path)
+        if descriptor is not None:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                yield file
+            return
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            with open(path, "wb") as device:
+                yield device
+            return
+        with _temporary_beside(target) as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        msg = f"cannot write {harmless(path, limit=200)}: {error.strerror or error}"
+        has_folder = target.parent.is_dir()
+        raise MachineError(msg, hint="nothing was changed" if has_folder else "make the folder first") from error
+
+
+def _open_descriptor(path: str) -> int | None:
+    """Return the descriptor that a name such as /dev/stdout means, None for any other name.
+
+    Such a file goes on where it is: renamed over or cut off, what others write to it would be lost.
+
+    >>> _open_descriptor("/dev/stdout"), _open_descriptor("/dev/fd/3"), _open_descriptor("out.csv")
+    (1, 3, None)
+    """
+    name = os.path.abspath(path)
+    number = {"/dev/stdout": "1", "/dev/stderr": "2"}.get(name, name.removeprefix("/dev/fd/"))
+    return int(number) if number.isdecimal() else None
+
+
+@contextmanager
+def _temporary_beside(target: Path) -> Iterator[BinaryIO]:
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        os.chmod(name, _mode_for(target))
+        os.replace(name, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _mode_for(target: Path) -> int:
+    """Return the mode of the file to be replaced, or what the umask gives a new one (mkstemp's is private)."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
