@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import rules
+from mrl_cli.model import Batch, rules
 from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
@@ -234,6 +234,28 @@ def test_a_pair_that_the_core_should_leave_out_is_caught(
     (tmp_path / "odd.csv").write_text(HEADER + "0.5,0.25,1,1,a\n1,2,7,1,a\n")
     monkeypatch.setattr(rules, "passes", lambda batch, plan: True)
     assert "1 rows were to be rejected, 0 were" in failures(mrl(*command, "odd.csv"))["rows"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("column", "check"), [("x1", "loop losses"), ("y", "loop losses"), ("weight", "loop sum"), ("group", "loop groups")]
+)
+def test_a_mask_that_mixes_pairs_is_caught(
+    column: Any, check: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "0.5,0.25,1,2,a\n1,2,0,1,b\n1,7,-1,0.5,a\n3,1,1,4,b\n0,0.25,-1,1,a\n"
+    (tmp_path / "tied.csv").write_text(HEADER + rows)
+    call = ("compute", "--validate", "tied.csv", "--on-tie", "drop", "--weight", "w", "--group-by", "g")
+    assert failures(mrl(*call)) == {}
+    true_where = Batch.where
+
+    def where(self: Any, mask: Any) -> Any:
+        batch = true_where(self, mask)
+        if column in batch.keys:
+            return replace(batch, keys={column: batch.keys[column].take([1, 2, 3, 0])})
+        return batch.with_numbers({column: np.roll(batch.numbers[column], 1)})
+
+    monkeypatch.setattr(Batch, "where", where)
+    assert check in failures(mrl(*call))
 
 
 # Groups.

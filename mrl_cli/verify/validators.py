@@ -90,24 +90,26 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
 
 
 def pairs_of(measured: Measured) -> Pairs:
-    """Return the pairs of a batch that were used, with their losses."""
-    batch, plan, pairs = measured.batch, measured.plan, measured.pairs
-    labels = np.full(pairs.size, float(plan.rules.y_const or 1)) if pairs.y is None else pairs.y.astype(np.float64)
-    if plan.rules.labels == "01" and pairs.y is not None:
+    """Return the pairs of a batch that were used, with their losses. The batch is masked here, not by the core."""
+    batch, plan = measured.batch, measured.plan
+    used: Any = slice(None) if measured.used is None else measured.used
+    numbers = {role: values[used] for role, values in batch.numbers.items()}
+    x1, y = numbers["x1"], numbers.get("y")
+    labels = np.full(x1.size, float(plan.rules.y_const or 1)) if y is None else y.astype(np.float64)
+    if plan.rules.labels == "01" and y is not None:
         labels = np.where(labels == 0, -1.0, 1.0)
-    rows = -1 - np.arange(batch.size) if measured.used is None else -1 - np.flatnonzero(measured.used)
     return Pairs(
-        x1=pairs.x1,
-        x2=pairs.x2,
+        x1=x1,
+        x2=numbers["x2"],
         y=labels,
-        margin=pairs.numbers.get("margin", plan.loss.margin),
+        margin=numbers.get("margin", plan.loss.margin),
         found=measured.losses.astype(np.float64, copy=False),
-        column=pairs.numbers.get("loss"),
-        weight=pairs.numbers.get("weight"),
+        column=numbers.get("loss"),
+        weight=numbers.get("weight"),
         files=batch.file,
-        rows=rows if pairs.rows is None else np.asarray(pairs.rows, np.int64),
+        rows=(-1 - np.arange(batch.size) if batch.rows is None else np.asarray(batch.rows, np.int64))[used],
         row_word=batch.row_word,
-        groups=np.array(pairs.keys["group"].to_pylist(), object) if "group" in pairs.keys else None,
+        groups=np.array(batch.keys["group"].to_pylist(), object)[used] if "group" in batch.keys else None,
     )
 
 
