@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mrl_cli.api import (
+    from mrl_cli.api.arrays import (
         MarginRankingLoss,
         margin_ranking_loss,
         margin_ranking_loss_grad,
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
         pairwise_loss_grad,
         sweep,
     )
-    from mrl_cli.frames.comparing import compare
-    from mrl_cli.frames.evaluating import evaluate
+    from mrl_cli.api.frames import compare, evaluate
     from mrl_cli.verify.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
@@ -37,10 +36,10 @@ __all__ = [
     "validate_margin_ranking_loss_exact",
 ]
 
-# Where a public name lives that is not in `api`.
+# Where a public name lives that is not in `api.arrays`.
 _ROOMS = {
-    "compare": "frames.comparing",
-    "evaluate": "frames.evaluating",
+    "compare": "api.frames",
+    "evaluate": "api.frames",
     "validate_margin_ranking_loss": "verify.reference",
     "validate_margin_ranking_loss_exact": "verify.reference",
 }
@@ -48,7 +47,7 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module(f"mrl_cli.{_ROOMS.get(name, 'api')}"), name)
+        return getattr(import_module(f"mrl_cli.{_ROOMS.get(name, 'api.arrays')}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 

@@ -43,6 +43,9 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        from mrl_cli import runtime
+
+        runtime.set_environment()
         command: click.Command = import_module(f"mrl_cli.commands.{cmd_name}").command
         return command
 
@@ -68,20 +71,20 @@ class LazyGroup(click.Group):
         except click.exceptions.Exit:
             raise SystemExit(_flushed()) from None
         except OSError as error:
-            raise SystemExit(told(error)) from None
+            raise SystemExit(report_error(error)) from None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; what goes wrong in it is told here, before click's own handling can rename it."""
+        """Run the command; what goes wrong in it is printed here, before click's own handling can rename it."""
         try:
             code = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except (BrokenPipeError, KeyboardInterrupt, MemoryError, OSError, MrlError) as error:
-            raise SystemExit(told(error)) from None
+            raise SystemExit(report_error(error)) from None
         except (click.exceptions.Exit, click.ClickException, SystemExit):
             raise
-        except Exception as error:  # noqa: BLE001 (the last resort: every bug is told in one line)
-            raise SystemExit(told_bug(error)) from None
+        except Exception as error:  # noqa: BLE001 (the last resort: every bug is one line)
+            raise SystemExit(report_bug(error)) from None
         return code
 
 
@@ -104,43 +107,43 @@ def _flushed() -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        return told(error)
+        return report_error(error)
     return 0
 
 
-def told(error: BaseException) -> int:
-    """Tell the user of an expected error; return its exit code."""
+def report_error(error: BaseException) -> int:
+    """Print an expected error; return its exit code."""
     if isinstance(error, BrokenPipeError):
         _silence_stdout()
         return READER_GONE
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, MrlError):
-        _say(error.message, error.hint)
+        _print_error(error.message, error.hint)
         return error.exit_code
     if isinstance(error, MemoryError):
-        _say("out of memory", "use fewer --jobs")
+        _print_error("out of memory", "use fewer --jobs")
         return MachineError.exit_code
     _silence_stdout()
     name = getattr(error, "filename", None)
-    _say(f"{getattr(error, 'strerror', None) or error}" + (f": {harmless(name, 200)}" if name else ""), None)
+    _print_error(f"{getattr(error, 'strerror', None) or error}" + (f": {harmless(name, 200)}" if name else ""), None)
     return MachineError.exit_code
 
 
-def told_bug(error: BaseException) -> int:
-    """Tell the user of an error nobody expected: one line, or the traceback under MRL_DEBUG=1."""
+def report_bug(error: BaseException) -> int:
+    """Print an error nobody expected, in one line, or with the traceback under MRL_DEBUG=1; return its exit code."""
     if os.environ.get("MRL_DEBUG") == "1":
         import traceback
 
         traceback.print_exception(error)
-    _say(
+    _print_error(
         f"a bug in mrl {__version__}: {type(error).__name__}: {harmless(error, 200)}",
         "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along",
     )
     return BUG
 
 
-def _say(message: str, hint: str | None) -> None:
+def _print_error(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
 
 
@@ -177,10 +180,6 @@ def _end_by_signal(number: int, frame: object) -> NoReturn:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run `mrl` with the arguments (default: the process's) and exit."""
-    # NumPy's BLAS starts threads when it is imported; nothing here uses them.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Arrow's allocator would give memory back between blocks, for the kernel to clear and hand out again.
-    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
     try:
         code = group.main(args=arguments, prog_name="mrl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -188,7 +187,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        _say(error.format_message(), f"{context.command_path} --help" if context is not None else None)
+        _print_error(error.format_message(), f"{context.command_path} --help" if context is not None else None)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

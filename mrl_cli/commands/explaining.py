@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mrl_cli.commands import running
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mrl_cli.inputs import Source
+    from mrl_cli.commands.run import Run
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.reductions.totals import Totals
@@ -27,12 +24,10 @@ NONE_FITS = "none of the known mistakes explains"
 
 @light_dataclass(frozen=True, slots=True)
 class Explainer:
-    """Explains numbers of one input under one plan."""
+    """Explains numbers of one run."""
 
-    plan: Plan
+    run: Run
     tolerance: Tolerance
-    sources: Sequence[Source]
-    options: Mapping[str, Any]
     verdict: Verdict
     counts: Counts
     totals: Totals
@@ -45,11 +40,11 @@ class Explainer:
         pairs = joined(self.verdict.retained)
         if pairs.column is None:
             return [], ""
-        differ = compared(pairs.found, pairs.column, self.plan.loss.dtype, tolerance=self.tolerance)
+        differ = compared(pairs.found, pairs.column, self.run.plan.loss.dtype, tolerance=self.tolerance)
         if differ.bad is None:
             return [], ""
         is_whole = pairs.x1.size == self.counts.pairs
-        found = explain_column(case_of(pairs, self.plan), pairs.column, differ.bad, is_whole=is_whole)
+        found = explain_column(case_of(pairs, self.run.plan), pairs.column, differ.bad, is_whole=is_whole)
         rests = f"{pairs.x1.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {self.counts.pairs:,}")
         if not found:
             return [], f"{NONE_FITS} the losses of these {rests}"
@@ -64,9 +59,9 @@ class Explainer:
         untried: list[str] = []
         if retained and sum(pairs.x1.size for pairs in retained) == self.counts.pairs:
             pairs = joined(retained)
-            case = case_of(pairs, self.plan)
+            case = case_of(pairs, self.run.plan)
             figures = figures_of(case, is_whole=True, with_doubles=True, weights=pairs.weight)
-        elif all(source.is_plain_file for source in self.sources):
+        elif all(source.is_plain_file for source in self.run.sources):
             figures = self._second_look()
             untried = [NOT_TRIED.format(VALUE_PAIRS)]
         else:
@@ -79,7 +74,7 @@ class Explainer:
         found = explain_value(
             figures,
             expected,
-            self.plan.reporting.reduction,
+            self.run.plan.reporting.reduction,
             room,
             left_out=self.counts.rejected,
             ties_dropped=self.counts.ties_dropped,
@@ -89,7 +84,7 @@ class Explainer:
 
     def _second_look(self) -> Figures:
         """Read the files again, for the figures of every mistake: combinations of two are left out there."""
-        whole: Figures = running.folded(self.sources, self.plan, [FiguresReduction()], self.options).wholes[0]
+        whole: Figures = self.run.fold([FiguresReduction()]).wholes[0]
         return whole
 
 

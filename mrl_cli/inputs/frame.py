@@ -14,7 +14,7 @@ from mrl_cli.inputs.base import Shard
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, clean_batch, is_number, keys_in, numbers_in
 from mrl_cli.inputs.sources import Source
-from mrl_cli.model import Columns, problems
+from mrl_cli.model import problems
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
 
 
 PLACE = "the frame"  # what messages call it
-
-
-def frame_columns(named: Mapping[Role, Hashable | None]) -> Columns:
-    """Return the columns of a plan, from what each role's column is called in the frame; None for no such column."""
-    names = {role: str(name) for role, name in named.items() if name is not None}
-    numbers: tuple[Role, ...] = ("margin", "weight", "x1_b", "x2_b")
-    keys: tuple[Role, ...] = ("group", "cluster")
-    return Columns(
-        names["x1"],
-        names["x2"],
-        names.get("y"),
-        tuple((role, names[role]) for role in numbers if role in names),
-        tuple((role, names[role]) for role in keys if role in names),
-    )
 
 
 def places_of(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> dict[Role, int]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli import __version__
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Counts
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.look import Look
-from mrl_cli.reductions.totals import Totals
+from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.notes import data_notes
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.engines.base import Folded
     from mrl_cli.model import DType, Labels, Plan, Reduction
+    from mrl_cli.reductions.base import Reduction as Reduced
     from mrl_cli.reductions.ledger import Ledger
 
 
@@ -186,6 +189,33 @@ def compute_report(
         elapsed_seconds=elapsed_seconds,
         **_figures(totals, plan),
         **_intervals(totals, plan, clusters),
+    )
+
+
+def compute_reductions(plan: Plan) -> list[Reduced[Any, Any]]:
+    """Return what a run folds for the report, in this order, after a look at the data."""
+    squares = plan.reporting.confidence is not None and not plan.has_clusters
+    reductions: list[Reduced[Any, Any]] = [TotalsReduction(squares=squares)]
+    if plan.has_groups or plan.has_clusters:
+        from mrl_cli.reductions.ledger import LedgerReduction
+
+        reductions.append(LedgerReduction(squares=squares))
+    return reductions
+
+
+def report_of(folded: Folded, plan: Plan, *, inputs: tuple[str, ...]) -> Report:
+    """Return the report of a look and `compute_reductions` folded; its seconds are filled in later."""
+    look, totals, *others = folded.wholes
+    ledger = others[0] if plan.has_groups or plan.has_clusters else None
+    return compute_report(
+        folded.counts,
+        totals,
+        plan,
+        look=look,
+        inputs=inputs,
+        version=__version__,
+        elapsed_seconds=0.0,
+        ledger=ledger,
     )
 
 

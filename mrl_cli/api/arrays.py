@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from mrl_cli.api import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import Plan, Reduction
+from mrl_cli.settings import check_choice, check_has_margin, check_margins
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,8 +53,7 @@ def pairwise_loss(
     >>> pairwise_loss([0.0], [0.0], [1], loss="soft_zero_one", temperature=0.1, reduction="none")
     array([0.5])
     """
-    _check_reduction(reduction)
-    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters)
+    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
     with np.errstate(all="ignore"):
         losses = np.asarray(pairs.call(LOSSES[loss].kernel))
     if reduction == "none":
@@ -89,8 +90,7 @@ def pairwise_loss_grad(
     >>> pairwise_loss_grad([0.0, 3.0], [1.0, 1.0], [1, 1], loss="margin_mse", reduction="sum")
     (array([-4.,  2.]), array([ 4., -2.]))
     """
-    _check_reduction(reduction)
-    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters)
+    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
     with np.errstate(all="ignore"):
         gradient = np.asarray(pairs.call(LOSSES[loss].gradient))
         if reduction != "none" and pairs.weight is not None:
@@ -141,6 +141,8 @@ def sweep(
     each = given.reshape(-1).tolist()
     is_single = pairs.difference.dtype == np.float32
     plan = Plan.of(loss=loss, dtype="float32" if is_single else "float64")
+    with value_errors():
+        check_margins(loss, each, plan.loss.dtype)
     swept = Sweep(loss, each, plan.loss.dtype, pairs.parameters)
     difference, labels, weights = pairs.difference.reshape(-1), pairs.y.reshape(-1), pairs.weight
     if weights is not None:
@@ -200,7 +202,8 @@ class MarginRankingLoss:
 
     def __post_init__(self) -> None:
         _check_real("margin", self.margin)
-        _check_reduction(self.reduction)
+        with value_errors():
+            check_choice("reduction", self.reduction, get_args(Reduction))
 
     def __call__(self, x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> float | NDArray[Any]:
         """Return the loss of the pairs; see `margin_ranking_loss`."""
@@ -235,11 +238,12 @@ def _pairs(
     margin: ArrayLike,
     weight: ArrayLike | None,
     parameters: dict[str, float],
+    reduction: str = "mean",
 ) -> _Pairs:
     """Check everything that a caller can get wrong."""
-    if loss not in LOSSES:
-        msg = f"loss must be one of {', '.join(LOSSES)}, not {loss!r}"
-        raise ValueError(msg)
+    with value_errors():
+        check_choice("reduction", reduction, get_args(Reduction))
+        check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)
     given: dict[str, ArrayLike] = {"x1": x1, "x2": x2, "y": y}
@@ -253,9 +257,9 @@ def _pairs(
     arrays = _arrays_of_one_shape(given)
     difference, labels, score_dtype = _difference(arrays, widens=hasattr(y, "dtype"))
     margins = _margins(margin, arrays, difference.dtype)
-    if not LOSSES[loss].has_margin and np.any(margins != 0):
-        msg = f"the loss {loss} has no margin"
-        raise ValueError(msg)
+    if np.any(margins != 0):
+        with value_errors():
+            check_has_margin(loss)
     return _Pairs(difference, labels, margins, _weights(arrays), completed(loss, parameters), score_dtype)
 
 
@@ -315,9 +319,3 @@ def _check_real(name: str, value: object) -> None:
     if isinstance(value, bool | str) or not isinstance(value, Real):
         msg = f"{name} must be a real number, not {value!r}"
         raise TypeError(msg)
-
-
-def _check_reduction(reduction: str) -> None:
-    if reduction not in get_args(Reduction):
-        msg = f"reduction must be one of {', '.join(get_args(Reduction))}, not {reduction!r}"
-        raise ValueError(msg)

@@ -1,0 +1,243 @@
+"""What the commands report of the pairs in a pandas DataFrame: the same plan, fold and figures as of a file.
+
+The frame is read in chunks, so memory stays flat beside it. What is refused is a ValueError in the words of the command
+line, with rows by their label and hints in the words of Python.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli import __version__
+from mrl_cli.api import value_errors
+from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.threads import local
+from mrl_cli.errors import DataError, with_hint
+from mrl_cli.inputs.frame import PLACE, frame_source
+from mrl_cli.losses import ParameterError
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, ProblemCount
+from mrl_cli.reductions.contrast import ContrastReduction
+from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reports import refusals
+from mrl_cli.reports.compare import comparison_report
+from mrl_cli.reports.compute import compute_reductions, report_of
+from mrl_cli.settings import check_choice, check_confidence, plan_of
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from typing import Literal
+
+    import pandas as pd
+
+    from mrl_cli.engines.base import Folded
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role
+    from mrl_cli.reductions.base import Reduction
+
+_OPTION = re.compile(r"--([a-z-]+) (\w+)")
+
+
+def evaluate(
+    frame: pd.DataFrame,
+    *,
+    x1: Hashable = "x1",
+    x2: Hashable = "x2",
+    y: Hashable = "y",
+    y_const: Literal[1, -1] | None = None,
+    labels: Labels | None = None,
+    on_tie: Literal["error", "drop"] = "error",
+    loss: str = "margin_ranking",
+    margin: float = 0.0,
+    margin_column: Hashable | None = None,
+    weight: Hashable | None = None,
+    group_by: Hashable | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    dtype: DType = "float64",
+    confidence: float | None = None,
+    cluster: Hashable | None = None,
+    **parameters: float,
+) -> dict[str, Any] | pd.DataFrame:
+    """Return what `mrl compute` says of the pairs in a DataFrame, or with `group_by` a frame with a row for each group.
+
+    `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns; with `y_const` there is no label
+    column and every pair has that label. Columns of numbers may be of any real dtype, nullable and Arrow ones too, or
+    hold Python numbers as objects. The other arguments mean what the options of that name mean; `parameters` are those
+    of the loss.
+
+    Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
+    DataFrame: a row for each value of that column, which is the index, integers in their order, then other values in
+    that of their text; the columns are the figures of a group. The whole's dict is its `attrs["total"]`.
+
+    Raises ValueError for what `mrl compute` refuses: an unknown name, a missing column, pairs without a trustworthy
+    number (naming row, column and value), no pairs. The frame is not changed.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"x1": [0.5, 1.0], "x2": [0.25, 2.0], "y": [1, 1], "kind": ["easy", "hard"]})
+    >>> evaluate(frame, margin=0.5)["mean"]
+    0.875
+    >>> evaluate(frame, margin=0.5, group_by="kind")["accuracy"].to_dict()
+    {'easy': 1.0, 'hard': 0.0}
+    """
+    columns: dict[Role, Hashable | None] = {
+        "x1": x1,
+        "x2": x2,
+        "y": y if y_const is None else None,
+        "margin": margin_column,
+        "weight": weight,
+        "group": group_by,
+        "cluster": cluster,
+    }
+    with value_errors():
+        check_choice("reduction", reduction, ("mean", "sum"))
+    settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
+    started = time.monotonic()
+    folded, source = _folded(frame, columns, plan, compute_reductions(plan))
+    report = replace(report_of(folded, plan, inputs=()), elapsed_seconds=time.monotonic() - started)
+    record = {key: list(value) if isinstance(value, tuple) else value for key, value in report.record().items()}
+    groups = record.pop("groups", None)
+    if groups is None:
+        return record
+    _, places, values = source.stream
+    return _grouped(groups, values, frame, places["group"], record)
+
+
+def _grouped(
+    groups: list[Any], values: dict[str, Any], frame: pd.DataFrame, place: int, total: dict[str, Any]
+) -> pd.DataFrame:
+    import pandas as pd
+
+    records = [group.record() for group in groups]
+    column = frame.iloc[:0, place]
+    index = pd.Index([values[record.pop("group")] for record in records], dtype=column.dtype, name=column.name)
+    figures = pd.DataFrame.from_records(records, index=index)
+    figures.attrs["total"] = total
+    return figures
+
+
+def compare(
+    frame: pd.DataFrame,
+    *,
+    x1: Hashable = "x1",
+    x2: Hashable = "x2",
+    x1_b: Hashable,
+    x2_b: Hashable,
+    y: Hashable = "y",
+    y_const: Literal[1, -1] | None = None,
+    labels: Labels | None = None,
+    on_tie: Literal["error", "drop"] = "error",
+    loss: str = "margin_ranking",
+    margin: float = 0.0,
+    margin_column: Hashable | None = None,
+    dtype: DType = "float64",
+    confidence: float = USUAL_CONFIDENCE,
+    cluster: Hashable | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    **parameters: float,
+) -> dict[str, Any]:
+    """Return what `mrl compare` says of two models, a and b, on the pairs in a DataFrame.
+
+    `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's. Where the models are in two frames,
+    merge them with pandas first, on what tells the pairs apart: `a.merge(b, on="id", suffixes=("", "_b"),
+    validate="one_to_one")`. Such a merge leaves out the pairs that one frame lacks without counting them, and b's label
+    is then not compared with a's. `bootstrap` is the number of samples, 0 for none; the other arguments are those of
+    `evaluate` and the options of the command.
+
+    The result is a dict with the keys of the JSON of `mrl compare`; what the data cannot tell is NaN. Raises ValueError
+    for what `mrl compare` refuses, as `evaluate` does. The frame is not changed.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"x1": [1, 0], "x2": [0, 0.5], "u": [1, 2], "v": [0.5, 0], "y": [1, 1]})
+    >>> found = compare(frame, x1_b="u", x2_b="v")
+    >>> found["a"]["mean"], found["b"]["mean"], found["difference"]["mean"], found["mcnemar"]["only_b"]
+    (0.25, 0.0, 0.25, 1)
+    """
+    columns: dict[Role, Hashable | None] = {
+        "x1": x1,
+        "x2": x2,
+        "y": y if y_const is None else None,
+        "margin": margin_column,
+        "x1_b": x1_b,
+        "x2_b": x2_b,
+        "cluster": cluster,
+    }
+    settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    plan = _plan(columns, parameters, **settings)
+    with value_errors():
+        check_confidence(confidence)
+    plan = plan.changed(confidence=float(confidence))
+    _check_whole("bootstrap", bootstrap, MOST_SAMPLES)
+    _check_whole("seed", seed)
+    started = time.monotonic()
+    samples, seed = int(bootstrap), int(seed)
+    folded, _ = _folded(frame, columns, plan, [ContrastReduction(plan, samples=samples, seed=seed)])
+    report = comparison_report(
+        folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, samples=samples, seed=seed
+    )
+    return replace(report, elapsed_seconds=time.monotonic() - started).record()
+
+
+def _check_whole(name: str, number: object, largest: int | None = None) -> None:
+    is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not is_whole or number < 0 or (largest is not None and number > largest):  # type: ignore[operator]
+        bounds = "0 or more" if largest is None else f"from 0 to {largest:,}"
+        msg = f"{name} must be a whole number, {bounds}, not {number!r}"
+        raise ValueError(msg)
+
+
+def _plan(columns: Mapping[Role, Hashable | None], parameters: Mapping[str, float], **settings: Any) -> Plan:
+    """Return the plan of a call. Raises ValueError for what makes none; an unknown word is no argument either."""
+    try:
+        with value_errors():
+            return plan_of(columns, parameters=parameters, **settings)
+    except ParameterError as error:
+        if error.name in error.names:
+            raise
+        msg = f"there is no argument {error.name!r}, and {error}"
+        raise ParameterError(msg, name=error.name, names=error.names) from None
+
+
+def _folded(
+    frame: pd.DataFrame,
+    columns: Mapping[Role, Hashable | None],
+    plan: Plan,
+    reductions: list[Reduction[Any, Any]],
+) -> tuple[Folded, Source]:
+    """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
+    source = frame_source(frame, columns)
+    reductions = [LookReduction(), *reductions]
+    with value_errors():
+        folded = fold(local([source], Job(plan, tuple(reductions)), 1), [source], reductions)
+    counts, has_zeros = _with_labels(folded.counts, frame), folded.wholes[0].lowest_label == 0
+    try:
+        refusals.refuse(counts, plan, [PLACE], wants_mean=True, has_zero_labels=has_zeros)
+    except DataError as error:
+        raise ValueError(with_hint(error.message, _argument_hint(error.hint))) from None
+    return folded, source
+
+
+def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
+    """Return counts whose problems have rows by their label, and by their position where that is another."""
+
+    def labelled(problem: Problem) -> Problem:
+        label = frame.index[problem.row]
+        is_position = isinstance(label, Integral) and int(label) == problem.row
+        return problem if is_position else replace(problem, row_word=f"row {harmless(label)}, at position")
+
+    named = {
+        kind: ProblemCount(found.count, tuple(map(labelled, found.first))) for kind, found in counts.problems.items()
+    }
+    return replace(counts, problems=named)
+
+
+def _argument_hint(hint: str | None) -> str | None:
+    """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
+    if hint is None or "--labels" not in hint:
+        return None
+    return _OPTION.sub(lambda found: f"{found[1].replace('-', '_')}={found[2]!r}", hint)

@@ -1,0 +1,92 @@
+"""Where a run writes: the format of the output, and the files that must not be written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from mrl_cli.commands.options import Options, refuse_if
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.inputs import Source
+
+SUFFIX_FORMATS = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+# Formats that are read, or well known, but not written: a file must not be called what it is not.
+UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
+
+
+def suffix_of(path: str | None) -> str:
+    """Return the suffix of a file's name in lower case, with its dot; empty where there is none."""
+    return os.path.splitext(path or "")[1].lower()
+
+
+def output_format(options: Options) -> str:
+    """Return the format asked for, else the one the suffix of -o says, else what fits where the output goes."""
+    if options.format != "auto":
+        return options.format
+    is_person = options.output is None and sys.stdout.isatty() and options.reduction != "none"
+    return SUFFIX_FORMATS.get(suffix_of(options.output), "table" if is_person else "tsv")
+
+
+def check_outputs(options: Options, written: str) -> None:
+    """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
+    refuse_if(options.rejects and options.on_error != "skip", "--rejects goes with --on-error skip")
+    refuse_if("" in (options.output, options.rejects), "an empty name names no file")
+    rejects = options.rejects or "x.csv"
+    is_wrong = rejects == "-" or SUFFIX_FORMATS.get(suffix_of(rejects), "csv") not in ("csv", "jsonl")
+    message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
+    refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
+    suffix = suffix_of(options.output)
+    is_unwritten = suffix in UNWRITTEN_SUFFIXES
+    known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
+    suffixes = ".csv, .tsv, .jsonl or .parquet" if options.reduction == "none" else ".json, .csv, .tsv or .md"
+    refuse_if(
+        is_unwritten or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"),
+        f"-o {harmless(options.output, 200)}: {known}",
+        f"write {suffixes}, or pipe the output through a compressor",
+    )
+
+
+def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> None:
+    """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
+    taken = [source.path for source in sources if source.is_plain_file]
+    taken += [options.scores] if options.scores else []
+    targets = {"output": options.output, "rejects": options.rejects}
+    named = {option: target for option, target in targets.items() if target is not None}
+    for option, target in named.items():
+        is_taken = os.path.exists(target) and any(os.path.samefile(target, path) for path in taken)
+        message = f"--{option} {harmless(target, 200)} is an input or the other output"
+        refuse_if(is_taken or _is_stdin(target, sources), message, "write to another file")
+        taken += [target] if os.path.isfile(target) else []
+    is_one_file = len({os.path.realpath(target) for target in named.values()}) < len(named)
+    refuse_if(is_one_file, "--output and --rejects name one file")
+
+
+def _is_stdin(target: str, sources: Sequence[Source]) -> bool:
+    """Tell whether stdin is read and is that very file."""
+    if not os.path.isfile(target) or all(source.name != "-" for source in sources):
+        return False
+    return os.path.samestat(os.stat(target), os.fstat(0))
+
+
+def wants_color(choice: str, *, is_terminal: bool) -> bool:
+    """Tell whether to colour: as asked, else as NO_COLOR and FORCE_COLOR say, else on a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal

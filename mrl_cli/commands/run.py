@@ -1,0 +1,262 @@
+"""The run of a command over pairs: what happens from its options to its exit code, written once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+import click
+
+from mrl_cli import runtime
+from mrl_cli.commands.options import Options, plan_of, refuse_if
+from mrl_cli.commands.outputs import check_outputs, output_format, refuse_inputs_as_outputs, wants_color
+from mrl_cli.commands.presets import with_preset
+from mrl_cli.errors import MachineError
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mrl_cli.commands.conditions import Condition
+    from mrl_cli.engines.base import Folded, Part
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Counts, Plan, Role
+    from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reductions.look import Look
+    from mrl_cli.render.progress import ProgressBar
+
+
+class Run(Options, ABC):
+    """One run: it opens what is read and written, folds reductions, refuses, renders, prints and gives the exit code.
+
+    A command says its options, its reductions and its report. `roles` are those of a preset's further columns that it
+    has a use for; `needs_mean` says that the mean of no pairs is missed. While the run is open, `sides` are the sources
+    of each model (one side but for two models in two inputs), `out` is where the result goes, in the
+    format `written`, and `reject_writers` are the reductions that write problems down.
+    """
+
+    name: ClassVar[str]
+    roles: ClassVar[frozenset[Role]] = frozenset()
+    needs_mean: ClassVar[bool] = True
+
+    sides: list[tuple[Source, ...]]
+    out: BinaryIO
+
+    def __init__(self, **given: Any) -> None:
+        self._started = time.monotonic()
+        super().__init__(**given)
+        self.plan = self.planned()
+        if sys.stdout is None:
+            msg = "stdout is closed"
+            raise MachineError(msg)
+        self.written = output_format(self)
+        check_outputs(self, self.written)
+        self.check()
+        self.reject_writers: list[Reduction[Any, Any]] = []
+        self.rows_of: dict[str, int] = {}
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say."""
+        return plan_of(self)
+
+    def check(self) -> None:
+        """Raise UsageError for options that only make sense together."""
+        hint = "write .json, .jsonl, .csv, .tsv or .md"
+        refuse_if(self.written == "parquet", f"{self.name} writes no Parquet", hint)
+
+    def resolved(self) -> list[tuple[Source, ...]]:
+        """Return the sources of each side."""
+        return [self.sources_named(self.inputs)]
+
+    def conditions(self) -> list[Condition]:
+        """Return the conditions of --fail-if. Raises UsageError for one that this run cannot judge."""
+        return []
+
+    @abstractmethod
+    def report(self) -> Any:
+        """Fold what there is to read, and return the report; the seconds are filled in later."""
+
+    def lines(self, report: Any) -> Iterable[str]:
+        """Return what to print on stderr because the output alone may not show it."""
+        return [f"note: {note}" for note in self.notes(report)]
+
+    def notes(self, report: Any) -> list[str]:
+        """Return notes: rows left out, inputs read twice or without rows."""
+        notes = []
+        if report.rejected:
+            notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+        times = Counter(report.inputs)
+        notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
+        return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
+
+    @abstractmethod
+    def summary(self, report: Any) -> str:
+        """Return the line that --verbose prints."""
+
+    def passes(self, report: Any) -> bool:
+        """Tell whether the run is a success, as far as this report says; print why it is none."""
+        del report
+        return True
+
+    def exit_code(self) -> int:
+        """Carry out the run; return its exit code."""
+        with ExitStack() as stack:
+            conditions = self._open(stack)
+            report = replace(self.report(), elapsed_seconds=time.monotonic() - self._started)
+            self.out.write(self.rendered(report).encode())
+            self.out.flush()
+        if not self.quiet:
+            for line in self.lines(report):
+                click.echo(line, err=True)
+            if self.verbose:
+                click.echo(self.summary(report), err=True)
+        broken = [condition for condition in conditions if condition.holds(report)]
+        for condition in broken:
+            click.echo(f"fail-if: {condition.told(report)}", err=True)
+        return int(not self.passes(report) or bool(broken))
+
+    def _open(self, stack: ExitStack) -> list[Condition]:
+        self.sides = self.resolved()
+        for source in self.sources:
+            stack.callback(source.close)
+        refuse_inputs_as_outputs(self, self.sources)
+        self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+        conditions = self.conditions() if self.fail_if else []
+        rejects = _opened(stack, self.rejects)
+        if rejects is not None:
+            from mrl_cli.reductions.rows import RejectsReduction
+
+            self.reject_writers = [RejectsReduction(rejects, self.rejects or "")]
+        output = _opened(stack, None if self.output == "-" else self.output)
+        if output is None:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
+            output = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 (closed by the stack)
+            stack.enter_context(output)
+        self.out = output
+        return conditions
+
+    def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
+        """Return the sources that INPUT names, or stdin when it can be read."""
+        from mrl_cli.inputs import resolve, stdin_can_be_read
+
+        hint = f"name a file, e.g. mrl {self.name} pairs.csv, or - for stdin"
+        refuse_if(not inputs and not stdin_can_be_read(), "no INPUT, and nothing is piped in", hint)
+        refuse_if(list(inputs).count("-") > 1, "stdin can be read only once")
+        return resolve(inputs or ("-",))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of all sides."""
+        return tuple(source for side in self.sides for source in side)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of all sources; in one that is not text, what is not is an escape sequence."""
+        return tuple(source.name.encode("utf-8", "backslashreplace").decode() for source in self.sources)
+
+    @property
+    def workers(self) -> str:
+        """Who computes, in words."""
+        return f"{self.jobs or runtime.core_count()} jobs, engine {self.engine}"
+
+    def measured(self, *reductions: Reduction[Any, Any]) -> Folded:
+        """Fold a look at the data and reductions over all pairs, in this order, writing problems down.
+
+        Raises DataError for counts that allow no number.
+        """
+        from mrl_cli.reductions.look import LookReduction
+
+        folded = self.fold([LookReduction(), *reductions, *self.reject_writers])
+        self.rows_of = folded.rows_of
+        self.refuse(folded.counts, folded.wholes[0])
+        return folded
+
+    def fold(
+        self,
+        reductions: Sequence[Reduction[Any, Any]],
+        *,
+        sources: Sequence[Source] | None = None,
+        plan: Plan | None = None,
+        shows_progress: bool = True,
+    ) -> Folded:
+        """Fold reductions over the pairs of sources (all of the run, by its plan) in one pass."""
+        from mrl_cli.engines import engine_named
+        from mrl_cli.engines.base import Job, fold
+
+        runtime.prepare_for_batches()
+        sources, jobs = self.sources if sources is None else sources, self.jobs or runtime.core_count()
+        progress = self._progress(sources, is_wanted=shows_progress)
+        parts = engine_named(self.engine)(sources, Job(plan or self.plan, tuple(reductions)), jobs)
+        try:
+            return fold(_watched(parts, progress), sources, reductions)
+        finally:
+            progress.close()
+
+    def _progress(self, sources: Sequence[Source], *, is_wanted: bool) -> ProgressBar:
+        """Return a progress bar: of bytes, where all sizes are known."""
+        from mrl_cli.render.progress import ProgressBar
+
+        is_asked = self.progress if is_wanted else False
+        is_shown = is_asked is None and sys.stderr is not None and sys.stderr.isatty()
+        sizes = [None if source.compression else source.size_bytes for source in sources]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        is_quiet = self.quiet
+        return ProgressBar(total, is_shown=is_shown and not is_quiet, is_forced=bool(is_asked) and not is_quiet)
+
+    def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
+        """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""
+        from mrl_cli.reports import refusals
+
+        sources = self.sources if sources is None else sources
+        refusals.refuse(
+            counts,
+            self.plan,
+            list(dict.fromkeys(source.name for source in sources)),
+            wants_mean=self.needs_mean and self.plan.reporting.reduction == "mean",
+            has_zero_labels=look.lowest_label == 0,
+            scores=next((source.scores.values.size for source in sources if source.scores is not None), None),
+        )
+
+    def rendered(self, report: Any) -> str:
+        """Return a report as text, at the width and in the colours of where it goes."""
+        import shutil
+
+        is_terminal = self.output is None and sys.stdout.isatty()
+        color = wants_color(self.color, is_terminal=is_terminal)
+        return _render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
+
+
+def _opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
+    """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
+    if path is None:
+        return None
+    from mrl_cli.render.files import whole_file
+
+    return stack.enter_context(whole_file(path))
+
+
+def _watched(parts: Iterator[Part], progress: ProgressBar) -> Iterator[Part]:
+    done_bytes = rows = 0
+    for part in parts:
+        yield part
+        done_bytes += part.shard.size_bytes
+        rows += part.counts.rows
+        progress.update(done_bytes, rows)
+
+
+def _render(report: Any, output: str, *, width: int, color: bool) -> str:
+    from mrl_cli.render import renderers
+
+    kind = type(report).__name__
+    if kind == "Validation":
+        from mrl_cli.reports.validate import VALIDATION_RENDERERS
+
+        return VALIDATION_RENDERERS[output](report, width=width, color=color)
+    if kind == "Report":
+        return renderers.RENDERERS[output](report, width=width, color=color)
+    render = renderers.render_sweep if kind == "SweepReport" else renderers.render_comparison
+    return render(report, output, width=width, color=color)

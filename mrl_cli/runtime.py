@@ -1,0 +1,42 @@
+"""The process that mrl runs in: its environment, memory, garbage and cores. None of this changes a result."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
+
+
+def set_environment() -> None:
+    """Set what libraries look up when they are imported, where the user has not set it."""
+    # NumPy's BLAS starts threads when it is imported; nothing here uses them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Arrow's allocator would give memory back between blocks, for the kernel to clear and hand out again.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
+
+
+def prepare_for_batches() -> None:
+    """Keep what was imported out of the garbage collection, and freed memory for the next batch.
+
+    A sweep spent a quarter of its time on memory that the C library gave back, and the kernel cleared and handed out
+    again. mallopt(3) is glibc's: elsewhere nothing is asked.
+    """
+    gc.freeze()
+    gc.enable()  # the imports are done; a long run may make cycles, in the tracebacks of suspect shards
+    if sys.platform != "linux":
+        return
+    import ctypes  # NumPy brings it
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, 1 << 28)
+        mallopt(_MMAP_THRESHOLD, 1 << 25)
+
+
+def core_count() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
