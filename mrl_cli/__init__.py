@@ -37,12 +37,8 @@ __all__ = [
 ]
 
 # Where a public name lives that is not in `api.arrays`.
-_ROOMS = {
-    "compare": "api.frames",
-    "evaluate": "api.frames",
-    "validate_margin_ranking_loss": "verify.reference",
-    "validate_margin_ranking_loss_exact": "verify.reference",
-}
+_ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
+_ROOMS |= dict.fromkeys(("validate_margin_ranking_loss", "validate_margin_ranking_loss_exact"), "verify.reference")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,14 +11,20 @@ import gc
 import os
 import signal
 import sys
+from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from mrl_cli import __version__
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
 from mrl_cli.words import closest, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
 
 COMMANDS = {
     "compute": "The loss of the pairs in files, with counts and ranking statistics.",
@@ -67,25 +73,13 @@ class LazyGroup(click.Group):
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""
         try:
-            return super().make_context(*args, **extra)
+            return guarded(partial(super().make_context, *args, **extra))
         except click.exceptions.Exit:
-            raise SystemExit(_flushed()) from None
-        except OSError as error:
-            raise SystemExit(report_error(error)) from None
+            raise SystemExit(guarded(int)) from None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; what goes wrong in it is printed here, before click's own handling can rename it."""
-        try:
-            code = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except (BrokenPipeError, KeyboardInterrupt, MemoryError, OSError, MrlError) as error:
-            raise SystemExit(report_error(error)) from None
-        except (click.exceptions.Exit, click.ClickException, SystemExit):
-            raise
-        except Exception as error:  # noqa: BLE001 (the last resort: every bug is one line)
-            raise SystemExit(report_bug(error)) from None
-        return code
+        """Run the command."""
+        return guarded(partial(super().invoke, ctx))
 
 
 @click.group(
@@ -102,20 +96,21 @@ def group() -> None:
     """
 
 
-def _flushed() -> int:
-    """Write out what is left of stdout; return the exit code that this deserves."""
+def guarded(action: Callable[[], Result]) -> Result:
+    """Do something and write out stdout; an error is printed and ends mrl, before click can rename it."""
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        return report_error(error)
-    return 0
+        result = action()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (click.exceptions.Exit, click.ClickException, SystemExit):
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: every bug is one line)
+        raise SystemExit(_reported(error)) from None
+    return result
 
 
-def report_error(error: BaseException) -> int:
-    """Print an expected error; return its exit code."""
-    if isinstance(error, BrokenPipeError):
-        _silence_stdout()
-        return READER_GONE
+def _reported(error: BaseException) -> int:
+    """Print an error, one that nobody expected in one line or under MRL_DEBUG=1 with its traceback; return its code."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, MrlError):
@@ -124,14 +119,14 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         _print_error("out of memory", "use fewer --jobs")
         return MachineError.exit_code
-    _silence_stdout()
-    name = getattr(error, "filename", None)
-    _print_error(f"{getattr(error, 'strerror', None) or error}" + (f": {harmless(name, 200)}" if name else ""), None)
-    return MachineError.exit_code
-
-
-def report_bug(error: BaseException) -> int:
-    """Print an error nobody expected, in one line, or with the traceback under MRL_DEBUG=1; return its exit code."""
+    if isinstance(error, OSError):
+        # The interpreter's last flush of stdout must go nowhere, for it would fail and say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return READER_GONE
+        place = f": {harmless(error.filename, 200)}" if error.filename else ""
+        _print_error(f"{error.strerror or error}{place}", None)
+        return MachineError.exit_code
     if os.environ.get("MRL_DEBUG") == "1":
         import traceback
 
@@ -145,12 +140,6 @@ def report_bug(error: BaseException) -> int:
 
 def _print_error(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter's last flush of stdout go nowhere, for it would fail and say so."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
 
 
 def process() -> NoReturn:

@@ -62,19 +62,17 @@ def plan_of(
         if name in _CHOICES:
             check_choice(name, value, _CHOICES[name])
     names = {role: str(name) for role, name in columns.items() if name is not None}
-    if isinstance(margin, bool) or not isinstance(margin, Real) or not math.isfinite(margin):
-        msg = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
-        raise SettingsError(msg, "margin")
-    has_margin = bool(margin) or is_margin_given
-    dialect = others.get("dialect", Dialect())
+    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
+    message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
+    _refuse_if(not is_number, message, "margin")
+    has_margin, dialect = bool(margin) or is_margin_given, others.get("dialect", Dialect())
     for first, second, is_wrong, why in (
         ("y", "y_const", "y" in names and y_const is not None, "exclude each other"),
         ("delimiter", "decimal", dialect.delimiter == dialect.decimal, "are the same character"),
         ("margin", "margin_column", has_margin and "margin" in names, "exclude each other"),
         ("group_by", "by_file", "group" in names and others.get("by_file"), "exclude each other"),
     ):
-        if is_wrong:
-            raise SettingsError(f"{word(first)} and {word(second)} {why}", first, second)
+        _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
     if margin or "margin" in names:
         check_has_margin(loss)
     if margins is not None:
@@ -84,9 +82,8 @@ def plan_of(
     confidence = USUAL_CONFIDENCE if "cluster" in names and confidence is None else confidence
     if confidence is not None:
         check_confidence(confidence)
-        if "weight" in names:
-            msg = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
-            raise SettingsError(f"{msg}: these intervals are of unweighted means", "weight", "confidence")
+        message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
+        _refuse_if("weight" in names, f"{message}: these intervals are of unweighted means", "weight", "confidence")
     return Plan.of(
         columns=Columns(names["x1"], names["x2"], names.get("y"), _chosen(_NUMBERS, names), _chosen(_KEYS, names)),
         y_const=y_const,
@@ -99,49 +96,45 @@ def plan_of(
     )
 
 
+def _refuse_if(is_wrong: object, message: str, *names: str) -> None:
+    if is_wrong:
+        raise SettingsError(message, *names)
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise SettingsError for a value of a setting that is none of its choices."""
-    if value not in choices:
-        msg = f"{name} must be one of {', '.join(choices)}, not {value!r}"
-        raise SettingsError(msg, name)
+    _refuse_if(value not in choices, f"{name} must be one of {', '.join(choices)}, not {value!r}", name)
 
 
 def check_has_margin(loss: str, name: str = "margin") -> None:
     """Raise SettingsError for a loss without a margin, where the setting of that name asks for one."""
-    if not LOSSES[loss].has_margin:
-        msg = f"the loss {loss} has no margin"
-        raise SettingsError(msg, name, "loss")
+    _refuse_if(not LOSSES[loss].has_margin, f"the loss {loss} has no margin", name, "loss")
 
 
 def check_margins(loss: str, margins: Sequence[float], dtype: DType) -> None:
     """Raise SettingsError for a loss without a margin, for no margins, and for one that the dtype does not hold."""
     check_has_margin(loss, "margins")
-    if not margins:
-        msg = "there are no margins"
-        raise SettingsError(msg, "margins")
+    _refuse_if(not margins, "there are no margins", "margins")
     with np.errstate(over="ignore"):
         fits = np.isfinite(np.asarray(margins).astype(dtype))
-    if not fits.all():
-        msg = f"a margin must be a finite {dtype}; there is {margins[int(np.argmin(fits))]}"
-        raise SettingsError(msg, "margins")
+    first_bad = margins[int(np.argmin(fits))]
+    _refuse_if(not fits.all(), f"a margin must be a finite {dtype}; there is {first_bad}", "margins")
 
 
 def check_confidence(confidence: object) -> None:
     """Raise SettingsError for what cannot be the confidence of an interval."""
-    if not isinstance(confidence, Real) or not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:  # type: ignore[operator]
-        msg = f"confidence must be from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95, not {confidence!r}"
-        raise SettingsError(msg, "confidence")
+    fits = isinstance(confidence, Real) and LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE  # type: ignore[operator]
+    bounds = f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95"
+    _refuse_if(not fits, f"confidence must be {bounds}, not {confidence!r}", "confidence")
 
 
 def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None) -> None:
     """Raise SettingsError where a column that must be there is called None, and for a label that none can be."""
-    if y_const not in (None, 1, -1):
-        msg = f"y_const must be 1 or -1, not {y_const!r}"
-        raise SettingsError(msg, "y_const")
-    for role in ("x1", "x2", "x1_b", "x2_b", "y"):
-        if role in columns and columns[role] is None and not (role == "y" and y_const is not None):
-            hint = "; no label column? use y_const=1" if role == "y" else ""
-            raise SettingsError(f"{role} must name a column, not be None{hint}", role)
+    _refuse_if(y_const not in (None, 1, -1), f"y_const must be 1 or -1, not {y_const!r}", "y_const")
+    for role in ("x1", "x2", "x1_b", "x2_b"):
+        _refuse_if(role in columns and columns[role] is None, f"{role} must name a column, not be None", role)
+    message = "y must name a column, not be None; no label column? use y_const=1"
+    _refuse_if(columns["y"] is None and y_const is None, message, "y")
 
 
 def _chosen(roles: Iterable[Role], names: Mapping[Role, str]) -> tuple[tuple[Role, str], ...]:

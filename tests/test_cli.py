@@ -531,7 +531,7 @@ def test_bug_is_told_in_one_line(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> N
     def planted(options: object) -> None:
         raise RuntimeError("planted\x1b[31m")
 
-    monkeypatch.setattr(compute, "plan_of", planted)
+    monkeypatch.setattr("mrl_cli.commands.run.plan_of", planted)
     ran = mrl("compute", "pairs.csv")
     assert (ran.code, ran.out) == (70, "")
     assert re.fullmatch(r"error: a bug in mrl .*: RuntimeError: planted\\x1b\[31m\nhint: please report .*\n", ran.err)
@@ -545,7 +545,7 @@ def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
     def planted(options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(compute, "plan_of", planted)
+    monkeypatch.setattr("mrl_cli.commands.run.plan_of", planted)
     assert mrl("compute", "pairs.csv") == Ran(4, "", "error: out of memory\nhint: use fewer --jobs\n")
 
 

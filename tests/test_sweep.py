@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 import mrl_cli
 from mrl_cli import pairwise_loss, pairwise_loss_grad, sweep
 from mrl_cli.commands.options import FORMATS
-from mrl_cli.commands.sweep import MOST_MARGINS, Margins
+from mrl_cli.commands.sweep import MOST_MARGINS
+from mrl_cli.commands.sweep import margins as parsed_margins
 from mrl_cli.engines.base import Job, part_of
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
@@ -447,11 +448,11 @@ def test_verbose_tells_how_many_margins(mrl: Mrl) -> None:
     ],
 )
 def test_margins_are_lists_and_ranges_of_decimals(text: str, margins: list[float]) -> None:
-    assert list(Margins().convert(text, None, None)) == margins
+    assert list(parsed_margins(text)) == margins
 
 
 def test_long_range_hits_every_decimal() -> None:
-    found = Margins().convert("0:99.999:0.001", None, None)
+    found = parsed_margins("0:99.999:0.001")
     assert list(found) == [float(f"{index // 1000}.{index % 1000:03}") for index in range(MOST_MARGINS)]
 
 

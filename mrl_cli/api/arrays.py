@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def pairwise_loss(
     """
     pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
     with np.errstate(all="ignore"):
-        losses = np.asarray(pairs.call(LOSSES[loss].kernel))
+        losses = np.asarray(LOSSES[loss].kernel(pairs.difference, pairs.y, **pairs.settings))
     if reduction == "none":
         return losses
     if pairs.weight is None:
@@ -92,7 +92,7 @@ def pairwise_loss_grad(
     """
     pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
     with np.errstate(all="ignore"):
-        gradient = np.asarray(pairs.call(LOSSES[loss].gradient))
+        gradient = np.asarray(LOSSES[loss].gradient(pairs.difference, pairs.y, **pairs.settings))
         if reduction != "none" and pairs.weight is not None:
             divisor = float(ExactSum.of(pairs.weight)) if reduction == "mean" else 1.0
             share = (pairs.weight / divisor).astype(gradient.dtype)
@@ -139,20 +139,16 @@ def sweep(
         msg = f"margins must be one number or an array of shape (n,), not {given.shape}"
         raise ValueError(msg)
     each = given.reshape(-1).tolist()
-    is_single = pairs.difference.dtype == np.float32
-    plan = Plan.of(loss=loss, dtype="float32" if is_single else "float64")
+    plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
         check_margins(loss, each, plan.loss.dtype)
-    swept = Sweep(loss, each, plan.loss.dtype, pairs.parameters)
-    difference, labels, weights = pairs.difference.reshape(-1), pairs.y.reshape(-1), pairs.weight
-    if weights is not None:
-        weights = weights.reshape(-1)
-        counts = weights > 0
-        difference, labels, weights = difference[counts], labels[counts], weights[counts]
-    points = swept.points(swept.curve(difference, labels, weights))
-    whole = None if weights is None else float(ExactSum.of(weights))
-    told = sweep_points(points, each, difference.size, whole, plan)
-    return [{key: value for key, value in point.record().items() if key != "value"} for point in told]
+    swept = Sweep(loss, each, plan.loss.dtype, completed(loss, parameters))
+    columns = [pairs.difference, pairs.y] if pairs.weight is None else [pairs.difference, pairs.y, pairs.weight]
+    used = slice(None) if pairs.weight is None else pairs.weight.reshape(-1) > 0
+    flat = [column.reshape(-1)[used] for column in columns]
+    whole = None if pairs.weight is None else float(ExactSum.of(flat[2]))
+    points = sweep_points(swept.points(swept.curve(*flat)), each, flat[0].size, whole, plan)
+    return [{key: value for key, value in point.record().items() if key != "value"} for point in points]
 
 
 def margin_ranking_loss(
@@ -200,10 +196,10 @@ class MarginRankingLoss:
     margin: float = 0.0
     reduction: Reduction = "mean"
 
+    @value_errors()
     def __post_init__(self) -> None:
         _check_real("margin", self.margin)
-        with value_errors():
-            check_choice("reduction", self.reduction, get_args(Reduction))
+        check_choice("reduction", self.reduction, get_args(Reduction))
 
     def __call__(self, x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> float | NDArray[Any]:
         """Return the loss of the pairs; see `margin_ranking_loss`."""
@@ -214,22 +210,17 @@ class MarginRankingLoss:
         return margin_ranking_loss_grad(x1, x2, y, margin=self.margin, reduction=self.reduction)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
+class _Pairs(NamedTuple):
     """Pairs ready for a kernel: all in the float dtype of the arithmetic but the weights, which are float64."""
 
     difference: NDArray[Any]
     y: NDArray[Any]
-    margin: float | NDArray[Any]
     weight: NDArray[np.float64] | None
-    parameters: dict[str, float]
+    settings: dict[str, Any]  # margin and parameters
     score_dtype: np.dtype[Any]
 
-    def call(self, function: Any) -> Any:
-        """Call a kernel or a gradient."""
-        return function(self.difference, self.y, margin=self.margin, **self.parameters)
 
-
+@value_errors()
 def _pairs(
     x1: ArrayLike,
     x2: ArrayLike,
@@ -241,65 +232,44 @@ def _pairs(
     reduction: str = "mean",
 ) -> _Pairs:
     """Check everything that a caller can get wrong."""
-    with value_errors():
-        check_choice("reduction", reduction, get_args(Reduction))
-        check_choice("loss", loss, LOSSES)
+    check_choice("reduction", reduction, get_args(Reduction))
+    check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)
     given: dict[str, ArrayLike] = {"x1": x1, "x2": x2, "y": y}
-    is_one_margin = isinstance(margin, bool | str | Real) or margin is None
-    if is_one_margin:
+    if isinstance(margin, bool | str | Real) or margin is None:
         _check_real("margin", margin)
     else:
         given["margin"] = margin
-    if weight is not None:
-        given["weight"] = weight
-    arrays = _arrays_of_one_shape(given)
-    difference, labels, score_dtype = _difference(arrays, widens=hasattr(y, "dtype"))
-    margins = _margins(margin, arrays, difference.dtype)
+    arrays = _arrays_of_one_shape(given if weight is None else given | {"weight": weight})
+    weights = None if weight is None else arrays["weight"].astype(np.float64)
+    if weights is not None and not (fits := np.isfinite(weights) & (weights >= 0)).all():
+        msg = f"weight must be finite and at least 0; there is {weights[~fits].flat[0]}"
+        raise ValueError(msg)
+    scores = np.result_type(arrays["x1"], arrays["x2"])
+    score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
+    # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
+    is_widened = hasattr(y, "dtype") and arrays["y"].dtype == np.float64
+    dtype = np.dtype(np.float64) if is_widened else score_dtype
+    with np.errstate(all="ignore"):
+        first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
+        difference = np.asarray(first - second).astype(dtype, copy=False)
+    # -0.0 becomes 0.0, for a loss is never the negative zero.
+    margins: Any = (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0  # type: ignore[arg-type]
     if np.any(margins != 0):
-        with value_errors():
-            check_has_margin(loss)
-    return _Pairs(difference, labels, margins, _weights(arrays), completed(loss, parameters), score_dtype)
+        check_has_margin(loss)
+    settings = {"margin": margins, **completed(loss, parameters)}
+    return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weights, settings, score_dtype)
 
 
 def _arrays_of_one_shape(given: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     arrays = {name: _real_array(name, values) for name, values in given.items()}
     if len({array.shape for array in arrays.values()}) > 1:
         *names, last = arrays
-        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        msg = f"{', '.join(names)} and {last} must have one shape, nothing is broadcast: {found}"
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        msg = f"{', '.join(names)} and {last} must have one shape, nothing is broadcast: {shapes}"
         raise ValueError(msg)
     return arrays
-
-
-def _difference(arrays: dict[str, NDArray[Any]], *, widens: bool) -> tuple[NDArray[Any], NDArray[Any], np.dtype[Any]]:
-    """Return x1 - x2 and y in the float dtype of the arithmetic, and the scores' float dtype."""
-    scores = np.result_type(arrays["x1"], arrays["x2"])
-    score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
-    with np.errstate(all="ignore"):
-        first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
-        difference = np.asarray(first - second)
-    # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
-    is_widened = widens and arrays["y"].dtype == np.float64
-    dtype = np.dtype(np.float64) if is_widened else score_dtype
-    return difference.astype(dtype, copy=False), arrays["y"].astype(dtype, copy=False), score_dtype
-
-
-def _margins(margin: Any, arrays: dict[str, NDArray[Any]], dtype: np.dtype[Any]) -> Any:
-    """Return the one margin, a float, or that of each pair; -0.0 becomes 0.0, for a loss is never the negative zero."""
-    return (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0
-
-
-def _weights(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float64] | None:
-    if "weight" not in arrays:
-        return None
-    weight = arrays["weight"].astype(np.float64)
-    fits = np.isfinite(weight) & (weight >= 0)
-    if not fits.all():
-        msg = f"weight must be finite and at least 0; there is {weight[~fits].flat[0]}"
-        raise ValueError(msg)
-    return weight
 
 
 def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from mrl_cli.engines.threads import local
 from mrl_cli.errors import DataError, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
 from mrl_cli.losses import ParameterError
-from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, ProblemCount
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reports import refusals
@@ -83,21 +83,14 @@ def evaluate(
     >>> evaluate(frame, margin=0.5, group_by="kind")["accuracy"].to_dict()
     {'easy': 1.0, 'hard': 0.0}
     """
-    columns: dict[Role, Hashable | None] = {
-        "x1": x1,
-        "x2": x2,
-        "y": y if y_const is None else None,
-        "margin": margin_column,
-        "weight": weight,
-        "group": group_by,
-        "cluster": cluster,
-    }
+    names = {"margin": margin_column, "weight": weight, "group": group_by, "cluster": cluster}
+    columns = _columns(x1, x2, y, y_const, **names)
     with value_errors():
         check_choice("reduction", reduction, ("mean", "sum"))
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
     started = time.monotonic()
-    folded, source = _folded(frame, columns, plan, compute_reductions(plan))
+    folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
     report = replace(report_of(folded, plan, inputs=()), elapsed_seconds=time.monotonic() - started)
     record = {key: list(value) if isinstance(value, tuple) else value for key, value in report.record().items()}
     groups = record.pop("groups", None)
@@ -158,15 +151,7 @@ def compare(
     >>> found["a"]["mean"], found["b"]["mean"], found["difference"]["mean"], found["mcnemar"]["only_b"]
     (0.25, 0.0, 0.25, 1)
     """
-    columns: dict[Role, Hashable | None] = {
-        "x1": x1,
-        "x2": x2,
-        "y": y if y_const is None else None,
-        "margin": margin_column,
-        "x1_b": x1_b,
-        "x2_b": x2_b,
-        "cluster": cluster,
-    }
+    columns = _columns(x1, x2, y, y_const, margin=margin_column, x1_b=x1_b, x2_b=x2_b, cluster=cluster)
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
@@ -176,7 +161,7 @@ def compare(
     _check_whole("seed", seed)
     started = time.monotonic()
     samples, seed = int(bootstrap), int(seed)
-    folded, _ = _folded(frame, columns, plan, [ContrastReduction(plan, samples=samples, seed=seed)])
+    folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, samples=samples, seed=seed))
     report = comparison_report(
         folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, samples=samples, seed=seed
     )
@@ -191,11 +176,17 @@ def _check_whole(name: str, number: object, largest: int | None = None) -> None:
         raise ValueError(msg)
 
 
+def _columns(
+    x1: Hashable, x2: Hashable, y: Hashable, y_const: int | None, **others: Hashable | None
+) -> dict[Any, Hashable | None]:
+    return {"x1": x1, "x2": x2, "y": y if y_const is None else None, **others}
+
+
+@value_errors()
 def _plan(columns: Mapping[Role, Hashable | None], parameters: Mapping[str, float], **settings: Any) -> Plan:
     """Return the plan of a call. Raises ValueError for what makes none; an unknown word is no argument either."""
     try:
-        with value_errors():
-            return plan_of(columns, parameters=parameters, **settings)
+        return plan_of(columns, parameters=parameters, **settings)
     except ParameterError as error:
         if error.name in error.names:
             raise
@@ -203,17 +194,13 @@ def _plan(columns: Mapping[Role, Hashable | None], parameters: Mapping[str, floa
         raise ParameterError(msg, name=error.name, names=error.names) from None
 
 
+@value_errors()
 def _folded(
-    frame: pd.DataFrame,
-    columns: Mapping[Role, Hashable | None],
-    plan: Plan,
-    reductions: list[Reduction[Any, Any]],
+    frame: pd.DataFrame, columns: Mapping[Role, Hashable | None], plan: Plan, *reductions: Reduction[Any, Any]
 ) -> tuple[Folded, Source]:
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
-    source = frame_source(frame, columns)
-    reductions = [LookReduction(), *reductions]
-    with value_errors():
-        folded = fold(local([source], Job(plan, tuple(reductions)), 1), [source], reductions)
+    source, every = frame_source(frame, columns), (LookReduction(), *reductions)
+    folded = fold(local([source], Job(plan, every), 1), [source], every)
     counts, has_zeros = _with_labels(folded.counts, frame), folded.wholes[0].lowest_label == 0
     try:
         refusals.refuse(counts, plan, [PLACE], wants_mean=True, has_zero_labels=has_zeros)
@@ -230,10 +217,8 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
         is_position = isinstance(label, Integral) and int(label) == problem.row
         return problem if is_position else replace(problem, row_word=f"row {harmless(label)}, at position")
 
-    named = {
-        kind: ProblemCount(found.count, tuple(map(labelled, found.first))) for kind, found in counts.problems.items()
-    }
-    return replace(counts, problems=named)
+    kinds = counts.problems.items()
+    return replace(counts, problems={k: replace(known, first=tuple(map(labelled, known.first))) for k, known in kinds})
 
 
 def _argument_hint(hint: str | None) -> str | None:

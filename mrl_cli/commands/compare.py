@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mrl_cli import __version__
 from mrl_cli.commands.options import (
-    cluster_option,
-    defaulted,
-    engine_options,
-    input_options,
-    kernel_options,
-    margin_options,
-    notes_options,
-    one_of,
+    ENGINE,
+    KERNEL,
+    MARGIN,
+    NOTES,
+    OUTPUT,
+    READING,
+    option,
     option_of,
-    output_options,
     plan_of,
     refuse_if,
     share,
-    stacked,
 )
-from mrl_cli.commands.presets import preset_option
 from mrl_cli.commands.run import Run
-from mrl_cli.model import MOST_SAMPLES
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
@@ -34,57 +30,42 @@ if TYPE_CHECKING:
     from mrl_cli.reports.compare import ComparisonReport
 
 
-@click.command("compare", epilog="Example: mrl compare a.csv b.csv --key id --margin 0.5")
-@click.argument("inputs", nargs=-1, metavar="[A] [B]")
-@click.option("--x1-b", metavar="COLUMN", help="Column of b's first score.  [in two files: as --x1]")
-@click.option("--x2-b", metavar="COLUMN", help="Column of b's second score.  [in two files: as --x2]")
-@click.option("--key", metavar="COLUMN", help="Two files: match the pairs by this column.")
-@click.option("--by-row", is_flag=True, help="Two files: match the first row with the first, and so on.")
-@one_of(
-    "--unmatched",
-    choices=("error", "drop"),
-    help="Under --key, pairs that one file lacks: stop, or leave out and count.",
-)
-@cluster_option
-@defaulted("--confidence", type=share, default=0.95, help="Of every interval.")
-@defaulted(
-    "--bootstrap",
-    type=click.IntRange(min=0, max=MOST_SAMPLES),
-    default=1000,
-    metavar="SAMPLES",
-    help="Samples of the paired bootstrap; 0: none.",
-)
-@defaulted("--seed", type=click.IntRange(min=0), default=0, help="Of the bootstrap.")
-@stacked(margin_options, kernel_options, preset_option, input_options, engine_options, output_options)
-@click.option(
-    "--fail-if",
-    multiple=True,
-    metavar="EXPR",
-    help="Exit 1 when e.g. 'difference.low>0' holds: the interval has a's loss higher. Repeatable.",
-)
-@notes_options
-def command(**options: Any) -> int:
+class Comparison(Run):
     """Compare two models, a and b, on the same pairs: by loss and by accuracy.
 
     One INPUT with the scores of both: name b's with --x1-b and --x2-b. Two INPUTs, A and B: say how their pairs belong
     together with --key COLUMN, or with --by-row. Whether the models differ is told by the interval of the difference,
     a's less b's: where it leaves 0 out, they do. Bars around each model's own mean may overlap even so.
     """
-    return Comparison(**options).exit_code()
 
+    x1_b: str | None = option("--x1-b", metavar="COLUMN", help="Column of b's first score.  [in two files: as --x1]")
+    x2_b: str | None = option("--x2-b", metavar="COLUMN", help="Column of b's second score.  [in two files: as --x2]")
+    key: str | None = option("--key", metavar="COLUMN", help="Two files: match the pairs by this column.")
+    by_row: bool = option("--by-row", is_flag=True, help="Two files: match the first row with the first, and so on.")
+    unmatched: str = option(
+        "--unmatched",
+        choices=("error", "drop"),
+        help="Under --key, pairs that one file lacks: stop, or leave out and count.",
+    )
+    confidence: float = option("--confidence", type=share, default=USUAL_CONFIDENCE, help="Of every interval.")
+    bootstrap: int = option(
+        "--bootstrap",
+        type=click.IntRange(min=0, max=MOST_SAMPLES),
+        default=1000,
+        metavar="SAMPLES",
+        help="Samples of the paired bootstrap; 0: none.",
+    )
+    seed: int = option("--seed", type=click.IntRange(min=0), default=0, help="Of the bootstrap.")
+    fail_if: tuple[str, ...] = option(
+        "--fail-if",
+        multiple=True,
+        metavar="EXPR",
+        help="Exit 1 when e.g. 'difference.low>0' holds: the interval has a's loss higher. Repeatable.",
+    )
 
-class Comparison(Run):
-    """A run of `mrl compare`."""
-
-    x1_b: str | None
-    x2_b: str | None
-    key: str | None
-    by_row: bool
-    unmatched: str
-    bootstrap: int
-    seed: int
-
-    name = "compare"
+    name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
+    names = f"x1_b x2_b key by_row unmatched cluster confidence bootstrap seed {MARGIN} {KERNEL} preset {READING}"
+    names += f" {ENGINE} {OUTPUT} fail_if {NOTES}"
     roles = frozenset(("margin",))
 
     def planned(self) -> Plan:
@@ -124,12 +105,12 @@ class Comparison(Run):
         from mrl_cli.reports.compare import ComparisonReport, numbers_in
 
         conditions = parsed_conditions(self.fail_if, list(numbers_in(ComparisonReport)))
-        for option, is_given, key in (
+        for name, is_given, key in (
             ("bootstrap", self.bootstrap, "bootstrap."),
             ("cluster", self.cluster, "clusters"),
         ):
             is_asked = any(condition.key.startswith(key) for condition in conditions)
-            message = f"--fail-if asks for {key.strip('.')}, which there is only with --{option}"
+            message = f"--fail-if asks for {key.strip('.')}, which there is only with --{name}"
             refuse_if(is_asked and not is_given, message)
         return conditions
 
@@ -177,3 +158,6 @@ class Comparison(Run):
             f"{report.pairs:,} pairs in {report.elapsed_seconds:.3f} s, {self.workers}; "
             f"means {report.a.mean!r} and {report.b.mean!r}"
         )
+
+
+command = Comparison.command()

@@ -8,64 +8,53 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.options import (
-    cluster_option,
-    engine_options,
-    group_options,
-    input_options,
-    loss_options,
-    notes_options,
+    ENGINE,
+    KERNEL,
+    MARGIN,
+    NOTES,
+    OUTPUT,
+    PRESET,
+    READING,
+    option,
     option_of,
-    output_options,
-    plan_of,
     refuse_if,
     share,
-    stacked,
 )
-from mrl_cli.commands.presets import preset_options
 from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless, number_text
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.model import Plan
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reports.compute import Report
 
 
-@click.command("compute", epilog="Example: mrl compute pairs.csv --margin 0.5")
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@stacked(loss_options, preset_options, input_options, group_options, engine_options, output_options)
-@click.option("--confidence", type=share, metavar="SHARE", help="Tell intervals of that confidence, such as 0.95.")
-@cluster_option
-@click.option("--raw", is_flag=True, help="The bare number, full precision.")
-@click.option("--keep-columns", is_flag=True, help="Under --reduction none: all input columns first.")
-@click.option(
-    "--fail-if", multiple=True, metavar="EXPR", help="Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable."
-)
-@click.option("--validate", is_flag=True, help="Cross-check every loss with the loop validator in the same pass.")
-@notes_options
-def command(**options: Any) -> int:
+class Compute(Run):
     """Compute the loss of the pairs in INPUT files, with counts and ranking statistics.
 
     INPUT is a file, a quoted glob, a directory, or - for stdin: CSV, TSV, JSON lines, JSON (these also as .gz .bz2 .zst
     .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
-    return Compute(**options).exit_code()
 
+    confidence: float | None = option(
+        "--confidence", type=share, metavar="SHARE", help="Tell intervals of that confidence, such as 0.95."
+    )
+    raw: bool = option("--raw", is_flag=True, help="The bare number, full precision.")
+    keep_columns: bool = option("--keep-columns", is_flag=True, help="Under --reduction none: all input columns first.")
+    fail_if: tuple[str, ...] = option(
+        "--fail-if",
+        multiple=True,
+        metavar="EXPR",
+        help="Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.",
+    )
+    validate: bool = option(
+        "--validate", is_flag=True, help="Cross-check every loss with the loop validator in the same pass."
+    )
 
-class Compute(Run):
-    """A run of `mrl compute`."""
-
-    raw: bool
-    keep_columns: bool
-    validate: bool
-
-    name = "compute"
+    name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
+    names = f"{MARGIN} {KERNEL} weight reduction {PRESET} {READING} group_by by_file {ENGINE} {OUTPUT}"
+    names += f" confidence cluster raw keep_columns fail_if validate {NOTES}"
     roles = frozenset(("margin", "weight", "group"))
-
-    def planned(self) -> Plan:
-        """Return the plan that the options say."""
-        return plan_of(self, keep_columns=self.keep_columns)
 
     @property
     def is_per_pair(self) -> bool:
@@ -161,3 +150,6 @@ class Compute(Run):
         for line in told_failures(report.validation["checks"]):
             click.echo(line, err=True)
         return bool(report.validation["passed"])
+
+
+command = Compute.command()

@@ -13,11 +13,9 @@ from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Lab
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mrl_cli.model import Role
-
-    Decorator = Callable[[Any], Any]
 
 FORMATS = ("auto", "table", "json", "jsonl", "csv", "tsv", "markdown")
 
@@ -94,163 +92,145 @@ def char(text: str) -> str:
     return character
 
 
-def stacked(*options: Decorator) -> Decorator:
-    """Make one decorator of many, the first on top."""
+class Declared:
+    """An option as click has it; as an attribute of what has not been given it, its default."""
 
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
+    def __init__(self, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
+        if choices is not None:  # of which the first is the default
+            settings |= {"type": click.Choice(choices), "default": choices[0]}
+        usual = () if "multiple" in settings else False if "is_flag" in settings else None
+        self._default = settings.get("default", usual)
+        self._flags, self._settings = flags, settings
 
-    return decorate
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self if instance is None else self._default
 
-
-def defaulted(*names: str, default: Any, **settings: Any) -> Decorator:
-    """Return an option whose default is shown."""
-    return click.option(*names, default=default, show_default=True, **settings)
-
-
-def one_of(*names: str, choices: Sequence[str], help: str) -> Decorator:  # noqa: A002 (as click calls it)
-    """Return an option with choices, of which the first is the default."""
-    return defaulted(*names, type=click.Choice(choices), default=choices[0], help=help)
+    @property
+    def option(self) -> click.Option:
+        """The option for a command."""
+        return click.Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
 
 
-input_options = stacked(
-    click.option("--x1", metavar="COLUMN", help="Column of the first score.  [default: x1]"),
-    click.option("--x2", metavar="COLUMN", help="Column of the second score.  [default: x2]"),
-    click.option("--y", metavar="COLUMN", help="Column of the label.  [default: y]"),
-    click.option("--y-const", type=click.Choice(["1", "-1"]), help="No label column: every pair has this label."),
-    click.option(
+def option(*flags: str, **settings: Any) -> Any:
+    """Return a declared option, for an attribute that has the type of its values."""
+    return Declared(*flags, **settings)
+
+
+class Options:
+    """What options say, each as the attribute of its name, where it is declared too.
+
+    What is not given, or is no option of a command, has its default.
+    """
+
+    inputs: tuple[str, ...] = ()
+    # What is read.
+    x1: str | None = option("--x1", metavar="COLUMN", help="Column of the first score.  [default: x1]")
+    x2: str | None = option("--x2", metavar="COLUMN", help="Column of the second score.  [default: x2]")
+    y: str | None = option("--y", metavar="COLUMN", help="Column of the label.  [default: y]")
+    y_const: str | None = option(
+        "--y-const", type=click.Choice(["1", "-1"]), help="No label column: every pair has this label."
+    )
+    labels: Labels | None = option(
         "--labels",
         type=click.Choice(["pm1", "01", "any"]),
         help="pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1. any: the real number as it is.  "
         "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
-    ),
-    one_of("--on-tie", choices=("error", "drop"), help="What y = 0 is under pm1."),
-    one_of("--on-error", choices=("fail", "skip"), help="Bad rows: stop, or leave out and count."),
-    click.option("--rejects", metavar="FILE", help="Write down every problem skipped, as CSV or .jsonl."),
-    click.option("-d", "--delimiter", type=char, help="Field delimiter.  [default: by suffix and header]"),
-    click.option("-e", "--encoding", metavar="NAME", help="Text encoding.  [default: UTF-8, or as the BOM says]"),
-    defaulted("--decimal", type=char, default=".", help="Decimal point."),
-    click.option("--null-value", multiple=True, metavar="TEXT", help="A cell that means: no value. Repeatable."),
-    click.option("--no-header", is_flag=True, help="No header line: columns are called 1, 2, 3, …"),
-)
-
-margin_options = stacked(
-    click.option("--margin", type=number, help="The margin.  [default: 0.0]"),
-    click.option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair."),
-)
-
-# Which loss, but for its margin.
-kernel_options = stacked(
-    defaulted(
+    )
+    on_tie: str = option("--on-tie", choices=("error", "drop"), help="What y = 0 is under pm1.")
+    on_error: str = option("--on-error", choices=("fail", "skip"), help="Bad rows: stop, or leave out and count.")
+    rejects: str | None = option(
+        "--rejects", metavar="FILE", help="Write down every problem skipped, as CSV or .jsonl."
+    )
+    delimiter: str | None = option(
+        "-d", "--delimiter", type=char, help="Field delimiter.  [default: by suffix and header]"
+    )
+    encoding: str | None = option(
+        "-e", "--encoding", metavar="NAME", help="Text encoding.  [default: UTF-8, or as the BOM says]"
+    )
+    decimal: str = option("--decimal", type=char, default=".", help="Decimal point.")
+    null_value: tuple[str, ...] = option(
+        "--null-value", multiple=True, metavar="TEXT", help="A cell that means: no value. Repeatable."
+    )
+    no_header: bool = option("--no-header", is_flag=True, help="No header line: columns are called 1, 2, 3, …")
+    preset: str | None = option(
+        "--preset",
+        type=Registered("mrl_cli.inputs.presets", "PRESETS"),
+        metavar="NAME",
+        help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
+        "catboost. Other options win over it.",
+    )
+    scores: str | None = option(
+        "--scores",
+        metavar="FILE",
+        help="A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.",
+    )
+    score_column: str | None = option(
+        "--score-column", metavar="COLUMN", help="Which column of --scores.  [default: the only one, else score]"
+    )
+    # What is computed.
+    margin: float | None = option("--margin", type=number, help="The margin.  [default: 0.0]")
+    margin_column: str | None = option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair.")
+    loss: str = option(
         "--loss",
         type=Registered("mrl_cli.losses", "LOSSES"),
         default="margin_ranking",
         help="Which loss; `mrl losses` lists them.",
-    ),
-    click.option(
+    )
+    param: tuple[tuple[str, float], ...] = option(
         "--param", type=assignment, multiple=True, metavar="NAME=VALUE", help="A parameter of the loss. Repeatable."
-    ),
-    one_of(
+    )
+    dtype: DType = option(
         "--dtype",
         choices=("float64", "float32"),
         help="Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.",
-    ),
-)
-
-weight_option = click.option(
-    "--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."
-)
-
-loss_options = stacked(
-    margin_options,
-    kernel_options,
-    weight_option,
-    one_of("--reduction", choices=("mean", "sum", "none"), help="As in PyTorch; none: one line a pair."),
-)
-
-group_options = stacked(
-    click.option("--group-by", metavar="COLUMN", help="One row for each value of this column, and the total."),
-    click.option("--by-file", is_flag=True, help="One row for each file, and the total."),
-)
-
-cluster_option = click.option(
-    "--cluster", metavar="COLUMN", help="Pairs with one value here (a prompt) are not independent: for intervals."
-)
-
-engine_options = stacked(
-    click.option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]"),
-    defaulted("--engine", type=Registered("mrl_cli.engines", "ENGINES"), default="local", help="Who computes."),
-)
-
-
-def output_options_for(formats: tuple[str, ...]) -> Decorator:
-    """Return the options that say what goes where, for a command that writes these formats."""
-    return stacked(
-        one_of(
-            "-f",
-            "--format",
-            choices=formats,
-            help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
-        ),
-        click.option("-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"),
-        one_of("--color", choices=("auto", "always", "never"), help="Colour; NO_COLOR and FORCE_COLOR are honoured."),
     )
-
-
-output_options = output_options_for(FORMATS)
-
-notes_options = stacked(
-    click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"),
-    click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr."),
-    click.option("-v", "--verbose", is_flag=True, help="Say on stderr how the result came about."),
-)
-
-
-class Options:
-    """What options say, each as an attribute of its name; a command that lacks an option has its default here."""
-
-    inputs: tuple[str, ...] = ()
-    x1: str | None = None
-    x2: str | None = None
-    y: str | None = None
-    y_const: str | None = None
-    labels: Labels | None = None
-    on_tie: str = "error"
-    on_error: str = "fail"
-    rejects: str | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-    decimal: str = "."
-    null_value: tuple[str, ...] = ()
-    no_header: bool = False
-    margin: float | None = None
-    margin_column: str | None = None
-    loss: str = "margin_ranking"
-    param: tuple[tuple[str, float], ...] = ()
-    dtype: DType = "float64"
-    weight: str | None = None
-    reduction: Reduction = "mean"
-    group_by: str | None = None
-    by_file: bool = False
-    cluster: str | None = None
+    weight: str | None = option(
+        "--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."
+    )
+    reduction: Reduction = option(
+        "--reduction", choices=("mean", "sum", "none"), help="As in PyTorch; none: one line a pair."
+    )
+    group_by: str | None = option(
+        "--group-by", metavar="COLUMN", help="One row for each value of this column, and the total."
+    )
+    by_file: bool = option("--by-file", is_flag=True, help="One row for each file, and the total.")
+    cluster: str | None = option(
+        "--cluster", metavar="COLUMN", help="Pairs with one value here (a prompt) are not independent: for intervals."
+    )
+    jobs: int | None = option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]")
+    engine: str = option(
+        "--engine", type=Registered("mrl_cli.engines", "ENGINES"), default="local", help="Who computes."
+    )
+    # What is written.
+    format: str = option(
+        "-f", "--format", choices=FORMATS, help="auto: by the suffix of -o; else table on a terminal, tsv otherwise."
+    )
+    output: str | None = option(
+        "-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"
+    )
+    color: str = option(
+        "--color", choices=("auto", "always", "never"), help="Colour; NO_COLOR and FORCE_COLOR are honoured."
+    )
+    progress: bool | None = option(
+        "--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"
+    )
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr.")
+    verbose: bool = option("-v", "--verbose", is_flag=True, help="Say on stderr how the result came about.")
+    # Options of one command, which the plan and the flow of every command know.
     confidence: float | None = None
     fail_if: tuple[str, ...] = ()
-    preset: str | None = None
-    scores: str | None = None
-    score_column: str | None = None
-    jobs: int | None = None
-    engine: str = "local"
-    format: str = "auto"
-    output: str | None = None
-    color: str = "auto"
-    progress: bool | None = None
-    quiet: bool = False
-    verbose: bool = False
+    keep_columns: bool = False
+    loss_column: str | None = None
+    margins: tuple[float, ...] | None = None
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
+
+
+# Names of options that are declared together, in the order of the help.
+READING = "x1 x2 y y_const labels on_tie on_error rejects delimiter encoding decimal null_value no_header"
+MARGIN, KERNEL, PRESET = "margin margin_column", "loss param dtype", "preset scores score_column"
+ENGINE, OUTPUT, NOTES = "jobs engine", "format output color", "progress quiet verbose"
 
 
 def refuse_if(is_wrong: object, message: str, hint: str | None = None) -> None:
@@ -270,8 +250,8 @@ _HINTS: dict[tuple[str, ...], str] = {
 }
 
 
-def plan_of(options: Options, further: Mapping[Role, str | None] | None = None, **others: Any) -> Plan:
-    """Return the plan that options say, with further columns and fields. Raises UsageError for what makes none."""
+def plan_of(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
+    """Return the plan that options say, with further columns. Raises UsageError for what makes none."""
     from mrl_cli import settings  # which needs NumPy
     from mrl_cli.losses import ParameterError
 
@@ -285,12 +265,12 @@ def plan_of(options: Options, further: Mapping[Role, str | None] | None = None, 
         "y": options.y or y if options.y_const is None else options.y,
         "margin": options.margin_column,
         "weight": options.weight,
+        "loss": options.loss_column,
         "group": options.group_by,
         "cluster": options.cluster,
     }
-    header = not options.no_header
-    dialect = Dialect(options.delimiter, options.encoding, options.decimal, tuple(options.null_value), header=header)
-    same = ("loss", "dtype", "labels", "on_tie", "on_error", "reduction", "by_file", "confidence")
+    cells = options.delimiter, options.encoding, options.decimal, options.null_value
+    same = ("loss", "dtype", "labels", "on_tie", "on_error", "reduction", "by_file", "confidence", "margins")
     try:
         return settings.plan_of(
             columns | dict(further or {}),
@@ -300,9 +280,9 @@ def plan_of(options: Options, further: Mapping[Role, str | None] | None = None, 
             parameters=dict(options.param),
             y_const=None if options.y_const is None else int(options.y_const),
             lists_problems=options.rejects is not None,
-            dialect=dialect,
+            keep_columns=options.keep_columns,
+            dialect=Dialect(*cells, header=not options.no_header),
             **{name: getattr(options, name) for name in same},
-            **others,
         )
     except settings.SettingsError as error:
         raise UsageError(error.message, hint=_HINTS.get(error.names)) from None

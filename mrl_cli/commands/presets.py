@@ -5,38 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
-from mrl_cli.commands.options import Options, Registered, refuse_if, stacked
+from mrl_cli.commands.options import refuse_if
+from mrl_cli.commands.scores import read_scores
+from mrl_cli.inputs import columns_anywhere
+from mrl_cli.inputs.presets import PRESETS, applied
+from mrl_cli.losses import LOSSES
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
+    from mrl_cli.commands.options import Options
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.presets import Preset
     from mrl_cli.model import Plan, Role
-
-preset_option = click.option(
-    "--preset",
-    type=Registered("mrl_cli.inputs.presets", "PRESETS"),
-    metavar="NAME",
-    help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
-    "catboost. Other options win over it.",
-)
-
-preset_options = stacked(
-    preset_option,
-    click.option(
-        "--scores",
-        metavar="FILE",
-        help="A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.",
-    ),
-    click.option(
-        "--score-column", metavar="COLUMN", help="Which column of --scores.  [default: the only one, else score]"
-    ),
-)
 
 
 def with_preset(
@@ -48,11 +31,6 @@ def with_preset(
     has it; rows without it are then reported, as for any other missing cell. Raises UsageError when the scores are not
     among them.
     """
-    if not (options.preset or options.scores or options.score_column):
-        return plan, tuple(sources)
-    from mrl_cli.inputs import columns_anywhere
-    from mrl_cli.inputs.presets import PRESETS, applied  # few runs have one
-
     preset = None if options.preset is None else PRESETS[options.preset]
     plan, sources = _with_scores(preset, plan, options, sources)
     if preset is None:
@@ -91,16 +69,12 @@ def _with_scores(
     refuse_if(has_scores and preset is not None and not is_indexed, message)
     if options.scores is None:
         return plan, sources
-    from mrl_cli.commands.scores import read_scores
-
     scores = read_scores(options.scores, options.score_column)
     return plan.changed(scores=scores.name), [replace(source, scores=scores) for source in sources]
 
 
 def _given(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozenset[str]:
     """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
-    from mrl_cli.losses import LOSSES
-
     has_margin = LOSSES[options.loss].has_margin
     settled = {
         "x1": options.x1 is not None,

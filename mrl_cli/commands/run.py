@@ -15,7 +15,6 @@ import click
 from mrl_cli import runtime
 from mrl_cli.commands.options import Options, plan_of, refuse_if
 from mrl_cli.commands.outputs import check_outputs, output_format, refuse_inputs_as_outputs, wants_color
-from mrl_cli.commands.presets import with_preset
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -34,13 +33,18 @@ if TYPE_CHECKING:
 class Run(Options, ABC):
     """One run: it opens what is read and written, folds reductions, refuses, renders, prints and gives the exit code.
 
-    A command says its options, its reductions and its report. `roles` are those of a preset's further columns that it
-    has a use for; `needs_mean` says that the mean of no pairs is missed. While the run is open, `sides` are the sources
-    of each model (one side but for two models in two inputs), `out` is where the result goes, in the
-    format `written`, and `reject_writers` are the reductions that write problems down.
+    A command is a class with its options, reductions and report, and the help as its docstring: `names` are those of
+    its options in the order of the help, `metavar` and `epilog` what else the help needs. `roles` are those of a
+    preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs is missed.
+
+    While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
+    where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
     """
 
     name: ClassVar[str]
+    names: ClassVar[str]
+    metavar: ClassVar[str] = "[INPUT]..."
+    epilog: ClassVar[str]
     roles: ClassVar[frozenset[Role]] = frozenset()
     needs_mean: ClassVar[bool] = True
 
@@ -59,6 +63,17 @@ class Run(Options, ABC):
         self.check()
         self.reject_writers: list[Reduction[Any, Any]] = []
         self.rows_of: dict[str, int] = {}
+
+    @classmethod
+    def command(cls) -> click.Command:
+        """Return the command."""
+        params: list[click.Parameter] = [click.Argument(["inputs"], nargs=-1, metavar=cls.metavar)]
+        params += [getattr(cls, name).option for name in cls.names.split()]
+
+        def carry_out(**given: Any) -> int:
+            return cls(**given).exit_code()
+
+        return click.Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
 
     def planned(self) -> Plan:
         """Return the plan that the options say."""
@@ -96,7 +111,7 @@ class Run(Options, ABC):
 
     @abstractmethod
     def summary(self, report: Any) -> str:
-        """Return the line that --verbose prints."""
+        """Return the line that --verbose prints, if any."""
 
     def passes(self, report: Any) -> bool:
         """Tell whether the run is a success, as far as this report says; print why it is none."""
@@ -113,8 +128,8 @@ class Run(Options, ABC):
         if not self.quiet:
             for line in self.lines(report):
                 click.echo(line, err=True)
-            if self.verbose:
-                click.echo(self.summary(report), err=True)
+            if self.verbose and (summary := self.summary(report)):
+                click.echo(summary, err=True)
         broken = [condition for condition in conditions if condition.holds(report)]
         for condition in broken:
             click.echo(f"fail-if: {condition.told(report)}", err=True)
@@ -125,7 +140,10 @@ class Run(Options, ABC):
         for source in self.sources:
             stack.callback(source.close)
         refuse_inputs_as_outputs(self, self.sources)
-        self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+        if self.preset or self.scores or self.score_column:
+            from mrl_cli.commands.presets import with_preset  # few runs have one
+
+            self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
         conditions = self.conditions() if self.fail_if else []
         rejects = _opened(stack, self.rejects)
         if rejects is not None:
@@ -200,12 +218,11 @@ class Run(Options, ABC):
         """Return a progress bar: of bytes, where all sizes are known."""
         from mrl_cli.render.progress import ProgressBar
 
-        is_asked = self.progress if is_wanted else False
+        is_asked = self.progress if is_wanted and not self.quiet else False
         is_shown = is_asked is None and sys.stderr is not None and sys.stderr.isatty()
         sizes = [None if source.compression else source.size_bytes for source in sources]
         total = None if None in sizes else sum(size or 0 for size in sizes)
-        is_quiet = self.quiet
-        return ProgressBar(total, is_shown=is_shown and not is_quiet, is_forced=bool(is_asked) and not is_quiet)
+        return ProgressBar(total, is_shown=is_shown, is_forced=bool(is_asked))
 
     def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
         """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""

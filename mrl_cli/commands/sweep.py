@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mrl_cli import __version__
-from mrl_cli.commands.options import (
-    engine_options,
-    input_options,
-    kernel_options,
-    notes_options,
-    one_of,
-    output_options,
-    plan_of,
-    stacked,
-    weight_option,
-)
-from mrl_cli.commands.presets import preset_options
+from mrl_cli.commands.options import ENGINE, KERNEL, NOTES, OUTPUT, PRESET, READING, option
 from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless
 
@@ -27,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Reduction
     from mrl_cli.reports.sweep import SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, in the report
@@ -74,38 +63,25 @@ def _number(text: str) -> Fraction:
     return Fraction(text.strip())
 
 
-@click.command("sweep", epilog="Example: mrl sweep pairs.csv --margins 0:2:0.1")
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@click.option(
-    "--margins",
-    type=margins,
-    required=True,
-    metavar="LIST",
-    help="The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
-)
-@stacked(weight_option, kernel_options, preset_options)
-@one_of("--reduction", choices=("mean", "sum"), help="What the value of a margin is.")
-@stacked(input_options, engine_options, output_options, notes_options)
-def command(**options: Any) -> int:
+class MarginSweep(Run):
     """Compute the loss of the pairs in INPUT files for many margins, in one pass.
 
     For each margin: the loss (mean and sum), and the shares of pairs with a loss above 0 and with a gradient. A hinge
     loss takes little longer for a thousand margins than for one. INPUT is what `mrl compute` reads.
     """
-    return MarginSweep(**options).exit_code()
 
+    margins: tuple[float, ...] = option(
+        "--margins",
+        type=margins,
+        required=True,
+        metavar="LIST",
+        help="The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
+    )
+    reduction: Reduction = option("--reduction", choices=("mean", "sum"), help="What the value of a margin is.")
 
-class MarginSweep(Run):
-    """A run of `mrl sweep`."""
-
-    margins: tuple[float, ...]
-
-    name = "sweep"
+    name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
+    names = f"margins weight {KERNEL} {PRESET} reduction {READING} {ENGINE} {OUTPUT} {NOTES}"
     roles = frozenset(("weight",))
-
-    def planned(self) -> Plan:
-        """Return the plan that the options say."""
-        return plan_of(self, margins=self.margins)
 
     def report(self) -> SweepReport:
         """Return the report on all margins."""
@@ -135,3 +111,6 @@ class MarginSweep(Run):
             f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
             f"{counted(len(report.points), 'margin')} in {report.elapsed_seconds:.3f} s, {self.workers}"
         )
+
+
+command = MarginSweep.command()

@@ -10,27 +10,27 @@ import click
 from mrl_cli import __version__
 from mrl_cli.commands import checking, explaining
 from mrl_cli.commands.options import (
+    ENGINE,
     FORMATS,
+    KERNEL,
+    MARGIN,
+    NOTES,
+    OUTPUT,
+    PRESET,
+    READING,
     Registered,
-    engine_options,
-    input_options,
-    loss_options,
-    notes_options,
     number,
+    option,
     option_of,
-    output_options_for,
-    plan_of,
     refuse_if,
-    stacked,
 )
-from mrl_cli.commands.presets import preset_options
 from mrl_cli.commands.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Counts, Plan
+    from mrl_cli.model import Counts
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.compute import Report
     from mrl_cli.reports.validate import CheckResult, Explanation, Validation
@@ -39,55 +39,47 @@ if TYPE_CHECKING:
 _SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
 
-@click.command("validate", epilog="Example: mrl validate pairs.csv --margin 0.5")
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@click.option(
-    "--against",
-    type=Registered("mrl_cli.verify.validators", "AGAINST"),
-    multiple=True,
-    help="loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
-    "[default: loop]",
-)
-@click.option("--expect", type=number, metavar="VALUE", help="Your own value under the chosen reduction.")
-@click.option("--loss-column", metavar="COLUMN", help="Column of your own per-pair losses.")
-@click.option(
-    "--rtol", type=click.FloatRange(min=0), metavar="X", help="Relative tolerance.  [default: 1e-7; float32: 1.3e-6]"
-)
-@click.option(
-    "--atol", type=click.FloatRange(min=0), metavar="X", help="Absolute tolerance.  [default: 1e-7; float32: 1e-5]"
-)
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Check N of the pairs only.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which N.")
-@stacked(
-    loss_options, preset_options, input_options, engine_options, output_options_for((*FORMATS, "github")), notes_options
-)
-def command(**options: Any) -> int:
+class Validate(Run):
     """Check the loss of every pair in INPUT files against an independent validator, and your own numbers against both.
 
     Where your number differs, the known mistakes are tried on the data, and those that explain it are named. Without
     INPUT, the built-in conformance suite is run. Exit code 1 when a check fails.
     """
-    return (Validate if options["inputs"] else Suite)(**options).exit_code()
 
+    against: tuple[str, ...] = option(
+        "--against",
+        type=Registered("mrl_cli.verify.validators", "AGAINST"),
+        multiple=True,
+        help="loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
+        "[default: loop]",
+    )
+    expect: float | None = option(
+        "--expect", type=number, metavar="VALUE", help="Your own value under the chosen reduction."
+    )
+    loss_column: str | None = option("--loss-column", metavar="COLUMN", help="Column of your own per-pair losses.")
+    rtol: float | None = option(
+        "--rtol",
+        type=click.FloatRange(min=0),
+        metavar="X",
+        help="Relative tolerance.  [default: 1e-7; float32: 1.3e-6]",
+    )
+    atol: float | None = option(
+        "--atol", type=click.FloatRange(min=0), metavar="X", help="Absolute tolerance.  [default: 1e-7; float32: 1e-5]"
+    )
+    sample: int | None = option("--sample", type=click.IntRange(min=1), metavar="N", help="Check N of the pairs only.")
+    seed: int = option("--seed", type=click.IntRange(min=0), default=0, help="Which N.")
+    format: str = option(
+        "-f",
+        "--format",
+        choices=(*FORMATS, "github"),
+        help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
+    )
 
-class Validate(Run):
-    """A run of `mrl validate` over pairs."""
-
-    against: tuple[str, ...]
-    expect: float | None
-    loss_column: str | None
-    rtol: float | None
-    atol: float | None
-    sample: int | None
-    seed: int
-
-    name = "validate"
+    name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
+    names = f"against expect loss_column rtol atol sample seed {MARGIN} {KERNEL} weight reduction {PRESET} {READING}"
+    names += f" {ENGINE} {OUTPUT} {NOTES}"
     roles = frozenset(("margin", "weight"))
     needs_mean = False
-
-    def planned(self) -> Plan:
-        """Return the plan that the options say."""
-        return plan_of(self, {"loss": self.loss_column})
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -95,6 +87,14 @@ class Validate(Run):
         refuse_if(self.written == "parquet", "a validation is not written as Parquet", hint)
         is_none = self.expect is not None and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
+        context = click.get_current_context()
+        for name in () if self.inputs else context.params:
+            is_wrong = name not in _OF_THE_SUITE and _is_given(context, name)
+            refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
+
+    def resolved(self) -> list[tuple[Source, ...]]:
+        """Return the sources; the built-in suite has none."""
+        return super().resolved() if self.inputs else [()]
 
     def lines(self, report: Validation) -> list[str]:
         """Return rows left out of the data, and what rows of checks leave out."""
@@ -102,11 +102,14 @@ class Validate(Run):
 
         rows = report.rejected + report.pairs
         left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
-        return left_out + (told(report) if self.written in ("csv", "tsv") and not report.passed else [])
+        leaves_out = self.inputs and self.written in ("csv", "tsv") and not report.passed
+        return left_out + (told(report) if leaves_out else [])
 
     def summary(self, report: Validation) -> str:
-        """Return how much was read and how quickly."""
+        """Return how much was read and how quickly; the built-in suite reads nothing."""
         seconds = report.elapsed_seconds
+        if not self.inputs:
+            return ""
         return f"{report.pairs:,} pairs in {seconds:.3f} s ({report.pairs / max(seconds, 1e-9):,.0f} pairs/s)"
 
     def passes(self, report: Validation) -> bool:
@@ -123,7 +126,9 @@ class Validate(Run):
         return replace(usual, **{name: value for name, value in given.items() if value is not None})
 
     def report(self) -> Validation:
-        """Read all sources and return what was found."""
+        """Return what the validators say of all pairs, or what the built-in suite does."""
+        if not self.inputs:
+            return _conformance()
         from mrl_cli.reductions.totals import TotalsReduction
         from mrl_cli.reports.compute import compute_report
         from mrl_cli.reports.validate import SCHEMA, Validation
@@ -206,57 +211,40 @@ class Validate(Run):
 _OF_THE_SUITE = {"inputs", "format", "output", "color", "progress", "quiet", "verbose"}
 
 
-class Suite(Validate):
-    """A run of the built-in conformance suite, which reads nothing."""
+def _conformance() -> Validation:
+    """Run the built-in suite."""
+    import platform
 
-    def check(self) -> None:
-        """Raise UsageError for options that go with INPUT."""
-        super().check()
-        context = click.get_current_context()
-        for name in context.params:
-            is_wrong = name not in _OF_THE_SUITE and _is_given(context, name)
-            refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
+    import numpy as np
 
-    def resolved(self) -> list[tuple[Source, ...]]:
-        """Return no sources."""
-        return [()]
+    from mrl_cli.reports.validate import SCHEMA, Validation
+    from mrl_cli.verify.conformance import conformance_checks, torch_version
 
-    def lines(self, report: Validation) -> list[str]:
-        """Return nothing: the suite is in the output."""
-        del report
-        return []
-
-    def report(self) -> Validation:
-        """Run the suite."""
-        import platform
-
-        import numpy as np
-
-        from mrl_cli.reports.validate import SCHEMA, Validation
-        from mrl_cli.verify.conformance import conformance_checks, torch_version
-
-        checks = tuple(conformance_checks())
-        settings: dict[str, Any] = dict.fromkeys(_SETTINGS) | {"loss": "margin_ranking"}  # of many settings at once
-        place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
-        return Validation(
-            schema=SCHEMA,
-            version=__version__,
-            inputs=(),
-            **settings,
-            passed=all(check.passed for check in checks),
-            value=None,
-            pairs=sum(check.pairs for check in checks),
-            rejected=0,
-            ties_dropped=0,
-            checks=checks,
-            mismatches=(),
-            mismatch_count=sum(check.mismatches for check in checks),
-            explanations=(),
-            notes=(f"{place}; the vectors are those of PyTorch {torch_version()}",),
-            elapsed_seconds=0.0,
-        )
+    checks = tuple(conformance_checks())
+    settings: dict[str, Any] = dict.fromkeys(_SETTINGS) | {"loss": "margin_ranking"}  # of many settings at once
+    place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
+    return Validation(
+        schema=SCHEMA,
+        version=__version__,
+        inputs=(),
+        **settings,
+        passed=all(check.passed for check in checks),
+        value=None,
+        pairs=sum(check.pairs for check in checks),
+        rejected=0,
+        ties_dropped=0,
+        checks=checks,
+        mismatches=(),
+        mismatch_count=sum(check.mismatches for check in checks),
+        explanations=(),
+        notes=(f"{place}; the vectors are those of PyTorch {torch_version()}",),
+        elapsed_seconds=0.0,
+    )
 
 
 def _is_given(context: click.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+
+
+command = Validate.command()
