@@ -10,7 +10,7 @@ from mrl_cli.commands.compute import Compute
 from mrl_cli.commands.options import Options, option_of, plan_of
 from mrl_cli.commands.sweep import MarginSweep
 from mrl_cli.errors import UsageError
-from mrl_cli.model import USUAL_CONFIDENCE, Columns
+from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.settings import SettingsError
 from mrl_cli.settings import plan_of as plan_of_settings
 
@@ -39,7 +39,7 @@ PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
     ],
 )
 def test_settings_that_make_no_plan_are_named_in_the_words_of_the_caller(
-    columns: dict[Any, str], settings: dict[str, Any], message: str, names: tuple[str, ...]
+    columns: dict[Any, str | None], settings: dict[str, Any], message: str, names: tuple[str, ...]
 ) -> None:
     every = ("margin", "margin_column", "group_by", "by_file", "y", "y_const", "weight", "confidence", "cluster")
     for word in (str, option_of):
@@ -55,10 +55,10 @@ def test_clusters_ask_for_intervals() -> None:
 
 
 def test_columns_of_a_plan_stand_in_the_order_of_their_roles() -> None:
-    columns = {"key": "k", "x2_b": "v", "x1_b": "u", "group": None, "weight": "w", "margin": "m"}
-    found = plan_of_settings(PAIRS | columns, parameters={}).columns  # type: ignore[arg-type]
+    columns: dict[Any, str | None] = {"key": "k", "x2_b": "v", "x1_b": "u", "group": None, "weight": "w", "margin": "m"}
+    found = plan_of_settings(PAIRS | columns, parameters={}).columns
     numbers = (("margin", "m"), ("weight", "w"), ("x1_b", "u"), ("x2_b", "v"))
-    assert found == Columns("x1", "x2", "y", numbers, (("key", "k"),))  # type: ignore[arg-type]
+    assert (found.numbers, found.keys) == (numbers, (("key", "k"),))
 
 
 def test_options_without_a_header_line_name_columns_by_place() -> None:
