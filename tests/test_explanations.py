@@ -463,7 +463,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
     found = json.loads(mrl(*options).out)
     assert [e["hypothesis"] for e in found["explanations"]] == [told]
     # Of a file that is too long to keep, figures are gathered in a second look.
-    monkeypatch.setattr("mrl_cli.commands.explaining.VALUE_PAIRS", 100)
+    monkeypatch.setattr("mrl_cli.verify.request.VALUE_PAIRS", 100)
     again = json.loads(mrl(*options).out)
     if name == "x1 a column":  # n * n pairs need them all at hand
         assert again["explanations"] == []
@@ -474,7 +474,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
 
 
 def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mrl_cli.commands.explaining.VALUE_PAIRS", 100)
+    monkeypatch.setattr("mrl_cli.verify.request.VALUE_PAIRS", 100)
     ran = mrl("-", "--expect", "3", "-f", "json", stdin=SAMPLE.read_bytes())
     assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
 

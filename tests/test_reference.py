@@ -97,7 +97,7 @@ def test_an_infinite_loss_is_allowed_only_where_numbers_overflow() -> None:
 def test_sums_are_rounded_once_however_they_are_split(values: list[float], place: int) -> None:
     whole = float(LoopSum.of(values))
     smallest = min((abs(value) for value in values if value and not math.isnan(value)), default=0.0)
-    assert LoopSum.of(values, smallest) == LoopSum.of(values)
+    assert repr(LoopSum.of(values, smallest)) == repr(LoopSum.of(values))  # NaN is no NaN's equal
     assert is_same(float(LoopSum.of(values[:place]) + LoopSum.of(values[place:])), whole)
     try:
         assert is_same(whole, math.fsum(values))
@@ -119,7 +119,9 @@ def test_weighted_sums_round_nothing(pairs: list[tuple[float, float]]) -> None:
     finite = [(w, v) for w, v in pairs if math.isfinite(w) and math.isfinite(v)]
     assert found.finite == sum((Fraction(w) * Fraction(v) for w, v in finite), Fraction(0))
     others = [w * v for w, v in pairs if not (math.isfinite(w) and math.isfinite(v))]
-    assert (found.nans, found.positive_infinities) == (sum(map(math.isnan, others)), others.count(math.inf))
+    is_nan = any(map(math.isnan, others)) or {math.inf, -math.inf} <= set(others)
+    assert math.isnan(found.others) == is_nan
+    assert is_nan or found.others == next(iter(others), 0.0)
 
 
 @given(scores, finite)

@@ -19,11 +19,12 @@ from mrl_cli.engines import base, threads
 from mrl_cli.exact import ExactSum
 from mrl_cli.inputs import delimited
 from mrl_cli.losses import LOSSES
+from mrl_cli.model import Plan
 from mrl_cli.reductions import totals
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.render.renderers import RENDERERS
 from mrl_cli.reports.validate import VALIDATION_RENDERERS
-from mrl_cli.verify import rows_in
+from mrl_cli.verify import Request, rows_in, verifier_of
 from mrl_cli.verify.validators import AGAINST, ulps_apart
 from tests.loss_properties import settings
 from tests.running import Ran, run_inside
@@ -327,6 +328,22 @@ def test_one_wrong_loss_among_many_is_found_with_its_row(mrl: Mrl, tmp_path: Pat
     assert mismatch["got"] - mismatch["expected"] == pytest.approx(1e-3)
     # Retained for an explanation are the rows around the first mismatch; a single row allows none.
     assert found["explanations"] == []
+
+
+@pytest.mark.parametrize("sample", [None, 100])
+def test_a_verifier_holds_nothing_of_a_pass(sample: int | None) -> None:
+    plan = Plan.of(margin=0.5)
+    verifier, sources = verifier_of(Request(plan, sample=sample)), readers.resolve([str(SAMPLE)])
+
+    def verdict(*shards: Any) -> Any:
+        parts = (base.part_of(shard, base.Job(plan, (verifier,))) for shard in shards)
+        return verifier.settled(base.fold(parts, sources, [verifier]).wholes[0])
+
+    (shard,) = readers.shards_of(sources, plan)
+    once, again, twice = verdict(shard), verdict(shard), verdict(shard, shard)
+    assert once == again
+    assert once.checks["loop losses"].pairs == (sample or 5000)
+    assert (once.counts["pairs"], twice.counts["pairs"]) == (5000, 10000)
 
 
 # A sample.

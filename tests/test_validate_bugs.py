@@ -16,7 +16,7 @@ from mrl_cli.model import Batch, rules
 from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
-from mrl_cli.verify import grouped
+from mrl_cli.verify import validation, verdict
 from tests.running import Ran, run_inside
 
 Mrl = Callable[..., Ran]
@@ -304,7 +304,8 @@ def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("most", [1, 10_000])
 def test_a_ledger_that_forgets_is_caught(most: int, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouped, "MOST_GROUPS", most)
+    for module in (verdict, validation):
+        monkeypatch.setattr(module, "MOST_GROUPS", most)
     monkeypatch.setattr(groups, "two_sum", lambda held, rest: (rest, held * 0))
     rows = "".join(f"0.5,{place % 7},1,1,{place % 2}\n" for place in range(150_000))
     (tmp_path / "two.csv").write_text(HEADER + rows)

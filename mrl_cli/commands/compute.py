@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reports.compute import Report
+    from mrl_cli.reports.validate import Validation
 
 
 class Compute(Run):
@@ -55,6 +56,7 @@ class Compute(Run):
     names = f"{MARGIN} {KERNEL} weight reduction {PRESET} {READING} group_by by_file {ENGINE} {OUTPUT}"
     names += f" confidence cluster raw keep_columns fail_if validate {NOTES}"
     roles = frozenset(("margin", "weight", "group"))
+    _validation: Validation | None = None
 
     @property
     def is_per_pair(self) -> bool:
@@ -93,26 +95,32 @@ class Compute(Run):
         """Return the report on all pairs; with a row for each pair, these are written."""
         from mrl_cli.reports.compute import compute_reductions, report_of
 
-        check = rows = None
+        rows = verifier = None
         reductions = compute_reductions(self.plan)
-        if self.validate:
-            from mrl_cli.commands.checking import CrossCheck
-
-            check = CrossCheck(self.plan, self.sources)
         if self.is_per_pair:
             from mrl_cli.reductions.rows import RowsReduction, writer_for
 
             writer = writer_for(self.written, self.out, bare=self.raw)
             rows = RowsReduction(writer, ends_at_problems=self.plan.reading.on_error == "fail")
-        others: list[Reduction[Any, Any] | None] = [rows, None if check is None else check.reduction]
+        if self.validate:
+            from mrl_cli.verify import Request, verifier_of
+
+            request = Request(self.plan)
+            verifier = verifier_of(request)
+        others: list[Reduction[Any, Any] | None] = [verifier, rows]
         folded = self.measured(*reductions, *(reduction for reduction in others if reduction is not None))
         if rows is not None:
             rows.close()
         report = report_of(folded, self.plan, inputs=self.input_names)
-        if check is None:
+        if verifier is None:
             return report
+        from mrl_cli.reports.validate import part_of_record
+        from mrl_cli.verify import validation_of
+
         totals, ledger = folded.wholes[1], folded.wholes[2] if len(reductions) > 1 else None
-        return replace(report, validation=check.record(folded.counts, totals, report, ledger))
+        verdict = verifier.settled(folded.wholes[1 + len(reductions)])
+        self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
+        return replace(report, validation=part_of_record(self._validation))
 
     def rendered(self, report: Report) -> str:
         """Return the report as text: nothing where rows were written."""
@@ -142,14 +150,15 @@ class Compute(Run):
         )
 
     def passes(self, report: Report) -> bool:
-        """Tell whether every check of --validate passed; print those that failed."""
-        if report.validation is None:
+        """Return whether every check of --validate passed; print those that failed."""
+        del report
+        if self._validation is None:
             return True
-        from mrl_cli.commands.checking import told_failures
+        from mrl_cli.verify import failure_lines
 
-        for line in told_failures(report.validation["checks"]):
+        for line in failure_lines(self._validation):
             click.echo(line, err=True)
-        return bool(report.validation["passed"])
+        return self._validation.passed
 
 
 command = Compute.command()

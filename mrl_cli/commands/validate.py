@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mrl_cli import __version__
-from mrl_cli.commands import checking, explaining
 from mrl_cli.commands.options import (
     ENGINE,
     FORMATS,
@@ -27,16 +25,9 @@ from mrl_cli.commands.options import (
 from mrl_cli.commands.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Counts
-    from mrl_cli.reductions.totals import Totals
-    from mrl_cli.reports.compute import Report
-    from mrl_cli.reports.validate import CheckResult, Explanation, Validation
-    from mrl_cli.verify import Tolerance, Verifier
-
-_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
+    from mrl_cli.reports.validate import Validation
+    from mrl_cli.verify.validators import Tolerance
 
 
 class Validate(Run):
@@ -119,127 +110,37 @@ class Validate(Run):
     @property
     def tolerance(self) -> Tolerance:
         """How far the user's own numbers may be off."""
-        from mrl_cli.verify import TOLERANCES
+        from mrl_cli.verify.validators import TOLERANCES
 
         given = {name: getattr(self, name) for name in ("rtol", "atol")}
         usual = TOLERANCES[self.plan.loss.dtype]
-        return replace(usual, **{name: value for name, value in given.items() if value is not None})
+        return usual._replace(**{name: value for name, value in given.items() if value is not None})
 
     def report(self) -> Validation:
-        """Return what the validators say of all pairs, or what the built-in suite does."""
+        """Return the verdict of the validators on all pairs, or of the built-in suite."""
         if not self.inputs:
-            return _conformance()
+            from mrl_cli.verify.conformance import conformance
+
+            return conformance()
         from mrl_cli.reductions.totals import TotalsReduction
         from mrl_cli.reports.compute import compute_report
-        from mrl_cli.reports.validate import SCHEMA, Validation
-        from mrl_cli.verify import checks_of
-
-        plan, names, verifier = self.plan, self.input_names, self._verifier()
-        folded = self.measured(TotalsReduction(), verifier)
-        verifier.finish()
-        counts, totals = folded.counts, folded.wholes[1]
-        found = compute_report(counts, totals, plan, inputs=names, version=__version__, elapsed_seconds=0.0)
-        counted_apart, notes = checking.counted_rows(self.sources, plan)
-        is_sample = self.sample is not None
-        if is_sample:
-            notes.append(f"a sample of the {counts.pairs:,} pairs was checked, of seed {self.seed}")
-        checks = checks_of(verifier.verdict, counts, found, plan, counted_rows=counted_apart, is_sample=is_sample)
-        checks += self._own_value(found)
-        explanations = self._explanations(checks, verifier, counts, totals, notes)
-        return Validation(
-            schema=SCHEMA,
-            version=__version__,
-            inputs=names,
-            **plan.settings(*_SETTINGS),
-            passed=all(check.passed for check in checks),
-            value=found.value,
-            pairs=counts.pairs,
-            rejected=counts.rejected,
-            ties_dropped=counts.ties_dropped,
-            checks=tuple(checks),
-            mismatches=verifier.verdict.first_mismatches,
-            mismatch_count=verifier.verdict.mismatch_count,
-            explanations=tuple(explanations),
-            notes=tuple(notes),
-            elapsed_seconds=0.0,
-        )
-
-    def _verifier(self) -> Verifier:
-        from mrl_cli.verify import SampleVerifier, Verifier
+        from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
-        if self.sample is None:
-            kept = explaining.VALUE_PAIRS if self.expect is not None else 0
-            kept = max(kept, explaining.COLUMN_PAIRS) if self.loss_column is not None else kept
-            return Verifier(self.plan, against, tolerance=self.tolerance, retained_pairs=kept)
-        return SampleVerifier(self.plan, against, tolerance=self.tolerance, size=self.sample, seed=self.seed)
-
-    def _own_value(self, found: Report) -> list[CheckResult]:
-        from mrl_cli.verify import number_check
-
-        expect = self.expect
-        if expect is None or found.value is None:
-            return []
-        dtype = self.plan.loss.dtype
-        return [number_check("expected value", found.value, expect, found.pairs, dtype, self.tolerance)]
-
-    def _explanations(
-        self, checks: Sequence[CheckResult], verifier: Verifier, counts: Counts, totals: Totals, notes: list[str]
-    ) -> list[Explanation]:
-        """Return what explains the user's own numbers, where they are wrong; `notes` are added to."""
-        from mrl_cli.verify import LOSS_COLUMN_CHECK
-
-        failed = checking.failed_checks(checks)
-        explainer = explaining.Explainer(self, self.tolerance, verifier.verdict, counts, totals)
-        found: list[Explanation] = []
-        if self.sample is not None:
-            notes += ["explanations rest on consecutive pairs: leave out --sample for them"] if failed else []
-            return found
-        if LOSS_COLUMN_CHECK in failed:
-            explanations, note = explainer.column()
-            found += explanations
-            notes += [note] if note else []
-        value = failed.get("expected value")
-        if value is not None and self.expect is not None and value.expected is not None:
-            explanations, noted = explainer.value(self.expect, value.expected)
-            found += explanations
-            notes += noted
-        return found
+        request = Request(self.plan, against, self.tolerance, self.expect, self.sample, self.seed)
+        verifier = verifier_of(request)
+        folded = self.measured(TotalsReduction(), verifier)
+        counts, (_, totals, whole, *_) = folded.counts, folded.wholes
+        names = self.input_names
+        report = compute_report(counts, totals, self.plan, inputs=names, version=__version__, elapsed_seconds=0.0)
+        may_read_again = all(source.is_plain_file for source in self.sources)
+        second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None
+        verdict = verifier.settled(whole)
+        return validation_of(request, verdict, counts, totals, report, self.sources, second_look=second_look)
 
 
 # What the built-in suite takes: how to report it.
 _OF_THE_SUITE = {"inputs", "format", "output", "color", "progress", "quiet", "verbose"}
-
-
-def _conformance() -> Validation:
-    """Run the built-in suite."""
-    import platform
-
-    import numpy as np
-
-    from mrl_cli.reports.validate import SCHEMA, Validation
-    from mrl_cli.verify.conformance import conformance_checks, torch_version
-
-    checks = tuple(conformance_checks())
-    settings: dict[str, Any] = dict.fromkeys(_SETTINGS) | {"loss": "margin_ranking"}  # of many settings at once
-    place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
-    return Validation(
-        schema=SCHEMA,
-        version=__version__,
-        inputs=(),
-        **settings,
-        passed=all(check.passed for check in checks),
-        value=None,
-        pairs=sum(check.pairs for check in checks),
-        rejected=0,
-        ties_dropped=0,
-        checks=checks,
-        mismatches=(),
-        mismatch_count=sum(check.mismatches for check in checks),
-        explanations=(),
-        notes=(f"{place}; the vectors are those of PyTorch {torch_version()}",),
-        elapsed_seconds=0.0,
-    )
 
 
 def _is_given(context: click.Context, name: str) -> bool:

@@ -6,14 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli import __version__
 from mrl_cli.records import light_dataclass
 from mrl_cli.render.renderers import render_rows
 from mrl_cli.words import counted, harmless, json_ready, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 SCHEMA = "mrl.validate/1"
+SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -34,6 +36,20 @@ class CheckResult:
     expected: float | None = None
     got: float | None = None
     note: str | None = None
+
+    def __add__(self, other: CheckResult) -> CheckResult:
+        """Return the check of the pairs of both; what belongs to one number alone is left out."""
+        fractions = [one.max_bound_fraction for one in (self, other) if one.max_bound_fraction is not None]
+        return CheckResult(
+            self.name,
+            self.passed and other.passed,
+            self.pairs + other.pairs,
+            max(self.max_abs_diff or 0.0, other.max_abs_diff or 0.0),
+            max(self.max_ulp_diff or 0, other.max_ulp_diff or 0),
+            self.mismatches + other.mismatches,
+            max(fractions, default=None),
+            note="; ".join(one.note for one in (self, other) if one.note) or None,
+        )
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -67,62 +83,49 @@ class Explanation:
     fraction: float
 
 
-@light_dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """What `mrl validate` found: the fields are the keys of its JSON object, in this order.
 
     Those that say what was run are None for the conformance suite, which has many of each.
     """
 
-    schema: str
-    version: str
-    inputs: tuple[str, ...]
+    schema: str = SCHEMA
+    version: str = __version__
+    inputs: tuple[str, ...] = ()
     loss: str
-    margin: float | None
-    margin_column: str | None
-    parameters: dict[str, float] | None
-    weight_column: str | None
-    reduction: str | None
-    dtype: str | None
-    labels: str | None
+    margin: float | None = None
+    margin_column: str | None = None
+    parameters: dict[str, float] | None = None
+    weight_column: str | None = None
+    reduction: str | None = None
+    dtype: str | None = None
+    labels: str | None = None
     passed: bool
-    value: float | None
+    value: float | None = None
     pairs: int
-    rejected: int
-    ties_dropped: int
+    rejected: int = 0
+    ties_dropped: int = 0
     checks: tuple[CheckResult, ...]
-    mismatches: tuple[Mismatch, ...]
+    mismatches: tuple[Mismatch, ...] = ()
     mismatch_count: int
-    explanations: tuple[Explanation, ...]
-    notes: tuple[str, ...]
-    elapsed_seconds: float
+    explanations: tuple[Explanation, ...] = ()
+    notes: tuple[str, ...] = ()
+    elapsed_seconds: float = 0.0
 
 
 def record(validation: Validation) -> dict[str, Any]:
     """Return a validation as JSON says it: no None, and nothing that is there only to be worded."""
-    return _told(asdict(validation))
-
-
-def record_of(
-    checks: Sequence[CheckResult], mismatches: Sequence[Mismatch], mismatch_count: int, notes: Sequence[str]
-) -> dict[str, Any]:
-    """Return what became of checks in the keys of a validation, to be part of another record."""
-    return _told(
-        {
-            "passed": all(check.passed for check in checks),
-            "checks": [asdict(check) for check in checks],
-            "mismatches": [asdict(mismatch) for mismatch in mismatches],
-            "mismatch_count": mismatch_count,
-            "notes": notes,
-        }
-    )
-
-
-def _told(found: dict[str, Any]) -> dict[str, Any]:
-    ready: dict[str, Any] = json_ready(_without_none(found))
+    ready: dict[str, Any] = json_ready(_without_none(asdict(validation)))
     for mismatch in ready["mismatches"]:
         mismatch.pop("row_word")
     return ready
+
+
+def part_of_record(validation: Validation) -> dict[str, Any]:
+    """Return what a validation adds to the record of the computation that it checked."""
+    whole = record(validation)
+    return {key: whole[key] for key in ("passed", "checks", "mismatches", "mismatch_count", "notes")}
 
 
 def _without_none(value: Any) -> Any:

@@ -1,27 +1,11 @@
-"""Holding the core to account: validators, what they found, and how many rows a file should have given."""
+"""All that asks "is it right?": validators, the verdict on what a pass computed, and why a user's numbers differ.
 
-from mrl_cli.verify.grouped import groups_in_sum
-from mrl_cli.verify.judgement import checks_of, number_check
+`Request` says what to check and `verifier_of` gives the reduction for it; `validation_of` makes a verdict a Validation.
+"""
+
+from mrl_cli.verify.request import Request
 from mrl_cli.verify.rows import rows_in
-from mrl_cli.verify.sample import SampleVerifier
-from mrl_cli.verify.validators import AGAINST, TOLERANCES, Pairs, Tolerance, compared, joined, pairs_of, ulps_apart
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, Verdict, Verifier
+from mrl_cli.verify.validation import failure_lines, validation_of, verifier_of
+from mrl_cli.verify.verdict import Verdict, Verifier
 
-__all__ = [
-    "AGAINST",
-    "LOSS_COLUMN_CHECK",
-    "TOLERANCES",
-    "Pairs",
-    "SampleVerifier",
-    "Tolerance",
-    "Verdict",
-    "Verifier",
-    "checks_of",
-    "compared",
-    "groups_in_sum",
-    "joined",
-    "number_check",
-    "pairs_of",
-    "rows_in",
-    "ulps_apart",
-]
+__all__ = ["Request", "Verdict", "Verifier", "failure_lines", "rows_in", "validation_of", "verifier_of"]

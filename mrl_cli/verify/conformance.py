@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import platform
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,10 @@ from mrl_cli.model import Batch, Plan
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.compute import compute_report
-from mrl_cli.reports.validate import CheckResult
-from mrl_cli.verify import Tolerance, compared, number_check, reference
+from mrl_cli.reports.validate import CheckResult, Validation
+from mrl_cli.verify import reference
+from mrl_cli.verify.judgement import number_check
+from mrl_cli.verify.validators import Tolerance, check_of, compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +51,20 @@ HARD_SUMS: dict[str, list[float]] = {
 }
 
 
+def conformance() -> Validation:
+    """Run the suite on this machine."""
+    checks = tuple(conformance_checks())
+    place = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
+    return Validation(
+        loss="margin_ranking",
+        passed=all(check.passed for check in checks),
+        pairs=sum(check.pairs for check in checks),
+        checks=checks,
+        mismatch_count=sum(check.mismatches for check in checks),
+        notes=(f"{place}; the vectors are those of PyTorch {torch_version()}",),
+    )
+
+
 def torch_version() -> str:
     """Return the version of PyTorch that the vectors come from."""
     return str(_vectors()["torch"])
@@ -55,13 +72,13 @@ def torch_version() -> str:
 
 def conformance_checks() -> list[CheckResult]:
     """Run the suite; return one check for each family of vectors, and one for the hard sums."""
-    families: dict[str, list[dict[str, Any]]] = {}
-    for case in _vectors()["cases"]:
-        families.setdefault(_family(case["name"]), []).append(case)
-    checks = [
-        _merged(name, [check for case in cases for check in _case_checks(case)]) for name, cases in families.items()
-    ]
-    return [*checks, _merged("hard sums", list(_hard_sums()))]
+    families: dict[str, CheckResult] = {}
+    cases = ((_family(case["name"]), _case_checks(case)) for case in _vectors()["cases"])
+    for name, checks in (*cases, ("hard sums", _hard_sums())):
+        for check in checks:
+            found = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
+            families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + found
+    return list(families.values())
 
 
 def _vectors() -> dict[str, Any]:
@@ -81,9 +98,9 @@ def _family(name: str) -> str:
     return SUBJECTS.get(subject.split("_")[0], subject.replace("_", " ").split(" of ")[0])
 
 
-def _case_checks(case: dict[str, Any]) -> tuple[CheckResult, ...]:
+def _case_checks(case: dict[str, Any]) -> Iterator[CheckResult]:
     """Hold the kernel, its gradient and the loop validator against a vector of PyTorch's."""
-    dtype = str(case["dtype"])
+    name, dtype = str(case["name"]), str(case["dtype"])
     data = base64.b64decode(case["vectors"])
     vectors = np.frombuffer(data, f"<f{np.dtype(dtype).itemsize}").astype(dtype).reshape(5, -1)
     x1, x2, y, losses, gradients = vectors
@@ -93,63 +110,45 @@ def _case_checks(case: dict[str, Any]) -> tuple[CheckResult, ...]:
         ours = loss.kernel(x1 - x2, y, margin=margin)
         slopes = loss.gradient(x1 - x2, y, margin=margin)
     loop = reference.validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
+    yield _compared(f"losses of {name}", losses, ours, dtype)
     # PyTorch negates integer labels as integers, which have no -0: the sign of a zero gradient is left out.
-    parts = {"losses": (losses, ours), "gradients": (gradients + 0.0, slopes + 0.0), "loop losses": (losses, loop)}
-    checks = tuple(_compared(f"{part} of {case['name']}", *both, dtype) for part, both in parts.items())
+    yield _compared(f"gradients of {name}", gradients + 0.0, slopes + 0.0, dtype)
+    yield _compared(f"loop losses of {name}", losses, loop, dtype)
     if not (np.isfinite(vectors[:3]).all() and math.isfinite(margin)):  # no reader hands these on
-        return checks
+        return
     plan = Plan.of(labels="any", margin=margin, dtype="float32" if dtype == "float32" else "float64")
-    return (*checks, *_told_checks(case, vectors, plan), *_labels_checks(case, vectors, plan))
+    with np.errstate(all="ignore"):
+        yield from _reported_checks(case, Measured(_batch(x1, x2, y), plan))
+        if not (np.abs(y) == 1).all():
+            return
+        for labels, written in (("pm1", y), ("01", (y + 1) / 2)):
+            got = Measured(_batch(x1, x2, written.astype(np.int8)), plan.changed(labels=labels)).losses
+            yield _compared(f"losses of {name} with labels {labels}", losses, got, dtype)
 
 
 def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> Batch:
     return Batch("", {"x1": x1.astype(np.float64), "x2": x2.astype(np.float64), "y": y}, rows=range(x1.size))
 
 
-def _told_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Iterator[CheckResult]:
-    """Hold what a report tells of a vector against PyTorch's own sum and mean, which may round at every term."""
-    batch = _batch(*vectors[:3])
+def _reported_checks(case: dict[str, Any], measured: Measured) -> Iterator[CheckResult]:
+    """Hold what a report says of a vector against PyTorch's own sum and mean, which may round at every term."""
+    totals = TotalsReduction().add(Totals(), measured)
+    size, dtype = measured.batch.size, measured.plan.loss.dtype
     for reduction in ("sum", "mean"):
-        with np.errstate(all="ignore"):
-            measured = Measured(batch, plan)
-            told = compute_report(
-                measured.counts,
-                TotalsReduction().add(Totals(), measured),
-                plan.changed(reduction=reduction),
-                inputs=(),
-                version="",
-                elapsed_seconds=0.0,
-            )
+        plan = measured.plan.changed(reduction=reduction)
+        report = compute_report(measured.counts, totals, plan, inputs=(), version="", elapsed_seconds=0.0)
         expected = float.fromhex(case[reduction])
-        ulp = float(np.spacing(np.dtype(plan.loss.dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
-        for name in (reduction, "value"):
-            found = number_check(
-                f"{reduction} of {case['name']} as {name}",
-                expected,
-                float(getattr(told, name)),
-                batch.x1.size,
-                plan.loss.dtype,
-                Tolerance(atol=batch.x1.size * ulp),
-            )
-            yield replace(found, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
-
-
-def _labels_checks(case: dict[str, Any], vectors: NDArray[Any], plan: Plan) -> Iterator[CheckResult]:
-    """Hold the losses of a batch with labels 1 and -1, and with 0 for -1, against the vector."""
-    x1, x2, y, losses, _ = vectors
-    if not (np.abs(y) == 1).all():
-        return
-    for here, written in ((plan.changed(labels="pm1"), y), (plan.changed(labels="01"), (y + 1) / 2)):
-        with np.errstate(all="ignore"):
-            found = Measured(_batch(x1, x2, written.astype(np.int8)), here).losses
-        yield _compared(f"losses of {case['name']} with labels {here.rules.labels}", losses, found, plan.loss.dtype)
+        ulp = float(np.spacing(np.dtype(dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
+        for key in (reduction, "value"):
+            name, got = f"{reduction} of {case['name']} as {key}", float(getattr(report, key))
+            check = number_check(name, expected, got, size, dtype, Tolerance(atol=size * ulp))
+            yield replace(check, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
 
 
 def _compared(name: str, expected: NDArray[Any], got: Any, dtype: str) -> CheckResult:
     differ = compared(np.asarray(expected, np.float64), np.asarray(got, np.float64), dtype)
-    count = 0 if differ.bad is None else int(np.count_nonzero(differ.bad))
-    note = f"{count} of {expected.size} differ" if count else None
-    return CheckResult(name, not count, expected.size, differ.max_abs_diff, differ.max_ulp_diff, count, note=note)
+    note = f"{differ.mismatches} of {expected.size} differ" if differ.mismatches else None
+    return check_of(name, expected.size, differ, note=note)
 
 
 def _hard_sums() -> Iterator[CheckResult]:
@@ -159,16 +158,3 @@ def _hard_sums() -> Iterator[CheckResult]:
         halves = float(ExactSum.of(array[: len(values) // 2]) + ExactSum.of(array[len(values) // 2 :]))
         for got in (whole, halves):
             yield number_check(name, float(reference.LoopSum.of(values)), got, len(values), "float64")
-
-
-def _merged(name: str, checks: list[CheckResult]) -> CheckResult:
-    """Return many checks as one, under one name."""
-    return CheckResult(
-        name,
-        all(check.passed for check in checks),
-        sum(check.pairs for check in checks),
-        max(check.max_abs_diff or 0.0 for check in checks),
-        max(check.max_ulp_diff or 0 for check in checks),
-        sum(check.mismatches for check in checks),
-        note="; ".join(f"{check.name}: {check.note}" for check in checks if check.note) or None,
-    )

@@ -1,21 +1,32 @@
-"""From a verdict and the core's totals to checks that passed or failed."""
+"""From a verdict and what the core reports to checks that passed or failed."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify.reference import rounded_to
-from mrl_cli.verify.validators import compared
+from mrl_cli.verify.validators import check_of, compared
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from mrl_cli.model import Counts, Plan
-    from mrl_cli.reports.compute import Figures, Report
+    from mrl_cli.reports.compute import Figures, GroupFigures, Report
     from mrl_cli.verify.validators import LoopFigures, Tolerance
-    from mrl_cli.verify.verdict import Tally, Verdict
+    from mrl_cli.verify.verdict import Verdict
+
+LEFT_OUT = {"rejected": "rejected", "ties_dropped": "dropped as ties", "zero_weight": "left out for a weight of 0"}
+NUMBERS = ("sum", "mean", "value")  # each has a check of its own
+COUNTED = ("pairs", "correct", "ties", "wrong", "active", "inside_margin")
+SUMMED = (*COUNTED, "min", "max", "loss_sum", "weight_sum", "correct_weight_sum", "square_sum")
+NAMES_SHOWN = 3
 
 
 def checks_of(
@@ -26,82 +37,54 @@ def checks_of(
     *,
     counted_rows: int | None = None,
     is_sample: bool = False,
-) -> list[CheckResult]:
-    """Return every check of the core: rows, per-pair losses, and for the whole input sums and counts.
+) -> Iterator[CheckResult]:
+    """Yield every check of the core: rows, per-pair losses, and for the whole input sums and counts.
 
     `counted_rows` is how many rows the input holds, counted apart; None where that could not be told.
     """
-    checks = [_rows(verdict, counts, plan, counted_rows)]
-    for name, tally in verdict.tallies.items():
-        checks.append(
-            CheckResult(
-                name,
-                tally.mismatches == 0,
-                tally.pairs,
-                tally.max_abs_diff,
-                _whole(tally.max_ulp_diff),
-                tally.mismatches,
-                tally.max_bound_fraction,
-                note=_note(tally),
-            )
-        )
-        if tally.figures is not None and not is_sample:
-            against = name.removesuffix(" losses")
-            checks += _reductions(against, tally.figures, report, plan)
-            if against == "loop":
-                checks.append(_counts(tally.figures, report, plan))
-    return checks
+    yield _listed("rows", list(_wrong_rows(verdict, counts, plan, counted_rows)), counts.rows)
+    for name, check in verdict.checks.items():
+        used_up = check.max_bound_fraction
+        note = None if used_up is None else f"the worst pair uses {used_up:.1%} of the rounding bound"
+        yield replace(check, note=note)
+        if is_sample or name not in verdict.figures:
+            continue
+        figures, against = reported_figures(verdict.figures[name], plan), name.removesuffix(" losses")
+        # The mean is the sum, divided; rational numbers have no more to say of it.
+        for key in NUMBERS if against == "loop" else NUMBERS[:1]:
+            got = getattr(report, key)
+            if got is not None:
+                yield number_check(f"{against} {key}", figures[key], got, report.pairs, plan.loss.dtype)
+        if against == "loop":
+            yield _listed("loop counts", wrong_figures(figures, report, but=NUMBERS), report.pairs)
 
 
-def _whole(ulps: float) -> float:
-    return int(ulps) if math.isfinite(ulps) else ulps
+def _listed(name: str, wrong: Sequence[str], pairs: int, mismatches: int | None = None) -> CheckResult:
+    """Return a check that passes where nothing is wrong; `mismatches` where that is not one for each text."""
+    count = len(wrong) if mismatches is None else mismatches
+    return CheckResult(name, not wrong, pairs, mismatches=count, note="; ".join(wrong) or None)
 
 
-def _note(tally: Tally) -> str | None:
-    if tally.max_bound_fraction is None:
-        return None
-    return f"the worst pair uses {tally.max_bound_fraction:.1%} of the rounding bound"
-
-
-LEFT_OUT = {"rejected": "rejected", "ties_dropped": "dropped as ties", "zero_weight": "left out for a weight of 0"}
-
-
-def _rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> CheckResult:
-    wrong = []
+def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> Iterator[str]:
+    apart = verdict.counts
     if counted_rows is not None and counted_rows != counts.rows:
-        wrong.append(f"the input holds {counted_rows:,} rows, {counts.rows:,} were counted")
-    if verdict.rows != counts.rows:
-        wrong.append(f"{verdict.rows:,} rows were read, {counts.rows:,} were counted")
-    if verdict.pairs != counts.pairs:
-        wrong.append(f"{verdict.pairs:,} pairs were to be used, {counts.pairs:,} were")
+        yield f"the input holds {counted_rows:,} rows, {counts.rows:,} were counted"
+    if apart["rows"] != counts.rows:
+        yield f"{apart['rows']:,} rows were read, {counts.rows:,} were counted"
+    if apart["pairs"] != counts.pairs:
+        yield f"{apart['pairs']:,} pairs were to be used, {counts.pairs:,} were"
     for name, words in LEFT_OUT.items():
-        expected, got = getattr(verdict, name), getattr(counts, name)
-        if expected != got:
-            wrong.append(f"{expected:,} rows were to be {words}, {got:,} were")
-    if verdict.misjudged:
-        wrong.append(f"{verdict.misjudged:,} pairs were used that were to be left out, or left out and to be used")
+        if apart[name] != getattr(counts, name):
+            yield f"{apart[name]:,} rows were to be {words}, {getattr(counts, name):,} were"
+    if apart["misjudged"]:
+        yield f"{apart['misjudged']:,} pairs were used that were to be left out, or left out and to be used"
     problems = sum(kind.count for kind in counts.problems.values())
     if counts.rejected > problems or bool(counts.rejected) != bool(problems):
-        wrong.append(f"{counts.rejected:,} rows were rejected for {problems:,} problems")
+        yield f"{counts.rejected:,} rows were rejected for {problems:,} problems"
     if counts.rejected and plan.reading.on_error == "fail":
-        wrong.append(f"{counts.rejected:,} rows were rejected, and none may be")
-    if verdict.misaligned:
-        wrong.append(f"{verdict.misaligned:,} batches have more or fewer losses than pairs")
-    return CheckResult("rows", not wrong, counts.rows, mismatches=len(wrong), note="; ".join(wrong) or None)
-
-
-def _reductions(against: str, figures: LoopFigures, report: Report, plan: Plan) -> list[CheckResult]:
-    total = float(figures.total)
-    numbers = [("sum", total, report.sum)]
-    if against == "loop":  # the mean is the sum, divided; rational numbers have no more to say of it
-        mean = _mean(figures, plan)
-        numbers.append(("mean", mean, report.mean))
-        if report.value is not None:
-            numbers.append(("value", total if plan.reporting.reduction == "sum" else mean, report.value))
-    return [
-        number_check(f"{against} {name}", rounded_to(expected, plan.loss.dtype), got, report.pairs, plan.loss.dtype)
-        for name, expected, got in numbers
-    ]
+        yield f"{counts.rejected:,} rows were rejected, and none may be"
+    if apart["misaligned"]:
+        yield f"{apart['misaligned']:,} batches have more or fewer losses than pairs"
 
 
 def number_check(
@@ -109,65 +92,76 @@ def number_check(
 ) -> CheckResult:
     """Return the check of one number, bit for bit or within a tolerance."""
     differ = compared(np.array([expected]), np.array([got]), dtype, tolerance=tolerance)
-    return CheckResult(
-        name,
-        differ.bad is None,
-        pairs,
-        differ.max_abs_diff,
-        _whole(differ.max_ulp_diff),
-        int(differ.bad is not None),
-        expected=expected,
-        got=got,
-        note=None if differ.bad is None else f"expected {expected!r}, got {got!r}",
-    )
+    note = f"expected {expected!r}, got {got!r}" if differ.mismatches else None
+    return check_of(name, pairs, differ, expected=expected, got=got, note=note)
 
 
-def _mean(figures: LoopFigures, plan: Plan) -> float:
-    is_weighted = any(role == "weight" for role, _ in plan.columns.numbers)
-    return figures.total.over(figures.weight) if is_weighted else _share(float(figures.total), figures.pairs)
+def reported_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
+    """Return what a report must say, by its keys, where the loop found these figures."""
+    counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
+    pairs, correct, wrong, ties = (counts[name] for name in ("pairs", "correct", "wrong", "ties"))
+    mean = figures.total.over(figures.weight) if plan.has_weights else _share(total, pairs)
+    numbers = {"sum": total, "mean": mean, "min": figures.min, "max": figures.max}
+    numbers = {name: rounded_to(number, plan.loss.dtype) for name, number in numbers.items()}
+    return {
+        "value": numbers["sum" if plan.reporting.reduction == "sum" else "mean"],
+        **numbers,
+        **counts,
+        "beyond_margin": correct - counts["inside_margin"],
+        "accuracy": _share(correct, pairs),
+        "accuracy_half": _share(2 * correct + ties, 2 * pairs),
+        "accuracy_without_ties": _share(correct, correct + wrong),
+        "weight": float(figures.weight),
+        "accuracy_weighted": figures.correct_weight.over(figures.weight),
+    }
 
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def told_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
-    """Return what a report must tell, by its keys, where the loop found these figures."""
-    rounded = {"sum": float(figures.total), "mean": _mean(figures, plan), "min": figures.min, "max": figures.max}
-    rounded = {name: rounded_to(number, plan.loss.dtype) for name, number in rounded.items()}
-    return {
-        "value": rounded["sum" if plan.reporting.reduction == "sum" else "mean"],
-        **rounded,
-        "pairs": figures.pairs,
-        "correct": figures.correct,
-        "ties": figures.ties,
-        "wrong": figures.wrong,
-        "active": figures.active,
-        "inside_margin": figures.inside_margin,
-        "beyond_margin": figures.correct - figures.inside_margin,
-        "accuracy": _share(figures.correct, figures.pairs),
-        "accuracy_half": _share(2 * figures.correct + figures.ties, 2 * figures.pairs),
-        "accuracy_without_ties": _share(figures.correct, figures.correct + figures.wrong),
-        "weight": float(figures.weight),
-        "accuracy_weighted": figures.correct_weight.over(figures.weight),
-    }
+def wrong_figures(figures: Mapping[str, float], reported: Figures, *, but: Sequence[str] = ()) -> list[str]:
+    """Return in words which figures are reported otherwise; those of `but` are not looked at."""
+    # None is not reported: the loss has no margin, or pairs no weight.
+    pairs = [(name, expected, getattr(reported, name)) for name, expected in figures.items() if name not in but]
+    return [
+        f"{name} is {got!r}, not {expected!r}"
+        for name, expected, got in pairs
+        if not (got is None or _same(expected, got))
+    ]
 
 
-CHECKED_APART = ("sum", "mean", "value")
+def _same(expected: float, got: float) -> bool:
+    return expected == got or (math.isnan(expected) and math.isnan(got))
 
 
-def wrong_figures(figures: LoopFigures, told: Figures, plan: Plan, but: tuple[str, ...] = ()) -> list[str]:
-    """Return in words which figures are told otherwise than the loop found them; those of `but` are not looked at."""
+def groups_check(
+    expected: Mapping[str, LoopFigures], groups: Sequence[GroupFigures], pairs: int, plan: Plan
+) -> CheckResult:
+    """Return the check of every group that is reported."""
     wrong = []
-    for name, expected in told_figures(figures, plan).items():
-        got = getattr(told, name)
-        # None is not told: the loss has no margin, or pairs no weight.
-        if name in but or got is None or expected == got or (math.isnan(expected) and math.isnan(got)):
-            continue
-        wrong.append(f"{name} is {got!r}, not {expected!r}")
-    return wrong
+    for group in groups:
+        figures = expected.get(group.group)
+        said = ["has no pairs"] if figures is None else wrong_figures(reported_figures(figures, plan), group)
+        wrong += [f"{harmless(group.group, 40)}: {', '.join(said)}"] if said else []
+    missing = len(expected.keys() - {group.group for group in groups})
+    more = len(wrong) - NAMES_SHOWN
+    notes = [*wrong[:NAMES_SHOWN], *([f"{counted(more, 'more group')} told wrong"] if more > 0 else [])]
+    notes += [f"{counted(missing, 'group')} not told"] if missing else []
+    return _listed("loop groups", notes, pairs, len(wrong) + missing)
 
 
-def _counts(figures: LoopFigures, report: Report, plan: Plan) -> CheckResult:
-    wrong = wrong_figures(figures, report, plan, CHECKED_APART)
-    return CheckResult("loop counts", not wrong, report.pairs, mismatches=len(wrong), note="; ".join(wrong) or None)
+def groups_in_sum(groups: Iterable[Totals], totals: Totals) -> CheckResult:
+    """Return the check that groups (or clusters) add up to the whole: their counts, and their sums with no rounding."""
+    added = sum(groups, Totals())
+    figures = [(name, getattr(totals, name), getattr(added, name)) for name in SUMMED]
+    wrong = [
+        f"{name} of all groups is {_shown(got)}, of all pairs {_shown(expected)}"
+        for name, expected, got in figures
+        if expected != got and repr(expected) != repr(got)  # NaN is no NaN's equal
+    ]
+    return _listed("groups in sum", wrong, totals.pairs)
+
+
+def _shown(figure: object) -> str:
+    return repr(figure if figure is None or isinstance(figure, int) else float(figure))  # type: ignore[arg-type]

@@ -5,17 +5,46 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from typing import BinaryIO
 
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Plan
+
+# Encodings that write line ends and quotes as ASCII does.
+ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
+OPENERS = {None: "io", "gzip": "gzip", "bz2": "bz2", "xz": "lzma"}  # the module whose `open` reads a compression
 CHUNK_BYTES = 4 << 20
 JSON_BLANKS = b" \t\r\n"
 ANY_DELIMITER = ",\t;|"
 LONGEST_FIELD = 256 << 20
 LARGEST_DOCUMENT = 64 << 20  # bytes; JSON that is one value has to be held whole
+
+
+def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, list[str]]:
+    """Return how many rows the sources hold, or None and a note that says why not."""
+    total = 0
+    dialect = plan.reading.dialect
+    wanted = [name for _, name in plan.columns.wanted] if dialect.header else []
+    for source in sources:
+        rows = None
+        if source.is_plain_file and (dialect.encoding or "").lower() in ASCII_LIKE:
+            rows = rows_in(
+                source.path,
+                source.format,
+                source.compression,
+                has_header=dialect.header,
+                delimiter=dialect.delimiter,
+                names=tuple(name for name in wanted if name not in source.hive),
+            )
+        if rows is None:
+            return None, [f"the rows of {source.shown_name} were not counted a second time"]
+        total += rows
+    return total, []
 
 
 def rows_in(
@@ -38,30 +67,18 @@ def rows_in(
         return int(pq.read_metadata(path).num_rows)
     if format_name == "arrow":
         return _arrow_rows(path)
-    openers = _openers()
-    if compression not in openers:
+    if compression not in OPENERS:
         return None
-    if format_name == "json":
-        with openers[compression](path) as file:
+    with import_module(OPENERS[compression]).open(path, "rb") as file:
+        if format_name == "json":
             return _document_rows(file, names)
-    if format_name == "jsonl":
-        with openers[compression](path) as file:
+        if format_name == "jsonl":
             return sum(1 for line in file if line.strip(JSON_BLANKS))
-    with openers[compression](path) as file:
         lines = _lines(file)
-    if lines is None:
-        delimiter = "\t" if format_name == "tsv" and delimiter is None else delimiter
-        with openers[compression](path) as file:
-            lines = _rows_by_parser(file, delimiter, names)
+        if lines is None:
+            file.seek(0)
+            lines = _rows_by_parser(file, "\t" if format_name == "tsv" and delimiter is None else delimiter, names)
     return None if lines is None else max(0, lines - has_header)
-
-
-def _openers() -> dict[str | None, Callable[[str], Any]]:
-    import bz2
-    import gzip
-    import lzma
-
-    return {None: lambda path: open(path, "rb"), "gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 
 
 def _arrow_rows(path: str) -> int:

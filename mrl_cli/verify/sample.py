@@ -7,36 +7,30 @@ rows, on how files are split, or on the number of workers.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.verify.validators import joined, pairs_of
-from mrl_cli.verify.verdict import Verdict, Verifier, seen
+from mrl_cli.verify.verdict import Verdict, Verifier, rows_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan
-    from mrl_cli.reductions.measured import Measured
-    from mrl_cli.verify.validators import Pairs, Tolerance
-    from mrl_cli.verify.verdict import RowsAt
+    from mrl_cli.inputs import Shard
+    from mrl_cli.verify.pairs import Pairs
+    from mrl_cli.verify.request import Request
 
 # Constants of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)
+GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def hashes(pairs: Pairs, seed: int) -> NDArray[np.uint64]:
     """Return a number for each pair that looks random and is the same for the same bits of x1, x2 and y."""
-    state = np.full(pairs.x1.size, seed, np.uint64)
-    for values in (pairs.x1, pairs.x2, pairs.y):
-        state = _mixed(state ^ values.view(np.uint64))
+    state = np.full(pairs.size, seed, np.uint64)
+    for name in ("x1", "x2", "y"):
+        state = _mixed(state ^ pairs.columns[name].view(np.uint64))
     return state
 
 
@@ -47,62 +41,67 @@ def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return state ^ (state >> np.uint64(31))
 
 
-def smallest(pairs: Pairs, size: int, seed: int, below: np.uint64 | None = None) -> Pairs:
-    """Return the `size` pairs of the smallest hashes, in the order they came in; only those not above `below`."""
-    found = hashes(pairs, seed)
-    if below is not None:
-        near = np.flatnonzero(found <= below)
-        pairs, found = pairs.taken(near), found[near]
+def smallest(parts: Sequence[Pairs], size: int) -> tuple[Pairs, ...]:
+    """Return the `size` pairs of the smallest hashes of all parts, in the order they came in."""
+    found = np.concatenate([part.columns["hash"] for part in parts])
     if found.size <= size:
-        return pairs
-    return pairs.taken(np.sort(np.argpartition(found, size - 1)[:size]))
+        return tuple(parts)
+    is_taken = np.zeros(found.size, bool)
+    is_taken[np.argpartition(found, size - 1)[:size]] = True
+    ends = np.cumsum([part.size for part in parts])[:-1]
+    return tuple(
+        part.taken(mask) for part, mask in zip(parts, np.split(is_taken, ends), strict=True) if np.count_nonzero(mask)
+    )
+
+
+class Sampled(NamedTuple):
+    """The verdict so far, whose sample is not checked yet. A pair whose hash is above `largest` cannot get into it."""
+
+    verdict: Verdict
+    largest: np.uint64 | None = None
 
 
 class SampleVerifier(Verifier):
-    """As Verifier, for a sample of `size` pairs. Its verdict is whole only after `finish`."""
+    """As Verifier, for a sample of the pairs, which is checked in the end."""
 
-    def __init__(self, plan: Plan, against: Sequence[str], *, tolerance: Tolerance, size: int, seed: int) -> None:
-        super().__init__(plan, against, tolerance=tolerance)
-        self._size = size
-        self._seed = seed
-        self._largest: np.uint64 | None = None  # of the hashes of a sample that is full: what is above stays out
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._size = request.sample or 0
 
-    def verdict_on(self, measured: Measured) -> Verdict:
-        """Take the candidates of a batch. They are checked, for the rows of those that differ to be looked up."""
-        pairs, found = pairs_of(measured), seen(measured)
-        if pairs.found.size != pairs.x1.size:
-            return found + Verdict(misaligned=1)
-        candidates = smallest(pairs, self._size, self._seed, self._largest)
-        if candidates.x1.size == 0:
-            return found
-        return found + Verdict(mismatches=self.checked(candidates).mismatches, retained=(candidates,))
+    def _on_batch(self, pairs: Pairs, before: list[Verdict]) -> Verdict:
+        del before
+        hashed = pairs.with_columns({"hash": hashes(pairs, self._request.seed)})
+        return Verdict(retained=smallest([hashed], self._size))
 
-    def placed(self, verdict: Verdict, rows_at: RowsAt) -> Verdict:
-        """Return the verdict on a batch with the row numbers of its candidates, where one of them differs."""
-        if not any(verdict.mismatches.values()):
-            return verdict
-        return replace(verdict, mismatches={}, retained=tuple(_with_rows(p, rows_at) for p in verdict.retained))
+    def whole(self) -> Sampled:
+        """Return a sample of no pairs."""
+        return Sampled(Verdict())
 
-    def take(self, verdict: Verdict, rows_at: RowsAt) -> None:
-        """Merge the candidates of the next batch, and let go of those that others push out."""
-        self.verdict += self.placed(verdict, rows_at)
-        retained = self.verdict.retained
-        if sum(pairs.x1.size for pairs in retained) > 2 * self._size:
-            self._keep(smallest(joined(retained), self._size, self._seed))
+    def merge(self, whole: Sampled, state: list[Verdict], part: Any) -> Sampled:
+        """Merge the candidates of the batches of a task, and let go of those that others push out."""
+        verdict, largest = whole
+        for found in state:
+            near = [p if largest is None else p.taken(p.columns["hash"] <= largest) for p in found.retained]
+            near = [self._named(pairs, part.shard) for pairs in near if pairs.size]
+            verdict += replace(found, retained=tuple(near))
+            if near and verdict.retained_pairs > 2 * self._size:
+                verdict = replace(verdict, retained=smallest(verdict.retained, self._size))
+                largest = max(pairs.columns["hash"].max() for pairs in verdict.retained)
+        return Sampled(verdict, largest)
 
-    def _keep(self, pairs: Pairs) -> None:
-        self._largest = hashes(pairs, self._seed).max()
-        self.verdict = replace(self.verdict, retained=(pairs,))
+    def _named(self, pairs: Pairs, shard: Shard) -> Pairs:
+        """Return candidates with their rows, where one of them differs and the batch has no row numbers."""
+        if "row" in pairs.columns or not any(self.checked(pairs).differing.values()):
+            return pairs
+        places = pairs.columns["place"].tolist()
+        rows = rows_at(shard, self._request.plan, places)
+        if len(rows) < pairs.size:
+            return pairs
+        return pairs.with_columns({"row": np.array([rows[place] for place in places], np.int64)})
 
-    def finish(self) -> None:
-        """Check the sample."""
-        found = replace(self.verdict, retained=())
-        if self.verdict.retained:
-            found += self.checked(smallest(joined(self.verdict.retained), self._size, self._seed))
-        self.verdict = found
-
-
-def _with_rows(pairs: Pairs, rows_at: RowsAt) -> Pairs:
-    rows = pairs.rows.tolist()
-    known = rows_at([-1 - row for row in rows if row < 0])
-    return replace(pairs, rows=np.array([known.get(-1 - row, row) for row in rows], np.int64))
+    def settled(self, whole: Sampled) -> Verdict:
+        """Return the verdict with the sample checked."""
+        verdict = replace(whole.verdict, retained=())
+        for pairs in smallest(whole.verdict.retained, self._size) if whole.verdict.retained else ():
+            verdict += self.checked(pairs)
+        return verdict

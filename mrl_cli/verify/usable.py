@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,41 +17,24 @@ INFINITE_FROM = {"float64": float("inf"), "float32": 2.0**128 - 2.0**103}
 LABELS = {"pm1": (-1, 1), "01": (0, 1)}
 
 
-class Usable(NamedTuple):
-    """Which pairs of a batch are to be used, a mask of shape (n,), and how many are left out, by reason."""
-
-    used: NDArray[np.bool_]
-    rejected: int
-    ties_dropped: int
-    zero_weight: int
-
-
-def usable(batch: Batch, plan: Plan) -> Usable:
-    """Return which pairs of a batch may be used under the plan's rules.
+def usable(batch: Batch, plan: Plan) -> tuple[NDArray[np.bool_], Counter[str]]:
+    """Return which pairs of a batch may be used under the plan's rules, a mask of shape (n,), and how many are not.
 
     Scores and margins are finite in the plan's dtype, labels within the rule, weights finite and not below 0; then a
     label 0 may be a tie to drop, and a weight 0 leaves its pair out. The user's own losses may be anything.
     """
     limit = INFINITE_FROM[plan.loss.dtype]
-    columns: list[NDArray[Any]] = [batch.x1, batch.x2]
-    columns += [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
-    drops_ties = plan.rules.labels == "pm1" and plan.rules.on_tie == "drop"
-    is_tie = np.zeros(batch.x1.size, bool)
-    if batch.y is not None and plan.rules.labels == "any":
-        columns.append(batch.y)
-    fine = np.logical_and.reduce([np.abs(values) < limit for values in columns])
+    columns = [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
+    fine: NDArray[np.bool_] = np.logical_and.reduce([np.abs(values) < limit for values in columns])
+    is_tie = np.zeros(batch.size, bool)
     if batch.y is not None and plan.rules.labels != "any":
         low, high = LABELS[plan.rules.labels]
-        is_tie = (batch.y == 0) & drops_ties
+        is_tie = (batch.y == 0) & (plan.rules.labels == "pm1" and plan.rules.on_tie == "drop")
         fine &= (batch.y == low) | (batch.y == high) | is_tie
     weight = batch.numbers.get("weight", np.ones(1))
     fine &= (weight >= 0) & (weight < INFINITE_FROM["float64"])
     is_tie &= fine
     is_weightless = fine & ~is_tie & (weight == 0)
-    rejected = fine.size - np.count_nonzero(fine)
-    return Usable(
-        fine & ~is_tie & ~is_weightless,
-        int(rejected),
-        int(np.count_nonzero(is_tie)),
-        int(np.count_nonzero(is_weightless)),
-    )
+    used = fine & ~is_tie & ~is_weightless
+    masks = {"pairs": used, "rejected": ~fine, "ties_dropped": is_tie, "zero_weight": is_weightless}
+    return used, Counter({name: int(np.count_nonzero(mask)) for name, mask in masks.items()})

@@ -1,19 +1,21 @@
 """The validators, `AGAINST`: the core's losses of some pairs against those that the loop, rational numbers or PyTorch
-find. The loop's own sums and counts are gathered beside it, to hold the core's against.
+compute. The loop's own sums and counts are gathered beside it, to hold the core's against.
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import field, fields
+from collections import Counter
+from dataclasses import field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
+from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
 
 if TYPE_CHECKING:
@@ -22,16 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.measured import Measured
-
-    Doubles = NDArray[np.float64]
+    from mrl_cli.verify.pairs import Doubles, Pairs
 
 LOOP_PAIRS = 4096  # lists of that many floats stay in a core's cache; longer ones were a fifth slower
 
 
-@light_dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far apart two losses may be: |found - expected| <= atol + rtol * |expected|."""
+class Tolerance(NamedTuple):
+    """How far apart two losses may be: |got - expected| <= atol + rtol * |expected|."""
 
     rtol: float = 0.0
     atol: float = 0.0
@@ -41,80 +40,7 @@ class Tolerance:
 TOLERANCES = {"float64": Tolerance(1e-7, 1e-7), "float32": Tolerance(1.3e-6, 1e-5)}
 
 
-@light_dataclass(frozen=True, slots=True)
-class Pairs:
-    """The pairs used, and their losses: all float64 of shape (n,), `margin` perhaps one number for all.
-
-    `y` is as the loss takes it: 1 and -1 where labels are 0 and 1. `found` are the core's losses, `column` the
-    user's, `weight` the weights, where there are any. `rows` are row numbers; one below 0 is not known: it is -1 minus
-    the place of the pair in its batch. `groups` are the groups they belong to.
-    """
-
-    x1: Doubles
-    x2: Doubles
-    y: Doubles
-    margin: float | Doubles
-    found: Doubles
-    column: Doubles | None
-    weight: Doubles | None
-    files: NDArray[np.object_] | str
-    rows: NDArray[np.int64]
-    row_word: str
-    groups: NDArray[np.object_] | None = None
-
-    def taken(self, which: Any) -> Pairs:
-        """Return some of the pairs."""
-        columns = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Pairs(
-            **{n: values[which] if isinstance(values, np.ndarray) else values for n, values in columns.items()}
-        )
-
-
-def joined(parts: Sequence[Pairs]) -> Pairs:
-    """Return pairs of several batches as one."""
-    sizes = [part.x1.size for part in parts]
-
-    def all_of(values: Sequence[Any], dtype: Any) -> Any:
-        return np.concatenate([np.broadcast_to(np.asarray(v, dtype), n) for v, n in zip(values, sizes, strict=True)])
-
-    margins = [part.margin for part in parts]
-    return Pairs(
-        **{name: all_of([getattr(part, name) for part in parts], np.float64) for name in ("x1", "x2", "y", "found")},
-        margin=all_of(margins, np.float64) if any(isinstance(m, np.ndarray) for m in margins) else margins[0],
-        column=None if parts[0].column is None else all_of([part.column for part in parts], np.float64),
-        weight=None if parts[0].weight is None else all_of([part.weight for part in parts], np.float64),
-        files=all_of([part.files for part in parts], object),
-        rows=all_of([part.rows for part in parts], np.int64),
-        row_word=parts[0].row_word,
-    )
-
-
-def pairs_of(measured: Measured) -> Pairs:
-    """Return the pairs of a batch that were used, with their losses. The batch is masked here, not by the core."""
-    batch, plan = measured.batch, measured.plan
-    used: Any = slice(None) if measured.used is None else measured.used
-    numbers = {role: values[used] for role, values in batch.numbers.items()}
-    x1, y = numbers["x1"], numbers.get("y")
-    labels = np.full(x1.size, float(plan.rules.y_const or 1)) if y is None else y.astype(np.float64)
-    if plan.rules.labels == "01" and y is not None:
-        labels = np.where(labels == 0, -1.0, 1.0)
-    return Pairs(
-        x1=x1,
-        x2=numbers["x2"],
-        y=labels,
-        margin=numbers.get("margin", plan.loss.margin),
-        found=measured.losses.astype(np.float64, copy=False),
-        column=numbers.get("loss"),
-        weight=numbers.get("weight"),
-        files=batch.file,
-        rows=(-1 - np.arange(batch.size) if batch.rows is None else np.asarray(batch.rows, np.int64))[used],
-        row_word=batch.row_word,
-        groups=np.array(batch.keys["group"].to_pylist(), object)[used] if "group" in batch.keys else None,
-    )
-
-
-@light_dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(NamedTuple):
     """Two arrays of losses, compared: which differ by more than is allowed (None: none does), and by how much at most.
 
     Differences are over all pairs, whether allowed or not; a NaN against a number is infinitely far.
@@ -124,10 +50,21 @@ class Compared:
     max_abs_diff: float
     max_ulp_diff: float
 
+    @property
+    def mismatches(self) -> int:
+        """How many differ by more than is allowed."""
+        return 0 if self.bad is None else int(np.count_nonzero(self.bad))
+
+
+def check_of(name: str, pairs: int, differ: Compared, **others: Any) -> CheckResult:
+    """Return the check of numbers that were compared; `others` are its other fields."""
+    count = differ.mismatches
+    return CheckResult(name, not count, pairs, differ.max_abs_diff, differ.max_ulp_diff, count, **others)
+
 
 def compared(
     expected: Doubles,
-    found: Doubles,
+    got: Doubles,
     dtype: str,
     *,
     tolerance: Tolerance | None = None,
@@ -138,13 +75,13 @@ def compared(
 
     `terms` are as large as what cancelled in each loss: its ulps count where they are larger than those of the loss.
     """
-    same = (expected.view(np.int64) == found.view(np.int64)) | (np.isnan(expected) & np.isnan(found))
+    same = (expected.view(np.int64) == got.view(np.int64)) | (np.isnan(expected) & np.isnan(got))
     if same.all():
-        return Compared(None, 0.0, 0.0)
+        return Compared(None, 0.0, 0)
     with np.errstate(all="ignore"):
-        apart = np.where(same | (expected == found), 0.0, np.abs(found - expected))
+        apart = np.where(same | (expected == got), 0.0, np.abs(got - expected))
         apart[np.isnan(apart)] = math.inf
-        ulps = np.where(same, 0.0, ulps_apart(expected, found, dtype))
+        ulps = np.where(same, 0.0, ulps_apart(expected, got, dtype))
         if tolerance is not None:
             fits = apart <= tolerance.atol + tolerance.rtol * np.abs(expected)
             fits &= np.isfinite(expected) | (apart == 0)
@@ -152,8 +89,9 @@ def compared(
             fits = (ulps <= max_ulps) & (apart < math.inf) if max_ulps else same
             if terms is not None:
                 fits |= apart <= max_ulps * float(np.finfo(dtype).eps) * terms
-    bad = ~(same | fits)
-    return Compared(bad if bad.any() else None, float(apart.max()), float(ulps.max()))
+    bad, most_ulps = ~(same | fits), float(ulps.max())
+    most_ulps = int(most_ulps) if math.isfinite(most_ulps) else most_ulps
+    return Compared(bad if bad.any() else None, float(apart.max()), most_ulps)
 
 
 def ulps_apart(first: Doubles, second: Doubles, dtype: str) -> Doubles:
@@ -179,135 +117,133 @@ def ulps_apart(first: Doubles, second: Doubles, dtype: str) -> Doubles:
 
 @light_dataclass(frozen=True, slots=True)
 class LoopFigures:
-    """What the loop adds up and counts over pairs, to hold the core's totals against."""
+    """What the loop adds up and counts over pairs, to hold the core's totals against.
 
+    `counts` are pairs, correct, ties, wrong, active and inside_margin. With weights, `total` is the sum of weight times
+    loss, `weight` that of the weights, and `correct_weight` that of the correct pairs' weights.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
     total: reference.LoopSum = field(default_factory=reference.LoopSum)
-    correct: int = 0
-    ties: int = 0
-    wrong: int = 0
-    active: int = 0
-    inside_margin: int = 0
-    min: float = math.inf
-    max: float = -math.inf
     weight: reference.LoopSum = field(default_factory=reference.LoopSum)
     correct_weight: reference.LoopSum = field(default_factory=reference.LoopSum)
-
-    @property
-    def pairs(self) -> int:
-        """How many pairs were added up."""
-        return self.correct + self.ties + self.wrong
+    min: float = math.inf
+    max: float = -math.inf
 
     def __add__(self, other: LoopFigures) -> LoopFigures:
         return LoopFigures(
+            self.counts + other.counts,
             self.total + other.total,
-            self.correct + other.correct,
-            self.ties + other.ties,
-            self.wrong + other.wrong,
-            self.active + other.active,
-            self.inside_margin + other.inside_margin,
-            float(np.minimum(self.min, other.min)),  # NaN wins, as it does in a batch
-            float(np.maximum(self.max, other.max)),
             self.weight + other.weight,
             self.correct_weight + other.correct_weight,
+            float(np.minimum(self.min, other.min)),  # NaN wins, as it does in a batch
+            float(np.maximum(self.max, other.max)),
         )
 
 
-@light_dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a validator says of pairs: the losses it expects, how they compare, and what only some validators tell.
+class Outcome(NamedTuple):
+    """What a validator says of pairs: the losses it expects, how they compare, and what only some validators gather.
 
-    `agreement` is y(x1 - x2) of each pair.
+    `groups` are the figures of each group.
     """
 
     expected: Doubles
     compared: Compared
     figures: LoopFigures | None = None
+    groups: dict[str, LoopFigures] | None = None
     max_bound_fraction: float | None = None
-    agreement: Doubles | None = None
 
 
 def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in plain Python."""
-    losses, agreement = np.empty(pairs.x1.size), np.empty(pairs.x1.size)
+    losses, agreement = np.empty(pairs.size), np.empty(pairs.size)
     terms: list[float] = []
     figures = LoopFigures()
     max_ulps = reference.allowed_ulps(plan.loss.name)
     loop, parameters = reference.LOOPS[plan.loss.name], dict(plan.loss.parameters)
-    for start in range(0, pairs.x1.size, LOOP_PAIRS):
-        some = slice(start, start + LOOP_PAIRS)
-        x1, x2, y = (values[some].tolist() for values in (pairs.x1, pairs.x2, pairs.y))
-        margin = pairs.margin[some].tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
+    # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
+    counted = pairs.columns["computed"] if max_ulps else losses
+    for start in range(0, pairs.size, LOOP_PAIRS):
+        here = slice(start, start + LOOP_PAIRS)
+        some = pairs.taken(here)
+        x1, x2, y = _lists(some, "x1", "x2", "y")
         differences = reference.differences(x1, x2, y, plan.loss.dtype)
-        agreement[some] = np.frombuffer(array("d", differences.agreement))
-        found = loop(differences, margin, parameters)
-        losses[some] = here = np.frombuffer(array("d", found))
+        agreement[here] = np.frombuffer(array("d", differences.agreement))
+        listed = loop(differences, _margins(some), parameters)
+        losses[here] = np.frombuffer(array("d", listed))
         terms += reference.cancelling_terms(plan.loss.name, differences, parameters) or ()
-        # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
-        if max_ulps:
-            here = pairs.found[some]
-            found = here.tolist()
-        figures += _figures(pairs.taken(some), agreement[some], here, found, plan)
-    if losses.size:
-        counted = losses if max_ulps == 0 else pairs.found
-        active = int(np.count_nonzero(counted > 0))
-        figures += LoopFigures(active=active, min=float(counted.min()), max=float(counted.max()))
-    differ = compared(losses, pairs.found, plan.loss.dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
-    return Outcome(losses, differ, figures, agreement=agreement)
-
-
-def _figures(pairs: Pairs, agreement: Doubles, losses: Doubles, listed: list[float], plan: Plan) -> LoopFigures:
-    """Return sums and counts of some pairs, from what the loop found; `listed` are the losses as a list."""
-    is_correct = agreement > 0
-    correct, wrong = int(np.count_nonzero(is_correct)), int(np.count_nonzero(agreement < 0))
-    with np.errstate(over="ignore"):
-        inside = int(np.count_nonzero(is_correct & (agreement < np.asarray(pairs.margin).astype(plan.loss.dtype))))
-    counts: dict[str, Any] = {
-        "correct": correct,
-        "ties": agreement.size - correct - wrong,
-        "wrong": wrong,
-        "inside_margin": inside,
+        figures += _figures(some, agreement[here], counted[here], counted[here].tolist() if max_ulps else listed, plan)
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(pairs.columns["group"].tolist() if "group" in pairs.columns else ()):
+        places.setdefault(key, []).append(place)
+    groups = {
+        key: _figures(pairs.taken(at), agreement[at], counted[at], counted[at].tolist(), plan)
+        for key, at in places.items()
     }
-    if pairs.weight is None:
-        return LoopFigures(reference.LoopSum.of(listed, _smallest(losses)), **counts)
-    weights = pairs.weight.tolist()
-    return LoopFigures(
-        reference.LoopSum.of_products(weights, listed),
-        **counts,
-        weight=reference.LoopSum.of(weights),
-        correct_weight=reference.LoopSum.of(pairs.weight[is_correct].tolist()),
+    differ = compared(
+        losses,
+        pairs.columns["computed"],
+        plan.loss.dtype,
+        max_ulps=max_ulps,
+        terms=np.array(terms) if terms else None,
     )
+    return Outcome(losses, differ, figures, groups)
 
 
-def _smallest(losses: Doubles) -> float:
-    """Return the smallest magnitude that is not 0, 0 where there is none."""
+def _lists(pairs: Pairs, *names: str) -> list[list[float]]:
+    return [pairs.columns[name].tolist() for name in names]
+
+
+def _margins(pairs: Pairs) -> float | list[float]:
+    return pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
+
+
+def _figures(pairs: Pairs, agreement: Doubles, losses: Doubles, listed: Sequence[float], plan: Plan) -> LoopFigures:
+    """Return sums and counts of some pairs, at least one, from what the loop computed; `listed` are the losses too."""
+    is_correct = agreement > 0
+    with np.errstate(over="ignore"):
+        is_inside = is_correct & (agreement < np.asarray(pairs.margin).astype(plan.loss.dtype))
+    correct, wrong = int(np.count_nonzero(is_correct)), int(np.count_nonzero(agreement < 0))
+    counts = Counter(
+        pairs=agreement.size,
+        correct=correct,
+        ties=agreement.size - correct - wrong,
+        wrong=wrong,
+        active=int(np.count_nonzero(losses > 0)),
+        inside_margin=int(np.count_nonzero(is_inside)),
+    )
+    total = _total(pairs, losses, listed)
+    figures = LoopFigures(counts, total, min=float(losses.min()), max=float(losses.max()))
+    weight = pairs.columns.get("weight")
+    if weight is None:
+        return figures
+    weights, correct_weights = (reference.LoopSum.of(some.tolist()) for some in (weight, weight[is_correct]))
+    return replace(figures, weight=weights, correct_weight=correct_weights)
+
+
+def _total(pairs: Pairs, losses: Doubles, listed: Sequence[float]) -> reference.LoopSum:
+    """Return the sum of some pairs' losses, weighted where they have weights."""
+    if "weight" in pairs.columns:
+        return reference.LoopSum.of_products(pairs.columns["weight"].tolist(), listed)
     magnitudes = np.abs(losses)
-    return float(np.min(magnitudes, where=magnitudes > 0, initial=math.inf)) if magnitudes.any() else 0.0
+    smallest = float(np.min(magnitudes, where=magnitudes > 0, initial=math.inf)) if magnitudes.any() else 0.0
+    return reference.LoopSum.of(listed, smallest)
 
 
 def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in rational numbers; a loss passes when it is within the bound of its roundings."""
     _only_margin_ranking(plan, "exact")
-    margin = pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
-    expected, bad, used_up = np.empty(pairs.x1.size), np.zeros(pairs.x1.size, dtype=bool), 0.0
-    exact = reference.exact_pairs(pairs.x1.tolist(), pairs.x2.tolist(), pairs.y.tolist(), margin, plan.loss.dtype)
-    for place, (pair, found) in enumerate(zip(exact, pairs.found.tolist(), strict=True)):
+    expected, bad, used_up = np.empty(pairs.size), np.zeros(pairs.size, dtype=bool), 0.0
+    computed = pairs.columns["computed"]
+    x1, x2, y, listed = _lists(pairs, "x1", "x2", "y", "computed")
+    exact = reference.exact_pairs(x1, x2, y, _margins(pairs), plan.loss.dtype)
+    for place, (pair, loss) in enumerate(zip(exact, listed, strict=True)):
         expected[place] = reference.as_double(pair.loss)
-        bad[place] = not reference.is_within_bound(found, pair, plan.loss.dtype)
-        if pair.bound and math.isfinite(found):
-            used_up = max(used_up, float(abs(Fraction(found) - pair.loss) / pair.bound))
-    differ = compared(expected, pairs.found, plan.loss.dtype)
-    found = pairs.found.tolist()
-    found_sum = LoopFigures(
-        reference.LoopSum.of(found)
-        if pairs.weight is None
-        else reference.LoopSum.of_products(pairs.weight.tolist(), found)
-    )
-    return Outcome(
-        expected,
-        Compared(bad if bad.any() else None, differ.max_abs_diff, differ.max_ulp_diff),
-        found_sum,
-        used_up,
-    )
+        bad[place] = not reference.is_within_bound(loss, pair, plan.loss.dtype)
+        if pair.bound and math.isfinite(loss):
+            used_up = max(used_up, float(abs(Fraction(loss) - pair.loss) / pair.bound))
+    differ = compared(expected, computed, plan.loss.dtype)._replace(bad=bad if bad.any() else None)
+    return Outcome(expected, differ, LoopFigures(total=_total(pairs, computed, listed)), max_bound_fraction=used_up)
 
 
 def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
@@ -319,14 +255,18 @@ def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
         msg = "--against torch needs PyTorch, which is not installed"
         raise UsageError(msg, hint="pip install 'mrl-cli[torch]'") from error
     with np.errstate(over="ignore"):
-        x1, x2, y = (torch.from_numpy(values.astype(plan.loss.dtype)) for values in (pairs.x1, pairs.x2, pairs.y))
-        if isinstance(pairs.margin, np.ndarray):  # margin_ranking_loss takes one margin for all: its own formula, then
-            margins = torch.from_numpy(pairs.margin.astype(plan.loss.dtype))
-            losses = (-y * (x1 - x2) + margins).clamp_min(0)
-        else:
-            losses = torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=pairs.margin, reduction="none")
+        columns = {name: torch.from_numpy(values.astype(plan.loss.dtype)) for name, values in _scores(pairs).items()}
+    x1, x2, y = columns["x1"], columns["x2"], columns["y"]
+    if "margin" in columns:  # margin_ranking_loss takes one margin for all: its own formula, then
+        losses = (-y * (x1 - x2) + columns["margin"]).clamp_min(0)
+    else:
+        losses = torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=pairs.one_margin, reduction="none")
     expected = losses.numpy().astype(np.float64)
-    return Outcome(expected, compared(expected, pairs.found, plan.loss.dtype))
+    return Outcome(expected, compared(expected, pairs.columns["computed"], plan.loss.dtype))
+
+
+def _scores(pairs: Pairs) -> dict[str, Doubles]:
+    return {name: pairs.columns[name] for name in ("x1", "x2", "y", "margin") if name in pairs.columns}
 
 
 def _only_margin_ranking(plan: Plan, against: str) -> None:

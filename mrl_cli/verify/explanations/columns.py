@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, singles
+from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, one_of, singles
 from mrl_cli.verify.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,22 +29,21 @@ if TYPE_CHECKING:
     Mistakes = Callable[[Case], Iterator[tuple[tuple[str, ...], Case]]]
 
 LEAST_FRACTION = 0.9  # of all rows, and of the telling ones, must be what the mistake gives
-LEAST_EXPLAINED = (
-    0.3  # of the mismatching rows; some may be noise, but a mistake that explains none is beside the point
-)
+# Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
+LEAST_EXPLAINED = 0.3
 MOST_CHANCE = 1e-3
 RELATIVE_ROOM = 1e-10  # orders of operations differ by 1e-15, float32 by 1e-8
 MOVES = (0.21, 0.37, 0.59, 0.83)  # of the rows
 ORDER_PAIRS = 50_000  # in so many rows another order is looked for beside another mistake
 LEAST_UNLIKE = 0.8  # of losses that were rounded: else they are found in another row by chance
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
+CANNOT_TELL = " (these rows cannot tell them apart)"
 
 
-@light_dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What a mistake gives beside what was found."""
+class _Evidence(NamedTuple):
+    """What a mistake gives beside the user's losses."""
 
-    told: tuple[str, ...]
+    names: tuple[str, ...]
     matches: int
     rows: int
     telling: int
@@ -52,20 +51,19 @@ class _Evidence:
     explained: float
     chance_rate: float
 
+    @property
+    def fraction(self) -> float:
+        """How many of the rows match."""
+        return self.matches / self.rows if self.rows else 0.0
+
     def holds(self, tries: int) -> bool:
-        """Tell whether the mistake explains the column, and chance does not."""
+        """Return whether the mistake explains the column, and chance does not."""
         if not self.telling or not self.rows:
             return False
         rate = self.hits / self.telling
-        if min(rate, self.matches / self.rows) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED:
+        if min(rate, self.fraction) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED:
             return False
         return tries * _tail(self.telling, rate, self.chance_rate) < MOST_CHANCE
-
-    def explanation(self, suffix: str) -> Explanation:
-        """Return it for the user."""
-        return Explanation(
-            " and ".join(self.told) + suffix, self.matches, self.rows, self.telling, self.matches / self.rows
-        )
 
 
 def _tail(count: int, rate: float, chance: float) -> float:
@@ -80,16 +78,31 @@ def _tail(count: int, rate: float, chance: float) -> float:
 
 @light_dataclass(frozen=True, slots=True)
 class _Column:
-    """What was found, what is right, and which rows mismatch; `resolution` is how coarse the found losses are."""
+    """The user's losses, the right ones, and which rows mismatch.
+
+    `rounded` says what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
+    """
 
     case: Case
-    found: Doubles
+    own: Doubles
     right: Doubles
     bad: Mask
     resolution: Doubles | float = 0.0
+    rounded: str = ""
 
-    def room(self, losses: Doubles, dtype: str) -> Doubles:
-        """Return how far from a mistake's losses the found ones may be: rounding, and the text they were written in."""
+    @property
+    def suffix(self) -> str:
+        """What an explanation says of the rounding."""
+        return f" (your losses are {self.rounded})" if self.rounded else ""
+
+    def first(self, count: int) -> _Column:
+        """Return the first so many rows."""
+        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad")}
+        resolution = self.resolution[:count] if isinstance(self.resolution, np.ndarray) else self.resolution
+        return replace(self, case=self.case.first(count), resolution=resolution, **arrays)
+
+    def room(self, losses: Doubles, dtype: str = "float64") -> Doubles:
+        """Return how far from a mistake's losses the user's may be: rounding, and the text they were written in."""
         case = self.case
         scale = np.abs(losses) + np.abs(case.x1) + np.abs(case.x2) + np.abs(case.margin)
         room: Doubles = RELATIVE_ROOM * scale + self.resolution
@@ -98,184 +111,142 @@ class _Column:
                 room = room + 0.51 * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
         return room
 
-    def evidence(self, told: tuple[str, ...], made: Case) -> _Evidence:
+    def evidence(self, names: tuple[str, ...], made: Case) -> _Evidence:
         """Hold a mistake against the column."""
         with np.errstate(all="ignore"):
             losses = losses_of(made)
             room = self.room(losses, made.dtype)
-            counted = ~np.isnan(losses)
-            match = counted & (np.abs(self.found - losses) <= room)
-            telling = counted & (np.abs(losses - self.right) > room)
-        moved = [np.roll(self.found, max(2, int(move * losses.size))) for move in MOVES]
+            compared = ~np.isnan(losses)
+            match = compared & (np.abs(self.own - losses) <= room)
+            telling = compared & (np.abs(losses - self.right) > room)
+        moved = [np.roll(self.own, max(2, int(move * losses.size))) for move in MOVES]
         lucky = sum(int(np.count_nonzero(telling & (np.abs(other - losses) <= room))) for other in moved)
-        tellings = int(np.count_nonzero(telling))
-        bad = int(np.count_nonzero(self.bad))
-        return _Evidence(
-            told,
-            int(np.count_nonzero(match)),
-            int(np.count_nonzero(counted)),
-            tellings,
-            int(np.count_nonzero(match & telling)),
-            int(np.count_nonzero(match & self.bad)) / bad if bad else 0.0,
-            (lucky + 1) / (len(MOVES) * tellings + 2),
-        )
+        masks = (match, compared, telling, match & telling)
+        matches, rows, tellings, hits = (int(np.count_nonzero(mask)) for mask in masks)
+        chance = (lucky + 1) / (len(MOVES) * tellings + 2)
+        return _Evidence(names, matches, rows, tellings, hits, _share(match, self.bad), chance)
 
 
-def explain_column(case: Case, found: Doubles, bad: Mask, *, is_whole: bool) -> list[Explanation]:
+def _share(match: Mask, bad: Mask) -> float:
+    """Return how many of the mismatching rows match."""
+    return int(np.count_nonzero(match & bad)) / max(1, int(np.count_nonzero(bad)))
+
+
+def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> list[Explanation]:
     """Return what explains the user's losses: one explanation, or none.
 
     `case` is how the losses should have come about, for consecutive rows of the input: all of them where `is_whole`.
-    `found` are the user's losses and `bad` says which of them are off, all of shape (n,).
+    `own` are the user's losses and `bad` says which of them are off, all of shape (n,).
     """
-    right = losses_of(case)
-    exact = _Column(case, found, right, bad)
-    readings = [(exact, "")]
-    resolution, told = resolution_of(found)
-    if told:
-        readings.append((_Column(case, found, right, bad, resolution), f" (your losses are {told})"))
-    in_float32 = []  # the same readings, of float32 arithmetic, which takes many a mistake along
-    if case.dtype == "float64" and told:
-        in_float32 = [(replace(column, case=replace(case, dtype="float32")), suffix) for column, suffix in readings]
-        if told != TO_FLOAT32:
-            in_float32 = in_float32[1:]
-    for column, suffix in readings:
-        if suffix and _is_right_but_for_rounding(column):
-            return [Explanation(f"your losses are {told}", *_matches(column))]
-        best = _named(_best(column, list(singles(column.case))), suffix)
-        if suffix:
-            best = _most([*best, *_of_float32(in_float32, singles)])
-        if best:
-            return best
+    readings = [_Column(case, own, losses_of(case), bad)]
+    resolution, rounded = resolution_of(own)
+    if rounded:
+        readings.append(replace(readings[0], resolution=resolution, rounded=rounded))
+    return next(filter(None, _attempts(readings, is_whole=is_whole)), [])
+
+
+def _attempts(readings: list[_Column], *, is_whole: bool) -> Iterator[list[Explanation]]:
+    """Yield what explains the losses in each way, the simplest first."""
+    rounded, case = readings[-1].rounded, readings[0].case
+    in_float32: list[_Column] = []  # the same readings, of float32 arithmetic, which takes many a mistake along
+    if case.dtype == "float64" and rounded:
+        in_float32 = [replace(column, case=replace(case, dtype="float32")) for column in readings]
+        in_float32 = in_float32 if rounded == TO_FLOAT32 else in_float32[1:]
+    for column in readings:
+        yield _right_but_for_rounding(column)
+        yield _most([_claims(column, singles), *(_beside_float32(in_float32, singles) if column.rounded else ())])
     orders = readings if is_whole else []
-    for column, suffix in orders:
-        found_order = _in_another_order(column, right, (), suffix)
-        if found_order:
-            return [found_order]
-    for column, suffix in readings:
-        best = _named(_best_of_two(column), suffix)
-        if suffix:
-            best = _most([*best, *_of_float32(in_float32, doubles)])
-        if best:
-            return best
-    if found.size > ORDER_PAIRS:
-        return []
-    for column, suffix in orders:
-        made = ((mistake, losses_of(other)) for mistake, other in singles(case) if not other.shift)
-        ordered = (_in_another_order(column, losses, mistake, suffix) for mistake, losses in made)
-        best = [order for order in ordered if order is not None][:1]
-        if best:
-            return best
-    return []
+    for column in orders:
+        yield _in_another_order(column, column.right, ())
+    for column in readings:
+        yield _most([_claims(column, doubles), *(_beside_float32(in_float32, doubles) if column.rounded else ())])
+    for column in orders if case.x1.size <= ORDER_PAIRS else ():
+        for names, made in singles(case):
+            if not made.shift:
+                yield _in_another_order(column, losses_of(made), names)
 
 
-def _of_float32(readings: list[tuple[_Column, str]], mistakes: Mistakes) -> list[Explanation]:
-    """Return what explains the losses beside float32 arithmetic, by each reading."""
+def _beside_float32(readings: list[_Column], mistakes: Mistakes) -> Iterator[list[Explanation]]:
+    """Yield what explains the losses beside float32 arithmetic, by each reading."""
 
     def others(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
-        return ((told, made) for told, made in mistakes(case) if made.dtype == case.dtype)
+        return ((names, made) for names, made in mistakes(case) if made.dtype == case.dtype)
 
-    found = []
-    for column, suffix in readings:
-        best = _best_of_two(column, others)
-        found += _named([replace(one, told=(*one.told, "the arithmetic is float32")) for one in best], suffix)
-    return found
+    for column in readings:
+        yield _claims(column, others, "the arithmetic is float32")
 
 
-def _most(found: list[Explanation]) -> list[Explanation]:
+def _most(claims: list[list[Explanation]]) -> list[Explanation]:
     """Return the explanation of most rows, the first of them."""
-    return [max(found, key=lambda one: one.fraction)] if found else []
+    flat = [explanation for claim in claims for explanation in claim]
+    return [max(flat, key=lambda one: one.fraction)] if flat else []
 
 
-def _best_of_two(column: _Column, mistakes: Mistakes = doubles) -> list[_Evidence]:
-    """As `_best`, for combinations of two: tried on the first rows, and only those that fit there on all."""
-    few = slice(0, FEW_PAIRS_TRIED)
-    resolution = column.resolution[few] if isinstance(column.resolution, np.ndarray) else column.resolution
-    start = _Column(cut(column.case, few), column.found[few], column.right[few], column.bad[few], resolution)
-    tried = 0
-    likely = set()
-    for told, made in mistakes(start.case):
-        tried += 1
-        found = start.evidence(told, made)
-        if found.rows and found.matches >= LEAST_FRACTION * found.rows:
-            likely.add(told)
-    return (
-        _best(column, ((told, made) for told, made in mistakes(column.case) if told in likely), tried) if likely else []
-    )
-
-
-def _best(column: _Column, tried: Iterable[tuple[tuple[str, ...], Case]], tries: int | None = None) -> list[_Evidence]:
-    """Return the evidence for the mistake that explains most; for several that these rows cannot tell apart."""
-    seen = [column.evidence(told, made) for told, made in tried]
-    held = [found for found in seen if found.holds(tries or len(seen))]
-    most = max((found.matches / found.rows for found in held), default=0.0)
-    return [found for found in held if found.matches / found.rows == most]
-
-
-def _named(best: list[_Evidence], suffix: str) -> list[Explanation]:
+def _claims(column: _Column, mistakes: Mistakes, *beside: str) -> list[Explanation]:
+    """Return the mistake that explains most, beside others; or those that these rows cannot tell apart."""
+    tries, likely = 0, None
+    if mistakes is not singles:  # so many are tried on the first rows, and only those that fit there on all
+        start = column.first(FEW_PAIRS_TRIED)
+        tried = [start.evidence(names, made) for names, made in mistakes(start.case)]
+        tries, likely = len(tried), {one.names for one in tried if one.rows and one.fraction >= LEAST_FRACTION}
+        if not likely:
+            return []
+    seen = [column.evidence(*mistake) for mistake in mistakes(column.case) if likely is None or mistake[0] in likely]
+    held = [one for one in seen if one.holds(tries or len(seen))]
+    most = max((one.fraction for one in held), default=0.0)
+    best = [one for one in held if one.fraction == most]
     if not best:
         return []
-    names = list(dict.fromkeys(" and ".join(found.told) for found in best))
-    first = best[0].explanation("")
-    told = "; or ".join(names[:3]) + (f"; or one of {len(names) - 3} others" if len(names) > 3 else "")
-    told += " (these rows cannot tell them apart)" if len(names) > 1 else ""
-    return [Explanation(told + suffix, first.matches, first.rows, first.telling, first.fraction)]
+    hypothesis = one_of([" and ".join((*one.names, *beside)) for one in best], CANNOT_TELL) + column.suffix
+    return [Explanation(hypothesis, best[0].matches, best[0].rows, best[0].telling, most)]
 
 
-def cut(case: Case, rows: slice) -> Case:
-    """Return a case of some of the pairs."""
-    margin = case.margin[rows] if isinstance(case.margin, np.ndarray) else case.margin
-    return replace(case, x1=case.x1[rows], x2=case.x2[rows], y=case.y[rows], margin=margin)
-
-
-def _is_right_but_for_rounding(column: _Column) -> bool:
-    matches, rows, telling, fraction = _matches(column)
-    del matches, rows
-    explained = np.abs(column.found - column.right) <= column.room(column.right, "float64")
-    return (
-        fraction >= LEAST_FRACTION
-        and telling > 0
-        and bool((explained & column.bad).sum() >= LEAST_EXPLAINED * column.bad.sum())
-    )
-
-
-def _matches(column: _Column) -> tuple[int, int, int, float]:
+def _right_but_for_rounding(column: _Column) -> list[Explanation]:
+    """Say so when the losses are the right ones, rounded."""
+    if not column.rounded:
+        return []
     with np.errstate(all="ignore"):
-        match = np.abs(column.found - column.right) <= column.room(column.right, "float64")
-    count = int(np.count_nonzero(match))
-    return count, match.size, int(np.count_nonzero(match & (column.found != column.right))), count / max(1, match.size)
+        match = np.abs(column.own - column.right) <= column.room(column.right)
+    count, telling = (int(np.count_nonzero(mask)) for mask in (match, match & (column.own != column.right)))
+    fraction = count / max(1, match.size)
+    explains_few = column.bad.any() and _share(match, column.bad) < LEAST_EXPLAINED
+    if fraction < LEAST_FRACTION or not telling or explains_few:
+        return []
+    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, fraction)]
 
 
-def _in_another_order(column: _Column, losses: Doubles, told: tuple[str, ...], suffix: str) -> Explanation | None:
+def _in_another_order(column: _Column, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:
     """Say so when the losses of the rows that do not match stand, nearly each, in another of these rows.
 
     Losses that mostly repeat one another, as they were written, would be found somewhere by chance, and tell nothing.
     """
     with np.errstate(all="ignore"):
-        off = ~(np.abs(column.found - losses) <= column.room(losses, "float64"))
-        rooms = RELATIVE_ROOM * (1 + np.abs(column.found)) + column.resolution
-    usable = off & np.isfinite(column.found)
-    order = np.argsort(column.found[usable])
-    found, rooms = column.found[usable][order], rooms[usable][order]
+        off = ~(np.abs(column.own - losses) <= column.room(losses))
+        rooms = RELATIVE_ROOM * (1 + np.abs(column.own)) + column.resolution
+    usable = np.flatnonzero(off & np.isfinite(column.own))
+    usable = usable[np.argsort(column.own[usable])]
+    own, rooms = column.own[usable], rooms[usable]
     expected = np.sort(losses[off])
     nonzero = expected[expected != 0]
-    steps = np.round(nonzero / (2 * np.median(rooms))) if suffix and rooms.size else nonzero
-    if np.unique(steps).size < max(LEAST_DISTINCT, nonzero.size * (LEAST_UNLIKE if suffix else 0.5)):
-        return None
-    elsewhere = sum(1 for _ in _paired(found.tolist(), rooms.tolist(), expected.tolist()))
+    steps = np.round(nonzero / (2 * np.median(rooms))) if column.rounded and rooms.size else nonzero
+    if np.unique(steps).size < max(LEAST_DISTINCT, nonzero.size * (LEAST_UNLIKE if column.rounded else 0.5)):
+        return []
+    elsewhere = _common(own.tolist(), rooms.tolist(), expected.tolist())
     others = int(np.count_nonzero(off))
     if elsewhere < LEAST_FRACTION * others:
-        return None
-    name = " and ".join((*told, "rows stand in another order")) + suffix
+        return []
+    name = " and ".join((*names, "rows stand in another order")) + column.suffix
     count = losses.size - others + elsewhere
-    return Explanation(name, count, losses.size, others, count / losses.size)
+    return [Explanation(name, count, losses.size, others, count / losses.size)]
 
 
-def _paired(found: list[float], rooms: list[float], expected: list[float]) -> Iterator[float]:
-    """Yield the values that stand in both sorted lists, each as often as in both."""
-    place = 0
-    for value, room in zip(found, rooms, strict=True):
+def _common(own: list[float], rooms: list[float], expected: list[float]) -> int:
+    """Return how many values stand in both sorted lists, each as often as in both."""
+    place = count = 0
+    for value, room in zip(own, rooms, strict=True):
         while place < len(expected) and expected[place] < value - room:
             place += 1
         if place < len(expected) and expected[place] <= value + room:
             place += 1
-            yield value
+            count += 1
+    return count

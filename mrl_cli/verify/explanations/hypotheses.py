@@ -1,13 +1,13 @@
 """The mistakes that change every loss: how a loss came about is a `Case`, a mistake is a function from case to case.
 
-To add one, write a generator under `@hypothesis`: it yields (what it says to the user, the case with the mistake made),
-nothing where the mistake cannot have been made. Combinations follow by themselves.
+To add one, enter into `HYPOTHESES` what yields (what it says to the user, the case with the mistake made), and nothing
+where the mistake cannot have been made. Combinations follow by themselves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,16 @@ class Case:
         """Whether there is a margin that could be forgotten."""
         return LOSSES[self.loss].has_margin and bool(np.any(self.margin))
 
+    @property
+    def has_signs(self) -> bool:
+        """Whether labels are 1 and -1, and say which score is to be higher."""
+        return not LOSSES[self.loss].is_target and set(np.unique(self.y)) <= {-1.0, 1.0}
+
+    def first(self, count: int) -> Case:
+        """Return the case of the first so many pairs."""
+        names = ("x1", "x2", "y", "margin") if isinstance(self.margin, np.ndarray) else ("x1", "x2", "y")
+        return replace(self, **{name: getattr(self, name)[:count] for name in names})
+
 
 def losses_of(case: Case) -> Doubles:
     """Return the losses of a case, as float64; NaN where a shift leaves none."""
@@ -86,66 +96,22 @@ def _difference(case: Case) -> NDArray[Any]:
 
 
 Variants = Iterator[tuple[str, Case]]
-HYPOTHESES: dict[str, Callable[[Case], Variants]] = {}
+Hypothesis = Callable[[Case], Variants]
 
 
-def hypothesis(function: Callable[[Case], Variants]) -> Callable[[Case], Variants]:
-    """Enter a mistake into `HYPOTHESES`, in the order in which mistakes are preferred and combined."""
-    HYPOTHESES[function.__name__] = function
-    return function
+def _mistake(
+    told: str, changes: Callable[[Case], dict[str, Any]], applies: Callable[[Case], bool] = lambda _: True
+) -> Hypothesis:
+    """Return the mistake that changes these fields of a case, where it can have been made."""
+
+    def variants(case: Case) -> Variants:
+        if applies(case):
+            yield told, replace(case, **changes(case))
+
+    return variants
 
 
-@hypothesis
-def flipped(case: Case) -> Variants:
-    """The most common one; the two cannot be told apart, for a loss depends on y(x1 - x2) alone."""
-    yield "y has the other sign, or x1 and x2 are swapped", replace(case, y=-case.y)
-
-
-@hypothesis
-def zero_one_labels(case: Case) -> Variants:
-    """A label 0 makes a pair cost exactly the margin."""
-    if not LOSSES[case.loss].is_target and set(np.unique(case.y)) <= {-1.0, 1.0}:
-        yield "labels are 0 and 1: 0 was not mapped to -1", replace(case, y=(case.y > 0).astype(np.float64))
-
-
-@hypothesis
-def unsigned_labels(case: Case) -> Variants:
-    """-1 in an unsigned byte is 255."""
-    if not LOSSES[case.loss].is_target and set(np.unique(case.y)) <= {-1.0, 1.0}:
-        yield "labels are unsigned bytes: -1 became 255", replace(case, y=np.where(case.y < 0, 255.0, case.y))
-
-
-@hypothesis
-def no_margin(case: Case) -> Variants:
-    """A default of 0 was kept."""
-    if case.has_margin:
-        yield "there is no margin (0)", replace(case, margin=0.0)
-
-
-@hypothesis
-def margin_one(case: Case) -> Variants:
-    """The margin of the hinge loss."""
-    if LOSSES[case.loss].has_margin and not np.all(np.equal(case.margin, 1.0)):
-        yield "the margin is 1", replace(case, margin=1.0)
-
-
-@hypothesis
-def margin_sign(case: Case) -> Variants:
-    """Subtracted where it belongs added."""
-    if case.has_margin:
-        yield "the margin has the other sign", replace(case, margin=-case.margin)
-
-
-@hypothesis
-def not_clamped(case: Case) -> Variants:
-    """The maximum with 0 was left out."""
-    if case.loss == "margin_ranking":
-        yield "losses are not clamped at 0", replace(case, is_clamped=False)
-
-
-@hypothesis
-def squared(case: Case) -> Variants:
-    """The hinge squared, or the square forgotten."""
+def _squared(case: Case) -> Variants:
     if case.loss == "margin_ranking":
         yield "losses are squared", replace(case, power=2)
     elif case.loss == "squared_hinge":
@@ -154,77 +120,94 @@ def squared(case: Case) -> Variants:
         yield "losses are not squared", replace(case, power=0.5)
 
 
-@hypothesis
-def base_two(case: Case) -> Variants:
-    """Some libraries' logistic loss is in bits."""
-    if case.loss in LOGARITHMIC:
-        yield "the logarithm is of base 2", replace(case, factor=1 / math.log(2))
-
-
-@hypothesis
-def tied_pairs(case: Case) -> Variants:
-    """Ties counted otherwise: not at all, or half."""
+def _tied_pairs(case: Case) -> Variants:
     if np.any(case.x1 == case.x2):
         yield "tied pairs (x1 = x2) cost nothing", replace(case, tie_share=0.0)
         yield "tied pairs (x1 = x2) cost half", replace(case, tie_share=0.5)
 
 
-@hypothesis
-def shifted(case: Case) -> Variants:
-    """An off-by-one between two files."""
+def _shifted(case: Case) -> Variants:
     if case.x1.size > 2:
         yield "each loss stands one row too low", replace(case, shift=1)
         yield "each loss stands one row too high", replace(case, shift=-1)
 
 
-@hypothesis
-def rounded_scores(case: Case) -> Variants:
-    """Scores were written with few decimals."""
+def _rounded_scores(case: Case) -> Variants:
     for decimals in range(MOST_DECIMALS + 1):
         x1, x2 = np.round(case.x1, decimals), np.round(case.x2, decimals)
         yield f"scores are rounded to {decimals} decimals", replace(case, x1=x1, x2=x2)
 
 
-@hypothesis
-def narrow_scores(case: Case) -> Variants:
-    """Scores were kept in a narrow float, but computed with in a wide one."""
+def _narrow_scores(case: Case) -> Variants:
     with np.errstate(over="ignore"):
-        for name, narrowed in (("bfloat16", _as_bfloat16), ("float16", _as_float16), ("float32", _as_float32)):
-            yield f"scores are rounded to {name}", replace(case, x1=narrowed(case.x1), x2=narrowed(case.x2))
+        for name in ("bfloat16", "float16", "float32"):
+            yield f"scores are rounded to {name}", replace(case, x1=_as(name, case.x1), x2=_as(name, case.x2))
 
 
-def _as_float16(values: Doubles) -> Doubles:
-    return values.astype(np.float16).astype(np.float64)
-
-
-def _as_float32(values: Doubles) -> Doubles:
-    return values.astype(np.float32).astype(np.float64)
-
-
-def _as_bfloat16(values: Doubles) -> Doubles:
-    """Round to the upper half of a float32, ties to even. NaN and infinities do not come here."""
-    bits = values.astype(np.float32).view(np.uint32)
+def _as(name: str, values: Doubles) -> Doubles:
+    """Round to a narrow float. NaN and infinities do not come here."""
+    if name != "bfloat16":
+        return values.astype(name).astype(np.float64)
+    bits = values.astype(np.float32).view(np.uint32)  # whose upper half is kept, ties to even
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     return np.asarray((rounded & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64))
 
 
-@hypothesis
-def arithmetic(case: Case) -> Variants:
-    """The whole loss in another float."""
+def _arithmetic(case: Case) -> Variants:
     for name in ("float64", "float32", "float16"):
         if name != case.dtype:
             yield f"the arithmetic is {name}", replace(case, dtype=name)
 
 
-@hypothesis
-def wrapped(case: Case) -> Variants:
-    """Integer scores subtracted in their own, narrow type."""
+def _wrapped(case: Case) -> Variants:
     scores = np.concatenate([case.x1, case.x2])
     if np.all(scores == np.rint(scores)):
         for name in INTEGERS:
             bounds = np.iinfo(name)
             if scores.size and bounds.min <= scores.min() and scores.max() <= bounds.max:
                 yield f"scores were subtracted as {name} and wrapped", replace(case, integers=name)
+
+
+# In the order in which mistakes are preferred and combined.
+HYPOTHESES: dict[str, Hypothesis] = {
+    # The most common one; the two cannot be told apart, for a loss depends on y(x1 - x2) alone.
+    "flipped": _mistake("y has the other sign, or x1 and x2 are swapped", lambda case: {"y": -case.y}),
+    # A label 0 makes a pair cost exactly the margin.
+    "zero_one_labels": _mistake(
+        "labels are 0 and 1: 0 was not mapped to -1",
+        lambda case: {"y": (case.y > 0).astype(np.float64)},
+        lambda case: case.has_signs,
+    ),
+    "unsigned_labels": _mistake(
+        "labels are unsigned bytes: -1 became 255",
+        lambda case: {"y": np.where(case.y < 0, 255.0, case.y)},
+        lambda case: case.has_signs,
+    ),
+    "no_margin": _mistake("there is no margin (0)", lambda _: {"margin": 0.0}, lambda case: case.has_margin),
+    # The margin of the hinge loss.
+    "margin_one": _mistake(
+        "the margin is 1",
+        lambda _: {"margin": 1.0},
+        lambda case: LOSSES[case.loss].has_margin and not np.all(np.equal(case.margin, 1.0)),
+    ),
+    "margin_sign": _mistake(
+        "the margin has the other sign", lambda case: {"margin": -case.margin}, lambda case: case.has_margin
+    ),
+    "not_clamped": _mistake(
+        "losses are not clamped at 0", lambda _: {"is_clamped": False}, lambda case: case.loss == "margin_ranking"
+    ),
+    "squared": _squared,
+    # Some libraries' logistic loss is in bits.
+    "base_two": _mistake(
+        "the logarithm is of base 2", lambda _: {"factor": 1 / math.log(2)}, lambda case: case.loss in LOGARITHMIC
+    ),
+    "tied_pairs": _tied_pairs,
+    "shifted": _shifted,  # an off-by-one between two files
+    "rounded_scores": _rounded_scores,  # written with few decimals
+    "narrow_scores": _narrow_scores,  # kept in a narrow float, but computed with in a wide one
+    "arithmetic": _arithmetic,  # the whole loss in another float
+    "wrapped": _wrapped,  # integer scores subtracted in their own, narrow type
+}
 
 
 def singles(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
@@ -242,3 +225,10 @@ def doubles(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
             for second in functions[place + 1 :]:
                 for also, both in second(made):
                     yield (told, also), both
+
+
+def one_of(names: Iterable[str], cannot_tell: str) -> str:
+    """Return mistakes as one text, the first few by name; `cannot_tell` is added where there are several."""
+    unique = list(dict.fromkeys(names))
+    told = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
+    return told + (cannot_tell if len(unique) > 1 else "")

@@ -58,12 +58,7 @@ def _digits_of(values: Doubles) -> Iterator[Way]:
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
         fits = _agree(_in_digits(values, digits), values)
         if _mostly(fits):
-            yield (
-                fits,
-                partial(_last_digit, digits=digits, share=0.500001),
-                0.0,
-                DIGITS.format(digits),
-            )
+            yield fits, partial(_last_digit, digits=digits, share=0.500001), 0.0, DIGITS.format(digits)
             return
 
 
@@ -98,7 +93,7 @@ def _in_digits(values: Doubles, digits: int) -> Doubles:
 
 
 def _are_texts_of_float32(values: Doubles) -> Mask:
-    """Tell whether the shortest text of the nearest float32 reads back as the values do; of many, of the first only."""
+    """Return whether the shortest text of the nearest float32 reads back as the values do; of many, the first only."""
     some = values[:MOST_TEXTS]
     fits = np.array([float(str(one)) for one in some.astype(np.float32)]) == some
     rest = np.full(values.size - some.size, bool(fits.mean() > MOSTLY))

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, singles
+from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, one_of, singles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Doubles = NDArray[np.float64]
+    Candidates = list[tuple[str, float]]  # what a mistake is called, and the value that it gives
 
+CANNOT_TELL = " (one value cannot tell them apart)"
 MOST_CHANCE = 0.01
 LARGEST_BATCH = 65536
 DOUBLE_DIGITS = 11  # a value of so many digits was not rounded for reading
@@ -36,70 +38,72 @@ MOST_SINGLE_ROOM = 2e-5
 COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
 
 
+class Sums(NamedTuple):
+    """What some losses add up to: their sum, how many there are, how many are not 0, and their weighted sum."""
+
+    total: float = 0.0
+    losses: int = 0
+    active: int = 0
+    weighted: float = 0.0
+
+    @classmethod
+    def of(cls, losses: Doubles, weights: Doubles | None = None) -> Sums:
+        """Return the sums of losses."""
+        with np.errstate(all="ignore"):
+            weighted = 0.0 if weights is None else float((weights * losses).sum())
+            return cls(float(losses.sum()), losses.size, int(np.count_nonzero(losses)), weighted)
+
+    @property
+    def mean(self) -> float:
+        """The mean, 0 of none."""
+        return self.total / max(1, self.losses)
+
+    def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
+        total, weighted = self.total + other.total, self.weighted + other.weighted
+        return Sums(total, self.losses + other.losses, self.active + other.active, weighted)
+
+
 @light_dataclass(frozen=True, slots=True)
 class Figures:
     """What values are made of, over pairs in input order; `Figures()` is the identity of `+`.
 
-    `sums` holds for each mistake the sum of its losses, how many it gives, and how many of them are not 0. `right` is
-    the same for the right losses, `tied` for those of pairs with x1 = x2. `tail` are the last right losses.
-    `broadcasts` are means over all pairs of rows, which only pairs that are whole have. `weighted` holds for each
-    single mistake the sum of its weighted losses, where there are weights.
+    `sums` are those of the losses of each mistake, `right` those of the right losses, `tied` of pairs with x1 = x2.
+    `tail` are the last right losses. `broadcasts` are means over all pairs of rows, which only pairs that are whole
+    have.
     """
 
-    right: tuple[float, int, int] = (0.0, 0, 0)
-    tied: tuple[float, int, int] = (0.0, 0, 0)
+    right: Sums = Sums()
+    tied: Sums = Sums()
     correct: int = 0
-    sums: dict[tuple[str, ...], tuple[float, int, int]] = field(default_factory=dict)
+    sums: dict[tuple[str, ...], Sums] = field(default_factory=dict)
     tail: Doubles = field(default_factory=lambda: np.empty(0))
     broadcasts: dict[str, float] = field(default_factory=dict)
-    weighted: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def __add__(self, other: Figures) -> Figures:
-        names = dict.fromkeys((*self.sums, *other.sums))
-        nothing = (0.0, 0, 0)
         return Figures(
-            _added(self.right, other.right),
-            _added(self.tied, other.tied),
+            self.right + other.right,
+            self.tied + other.tied,
             self.correct + other.correct,
-            {name: _added(self.sums.get(name, nothing), other.sums.get(name, nothing)) for name in names},
-            np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
-            {},
             {
-                name: self.weighted.get(name, 0.0) + other.weighted.get(name, 0.0)
-                for name in dict.fromkeys((*self.weighted, *other.weighted))
+                told: self.sums.get(told, Sums()) + other.sums.get(told, Sums())
+                for told in dict.fromkeys((*self.sums, *other.sums))
             },
+            np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
         )
-
-
-def _added(one: tuple[float, int, int], other: tuple[float, int, int]) -> tuple[float, int, int]:
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
 def figures_of(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubles | None = None) -> Figures:
     """Return the figures of pairs; `is_whole`: they are all the pairs there are. `weights` have shape (n,)."""
     losses = losses_of(case)
-    agreement = case.y * (case.x1 - case.x2)
-    tied = losses[case.x1 == case.x2]
     made = [*singles(case), *(doubles(case) if with_doubles else ())]
     return Figures(
-        _figure(losses),
-        _figure(tied),
-        int(np.count_nonzero(agreement > 0)),
-        {told: _figure(losses_of(other)) for told, other in made if not other.shift},
+        Sums.of(losses),
+        Sums.of(losses[case.x1 == case.x2]),
+        int(np.count_nonzero(case.y * (case.x1 - case.x2) > 0)),
+        {told: Sums.of(losses_of(other), weights) for told, other in made if not other.shift},
         losses[-LARGEST_BATCH:],
         broadcast_means(case) if is_whole else {},
-        {} if weights is None else _weighted(case, weights),
     )
-
-
-def _weighted(case: Case, weights: Doubles) -> dict[tuple[str, ...], float]:
-    with np.errstate(all="ignore"):
-        return {told: float((weights * losses_of(made)).sum()) for told, made in singles(case) if not made.shift}
-
-
-def _figure(losses: Doubles) -> tuple[float, int, int]:
-    with np.errstate(all="ignore"):
-        return float(losses.sum()), losses.size, int(np.count_nonzero(losses))
 
 
 def explain_value(
@@ -120,7 +124,7 @@ def explain_value(
     """
     total, divisor = weighted or figures.right[:2]
     plain = total / (divisor or 1) if reduction == "mean" else total
-    written, single, accumulated = _rooms(expected, figures.right[1])
+    written, single, accumulated = _rooms(expected, figures.right.losses)
     off = abs(plain - expected)
     for told, room in (("rounded", written), ("added up in float32", single), ("within the tolerance", tolerance)):
         if off <= room:
@@ -128,10 +132,7 @@ def explain_value(
     if weighted is None:
         stages = list(_stages(figures, reduction, left_out, ties_dropped))
     else:
-        mistaken = [(" and ".join(told), value) for told, value in figures.weighted.items()]
-        if reduction == "mean":
-            mistaken = [(told, value / weighted[1]) for told, value in mistaken]
-        stages = [(False, list(_weights(figures, reduction, *weighted))), (False, mistaken)]
+        stages = [(False, list(candidates)) for candidates in _weighted(figures, reduction, *weighted)]
     chance = 0.0
     for room, has_dense in ((written, True), (single, True), (accumulated, False)):
         if not has_dense and off <= room and _is_float32(expected):
@@ -143,30 +144,34 @@ def explain_value(
     return []
 
 
-def _stages(
-    figures: Figures, reduction: str, left_out: int, ties_dropped: int
-) -> Iterator[tuple[bool, list[tuple[str, float]]]]:
+def _stages(figures: Figures, reduction: str, left_out: int, ties_dropped: int) -> Iterator[tuple[bool, Candidates]]:
     """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
     yield False, list(_reductions(figures, reduction, left_out=left_out, ties_dropped=ties_dropped))
     yield False, list(_mistaken(figures, reduction, 1))
     yield True, list(_batches(figures, COMMON_BATCHES))
-    yield True, list(_batches(figures, range(2, min(LARGEST_BATCH, figures.right[1] - 1) + 1)))
+    yield True, list(_batches(figures, range(2, min(LARGEST_BATCH, figures.right.losses - 1) + 1)))
     yield False, list(_mistaken(figures, reduction, 2))
 
 
-def _weights(figures: Figures, reduction: str, total: float, weight: float) -> Iterator[tuple[str, float]]:
-    """Yield what comes of weights that are used otherwise."""
-    losses, pairs, _ = figures.right
-    yield "the weights are left out", losses / max(1, pairs) if reduction == "mean" else losses
-    yield "weighted losses are divided by the number of pairs, not by the weights", total / max(1, pairs)
-    if reduction == "mean":
-        yield "it is the sum, not the mean", total
-    else:
-        yield "it is the mean, not the sum", total / weight
+def _other(reduction: str, total: float, mean: float) -> tuple[str, float]:
+    """Return what comes of the other reduction."""
+    return ("it is the sum, not the mean", total) if reduction == "mean" else ("it is the mean, not the sum", mean)
+
+
+def _weighted(figures: Figures, reduction: str, total: float, weight: float) -> Iterator[Candidates]:
+    """Yield what comes of weights that are used otherwise, then of mistakes in the weighted losses."""
+    pairs, is_mean = max(1, figures.right.losses), reduction == "mean"
+    yield [
+        ("the weights are left out", figures.right.mean if is_mean else figures.right.total),
+        ("weighted losses are divided by the number of pairs, not by the weights", total / pairs),
+        _other(reduction, total, total / weight),
+    ]
+    sums = [(" and ".join(told), sums.weighted) for told, sums in figures.sums.items() if len(told) == 1]
+    yield [(told, value / weight if is_mean else value) for told, value in sums]
 
 
 def _first_fitting(
-    stages: list[tuple[bool, list[tuple[str, float]]]],
+    stages: list[tuple[bool, Candidates]],
     expected: float,
     plain: float,
     room: float,
@@ -194,14 +199,8 @@ def _first_fitting(
             continue  # nothing is claimed here, so nothing by chance either
         chance += added
         if fitting:
-            return [Explanation(_listed(fitting), 1, 1, tried, 1.0)], chance
+            return [Explanation(one_of(fitting, CANNOT_TELL), 1, 1, tried, 1.0)], chance
     return [], chance
-
-
-def _listed(fitting: list[str]) -> str:
-    names = list(dict.fromkeys(fitting))
-    told = "; or ".join(names[:3]) + (f"; or one of {len(names) - 3} others" if len(names) > 3 else "")
-    return told + (" (one value cannot tell them apart)" if len(names) > 1 else "")
 
 
 def _rooms(value: float, count: int) -> tuple[float, float, float]:
@@ -225,7 +224,7 @@ def _rooms(value: float, count: int) -> tuple[float, float, float]:
 
 
 def _is_float32(value: float) -> bool:
-    """Tell whether the value is a float32 in all the digits of a double, which it is not by chance."""
+    """Return whether the value is a float32 in all the digits of a double, which it is not by chance."""
     with np.errstate(over="ignore"):
         return len(repr(value)) > DOUBLE_DIGITS and float(np.float32(value)) == value
 
@@ -244,45 +243,38 @@ def _chance(values: Doubles, room: float, span: float) -> float:
 
 def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped: int) -> Iterator[tuple[str, float]]:
     """Yield what the right losses give when they are reduced in another way."""
-    total, pairs, active = figures.right
-    mean = total / max(1, pairs)
-    yield from (
-        [("it is the sum, not the mean", total)] if reduction == "mean" else [("it is the mean, not the sum", mean)]
-    )
+    total, pairs, active, _ = figures.right
+    tied, correct = figures.tied.losses, figures.correct
+    yield _other(reduction, total, figures.right.mean)
     yield "the mean is over losses that are not 0 only", total / max(1, active)
-    tied_total, tied, _ = figures.tied
     if tied:
-        yield "tied pairs (x1 = x2) are left out of the mean", (total - tied_total) / max(1, pairs - tied)
+        yield "tied pairs (x1 = x2) are left out of the mean", (total - figures.tied.total) / max(1, pairs - tied)
     if left_out:
         yield "the mean is over all rows, those left out too", total / (pairs + left_out)
     if ties_dropped:
         yield "pairs with y = 0 count as pairs without a loss", total / (pairs + ties_dropped)
-    wrong = pairs - figures.correct - tied
     for told, count in (
-        ("it is the accuracy, ties counted as wrong", figures.correct),
-        ("it is the accuracy, ties counted as right", figures.correct + tied),
-        ("it is the accuracy, ties counted half", figures.correct + tied / 2),
-        ("it is the share of wrong pairs", wrong),
+        ("it is the accuracy, ties counted as wrong", correct),
+        ("it is the accuracy, ties counted as right", correct + tied),
+        ("it is the accuracy, ties counted half", correct + tied / 2),
+        ("it is the share of wrong pairs", pairs - correct - tied),
     ):
         yield told, count / max(1, pairs)
     if pairs > tied:
-        yield "it is the accuracy without ties", figures.correct / (pairs - tied)
+        yield "it is the accuracy without ties", correct / (pairs - tied)
     yield from figures.broadcasts.items()
 
 
 def _mistaken(figures: Figures, reduction: str, size: int) -> Iterator[tuple[str, float]]:
     """Yield the value under each mistake (size 1), or under two of them (size 2), one of which may be the reduction."""
-    for told, (total, count, active) in figures.sums.items():
+    for told, sums in figures.sums.items():
         name = " and ".join(told)
-        mean = total / max(1, count)
         if len(told) == size:
-            yield name, mean if reduction == "mean" else total
-        elif len(told) == 1 and size == 2:
-            yield (
-                f"{name} and it is the {'sum' if reduction == 'mean' else 'mean'}",
-                total if reduction == "mean" else mean,
-            )
-            yield f"{name} and the mean is over losses that are not 0 only", total / max(1, active)
+            yield name, sums.mean if reduction == "mean" else sums.total
+        elif size == 2:
+            other, value = _other(reduction, sums.total, sums.mean)
+            yield f"{name} and {other.partition(',')[0]}", value
+            yield f"{name} and the mean is over losses that are not 0 only", sums.total / max(1, sums.active)
 
 
 def _batches(figures: Figures, sizes: Iterable[int]) -> Iterator[tuple[str, float]]:
@@ -290,18 +282,15 @@ def _batches(figures: Figures, sizes: Iterable[int]) -> Iterator[tuple[str, floa
 
     Both follow from the sum of the last batch alone: the other batches are of one size.
     """
-    total, pairs, _ = figures.right
+    total, pairs, *_ = figures.right
     from_the_end = np.concatenate([[0.0], np.cumsum(figures.tail[::-1])])
     for size in sizes:
         rest = pairs % size
         if size >= pairs or not rest or rest >= from_the_end.size:
             continue
         last = float(from_the_end[rest])
-        batches = pairs // size
         means = (total - last) / size + last / rest
-        yield (
-            f"it is the mean of the means of batches of {size}, the last of them short ({rest})",
-            means / (batches + 1),
-        )
-        yield f"it is the sum of the means of batches of {size}, the last of them short ({rest})", means
+        batches = f"means of batches of {size}, the last of them short ({rest})"
+        yield f"it is the mean of the {batches}", means / (pairs // size + 1)
+        yield f"it is the sum of the {batches}", means
         yield f"the last, short batch of batches of {size} is left out ({rest} pairs)", (total - last) / (pairs - rest)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
 from mrl_cli.verify.reference.loops import (
@@ -64,10 +64,7 @@ def validate_margin_ranking_loss(
     >>> validate_margin_ranking_loss([0.5, 1.0], [0.25, 2.0], [1, 1], margin=0.5)
     0.875
     """
-    _check(reduction, dtype)
-    x1, x2, y = scores = [_floats(values) for values in (x1, x2, y)]
-    margins = margin if isinstance(margin, int | float) else _floats(margin)
-    _check_lengths(scores, margins)
+    x1, x2, y, margins = _checked(x1, x2, y, margin, reduction, dtype)
     losses = margin_ranking(differences(x1, x2, y, dtype), margins, {})
     if reduction == "none":
         return losses
@@ -92,11 +89,8 @@ def validate_margin_ranking_loss_exact(
     >>> validate_margin_ranking_loss_exact([0.5], [0.25], [1], margin=0.5)
     Fraction(1, 4)
     """
-    _check(reduction, "float64")
-    x1, x2, y = scores = [_floats(values) for values in (x1, x2, y)]
-    margins = margin if isinstance(margin, int | float) else _floats(margin)
-    _check_lengths(scores, margins)
-    if not all(map(math.isfinite, chain(*scores, [margins] if isinstance(margins, int | float) else margins))):
+    x1, x2, y, margins = _checked(x1, x2, y, margin, reduction, "float64")
+    if not all(map(math.isfinite, chain(x1, x2, y, [margins] if isinstance(margins, int | float) else margins))):
         raise ValueError("x1, x2, y and margin must be finite: rational numbers know no NaN and no infinity")
     losses = [pair.loss for pair in exact_pairs(x1, x2, y, margins)]
     if reduction == "none":
@@ -106,21 +100,17 @@ def validate_margin_ranking_loss_exact(
     return sum(losses, Fraction(0)) / (len(losses) if reduction == "mean" else 1)
 
 
-def _floats(values: Any) -> list[float]:
-    """Return numbers as Python floats; those of an array would compute in their own dtype."""
-    return [float(value) for value in values]
-
-
-def _check(reduction: str, dtype: str) -> None:
+def _checked(
+    x1: Iterable[float], x2: Iterable[float], y: Iterable[float], margin: Margin, reduction: str, dtype: str
+) -> tuple[list[float], list[float], list[float], Margin]:
+    """Return the numbers as Python floats (those of an array would compute in their own dtype), of one length."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be one of mean, sum, none, not {reduction!r}")
     if dtype not in ROUNDED:
         raise ValueError(f"dtype must be one of {', '.join(ROUNDED)}, not {dtype!r}")
-
-
-def _check_lengths(scores: list[list[float]], margins: Margin) -> None:
-    found = [len(values) for values in scores]
-    if not isinstance(margins, int | float):
-        found.append(len(margins))
-    if len(set(found)) > 1:
-        raise ValueError(f"x1, x2, y (and margin) must have one length, not {', '.join(map(str, found))}")
+    first, second, labels = ([float(value) for value in values] for values in (x1, x2, y))
+    margins = margin if isinstance(margin, int | float) else [float(value) for value in margin]
+    lengths = [len(values) for values in (first, second, labels, margins) if not isinstance(values, int | float)]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"x1, x2, y (and margin) must have one length, not {', '.join(map(str, lengths))}")
+    return first, second, labels, margins

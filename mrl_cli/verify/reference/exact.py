@@ -66,7 +66,7 @@ def exact_pairs(
 
 
 def is_within_bound(found: float, pair: ExactPair, dtype: str = "float64") -> bool:
-    """Tell whether a loss in floats is as near to the exact one as its roundings allow."""
+    """Return whether a loss in floats is as near to the exact one as its roundings allow."""
     if math.isfinite(found):
         return abs(Fraction(found) - pair.loss) <= pair.bound
     # From here on numbers round to infinity: half an ulp above the largest float.

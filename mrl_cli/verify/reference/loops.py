@@ -58,13 +58,12 @@ def differences(x1: list[float], x2: list[float], y: list[float], dtype: str = "
     return Differences(first, second, labels, agreement, _as_single)
 
 
-def margin_ranking(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def margin_ranking(pairs: Differences, margin: Margin, _: dict[str, float]) -> list[float]:
     """Return max(0, -y(x1 - x2) + margin) for each pair. NaN stays NaN, and no loss is the negative zero.
 
     >>> margin_ranking(differences([0.5, 1.0], [0.25, 2.0], [1, 1]), 0.5, {})
     [0.25, 1.5]
     """
-    del parameters
     if pairs.rounded is _as_double and isinstance(margin, int | float):
         m = float(margin)
         return [0.0 if (s := -a + m) <= 0.0 else s for a in pairs.agreement]  # max(0.0, s) would lose a NaN
@@ -79,70 +78,56 @@ def each(margin: Margin, rounded: Rounded) -> Iterable[float]:
     return rounded(list(margin))
 
 
-def squared_hinge(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def squared_hinge(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return max(0, margin - y(x1 - x2)) squared for each pair."""
-    hinges = margin_ranking(pairs, margin, parameters)
-    return list(pairs.rounded([hinge * hinge for hinge in hinges]))
+    return pairs.rounded([hinge * hinge for hinge in margin_ranking(pairs, margin, parameters)])
 
 
-def margin_mse(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def margin_mse(pairs: Differences, _: Margin, __: dict[str, float]) -> Sequence[float]:
     """Return ((x1 - x2) - y) squared for each pair."""
-    del margin, parameters
     errors = pairs.rounded([d - target for d, target in zip(pairs.difference, pairs.y, strict=True)])
-    return list(pairs.rounded([error * error for error in errors]))
+    return pairs.rounded([error * error for error in errors])
 
 
-def ipo(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def ipo(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return (y(x1 - x2) - 1/(2 beta)) squared for each pair."""
-    del margin
     aim = pairs.rounded([1 / (2 * parameters["beta"])])[0]
     errors = pairs.rounded([agreement - aim for agreement in pairs.agreement])
-    return list(pairs.rounded([error * error for error in errors]))
+    return pairs.rounded([error * error for error in errors])
 
 
-def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return log(1 + exp(margin - y(x1 - x2)/temperature)) for each pair."""
     scaled = _divided(pairs, parameters["temperature"])
     sums = pairs.rounded([m - s for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)])
-    return list(pairs.rounded([_softplus(z) for z in sums]))
+    return pairs.rounded([_softplus(z) for z in sums])
 
 
-def smoothed_bradley_terry(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def smoothed_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta y(x1 - x2), e = label_smoothing, for each pair."""
-    del margin
     e = parameters["label_smoothing"]
-    return list(pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _multiplied(pairs, parameters)]))
+    return pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _multiplied(pairs, parameters)])
 
 
-def robust_bradley_terry(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return (-(1 - e) log sigmoid(z) + e log sigmoid(-z)) / (1 - 2e) for each pair; z and e as above.
 
     Since log sigmoid(z) - log sigmoid(-z) = z, this is softplus(-z) - e z / (1 - 2e).
     """
-    del margin
     slope = parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
-    return list(
-        pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in _multiplied(pairs, parameters)])
-    )
+    scaled = _multiplied(pairs, parameters)
+    return pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in scaled])
 
 
-def soft_zero_one(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def soft_zero_one(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return 1 / (1 + exp(y(x1 - x2)/temperature)) for each pair."""
-    del margin
-    return list(
-        pairs.rounded(
-            [
-                1 / (1 + _exp(s)) if s < 0 else _exp(-s) / (1 + _exp(-s))
-                for s in _divided(pairs, parameters["temperature"])
-            ]
-        )
-    )
+    scaled = _divided(pairs, parameters["temperature"])
+    return pairs.rounded([1 / (1 + _exp(s)) if s < 0 else _exp(-s) / (1 + _exp(-s)) for s in scaled])
 
 
-def exponential(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> list[float]:
+def exponential(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return exp(-y(x1 - x2)/temperature) for each pair."""
-    del margin
-    return list(pairs.rounded([_exp(-s) for s in _divided(pairs, parameters["temperature"])]))
+    return pairs.rounded([_exp(-s) for s in _divided(pairs, parameters["temperature"])])
 
 
 def _divided(pairs: Differences, temperature: float) -> Sequence[float]:
@@ -167,7 +152,7 @@ def _softplus(z: float) -> float:
     return (z if z > 0 else 0.0) + math.log1p(_exp(-abs(z)))
 
 
-Loop = Callable[[Differences, Margin, dict[str, float]], list[float]]
+Loop = Callable[[Differences, Margin, dict[str, float]], Sequence[float]]
 
 LOOPS: dict[str, Loop] = {
     loop.__name__: loop

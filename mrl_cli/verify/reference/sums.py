@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoopSum:
-    """A sum of floats, not rounded. `LoopSum()` is the sum of nothing.
+    """A sum of floats, not rounded: of the finite ones, and what the others come to. `LoopSum()` is that of nothing.
 
     >>> float(LoopSum.of([1e16, 1.0]) + LoopSum.of([-1e16]))
     1.0
     """
 
     finite: Fraction = Fraction(0)
-    positive_infinities: int = 0
-    negative_infinities: int = 0
-    nans: int = 0
+    others: float = 0.0
 
     @classmethod
     def of(cls, values: Sequence[float], smallest: float = 0.0) -> LoopSum:
@@ -54,41 +52,27 @@ class LoopSum:
         >>> LoopSum.of_products([0.1], [0.1]).finite == Fraction(0.1) ** 2
         True
         """
+        pairs = list(zip(weights, values, strict=True))
         if all(map(_splits, weights)) and all(map(_splits, values)):
-            products = [w * v for w, v in zip(weights, values, strict=True)]
-            rests = [_rest(w, v, p) for w, v, p in zip(weights, values, products, strict=True)]
+            products = [w * v for w, v in pairs]
+            rests = [_rest(w, v, p) for (w, v), p in zip(pairs, products, strict=True)]
             return cls.of(products) + cls.of(rests)
-        if all(map(math.isfinite, weights)) and all(map(math.isfinite, values)):
-            return cls(sum((Fraction(w) * Fraction(v) for w, v in zip(weights, values, strict=True)), Fraction(0)))
-        finite = [(w, v) for w, v in zip(weights, values, strict=True) if math.isfinite(w) and math.isfinite(v)]
-        others = [w * v for w, v in zip(weights, values, strict=True) if not (math.isfinite(w) and math.isfinite(v))]
-        return cls.of_products([w for w, _ in finite], [v for _, v in finite]) + cls.of(others)
+        finite = [(w, v) for w, v in pairs if math.isfinite(w) and math.isfinite(v)]
+        others = [w * v for w, v in pairs if not (math.isfinite(w) and math.isfinite(v))]
+        return cls(sum((Fraction(w) * Fraction(v) for w, v in finite), Fraction(0)), sum(others, 0.0))
 
     @classmethod
     def _one_by_one(cls, values: Sequence[float]) -> LoopSum:
         """As `of`, where a value or a sum on the way is beyond the floats."""
-        return cls(
-            sum((Fraction(value) for value in values if math.isfinite(value)), Fraction(0)),
-            sum(value == math.inf for value in values),
-            sum(value == -math.inf for value in values),
-            sum(math.isnan(value) for value in values),
-        )
+        finite = sum((Fraction(value) for value in values if math.isfinite(value)), Fraction(0))
+        return cls(finite, sum((value for value in values if not math.isfinite(value)), 0.0))
 
     def __add__(self, other: LoopSum) -> LoopSum:
-        return LoopSum(
-            self.finite + other.finite,
-            self.positive_infinities + other.positive_infinities,
-            self.negative_infinities + other.negative_infinities,
-            self.nans + other.nans,
-        )
+        return LoopSum(self.finite + other.finite, self.others + other.others)
 
     def __float__(self) -> float:
         """Return the sum rounded once; an infinity where it is beyond the largest double."""
-        if self.nans or (self.positive_infinities and self.negative_infinities):
-            return math.nan
-        if self.positive_infinities or self.negative_infinities:
-            return math.inf if self.positive_infinities else -math.inf
-        return as_double(self.finite)
+        return self.others or as_double(self.finite)
 
     def over(self, other: LoopSum) -> float:
         """Return the quotient of the two, each rounded first; unrounded where that would leave no digits.
@@ -99,8 +83,7 @@ class LoopSum:
         part, whole = float(self), float(other)
         if part == 0 or whole == 0 or math.isnan(part) or math.isnan(whole) or not (self.finite and other.finite):
             return part / whole if whole else math.nan
-        are_finite = self.positive_infinities == self.negative_infinities == 0
-        if are_finite and not all(SMALLEST_NORMAL <= abs(number) < math.inf for number in (part, whole)):
+        if self.others == 0.0 and not all(SMALLEST_NORMAL <= abs(number) < math.inf for number in (part, whole)):
             return as_double(self.finite / other.finite)
         return part / whole
 
@@ -109,7 +92,7 @@ SMALLEST_NORMAL = 2.0**-1022
 
 
 def _splits(value: float) -> bool:
-    """Tell whether products of such numbers, and what these round away, stay far from overflow and the subnormals."""
+    """Return whether products of such numbers, and what these round away, stay far from overflow and the subnormals."""
     return value == 0.0 or 1e-130 < abs(value) < 1e130
 
 

@@ -1,0 +1,80 @@
+"""The pairs that a batch used, with the core's losses: what validators compute again and explanations look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.records import light_dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.reductions.measured import Measured
+
+    Doubles = NDArray[np.float64]
+
+
+@light_dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of one file as columns of shape (n,), and `one_margin` for all of them where they have none of their own.
+
+    The columns are float64: x1, x2, y as the loss takes it (1 and -1 where labels are 0 and 1), `computed`, the core's
+    losses, and where there are any margin, weight and loss, the user's own losses. `group` holds texts, `place` where
+    a pair stands in its shard, and `row` its row number, where that is known.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    one_margin: float
+    file: str
+    row_word: str
+
+    @property
+    def size(self) -> int:
+        """How many pairs there are."""
+        return int(self.columns["x1"].size)
+
+    @property
+    def margin(self) -> float | Doubles:
+        """The margin of each pair, or the one of all."""
+        return self.columns.get("margin", self.one_margin)
+
+    def taken(self, which: Any) -> Pairs:
+        """Return some of the pairs."""
+        return self.with_columns({name: values[which] for name, values in self.columns.items()})
+
+    def with_columns(self, columns: dict[str, NDArray[Any]]) -> Pairs:
+        """Return the pairs with columns added or in place of their own."""
+        return replace(self, columns={**self.columns, **columns})
+
+
+def pairs_of(measured: Measured, start: int = 0) -> Pairs:
+    """Return the pairs that were used of a batch, which begins at `start` in its shard, with their losses.
+
+    The batch is masked here, not by the core.
+    """
+    batch, plan, y = measured.batch, measured.plan, measured.batch.y
+    columns: dict[str, NDArray[Any]] = {str(role): values for role, values in batch.numbers.items()}
+    if y is None:
+        columns["y"] = np.full(batch.size, float(plan.rules.y_const or 1))
+    else:
+        columns["y"] = np.where(y == 0, -1.0, 1.0) if plan.rules.labels == "01" else y.astype(np.float64)
+    columns["place"] = np.arange(start, start + batch.size)
+    if batch.rows is not None:
+        columns["row"] = np.asarray(batch.rows, np.int64)
+    if "group" in batch.keys:
+        columns["group"] = np.array(batch.keys["group"].to_pylist(), object)
+    pairs = Pairs(columns, plan.loss.margin, batch.file, batch.row_word)
+    if measured.used is not None:
+        pairs = pairs.taken(measured.used)
+    return pairs.with_columns({"computed": measured.losses.astype(np.float64, copy=False)})
+
+
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    """Return the pairs of several batches as one: their numbers, not where they stand."""
+    names = set(parts[0].columns) - {"place", "row"}
+    return replace(parts[0], columns={name: np.concatenate([part.columns[name] for part in parts]) for name in names})
