@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from mrl_cli.engines import ENGINES, engine_named, threads
 from mrl_cli.engines.base import Job, fold
-from mrl_cli.inputs import READERS, delimited, parquet, resolve, shards_of, text
+from mrl_cli.inputs import FORMATS, delimited, parquet, resolve, shards_of, text
 from mrl_cli.model import Plan
 from mrl_cli.reductions.rows import WRITERS
 from mrl_cli.reductions.totals import TotalsReduction
@@ -231,7 +231,7 @@ def _written(folder: Path, reader: str, pairs: Sequence[Pair], place: int = 0, s
 
 
 def test_every_reader_has_test_files() -> None:
-    assert set(FILES) == set(READERS) - {"frame"}, "a new reader needs a way to write its files here"
+    assert set(FILES) == set(FORMATS) - {"frame"}, "a new reader needs a way to write its files here"
     assert all(FILES.values())
 
 

@@ -17,7 +17,7 @@ import pytest
 from mrl_cli import inputs as readers
 from mrl_cli.engines import base, threads
 from mrl_cli.exact import ExactSum
-from mrl_cli.inputs import delimited
+from mrl_cli.inputs import delimited, text
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Plan
 from mrl_cli.reductions import totals
@@ -215,19 +215,10 @@ def test_a_core_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, mon
 
 def test_a_shard_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     true_shards = readers.shards_of
-    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end, **_: iter(_ranges(path, start, stop)))
+    monkeypatch.setattr(text, "BLOCK_BYTES", 1)  # a shard for each line
     assert result(mrl("pairs.csv", "-f", "json"))["pairs"] == 3
     monkeypatch.setattr(threads, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
     assert failed(mrl("pairs.csv", "-f", "json")) == ["rows"]
-
-
-def _ranges(path: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """Cut a file into lines."""
-    found = []
-    for line in Path(path).read_bytes()[start:stop].splitlines(keepends=True):
-        found.append((start, len(line)))
-        start += len(line)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -242,7 +233,7 @@ def _ranges(path: str, start: int, stop: int) -> list[tuple[int, int]]:
 def test_a_wrong_sum_or_merge_is_caught(
     where: tuple[Any, str], broken: Any, caught: set[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "plain_ranges", lambda path, start, stop, end, **_: iter(_ranges(path, start, stop)))
+    monkeypatch.setattr(text, "BLOCK_BYTES", 1)  # a shard for each line
     monkeypatch.setattr(*where, broken)
     assert set(failed(mrl("pairs.csv", "--margin", "0.5", "--against", "loop", "-f", "json"))) == caught
 

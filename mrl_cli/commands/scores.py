@@ -10,7 +10,9 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.threads import local
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import columns_of, resolve
-from mrl_cli.inputs.indexed import Scores
+from mrl_cli.inputs.base import is_float, no_column
+from mrl_cli.inputs.formats import TEXTS
+from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.text import count_line_ends
 from mrl_cli.model import Columns, Counts, Dialect, Plan, tally
 from mrl_cli.reductions.base import Reduction
@@ -39,35 +41,26 @@ def read_scores(path: str, column: str | None) -> Scores:
     if len(found) != 1:
         msg = f"--scores {harmless(path, 200)} is not one file"
         raise UsageError(msg)
-    opened = found[0]
+    source = found[0]
     try:
-        names, source = columns_of(opened, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
-        is_text = source.format in ("csv", "tsv")
-        has_header = not (is_text and len(names) == 1 and _is_number(names[0]))
+        names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
+        is_one_column = source.format in TEXTS and len(names) == 1
+        has_header = not (is_one_column and is_float(names[0]))
         name = _chosen(names, column, source) if has_header else "1"
         plan = Plan.of(columns=Columns(name, name, None), y_const=1, dialect=Dialect(header=has_header))
-        values = _values(source, plan, is_one_column=is_text and len(names) == 1)
+        values = _values(source, plan, is_one_column=is_one_column)
     finally:
-        opened.close()
+        source.close()
     return Scores(source.name, values)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)  # NaN too: it must not pass for a header
-    except ValueError:
-        return False
-    return True
 
 
 def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
     wanted = column or (names[0] if len(names) == 1 else COLUMN)
     if wanted in names or not names:
         return wanted
-    shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     near = closest(wanted, names)
     hint = f"did you mean --score-column {harmless(near)}?" if near else "name the column with --score-column COLUMN"
-    raise UsageError(f"{source.shown_name} has no column {harmless(wanted)!r}; it has: {shown}", hint=hint)
+    raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
 def _values(source: Source, plan: Plan, *, is_one_column: bool) -> Any:

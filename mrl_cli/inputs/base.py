@@ -1,15 +1,18 @@
-"""What every reader has in common: shards, the reader's interface, the columns wanted."""
+"""What every reader has in common: shards, the reader's interface, the columns wanted, and how a batch is made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mrl_cli.errors import DataError, UsageError
-from mrl_cli.model import Batch
+import numpy as np
+
+from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.errors import DataError, UnsplittableTextError, UsageError
+from mrl_cli.model import Batch, Problem
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 
 # The option that names the column of a role, where it is not the role's own name.
 OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
+
+# What is wrong with a row: (kind, column, shown value) of each problem.
+Faults = list[tuple[str, str | None, str]]
+# A column's cells that hold no number: (index, kind, shown value) of each.
+BadCells = list[tuple[int, str, str]]
+# A column as doubles (labels may stay small integers), and its cells that cannot be one.
+Numbers = tuple["NDArray[Any]", BadCells]
 
 
 class Shard(NamedTuple):
@@ -33,12 +43,17 @@ class Reader(Protocol):
     """One input format."""
 
     def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names of the source's columns, none where it has no row to tell them; of JSON, the first row's."""
+        """Return the names of the source's columns, none where no row gives them; of JSON, the first row's."""
         ...
 
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
-        """Yield the source's shards in row order; with `resume_at`, from that one on as an unsplittable stream."""
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
+        """Yield the source's shards in row order."""
         ...
+
+    def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
+        """Yield the source's shards, as a stream, from one on that raised UnsplittableTextError; few readers do."""
+        del shard, plan
+        raise UnsplittableTextError
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can tell."""
@@ -46,16 +61,16 @@ class Reader(Protocol):
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a shard's pairs with row numbers, naming every cell that cannot be read."""
-        ...
+        return self.batches(shard, plan)
 
 
-def column_places(names: Sequence[str], plan: Plan, source: Source) -> tuple[int, ...]:
+def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role, int]:
     """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
     A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
     one that stands there twice.
     """
-    places = []
+    places: dict[Role, int] = {}
     for role, wanted in plan.columns.wanted:
         found = [place for place, name in enumerate(names) if name == wanted]
         found = found or [place for place, name in enumerate(names) if name.strip() == wanted]
@@ -63,55 +78,121 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> tuple[int
             msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(found)} times"
             raise DataError(msg, hint="rename one of them")
         if not found:
-            raise _missing_column(role, wanted, names, source)
-        places.append(found[0])
-    return tuple(places)
+            hint = _hint_for_missing(role, wanted, names)
+            raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
+        places[role] = found[0]
+    return places
 
 
-def pair_batch(
-    file: str, numbers: Sequence[NDArray[Any]], keys: Sequence[pa.Array], plan: Plan, **others: Any
-) -> Batch:
-    """Return a batch of columns in the order of `wanted_numbers` and `keys` of Columns; `others`: its other fields."""
-    by_role = {role: column for (role, _), column in zip(plan.columns.wanted_numbers, numbers, strict=True)}
-    named_keys = {role: column for (role, _), column in zip(plan.columns.keys, keys, strict=True)}
-    return Batch(file, by_role, keys=named_keys, **others)
+def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
+    """Return the message that `place` has no column of that name, with the names it has."""
+    return f"{place} has no column {harmless(wanted)!r}; it has: {listed(names)}"
 
 
-def key_type() -> pa.DataType:
-    """Return the type of a column of keys: each text once, and for each pair which."""
-    import pyarrow as pa
+def listed(names: Iterable[object]) -> str:
+    """Return names for a message, the first twenty of them."""
+    shown = [harmless(name) for name in names]
+    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "")
 
-    return pa.dictionary(pa.int32(), pa.string())
 
-
-def _missing_column(role: Role, wanted: str, names: Sequence[str], source: Source) -> UsageError:
+def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
     from mrl_cli.inputs.presets import described_fit
 
-    shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     near = closest(wanted, names)
     option = OPTIONS.get(role, "--" + role.replace("_", "-"))
     if any("\0" in name for name in names):
-        hint = "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
-    elif any(wanted in name.split() for name in names):
-        hint = "are the columns separated by blanks? use --delimiter ' '"
-    elif names and all(_looks_like_number(name) for name in names):
-        hint = "is there no header line? use --no-header"
-    elif (
-        role == wanted and role in ("x1", "x2", "y") and (fit := described_fit(names)) is not None
-    ):  # nobody named this column
-        hint = fit
-    elif near is not None:
-        hint = f"did you mean {option} {harmless(near)}?"
-    else:
-        hint = f"name the column with {option} COLUMN" + (
-            "; no label column? use --y-const 1" if option == "--y" else ""
-        )
-    return UsageError(f"{source.shown_name} has no column {harmless(wanted)!r}; it has: {shown}", hint=hint)
+        return "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
+    if any(wanted in name.split() for name in names):
+        return "are the columns separated by blanks? use --delimiter ' '"
+    if names and all(map(is_float, names)):
+        return "is there no header line? use --no-header"
+    is_unnamed = role == wanted and role in ("x1", "x2", "y")  # nobody named this column
+    if is_unnamed and (fit := described_fit(names)) is not None:
+        return fit
+    if near is not None:
+        return f"did you mean {option} {harmless(near)}?"
+    return f"name the column with {option} COLUMN" + ("; no label column? use --y-const 1" if role == "y" else "")
 
 
-def _looks_like_number(text: str) -> bool:
+def is_float(text: str) -> bool:
+    """Tell whether a text reads as a float, NaN too: then it is hardly the name of a column."""
     try:
         float(text)
     except ValueError:
         return False
     return True
+
+
+def batch_of_columns(
+    file: str,
+    numbers: Mapping[Role, Numbers],
+    keys: Mapping[Role, pa.Array],
+    rows: Sequence[int],
+    plan: Plan,
+    kept: pa.Table | None = None,
+) -> Batch:
+    """Return converted columns as a batch; rows with what is no number are left out and named."""
+    arrays = {role: array for role, (array, _) in numbers.items()}
+    batch = Batch(file, arrays, rows, "row", keys=keys, kept=kept)
+    return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
+
+
+def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
+    """Return a batch that knows its rows less those with bad cells, which are named."""
+    names = dict(plan.columns.wanted_numbers)
+    rows = batch.rows or ()
+    return batch.without(
+        (index, order, Problem(kind, batch.file, rows[index], harmless(names[role]), shown, batch.row_word))
+        for order, (role, cells) in enumerate(bad.items())
+        for index, kind, shown in cells
+    )
+
+
+class Row(NamedTuple):
+    """One good row: its numbers and keys in the order of the plan's columns, and what is kept of it."""
+
+    numbers: Sequence[float]
+    keys: Sequence[str]
+    kept: Any
+
+
+def batch_of_rows(
+    rows: Iterable[tuple[int, Row | Faults]],
+    source: Source,
+    plan: Plan,
+    row_word: str,
+    table_of: Callable[[list[Any]], pa.Table],
+) -> Batch:
+    """Return numbered rows as a batch, less those at fault, which are named.
+
+    `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
+    """
+    file = source.shown_name
+    found: list[Problem] = []
+    good: list[int] = []
+    numbers: dict[Role, list[float]] = {role: [] for role, _ in plan.columns.wanted_numbers}
+    keys: dict[Role, list[str]] = {role: [] for role, _ in plan.columns.keys}
+    kept: list[Any] = []
+    rejected = 0
+    for place, row in rows:
+        if isinstance(row, list):
+            rejected += 1
+            found += [Problem(kind, file, place, column, shown, row_word) for kind, column, shown in row]
+            continue
+        good.append(place)
+        for cells, number in zip(numbers.values(), row.numbers, strict=True):
+            cells.append(number)
+        for texts, key in zip(keys.values(), row.keys, strict=True):
+            texts.append(key)
+        if plan.reading.keep_columns:
+            kept.append(row.kept)
+    return Batch(
+        file,
+        {role: np.array(cells, np.float64) for role, cells in numbers.items()},
+        good,
+        row_word,
+        tuple(found),
+        rejected,
+        table_of(kept) if plan.reading.keep_columns else None,
+        {role: texts_as_arrow(texts) for role, texts in keys.items()},
+    )

@@ -12,77 +12,67 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
-from mrl_cli.inputs.base import Shard, column_places, pair_batch
-from mrl_cli.inputs.messages import check_footer, check_stream_end, is_arrow_file
-from mrl_cli.model import Problem, problems, rules
+from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, column_places
+from mrl_cli.inputs.messages import MAGIC, check_footer, check_stream_end
+from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
 
+    from mrl_cli.inputs.base import Numbers
     from mrl_cli.inputs.sources import Source
     from mrl_cli.model import Batch, Plan
 
-# A column as doubles (labels may stay small integers), and (index, kind, shown) of each cell that cannot be one.
-Numbers = tuple[np.ndarray[Any, Any], list[tuple[int, str, str]]]
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
 
 class RowsPart(NamedTuple):
     """Some rows of a columnar file: group number `group`, whose first row is the file's row `first_row` (from 1)."""
 
-    path: str
     group: int
     first_row: int
     shared: Any  # the opened footer, so that it is parsed once
 
 
-class ArrowReader:
+class ArrowReader(Reader):
     """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
 
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the names in the schema."""
         del plan
-        import pyarrow as pa
-
-        with reading(source), pa.memory_map(source.path) as mapped:
-            opened = pa.ipc.open_file if is_arrow_file(source.path) else pa.ipc.open_stream
+        with _mapped(source) as (mapped, opened):
             return list(opened(mapped).schema.names)
 
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
         """Yield the record batches of a file; a stream is one shard."""
-        del resume_at
         import pyarrow as pa
 
-        path = source.path
-        with reading(source), pa.memory_map(path) as mapped:
-            if not is_arrow_file(path):
-                check_stream_end(source)
-                check_columns(pa.ipc.open_stream(mapped).schema, plan, source)
-                yield Shard(source, RowsPart(path, -1, 1, None), mapped.size())
+        with _mapped(source) as (mapped, opened):
+            size = mapped.size()
+            if opened is pa.ipc.open_stream:
+                check_stream_end(mapped.read_buffer(), source)
+                mapped.seek(0)
+                check_columns(opened(mapped).schema, plan, source)
+                yield Shard(source, RowsPart(-1, 1, None), size)
                 return
-            file = pa.ipc.open_file(mapped)
-            check_footer(source)
+            file = opened(mapped)
+            mapped.seek(0)
+            check_footer(mapped.read_buffer(), source)
             check_columns(file.schema, plan, source)
             first_row = 1
             for group in range(file.num_record_batches):
                 rows = file.get_batch(group).num_rows
-                yield Shard(source, RowsPart(path, group, first_row, None), mapped.size() // file.num_record_batches)
+                yield Shard(source, RowsPart(group, first_row, None), size // file.num_record_batches)
                 first_row += rows
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a record batch's pairs."""
-        import pyarrow as pa
-
         part: RowsPart = shard.part
-        with reading(shard.source), pa.memory_map(part.path) as mapped:
-            whole = (
-                iter([pa.ipc.open_file(mapped).get_batch(part.group)])
-                if part.group >= 0
-                else iter(pa.ipc.open_stream(mapped))
-            )
+        with _mapped(shard.source) as (mapped, opened):
+            whole = opened(mapped) if part.group < 0 else [opened(mapped).get_batch(part.group)]
             pieces = (
                 batch.slice(start, BATCH_ROWS)
                 for batch in (_validated(batch, plan, shard.source) for batch in whole)
@@ -90,7 +80,16 @@ class ArrowReader:
             )
             yield from batches_in(pieces, part.first_row, shard.source, plan)
 
-    careful_batches = batches  # these batches know their rows
+
+@contextmanager
+def _mapped(source: Source) -> Iterator[Any]:
+    """Map an Arrow file: the context is the mapping, and what opens it as a file or as a stream."""
+    import pyarrow as pa
+
+    with reading(source), source.file.mapped() as mapped:
+        is_file = mapped.read(len(MAGIC)) == MAGIC
+        mapped.seek(0)
+        yield mapped, pa.ipc.open_file if is_file else pa.ipc.open_stream
 
 
 def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBatch:
@@ -99,33 +98,24 @@ def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBa
     pyarrow's IPC reader checks the messages but not the arrays: memory beyond a buffer would be read as scores, or the
     read would end the process.
     """
+    import pyarrow as pa
+
     batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
-    used = range(batch.num_columns) if plan.reading.keep_columns else column_places(batch.schema.names, plan, source)
-    for place in used:
-        column = batch.column(place)
-        if not _has_plain_values(column.type):  # each index into a dictionary, each text's offset and its UTF-8
-            _as_bytes_if_ascii(column).validate(full=True)
+    names = batch.schema.names
+    used = range(len(names)) if plan.reading.keep_columns else column_places(names, plan, source).values()
+    for column in map(batch.column, used):
+        kind = column.type
+        # A plain value has its own place in the buffer and cannot point elsewhere. Such columns are not validated in
+        # full, which would refuse decimals wider than their type says and uneven dates.
+        if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+            continue
+        # Of ASCII text only the offsets can be wrong, and validating it as binary is four times as quick.
+        as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind)
+        data = column.buffers()[2] if as_bytes is not None else None
+        is_ascii = data is not None and data.size > 0 and np.frombuffer(data, np.uint8).max() < 0x80
+        # Each index into a dictionary, each text's offset and its UTF-8.
+        (column.view(as_bytes) if is_ascii else column).validate(full=True)
     return batch
-
-
-def _as_bytes_if_ascii(column: pa.Array) -> pa.Array:
-    """Return ASCII text as binary, whose validation is four times as quick: only the offsets can then be wrong."""
-    import pyarrow as pa
-
-    as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(column.type)
-    data = column.buffers()[2] if as_bytes is not None else None
-    is_ascii = data is not None and data.size > 0 and np.frombuffer(data, np.uint8).max() < 0x80
-    return column.view(as_bytes) if is_ascii else column
-
-
-def _has_plain_values(kind: pa.DataType) -> bool:
-    """Return whether each value has its own place in the buffer: then no value can point elsewhere.
-
-    Such columns are not validated in full, which would refuse decimals wider than their type says and uneven dates.
-    """
-    import pyarrow as pa
-
-    return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
 
 
 @contextmanager
@@ -146,28 +136,21 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
-def names_in(schema: pa.Schema, plan: Plan, source: Source) -> list[str]:
-    """Return the names of the wanted columns as the schema has them, in the order of `Columns.wanted`."""
-    return [schema.names[place] for place in column_places(schema.names, plan, source)]
-
-
 def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     """Raise when a wanted column is missing or of a type that holds no numbers."""
     import pyarrow as pa
 
-    count = len(plan.columns.wanted_numbers)
-    for order, place in enumerate(column_places(schema.names, plan, source)):
-        role, wanted = plan.columns.wanted[order]
+    names, keys = dict(plan.columns.wanted), dict(plan.columns.keys)
+    for role, place in column_places(schema.names, plan, source).items():
         kind = schema.field(place).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        shown = f"{source.shown_name}: column {harmless(wanted)} holds {harmless(kind)}"
-        if order >= count:
+        shown = f"{source.shown_name}: column {harmless(names[role])} holds {harmless(kind)}"
+        if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{shown}, which is no key", hint="write the column as text or integers")
         elif not (is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
-            raise DataError(
-                f"{shown}, not numbers (from row 1 on)", hint="write the column as double or integer numbers"
-            )
+            msg = f"{shown}, not numbers (from row 1 on)"
+            raise DataError(msg, hint="write the column as double or integer numbers")
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -188,46 +171,23 @@ def _is_text(kind: pa.DataType) -> bool:
 def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[Batch]:
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     for batch in batches:
-        yield _pair_batch(batch, first_row, source, plan)
+        yield _batch_of(batch, first_row, source, plan)
         first_row += batch.num_rows
 
 
-def _pair_batch(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> Batch:
-    places = column_places(batch.schema.names, plan, source)
-    count = len(plan.columns.wanted_numbers)
+def _batch_of(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> Batch:
+    import pyarrow as pa
+
+    columns = {role: batch.column(place) for role, place in column_places(batch.schema.names, plan, source).items()}
     # A label that must be one of two integers is compared as it is: no double in between could change it.
-    stays = [role == "y" and plan.rules.labels != "any" for role, _ in plan.columns.wanted_numbers]
-    numbers = [
-        numbers_in(batch.column(place), keeps_integers=keeps)
-        for place, keeps in zip(places[:count], stays, strict=True)
-    ]
-    keys = [keys_in(batch.column(place)) for place in places[count:]]
-    kept = None
-    if plan.reading.keep_columns:
-        import pyarrow as pa
-
-        kept = pa.Table.from_batches([batch])
-    return clean_batch(source.shown_name, numbers, keys, range(first_row, first_row + batch.num_rows), plan, kept)
-
-
-def clean_batch(
-    file: str,
-    numbers: Sequence[Numbers],
-    keys: Sequence[pa.Array],
-    rows: range,
-    plan: Plan,
-    kept: pa.Table | None = None,
-) -> Batch:
-    """Return converted columns as a batch; rows with what is no number are left out and named.
-
-    `numbers` and `keys` are in the order of `wanted_numbers` and `keys` of Columns.
-    """
-    batch = pair_batch(file, [array for array, _ in numbers], keys, plan, rows=rows, row_word="row", kept=kept)
-    return batch.without(
-        (index, order, Problem(kind, file, rows[index], harmless(name), shown, "row"))
-        for order, ((_, name), (_, bad)) in enumerate(zip(plan.columns.wanted_numbers, numbers, strict=True))
-        for index, kind, shown in bad
-    )
+    numbers = {
+        role: numbers_in(columns[role], keeps_integers=role == "y" and plan.rules.labels != "any")
+        for role, _ in plan.columns.wanted_numbers
+    }
+    keys = {role: keys_in(columns[role]) for role, _ in plan.columns.keys}
+    kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
+    rows = range(first_row, first_row + batch.num_rows)
+    return batch_of_columns(source.shown_name, numbers, keys, rows, plan, kept)
 
 
 def keys_in(column: pa.Array) -> pa.Array:

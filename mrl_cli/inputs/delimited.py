@@ -4,42 +4,43 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
-from mrl_cli.inputs.base import Shard, column_places, key_type, pair_batch
+from mrl_cli.inputs.base import Reader, Row, Shard, batch_of_rows, column_places
 from mrl_cli.inputs.cells import as_written, number_in, shown_cell
+from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.inputs.text import (
     HEAD_BYTES,
     LONGEST_ROW_BYTES,
     QUOTE,
     TextPart,
+    block_shards,
     changed,
     count_line_ends,
     csv_rows,
     cut_quoted,
-    open_text,
-    plain_ranges,
-    whole_rows,
+    is_splittable,
+    is_undecoded,
+    range_shards,
 )
-from mrl_cli.model import Problem, problems
-from mrl_cli.records import light_dataclass
+from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from mrl_cli.inputs.compression import ByteStream
+    from mrl_cli.inputs.base import Faults
     from mrl_cli.inputs.sources import Source
-    from mrl_cli.model import Batch, Plan
+    from mrl_cli.model import Plan, Role
 
 DELIMITERS = ",\t;|"
+MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # what byte order marks begin with
 _SENTINEL = "\n\0end of block"
 
 
@@ -48,20 +49,13 @@ class Layout(NamedTuple):
 
     names: tuple[str, ...]
     delimiter: str
-    places: tuple[int, ...]
+    places: dict[Role, int]
     data_offset: int
     data_line: int
     line_end: bytes
 
 
-@light_dataclass(frozen=True, slots=True, eq=False)
-class DelimitedPart(TextPart):
-    """A part of a delimited text, with the layout it needs to be read alone."""
-
-    layout: Layout | None = None
-
-
-class DelimitedReader:
+class DelimitedReader(Reader):
     """Reads CSV or TSV; `delimiter` None: found from the header line."""
 
     def __init__(self, delimiter: str | None) -> None:
@@ -70,137 +64,99 @@ class DelimitedReader:
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the names in the header line, or those that stand for it."""
         with open_text(source, plan.reading.dialect.encoding) as stream:
-            layout = _layout(_head(stream), source, plan, plan.reading.dialect.delimiter or self._delimiter)
+            layout = _layout(_head(stream), source, plan, self._delimiter)
             return [] if layout is None else list(layout.names)
 
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
         """Yield byte ranges of a plain file, or the blocks of a stream."""
         with open_text(source, plan.reading.dialect.encoding) as stream:
             head = _head(stream)
-            layout = _layout(head, source, plan, plan.reading.dialect.delimiter or self._delimiter)
+            layout = _layout(head, source, plan, self._delimiter)
             if layout is None:
                 return
+            start = layout.data_offset
             layout = layout._replace(places=column_places(layout.names, plan, source))
-            may_split = (
-                source.is_plain_file and source.compression is None and plan.reading.dialect.encoding in (None, "utf-8")
-            )
-            if may_split and resume_at is None and QUOTE not in head[layout.data_offset :] and not _has_mark(source):
-                for offset, size in plain_ranges(
-                    source.path,
-                    layout.data_offset,
-                    source.size_bytes or 0,
-                    layout.line_end,
-                    has_keys=bool(plan.columns.keys),
-                ):
-                    yield Shard(source, DelimitedPart(offset, size, layout=layout), size)
-                return
-            yield from _stream_shards(stream, head, layout, source, resume_at)
+            if is_splittable(source, plan) and QUOTE not in head[start:] and source.file.first(2) not in MARKS:
+                yield from range_shards(source, plan, start, layout.line_end, layout)
+            else:
+                yield from _stream_shards(stream, source, layout, start, layout.data_line)
+
+    def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
+        """Yield the shards from one on that held a quote, as blocks of a stream."""
+        part: TextPart = shard.part
+        line = part.line_number(shard.source)
+        with open_text(shard.source, plan.reading.dialect.encoding) as stream:
+            yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
-        part: DelimitedPart = shard.part
+        part: TextPart = shard.part
         data = part.read(shard.source)
         # A quote or a byte that is no text makes a number unreadable: it is looked for only where other cells may hold
         # it, and where something could not be read.
-        if not _holds_only_numbers(_layout_of(part), plan):
-            _refuse_quotes(data, part)
-            if not (data.isascii() or _is_utf8(data)):
-                raise SuspectShardError
-        if part.is_suspect:
-            raise SuspectShardError
+        only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
         try:
+            if not only_numbers:
+                _refuse_quotes(data, part)
+                if not data.isascii():
+                    data.decode("utf-8")
+            if part.is_suspect:
+                raise SuspectShardError
             batch = _parsed(data, part, shard.source, plan)
-        except SuspectShardError:
+        except (SuspectShardError, UnicodeDecodeError):
             _refuse_quotes(data, part)
-            raise
+            raise SuspectShardError from None
         yield batch
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, cell by cell."""
-        yield _Careful(shard, plan).batch()
+        layout: Layout = shard.part.layout
+        rows = ((line, _row(fields, text, layout, plan)) for line, fields, text in _rows(shard))
+        yield batch_of_rows(rows, shard.source, plan, "line", lambda kept: _table(kept, layout.names))
 
 
-def _holds_only_numbers(layout: Layout, plan: Plan) -> bool:
-    """Tell whether every cell of every row must be a number."""
-    return not plan.columns.keys and set(layout.places) == set(range(len(layout.names)))
-
-
-def _refuse_quotes(data: bytes, part: DelimitedPart) -> None:
+def _refuse_quotes(data: bytes, part: TextPart) -> None:
     """Raise UnsplittableTextError for a quote in a range of a file: the range may begin within a quoted field."""
     if part.data is None and QUOTE in data:
         raise UnsplittableTextError
 
 
-def _has_mark(source: Source) -> bool:
-    with open(source.path, "rb") as file:
-        return file.read(2) in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _head(stream: ByteStream) -> bytes:
+def _head(stream: Stream) -> bytes:
     """Return the first bytes of a text: HEAD_BYTES, or as many more as the header line takes."""
-    head = b""
     wanted = HEAD_BYTES
     while True:
-        while len(head) < wanted:
-            part = stream.read(wanted - len(head))
-            if not part:
-                return head
-            head += part
-        wanted = 2 * len(head)
-        if _has_whole_header(head) or wanted > LONGEST_ROW_BYTES:
+        head = stream.first(wanted)
+        # The first line that is not blank has to end, outside quotes, and something to follow its end.
+        outside_quotes = head.lstrip(b"\r\n")[:-1].split(b'"')[::2]
+        has_header = any(b"\n" in text or b"\r" in text for text in outside_quotes)
+        if has_header or len(head) < wanted or 2 * wanted > LONGEST_ROW_BYTES:
             return head
-
-
-def _has_whole_header(head: bytes) -> bool:
-    """Tell whether the first line that is not blank ends, outside quotes, and something follows its end."""
-    outside_quotes = head.lstrip(b"\r\n")[:-1].split(b'"')[::2]
-    return any(b"\n" in text or b"\r" in text for text in outside_quotes)
+        wanted *= 2
 
 
 def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
     """Return the layout that the head of a text says, wanted columns aside, None when there is no row at all."""
+    dialect = plan.reading.dialect
     text = head.decode("utf-8", "surrogateescape")
-    lines = io.StringIO(text, newline="")
-    header = next((line for line in lines if line.strip("\r\n")), None)
+    header = next((line for line in io.StringIO(text, newline="") if line.strip("\r\n")), None)
     if header is None:
         return None
     blank_chars = text.index(header)
-    delimiter = delimiter or _delimiter_of(header, plan)
+    delimiter = dialect.delimiter or delimiter or _delimiter_of(header, plan)
     reader = csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
     names = next(reader)
-    if any(map(_is_undecoded, names)):
+    if any(map(is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=problems.ENCODING_HINT)
-    consumed = _first_lines(text[blank_chars:], reader.line_num)
-    if not plan.reading.dialect.header:
+    skipped = text[:blank_chars]
+    if dialect.header:
+        skipped += "".join(islice(io.StringIO(text[blank_chars:], newline=""), reader.line_num))
+    else:
         by_place = [str(place + 1) for place in range(len(names))]
-        names, consumed = [*plan.reading.dialect.names[: len(names)], *by_place[len(plan.reading.dialect.names) :]], ""
-    skipped = text[:blank_chars] + consumed
-    return Layout(
-        names=tuple(names),
-        delimiter=delimiter,
-        places=(),
-        data_offset=len(skipped.encode("utf-8", "surrogateescape")),
-        data_line=count_line_ends(skipped.encode("utf-8", "surrogateescape")) + 1,
-        line_end=b"\r" if header.endswith("\r") else b"\n",
-    )
-
-
-def _is_undecoded(text: str) -> bool:
-    return any("\udc80" <= character <= "\udcff" for character in text)
-
-
-def _first_lines(text: str, count: int) -> str:
-    lines = io.StringIO(text, newline="")
-    return "".join(line for line, _ in zip(lines, range(count), strict=False))
+        names = [*dialect.names[: len(names)], *by_place[len(dialect.names) :]]
+    before = skipped.encode("utf-8", "surrogateescape")
+    line_end = b"\r" if header.endswith("\r") else b"\n"
+    return Layout(tuple(names), delimiter, {}, len(before), count_line_ends(before) + 1, line_end)
 
 
 def _delimiter_of(header: str, plan: Plan) -> str:
@@ -212,64 +168,48 @@ def _delimiter_of(header: str, plan: Plan) -> str:
     return max(DELIMITERS, key=header.count)
 
 
-def _stream_shards(
-    stream: ByteStream, head: bytes, layout: Layout, source: Source, resume_at: Shard | None
-) -> Iterator[Shard]:
-    if layout.line_end == b"\r":
-        # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
-        stream, head = _CarriageReturns(stream), head.replace(b"\r", b"\n")
-    skip = layout.data_offset if resume_at is None else resume_at.part.offset
-    line = layout.data_line if resume_at is None else resume_at.part.line_number(source)
-    while len(head) < skip:
-        part = stream.read(min(skip - len(head), LONGEST_ROW_BYTES))
+def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, line: int) -> Iterator[Shard]:
+    """Yield the blocks of a text that follow its first `skip` bytes; `line` is the first one's number."""
+    while skip:
+        part = stream.read(min(skip, LONGEST_ROW_BYTES))
         if not part:
             raise changed(source)
-        skip, head = skip - len(head), part
-    for data, is_suspect in whole_rows(stream, head[skip:], cut_quoted(layout.delimiter), source):
-        yield Shard(source, DelimitedPart(0, len(data), data, line, is_suspect, layout), len(data))
-        line += count_line_ends(data)
+        skip -= len(part)
+    text = stream
+    if layout.line_end == b"\r":
+        # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
+        text = Stream(lambda size: stream.read(size).replace(b"\r", b"\n"))
+    yield from block_shards(text, cut_quoted(layout.delimiter), source, line, count_line_ends, layout)
 
 
-class _CarriageReturns:
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self._stream.read(size).replace(b"\r", b"\n")
-
-
-def _parsed(data: bytes, part: DelimitedPart, source: Source, plan: Plan) -> Batch:
+def _parsed(data: bytes, part: TextPart, source: Source, plan: Plan) -> Batch:
     import pyarrow as pa
 
-    layout = _layout_of(part)
+    layout: Layout = part.layout
+    dialect = plan.reading.dialect
     names = [str(place) for place in range(len(layout.names))]
-    roles = [role for role, _ in plan.columns.wanted_numbers]
-    wanted = [names[place] for place in layout.places]
-    numbers, keys = wanted[: len(roles)], wanted[len(roles) :]
-    nulls = (
-        number_in(value, replace(plan.reading.dialect, null_values=())) for value in plan.reading.dialect.null_values
-    )
+    numbers = {role: names[layout.places[role]] for role, _ in plan.columns.wanted_numbers}
+    keys = {role: names[layout.places[role]] for role, _ in plan.columns.keys}
+    key_types = dict.fromkeys(keys.values(), pa.dictionary(pa.int32(), pa.string()))
+    is_read_twice = not key_types.keys().isdisjoint(numbers.values())  # a column is a number here and a key there
+    nulls = (number_in(value, replace(dialect, null_values=())) for value in dialect.null_values)
     null_numbers = [number for number in nulls if isinstance(number, float)]
     for label_type in _label_types(data, plan):
-        types = {name: label_type if role == "y" else pa.float64() for role, name in zip(roles, numbers, strict=True)}
-        # A column may be a number here and a key there; keys are then read a second time.
-        with_keys = {} if set(keys) & set(numbers) else dict.fromkeys(keys, key_type())
+        types = {name: label_type if role == "y" else pa.float64() for role, name in numbers.items()}
         try:
-            table = _read_csv(data, part, names, types | with_keys, plan.reading.dialect.decimal)
+            table = _read_csv(data, part, names, types if is_read_twice else types | key_types, dialect.decimal)
         except pa.ArrowInvalid:
             continue
-        key_table, kept = table, None
-        if keys and not with_keys:
-            key_table = _read_csv(data, part, names, dict.fromkeys(keys, key_type()), ".")
+        key_table = _read_csv(data, part, names, key_types, ".") if is_read_twice else table
+        kept = None
         if plan.reading.keep_columns:
-            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), plan.reading.dialect.decimal)
+            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), dialect.decimal)
             kept = texts.rename_columns(list(layout.names))
-        columns: list[NDArray[Any]] = [np.from_dlpack(table.column(name).combine_chunks()) for name in numbers]
-        if any(np.isin(column, null_numbers).any() for column in columns if null_numbers):
+        columns = {role: np.from_dlpack(table.column(name).combine_chunks()) for role, name in numbers.items()}
+        if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
-        return pair_batch(
-            source.shown_name, columns, [key_table.column(name).combine_chunks() for name in keys], plan, kept=kept
-        )
+        key_columns = {role: key_table.column(name).combine_chunks() for role, name in keys.items()}
+        return Batch(source.shown_name, columns, kept=kept, keys=key_columns)
     raise SuspectShardError
 
 
@@ -284,7 +224,7 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
 
 
-def _read_csv(data: bytes, part: DelimitedPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
+def _read_csv(data: bytes, part: TextPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
@@ -293,7 +233,7 @@ def _read_csv(data: bytes, part: DelimitedPart, names: list[str], types: dict[st
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
         parse_options=csv.ParseOptions(
-            delimiter=_layout_of(part).delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
+            delimiter=part.layout.delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
         ),
         convert_options=csv.ConvertOptions(
             column_types=types, include_columns=list(types), null_values=[], decimal_point=decimal, check_utf8=False
@@ -301,117 +241,62 @@ def _read_csv(data: bytes, part: DelimitedPart, names: list[str], types: dict[st
     )
 
 
-def _layout_of(part: DelimitedPart) -> Layout:
-    if part.layout is None:
-        msg = "a delimited part has its layout"
-        raise TypeError(msg)
-    return part.layout
+def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
+    """Yield (first physical line, fields, text) of every row that is not blank."""
+    part: TextPart = shard.part
+    first_line = line = part.line_number(shard.source)
+    text = part.read(shard.source).decode("utf-8", "surrogateescape")
+    texts: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for text_line in io.StringIO(text + _SENTINEL, newline=""):
+            texts.append(text_line)
+            yield text_line
+
+    reader = csv_rows(lines(), part.layout.delimiter)
+    for fields in reader:
+        if fields and fields[-1].endswith(_SENTINEL):
+            msg = f"{shard.source.shown_name}: line {line}: a quoted field is opened and never closed"
+            raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
+        if fields and fields != [_SENTINEL[1:]]:
+            yield line, fields, "".join(texts)
+        texts.clear()
+        line = first_line + reader.line_num
 
 
-class _Careful:
-    """Reads one shard cell by cell and says what is wrong with it."""
+def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faults:
+    """Return a row's wanted cells, or what is wrong with it."""
+    if len(fields) != len(layout.names):
+        shown = f"{len(fields)} fields for {len(layout.names)} columns: "
+        return [(problems.RAGGED, None, shown + shown_cell(layout.delimiter.join(fields)))]
+    faults: Faults = [
+        (problems.ENCODING, harmless(name), shown_cell(field))
+        for name, field in zip(layout.names, fields, strict=True)
+        if is_undecoded(field)
+    ]
+    written = fields
+    if '"' in text:
+        spelled = as_written(text, layout.delimiter)
+        written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
+    dialect = plan.reading.dialect
+    numbers: list[float] = []
+    for role, name in plan.columns.wanted_numbers:
+        cell = written[layout.places[role]]
+        number = number_in(cell, dialect)
+        if role == "loss" and number in problems.NOT_FINITE:
+            number = float(cell.replace(dialect.decimal, "."))
+        if not isinstance(number, str):
+            numbers.append(number)
+        elif not is_undecoded(cell):  # that was noted
+            faults.append((number, harmless(name), shown_cell(cell)))
+    return faults or Row(numbers, [fields[layout.places[role]] for role, _ in plan.columns.keys], fields)
 
-    def __init__(self, shard: Shard, plan: Plan) -> None:
-        part: DelimitedPart = shard.part
-        self._layout = _layout_of(part)
-        self._plan = plan
-        self._source = shard.source
-        self._file = shard.source.shown_name
-        self._first_line = part.line_number(shard.source)
-        self._text = part.read(shard.source).decode("utf-8", "surrogateescape")
-        self._problems: list[Problem] = []
 
-    def batch(self) -> Batch:
-        """Return the rows that are fine, with their line numbers, and what is wrong with the others."""
-        rows: list[int] = []
-        values: list[list[float]] = [[] for _ in self._plan.columns.wanted_numbers]
-        key_places = self._layout.places[len(values) :]
-        keys: list[list[str]] = [[] for _ in key_places]
-        kept: list[list[str]] = []
-        rejected = 0
-        for line, fields, text in self._rows():
-            numbers = self._numbers(line, fields, text)
-            if numbers is None:
-                rejected += 1
-                continue
-            rows.append(line)
-            for column, number in zip(values, numbers, strict=True):
-                column.append(number)
-            for texts, place in zip(keys, key_places, strict=True):
-                texts.append(fields[place])
-            if self._plan.reading.keep_columns:
-                kept.append(fields)
-        return pair_batch(
-            self._file,
-            [np.array(column, np.float64) for column in values],
-            [texts_as_arrow(texts) for texts in keys],
-            self._plan,
-            rows=rows,
-            problems=tuple(self._problems),
-            rejected_rows=rejected,
-            kept=self._table(kept),
-        )
+def _table(kept: list[list[str]], names: tuple[str, ...]) -> pa.Table:
+    import pyarrow as pa
 
-    def _rows(self) -> Iterator[tuple[int, list[str], str]]:
-        """Yield (first physical line, fields, text) of every row that is not blank."""
-        texts: list[str] = []
-
-        def lines() -> Iterator[str]:
-            for text in io.StringIO(self._text + _SENTINEL, newline=""):
-                texts.append(text)
-                yield text
-
-        reader = csv_rows(lines(), self._layout.delimiter)
-        line = self._first_line
-        for fields in reader:
-            if fields and fields[-1].endswith(_SENTINEL):
-                msg = f"{self._file}: line {line}: a quoted field is opened and never closed"
-                raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
-            if fields and fields != [_SENTINEL[1:]]:
-                yield line, fields, "".join(texts)
-            texts.clear()
-            line = self._first_line + reader.line_num
-
-    def _numbers(self, line: int, fields: list[str], text: str) -> list[float] | None:
-        """Return the wanted numbers of a row, or None after noting what is wrong with it."""
-        before = len(self._problems)
-        if len(fields) != len(self._layout.names):
-            shown = f"{len(fields)} fields for {len(self._layout.names)} columns: " + shown_cell(
-                self._layout.delimiter.join(fields)
-            )
-            self._note(problems.RAGGED, line, None, shown)
-            return None
-        for name, field in zip(self._layout.names, fields, strict=True):
-            if _is_undecoded(field):
-                self._note(problems.ENCODING, line, name, shown_cell(field))
-        written = fields
-        if '"' in text:
-            spelled = as_written(text, self._layout.delimiter)
-            written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
-        numbers = []
-        for place, (role, name) in zip(self._layout.places, self._plan.columns.wanted_numbers, strict=False):
-            cell = written[place]
-            number = number_in(cell, self._plan.reading.dialect)
-            if role == "loss" and number in problems.NOT_FINITE:
-                numbers.append(float(cell.replace(self._plan.reading.dialect.decimal, ".")))
-            elif isinstance(number, str):
-                if not _is_undecoded(cell):  # that was noted
-                    self._note(number, line, name, shown_cell(cell))
-            else:
-                numbers.append(number)
-        return numbers if len(self._problems) == before else None
-
-    def _note(self, kind: str, line: int, column: str | None, shown: str) -> None:
-        name = None if column is None else harmless(column)
-        self._problems.append(Problem(kind, self._file, line, name, shown))
-
-    def _table(self, kept: list[list[str]]) -> pa.Table | None:
-        if not self._plan.reading.keep_columns:
-            return None
-        import pyarrow as pa
-
-        columns = list(zip(*kept, strict=True)) if kept else [()] * len(self._layout.names)
-        return pa.Table.from_arrays([pa.array(c, pa.string()) for c in columns], names=list(self._layout.names))
+    columns = list(zip(*kept, strict=True)) if kept else [()] * len(names)
+    return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], names=list(names))
 
 
 CSV = DelimitedReader(None)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Shard
+from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, no_column
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.inputs.columnar import BATCH_ROWS, clean_batch, is_number, keys_in, numbers_in
+from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
 from mrl_cli.inputs.sources import Source
 from mrl_cli.model import problems
 from mrl_cli.words import closest, harmless
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.columnar import Numbers
+    from mrl_cli.inputs.base import Numbers
     from mrl_cli.model import Batch, Plan, Role
 
 
 PLACE = "the frame"  # what messages call it
 
 
-def places_of(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> dict[Role, int]:
-    """Return where the column of each role stands.
+def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
+    """Return a frame as an input; `named` says what each role's column is called.
 
     Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
     """
@@ -40,7 +40,16 @@ def places_of(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> dic
     if not isinstance(frame, pd.DataFrame):
         msg = f"frame must be a pandas DataFrame, not {type(frame).__name__}; for arrays there is margin_ranking_loss"
         raise TypeError(msg)
-    return {role: _place(frame, role, name) for role, name in named.items() if name is not None}
+    places = {role: _place(frame, role, name) for role, name in named.items() if name is not None}
+    return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
+
+
+class FrameColumns(NamedTuple):
+    """A frame, where the column of each role stands in it, and what each group's key is the text of (filled in)."""
+
+    frame: pd.DataFrame
+    places: Mapping[Role, int]
+    values: dict[str, Any]
 
 
 def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
@@ -54,32 +63,13 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
         raise ValueError(with_hint(msg, "rename one of them"))
     argument = {"margin": "margin_column", "group": "group_by"}.get(role, role)
     near = closest(str(name), [other for other in names if isinstance(other, str)])
-    shown = ", ".join(harmless(other) for other in names[:20]) + (", …" if len(names) > 20 else "")
     hint = f"did you mean {argument}={near!r}?" if near else f"name the column with {argument}=…"
     if role == "y" and near is None:
         hint += "; no label column? use y_const=1"
-    msg = f"{PLACE} has no column {harmless(name)!r}; it has: {shown}"
-    raise ValueError(with_hint(msg, hint))
+    raise ValueError(with_hint(no_column(PLACE, name, names), hint))
 
 
-class FrameColumns(NamedTuple):
-    """A frame, where the column of each role stands in it, and what each group's key is the text of (filled in)."""
-
-    frame: pd.DataFrame
-    places: Mapping[Role, int]
-    values: dict[str, Any]
-
-
-def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
-    """Return a frame as an input; `named` says what each role's column is called.
-
-    Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
-    """
-    columns = FrameColumns(frame, places_of(frame, named), {})
-    return Source(PLACE, "", "frame", None, is_plain_file=True, stream=columns)
-
-
-class FrameReader:
+class FrameReader(Reader):
     """Reads a frame chunk by chunk, so that memory stays flat beside it."""
 
     def names(self, source: Source, plan: Plan) -> list[str]:
@@ -87,9 +77,8 @@ class FrameReader:
         del plan
         return [str(name) for name in source.stream.frame.columns]
 
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
         """Yield ranges of rows. Raises ValueError for a column whose dtype holds no numbers."""
-        del resume_at
         frame, places, _ = source.stream
         for role, _ in plan.columns.wanted_numbers:
             _check_type(frame.iloc[:0, places[role]], role)
@@ -101,13 +90,10 @@ class FrameReader:
         frame, places, values = shard.source.stream
         start: int = shard.part
         chunk = frame.iloc[start : start + BATCH_ROWS]
-        numbers = [_numbers_of(chunk.iloc[:, places[role]], role) for role, _ in plan.columns.wanted_numbers]
-        keys = [
-            _keys_of(chunk.iloc[:, places[role]], values if role == "group" else {}) for role, _ in plan.columns.keys
-        ]
-        yield clean_batch(PLACE, numbers, keys, range(start, start + len(chunk)), plan)
-
-    careful_batches = batches  # these batches know their rows
+        columns = {role: chunk.iloc[:, places[role]] for role, _ in plan.columns.wanted}
+        numbers = {role: _numbers_of(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+        keys = {role: _keys_of(columns[role], values if role == "group" else {}) for role, _ in plan.columns.keys}
+        yield batch_of_columns(PLACE, numbers, keys, range(start, start + len(chunk)), plan)
 
 
 def _check_type(column: pd.Series[Any], role: Role) -> None:

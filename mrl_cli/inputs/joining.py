@@ -130,14 +130,10 @@ def check_labels(a: Side, b: Side, found: Matched, *, has_keys: bool) -> None:
         name = f"pair {place + 1}"
         if has_keys:
             name = f"key {harmless(a.keys('key')[int(found.places_a[place])].as_py())!r}"
-        told = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
-        lines.append("  {}: y is {} in {} and {} in {}".format(name, *_alternating(told, (a.name, b.name))))
+        y_a, y_b = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
+        lines.append(f"  {name}: y is {y_a} in {a.name} and {y_b} in {b.name}")
     hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
     raise DataError("\n".join(lines), hint=hint if has_keys else f"{hint} match them with --key COLUMN")
-
-
-def _alternating(first: Any, second: Any) -> list[str]:
-    return [text for both in zip(first, second, strict=True) for text in both]
 
 
 def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[Batch]:

@@ -6,10 +6,9 @@ was cut between two batches, nor for a second stream in the same file.
 
 from __future__ import annotations
 
-import mmap
-import os
+import re
 import struct
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 
@@ -29,50 +28,40 @@ DICTIONARIES, RECORD_BATCHES = 2, 3
 BLOCK = "<qi4xq"
 
 
-def is_arrow_file(path: str) -> bool:
-    """Return whether a file is in Arrow's file format, as opposed to its stream format."""
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
-
-
-def check_stream_end(source: Source) -> None:
-    """Raise DataError unless an Arrow stream ends with its end mark, and the file with the stream."""
-    with open(source.path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        end = _end_of_messages(file, size)
-        file.seek(end)
-        # The last bytes of the file prove nothing: labels of -1 as int8 and their padding are the mark's very bytes.
-        if file.read(len(END_MARK)) != END_MARK:
-            msg = f"{source.shown_name} is cut off: the Arrow stream has no end mark"
-            raise DataError(msg, hint="check that the file was copied whole, and its writer closed")
-    if extra := size - end - len(END_MARK):
+def check_stream_end(data: Any, source: Source) -> None:
+    """Raise DataError unless a stream, mapped as `data`, ends with its end mark, and the file with the stream."""
+    data = memoryview(data).cast("B")
+    end = _end_of_messages(data)
+    # The last bytes of the file prove nothing: labels of -1 as int8 and their padding are the mark's very bytes.
+    if data[end : end + len(END_MARK)] != END_MARK:
+        msg = f"{source.shown_name} is cut off: the Arrow stream has no end mark"
+        raise DataError(msg, hint="check that the file was copied whole, and its writer closed")
+    if extra := len(data) - end - len(END_MARK):
         msg = f"{source.shown_name} is corrupt: {extra} bytes follow the end mark of its Arrow stream"
         raise DataError(msg, hint="are these several streams joined? write each to a file of its own")
 
 
-def _end_of_messages(file: BinaryIO, size: int) -> int:
+def _end_of_messages(data: memoryview) -> int:
     """Return where the last message of a stream ends, from the headers alone.
 
     pyarrow's MessageReader would have the system load every body too, and a large file would be read twice.
     """
-    end = 0
-    while end < size:
-        file.seek(end)
-        prefix = file.read(len(END_MARK))
-        if len(prefix) < len(END_MARK):
-            break
-        word, header_bytes = struct.unpack("<II", prefix)
+    end, size = 0, len(data)
+    while end + len(END_MARK) <= size:
+        word, header_bytes = struct.unpack_from("<II", data, end)
         if word != CONTINUATION or header_bytes == 0:
             break
-        body = end + len(prefix) + header_bytes
-        end = body if body > size else body + _body_bytes(file.read(header_bytes))
+        header = end + len(END_MARK)
+        end = header + header_bytes
+        if end <= size:
+            end += _body_bytes(data[header:end])
         if end > size:
             msg = f"the stream ends {end - size} bytes before its last message does"
             raise ValueError(msg)
     return end
 
 
-def _body_bytes(header: bytes) -> int:
+def _body_bytes(header: memoryview) -> int:
     (table,) = _unpacked("<I", header, 0)
     place = _field(header, table, BODY_LENGTH)
     (size,) = _unpacked("<q", header, place) if place else (0,)
@@ -82,34 +71,29 @@ def _body_bytes(header: bytes) -> int:
     return int(size)
 
 
-def check_footer(source: Source) -> None:
-    """Raise DataError unless the footer of an Arrow file lists all that stands before it, each batch once.
+def check_footer(data: Any, source: Source) -> None:
+    """Raise DataError unless the footer of an Arrow file, mapped as `data`, lists all before it, each batch once.
 
     The footer counts from the first byte of the file. In two files that were joined, the second one's footer therefore
     points into the first, whose batches may have the same lengths. Messages are not walked through as in a stream:
     Polars begins its files with a schema that is no message.
     """
-    with open(source.path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        tail = struct.calcsize("<i") + len(MAGIC)
-        file.seek(size - tail)
-        footer_bytes = int.from_bytes(file.read(tail - len(MAGIC)), "little")
-        start = size - tail - footer_bytes
-        file.seek(start)
-        blocks = _blocks(file.read(footer_bytes))
-        if blocks:
-            ends = [end for _, end in blocks]
-            starts = [begin for begin, _ in blocks[1:]] + [start]
-            is_complete = all(0 <= begin - end < LONGEST_GAP for end, begin in zip(ends, starts, strict=True))
-        else:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                is_complete = mapped.find(MAGIC + MAGIC) < 0  # the end of one file and the start of the next
+    data = memoryview(data).cast("B")
+    tail = len(data) - len(MAGIC) - struct.calcsize("<i")
+    start = tail - int.from_bytes(data[tail : -len(MAGIC)], "little")
+    blocks = _blocks(data[start:tail])
+    if blocks:
+        ends = [end for _, end in blocks]
+        starts = [begin for begin, _ in blocks[1:]] + [start]
+        is_complete = all(0 <= begin - end < LONGEST_GAP for end, begin in zip(ends, starts, strict=True))
+    else:
+        is_complete = re.search(MAGIC + MAGIC, data) is None  # the end of one file and the start of the next
     if not is_complete:
         msg = f"{source.shown_name} is corrupt: its Arrow footer does not list exactly the batches in the file"
         raise DataError(msg, hint="are these several files joined? write each to a file of its own")
 
 
-def _blocks(footer: bytes) -> list[tuple[int, int]]:
+def _blocks(footer: memoryview) -> list[tuple[int, int]]:
     """Return (start, end) of the dictionaries and record batches that a footer lists, in the order of the file."""
     (table,) = _unpacked("<I", footer, 0)
     found = []
@@ -123,7 +107,7 @@ def _blocks(footer: bytes) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _field(data: bytes, table: int, field: int) -> int:
+def _field(data: memoryview, table: int, field: int) -> int:
     """Return where a field of a flatbuffer's table is, 0 where it was left out."""
     fields = table - _unpacked("<i", data, table)[0]
     (fields_bytes,) = _unpacked("<H", data, fields)
@@ -132,7 +116,7 @@ def _field(data: bytes, table: int, field: int) -> int:
     return table + offset if offset else 0
 
 
-def _unpacked(layout: str, data: bytes, place: int) -> tuple[Any, ...]:
+def _unpacked(layout: str, data: memoryview, place: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(layout, data, place)
     except struct.error as error:

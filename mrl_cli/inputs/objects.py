@@ -1,28 +1,31 @@
-"""JSON objects to pairs, one by one: what a value of JSON is as a number or as a key, and what is wrong with it."""
+"""Values of JSON: what they are as a number or as a key, what is wrong with them, and how deep they may nest."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.inputs.base import pair_batch
+from mrl_cli.inputs.base import Row
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.model import Problem, problems
+from mrl_cli.model import problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pyarrow as pa
 
-    from mrl_cli.model import Batch, Plan, Role
+    from mrl_cli.inputs.base import Faults
+    from mrl_cli.model import Plan, Role
 
-# What is wrong with an object: (kind, column, shown value) of each problem.
-Faults = list[tuple[str, str | None, str]]
+
+# How deep JSON may nest: one limit, so that a line is read alike whoever parses it. pyarrow's parser takes any depth,
+# the standard library's as many levels as Python's stack has left; half of its usual limit is for the callers.
+DEEPEST = 500
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_QUOTE, _OPENING, _CLOSING = b'"{}'
 
 
 class Repeating(dict[str, Any]):
@@ -42,56 +45,23 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def batch_of_records(
-    records: Iterable[tuple[int, dict[str, Any] | Faults]], file: str, plan: Plan, row_word: str
-) -> Batch:
-    """Return the pairs of numbered objects, less those at fault; `row_word` is what `file` calls a row."""
-    problems: list[Problem] = []
-    rows: list[int] = []
-    values: list[list[float]] = [[] for _ in plan.columns.wanted_numbers]
-    keys: list[list[str]] = [[] for _ in plan.columns.keys]
-    kept: list[dict[str, Any]] = []
-    rejected = 0
-    for row, record in records:
-        numbers = _numbers(record, plan) if isinstance(record, dict) else ()
-        faults = record if isinstance(record, list) else numbers if isinstance(numbers, list) else []
-        if isinstance(record, list) or isinstance(numbers, list):
-            rejected += 1
-            problems += [Problem(kind, file, row, column, shown, row_word) for kind, column, shown in faults]
-            continue
-        rows.append(row)
-        for column, value in zip(values, numbers, strict=True):
-            column.append(value)
-        for texts, (_, name) in zip(keys, plan.columns.keys, strict=True):
-            texts.append(key_text(record.get(name)))
-        if plan.reading.keep_columns:
-            kept.append(record)
-    return pair_batch(
-        file,
-        [np.array(column, np.float64) for column in values],
-        [texts_as_arrow(texts) for texts in keys],
-        plan,
-        rows=rows,
-        row_word=row_word,
-        problems=tuple(problems),
-        rejected_rows=rejected,
-        kept=kept_table(kept) if plan.reading.keep_columns else None,
-    )
-
-
-def _numbers(record: dict[str, Any], plan: Plan) -> tuple[float, ...] | Faults:
-    """Return an object's wanted numbers, or what is wrong with it."""
+def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
+    """Return an object's wanted numbers and keys, or what is wrong with it."""
     if isinstance(record, Repeating):
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
         if repeated:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
-    found = [(name, number_of(record.get(name), role)) for role, name in plan.columns.wanted_numbers]
-    faults: Faults = [
-        (kind, harmless(name), shown_value(record.get(name)))
-        for name, kind in dict(found).items()
-        if isinstance(kind, str)
-    ]
-    return faults or tuple(number for _, number in found if not isinstance(number, str))
+    numbers: list[float] = []
+    kinds: dict[str, str] = {}
+    for role, name in plan.columns.wanted_numbers:
+        number = number_of(record.get(name), role)
+        if isinstance(number, str):
+            kinds[name] = number
+        else:
+            numbers.append(number)
+    if kinds:
+        return [(kind, harmless(name), shown_value(record.get(name))) for name, kind in kinds.items()]
+    return Row(numbers, [key_text(record.get(name)) for _, name in plan.columns.keys], record)
 
 
 def number_of(value: Any, role: Role) -> float | str:
@@ -125,25 +95,62 @@ def key_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _unicode(value: Any) -> Any:
-    """Return a value, and a text with what is no Unicode escaped: JSON can say half a surrogate pair."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-
-
 def kept_table(kept: list[dict[str, Any]]) -> pa.Table:
-    """Return the kept objects as columns; what is no plain value stays JSON text."""
-    import pyarrow as pa
-
+    """Return kept objects as a table, a column for each key."""
     names = dict.fromkeys(name for record in kept for name in record)
-    return pa.table({name: kept_column([record.get(name) for record in kept]) for name in names})
+    return kept_columns({name: [record.get(name) for record in kept] for name in names})
 
 
-def kept_column(values: Iterable[Any]) -> pa.Array:
-    """Return kept values as a column; what is no plain value stays JSON text."""
+def kept_columns(columns: dict[str, list[Any]]) -> pa.Table:
+    """Return kept columns as a table; what is no plain value stays JSON text, what is no Unicode is escaped."""
     import pyarrow as pa
 
-    flat = [json.dumps(value) if isinstance(value, dict | list) else _unicode(value) for value in values]
+    return pa.table({name: _kept(values) for name, values in columns.items()})
+
+
+def _kept(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    flat = [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
+    # JSON can say half a surrogate pair.
+    flat = [v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for v in flat]
     try:
         return pa.array(flat)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([None if v is None else v if isinstance(v, str) else json.dumps(v) for v in flat])
+
+
+def line_nested_too_deeply(text: bytes) -> int | None:
+    r"""Return the number of the first line, from 1, on which brackets nest deeper than `DEEPEST`, None without one.
+
+    >>> line_nested_too_deeply(b'{"t":\n' + b"[" * 500), line_nested_too_deeply(b'{"t": "' + b"[" * 500 + b'"}')
+    (2, None)
+    """
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return None
+    codes = np.frombuffer(_ESCAPE.sub(b"  ", text) if b"\\" in text else text, np.uint8)
+    folded = codes | 0x20  # makes braces of square brackets, and of nothing else
+    marks = np.flatnonzero((codes == _QUOTE) | (folded == _OPENING) | (folded == _CLOSING))
+    kinds = folded[marks]
+    steps = (kinds == _OPENING).astype(np.int8) - (kinds == _CLOSING)
+    # An odd number of quotes stands before what is in a string; that the count overflows does not change its parity.
+    steps[np.cumsum(codes[marks] == _QUOTE, dtype=np.uint8) % 2 == 1] = 0
+    places = marks[np.cumsum(steps, dtype=np.int64) > DEEPEST]
+    return text.count(b"\n", 0, int(places[0])) + 1 if places.size else None
+
+
+def some_line_nests_too_deeply(text: bytes, lines: int) -> bool:
+    """Return whether a text of that many lines, an object each, has one that nests deeper than `DEEPEST`.
+
+    Most texts are cleared by the number of their brackets, and most lines by that of theirs.
+    """
+    codes = np.frombuffer(text, np.uint8)
+    is_opening = codes == ord("{")
+    if b"[" in text:
+        is_opening |= codes == ord("[")
+    if np.count_nonzero(is_opening) - (lines - 1) <= DEEPEST:
+        return False
+    stops = np.append(np.flatnonzero(codes == ord("\n")), codes.size)
+    counts = np.diff(np.searchsorted(np.flatnonzero(is_opening), stops), prepend=0)
+    suspects = np.flatnonzero(counts > DEEPEST).tolist()
+    return any(line_nested_too_deeply(text[stops[i - 1] if i else 0 : stops[i]]) is not None for i in suspects)

@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Shard
-from mrl_cli.inputs.columnar import (
-    BATCH_ROWS,
-    RowsPart,
-    batches_in,
-    check_columns,
-    names_in,
-    reading,
-)
+from mrl_cli.inputs.base import Reader, Shard, column_places
+from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -72,7 +65,7 @@ def opened(path: str, **options: Any) -> Any:
         return pq.ParquetFile(path, **options)
 
 
-class ParquetReader:
+class ParquetReader(Reader):
     """Reads Parquet, a row group at a time."""
 
     def names(self, source: Source, plan: Plan) -> list[str]:
@@ -81,48 +74,42 @@ class ParquetReader:
         with reading(source), opened(source.path) as file:
             return list(file.schema_arrow.names)
 
-    def shards(self, source: Source, plan: Plan, resume_at: Shard | None = None) -> Iterator[Shard]:
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
         """Yield the row groups."""
-        del resume_at
-        path = source.path
         with reading(source):
-            with opened(path) as file:
+            with opened(source.path) as file:
                 metadata, schema = file.metadata, file.schema_arrow
             check_columns(schema, plan, source)
-            _check_row_total(metadata, source)
+            groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+            rows = sum(group.num_rows for group in groups)
+            if rows != metadata.num_rows:  # pyarrow reads such a file
+                counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
+                raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
             first_row = 1
-            for group in range(metadata.num_row_groups):
-                rows = metadata.row_group(group)
-                yield Shard(source, RowsPart(path, group, first_row, metadata), rows.total_byte_size)
-                first_row += rows.num_rows
+            for place, group in enumerate(groups):
+                yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
+                first_row += group.num_rows
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a row group's pairs in batches."""
         part: RowsPart = shard.part
-        keys = [name for _, name in plan.columns.keys]
+        source = shard.source
         options = {
             "metadata": part.shared,
-            "read_dictionary": keys or None,
+            "read_dictionary": [name for _, name in plan.columns.keys] or None,
             "pre_buffer": False,
             # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
             "buffer_size": COLUMN_BUFFER_BYTES,
             "page_checksum_verification": True,
         }
-        with reading(shard.source, _place(part)), opened(part.path, **options) as file:
-            columns = None if plan.reading.keep_columns else names_in(file.schema_arrow, plan, shard.source)
+        with reading(source, _place(part)), opened(source.path, **options) as file:
+            names = file.schema_arrow.names
+            columns = None
+            if not plan.reading.keep_columns:
+                columns = [names[place] for place in column_places(names, plan, source).values()]
             rows = _batch_rows(plan)
             read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
-            yield from batches_in(_counted(read, part, columns, shard.source), part.first_row, shard.source, plan)
-
-    careful_batches = batches  # these batches know their rows
-
-
-def _check_row_total(metadata: Any, source: Source) -> None:
-    """Raise when the footer's row count is not the sum over its row groups; pyarrow reads such a file."""
-    rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    if rows != metadata.num_rows:
-        counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
-        raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+            yield from batches_in(_counted(read, part, columns, source), part.first_row, source, plan)
 
 
 def _counted(

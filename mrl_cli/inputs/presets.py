@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
+from mrl_cli.inputs.base import listed
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,6 @@ def _with_layout(
         x2 = columns.x2 if "x2" in given else layout[1]
         if all(name in names or role in given for role, name in (("x1", x1), ("x2", x2))):
             return replace(columns, x1=x1, x2=x2)
-    shown = ", ".join(harmless(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
-    msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {shown}"
+    msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
     raise UsageError(msg, hint=described_fit(names) or "name the columns with --x1 COLUMN and --x2 COLUMN")

@@ -1,0 +1,137 @@
+"""The formats of inputs, and which of them a file is in: by its suffix, else by its first bytes.
+
+Adding a format takes a module with its reader and a row in `FORMATS`. Where suffix and first bytes contradict each
+other, the file is rejected.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from mrl_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mrl_cli.inputs.base import Reader
+
+
+class Format(NamedTuple):
+    """One format: where its reader stands, its suffixes, and the first bytes that tell it.
+
+    `kind` is what messages call such a file, where there are such bytes; `writer` the name in `reductions.rows` of what
+    writes pairs in the format, where something does.
+    """
+
+    reader: str  # "module:name" in this package, imported when a file of the format turns up
+    suffixes: tuple[str, ...] = ()
+    magic: tuple[bytes, ...] = ()
+    kind: str = ""
+    writer: str | None = None
+
+
+FORMATS = {
+    "csv": Format("delimited:CSV", (".csv",), writer="csv"),
+    "tsv": Format("delimited:TSV", (".tsv", ".tab"), writer="tsv"),
+    "jsonl": Format("jsontext:JSON_LINES", (".jsonl", ".ndjson"), writer="jsonl"),
+    "json": Format("jsontext:JSON", (".json",)),
+    "parquet": Format("parquet:PARQUET", (".parquet", ".pq"), (b"PAR1",), "a Parquet", "parquet"),
+    "arrow": Format(
+        "columnar:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "an Arrow"
+    ),
+    "frame": Format("frame:FRAME"),  # of pandas, in the Python interface
+}
+TEXTS = ("csv", "tsv")
+SUFFIXES = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
+
+_MAGIC = {start: name for name, row in FORMATS.items() for start in row.magic}
+_COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+_FOREIGN_MAGIC = {
+    b"PK\x03\x04": "a zip archive (an Excel workbook, perhaps)",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array file",
+    b"FEA1": "a Feather file of version 1, which is no longer written (convert it with Feather 2 or Parquet)",
+    b"%PDF": "a PDF",
+    b"Obj\x01": "an Avro file",
+}
+_KNOWN = "formats: CSV, TSV, JSON, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
+
+
+@cache
+def reader_of(name: str) -> Reader:
+    """Return the reader of a format."""
+    module, _, attribute = FORMATS[name].reader.partition(":")
+    reader: Reader = getattr(import_module(f"mrl_cli.inputs.{module}"), attribute)
+    return reader
+
+
+def named(path: str) -> tuple[str | None, str | None]:
+    """Return (format, compression) as the suffixes of a path say, None where they say nothing.
+
+    >>> named("pairs.csv.gz"), named("pairs.txt")
+    (('csv', 'gzip'), (None, None))
+    """
+    stem, suffix = os.path.splitext(path)
+    compression = COMPRESSIONS.get(suffix.lower())
+    if compression is not None:
+        suffix = os.path.splitext(stem)[1]
+    return SUFFIXES.get(suffix.lower()), compression
+
+
+def compression_of(prefix: bytes) -> str | None:
+    """Return how bytes that begin so are compressed."""
+    return _by_magic(prefix, _COMPRESSION_MAGIC)
+
+
+def identified(path: str, prefix: bytes, shown: str) -> tuple[str, str | None]:
+    """Return (format, compression) of what begins with `prefix`; `shown` is what messages call it.
+
+    Raises DataError for what is none of the formats, or not the one that its name says.
+    """
+    by_name, named_compression = named(path)
+    compression, by_magic = compression_of(prefix), _by_magic(prefix, _MAGIC)
+    if named_compression is not None and not prefix:
+        msg = f"{shown} is empty, which no {named_compression} file is"
+        raise DataError(msg, hint="check that the file was copied whole")
+    foreign = _by_magic(prefix, _FOREIGN_MAGIC)
+    if foreign is not None:
+        raise DataError(f"{shown} is {foreign}, not a format mrl reads", hint=_KNOWN)
+    if named_compression != compression and prefix and (named_compression or by_name):
+        found = compression or "not compressed"
+        raise DataError(f"{shown} is {found}, which is not what its name says", hint="rename the file")
+    if by_magic != by_name and prefix and by_name and (by_magic or FORMATS[by_name].magic):
+        kind = FORMATS[by_magic].kind if by_magic else f"not {FORMATS[by_name].kind}"
+        msg = f"{shown} is {kind} file, which is not what its name says"
+        raise DataError(msg, hint="rename the file, or check that it was copied whole")
+    return by_name or by_magic or _text_format(prefix, compression), compression
+
+
+def _by_magic(prefix: bytes, magic: Mapping[bytes, str]) -> str | None:
+    return next((name for start, name in magic.items() if prefix.startswith(start)), None)
+
+
+def _text_format(prefix: bytes, compression: str | None) -> str:
+    """Return what a text without a telling suffix is, from its first bytes: JSON opens with a brace or a bracket.
+
+    A null alone or before either is JSON too. The reader of JSON finds out whether the text is one value or a value a
+    line.
+    """
+    if compression is not None:
+        from mrl_cli.inputs.streams import decompressed, is_corruption
+
+        try:
+            prefix = decompressed(io.BytesIO(prefix).read, compression)(1)
+        except Exception as error:
+            if not (is_corruption(error) or isinstance(error, ImportError)):
+                raise
+            prefix = b""  # these first bytes say nothing
+    text = prefix.lstrip(b"\xef\xbb\xbf \t\r\n")
+    after_null = text.removeprefix(b"null").lstrip(b" \t\r\n")
+    return "json" if after_null.startswith((b"{", b"[")) or (text and not after_null) else "csv"

@@ -1,0 +1,353 @@
+"""JSON: one object a line, which streams, or one value, which is held in memory: objects, or an object of columns.
+
+Lines are parsed by pyarrow, and read again one by one where something is wrong. In both ways a line ends at a line feed
+only, and blank is what JSON calls so: a carriage return is a blank. A value is parsed by the standard library. Its
+columns are lists of equal length, as RewardBench writes its scores; numbers may stand in lists of their own, one each.
+What is no list is the same for every row; the scores themselves must be lists.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.errors import DataError, SuspectShardError
+from mrl_cli.inputs import text as texts
+from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places
+from mrl_cli.inputs.objects import (
+    DEEPEST,
+    Repeating,
+    kept_columns,
+    kept_table,
+    key_text,
+    line_nested_too_deeply,
+    number_of,
+    object_of,
+    row_of,
+    shown_value,
+    some_line_nests_too_deeply,
+)
+from mrl_cli.inputs.streams import open_text
+from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
+from mrl_cli.model import Batch, problems, rules
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from mrl_cli.inputs.base import Faults, Numbers, Row
+    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.streams import Stream
+    from mrl_cli.model import Plan, Role
+
+
+class JsonReader(Reader):
+    """Reads JSON: lines only, or whichever layout the first line says."""
+
+    def __init__(self, *, only_lines: bool) -> None:
+        self._only_lines = only_lines
+
+    def names(self, source: Source, plan: Plan) -> list[str]:
+        """Return the keys of the object of columns, or of the first object."""
+        with open_text(source, plan.reading.dialect.encoding) as stream:
+            head = _head(stream)
+            if self._only_lines or _are_lines(head, None):
+                return _first_keys(head, source)
+            value = _parsed(stream.rest(), source)
+        return list(value if isinstance(value, dict) else _first_object(value))
+
+    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
+        """Yield byte ranges of a plain file of lines, or the blocks of a stream; of one value its rows or columns."""
+        with open_text(source, plan.reading.dialect.encoding) as stream:
+            head = _head(stream)
+            if not (self._only_lines or _are_lines(head, plan)):
+                data = stream.rest()
+                yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
+                return
+            if names := _first_keys(head, source):
+                column_places(names, plan, source)
+            # JSON keeps line ends out of its strings.
+            if texts.is_splittable(source, plan) and head.startswith(b"{") and source.file.first(1) == b"{":
+                yield from texts.range_shards(source, plan, 0)
+            elif head:
+                yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
+            else:  # one block all the same, so that rows written have their header
+                yield Shard(source, TextPart(0, 0, b"", 1), 0)
+
+    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
+        """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
+        if isinstance(shard.part, TextPart):
+            yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+            return
+        try:
+            if isinstance(shard.part, list):
+                batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", kept_table)
+            else:
+                batch = _batch_of_columns(shard.part, shard.source, plan)
+        except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
+            raise _too_deep(shard.source) from error
+        yield batch
+
+    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
+        """Yield the shard's pairs as one batch, object by object."""
+        if isinstance(shard.part, TextPart):
+            yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", kept_table)
+        else:
+            yield from self.batches(shard, plan)
+
+
+def _head(stream: Stream) -> bytes:
+    """Return the first bytes of a text: its first line that is not blank and the begin of another, or all there are."""
+    size = texts.BLOCK_BYTES
+    while True:
+        head = stream.first(size)
+        _, _, rest = head.lstrip(BLANKS).partition(b"\n")
+        if len(head) < size or rest.strip(BLANKS):
+            return head
+        size *= 2
+
+
+def _are_lines(head: bytes, plan: Plan | None) -> bool:
+    """Tell from its head whether a text holds one object a line; so does a lone object of columns nobody wants."""
+    text = head.lstrip(BLANKS)
+    if text.startswith(b"["):
+        return False
+    line, _, rest = text.partition(b"\n")
+    rest = rest.lstrip(BLANKS)
+    try:
+        first = json.loads(line)
+    except (ValueError, RecursionError):
+        # A line that seems whole, before another that begins as such: its fault is one line's.
+        return not line.startswith(b"{") or (line.rstrip(BLANKS).endswith(b"}") and rest.startswith(b"{"))
+    return bool(rest) or not (isinstance(first, dict) and plan and _holds_columns(first, plan))
+
+
+def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
+    return any(isinstance(value.get(name), list | dict) for _, name in plan.columns.wanted_numbers)
+
+
+def _first_keys(data: bytes, source: Source) -> list[str]:
+    """Return the keys of the first object, none where there is none; raise a helpful error for an array."""
+    line = data.lstrip(BLANKS).partition(b"\n")[0] or b"{}"
+    try:
+        first = json.loads(line)
+    except (ValueError, RecursionError):
+        first = [] if line.startswith(b"[") else None  # the careful way names the line
+    if isinstance(first, list):
+        msg = f"{source.shown_name} holds one JSON array, not JSON lines"
+        raise DataError(msg, hint="write one object a line, e.g. with jq -c '.[]'")
+    return list(first) if isinstance(first, dict) else []
+
+
+def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
+    """Return the pairs of lines as pyarrow parses them; raise SuspectShardError where it would not do so rightly."""
+    import pyarrow as pa
+
+    lines = _count_braced_lines(data)
+    if plan.reading.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
+        raise SuspectShardError
+    if some_line_nests_too_deeply(data, lines):  # pyarrow would read it, the careful way would not
+        raise SuspectShardError
+    try:
+        data.decode("utf-8")
+        table = _read_json(data, plan, lines)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise SuspectShardError from error
+    columns = {role: table.column(name).combine_chunks() for role, name in plan.columns.wanted}
+    if any(column.null_count for column in columns.values()):
+        raise SuspectShardError
+    keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
+    return Batch(
+        source.shown_name,
+        {role: np.from_dlpack(column) for role, column in columns.items()},
+        keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
+    )
+
+
+def _count_braced_lines(data: bytes) -> int:
+    """Return how many lines a text has if each begins with an opening brace and ends with a closing one, else 0.
+
+    This is asked before pyarrow parses: a first value that is null crashes its parser (apache/arrow issue 47409).
+    """
+    text = data.strip(BLANKS)
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return 0
+    ends = count_feeds(text)
+    between = text.count(b"}\n{") + (text.count(b"}\r\n{") if b"\r" in text else 0)
+    return ends + 1 if ends == between else 0
+
+
+def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
+    """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
+
+    The types are said, never inferred: inference would take a text that looks like a date for one. Arrow raises
+    ArrowInvalid for anything else. Lines between braces hold at least one object each, hence exactly one if there are
+    as many objects as lines; SuspectShardError is raised if there are more.
+    """
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    numbers = dict.fromkeys((name for _, name in plan.columns.wanted_numbers), pa.float64())
+    keys = list(dict.fromkeys(name for _, name in plan.columns.keys))
+    if not set(keys).isdisjoint(numbers):
+        raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
+    options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
+    refused: Exception = SuspectShardError()
+    for key_types in product((pa.string(), pa.int64()), repeat=len(keys)):
+        schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
+        parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+        try:
+            table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
+        except pa.ArrowInvalid as error:
+            refused = error
+            continue
+        if table.num_rows != lines:
+            raise SuspectShardError
+        return table
+    raise refused
+
+
+def _rows_of_lines(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
+    """Yield the number of every line that is not blank, and its row or what is wrong with it."""
+    text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
+    first_line = shard.part.line_number(shard.source, count_feeds)
+    for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
+        if line.strip(BLANKS.decode()):
+            yield number, _row(line, plan)
+
+
+def _row(line: str, plan: Plan) -> Row | Faults:
+    shown = f"'{harmless(line.strip())}'"
+    if texts.is_undecoded(line):
+        return [(problems.ENCODING, None, shown)]
+    if len(line) > DEEPEST and line_nested_too_deeply(line.encode()) is not None:
+        return [(problems.TOO_DEEP, None, shown)]
+    try:
+        record = json.loads(line, object_pairs_hook=object_of)
+    except RecursionError:  # within the limit, from a caller deep in Python's stack
+        return [(problems.TOO_DEEP, None, shown)]
+    except ValueError:
+        record = None
+    return row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, shown)]
+
+
+def _parsed(data: bytes, source: Source) -> Any:
+    """Return the value of a text."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = count_feeds(data[: error.start]) + 1
+        raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=problems.ENCODING_HINT) from error
+    try:
+        return json.loads(text, object_pairs_hook=object_of)
+    except json.JSONDecodeError as error:
+        msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
+        is_more = error.msg == "Extra data"
+        hint = (
+            "several values? write one a line, e.g. with jq -c ." if is_more else "check that the file was copied whole"
+        )
+        raise DataError(msg, hint=hint) from error
+    except RecursionError as error:
+        raise _too_deep(source, line_nested_too_deeply(data)) from error
+    except ValueError as error:
+        raise DataError(f"{source.shown_name} holds an endless number") from error
+
+
+def _too_deep(source: Source, line: int | None = None) -> DataError:
+    where = "" if line is None else f": line {line}"
+    return DataError(f"{source.shown_name} is nested too deeply{where}", hint=f"up to {DEEPEST} levels are read")
+
+
+def _first_object(records: list[Any]) -> dict[str, Any]:
+    return next((record for record in records if isinstance(record, dict)), {})
+
+
+def _part(value: Any, source: Source, plan: Plan) -> list[Any] | dict[str, Any]:
+    """Return a document's rows as objects, or its columns by name.
+
+    Raises UsageError for a missing column and DataError for what are no columns.
+    """
+    if isinstance(value, list):
+        if first := _first_object(value):
+            column_places(list(first), plan, source)
+        return value
+    names = list(value)
+    wanted = [names[place] for place in column_places(names, plan, source).values()]
+    if not _holds_columns(value, plan):
+        return [value]
+    used = names if plan.reading.keep_columns else list(dict.fromkeys(wanted))
+    _check_columns(value, used, wanted, source, plan)
+    return {name: value[name] for name in used}
+
+
+def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], source: Source, plan: Plan) -> None:
+    repeated = value.repeated if isinstance(value, Repeating) else frozenset()
+    lengths: dict[str, int] = {}
+    for name in used:
+        column, shown = value[name], f"{source.shown_name}: column {harmless(name)}"
+        if name in repeated:
+            raise DataError(f"{shown} is given twice", hint="rename one of them")
+        if isinstance(column, list):
+            lengths[name] = len(column)
+        elif name in wanted and isinstance(column, dict):
+            hint = "from pandas? write it with to_json(…, orient='records', lines=True)"
+            raise DataError(f"{shown} is an object, not a list", hint=hint)
+        elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
+            raise DataError(f"{shown} is {shown_value(column)}, not a list")
+    first, *others = lengths
+    other = next((name for name in others if lengths[name] != lengths[first]), None)
+    if other is not None:
+        counts = (
+            f"column {harmless(first)} has {lengths[first]:,} values",
+            f"{harmless(other)} has {lengths[other]:,}",
+        )
+        raise DataError(f"{source.shown_name}: " + ", ".join(counts), hint="columns are lists of one length")
+
+
+def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
+    for place, record in enumerate(records, 1):
+        is_object = isinstance(record, dict)
+        yield place, row_of(record, plan) if is_object else [(problems.NOT_AN_OBJECT, None, f"'{shown_value(record)}'")]
+
+
+def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
+    """Return the pairs of an object of columns, less the rows in which some wanted number is none."""
+    size = next(len(column) for column in columns.values() if isinstance(column, list))
+    filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
+    names = list(columns)
+    places = column_places(names, plan, source)
+    return batch_of_columns(
+        source.shown_name,
+        {role: _numbers(filled[names[places[role]]], role) for role, _ in plan.columns.wanted_numbers},
+        {role: texts_as_arrow(map(key_text, filled[names[places[role]]])) for role, _ in plan.columns.keys},
+        range(1, size + 1),
+        plan,
+        kept_columns(filled) if plan.reading.keep_columns else None,
+    )
+
+
+def _numbers(cells: list[Any], role: Role) -> Numbers:
+    """Return a column's numbers, and the cells that are none; lists of one number are that number."""
+    values = [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in cells]
+    if set(map(type, values)) <= {float, int}:
+        try:
+            array = np.array(values, np.float64)
+        except OverflowError:
+            array = np.array([np.inf])
+        if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
+            return array, []
+    found = [number_of(value, role) for value in values]
+    array = np.array([np.nan if isinstance(number, str) else number for number in found], np.float64)
+    bad = [(i, number, shown_value(cells[i])) for i, number in enumerate(found) if isinstance(number, str)]
+    return array, bad
+
+
+JSON = JsonReader(only_lines=False)
+JSON_LINES = JsonReader(only_lines=True)

@@ -1,0 +1,165 @@
+"""Where bytes are: the one place that opens, measures, maps and lists files, and stdin.
+
+A `File` says how to open one. It is not opened itself, so it can be sent to whoever reads it. An object store joins by
+a class with the same methods, and by `find` knowing its names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import sys
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import UsageError
+from mrl_cli.inputs.formats import SUFFIXES, named
+from mrl_cli.inputs.streams import Stream
+from mrl_cli.records import light_dataclass
+from mrl_cli.words import closest, harmless
+
+if TYPE_CHECKING:
+    import io
+
+    import pyarrow as pa
+
+STDIN = "-"
+WAKE_SECONDS = 0.2
+COPIED_BYTES = 1 << 20
+
+
+@light_dataclass(frozen=True, slots=True)
+class File:
+    """A local file, whose bytes can be read anywhere, by many; `held` is what keeps a temporary one alive."""
+
+    path: str
+    held: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the file is now."""
+        return os.stat(self.path).st_size
+
+    def open(self) -> io.FileIO:
+        """Open the file from its start."""
+        return open(self.path, "rb", buffering=0)
+
+    def first(self, size: int) -> bytes:
+        """Return the first bytes, fewer only when there are no more."""
+        return self.read(0, size)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a range of bytes, fewer only at the end of the file."""
+        with self.open() as file:
+            file.seek(offset)
+            data = file.read(size)
+            while len(data) < size and (more := file.read(size - len(data))):
+                data += more
+        return data
+
+    def mapped(self) -> pa.MemoryMappedFile:
+        """Map the file into memory, for Arrow."""
+        import pyarrow as pa
+
+        return pa.memory_map(self.path)
+
+    def close(self) -> None:
+        """Take a temporary file away."""
+        if self.held is not None:
+            self.held.close()
+
+
+def find(path: str) -> File | Stream:
+    """Return a regular file as one that can be opened, and what can be read only once, such as stdin, as a stream."""
+    if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
+        return File(path)
+    raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (the stream's)
+
+    def more(size: int) -> bytes:
+        data = None
+        while data is None:
+            # A signal that comes just before a read that blocks would wait for data that may never come.
+            if sys.platform == "win32" or select.select([raw], [], [], WAKE_SECONDS)[0]:
+                data = raw.read(size)
+        return data
+
+    return Stream(more, close=raw.close)
+
+
+def spool(stream: Stream, suffix: str) -> File:
+    """Put what is left of a stream into a temporary file, for formats that are read from the end."""
+    import tempfile
+
+    held = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=suffix)  # noqa: SIM115 (lives with the file)
+    while data := stream.read(COPIED_BYTES):
+        held.write(data)
+    held.flush()
+    return File(held.name, held)
+
+
+def stdin_can_be_read() -> bool:
+    """Tell whether stdin is a file, FIFO or socket, something that will end, and not a terminal."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def paths_of(argument: str) -> list[str]:
+    """Return the paths that an argument names: itself, the data files below a folder, or what a glob matches, sorted.
+
+    Raises UsageError where there is none.
+    """
+    mode = None if argument in (STDIN, "") else _mode_of(argument)
+    if argument == STDIN or (mode is not None and not stat.S_ISDIR(mode)):
+        return [argument]
+    import glob
+
+    if argument == "":
+        raise UsageError("an empty name names no file")
+    if mode is not None:
+        return _files_below(argument)
+    if "://" in argument:
+        msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
+        raise UsageError(msg, hint="download the file first, or pipe it in")
+    if not glob.has_magic(argument):
+        raise _missing(argument)
+    found = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
+    if not found:
+        raise UsageError(f"no file matches {harmless(argument)}")
+    return found
+
+
+def _mode_of(path: str) -> int | None:
+    """Return the mode of what is there, None for nothing; what cannot be looked at is the machine's error."""
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP):
+            return None
+        raise
+
+
+def _missing(path: str) -> UsageError:
+    folder, name = os.path.split(path)
+    siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
+    near = closest(name, siblings)
+    hint = None if near is None else f"did you mean {harmless(os.path.join(folder, near), limit=200)}?"
+    return UsageError(f"no such file: {harmless(path, limit=200)}", hint=hint)
+
+
+def _files_below(folder: str) -> list[str]:
+    """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
+    from pathlib import Path  # few runs read folders
+
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = (name for name in folders if not name.startswith((".", "_")))
+        found += [str(Path(parent, name)) for name in names if not name.startswith((".", "_")) and named(name)[0]]
+    if not found:
+        msg = f"no file of a known format below {harmless(folder, limit=200)}"
+        raise UsageError(msg, hint="known suffixes: " + " ".join(SUFFIXES))
+    return sorted(found)
