@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.inputs import delimited, text
+from mrl_cli.inputs import text
 from mrl_cli.inputs.jsontext import JsonReader
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
 from tests.running import Ran, run, run_inside
@@ -79,8 +79,7 @@ def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
 
     places = [name] if case.needs_suffix else [name, "-"]
     found = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
-    for module in (text, delimited):
-        monkeypatch.setattr(module, "HEAD_BYTES", 16)
+    monkeypatch.setattr(text, "HEAD_BYTES", 16)
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)
     found += [ran_on(argument, 2) for argument in places]
     for ran in found:
@@ -96,8 +95,7 @@ def test_no_shard_size_moves_a_line_number(
 ) -> None:
     rows = ["x1,x2,y,t", *["1,3,1,é"] * 9, f"1,3,1,{inch}", "", *["1,3,1,é"] * 9, "1,oops,1,é", "1,3,1,é"]
     (tmp_path / "pairs.csv").write_bytes((line_end.join(rows) + line_end).encode())
-    for module in (text, delimited):
-        monkeypatch.setattr(module, "HEAD_BYTES", block_bytes)
+    monkeypatch.setattr(text, "HEAD_BYTES", block_bytes)
     monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
     line = 1 + 9 + 1 + inch.count("\n") + 1 + 9 + 1
     ran = run_inside(["compute", "pairs.csv", "--jobs", "2"], capfd)

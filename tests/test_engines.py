@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from mrl_cli.engines import ENGINES, engine_named, threads
 from mrl_cli.engines.base import Job, fold
-from mrl_cli.inputs import FORMATS, delimited, parquet, resolve, shards_of, text
+from mrl_cli.inputs import FORMATS, parquet, resolve, shards_of, text
 from mrl_cli.model import Plan
 from mrl_cli.reductions.rows import WRITERS
 from mrl_cli.reductions.totals import TotalsReduction
@@ -615,7 +615,7 @@ def test_late_quote_loses_no_row(
     first_quote: int, block_bytes: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(delimited, "HEAD_BYTES", 32)
+    monkeypatch.setattr(text, "HEAD_BYTES", 32)
     pieces = [PAIRS[:100], PAIRS[100:200], PAIRS[200:230]]
     paths = [tmp_path / "a.csv", tmp_path / "b.csv", _written(tmp_path, "csv", pieces[2])]
     for path, piece in zip(paths, pieces, strict=False):
@@ -648,7 +648,7 @@ def test_bad_cell_after_a_late_quote_has_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(text, "BLOCK_BYTES", 100)
-    monkeypatch.setattr(delimited, "HEAD_BYTES", 32)
+    monkeypatch.setattr(text, "HEAD_BYTES", 32)
     data = _quoted_late(PAIRS[:100], 50)
     (tmp_path / "bad.csv").write_bytes(data + b"oops,1,1,one\n")
     ran = run_inside(["compute", tmp_path / "bad.csv"], capfd)

@@ -518,8 +518,8 @@ def test_rows_of_json_are_counted_in_every_layout(tmp_path: Path, mrl: Mrl) -> N
     rows = [{"x1": 1, "x2": 0, "y": 1}, {"x1": 2, "x2": 0, "y": -1}]
     columns = {"x1": [1, 2], "x2": [[0], [0]], "y": 1, "model": "m"}
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    for place, text in enumerate((json.dumps(rows, indent=1), json.dumps(columns), lines)):
-        (tmp_path / f"{place}.json").write_text(text)
+    for place, written in enumerate((json.dumps(rows, indent=1), json.dumps(columns), lines)):
+        (tmp_path / f"{place}.json").write_text(written)
         found = result(mrl(f"{place}.json", "-f", "json"))
         assert (found["pairs"], found["notes"]) == (2, [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from mrl_cli.inputs import columns_of, resolve
 from mrl_cli.inputs.base import is_float, no_column
 from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.partitions import Scores
-from mrl_cli.inputs.text import count_line_ends
+from mrl_cli.inputs.streams import open_text
 from mrl_cli.model import Columns, Counts, Dialect, Plan, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs import Shard, Source
+    from mrl_cli.inputs import Source
     from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
 
@@ -48,7 +49,9 @@ def read_scores(path: str, column: str | None) -> Scores:
         has_header = not (is_one_column and is_float(names[0]))
         name = _chosen(names, column, source) if has_header else "1"
         plan = Plan.of(columns=Columns(name, name, None), y_const=1, dialect=Dialect(header=has_header))
-        values = _values(source, plan, is_one_column=is_one_column)
+        if is_one_column:
+            _refuse_blank_lines(source, name if has_header else None)
+        values = _values(source, plan)
     finally:
         source.close()
     return Scores(source.name, values)
@@ -63,8 +66,8 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
     raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
-def _values(source: Source, plan: Plan, *, is_one_column: bool) -> Any:
-    reduction = ScoresReduction(_BlankLines(source, plan) if is_one_column else None)
+def _values(source: Source, plan: Plan) -> Any:
+    reduction = ScoresReduction()
     plan = plan.changed(lists_problems=True)
     counts, (scores,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     if scores.problems:
@@ -72,8 +75,7 @@ def _values(source: Source, plan: Plan, *, is_one_column: bool) -> Any:
         said = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
         raise DataError(said, hint="every score must be a finite number: pairs count them by place")
     if not counts.rows:
-        msg = f"no scores in {source.shown_name}"
-        raise DataError(msg)
+        raise DataError(f"no scores in {source.shown_name}")
     return np.concatenate(scores.values)
 
 
@@ -87,9 +89,6 @@ class _Column(NamedTuple):
 class ScoresReduction(Reduction[_Column, _Column]):
     """Keeps a column of scores, which is read as x1."""
 
-    def __init__(self, blank_lines: _BlankLines | None) -> None:
-        self._blank_lines = blank_lines
-
     def empty(self) -> _Column:
         """Return no scores."""
         return _Column([], [])
@@ -102,31 +101,21 @@ class ScoresReduction(Reduction[_Column, _Column]):
 
     def merge(self, whole: _Column, state: _Column, part: Any) -> _Column:
         """Append the scores of a task."""
-        if self._blank_lines is not None:
-            self._blank_lines.check(part.shard)
+        del part
         return _Column(whole.values + state.values, whole.problems + state.problems)
 
 
-class _BlankLines:
-    """Finds blank lines between scores: elsewhere they are no rows, here they would move every score below them."""
-
-    def __init__(self, source: Source, plan: Plan) -> None:
-        self._source = source
-        self._has_header = plan.reading.dialect.header
-        self._blank: int | None = None
-
-    def check(self, shard: Shard) -> None:
-        """Raise DataError where a blank line stands before a score."""
-        data = shard.part.read(self._source).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        first = shard.part.line_number(self._source)
-        if self._blank is None and not self._has_header and first > 1 and shard.part.layout.data_line == first:
-            self._blank = 1  # skipped in search of the first row
-        text = data.rstrip(b"\n")
-        place = 0 if text.startswith(b"\n") else text.find(b"\n\n") + 1
-        if self._blank is None and (place or text.startswith(b"\n")):
-            self._blank = first + count_line_ends(text[:place])
-        if self._blank is not None and text:
-            msg = f"{self._source.shown_name}: line {self._blank} is blank, and pairs count scores by place"
-            raise DataError(msg, hint="take the line out, or write the score that belongs there")
-        if self._blank is None and len(data) > len(text) + 1:
-            self._blank = first + count_line_ends(text) + 1
+def _refuse_blank_lines(source: Source, header: str | None) -> None:
+    """Raise DataError for a blank line before a score: elsewhere it is no row, here it would move all scores below."""
+    with nullcontext() if source.file else source.stream.rewinding(), open_text(source, None) as stream:
+        text = stream.rest().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n")
+    start = 0
+    if header is not None:
+        start = len(text) - len(text.lstrip(b"\n"))
+        for _ in header.splitlines() or [header]:
+            start = text.find(b"\n", start) + 1 or len(text)
+    place = start if text.startswith(b"\n", start) else text.find(b"\n\n", start) + 1 or -1
+    if place >= 0:
+        line = text.count(b"\n", 0, place) + 1
+        msg = f"{source.shown_name}: line {line} is blank, and pairs count scores by place"
+        raise DataError(msg, hint="take the line out, or write the score that belongs there")

@@ -10,23 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
+from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Reader, Row, Shard, batch_of_rows, column_places
 from mrl_cli.inputs.cells import as_written, number_in, shown_cell
 from mrl_cli.inputs.streams import Stream, open_text
-from mrl_cli.inputs.text import (
-    HEAD_BYTES,
-    LONGEST_ROW_BYTES,
-    QUOTE,
-    TextPart,
-    block_shards,
-    changed,
-    count_line_ends,
-    csv_rows,
-    cut_quoted,
-    is_splittable,
-    is_undecoded,
-    range_shards,
-)
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
 
@@ -76,21 +63,25 @@ class DelimitedReader(Reader):
                 return
             start = layout.data_offset
             layout = layout._replace(places=column_places(layout.names, plan, source))
-            if is_splittable(source, plan) and QUOTE not in head[start:] and source.file.first(2) not in MARKS:
-                yield from range_shards(source, plan, start, layout.line_end, layout)
+            if (
+                texts.is_splittable(source, plan)
+                and texts.QUOTE not in head[start:]
+                and source.file.first(2) not in MARKS
+            ):
+                yield from texts.range_shards(source, plan, start, layout.line_end, layout)
             else:
                 yield from _stream_shards(stream, source, layout, start, layout.data_line)
 
     def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
         """Yield the shards from one on that held a quote, as blocks of a stream."""
-        part: TextPart = shard.part
+        part: texts.TextPart = shard.part
         line = part.line_number(shard.source)
         with open_text(shard.source, plan.reading.dialect.encoding) as stream:
             yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
-        part: TextPart = shard.part
+        part: texts.TextPart = shard.part
         data = part.read(shard.source)
         # A quote or a byte that is no text makes a number unreadable: it is looked for only where other cells may hold
         # it, and where something could not be read.
@@ -115,21 +106,21 @@ class DelimitedReader(Reader):
         yield batch_of_rows(rows, shard.source, plan, "line", lambda kept: _table(kept, layout.names))
 
 
-def _refuse_quotes(data: bytes, part: TextPart) -> None:
+def _refuse_quotes(data: bytes, part: texts.TextPart) -> None:
     """Raise UnsplittableTextError for a quote in a range of a file: the range may begin within a quoted field."""
-    if part.data is None and QUOTE in data:
+    if part.data is None and texts.QUOTE in data:
         raise UnsplittableTextError
 
 
 def _head(stream: Stream) -> bytes:
     """Return the first bytes of a text: HEAD_BYTES, or as many more as the header line takes."""
-    wanted = HEAD_BYTES
+    wanted = texts.HEAD_BYTES
     while True:
         head = stream.first(wanted)
         # The first line that is not blank has to end, outside quotes, and something to follow its end.
         outside_quotes = head.lstrip(b"\r\n")[:-1].split(b'"')[::2]
         has_header = any(b"\n" in text or b"\r" in text for text in outside_quotes)
-        if has_header or len(head) < wanted or 2 * wanted > LONGEST_ROW_BYTES:
+        if has_header or len(head) < wanted or 2 * wanted > texts.LONGEST_ROW_BYTES:
             return head
         wanted *= 2
 
@@ -143,9 +134,9 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
         return None
     blank_chars = text.index(header)
     delimiter = dialect.delimiter or delimiter or _delimiter_of(header, plan)
-    reader = csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
+    reader = texts.csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
     names = next(reader)
-    if any(map(is_undecoded, names)):
+    if any(map(texts.is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=problems.ENCODING_HINT)
     skipped = text[:blank_chars]
@@ -156,14 +147,14 @@ def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> L
         names = [*dialect.names[: len(names)], *by_place[len(dialect.names) :]]
     before = skipped.encode("utf-8", "surrogateescape")
     line_end = b"\r" if header.endswith("\r") else b"\n"
-    return Layout(tuple(names), delimiter, {}, len(before), count_line_ends(before) + 1, line_end)
+    return Layout(tuple(names), delimiter, {}, len(before), texts.count_line_ends(before) + 1, line_end)
 
 
 def _delimiter_of(header: str, plan: Plan) -> str:
     """Return the delimiter under which the header line holds the wanted columns, else the one that it has most of."""
     wanted = {name for _, name in plan.columns.wanted}
     for delimiter in DELIMITERS:
-        if wanted <= {name.strip() for name in next(csv_rows([header], delimiter))}:
+        if wanted <= {name.strip() for name in next(texts.csv_rows([header], delimiter))}:
             return delimiter
     return max(DELIMITERS, key=header.count)
 
@@ -171,18 +162,18 @@ def _delimiter_of(header: str, plan: Plan) -> str:
 def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, line: int) -> Iterator[Shard]:
     """Yield the blocks of a text that follow its first `skip` bytes; `line` is the first one's number."""
     while skip:
-        part = stream.read(min(skip, LONGEST_ROW_BYTES))
+        part = stream.read(min(skip, texts.LONGEST_ROW_BYTES))
         if not part:
-            raise changed(source)
+            raise texts.changed(source)
         skip -= len(part)
     text = stream
     if layout.line_end == b"\r":
         # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
         text = Stream(lambda size: stream.read(size).replace(b"\r", b"\n"))
-    yield from block_shards(text, cut_quoted(layout.delimiter), source, line, count_line_ends, layout)
+    yield from texts.block_shards(text, texts.cut_quoted(layout.delimiter), source, line, texts.count_line_ends, layout)
 
 
-def _parsed(data: bytes, part: TextPart, source: Source, plan: Plan) -> Batch:
+def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
     import pyarrow as pa
 
     layout: Layout = part.layout
@@ -203,8 +194,8 @@ def _parsed(data: bytes, part: TextPart, source: Source, plan: Plan) -> Batch:
         key_table = _read_csv(data, part, names, key_types, ".") if is_read_twice else table
         kept = None
         if plan.reading.keep_columns:
-            texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), dialect.decimal)
-            kept = texts.rename_columns(list(layout.names))
+            table_of_texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), dialect.decimal)
+            kept = table_of_texts.rename_columns(list(layout.names))
         columns = {role: np.from_dlpack(table.column(name).combine_chunks()) for role, name in numbers.items()}
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
@@ -224,11 +215,11 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
 
 
-def _read_csv(data: bytes, part: TextPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
+def _read_csv(data: bytes, part: texts.TextPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
-    is_quoted = part.data is not None and QUOTE in data  # a range of a file with quotes is not read here
+    is_quoted = part.data is not None and texts.QUOTE in data  # a range of a file with quotes is not read here
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
@@ -243,24 +234,24 @@ def _read_csv(data: bytes, part: TextPart, names: list[str], types: dict[str, An
 
 def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
     """Yield (first physical line, fields, text) of every row that is not blank."""
-    part: TextPart = shard.part
+    part: texts.TextPart = shard.part
     first_line = line = part.line_number(shard.source)
     text = part.read(shard.source).decode("utf-8", "surrogateescape")
-    texts: list[str] = []
+    read: list[str] = []
 
     def lines() -> Iterator[str]:
         for text_line in io.StringIO(text + _SENTINEL, newline=""):
-            texts.append(text_line)
+            read.append(text_line)
             yield text_line
 
-    reader = csv_rows(lines(), part.layout.delimiter)
+    reader = texts.csv_rows(lines(), part.layout.delimiter)
     for fields in reader:
         if fields and fields[-1].endswith(_SENTINEL):
             msg = f"{shard.source.shown_name}: line {line}: a quoted field is opened and never closed"
             raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
         if fields and fields != [_SENTINEL[1:]]:
-            yield line, fields, "".join(texts)
-        texts.clear()
+            yield line, fields, "".join(read)
+        read.clear()
         line = first_line + reader.line_num
 
 
@@ -272,7 +263,7 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
     faults: Faults = [
         (problems.ENCODING, harmless(name), shown_cell(field))
         for name, field in zip(layout.names, fields, strict=True)
-        if is_undecoded(field)
+        if texts.is_undecoded(field)
     ]
     written = fields
     if '"' in text:
@@ -287,7 +278,7 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
             number = float(cell.replace(dialect.decimal, "."))
         if not isinstance(number, str):
             numbers.append(number)
-        elif not is_undecoded(cell):  # that was noted
+        elif not texts.is_undecoded(cell):  # that was noted
             faults.append((number, harmless(name), shown_cell(cell)))
     return faults or Row(numbers, [fields[layout.places[role]] for role, _ in plan.columns.keys], fields)
 

@@ -91,22 +91,19 @@ def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool) -> Matched:
     alone_a, alone_b = np.flatnonzero(places < 0), np.ones(len(indexes[1]), dtype=bool)
     alone_b[places[places_a]] = False
     found = Matched(places_a, places[places_a], alone_a.size, int(np.count_nonzero(alone_b)))
-    if not drops_unmatched and (found.unmatched_a or found.unmatched_b):
-        alone = (indexes[0][alone_a[:SHOWN]], indexes[1][np.flatnonzero(alone_b)[:SHOWN]])
-        raise _unmatched(a, b, found, *([str(key) for key in keys] for keys in alone))
-    return found
-
-
-def _unmatched(a: Side, b: Side, found: Matched, only_a: list[str], only_b: list[str]) -> DataError:
+    if drops_unmatched or not (found.unmatched_a or found.unmatched_b):
+        return found
     alone = counted(found.unmatched_a + found.unmatched_b, "pair is", "pairs are")
-    lines = [f"{alone} in one file only ({found.places_a.size:,} in both)"]
-    for side, count, keys in ((a, found.unmatched_a, only_a), (b, found.unmatched_b, only_b)):
-        if count:
-            shown = ", ".join(repr(harmless(key)) for key in keys) + (", …" if count > len(keys) else "")
-            lines.append(f"  only in {side.name}  {count:>6,}   {shown}")
-    if found.places_a.size == 0:
-        return DataError("\n".join(lines), hint="is --key the column that tells the pairs apart in both files?")
-    return DataError("\n".join(lines), hint="--unmatched drop leaves them out and counts them")
+    lines = [f"{alone} in one file only ({places_a.size:,} in both)"]
+    for side, index, places in ((a, indexes[0], alone_a), (b, indexes[1], np.flatnonzero(alone_b))):
+        if places.size:
+            shown = ", ".join(repr(harmless(str(key))) for key in index[places[:SHOWN]])
+            more = ", …" if places.size > SHOWN else ""
+            lines.append(f"  only in {side.name}  {places.size:>6,}   {shown}{more}")
+    hint = "--unmatched drop leaves them out and counts them"
+    if not places_a.size:
+        hint = "is --key the column that tells the pairs apart in both files?"
+    raise DataError("\n".join(lines), hint=hint)
 
 
 def matched_by_row(a: Side, b: Side) -> Matched:

@@ -17,21 +17,9 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
+from mrl_cli.inputs import objects
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places
-from mrl_cli.inputs.objects import (
-    DEEPEST,
-    Repeating,
-    kept_columns,
-    kept_table,
-    key_text,
-    line_nested_too_deeply,
-    number_of,
-    object_of,
-    row_of,
-    shown_value,
-    some_line_nests_too_deeply,
-)
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems, rules
@@ -88,7 +76,7 @@ class JsonReader(Reader):
             return
         try:
             if isinstance(shard.part, list):
-                batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", kept_table)
+                batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", objects.kept_table)
             else:
                 batch = _batch_of_columns(shard.part, shard.source, plan)
         except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
@@ -98,7 +86,7 @@ class JsonReader(Reader):
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield the shard's pairs as one batch, object by object."""
         if isinstance(shard.part, TextPart):
-            yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", kept_table)
+            yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
         else:
             yield from self.batches(shard, plan)
 
@@ -153,7 +141,7 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
     lines = _count_braced_lines(data)
     if plan.reading.keep_columns or not lines:  # all keys of every object: only the careful way keeps them
         raise SuspectShardError
-    if some_line_nests_too_deeply(data, lines):  # pyarrow would read it, the careful way would not
+    if objects.some_line_nests_too_deeply(data, lines):  # pyarrow would read it, the careful way would not
         raise SuspectShardError
     try:
         data.decode("utf-8")
@@ -227,15 +215,15 @@ def _row(line: str, plan: Plan) -> Row | Faults:
     shown = f"'{harmless(line.strip())}'"
     if texts.is_undecoded(line):
         return [(problems.ENCODING, None, shown)]
-    if len(line) > DEEPEST and line_nested_too_deeply(line.encode()) is not None:
+    if len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:
         return [(problems.TOO_DEEP, None, shown)]
     try:
-        record = json.loads(line, object_pairs_hook=object_of)
+        record = json.loads(line, object_pairs_hook=objects.object_of)
     except RecursionError:  # within the limit, from a caller deep in Python's stack
         return [(problems.TOO_DEEP, None, shown)]
     except ValueError:
         record = None
-    return row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, shown)]
+    return objects.row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, shown)]
 
 
 def _parsed(data: bytes, source: Source) -> Any:
@@ -246,7 +234,7 @@ def _parsed(data: bytes, source: Source) -> Any:
         line = count_feeds(data[: error.start]) + 1
         raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=problems.ENCODING_HINT) from error
     try:
-        return json.loads(text, object_pairs_hook=object_of)
+        return json.loads(text, object_pairs_hook=objects.object_of)
     except json.JSONDecodeError as error:
         msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
         is_more = error.msg == "Extra data"
@@ -255,14 +243,16 @@ def _parsed(data: bytes, source: Source) -> Any:
         )
         raise DataError(msg, hint=hint) from error
     except RecursionError as error:
-        raise _too_deep(source, line_nested_too_deeply(data)) from error
+        raise _too_deep(source, objects.line_nested_too_deeply(data)) from error
     except ValueError as error:
         raise DataError(f"{source.shown_name} holds an endless number") from error
 
 
 def _too_deep(source: Source, line: int | None = None) -> DataError:
     where = "" if line is None else f": line {line}"
-    return DataError(f"{source.shown_name} is nested too deeply{where}", hint=f"up to {DEEPEST} levels are read")
+    return DataError(
+        f"{source.shown_name} is nested too deeply{where}", hint=f"up to {objects.DEEPEST} levels are read"
+    )
 
 
 def _first_object(records: list[Any]) -> dict[str, Any]:
@@ -288,7 +278,7 @@ def _part(value: Any, source: Source, plan: Plan) -> list[Any] | dict[str, Any]:
 
 
 def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], source: Source, plan: Plan) -> None:
-    repeated = value.repeated if isinstance(value, Repeating) else frozenset()
+    repeated = value.repeated if isinstance(value, objects.Repeating) else frozenset()
     lengths: dict[str, int] = {}
     for name in used:
         column, shown = value[name], f"{source.shown_name}: column {harmless(name)}"
@@ -300,7 +290,7 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
             hint = "from pandas? write it with to_json(…, orient='records', lines=True)"
             raise DataError(f"{shown} is an object, not a list", hint=hint)
         elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
-            raise DataError(f"{shown} is {shown_value(column)}, not a list")
+            raise DataError(f"{shown} is {objects.shown_value(column)}, not a list")
     first, *others = lengths
     other = next((name for name in others if lengths[name] != lengths[first]), None)
     if other is not None:
@@ -314,7 +304,12 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
 def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
     for place, record in enumerate(records, 1):
         is_object = isinstance(record, dict)
-        yield place, row_of(record, plan) if is_object else [(problems.NOT_AN_OBJECT, None, f"'{shown_value(record)}'")]
+        yield (
+            place,
+            objects.row_of(record, plan)
+            if is_object
+            else [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(record)}'")],
+        )
 
 
 def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
@@ -326,10 +321,10 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     return batch_of_columns(
         source.shown_name,
         {role: _numbers(filled[names[places[role]]], role) for role, _ in plan.columns.wanted_numbers},
-        {role: texts_as_arrow(map(key_text, filled[names[places[role]]])) for role, _ in plan.columns.keys},
+        {role: texts_as_arrow(map(objects.key_text, filled[names[places[role]]])) for role, _ in plan.columns.keys},
         range(1, size + 1),
         plan,
-        kept_columns(filled) if plan.reading.keep_columns else None,
+        objects.kept_columns(filled) if plan.reading.keep_columns else None,
     )
 
 
@@ -343,9 +338,9 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-    found = [number_of(value, role) for value in values]
+    found = [objects.number_of(value, role) for value in values]
     array = np.array([np.nan if isinstance(number, str) else number for number in found], np.float64)
-    bad = [(i, number, shown_value(cells[i])) for i, number in enumerate(found) if isinstance(number, str)]
+    bad = [(i, number, objects.shown_value(cells[i])) for i, number in enumerate(found) if isinstance(number, str)]
     return array, bad
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from mrl_cli.model import Columns, Plan, Role
+    from mrl_cli.model import Plan, Role
 
 Layout = tuple[str, str]
 
@@ -95,18 +95,13 @@ def fitting(names: Sequence[str]) -> Preset | None:
     >>> fitting(["chosen", "rejected", "score_chosen", "score_rejected"]).name, fitting(["chosen", "rejected"]).name
     ('ultrafeedback', 'llamafactory')
     """
-    ranked = [
-        (
-            layout == CHOSEN_REJECTED,
-            -len(set(preset.further) & set(names)),
-            preset.layouts.index(layout),
-            place,
-            preset,
-        )
-        for place, preset in enumerate(PRESETS.values())
-        if not preset.header and (layout := preset.layout_in(names)) is not None
-    ]
-    return min(ranked)[-1] if ranked else None
+
+    def rank(preset: Preset) -> tuple[bool, int, int]:
+        layout = preset.layout_in(names) or CHOSEN_REJECTED
+        return layout == CHOSEN_REJECTED, -len(set(preset.further) & set(names)), preset.layouts.index(layout)
+
+    fits = (preset for preset in PRESETS.values() if not preset.header and preset.layout_in(names))
+    return min(fits, key=rank, default=None)
 
 
 def described_fit(names: Sequence[str]) -> str | None:
@@ -121,22 +116,17 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     `given` are the options that the user gave, by their names in the plan's words: those win. Raises UsageError when
     the preset's scores are not there.
     """
-    columns = _with_layout(preset, plan.columns, names, place, given)
-    numbers, keys = list(columns.numbers), list(columns.keys)
-    numbers += [(role, name) for role, name in preset.numbers if name in names and role not in given]
-    if preset.group in names and preset.group is not None and "group" not in given:
-        keys.append(("group", preset.group))
-    return plan.changed(columns=replace(columns, numbers=tuple(numbers), keys=tuple(keys)))
-
-
-def _with_layout(
-    preset: Preset, columns: Columns, names: Sequence[str], place: str, given: AbstractSet[str]
-) -> Columns:
-    for layout in preset.layouts:
-        x1 = columns.x1 if "x1" in given else layout[0]
-        x2 = columns.x2 if "x2" in given else layout[1]
+    columns = plan.columns
+    for first, second in preset.layouts:
+        x1, x2 = columns.x1 if "x1" in given else first, columns.x2 if "x2" in given else second
         if all(name in names or role in given for role, name in (("x1", x1), ("x2", x2))):
-            return replace(columns, x1=x1, x2=x2)
-    pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
-    msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
-    raise UsageError(msg, hint=described_fit(names) or "name the columns with --x1 COLUMN and --x2 COLUMN")
+            break
+    else:
+        pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
+        msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
+        raise UsageError(msg, hint=described_fit(names) or "name the columns with --x1 COLUMN and --x2 COLUMN")
+    numbers = tuple((role, name) for role, name in preset.numbers if name in names and role not in given)
+    keys = columns.keys
+    if preset.group is not None and preset.group in names and "group" not in given:
+        keys = (*keys, ("group", preset.group))
+    return plan.changed(columns=replace(columns, x1=x1, x2=x2, numbers=columns.numbers + numbers, keys=keys))
