@@ -75,18 +75,14 @@ class Batch:
             return self
         numbers = {role: values[mask] for role, values in self.numbers.items()}
         rows = None if self.rows is None else list(compress(self.rows, mask.tolist()))
-        if not self.keys and self.kept is None:
-            return replace(self, numbers=numbers, rows=rows)
-        from mrl_cli.arrow import as_arrow
+        kept, keys = self.kept, self.keys
+        if keys or kept is not None:
+            from mrl_cli.arrow import as_arrow
 
-        chosen = as_arrow(mask)
-        return replace(
-            self,
-            numbers=numbers,
-            rows=rows,
-            kept=None if self.kept is None else self.kept.filter(chosen),
-            keys={role: column.filter(chosen) for role, column in self.keys.items()},
-        )
+            chosen = as_arrow(mask)
+            kept = None if kept is None else kept.filter(chosen)
+            keys = {role: column.filter(chosen) for role, column in keys.items()}
+        return replace(self, numbers=numbers, rows=rows, kept=kept, keys=keys)
 
     def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
         """Return the batch less the pairs with a problem, which are rejected.

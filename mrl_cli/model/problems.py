@@ -83,7 +83,7 @@ class Counts:
             self.zero_weight + other.zero_weight,
             {
                 kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
-                for kind in (*self.problems, *(kind for kind in other.problems if kind not in self.problems))
+                for kind in (self.problems | other.problems)
             },
         )
 

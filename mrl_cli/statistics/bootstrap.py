@@ -23,8 +23,6 @@ import numpy as np
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 GROUPS = 16384
@@ -51,11 +49,7 @@ class Groups:
         self._holds = 0
         self._sums: NDArray[np.float64] | None = None
 
-    def add(
-        self,
-        *differences: NDArray[np.float64] | NDArray[np.integer],
-        counts: NDArray[np.int64] | None = None,
-    ) -> None:
+    def add(self, *differences: NDArray[np.floating | np.integer], counts: NDArray[np.int64] | None = None) -> None:
         """Add pairs: one array of shape (n,) for each kind of difference.
 
         For clusters `counts`, shape (n,), says of how many pairs each is, and the differences are sums over them.
@@ -63,30 +57,26 @@ class Groups:
         pairs = np.ones(differences[0].size, np.int64) if counts is None else counts
         if self._sums is None and self._holds + pairs.size > GROUPS:
             self._sums = np.zeros_like(self._held)
-            self._allot(self._held[:, : self._holds])
+            self._allot(self._sums, *self._held[:, : self._holds])
         if self._sums is not None:
-            self._allot((pairs, *differences))
+            self._allot(self._sums, pairs, *differences)
             return
         place = slice(self._holds, self._holds + pairs.size)
         for held, values in zip(self._held, (pairs, *differences), strict=True):
             held[place] = values
         self._holds += pairs.size
 
-    def _allot(self, rows: Iterable[NDArray[Any]]) -> None:
+    def _allot(self, sums: NDArray[np.float64], *rows: NDArray[Any]) -> None:
         """Add columns to groups by lot. One at a time, in order: so it does not matter how the pairs were split."""
-        if self._sums is None:
-            return
-        lots: NDArray[np.intp] | None = None
-        for sums, values in zip(self._sums, rows, strict=True):
-            if lots is None:
-                lots = (self._lots.random_raw(values.size) % GROUPS).astype(np.intp)
-            np.add.at(sums, lots, values)
+        lots = (self._lots.random_raw(rows[0].size) % GROUPS).astype(np.intp)
+        for row, values in zip(sums, rows, strict=True):
+            np.add.at(row, lots, values)
 
     @property
     def sums(self) -> NDArray[np.float64]:
         """The groups that hold anything, shape (1 + kinds, groups): counts, then sums; sorted."""
-        found = self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0]
-        return found[:, np.lexsort(found)]
+        sums = self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0]
+        return sums[:, np.lexsort(sums)]
 
 
 def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, confidence: float) -> list[Bounds]:

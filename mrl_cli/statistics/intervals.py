@@ -15,6 +15,7 @@ by whether their own bars overlap.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ class Interval:
     standard_error: float
     low: float
     high: float
+
+
+UNDEFINED = Interval(math.nan, math.nan, math.nan, math.nan)
 
 
 def normal_quantile(confidence: float) -> float:
@@ -111,7 +115,7 @@ def mean_interval(pairs: int, total: ExactSum, squares: ExactSum, confidence: fl
     """
     mean = exact_mean(total, pairs)
     if pairs < 2 or not (math.isfinite(mean) and math.isfinite(float(squares))):
-        return Interval(mean, math.nan, math.nan, math.nan)
+        return replace(UNDEFINED, mean=mean)
     # Sums are integers in units of 2**-UNIT_EXPONENT, and so is their spread in units of the square of that.
     spread = pairs * (squares.units << UNIT_EXPONENT) - total.units**2
     error = _root_of_ratio(spread, pairs**2 * (pairs - 1) << 2 * UNIT_EXPONENT)
@@ -156,7 +160,7 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
     clusters, pairs = counts.size, int(counts.sum())
     mean = exact_mean(ExactSum.of(sums), pairs)
     if clusters < 2 or not math.isfinite(mean):
-        return Interval(mean, math.nan, math.nan, math.nan)
+        return replace(UNDEFINED, mean=mean)
     deviations = _deviations(sums, counts, mean)
     squares = ExactSum.of_products(deviations, deviations / (1 - counts / pairs))
     error = math.sqrt(float(squares)) / pairs
@@ -191,14 +195,8 @@ def clustered_freedom(counts: NDArray[np.int64]) -> int:
     pairs, sizes = int(counts.sum()), counts.astype(np.float64)
     ratios = sizes * sizes / (pairs - sizes)
     # Exact sums, for an order that rounds otherwise must not change a whole number.
-    squares, ratio, ratio_squares = (
-        float(found)
-        for found in (
-            ExactSum.of_products(sizes, sizes),
-            ExactSum.of(ratios),
-            ExactSum.of_products(ratios, ratios),
-        )
-    )
+    squares, ratio_squares = (float(ExactSum.of_products(values, values)) for values in (sizes, ratios))
+    ratio = float(ExactSum.of(ratios))
     freedom = pairs * pairs / (squares + ratio * ratio - ratio_squares)
     return max(1, math.floor(freedom * (1 + 1e-9)))
 
@@ -219,7 +217,7 @@ def wilson_interval(successes: float, trials: float, confidence: float) -> Inter
     (0.7225, 1.0)
     """
     if trials <= 0:
-        return Interval(*[math.nan] * 4)
+        return UNDEFINED
     share = successes / trials
     z = normal_quantile(confidence)
     square = z * z
@@ -251,8 +249,7 @@ def clustered_wilson_interval(successes: NDArray[np.int64], counts: NDArray[np.i
     # The quantile for few clusters, for a normal one would claim too much.
     widening = t_quantile(confidence, clustered_freedom(counts)) / normal_quantile(confidence)
     trials = trials / widening**2 if error else trials
-    found = wilson_interval(share * trials, trials, confidence)
-    return Interval(share, error, found.low, found.high)
+    return replace(wilson_interval(share * trials, trials, confidence), mean=share, standard_error=error)
 
 
 def paired_share_interval(both: float, only_a: float, only_b: float, neither: float, confidence: float) -> Interval:
@@ -269,7 +266,7 @@ def paired_share_interval(both: float, only_a: float, only_b: float, neither: fl
     """
     pairs = both + only_a + only_b + neither
     if not pairs:
-        return Interval(*[math.nan] * 4)
+        return UNDEFINED
     a, b = (wilson_interval(both + only, pairs, confidence) for only in (only_a, only_b))
     product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
     excess = both * neither - only_a * only_b
@@ -295,14 +292,14 @@ def clustered_share_interval(
     >>> round(clustered_share_interval(np.array([0, 0]), np.array([3, 3]), (6, 0, 0, 0), 0.95).low, 4)
     -0.6576
     """
-    found = clustered_mean_interval(outcomes.astype(np.float64), counts, confidence)
-    if found.standard_error == 0:
+    clustered = clustered_mean_interval(outcomes.astype(np.float64), counts, confidence)
+    if clustered.standard_error == 0:
         both, only_a, only_b, neither = (count * counts.size / int(counts.sum()) for count in table)
         bounds = paired_share_interval(both, only_a, only_b, neither, confidence)
-        return Interval(found.mean, 0.0, bounds.low, bounds.high)
+        return replace(bounds, mean=clustered.mean, standard_error=0.0)
     # Not min and max: those would turn an undefined bound into one.
-    low, high = np.clip((found.low, found.high), -1, 1).tolist()
-    return Interval(found.mean, found.standard_error, low, high)
+    low, high = np.clip((clustered.low, clustered.high), -1, 1).tolist()
+    return replace(clustered, low=low, high=high)
 
 
 def _joined(first: float, second: float, correlation: float) -> float:
