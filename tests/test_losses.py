@@ -6,6 +6,7 @@ must fail on losses broken in every way that they are there to catch.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -13,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli.losses import LOSSES, Loss, ParameterError, completed
-from mrl_cli.losses.hinges import margin_ranking_gradient, margin_ranking_kernel
+from mrl_cli.losses import LOSSES, Loss, ParameterError, completed, hinges
 from mrl_cli.reports.compute import Report
 from tests import loss_properties as holds
 from tests.loss_properties import DTYPES, VARIANTS, Array, margins, pairs, same
@@ -27,6 +27,8 @@ def parametrized(losses: Iterable[Loss]) -> pytest.MarkDecorator:
     chosen = list(losses)
     return pytest.mark.parametrize("loss", chosen, ids=[loss.name for loss in chosen])
 
+
+margin_ranking = LOSSES["margin_ranking"]
 
 of_every_loss = parametrized(VARIANTS.values())
 of_monotone_losses = parametrized(loss for loss in VARIANTS.values() if loss.is_monotone)
@@ -153,6 +155,14 @@ def test_loss_tells_its_name_formula_and_source(loss: Loss) -> None:
         assert parameter.name not in Report.__dataclass_fields__  # it is a column of its own in one-row formats
 
 
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+def test_traits_of_a_loss_are_those_of_its_formula(loss: Loss) -> None:
+    assert loss.is_logarithmic == ("log" in loss.formula)
+    assert (loss.ulps > 0) == (loss.power == 0) == any(word in loss.formula for word in ("log", "exp"))
+    assert (loss.power == 2) == ("**2" in loss.formula)
+    assert loss.is_hinge == loss.formula.startswith("max(0")
+
+
 # Parameters.
 
 
@@ -213,9 +223,8 @@ def assert_equals_definition_in_written_order(loss: Loss) -> None:
 
 
 def test_margin_ranking_is_registered() -> None:
-    loss = LOSSES["margin_ranking"]
-    assert loss.kernel is margin_ranking_kernel
-    assert loss.gradient is margin_ranking_gradient
+    assert inspect.unwrap(margin_ranking.kernel) is hinges.margin_ranking
+    assert inspect.unwrap(margin_ranking.gradient) is hinges.margin_ranking_gradient
 
 
 def test_margin_ranking_equals_definition_in_written_order() -> None:
@@ -236,14 +245,14 @@ def test_margin_ranking_equals_definition_in_written_order() -> None:
     ],
 )
 def test_margin_ranking_of_hand_worked_pairs(difference: float, y: float, margin: float, expected: float) -> None:
-    assert margin_ranking_kernel(np.array([difference]), np.array([y]), margin=margin).tolist() == [expected]
+    assert margin_ranking.kernel(np.array([difference]), np.array([y]), margin=margin).tolist() == [expected]
 
 
 def test_margin_ranking_gradient_passes_at_the_kink() -> None:
     difference = np.array([0.5, np.nextafter(0.5, 1), -0.5, -np.nextafter(0.5, 1)])
     y = np.array([1.0, 1.0, -1.0, -1.0])
     expected = np.array([-1.0, -0.0, 1.0, 0.0])
-    assert same(margin_ranking_gradient(difference, y, margin=0.5), expected)
+    assert same(margin_ranking.gradient(difference, y, margin=0.5), expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -254,7 +263,7 @@ def test_loss_of_nan_is_nan(name: str) -> None:
 
 
 def test_margin_ranking_of_nan_has_no_gradient() -> None:
-    assert margin_ranking_gradient(np.array([np.nan]), np.array([1.0]), margin=1.0)[0] == 0
+    assert margin_ranking.gradient(np.array([np.nan]), np.array([1.0]), margin=1.0)[0] == 0
 
 
 # Broken losses: each breaker makes a wrong one of any loss that it applies to.

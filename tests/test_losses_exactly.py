@@ -20,7 +20,6 @@ import pytest
 from mpmath import mp, mpf
 
 from mrl_cli.losses import LOSSES, Loss
-from mrl_cli.losses.hinges import margin_ranking_gradient
 from tests.loss_properties import DTYPES, MARGINS, settings
 
 Formula = Callable[..., Any]
@@ -174,7 +173,7 @@ def test_inactive_gradient_at_the_kink_is_caught() -> None:
     loss = LOSSES["margin_ranking"]
 
     def strict(difference: Any, y: Any, *, margin: float) -> Any:
-        return margin_ranking_gradient(difference, y, margin=margin) * (margin - y * difference > 0)
+        return LOSSES["margin_ranking"].gradient(difference, y, margin=margin) * (margin - y * difference > 0)
 
     broken = Loss(loss.name, loss.formula, "nowhere", loss.kernel, strict)
     with pytest.raises(AssertionError):

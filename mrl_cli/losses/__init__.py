@@ -1,17 +1,16 @@
 """Pairwise losses: pure NumPy kernels with their gradients, and the registry `LOSSES`.
 
-A kernel knows one pair at a time and nothing of files, checks, weights or reductions. It is given the difference
-x1 - x2, already taken in the float dtype, because every pairwise loss depends on the scores only through it; the
-gradient for x1 is then the gradient for the difference, and the one for x2 its negative.
+A kernel knows one pair at a time and nothing of files, checks, weights or reductions. Every pairwise loss depends on
+the scores only through their difference x1 - x2, taken in the float dtype; the gradient for x1 is then that for the
+difference, and the one for x2 its negative.
 
-To add a loss, write one function under `@registered(...)` in the module of its family: `hinges`, `logistics`,
-`squares`; a new family is imported here.
+To add a loss, write its function and its gradient under `@registered(...)` in the module of its family: `hinges`,
+`logistics`, `squares`; a new family is imported here. What other rooms want to know of a loss is a trait of `Loss`.
 """
 
 from __future__ import annotations
 
 from mrl_cli.losses import hinges, logistics, squares
-from mrl_cli.losses.parameters import Parameter, ParameterError
-from mrl_cli.losses.registry import LOSSES, Loss, completed, registered
+from mrl_cli.losses.registry import LOSSES, Loss, Parameter, ParameterError, completed, registered
 
 __all__ = ["LOSSES", "Loss", "Parameter", "ParameterError", "completed", "hinges", "logistics", "registered", "squares"]

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.losses.parameters import BETA, LABEL_NOISE, LABEL_SMOOTHING, TEMPERATURE
-from mrl_cli.losses.registry import registered
+from mrl_cli.losses.registry import BETA, LABEL_NOISE, LABEL_SMOOTHING, TEMPERATURE, registered
 
 if TYPE_CHECKING:
-    from mrl_cli.losses.registry import Floats
+    from mrl_cli.losses.registry import Floats, Margin
 
 
 def _decay(z: Floats) -> Floats:
@@ -34,13 +33,13 @@ def _sigmoid(z: Floats) -> Floats:
     return np.divide(numerator, decay, out=decay)
 
 
-def logistic_gradient(difference: Floats, y: Floats, *, margin: float | Floats, temperature: float) -> Floats:
-    """Return the gradient of the logistic loss for the difference: -y/temperature * sigmoid(z), z as in the loss.
+def logistic_gradient(distance: Floats, y: Floats, margin: Margin, temperature: float) -> Floats:
+    """Return the gradient of the logistic loss: -y/temperature * sigmoid(z), z as in the loss.
 
     >>> logistic_gradient(np.array([0.0, -800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=2.0)
     array([-0.25, -0.5 ])
     """
-    return _sigmoid(np.asarray(margin - y * difference / temperature)) * (-y / temperature)
+    return _sigmoid(np.asarray(margin - distance / temperature)) * (-y / temperature)
 
 
 @registered(
@@ -48,19 +47,17 @@ def logistic_gradient(difference: Floats, y: Floats, *, margin: float | Floats, 
     source="Burges et al., Learning to Rank using Gradient Descent (RankNet), ICML 2005; margin: TRL, RewardTrainer",
     gradient=logistic_gradient,
     parameters=(TEMPERATURE,),
+    is_logarithmic=True,
 )
-def logistic_kernel(
-    difference: Floats, y: Floats, *, margin: float | Floats, temperature: float, out: Floats | None = None
-) -> Floats:
-    """Return softplus(margin - y*difference/temperature) for each pair; see `Loss` for the arguments.
+def logistic(distance: Floats, margin: Margin, temperature: float) -> Floats:
+    """Return softplus(z), z = margin - distance/temperature.
 
     The same loss is known as RankNet, BPR, PairLogit and the Bradley-Terry log-likelihood.
 
-    >>> logistic_kernel(np.array([1e4, -1e4]), np.array([1.0, 1.0]), margin=0.0, temperature=1.0)
+    >>> logistic(np.array([1e4, -1e4]), margin=0.0, temperature=1.0)
     array([    0., 10000.])
     """
-    z = np.multiply(y, difference, out=np.empty_like(difference) if out is None else out)
-    np.divide(z, temperature, out=z)
+    z = np.divide(distance, temperature, out=distance)
     np.subtract(margin, z, out=z)
     tail = _decay(z)
     np.log1p(tail, out=tail)
@@ -68,43 +65,40 @@ def logistic_kernel(
     return np.add(z, tail, out=z)
 
 
-def _bradley_terry(
-    difference: Floats, y: Floats, *, beta: float, right: float, wrong: float, out: Floats | None
-) -> Floats:
-    """Return log1p(exp(-|z|)) + right*max(z, 0) + wrong*max(-z, 0), where z = beta*y*difference.
+def _bradley_terry(distance: Floats, beta: float, straight: float, flipped: float) -> Floats:
+    """Return -straight*log sigmoid(z) - flipped*log sigmoid(-z), where z = beta*distance and the shares add up to 1.
 
-    -log sigmoid(z) is log1p(exp(-|z|)) + max(-z, 0), and -log sigmoid(-z) the same with max(z, 0), so every mixture of
-    the two whose shares add up to 1 has this form, where the logarithm cancels against nothing. A slope of 0 is left
-    out, since 0 times infinity is no number.
+    -log sigmoid(z) is log1p(exp(-|z|)) + max(-z, 0), and -log sigmoid(-z) the same with max(z, 0), so every such
+    mixture is log1p(exp(-|z|)) + flipped*max(z, 0) + straight*max(-z, 0), where the logarithm cancels against nothing.
+    A slope of 0 is left out, since 0 times infinity is no number.
     """
-    z = np.multiply(y, difference, out=np.empty_like(difference) if out is None else out)
-    np.multiply(z, beta, out=z)
+    z = np.multiply(distance, beta, out=distance)
     losses = _decay(z)
     np.log1p(losses, out=losses)
-    if right:
-        losses += np.maximum(z, 0.0) * right
-    if wrong:
-        losses -= np.minimum(z, 0.0) * wrong
+    if flipped:
+        losses += np.maximum(z, 0.0) * flipped
+    if straight:
+        losses -= np.minimum(z, 0.0) * straight
     np.copyto(z, losses)
     return z
 
 
-def smoothed_bradley_terry_gradient(
-    difference: Floats, y: Floats, *, margin: float | Floats, beta: float, label_smoothing: float
-) -> Floats:
-    """Return the gradient of the smoothed Bradley-Terry loss for the difference.
+def _bradley_terry_gradient(distance: Floats, y: Floats, beta: float, straight: float, flipped: float) -> Floats:
+    z = np.multiply(distance, beta, out=distance)
+    slope: Floats = np.subtract(straight * _sigmoid(-z), flipped * _sigmoid(z), out=z)
+    slope *= -beta * y
+    return slope
 
-    It is -beta*y * ((1 - label_smoothing)*sigmoid(-z) - label_smoothing*sigmoid(z)), where z = beta*y*difference.
 
-    >>> zero, one = np.array([0.0]), np.array([1.0])
-    >>> smoothed_bradley_terry_gradient(zero, one, margin=0.0, beta=1.0, label_smoothing=0.25)
+def smoothed_bradley_terry_gradient(distance: Floats, y: Floats, beta: float, label_smoothing: float) -> Floats:
+    """Return the gradient of the smoothed Bradley-Terry loss.
+
+    It is -beta*y * ((1 - label_smoothing)*sigmoid(-z) - label_smoothing*sigmoid(z)), where z = beta*distance.
+
+    >>> smoothed_bradley_terry_gradient(np.array([0.0]), np.array([1.0]), beta=1.0, label_smoothing=0.25)
     array([-0.25])
     """
-    del margin
-    z: Floats = np.asarray(beta * (y * difference))
-    np.subtract((1 - label_smoothing) * _sigmoid(-z), label_smoothing * _sigmoid(z), out=z)
-    z *= -beta * y
-    return z
+    return _bradley_terry_gradient(distance, y, beta, 1 - label_smoothing, label_smoothing)
 
 
 @registered(
@@ -114,45 +108,32 @@ def smoothed_bradley_terry_gradient(
     parameters=(BETA, LABEL_SMOOTHING),
     has_margin=False,
     is_monotone=False,
+    is_logarithmic=True,
 )
-def smoothed_bradley_terry_kernel(
-    difference: Floats,
-    y: Floats,
-    *,
-    margin: float | Floats,
-    beta: float,
-    label_smoothing: float,
-    out: Floats | None = None,
-) -> Floats:
-    """Return the Bradley-Terry loss, expected where a share of the labels is flipped; see `Loss` for the arguments.
+def smoothed_bradley_terry(distance: Floats, beta: float, label_smoothing: float) -> Floats:
+    """Return the Bradley-Terry loss, expected where a share of the labels is flipped.
 
-    >>> ten = np.array([1e4])
-    >>> smoothed_bradley_terry_kernel(ten, np.array([1.0]), margin=0.0, beta=1.0, label_smoothing=0.25)
+    >>> smoothed_bradley_terry(np.array([1e4]), beta=1.0, label_smoothing=0.25)
     array([2500.])
     """
-    del margin
-    return _bradley_terry(difference, y, beta=beta, right=label_smoothing, wrong=1 - label_smoothing, out=out)
+    return _bradley_terry(distance, beta, 1 - label_smoothing, label_smoothing)
 
 
-def robust_bradley_terry_gradient(
-    difference: Floats, y: Floats, *, margin: float | Floats, beta: float, label_smoothing: float
-) -> Floats:
-    """Return the gradient of the robust Bradley-Terry loss for the difference.
+def _unbiased_shares(label_smoothing: float) -> tuple[float, float]:
+    debias = 1 - 2 * label_smoothing
+    return (1 - label_smoothing) / debias, -label_smoothing / debias
+
+
+def robust_bradley_terry_gradient(distance: Floats, y: Floats, beta: float, label_smoothing: float) -> Floats:
+    """Return the gradient of the robust Bradley-Terry loss.
 
     It is -beta*y * ((1 - label_smoothing)*sigmoid(-z) + label_smoothing*sigmoid(z)) / (1 - 2*label_smoothing), where
-    z = beta*y*difference.
+    z = beta*distance.
 
-    >>> zero, one = np.array([0.0]), np.array([1.0])
-    >>> robust_bradley_terry_gradient(zero, one, margin=0.0, beta=1.0, label_smoothing=0.25)
+    >>> robust_bradley_terry_gradient(np.array([0.0]), np.array([1.0]), beta=1.0, label_smoothing=0.25)
     array([-1.])
     """
-    del margin
-    z: Floats = np.asarray(beta * (y * difference))
-    debias = 1 - 2 * label_smoothing
-    straight, flipped = (1 - label_smoothing) / debias, label_smoothing / debias
-    np.add(straight * _sigmoid(-z), flipped * _sigmoid(z), out=z)
-    z *= -beta * y
-    return z
+    return _bradley_terry_gradient(distance, y, beta, *_unbiased_shares(label_smoothing))
 
 
 @registered(
@@ -163,38 +144,26 @@ def robust_bradley_terry_gradient(
     parameters=(BETA, LABEL_NOISE),
     has_margin=False,
     lowest=-math.inf,
+    is_logarithmic=True,
 )
-def robust_bradley_terry_kernel(
-    difference: Floats,
-    y: Floats,
-    *,
-    margin: float | Floats,
-    beta: float,
-    label_smoothing: float,
-    out: Floats | None = None,
-) -> Floats:
+def robust_bradley_terry(distance: Floats, beta: float, label_smoothing: float) -> Floats:
     """Return the loss whose mean over flipped labels is the Bradley-Terry loss without flips; it may be negative.
 
-    `label_smoothing` is the share of flips. See `Loss` for the other arguments.
+    `label_smoothing` is the share of flips.
 
-    >>> ten = np.array([1e4])
-    >>> robust_bradley_terry_kernel(ten, np.array([1.0]), margin=0.0, beta=1.0, label_smoothing=0.25)
+    >>> robust_bradley_terry(np.array([1e4]), beta=1.0, label_smoothing=0.25)
     array([-5000.])
     """
-    del margin
-    debias = 1 - 2 * label_smoothing
-    right, wrong = -label_smoothing / debias, (1 - label_smoothing) / debias
-    return _bradley_terry(difference, y, beta=beta, right=right, wrong=wrong, out=out)
+    return _bradley_terry(distance, beta, *_unbiased_shares(label_smoothing))
 
 
-def soft_zero_one_gradient(difference: Floats, y: Floats, *, margin: float | Floats, temperature: float) -> Floats:
-    """Return the gradient of the soft zero-one loss for the difference: -y/temperature * sigmoid(d) * sigmoid(-d).
+def soft_zero_one_gradient(distance: Floats, y: Floats, temperature: float) -> Floats:
+    """Return the gradient of the soft zero-one loss: -y/temperature * sigmoid(z) * sigmoid(-z), z as in the loss.
 
-    >>> soft_zero_one_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=1.0)
+    >>> soft_zero_one_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), temperature=1.0)
     array([-0.25, -0.  ])
     """
-    del margin
-    decay = _decay(np.asarray(y * difference / temperature))
+    decay = _decay(np.divide(distance, temperature, out=distance))
     np.divide(decay, np.square(1 + decay), out=decay)
     decay *= -y / temperature
     return decay
@@ -208,32 +177,26 @@ def soft_zero_one_gradient(difference: Floats, y: Floats, *, margin: float | Flo
     has_margin=False,
     highest=1.0,
 )
-def soft_zero_one_kernel(
-    difference: Floats, y: Floats, *, margin: float | Floats, temperature: float, out: Floats | None = None
-) -> Floats:
-    """Return sigmoid(-y*difference/temperature) for each pair: a smooth count of the wrong ones, from 0 to 1.
+def soft_zero_one(distance: Floats, temperature: float) -> Floats:
+    """Return sigmoid(-z), z = distance/temperature: a smooth count of the wrong pairs, from 0 to 1.
 
-    >>> soft_zero_one_kernel(np.array([0.0, -800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=1.0)
+    >>> soft_zero_one(np.array([0.0, -800.0]), temperature=1.0)
     array([0.5, 1. ])
     """
-    del margin
-    z = np.multiply(y, difference, out=np.empty_like(difference) if out is None else out)
-    np.divide(z, -temperature, out=z)
+    z = np.divide(distance, -temperature, out=distance)
     np.copyto(z, _sigmoid(z))
     return z
 
 
-def exponential_gradient(difference: Floats, y: Floats, *, margin: float | Floats, temperature: float) -> Floats:
-    """Return the gradient of the exponential loss for the difference: -y/temperature * exp(-y*difference/temperature).
+def exponential_gradient(distance: Floats, y: Floats, temperature: float) -> Floats:
+    """Return the gradient of the exponential loss: -y/temperature * exp(-distance/temperature).
 
-    >>> exponential_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=0.5)
+    >>> exponential_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), temperature=0.5)
     array([-2., -0.])
     """
-    del margin
-    z: Floats = np.asarray(y * difference / -temperature)
-    np.exp(z, out=z)
-    z *= -y / temperature
-    return z
+    losses = exponential(distance, temperature)
+    losses *= -y / temperature
+    return losses
 
 
 @registered(
@@ -243,15 +206,11 @@ def exponential_gradient(difference: Floats, y: Floats, *, margin: float | Float
     parameters=(TEMPERATURE,),
     has_margin=False,
 )
-def exponential_kernel(
-    difference: Floats, y: Floats, *, margin: float | Floats, temperature: float, out: Floats | None = None
-) -> Floats:
-    """Return exp(-y*difference/temperature) for each pair; infinite where that is beyond the largest number.
+def exponential(distance: Floats, temperature: float) -> Floats:
+    """Return exp(-distance/temperature); infinite where that is beyond the largest number.
 
-    >>> exponential_kernel(np.array([0.0, 800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=1.0)
+    >>> exponential(np.array([0.0, 800.0]), temperature=1.0)
     array([1., 0.])
     """
-    del margin
-    z = np.multiply(y, difference, out=np.empty_like(difference) if out is None else out)
-    np.divide(z, -temperature, out=z)
+    z = np.divide(distance, -temperature, out=distance)
     return np.exp(z, out=z)

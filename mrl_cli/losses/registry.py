@@ -1,37 +1,107 @@
-"""The registry `LOSSES`: what a loss says of itself, how it is entered, and its parameters completed."""
+"""The registry `LOSSES`: what a loss and a parameter say of themselves, how a loss is entered, parameters completed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mrl_cli.losses.parameters import Parameter, ParameterError, checked
+import numpy as np
+
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
+    Margin: TypeAlias = float | Floats
 
 Kernel = Callable[..., "Floats"]
+
+# A temperature, or its inverse, neither vanishes nor overflows in float32 within these bounds.
+SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
+
+
+class ParameterError(ValueError):
+    """A parameter that a loss does not have, or a value that it must not have.
+
+    `name` is the parameter's name as it was given, `names` are those that the loss has.
+    """
+
+    def __init__(self, message: str, *, name: str, names: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.name = name
+        self.names = names
+
+
+@light_dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """A number that shapes a loss, with its default and the values that it may have.
+
+    Both bounds are allowed values; `excluded` are values between them that are not.
+    """
+
+    name: str
+    default: float
+    lowest: float
+    highest: float
+    meaning: str
+    excluded: tuple[float, ...] = ()
+
+    def allows(self, value: float) -> bool:
+        """Return whether the parameter may have that value; NaN it may not.
+
+        >>> [LABEL_NOISE.allows(value) for value in (0.0, 0.25, 0.5, 1.0, 1.5)]
+        [True, True, False, True, False]
+        """
+        return self.lowest <= value <= self.highest and value not in self.excluded
+
+    @property
+    def bounds(self) -> str:
+        """The values allowed, in words.
+
+        >>> LABEL_NOISE.bounds
+        '0 to 1, but not 0.5'
+        """
+        exceptions = "".join(f", but not {value:g}" for value in self.excluded)
+        return f"{self.lowest:g} to {self.highest:g}{exceptions}"
+
+    @property
+    def summary(self) -> str:
+        """Name, default and bounds, for a list of losses.
+
+        >>> TEMPERATURE.summary
+        'temperature=1 (1e-30 to 1e+30)'
+        """
+        return f"{self.name}={self.default:g} ({self.bounds})"
+
+
+TEMPERATURE = Parameter(
+    "temperature", 1.0, SMALLEST_SCALE, LARGEST_SCALE, "what the difference is divided by; higher is softer"
+)
+BETA = Parameter("beta", 1.0, SMALLEST_SCALE, LARGEST_SCALE, "what the difference is multiplied by; higher is harder")
+LABEL_SMOOTHING = Parameter("label_smoothing", 0.0, 0.0, 1.0, "the share of labels that are taken to be wrong")
+LABEL_NOISE = Parameter(
+    "label_smoothing", 0.0, 0.0, 1.0, "the share of labels that are known to be wrong", excluded=(0.5,)
+)
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
 class Loss:
-    """A registered loss: its kernel and gradient, what `mrl losses` tells of it, and what holds of it.
+    """A registered loss: its kernel and gradient, what `mrl losses` says of it, and what holds of it.
 
-    The kernel is called as kernel(difference, y, *, margin, out=None, **parameters), the gradient without `out`:
+    The kernel is called as kernel(difference, y, *, margin, out=None, **parameters), and so is the gradient:
     `difference` is x1 - x2, `y` the label, both float64 or both float32 and of one shape; `margin` is a real number or
     an array of that shape and dtype; the parameters are the registered ones, all of them. Either returns an array
-    of that shape and dtype, the kernel in `out` when that is given, and leaves its inputs as they are.
+    of that shape and dtype, in `out` when that is given, and leaves its inputs as they are.
 
     A loss without `has_margin` ignores its margin. Every loss lies from `lowest` to `highest`. `is_monotone`: it never
-    rises with y*(x1 - x2), with less than half of the labels taken to be wrong. `is_hinge`: it is exactly 0 from the
-    margin on. `is_target`: y is the difference that x1 - x2 should have, not a label.
+    rises with y*(x1 - x2), with less than half of the labels taken to be wrong. `power`: it is this power of a
+    distance, 0 for a loss that is made of exponentials. `is_hinge`: it is that power of max(0, margin - y*(x1 - x2)).
+    `is_target`: y is the difference that x1 - x2 should have, not a label. `is_logarithmic`: it is a natural logarithm.
     """
 
     name: str
@@ -44,27 +114,67 @@ class Loss:
     lowest: float = 0.0
     highest: float = math.inf
     is_monotone: bool = True
+    power: int = 0
     is_hinge: bool = False
     is_target: bool = False
+    is_logarithmic: bool = False
 
     @property
     def defaults(self) -> dict[str, float]:
         """Every parameter with its default."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
+    @property
+    def ulps(self) -> int:
+        """How many ulps two right implementations may be apart: 0 where each operation is correctly rounded.
+
+        The exponentials and logarithms of two libraries differ in the last digits.
+        """
+        return 0 if self.power else 8
+
 
 LOSSES: dict[str, Loss] = {}
 
 
 def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) -> Callable[[Kernel], Kernel]:
-    """Enter a kernel named `NAME_kernel` into `LOSSES` under NAME; `traits` are further fields of Loss."""
+    """Enter a function and its gradient into `LOSSES` under the function's name; `traits` are further fields of Loss.
 
-    def enter(kernel: Kernel) -> Kernel:
-        name = kernel.__name__.removesuffix("_kernel")
-        LOSSES[name] = Loss(name, formula, source, kernel, gradient, **traits)
-        return kernel
+    Both are functions of the distance, y*(x1 - x2), or of (x1 - x2) - y where y is a target, and may overwrite it:
+    function(distance, **parameters) and gradient(distance, y, **parameters), with the margin among the parameters where
+    the loss has one. The gradient is that for x1.
+    """
+
+    def enter(function: Kernel) -> Kernel:
+        LOSSES[function.__name__] = Loss(
+            function.__name__,
+            formula,
+            source,
+            _of_pairs(function, takes_y=False, **traits),
+            _of_pairs(gradient, takes_y=True, **traits),
+            **traits,
+        )
+        return function
 
     return enter
+
+
+def _of_pairs(function: Kernel, *, takes_y: bool, has_margin: bool = True, is_target: bool = False, **_: Any) -> Kernel:
+    """Return a function of the distance as Loss says that it is called."""
+
+    @wraps(function)
+    def called(
+        difference: Floats, y: Floats, *, margin: Margin, out: Floats | None = None, **parameters: Any
+    ) -> Floats:
+        distance = np.empty_like(difference) if out is None else out
+        if is_target:
+            np.subtract(difference, y, out=distance)
+        else:
+            np.multiply(y, difference, out=distance)
+        if has_margin:
+            parameters["margin"] = margin
+        return function(distance, y, **parameters) if takes_y else function(distance, **parameters)
+
+    return called
 
 
 def completed(loss: str, given: Mapping[str, float]) -> dict[str, float]:
@@ -82,7 +192,10 @@ def completed(loss: str, given: Mapping[str, float]) -> dict[str, float]:
             has = f"it has {', '.join(names)}" if names else "it has none"
             msg = f"the loss {loss} has no parameter {name!r}; {has}"
             raise ParameterError(msg, name=name, names=names)
-    return {
-        parameter.name: checked(parameter, given.get(parameter.name, parameter.default), loss=loss, names=names)
-        for parameter in parameters
-    }
+    values = {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
+    for parameter in parameters:
+        if not parameter.allows(value := values[parameter.name]):
+            shown = f"{value!r}" if math.isfinite(value) else f"{value}"
+            msg = f"{parameter.name} of the loss {loss} must be {parameter.bounds}; it is {shown}"
+            raise ParameterError(msg, name=parameter.name, names=names)
+    return {name: float(value) + 0.0 for name, value in values.items()}  # -0.0 becomes 0.0

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.losses.parameters import BETA
-from mrl_cli.losses.registry import registered
+from mrl_cli.losses.registry import BETA, registered
 
 if TYPE_CHECKING:
     from mrl_cli.losses.registry import Floats
 
 
-def ipo_gradient(difference: Floats, y: Floats, *, margin: float | Floats, beta: float) -> Floats:
-    """Return the gradient of the ipo loss for the difference: 2*y*(y*difference - 1/(2*beta)).
+def ipo_gradient(distance: Floats, y: Floats, beta: float) -> Floats:
+    """Return the gradient of the ipo loss: 2*y*(distance - 1/(2*beta)).
 
-    >>> ipo_gradient(np.array([2.0, 2.0]), np.array([1.0, -1.0]), margin=0.0, beta=0.5)
+    >>> ipo_gradient(np.array([2.0, -2.0]), np.array([1.0, -1.0]), beta=0.5)
     array([2., 6.])
     """
-    del margin
-    return (y * difference - 1 / (2 * beta)) * (2 * y)
+    return (distance - 1 / (2 * beta)) * (2 * y)
 
 
 @registered(
@@ -28,32 +26,29 @@ def ipo_gradient(difference: Floats, y: Floats, *, margin: float | Floats, beta:
     source="Azar et al., A General Theoretical Paradigm to Understand Learning from Human Preferences, 2023,"
     " arXiv 2310.12036; TRL, OpenRLHF",
     gradient=ipo_gradient,
+    power=2,
     parameters=(BETA,),
     has_margin=False,
     is_monotone=False,
 )
-def ipo_kernel(
-    difference: Floats, y: Floats, *, margin: float | Floats, beta: float, out: Floats | None = None
-) -> Floats:
-    """Return (y*difference - 1/(2*beta))**2 for each pair; see `Loss` for the arguments.
+def ipo(distance: Floats, beta: float) -> Floats:
+    """Return (distance - 1/(2*beta))**2.
 
-    >>> ipo_kernel(np.array([2.0, 1.0]), np.array([1.0, -1.0]), margin=0.0, beta=0.5)
+    >>> ipo(np.array([2.0, -1.0]), beta=0.5)
     array([1., 4.])
     """
-    del margin
-    losses = np.multiply(y, difference, out=np.empty_like(difference) if out is None else out)
-    np.subtract(losses, 1 / (2 * beta), out=losses)
-    return np.square(losses, out=losses)
+    np.subtract(distance, 1 / (2 * beta), out=distance)
+    return np.square(distance, out=distance)
 
 
-def margin_mse_gradient(difference: Floats, y: Floats, *, margin: float | Floats) -> Floats:
-    """Return the gradient of the margin MSE loss for the difference: 2*(difference - y).
+def margin_mse_gradient(distance: Floats, y: Floats) -> Floats:
+    """Return the gradient of the margin MSE loss: 2*distance.
 
-    >>> margin_mse_gradient(np.array([2.0, 1.0]), np.array([0.5, 3.0]), margin=0.0)
+    >>> margin_mse_gradient(np.array([1.5, -2.0]), np.array([0.5, 3.0]))
     array([ 3., -4.])
     """
-    del margin
-    return 2 * (difference - y)
+    del y
+    return 2 * distance
 
 
 @registered(
@@ -61,16 +56,15 @@ def margin_mse_gradient(difference: Floats, y: Floats, *, margin: float | Floats
     source="Hofstätter et al., Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge"
     " Distillation, 2020, arXiv 2010.02666; sentence-transformers, MarginMSELoss",
     gradient=margin_mse_gradient,
+    power=2,
     has_margin=False,
     is_monotone=False,
     is_target=True,
 )
-def margin_mse_kernel(difference: Floats, y: Floats, *, margin: float | Floats, out: Floats | None = None) -> Floats:
-    """Return (difference - y)**2 for each pair, where y is the target difference, any real number.
+def margin_mse(distance: Floats) -> Floats:
+    """Return distance**2, where the distance is that from the target: (x1 - x2) - y.
 
-    >>> margin_mse_kernel(np.array([2.0, 1.0]), np.array([0.5, 3.0]), margin=0.0)
+    >>> margin_mse(np.array([1.5, -2.0]))
     array([2.25, 4.  ])
     """
-    del margin
-    losses = np.subtract(difference, y, out=np.empty_like(difference) if out is None else out)
-    return np.square(losses, out=losses)
+    return np.square(distance, out=distance)
