@@ -22,7 +22,7 @@ from mrl_cli.exact import (
     SumsByCode,
     sums_by_code,
 )
-from mrl_cli.exact.slices import MOST_VALUES, units_of_products
+from mrl_cli.exact.products import MOST_VALUES, units_of_products
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -232,7 +232,7 @@ def test_integer_weights_are_repetition() -> None:
 
 @given(st.lists(st.lists(st.tuples(any_finite | cancelling | st.floats(), st.integers(0, 3)), max_size=20), max_size=5))
 def test_sums_by_code_add_up_exactly(blocks: list[list[tuple[float, int]]]) -> None:
-    found = SumsByCode([], {})
+    found = SumsByCode()
     for block in blocks:
         values, codes = np.array([v for v, _ in block], np.float64), np.array([c for _, c in block], np.int64)
         found = found.merged(sums_by_code(values, codes, 4))

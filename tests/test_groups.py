@@ -135,7 +135,7 @@ def test_bad_weights_are_problems(weight: float, kind: str) -> None:
     assert [(problem.kind, problem.row, problem.column) for problem in found.problems] == [(kind, 1, "w")]
     assert (found.counts.pairs, found.counts.rejected) == (2, 1)
     with pytest.raises(SuspectShardError):
-        Measured(replace(pairs, rows=None), Plan.of(columns=WEIGHTED))
+        _ = Measured(replace(pairs, rows=None), Plan.of(columns=WEIGHTED)).counts
 
 
 # Margins for each pair.
@@ -259,7 +259,7 @@ def test_rejected_and_tied_rows_are_in_no_group() -> None:
     pairs = Batch("", numbers, range(4), keys={"group": pa.array(["a", "b", "c", "a"])})
     found = Measured(pairs, Plan.of(columns=GROUPED, on_tie="drop"))
     assert (found.counts.pairs, found.counts.ties_dropped, found.counts.rejected) == (2, 1, 1)
-    (block,) = LedgerReduction().add((), found)
+    (block,) = LedgerReduction().add([], found)
     assert block.keys == [("a",)]
 
 

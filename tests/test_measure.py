@@ -346,7 +346,7 @@ def test_problems_of_every_block_have_their_own_rows() -> None:
 )
 def test_batch_without_rows_is_handed_back_when_suspect(x1: float, y: float, labels: Labels) -> None:
     with pytest.raises(SuspectShardError):
-        Measured(batch([x1], [0.0], [y]), Plan.of(labels=labels))
+        _ = Measured(batch([x1], [0.0], [y]), Plan.of(labels=labels)).counts
 
 
 def test_large_scores_are_suspect_but_no_problem() -> None:

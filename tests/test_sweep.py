@@ -24,7 +24,7 @@ from mrl_cli.engines.base import Job, part_of
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
-from mrl_cli.reductions.curve import CHUNK_PAIRS, HINGE_POWERS, KnotPlaces, Sweep
+from mrl_cli.reductions.curve import CHUNK_PAIRS, KnotPlaces, Sweep
 from tests.measuring import totals_of
 from tests.running import Ran, run, run_inside
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+HINGE_POWERS = {name: loss.power for name, loss in LOSSES.items() if loss.is_hinge}
 WITH_MARGIN = [name for name, loss in LOSSES.items() if loss.has_margin]
 MARGINS = [0.5, -1.0, 0.0, 0.125, 0.1, 3.0, 0.5, 1e-9]
 # What a sum may differ by: a few roundings of each loss, relative to it.
@@ -100,7 +101,11 @@ def test_gradients_are_those_of_the_loss(loss: str, dtype: Any) -> None:
 
 
 def test_every_hinge_is_swept_from_sums() -> None:
-    assert {name for name, loss in LOSSES.items() if loss.is_hinge} == set(HINGE_POWERS)
+    assert HINGE_POWERS == {"margin_ranking": 1, "squared_hinge": 2}
+    curves = {
+        loss: Sweep(loss, [0.5], "float64", LOSSES[loss].defaults).curve(*np.ones((2, 3))) for loss in WITH_MARGIN
+    }
+    assert {loss for loss, curve in curves.items() if "first" in curve.sums} == set(HINGE_POWERS)
 
 
 def test_at_the_kink_the_gradient_of_the_hinge_passes_and_that_of_its_square_does_not() -> None:

@@ -306,7 +306,7 @@ def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.Mo
 def test_a_ledger_that_forgets_is_caught(most: int, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (verdict, validation):
         monkeypatch.setattr(module, "MOST_GROUPS", most)
-    monkeypatch.setattr(groups, "two_sum", lambda held, rest: (rest, held * 0))
+    monkeypatch.setattr("mrl_cli.exact.codes.two_sum", lambda held, rest: (rest, held * 0))
     rows = "".join(f"0.5,{place % 7},1,1,{place % 2}\n" for place in range(150_000))
     (tmp_path / "two.csv").write_text(HEADER + rows)
     import pyarrow.csv as pc

@@ -5,13 +5,13 @@ A finite double is an integer multiple of 2**-1074, and a product of two of 2**-
 does not depend on the order of its terms, on how they were split, or on who added them; rounding happens once, when
 the float is asked for.
 
-The integer is reached cheaply, without rounding anything: `extraction` for sums, `slices` for sums of products of
-ordinary numbers, `dekker` for products one by one. `sums` holds what adds up, `codes` the same for many sums at once.
+The integer is reached cheaply, without rounding anything: `extraction` for sums, `products` for sums of products.
+`sums` holds what adds up, `codes` the same for many sums at once.
 """
 
-from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
-from mrl_cli.exact.dekker import are_ordinary_factors, products
-from mrl_cli.exact.extraction import BLOCK_VALUES, HUGE, UNIT_EXPONENT
+from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact.extraction import BLOCK_VALUES, HUGE, UNIT_EXPONENT, Scratch
+from mrl_cli.exact.products import are_ordinary_factors, products
 from mrl_cli.exact.sums import ExactAccumulator, ExactSum, ProductAccumulator
 
 __all__ = [
@@ -21,10 +21,11 @@ __all__ = [
     "ExactAccumulator",
     "ExactSum",
     "ProductAccumulator",
+    "Scratch",
     "SumsByCode",
     "are_ordinary_factors",
+    "grown",
     "products",
     "sums_by_code",
     "sums_of_products_by_code",
-    "two_sum",
 ]

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact.dekker import are_ordinary_factors, products
-from mrl_cli.exact.extraction import HUGE
+from mrl_cli.exact.extraction import HUGE, extracted
+from mrl_cli.exact.products import are_ordinary_factors, products
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
+_EVERY = slice(None)
 
-class SumsByCode(NamedTuple):
-    """Exact sums of values by code: the sum of code i is that of `parts[0][i]`, `parts[1][i]`, … and of `others[i]`.
 
-    Every part has shape (codes,). `others` hold what is huge or not finite, and products out of the ordinary.
+class SumsByCode:
+    """Exact sums by code: the sum of code i is that of `parts[0][i]`, `parts[1][i]`, … and of `others[i]`.
+
+    Every part is an array with a place for each code. A double is added to the first part, what that rounds away to the
+    second, and so on: each rounding error is at most 2**-53 of what was rounded, so a few dozen parts hold any sum, and
+    three most, however many are added. `others` hold what is huge or not finite, and products out of the ordinary.
     """
 
-    parts: list[NDArray[np.float64]]
-    others: dict[int, ExactSum]
+    def __init__(self, parts: Iterable[NDArray[np.float64]] = (), others: Mapping[int, ExactSum] | None = None) -> None:
+        self.parts, self.others = list(parts), dict(others or {})
+
+    def add(self, sums: SumsByCode, places: NDArray[np.int64] | None = None, size: int = 0) -> None:
+        """Add other sums, in place: those of their code i to code places[i], all different, or to code i.
+
+        With `places`, there is room for `size` codes afterwards.
+        """
+        for part in sums.parts:
+            self._add(part, _EVERY if places is None else places, part.size if places is None else size)
+        for code, total in sums.others.items():
+            place = code if places is None else int(places[code])
+            self.others[place] = self.others.get(place, ExactSum()) + total
+
+    def _add(self, rest: NDArray[np.float64], places: NDArray[np.int64] | slice, size: int) -> None:
+        for index, part in enumerate(self.parts):
+            self.parts[index] = held = grown(part, size, 0.0)
+            held[places], rest = two_sum(held[places], rest)
+            if not rest.any():
+                return
+        self.parts.append(np.zeros(size))
+        self.parts[-1][places] = rest
 
     def merged(self, other: SumsByCode) -> SumsByCode:
         """Return the sums of the values of both."""
-        parts = list(self.parts)
-        for part in other.parts:
-            parts = _with_part(parts, part)
-        others = dict(self.others)
-        for code, total in other.others.items():
-            others[code] = others.get(code, ExactSum()) + total
-        return SumsByCode(parts, others)
+        both = SumsByCode((part.copy() for part in self.parts), self.others)
+        both.add(other)
+        return both
 
     def at(self, code: int) -> ExactSum:
         """Return the sum of one code.
@@ -42,8 +64,25 @@ class SumsByCode(NamedTuple):
         >>> float(both.at(0) + ExactSum.of(np.array([-1e16])))
         1.0
         """
-        found = ExactSum.of_few(float(part[code]) for part in self.parts)
-        return found + self.others[code] if code in self.others else found
+        total = ExactSum.of_few(float(part[code]) for part in self.parts if code < part.size)
+        return total + self.others[code] if code in self.others else total
+
+    def rounded(self, size: int) -> NDArray[np.float64]:
+        """Return the sums of the first `size` codes, each rounded once, shape (size,)."""
+        rows = zip(*(grown(part, size, 0.0)[:size].tolist() for part in self.parts), strict=True)
+        sums = np.fromiter(map(math.fsum, rows), np.float64) if self.parts else np.zeros(size)
+        for code in self.others:
+            sums[code] = float(self.at(code))
+        return sums
+
+
+def grown(array: NDArray[Any], size: int, fill: float) -> NDArray[Any]:
+    """Return an array of at least `size` rows: those of `array`, then `fill`."""
+    if len(array) >= size:
+        return array
+    longer = np.full((size, *array.shape[1:]), fill, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def two_sum(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -57,36 +96,21 @@ def two_sum(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDAr
     return after, (left - (after - share)) + (right - share)
 
 
-def _with_part(parts: list[NDArray[np.float64]], rest: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return parts whose sum is that of `parts` and `rest`: hardly ever more of them, however many are added."""
-    added = []
-    for index, part in enumerate(parts):
-        after, rest = two_sum(part, rest)
-        added.append(after)
-        if not rest.any():
-            return [*added, *parts[index + 1 :]]
-    return [*added, rest]
-
-
 def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
 
     The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
 
-    >>> found = sums_by_code(np.array([1e16, 0.5, 1.0]), np.array([0, 1, 0]), 2)
-    >>> [part.tolist() for part in found.parts]
+    >>> sums = sums_by_code(np.array([1e16, 0.5, 1.0]), np.array([0, 1, 0]), 2)
+    >>> [part.tolist() for part in sums.parts]
     [[1e+16, 0.0], [1.0, 0.5]]
     """
-    if values.size == 0:
-        return SumsByCode([], {})
-    if values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
-        return SumsByCode(_parts_by_code(values, codes, size), {})
-    ordinary = np.abs(values) < HUGE
-    parts = _parts_by_code(np.where(ordinary, values, 0.0), codes, size)
-    strange, strange_codes = values[~ordinary], codes[~ordinary]
-    return SumsByCode(
-        parts, {int(code): ExactSum.of(strange[strange_codes == code]) for code in np.unique(strange_codes)}
-    )
+    if values.size and values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
+        return SumsByCode(_parts_by_code(values, codes, size))
+    is_ordinary = np.abs(values) < HUGE
+    parts = _parts_by_code(np.where(is_ordinary, values, 0.0), codes, size)
+    others = values[~is_ordinary], codes[~is_ordinary]
+    return SumsByCode(parts, {int(code): ExactSum.of(others[0][others[1] == code]) for code in np.unique(others[1])})
 
 
 def sums_of_products_by_code(
@@ -94,31 +118,17 @@ def sums_of_products_by_code(
 ) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
     with np.errstate(all="ignore"):
-        ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
-        both = products(np.where(ordinary, left, 0.0), np.where(ordinary, right, 0.0))
+        is_ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
+        both = products(np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0))
     parts = [part for product in both for part in _parts_by_code(product, codes, size)]
     others = {}
-    for code in np.unique(codes[~ordinary]):
-        strange = ~ordinary & (codes == code)
-        others[int(code)] = sum_of_any_products(left[strange], right[strange])
+    for code in np.unique(codes[~is_ordinary]).tolist():
+        these = ~is_ordinary & (codes == code)
+        others[code] = sum_of_any_products(left[these], right[these])
     return SumsByCode(parts, others)
 
 
 def _parts_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> list[NDArray[np.float64]]:
-    if values.size == 0:
-        return []
-    largest = max(float(values.max()), -float(values.min()))
-    size_bits = (values.size + 1).bit_length()
-    sigma_exponent = math.frexp(largest)[1] + size_bits
-    parts: list[NDArray[np.float64]] = []
-    quotient, rest = np.empty_like(values), np.empty_like(values)
-    while True:
-        sigma = math.ldexp(1.0, sigma_exponent)
-        np.add(values, sigma, out=quotient)
-        np.subtract(quotient, sigma, out=quotient)
-        parts.append(np.bincount(codes, weights=quotient, minlength=size).astype(np.float64, copy=False))
-        np.subtract(values, quotient, out=rest)
-        if not rest.any():
-            return parts
-        values = rest
-        sigma_exponent += size_bits - 53
+    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
+    parts = extracted(values, largest, np.empty((2, values.size)))
+    return [np.bincount(codes, part, size).astype(np.float64, copy=False) for part in parts]

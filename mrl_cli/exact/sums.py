@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.dekker import are_ordinary_factors, products
 from mrl_cli.exact.extraction import BLOCK_VALUES, HUGE, UNIT_EXPONENT, units_of, units_of_block
-from mrl_cli.exact.slices import MOST_VALUES, units_of_products
+from mrl_cli.exact.products import MOST_VALUES, are_ordinary_factors, products, units_of_products
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.exact.slices import Range
+    from mrl_cli.exact.products import Range
 
 HUGE_SCALE_EXPONENT = 256
 
@@ -49,12 +48,7 @@ class ExactSum:
         )
 
     def __sub__(self, other: ExactSum) -> ExactSum:
-        return ExactSum(
-            self.units - other.units,
-            self.positive_infinities + other.negative_infinities,
-            self.negative_infinities + other.positive_infinities,
-            self.nans + other.nans,
-        )
+        return self + ExactSum(-other.units, other.negative_infinities, other.positive_infinities, other.nans)
 
     def __float__(self) -> float:
         """Return the sum, rounded once to the nearest double (ties to even): what `math.fsum` returns.
@@ -117,7 +111,8 @@ class ExactSum:
         2.0
         """
         accumulator = ProductAccumulator()
-        accumulator.add(np.asarray(left).reshape(-1), np.asarray(right).reshape(-1))
+        flat = np.asarray(left).reshape(-1)
+        accumulator.add(flat, flat if right is left else np.asarray(right).reshape(-1))
         return accumulator.totals[0]
 
 
@@ -182,7 +177,8 @@ class ProductAccumulator:
         """
         for start in range(0, left.size, MOST_VALUES):
             part = slice(start, start + MOST_VALUES)
-            first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
+            first = left[part].astype(np.float64, copy=False)
+            second = first if right is left else right[part].astype(np.float64, copy=False)
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
                 units = units_of_products(first, second, parts, ranges)

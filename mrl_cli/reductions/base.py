@@ -1,8 +1,9 @@
 """The contract that everything keeps which adds up over pairs.
 
-A reduction is a recipe. In a worker it makes a state of nothing (`empty`) and adds measured batches to it; the client
-merges the states of all tasks, in input order, into a whole. A reduction that adds up exactly does not depend on how
-the input was cut; one that keeps rows or lists keeps them in input order.
+A reduction is a recipe and holds nothing of the data. In a worker it makes a state of no pairs and adds measured
+batches to it; the client merges the states of all tasks, in input order, into a whole. What holds of each of them
+(test_reductions): the state of no pairs changes nothing, and however the input is cut into batches and tasks, the whole
+is the same. Rows and lists stay in input order; what adds up exactly does not depend on the order.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from mrl_cli.model import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mrl_cli.reductions.measured import Measured
 
 State = TypeVar("State")
@@ -20,18 +23,21 @@ Whole = TypeVar("Whole")
 
 
 class Reduction(ABC, Generic[State, Whole]):
-    """Something that is found out about pairs.
+    """Something that is computed from pairs.
 
-    `needs` names what `Measured` must keep of a whole batch: "losses", "states". `takes_turns` says that `add` is many
-    short NumPy operations: threads that run those at once spend more on handing the interpreter over than they gain.
+    `state` makes the state of no pairs. `needs` names what `Measured` must keep of a whole batch: "losses", "states".
+    `takes_turns` says that `add` is many short NumPy operations: threads that run those at once spend more on handing
+    the interpreter over than they gain.
     """
 
-    needs: frozenset[str] = frozenset()
+    state: ClassVar[Callable[[], Any]]
+    needs: ClassVar[frozenset[str]] = frozenset()
     takes_turns: ClassVar[bool] = False
 
-    @abstractmethod
     def empty(self) -> State:
         """Return the state of no pairs."""
+        made: State = type(self).state()
+        return made
 
     @abstractmethod
     def add(self, state: State, measured: Measured) -> State:
@@ -44,15 +50,14 @@ class Reduction(ABC, Generic[State, Whole]):
     def merge(self, whole: Whole, state: State, part: Any) -> Whole:
         """Return the whole with the state of the next task added; `part` is that task's `engines.base.Part`."""
         del part
-        return whole + state  # type: ignore[operator,no-any-return]
+        whole += state  # type: ignore[operator]
+        return whole
 
 
 class CountsReduction(Reduction[Counts, Counts]):
     """Counts rows, and why some are not used; every engine folds one."""
 
-    def empty(self) -> Counts:
-        """Return the counts of no rows."""
-        return Counts()
+    state = Counts
 
     def add(self, state: Counts, measured: Measured) -> Counts:
         """Count a batch."""

@@ -6,8 +6,8 @@ apart is judged on these differences, so what makes a pair hard for both does no
 
 from __future__ import annotations
 
-from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import field
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.ledger import Ledger, ledger_block
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
+from mrl_cli.reductions.measured import BEYOND, TIE, WRONG, are_correct
 from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.statistics.bootstrap import Groups
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
@@ -50,7 +52,7 @@ class Contrast:
     losses: int = 0
 
     def __add__(self, other: Contrast) -> Contrast:
-        return Contrast(*(getattr(self, name.name) + getattr(other, name.name) for name in fields(Contrast)))
+        return Contrast(*(getattr(self, name) + getattr(other, name) for name in Contrast.__match_args__))
 
 
 class Contrasted(NamedTuple):
@@ -73,14 +75,15 @@ class Contrasts:
     def __init__(self, groups: Groups | None, ledger: Ledger | None) -> None:
         self.total, self.groups, self.ledger = Contrast(), groups, ledger
 
-    def add(self, contrasted: Contrasted) -> None:
-        """Add a batch, in order. Raises UsageError when there are more clusters than a ledger holds."""
-        self.total += contrasted.contrast
-        if self.ledger is not None:
-            if contrasted.clusters is not None:
-                self.ledger.add(contrasted.clusters)
-        elif self.groups is not None:
-            self.groups.add(contrasted.differences, contrasted.outcomes)
+    def __iadd__(self, batches: Iterable[Contrasted]) -> Self:
+        """Add batches, in order. Raises UsageError when there are more clusters than a ledger holds."""
+        for batch in batches:
+            self.total += batch.contrast
+            if self.ledger is None and self.groups is not None:
+                self.groups.add(batch.differences, batch.outcomes)
+            elif self.ledger is not None and batch.clusters is not None:
+                self.ledger.add(batch.clusters)
+        return self
 
 
 class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
@@ -90,6 +93,7 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
     `samples` of a bootstrap will be drawn by `seed`; for 0 nothing is kept to draw from.
     """
 
+    state = list
     needs = frozenset(("losses", "states"))
     takes_turns = True
 
@@ -97,29 +101,28 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
         self._has_clusters, self._samples, self._seed = plan.has_clusters, samples, seed
         self._totals = TotalsReduction()
 
-    def empty(self) -> list[Contrasted]:
-        """Return no batches."""
-        return []
-
     def add(self, state: list[Contrasted], measured: Measured) -> list[Contrasted]:
         """Measure b on the pairs that a was measured on, and set the two against each other."""
-        other = measured.with_scores_of_b()
-        a, b = (self._totals.add(Totals(), model) for model in (measured, other))
-        losses_a, losses_b = measured.losses, other.losses
+        models = measured, measured.with_scores_of_b()
+        a, b = (self._totals.add(Totals(), model) for model in models)
+        losses_a, losses_b = (model.losses for model in models)
+        right_a, right_b = (are_correct(model.states) for model in models)
         with np.errstate(invalid="ignore"):
             differences = losses_a.astype(np.float64, copy=False) - losses_b.astype(np.float64, copy=False)
-        right_a, right_b = ((model.states & ~np.uint8(ACTIVE)) >= INSIDE for model in (measured, other))
+        masks = {
+            "both": right_a & right_b,
+            "only_a": right_a & ~right_b,
+            "only_b": right_b & ~right_a,
+            "wins": losses_a < losses_b,
+            "ties": losses_a == losses_b,
+            "losses": losses_a > losses_b,
+        }
         contrast = Contrast(
             a,
             b,
             ExactSum.of(differences),
             ExactSum.of_products(differences, differences),
-            both=_count(right_a & right_b),
-            only_a=_count(right_a & ~right_b),
-            only_b=_count(right_b & ~right_a),
-            wins=_count(losses_a < losses_b),
-            ties=_count(losses_a == losses_b),
-            losses=_count(losses_a > losses_b),
+            **{name: int(np.count_nonzero(mask)) for name, mask in masks.items()},
         )
         outcomes = right_a.astype(np.int8) - right_b.astype(np.int8)
         clusters = None
@@ -132,14 +135,3 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
         """Return the contrast of no pairs."""
         groups = Groups(2, self._seed) if self._samples else None
         return Contrasts(groups, Ledger() if self._has_clusters else None)
-
-    def merge(self, whole: Contrasts, state: list[Contrasted], part: Any) -> Contrasts:
-        """Add the batches of a task, in order."""
-        del part
-        for contrasted in state:
-            whole.add(contrasted)
-        return whole
-
-
-def _count(mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))

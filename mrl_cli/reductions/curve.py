@@ -3,17 +3,16 @@
 A hinge loss at margin m is a power of max(0, m - d), where d = y*(x1 - x2), so its sum needs no pair a second time: of
 the pairs with d < m it is m*n - Σd, squared m²*n - 2m*Σd + Σd², where n is their number. One search tells between which
 margins a pair's d lies; n, Σd and Σd² are added up exactly between neighbouring margins, and the curve follows from
-those few sums, in integers, rounded once for each margin. That is the sum of the unrounded losses; `measure` adds up
+those few sums, in integers, rounded once for each margin. That is the sum of the unrounded losses; `totals` adds up
 the losses as each is rounded, which moves the sum by no more than a few units in the last place of the dtype
 (test_sweep_agrees_with_compute). Counts are the same to the pair.
 
-The other losses with a margin are computed at every margin, and their sums are those of `measure`.
+The other losses with a margin are computed at every margin, and their sums are those of `totals`.
 """
 
 from __future__ import annotations
 
 from itertools import accumulate
-from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,9 +30,10 @@ from mrl_cli.exact import (
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.measured import score_differences, signed_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-HINGE_POWERS = {"margin_ranking": 1, "squared_hinge": 2}  # the losses that are max(0, margin - d) to this power
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 MOST_BUCKET_BITS = 17
 _SMALLEST_EXPONENT = 1074  # every double is a multiple of 2**-1074
@@ -64,50 +63,28 @@ class Point:
 
 
 @light_dataclass(frozen=True, slots=True)
-class HingeCurve:
-    """Sums and counts of pairs between neighbouring margins, exact; `+` merges.
+class Curve:
+    """Exact sums and counts of pairs; `+` merges.
 
-    A pair has code i when d is above the first i margins only; arrays have shape (margins + 1,). `kinks` are the pairs
-    whose d is the very margin of that code, `unlabelled` those with y = 0, whose gradient is 0 wherever d stands;
-    `nans` have no d. `sums` are those of `weight` (where there are weights), `first` (d) and, for a square, `second`
-    (d*d), weighted.
+    Of a hinge, they are of the pairs between neighbouring margins: a pair has code i when d is above the first i
+    margins only. The rows of `counts`, of shape (3, margins + 1), are all pairs, those whose d is the very margin of
+    their code (kinks), and those with y = 0, whose gradient is 0 wherever d stands. The sums are of `weight` (where
+    there are weights), `first` (d) and, for a square, `second` (d*d), weighted.
+
+    Of another loss, they are of all pairs at each margin: the sums of the `losses` and of the magnitudes of the
+    `gradients`, and, in `counts`, of shape (2, margins), how many of each are above 0.
     """
 
     counts: NDArray[np.int64]
-    kinks: NDArray[np.int64]
-    unlabelled: int
-    nans: int
     sums: dict[str, SumsByCode]
 
-    def __add__(self, other: HingeCurve) -> HingeCurve:
-        return HingeCurve(
-            self.counts + other.counts,
-            self.kinks + other.kinks,
-            self.unlabelled + other.unlabelled,
-            self.nans + other.nans,
-            {name: sums.merged(other.sums[name]) for name, sums in self.sums.items()},
-        )
+    def __add__(self, other: Curve) -> Curve:
+        names = dict.fromkeys((*self.sums, *other.sums))
+        return Curve(self.counts + other.counts, {name: self.of(name).merged(other.of(name)) for name in names})
 
-
-@light_dataclass(frozen=True, slots=True)
-class KernelCurve:
-    """Exact sums and counts of pairs at each margin; `+` merges. What a field holds, Point says."""
-
-    sums: tuple[ExactSum, ...]
-    gradient_sums: tuple[ExactSum, ...]
-    active: NDArray[np.int64]
-    passing: NDArray[np.int64]
-
-    def __add__(self, other: KernelCurve) -> KernelCurve:
-        return KernelCurve(
-            tuple(map(add, self.sums, other.sums)),
-            tuple(map(add, self.gradient_sums, other.gradient_sums)),
-            self.active + other.active,
-            self.passing + other.passing,
-        )
-
-
-Curve = HingeCurve | KernelCurve
+    def of(self, name: str) -> SumsByCode:
+        """Return the sums of that name, of nothing where no pair was added."""
+        return self.sums.get(name, SumsByCode())
 
 
 class KnotPlaces:
@@ -159,8 +136,8 @@ class KnotPlaces:
         return found
 
 
-class Sweep(Reduction["Curve | None", "Curve | None"]):
-    """A loss and the margins to compute it at, in the dtype of the arithmetic: one or more, all finite in it.
+class Sweep(Reduction[Curve, Curve]):
+    """A loss and the margins to compute it at, one or more, all finite in the dtype of the arithmetic; states are curves.
 
     >>> sweep = Sweep("margin_ranking", [1.0, 0.0])
     >>> difference, labels = np.array([0.5, -1.0, 1.0]), np.array([1.0, 1.0, 1.0])
@@ -178,92 +155,77 @@ class Sweep(Reduction["Curve | None", "Curve | None"]):
         rounded = np.asarray(margins, np.float64).astype(dtype) + np.dtype(dtype).type(0)
         self._knots, self._places = np.unique(rounded, return_inverse=True)
         self._knot_places = KnotPlaces(self._knots)
-        self._loss = LOSSES[loss]
-        self._power = HINGE_POWERS.get(loss)
-        self._parameters = dict(parameters or {})
+        self._loss, self._parameters = LOSSES[loss], dict(parameters or {})
 
-    def empty(self) -> Curve | None:
+    def empty(self) -> Curve:
         """Return the curve of no pairs."""
-        return None
+        shape = (3, self._knots.size + 1) if self._loss.is_hinge else (2, self._knots.size)
+        return Curve(np.zeros(shape, np.int64), {})
 
-    def add(self, state: Curve | None, measured: Measured) -> Curve | None:
+    def add(self, state: Curve, measured: Measured) -> Curve:
         """Add a batch."""
-        weight = measured.pairs.numbers.get("weight")
-        return _merged(state, self.curve(measured.differences, measured.labels, weight))
-
-    def merge(self, whole: Curve | None, state: Curve | None, part: Any) -> Curve | None:
-        """Add the curve of a task."""
-        del part
-        return _merged(whole, state)
+        for pairs in measured.parts(CHUNK_PAIRS):
+            difference, labels = np.empty((2, pairs.size), self._knots.dtype)
+            with np.errstate(all="ignore"):
+                score_differences(pairs, measured.plan, difference)
+                signed_labels(pairs, measured.plan, labels)
+            state += self.curve(difference, labels, pairs.numbers.get("weight"))
+        return state
 
     def curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None = None) -> Curve:
         """Return the curve of pairs: x1 - x2, the label and the weight (above 0) of each, all of one shape (n,)."""
-        of_chunk = self._kernel_curve if self._power is None else self._hinge_curve
-        chunks = (slice(start, start + CHUNK_PAIRS) for start in range(0, max(difference.size, 1), CHUNK_PAIRS))
+        curve, of_chunk = self.empty(), self._hinge_curve if self._loss.is_hinge else self._kernel_curve
         with np.errstate(all="ignore"):
-            curves: Iterator[Any] = (
-                of_chunk(difference[chunk], labels[chunk], None if weights is None else weights[chunk])
-                for chunk in chunks
-            )
-            *_, whole = accumulate(curves)
-        found: Curve = whole
-        return found
+            for start in range(0, difference.size, CHUNK_PAIRS):
+                chunk = slice(start, start + CHUNK_PAIRS)
+                curve += of_chunk(difference[chunk], labels[chunk], None if weights is None else weights[chunk])
+        return curve
 
     def points(self, curve: Curve) -> list[Point]:
         """Return the point of each margin, in the order in which the margins were given."""
-        points = self._hinge_points(curve) if isinstance(curve, HingeCurve) else _kernel_points(curve)
+        points = self._hinge_points(curve) if self._loss.is_hinge else self._kernel_points(curve)
         return [points[place] for place in self._places.tolist()]
 
-    def _hinge_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> HingeCurve:
+    def _hinge_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
         signed = labels * difference
         codes = self._knot_places.of(signed)  # a NaN counts as above all
         size = self._knots.size + 1
-        counts = np.bincount(codes, minlength=size)
         is_kink = np.append(self._knots, np.nan)[codes] == signed
-        kinks = np.bincount(codes[is_kink], minlength=size)
+        is_unlabelled = (labels == 0) & (signed == 0)
+        counts = [np.bincount(some, minlength=size) for some in (codes, codes[is_kink], codes[is_unlabelled])]
         distance = signed.astype(np.float64, copy=False)
-        nans = int(np.count_nonzero(np.isnan(signed))) if counts[-1] else 0
-        sums = {"first": sums_by_code(distance, codes, size)} if weights is None else {}
-        if weights is not None:
+        if weights is None:
+            sums = {"first": sums_by_code(distance, codes, size)}
+        else:
             sums = {
                 "weight": sums_by_code(weights, codes, size),
                 "first": sums_of_products_by_code(weights, distance, codes, size),
             }
-        if self._power == 2:
+        if self._loss.power == 2:
             sums["second"] = _sums_of_squares(distance, weights, codes, size)
-        unlabelled = int(np.count_nonzero((labels == 0) & (signed == 0)))
-        return HingeCurve(counts, kinks, unlabelled, nans, sums)
+        return Curve(np.array(counts), sums)
 
-    def _hinge_points(self, curve: HingeCurve) -> list[Point]:
-        reached = np.cumsum(curve.counts)[:-1]
-        below = reached - curve.kinks[:-1]
+    def _hinge_points(self, curve: Curve) -> list[Point]:
+        is_square = self._loss.power == 2
+        reached, _, unlabelled = np.cumsum(curve.counts, axis=1)[:, :-1]
+        below = reached - curve.counts[1, :-1]
         # At the kink the gradient of the hinge passes, as in PyTorch; that of its square is 0 there.
-        passing = reached if self._power == 1 else below
-        zero_passes = self._knots >= 0 if self._power == 1 else self._knots > 0
-        passing = passing - np.where(zero_passes, curve.unlabelled, 0)
-        sums = self._hinge_sums(curve)
-        return [Point(*found) for found in zip(sums, below.tolist(), passing.tolist(), strict=True)]
+        passing = np.where(self._knots > 0, below - unlabelled, below) if is_square else reached - unlabelled
+        # A pair at the kink adds m - d = 0 to the sum, so it may be counted in.
+        weight, first, second = (
+            accumulate(map(curve.of(name).at, range(self._knots.size))) for name in ("weight", "first", "second")
+        )
+        counts = weight if "weight" in curve.sums else (ExactSum(count << UNIT_EXPONENT) for count in reached.tolist())
+        has_nan = curve.of("first").at(self._knots.size).nans > 0
+        sums = [
+            float("nan") if has_nan else _hinge_sum(*found, is_square=is_square)
+            for found in zip(self._knots.tolist(), counts, first, second, strict=True)
+        ]
+        return list(map(Point, sums, below.tolist(), passing.tolist()))
 
-    def _hinge_sums(self, curve: HingeCurve) -> Iterator[float]:
-        """Yield the sum at each margin. A pair at the kink adds m - d = 0, so it may be counted in."""
-        count = first = second = ExactSum()
-        for code, knot in enumerate(self._knots.tolist()):
-            weight = curve.sums.get("weight")
-            count += ExactSum(int(curve.counts[code]) << UNIT_EXPONENT) if weight is None else weight.at(code)
-            first += curve.sums["first"].at(code)
-            if self._power == 2:
-                second += curve.sums["second"].at(code)
-            if curve.nans:
-                yield float("nan")
-            elif first.negative_infinities:
-                yield float("inf")
-            else:
-                yield _hinge_sum(knot, count.units, first.units, second.units if self._power == 2 else None)
-
-    def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> KernelCurve:
-        sums = [[ExactSum(), ExactSum()] for _ in self._knots]
-        counts = np.zeros((2, self._knots.size), np.int64)
-        buffer = np.empty_like(difference[:BLOCK_VALUES])
+    def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
+        sums = {name: dict.fromkeys(range(self._knots.size), ExactSum()) for name in ("losses", "gradients")}
+        counts, buffer = np.zeros((2, self._knots.size), np.int64), np.empty_like(difference[:BLOCK_VALUES])
         for start in range(0, difference.size, BLOCK_VALUES):
             block = slice(start, start + BLOCK_VALUES)
             pair, share = (difference[block], labels[block]), None if weights is None else weights[block]
@@ -271,35 +233,27 @@ class Sweep(Reduction["Curve | None", "Curve | None"]):
             for place, knot in enumerate(self._knots.tolist()):
                 losses = self._loss.kernel(*pair, margin=knot, out=out, **self._parameters)
                 slopes = np.abs(self._loss.gradient(*pair, margin=knot, **self._parameters))
-                for row, values in enumerate((losses, slopes)):
+                for row, (of, values) in enumerate(zip(sums.values(), (losses, slopes), strict=True)):
                     counts[row, place] += np.count_nonzero(values > 0)
-                    sums[place][row] += _summed(values, share)
-        loss_sums, gradient_sums = zip(*sums, strict=True)
-        return KernelCurve(loss_sums, gradient_sums, *counts)
+                    of[place] += ExactSum.of(values) if share is None else ExactSum.of_products(share, values)
+        return Curve(counts, {name: SumsByCode(others=of) for name, of in sums.items()})
+
+    def _kernel_points(self, curve: Curve) -> list[Point]:
+        losses, slopes = (map(curve.of(name).at, range(self._knots.size)) for name in ("losses", "gradients"))
+        return list(map(Point, map(float, losses), *curve.counts.tolist(), map(float, slopes)))
 
 
-def _merged(left: Any, right: Any) -> Curve | None:
-    whole: Curve | None = left + right if left is not None and right is not None else left or right
-    return whole
-
-
-def _summed(values: Floats, weights: NDArray[np.float64] | None) -> ExactSum:
-    return ExactSum.of(values) if weights is None else ExactSum.of_products(weights, values)
-
-
-def _kernel_points(curve: KernelCurve) -> list[Point]:
-    fields_of_points = (map(float, curve.sums), curve.active.tolist(), curve.passing.tolist())
-    return [Point(*found) for found in zip(*fields_of_points, map(float, curve.gradient_sums), strict=True)]
-
-
-def _hinge_sum(margin: float, count: int, first: int, second: int | None) -> float:
-    """Return m*n - Σd, or with `second` m²*n - 2m*Σd + Σd², rounded once; n, Σd and Σd² in units of 2**-2148."""
+def _hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
+    """Return m*n - Σd, or m²*n - 2m*Σd + Σd², rounded once."""
+    if first.negative_infinities:
+        return float("inf")
     numerator, denominator = margin.as_integer_ratio()
     unit = 1 << _SMALLEST_EXPONENT
     m = numerator * (unit // denominator)
-    total, scale = m * count - unit * first, UNIT_EXPONENT + _SMALLEST_EXPONENT
-    if second is not None:
-        total, scale = m * total - unit * m * first + unit * unit * second, scale + _SMALLEST_EXPONENT
+    total, scale = m * count.units - unit * first.units, UNIT_EXPONENT + _SMALLEST_EXPONENT
+    if is_square:
+        total = m * total - unit * m * first.units + unit * unit * second.units
+        scale += _SMALLEST_EXPONENT
     try:
         return total / (1 << scale)  # Python divides integers with one correct rounding
     except OverflowError:
@@ -315,11 +269,11 @@ def _sums_of_squares(
     ordinary = are_ordinary_factors(values)
     tame = np.where(ordinary, values, 0.0)
     high, low = (sums_of_products_by_code(weights, part, codes, size) for part in products(tame, tame))
-    sums = high.merged(low)
+    high.add(low)
     for index in np.flatnonzero(~ordinary).tolist():
         square = _weighted_square(float(weights[index]), float(values[index]))
-        sums = sums.merged(SumsByCode([], {int(codes[index]): square}))
-    return sums
+        high.add(SumsByCode(others={int(codes[index]): square}))
+    return high
 
 
 def _weighted_square(weight: float, value: float) -> ExactSum:

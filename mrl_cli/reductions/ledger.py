@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
-from mrl_cli.exact import ExactSum, SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
+from mrl_cli.exact import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE, WRONG
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE, WRONG, are_correct
 from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Role
     from mrl_cli.reductions.measured import Measured
 
-MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is told of them
+MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
 
 Key = tuple[str, ...]
 GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
@@ -44,37 +44,27 @@ class LedgerBlock(NamedTuple):
     sums: dict[str, SumsByCode]
 
 
-class LedgerReduction(Reduction["tuple[LedgerBlock, ...]", "Ledger"]):
+class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
     """Adds up totals for each group, cluster, or both; with `squares` also the squares of losses."""
 
+    state = list
     needs = frozenset(("losses", "states"))
 
     def __init__(self, *, squares: bool = False) -> None:
         self._squares = squares
 
-    def empty(self) -> tuple[LedgerBlock, ...]:
-        """Return no blocks."""
-        return ()
-
-    def add(self, state: tuple[LedgerBlock, ...], measured: Measured) -> tuple[LedgerBlock, ...]:
+    def add(self, state: list[LedgerBlock], measured: Measured) -> list[LedgerBlock]:
         """Add what a batch adds to each of its keys."""
         pairs = measured.pairs
         columns = [pairs.keys[role] for role in GROUPING_ROLES if role in pairs.keys]
-        if not columns or not pairs.size:
-            return state
-        losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
-        return (*state, ledger_block(columns, losses, measured.states, weights, squares=self._squares))
+        if columns and pairs.size:
+            losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
+            state.append(ledger_block(columns, losses, measured.states, weights, squares=self._squares))
+        return state
 
     def whole(self) -> Ledger:
         """Return a ledger without keys."""
         return Ledger()
-
-    def merge(self, whole: Ledger, state: tuple[LedgerBlock, ...], part: Any) -> Ledger:
-        """Add the blocks of a task. Raises UsageError when there are more keys than a ledger holds."""
-        del part
-        for block in state:
-            whole.add(block)
-        return whole
 
 
 def ledger_block(
@@ -99,11 +89,10 @@ def ledger_block(
     if weights is None:
         sums = {"loss": sums_by_code(losses, codes, size)}
     else:
-        is_correct = (states & ~np.uint8(ACTIVE)) >= INSIDE
         sums = {
             "loss": sums_of_products_by_code(weights, losses, codes, size),
             "weight": sums_by_code(weights, codes, size),
-            "correct_weight": sums_by_code(np.where(is_correct, weights, 0.0), codes, size),
+            "correct_weight": sums_by_code(np.where(are_correct(states), weights, 0.0), codes, size),
         }
     if squares:
         sums["square"] = sums_of_products_by_code(losses, losses, codes, size)
@@ -166,69 +155,22 @@ def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], li
     return (np.cumsum(is_there) - 1)[codes], np.flatnonzero(is_there).tolist()
 
 
-class _Sums:
-    """An exact sum for each key, as a sum of a few doubles.
-
-    A double is added to the first of them, what that rounds away to the second, and so on (Knuth's two-sum): each
-    rounding error is at most 2**-53 of what was rounded, so a few dozen doubles hold any sum, and three most.
-    """
-
-    def __init__(self) -> None:
-        self._terms: list[NDArray[np.float64]] = []
-        self._others: dict[int, ExactSum] = {}
-
-    def add(self, places: NDArray[np.int64], block: SumsByCode, capacity: int) -> None:
-        """Add the sums of a block to the keys at `places`, which are all different."""
-        for part in block.parts:
-            self._add(places, part, capacity)
-        for code, other in block.others.items():
-            place = int(places[code])
-            self._others[place] = self._others.get(place, ExactSum()) + other
-
-    def _add(self, places: NDArray[np.int64], rest: NDArray[np.float64], capacity: int) -> None:
-        for index, terms in enumerate(self._terms):
-            held = _grown(terms, capacity, 0.0)
-            self._terms[index] = held
-            held[places], rest = two_sum(held[places], rest)
-            if not rest.any():
-                return
-        if rest.any():
-            self._terms.append(np.zeros(capacity))
-            self._terms[-1][places] = rest
-
-    def at(self, place: int) -> ExactSum:
-        """Return the sum of one key."""
-        found = ExactSum.of_few(float(terms[place]) for terms in self._terms if place < terms.size)
-        return found + self._others[place] if place in self._others else found
-
-    def rounded(self, keys: int) -> NDArray[np.float64]:
-        """Return the sums of the first so many keys, each rounded once, shape (keys,)."""
-        rows = zip(*(_grown(terms, keys, 0.0)[:keys].tolist() for terms in self._terms), strict=True)
-        found = np.fromiter(map(math.fsum, rows), np.float64) if self._terms else np.zeros(keys)
-        for place in self._others:
-            found[place] = float(self.at(place))
-        return found
-
-
-def _grown(array: NDArray[Any], capacity: int, fill: float) -> NDArray[Any]:
-    if len(array) >= capacity:
-        return array
-    grown = np.full((capacity, *array.shape[1:]), fill, array.dtype)
-    grown[: len(array)] = array
-    return grown
-
-
 class Ledger:
-    """Adds blocks up, key by key."""
+    """Adds blocks up, key by key; `+=` adds those of a task."""
 
     def __init__(self) -> None:
         self._places: dict[Key, int] = {}
         self._counts = np.zeros((0, STATES), np.int64)
         self._lowest, self._highest = np.empty(0), np.empty(0)
-        self._sums: dict[str, _Sums] = {}
+        self._sums: dict[str, SumsByCode] = {}
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def __iadd__(self, blocks: Iterable[LedgerBlock]) -> Self:
+        for block in blocks:
+            self.add(block)
+        return self
 
     def add(self, block: LedgerBlock) -> None:
         """Add a block. Raises UsageError when there are more keys than a ledger holds."""
@@ -240,33 +182,26 @@ class Ledger:
         if len(known) > MOST_KEYS:
             msg = f"more than {MOST_KEYS:,} groups"
             raise UsageError(msg, hint="group by a column with fewer values")
-        self._reserve()
+        if len(known) > len(self._counts):
+            self._counts = grown(self._counts, 2 * len(known), 0)
+            self._lowest = grown(self._lowest, 2 * len(known), math.inf)
+            self._highest = grown(self._highest, 2 * len(known), -math.inf)
         self._counts[places] += block.counts
         self._lowest[places] = np.minimum(self._lowest[places], block.lowest)
         self._highest[places] = np.maximum(self._highest[places], block.highest)
         for name, sums in block.sums.items():
-            self._sums.setdefault(name, _Sums()).add(places, sums, len(self._counts))
-
-    def _reserve(self) -> None:
-        if len(self._places) <= len(self._counts):
-            return
-        capacity = 2 * len(self._places)
-        self._counts = _grown(self._counts, capacity, 0)
-        self._lowest, self._highest = (
-            _grown(self._lowest, capacity, math.inf),
-            _grown(self._highest, capacity, -math.inf),
-        )
+            self._sums.setdefault(name, SumsByCode()).add(sums, places, len(self._counts))
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the counts of every key, shape (keys, STATES), and its sum of losses, (keys,): as they were met."""
-        keys = len(self._places)
-        return self._counts[:keys], self._sums["loss"].rounded(keys) if self._sums else np.zeros(keys)
+        return self._counts[: len(self)], self._sums.get("loss", SumsByCode()).rounded(len(self))
 
     def correct(self) -> NDArray[np.int64]:
         """Return how many pairs of every key are correct, shape (keys,), in the order of `arrays`."""
-        by_state = self._counts[: len(self._places)]
-        found: NDArray[np.int64] = by_state[:, INSIDE::ACTIVE].sum(axis=1) + by_state[:, BEYOND::ACTIVE].sum(axis=1)
-        return found
+        correct: NDArray[np.int64] = self._counts[: len(self), are_correct(np.arange(STATES, dtype=np.uint8))].sum(
+            axis=1
+        )
+        return correct
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
@@ -275,19 +210,15 @@ class Ledger:
 
     def _totals_at(self, place: int) -> Totals:
         counts: list[int] = self._counts[place].tolist()
-        by_side = [counts[side] + counts[side + ACTIVE] for side in (WRONG, TIE, INSIDE, BEYOND)]
-        sums = {name: sums.at(place) for name, sums in self._sums.items()}
+        wrong, ties, inside, beyond = (counts[side] + counts[side + ACTIVE] for side in (WRONG, TIE, INSIDE, BEYOND))
         return Totals(
-            loss_sum=sums["loss"],
-            weight_sum=sums.get("weight"),
-            correct_weight_sum=sums.get("correct_weight"),
-            square_sum=sums.get("square"),
+            **{f"{name}_sum": sums.at(place) for name, sums in self._sums.items()},
             min=float(self._lowest[place]),
             max=float(self._highest[place]),
-            wrong=by_side[WRONG],
-            ties=by_side[TIE],
-            inside_margin=by_side[INSIDE],
-            correct=by_side[INSIDE] + by_side[BEYOND],
+            wrong=wrong,
+            ties=ties,
+            inside_margin=inside,
+            correct=inside + beyond,
             active=sum(counts[ACTIVE:]),
         )
 

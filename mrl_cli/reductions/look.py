@@ -32,22 +32,18 @@ class Look:
     highest_label: float | None = None
 
     def __add__(self, other: Look) -> Look:
-        if self.lowest_label is None or self.highest_label is None:
-            return Look(self.grids & other.grids, other.lowest_label, other.highest_label)
-        if other.lowest_label is None or other.highest_label is None:
-            return Look(self.grids & other.grids, self.lowest_label, self.highest_label)
-        lowest = min(self.lowest_label, other.lowest_label)
-        return Look(self.grids & other.grids, lowest, max(self.highest_label, other.highest_label))
+        lowest, highest = (
+            [label for label in labels if label is not None]
+            for labels in ((self.lowest_label, other.lowest_label), (self.highest_label, other.highest_label))
+        )
+        return Look(self.grids & other.grids, min(lowest, default=None), max(highest, default=None))
 
 
 class LookReduction(Reduction[Look, Look]):
     """Looks at the scores and labels of the pairs used."""
 
+    state = Look
     takes_turns = True
-
-    def empty(self) -> Look:
-        """Return the look of no pairs."""
-        return Look()
 
     def add(self, state: Look, measured: Measured) -> Look:
         """Look at a batch."""
@@ -63,7 +59,7 @@ class LookReduction(Reduction[Look, Look]):
 
 
 def _have_decimals(scores: NDArray[np.float64], decimals: int) -> bool:
-    """Tell whether every score is the double, or the float32, nearest to a number of so many decimals."""
+    """Return whether every score is the double, or the float32, nearest to a number of so many decimals."""
     # The quotient of two integers that doubles hold is rounded once: it is that nearest double.
     nearest = np.rint(scores * 10**decimals) / 10**decimals
     return bool(((nearest == scores) | (nearest.astype(np.float32) == scores)).all())
@@ -98,13 +94,13 @@ def grids_of(x1: NDArray[np.float64], x2: NDArray[np.float64]) -> int:
     >>> grids_of(np.array([0.25, 1.5]), np.array([0.1, 2.0]))
     12
     """
-    found = 0
+    grids = 0
     few = np.concatenate((x1[:FEW_SCORES], x2[:FEW_SCORES]))
     with np.errstate(all="ignore"):
         for bit, holds in reversed(list(enumerate(GRIDS.values()))):
             # A number of few decimals is one of more decimals too.
-            if bit in _COARSER and not found >> bit + 1 & 1:
+            if bit in _COARSER and not grids >> bit + 1 & 1:
                 continue
             if all(holds(scores) for scores in (few, x1, x2)):
-                found |= 1 << bit
-    return found
+                grids |= 1 << bit
+    return grids

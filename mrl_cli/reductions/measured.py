@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from functools import cached_property, partial
-from itertools import pairwise
+from copy import copy
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.exact import BLOCK_VALUES
+from mrl_cli.exact import BLOCK_VALUES, Scratch
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Counts, rules, tally
 
@@ -23,9 +22,11 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Batch, Plan, Problem
 
-# What became of a pair, as a small number: where d = y*(x1 - x2) stands, plus ACTIVE where its loss is above 0.
+# The state of a pair, as a small number: where d = y*(x1 - x2) stands, plus ACTIVE where its loss is above 0.
 WRONG, TIE, INSIDE, BEYOND, ACTIVE = 0, 1, 2, 3, 4
 STATES = 8
+
+_NUMBERS, _SIGNS = Scratch((3, BLOCK_VALUES)), Scratch((4, BLOCK_VALUES), bool)
 
 
 class Block(NamedTuple):
@@ -48,92 +49,105 @@ class Measured:
     """The pairs of a batch that are used, and what the loss makes of them.
 
     `used` is None when every pair of the batch was used, else a mask of shape (batch.size,); `pairs` are those used.
-    `problems` are in row order: all of them where the plan lists them, else the reader's own and the first few of each
-    kind. `losses` and `states`, of shape (pairs.size,), are kept where `keeps` names them, and else computed when first
-    asked for; losses have the plan's dtype.
+    `losses` and `states`, of shape (pairs.size,), are kept where `keeps` names them, and else computed when first
+    asked for; losses have the plan's dtype. `problems` are in row order: all of them where the plan lists them, else
+    the reader's own and the first few of each kind.
+
+    Raises SuspectShardError when a check fails and the batch does not know its row numbers; where all pairs are used,
+    not before they are computed or counted: a block is checked and measured while it is in the cache.
     """
 
     def __init__(self, batch: Batch, plan: Plan, keeps: Set[str] = frozenset()) -> None:
         self.batch, self.plan = batch, plan
-        self.counts, self.problems, self.used = _admitted(batch, plan)
+        self._is_checked = batch.rows is not None
+        self._counts, self.problems, self.used = _admitted(batch, plan)
+        if self.used is not None:
+            self._check(batch)
         self.pairs = batch if self.used is None else batch.where(self.used)
         self._keeps = keeps
-        self._losses: NDArray[Any] | None = None
-        self._states: NDArray[np.uint8] | None = None
+        self._kept: dict[str, NDArray[Any]] = {}
 
     def with_scores_of_b(self) -> Measured:
         """Return the same pairs under the scores of the second model, whose columns have the roles x1_b and x2_b."""
-        other = Measured.__new__(Measured)
-        other.batch, other.plan, other.used = self.batch, self.plan, self.used
-        other.counts, other.problems, other._keeps = self.counts, self.problems, self._keeps
+        other = copy(self)
         numbers = self.pairs.numbers
         other.pairs = self.pairs.with_numbers({"x1": numbers["x1_b"], "x2": numbers["x2_b"]})
-        other._losses = other._states = None
+        other._is_checked, other._kept = True, {}  # all numbers of a pair are checked together
         return other
+
+    @property
+    def counts(self) -> Counts:
+        """How many rows there are, and why some are not used."""
+        self._check(self.batch)
+        return self._counts
 
     @property
     def losses(self) -> NDArray[Any]:
         """The loss of every pair used."""
-        if self._losses is None:
-            self._keep_all()
-        return self._losses  # type: ignore[return-value]
+        return self._whole("losses")
 
     @property
     def states(self) -> NDArray[np.uint8]:
-        """What became of every pair used: WRONG, TIE, INSIDE or BEYOND, plus ACTIVE."""
-        if self._states is None:
-            self._keep_all()
-        return self._states  # type: ignore[return-value]
+        """The state of every pair used: WRONG, TIE, INSIDE or BEYOND, plus ACTIVE."""
+        return self._whole("states")
 
-    def _keep_all(self) -> None:
-        self._keeps = {"losses", "states"}
-        for _ in self.blocks():
-            pass
-
-    @cached_property
-    def differences(self) -> NDArray[Any]:
-        """x1 - x2 of every pair used, in the plan's dtype."""
-        with np.errstate(all="ignore"):
-            return score_differences(self.pairs, self.plan, np.empty(self.pairs.size, self.plan.loss.dtype))
-
-    @cached_property
-    def labels(self) -> NDArray[Any]:
-        """What the differences are multiplied by, in the plan's dtype: ±1, or under `any` the label."""
-        return signed_labels(self.pairs, self.plan, np.empty(self.pairs.size, self.plan.loss.dtype))
+    def _whole(self, name: str) -> NDArray[Any]:
+        if name not in self._kept:
+            self._keeps = {"losses", "states"}
+            for _ in self.blocks():
+                pass
+        return self._kept[name]
 
     def blocks(self) -> Iterator[Block]:
         """Compute the losses of the pairs used, block by block."""
-        size = self.pairs.size
-        if "losses" in self._keeps:
-            self._losses = np.empty(size, self.plan.loss.dtype)
-        if "states" in self._keeps:
-            self._states = np.empty(size, np.uint8)
+        kinds = {"losses": self.plan.loss.dtype, "states": "uint8"}
+        kept = {name: np.empty(self.pairs.size, kinds[name]) for name in kinds if name in self._keeps}
         kernel = partial(LOSSES[self.plan.loss.name].kernel, **dict(self.plan.loss.parameters))
-        for start, stop in _bounds(size):
-            block = _computed(self.pairs if stop - start == size else self.pairs.part(start, stop), self.plan, kernel)
-            if self._losses is not None:
-                self._losses[start:stop] = block.losses
-            if self._states is not None:
-                self._states[start:stop] = _states_of(block)
+        start = 0
+        for pairs in self.parts(BLOCK_VALUES):
+            block, stop = _computed(pairs, self.plan, kernel), start + pairs.size
+            if "losses" in kept:
+                kept["losses"][start:stop] = block.losses
+            if "states" in kept:
+                kept["states"][start:stop] = _states_of(block)
             yield block
+            start = stop
+        self._kept = kept
+
+    def parts(self, most: int) -> Iterator[Batch]:
+        """Return the pairs used in as few parts of at most `most` pairs as it takes, all about as long."""
+        for part in _parts(self.pairs, most):
+            if not self._is_checked and not rules.passes(part, self.plan):
+                raise SuspectShardError
+            yield part
+        self._is_checked = True
+
+    def _check(self, batch: Batch) -> None:
+        if not self._is_checked and not _passes(batch, self.plan):
+            raise SuspectShardError
+        self._is_checked = True
 
 
-def _bounds(size: int) -> Iterator[tuple[int, int]]:
-    """Cut pairs into as few blocks as it takes, all about as long: what a block costs hardly depends on its size."""
-    count = -(-size // BLOCK_VALUES)
-    return pairwise(size * place // count for place in range(count + 1)) if count else iter(())
+def _parts(batch: Batch, most: int) -> Iterator[Batch]:
+    """Cut pairs into parts all about as long: what a part costs hardly depends on its size."""
+    count = -(-batch.size // most)
+    for place in range(count):
+        start, stop = (batch.size * edge // count for edge in (place, place + 1))
+        yield batch if count == 1 else batch.part(start, stop)
+
+
+def _passes(batch: Batch, plan: Plan) -> bool:
+    return all(rules.passes(part, plan) for part in _parts(batch, BLOCK_VALUES))
 
 
 def _admitted(batch: Batch, plan: Plan) -> tuple[Counts, list[Problem], NDArray[np.bool_] | None]:
     """Return the counts of a batch, its problems, and which pairs are used; None for all.
 
-    Raises SuspectShardError when a check fails and the batch does not know its row numbers.
+    Pairs are checked where the batch knows its row numbers.
     """
     used = np.ones(batch.size, bool)
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
-    if not all(rules.passes(batch.part(*bounds), plan) for bounds in _bounds(batch.size)):
-        if batch.rows is None:
-            raise SuspectShardError
+    if batch.rows is not None and not _passes(batch, plan):
         examined = rules.examine(batch, batch.rows, plan)
         used &= examined.fine
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
@@ -180,27 +194,11 @@ def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-class _Workspace(threading.local):
-    """Buffers of a block, for each thread its own: allocated anew, they would be cleared anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._numbers = np.empty((3, BLOCK_VALUES))
-        self.signs = np.empty((4, BLOCK_VALUES), dtype=bool)
-
-    def numbers(self, dtype: str) -> NDArray[Any]:
-        """Return three buffers of that dtype."""
-        return self._numbers.view(dtype)[:, :BLOCK_VALUES]
-
-
-_WORKSPACE = _Workspace()
-
-
 def _computed(pairs: Batch, plan: Plan, kernel: Any) -> Block:
     """Compute the losses of at most BLOCK_VALUES pairs in this thread's buffers."""
     size, dtype = pairs.size, plan.loss.dtype
-    labels, difference, losses = _WORKSPACE.numbers(dtype)[:, :size]
-    is_wrong, is_correct, is_inside, is_active = _WORKSPACE.signs[:, :size]
+    labels, difference, losses = _NUMBERS.array.view(dtype)[:, :size]
+    is_wrong, is_correct, is_inside, is_active = _SIGNS.array[:, :size]
     margin: Any = pairs.numbers.get("margin", plan.loss.margin)
     is_margin_ranking = plan.loss.name == "margin_ranking"
     with np.errstate(all="ignore"):
@@ -222,8 +220,15 @@ def _computed(pairs: Batch, plan: Plan, kernel: Any) -> Block:
 
 
 def _states_of(block: Block) -> NDArray[np.uint8]:
-    wrong, correct, inside, active = (
-        mask.view(np.uint8) for mask in (block.is_wrong, block.is_correct, block.is_inside, block.is_active)
-    )
-    states: NDArray[np.uint8] = np.uint8(TIE) + 2 * correct - inside - wrong + np.uint8(ACTIVE) * active
+    states = np.uint8(ACTIVE) * block.is_active.view(np.uint8)
+    states += TIE
+    states += 2 * block.is_correct.view(np.uint8)
+    states -= block.is_inside.view(np.uint8)
+    states -= block.is_wrong.view(np.uint8)
     return states
+
+
+def are_correct(states: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return whether each pair is in the right order."""
+    correct: NDArray[np.bool_] = (states & ~np.uint8(ACTIVE)) >= INSIDE
+    return correct

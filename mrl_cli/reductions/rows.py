@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import harmless, json_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
     from mrl_cli.model import Problem
@@ -28,18 +30,33 @@ LOSS_COLUMN = "loss"
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
 
 
+class PairWriter:
+    """One way to write per-pair rows; `bare`: numbers only, no header, where the format has one."""
+
+    def __init__(self, out: BinaryIO, *, bare: bool) -> None:
+        self._out, self._bare = out, bare
+
+    def encode(self, measured: Measured) -> Any:
+        """Turn a batch into what `write` takes, in a worker."""
+        raise NotImplementedError
+
+    def write(self, encoded: Any) -> None:
+        """Append encoded rows."""
+        self._out.write(encoded)
+
+    def close(self) -> None:
+        """Write what belongs at the end."""
+
+
 class RowsReduction(Reduction["list[Any]", None]):
     """Writes a row for each pair used; nothing more once a row has a problem, where that ends the run."""
 
+    state = list
     needs = frozenset(("losses",))
 
     def __init__(self, writer: PairWriter, *, ends_at_problems: bool) -> None:
         self._writer, self._ends_at_problems = writer, ends_at_problems
         self._has_ended = False
-
-    def empty(self) -> list[Any]:
-        """Return no rows."""
-        return []
 
     def add(self, state: list[Any], measured: Measured) -> list[Any]:
         """Encode the rows of a batch."""
@@ -66,17 +83,15 @@ class RowsReduction(Reduction["list[Any]", None]):
 
 
 class RejectsReduction(Reduction["list[Problem]", None]):
-    """Writes down every problem, one a row: CSV, or JSON lines when the file's suffix says so."""
+    """Writes every problem, one a row: CSV, or JSON lines when the file's suffix says so."""
+
+    state = list
 
     def __init__(self, out: BinaryIO, path: str) -> None:
         self._out = out
         self._is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson")
         if not self._is_json:
-            self._out.write(_header(list(REJECT_COLUMNS), ","))
-
-    def empty(self) -> list[Problem]:
-        """Return no problems."""
-        return []
+            self._out.write(_csv_rows([REJECT_COLUMNS]))
 
     def add(self, state: list[Problem], measured: Measured) -> list[Problem]:
         """Take the problems of a batch, all of which the plan must list."""
@@ -89,34 +104,21 @@ class RejectsReduction(Reduction["list[Problem]", None]):
     def merge(self, whole: None, state: list[Problem], part: Any) -> None:
         """Write the problems of a task."""
         del whole, part
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        for problem in state:
-            record = (problem.file, problem.row, problem.column, problem.value, problem.kind)
-            if self._is_json:
-                text.write(json.dumps(dict(zip(REJECT_COLUMNS, record, strict=True))) + "\n")
-            else:
-                rows.writerow(record)
-        self._out.write(text.getvalue().encode())
+        rows = [(problem.file, problem.row, problem.column, problem.value, problem.kind) for problem in state]
+        if self._is_json:
+            lines = (json.dumps(dict(zip(REJECT_COLUMNS, row, strict=True))) + "\n" for row in rows)
+            self._out.write("".join(lines).encode())
+        else:
+            self._out.write(_csv_rows(rows))
 
 
 REJECT_COLUMNS = ("file", "row", "column", "value", "problem")
 
 
-class PairWriter(Protocol):
-    """One way to write per-pair rows."""
-
-    def encode(self, measured: Measured) -> Any:
-        """Turn a batch into what `write` takes."""
-        ...
-
-    def write(self, encoded: Any) -> None:
-        """Append encoded rows."""
-        ...
-
-    def close(self) -> None:
-        """Write what belongs at the end."""
-        ...
+def _csv_rows(rows: Iterable[Iterable[Any]], delimiter: str = ",", errors: str = "strict") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", errors)
 
 
 def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
@@ -142,14 +144,11 @@ def _refuse_repeated(table: pa.Table, file: str) -> None:
         raise UsageError(msg, hint="write CSV or TSV, leave out --keep-columns, or rename one of them")
 
 
-class DelimitedWriter:
-    """CSV or TSV; the header is written with the first rows, so that it can name the kept columns."""
+class CsvWriter(PairWriter):
+    """CSV; the header is written with the first rows, so that it can name the kept columns."""
 
-    def __init__(self, out: BinaryIO, delimiter: str, *, bare: bool) -> None:
-        self._out = out
-        self._delimiter = delimiter
-        self._bare = bare
-        self._names: list[str] | None = None
+    delimiter = ","
+    _names: list[str] | None = None
 
     def encode(self, measured: Measured) -> tuple[list[str], pa.Buffer]:
         """Format a batch."""
@@ -163,7 +162,7 @@ class DelimitedWriter:
         for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
             sink = pa.BufferOutputStream()
             options = arrow_csv.WriteOptions(
-                include_header=False, delimiter=self._delimiter, quoting_style=style, batch_size=FORMATTED_ROWS
+                include_header=False, delimiter=self.delimiter, quoting_style=style, batch_size=FORMATTED_ROWS
             )
             try:
                 arrow_csv.write_csv(table, sink, options)
@@ -182,28 +181,22 @@ class DelimitedWriter:
         if self._names is None:
             self._names = names
             if not self._bare:
-                self._out.write(_header(names, self._delimiter))
+                self._out.write(_csv_rows([names], self.delimiter, "surrogateescape"))
         if names != self._names:
             first, second = (harmless(", ".join(some[:-1]), 200) for some in (self._names, names))
             msg = f"the inputs have different columns: {first} and then {second}"
             raise DataError(msg, hint="leave out --keep-columns, or write one file at a time")
         self._out.write(rows)
 
-    def close(self) -> None:
-        """Nothing belongs at the end."""
+
+class TsvWriter(CsvWriter):
+    """As CSV, with tabs."""
+
+    delimiter = "\t"
 
 
-def _header(names: list[str], delimiter: str) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(names)
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-class JsonLinesWriter:
+class JsonLinesWriter(PairWriter):
     """One JSON object a line; numbers that are not finite become the strings of the JSON contract."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
 
     def encode(self, measured: Measured) -> bytes:
         """Format a batch."""
@@ -212,20 +205,11 @@ class JsonLinesWriter:
         rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
 
-    def write(self, encoded: bytes) -> None:
-        """Append rows."""
-        self._out.write(encoded)
 
-    def close(self) -> None:
-        """Nothing belongs at the end."""
-
-
-class ParquetWriter:
+class ParquetWriter(PairWriter):
     """Parquet. Losses keep the arithmetic's dtype; dictionaries are left out, for losses hardly ever repeat."""
 
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._writer: Any = None
+    _writer: Any = None
 
     def encode(self, measured: Measured) -> pa.Table:
         """Make a batch a table."""
@@ -259,13 +243,14 @@ class ParquetWriter:
             self._writer.close()
 
 
+WRITERS: dict[str, type[PairWriter]] = {
+    "csv": CsvWriter,
+    "tsv": TsvWriter,
+    "jsonl": JsonLinesWriter,
+    "parquet": ParquetWriter,
+}
+
+
 def writer_for(name: str, out: BinaryIO, *, bare: bool) -> PairWriter:
     """Return the writer of that name; `bare`: numbers only, no header."""
-    if name == "parquet":
-        return ParquetWriter(out)
-    if name == "jsonl":
-        return JsonLinesWriter(out)
-    return DelimitedWriter(out, {"csv": ",", "tsv": "\t"}[name], bare=bare)
-
-
-WRITERS = ("csv", "tsv", "jsonl", "parquet")
+    return WRITERS[name](out, bare=bare)

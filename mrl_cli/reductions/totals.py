@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,38 +41,31 @@ class Totals:
         return self.correct + self.ties + self.wrong
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(
-            loss_sum=_merged(self.loss_sum, other.loss_sum),
-            min=other.min if other.min < self.min or math.isnan(other.min) else self.min,
-            max=other.max if other.max > self.max or math.isnan(other.max) else self.max,
-            correct=self.correct + other.correct,
-            ties=self.ties + other.ties,
-            wrong=self.wrong + other.wrong,
-            active=self.active + other.active,
-            inside_margin=self.inside_margin + other.inside_margin,
-            weight_sum=_merged(self.weight_sum, other.weight_sum),
-            correct_weight_sum=_merged(self.correct_weight_sum, other.correct_weight_sum),
-            square_sum=_merged(self.square_sum, other.square_sum),
-        )
+        names = Totals.__match_args__
+        return Totals(*(_MERGE.get(name, _added)(getattr(self, name), getattr(other, name)) for name in names))
 
 
-def _merged(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
+def _added(left: Any, right: Any) -> Any:
     if left is None or right is None:
         return right if left is None else left
     return left + right
 
 
+# NaN, where there is one, is the least and the greatest.
+_MERGE = {
+    "min": lambda left, right: right if right < left or math.isnan(right) else left,
+    "max": lambda left, right: right if right > left or math.isnan(right) else left,
+}
+
+
 class TotalsReduction(Reduction[Totals, Totals]):
     """Adds up losses and counts pairs; with `squares` also the squares of losses, which intervals need."""
 
+    state = Totals
     takes_turns = True
 
     def __init__(self, *, squares: bool = False) -> None:
         self._squares = squares
-
-    def empty(self) -> Totals:
-        """Return the totals of no pairs."""
-        return Totals()
 
     def add(self, state: Totals, measured: Measured) -> Totals:
         """Add a batch."""
@@ -113,9 +106,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
 class WeightReduction(Reduction[ExactSum, ExactSum]):
     """Adds up the weights of the pairs used: nothing where pairs have none."""
 
-    def empty(self) -> ExactSum:
-        """Return the sum of nothing."""
-        return ExactSum()
+    state = ExactSum
 
     def add(self, state: ExactSum, measured: Measured) -> ExactSum:
         """Add the weights of a batch."""

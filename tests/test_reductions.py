@@ -1,0 +1,241 @@
+"""What holds of every reduction: no pairs change nothing, any cut gives the same whole, and order is kept."""
+
+from __future__ import annotations
+
+import io
+import pkgutil
+from importlib import import_module
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mrl_cli.reductions
+from mrl_cli.engines.base import Part
+from mrl_cli.exact import ExactSum
+from mrl_cli.model import Batch, Columns, Counts, Plan
+from mrl_cli.reductions.base import CountsReduction, Reduction
+from mrl_cli.reductions.contrast import ContrastReduction
+from mrl_cli.reductions.curve import Sweep
+from mrl_cli.reductions.ledger import LedgerReduction
+from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
+from mrl_cli.reductions.totals import TotalsReduction, WeightReduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Role
+
+SIZE = 60
+PLAN = Plan.of(
+    columns=Columns(numbers=(("weight", "w"), ("x1_b", "u"), ("x2_b", "v")), keys=(("group", "g"), ("cluster", "c"))),
+    margin=0.25,
+    on_error="skip",
+    on_tie="drop",
+    lists_problems=True,
+)
+
+
+def pairs() -> Batch:
+    """Return pairs of every state, with bad scores, bad and tied labels, weights of 0, and two kinds of keys."""
+    random = np.random.default_rng(1)
+    scores: tuple[Role, ...] = ("x1", "x2", "x1_b", "x2_b")
+    numbers: dict[Role, NDArray[Any]] = {role: random.integers(-9, 9, SIZE) / 8 + 0.1 for role in scores}
+    numbers["x1"][::17] = np.nan
+    numbers["y"] = random.choice([1.0, -1.0, -1.0, 1.0, 0.0, 7.0], SIZE)
+    numbers["weight"] = random.choice([0.0, 0.1, 2.5, 1e-300], SIZE)
+    keys: dict[Role, pa.Array] = {
+        "group": pa.array(random.integers(0, 3, SIZE).astype(str).tolist()),
+        "cluster": pa.array(random.integers(0, 9, SIZE).astype(str).tolist()),
+    }
+    return Batch("pairs.csv", numbers, range(2, SIZE + 2), keys=keys)
+
+
+PAIRS = pairs()
+
+
+def piece(start: int, stop: int) -> Batch:
+    """Return neighbouring pairs as a batch."""
+    keys = {role: column[start:stop] for role, column in PAIRS.keys.items()}
+    numbers = {role: values[start:stop] for role, values in PAIRS.numbers.items()}
+    return Batch(PAIRS.file, numbers, PAIRS.rows[start:stop] if PAIRS.rows else None, keys=keys)
+
+
+class Case:
+    """A reduction, and what can be compared of what it makes of all pairs."""
+
+    def __init__(self, reduction: Any, seen: Callable[[Any], Any] = lambda whole: whole) -> None:
+        self.reduction, self.seen = reduction, seen
+
+
+def totals_case() -> Case:
+    return Case(TotalsReduction(squares=True))
+
+
+def ledger_case() -> Case:
+    return Case(LedgerReduction(squares=True), lambda ledger: list(ledger.totals()))
+
+
+def contrast_case() -> Case:
+    def seen(whole: Any) -> Any:
+        return whole.total, whole.groups.sums.tolist()
+
+    columns = Columns(numbers=PLAN.columns.numbers)
+    return Case(ContrastReduction(PLAN.changed(columns=columns), samples=10, seed=0), seen)
+
+
+def clustered_contrast_case() -> Case:
+    def seen(whole: Any) -> Any:
+        return whole.total, list(whole.ledger.totals())
+
+    return Case(ContrastReduction(PLAN, samples=10, seed=0), seen)
+
+
+def swept(loss: str, **parameters: float) -> Callable[[], Case]:
+    def case() -> Case:
+        reduction = Sweep(loss, [0.5, 0.0, 0.1, -2.0], "float64", parameters)
+        return Case(reduction, reduction.points)
+
+    return case
+
+
+def rows_case() -> Case:
+    out = io.BytesIO()
+    return Case(RowsReduction(writer_for("csv", out, bare=False), ends_at_problems=False), lambda _: out.getvalue())
+
+
+def rejects_case() -> Case:
+    out = io.BytesIO()
+    return Case(RejectsReduction(out, "rejects.jsonl"), lambda _: out.getvalue())
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "counts": lambda: Case(CountsReduction()),
+    "totals": totals_case,
+    "weight": lambda: Case(WeightReduction()),
+    "look": lambda: Case(LookReduction()),
+    "ledger": ledger_case,
+    "contrast": contrast_case,
+    "clustered contrast": clustered_contrast_case,
+    "hinge": swept("margin_ranking"),
+    "squared hinge": swept("squared_hinge"),
+    "logistic": swept("logistic", temperature=1.0),
+    "rows": rows_case,
+    "rejects": rejects_case,
+}
+
+
+def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
+    """Return what a reduction comes to over tasks, each of which is batches from one place to another."""
+    reduction = case.reduction
+    whole = reduction.whole()
+    for batches in tasks:
+        state, counts = reduction.empty(), Counts()
+        for start, stop in batches:
+            measured = Measured(piece(start, stop), PLAN, reduction.needs)
+            state = reduction.add(state, measured)
+            counts += measured.counts
+        whole = reduction.merge(whole, state, Part(None, counts, [state]))  # type: ignore[arg-type]
+    return case.seen(whole)
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_any_cut_into_batches_and_tasks_gives_the_same_whole(name: str, data: st.DataObject) -> None:
+    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    cuts = sorted(data.draw(st.lists(st.integers(0, SIZE), max_size=8)))
+    batches = list(pairwise([0, *cuts, SIZE]))
+    edges = sorted(data.draw(st.lists(st.integers(0, len(batches)), max_size=3)))
+    tasks = [batches[start:stop] for start, stop in pairwise([0, *edges, len(batches)])]
+    assert reduced(CASES[name](), tasks) == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_pairs_change_nothing(name: str) -> None:
+    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    assert reduced(CASES[name](), [[], [(0, 0), (0, SIZE), (SIZE, SIZE)], [(SIZE, SIZE)], []]) == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_lost_or_counted_twice_shows(name: str) -> None:
+    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    if name != "look":  # which sees of scores and labels only where they lie
+        assert reduced(CASES[name](), [[(0, SIZE)], [(0, SIZE)]]) != expected
+    assert reduced(CASES[name](), []) != expected
+
+
+# Rows and lists stay in input order, and so do the first few problems; what else there is adds up in any order.
+ORDERED = {"rows", "rejects", "counts"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_order_is_kept_or_does_not_matter(name: str) -> None:
+    forward = reduced(CASES[name](), [[(0, 20)], [(20, SIZE)]])
+    backward = reduced(CASES[name](), [[(20, SIZE)], [(0, 20)]])
+    assert (forward != backward) == (name in ORDERED)
+
+
+@pytest.mark.parametrize("name", ["totals", "weight", "look", "counts", "hinge", "squared hinge", "logistic"])
+def test_states_merge_in_any_grouping(name: str) -> None:
+    case = CASES[name]()
+    first, second, third = (
+        case.reduction.add(case.reduction.empty(), Measured(piece(*bounds), PLAN, case.reduction.needs))
+        for bounds in ((0, 7), (7, 31), (31, SIZE))
+    )
+    empty = case.reduction.empty()
+    assert case.seen((first + second) + third) == case.seen(first + (second + third))
+    assert case.seen(empty + first) == case.seen(first + empty) == case.seen(first)
+
+
+def test_states_of_no_pairs_are_new_ones() -> None:
+    for make in CASES.values():
+        case = make()
+        state = case.reduction.add(case.reduction.empty(), Measured(piece(0, SIZE), PLAN, case.reduction.needs))
+        del state
+        again = reduced(make(), [[(0, SIZE)]])
+        assert reduced(case, [[(0, SIZE)]]) == again
+
+
+def test_every_reduction_of_the_room_has_a_case() -> None:
+    for module in pkgutil.iter_modules(mrl_cli.reductions.__path__):
+        import_module(f"mrl_cli.reductions.{module.name}")
+    room = {kind for kind in Reduction.__subclasses__() if kind.__module__.startswith("mrl_cli.reductions")}
+    assert room == {type(make().reduction) for make in CASES.values()}
+
+
+def test_pairs_of_the_fast_way_are_checked_before_they_count() -> None:
+    from mrl_cli.errors import SuspectShardError
+
+    bad = Batch("", {"x1": np.array([np.nan]), "x2": np.zeros(1), "y": np.ones(1)})
+    for seen in (
+        lambda measured: measured.counts,
+        lambda measured: measured.losses,
+        lambda measured: list(measured.blocks()),
+        lambda measured: WeightReduction().add(ExactSum(), measured) and measured.counts,
+    ):
+        with pytest.raises(SuspectShardError):
+            seen(Measured(bad, Plan()))
+
+
+@pytest.mark.parametrize(
+    ("plan", "left_out"),
+    [
+        (Plan.of(on_tie="drop"), {"y": np.array([0.0, 1.0])}),
+        (Plan.of(columns=Columns(numbers=(("weight", "w"),))), {"weight": np.array([0.0, 1.0])}),
+    ],
+)
+def test_bad_pair_that_is_left_out_is_suspect_too(plan: Plan, left_out: Any) -> None:
+    from mrl_cli.errors import SuspectShardError
+
+    numbers = {"x1": np.array([np.nan, 1.0]), "x2": np.zeros(2), "y": np.ones(2)} | left_out
+    with pytest.raises(SuspectShardError):
+        Measured(Batch("", numbers), plan)
