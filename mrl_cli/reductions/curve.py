@@ -137,7 +137,7 @@ class KnotPlaces:
 
 
 class Sweep(Reduction[Curve, Curve]):
-    """A loss and the margins to compute it at, one or more, all finite in the dtype of the arithmetic; states are curves.
+    """A loss and the margins to compute it at: one or more, all finite in the dtype of the arithmetic.
 
     >>> sweep = Sweep("margin_ranking", [1.0, 0.0])
     >>> difference, labels = np.array([0.5, -1.0, 1.0]), np.array([1.0, 1.0, 1.0])

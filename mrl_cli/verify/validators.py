@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import UsageError
+from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
@@ -159,7 +160,7 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     losses, agreement = np.empty(pairs.size), np.empty(pairs.size)
     terms: list[float] = []
     figures = LoopFigures()
-    max_ulps = reference.allowed_ulps(plan.loss.name)
+    max_ulps = LOSSES[plan.loss.name].ulps
     loop, parameters = reference.LOOPS[plan.loss.name], dict(plan.loss.parameters)
     # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
     counted = pairs.columns["computed"] if max_ulps else losses

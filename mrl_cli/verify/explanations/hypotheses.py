@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-LOGARITHMIC = ("logistic", "smoothed_bradley_terry", "robust_bradley_terry")
-SQUARES = ("ipo", "margin_mse")
 MOST_DECIMALS = 8
 INTEGERS = ("int8", "uint8", "int16")  # wider ones hardly ever wrap
 
@@ -116,7 +114,7 @@ def _squared(case: Case) -> Variants:
         yield "losses are squared", replace(case, power=2)
     elif case.loss == "squared_hinge":
         yield "losses are not squared", replace(case, loss="margin_ranking")
-    elif case.loss in SQUARES:
+    elif LOSSES[case.loss].power == 2:
         yield "losses are not squared", replace(case, power=0.5)
 
 
@@ -199,7 +197,9 @@ HYPOTHESES: dict[str, Hypothesis] = {
     "squared": _squared,
     # Some libraries' logistic loss is in bits.
     "base_two": _mistake(
-        "the logarithm is of base 2", lambda _: {"factor": 1 / math.log(2)}, lambda case: case.loss in LOGARITHMIC
+        "the logarithm is of base 2",
+        lambda _: {"factor": 1 / math.log(2)},
+        lambda case: LOSSES[case.loss].is_logarithmic,
     ),
     "tied_pairs": _tied_pairs,
     "shifted": _shifted,  # an off-by-one between two files

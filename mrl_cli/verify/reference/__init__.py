@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
 from mrl_cli.verify.reference.loops import (
-    LOOP_ULPS,
     LOOPS,
     ROUNDED,
     Margin,
-    allowed_ulps,
     cancelling_terms,
     differences,
     margin_ranking,
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOOPS",
-    "LOOP_ULPS",
     "LoopSum",
-    "allowed_ulps",
     "as_double",
     "cancelling_terms",
     "differences",

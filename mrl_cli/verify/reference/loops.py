@@ -169,16 +169,6 @@ LOOPS: dict[str, Loop] = {
     )
 }
 
-# How many ulps a loop may be from another right implementation. 0 where each operation is correctly rounded and all
-# stand in one order; the exponentials and logarithms of two libraries differ in the last digits.
-LOOP_ULPS = {"margin_ranking": 0, "squared_hinge": 0, "margin_mse": 0, "ipo": 0}
-ULPS_OF_LIBRARIES = 8
-
-
-def allowed_ulps(loss: str) -> int:
-    """Return how many ulps two right implementations of a loss may be apart."""
-    return LOOP_ULPS.get(loss, ULPS_OF_LIBRARIES)
-
 
 def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]) -> list[float] | None:
     """Return for each pair how large the terms are that may cancel in its loss; None where nothing can.
