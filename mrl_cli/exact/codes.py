@@ -118,17 +118,16 @@ def sums_of_products_by_code(
 ) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
     with np.errstate(all="ignore"):
-        is_ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
-        both = products(np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0))
-    parts = [part for product in both for part in _parts_by_code(product, codes, size)]
-    others = {}
-    for code in np.unique(codes[~is_ordinary]).tolist():
-        these = ~is_ordinary & (codes == code)
-        others[code] = sum_of_any_products(left[these], right[these])
-    return SumsByCode(parts, others)
+        is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), {}
+        if not is_ordinary.all():
+            for code in np.unique(codes[~is_ordinary]).tolist():
+                these = ~is_ordinary & (codes == code)
+                others[code] = sum_of_any_products(left[these], right[these])
+            left, right = np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0)
+        both = products(left, right)
+    return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size)), others)
 
 
 def _parts_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> list[NDArray[np.float64]]:
     largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
-    parts = extracted(values, largest, np.empty((2, values.size)))
-    return [np.bincount(codes, part, size).astype(np.float64, copy=False) for part in parts]
+    return [np.bincount(codes, part, size).astype(np.float64, copy=False) for part in extracted(values, largest)]

@@ -29,38 +29,41 @@ HUGE = 2.0**900  # what is larger is added scaled down, for its sigma may be bey
 
 
 class Scratch(threading.local):
-    """An array that each thread has for itself, in `array`: allocated anew for every block, it would be cleared anew.
+    """An array that each thread has for itself: allocated anew for every block, it would be cleared anew.
 
-    >>> Scratch((2, 3), bool).array.shape
+    >>> Scratch(2, dtype=bool).of(3).shape
     (2, 3)
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: type = float) -> None:
+    def __init__(self, *rows: int, dtype: type = float) -> None:
         super().__init__()
-        self.array: np.ndarray[Any, np.dtype[Any]] = np.empty(shape, dtype)
+        self._array: NDArray[Any] = np.empty((*rows, 0), dtype)
+
+    def of(self, size: int) -> NDArray[Any]:
+        """Return the array, of shape (*rows, size); what is in it holds until the thread asks again."""
+        if self._array.shape[-1] < size:
+            self._array = np.empty((*self._array.shape[:-1], size), self._array.dtype)
+        return self._array[..., :size]
 
 
-_SCRATCH = Scratch((2, BLOCK_VALUES))
+_SCRATCH = Scratch(2)
 
 
 def units_of_block(block: NDArray[np.float64], largest: float) -> int:
     """Return the sum of at most BLOCK_VALUES doubles of magnitudes up to `largest` < HUGE, in 2**-UNIT_EXPONENT."""
-    return sum(units_of(float(part.sum())) for part in extracted(block, largest, _SCRATCH.array[:, : block.size]))
+    return sum(units_of(float(part.sum())) for part in extracted(block, largest))
 
 
-def extracted(
-    values: NDArray[np.float64], largest: float, buffers: NDArray[np.float64]
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the extracted parts of doubles of magnitudes up to `largest` < HUGE, each until the next is asked for.
+def extracted(values: NDArray[np.float64], largest: float) -> Iterator[NDArray[np.float64]]:
+    """Yield the extracted parts of doubles of magnitudes up to `largest` < HUGE, in this thread's buffers.
 
     The parts sum up to `values`, element by element, and each adds up without rounding, as a whole or any of it.
-    `buffers` has shape (2, values.size).
     """
     if largest == 0:
         return
     size_bits = (values.size + 1).bit_length()  # ceil(log2(n + 2))
     sigma_exponent = math.frexp(largest)[1] + size_bits
-    (quotient, rest), is_first = buffers, True
+    (quotient, rest), is_first = _SCRATCH.of(values.size), True
     while True:
         # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
         sigma = math.ldexp(1.0, sigma_exponent)

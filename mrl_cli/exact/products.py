@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
 # Factors between these magnitudes have a product and a rounding error that are exact doubles, and neither overflows.
 SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
 PRODUCT_VALUES = 4096  # what products of this many go through stays in the innermost caches
@@ -40,8 +42,7 @@ _FEW = 64  # that something is left is mostly seen in a few
 SMALLEST, LARGEST = 2.0**-300, 2.0**400
 
 
-_SLICES = Scratch((2, MOST_SLICES + MOST_MASKS, MOST_VALUES))
-_REST, _IS_WHOLE = Scratch((MOST_VALUES,)), Scratch((MOST_VALUES,), bool)
+_TERMS, _SLICES, _REST, _IS_WHOLE = Scratch(5), Scratch(2, MOST_SLICES + MOST_MASKS), Scratch(), Scratch(dtype=bool)
 
 
 def are_ordinary_factors(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -60,21 +61,14 @@ def products(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDA
     array([ True])
     """
     rounded, error = np.empty((2, left.size))
-    scratch = np.empty((5, min(left.size, PRODUCT_VALUES)))
     for start in range(0, left.size, PRODUCT_VALUES):
         part = slice(start, start + PRODUCT_VALUES)
-        _products_of_few(left[part], right[part], rounded[part], error[part], scratch)
+        _products_of_few(left[part], right[part], rounded[part], error[part])
     return rounded, error
 
 
-def _products_of_few(
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
-    rounded: NDArray[np.float64],
-    error: NDArray[np.float64],
-    scratch: NDArray[np.float64],
-) -> None:
-    left_high, left_low, right_high, right_low, term = scratch[:, : left.size]
+def _products_of_few(left: Array, right: Array, rounded: Array, error: Array) -> None:
+    left_high, left_low, right_high, right_low, term = _TERMS.of(left.size)
     np.multiply(left, right, out=rounded)
     for values, high, low in ((left, left_high, left_low), (right, right_high, right_low)):
         # Dekker's cut: high = s - (s - v), where s is the scaled value.
@@ -104,13 +98,9 @@ def units_of_products(
     that MOST_SLICES do not hold them.
     """
     size = left.size
-    rows, columns = _SLICES.array[:, :, :size]
+    rows, columns = _SLICES.of(size)
     left_range, right_range = ranges or (range_of(left), range_of(right))
-    height = _sliced(left, left_range, rows)
-    if right is left:
-        columns, width = rows, height
-    else:
-        width = _sliced(right, right_range, columns)
+    height, width = _sliced(left, left_range, rows), _sliced(right, right_range, columns)
     if height is None or width is None:
         return None
     for place, mask in enumerate(masks, start=width):
@@ -133,7 +123,7 @@ def _sliced(values: NDArray[np.float64], span: Range, rows: NDArray[np.float64])
         return 0
     if not SMALLEST < largest < LARGEST:  # NaN is not
         return None
-    rest, is_whole = _REST.array[: values.size], _IS_WHOLE.array[: values.size]
+    rest, is_whole = _REST.of(values.size), _IS_WHOLE.of(values.size)
     exponent = math.frexp(largest)[1]
     # Numbers from `lowest` on are multiples of its last bit; of others, which bit is their last is not known.
     last_bit = math.frexp(lowest)[1] - 53 if lowest > 0 else -math.inf

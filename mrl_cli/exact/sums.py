@@ -111,8 +111,7 @@ class ExactSum:
         2.0
         """
         accumulator = ProductAccumulator()
-        flat = np.asarray(left).reshape(-1)
-        accumulator.add(flat, flat if right is left else np.asarray(right).reshape(-1))
+        accumulator.add(np.asarray(left).reshape(-1), np.asarray(right).reshape(-1))
         return accumulator.totals[0]
 
 
@@ -177,8 +176,7 @@ class ProductAccumulator:
         """
         for start in range(0, left.size, MOST_VALUES):
             part = slice(start, start + MOST_VALUES)
-            first = left[part].astype(np.float64, copy=False)
-            second = first if right is left else right[part].astype(np.float64, copy=False)
+            first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
                 units = units_of_products(first, second, parts, ranges)

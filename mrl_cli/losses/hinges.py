@@ -21,8 +21,9 @@ def margin_ranking_gradient(distance: Floats, y: Floats, margin: Margin) -> Floa
     >>> margin_ranking_gradient(np.array([0.5, 1.0, 2.0]), np.array([1.0, 1.0, 1.0]), margin=1.0)
     array([-1., -1., -0.])
     """
-    active = margin - distance >= 0
-    return active.astype(distance.dtype) * -y
+    np.subtract(margin, distance, out=distance)
+    np.copyto(distance, distance >= 0)
+    return np.multiply(distance, -y, out=distance)
 
 
 @registered(
@@ -51,7 +52,7 @@ def squared_hinge_gradient(distance: Floats, y: Floats, margin: Margin) -> Float
     >>> squared_hinge_gradient(np.array([0.5, 1.0, -2.0]), np.array([1.0, 1.0, -1.0]), margin=1.0)
     array([-1., -0.,  6.])
     """
-    return -2 * y * margin_ranking(distance, margin)
+    return np.multiply(margin_ranking(distance, margin), -2 * y, out=distance)
 
 
 @registered(

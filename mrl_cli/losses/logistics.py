@@ -39,7 +39,10 @@ def logistic_gradient(distance: Floats, y: Floats, margin: Margin, temperature: 
     >>> logistic_gradient(np.array([0.0, -800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=2.0)
     array([-0.25, -0.5 ])
     """
-    return _sigmoid(np.asarray(margin - distance / temperature)) * (-y / temperature)
+    z = np.divide(distance, temperature, out=distance)
+    slope = _sigmoid(np.subtract(margin, z, out=z))
+    slope *= np.divide(y, -temperature, out=z)
+    return slope
 
 
 @registered(

@@ -18,7 +18,8 @@ def ipo_gradient(distance: Floats, y: Floats, beta: float) -> Floats:
     >>> ipo_gradient(np.array([2.0, -2.0]), np.array([1.0, -1.0]), beta=0.5)
     array([2., 6.])
     """
-    return (distance - 1 / (2 * beta)) * (2 * y)
+    np.subtract(distance, 1 / (2 * beta), out=distance)
+    return np.multiply(distance, 2 * y, out=distance)
 
 
 @registered(
@@ -48,7 +49,7 @@ def margin_mse_gradient(distance: Floats, y: Floats) -> Floats:
     array([ 3., -4.])
     """
     del y
-    return 2 * distance
+    return np.multiply(distance, 2, out=distance)
 
 
 @registered(

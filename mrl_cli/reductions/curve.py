@@ -225,14 +225,15 @@ class Sweep(Reduction[Curve, Curve]):
 
     def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
         sums = {name: dict.fromkeys(range(self._knots.size), ExactSum()) for name in ("losses", "gradients")}
-        counts, buffer = np.zeros((2, self._knots.size), np.int64), np.empty_like(difference[:BLOCK_VALUES])
+        counts, buffers = np.zeros((2, self._knots.size), np.int64), np.empty((2, BLOCK_VALUES), difference.dtype)
         for start in range(0, difference.size, BLOCK_VALUES):
             block = slice(start, start + BLOCK_VALUES)
             pair, share = (difference[block], labels[block]), None if weights is None else weights[block]
-            out = buffer[: pair[0].size]
+            outs = buffers[:, : pair[0].size]
             for place, knot in enumerate(self._knots.tolist()):
-                losses = self._loss.kernel(*pair, margin=knot, out=out, **self._parameters)
-                slopes = np.abs(self._loss.gradient(*pair, margin=knot, **self._parameters))
+                losses = self._loss.kernel(*pair, margin=knot, out=outs[0], **self._parameters)
+                slopes = self._loss.gradient(*pair, margin=knot, out=outs[1], **self._parameters)
+                np.abs(slopes, out=slopes)
                 for row, (of, values) in enumerate(zip(sums.values(), (losses, slopes), strict=True)):
                     counts[row, place] += np.count_nonzero(values > 0)
                     of[place] += ExactSum.of(values) if share is None else ExactSum.of_products(share, values)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WRONG, TIE, INSIDE, BEYOND, ACTIVE = 0, 1, 2, 3, 4
 STATES = 8
 
-_NUMBERS, _SIGNS = Scratch((3, BLOCK_VALUES)), Scratch((4, BLOCK_VALUES), bool)
+_NUMBERS, _SIGNS = Scratch(3), Scratch(4, dtype=bool)
 
 
 class Block(NamedTuple):
@@ -145,31 +145,29 @@ def _admitted(batch: Batch, plan: Plan) -> tuple[Counts, list[Problem], NDArray[
 
     Pairs are checked where the batch knows its row numbers.
     """
-    used = np.ones(batch.size, bool)
+    used: NDArray[np.bool_] | None = None
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
+    rejected = ties = zeros = 0
     if batch.rows is not None and not _passes(batch, plan):
         examined = rules.examine(batch, batch.rows, plan)
-        used &= examined.fine
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
+        used, rejected = _without(used, ~examined.fine)
     problems.sort(key=attrgetter("row"))
-    rejected = batch.rejected_rows + used.size - int(np.count_nonzero(used))
-    ties = zeros = 0
     if plan.rules.drops_ties and batch.y is not None:
-        ties = _left_out(used, batch.y == 0)
+        used, ties = _without(used, batch.y == 0)
     weight = batch.numbers.get("weight")
     if weight is not None and weight.size and not weight.min() > 0:
         # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
-        zeros = _left_out(used, weight == 0)
-    pairs = used.size - (rejected - batch.rejected_rows) - ties - zeros
-    counts = Counts(pairs, rejected, ties, zeros, tally(problems, kinds))
-    return counts, problems, None if pairs == used.size else used
+        used, zeros = _without(used, weight == 0)
+    pairs = batch.size - rejected - ties - zeros
+    counts = Counts(pairs, batch.rejected_rows + rejected, ties, zeros, tally(problems, kinds))
+    return counts, problems, None if pairs == batch.size else used
 
 
-def _left_out(used: NDArray[np.bool_], is_left_out: NDArray[np.bool_]) -> int:
-    """Take pairs out of those used; return how many of them were."""
-    out = used & is_left_out
-    used ^= out
-    return int(np.count_nonzero(out))
+def _without(used: NDArray[np.bool_] | None, is_left_out: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+    """Take pairs out of those used, None for all; return those that stay used, and how many were taken out."""
+    out = is_left_out if used is None else used & is_left_out
+    return ~out if used is None else used & ~out, int(np.count_nonzero(out))
 
 
 def score_differences(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
@@ -186,8 +184,7 @@ def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     if pairs.y is None:
         out.fill(plan.rules.y_const or 1)
         return out
-    with np.errstate(all="ignore"):
-        np.copyto(out, pairs.y, casting="unsafe")
+    np.copyto(out, pairs.y, casting="unsafe")
     if plan.rules.labels == "01":
         np.multiply(out, 2, out=out)
         np.subtract(out, 1, out=out)
@@ -197,8 +194,8 @@ def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
 def _computed(pairs: Batch, plan: Plan, kernel: Any) -> Block:
     """Compute the losses of at most BLOCK_VALUES pairs in this thread's buffers."""
     size, dtype = pairs.size, plan.loss.dtype
-    labels, difference, losses = _NUMBERS.array.view(dtype)[:, :size]
-    is_wrong, is_correct, is_inside, is_active = _SIGNS.array[:, :size]
+    labels, difference, losses = _NUMBERS.of(size).view(dtype)[:, :size]
+    is_wrong, is_correct, is_inside, is_active = _SIGNS.of(size)
     margin: Any = pairs.numbers.get("margin", plan.loss.margin)
     is_margin_ranking = plan.loss.name == "margin_ranking"
     with np.errstate(all="ignore"):

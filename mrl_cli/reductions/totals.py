@@ -72,11 +72,13 @@ class TotalsReduction(Reduction[Totals, Totals]):
         losses, square = ExactAccumulator(), ProductAccumulator() if self._squares else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
-        counts = np.zeros(4, np.int64)
+        correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
         for block in measured.blocks():
-            masks = (block.is_correct, block.is_wrong, block.is_active, block.is_inside)
-            counts += [np.count_nonzero(mask) for mask in masks]
+            correct += int(np.count_nonzero(block.is_correct))
+            wrong += int(np.count_nonzero(block.is_wrong))
+            active += int(np.count_nonzero(block.is_active))
+            inside += int(np.count_nonzero(block.is_inside))
             lowest, highest = block.range
             low, high = float(np.minimum(low, lowest)), float(np.maximum(high, highest))
             if weighted is None or block.weight is None:
@@ -86,7 +88,6 @@ class TotalsReduction(Reduction[Totals, Totals]):
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
             if square is not None:
                 square.add(block.losses, block.losses, ranges=(block.range, block.range))
-        correct, wrong, active, inside = counts.tolist()
         sums = [losses.total, None, None] if weighted is None else weighted.totals
         return state + Totals(
             loss_sum=sums[0],
