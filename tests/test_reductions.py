@@ -20,7 +20,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.contrast import ContrastReduction
-from mrl_cli.reductions.curve import Sweep
+from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.ledger import LedgerReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -101,7 +101,7 @@ def clustered_contrast_case() -> Case:
 
 def swept(loss: str, **parameters: float) -> Callable[[], Case]:
     def case() -> Case:
-        reduction = Sweep(loss, [0.5, 0.0, 0.1, -2.0], "float64", parameters)
+        reduction = CurveReduction(loss, [0.5, 0.0, 0.1, -2.0], "float64", parameters)
         return Case(reduction, reduction.points)
 
     return case

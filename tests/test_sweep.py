@@ -24,7 +24,7 @@ from mrl_cli.engines.base import Job, part_of
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
-from mrl_cli.reductions.curve import CHUNK_PAIRS, KnotPlaces, Sweep
+from mrl_cli.reductions.curve import CHUNK_PAIRS, CurveReduction, KnotPlaces
 from tests.measuring import totals_of
 from tests.running import Ran, run, run_inside
 
@@ -103,7 +103,8 @@ def test_gradients_are_those_of_the_loss(loss: str, dtype: Any) -> None:
 def test_every_hinge_is_swept_from_sums() -> None:
     assert HINGE_POWERS == {"margin_ranking": 1, "squared_hinge": 2}
     curves = {
-        loss: Sweep(loss, [0.5], "float64", LOSSES[loss].defaults).curve(*np.ones((2, 3))) for loss in WITH_MARGIN
+        loss: CurveReduction(loss, [0.5], "float64", LOSSES[loss].defaults).curve(*np.ones((2, 3)))
+        for loss in WITH_MARGIN
     }
     assert {loss for loss, curve in curves.items() if "first" in curve.sums} == set(HINGE_POWERS)
 
@@ -138,7 +139,7 @@ def test_sum_is_that_of_unrounded_hinges_rounded_once(rows: list[tuple[float, fl
     distances, weights = np.array([d for d, _ in rows]), np.array([w for _, w in rows])
     for loss, power in HINGE_POWERS.items():
         for share in (None, weights):
-            swept = Sweep(loss, [margin])
+            swept = CurveReduction(loss, [margin])
             (point,) = swept.points(swept.curve(distances, np.ones(distances.size), share))
             factors = [1.0] * len(rows) if share is None else share.tolist()
             hinges = (max(Fraction(0), Fraction(margin) - Fraction(d)) ** power for d in distances.tolist())
@@ -151,7 +152,7 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     batch = pairs()
     difference, labels = batch.x1 - batch.x2, np.asarray(batch.y)
     weights = np.random.default_rng(3).random(difference.size)
-    swept = Sweep(loss, MARGINS, "float64", LOSSES[loss].defaults)
+    swept = CurveReduction(loss, MARGINS, "float64", LOSSES[loss].defaults)
     whole = swept.points(swept.curve(difference, labels, weights))
     order = np.random.default_rng(4).permutation(difference.size)
     curves = [swept.curve(difference[part], labels[part], weights[part]) for part in np.array_split(order, 7)]
@@ -404,7 +405,7 @@ def test_shard_of_many_batches_makes_one_curve(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(ones, tmp_path / "pairs.parquet")
     (shard,) = shards_of(resolve([str(tmp_path / "pairs.parquet")]), Plan())
     assert len(list(read(shard, Plan()))) > 1
-    swept = Sweep("margin_ranking", [1.0])
+    swept = CurveReduction("margin_ranking", [1.0])
     (curve,) = part_of(shard, Job(Plan(), (swept,))).states
     assert swept.points(curve)[0].sum == 800_000
 

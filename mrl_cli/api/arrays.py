@@ -130,7 +130,7 @@ def sweep(
     >>> [(point["mean"], point["active"]) for point in sweep([0.5, 1.0], [0.25, 2.0], [1, 1], [0.0, 0.5])]
     [(0.5, 1), (0.875, 2)]
     """
-    from mrl_cli.reductions.curve import Sweep
+    from mrl_cli.reductions.curve import CurveReduction
     from mrl_cli.reports.sweep import sweep_points
 
     pairs = _pairs(x1, x2, y, loss, 0.0, weight, parameters)
@@ -142,7 +142,7 @@ def sweep(
     plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
         check_margins(loss, each, plan.loss.dtype)
-    swept = Sweep(loss, each, plan.loss.dtype, completed(loss, parameters))
+    swept = CurveReduction(loss, each, plan.loss.dtype, completed(loss, parameters))
     columns = [pairs.difference, pairs.y] if pairs.weight is None else [pairs.difference, pairs.y, pairs.weight]
     used = slice(None) if pairs.weight is None else pairs.weight.reshape(-1) > 0
     flat = [column.reshape(-1)[used] for column in columns]

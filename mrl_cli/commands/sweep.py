@@ -85,12 +85,12 @@ class MarginSweep(Run):
 
     def report(self) -> SweepReport:
         """Return the report on all margins."""
-        from mrl_cli.reductions.curve import Sweep
+        from mrl_cli.reductions.curve import CurveReduction
         from mrl_cli.reductions.totals import WeightReduction
         from mrl_cli.reports.sweep import sweep_report
 
         plan, margins = self.plan, self.margins
-        sweep = Sweep(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
+        sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
         folded = self.measured(sweep, WeightReduction())
         curve, weight = folded.wholes[1:3]
         return sweep_report(

@@ -136,10 +136,10 @@ class KnotPlaces:
         return found
 
 
-class Sweep(Reduction[Curve, Curve]):
+class CurveReduction(Reduction[Curve, Curve]):
     """A loss and the margins to compute it at: one or more, all finite in the dtype of the arithmetic.
 
-    >>> sweep = Sweep("margin_ranking", [1.0, 0.0])
+    >>> sweep = CurveReduction("margin_ranking", [1.0, 0.0])
     >>> difference, labels = np.array([0.5, -1.0, 1.0]), np.array([1.0, 1.0, 1.0])
     >>> sweep.points(sweep.curve(difference, labels))[0]
     Point(sum=2.5, active=2, passing=3, gradient_sum=None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mrl_cli.model import Counts, DType, Labels, Plan, Reduction
-    from mrl_cli.reductions.curve import Curve, Point, Sweep
+    from mrl_cli.reductions.curve import Curve, CurveReduction, Point
 
 
 @light_dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def _told(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def sweep_report(
-    sweep: Sweep,
+    sweep: CurveReduction,
     curve: Curve,
     margins: Sequence[float],
     counts: Counts,
