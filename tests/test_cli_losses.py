@@ -14,7 +14,8 @@ import pytest
 
 from mrl_cli.commands.options import FORMATS
 from mrl_cli.losses import LOSSES, Loss
-from mrl_cli.render.renderers import render_rows
+from mrl_cli.render.formats.markdown import table_text
+from mrl_cli.reports.base import Table
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def table_of_losses() -> str:
         for loss in LOSSES.values()
     ]
     names = ("`--loss`", "of a pair", "margin", "`--param`: default (values)")
-    return render_rows(names, rows, "markdown", width=80, color=False)
+    return table_text(Table(names, rows))
 
 
 def test_readme_has_the_registrys_table_of_losses() -> None:

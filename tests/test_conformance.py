@@ -12,6 +12,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
+from mrl_cli.reports import figures as table
 from mrl_cli.verify import conformance
 from mrl_cli.verify.conformance import conformance_checks, torch_version
 from tests.golden import make_conformance
@@ -99,17 +100,17 @@ def test_labels_that_are_not_mapped_fail(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("figure", ["value", "sum", "mean"])
 def test_a_figure_told_wrong_fails_in_every_family(figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_figures = reporting._figures
-    monkeypatch.setattr(reporting, "_figures", lambda *given: true_figures(*given) | {figure: -1.0})
+    true_figures = table.figures_of
+    monkeypatch.setattr(reporting, "figures_of", lambda *given: true_figures(*given) | {figure: -1.0})
     failed = failed_families()
     assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed)
 
 
 def test_a_mean_of_nothing_that_is_a_number_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "share", lambda part, whole: part / whole if whole else 0.0)
+    monkeypatch.setattr(table, "share", lambda part, whole: part / whole if whole else 0.0)
     assert set(failed_families()) == {"empty"}
 
 
 def test_a_mean_over_one_pair_too_many_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "share", lambda part, whole: part / (whole + 1))
+    monkeypatch.setattr(table, "share", lambda part, whole: part / (whole + 1))
     assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed_families())

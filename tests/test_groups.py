@@ -22,7 +22,7 @@ from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions.ledger import Ledger, LedgerReduction, ledger_block, sorted_keys
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.compute import Report, compute_report
+from mrl_cli.reports.compute import ComputeReport, compute_report
 from tests.measuring import totals_of
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ def rows(pairs: Batch, index: Array, weight: Array | None = None, margin: Array 
     return Batch(pairs.file, numbers, range(index.size))
 
 
-def told(totals: Totals, plan: Plan) -> Report:
+def told(totals: Totals, plan: Plan) -> ComputeReport:
     return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0)
 
 

@@ -19,7 +19,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Counts, Labels, Plan, Problem, ProblemCount, Role, problems, tally
 from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, Measured
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.compute import Report, compute_report
+from mrl_cli.reports.compute import ComputeReport, compute_report
 from tests.measuring import totals_of
 
 
@@ -43,7 +43,7 @@ def batch(
     return Batch("pairs.csv", numbers, rows, problems=problems, rejected_rows=len(problems))
 
 
-def reported(totals: Totals, plan: Plan) -> Report:
+def reported(totals: Totals, plan: Plan) -> ComputeReport:
     return compute_report(Counts(), totals, plan, inputs=("pairs.csv",), version="0", elapsed_seconds=0.0)
 
 

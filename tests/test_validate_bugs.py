@@ -16,6 +16,7 @@ from mrl_cli.model import Batch, rules
 from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
+from mrl_cli.reports import figures as table
 from mrl_cli.verify import validation, verdict
 from tests.running import Ran, run_inside
 
@@ -146,26 +147,26 @@ FIGURES = {
 def test_a_figure_that_is_told_wrong_is_caught(
     figure: str, reduction: str, command: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true_figures = reporting._figures
+    true_figures = table.figures_of
 
     def figures(*given: Any) -> dict[str, Any]:
-        found = true_figures(*given)
+        found: dict[str, Any] = true_figures(*given)
         return found | {figure: found[figure] + 0.25}
 
-    monkeypatch.setattr(reporting, "_figures", figures)
+    monkeypatch.setattr(reporting, "figures_of", figures)
     failed = failures(mrl(*command, "pairs.csv", "--reduction", reduction, "--weight", "w"))
     assert list(failed) == [FIGURES[figure]]
 
 
 def test_sum_and_mean_swapped_are_caught_in_the_value(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_figures = reporting._figures
-    monkeypatch.setattr(reporting, "_figures", lambda *given: (f := true_figures(*given)) | {"value": f["sum"]})
+    true_figures = table.figures_of
+    monkeypatch.setattr(reporting, "figures_of", lambda *given: (f := true_figures(*given)) | {"value": f["sum"]})
     assert list(failures(mrl("compute", "--validate", "pairs.csv"))) == ["loop value"]
 
 
 def test_a_wrong_figure_is_worded_as_numbers(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_figures = reporting._figures
-    monkeypatch.setattr(reporting, "_figures", lambda *given: true_figures(*given) | {"weight": 9.25})
+    true_figures = table.figures_of
+    monkeypatch.setattr(reporting, "figures_of", lambda *given: true_figures(*given) | {"weight": 9.25})
     failed = failures(mrl("validate", "pairs.csv", "--weight", "w"))
     assert failed["loop counts"]["note"] == "weight is 9.25, not 8.5"
 
@@ -281,7 +282,7 @@ def test_a_figure_of_one_group_that_is_told_wrong_is_caught(
 
     def group(name: str, *given: Any) -> Any:
         found = true_group(name, *given)
-        return replace(found, **{figure: getattr(found, figure) + 0.25}) if name == "b" else found
+        return found.changed(**{figure: found.figure(figure) + 0.25}) if name == "b" else found
 
     monkeypatch.setattr(reporting, "_group", group)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
@@ -324,7 +325,7 @@ def test_a_group_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
 
     def report(*given: Any, **named: Any) -> Any:
         found = true_report(*given, **named)
-        return replace(found, groups=list(found.groups or ())[1:])
+        return found.changed(groups=found.groups[1:])
 
     monkeypatch.setattr(reporting, "compute_report", report)
     assert failures(mrl(*GROUPED))["loop groups"]["note"] == "1 group not told"

@@ -148,7 +148,7 @@ def sweep(
     flat = [column.reshape(-1)[used] for column in columns]
     whole = None if pairs.weight is None else float(ExactSum.of(flat[2]))
     points = sweep_points(swept.points(swept.curve(*flat)), each, flat[0].size, whole, plan)
-    return [{key: value for key, value in point.record().items() if key != "value"} for point in points]
+    return [{key: value for key, value in point.items() if key != "value"} for point in points]
 
 
 def margin_ranking_loss(

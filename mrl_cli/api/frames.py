@@ -91,8 +91,8 @@ def evaluate(
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    report = replace(report_of(folded, plan, inputs=()), elapsed_seconds=time.monotonic() - started)
-    record = {key: list(value) if isinstance(value, tuple) else value for key, value in report.record().items()}
+    report = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started)
+    record = report.record()
     groups = record.pop("groups", None)
     if groups is None:
         return record
@@ -101,14 +101,13 @@ def evaluate(
 
 
 def _grouped(
-    groups: list[Any], values: dict[str, Any], frame: pd.DataFrame, place: int, total: dict[str, Any]
+    groups: list[dict[str, Any]], values: dict[str, Any], frame: pd.DataFrame, place: int, total: dict[str, Any]
 ) -> pd.DataFrame:
     import pandas as pd
 
-    records = [group.record() for group in groups]
     column = frame.iloc[:0, place]
-    index = pd.Index([values[record.pop("group")] for record in records], dtype=column.dtype, name=column.name)
-    figures = pd.DataFrame.from_records(records, index=index)
+    index = pd.Index([values[record.pop("group")] for record in groups], dtype=column.dtype, name=column.name)
+    figures = pd.DataFrame.from_records(groups, index=index)
     figures.attrs["total"] = total
     return figures
 
@@ -165,7 +164,8 @@ def compare(
     report = comparison_report(
         folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, samples=samples, seed=seed
     )
-    return replace(report, elapsed_seconds=time.monotonic() - started).record()
+    record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    return record
 
 
 def _check_whole(name: str, number: object, largest: int | None = None) -> None:

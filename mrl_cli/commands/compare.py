@@ -102,9 +102,9 @@ class Comparison(Run):
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
         from mrl_cli.commands.conditions import parsed_conditions
-        from mrl_cli.reports.compare import ComparisonReport, numbers_in
+        from mrl_cli.reports.compare import NUMBERS
 
-        conditions = parsed_conditions(self.fail_if, list(numbers_in(ComparisonReport)))
+        conditions = parsed_conditions(self.fail_if, NUMBERS)
         for name, is_given, key in (
             ("bootstrap", self.bootstrap, "bootstrap."),
             ("cluster", self.cluster, "clusters"),
@@ -156,7 +156,7 @@ class Comparison(Run):
         """Return how much was read, how quickly, and the means in full."""
         return (
             f"{report.pairs:,} pairs in {report.elapsed_seconds:.3f} s, {self.workers}; "
-            f"means {report.a.mean!r} and {report.b.mean!r}"
+            f"means {report.a['mean']!r} and {report.b['mean']!r}"
         )
 
 

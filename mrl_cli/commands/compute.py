@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +25,7 @@ from mrl_cli.words import counted, harmless, number_text
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.reductions.base import Reduction
-    from mrl_cli.reports.compute import Report
+    from mrl_cli.reports.compute import ComputeReport
     from mrl_cli.reports.validate import Validation
 
 
@@ -81,17 +80,17 @@ class Compute(Run):
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import NUMBERS, parsed_conditions
-        from mrl_cli.reports.compute import told_keys
+        from mrl_cli.commands.conditions import parsed_conditions
+        from mrl_cli.reports.figures import NUMBERS, reported_numbers
 
-        conditions = parsed_conditions(self.fail_if)
-        told = told_keys(self.plan)
-        hint = f"it tells {', '.join(key for key in NUMBERS if key in told)}"
+        conditions = parsed_conditions(self.fail_if, NUMBERS)
+        reported = reported_numbers(self.plan)
+        hint = f"it tells {', '.join(reported)}"
         for condition in conditions:
-            refuse_if(condition.key not in told, f"--fail-if {condition.key}: this run does not tell it", hint)
+            refuse_if(condition.key not in reported, f"--fail-if {condition.key}: this run does not tell it", hint)
         return conditions
 
-    def report(self) -> Report:
+    def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
         from mrl_cli.reports.compute import compute_reductions, report_of
 
@@ -120,15 +119,15 @@ class Compute(Run):
         totals, ledger = folded.wholes[1], folded.wholes[2] if len(reductions) > 1 else None
         verdict = verifier.settled(folded.wholes[1 + len(reductions)])
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
-        return replace(report, validation=part_of_record(self._validation))
+        return report.changed(validation=part_of_record(self._validation))
 
-    def rendered(self, report: Report) -> str:
+    def rendered(self, report: ComputeReport) -> str:
         """Return the report as text: nothing where rows were written."""
         if self.is_per_pair:
             return ""
         return number_text(report.value) + "\n" if self.raw else super().rendered(report)
 
-    def notes(self, report: Report) -> list[str]:
+    def notes(self, report: ComputeReport) -> list[str]:
         """Return notes on what was read, and on the data."""
         notes = super().notes(report)
         if report.ties_dropped and self.is_per_pair:
@@ -140,7 +139,7 @@ class Compute(Run):
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {shown}")
         return notes
 
-    def summary(self, report: Report) -> str:
+    def summary(self, report: ComputeReport) -> str:
         """Return how much was read, how quickly, and the result in full."""
         seconds = report.elapsed_seconds
         return (
@@ -149,7 +148,7 @@ class Compute(Run):
             f"mean {report.mean!r}, sum {report.sum!r}"
         )
 
-    def passes(self, report: Report) -> bool:
+    def passes(self, report: ComputeReport) -> bool:
         """Return whether every check of --validate passed; print those that failed."""
         del report
         if self._validation is None:
@@ -158,7 +157,7 @@ class Compute(Run):
 
         for line in failure_lines(self._validation):
             click.echo(line, err=True)
-        return self._validation.passed
+        return bool(self._validation.passed)
 
 
 command = Compute.command()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import operator
 import re
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
-from mrl_cli.reports.compute import Report
 from mrl_cli.words import closest, harmless, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from mrl_cli.reports.base import Report
 
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -25,8 +25,6 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_NUMERIC = ("int", "float", "int | None", "float | None")
-NUMBERS = tuple(field.name for field in fields(Report) if field.type in _NUMERIC)
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -37,23 +35,19 @@ class Condition:
     comparison: str
     number: float
 
-    def holds(self, report: Any) -> bool:
-        """Tell whether the condition holds. An undefined value (NaN) cannot pass a gate, so it holds for that too."""
-        found = self._found(report)
-        return math.isnan(found) or _OPERATORS[self.comparison](found, self.number)
+    def holds(self, report: Report) -> bool:
+        """Return whether the condition holds. What is undefined (NaN) cannot pass a gate, so it holds for that too."""
+        value = report.figure(self.key)
+        return value is None or math.isnan(value) or _OPERATORS[self.comparison](float(value), self.number)
 
-    def told(self, report: Any) -> str:
-        """Say what was found and what it was held against."""
-        found = number_text(operator.attrgetter(self.key)(report))
-        return f"{self.key} is {found}, and {self.key}{self.comparison}{self.number:g} fails the run"
-
-    def _found(self, report: Any) -> float:
-        found = operator.attrgetter(self.key)(report)
-        return math.nan if found is None else float(found)
+    def text_for(self, report: Report) -> str:
+        """Return in words what the report says and what fails the run."""
+        value = number_text(report.figure(self.key))
+        return f"{self.key} is {value}, and {self.key}{self.comparison}{self.number:g} fails the run"
 
 
-def parsed_conditions(expressions: Iterable[str], numbers: Sequence[str] = NUMBERS) -> list[Condition]:
-    """Return the conditions on those numbers of a report that expressions say. Raises UsageError for what is none."""
+def parsed_conditions(expressions: Iterable[str], numbers: Sequence[str]) -> list[Condition]:
+    """Return the conditions on these numbers of a report that expressions say. Raises UsageError for what is none."""
     return [_parsed(expression, numbers) for expression in expressions]
 
 

@@ -10,6 +10,7 @@ import click
 
 from mrl_cli.errors import UsageError
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, Reduction
+from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Role
 
-FORMATS = ("auto", "table", "json", "jsonl", "csv", "tsv", "markdown")
+FORMATS = ("auto", *format_names())
 
 
 class Registered(click.ParamType[str]):

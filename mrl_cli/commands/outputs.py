@@ -7,23 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from mrl_cli.commands.options import Options, refuse_if
+from mrl_cli.render import format_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.inputs import Source
-
-SUFFIX_FORMATS = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".md": "markdown",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 
 # Formats that are read, or well known, but not written: a file must not be called what it is not.
 UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
@@ -39,7 +29,7 @@ def output_format(options: Options) -> str:
     if options.format != "auto":
         return options.format
     is_person = options.output is None and sys.stdout.isatty() and options.reduction != "none"
-    return SUFFIX_FORMATS.get(suffix_of(options.output), "table" if is_person else "tsv")
+    return format_of(suffix_of(options.output)) or ("table" if is_person else "tsv")
 
 
 def check_outputs(options: Options, written: str) -> None:
@@ -47,7 +37,7 @@ def check_outputs(options: Options, written: str) -> None:
     refuse_if(options.rejects and options.on_error != "skip", "--rejects goes with --on-error skip")
     refuse_if("" in (options.output, options.rejects), "an empty name names no file")
     rejects = options.rejects or "x.csv"
-    is_wrong = rejects == "-" or SUFFIX_FORMATS.get(suffix_of(rejects), "csv") not in ("csv", "jsonl")
+    is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
     suffix = suffix_of(options.output)
@@ -55,7 +45,7 @@ def check_outputs(options: Options, written: str) -> None:
     known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
     suffixes = ".csv, .tsv, .jsonl or .parquet" if options.reduction == "none" else ".json, .csv, .tsv or .md"
     refuse_if(
-        is_unwritten or (SUFFIX_FORMATS.get(suffix) == "parquet" and written != "parquet"),
+        is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"),
         f"-o {harmless(options.output, 200)}: {known}",
         f"write {suffixes}, or pipe the output through a compressor",
     )

@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import click
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
     from mrl_cli.render.progress import ProgressBar
+    from mrl_cli.reports.base import Report
 
 
 class Run(Options, ABC):
@@ -93,7 +93,7 @@ class Run(Options, ABC):
         return []
 
     @abstractmethod
-    def report(self) -> Any:
+    def report(self) -> Report:
         """Fold what there is to read, and return the report; the seconds are filled in later."""
 
     def lines(self, report: Any) -> Iterable[str]:
@@ -122,7 +122,7 @@ class Run(Options, ABC):
         """Carry out the run; return its exit code."""
         with ExitStack() as stack:
             conditions = self._open(stack)
-            report = replace(self.report(), elapsed_seconds=time.monotonic() - self._started)
+            report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
             self.out.write(self.rendered(report).encode())
             self.out.flush()
         if not self.quiet:
@@ -132,7 +132,7 @@ class Run(Options, ABC):
                 click.echo(summary, err=True)
         broken = [condition for condition in conditions if condition.holds(report)]
         for condition in broken:
-            click.echo(f"fail-if: {condition.told(report)}", err=True)
+            click.echo(f"fail-if: {condition.text_for(report)}", err=True)
         return int(not self.passes(report) or bool(broken))
 
     def _open(self, stack: ExitStack) -> list[Condition]:
@@ -242,9 +242,11 @@ class Run(Options, ABC):
         """Return a report as text, at the width and in the colours of where it goes."""
         import shutil
 
+        from mrl_cli.render import render
+
         is_terminal = self.output is None and sys.stdout.isatty()
         color = wants_color(self.color, is_terminal=is_terminal)
-        return _render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
+        return render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
 
 
 def _opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
@@ -263,17 +265,3 @@ def _watched(parts: Iterator[Part], progress: ProgressBar) -> Iterator[Part]:
         done_bytes += part.shard.size_bytes
         rows += part.counts.rows
         progress.update(done_bytes, rows)
-
-
-def _render(report: Any, output: str, *, width: int, color: bool) -> str:
-    from mrl_cli.render import renderers
-
-    kind = type(report).__name__
-    if kind == "Validation":
-        from mrl_cli.reports.validate import VALIDATION_RENDERERS
-
-        return VALIDATION_RENDERERS[output](report, width=width, color=color)
-    if kind == "Report":
-        return renderers.RENDERERS[output](report, width=width, color=color)
-    render = renderers.render_sweep if kind == "SweepReport" else renderers.render_comparison
-    return render(report, output, width=width, color=color)

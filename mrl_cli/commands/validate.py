@@ -89,12 +89,10 @@ class Validate(Run):
 
     def lines(self, report: Validation) -> list[str]:
         """Return rows left out of the data, and what rows of checks leave out."""
-        from mrl_cli.reports.validate import told
-
         rows = report.rejected + report.pairs
         left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
         leaves_out = self.inputs and self.written in ("csv", "tsv") and not report.passed
-        return left_out + (told(report) if leaves_out else [])
+        return left_out + (report.sentences() if leaves_out else [])
 
     def summary(self, report: Validation) -> str:
         """Return how much was read and how quickly; the built-in suite reads nothing."""
@@ -105,7 +103,7 @@ class Validate(Run):
 
     def passes(self, report: Validation) -> bool:
         """Tell whether every check passed."""
-        return report.passed
+        return bool(report.passed)
 
     @property
     def tolerance(self) -> Tolerance:

@@ -178,7 +178,7 @@ class Plan:
         return self.columns.name_of("weight") is not None
 
     def settings(self, *keys: str) -> dict[str, Any]:
-        """Return what reports say of the plan, under these of their keys; None where it does not apply.
+        """Return what reports say of the plan, under these of their keys, or all; None where it does not apply.
 
         >>> Plan.of(margin=0.5).settings("margin", "margin_column", "labels")
         {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}
@@ -199,7 +199,7 @@ class Plan:
             "preset": self.reporting.preset,
             "scores": self.reporting.scores,
         }
-        return {key: known[key] for key in keys}
+        return {key: known[key] for key in keys or known}
 
 
 _PARTS: dict[str, Any] = {"reading": Reading, "rules": Rules, "loss": LossChoice, "reporting": Reporting}

@@ -1,1 +1,54 @@
-"""Renderers: from a report to text."""
+"""Renderers: any report as text. Each output format is a module of `formats/`, with the suffixes of its files."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mrl_cli.reports.base import Report
+
+_FIRST = ("table", "json", "jsonl", "csv", "tsv", "markdown")  # in the order of the help, others after them
+_OF_ANNOTATIONS = ("github",)
+_OF_PAIRS = {".parquet": "parquet", ".pq": "parquet"}  # written pair by pair, never a report
+
+
+def format_names(*, with_annotations: bool = False) -> tuple[str, ...]:
+    """Return the output formats of a report, and of one with annotations.
+
+    >>> format_names(with_annotations=True)
+    ('table', 'json', 'jsonl', 'csv', 'tsv', 'markdown', 'github')
+    """
+    files = os.listdir(os.path.join(__path__[0], "formats"))
+    modules = {file.removesuffix(".py") for file in files if file.endswith(".py") and file != "__init__.py"}
+    others = sorted(modules - {*_FIRST, *_OF_ANNOTATIONS})
+    return (*_FIRST, *others, *(_OF_ANNOTATIONS if with_annotations else ()))
+
+
+def format_of(suffix: str) -> str | None:
+    """Return the format that the suffix of an output file stands for, in lower case with its dot.
+
+    >>> format_of(".md"), format_of(".pq"), format_of(".txt")
+    ('markdown', 'parquet', None)
+    """
+    if suffix in _OF_PAIRS:
+        return _OF_PAIRS[suffix]
+    return next((name for name in format_names() if suffix in _module(name).SUFFIXES), None)
+
+
+def render(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> str:
+    """Return a report as text, at most `width` wide where the format has a width.
+
+    Raises ValueError for a format that the report has not, be it unknown.
+    """
+    known = format_names(with_annotations=report.annotations() is not None)
+    if output_format not in known:
+        msg = f"the format must be one of {', '.join(known)}, not {output_format!r}"
+        raise ValueError(msg)
+    text: str = _module(output_format).render(report, width, color)
+    return text
+
+
+def _module(name: str) -> Any:
+    return import_module(f"mrl_cli.render.formats.{name}")

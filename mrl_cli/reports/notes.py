@@ -6,7 +6,7 @@ What is needed is cheap: counts that every run has, the range of the labels, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mrl_cli.reductions.look import GRIDS
 
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
-
-
-class Note(NamedTuple):
-    """A kind (one word for scripts) and a sentence for people."""
-
-    kind: str
-    text: str
 
 
 def grid_in_words(grids: int) -> str | None:
@@ -37,68 +30,70 @@ def grid_in_words(grids: int) -> str | None:
 
 def data_notes(
     totals: Totals, look: Look, *, at_equal_scores: float | None, labels_are_factors: bool = False
-) -> list[Note]:
-    """Return what should be said of the data, most telling first; nothing of ordinary data, and of few pairs.
+) -> dict[str, str]:
+    """Return sentences on the data by kind, most telling first; nothing on ordinary data, and on few pairs.
 
     `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
     `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.
 
     >>> from mrl_cli.reductions.look import Look
     >>> from mrl_cli.reductions.totals import Totals
-    >>> [note.kind for note in data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5)]
+    >>> list(data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5))
     ['collapsed']
     """
     if totals.pairs < LEAST_PAIRS:
-        return []
-    zero_one = _zero_one(look) if labels_are_factors else None
-    found = (_collapsed(totals, at_equal_scores), zero_one, _rounded(totals, look), _one_label(look))
-    return [note for note in found if note is not None]
+        return {}
+    texts = {
+        "collapsed": _collapsed(totals, at_equal_scores),
+        "zero_one": _zero_one(look) if labels_are_factors else None,
+        "rounded": _rounded(totals, look),
+        "one_label": _one_label(look),
+    }
+    return {kind: text for kind, text in texts.items() if text is not None}
 
 
-def _collapsed(figures: Totals, expected: float | None) -> Note | None:
+def _collapsed(figures: Totals, expected: float | None) -> str | None:
     if figures.ties == figures.pairs:
-        return Note("collapsed", "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice")
+        return "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice"
     if expected is None or expected <= 0:
         return None
     if expected * (1 - COLLAPSED_SHARE) <= figures.min and figures.max <= expected * (1 + COLLAPSED_SHARE):
-        text = (
+        return (
             f"every loss is within {COLLAPSED_SHARE:.0%} of {expected:g}, the loss of equal scores: x1 and x2 hardly "
             "differ, so the scores have collapsed, or are of another scale than the loss"
         )
-        return Note("collapsed", text)
     return None
 
 
-def _rounded(figures: Totals, look: Look) -> Note | None:
+def _rounded(figures: Totals, look: Look) -> str | None:
     grid, pairs, ties = grid_in_words(look.grids), figures.pairs, figures.ties
     if grid is None or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
         return None
     accuracy, accuracy_half = figures.correct / pairs, (figures.correct + ties / 2) / pairs
-    text = (
+    return (
         f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {grid}: rounding makes "
         f"ties. They count as not correct: accuracy is {accuracy:.3f}; with each as one half it is "
         f"{accuracy_half:.3f}, which rounding hardly moves"
     )
-    return Note("rounded", text)
 
 
-def _zero_one(look: Look) -> Note | None:
+def _zero_one(look: Look) -> str | None:
     if (look.lowest_label, look.highest_label) != (0, 1):
         return None
-    text = (
+    return (
         "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
         "they 0 and 1, for the one and the other order? Then use --labels 01"
     )
-    return Note("zero_one", text)
 
 
-def _one_label(look: Look) -> Note | None:
+def _one_label(look: Look) -> str | None:
     label = look.lowest_label
     if label is None or label != look.highest_label:
         return None
+    if label == 0:
+        return "the label of every pair is 0"
     better = "x1" if label > 0 else "x2"
-    text = (
+    return (
         f"the label of every pair is {label:g}: if {better} always holds the better one, a model that favours "
         "its side cannot be told from a good one"
     )
-    return Note("one_label", text if label else "the label of every pair is 0")

@@ -7,16 +7,12 @@ in rewardbench/utils.py, of version 1 of the benchmark.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-from mrl_cli.reports.compute import SectionFigures
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.reports.compute import GroupFigures
-
-PRESET, GROUP = "rewardbench", "subset"
+    from mrl_cli.reports.base import Report
 
 # Section to its subsets, each with the number of pairs that it counts for, whatever a file holds of it. math-prm has
 # 447 pairs and counts for 984, as much as the six of code together.
@@ -55,23 +51,17 @@ SECTIONS: dict[str, dict[str, int]] = {
 }
 
 
-def sections_of(groups: Sequence[GroupFigures]) -> list[SectionFigures]:
-    """Return the sections of which there is any subset among the groups, in RewardBench's order.
+def sections_of(groups: Sequence[Report]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the sections of which there is any subset among the groups, and the groups that are in none.
 
     A section's accuracy is the mean of its subsets' accuracies, weighted by what each counts; a tie is not correct.
     """
-    by_name = {group.group: group for group in groups}
-    found = []
+    rest = {group.group: group for group in groups}
+    sections = []
     for section, counts in SECTIONS.items():
-        there = [(by_name[subset], count) for subset, count in counts.items() if subset in by_name]
+        there = [(rest.pop(subset), count) for subset, count in counts.items() if subset in rest]
         if there:
             accuracy = math.fsum(group.accuracy * count for group, count in there) / sum(count for _, count in there)
             pairs = sum(group.pairs for group, _ in there)
-            found.append(SectionFigures(section=section, accuracy=accuracy, subsets=len(there), pairs=pairs))
-    return found
-
-
-def without_section(groups: Sequence[GroupFigures]) -> tuple[str, ...]:
-    """Return the groups that are no subset of any section."""
-    known = {subset for counts in SECTIONS.values() for subset in counts}
-    return tuple(group.group for group in groups if group.group not in known)
+            sections.append({"section": section, "accuracy": accuracy, "subsets": len(there), "pairs": pairs})
+    return sections, list(rest)

@@ -2,71 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, field, fields
+import math
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.records import light_dataclass
-from mrl_cli.reports.compute import rounded, share
+from mrl_cli.reports.base import Report, Table, flat, titled
+from mrl_cli.reports.figures import rounded, share, shown_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Counts, DType, Labels, Plan, Reduction
+    from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.curve import Curve, CurveReduction, Point
+    from mrl_cli.reports.base import Rows
+
+_FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
+_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "zero_weight", "weight")
 
 
-@light_dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPoint:
-    """What `mrl sweep` tells of one margin; shares are of the pairs, means by weight where there are weights.
+class SweepReport(Report):
+    """What `mrl sweep` reports; `points` are records as `sweep_points` returns them."""
 
-    `value` is the reduced loss. `gradient_share` is the share of pairs whose gradient is not 0; `mean_gradient`, told
-    of losses that are no hinge, the mean magnitude of the gradient for x1.
-    """
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield a record for each margin, with the settings."""
+        record = self.record()
+        parameters = record.pop("parameters", {})
+        settings = flat(record) | parameters
+        after = {key: settings.pop(key) for key in _AFTER_POINTS if key in settings}
+        return (settings | point | after for point in self.points)
 
-    margin: float
-    value: float
-    sum: float
-    mean: float
-    active: int
-    active_share: float
-    gradient_share: float
-    mean_gradient: float | None = None
+    def rows(self) -> Rows:
+        """Return a row for each margin."""
+        rows = list(self.lines())
+        return list(rows[0]), (row.values() for row in rows)
 
-    def record(self) -> dict[str, Any]:
-        """Return what is told by key, in the order in which it is told."""
-        return _told(asdict(self))
-
-
-@light_dataclass(frozen=True, slots=True, kw_only=True)
-class SweepReport:
-    """What `mrl sweep` found: the fields are the keys of its JSON object; what is None is not told."""
-
-    schema: str
-    version: str
-    inputs: tuple[str, ...]
-    loss: str
-    parameters: dict[str, float] | None
-    weight_column: str | None
-    preset: str | None
-    scores: str | None
-    reduction: Reduction
-    dtype: DType
-    labels: Labels
-    pairs: int
-    rejected: int
-    ties_dropped: int
-    zero_weight: int | None
-    weight: float | None
-    points: Sequence[SweepPoint] = field(repr=False)
-    elapsed_seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """Return what is told by key, in the order in which it is told; points as they are."""
-        return _told({name.name: getattr(self, name.name) for name in fields(self)})
+    def blocks(self) -> list[Table | str]:
+        """Return a table with a row for each margin."""
+        title = f"{self.reduction} {self.loss} loss of {titled(self.inputs)}, {self.pairs:,} pairs"
+        names = [name for name in _FOR_PEOPLE if name in self.points[0]]
+        rows = ([_cell(name, point[name]) for name in names] for point in self.points)
+        return [Table(names, rows, title, numbers=len(names))]
 
 
-def _told(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if value is not None}
+def _cell(name: str, value: float) -> str:
+    is_short = name not in ("margin", "value") and math.isfinite(value)
+    return f"{value:.6g}" if is_short else shown_number(value)
 
 
 def sweep_report(
@@ -81,14 +60,14 @@ def sweep_report(
     version: str,
     elapsed_seconds: float,
 ) -> SweepReport:
-    """Return what `mrl sweep` says of a curve over the pairs counted; `margins` as they were given.
+    """Return what `mrl sweep` reports of a curve over the pairs counted; `margins` as they were given.
 
     `weight` is the sum of the weights, where there are weights.
     """
     return SweepReport(
         schema="mrl.sweep/1",
         version=version,
-        inputs=inputs,
+        inputs=list(inputs),
         **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
         pairs=counts.pairs,
         rejected=counts.rejected,
@@ -102,23 +81,26 @@ def sweep_report(
 
 def sweep_points(
     points: Iterable[Point], margins: Iterable[float], pairs: int, weight: float | None, plan: Plan
-) -> list[SweepPoint]:
-    """Return what is told of each margin; `weight` is the sum of the weights, or None."""
+) -> list[dict[str, Any]]:
+    """Return the record of each margin; shares are of the pairs, means by weight where `weight`, their sum, is given.
+
+    `value` is the reduced loss. `gradient_share` is the share of pairs whose gradient is not 0; `mean_gradient`, of
+    losses that are no hinge, the mean magnitude of the gradient for x1.
+    """
     whole = pairs if weight is None else weight
-    told = []
+    records = []
     for margin, point in zip(margins, points, strict=True):
         total, mean = rounded(point.sum, plan), rounded(share(point.sum, whole), plan)
-        slope = point.gradient_sum
-        told.append(
-            SweepPoint(
-                margin=margin,
-                value=total if plan.reporting.reduction == "sum" else mean,
-                sum=total,
-                mean=mean,
-                active=point.active,
-                active_share=share(point.active, pairs),
-                gradient_share=share(point.passing, pairs),
-                mean_gradient=None if slope is None else rounded(share(slope, whole), plan),
-            )
-        )
-    return told
+        record = {
+            "margin": margin,
+            "value": total if plan.reporting.reduction == "sum" else mean,
+            "sum": total,
+            "mean": mean,
+            "active": point.active,
+            "active_share": share(point.active, pairs),
+            "gradient_share": share(point.passing, pairs),
+        }
+        if point.gradient_sum is not None:
+            record["mean_gradient"] = rounded(share(point.gradient_sum, whole), plan)
+        records.append(record)
+    return records

@@ -1,26 +1,25 @@
-"""The record of a validation, and how it is told: `VALIDATION_RENDERERS` holds every output format."""
+"""What `mrl validate` reports: checks, the pairs that differ, and what explains them."""
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
 from mrl_cli.records import light_dataclass
-from mrl_cli.render.renderers import render_rows
-from mrl_cli.words import counted, harmless, json_ready, number_text
+from mrl_cli.reports.base import Annotation, Report, Table
+from mrl_cli.words import counted, harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from mrl_cli.reports.base import Rows
 
-SCHEMA = "mrl.validate/1"
 SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
 
 @light_dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found. Differences are the largest over all pairs, None where a check has none to tell.
+    """The result of one check. Differences are the largest over all pairs, None where a check has none to report.
 
     `max_bound_fraction` is how much of the rounding bound the worst pair used. `expected` and `got` belong to a check
     of one number; `note` says what a reader should know beside the verdict.
@@ -54,7 +53,7 @@ class CheckResult:
 
 @light_dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A pair for which a check found another loss than expected. `row` is None where rows cannot be told."""
+    """A pair for which a check found another loss than expected. `row` is None where its number is not known."""
 
     check: str
     file: str
@@ -66,6 +65,13 @@ class Mismatch:
     expected: float
     got: float
     row_word: str = "line"
+
+    @property
+    def text(self) -> str:
+        """What differs, in words."""
+        names = ("expected", "got", "x1", "x2", "y", "margin")
+        expected, got, *pair = (f"{name} {number_text(getattr(self, name))}" for name in names)
+        return f"{self.check}: {expected}, {got} ({', '.join(pair)})"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -82,197 +88,110 @@ class Explanation:
     telling: int
     fraction: float
 
+    @property
+    def text(self) -> str:
+        """The explanation in words, with what it rests on."""
+        if self.rows == 1:
+            return f"explanation: {self.hypothesis}: that gives this very number"
+        return (
+            f"explanation: {self.hypothesis}: gives {self.matches:,} of {self.rows:,} losses ({self.fraction:.1%}); "
+            f"in {self.telling:,} of these rows it differs from the right loss"
+        )
 
-@light_dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """What `mrl validate` found: the fields are the keys of its JSON object, in this order.
 
-    Those that say what was run are None for the conformance suite, which has many of each.
+_DEFAULTS: dict[str, Any] = {
+    "schema": "mrl.validate/1",
+    "version": __version__,
+    "inputs": (),
+    **dict.fromkeys((*SETTINGS, "passed", "value", "pairs")),
+    "rejected": 0,
+    "ties_dropped": 0,
+    "checks": (),
+    "mismatches": (),
+    "mismatch_count": 0,
+    "explanations": (),
+    "notes": (),
+    "elapsed_seconds": 0.0,
+}
+
+
+class Validation(Report):
+    """What `mrl validate` reports. The settings are None for the conformance suite, which has many of each.
+
+    `checks`, `mismatches` and `explanations` are the records of this module.
     """
 
-    schema: str = SCHEMA
-    version: str = __version__
-    inputs: tuple[str, ...] = ()
-    loss: str
-    margin: float | None = None
-    margin_column: str | None = None
-    parameters: dict[str, float] | None = None
-    weight_column: str | None = None
-    reduction: str | None = None
-    dtype: str | None = None
-    labels: str | None = None
-    passed: bool
-    value: float | None = None
-    pairs: int
-    rejected: int = 0
-    ties_dropped: int = 0
-    checks: tuple[CheckResult, ...]
-    mismatches: tuple[Mismatch, ...] = ()
-    mismatch_count: int
-    explanations: tuple[Explanation, ...] = ()
-    notes: tuple[str, ...] = ()
-    elapsed_seconds: float = 0.0
+    def __init__(self, **figures: Any) -> None:
+        super().__init__(**(_DEFAULTS | figures))
 
+    def record(self) -> dict[str, Any]:
+        """Return the JSON object, without what is there only to be worded."""
+        record: dict[str, Any] = super().record()
+        for key in record.keys() & {"checks", "mismatches", "explanations"}:
+            items = map(asdict, record[key])
+            record[key] = [
+                {name: value for name, value in item.items() if value is not None and name != "row_word"}
+                for item in items
+            ]
+        return record
 
-def record(validation: Validation) -> dict[str, Any]:
-    """Return a validation as JSON says it: no None, and nothing that is there only to be worded."""
-    ready: dict[str, Any] = json_ready(_without_none(asdict(validation)))
-    for mismatch in ready["mismatches"]:
-        mismatch.pop("row_word")
-    return ready
+    def rows(self) -> Rows:
+        """Return a row for each check."""
+        figures = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")
+        rows = [
+            (check.name, "passed" if check.passed else "failed", *(getattr(check, key) for key in figures))
+            for check in self.checks
+        ]
+        return ("check", "verdict", *figures), rows
+
+    def blocks(self) -> list[Table | str]:
+        """Return the checks, then the mismatches and what explains them in words."""
+        names, rows = self.rows()
+        shown = [
+            (name, verdict, f"{pairs:,}", _short(abs_diff), _short(ulp_diff), f"{mismatches:,}")
+            for name, verdict, pairs, abs_diff, ulp_diff, mismatches in rows
+        ]
+        return [Table(names, shown), "".join(f"{line}\n" for line in self.sentences())]
+
+    def sentences(self) -> list[str]:
+        """Return in words what the table of checks does not show, and the verdict as the last line."""
+        lines = [f"{check.name}: {check.note}" for check in self.checks if check.note]
+        lines += [explanation.text for explanation in self.explanations]
+        for mismatch in self.mismatches:
+            row = "" if mismatch.row is None else f" {mismatch.row_word} {mismatch.row}"
+            lines.append(f"{harmless(mismatch.file, 200)}{row}: {mismatch.text}")
+        more = self.mismatch_count - len(self.mismatches)
+        lines += [f"… and {counted(more, 'more mismatch', 'more mismatches')}"] if more > 0 else []
+        lines += [f"note: {note}" for note in self.notes]
+        failed = sum(not check.passed for check in self.checks)
+        return [*lines, f"{failed} of {len(self.checks)} checks failed" if failed else "every check passed"]
+
+    def annotations(self) -> list[Annotation]:
+        """Return an error for each mismatching row and failed check, a notice for what explains them."""
+        found = []
+        for mismatch in self.mismatches:
+            is_line = mismatch.row_word == "line"
+            where = "" if mismatch.row is None or is_line else f"row {mismatch.row}: "
+            line = mismatch.row if is_line else None
+            found.append(Annotation("error", where + mismatch.text, mismatch.file, line))
+        for check in self.checks:
+            if not check.passed:
+                text = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
+                found.append(Annotation("error", text + (f"; {check.note}" if check.note else "")))
+        found += [Annotation("notice", explanation.text) for explanation in self.explanations]
+        if self.passed:
+            text = f"every check passed: {len(self.checks)} checks of {self.pairs:,} pairs"
+            found.append(Annotation("notice", text))
+        return found
 
 
 def part_of_record(validation: Validation) -> dict[str, Any]:
     """Return what a validation adds to the record of the computation that it checked."""
-    whole = record(validation)
+    whole = validation.record()
     return {key: whole[key] for key in ("passed", "checks", "mismatches", "mismatch_count", "notes")}
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(item) for item in value]
-    return value
-
-
-def render_json(validation: Validation, *, width: int = 80, color: bool = False) -> str:
-    """Return one JSON object, indented."""
-    del width, color
-    return json.dumps(record(validation), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def render_jsonl(validation: Validation, *, width: int = 80, color: bool = False) -> str:
-    """Return one JSON object on one line."""
-    del width, color
-    return json.dumps(record(validation), ensure_ascii=False, allow_nan=False) + "\n"
-
-
-CHECK_NAMES = ("check", "verdict", "pairs", "max_abs_diff", "max_ulp_diff", "mismatches")
-
-
-def _check_rows(validation: Validation) -> list[tuple[str, ...]]:
-    return [
-        (
-            check.name,
-            "passed" if check.passed else "failed",
-            str(check.pairs),
-            _shown(check.max_abs_diff),
-            _shown(check.max_ulp_diff),
-            str(check.mismatches),
-        )
-        for check in validation.checks
-    ]
-
-
-def _shown(number: float | None) -> str:
-    return "" if number is None else number_text(number)
-
-
-def _short(number: str) -> str:
-    """Return a number in a few digits, for a person."""
-    return f"{float(number):.3g}" if number and number not in ("Infinity", "NaN") else number
-
-
-def _delimited(output: str) -> Callable[..., str]:
-    def render(validation: Validation, *, width: int = 80, color: bool = False) -> str:
-        return render_rows(CHECK_NAMES, _check_rows(validation), output, width=width, color=color)
-
-    render.__doc__ = f"Return the checks, one a row, as {output.upper()}."
-    return render
-
-
-def _for_a_person(output: str) -> Callable[..., str]:
-    def render(validation: Validation, *, width: int = 80, color: bool = False) -> str:
-        rows = [
-            (name, verdict, f"{int(pairs):,}", _short(abs_diff), _short(ulp_diff), f"{int(count):,}")
-            for name, verdict, pairs, abs_diff, ulp_diff, count in _check_rows(validation)
-        ]
-        blocks = [render_rows(CHECK_NAMES, rows, output, width=width, color=color)]
-        blocks += ["".join(f"{line}\n" for line in lines) for lines in (told(validation),) if lines]
-        return "\n".join(blocks)
-
-    render.__doc__ = f"Return the checks as a {output}, then the mismatches and what explains them in words."
-    return render
-
-
-def told(validation: Validation) -> list[str]:
-    """Return in words what the table of checks does not say, and the verdict as the last line."""
-    lines = [f"{check.name}: {check.note}" for check in validation.checks if check.note]
-    lines += [f"explanation: {told_explanation(found)}" for found in validation.explanations]
-    lines += [_told_mismatch(mismatch) for mismatch in validation.mismatches]
-    listed = len(validation.mismatches)
-    if validation.mismatch_count > listed:
-        lines.append(f"… and {counted(validation.mismatch_count - listed, 'more mismatch', 'more mismatches')}")
-    lines += [f"note: {note}" for note in validation.notes]
-    failed = sum(not check.passed for check in validation.checks)
-    return [*lines, f"{failed} of {len(validation.checks)} checks failed" if failed else "every check passed"]
-
-
-def _told_mismatch(mismatch: Mismatch) -> str:
-    place = harmless(mismatch.file, 200) + (f" {mismatch.row_word} {mismatch.row}" if mismatch.row is not None else "")
-    return f"{place}: {_said_of(mismatch)}"
-
-
-def _said_of(mismatch: Mismatch) -> str:
-    x1, x2, y = (number_text(value) for value in (mismatch.x1, mismatch.x2, mismatch.y))
-    return (
-        f"{mismatch.check}: expected {number_text(mismatch.expected)}, got {number_text(mismatch.got)} "
-        f"(x1 {x1}, x2 {x2}, y {y}, margin {number_text(mismatch.margin)})"
-    )
-
-
-def told_explanation(found: Explanation) -> str:
-    """Return an explanation in words, with what it rests on."""
-    if found.rows == 1:
-        return f"{found.hypothesis}: that gives this very number"
-    return (
-        f"{found.hypothesis}: gives {found.matches:,} of {found.rows:,} losses ({found.fraction:.1%}); "
-        f"in {found.telling:,} of these rows it differs from the right loss"
-    )
-
-
-def render_github(validation: Validation, *, width: int = 80, color: bool = False) -> str:
-    """Return workflow commands: an error for each mismatching row and failed check, a notice for what explains them."""
-    del width, color
-    lines = []
-    for mismatch in validation.mismatches:
-        place = f"file={_property(mismatch.file)}"
-        if mismatch.row is not None and mismatch.row_word == "line":
-            place += f",line={mismatch.row}"
-        where = f"row {mismatch.row}: " if mismatch.row is not None and mismatch.row_word != "line" else ""
-        lines.append(f"::error {place},title=mrl validate::{_data(where + _said_of(mismatch))}")
-    for check in validation.checks:
-        if not check.passed:
-            said = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
-            said += f"; {check.note}" if check.note else ""
-            lines.append(f"::error title=mrl validate::{_data(said)}")
-    lines += [
-        f"::notice title=mrl validate::{_data('explanation: ' + told_explanation(found))}"
-        for found in validation.explanations
-    ]
-    if validation.passed:
-        said = f"every check passed: {len(validation.checks)} checks of {validation.pairs:,} pairs"
-        lines.append(f"::notice title=mrl validate::{said}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _data(text: str) -> str:
-    """Escape the message of a workflow command, as GitHub's toolkit does."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    """Escape a property of a workflow command, as GitHub's toolkit does."""
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-VALIDATION_RENDERERS: dict[str, Callable[..., str]] = {
-    "table": _for_a_person("table"),
-    "json": render_json,
-    "jsonl": render_jsonl,
-    "csv": _delimited("csv"),
-    "tsv": _delimited("tsv"),
-    "markdown": _for_a_person("markdown"),
-    "github": render_github,
-}
+def _short(number: float | None) -> str:
+    if number is None:
+        return ""
+    return f"{number:.3g}" if math.isfinite(number) else number_text(number)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mrl_cli.model import Counts, Plan
-    from mrl_cli.reports.compute import Figures, GroupFigures, Report
+    from mrl_cli.reports.base import Report
     from mrl_cli.verify.validators import LoopFigures, Tolerance
     from mrl_cli.verify.verdict import Verdict
 
@@ -120,7 +120,7 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def wrong_figures(figures: Mapping[str, float], reported: Figures, *, but: Sequence[str] = ()) -> list[str]:
+def wrong_figures(figures: Mapping[str, float], reported: Report, *, but: Sequence[str] = ()) -> list[str]:
     """Return in words which figures are reported otherwise; those of `but` are not looked at."""
     # None is not reported: the loss has no margin, or pairs no weight.
     pairs = [(name, expected, getattr(reported, name)) for name, expected in figures.items() if name not in but]
@@ -135,9 +135,7 @@ def _same(expected: float, got: float) -> bool:
     return expected == got or (math.isnan(expected) and math.isnan(got))
 
 
-def groups_check(
-    expected: Mapping[str, LoopFigures], groups: Sequence[GroupFigures], pairs: int, plan: Plan
-) -> CheckResult:
+def groups_check(expected: Mapping[str, LoopFigures], groups: Sequence[Report], pairs: int, plan: Plan) -> CheckResult:
     """Return the check of every group that is reported."""
     wrong = []
     for group in groups:

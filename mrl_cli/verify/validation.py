@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reductions.totals import Totals
-    from mrl_cli.reports.compute import Report
+    from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult
     from mrl_cli.verify.explanations.claims import Claims
     from mrl_cli.verify.request import Request

@@ -1,0 +1,1 @@
+"""One module an output format: `SUFFIXES` of its files, and `render(report, width, color)`, which returns text."""

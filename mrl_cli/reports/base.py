@@ -1,0 +1,109 @@
+"""What a report is: figures by key, given as one record, as rows, and as blocks for people."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import getitem
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Self, TypeAlias
+
+    Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
+
+_SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
+
+
+class Table(NamedTuple):
+    """A table for people, whose last `numbers` columns hold numbers. A summary has a key and a value in each row."""
+
+    names: Sequence[str]
+    rows: Iterable[Sequence[str]]
+    title: str | None = None
+    numbers: int = 0
+    is_summary: bool = False
+
+
+class Annotation(NamedTuple):
+    """An error or a notice for a page that shows the inputs, at a line of one where it belongs there."""
+
+    level: str
+    text: str
+    file: str | None = None
+    line: int | None = None
+
+
+class Report:
+    """What a command says: its figures as attributes, in the order of the record; None for one that does not apply.
+
+    A report of which there may be a million names its figures in `__slots__`.
+
+    >>> class SmallReport(Report):
+    ...     __slots__ = ("pairs", "mean")
+    >>> SmallReport(pairs=2, mean=None).record()
+    {'pairs': 2}
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def __init__(self, **figures: Any) -> None:
+        for key, value in figures.items():
+            setattr(self, key, value)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, key: str) -> Any: ...
+
+    def changed(self, **figures: Any) -> Self:
+        """Return the report with these figures changed."""
+        return type(self)(**({key: getattr(self, key) for key in self.__slots__ or vars(self)} | figures))
+
+    def figure(self, key: str) -> Any:
+        """Return a figure by its key, which is outer.inner for one within another."""
+        first, *inner = key.split(".")
+        return reduce(getitem, inner, getattr(self, first))
+
+    def record(self) -> Any:
+        """Return what JSON holds: the figures that apply."""
+        keys = self.__slots__ or vars(self)
+        return {key: value for key in keys if (value := getattr(self, key)) is not None}
+
+    def lines(self) -> Iterable[dict[str, Any]]:
+        """Return what JSON lines hold, a record for each line."""
+        return [self.record()]
+
+    def rows(self) -> Rows:
+        """Return what CSV holds; there may be a million rows, so they may come one at a time."""
+        row = flat(self.record())
+        return list(row), [row.values()]
+
+    def blocks(self) -> list[Table | str]:
+        """Return what a person reads: tables, and lines of text."""
+        raise NotImplementedError
+
+    def annotations(self) -> list[Annotation] | None:
+        """Return what is to be shown beside the inputs; None for a report that has no such thing."""
+        return None
+
+
+def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a record as a row: figures within another as outer.inner, parameters by name; no lists, not what ran.
+
+    >>> flat({"schema": "s/1", "parameters": {"beta": 2}, "a": {"mean": 0.5}})
+    {'beta': 2, 'a.mean': 0.5}
+    """
+    row: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            row |= flat(value, "" if key == "parameters" else f"{prefix}{key}.")
+        elif key not in _SAY_WHAT_RAN and not isinstance(value, list):
+            row[prefix + key] = value
+    return row
+
+
+def titled(inputs: Sequence[str]) -> str:
+    """Return the inputs as a title names them."""
+    return harmless(inputs[0], limit=60) if len(inputs) == 1 else f"{len(inputs)} inputs"

@@ -1,0 +1,186 @@
+"""The one table of figures: what `mrl compute` reports of a run and of its groups, in which order, and how it is shown.
+
+A new figure is its reduction and a row here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact import ExactSum
+from mrl_cli.losses import LOSSES
+from mrl_cli.model import Plan
+from mrl_cli.words import number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.reductions.totals import Totals
+    from mrl_cli.reports.base import Report
+
+
+class Clusters(NamedTuple):
+    """Of each cluster its pairs, its correct pairs and its sum of losses, of shape (clusters,) each."""
+
+    pairs: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+
+class Facts:
+    """What figures are computed from: totals of pairs, and `of_run` also counts, groups and sections of the run.
+
+    `sum` and `mean` are not rounded to the plan's dtype. Intervals are there where the plan has a confidence.
+    """
+
+    def __init__(self, totals: Totals, plan: Plan, clusters: Clusters | None = None, **of_run: Any) -> None:
+        self.totals, self.plan, self.clusters = totals, plan, clusters
+        vars(self).update(of_run)
+        loss, self.weight = totals.loss_sum or ExactSum(), totals.weight_sum or ExactSum()
+        self.sum = float(loss)
+        self.correct_weight = totals.correct_weight_sum or ExactSum()
+        self.mean = share(self.sum, totals.pairs) if totals.weight_sum is None else loss / self.weight
+        if plan.reporting.confidence is not None:
+            self._add_intervals(loss, plan.reporting.confidence)
+
+    def _add_intervals(self, loss: ExactSum, confidence: float) -> None:
+        from mrl_cli.statistics import intervals  # a run without intervals starts without them
+
+        totals, clusters = self.totals, self.clusters
+        if clusters is not None:
+            self.mean_interval = intervals.clustered_mean_interval(clusters.sums, clusters.pairs, confidence)
+            self.accuracy_interval = intervals.clustered_wilson_interval(clusters.correct, clusters.pairs, confidence)
+        else:
+            squares = totals.square_sum or ExactSum()
+            self.mean_interval = intervals.mean_interval(totals.pairs, loss, squares, confidence)
+            self.accuracy_interval = intervals.wilson_interval(totals.correct, totals.pairs, confidence)
+
+
+class Figure(NamedTuple):
+    """A number of the record, and how it is computed; the order of the table is that of the record.
+
+    People read figures in the order of `place`, equal ones in that of the record. A `left_out` is a count that is shown
+    where it is not 0, a `share` a count with its share of the pairs. `of_run` figures are not reported of groups;
+    `column` is the place in the table of groups. `needs` is what a plan must have: a setting, or what
+    `reported_figures` says.
+    """
+
+    key: str
+    place: int
+    of: Callable[[Any], float]
+    shown: Literal["number", "count", "left_out", "share"] = "number"
+    of_run: bool = False
+    column: int = 0
+    needs: str = ""
+
+
+FIGURES = (
+    Figure(
+        "value",
+        0,
+        lambda of: rounded(of.sum if of.plan.reporting.reduction == "sum" else of.mean, of.plan),
+        column=1,
+        needs="reduced",
+    ),
+    Figure("pairs", 1, lambda of: of.totals.pairs, "count", column=2),
+    Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
+    Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
+    Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weight_column"),
+    Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
+    Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
+    Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.totals.pairs else math.nan),
+    Figure("max", 4, lambda of: rounded(of.totals.max, of.plan) if of.totals.pairs else math.nan),
+    Figure("correct", 5, lambda of: of.totals.correct, "share"),
+    Figure("ties", 5, lambda of: of.totals.ties, "share", column=5),
+    Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
+    Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="has_margin"),
+    Figure("beyond_margin", 5, lambda of: of.totals.correct - of.totals.inside_margin, "share", needs="has_margin"),
+    Figure("accuracy", 6, lambda of: share(of.totals.correct, of.totals.pairs), column=3),
+    Figure("accuracy_half", 6, lambda of: share(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
+    Figure("accuracy_without_ties", 6, lambda of: share(of.totals.correct, of.totals.correct + of.totals.wrong)),
+    Figure("active", 5, lambda of: of.totals.active, "share"),
+    Figure("weight", 3, lambda of: float(of.weight), needs="weight_column"),
+    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weight_column"),
+    Figure("clusters", 8, lambda of: of.clusters.pairs.size, needs="cluster_column"),
+    Figure("standard_error", 8, lambda of: of.mean_interval.standard_error, needs="confidence"),
+    Figure("mean_low", 8, lambda of: of.mean_interval.low, column=6, needs="confidence"),
+    Figure("mean_high", 8, lambda of: of.mean_interval.high, column=7, needs="confidence"),
+    Figure("accuracy_low", 8, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
+    Figure("accuracy_high", 8, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
+    Figure("macro_mean", 7, lambda of: mean_of(group.mean for group in of.groups), of_run=True, needs="group_by"),
+    Figure(
+        "macro_accuracy", 7, lambda of: mean_of(group.accuracy for group in of.groups), of_run=True, needs="group_by"
+    ),
+    Figure("section_average", 7, lambda of: mean_of(s["accuracy"] for s in of.sections), of_run=True, needs="sections"),
+)
+SETTINGS = tuple(Plan().settings())
+KEYS = tuple(figure.key for figure in FIGURES)
+GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
+COLUMNS = tuple(figure.key for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
+# In the order in which `--fail-if` names them.
+NUMBERS = (*GROUP_KEYS, "margin", "confidence", *(key for key in KEYS if key not in GROUP_KEYS), "elapsed_seconds")
+
+
+def reported_figures(plan: Plan) -> list[Figure]:
+    """Return the figures that a report under this plan holds."""
+    there = {key for key, value in plan.settings().items() if value is not None} | {""}
+    there |= {"reduced"} if plan.reporting.reduction != "none" else set()
+    there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
+    subsets = plan.reporting.preset, plan.columns.name_of("group")
+    there |= {"sections"} if subsets == ("rewardbench", "subset") else set()
+    return [figure for figure in FIGURES if figure.needs in there]
+
+
+def figures_of(facts: Facts, figures: Iterable[Figure]) -> dict[str, Any]:
+    """Return these figures by key."""
+    return {figure.key: figure.of(facts) for figure in figures}
+
+
+def reported_numbers(plan: Plan) -> list[str]:
+    """Return those of `NUMBERS` that a report under this plan holds.
+
+    >>> set(NUMBERS) - set(reported_numbers(Plan.of(loss="ipo", confidence=0.95))) >= {"weight", "inside_margin"}
+    True
+    """
+    there = {figure.key for figure in reported_figures(plan)} | {"elapsed_seconds"}
+    there |= {key for key, value in plan.settings("margin", "confidence").items() if value is not None}
+    return [key for key in NUMBERS if key in there]
+
+
+def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the key of each figure with its text for people, in the order in which people ask."""
+    for figure in sorted(FIGURES, key=lambda figure: figure.place):
+        value = report.figure(figure.key)
+        if value is None or (figure.shown == "left_out" and not value):
+            continue
+        portion = f" ({value / report.pairs:.1%})" if figure.shown == "share" and report.pairs else ""
+        yield figure.key, shown_number(value) if figure.shown == "number" else f"{value:,}{portion}"
+
+
+def shown_number(number: float) -> str:
+    """Return a number with all its digits for people; what is NaN is undefined."""
+    return "undefined" if math.isnan(number) else number_text(number)
+
+
+def share(part: float, whole: float) -> float:
+    """Return part / whole, NaN over nothing."""
+    return part / whole if whole else math.nan
+
+
+def mean_of(values: Iterable[float]) -> float:
+    """Return the mean of values, whose sum is rounded once; NaN of none, and where one of them is NaN."""
+    known = list(values)
+    return share(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
+
+
+def rounded(number: float, plan: Plan) -> float:
+    """Return a number as the plan's dtype rounds it."""
+    if plan.loss.dtype == "float64":
+        return number
+    with np.errstate(over="ignore"):
+        return float(np.dtype(plan.loss.dtype).type(number))

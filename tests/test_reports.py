@@ -1,0 +1,108 @@
+"""What every report and every renderer must do: one table of figures, formats found by listing a folder."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mrl_cli import render as renderers
+from mrl_cli.exact import ExactSum
+from mrl_cli.model import Columns, Counts, Plan
+from mrl_cli.reductions.ledger import Ledger
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.render import format_names, format_of, render
+from mrl_cli.reports.base import Annotation, Report, Table
+from mrl_cli.reports.compute import ComputeReport, compute_report
+from mrl_cli.reports.figures import NUMBERS, reported_numbers
+from mrl_cli.reports.losses import LossesReport
+
+
+class SmallReport(Report):
+    def blocks(self) -> list[Table | str]:
+        return [Table(("x", "n"), [("a|b", "1")], "title", numbers=1), "a sentence\n"]
+
+
+class AnnotatedReport(SmallReport):
+    def annotations(self) -> list[Annotation]:
+        return [Annotation("error", "50%\nbad", "a,b.csv", 3)]
+
+
+SMALL = SmallReport(schema="mrl.small/1", pairs=2, missing=None, parameters={"beta": 2.0}, a={"mean": float("nan")})
+GOLDENS = {
+    "json": '{\n  "schema": "mrl.small/1",\n  "pairs": 2,\n  "parameters": {\n    "beta": 2.0\n  },\n'
+    '  "a": {\n    "mean": "NaN"\n  }\n}\n',
+    "jsonl": '{"schema": "mrl.small/1", "pairs": 2, "parameters": {"beta": 2.0}, "a": {"mean": "NaN"}}\n',
+    "csv": "pairs,beta,a.mean\n2,2.0,NaN\n",
+    "tsv": "pairs\tbeta\ta.mean\n2\t2.0\tNaN\n",
+    "markdown": "| x | n |\n| --- | ---: |\n| a\\|b | 1 |\n\na sentence\n",
+    "table": "title\n┏━━━━━┳━━━┓\n┃ x   ┃ n ┃\n┡━━━━━╇━━━┩\n│ a|b │ 1 │\n└─────┴───┘\n\na sentence\n",
+}
+
+
+@pytest.mark.parametrize("output_format", format_names())
+def test_any_report_has_every_format(output_format: str) -> None:
+    assert render(SMALL, output_format) == GOLDENS[output_format]
+    assert render(LossesReport(), output_format)
+
+
+def test_unknown_format_is_an_error_and_no_tsv() -> None:
+    for output_format in ("xml", "parquet", "", "github", "__init__"):
+        with pytest.raises(ValueError, match="must be one of table, json, jsonl, csv, tsv, markdown, not "):
+            render(SMALL, output_format)
+
+
+def test_annotations_are_rendered_for_a_report_that_has_some() -> None:
+    report = AnnotatedReport(schema="mrl.small/1")
+    assert render(report, "github") == "::error file=a%2Cb.csv,line=3,title=mrl small::50%25%0Abad\n"
+
+
+def test_a_new_format_is_one_new_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "formats").mkdir()
+    for name in format_names():
+        (tmp_path / "formats" / f"{name}.py").write_text("SUFFIXES = ()\n")
+    text = 'SUFFIXES = (".xml",)\n\n\ndef render(report, width, color):\n    return f"<pairs>{report.pairs}</pairs>"\n'
+    (tmp_path / "formats" / "xml.py").write_text(text)
+    monkeypatch.setattr(renderers, "__path__", [str(tmp_path)])
+    from mrl_cli.render import formats
+
+    monkeypatch.setattr(formats, "__path__", [str(tmp_path / "formats")])
+    assert format_names()[-1] == "xml"
+    assert format_of(".xml") == "xml"
+    assert render(SMALL, "xml") == "<pairs>2</pairs>"
+
+
+PLANS = {
+    "plain": Plan(),
+    "none": Plan.of(reduction="none"),
+    "no margin": Plan.of(loss="ipo", parameters=(("beta", 0.1),)),
+    "margins": Plan.of(columns=Columns(numbers=(("margin", "m"),))),
+    "weights": Plan.of(columns=Columns(numbers=(("weight", "w"),))),
+    "confidence": Plan.of(confidence=0.95),
+    "groups": Plan.of(columns=Columns(keys=(("group", "g"),))),
+    "files": Plan.of(by_file=True),
+    "clusters": Plan.of(confidence=0.9, columns=Columns(keys=(("cluster", "c"),))),
+    "both": Plan.of(confidence=0.9, columns=Columns(keys=(("group", "g"), ("cluster", "c")))),
+    "sections": Plan.of(preset="rewardbench", columns=Columns(keys=(("group", "subset"),))),
+    "sections of files": Plan.of(preset="rewardbench", by_file=True),
+}
+
+
+def report_under(plan: Plan) -> ComputeReport:
+    """Return the report of no pairs."""
+    totals = Totals(weight_sum=ExactSum() if plan.has_weights else None)
+    ledger = Ledger() if plan.has_groups or plan.has_clusters else None
+    return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger)
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
+def test_numbers_foretold_are_those_reported(plan: Plan) -> None:
+    assert set(reported_numbers(plan)) == set(NUMBERS) & report_under(plan).record().keys()
+
+
+def test_fail_if_knows_every_number_there_is() -> None:
+    record = report_under(PLANS["both"]).record()
+    numbers = {key for key, value in record.items() if isinstance(value, int | float)}
+    assert numbers <= set(NUMBERS)
+    assert json.loads(render(report_under(Plan()), "json"))["mean"] == "NaN"
