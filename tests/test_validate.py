@@ -204,8 +204,8 @@ def test_a_reader_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, m
 @pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
 def test_a_core_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Measured):
-        def __init__(self, batch: Any, plan: Any, keeps: Any) -> None:
-            super().__init__(_changed(batch, chosen), plan, keeps)
+        def __init__(self, batch: Any, *given: Any, **how: Any) -> None:
+            super().__init__(_changed(batch, chosen), *given, **how)
             self.batch = batch
 
     monkeypatch.setattr(base, "Measured", Broken)

@@ -196,8 +196,8 @@ def leaving_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     def planted(counted: Any) -> None:
         true_admitted = measure._admitted
 
-        def admitted(batch: Any, plan: Any) -> Any:
-            counts, problems, used = true_admitted(batch, plan)
+        def admitted(batch: Any, plan: Any, **how: Any) -> Any:
+            counts, problems, used = true_admitted(batch, plan, **how)
             used = np.ones(batch.size, bool) if used is None else used
             used[1] = False
             return counted(counts), problems, used

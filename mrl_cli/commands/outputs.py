@@ -36,7 +36,7 @@ def check_outputs(options: Options, written: str) -> None:
     """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
     refuse_if(options.rejects and options.on_error != "skip", "--rejects goes with --on-error skip")
     refuse_if("" in (options.output, options.rejects), "an empty name names no file")
-    rejects = options.rejects or "x.csv"
+    rejects = options.rejects
     is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")

@@ -226,7 +226,9 @@ class Run(Options, ABC):
 
     def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
         """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""
-        from mrl_cli.reports import refusals
+        if counts.pairs and not counts.problems:
+            return
+        from mrl_cli.reports import refusals  # most runs are refused nothing
 
         sources = self.sources if sources is None else sources
         refusals.refuse(

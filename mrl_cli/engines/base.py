@@ -44,7 +44,7 @@ Engine = "Callable[[Sequence[Source], Job, int], Iterator[Part]]"
 def part_of(shard: Shard, job: Job) -> Part:
     """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name."""
     try:
-        return _folded(shard, read(shard, job.plan), job)
+        return _folded(shard, read(shard, job.plan), job, is_quick=True)
     except SuspectShardError:
         return _folded(shard, read(shard, job.plan, is_careful=True), job)
     except OSError as error:  # reported here, where it is known that it was the reading that failed
@@ -55,14 +55,14 @@ def part_of(shard: Shard, job: Job) -> Part:
 _COUNTS = CountsReduction()
 
 
-def _folded(shard: Shard, batches: Iterator[Batch], job: Job) -> Part:
+def _folded(shard: Shard, batches: Iterator[Batch], job: Job, *, is_quick: bool = False) -> Part:
     needs = frozenset[str]().union(*(reduction.needs for reduction in job.reductions))
     counts, states = _COUNTS.empty(), [reduction.empty() for reduction in job.reductions]
     in_turn = [place for place, reduction in enumerate(job.reductions) if reduction.takes_turns]
     at_once = [place for place, reduction in enumerate(job.reductions) if not reduction.takes_turns]
     for batch in batches:
         with _TURN:
-            measured = Measured(batch, job.plan, needs)
+            measured = Measured(batch, job.plan, needs, is_quick=is_quick)
             for place in in_turn:
                 states[place] = job.reductions[place].add(states[place], measured)
         counts = _COUNTS.add(counts, measured)

@@ -53,14 +53,15 @@ class Measured:
     asked for; losses have the plan's dtype. `problems` are in row order: all of them where the plan lists them, else
     the reader's own and the first few of each kind.
 
-    Raises SuspectShardError when a check fails and the batch does not know its row numbers; where all pairs are used,
-    not before they are computed or counted: a block is checked and measured while it is in the cache.
+    `is_quick` leaves it to a second reading to name what is wrong. Then, and for a batch that does not know its row
+    numbers, SuspectShardError is raised when a check fails: where all pairs are used not before they are computed or
+    counted, for a block is checked and measured while it is in the cache.
     """
 
-    def __init__(self, batch: Batch, plan: Plan, keeps: Set[str] = frozenset()) -> None:
+    def __init__(self, batch: Batch, plan: Plan, keeps: Set[str] = frozenset(), *, is_quick: bool = False) -> None:
         self.batch, self.plan = batch, plan
-        self._is_checked = batch.rows is not None
-        self._counts, self.problems, self.used = _admitted(batch, plan)
+        self._is_checked = not is_quick and batch.rows is not None
+        self._counts, self.problems, self.used = _admitted(batch, plan, names_problems=self._is_checked)
         if self.used is not None:
             self._check(batch)
         self.pairs = batch if self.used is None else batch.where(self.used)
@@ -140,15 +141,17 @@ def _passes(batch: Batch, plan: Plan) -> bool:
     return all(rules.passes(part, plan) for part in _parts(batch, BLOCK_VALUES))
 
 
-def _admitted(batch: Batch, plan: Plan) -> tuple[Counts, list[Problem], NDArray[np.bool_] | None]:
+def _admitted(
+    batch: Batch, plan: Plan, *, names_problems: bool
+) -> tuple[Counts, list[Problem], NDArray[np.bool_] | None]:
     """Return the counts of a batch, its problems, and which pairs are used; None for all.
 
-    Pairs are checked where the batch knows its row numbers.
+    Pairs are checked where their problems can be named.
     """
     used: NDArray[np.bool_] | None = None
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
     rejected = ties = zeros = 0
-    if batch.rows is not None and not _passes(batch, plan):
+    if names_problems and batch.rows is not None and not _passes(batch, plan):
         examined = rules.examine(batch, batch.rows, plan)
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
         used, rejected = _without(used, ~examined.fine)

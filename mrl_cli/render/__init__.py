@@ -32,8 +32,8 @@ def format_of(suffix: str) -> str | None:
     >>> format_of(".md"), format_of(".pq"), format_of(".txt")
     ('markdown', 'parquet', None)
     """
-    if suffix in _OF_PAIRS:
-        return _OF_PAIRS[suffix]
+    if not suffix or suffix in _OF_PAIRS:  # most runs write no file, and start without the formats
+        return _OF_PAIRS.get(suffix)
     return next((name for name in format_names() if suffix in _module(name).SUFFIXES), None)
 
 
