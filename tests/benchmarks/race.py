@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -35,6 +36,7 @@ class Settings:
     rounds: int
     jobs: int | None
     folder: Path
+    before: tuple[str, ...] = ()
 
     def compute(self, name: str, path: Path, *options: str) -> Contestant:
         """``mrl compute`` on one file, printing the bare mean unless options say otherwise."""
@@ -140,6 +142,34 @@ def floor_scene(settings: Settings) -> Iterator[Race]:
         yield race("floor", file_label(rows, "csv"), rows, contestants, settings.rounds)
 
 
+RUNS = {
+    "plain": ("compute", "--margin", MARGIN),
+    "float32": ("compute", "--margin", MARGIN, "--dtype", "float32"),
+    "logistic": ("compute", "--loss", "logistic"),
+    "confidence": ("compute", "--confidence", "0.95"),
+    "weight": ("compute", "--weight", "weight"),
+    "1000 groups": ("compute", "--group-by", "group"),
+    "100 margins": ("sweep", "--margins", "0:1.98:0.02"),
+    "two models": ("compare", "--x1-b", "margin", "--x2-b", "weight"),
+    "none": ("compute", "--reduction", "none", "-o", os.devnull),
+    "validate": ("validate", "--margin", MARGIN),
+}
+
+
+def before_scene(settings: Settings) -> Iterator[Race]:
+    """Every kind of run against the same one of another checkout, which `--before` names."""
+    if not settings.before:
+        msg = "the scene before needs --before COMMAND, the mrl of another checkout"
+        raise RaceError(msg)
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format, "--extended")
+        for name, (command, *options) in RUNS.items():
+            now = settings.command(command, path, *options)
+            before = (*settings.before, *now[len(settings.mrl) :])
+            contestants = [Contestant(who, line, has_answer=False) for who, line in (("now", now), ("before", before))]
+            yield race("before", f"{name}, {file_label(rows, file_format)}", rows, contestants, settings.rounds)
+
+
 # Run with a margin and an `mrl sweep` command: prints the mean at that margin.
 MEAN_AT_MARGIN = """
 import json, subprocess, sys
@@ -156,6 +186,7 @@ SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
     "sweep": sweep_scene,
     "columns": columns_scene,
     "floor": floor_scene,
+    "before": before_scene,
 }
 
 
@@ -254,6 +285,7 @@ def parse_options() -> argparse.Namespace:
         "--folder", type=Path, default=default_folder, help=f"where files are made, and kept (default {default_folder})"
     )
     add("--mrl", type=shlex.split, default=default_mrl, help="the command that is mrl (default: beside this Python)")
+    add("--before", type=shlex.split, default=[], help="the command that is the mrl of another checkout")
     add("--jobs", type=positive_int, help="threads for every contestant (default: what each takes by itself)")
     add("--json", type=Path, metavar="FILE", help="write every single run there")
     add("--markdown", action="store_true", help="print the tables as Markdown")
@@ -270,6 +302,7 @@ def run_scenes(options: argparse.Namespace) -> None:
         rounds=options.runs,
         jobs=options.jobs,
         folder=options.folder,
+        before=tuple(options.before),
     )
     compile_mrl(settings)
     facts = machine_facts(library_versions(settings))
