@@ -69,6 +69,7 @@ def test_rows_beyond_the_buffers_are_refused_from_a_pipe() -> None:
     refused(run(["compute", "-"], stdin=lie), "stdin is corrupt")
 
 
+@pytest.mark.slow
 @EVERY_FORMAT
 @pytest.mark.parametrize(("compression", "claimed"), [(None, 6), (None, 10**6), ("zstd", 6)])
 def test_a_dictionary_with_more_values_than_its_buffers_hold_is_refused(

@@ -272,6 +272,7 @@ def test_blocks_and_jobs_change_no_digit(
     assert _found([_written(tmp_path, "csv", pairs, place)], jobs=jobs) == _expected(pairs, MARGIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 5])
 @pytest.mark.parametrize(
     ("reader", "block_bytes"),

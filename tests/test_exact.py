@@ -95,6 +95,7 @@ def test_spread_of_two_thousand_binary_orders_loses_nothing() -> None:
     assert of([*values, *(-power for power in powers)]) == ExactSum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, BLOCK_VALUES - 1, BLOCK_VALUES, BLOCK_VALUES + 1, 2 * BLOCK_VALUES + 3])
 @pytest.mark.parametrize("scale", [1.0, 2.0**-1060, 2.0**1005])
 def test_sum_is_exact_at_block_boundaries(size: int, scale: float) -> None:
@@ -197,6 +198,7 @@ factors = st.floats(allow_nan=False, allow_infinity=False) | subnormal | huge | 
 products_of = st.lists(st.tuples(factors, factors), max_size=40)
 
 
+@pytest.mark.slow
 @given(products_of)
 @example([(LARGEST, LARGEST), (LARGEST, -LARGEST), (1.0, 1.0)])
 @example([(LEAST, LEAST), (LEAST, LEAST)])

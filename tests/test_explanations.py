@@ -330,6 +330,7 @@ def test_the_right_value_that_is_only_near_is_said_to_be_that() -> None:
     assert explanation.hypothesis == "it is the right value, within the tolerance"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-5, 1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize(("digits", "most"), [(17, 1), (8, 1), (6, 2), (4, 3), (3, 3)])
 def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, digits: int, most: int) -> None:
@@ -351,6 +352,7 @@ def test_a_value_of_four_digits_is_explained_where_no_other_is_near() -> None:
     assert explanation.hypothesis == SIGN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 0.1, 0.01, 0.001])
 def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     random = np.random.default_rng(1)
@@ -358,6 +360,7 @@ def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     assert [value for value in values if explain_value(FIGURES, float(value), "mean", 1e-7)] == []
 
 
+@pytest.mark.slow
 def test_a_value_of_few_digits_is_seldom_explained() -> None:
     random = np.random.default_rng(2)
     values = np.round(RIGHT.mean() * (1 + random.uniform(-0.2, 0.2, 80)), 4)

@@ -179,6 +179,7 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
         assert totals == totals_of(rows(pairs, index), without_keys, squares=True)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.floats(allow_nan=True) | st.sampled_from([1e308, -1e308, 5e-324, 1e16, -1e16])),

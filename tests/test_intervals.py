@@ -324,6 +324,7 @@ SPREAD, NORMAL = math.sqrt(1 + 0.7**2), statistics.NormalDist()
 HINGE_MEAN = 0.5 * NORMAL.cdf(0.5 / SPREAD) + SPREAD * NORMAL.pdf(0.5 / SPREAD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clusters", [10, 40])
 @pytest.mark.parametrize(
     ("draw", "truth", "interval"),
@@ -342,6 +343,7 @@ def test_normal_bars_around_few_clusters_claim_too_much() -> None:
     assert covered(10, hinge_loss, HINGE_MEAN, bars_of_a_normal) < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [15, 60])
 def test_intervals_of_plain_pairs_cover(pairs: int) -> None:
     generator = np.random.default_rng(8)

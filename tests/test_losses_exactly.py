@@ -123,6 +123,7 @@ def test_loss_and_gradient_are_within_ulps_where_the_argument_is_exact(name: str
                     assert_exact(loss, dtype, {"d": near * y, "y": y, "margin": margin}, parameters, is_plain=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_and_gradient_are_within_ulps_of_their_inputs(name: str, dtype: str) -> None:

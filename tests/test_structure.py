@@ -339,6 +339,7 @@ def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:
         assert not _loaded(tmp_path, "compute", file, "--group-by", column) & {"pandas", "rich", "pyarrow.csv"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--group-by", "g"], ["--by-file"], ["--cluster", "g"], ["--on-error", "skip"]])
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
 def test_groups_and_rejected_rows_need_no_pandas(name: str, options: list[str], tmp_path: Path) -> None:

@@ -379,6 +379,7 @@ def test_commands_agree_on_real_pairs(loss: str, dtype: str, mrl: Mrl) -> None:
         assert all(point["mean"] == float(np.float32(point["mean"])) for point in swept)
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_jobs_format_or_stream(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.csv

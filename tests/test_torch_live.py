@@ -80,6 +80,7 @@ def pairs(draw: st.DrawFn) -> Pairs:
     return dtype, rows, margin if rounded(margin, dtype) else 0.0
 
 
+@pytest.mark.slow
 @given(pairs())
 @example(("float32", [(0.3, 0.2, 1.0), (0.2, 0.3, -1.0)], 0.1))
 @example(("float64", [(0.3, 0.2, 1.0), (0.2, 0.3, -1.0)], 0.1))

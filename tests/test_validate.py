@@ -314,6 +314,7 @@ def big_file(path: Path, rows: int, wrong_row: int) -> None:
         np.savetxt(file, table, fmt=["%.6f", "%.6f", "%d", "%.17g"], delimiter=",")
 
 
+@pytest.mark.slow
 def test_one_wrong_loss_among_many_is_found_with_its_row(mrl: Mrl, tmp_path: Path) -> None:
     big_file(tmp_path / "big.csv", 300_000, 254_321)
     found = result(mrl("big.csv", "--margin", "0.5", "--loss-column", "loss", "--jobs", "2", "-f", "json"), 1)
@@ -362,6 +363,7 @@ def test_a_sample_of_more_than_there_is_takes_all(mrl: Mrl) -> None:
     assert "a sample of the 3 pairs was checked, of seed 0" in found["notes"]
 
 
+@pytest.mark.slow
 def test_a_sample_finds_a_wrong_column_with_its_rows(mrl: Mrl, tmp_path: Path) -> None:
     big_file(tmp_path / "big.csv", 100_000, 5)
     found = result(mrl("big.csv", "--margin", "2", "--loss-column", "loss", "--sample", "500", "-f", "json"), 1)

@@ -107,6 +107,7 @@ def test_a_sample_catches_a_bug_of_the_quick_way(mrl: Mrl, monkeypatch: pytest.M
     assert [mismatch["row"] for mismatch in json.loads(ran.out)["mismatches"]] == [5]
 
 
+@pytest.mark.slow
 def test_rows_are_looked_up_in_every_batch_and_shard(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -303,6 +304,7 @@ def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.Mo
     assert list(failures(mrl(*GROUPED))) == ["loop groups"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 10_000])
 def test_a_ledger_that_forgets_is_caught(most: int, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (verdict, validation):

@@ -63,6 +63,7 @@ def test_two_mistakes_are_named_however_losses_are_written(how: str) -> None:
     assert explanation.hypothesis == told + WRITTEN[how][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", WRITTEN)
 @pytest.mark.parametrize("name", [name for name in UNRELATED if name.split()[0] != "right"])
 def test_nothing_is_claimed_of_unrelated_losses_however_written(name: str, how: str) -> None:
