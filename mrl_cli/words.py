@@ -87,3 +87,9 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return number_text(value)
     return value
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names for a message, the first twenty of them."""
+    shown = [harmless(name) for name in names]
+    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "")

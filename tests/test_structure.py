@@ -176,9 +176,9 @@ def test_modules_import_one_another_in_no_circle() -> None:
 
 
 def _modules_imported(module: str) -> set[str]:
-    """Return the modules that one imports when it is loaded; a package stands for its own `__init__`."""
+    """Return the modules that one imports, wherever in it and be it for types alone."""
     found = set()
-    for node in _walked_when_loaded(ast.parse(MODULES[module])):
+    for node in ast.walk(ast.parse(MODULES[module])):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mrl_cli"):
             base = node.module.replace(".", "/").removeprefix("mrl_cli").removeprefix("/")
             names = [f"{base}/{alias.name}".lstrip("/") for alias in node.names]
@@ -186,19 +186,8 @@ def _modules_imported(module: str) -> set[str]:
                 f"{n}/__init__" for n in names if f"{n}/__init__" in MODULES
             }
             found |= inner or ({base} & MODULES.keys()) or ({f"{base}/__init__".lstrip("/")} & MODULES.keys())
-    # A module of a package is loaded after the package, which may import it.
-    return found - {module, module.rpartition("/")[0] + "/__init__"}
-
-
-def _walked_when_loaded(tree: ast.AST) -> Iterator[ast.AST]:
-    """As `_walked_at_run_time`, without the bodies of functions."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING"):
-            continue
-        yield node
-        yield from _walked_when_loaded(node)
+    # A module of a package is loaded after the package, which may import it; the package of all holds the version.
+    return found - {module, module.rpartition("/")[0] + "/__init__", "__init__"}
 
 
 @pytest.mark.parametrize(

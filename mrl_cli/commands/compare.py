@@ -134,7 +134,13 @@ class Comparison(Run):
         else:
             from mrl_cli.commands.sides import contrasted
 
-            contrasts, counts, unmatched = contrasted(self, reduction)
+            contrasts, counts, unmatched = contrasted(
+                self,
+                reduction,
+                scores_of_b=(self.x1_b, self.x2_b),
+                by_row=self.by_row,
+                drops_unmatched=self.unmatched == "drop",
+            )
         return comparison_report(
             contrasts,
             counts,

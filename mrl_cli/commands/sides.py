@@ -26,7 +26,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mrl_cli.commands.compare import Comparison
+    from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
     from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.contrast import ContrastReduction, Contrasts
@@ -34,25 +34,31 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 3
 
 
-def contrasted(run: Comparison, reduction: ContrastReduction) -> tuple[Contrasts, Counts, tuple[int, int]]:
+def contrasted(
+    run: Run,
+    reduction: ContrastReduction,
+    *,
+    scores_of_b: tuple[str | None, str | None],
+    by_row: bool,
+    drops_unmatched: bool,
+) -> tuple[Contrasts, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
 
     Raises DataError for pairs that cannot be matched.
     """
     plan = run.plan
-    plans = (plan, _plan_for_b(plan, run.x1_b, run.x2_b))
+    plans = (plan, _plan_for_b(plan, *scores_of_b))
     a, rejected_a = _read(run, run.sides[0], plans[0])
     try:
         b, rejected_b = _read(run, run.sides[1], plans[1])
     except UsageError as error:
         raise UsageError(error.message, hint=_hint_for_b(error.hint)) from None
     try:
-        drops_unmatched = run.unmatched == "drop"
-        matched = matched_by_row(a, b) if run.by_row else matched_by_key(a, b, drops_unmatched=drops_unmatched)
+        matched = matched_by_row(a, b) if by_row else matched_by_key(a, b, drops_unmatched=drops_unmatched)
     except RepeatedKeysError as error:
         place = 0 if error.side is a else 1
         raise _repeated(error, run, run.sides[place], plans[place]) from None
-    check_labels(a, b, matched, has_keys=not run.by_row)
+    check_labels(a, b, matched, has_keys=not by_row)
     contrasts, counts = reduction.whole(), Counts(rejected=rejected_a + rejected_b)
     for batch in joined_batches(a, b, matched):
         measured = Measured(batch, plan, reduction.needs)
@@ -60,7 +66,7 @@ def contrasted(run: Comparison, reduction: ContrastReduction) -> tuple[Contrasts
         contrasts = reduction.merge(contrasts, reduction.add(reduction.empty(), measured), None)
     if not counts.pairs:
         msg = f"no pairs in both {a.name} and {b.name}; the mean of nothing is undefined"
-        raise DataError(msg, hint="is --key the column that tells the pairs apart?" if run.key else None)
+        raise DataError(msg, hint="is --key the column that tells the pairs apart?" if not by_row else None)
     return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
 
 
@@ -78,7 +84,7 @@ def _hint_for_b(hint: str | None) -> str | None:
     return hint and re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
 
 
-def _read(run: Comparison, sources: Sequence[Source], plan: Plan) -> tuple[Side, int]:
+def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, int]:
     """Return all pairs of one model, and how many rows were rejected."""
     folded = run.fold([LookReduction(), HeldReduction(), *run.reject_writers], sources=sources, plan=plan)
     look, batches = folded.wholes[:2]
@@ -133,7 +139,7 @@ class KeyRowsReduction(Reduction["list[tuple[str, str]]", "list[tuple[str, str]]
         return state + [(key, f"{file}{batch.row_word} {rows[place]}") for place, key in places]
 
 
-def _repeated(error: RepeatedKeysError, run: Comparison, sources: Sequence[Source], plan: Plan) -> DataError:
+def _repeated(error: RepeatedKeysError, run: Run, sources: Sequence[Source], plan: Plan) -> DataError:
     """Say which keys a side has more than once, and in which rows: its files are read again, where they can be."""
     rows: dict[str, list[str]] = {key: [] for key in error.keys}
     if all(source.is_plain_file for source in sources):

@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Shard
+from mrl_cli.inputs.base import Shard, Source
 from mrl_cli.inputs.formats import FORMATS, reader_of
 from mrl_cli.inputs.partitions import plan_for_file, with_partitions, with_scores
-from mrl_cli.inputs.sources import Source, resolve, spooled
+from mrl_cli.inputs.sources import resolve, spooled
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UnsplittableTextError, UsageError
 from mrl_cli.model import Batch, Problem
-from mrl_cli.words import closest, harmless
+from mrl_cli.records import light_dataclass
+from mrl_cli.words import closest, harmless, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs.sources import Source
     from mrl_cli.model import Plan, Role
 
 # The option that names the column of a role, where it is not the role's own name.
@@ -29,6 +30,54 @@ Faults = list[tuple[str, str | None, str]]
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
+
+
+STDIN = "-"
+
+
+@light_dataclass(frozen=True, slots=True)
+class Source:
+    """One input: the `name` a user knows it by, where its bytes are, and what it holds.
+
+    `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
+    `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path says. With `scores`, an
+    `inputs.partitions.Scores`, x1 and x2 are rows of them.
+    """
+
+    name: str
+    format: str
+    compression: str | None = None
+    file: Any = None
+    stream: Any = field(default=None, compare=False)
+    size_bytes: int | None = None
+    hive: dict[str, str] = field(default_factory=dict)
+    scores: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_plain_file(self) -> bool:
+        """Whether the bytes can be read anywhere, by many."""
+        return self.file is not None
+
+    @property
+    def path(self) -> str:
+        """The path of its file, else its name."""
+        return str(self.name if self.file is None else self.file.path)
+
+    @property
+    def shown_name(self) -> str:
+        """The name for a message: no control characters, "stdin" for the dash."""
+        return shown_input(self.name)
+
+    def close(self) -> None:
+        """Close the stream, or take a temporary file away."""
+        for opened in (self.stream, self.file):
+            if opened is not None:
+                opened.close()
+
+
+def shown_input(name: str) -> str:
+    """Return the name of an input as a message shows it: "stdin" for the dash."""
+    return "stdin" if name == STDIN else harmless(name, limit=200)
 
 
 class Shard(NamedTuple):
@@ -87,12 +136,6 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
 def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
     """Return the message that `place` has no column of that name, with the names it has."""
     return f"{place} has no column {harmless(wanted)!r}; it has: {listed(names)}"
-
-
-def listed(names: Iterable[object]) -> str:
-    """Return names for a message, the first twenty of them."""
-    shown = [harmless(name) for name in names]
-    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "")
 
 
 def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Numbers
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Numbers, Source
     from mrl_cli.model import Batch, Plan
 
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker

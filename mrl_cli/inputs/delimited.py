@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Faults, Source
     from mrl_cli.model import Plan, Role
 
 DELIMITERS = ",\t;|"

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, no_column
+from mrl_cli.inputs.base import Reader, Shard, Source, batch_of_columns, no_column
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
-from mrl_cli.inputs.sources import Source
 from mrl_cli.model import problems
 from mrl_cli.words import closest, harmless
 

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Numbers, Row
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Faults, Numbers, Row, Source
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Source
 
 CONTINUATION = 0xFFFFFFFF
 # Arrow before 0.15 wrote four zero bytes. They are refused: zeros also pad a batch, and fill the rest of a download

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Source
     from mrl_cli.model import Batch, Plan
 
 COLUMN_BUFFER_BYTES = 1 << 20

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import BadCells
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import BadCells, Source
     from mrl_cli.model import Batch, Plan, Role
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive, Spark and DuckDB name the folder of a null

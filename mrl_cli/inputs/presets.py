@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
-from mrl_cli.inputs.base import listed
 from mrl_cli.records import light_dataclass
+from mrl_cli.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

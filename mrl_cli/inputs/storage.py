@@ -15,6 +15,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
+from mrl_cli.inputs.base import STDIN
 from mrl_cli.inputs.formats import SUFFIXES, named
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.records import light_dataclass
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-STDIN = "-"
 WAKE_SECONDS = 0.2
 COPIED_BYTES = 1 << 20
 

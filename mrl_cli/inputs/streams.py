@@ -14,7 +14,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Source
 
 CHUNK_BYTES = 1 << 18
 REST_BYTES = 3 << 20

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs.sources import Source
+    from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mrl_cli.reports.validate import SETTINGS, Validation
 from mrl_cli.verify.judgement import checks_of, groups_check, groups_in_sum, number_check
@@ -12,19 +12,16 @@ from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verdict, Veri
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts
-    from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult
-    from mrl_cli.verify.explanations.claims import Claims
+    from mrl_cli.verify.explanations.claims import Claims, SecondLook
     from mrl_cli.verify.request import Request
-
-    SecondLook = Callable[[Reduction[Any, Any]], Any]
 
 VALUE_CHECK = "expected value"
 

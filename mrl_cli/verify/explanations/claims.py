@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.verify.explanations.columns import explain_column
@@ -12,15 +12,17 @@ from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.validate import CheckResult, Explanation
     from mrl_cli.verify.pairs import Pairs
     from mrl_cli.verify.request import Request
-    from mrl_cli.verify.validation import SecondLook
     from mrl_cli.verify.verdict import Verdict
 
+    SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
     Claims = tuple[list[Explanation], list[str]]  # what explains the numbers, and notes about it
 
 NOT_TRIED = "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried"
