@@ -28,7 +28,7 @@ def as_arrow(values: NDArray[Any]) -> pa.Array:
 
 
 def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
-    """Return texts as an Arrow array of strings; what is no Unicode becomes its escape sequence.
+    """Return texts as an Arrow array of strings; text that is not valid Unicode becomes its escape sequence.
 
     >>> texts_as_arrow(["a", "", "ü"]).to_pylist()
     ['a', '', 'ü']

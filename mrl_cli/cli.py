@@ -110,7 +110,7 @@ def guarded(action: Callable[[], Result]) -> Result:
 
 
 def _reported(error: BaseException) -> int:
-    """Print an error, one that nobody expected in one line or under MRL_DEBUG=1 with its traceback; return its code."""
+    """Print an error and return its exit code; a bug is printed in one line, under MRL_DEBUG=1 with its traceback."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, MrlError):

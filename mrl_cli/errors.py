@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions that know their exit code.
 
 A user sees one clear message: what is wrong, where, and what to do about it. Every error meant for a user is a
-`MrlError`; its `exit_code` is what the shell gets, its `hint` the line that tells what to do. Two signals that never
+`MrlError`; its `exit_code` is what the shell gets, its `hint` the line that names the remedy. Two signals that never
 reach a user stand at the end.
 """
 
@@ -50,4 +50,4 @@ class SuspectShardError(Exception):
 
 
 class UnsplittableTextError(Exception):
-    """Signal: quotes were found in a text that was being split at line ends, so rows may span lines from here on."""
+    """Signal: a text that was being split at line ends holds quotes, so rows may span lines from here on."""

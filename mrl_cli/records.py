@@ -80,7 +80,7 @@ def _refuse(self: Any, name: str, value: object = None) -> NoReturn:
 
 
 def _values(self: Any) -> tuple[Any, ...]:
-    """Return the values that tell records apart."""
+    """Return the values that records are compared by."""
     return tuple(getattr(self, name) for name, field in self.__dataclass_fields__.items() if field.compare)
 
 
@@ -93,12 +93,12 @@ def _hash(self: Any) -> int:
 
 
 def _shown(self: Any) -> str:
-    told = (f"{name}={getattr(self, name)!r}" for name, field in self.__dataclass_fields__.items() if field.repr)
-    return f"{type(self).__qualname__}({', '.join(told)})"
+    fields = (f"{name}={getattr(self, name)!r}" for name, field in self.__dataclass_fields__.items() if field.repr)
+    return f"{type(self).__qualname__}({', '.join(fields)})"
 
 
 def _reduced(self: Any) -> tuple[Any, ...]:
-    """Tell `copy` and `pickle` how to make the record again; they cannot set what is frozen."""
+    """Return how `copy` and `pickle` make the record again; they cannot set what is frozen."""
     return _remade, (type(self), {name: getattr(self, name) for name in self.__dataclass_fields__})
 
 

@@ -46,8 +46,8 @@ def plan_of(
 ) -> Plan:
     """Return the plan of settings.
 
-    `columns` says what each role's column is called, None for no such column; `others` are fields of a plan's parts.
-    `word` turns the name of a setting into the caller's word for it. `is_margin_given` says that a margin was asked
+    `columns` gives the name of each role's column, None for no such column; `others` are fields of a plan's parts.
+    `word` turns the name of a setting into the caller's word for it. `is_margin_given`: a margin was asked
     for, even if it is 0; `margins` are those of a sweep.
 
     Raises SettingsError for what is unknown, out of range or contradictory, and ParameterError for a parameter that the

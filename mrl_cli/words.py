@@ -12,7 +12,7 @@ SHOWN_CHARACTERS = 60
 
 
 def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
-    r"""Return text from a file as it may be shown to a person: no control sequences, not endless.
+    r"""Return text from a file as it may be printed: no control sequences, at most `limit` of its characters.
 
     Whatever does not print (escape and other control characters, bidirectional overrides, lone surrogates) becomes
     its escape sequence, a byte that is no text that of the byte.
@@ -22,10 +22,10 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     >>> harmless("x" * 100, limit=5)
     'xxxxx…'
     """
-    shown = str(text)
-    cut = shown[:limit]
+    whole = str(text)
+    cut = whole[:limit]
     clean = "".join(c if c.isprintable() else _escaped(c) for c in cut)
-    return clean if len(shown) <= limit else clean + "…"
+    return clean if len(whole) <= limit else clean + "…"
 
 
 def _escaped(character: str) -> str:
@@ -46,8 +46,8 @@ def closest(name: str, names: Iterable[str]) -> str | None:
             return candidate
     import difflib
 
-    found = difflib.get_close_matches(name, candidates, n=1)
-    return found[0] if found else None
+    matches = difflib.get_close_matches(name, candidates, n=1)
+    return matches[0] if matches else None
 
 
 def counted(count: int, word: str, words: str | None = None) -> str:
@@ -62,7 +62,7 @@ def counted(count: int, word: str, words: str | None = None) -> str:
 def number_text(value: object) -> str:
     """Return a number in its shortest form that reads back as the same number; NaN, Infinity and -Infinity by name.
 
-    What is no float is written as `str` does.
+    A value that is not a float is written as `str` does.
 
     >>> number_text(0.1), number_text(float("-inf")), number_text(3)
     ('0.1', '-Infinity', '3')

@@ -67,7 +67,7 @@ def pairs(dtype: str = "float64", size: int = 257) -> tuple[Array, Array, Array]
 
 
 def same(found: Array, expected: Array) -> bool:
-    """Tell whether arrays agree in dtype, shape and every bit, the sign of zero included."""
+    """Return whether arrays agree in dtype, shape and every bit, the sign of zero included."""
     return (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
 
 

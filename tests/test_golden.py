@@ -61,7 +61,7 @@ def is_same(found: float, expected: float) -> bool:
 
 
 def is_near(ours: float, torchs: float, *, dtype: str, pairs: int) -> bool:
-    """Tell whether a number of ours is within an ulp a term of what PyTorch's rounded additions gave."""
+    """Return whether a number of ours is within an ulp a term of what PyTorch's rounded additions gave."""
     if not math.isfinite(torchs):
         return is_same(ours, torchs)
     return abs(ours - torchs) <= pairs * float(np.spacing(np.dtype(dtype).type(abs(torchs))))

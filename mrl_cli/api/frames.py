@@ -62,7 +62,7 @@ def evaluate(
     cluster: Hashable | None = None,
     **parameters: float,
 ) -> dict[str, Any] | pd.DataFrame:
-    """Return what `mrl compute` says of the pairs in a DataFrame, or with `group_by` a frame with a row for each group.
+    """Return the report of `mrl compute` for the pairs in a DataFrame; with `group_by`, a frame with one row per group.
 
     `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns; with `y_const` there is no label
     column and every pair has that label. Columns of numbers may be of any real dtype, nullable and Arrow ones too, or
@@ -133,21 +133,21 @@ def compare(
     seed: int = 0,
     **parameters: float,
 ) -> dict[str, Any]:
-    """Return what `mrl compare` says of two models, a and b, on the pairs in a DataFrame.
+    """Return the report of `mrl compare` for two models, a and b, on the pairs in a DataFrame.
 
     `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's. Where the models are in two frames,
-    merge them with pandas first, on what tells the pairs apart: `a.merge(b, on="id", suffixes=("", "_b"),
+    merge them with pandas first, on the column that identifies a pair: `a.merge(b, on="id", suffixes=("", "_b"),
     validate="one_to_one")`. Such a merge leaves out the pairs that one frame lacks without counting them, and b's label
     is then not compared with a's. `bootstrap` is the number of samples, 0 for none; the other arguments are those of
     `evaluate` and the options of the command.
 
-    The result is a dict with the keys of the JSON of `mrl compare`; what the data cannot tell is NaN. Raises ValueError
-    for what `mrl compare` refuses, as `evaluate` does. The frame is not changed.
+    The result is a dict with the keys of the JSON of `mrl compare`; figures that the data do not define are NaN. Raises
+    ValueError for what `mrl compare` refuses, as `evaluate` does. The frame is not changed.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"x1": [1, 0], "x2": [0, 0.5], "u": [1, 2], "v": [0.5, 0], "y": [1, 1]})
-    >>> found = compare(frame, x1_b="u", x2_b="v")
-    >>> found["a"]["mean"], found["b"]["mean"], found["difference"]["mean"], found["mcnemar"]["only_b"]
+    >>> report = compare(frame, x1_b="u", x2_b="v")
+    >>> report["a"]["mean"], report["b"]["mean"], report["difference"]["mean"], report["mcnemar"]["only_b"]
     (0.25, 0.0, 0.25, 1)
     """
     columns = _columns(x1, x2, y, y_const, margin=margin_column, x1_b=x1_b, x2_b=x2_b, cluster=cluster)
@@ -225,4 +225,4 @@ def _argument_hint(hint: str | None) -> str | None:
     """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
     if hint is None or "--labels" not in hint:
         return None
-    return _OPTION.sub(lambda found: f"{found[1].replace('-', '_')}={found[2]!r}", hint)
+    return _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2]!r}", hint)

@@ -135,8 +135,8 @@ class Compute(Run):
         notes += report.notes or ()
         if report.subsets_without_section is not None:
             unknown = report.subsets_without_section
-            shown = ", ".join(harmless(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
-            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {shown}")
+            listing = ", ".join(harmless(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listing}")
         return notes
 
     def summary(self, report: ComputeReport) -> str:

@@ -41,7 +41,7 @@ class Condition:
         return value is None or math.isnan(value) or _OPERATORS[self.comparison](float(value), self.number)
 
     def text_for(self, report: Report) -> str:
-        """Return in words what the report says and what fails the run."""
+        """Return in words the reported figure and the condition that fails the run."""
         value = number_text(report.figure(self.key))
         return f"{self.key} is {value}, and {self.key}{self.comparison}{self.number:g} fails the run"
 

@@ -94,7 +94,7 @@ def char(text: str) -> str:
 
 
 class Declared:
-    """An option as click has it; as an attribute of what has not been given it, its default."""
+    """An option of click; read as an attribute of a command that was not given it, it is its default."""
 
     def __init__(self, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
         if choices is not None:  # of which the first is the default

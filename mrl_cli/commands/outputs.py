@@ -25,7 +25,7 @@ def suffix_of(path: str | None) -> str:
 
 
 def output_format(options: Options) -> str:
-    """Return the format asked for, else the one the suffix of -o says, else what fits where the output goes."""
+    """Return the format asked for, else that of the suffix of -o, else the one that fits where the output goes."""
     if options.format != "auto":
         return options.format
     is_person = options.output is None and sys.stdout.isatty() and options.reduction != "none"
@@ -67,14 +67,14 @@ def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> Non
 
 
 def _is_stdin(target: str, sources: Sequence[Source]) -> bool:
-    """Tell whether stdin is read and is that very file."""
+    """Return whether stdin is read and is that very file."""
     if not os.path.isfile(target) or all(source.name != "-" for source in sources):
         return False
     return os.path.samestat(os.stat(target), os.fstat(0))
 
 
 def wants_color(choice: str, *, is_terminal: bool) -> bool:
-    """Tell whether to colour: as asked, else as NO_COLOR and FORCE_COLOR say, else on a terminal."""
+    """Return whether to colour: as asked, else as NO_COLOR and FORCE_COLOR say, else on a terminal."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):

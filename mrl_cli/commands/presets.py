@@ -1,4 +1,4 @@
-"""`--preset` and `--scores`: the plan as a known producer's files need it, less what the user says otherwise."""
+"""`--preset` and `--scores`: the plan as a known producer's files need it, except where the user sets another value."""
 
 from __future__ import annotations
 

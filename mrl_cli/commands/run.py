@@ -114,7 +114,7 @@ class Run(Options, ABC):
         """Return the line that --verbose prints, if any."""
 
     def passes(self, report: Any) -> bool:
-        """Tell whether the run is a success, as far as this report says; print why it is none."""
+        """Return whether the run succeeds by this report; print why it does not."""
         del report
         return True
 

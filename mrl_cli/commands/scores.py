@@ -1,4 +1,4 @@
-"""A file of scores that pairs point at: one number a line, or one column of a table; held in memory."""
+"""A file of scores that pairs point at: one number per line, or one column of a table; held in memory."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def read_scores(path: str, column: str | None) -> Scores:
     A text of numbers without a header line has one column. Raises UsageError where the column is not there and
     DataError for a score that is no finite number, for a blank line between scores, and for no scores.
     """
-    found = resolve([path]) if path != "-" else ()
-    if len(found) != 1:
+    sources = resolve([path]) if path != "-" else ()
+    if len(sources) != 1:
         msg = f"--scores {harmless(path, 200)} is not one file"
         raise UsageError(msg)
-    source = found[0]
+    source = sources[0]
     try:
         names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
         is_one_column = source.format in TEXTS and len(names) == 1
@@ -72,8 +72,8 @@ def _values(source: Source, plan: Plan) -> Any:
     counts, (scores,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     if scores.problems:
         problems = tally(dict.fromkeys(scores.problems))  # the column was read as x1 and as x2
-        said = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
-        raise DataError(said, hint="every score must be a finite number: pairs count them by place")
+        description = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
+        raise DataError(description, hint="every score must be a finite number: pairs count them by place")
     if not counts.rows:
         raise DataError(f"no scores in {source.shown_name}")
     return np.concatenate(scores.values)

@@ -102,7 +102,7 @@ class Validate(Run):
         return f"{report.pairs:,} pairs in {seconds:.3f} s ({report.pairs / max(seconds, 1e-9):,.0f} pairs/s)"
 
     def passes(self, report: Validation) -> bool:
-        """Tell whether every check passed."""
+        """Return whether every check passed."""
         return bool(report.passed)
 
     @property

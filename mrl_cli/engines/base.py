@@ -30,7 +30,7 @@ class Job(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What became of a shard: its counts of rows, and the state of each reduction."""
+    """The result of a shard: its counts of rows, and the state of each reduction."""
 
     shard: Shard
     counts: Counts

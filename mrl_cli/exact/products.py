@@ -92,7 +92,7 @@ def units_of_products(
     """Return the sums of left * right and of left where each of MOST_MASKS masks is True, in 2**-UNIT_EXPONENT.
 
     A mask that is None is True everywhere. `ranges` are (least, greatest) of both sides or of what they are part of,
-    where that is known: NaN, as NumPy tells it, where there is a NaN.
+    where that is known: NaN, as in NumPy, where there is a NaN.
 
     All arrays have one shape (n,), n at most MOST_VALUES. None: the numbers are not all ordinary, or lie so far apart
     that MOST_SLICES do not hold them.

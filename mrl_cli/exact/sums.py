@@ -151,7 +151,7 @@ class ExactAccumulator:
 class ProductAccumulator:
     """Adds blocks of unrounded products to the first of `totals`.
 
-    Masks that go with a block tell which of its left factors are added, as they are, to each of the other totals.
+    Masks that go with a block select which of its left factors are added, as they are, to each of the other totals.
     """
 
     def __init__(self, masks: int = 0) -> None:
@@ -192,8 +192,8 @@ class ProductAccumulator:
         total = sum_of_any_products(left[~ordinary], right[~ordinary])
         for part in products(left[ordinary], right[ordinary]):
             total += ExactSum.of(part)
-        found = [total, *(ExactSum.of(left if mask is None else left[mask]) for mask in masks)]
-        self._strange = [others + more for others, more in zip(self._strange, found, strict=True)]
+        totals = [total, *(ExactSum.of(left if mask is None else left[mask]) for mask in masks)]
+        self._strange = [others + more for others, more in zip(self._strange, totals, strict=True)]
 
 
 def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:

@@ -80,13 +80,13 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
 
 def _refuse_two_meanings(source: Source, plan: Plan) -> None:
     """Raise DataError for a column that both the path and the file itself have: one of them would be ignored."""
-    said = [name for _, name in plan.columns.wanted if name in source.hive]
-    if not said or not source.file:
+    hive_names = [name for _, name in plan.columns.wanted if name in source.hive]
+    if not hive_names or not source.file:
         return
-    both = set(said) & set(reader_of(source.format).names(source, plan))
-    for name in (name for name in said if name in both):
-        shown = f"{harmless(name)}={harmless(source.hive[name])}"
-        msg = f"{source.shown_name}: the path says {shown}, and the file has a column {harmless(name)} of its own"
+    both = set(hive_names) & set(reader_of(source.format).names(source, plan))
+    for name in (name for name in hive_names if name in both):
+        pair = f"{harmless(name)}={harmless(source.hive[name])}"
+        msg = f"{source.shown_name}: the path says {pair}, and the file has a column {harmless(name)} of its own"
         raise DataError(msg, hint="rename the folder, or name another column")
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # The option that names the column of a role, where it is not the role's own name.
 OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
 
-# What is wrong with a row: (kind, column, shown value) of each problem.
+# The problems of a row: (kind, column, value as printed) of each.
 Faults = list[tuple[str, str | None, str]]
-# A column's cells that hold no number: (index, kind, shown value) of each.
+# A column's cells that hold no number: (index, kind, value as printed) of each.
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
@@ -81,7 +81,7 @@ def shown_input(name: str) -> str:
 
 
 class Shard(NamedTuple):
-    """A unit of work: some rows of one source. `part` says which, in its reader's own words."""
+    """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms."""
 
     source: Source
     part: Any
@@ -105,7 +105,7 @@ class Reader(Protocol):
         raise UnsplittableTextError
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can tell."""
+        """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can decide."""
         ...
 
     def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
@@ -121,15 +121,15 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
     """
     places: dict[Role, int] = {}
     for role, wanted in plan.columns.wanted:
-        found = [place for place, name in enumerate(names) if name == wanted]
-        found = found or [place for place, name in enumerate(names) if name.strip() == wanted]
-        if len(found) > 1:
-            msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(found)} times"
+        matches = [place for place, name in enumerate(names) if name == wanted]
+        matches = matches or [place for place, name in enumerate(names) if name.strip() == wanted]
+        if len(matches) > 1:
+            msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(matches)} times"
             raise DataError(msg, hint="rename one of them")
-        if not found:
+        if not matches:
             hint = _hint_for_missing(role, wanted, names)
             raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
-        places[role] = found[0]
+        places[role] = matches[0]
     return places
 
 
@@ -149,7 +149,7 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
         return "are the columns separated by blanks? use --delimiter ' '"
     if names and all(map(is_float, names)):
         return "is there no header line? use --no-header"
-    is_unnamed = role == wanted and role in ("x1", "x2", "y")  # nobody named this column
+    is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
     if is_unnamed and (fit := described_fit(names)) is not None:
         return fit
     if near is not None:
@@ -158,7 +158,7 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
 
 
 def is_float(text: str) -> bool:
-    """Tell whether a text reads as a float, NaN too: then it is hardly the name of a column."""
+    """Return whether a text reads as a float, NaN too: then it is hardly the name of a column."""
     try:
         float(text)
     except ValueError:
@@ -174,20 +174,20 @@ def batch_of_columns(
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
-    """Return converted columns as a batch; rows with what is no number are left out and named."""
+    """Return converted columns as a batch; rows with a cell that is not a number are left out and named."""
     arrays = {role: array for role, (array, _) in numbers.items()}
     batch = Batch(file, arrays, rows, "row", keys=keys, kept=kept)
     return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
 
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
-    """Return a batch that knows its rows less those with bad cells, which are named."""
+    """Return a batch that has row numbers without the rows with bad cells, which are named."""
     names = dict(plan.columns.wanted_numbers)
     rows = batch.rows or ()
     return batch.without(
-        (index, order, Problem(kind, batch.file, rows[index], harmless(names[role]), shown, batch.row_word))
+        (index, order, Problem(kind, batch.file, rows[index], harmless(names[role]), value, batch.row_word))
         for order, (role, cells) in enumerate(bad.items())
-        for index, kind, shown in cells
+        for index, kind, value in cells
     )
 
 
@@ -211,7 +211,7 @@ def batch_of_rows(
     `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
     """
     file = source.shown_name
-    found: list[Problem] = []
+    row_problems: list[Problem] = []
     good: list[int] = []
     numbers: dict[Role, list[float]] = {role: [] for role, _ in plan.columns.wanted_numbers}
     keys: dict[Role, list[str]] = {role: [] for role, _ in plan.columns.keys}
@@ -220,7 +220,7 @@ def batch_of_rows(
     for place, row in rows:
         if isinstance(row, list):
             rejected += 1
-            found += [Problem(kind, file, place, column, shown, row_word) for kind, column, shown in row]
+            row_problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
             continue
         good.append(place)
         for cells, number in zip(numbers.values(), row.numbers, strict=True):
@@ -234,7 +234,7 @@ def batch_of_rows(
         {role: np.array(cells, np.float64) for role, cells in numbers.items()},
         good,
         row_word,
-        tuple(found),
+        tuple(row_problems),
         rejected,
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(texts) for role, texts in keys.items()},

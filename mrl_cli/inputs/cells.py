@@ -45,7 +45,7 @@ def number_in(cell: str, dialect: Dialect) -> float | str:
 
 
 def is_exact(integer: int) -> bool:
-    """Tell whether a double holds the integer exactly.
+    """Return whether a double holds the integer exactly.
 
     >>> is_exact(2**53), is_exact(2**53 + 1)
     (True, False)
@@ -67,8 +67,8 @@ def as_written(row: str, delimiter: str) -> list[str]:
     place = 0
     text = row.rstrip("\r\n")
     while True:
-        found = field.match(text, place)
-        raw = found.group() if found else ""
+        match = field.match(text, place)
+        raw = match.group() if match else ""
         is_well_quoted = len(raw) > 1 and raw.startswith('"') and '"' not in raw[1:-1] and raw.endswith('"')
         fields.append(raw[1:-1] if is_well_quoted else raw)
         place += len(raw)

@@ -105,7 +105,7 @@ def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBa
     for column in map(batch.column, used):
         kind = column.type
         # A plain value has its own place in the buffer and cannot point elsewhere. Such columns are not validated in
-        # full, which would refuse decimals wider than their type says and uneven dates.
+        # full, which would refuse decimals wider than their type allows and uneven dates.
         if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
             continue
         # Of ASCII text only the offsets can be wrong, and validating it as binary is four times as quick.
@@ -129,9 +129,9 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
             raise
-        said = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
-        said = f"{place}: {said}" if place else said
-        msg = f"{source.shown_name} is corrupt, cut off, or not {source.format.capitalize()}: {said}"
+        reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
+        reason = f"{place}: {reason}" if place else reason
+        msg = f"{source.shown_name} is corrupt, cut off, or not {source.format.capitalize()}: {reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
@@ -143,17 +143,17 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     for role, place in column_places(schema.names, plan, source).items():
         kind = schema.field(place).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        shown = f"{source.shown_name}: column {harmless(names[role])} holds {harmless(kind)}"
+        subject = f"{source.shown_name}: column {harmless(names[role])} holds {harmless(kind)}"
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
-                raise DataError(f"{shown}, which is no key", hint="write the column as text or integers")
+                raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
         elif not (is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
-            msg = f"{shown}, not numbers (from row 1 on)"
+            msg = f"{subject}, not numbers (from row 1 on)"
             raise DataError(msg, hint="write the column as double or integer numbers")
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Tell whether a column of that type holds numbers, or nothing at all."""
+    """Return whether a column of that type holds numbers, or nothing at all."""
     import pyarrow as pa
 
     return bool(

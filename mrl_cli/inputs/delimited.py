@@ -31,7 +31,7 @@ _SENTINEL = "\n\0end of block"
 
 
 class Layout(NamedTuple):
-    """What the head of a delimited text says: its columns, where rows begin, which columns are wanted."""
+    """What the head of a delimited text gives: its columns, where rows begin, which columns are wanted."""
 
     names: tuple[str, ...]
     delimiter: str
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
 
 
 class DelimitedReader(Reader):
-    """Reads CSV or TSV; `delimiter` None: found from the header line."""
+    """Reads CSV or TSV; `delimiter` None: taken from the header line."""
 
     def __init__(self, delimiter: str | None) -> None:
         self._delimiter = delimiter
@@ -125,7 +125,7 @@ def _head(stream: Stream) -> bytes:
 
 
 def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
-    """Return the layout that the head of a text says, wanted columns aside, None when there is no row at all."""
+    """Return the layout that the head of a text gives, wanted columns aside, None when there is no row at all."""
     dialect = plan.reading.dialect
     text = head.decode("utf-8", "surrogateescape")
     header = next((line for line in io.StringIO(text, newline="") if line.strip("\r\n")), None)
@@ -207,7 +207,7 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     """Return the types to try for labels, the quickest first."""
     import pyarrow as pa
 
-    # Arrow would read a hexadecimal label as an integer. One character is found ten times as quickly as two.
+    # Arrow would read a hexadecimal label as an integer. One character is searched ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
     is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
     only_doubles = plan.rules.labels == "any" or may_be_hex or is_used_twice
@@ -257,8 +257,8 @@ def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
 def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faults:
     """Return a row's wanted cells, or what is wrong with it."""
     if len(fields) != len(layout.names):
-        shown = f"{len(fields)} fields for {len(layout.names)} columns: "
-        return [(problems.RAGGED, None, shown + shown_cell(layout.delimiter.join(fields)))]
+        message = f"{len(fields)} fields for {len(layout.names)} columns: "
+        return [(problems.RAGGED, None, message + shown_cell(layout.delimiter.join(fields)))]
     faults: Faults = [
         (problems.ENCODING, harmless(name), shown_cell(field))
         for name, field in zip(layout.names, fields, strict=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """One format: where its reader stands, its suffixes, and the first bytes that tell it.
+    """One format: where its reader stands, its suffixes, and the first bytes that identify it.
 
     `kind` is what messages call such a file, where there are such bytes; `writer` the name in `reductions.rows` of what
     writes pairs in the format, where something does.
@@ -90,25 +90,25 @@ def compression_of(prefix: bytes) -> str | None:
     return _by_magic(prefix, _COMPRESSION_MAGIC)
 
 
-def identified(path: str, prefix: bytes, shown: str) -> tuple[str, str | None]:
-    """Return (format, compression) of what begins with `prefix`; `shown` is what messages call it.
+def identified(path: str, prefix: bytes, shown_name: str) -> tuple[str, str | None]:
+    """Return (format, compression) of what begins with `prefix`; `shown_name` is its name in messages.
 
-    Raises DataError for what is none of the formats, or not the one that its name says.
+    Raises DataError for content of none of the formats, or not of the format of its name.
     """
     by_name, named_compression = named(path)
     compression, by_magic = compression_of(prefix), _by_magic(prefix, _MAGIC)
     if named_compression is not None and not prefix:
-        msg = f"{shown} is empty, which no {named_compression} file is"
+        msg = f"{shown_name} is empty, which no {named_compression} file is"
         raise DataError(msg, hint="check that the file was copied whole")
     foreign = _by_magic(prefix, _FOREIGN_MAGIC)
     if foreign is not None:
-        raise DataError(f"{shown} is {foreign}, not a format mrl reads", hint=_KNOWN)
+        raise DataError(f"{shown_name} is {foreign}, not a format mrl reads", hint=_KNOWN)
     if named_compression != compression and prefix and (named_compression or by_name):
-        found = compression or "not compressed"
-        raise DataError(f"{shown} is {found}, which is not what its name says", hint="rename the file")
+        content = compression or "not compressed"
+        raise DataError(f"{shown_name} is {content}, which is not what its name says", hint="rename the file")
     if by_magic != by_name and prefix and by_name and (by_magic or FORMATS[by_name].magic):
         kind = FORMATS[by_magic].kind if by_magic else f"not {FORMATS[by_name].kind}"
-        msg = f"{shown} is {kind} file, which is not what its name says"
+        msg = f"{shown_name} is {kind} file, which is not what its name says"
         raise DataError(msg, hint="rename the file, or check that it was copied whole")
     return by_name or by_magic or _text_format(prefix, compression), compression
 
@@ -118,7 +118,7 @@ def _by_magic(prefix: bytes, magic: Mapping[bytes, str]) -> str | None:
 
 
 def _text_format(prefix: bytes, compression: str | None) -> str:
-    """Return what a text without a telling suffix is, from its first bytes: JSON opens with a brace or a bracket.
+    """Return the format of a text whose suffix names none, from its first bytes: JSON opens with a brace or a bracket.
 
     A null alone or before either is JSON too. The reader of JSON finds out whether the text is one value or a value a
     line.

@@ -1,4 +1,4 @@
-"""The columns of a frame: found by their names, and read chunk by chunk as numbers and keys."""
+"""The columns of a frame: looked up by their names, and read chunk by chunk as numbers and keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLACE = "the frame"  # what messages call it
 
 
 def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
-    """Return a frame as an input; `named` says what each role's column is called.
+    """Return a frame as an input; `named` gives the name of each role's column.
 
     Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
     """
@@ -117,13 +117,13 @@ def _numbers_of(column: pd.Series[Any], role: Role) -> Numbers:
 
 
 def _arrow(column: pd.Series[Any]) -> pa.Array:
-    """Return a column as Arrow; NaN stays NaN where the dtype knows no other missing value."""
+    """Return a column as Arrow; NaN stays NaN where the dtype has no other missing value."""
     import pyarrow as pa
 
     if isinstance(column.dtype, np.dtype):
         return pa.array(column.to_numpy(), from_pandas=False)
-    found = pa.array(column)
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    array = pa.array(column)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _numbers_in_objects(cells: list[Any], role: Role) -> Numbers:

@@ -1,7 +1,7 @@
 """Two files made one: the pairs that two models were scored on, matched by a key or row by row.
 
 No pair is lost quietly: a key that stands twice, or nowhere on the other side, and a label that the two files do not
-agree on are found here. pandas matches the keys, so both files' columns are held in memory.
+agree on are matched here. pandas matches the keys, so both files' columns are held in memory.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Side:
         """Return a column of keys of all pairs, as plain text."""
         import pyarrow as pa
 
-        found = (batch.keys[role] for batch in self.batches)
-        plain = (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in found)
+        arrays = (batch.keys[role] for batch in self.batches)
+        plain = (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in arrays)
         return pa.chunked_array([array.cast(pa.string()) for array in plain], pa.string())
 
 
@@ -90,16 +90,16 @@ def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool) -> Matched:
     places_a = np.flatnonzero(places >= 0)
     alone_a, alone_b = np.flatnonzero(places < 0), np.ones(len(indexes[1]), dtype=bool)
     alone_b[places[places_a]] = False
-    found = Matched(places_a, places[places_a], alone_a.size, int(np.count_nonzero(alone_b)))
-    if drops_unmatched or not (found.unmatched_a or found.unmatched_b):
-        return found
-    alone = counted(found.unmatched_a + found.unmatched_b, "pair is", "pairs are")
+    matched = Matched(places_a, places[places_a], alone_a.size, int(np.count_nonzero(alone_b)))
+    if drops_unmatched or not (matched.unmatched_a or matched.unmatched_b):
+        return matched
+    alone = counted(matched.unmatched_a + matched.unmatched_b, "pair is", "pairs are")
     lines = [f"{alone} in one file only ({places_a.size:,} in both)"]
     for side, index, places in ((a, indexes[0], alone_a), (b, indexes[1], np.flatnonzero(alone_b))):
         if places.size:
-            shown = ", ".join(repr(harmless(str(key))) for key in index[places[:SHOWN]])
+            examples = ", ".join(repr(harmless(str(key))) for key in index[places[:SHOWN]])
             more = ", …" if places.size > SHOWN else ""
-            lines.append(f"  only in {side.name}  {places.size:>6,}   {shown}{more}")
+            lines.append(f"  only in {side.name}  {places.size:>6,}   {examples}{more}")
     hint = "--unmatched drop leaves them out and counts them"
     if not places_a.size:
         hint = "is --key the column that tells the pairs apart in both files?"
@@ -114,11 +114,11 @@ def matched_by_row(a: Side, b: Side) -> Matched:
     return Matched(np.arange(a.pairs), np.arange(b.pairs))
 
 
-def check_labels(a: Side, b: Side, found: Matched, *, has_keys: bool) -> None:
+def check_labels(a: Side, b: Side, matched: Matched, *, has_keys: bool) -> None:
     """Raise DataError where the two sides disagree on the label of a pair."""
     if not (a.batches and b.batches) or a.batches[0].y is None or b.batches[0].y is None:
         return
-    labels_a, labels_b = a.numbers("y")[found.places_a], b.numbers("y")[found.places_b]
+    labels_a, labels_b = a.numbers("y")[matched.places_a], b.numbers("y")[matched.places_b]
     differing = np.flatnonzero(labels_a != labels_b)
     if not differing.size:
         return
@@ -126,22 +126,22 @@ def check_labels(a: Side, b: Side, found: Matched, *, has_keys: bool) -> None:
     for place in differing[:SHOWN].tolist():
         name = f"pair {place + 1}"
         if has_keys:
-            name = f"key {harmless(a.keys('key')[int(found.places_a[place])].as_py())!r}"
+            name = f"key {harmless(a.keys('key')[int(matched.places_a[place])].as_py())!r}"
         y_a, y_b = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
         lines.append(f"  {name}: y is {y_a} in {a.name} and {y_b} in {b.name}")
     hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
     raise DataError("\n".join(lines), hint=hint if has_keys else f"{hint} match them with --key COLUMN")
 
 
-def joined_batches(a: Side, b: Side, found: Matched) -> Iterator[Batch]:
+def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
     """Yield the matched pairs in the order of a: a's columns, and b's scores as x1_b and x2_b."""
     if not a.batches:
         return
     first = a.batches[0]
-    columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[found.places_a] for role in first.numbers}
-    columns |= {"x1_b": b.numbers("x1")[found.places_b], "x2_b": b.numbers("x2")[found.places_b]}
-    keys = {role: a.keys(role).take(as_arrow(found.places_a)) for role in first.keys if role != "key"}
-    for start in range(0, found.places_a.size, BATCH_PAIRS):
+    columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[matched.places_a] for role in first.numbers}
+    columns |= {"x1_b": b.numbers("x1")[matched.places_b], "x2_b": b.numbers("x2")[matched.places_b]}
+    keys = {role: a.keys(role).take(as_arrow(matched.places_a)) for role in first.keys if role != "key"}
+    for start in range(0, matched.places_a.size, BATCH_PAIRS):
         numbers = {role: column[start : start + BATCH_PAIRS] for role, column in columns.items()}
         size = numbers["x1"].size
         yield Batch(

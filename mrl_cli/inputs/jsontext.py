@@ -1,9 +1,9 @@
-"""JSON: one object a line, which streams, or one value, which is held in memory: objects, or an object of columns.
+"""JSON: one object per line, which streams, or one value, which is held in memory: objects, or an object of columns.
 
 Lines are parsed by pyarrow, and read again one by one where something is wrong. In both ways a line ends at a line feed
 only, and blank is what JSON calls so: a carriage return is a blank. A value is parsed by the standard library. Its
 columns are lists of equal length, as RewardBench writes its scores; numbers may stand in lists of their own, one each.
-What is no list is the same for every row; the scores themselves must be lists.
+A value that is not a list is the same for every row; the scores themselves must be lists.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class JsonReader(Reader):
-    """Reads JSON: lines only, or whichever layout the first line says."""
+    """Reads JSON: lines only, or the layout that the first line shows."""
 
     def __init__(self, *, only_lines: bool) -> None:
         self._only_lines = only_lines
@@ -102,7 +102,7 @@ def _head(stream: Stream) -> bytes:
 
 
 def _are_lines(head: bytes, plan: Plan | None) -> bool:
-    """Tell from its head whether a text holds one object a line; so does a lone object of columns nobody wants."""
+    """Return whether a text, by its head, holds one object per line; so does a lone object of columns not asked for."""
     text = head.lstrip(BLANKS)
     if text.startswith(b"["):
         return False
@@ -174,7 +174,7 @@ def _count_braced_lines(data: bytes) -> int:
 def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
 
-    The types are said, never inferred: inference would take a text that looks like a date for one. Arrow raises
+    The types are given, never inferred: inference would take a text that looks like a date for one. Arrow raises
     ArrowInvalid for anything else. Lines between braces hold at least one object each, hence exactly one if there are
     as many objects as lines; SuspectShardError is raised if there are more.
     """
@@ -211,18 +211,18 @@ def _rows_of_lines(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults
 
 
 def _row(line: str, plan: Plan) -> Row | Faults:
-    shown = f"'{harmless(line.strip())}'"
+    text = f"'{harmless(line.strip())}'"
     if texts.is_undecoded(line):
-        return [(problems.ENCODING, None, shown)]
+        return [(problems.ENCODING, None, text)]
     if len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:
-        return [(problems.TOO_DEEP, None, shown)]
+        return [(problems.TOO_DEEP, None, text)]
     try:
         record = json.loads(line, object_pairs_hook=objects.object_of)
     except RecursionError:  # within the limit, from a caller deep in Python's stack
-        return [(problems.TOO_DEEP, None, shown)]
+        return [(problems.TOO_DEEP, None, text)]
     except ValueError:
         record = None
-    return objects.row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, shown)]
+    return objects.row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, text)]
 
 
 def _parsed(data: bytes, source: Source) -> Any:
@@ -280,16 +280,16 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
     repeated = value.repeated if isinstance(value, objects.Repeating) else frozenset()
     lengths: dict[str, int] = {}
     for name in used:
-        column, shown = value[name], f"{source.shown_name}: column {harmless(name)}"
+        column, subject = value[name], f"{source.shown_name}: column {harmless(name)}"
         if name in repeated:
-            raise DataError(f"{shown} is given twice", hint="rename one of them")
+            raise DataError(f"{subject} is given twice", hint="rename one of them")
         if isinstance(column, list):
             lengths[name] = len(column)
         elif name in wanted and isinstance(column, dict):
             hint = "from pandas? write it with to_json(…, orient='records', lines=True)"
-            raise DataError(f"{shown} is an object, not a list", hint=hint)
+            raise DataError(f"{subject} is an object, not a list", hint=hint)
         elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
-            raise DataError(f"{shown} is {objects.shown_value(column)}, not a list")
+            raise DataError(f"{subject} is {objects.shown_value(column)}, not a list")
     first, *others = lengths
     other = next((name for name in others if lengths[name] != lengths[first]), None)
     if other is not None:
@@ -337,9 +337,9 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-    found = [objects.number_of(value, role) for value in values]
-    array = np.array([np.nan if isinstance(number, str) else number for number in found], np.float64)
-    bad = [(i, number, objects.shown_value(cells[i])) for i, number in enumerate(found) if isinstance(number, str)]
+    numbers = [objects.number_of(value, role) for value in values]
+    array = np.array([np.nan if isinstance(number, str) else number for number in numbers], np.float64)
+    bad = [(i, number, objects.shown_value(cells[i])) for i, number in enumerate(numbers) if isinstance(number, str)]
     return array, bad
 
 

@@ -96,15 +96,15 @@ def check_footer(data: Any, source: Source) -> None:
 def _blocks(footer: memoryview) -> list[tuple[int, int]]:
     """Return (start, end) of the dictionaries and record batches that a footer lists, in the order of the file."""
     (table,) = _unpacked("<I", footer, 0)
-    found = []
+    blocks = []
     for field in (DICTIONARIES, RECORD_BATCHES):
         if place := _field(footer, table, field):
             vector = place + _unpacked("<I", footer, place)[0]
             for index in range(_unpacked("<I", footer, vector)[0]):
                 at = vector + 4 + index * struct.calcsize(BLOCK)
                 start, header_bytes, body_bytes = _unpacked(BLOCK, footer, at)
-                found.append((start, start + header_bytes + body_bytes))
-    return sorted(found)
+                blocks.append((start, start + header_bytes + body_bytes))
+    return sorted(blocks)
 
 
 def _field(data: memoryview, table: int, field: int) -> int:

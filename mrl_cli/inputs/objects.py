@@ -36,12 +36,12 @@ class Repeating(dict[str, Any]):
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON, as an `object_pairs_hook`: one that remembers which keys were repeated."""
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
     names = [name for name, _ in pairs]
-    repeating = Repeating(found)
-    repeating.repeated = frozenset(name for name in found if names.count(name) > 1)
+    repeating = Repeating(members)
+    repeating.repeated = frozenset(name for name in members if names.count(name) > 1)
     return repeating
 
 
@@ -102,7 +102,7 @@ def kept_table(kept: list[dict[str, Any]]) -> pa.Table:
 
 
 def kept_columns(columns: dict[str, list[Any]]) -> pa.Table:
-    """Return kept columns as a table; what is no plain value stays JSON text, what is no Unicode is escaped."""
+    """Return kept columns as a table; a value that is not plain stays JSON text, and invalid Unicode is escaped."""
     import pyarrow as pa
 
     return pa.table({name: _kept(values) for name, values in columns.items()})

@@ -49,10 +49,10 @@ class LightParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of row groups; `columns` None: all columns."""
         places = [place for place, name in enumerate(self._top_names) if columns is None or name in columns]
-        found: Iterator[pa.RecordBatch] = self._iterated(
+        batches: Iterator[pa.RecordBatch] = self._iterated(
             batch_size, row_groups=row_groups, column_indices=places, use_threads=use_threads
         )
-        return found
+        return batches
 
 
 def opened(path: str, **options: Any) -> Any:

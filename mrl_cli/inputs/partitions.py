@@ -1,6 +1,6 @@
 """Columns that do not stand in the rows: in the file's path, or in a separate file of scores.
 
-A path says hive keys such as `split=test/part-0.parquet`, and the file itself.
+A path gives hive keys such as `split=test/part-0.parquet`, and the file itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def hive_keys(path: str) -> dict[str, str]:
 
 
 def plan_for_file(plan: Plan, source: Source) -> Plan:
-    """Return the plan without the columns that the source's path says: those no reader has to find."""
+    """Return the plan without the columns that the source's path gives: no reader has to look for those."""
     if not source.hive:
         return plan
     columns = plan.columns
@@ -56,7 +56,7 @@ def plan_for_file(plan: Plan, source: Source) -> Plan:
 
 
 def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
-    """Return the batch with the columns that the source's path says, and with the file as its group when asked for."""
+    """Return the batch with the columns that the source's path gives, and with the file as its group when asked for."""
     if not (source.hive or plan.reading.by_file):
         return batch
     hive, size, kept = source.hive, batch.size, batch.kept

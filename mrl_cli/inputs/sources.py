@@ -22,7 +22,7 @@ COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins
 def resolve(inputs: Iterable[str]) -> tuple[Source, ...]:
     """Return the sources that INPUT arguments name, each argument's in sorted order.
 
-    Raises UsageError for what does not exist and DataError for what is not the format its name says.
+    Raises UsageError for a path that does not exist and DataError for a file that is not of the format of its name.
     """
     return tuple(_source(path) for argument in inputs for path in storage.paths_of(argument))
 
@@ -40,9 +40,9 @@ def _source(path: str) -> Source:
     found, compression = identified(path, prefix, shown_input(path))
     hive = hive_keys(path) if "=" in path else {}
     if isinstance(place, storage.File):
-        return Source(path, found, compression, place, size_bytes=size_bytes, hive=hive)
-    source = Source(path, found, compression, stream=place, hive=hive)
-    return spooled(source) if FORMATS[found].magic else source
+        return Source(path, format_name, compression, place, size_bytes=size_bytes, hive=hive)
+    source = Source(path, format_name, compression, stream=place, hive=hive)
+    return spooled(source) if FORMATS[format_name].magic else source
 
 
 def spooled(source: Source) -> Source:

@@ -1,7 +1,7 @@
 """Where bytes are: the one place that opens, measures, maps and lists files, and stdin.
 
-A `File` says how to open one. It is not opened itself, so it can be sent to whoever reads it. An object store joins by
-a class with the same methods, and by `find` knowing its names.
+A `File` describes how to open one. It is not opened itself, so it can be sent to the process that reads it. An object store
+joins by a class with the same methods, and by a case for its names in `find`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def spool(stream: Stream, suffix: str) -> File:
 
 
 def stdin_can_be_read() -> bool:
-    """Tell whether stdin is a file, FIFO or socket, something that will end, and not a terminal."""
+    """Return whether stdin is a file, FIFO or socket, something that will end, and not a terminal."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
@@ -127,10 +127,10 @@ def paths_of(argument: str) -> list[str]:
         raise UsageError(msg, hint="download the file first, or pipe it in")
     if not glob.has_magic(argument):
         raise _missing(argument)
-    found = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
-    if not found:
+    paths = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
+    if not paths:
         raise UsageError(f"no file matches {harmless(argument)}")
-    return found
+    return paths
 
 
 def _mode_of(path: str) -> int | None:
@@ -155,11 +155,11 @@ def _files_below(folder: str) -> list[str]:
     """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
     from pathlib import Path  # few runs read folders
 
-    found = []
+    files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = (name for name in folders if not name.startswith((".", "_")))
-        found += [str(Path(parent, name)) for name in names if not name.startswith((".", "_")) and named(name)[0]]
-    if not found:
+        files += [str(Path(parent, name)) for name in names if not name.startswith((".", "_")) and named(name)[0]]
+    if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
         raise UsageError(msg, hint="known suffixes: " + " ".join(SUFFIXES))
-    return sorted(found)
+    return sorted(files)

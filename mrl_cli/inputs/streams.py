@@ -95,7 +95,7 @@ def open_text(source: Source, encoding: str | None) -> Iterator[Stream]:
 
 
 def _encoding_of(encoding: str | None, head: bytes) -> str:
-    """Return the encoding that was named, else the one that a byte order mark says."""
+    """Return the encoding that was named, else the one of a byte order mark."""
     if encoding is None:
         if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
             return "utf-32"
@@ -141,15 +141,15 @@ def _guarded(read: Read, source: Source) -> Read:
         except Exception as error:
             if not is_corruption(error):
                 raise
-            said = f"{source.compression} says: {harmless(error, 200)}"
-            msg = f"{source.shown_name} is corrupt or cut off: {said}"
+            reason = f"{source.compression} says: {harmless(error, 200)}"
+            msg = f"{source.shown_name} is corrupt or cut off: {reason}"
             raise DataError(msg, hint="check that the file was copied whole") from error
 
     return more
 
 
 def is_corruption(error: Exception) -> bool:
-    """Tell whether this is what the libraries raise for compressed bytes that are damaged or cut off."""
+    """Return whether this is what the libraries raise for compressed bytes that are damaged or cut off."""
     # Named, not imported: lzma is loaded for .xz alone.
     return isinstance(error, EOFError | zlib.error | OSError | ValueError) or type(error).__name__ == "LZMAError"
 

@@ -55,7 +55,7 @@ def count_line_ends(data: bytes) -> int:
 
 
 def is_undecoded(text: str) -> bool:
-    """Tell whether a text holds bytes that were no UTF-8."""
+    """Return whether a text holds bytes that were no UTF-8."""
     return any("\udc80" <= character <= "\udcff" for character in text)
 
 
@@ -101,7 +101,7 @@ def changed(source: Source) -> MachineError:
 
 
 def is_splittable(source: Source, plan: Plan) -> bool:
-    """Tell whether the bytes of a source are its text, so that they can be cut."""
+    """Return whether the bytes of a source are its text, so that they can be cut."""
     is_plain = source.is_plain_file and source.compression is None
     return is_plain and plan.reading.dialect.encoding in (None, "utf-8")
 
@@ -117,9 +117,9 @@ def range_shards(
         end = min(start + block_bytes, stop)
         while end < stop:
             probe = source.file.read(end - 1, HEAD_BYTES)
-            found = probe.find(line_end)
-            if found >= 0:
-                end += found
+            place = probe.find(line_end)
+            if place >= 0:
+                end += place
                 break
             end += len(probe) or stop
         size = min(end, stop) - start

@@ -1,7 +1,7 @@
 """Pairwise losses: pure NumPy kernels with their gradients, and the registry `LOSSES`.
 
-A kernel knows one pair at a time and nothing of files, checks, weights or reductions. Every pairwise loss depends on
-the scores only through their difference x1 - x2, taken in the float dtype; the gradient for x1 is then that for the
+A kernel works on one pair at a time, without files, checks, weights or reductions. Every pairwise loss depends on the
+scores only through their difference x1 - x2, taken in the float dtype; the gradient for x1 is then that for the
 difference, and the one for x2 its negative.
 
 To add a loss, write its function and its gradient under `@registered(...)` in the module of its family: `hinges`,

@@ -91,7 +91,7 @@ LABEL_NOISE = Parameter(
 
 @light_dataclass(frozen=True, slots=True, eq=False)
 class Loss:
-    """A registered loss: its kernel and gradient, what `mrl losses` says of it, and what holds of it.
+    """A registered loss: its kernel and gradient, what `mrl losses` prints of it, and what holds of it.
 
     The kernel is called as kernel(difference, y, *, margin, out=None, **parameters), and so is the gradient:
     `difference` is x1 - x2, `y` the label, both float64 or both float32 and of one shape; `margin` is a real number or
@@ -159,7 +159,7 @@ def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) ->
 
 
 def _of_pairs(function: Kernel, *, takes_y: bool, has_margin: bool = True, is_target: bool = False, **_: Any) -> Kernel:
-    """Return a function of the distance as Loss says that it is called."""
+    """Return a function of the distance with the signature that Loss documents."""
 
     @wraps(function)
     def called(
@@ -195,7 +195,7 @@ def completed(loss: str, given: Mapping[str, float]) -> dict[str, float]:
     values = {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
     for parameter in parameters:
         if not parameter.allows(value := values[parameter.name]):
-            shown = f"{value!r}" if math.isfinite(value) else f"{value}"
-            msg = f"{parameter.name} of the loss {loss} must be {parameter.bounds}; it is {shown}"
+            number = f"{value!r}" if math.isfinite(value) else f"{value}"
+            msg = f"{parameter.name} of the loss {loss} must be {parameter.bounds}; it is {number}"
             raise ParameterError(msg, name=parameter.name, names=names)
     return {name: float(value) + 0.0 for name, value in values.items()}  # -0.0 becomes 0.0

@@ -70,7 +70,7 @@ class Batch:
         return Batch(self.file, numbers, rows, self.row_word)
 
     def where(self, mask: NDArray[np.bool_]) -> Batch:
-        """Return the pairs at which `mask`, of shape (n,), is True; what else the batch says stays."""
+        """Return the pairs at which `mask`, of shape (n,), is True; the batch's other attributes stay."""
         if mask.all():
             return self
         numbers = {role: values[mask] for role, values in self.numbers.items()}

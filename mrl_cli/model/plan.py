@@ -25,7 +25,7 @@ class Columns:
     """The names of the columns that hold the pairs; `y` is None when every pair has one constant label.
 
     `numbers` and `keys` are the (role, name) of further columns: numbers such as a margin per pair, and keys, which are
-    text that says what belongs together.
+    text that names what belongs together.
     """
 
     x1: str = "x1"
@@ -58,7 +58,7 @@ class Columns:
 class Dialect:
     """How a text file is written, where its suffix and header line do not say it.
 
-    `delimiter` None: taken from the header line. `encoding` None: UTF-8, or what a byte order mark says.
+    `delimiter` None: taken from the header line. `encoding` None: UTF-8, or the encoding of a byte order mark.
     `null_values` are cells that mean "no value", besides the empty one. Without `header`, columns are called as `names`
     says, those beyond it "1", "2", … by their place.
     """
@@ -164,7 +164,7 @@ class Plan:
 
     @property
     def has_groups(self) -> bool:
-        """Whether pairs are told apart by group."""
+        """Whether pairs are reported by group."""
         return self.reading.by_file or self.columns.name_of("group") is not None
 
     @property

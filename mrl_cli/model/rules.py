@@ -70,7 +70,7 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
     """Name the problems of a batch that does not pass."""
     fine = np.ones(batch.size, dtype=bool)
     counts: dict[str, int] = {}
-    found: list[tuple[int, int, Problem]] = []
+    listing: list[tuple[int, int, Problem]] = []
     names = dict(plan.columns.wanted_numbers)
     columns = [
         (names.get(role), values, fits, kind)
@@ -85,8 +85,8 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
                 continue
             counts[this_kind] = counts.get(this_kind, 0) + indexes.size
             listed = indexes if plan.reading.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
-            found += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
-    return Examined(fine, counts, [problem for _, _, problem in sorted(found, key=lambda item: item[:2])])
+            listing += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
+    return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])])
 
 
 def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
@@ -109,5 +109,5 @@ def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
 def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
     number = value.item()
     is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
-    shown = str(int(number)) if is_plain else str(number)
-    return Problem(kind, batch.file, row, column, shown, batch.row_word)
+    text = str(int(number)) if is_plain else str(number)
+    return Problem(kind, batch.file, row, column, text, batch.row_word)

@@ -1,7 +1,7 @@
 """The loss at many margins at once: pairs to a curve that merges, and the curve to one point for each margin.
 
 A hinge loss at margin m is a power of max(0, m - d), where d = y*(x1 - x2), so its sum needs no pair a second time: of
-the pairs with d < m it is m*n - Σd, squared m²*n - 2m*Σd + Σd², where n is their number. One search tells between which
+the pairs with d < m it is m*n - Σd, squared m²*n - 2m*Σd + Σd², where n is their number. One search finds between which
 margins a pair's d lies; n, Σd and Σd² are added up exactly between neighbouring margins, and the curve follows from
 those few sums, in integers, rounded once for each margin. That is the sum of the unrounded losses; `totals` adds up
 the losses as each is rounded, which moves the sum by no more than a few units in the last place of the dtype
@@ -132,8 +132,8 @@ class KnotPlaces:
         below, in_bucket = self._table
         buckets = self._buckets(values)
         is_above = np.logical_not(values <= in_bucket[buckets])  # NaN is
-        found: NDArray[np.intp] = np.add(below[buckets], is_above)
-        return found
+        places: NDArray[np.intp] = np.add(below[buckets], is_above)
+        return places
 
 
 class CurveReduction(Reduction[Curve, Curve]):
@@ -218,8 +218,8 @@ class CurveReduction(Reduction[Curve, Curve]):
         counts = weight if "weight" in curve.sums else (ExactSum(count << UNIT_EXPONENT) for count in reached.tolist())
         has_nan = curve.of("first").at(self._knots.size).nans > 0
         sums = [
-            float("nan") if has_nan else _hinge_sum(*found, is_square=is_square)
-            for found in zip(self._knots.tolist(), counts, first, second, strict=True)
+            float("nan") if has_nan else _hinge_sum(*knot_sums, is_square=is_square)
+            for knot_sums in zip(self._knots.tolist(), counts, first, second, strict=True)
         ]
         return list(map(Point, sums, below.tolist(), passing.tolist()))
 

@@ -175,10 +175,10 @@ class Ledger:
     def add(self, block: LedgerBlock) -> None:
         """Add a block. Raises UsageError when there are more keys than a ledger holds."""
         known = self._places
-        found = list(map(known.get, block.keys))  # most keys are known, and this is the quick way to find them
-        if None in found:
-            found = [known.setdefault(key, len(known)) for key in block.keys]
-        places = np.array(found, np.int64)
+        codes = list(map(known.get, block.keys))  # most keys are known, and this is the quick way to find them
+        if None in codes:
+            codes = [known.setdefault(key, len(known)) for key in block.keys]
+        places = np.array(codes, np.int64)
         if len(known) > MOST_KEYS:
             msg = f"more than {MOST_KEYS:,} groups"
             raise UsageError(msg, hint="group by a column with fewer values")

@@ -22,7 +22,7 @@ FEW_SCORES, FEW_LABELS = 16, 64
 
 @light_dataclass(frozen=True, slots=True)
 class Look:
-    """What scores and labels look like; `Look()` is that of none, the identity of `+`.
+    """What scores and labels look like; `Look()`, that of no pairs, is the identity of `+`.
 
     `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label.
     """
@@ -74,7 +74,7 @@ def _are_float16(scores: NDArray[np.float64]) -> bool:
     return bool((scores.astype(np.float16) == scores).all())
 
 
-# Grids on which scores may lie, in words, the most telling first. A score may have been a float32 before it was one.
+# Grids on which scores may lie, in words, the most informative first. A score may have been a float32 before.
 GRIDS: dict[str, Callable[[NDArray[np.float64]], bool]] = {
     "no decimals": partial(_have_decimals, decimals=0),
     "at most 1 decimal": partial(_have_decimals, decimals=1),

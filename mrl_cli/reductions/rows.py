@@ -83,7 +83,7 @@ class RowsReduction(Reduction["list[Any]", None]):
 
 
 class RejectsReduction(Reduction["list[Problem]", None]):
-    """Writes every problem, one a row: CSV, or JSON lines when the file's suffix says so."""
+    """Writes every problem, one per row: CSV, or JSON lines when the file has their suffix."""
 
     state = list
 
@@ -136,7 +136,7 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
 
 
 def _refuse_repeated(table: pa.Table, file: str) -> None:
-    """Raise where a format that knows columns by name would lose one of two that share it."""
+    """Raise where a format that identifies columns by name would lose one of two that share it."""
     names = table.column_names
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:

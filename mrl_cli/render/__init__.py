@@ -40,7 +40,7 @@ def format_of(suffix: str) -> str | None:
 def render(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> str:
     """Return a report as text, at most `width` wide where the format has a width.
 
-    Raises ValueError for a format that the report has not, be it unknown.
+    Raises ValueError for a format that the report does not have, an unknown one too.
     """
     known = format_names(with_annotations=report.annotations() is not None)
     if output_format not in known:

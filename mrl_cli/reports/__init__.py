@@ -1,1 +1,1 @@
-"""Reports: what a command says, as a record."""
+"""Reports: what a command prints, as a record."""

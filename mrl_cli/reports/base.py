@@ -37,7 +37,7 @@ class Annotation(NamedTuple):
 
 
 class Report:
-    """What a command says: its figures as attributes, in the order of the record; None for one that does not apply.
+    """What a command prints: its figures as attributes, in the order of the record; None for one that does not apply.
 
     A report of which there may be a million names its figures in `__slots__`.
 
@@ -85,7 +85,7 @@ class Report:
         raise NotImplementedError
 
     def annotations(self) -> list[Annotation] | None:
-        """Return what is to be shown beside the inputs; None for a report that has no such thing."""
+        """Return what is printed beside the inputs; None for a report that has no such thing."""
         return None
 
 

@@ -88,7 +88,9 @@ class ComputeReport(Report):
         value = {key: figures[key] for key in ("value",) if key in figures}
         settings = flat({key: self.figure(key) for key in ("reduction", *SETTINGS) if key != "loss"})
         texts = {key: number_text(setting) for key, setting in settings.items() if setting is not None}
-        sections = {f"accuracy of {found['section']}": shown_number(found["accuracy"]) for found in self.sections or ()}
+        sections = {
+            f"accuracy of {section['section']}": shown_number(section["accuracy"]) for section in self.sections or ()
+        }
         return value | texts | figures | sections | self._verdict()
 
     def _verdict(self) -> dict[str, str]:

@@ -73,7 +73,7 @@ class Figure(NamedTuple):
     key: str
     place: int
     of: Callable[[Any], float]
-    shown: Literal["number", "count", "left_out", "share"] = "number"
+    form: Literal["number", "count", "left_out", "share"] = "number"
     of_run: bool = False
     column: int = 0
     needs: str = ""
@@ -156,10 +156,10 @@ def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the key of each figure with its text for people, in the order in which people ask."""
     for figure in sorted(FIGURES, key=lambda figure: figure.place):
         value = report.figure(figure.key)
-        if value is None or (figure.shown == "left_out" and not value):
+        if value is None or (figure.form == "left_out" and not value):
             continue
-        portion = f" ({value / report.pairs:.1%})" if figure.shown == "share" and report.pairs else ""
-        yield figure.key, shown_number(value) if figure.shown == "number" else f"{value:,}{portion}"
+        portion = f" ({value / report.pairs:.1%})" if figure.form == "share" and report.pairs else ""
+        yield figure.key, shown_number(value) if figure.form == "number" else f"{value:,}{portion}"
 
 
 def shown_number(number: float) -> str:
@@ -173,7 +173,7 @@ def share(part: float, whole: float) -> float:
 
 
 def mean_of(values: Iterable[float]) -> float:
-    """Return the mean of values, whose sum is rounded once; NaN of none, and where one of them is NaN."""
+    """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
     known = list(values)
     return share(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
 

@@ -20,7 +20,7 @@ COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for ever
 
 
 def grid_in_words(grids: int) -> str | None:
-    """Return the most telling of grids as `Look` holds them, in words; None where there is none.
+    """Return the most informative of grids as `Look` holds them, in words; None where there is none.
 
     >>> grid_in_words(0b1100)
     'at most 2 decimals'
@@ -31,7 +31,7 @@ def grid_in_words(grids: int) -> str | None:
 def data_notes(
     totals: Totals, look: Look, *, at_equal_scores: float | None, labels_are_factors: bool = False
 ) -> dict[str, str]:
-    """Return sentences on the data by kind, most telling first; nothing on ordinary data, and on few pairs.
+    """Return sentences on the data by kind, the most informative first; nothing on ordinary data, and on few pairs.
 
     `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
     `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.

@@ -80,9 +80,9 @@ def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
     count = sum(kind.count for kind in counts.problems.values())
     lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.rows, 'row')})"]
     width = max(map(len, counts.problems))
-    for kind, found in sorted(counts.problems.items(), key=lambda item: -item[1].count):
-        shown = "   ".join(_described(problem, with_file=not is_one_file) for problem in found.first)
-        lines.append(f"  {kind:<{width}}  {found.count:>6,}   {shown}")
+    for kind, examples in sorted(counts.problems.items(), key=lambda item: -item[1].count):
+        text = "   ".join(_described(problem, with_file=not is_one_file) for problem in examples.first)
+        lines.append(f"  {kind:<{width}}  {examples.count:>6,}   {text}")
     return "\n".join(lines)
 
 

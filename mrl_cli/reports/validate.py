@@ -22,7 +22,7 @@ class CheckResult:
     """The result of one check. Differences are the largest over all pairs, None where a check has none to report.
 
     `max_bound_fraction` is how much of the rounding bound the worst pair used. `expected` and `got` belong to a check
-    of one number; `note` says what a reader should know beside the verdict.
+    of one number; `note` is what a reader should know beside the verdict.
     """
 
     name: str
@@ -53,7 +53,7 @@ class CheckResult:
 
 @light_dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A pair for which a check found another loss than expected. `row` is None where its number is not known."""
+    """A pair for which a check got another loss than expected. `row` is None where its number is not known."""
 
     check: str
     file: str
@@ -79,7 +79,7 @@ class Explanation:
     """A known mistake that explains the numbers: what it is, and what it rests on.
 
     `matches` of the `rows` looked at are what the mistake would give, `fraction` of them; in `telling` of the rows the
-    mistake gives another number than the right loss, so that they can tell the two apart.
+    mistake gives another number than the right loss, so that they distinguish the two.
     """
 
     hypothesis: str
@@ -147,11 +147,11 @@ class Validation(Report):
     def blocks(self) -> list[Table | str]:
         """Return the checks, then the mismatches and what explains them in words."""
         names, rows = self.rows()
-        shown = [
+        checks = [
             (name, verdict, f"{pairs:,}", _short(abs_diff), _short(ulp_diff), f"{mismatches:,}")
             for name, verdict, pairs, abs_diff, ulp_diff, mismatches in rows
         ]
-        return [Table(names, shown), "".join(f"{line}\n" for line in self.sentences())]
+        return [Table(names, checks), "".join(f"{line}\n" for line in self.sentences())]
 
     def sentences(self) -> list[str]:
         """Return in words what the table of checks does not show, and the verdict as the last line."""
@@ -168,21 +168,21 @@ class Validation(Report):
 
     def annotations(self) -> list[Annotation]:
         """Return an error for each mismatching row and failed check, a notice for what explains them."""
-        found = []
+        listed = []
         for mismatch in self.mismatches:
             is_line = mismatch.row_word == "line"
             where = "" if mismatch.row is None or is_line else f"row {mismatch.row}: "
             line = mismatch.row if is_line else None
-            found.append(Annotation("error", where + mismatch.text, mismatch.file, line))
+            listed.append(Annotation("error", where + mismatch.text, mismatch.file, line))
         for check in self.checks:
             if not check.passed:
                 text = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
-                found.append(Annotation("error", text + (f"; {check.note}" if check.note else "")))
-        found += [Annotation("notice", explanation.text) for explanation in self.explanations]
+                listed.append(Annotation("error", text + (f"; {check.note}" if check.note else "")))
+        listed += [Annotation("notice", explanation.text) for explanation in self.explanations]
         if self.passed:
             text = f"every check passed: {len(self.checks)} checks of {self.pairs:,} pairs"
-            found.append(Annotation("notice", text))
-        return found
+            listed.append(Annotation("notice", text))
+        return listed
 
 
 def part_of_record(validation: Validation) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Groups:
     def add(self, *differences: NDArray[np.floating | np.integer], counts: NDArray[np.int64] | None = None) -> None:
         """Add pairs: one array of shape (n,) for each kind of difference.
 
-        For clusters `counts`, shape (n,), says of how many pairs each is, and the differences are sums over them.
+        For clusters `counts`, shape (n,), gives the number of pairs of each, and the differences are sums over them.
         """
         pairs = np.ones(differences[0].size, np.int64) if counts is None else counts
         if self._sums is None and self._holds + pairs.size > GROUPS:
@@ -84,7 +84,7 @@ def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, conf
 
     `sums` has shape (1 + kinds, groups): the pairs in each group, then for each kind the sum of its differences. Each
     sample draws as many groups as there are, with replacement; its mean is the ratio of sum and pairs. A difference
-    that is the same for every pair gives two equal bounds: a bootstrap cannot show what it has not seen.
+    that is the same for every pair gives two equal bounds: a bootstrap cannot show what the pairs do not hold.
 
     >>> bootstrap_bounds(np.array([[1.0, 1.0], [0.5, 0.5]]), samples=100, seed=0, confidence=0.95)
     [Bounds(low=0.5, high=0.5)]
@@ -102,4 +102,4 @@ def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, conf
         for kind in range(kinds):
             means[kind, start:stop] = sums[kind + 1][drawn].sum(axis=1) / pairs
     tail = (1 - confidence) / 2
-    return [Bounds(*map(float, np.quantile(found, (tail, 1 - tail)))) for found in means]
+    return [Bounds(*map(float, np.quantile(sampled, (tail, 1 - tail)))) for sampled in means]

@@ -151,8 +151,8 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
     counts: the clustered error of Miller 2024, section 2.2, with each cluster's part made up for what the mean took
     from it. That, and the degrees of freedom, are after Bell and McCaffrey, "Bias Reduction in Standard Errors for
     Linear Regression With Multi-Stage Samples", Survey Methodology 28 (2002). For n clusters of one size it is the
-    correction n / (n - 1) with n - 1 degrees; with one pair a cluster, the ordinary standard error. NaN for fewer than
-    two clusters.
+    correction n / (n - 1) with n - 1 degrees; with one pair per cluster, the ordinary standard error. NaN for fewer
+    than two clusters.
 
     >>> clustered_mean_interval(np.array([1.0, 3.0]), np.array([1, 1]), 0.5).standard_error
     1.0

@@ -1,6 +1,6 @@
 """All that asks "is it right?": validators, the verdict on what a pass computed, and why a user's numbers differ.
 
-`Request` says what to check and `verifier_of` gives the reduction for it; `validation_of` makes a verdict a Validation.
+`Request` is what to check and `verifier_of` gives the reduction for it; `validation_of` makes a verdict a Validation.
 """
 
 from mrl_cli.verify.request import Request

@@ -1,7 +1,7 @@
 """The built-in conformance suite: this machine's NumPy against PyTorch's golden vectors, and the hard sums.
 
 Every family of vectors goes through the loss kernel, its gradient and the loop validator, and where all is finite
-through the whole way of a batch: measured, reduced and told, also with labels 0 and 1. The vectors are those of
+through the whole way of a batch: measured, reduced and reported, also with labels 0 and 1. The vectors are those of
 PyTorch's own tests and of what these leave out: the kink, ties, huge and subnormal values, overflow, nothing at all.
 """
 
@@ -76,8 +76,8 @@ def conformance_checks() -> list[CheckResult]:
     cases = ((_family(case["name"]), _case_checks(case)) for case in _vectors()["cases"])
     for name, checks in (*cases, ("hard sums", _hard_sums())):
         for check in checks:
-            found = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
-            families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + found
+            named = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
+            families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + named
     return list(families.values())
 
 
@@ -131,7 +131,7 @@ def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> Batch:
 
 
 def _reported_checks(case: dict[str, Any], measured: Measured) -> Iterator[CheckResult]:
-    """Hold what a report says of a vector against PyTorch's own sum and mean, which may round at every term."""
+    """Hold the reported figures of a vector against PyTorch's own sum and mean, which may round at every term."""
     totals = TotalsReduction().add(Totals(), measured)
     size, dtype = measured.batch.size, measured.plan.loss.dtype
     for reduction in ("sum", "mean"):

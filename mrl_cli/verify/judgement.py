@@ -40,7 +40,7 @@ def checks_of(
 ) -> Iterator[CheckResult]:
     """Yield every check of the core: rows, per-pair losses, and for the whole input sums and counts.
 
-    `counted_rows` is how many rows the input holds, counted apart; None where that could not be told.
+    `counted_rows` is how many rows the input holds, counted apart; None where that is not known.
     """
     yield _listed("rows", list(_wrong_rows(verdict, counts, plan, counted_rows)), counts.rows)
     for name, check in verdict.checks.items():
@@ -97,7 +97,7 @@ def number_check(
 
 
 def reported_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
-    """Return what a report must say, by its keys, where the loop found these figures."""
+    """Return what a report must say, by its keys, where the loop computed these figures."""
     counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
     pairs, correct, wrong, ties = (counts[name] for name in ("pairs", "correct", "wrong", "ties"))
     mean = figures.total.over(figures.weight) if plan.has_weights else _share(total, pairs)
@@ -140,8 +140,8 @@ def groups_check(expected: Mapping[str, LoopFigures], groups: Sequence[Report], 
     wrong = []
     for group in groups:
         figures = expected.get(group.group)
-        said = ["has no pairs"] if figures is None else wrong_figures(reported_figures(figures, plan), group)
-        wrong += [f"{harmless(group.group, 40)}: {', '.join(said)}"] if said else []
+        errors = ["has no pairs"] if figures is None else wrong_figures(reported_figures(figures, plan), group)
+        wrong += [f"{harmless(group.group, 40)}: {', '.join(errors)}"] if errors else []
     missing = len(expected.keys() - {group.group for group in groups})
     more = len(wrong) - NAMES_SHOWN
     notes = [*wrong[:NAMES_SHOWN], *([f"{counted(more, 'more group')} told wrong"] if more > 0 else [])]

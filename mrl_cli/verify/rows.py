@@ -56,7 +56,7 @@ def rows_in(
     delimiter: str | None = None,
     names: tuple[str, ...] = (),
 ) -> int | None:
-    """Return how many rows of data a file holds, None where that cannot be told with certainty.
+    """Return how many rows of data a file holds, None where that is not certain.
 
     `format_name` and `compression` are those of its source. Text must be UTF-8 or another encoding that writes line
     ends and quotes as ASCII does. `names` are columns of its header, for the delimiter where none is given.
@@ -99,7 +99,7 @@ def _document_rows(file: BinaryIO, names: tuple[str, ...]) -> int | None:
         return None
     try:
         document = json.loads(data)
-    except (ValueError, RecursionError):  # one object a line, in a file that is called .json
+    except (ValueError, RecursionError):  # one object per line, in a file that is called .json
         return sum(1 for line in data.split(b"\n") if line.strip(JSON_BLANKS))
     if isinstance(document, list):
         return len(document)

@@ -43,11 +43,11 @@ def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def smallest(parts: Sequence[Pairs], size: int) -> tuple[Pairs, ...]:
     """Return the `size` pairs of the smallest hashes of all parts, in the order they came in."""
-    found = np.concatenate([part.columns["hash"] for part in parts])
-    if found.size <= size:
+    hashes = np.concatenate([part.columns["hash"] for part in parts])
+    if hashes.size <= size:
         return tuple(parts)
-    is_taken = np.zeros(found.size, bool)
-    is_taken[np.argpartition(found, size - 1)[:size]] = True
+    is_taken = np.zeros(hashes.size, bool)
+    is_taken[np.argpartition(hashes, size - 1)[:size]] = True
     ends = np.cumsum([part.size for part in parts])[:-1]
     return tuple(
         part.taken(mask) for part, mask in zip(parts, np.split(is_taken, ends), strict=True) if np.count_nonzero(mask)
@@ -80,10 +80,10 @@ class SampleVerifier(Verifier):
     def merge(self, whole: Sampled, state: list[Verdict], part: Any) -> Sampled:
         """Merge the candidates of the batches of a task, and let go of those that others push out."""
         verdict, largest = whole
-        for found in state:
-            near = [p if largest is None else p.taken(p.columns["hash"] <= largest) for p in found.retained]
+        for verdict_part in state:
+            near = [p if largest is None else p.taken(p.columns["hash"] <= largest) for p in verdict_part.retained]
             near = [self._named(pairs, part.shard) for pairs in near if pairs.size]
-            verdict += replace(found, retained=tuple(near))
+            verdict += replace(verdict_part, retained=tuple(near))
             if near and verdict.retained_pairs > 2 * self._size:
                 verdict = replace(verdict, retained=smallest(verdict.retained, self._size))
                 largest = max(pairs.columns["hash"].max() for pairs in verdict.retained)

@@ -44,7 +44,7 @@ def validation_of(
 ) -> Validation:
     """Return the checks of a pass, and what explains those of the user's own numbers that failed.
 
-    `counts`, `totals` and `ledger` are what the core computed, `report` is what it says of them. `second_look` folds a
+    `counts`, `totals` and `ledger` are what the core computed, `report` is the report on them. `second_look` folds a
     reduction over the sources once more.
     """
     plan = request.plan

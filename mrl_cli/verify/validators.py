@@ -143,7 +143,7 @@ class LoopFigures:
 
 
 class Outcome(NamedTuple):
-    """What a validator says of pairs: the losses it expects, how they compare, and what only some validators gather.
+    """What a validator gives for pairs: the losses it expects, how they compare, and what only some validators gather.
 
     `groups` are the figures of each group.
     """

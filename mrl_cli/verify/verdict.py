@@ -40,7 +40,7 @@ class Differing(NamedTuple):
 
 @light_dataclass(frozen=True, slots=True)
 class Verdict:
-    """What all checks found over pairs; `Verdict()` is the identity of `+`.
+    """The results of all checks over pairs; `Verdict()` is the identity of `+`.
 
     `counts` are decided apart from the core: `rows` that the reader handed on, `pairs` to be used, `rejected`,
     `ties_dropped` and `zero_weight` to be left out; `misjudged`, the pairs that the core used or left out otherwise;
@@ -121,8 +121,8 @@ class Verifier(Reduction["list[Verdict]", Any]):
     def merge(self, whole: Any, state: list[Verdict], part: Any) -> Any:
         """Merge the verdicts on the batches of a task."""
         for verdict in state:
-            found = self._with_rows(verdict, whole, part.shard)
-            whole = replace(whole + found, retained=self._kept(whole, found))
+            numbered = self._with_rows(verdict, whole, part.shard)
+            whole = replace(whole + numbered, retained=self._kept(whole, numbered))
         return whole
 
     def settled(self, whole: Any) -> Verdict:
@@ -142,27 +142,27 @@ class Verifier(Reduction["list[Verdict]", Any]):
         return verdict
 
     def _with_rows(self, verdict: Verdict, whole: Verdict, shard: Shard) -> Verdict:
-        """Return the verdict on a batch with those mismatches that will be shown, and their rows."""
-        shown = {
+        """Return the verdict on a batch with the mismatches that will be printed, and their rows."""
+        firsts = {
             name: first[: MISMATCHES_SHOWN - len(whole.differing.get(name, ()))]
             for name, first in verdict.differing.items()
         }
-        places = [one.place for first in shown.values() for one in first if one.mismatch.row is None]
+        places = [one.place for first in firsts.values() for one in first if one.mismatch.row is None]
         rows = rows_at(shard, self._request.plan, places) if places else {}
         named = {
             name: tuple(Differing(replace(one, row=rows.get(place, one.row)), place) for one, place in first)
-            for name, first in shown.items()
+            for name, first in firsts.items()
         }
         return replace(verdict, differing=named)
 
-    def _kept(self, whole: Verdict, found: Verdict) -> tuple[Pairs, ...]:
+    def _kept(self, whole: Verdict, part: Verdict) -> tuple[Pairs, ...]:
         """Return the pairs to keep of those that were kept and those of the next batch."""
         kept = whole.retained
         if not self._request.has_losses or _has_mismatch(whole):
             room = self._request.most_pairs - whole.retained_pairs
-            return kept + tuple(pairs.taken(slice(room)) for pairs in found.retained) if room > 0 else kept
-        kept += found.retained
-        if not _has_mismatch(found):
+            return kept + tuple(pairs.taken(slice(room)) for pairs in part.retained) if room > 0 else kept
+        kept += part.retained
+        if not _has_mismatch(part):
             while len(kept) > 1 and sum(pairs.size for pairs in kept) > self._request.most_pairs:
                 kept = kept[1:]
         return kept

@@ -1,8 +1,8 @@
 """Why a number differs: the known mistakes, tried on the data.
 
 `HYPOTHESES` holds the mistakes that change every loss, one function each; `values` those that change how losses become
-one value. `explain_column` and `explain_value` say which of them explain what a user found, and never more than the
-data can tell.
+one value. `explain_column` and `explain_value` return which of them explain the user's losses or value, and never
+more than the data can decide.
 """
 
 from mrl_cli.verify.explanations.columns import explain_column

@@ -1,7 +1,7 @@
 """Which known mistakes explain a column of losses.
 
 What is claimed must not be what chance gives. A mistake is judged by the rows in which it gives another loss than the
-right one, for only these can tell the two apart. How often chance would match there is measured on the data: by holding
+right one, for only these distinguish the two. How often chance would match there is measured on the data: by holding
 the same column, moved by some rows, against the same losses. From that rate follows how likely so many matches are by
 chance (Chernoff's bound), times how many mistakes were tried; it must be below `MOST_CHANCE`.
 """
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Mistakes = Callable[[Case], Iterator[tuple[tuple[str, ...], Case]]]
 
-LEAST_FRACTION = 0.9  # of all rows, and of the telling ones, must be what the mistake gives
+LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
 LEAST_EXPLAINED = 0.3
 MOST_CHANCE = 1e-3
 RELATIVE_ROOM = 1e-10  # orders of operations differ by 1e-15, float32 by 1e-8
 MOVES = (0.21, 0.37, 0.59, 0.83)  # of the rows
 ORDER_PAIRS = 50_000  # in so many rows another order is looked for beside another mistake
-LEAST_UNLIKE = 0.8  # of losses that were rounded: else they are found in another row by chance
+LEAST_UNLIKE = 0.8  # of losses that were rounded: else they stand in another row by chance
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
 CANNOT_TELL = " (these rows cannot tell them apart)"
 
@@ -80,7 +80,7 @@ def _tail(count: int, rate: float, chance: float) -> float:
 class _Column:
     """The user's losses, the right ones, and which rows mismatch.
 
-    `rounded` says what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
+    `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
     """
 
     case: Case
@@ -92,7 +92,7 @@ class _Column:
 
     @property
     def suffix(self) -> str:
-        """What an explanation says of the rounding."""
+        """What an explanation prints about the rounding."""
         return f" (your losses are {self.rounded})" if self.rounded else ""
 
     def first(self, count: int) -> _Column:
@@ -183,7 +183,7 @@ def _most(claims: list[list[Explanation]]) -> list[Explanation]:
 
 
 def _claims(column: _Column, mistakes: Mistakes, *beside: str) -> list[Explanation]:
-    """Return the mistake that explains most, beside others; or those that these rows cannot tell apart."""
+    """Return the mistake that explains most, beside others; or those that these rows cannot distinguish."""
     tries, likely = 0, None
     if mistakes is not singles:  # so many are tried on the first rows, and only those that fit there on all
         start = column.first(FEW_PAIRS_TRIED)
@@ -218,7 +218,7 @@ def _right_but_for_rounding(column: _Column) -> list[Explanation]:
 def _in_another_order(column: _Column, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:
     """Say so when the losses of the rows that do not match stand, nearly each, in another of these rows.
 
-    Losses that mostly repeat one another, as they were written, would be found somewhere by chance, and tell nothing.
+    Losses that mostly repeat one another, as they were written, would match somewhere by chance, and show nothing.
     """
     with np.errstate(all="ignore"):
         off = ~(np.abs(column.own - losses) <= column.room(losses))

@@ -1,6 +1,6 @@
 """The mistakes that change every loss: how a loss came about is a `Case`, a mistake is a function from case to case.
 
-To add one, enter into `HYPOTHESES` what yields (what it says to the user, the case with the mistake made), and nothing
+To add one, enter into `HYPOTHESES` what yields (what is printed of it, the case with the mistake made), and nothing
 where the mistake cannot have been made. Combinations follow by themselves.
 """
 
@@ -98,13 +98,13 @@ Hypothesis = Callable[[Case], Variants]
 
 
 def _mistake(
-    told: str, changes: Callable[[Case], dict[str, Any]], applies: Callable[[Case], bool] = lambda _: True
+    name: str, changes: Callable[[Case], dict[str, Any]], applies: Callable[[Case], bool] = lambda _: True
 ) -> Hypothesis:
     """Return the mistake that changes these fields of a case, where it can have been made."""
 
     def variants(case: Case) -> Variants:
         if applies(case):
-            yield told, replace(case, **changes(case))
+            yield name, replace(case, **changes(case))
 
     return variants
 
@@ -168,7 +168,7 @@ def _wrapped(case: Case) -> Variants:
 
 # In the order in which mistakes are preferred and combined.
 HYPOTHESES: dict[str, Hypothesis] = {
-    # The most common one; the two cannot be told apart, for a loss depends on y(x1 - x2) alone.
+    # The most common one; the two cannot be distinguished, for a loss depends on y(x1 - x2) alone.
     "flipped": _mistake("y has the other sign, or x1 and x2 are swapped", lambda case: {"y": -case.y}),
     # A label 0 makes a pair cost exactly the margin.
     "zero_one_labels": _mistake(
@@ -213,22 +213,22 @@ HYPOTHESES: dict[str, Hypothesis] = {
 def singles(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
     """Yield every mistake, by itself."""
     for function in HYPOTHESES.values():
-        for told, made in function(case):
-            yield (told,), made
+        for name, made in function(case):
+            yield (name,), made
 
 
 def doubles(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
     """Yield every combination of two mistakes, each pair of kinds once."""
     functions = list(HYPOTHESES.values())
     for place, first in enumerate(functions):
-        for told, made in first(case):
+        for name, made in first(case):
             for second in functions[place + 1 :]:
-                for also, both in second(made):
-                    yield (told, also), both
+                for second_name, both in second(made):
+                    yield (name, second_name), both
 
 
 def one_of(names: Iterable[str], cannot_tell: str) -> str:
     """Return mistakes as one text, the first few by name; `cannot_tell` is added where there are several."""
     unique = list(dict.fromkeys(names))
-    told = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
-    return told + (cannot_tell if len(unique) > 1 else "")
+    text = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
+    return text + (cannot_tell if len(unique) > 1 else "")

@@ -24,15 +24,15 @@ MOST_TEXTS = 20_000  # so many losses are written again
 DECIMALS, DIGITS, TO_FLOAT32 = "rounded to {} decimals", "rounded to {} significant digits", "rounded to float32"
 
 
-def resolution_of(found: Doubles) -> tuple[Doubles | float, str]:
-    """Return how far the found losses may be from what they were before they were rounded, and to what; "" if not.
+def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
+    """Return how far the losses may be from what they were before they were rounded, and to what; "" if not.
 
     A few rows (noise) need not be rounded.
     """
-    values = found[np.isfinite(found) & (found != 0)]
+    values = losses[np.isfinite(losses) & (losses != 0)]
     if np.unique(values).size < LEAST_DISTINCT:
         return 0.0, ""
-    sizes = np.abs(np.where(np.isfinite(found), found, 0.0))
+    sizes = np.abs(np.where(np.isfinite(losses), losses, 0.0))
     with np.errstate(over="ignore", invalid="ignore"):
         ways = [way for reading in (_decimals_of, _digits_of, _float_of) for way in reading(values) if _mostly(way[0])]
         if not ways:
@@ -40,8 +40,8 @@ def resolution_of(found: Doubles) -> tuple[Doubles | float, str]:
         both = np.abs(values[np.logical_and.reduce([fits for fits, _, _, _ in ways])])
         # Of several, it is the one that rounds away more; nearly as much is no more.
         coarseness = [round(float(np.log10(room(both)).mean()) - penalty, 6) for _, room, penalty, _ in ways]
-        _, room, _, told = ways[int(np.argmax(coarseness))]
-        return room(sizes), told
+        _, room, _, description = ways[int(np.argmax(coarseness))]
+        return room(sizes), description
 
 
 def _decimals_of(values: Doubles) -> Iterator[Way]:

@@ -1,7 +1,7 @@
 """Which known mistakes explain one value, a mean or a sum.
 
 One number can agree with another by chance, the more so the more are tried and the fewer digits it has. So a mistake
-must give the value to the digits in which it is written, and candidates near the value tell how dense they lie there,
+must give the value to the digits in which it is written, and candidates near the value show how dense they lie there,
 and with it how many would agree by chance. That must be below `MOST_CHANCE`. Mistakes that change little crowd around
 the right value, the denser the nearer to it: "near" is up to the distance to it, or half of that.
 """
@@ -55,7 +55,7 @@ class Sums(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """The mean, 0 of none."""
+        """The mean, 0 without losses."""
         return self.total / max(1, self.losses)
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
@@ -85,8 +85,8 @@ class Figures:
             self.tied + other.tied,
             self.correct + other.correct,
             {
-                told: self.sums.get(told, Sums()) + other.sums.get(told, Sums())
-                for told in dict.fromkeys((*self.sums, *other.sums))
+                names: self.sums.get(names, Sums()) + other.sums.get(names, Sums())
+                for names in dict.fromkeys((*self.sums, *other.sums))
             },
             np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
         )
@@ -100,7 +100,7 @@ def figures_of(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubl
         Sums.of(losses),
         Sums.of(losses[case.x1 == case.x2]),
         int(np.count_nonzero(case.y * (case.x1 - case.x2) > 0)),
-        {told: Sums.of(losses_of(other), weights) for told, other in made if not other.shift},
+        {names: Sums.of(losses_of(other), weights) for names, other in made if not other.shift},
         losses[-LARGEST_BATCH:],
         broadcast_means(case) if is_whole else {},
     )
@@ -126,9 +126,13 @@ def explain_value(
     plain = total / (divisor or 1) if reduction == "mean" else total
     written, single, accumulated = _rooms(expected, figures.right.losses)
     off = abs(plain - expected)
-    for told, room in (("rounded", written), ("added up in float32", single), ("within the tolerance", tolerance)):
+    for description, room in (
+        ("rounded", written),
+        ("added up in float32", single),
+        ("within the tolerance", tolerance),
+    ):
         if off <= room:
-            return [Explanation(f"it is the right value, {told}", 1, 1, 1, 1.0)]
+            return [Explanation(f"it is the right value, {description}", 1, 1, 1, 1.0)]
     if weighted is None:
         stages = list(_stages(figures, reduction, left_out, ties_dropped))
     else:
@@ -138,9 +142,9 @@ def explain_value(
         if not has_dense and off <= room and _is_float32(expected):
             return [Explanation("it is the right value, added up one by one in float32", 1, 1, 1, 1.0)]
         if room:
-            found, chance = _first_fitting(stages, expected, plain, room, has_dense, chance)
-            if found:
-                return found
+            explanations, chance = _first_fitting(stages, expected, plain, room, has_dense, chance)
+            if explanations:
+                return explanations
     return []
 
 
@@ -166,8 +170,8 @@ def _weighted(figures: Figures, reduction: str, total: float, weight: float) -> 
         ("weighted losses are divided by the number of pairs, not by the weights", total / pairs),
         _other(reduction, total, total / weight),
     ]
-    sums = [(" and ".join(told), sums.weighted) for told, sums in figures.sums.items() if len(told) == 1]
-    yield [(told, value / weight if is_mean else value) for told, value in sums]
+    sums = [(" and ".join(names), sums.weighted) for names, sums in figures.sums.items() if len(names) == 1]
+    yield [(names, value / weight if is_mean else value) for names, value in sums]
 
 
 def _first_fitting(
@@ -190,7 +194,7 @@ def _first_fitting(
         tried += int(np.count_nonzero(counted))
         fitting = [stage[place][0] for place in np.flatnonzero(distances <= room).tolist()]
         span = min(abs(centre - expected) for centre in centres)
-        span = span if span > room else 0.0  # what is that near to one cannot be told from it
+        span = span if span > room else 0.0  # what is that near to one cannot be distinguished from it
         if not is_dense:
             centres += values[counted].tolist()
         added = max(_chance(values[distances <= near], room, near) for near in (span / 2, span))
@@ -253,13 +257,13 @@ def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped
         yield "the mean is over all rows, those left out too", total / (pairs + left_out)
     if ties_dropped:
         yield "pairs with y = 0 count as pairs without a loss", total / (pairs + ties_dropped)
-    for told, count in (
+    for name, count in (
         ("it is the accuracy, ties counted as wrong", correct),
         ("it is the accuracy, ties counted as right", correct + tied),
         ("it is the accuracy, ties counted half", correct + tied / 2),
         ("it is the share of wrong pairs", pairs - correct - tied),
     ):
-        yield told, count / max(1, pairs)
+        yield name, count / max(1, pairs)
     if pairs > tied:
         yield "it is the accuracy without ties", correct / (pairs - tied)
     yield from figures.broadcasts.items()
@@ -267,9 +271,9 @@ def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped
 
 def _mistaken(figures: Figures, reduction: str, size: int) -> Iterator[tuple[str, float]]:
     """Yield the value under each mistake (size 1), or under two of them (size 2), one of which may be the reduction."""
-    for told, sums in figures.sums.items():
-        name = " and ".join(told)
-        if len(told) == size:
+    for names, sums in figures.sums.items():
+        name = " and ".join(names)
+        if len(names) == size:
             yield name, sums.mean if reduction == "mean" else sums.total
         elif size == 2:
             other, value = _other(reduction, sums.total, sums.mean)

@@ -65,10 +65,10 @@ def exact_pairs(
         yield ExactPair(difference, agreement, loss, bound)
 
 
-def is_within_bound(found: float, pair: ExactPair, dtype: str = "float64") -> bool:
+def is_within_bound(loss: float, pair: ExactPair, dtype: str = "float64") -> bool:
     """Return whether a loss in floats is as near to the exact one as its roundings allow."""
-    if math.isfinite(found):
-        return abs(Fraction(found) - pair.loss) <= pair.bound
+    if math.isfinite(loss):
+        return abs(Fraction(loss) - pair.loss) <= pair.bound
     # From here on numbers round to infinity: half an ulp above the largest float.
     limit: int = 2 ** OVERFLOW_EXPONENT[dtype] - 2 ** (OVERFLOW_EXPONENT[dtype] - SIGNIFICANT_BITS[dtype] - 1)
     return max(abs(pair.difference), abs(pair.agreement), pair.loss) + pair.bound >= limit
