@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mrl_cli.model import Role
 
 _CHOICES = {"labels": get_args(Labels), "on_tie": ("error", "drop"), "dtype": get_args(DType)}
-_NUMBERS: tuple[Role, ...] = ("margin", "weight", "loss", "x1_b", "x2_b")
-_KEYS: tuple[Role, ...] = ("group", "cluster", "key")
+_NUMBER_ROLES: tuple[Role, ...] = ("margin", "weight", "loss", "x1_b", "x2_b")
+_KEY_ROLES: tuple[Role, ...] = ("group", "cluster", "key")
 
 
 class SettingsError(UsageError):
@@ -85,7 +85,9 @@ def plan_of(
         message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
         _refuse_if("weight" in names, f"{message}: these intervals are of unweighted means", "weight", "confidence")
     return Plan.of(
-        columns=Columns(names["x1"], names["x2"], names.get("y"), _chosen(_NUMBERS, names), _chosen(_KEYS, names)),
+        columns=Columns(
+            names["x1"], names["x2"], names.get("y"), _chosen(_NUMBER_ROLES, names), _chosen(_KEY_ROLES, names)
+        ),
         y_const=y_const,
         labels=labels,
         loss=loss,

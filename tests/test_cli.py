@@ -25,7 +25,7 @@ import pytest
 import mrl_cli
 from mrl_cli.cli import COMMANDS, group
 from mrl_cli.commands import compute
-from mrl_cli.commands.options import FORMATS
+from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, progress, render
@@ -149,7 +149,7 @@ margin_ranking loss of pairs.csv
 
 def test_every_renderer_has_a_golden_and_is_a_format() -> None:
     assert set(GOLDENS) == set(format_names())
-    assert list(FORMATS) == ["auto", *format_names()]
+    assert list(FORMAT_CHOICES) == ["auto", *format_names()]
 
 
 @pytest.mark.parametrize("output_format", format_names())
@@ -533,7 +533,7 @@ def test_bug_is_told_in_one_line(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> N
     def planted(options: object) -> None:
         raise RuntimeError("planted\x1b[31m")
 
-    monkeypatch.setattr("mrl_cli.commands.run.plan_of", planted)
+    monkeypatch.setattr("mrl_cli.commands.run.plan_of_options", planted)
     ran = mrl("compute", "pairs.csv")
     assert (ran.code, ran.out) == (70, "")
     assert re.fullmatch(r"error: a bug in mrl .*: RuntimeError: planted\\x1b\[31m\nhint: please report .*\n", ran.err)
@@ -547,7 +547,7 @@ def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
     def planted(options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("mrl_cli.commands.run.plan_of", planted)
+    monkeypatch.setattr("mrl_cli.commands.run.plan_of_options", planted)
     assert mrl("compute", "pairs.csv") == Ran(4, "", "error: out of memory\nhint: use fewer --jobs\n")
 
 

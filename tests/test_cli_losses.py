@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mrl_cli.commands.options import FORMATS
+from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.losses import LOSSES, Loss
 from mrl_cli.render.formats.markdown import table_text
 from mrl_cli.reports.base import Table
@@ -99,7 +99,7 @@ def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], said: str, m
     assert said in ran.err
 
 
-@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("output_format", FORMAT_CHOICES)
 def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "600")
     out = mrl("losses", "--format", output_format).out

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import mrl_cli
-from mrl_cli.commands.options import FORMATS
-from mrl_cli.reports.compare import NUMBERS
+from mrl_cli.commands.options import FORMAT_CHOICES
+from mrl_cli.reports.compare import COMPARED_NUMBERS
 from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
 from tests.running import Ran, run_inside
 
@@ -128,7 +128,7 @@ def test_row_names_a_number_in_a_record_by_its_path(output_format: str, delimite
     header, row = csv.reader(io.StringIO(mrl(*ONE, "--format", output_format).out), delimiter=delimiter)
     cells = dict(zip(header, row, strict=True))
     assert {"a.mean": "0.5625", "difference.mean": "0.125", "wins": "1"}.items() <= cells.items()
-    assert set(NUMBERS) - {"clusters", "elapsed_seconds"} <= cells.keys()
+    assert set(COMPARED_NUMBERS) - {"clusters", "elapsed_seconds"} <= cells.keys()
     assert not cells.keys() & {"schema", "inputs", "clusters", "margin_column"}
 
 
@@ -153,7 +153,7 @@ def test_table_holds_what_markdown_holds(mrl: Mrl) -> None:
     assert all(cell in table for cell in cells)
 
 
-@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("output_format", FORMAT_CHOICES)
 def test_every_format_is_written_to_a_file_too(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
     shown = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
     written = mrl(*ONE, "--format", output_format, "--bootstrap", "10", "-o", "out.txt")
@@ -442,10 +442,10 @@ def test_fail_if_decides_the_exit_code(expression: str, code: int, mrl: Mrl) -> 
 
 
 def test_fail_if_knows_every_number(mrl: Mrl) -> None:
-    for key in NUMBERS:
+    for key in COMPARED_NUMBERS:
         ran = mrl(*ONE, "--cluster", "prompt", "--bootstrap", "10", "--fail-if", f"{key}<-1e9")
         assert ran.code == 0, key
-    assert {"a.mean", "bootstrap.accuracy_difference.high", "clusters", "pairs"} <= set(NUMBERS)
+    assert {"a.mean", "bootstrap.accuracy_difference.high", "clusters", "pairs"} <= set(COMPARED_NUMBERS)
 
 
 def test_settings_may_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:

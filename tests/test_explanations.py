@@ -18,12 +18,12 @@ from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations import (
     HYPOTHESES,
     Case,
-    Figures,
+    ValueParts,
     explain_column,
     explain_value,
-    figures_of,
     losses_of,
     singles,
+    value_parts,
 )
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.values import COMMON_BATCHES
@@ -232,7 +232,7 @@ def test_a_mistake_is_what_it_says() -> None:
 
 
 def figures(case: Case = CASE) -> Any:
-    return figures_of(case, is_whole=True, with_doubles=True)
+    return value_parts(case, is_whole=True, with_doubles=True)
 
 
 FIGURES = figures()
@@ -387,9 +387,9 @@ def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:
 
 
 def test_figures_merge() -> None:
-    whole = figures_of(CASE, is_whole=False, with_doubles=False)
+    whole = value_parts(CASE, is_whole=False, with_doubles=False)
     halves = (replace(CASE, x1=X1[part], x2=X2[part], y=Y[part]) for part in (slice(2000), slice(2000, None)))
-    merged = sum((figures_of(half, is_whole=False, with_doubles=False) for half in halves), Figures())
+    merged = sum((value_parts(half, is_whole=False, with_doubles=False) for half in halves), ValueParts())
     assert merged.right == pytest.approx(whole.right)
     assert merged.tail.tolist() == whole.tail.tolist()
     assert merged.sums.keys() == whole.sums.keys()

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.options import Options, option_of, plan_of
+from mrl_cli.commands.options import Options, option_of, plan_of_options
 from mrl_cli.commands.sweep import MarginSweep
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE
-from mrl_cli.settings import SettingsError
-from mrl_cli.settings import plan_of as plan_of_settings
+from mrl_cli.settings import SettingsError, plan_of
 
 PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
 
@@ -44,32 +43,32 @@ def test_settings_that_make_no_plan_are_named_in_the_words_of_the_caller(
     every = ("margin", "margin_column", "group_by", "by_file", "y", "y_const", "weight", "confidence", "cluster")
     for word in (str, option_of):
         with pytest.raises(SettingsError) as raised:
-            plan_of_settings(PAIRS | columns, word=word, parameters={}, **settings)
+            plan_of(PAIRS | columns, word=word, parameters={}, **settings)
         assert raised.value.message == message.format(**{name: word(name) for name in every})
         assert raised.value.names == names
 
 
 def test_clusters_ask_for_intervals() -> None:
-    assert plan_of_settings(PAIRS | {"cluster": "p"}, parameters={}).reporting.confidence == USUAL_CONFIDENCE
-    assert plan_of_settings(PAIRS, parameters={}).reporting.confidence is None
+    assert plan_of(PAIRS | {"cluster": "p"}, parameters={}).reporting.confidence == USUAL_CONFIDENCE
+    assert plan_of(PAIRS, parameters={}).reporting.confidence is None
 
 
 def test_columns_of_a_plan_stand_in_the_order_of_their_roles() -> None:
     columns: dict[Any, str | None] = {"key": "k", "x2_b": "v", "x1_b": "u", "group": None, "weight": "w", "margin": "m"}
-    found = plan_of_settings(PAIRS | columns, parameters={}).columns
+    found = plan_of(PAIRS | columns, parameters={}).columns
     numbers = (("margin", "m"), ("weight", "w"), ("x1_b", "u"), ("x2_b", "v"))
     assert (found.numbers, found.keys) == (numbers, (("key", "k"),))
 
 
 def test_options_without_a_header_line_name_columns_by_place() -> None:
-    columns = plan_of(Options(no_header=True, x2="4", weight="5")).columns
+    columns = plan_of_options(Options(no_header=True, x2="4", weight="5")).columns
     assert (columns.x1, columns.x2, columns.y, columns.numbers) == ("1", "4", "3", (("weight", "5"),))
 
 
 def test_margin_of_zero_excludes_a_column_of_margins_where_it_was_given() -> None:
-    assert plan_of(Options(margin_column="m")).columns.name_of("margin") == "m"
+    assert plan_of_options(Options(margin_column="m")).columns.name_of("margin") == "m"
     with pytest.raises(UsageError, match="--margin and --margin-column exclude each other"):
-        plan_of(Options(margin=0.0, margin_column="m"))
+        plan_of_options(Options(margin=0.0, margin_column="m"))
 
 
 def test_option_that_a_command_lacks_has_its_default() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import mrl_cli
 from mrl_cli import pairwise_loss, pairwise_loss_grad, sweep
-from mrl_cli.commands.options import FORMATS
+from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.commands.sweep import MOST_MARGINS
 from mrl_cli.commands.sweep import margins as parsed_margins
 from mrl_cli.engines.base import Job, part_of
@@ -330,7 +330,7 @@ def test_weighted_record_tells_the_weight(mrl: Mrl) -> None:
     assert found["points"][0]["mean"] == 3.25 / 3
 
 
-@pytest.mark.parametrize("output_format", sorted(set(FORMATS) - {"auto", "json"}))
+@pytest.mark.parametrize("output_format", sorted(set(FORMAT_CHOICES) - {"auto", "json"}))
 def test_every_format_has_a_line_for_each_margin(output_format: str, mrl: Mrl) -> None:
     ran = mrl("sweep", "pairs.csv", "--margins", "0,0.5", "-f", output_format)
     assert (ran.code, ran.err) == (0, "")

@@ -16,7 +16,7 @@ from mrl_cli.commands.options import (
     READING,
     option,
     option_of,
-    plan_of,
+    plan_of_options,
     refuse_if,
     share,
 )
@@ -71,14 +71,14 @@ class Comparison(Run):
     def planned(self) -> Plan:
         """Return the plan: b's scores are columns of one input, and in two the key is."""
         if len(self.inputs) > 1:
-            return plan_of(self, {"key": self.key or None})
+            return plan_of_options(self, {"key": self.key or None})
         asked = {"key": self.key, "by_row": self.by_row, "unmatched": self.unmatched == "drop"}
         for name, is_asked in asked.items():
             message = f"{option_of(name)} goes with two INPUTs, one for each model"
             refuse_if(is_asked, message, "mrl compare a.csv b.csv --key COLUMN")
         hint = "both in one file: --x1-b COLUMN --x2-b COLUMN; in two: a.csv b.csv --key COLUMN"
         refuse_if(self.x1_b is None or self.x2_b is None, "compare needs the scores of two models", hint)
-        return plan_of(self, {"x1_b": self.x1_b, "x2_b": self.x2_b})
+        return plan_of_options(self, {"x1_b": self.x1_b, "x2_b": self.x2_b})
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -102,9 +102,9 @@ class Comparison(Run):
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
         from mrl_cli.commands.conditions import parsed_conditions
-        from mrl_cli.reports.compare import NUMBERS
+        from mrl_cli.reports.compare import COMPARED_NUMBERS
 
-        conditions = parsed_conditions(self.fail_if, NUMBERS)
+        conditions = parsed_conditions(self.fail_if, COMPARED_NUMBERS)
         for name, is_given, key in (
             ("bootstrap", self.bootstrap, "bootstrap."),
             ("cluster", self.cluster, "clusters"),

@@ -7,11 +7,11 @@ import sys
 
 import click
 
-from mrl_cli.commands.options import FORMATS
+from mrl_cli.commands.options import FORMAT_CHOICES
 
 
 @click.command("losses", epilog="Example: mrl losses --format markdown")
-@click.option("-f", "--format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option("-f", "--format", type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
 def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and bounds, source."""
     from mrl_cli.render import render

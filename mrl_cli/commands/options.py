@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, Reduction
+from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName
 from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Role
 
-FORMATS = ("auto", *format_names())
+FORMAT_CHOICES = ("auto", *format_names())
 
 
 class Registered(click.ParamType[str]):
@@ -188,7 +188,7 @@ class Options:
     weight: str | None = option(
         "--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."
     )
-    reduction: Reduction = option(
+    reduction: ReductionName = option(
         "--reduction", choices=("mean", "sum", "none"), help="As in PyTorch; none: one line a pair."
     )
     group_by: str | None = option(
@@ -204,7 +204,10 @@ class Options:
     )
     # What is written.
     format: str = option(
-        "-f", "--format", choices=FORMATS, help="auto: by the suffix of -o; else table on a terminal, tsv otherwise."
+        "-f",
+        "--format",
+        choices=FORMAT_CHOICES,
+        help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
     )
     output: str | None = option(
         "-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"
@@ -251,7 +254,7 @@ _HINTS: dict[tuple[str, ...], str] = {
 }
 
 
-def plan_of(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
+def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
     """Return the plan that options say, with further columns. Raises UsageError for what makes none."""
     from mrl_cli import settings  # which needs NumPy
     from mrl_cli.losses import ParameterError

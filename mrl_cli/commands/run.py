@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import click
 
 from mrl_cli import runtime
-from mrl_cli.commands.options import Options, plan_of, refuse_if
+from mrl_cli.commands.options import Options, plan_of_options, refuse_if
 from mrl_cli.commands.outputs import check_outputs, output_format, refuse_inputs_as_outputs, wants_color
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
@@ -77,7 +77,7 @@ class Run(Options, ABC):
 
     def planned(self) -> Plan:
         """Return the plan that the options say."""
-        return plan_of(self)
+        return plan_of_options(self)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

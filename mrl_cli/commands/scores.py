@@ -79,30 +79,30 @@ def _values(source: Source, plan: Plan) -> Any:
     return np.concatenate(scores.values)
 
 
-class _Column(NamedTuple):
+class _ScoreColumn(NamedTuple):
     """The scores of batches in order, and every problem."""
 
     values: list[NDArray[np.float64]]
     problems: list[Problem]
 
 
-class ScoresReduction(Reduction[_Column, _Column]):
+class ScoresReduction(Reduction[_ScoreColumn, _ScoreColumn]):
     """Keeps a column of scores, which is read as x1."""
 
-    def empty(self) -> _Column:
+    def empty(self) -> _ScoreColumn:
         """Return no scores."""
-        return _Column([], [])
+        return _ScoreColumn([], [])
 
-    def add(self, state: _Column, measured: Measured) -> _Column:
+    def add(self, state: _ScoreColumn, measured: Measured) -> _ScoreColumn:
         """Keep those of a batch."""
         state.values.append(measured.batch.x1)
         state.problems.extend(measured.problems)
         return state
 
-    def merge(self, whole: _Column, state: _Column, part: Any) -> _Column:
+    def merge(self, whole: _ScoreColumn, state: _ScoreColumn, part: Any) -> _ScoreColumn:
         """Append the scores of a task."""
         del part
-        return _Column(whole.values + state.values, whole.problems + state.problems)
+        return _ScoreColumn(whole.values + state.values, whole.problems + state.problems)
 
 
 def _refuse_blank_lines(source: Source, header: str | None) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
 
-    from mrl_cli.model import Reduction
+    from mrl_cli.model import ReductionName
     from mrl_cli.reports.sweep import SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, in the report
@@ -77,7 +77,7 @@ class MarginSweep(Run):
         metavar="LIST",
         help="The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
     )
-    reduction: Reduction = option("--reduction", choices=("mean", "sum"), help="What the value of a margin is.")
+    reduction: ReductionName = option("--reduction", choices=("mean", "sum"), help="What the value of a margin is.")
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
     names = f"margins weight {KERNEL} {PRESET} reduction {READING} {ENGINE} {OUTPUT} {NOTES}"

@@ -9,7 +9,7 @@ import click
 from mrl_cli import __version__
 from mrl_cli.commands.options import (
     ENGINE,
-    FORMATS,
+    FORMAT_CHOICES,
     KERNEL,
     MARGIN,
     NOTES,
@@ -62,7 +62,7 @@ class Validate(Run):
     format: str = option(
         "-f",
         "--format",
-        choices=(*FORMATS, "github"),
+        choices=(*FORMAT_CHOICES, "github"),
         help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Of 8, 16, 32 and 64 Ki the quickest: a block and its buffers stay in a core's cache, yet calls are few.
 BLOCK_VALUES = 32768
 UNIT_EXPONENT = 2148  # the smallest subnormal is 2**-1074, and the smallest product of two is its square
-_FEW = 64  # that something is left is mostly seen in a few
+FEW_VALUES = 64  # that something is left is mostly seen in a few
 HUGE = 2.0**900  # what is larger is added scaled down, for its sigma may be beyond the doubles
 
 
@@ -74,7 +74,7 @@ def extracted(values: NDArray[np.float64], largest: float) -> Iterator[NDArray[n
         if not is_first and bool(np.equal(values, quotient).all()):
             return
         np.subtract(values, quotient, out=rest)
-        if is_first and not (rest[:_FEW].any() or rest.any()):
+        if is_first and not (rest[:FEW_VALUES].any() or rest.any()):
             return
         values, is_first = rest, False
         sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma

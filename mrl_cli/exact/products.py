@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.extraction import Scratch, units_of
+from mrl_cli.exact.extraction import FEW_VALUES, Scratch, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,6 @@ Range = tuple[float, float]
 MOST_VALUES = 32768
 SLICE_BITS = 19  # 2 * 19 + log2(MOST_VALUES) = 53
 MOST_SLICES, MOST_MASKS = 6, 2
-_FEW = 64  # that something is left is mostly seen in a few
 # With the largest magnitude between these, no slice, no product of two and no sum of MOST_VALUES leaves the doubles.
 SMALLEST, LARGEST = 2.0**-300, 2.0**400
 
@@ -133,7 +132,7 @@ def _sliced(values: NDArray[np.float64], span: Range, rows: NDArray[np.float64])
         row = rows[place]
         np.add(values, sigma, out=row)
         np.subtract(row, sigma, out=row)
-        if np.equal(values[:_FEW], row[:_FEW]).all() and np.equal(values, row, out=is_whole).all():
+        if np.equal(values[:FEW_VALUES], row[:FEW_VALUES]).all() and np.equal(values, row, out=is_whole).all():
             return place + 1
         exponent -= SLICE_BITS + 1  # what remains is at most half of this slice's unit
         if last_bit >= exponent - SLICE_BITS and place + 1 < MOST_SLICES:

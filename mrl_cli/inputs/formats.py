@@ -46,7 +46,7 @@ FORMATS = {
     "frame": Format("frame:FRAME"),  # of pandas, in the Python interface
 }
 TEXTS = ("csv", "tsv")
-SUFFIXES = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
+FORMAT_OF_SUFFIX = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 
 _MAGIC = {start: name for name, row in FORMATS.items() for start in row.magic}
@@ -82,7 +82,7 @@ def named(path: str) -> tuple[str | None, str | None]:
     compression = COMPRESSIONS.get(suffix.lower())
     if compression is not None:
         suffix = os.path.splitext(stem)[1]
-    return SUFFIXES.get(suffix.lower()), compression
+    return FORMAT_OF_SUFFIX.get(suffix.lower()), compression
 
 
 def compression_of(prefix: bytes) -> str | None:

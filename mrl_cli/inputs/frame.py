@@ -139,11 +139,11 @@ def _numbers_in_objects(cells: list[Any], role: Role) -> Numbers:
         elif isinstance(cell, Integral) and not is_exact(int(cell)):
             bad.append((index, problems.INEXACT, harmless(cell)))
         else:
-            numbers[index] = _rounded(cell)
+            numbers[index] = _nearest_double(cell)
     return numbers, bad
 
 
-def _rounded(number: Any) -> float:
+def _nearest_double(number: Any) -> float:
     """Return the nearest double: an infinity beyond the largest, NaN for a signalling one."""
     try:
         return float(number)

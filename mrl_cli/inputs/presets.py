@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan, Role
 
-Layout = tuple[str, str]
+ScoreColumns = tuple[str, str]
 
-CHOSEN_REJECTED: Layout = ("chosen", "rejected")  # the names that several producers share
+CHOSEN_REJECTED: ScoreColumns = ("chosen", "rejected")  # the names that several producers share
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Preset:
     name: str
     producer: str
     files: str
-    layouts: tuple[Layout, ...]
+    layouts: tuple[ScoreColumns, ...]
     numbers: tuple[tuple[Role, str], ...] = ()
     group: str | None = None
     header: tuple[str, ...] = ()
     delimiter: str | None = None
     is_indexed: bool = False
 
-    def layout_in(self, names: Sequence[str]) -> Layout | None:
+    def layout_in(self, names: Sequence[str]) -> ScoreColumns | None:
         """Return the first layout whose columns are all among `names`."""
         return next((layout for layout in self.layouts if set(layout) <= set(names)), None)
 

@@ -1,7 +1,7 @@
 """Where bytes are: the one place that opens, measures, maps and lists files, and stdin.
 
-A `File` describes how to open one. It is not opened itself, so it can be sent to the process that reads it. An object store
-joins by a class with the same methods, and by a case for its names in `find`.
+A `File` describes how to open one. It is not opened itself, so it can be sent to the process that reads it. An object
+store joins by a class with the same methods, and by a case for its names in `find`.
 """
 
 from __future__ import annotations
@@ -161,5 +161,5 @@ def _files_below(folder: str) -> list[str]:
         files += [str(Path(parent, name)) for name in names if not name.startswith((".", "_")) and named(name)[0]]
     if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
-        raise UsageError(msg, hint="known suffixes: " + " ".join(SUFFIXES))
+        raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_OF_SUFFIX))
     return sorted(files)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import Source
 
-CHUNK_BYTES = 1 << 18
+COMPRESSED_BYTES = 1 << 18
 REST_BYTES = 3 << 20
 
 
@@ -190,7 +190,7 @@ def _members(read: Read, decompressor: Callable[[], Any]) -> Read:
                 compressed = member.unused_data.lstrip(b"\0")  # members of .xz may be padded with zeros
                 member, is_fresh = decompressor(), True
             if not compressed and (is_fresh or member.needs_input):
-                compressed = read(CHUNK_BYTES)
+                compressed = read(COMPRESSED_BYTES)
                 compressed = compressed.lstrip(b"\0") if is_fresh else compressed
                 if not compressed:
                     if is_fresh:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mrl_cli.records import light_dataclass
 
 Labels = Literal["pm1", "01", "any"]
-Reduction = Literal["mean", "sum", "none"]
+ReductionName = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
@@ -119,7 +119,7 @@ class Reporting:
     from, `scores` the file of scores that x1 and x2 point at.
     """
 
-    reduction: Reduction = "mean"
+    reduction: ReductionName = "mean"
     confidence: float | None = None
     preset: str | None = None
     scores: str | None = None

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.contrast import Contrast, Contrasts
     from mrl_cli.reductions.ledger import Ledger
 
-    Clusters: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
+    ClusterSums: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
 _OF_MODEL = ("mean", "sum", "accuracy", "accuracy_half", "correct", "ties", "wrong")  # as `mrl compute` reports them
 _SHARED = [figure for figure in FIGURES if figure.key in _OF_MODEL]
 _GAPS = ("difference", "accuracy_difference")
 
-NUMBERS = (
+COMPARED_NUMBERS = (
     *("margin", "pairs", "rejected", "ties_dropped", "unmatched_a", "unmatched_b"),
     *(f"{model}.{key}" for model in "ab" for key in _OF_MODEL),
     *(f"{gap}.{key}" for gap in _GAPS for key in ("mean", "standard_error", "low", "high")),
@@ -46,14 +46,17 @@ class ComparisonReport(Report):
     """What `mrl compare` reports.
 
     `difference` is of the mean loss, `accuracy_difference` of the accuracy, both a's less b's. `unmatched_a` and
-    `unmatched_b` count the pairs of one file that the other lacks. `NUMBERS` lists the numbers that there may be.
+    `unmatched_b` count the pairs of one file that the other lacks. `COMPARED_NUMBERS` lists every number it may hold.
     """
 
     def blocks(self) -> list[Table | str]:
         """Return both models, how they differ, and how sure that is; numbers of six digits."""
         a, b, mcnemar = self.a, self.b, self.mcnemar
         gaps = {"mean": self.difference, "accuracy": self.accuracy_difference}
-        rows = [(key, _short(a[key]), _short(b[key]), _short(gap["mean"]), _bounds(gap)) for key, gap in gaps.items()]
+        rows = [
+            (key, _six_digits(a[key]), _six_digits(b[key]), _six_digits(gap["mean"]), _bounds(gap))
+            for key, gap in gaps.items()
+        ]
         if self.bootstrap is not None:
             drawn = zip(gaps, (self.bootstrap[gap] for gap in _GAPS), strict=True)
             rows += [(f"{key}, bootstrap", "", "", "", _bounds(bounds)) for key, bounds in drawn]
@@ -74,7 +77,7 @@ def _bounds(interval: dict[str, float]) -> str:
     return "undefined" if math.isnan(interval["low"]) else f"{interval['low']:.4g} to {interval['high']:.4g}"
 
 
-def _short(number: float) -> str:
+def _six_digits(number: float) -> str:
     return shown_number(number) if math.isnan(number) else f"{number:.6g}"
 
 
@@ -129,7 +132,7 @@ def comparison_report(
 
 
 def _intervals(
-    total: Contrast, clusters: Clusters | None, confidence: float
+    total: Contrast, clusters: ClusterSums | None, confidence: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the differences of the mean loss and of the accuracy, with the intervals around them."""
     pairs = total.a.pairs
@@ -149,7 +152,7 @@ def _intervals(
     return asdict(difference) | moved, asdict(accuracy)
 
 
-def _clusters(ledger: Ledger) -> Clusters:
+def _clusters(ledger: Ledger) -> ClusterSums:
     """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right.
 
     They are in an order of their own: in which they were met depends on batches and on the format, and the bootstrap

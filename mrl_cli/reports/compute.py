@@ -79,7 +79,7 @@ class ComputeReport(Report):
         if self.groups is None:
             return [summary]
         keys = ["group", *(key for key in COLUMNS if self.figure(key) is not None)]
-        rows = ([_cell(group.figure(key)) for key in keys] for group in self.groups)
+        rows = ([_group_cell(group.figure(key)) for key in keys] for group in self.groups)
         return [Table(keys, rows, f"by {harmless(self.group_by)}", numbers=len(keys) - 1), summary]
 
     def _summary(self) -> dict[str, str]:
@@ -97,7 +97,7 @@ class ComputeReport(Report):
         return {} if self.validation is None else {"validation": "passed" if self.validation["passed"] else "failed"}
 
 
-def _cell(value: Any) -> str:
+def _group_cell(value: Any) -> str:
     """Return a cell of the table of groups: all digits of a column fit no terminal."""
     if isinstance(value, str):
         return harmless(value) or '""'

@@ -44,7 +44,7 @@ class Facts:
         loss, self.weight = totals.loss_sum or ExactSum(), totals.weight_sum or ExactSum()
         self.sum = float(loss)
         self.correct_weight = totals.correct_weight_sum or ExactSum()
-        self.mean = share(self.sum, totals.pairs) if totals.weight_sum is None else loss / self.weight
+        self.mean = ratio(self.sum, totals.pairs) if totals.weight_sum is None else loss / self.weight
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
 
@@ -100,9 +100,9 @@ FIGURES = (
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
     Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="has_margin"),
     Figure("beyond_margin", 5, lambda of: of.totals.correct - of.totals.inside_margin, "share", needs="has_margin"),
-    Figure("accuracy", 6, lambda of: share(of.totals.correct, of.totals.pairs), column=3),
-    Figure("accuracy_half", 6, lambda of: share(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
-    Figure("accuracy_without_ties", 6, lambda of: share(of.totals.correct, of.totals.correct + of.totals.wrong)),
+    Figure("accuracy", 6, lambda of: ratio(of.totals.correct, of.totals.pairs), column=3),
+    Figure("accuracy_half", 6, lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
+    Figure("accuracy_without_ties", 6, lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong)),
     Figure("active", 5, lambda of: of.totals.active, "share"),
     Figure("weight", 3, lambda of: float(of.weight), needs="weight_column"),
     Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weight_column"),
@@ -167,7 +167,7 @@ def shown_number(number: float) -> str:
     return "undefined" if math.isnan(number) else number_text(number)
 
 
-def share(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
     """Return part / whole, NaN over nothing."""
     return part / whole if whole else math.nan
 
@@ -175,7 +175,7 @@ def share(part: float, whole: float) -> float:
 def mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
     known = list(values)
-    return share(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
+    return ratio(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
 
 
 def rounded(number: float, plan: Plan) -> float:

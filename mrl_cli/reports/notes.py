@@ -46,7 +46,7 @@ def data_notes(
     texts = {
         "collapsed": _collapsed(totals, at_equal_scores),
         "zero_one": _zero_one(look) if labels_are_factors else None,
-        "rounded": _rounded(totals, look),
+        "rounded": _rounding_ties(totals, look),
         "one_label": _one_label(look),
     }
     return {kind: text for kind, text in texts.items() if text is not None}
@@ -65,7 +65,7 @@ def _collapsed(figures: Totals, expected: float | None) -> str | None:
     return None
 
 
-def _rounded(figures: Totals, look: Look) -> str | None:
+def _rounding_ties(figures: Totals, look: Look) -> str | None:
     grid, pairs, ties = grid_in_words(look.grids), figures.pairs, figures.ties
     if grid is None or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
         return None

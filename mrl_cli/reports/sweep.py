@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reports.base import Report, Table, flat, titled
-from mrl_cli.reports.figures import rounded, share, shown_number
+from mrl_cli.reports.figures import ratio, rounded, shown_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,11 +39,11 @@ class SweepReport(Report):
         """Return a table with a row for each margin."""
         title = f"{self.reduction} {self.loss} loss of {titled(self.inputs)}, {self.pairs:,} pairs"
         names = [name for name in _FOR_PEOPLE if name in self.points[0]]
-        rows = ([_cell(name, point[name]) for name in names] for point in self.points)
+        rows = ([_point_cell(name, point[name]) for name in names] for point in self.points)
         return [Table(names, rows, title, numbers=len(names))]
 
 
-def _cell(name: str, value: float) -> str:
+def _point_cell(name: str, value: float) -> str:
     is_short = name not in ("margin", "value") and math.isfinite(value)
     return f"{value:.6g}" if is_short else shown_number(value)
 
@@ -90,17 +90,17 @@ def sweep_points(
     whole = pairs if weight is None else weight
     records = []
     for margin, point in zip(margins, points, strict=True):
-        total, mean = rounded(point.sum, plan), rounded(share(point.sum, whole), plan)
+        total, mean = rounded(point.sum, plan), rounded(ratio(point.sum, whole), plan)
         record = {
             "margin": margin,
             "value": total if plan.reporting.reduction == "sum" else mean,
             "sum": total,
             "mean": mean,
             "active": point.active,
-            "active_share": share(point.active, pairs),
-            "gradient_share": share(point.passing, pairs),
+            "active_share": ratio(point.active, pairs),
+            "gradient_share": ratio(point.passing, pairs),
         }
         if point.gradient_sum is not None:
-            record["mean_gradient"] = rounded(share(point.gradient_sum, whole), plan)
+            record["mean_gradient"] = rounded(ratio(point.gradient_sum, whole), plan)
         records.append(record)
     return records

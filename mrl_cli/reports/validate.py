@@ -14,7 +14,7 @@ from mrl_cli.words import counted, harmless, number_text
 if TYPE_CHECKING:
     from mrl_cli.reports.base import Rows
 
-SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
+VALIDATED_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ _DEFAULTS: dict[str, Any] = {
     "schema": "mrl.validate/1",
     "version": __version__,
     "inputs": (),
-    **dict.fromkeys((*SETTINGS, "passed", "value", "pairs")),
+    **dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs")),
     "rejected": 0,
     "ties_dropped": 0,
     "checks": (),
@@ -148,7 +148,7 @@ class Validation(Report):
         """Return the checks, then the mismatches and what explains them in words."""
         names, rows = self.rows()
         checks = [
-            (name, verdict, f"{pairs:,}", _short(abs_diff), _short(ulp_diff), f"{mismatches:,}")
+            (name, verdict, f"{pairs:,}", _three_digits(abs_diff), _three_digits(ulp_diff), f"{mismatches:,}")
             for name, verdict, pairs, abs_diff, ulp_diff, mismatches in rows
         ]
         return [Table(names, checks), "".join(f"{line}\n" for line in self.sentences())]
@@ -191,7 +191,7 @@ def part_of_record(validation: Validation) -> dict[str, Any]:
     return {key: whole[key] for key in ("passed", "checks", "mismatches", "mismatch_count", "notes")}
 
 
-def _short(number: float | None) -> str:
+def _three_digits(number: float | None) -> str:
     if number is None:
         return ""
     return f"{number:.3g}" if math.isfinite(number) else number_text(number)

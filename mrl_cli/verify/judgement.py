@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mrl_cli.verify.verdict import Verdict
 
 LEFT_OUT = {"rejected": "rejected", "ties_dropped": "dropped as ties", "zero_weight": "left out for a weight of 0"}
-NUMBERS = ("sum", "mean", "value")  # each has a check of its own
+CHECKED_NUMBERS = ("sum", "mean", "value")  # each has a check of its own
 COUNTED = ("pairs", "correct", "ties", "wrong", "active", "inside_margin")
 SUMMED = (*COUNTED, "min", "max", "loss_sum", "weight_sum", "correct_weight_sum", "square_sum")
 NAMES_SHOWN = 3
@@ -49,14 +49,14 @@ def checks_of(
         yield replace(check, note=note)
         if is_sample or name not in verdict.figures:
             continue
-        figures, against = reported_figures(verdict.figures[name], plan), name.removesuffix(" losses")
+        figures, against = expected_figures(verdict.figures[name], plan), name.removesuffix(" losses")
         # The mean is the sum, divided; rational numbers have no more to say of it.
-        for key in NUMBERS if against == "loop" else NUMBERS[:1]:
+        for key in CHECKED_NUMBERS if against == "loop" else CHECKED_NUMBERS[:1]:
             got = getattr(report, key)
             if got is not None:
                 yield number_check(f"{against} {key}", figures[key], got, report.pairs, plan.loss.dtype)
         if against == "loop":
-            yield _listed("loop counts", wrong_figures(figures, report, but=NUMBERS), report.pairs)
+            yield _listed("loop counts", wrong_figures(figures, report, but=CHECKED_NUMBERS), report.pairs)
 
 
 def _listed(name: str, wrong: Sequence[str], pairs: int, mismatches: int | None = None) -> CheckResult:
@@ -96,11 +96,11 @@ def number_check(
     return check_of(name, pairs, differ, expected=expected, got=got, note=note)
 
 
-def reported_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
+def expected_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
     """Return what a report must say, by its keys, where the loop computed these figures."""
     counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
     pairs, correct, wrong, ties = (counts[name] for name in ("pairs", "correct", "wrong", "ties"))
-    mean = figures.total.over(figures.weight) if plan.has_weights else _share(total, pairs)
+    mean = figures.total.over(figures.weight) if plan.has_weights else _ratio(total, pairs)
     numbers = {"sum": total, "mean": mean, "min": figures.min, "max": figures.max}
     numbers = {name: rounded_to(number, plan.loss.dtype) for name, number in numbers.items()}
     return {
@@ -108,15 +108,15 @@ def reported_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
         **numbers,
         **counts,
         "beyond_margin": correct - counts["inside_margin"],
-        "accuracy": _share(correct, pairs),
-        "accuracy_half": _share(2 * correct + ties, 2 * pairs),
-        "accuracy_without_ties": _share(correct, correct + wrong),
+        "accuracy": _ratio(correct, pairs),
+        "accuracy_half": _ratio(2 * correct + ties, 2 * pairs),
+        "accuracy_without_ties": _ratio(correct, correct + wrong),
         "weight": float(figures.weight),
         "accuracy_weighted": figures.correct_weight.over(figures.weight),
     }
 
 
-def _share(part: float, whole: float) -> float:
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
@@ -140,7 +140,7 @@ def groups_check(expected: Mapping[str, LoopFigures], groups: Sequence[Report], 
     wrong = []
     for group in groups:
         figures = expected.get(group.group)
-        errors = ["has no pairs"] if figures is None else wrong_figures(reported_figures(figures, plan), group)
+        errors = ["has no pairs"] if figures is None else wrong_figures(expected_figures(figures, plan), group)
         wrong += [f"{harmless(group.group, 40)}: {', '.join(errors)}"] if errors else []
     missing = len(expected.keys() - {group.group for group in groups})
     more = len(wrong) - NAMES_SHOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.reports.validate import SETTINGS, Validation
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
 from mrl_cli.verify.judgement import checks_of, groups_check, groups_in_sum, number_check
 from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
@@ -68,7 +68,7 @@ def validation_of(
         notes += noted
     return Validation(
         inputs=report.inputs,
-        **plan.settings(*SETTINGS),
+        **plan.settings(*VALIDATED_SETTINGS),
         passed=all(check.passed for check in checks),
         value=report.value,
         pairs=counts.pairs,

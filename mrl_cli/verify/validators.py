@@ -173,12 +173,14 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
         listed = loop(differences, _margins(some), parameters)
         losses[here] = np.frombuffer(array("d", listed))
         terms += reference.cancelling_terms(plan.loss.name, differences, parameters) or ()
-        figures += _figures(some, agreement[here], counted[here], counted[here].tolist() if max_ulps else listed, plan)
+        figures += _loop_figures(
+            some, agreement[here], counted[here], counted[here].tolist() if max_ulps else listed, plan
+        )
     places: dict[str, list[int]] = {}
     for place, key in enumerate(pairs.columns["group"].tolist() if "group" in pairs.columns else ()):
         places.setdefault(key, []).append(place)
     groups = {
-        key: _figures(pairs.taken(at), agreement[at], counted[at], counted[at].tolist(), plan)
+        key: _loop_figures(pairs.taken(at), agreement[at], counted[at], counted[at].tolist(), plan)
         for key, at in places.items()
     }
     differ = compared(
@@ -199,7 +201,9 @@ def _margins(pairs: Pairs) -> float | list[float]:
     return pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
 
 
-def _figures(pairs: Pairs, agreement: Doubles, losses: Doubles, listed: Sequence[float], plan: Plan) -> LoopFigures:
+def _loop_figures(
+    pairs: Pairs, agreement: Doubles, losses: Doubles, listed: Sequence[float], plan: Plan
+) -> LoopFigures:
     """Return sums and counts of some pairs, at least one, from what the loop computed; `listed` are the losses too."""
     is_correct = agreement > 0
     with np.errstate(over="ignore"):

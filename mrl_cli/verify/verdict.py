@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch
 LOSS_COLUMN_CHECK = "loss column"
-NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
+MISMATCH_NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
 
 
 class Differing(NamedTuple):
@@ -189,10 +189,10 @@ def _verdict_of(name: str, pairs: Pairs, outcome: Outcome, got: Doubles) -> Verd
 def _differing(check: str, pairs: Pairs, expected: Doubles, got: Doubles) -> Iterator[Differing]:
     columns = pairs.columns | {"expected": expected, "got": got}
     columns["margin"] = np.broadcast_to(np.asarray(pairs.margin), got.shape)
-    numbers = [columns[name].tolist() for name in NUMBERS]
+    numbers = [columns[name].tolist() for name in MISMATCH_NUMBERS]
     rows = columns["row"].tolist() if "row" in columns else [None] * got.size
     for row, place, *of_pair in zip(rows, columns["place"].tolist(), *numbers, strict=True):
-        named = dict(zip(NUMBERS, of_pair, strict=True))
+        named = dict(zip(MISMATCH_NUMBERS, of_pair, strict=True))
         yield Differing(Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, **named), place)
 
 

@@ -7,6 +7,6 @@ more than the data can decide.
 
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, singles
-from mrl_cli.verify.explanations.values import Figures, explain_value, figures_of
+from mrl_cli.verify.explanations.values import ValueParts, explain_value, value_parts
 
-__all__ = ["HYPOTHESES", "Case", "Figures", "explain_column", "explain_value", "figures_of", "losses_of", "singles"]
+__all__ = ["HYPOTHESES", "Case", "ValueParts", "explain_column", "explain_value", "losses_of", "singles", "value_parts"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import Case
-from mrl_cli.verify.explanations.values import Figures, explain_value, figures_of
+from mrl_cli.verify.explanations.values import ValueParts, explain_value, value_parts
 from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
 
@@ -58,9 +58,9 @@ def value_claims(
     """
     untried: list[str] = []
     if verdict.retained and verdict.retained_pairs == counts.pairs:
-        figures = _figures(joined(verdict.retained), request.plan, is_whole=True)
+        parts = _value_parts(joined(verdict.retained), request.plan, is_whole=True)
     elif second_look is not None:
-        figures = second_look(FiguresReduction())
+        parts = second_look(ValuePartsReduction())
         untried = [NOT_TRIED.format(request.most_pairs)]
     else:
         return [], ["the value was not explained: the input can be read only once, and is too long to keep"]
@@ -68,7 +68,7 @@ def value_claims(
     if totals.loss_sum is not None and totals.weight_sum is not None:
         weighted = float(totals.loss_sum), float(totals.weight_sum)
     claimed = explain_value(
-        figures,
+        parts,
         value.got or 0.0,
         request.plan.reporting.reduction,
         request.allowed.atol + request.allowed.rtol * abs(value.expected or 0.0),
@@ -79,23 +79,23 @@ def value_claims(
     return claimed, [] if claimed else [f"{NONE_FITS} the expected value", *untried]
 
 
-class FiguresReduction(Reduction[Figures, Figures]):
-    """Adds up the figures of every single mistake."""
+class ValuePartsReduction(Reduction[ValueParts, ValueParts]):
+    """Adds up the losses of every single mistake."""
 
     needs = frozenset(("losses",))
 
-    def empty(self) -> Figures:
-        """Return the figures of no pairs."""
-        return Figures()
+    def empty(self) -> ValueParts:
+        """Return the sums and counts of no pairs."""
+        return ValueParts()
 
-    def add(self, state: Figures, measured: Measured) -> Figures:
+    def add(self, state: ValueParts, measured: Measured) -> ValueParts:
         """Add those of a batch."""
-        return state + _figures(pairs_of(measured), measured.plan, is_whole=False)
+        return state + _value_parts(pairs_of(measured), measured.plan, is_whole=False)
 
 
-def _figures(pairs: Pairs, plan: Plan, *, is_whole: bool) -> Figures:
+def _value_parts(pairs: Pairs, plan: Plan, *, is_whole: bool) -> ValueParts:
     weights = pairs.columns.get("weight")
-    return figures_of(case_of(pairs, plan), is_whole=is_whole, with_doubles=is_whole, weights=weights)
+    return value_parts(case_of(pairs, plan), is_whole=is_whole, with_doubles=is_whole, weights=weights)
 
 
 def case_of(pairs: Pairs, plan: Plan) -> Case:

@@ -3,7 +3,7 @@
 What is claimed must not be what chance gives. A mistake is judged by the rows in which it gives another loss than the
 right one, for only these distinguish the two. How often chance would match there is measured on the data: by holding
 the same column, moved by some rows, against the same losses. From that rate follows how likely so many matches are by
-chance (Chernoff's bound), times how many mistakes were tried; it must be below `MOST_CHANCE`.
+chance (Chernoff's bound), times how many mistakes were tried; it must be below `MOST_CHANCE_OF_COLUMN`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
 LEAST_EXPLAINED = 0.3
-MOST_CHANCE = 1e-3
+MOST_CHANCE_OF_COLUMN = 1e-3
 RELATIVE_ROOM = 1e-10  # orders of operations differ by 1e-15, float32 by 1e-8
 MOVES = (0.21, 0.37, 0.59, 0.83)  # of the rows
 ORDER_PAIRS = 50_000  # in so many rows another order is looked for beside another mistake
 LEAST_UNLIKE = 0.8  # of losses that were rounded: else they stand in another row by chance
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
-CANNOT_TELL = " (these rows cannot tell them apart)"
+AMBIGUOUS_ROWS = " (these rows cannot tell them apart)"
 
 
 class _Evidence(NamedTuple):
@@ -63,7 +63,7 @@ class _Evidence(NamedTuple):
         rate = self.hits / self.telling
         if min(rate, self.fraction) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED:
             return False
-        return tries * _tail(self.telling, rate, self.chance_rate) < MOST_CHANCE
+        return tries * _tail(self.telling, rate, self.chance_rate) < MOST_CHANCE_OF_COLUMN
 
 
 def _tail(count: int, rate: float, chance: float) -> float:
@@ -77,7 +77,7 @@ def _tail(count: int, rate: float, chance: float) -> float:
 
 
 @light_dataclass(frozen=True, slots=True)
-class _Column:
+class _LossColumn:
     """The user's losses, the right ones, and which rows mismatch.
 
     `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
@@ -95,7 +95,7 @@ class _Column:
         """What an explanation prints about the rounding."""
         return f" (your losses are {self.rounded})" if self.rounded else ""
 
-    def first(self, count: int) -> _Column:
+    def first(self, count: int) -> _LossColumn:
         """Return the first so many rows."""
         arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad")}
         resolution = self.resolution[:count] if isinstance(self.resolution, np.ndarray) else self.resolution
@@ -124,10 +124,10 @@ class _Column:
         masks = (match, compared, telling, match & telling)
         matches, rows, tellings, hits = (int(np.count_nonzero(mask)) for mask in masks)
         chance = (lucky + 1) / (len(MOVES) * tellings + 2)
-        return _Evidence(names, matches, rows, tellings, hits, _share(match, self.bad), chance)
+        return _Evidence(names, matches, rows, tellings, hits, _share_of_bad(match, self.bad), chance)
 
 
-def _share(match: Mask, bad: Mask) -> float:
+def _share_of_bad(match: Mask, bad: Mask) -> float:
     """Return how many of the mismatching rows match."""
     return int(np.count_nonzero(match & bad)) / max(1, int(np.count_nonzero(bad)))
 
@@ -138,17 +138,17 @@ def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> li
     `case` is how the losses should have come about, for consecutive rows of the input: all of them where `is_whole`.
     `own` are the user's losses and `bad` says which of them are off, all of shape (n,).
     """
-    readings = [_Column(case, own, losses_of(case), bad)]
+    readings = [_LossColumn(case, own, losses_of(case), bad)]
     resolution, rounded = resolution_of(own)
     if rounded:
         readings.append(replace(readings[0], resolution=resolution, rounded=rounded))
     return next(filter(None, _attempts(readings, is_whole=is_whole)), [])
 
 
-def _attempts(readings: list[_Column], *, is_whole: bool) -> Iterator[list[Explanation]]:
+def _attempts(readings: list[_LossColumn], *, is_whole: bool) -> Iterator[list[Explanation]]:
     """Yield what explains the losses in each way, the simplest first."""
     rounded, case = readings[-1].rounded, readings[0].case
-    in_float32: list[_Column] = []  # the same readings, of float32 arithmetic, which takes many a mistake along
+    in_float32: list[_LossColumn] = []  # the same readings, of float32 arithmetic, which takes many a mistake along
     if case.dtype == "float64" and rounded:
         in_float32 = [replace(column, case=replace(case, dtype="float32")) for column in readings]
         in_float32 = in_float32 if rounded == TO_FLOAT32 else in_float32[1:]
@@ -166,7 +166,7 @@ def _attempts(readings: list[_Column], *, is_whole: bool) -> Iterator[list[Expla
                 yield _in_another_order(column, losses_of(made), names)
 
 
-def _beside_float32(readings: list[_Column], mistakes: Mistakes) -> Iterator[list[Explanation]]:
+def _beside_float32(readings: list[_LossColumn], mistakes: Mistakes) -> Iterator[list[Explanation]]:
     """Yield what explains the losses beside float32 arithmetic, by each reading."""
 
     def others(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
@@ -182,7 +182,7 @@ def _most(claims: list[list[Explanation]]) -> list[Explanation]:
     return [max(flat, key=lambda one: one.fraction)] if flat else []
 
 
-def _claims(column: _Column, mistakes: Mistakes, *beside: str) -> list[Explanation]:
+def _claims(column: _LossColumn, mistakes: Mistakes, *beside: str) -> list[Explanation]:
     """Return the mistake that explains most, beside others; or those that these rows cannot distinguish."""
     tries, likely = 0, None
     if mistakes is not singles:  # so many are tried on the first rows, and only those that fit there on all
@@ -197,11 +197,11 @@ def _claims(column: _Column, mistakes: Mistakes, *beside: str) -> list[Explanati
     best = [one for one in held if one.fraction == most]
     if not best:
         return []
-    hypothesis = one_of([" and ".join((*one.names, *beside)) for one in best], CANNOT_TELL) + column.suffix
+    hypothesis = one_of([" and ".join((*one.names, *beside)) for one in best], AMBIGUOUS_ROWS) + column.suffix
     return [Explanation(hypothesis, best[0].matches, best[0].rows, best[0].telling, most)]
 
 
-def _right_but_for_rounding(column: _Column) -> list[Explanation]:
+def _right_but_for_rounding(column: _LossColumn) -> list[Explanation]:
     """Say so when the losses are the right ones, rounded."""
     if not column.rounded:
         return []
@@ -209,13 +209,13 @@ def _right_but_for_rounding(column: _Column) -> list[Explanation]:
         match = np.abs(column.own - column.right) <= column.room(column.right)
     count, telling = (int(np.count_nonzero(mask)) for mask in (match, match & (column.own != column.right)))
     fraction = count / max(1, match.size)
-    explains_few = column.bad.any() and _share(match, column.bad) < LEAST_EXPLAINED
+    explains_few = column.bad.any() and _share_of_bad(match, column.bad) < LEAST_EXPLAINED
     if fraction < LEAST_FRACTION or not telling or explains_few:
         return []
     return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, fraction)]
 
 
-def _in_another_order(column: _Column, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:
+def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:
     """Say so when the losses of the rows that do not match stand, nearly each, in another of these rows.
 
     Losses that mostly repeat one another, as they were written, would match somewhere by chance, and show nothing.

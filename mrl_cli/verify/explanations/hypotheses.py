@@ -227,8 +227,8 @@ def doubles(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
                     yield (name, second_name), both
 
 
-def one_of(names: Iterable[str], cannot_tell: str) -> str:
-    """Return mistakes as one text, the first few by name; `cannot_tell` is added where there are several."""
+def one_of(names: Iterable[str], if_ambiguous: str) -> str:
+    """Return mistakes as one text, the first few by name; `if_ambiguous` is added where there are several."""
     unique = list(dict.fromkeys(names))
     text = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
-    return text + (cannot_tell if len(unique) > 1 else "")
+    return text + (if_ambiguous if len(unique) > 1 else "")

@@ -2,8 +2,8 @@
 
 One number can agree with another by chance, the more so the more are tried and the fewer digits it has. So a mistake
 must give the value to the digits in which it is written, and candidates near the value show how dense they lie there,
-and with it how many would agree by chance. That must be below `MOST_CHANCE`. Mistakes that change little crowd around
-the right value, the denser the nearer to it: "near" is up to the distance to it, or half of that.
+and with it how many would agree by chance. That must be below `MOST_CHANCE_OF_VALUE`. Mistakes that change little
+crowd around the right value, the denser the nearer to it: "near" is up to the distance to it, or half of that.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Candidates = list[tuple[str, float]]  # what a mistake is called, and the value that it gives
 
-CANNOT_TELL = " (one value cannot tell them apart)"
-MOST_CHANCE = 0.01
+AMBIGUOUS_VALUE = " (one value cannot tell them apart)"
+MOST_CHANCE_OF_VALUE = 0.01
 LARGEST_BATCH = 65536
 DOUBLE_DIGITS = 11  # a value of so many digits was not rounded for reading
 SINGLE_DIGITS = 7  # the shortest text of a float32 has seldom fewer
@@ -64,8 +64,8 @@ class Sums(NamedTuple):
 
 
 @light_dataclass(frozen=True, slots=True)
-class Figures:
-    """What values are made of, over pairs in input order; `Figures()` is the identity of `+`.
+class ValueParts:
+    """The sums and counts that values are made of, over pairs in input order; `ValueParts()` is the identity of `+`.
 
     `sums` are those of the losses of each mistake, `right` those of the right losses, `tied` of pairs with x1 = x2.
     `tail` are the last right losses. `broadcasts` are means over all pairs of rows, which only pairs that are whole
@@ -79,8 +79,8 @@ class Figures:
     tail: Doubles = field(default_factory=lambda: np.empty(0))
     broadcasts: dict[str, float] = field(default_factory=dict)
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(
+    def __add__(self, other: ValueParts) -> ValueParts:
+        return ValueParts(
             self.right + other.right,
             self.tied + other.tied,
             self.correct + other.correct,
@@ -92,11 +92,11 @@ class Figures:
         )
 
 
-def figures_of(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubles | None = None) -> Figures:
-    """Return the figures of pairs; `is_whole`: they are all the pairs there are. `weights` have shape (n,)."""
+def value_parts(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubles | None = None) -> ValueParts:
+    """Return the sums and counts of pairs; `is_whole`: they are all the pairs there are. `weights` have shape (n,)."""
     losses = losses_of(case)
     made = [*singles(case), *(doubles(case) if with_doubles else ())]
-    return Figures(
+    return ValueParts(
         Sums.of(losses),
         Sums.of(losses[case.x1 == case.x2]),
         int(np.count_nonzero(case.y * (case.x1 - case.x2) > 0)),
@@ -107,7 +107,7 @@ def figures_of(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubl
 
 
 def explain_value(
-    figures: Figures,
+    parts: ValueParts,
     expected: float,
     reduction: str,
     tolerance: float,
@@ -122,9 +122,9 @@ def explain_value(
     the label 0. `weighted` are the sum of the weighted losses and that of the weights, where there are weights: then
     only what was made of these is tried.
     """
-    total, divisor = weighted or figures.right[:2]
+    total, divisor = weighted or parts.right[:2]
     plain = total / (divisor or 1) if reduction == "mean" else total
-    written, single, accumulated = _rooms(expected, figures.right.losses)
+    written, single, accumulated = _rooms(expected, parts.right.losses)
     off = abs(plain - expected)
     for description, room in (
         ("rounded", written),
@@ -134,9 +134,9 @@ def explain_value(
         if off <= room:
             return [Explanation(f"it is the right value, {description}", 1, 1, 1, 1.0)]
     if weighted is None:
-        stages = list(_stages(figures, reduction, left_out, ties_dropped))
+        stages = list(_stages(parts, reduction, left_out, ties_dropped))
     else:
-        stages = [(False, list(candidates)) for candidates in _weighted(figures, reduction, *weighted)]
+        stages = [(False, list(candidates)) for candidates in _weighted(parts, reduction, *weighted)]
     chance = 0.0
     for room, has_dense in ((written, True), (single, True), (accumulated, False)):
         if not has_dense and off <= room and _is_float32(expected):
@@ -148,13 +148,13 @@ def explain_value(
     return []
 
 
-def _stages(figures: Figures, reduction: str, left_out: int, ties_dropped: int) -> Iterator[tuple[bool, Candidates]]:
+def _stages(parts: ValueParts, reduction: str, left_out: int, ties_dropped: int) -> Iterator[tuple[bool, Candidates]]:
     """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
-    yield False, list(_reductions(figures, reduction, left_out=left_out, ties_dropped=ties_dropped))
-    yield False, list(_mistaken(figures, reduction, 1))
-    yield True, list(_batches(figures, COMMON_BATCHES))
-    yield True, list(_batches(figures, range(2, min(LARGEST_BATCH, figures.right.losses - 1) + 1)))
-    yield False, list(_mistaken(figures, reduction, 2))
+    yield False, list(_reductions(parts, reduction, left_out=left_out, ties_dropped=ties_dropped))
+    yield False, list(_mistaken(parts, reduction, 1))
+    yield True, list(_batches(parts, COMMON_BATCHES))
+    yield True, list(_batches(parts, range(2, min(LARGEST_BATCH, parts.right.losses - 1) + 1)))
+    yield False, list(_mistaken(parts, reduction, 2))
 
 
 def _other(reduction: str, total: float, mean: float) -> tuple[str, float]:
@@ -162,15 +162,15 @@ def _other(reduction: str, total: float, mean: float) -> tuple[str, float]:
     return ("it is the sum, not the mean", total) if reduction == "mean" else ("it is the mean, not the sum", mean)
 
 
-def _weighted(figures: Figures, reduction: str, total: float, weight: float) -> Iterator[Candidates]:
+def _weighted(parts: ValueParts, reduction: str, total: float, weight: float) -> Iterator[Candidates]:
     """Yield what comes of weights that are used otherwise, then of mistakes in the weighted losses."""
-    pairs, is_mean = max(1, figures.right.losses), reduction == "mean"
+    pairs, is_mean = max(1, parts.right.losses), reduction == "mean"
     yield [
-        ("the weights are left out", figures.right.mean if is_mean else figures.right.total),
+        ("the weights are left out", parts.right.mean if is_mean else parts.right.total),
         ("weighted losses are divided by the number of pairs, not by the weights", total / pairs),
         _other(reduction, total, total / weight),
     ]
-    sums = [(" and ".join(names), sums.weighted) for names, sums in figures.sums.items() if len(names) == 1]
+    sums = [(" and ".join(names), sums.weighted) for names, sums in parts.sums.items() if len(names) == 1]
     yield [(names, value / weight if is_mean else value) for names, value in sums]
 
 
@@ -199,11 +199,11 @@ def _first_fitting(
             centres += values[counted].tolist()
         added = max(_chance(values[distances <= near], room, near) for near in (span / 2, span))
         added = max(added, 2 * room / span if fitting else 0.0) if span else 1.0
-        if chance + added >= MOST_CHANCE:
+        if chance + added >= MOST_CHANCE_OF_VALUE:
             continue  # nothing is claimed here, so nothing by chance either
         chance += added
         if fitting:
-            return [Explanation(one_of(fitting, CANNOT_TELL), 1, 1, tried, 1.0)], chance
+            return [Explanation(one_of(fitting, AMBIGUOUS_VALUE), 1, 1, tried, 1.0)], chance
     return [], chance
 
 
@@ -245,14 +245,14 @@ def _chance(values: Doubles, room: float, span: float) -> float:
     return np.unique(np.round(values / room)).size * room / span if span else 1.0
 
 
-def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped: int) -> Iterator[tuple[str, float]]:
+def _reductions(parts: ValueParts, reduction: str, *, left_out: int, ties_dropped: int) -> Iterator[tuple[str, float]]:
     """Yield what the right losses give when they are reduced in another way."""
-    total, pairs, active, _ = figures.right
-    tied, correct = figures.tied.losses, figures.correct
-    yield _other(reduction, total, figures.right.mean)
+    total, pairs, active, _ = parts.right
+    tied, correct = parts.tied.losses, parts.correct
+    yield _other(reduction, total, parts.right.mean)
     yield "the mean is over losses that are not 0 only", total / max(1, active)
     if tied:
-        yield "tied pairs (x1 = x2) are left out of the mean", (total - figures.tied.total) / max(1, pairs - tied)
+        yield "tied pairs (x1 = x2) are left out of the mean", (total - parts.tied.total) / max(1, pairs - tied)
     if left_out:
         yield "the mean is over all rows, those left out too", total / (pairs + left_out)
     if ties_dropped:
@@ -266,12 +266,12 @@ def _reductions(figures: Figures, reduction: str, *, left_out: int, ties_dropped
         yield name, count / max(1, pairs)
     if pairs > tied:
         yield "it is the accuracy without ties", correct / (pairs - tied)
-    yield from figures.broadcasts.items()
+    yield from parts.broadcasts.items()
 
 
-def _mistaken(figures: Figures, reduction: str, size: int) -> Iterator[tuple[str, float]]:
+def _mistaken(parts: ValueParts, reduction: str, size: int) -> Iterator[tuple[str, float]]:
     """Yield the value under each mistake (size 1), or under two of them (size 2), one of which may be the reduction."""
-    for names, sums in figures.sums.items():
+    for names, sums in parts.sums.items():
         name = " and ".join(names)
         if len(names) == size:
             yield name, sums.mean if reduction == "mean" else sums.total
@@ -281,13 +281,13 @@ def _mistaken(figures: Figures, reduction: str, size: int) -> Iterator[tuple[str
             yield f"{name} and the mean is over losses that are not 0 only", sums.total / max(1, sums.active)
 
 
-def _batches(figures: Figures, sizes: Iterable[int]) -> Iterator[tuple[str, float]]:
+def _batches(parts: ValueParts, sizes: Iterable[int]) -> Iterator[tuple[str, float]]:
     """Yield the mean of batch means, where the last batch is short, and the mean without that batch.
 
     Both follow from the sum of the last batch alone: the other batches are of one size.
     """
-    total, pairs, *_ = figures.right
-    from_the_end = np.concatenate([[0.0], np.cumsum(figures.tail[::-1])])
+    total, pairs, *_ = parts.right
+    from_the_end = np.concatenate([[0.0], np.cumsum(parts.tail[::-1])])
     for size in sizes:
         rest = pairs % size
         if size >= pairs or not rest or rest >= from_the_end.size:
