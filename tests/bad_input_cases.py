@@ -28,10 +28,10 @@ class Case:
     rejected: int = 0
     ties_dropped: int = 0
     code: int = 0
-    says: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     suffix: str = ".csv"
-    tells_place_exactly: bool = True
+    names_exact_place: bool = True
     needs_suffix: bool = False
 
 
@@ -44,13 +44,13 @@ def right(name: str, data: bytes, total: float, pairs: int, *options: str, **mor
     return Case(name, data, total, pairs, options=options, **more)
 
 
-def refused(name: str, data: bytes, *says: str, code: int = DATA, **more: Any) -> Case:
-    return Case(name, data, code=code, says=says, **more)
+def refused(name: str, data: bytes, *messages: str, code: int = DATA, **more: Any) -> Case:
+    return Case(name, data, code=code, messages=messages, **more)
 
 
-def bad_cell(name: str, row: str | bytes, *says: str, **more: Any) -> Case:
+def bad_cell(name: str, row: str | bytes, *messages: str, **more: Any) -> Case:
     """A bad row between good ones: line 3."""
-    return refused(name, csv("1,3,1", row, "3,1,1"), "1 problem in FILE (3 rows)", "line 3: ", *says, **more)
+    return refused(name, csv("1,3,1", row, "3,1,1"), "1 problem in FILE (3 rows)", "line 3: ", *messages, **more)
 
 
 def good_cell(name: str, row: str, loss: float, *options: str) -> Case:
@@ -384,7 +384,7 @@ ENCODINGS = [
         b"\xff\xfe" + TEXT.encode("utf-16-le")[:-1],
         "FILE is not utf-16",
         "line",
-        tells_place_exactly=False,
+        names_exact_place=False,
     ),
     refused(
         "latin-1",
@@ -408,7 +408,7 @@ ENCODINGS = [
         TEXT.encode("latin-1"),
         "FILE is not ascii",
         options=("-e", "ascii"),
-        tells_place_exactly=False,
+        names_exact_place=False,
     ),
     refused("unknown encoding", TEXT.encode(), "unknown encoding utf-9", code=USAGE, options=("-e", "utf-9")),
 ]
@@ -425,9 +425,9 @@ ONE, TWO = '{"x1": 1, "x2": 3, "y": 1}', '{"x1": 0.5, "x2": 0.25, "y": -1}'
 WITH_RETURNS = ONE.replace(" ", "\r").encode() + b"\r\r\n"
 
 
-def bad_line(name: str, line: str, *says: str, **more: Any) -> Case:
+def bad_line(name: str, line: str, *messages: str, **more: Any) -> Case:
     return refused(
-        name, json_lines(ONE, line, TWO), "problem", "FILE (3 rows)", "line 2: ", *says, suffix=".jsonl", **more
+        name, json_lines(ONE, line, TWO), "problem", "FILE (3 rows)", "line 2: ", *messages, suffix=".jsonl", **more
     )
 
 

@@ -33,10 +33,10 @@ def settings(loss: Loss) -> Iterator[dict[str, float]]:
 
 def with_parameters(loss: Loss, parameters: dict[str, float]) -> Loss:
     """Return a loss without parameters: that one with these."""
-    told = ",".join(f"{name}={value:g}" for name, value in parameters.items())
+    settings = ",".join(f"{name}={value:g}" for name, value in parameters.items())
     return replace(
         loss,
-        name=f"{loss.name}({told})" if told else loss.name,
+        name=f"{loss.name}({settings})" if settings else loss.name,
         kernel=partial(loss.kernel, **parameters),
         gradient=partial(loss.gradient, **parameters),
         parameters=(),
@@ -66,9 +66,9 @@ def pairs(dtype: str = "float64", size: int = 257) -> tuple[Array, Array, Array]
     return arrays[0], arrays[1], arrays[2]
 
 
-def same(found: Array, expected: Array) -> bool:
+def same(actual: Array, expected: Array) -> bool:
     """Return whether arrays agree in dtype, shape and every bit, the sign of zero included."""
-    return (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    return (actual.dtype, actual.shape, actual.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
 
 
 def assert_swapping_scores_and_negating_labels_changes_nothing(loss: Loss) -> None:
@@ -127,8 +127,8 @@ def assert_dtype_and_shape_are_kept(loss: Loss) -> None:
     for dtype, shape in product(DTYPES, ((257,), (0,), (), (257, 1))):
         x1, x2, y = (values[: int(np.prod(shape))].reshape(shape) for values in pairs(dtype))
         for function in (loss.kernel, loss.gradient):
-            found = np.asarray(function(np.asarray(x1 - x2), y, margin=0.1))
-            assert (found.dtype, found.shape) == (np.dtype(dtype), shape)
+            losses = np.asarray(function(np.asarray(x1 - x2), y, margin=0.1))
+            assert (losses.dtype, losses.shape) == (np.dtype(dtype), shape)
 
 
 def assert_margin_of_each_pair_is_its_own(loss: Loss) -> None:
@@ -136,10 +136,10 @@ def assert_margin_of_each_pair_is_its_own(loss: Loss) -> None:
         x1, x2, y = pairs(dtype)
         margin = np.resize(np.array(MARGINS, dtype), x1.size)
         for function in (loss.kernel, loss.gradient):
-            found = function(x1 - x2, y, margin=margin)
+            losses = function(x1 - x2, y, margin=margin)
             for one in MARGINS:
                 here = margin == np.dtype(dtype).type(one)
-                assert same(found[here], function((x1 - x2)[here], y[here], margin=one))
+                assert same(losses[here], function((x1 - x2)[here], y[here], margin=one))
 
 
 def assert_better_order_costs_no_more(loss: Loss) -> None:

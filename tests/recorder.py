@@ -68,12 +68,12 @@ class Folder:
         self._before = self._files()
 
     def _files(self) -> dict[Path, tuple[int, int, int]]:
-        found = {}
+        files = {}
         for folder, _, names in os.walk(self.path):
             for path in (Path(folder, name) for name in names):
                 look = path.lstat()
-                found[path] = look.st_ino, look.st_size, look.st_mtime_ns
-        return found
+                files[path] = look.st_ino, look.st_size, look.st_mtime_ns
+        return files
 
     def record(self, case: Case) -> Record:
         """Run a case; return what is kept of it."""
@@ -195,7 +195,7 @@ def _set_environment() -> None:
 
 def record(target: str) -> int:
     """Run everything and write a recording."""
-    started, told = time.monotonic(), Path(target).resolve()
+    started, path = time.monotonic(), Path(target).resolve()
     _set_environment()
     with tempfile.TemporaryDirectory() as name:
         usual = Path.cwd()
@@ -206,7 +206,7 @@ def record(target: str) -> int:
         finally:
             os.chdir(usual)
     calls = made()
-    told.write_text(json.dumps(lines | calls, indent=0) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(lines | calls, indent=0) + "\n", encoding="utf-8")
     print(f"{len(lines)} command lines and {len(calls)} calls in {time.monotonic() - started:.0f} s")
     return 0
 

@@ -122,13 +122,13 @@ def calls() -> list[str]:
 
 
 def _made(call: str, names: dict[str, Any]) -> dict[str, Any]:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            found = {"result": _plain(eval(call, dict(names)))}
+            outcome = {"result": _plain(eval(call, dict(names)))}
         except Exception as error:  # noqa: BLE001 (what it is, is what is kept)
-            found = {"raised": f"{type(error).__name__}: {error}"}
-    return found | {"warnings": [f"{warning.category.__name__}: {warning.message}" for warning in told]}
+            outcome = {"raised": f"{type(error).__name__}: {error}"}
+    return outcome | {"warnings": [f"{warning.category.__name__}: {warning.message}" for warning in warned]}
 
 
 def _plain(value: Any) -> Any:

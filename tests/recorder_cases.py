@@ -297,26 +297,26 @@ class Case:
 
 def cases() -> list[Case]:
     """Return every case; names are told apart."""
-    found = [case_of(line) for table in TABLES for line in lines_in(table)]
+    every_case = [case_of(line) for table in TABLES for line in lines_in(table)]
     for bad in TEXT_CASES:
         name = "case" + bad.suffix
         for line in lines_in(BAD_INPUT):
             words = line.replace("OPTIONS", shlex.join(bad.options)).replace("CASE", name)
-            found.append(case_of(words, f"{bad.name}: {words}", {name: bad.data}))
-    return list({case.name: case for case in found}.values())
+            every_case.append(case_of(words, f"{bad.name}: {words}", {name: bad.data}))
+    return list({case.name: case for case in every_case}.values())
 
 
 def lines_in(table: str, blank: str = " ") -> list[str]:
     """Return the lines of a table, one for each choice of alternatives, in which `blank` takes the place of blanks."""
-    found = []
+    lines = []
     for line in _one_line_each(table.replace("@losses", LOSSES)):
         parts = _ALTERNATIVES.split(line)
         choices = [
             [choice.replace(" ", blank) for choice in part.split(",")] if place % 2 else [part]
             for place, part in enumerate(parts)
         ]
-        found += ["".join(chosen) for chosen in itertools.product(*choices)]
-    return found
+        lines += ["".join(chosen) for chosen in itertools.product(*choices)]
+    return lines
 
 
 def _one_line_each(table: str) -> list[str]:

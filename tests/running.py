@@ -30,8 +30,8 @@ class Ran(NamedTuple):
     def result(self) -> dict[str, Any]:
         """The one JSON object on stdout, after a run with `--format json` that must have gone well."""
         assert self.code == 0, self.err
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        record: dict[str, Any] = json.loads(self.out)
+        return record
 
 
 def run(

@@ -203,8 +203,8 @@ def test_sum_is_exact_where_adding_in_turn_is_not() -> None:
 
 def test_sum_of_float32_losses_is_rounded_once_to_float32() -> None:
     x2 = np.array([1.0] + [2.0**-24] * 3, np.float32)
-    found = margin_ranking_loss(np.zeros(4, np.float32), x2, np.ones(4, np.float32), reduction="sum")
-    assert found == 1.0 + 2.0**-22  # 1 + 3/2 ulp: a tie, rounded to even
+    loss = margin_ranking_loss(np.zeros(4, np.float32), x2, np.ones(4, np.float32), reduction="sum")
+    assert loss == 1.0 + 2.0**-22  # 1 + 3/2 ulp: a tie, rounded to even
 
 
 def test_gradients_are_the_hand_worked_ones() -> None:

@@ -27,8 +27,8 @@ def test_losses_and_gradients_are_those_of_the_kernel(loss: Loss, dtype: str) ->
     x1, x2, y = pairs(dtype)
     margin = np.resize(np.array(MARGINS, dtype), x1.size) if loss.has_margin else np.zeros(x1.size, dtype)
     for parameters in settings(loss):
-        found = losses_of(x1, x2, y, loss=loss.name, margin=margin, **parameters)
-        assert same(found, loss.kernel(x1 - x2, y, margin=margin, **parameters))
+        losses = losses_of(x1, x2, y, loss=loss.name, margin=margin, **parameters)
+        assert same(losses, loss.kernel(x1 - x2, y, margin=margin, **parameters))
         x1_grad, x2_grad = pairwise_loss_grad(x1, x2, y, loss=loss.name, margin=margin, reduction="none", **parameters)
         assert same(x1_grad, loss.gradient(x1 - x2, y, margin=margin, **parameters))
         assert same(x2_grad, -x1_grad)
@@ -38,8 +38,8 @@ def test_margin_ranking_is_the_default() -> None:
     x1, x2, y = pairs()
     margin = np.resize(MARGINS, x1.size)
     assert pairwise_loss(x1, x2, y, margin=margin) == margin_ranking_loss(x1, x2, y, margin=margin)
-    found = pairwise_loss_grad(x1, x2, y, margin=margin)
-    for ours, other in zip(found, margin_ranking_loss_grad(x1, x2, y, margin=margin), strict=True):
+    gradients = pairwise_loss_grad(x1, x2, y, margin=margin)
+    for ours, other in zip(gradients, margin_ranking_loss_grad(x1, x2, y, margin=margin), strict=True):
         assert same(ours, other)
 
 
@@ -61,9 +61,9 @@ def test_integer_weights_are_repetitions(loss: Loss) -> None:
     weight = np.random.default_rng(2).integers(0, 4, x1.size)
     repeated = [np.repeat(values, weight) for values in (x1, x2, y)]
     for reduction in ("sum", "mean"):
-        found = pairwise_loss(x1, x2, y, loss=loss.name, weight=weight, reduction=reduction)
-        assert found == pairwise_loss(*repeated, loss=loss.name, reduction=reduction)
-        assert found != pairwise_loss(x1, x2, y, loss=loss.name, reduction=reduction)
+        actual = pairwise_loss(x1, x2, y, loss=loss.name, weight=weight, reduction=reduction)
+        assert actual == pairwise_loss(*repeated, loss=loss.name, reduction=reduction)
+        assert actual != pairwise_loss(x1, x2, y, loss=loss.name, reduction=reduction)
         gradient = pairwise_loss_grad(x1, x2, y, loss=loss.name, weight=weight, reduction=reduction)[0]
         of_repeated = pairwise_loss_grad(*repeated, loss=loss.name, reduction=reduction)[0]
         np.testing.assert_allclose(np.repeat(gradient, weight) / np.repeat(weight, weight), of_repeated, rtol=1e-14)
@@ -73,8 +73,8 @@ def test_weighted_sum_is_exact() -> None:
     x1 = np.array([1e16, 0.1, 0.7])
     weight = np.array([0.3, 0.1, 1e-3])
     exact = sum(Fraction(w) * Fraction(x) for w, x in zip(weight.tolist(), x1.tolist(), strict=True))
-    found = pairwise_loss(x1, np.zeros(3), -np.ones(3), weight=weight, reduction="sum")
-    assert found == float(exact)
+    actual = pairwise_loss(x1, np.zeros(3), -np.ones(3), weight=weight, reduction="sum")
+    assert actual == float(exact)
     mean = pairwise_loss(x1, np.zeros(3), -np.ones(3), weight=weight)
     assert mean == float(exact) / float(sum(map(Fraction, weight.tolist())))
 
@@ -108,7 +108,7 @@ def test_margins_and_weights_are_of_the_pairs_shape(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of margin_ranking"),
         ({"loss": "logistic", "beta": 1.0}, "no parameter 'beta'; it has temperature"),
@@ -118,9 +118,9 @@ def test_margins_and_weights_are_of_the_pairs_shape(name: str) -> None:
         ({"loss": "ipo", "margin": [1.0]}, "ipo has no margin"),
     ],
 )
-def test_what_the_loss_does_not_have_is_refused(options: dict[str, Any], said: str) -> None:
+def test_what_the_loss_does_not_have_is_refused(options: dict[str, Any], message: str) -> None:
     for call in (pairwise_loss, pairwise_loss_grad):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             call([1.0], [0.0], [1], **options)
 
 

@@ -39,13 +39,13 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def check_refusal(ran: Ran, code: int, *says: str) -> None:
+def check_refusal(ran: Ran, code: int, *messages: str) -> None:
     assert ran.code == code, ran
     assert ran.out == ""
     assert ran.err.startswith("error: ")
     assert ran.err.count("\nhint: ") <= 1
-    for words in says:
-        assert words in ran.err
+    for message in messages:
+        assert message in ran.err
     assert "Traceback" not in ran.err
     assert all(character.isprintable() or character == "\n" for character in ran.err)
     assert max(map(len, ran.err.splitlines())) < 1000
@@ -53,7 +53,7 @@ def check_refusal(ran: Ran, code: int, *says: str) -> None:
 
 def check(case: Case, ran: Ran) -> None:
     if case.code:
-        check_refusal(ran, case.code, *case.says)
+        check_refusal(ran, case.code, *case.messages)
         return
     keys = ("sum", "pairs", "rejected", "ties_dropped", "value")
     expected = (case.total, case.pairs, case.rejected, case.ties_dropped, case.total / case.pairs)
@@ -74,17 +74,17 @@ def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
 
     def ran_on(argument: str, jobs: int) -> Ran:
         options = ["compute", *case.options, "--format", "json", "--quiet", "--jobs", str(jobs)]
-        found = run_inside([*options, argument], capfd, case.data if argument == "-" else b"")
-        return found._replace(err=found.err.replace("stdin" if argument == "-" else argument, "FILE"))
+        runs = run_inside([*options, argument], capfd, case.data if argument == "-" else b"")
+        return runs._replace(err=runs.err.replace("stdin" if argument == "-" else argument, "FILE"))
 
     places = [name] if case.needs_suffix else [name, "-"]
-    found = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
+    runs = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
     monkeypatch.setattr(text, "HEAD_BYTES", 16)
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)
-    found += [ran_on(argument, 2) for argument in places]
-    for ran in found:
+    runs += [ran_on(argument, 2) for argument in places]
+    for ran in runs:
         check(case, ran)
-        assert ran.err == found[0].err or not case.tells_place_exactly
+        assert ran.err == runs[0].err or not case.names_exact_place
 
 
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 7, 11, 64])
@@ -223,11 +223,11 @@ BAD_COLUMNS: dict[str, tuple[dict[str, Any], list[str]]] = {
 @EVERY_WRITER
 @pytest.mark.parametrize("kind", list(BAD_COLUMNS))
 def test_bad_values_in_columnar_files_are_named(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
-    replaced, says = BAD_COLUMNS[kind]
+    replaced, messages = BAD_COLUMNS[kind]
     WRITERS[name](columns(**replaced), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"in {name} (3 rows)", *says)
+    check_refusal(run_inside(["compute", name], capfd), DATA, f"in {name} (3 rows)", *messages)
     from_stdin = run_inside(["compute", "-"], capfd, (tmp_path / name).read_bytes())
-    check_refusal(from_stdin, DATA, "in stdin (3 rows)", *says)
+    check_refusal(from_stdin, DATA, "in stdin (3 rows)", *messages)
     if kind != "only nulls":
         whole = run_inside(["compute", name, "-f", "json", "-q", "--on-error", "skip"], capfd).result
         assert (whole["pairs"], whole["rejected"]) == (2, 1)
@@ -292,7 +292,7 @@ def test_a_column_that_holds_no_numbers_is_refused(
 
 
 @EVERY_WRITER
-def test_columns_missing_or_twice_are_told(name: str, tmp_path: Path, capfd: Capture) -> None:
+def test_columns_missing_or_twice_are_reported(name: str, tmp_path: Path, capfd: Capture) -> None:
     WRITERS[name](columns().rename_columns(["x1", "x2", "label"]), tmp_path / name)
     check_refusal(run_inside(["compute", name], capfd), USAGE, f"{name} has no column 'y'", "it has: x1, x2, label")
     twice = columns(z=[1.0, 2.0, 3.0]).rename_columns(["x1", "x2", "y", "x1"])
@@ -376,11 +376,11 @@ MISCOUNTS: dict[str, tuple[dict[int, int], str]] = {
 def test_parquet_counts_that_disagree_are_refused(
     kind: str, options: tuple[str, ...], tmp_path: Path, capfd: Capture
 ) -> None:
-    patches, says = MISCOUNTS[kind]
+    patches, message = MISCOUNTS[kind]
     write_counted(tmp_path / "pairs.parquet")
     recount(tmp_path / "pairs.parquet", LONG, patches, expected=5)
     ran = run_inside(["compute", "pairs.parquet", *options], capfd)
-    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", says)
+    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message)
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])
@@ -394,7 +394,7 @@ def test_a_parquet_row_group_with_an_empty_column_is_not_left_out(group: int, tm
 
 # A header of version 2 counts values and rows.
 @pytest.mark.parametrize(("page_version", "counts"), [("1.0", 3), ("2.0", 3 * 2)])
-def test_parquet_pages_with_fewer_values_than_the_footer_says_are_refused(
+def test_parquet_pages_with_fewer_values_than_in_the_footer_are_refused(
     page_version: str, counts: int, tmp_path: Path, capfd: Capture
 ) -> None:
     write_counted(tmp_path / "pairs.parquet", data_page_version=page_version)
@@ -536,13 +536,13 @@ DISGUISES: dict[str, tuple[str, bytes, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", list(DISGUISES))
-def test_a_file_that_is_not_what_its_name_says_is_refused(kind: str, tmp_path: Path, capfd: Capture) -> None:
-    name, data, says = DISGUISES[kind]
+def test_a_file_that_is_not_of_the_format_of_its_name_is_refused(kind: str, tmp_path: Path, capfd: Capture) -> None:
+    name, data, messages = DISGUISES[kind]
     (tmp_path / name).write_bytes(data)
-    check_refusal(run_inside(["compute", name], capfd), DATA, name, *says)
+    check_refusal(run_inside(["compute", name], capfd), DATA, name, *messages)
 
 
-def test_a_missing_file_is_told_with_the_closest_name(tmp_path: Path, capfd: Capture) -> None:
+def test_a_missing_file_is_reported_with_the_closest_name(tmp_path: Path, capfd: Capture) -> None:
     (tmp_path / "pairs.csv").write_bytes(PAIRS)
     check_refusal(
         run_inside(["compute", "pair.csv"], capfd), USAGE, "no such file: pair.csv", "did you mean pairs.csv?"
@@ -614,7 +614,7 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
-def test_rejects_tell_the_row_of_a_columnar_file(tmp_path: Path, capfd: Capture) -> None:
+def test_rejects_name_the_row_of_a_columnar_file(tmp_path: Path, capfd: Capture) -> None:
     WRITERS["pairs.parquet"](columns(x1=[1.0, 1.0, None]), tmp_path / "pairs.parquet")
     ran = run_inside(["compute", "pairs.parquet", *LEAVE_OUT, "--rejects", "bad.csv", "-f", "json"], capfd)
     check_left_out(ran, 0 + 2, 2, 1)

@@ -59,16 +59,16 @@ def test_groups_do_not_depend_on_how_pairs_were_split(pieces: int, monkeypatch: 
 
 
 def test_bounds_depend_on_the_seed_and_not_on_the_order_of_pairs() -> None:
-    found = bounds_of(groups_of(SKEWED, OUTCOMES), seed=3)
+    bounds = bounds_of(groups_of(SKEWED, OUTCOMES), seed=3)
     order = np.random.default_rng(2).permutation(300)
-    assert bounds_of(groups_of(SKEWED[order], OUTCOMES[order]), seed=3) == found
-    assert bounds_of(groups_of(SKEWED, OUTCOMES), seed=4) != found
+    assert bounds_of(groups_of(SKEWED[order], OUTCOMES[order]), seed=3) == bounds
+    assert bounds_of(groups_of(SKEWED, OUTCOMES), seed=4) != bounds
 
 
 def test_bounds_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = bounds_of(groups_of(SKEWED))
+    bounds = bounds_of(groups_of(SKEWED))
     monkeypatch.setattr(bootstrap, "DRAWN_AT_ONCE", 1000)
-    assert bounds_of(groups_of(SKEWED)) == found
+    assert bounds_of(groups_of(SKEWED)) == bounds
 
 
 def test_bounds_of_two_values_are_worked_by_hand() -> None:
@@ -78,20 +78,20 @@ def test_bounds_of_two_values_are_worked_by_hand() -> None:
     assert bounds_of(zero_or_one, confidence=0.9) == [Bounds(0.0, 1.0)]
 
 
-def test_bounds_are_as_wide_as_the_standard_error_says() -> None:
+def test_bounds_are_as_wide_as_the_standard_error_gives() -> None:
     error = SKEWED.std() / math.sqrt(SKEWED.size)
-    (found,) = bounds_of(groups_of(SKEWED))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
-    assert found.high - SKEWED.mean() > SKEWED.mean() - found.low  # skewed as the values are
+    (bounds,) = bounds_of(groups_of(SKEWED))
+    assert bounds.high - bounds.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+    assert bounds.high - SKEWED.mean() > SKEWED.mean() - bounds.low  # skewed as the values are
 
 
 @pytest.mark.parametrize("in_order", [np.asarray, np.sort, lambda values: np.sort(values)[::-1].copy()])
 def test_sorted_pairs_are_drawn_as_any_others(in_order: Any) -> None:
     values = in_order(np.random.default_rng(5).exponential(size=200_000))
-    (found,) = bounds_of(groups_of(values), samples=1000)
+    (bounds,) = bounds_of(groups_of(values), samples=1000)
     error = values.std() / math.sqrt(values.size)
     expected = [values.mean() - 1.96 * error, values.mean() + 1.96 * error]
-    assert [found.low, found.high] == pytest.approx(expected, abs=0.25 * error)
+    assert [bounds.low, bounds.high] == pytest.approx(expected, abs=0.25 * error)
 
 
 def test_pairs_of_a_cluster_are_drawn_together() -> None:
@@ -108,6 +108,6 @@ def test_equal_differences_leave_nothing_to_see() -> None:
 
 @pytest.mark.parametrize("differences", [np.empty(0), np.array([1.0, math.nan]), np.array([1.0, math.inf])])
 def test_nothing_and_what_is_not_finite_have_no_bounds(differences: NDArray[np.float64]) -> None:
-    (found,) = bounds_of(groups_of(differences))
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    (bounds,) = bounds_of(groups_of(differences))
+    assert math.isnan(bounds.low)
+    assert math.isnan(bounds.high)

@@ -160,16 +160,16 @@ def test_format_renders_as_its_golden(output_format: str, mrl: Mrl) -> None:
 
 
 def test_json_keys_types_and_order_are_the_contract(mrl: Mrl) -> None:
-    found = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5").result
-    assert list(found) == list(RECORD)
-    assert {key: type(value) for key, value in found.items()} == {key: type(value) for key, value in RECORD.items()}
-    assert 0 < found.pop("elapsed_seconds") < 60
-    assert found == {key: value for key, value in RECORD.items() if key != "elapsed_seconds"}
+    record = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5").result
+    assert list(record) == list(RECORD)
+    assert {key: type(value) for key, value in record.items()} == {key: type(value) for key, value in RECORD.items()}
+    assert 0 < record.pop("elapsed_seconds") < 60
+    assert record == {key: value for key, value in RECORD.items() if key != "elapsed_seconds"}
 
 
 def test_value_is_the_reduction(mrl: Mrl) -> None:
-    found = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5", "--reduction", "sum").result
-    assert (found["value"], found["sum"], found["mean"]) == (2.25, 2.25, 0.75)
+    record = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5", "--reduction", "sum").result
+    assert (record["value"], record["sum"], record["mean"]) == (2.25, 2.25, 0.75)
 
 
 @pytest.mark.parametrize(("reduction", "number"), [("mean", "0.3333333333333333"), ("sum", "1.0")])
@@ -183,9 +183,9 @@ def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
 
 def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
     assert mrl("compute", "pairs.csv", "--margin", "0.5").out == GOLDENS["tsv"]
-    shown = _on_terminal(["compute", "pairs.csv", "--margin", "0.5"], tmp_path)
-    assert "│" in shown
-    assert ESCAPE in shown
+    screen = _on_terminal(["compute", "pairs.csv", "--margin", "0.5"], tmp_path)
+    assert "│" in screen
+    assert ESCAPE in screen
     assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
     assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == ["loss", "0", "1", "0"]
 
@@ -244,8 +244,8 @@ def test_format_option_goes_before_suffix(mrl: Mrl, tmp_path: Path) -> None:
 def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n")
     ran = mrl("compute", "huge.csv", "--format", output_format)
-    found = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
-    assert {found[key] for key in ("value", "sum", "mean", "min", "max")} == {"Infinity"}
+    record = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert {record[key] for key in ("value", "sum", "mean", "min", "max")} == {"Infinity"}
     assert mrl("compute", "huge.csv", "--raw").out == "Infinity\n"
     rows = mrl("compute", "huge.csv", "--format", "jsonl", "--reduction", "none")
     assert rows.out == '{"loss": "Infinity"}\n'
@@ -264,16 +264,16 @@ def test_mean_of_nothing_is_undefined_not_zero() -> None:
 
 
 def test_table_shows_thousands_and_what_was_left_out() -> None:
-    shown = render(_report(pairs=1234567, rejected=1000, ties_dropped=2), "table")
-    assert re.search(r"pairs\W+1,234,567 ", shown)
-    assert re.search(r"rejected\W+1,000 ", shown)
-    assert re.search(r"ties_dropped\W+2 ", shown)
+    table = render(_report(pairs=1234567, rejected=1000, ties_dropped=2), "table")
+    assert re.search(r"pairs\W+1,234,567 ", table)
+    assert re.search(r"rejected\W+1,000 ", table)
+    assert re.search(r"ties_dropped\W+2 ", table)
 
 
 def test_file_name_is_harmless_in_a_table() -> None:
-    shown = render(_report(inputs=["[red]a\x1b[31mb.csv"]), "table", width=80, color=True)
-    assert "[red]a\\x1b[31mb.csv" in shown
-    assert "a\x1b" not in shown
+    table = render(_report(inputs=["[red]a\x1b[31mb.csv"]), "table", width=80, color=True)
+    assert "[red]a\\x1b[31mb.csv" in table
+    assert "a\x1b" not in table
 
 
 def test_rows_come_out_in_input_order(mrl: Mrl, tmp_path: Path) -> None:
@@ -327,9 +327,9 @@ def test_quiet_and_verbose(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text(PAIRS + "oops,1,1\n")
     assert "1 of 4 rows left out" in mrl("compute", "bad.csv", "--on-error", "skip").err
     assert mrl("compute", "bad.csv", "--on-error", "skip", "-q").err == ""
-    told = mrl("compute", "pairs.csv", "-v").err
-    assert "3 pairs" in told
-    assert "engine local" in told
+    stderr = mrl("compute", "pairs.csv", "-v").err
+    assert "3 pairs" in stderr
+    assert "engine local" in stderr
 
 
 # Options.
@@ -391,8 +391,8 @@ def test_label_rules(mrl: Mrl, tmp_path: Path) -> None:
 def test_ties_are_dropped_and_counted_when_asked(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "tied.csv").write_text("x1,x2,y\n1,3,1\n1,9,0\n")
     assert mrl("compute", "tied.csv").code == 3
-    found = mrl("compute", "tied.csv", "--on-tie", "drop", "--format", "json").result
-    assert (found["pairs"], found["ties_dropped"], found["rejected"], found["value"]) == (1, 1, 0, 2.0)
+    record = mrl("compute", "tied.csv", "--on-tie", "drop", "--format", "json").result
+    assert (record["pairs"], record["ties_dropped"], record["rejected"], record["value"]) == (1, 1, 0, 2.0)
 
 
 def test_file_without_header(mrl: Mrl, tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "message"),
     [
         ("valeu>0.5", "did you mean value?"),
         ("Value>0.5", "did you mean value?"),
@@ -455,13 +455,13 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
         ("value=0.5", "for example --fail-if"),
     ],
 )
-def test_fail_if_refuses_what_it_does_not_understand(expression: str, said: str, mrl: Mrl) -> None:
+def test_fail_if_refuses_what_it_does_not_understand(expression: str, message: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--fail-if", expression)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
-def test_fail_if_knows_every_number_of_the_result() -> None:
+def test_fail_if_takes_every_number_of_the_result() -> None:
     numbers = {key for key, value in RECORD.items() if isinstance(value, int | float)}
     assert numbers < set(NUMBERS)
 
@@ -470,7 +470,7 @@ def test_fail_if_knows_every_number_of_the_result() -> None:
     ("option", "key"),
     [([], "weight"), ([], "macro_mean"), (["--reduction", "none"], "value"), (["--margin-column", "x1"], "margin")],
 )
-def test_fail_if_refuses_what_the_run_does_not_tell(option: list[str], key: str, mrl: Mrl) -> None:
+def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", *option, "--fail-if", f"{key}>1")
     assert (ran.code, ran.out) == (2, "")
     assert f"--fail-if {key}: this run does not tell it\nhint: it tells " in ran.err
@@ -481,7 +481,7 @@ def test_fail_if_refuses_what_the_run_does_not_tell(option: list[str], key: str,
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["compute", "pair.csv"], "did you mean pairs.csv?"),
         (["compute", "no/such.csv"], "no such file: no/such.csv"),
@@ -501,12 +501,12 @@ def test_fail_if_refuses_what_the_run_does_not_tell(option: list[str], key: str,
         (["completion", "tcsh"], "bash"),
     ],
 )
-def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl, tmp_path: Path) -> None:
+def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl, tmp_path: Path) -> None:
     ran = mrl(*args)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("error: ")
     assert "Traceback" not in ran.err
-    assert said in ran.err
+    assert message in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
@@ -529,7 +529,7 @@ def test_stdin_is_read_from_pipe_and_file(mrl: Mrl) -> None:
     assert mrl("compute", "-", "--format", "json", stdin=PAIRS.encode()).result["inputs"] == ["-"]
 
 
-def test_bug_is_told_in_one_line(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_is_reported_in_one_line(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     def planted(options: object) -> None:
         raise RuntimeError("planted\x1b[31m")
 
@@ -561,9 +561,9 @@ OPTIONS = (
 
 
 def test_help_names_every_option_of_the_contract(mrl: Mrl) -> None:
-    shown = mrl("compute", "--help").out
-    assert [option for option in OPTIONS.split() if not re.search(rf"(?<![\w-]){option}(?![\w-])", shown)] == []
-    assert mrl("compute", "-h").out == shown
+    page = mrl("compute", "--help").out
+    assert [option for option in OPTIONS.split() if not re.search(rf"(?<![\w-]){option}(?![\w-])", page)] == []
+    assert mrl("compute", "-h").out == page
 
 
 @pytest.mark.parametrize("args", [[], *([name] for name in COMMANDS)], ids=lambda args: " ".join(args) or "mrl")
@@ -572,14 +572,14 @@ def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl, tmp_path: Path
         (tmp_path / name).write_text("id,x1,x2,y\n1,0.5,0.25,1\n2,1,2,1\n")
     ran = mrl(*args, "--help")
     assert (ran.code, ran.err) == (0, "")
-    found = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)
-    assert found is not None, ran.out
-    assert mrl(*shlex.split(found[1])).code == 0
+    match = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)
+    assert match is not None, ran.out
+    assert mrl(*shlex.split(match[1])).code == 0
 
 
 def test_help_lists_every_command(mrl: Mrl) -> None:
-    shown = mrl("-h").out
-    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
+    page = mrl("-h").out
+    assert all(re.search(rf"^  {name} ", page, re.MULTILINE) for name in COMMANDS)
     assert {path.stem for path in Path(compute.__file__).parent.glob("*.py")} >= set(COMMANDS)
 
 
@@ -601,11 +601,11 @@ def test_call_without_a_command_shows_the_help(mrl: Mrl) -> None:
     assert ran.err == mrl("--help").out
 
 
-@pytest.mark.parametrize(("shell", "said"), [("bash", "complete -o"), ("zsh", "#compdef mrl"), ("fish", "complete ")])
-def test_completion_prints_a_script(shell: str, said: str, mrl: Mrl) -> None:
+@pytest.mark.parametrize(("shell", "line"), [("bash", "complete -o"), ("zsh", "#compdef mrl"), ("fish", "complete ")])
+def test_completion_prints_a_script(shell: str, line: str, mrl: Mrl) -> None:
     ran = mrl("completion", shell)
     assert (ran.code, ran.err) == (0, "")
-    assert said in ran.out
+    assert line in ran.out
     assert "_MRL_COMPLETE" in ran.out
 
 
@@ -636,28 +636,28 @@ def pieces(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("inputs", [["pieces/a.csv", "pieces/below/b.tsv"], ["pieces"], ["pieces/**/[ab].?sv"]])
 def test_many_files_are_as_one(inputs: list[str], mrl: Mrl, pieces: Path) -> None:
     whole = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.1").result
-    found = mrl("compute", *inputs, "--format", "json", "--margin", "0.1").result
-    assert found.pop("inputs") == ["pieces/a.csv", "pieces/below/b.tsv"]
-    assert found == {key: value for key, value in whole.items() if key != "inputs"} | {
-        "elapsed_seconds": found["elapsed_seconds"]
+    record = mrl("compute", *inputs, "--format", "json", "--margin", "0.1").result
+    assert record.pop("inputs") == ["pieces/a.csv", "pieces/below/b.tsv"]
+    assert record == {key: value for key, value in whole.items() if key != "inputs"} | {
+        "elapsed_seconds": record["elapsed_seconds"]
     }
     rows = mrl("compute", *inputs, "--reduction", "none", "--margin", "0.5").out
     assert rows == "loss\n0.25\n1.5\n0.5\n"
 
 
-def test_same_file_twice_counts_twice_and_is_told(mrl: Mrl) -> None:
+def test_same_file_twice_counts_twice_and_is_noted(mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "pairs.csv", "--format", "json")
     assert ran.result["pairs"] == 6
     assert ran.err == "note: pairs.csv was read 2 times\n"
 
 
 @pytest.mark.parametrize(
-    ("reduction", "told"), [("mean", "; the mean of nothing is undefined"), ("sum", ""), ("none", "")]
+    ("reduction", "reason"), [("mean", "; the mean of nothing is undefined"), ("sum", ""), ("none", "")]
 )
-def test_nothing_to_compute_is_told_as_such(reduction: str, told: str, mrl: Mrl, tmp_path: Path) -> None:
+def test_nothing_to_compute_is_reported_as_such(reduction: str, reason: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("x1,x2,y\n")
     ran = mrl("compute", "empty.csv", "--reduction", reduction)
-    assert (ran.code, ran.err) == (3, f"error: no pairs in empty.csv{told}\nhint: is it empty, or all header?\n")
+    assert (ran.code, ran.err) == (3, f"error: no pairs in empty.csv{reason}\nhint: is it empty, or all header?\n")
 
 
 def test_folder_that_is_not_there_is_to_be_made(mrl: Mrl) -> None:
@@ -669,7 +669,7 @@ def test_folder_that_is_not_there_is_to_be_made(mrl: Mrl) -> None:
     ("options", "hint"),
     [(("-o", "out.xlsx"), "write .json, .csv, .tsv or .md"), (("-o", "out.gz", "--reduction", "none"), ".parquet")],
 )
-def test_what_is_not_written_is_told_with_what_is(options: tuple[str, ...], hint: str, mrl: Mrl) -> None:
+def test_unwritten_format_is_named_with_a_hint(options: tuple[str, ...], hint: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", *options)
     assert ran.code == 2
     assert hint in ran.err
@@ -771,7 +771,7 @@ def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) ->
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["compute", "--help"], ["losses"], ["completion", "bash"]])
-def test_full_disk_is_told_of_by_every_command(args: list[str]) -> None:
+def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "mrl_cli", *args], stdout=full, stderr=subprocess.PIPE, check=False
@@ -841,8 +841,8 @@ def test_fail_if_still_writes_the_file(mrl: Mrl, tmp_path: Path) -> None:
 def test_rejects_are_written_down(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text(PAIRS + 'oops,1,1\n1,1,7\n"1,5",1,1\n')
     call = ("compute", "bad.csv", "--on-error", "skip", "-q", "--format", "json")
-    found = mrl(*call, "--rejects", "r.csv").result
-    assert (found["pairs"], found["rejected"]) == (3, 3)
+    actual = mrl(*call, "--rejects", "r.csv").result
+    assert (actual["pairs"], actual["rejected"]) == (3, 3)
     rows = list(csv.reader(io.StringIO((tmp_path / "r.csv").read_text())))
     assert rows[0] == ["file", "row", "column", "value", "problem"]
     assert [row[:3] for row in rows[1:]] == [["bad.csv", "5", "x1"], ["bad.csv", "6", "y"], ["bad.csv", "7", "x1"]]
@@ -875,8 +875,8 @@ def test_reader_that_goes_away_is_silent(unbuffered: str, many: Path) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == b"loss\n"
         process.stdout.close()
-        said = process.stderr.read()
-    assert (process.returncode, said) == (141, b"")
+        stderr = process.stderr.read()
+    assert (process.returncode, stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
@@ -908,10 +908,10 @@ def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, 
                 pipe.flush()
                 _wait_for(lambda: len(_names(tmp_path)) == 3)
                 process.send_signal(signal.SIGINT)
-                _, said = process.communicate(timeout=30)
+                _, stderr = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert (process.returncode, said) == (130, b"")
+    assert (process.returncode, stderr) == (130, b"")
     assert (tmp_path / "out.csv").read_text() == "old"
     assert _names(tmp_path) == ["endless.csv", "out.csv"]
 
@@ -940,7 +940,7 @@ def test_rejects_go_to_a_file_of_rows(name: str, mrl: Mrl) -> None:
     assert "--rejects bad.csv or bad.jsonl" in ran.err
 
 
-def test_misspelt_command_is_told_the_closest(mrl: Mrl) -> None:
+def test_misspelt_command_gets_the_closest_name(mrl: Mrl) -> None:
     ran = mrl("comptue", "pairs.csv")
     assert ran.code == 2
     assert "No such command 'comptue'. Did you mean compute?" in ran.err

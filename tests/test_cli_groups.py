@@ -25,24 +25,24 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return lambda *args: run_inside(args, capfd)
 
 
-def told(ran: Ran) -> dict[str, Any]:
+def record_of(ran: Ran) -> dict[str, Any]:
     return ran.result
 
 
 def test_published_example_of_two_queries(mrl: Mrl) -> None:
-    found = told(mrl("compute", "queries.csv", "--margin", "1", "--group-by", "query", "-f", "json"))
+    record = record_of(mrl("compute", "queries.csv", "--margin", "1", "--group-by", "query", "-f", "json"))
     # Losses 1.2; 0.7 and 0.6. Over pairs (RAX): 2.5 / 3. Over the means of queries: (1.2 + 0.65) / 2.
-    assert found["mean"] == pytest.approx(2.5 / 3, rel=1e-15)
-    assert found["macro_mean"] == pytest.approx(0.925, rel=1e-15)
-    assert [(group["group"], group["pairs"]) for group in found["groups"]] == [("1", 1), ("2", 2)]
-    assert found["group_by"] == "query"
-    assert (found["accuracy"], found["macro_accuracy"]) == (2 / 3, 0.5)
+    assert record["mean"] == pytest.approx(2.5 / 3, rel=1e-15)
+    assert record["macro_mean"] == pytest.approx(0.925, rel=1e-15)
+    assert [(group["group"], group["pairs"]) for group in record["groups"]] == [("1", 1), ("2", 2)]
+    assert record["group_by"] == "query"
+    assert (record["accuracy"], record["macro_accuracy"]) == (2 / 3, 0.5)
 
 
 def test_groups_have_the_figures_of_the_whole(mrl: Mrl) -> None:
-    found = told(mrl("compute", "queries.csv", "--group-by", "query", "--weight", "w", "-f", "json"))
-    alone = told(mrl("compute", "queries.csv", "--weight", "w", "-f", "json"))
-    figures = set(found["groups"][0]) - {"group"}
+    record = record_of(mrl("compute", "queries.csv", "--group-by", "query", "--weight", "w", "-f", "json"))
+    alone = record_of(mrl("compute", "queries.csv", "--weight", "w", "-f", "json"))
+    figures = set(record["groups"][0]) - {"group"}
     assert figures <= set(alone)
     assert {"value", "pairs", "sum", "mean", "accuracy", "accuracy_weighted", "weight", "inside_margin"} <= figures
 
@@ -81,22 +81,22 @@ def test_folders_are_groups(mrl: Mrl, tmp_path: Path) -> None:
         folder = tmp_path / "runs" / f"model={model}"
         folder.mkdir(parents=True)
         (folder / "pairs.csv").write_text(f"x1,x2,y\n1,2,{y}\n")
-    found = told(mrl("compute", "runs", "--group-by", "model", "-f", "json"))
-    assert [(group["group"], group["sum"]) for group in found["groups"]] == [("a", 1.0), ("b", 0.0)]
+    record = record_of(mrl("compute", "runs", "--group-by", "model", "-f", "json"))
+    assert [(group["group"], group["sum"]) for group in record["groups"]] == [("a", 1.0), ("b", 0.0)]
     rows = mrl("compute", "runs", "--reduction", "none", "--keep-columns", "-f", "csv").out
     assert rows == "x1,x2,y,model,loss\n1,2,1,a,1\n1,2,-1,b,0\n"
 
 
 def test_margin_column_is_echoed(mrl: Mrl) -> None:
-    found = told(mrl("compute", "queries.csv", "--margin-column", "m", "-f", "json"))
+    record = record_of(mrl("compute", "queries.csv", "--margin-column", "m", "-f", "json"))
     # 0 - (-0.2), 1 - 0.3, 2 - 0.4, each difference rounded as doubles are.
-    assert found["sum"] == pytest.approx(0.2 + 0.7 + 1.6, rel=1e-15)
-    assert found["margin_column"] == "m"
-    assert "margin" not in found
+    assert record["sum"] == pytest.approx(0.2 + 0.7 + 1.6, rel=1e-15)
+    assert record["margin_column"] == "m"
+    assert "margin" not in record
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--margin", "0", "--margin-column", "m"], "--margin and --margin-column exclude each other"),
         (["--group-by", "query", "--by-file"], "--group-by and --by-file exclude each other"),
@@ -106,20 +106,26 @@ def test_margin_column_is_echoed(mrl: Mrl) -> None:
         (["--loss", "ipo", "--margin-column", "m"], "the loss ipo has no margin"),
     ],
 )
-def test_what_does_not_go_together_is_refused(args: list[str], said: str, mrl: Mrl) -> None:
+def test_what_does_not_go_together_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
     ran = mrl("compute", "queries.csv", *args)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("x1,x2,y,w,m\n1,2,1,-1,0\n1,2,1,nan,0\n1,2,1,1,inf\n1,2,1,1,\n")
     ran = mrl("compute", "bad.csv", "--weight", "w", "--margin-column", "m")
     assert ran.code == 3
-    for said in ("weight below 0", "line 2: w is -1", "line 3: w is 'nan'", "line 4: m is 'inf'", "line 5: m is empty"):
-        assert said in ran.err
+    for message in (
+        "weight below 0",
+        "line 2: w is -1",
+        "line 3: w is 'nan'",
+        "line 4: m is 'inf'",
+        "line 5: m is empty",
+    ):
+        assert message in ran.err
     ran = mrl("compute", "bad.csv", "--weight", "w", "--on-error", "skip", "-f", "json")
-    assert (told(ran)["pairs"], told(ran)["rejected"]) == (2, 2)
+    assert (record_of(ran)["pairs"], record_of(ran)["rejected"]) == (2, 2)
 
 
 def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
@@ -131,11 +137,11 @@ def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_weights_beyond_the_ordinary_have_their_mean(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "small.csv").write_text("x1,x2,y,w\n0,0.3,1,5e-324\n0,0.3,1,5e-324\n")
-    assert told(mrl("compute", "small.csv", "--weight", "w", "-f", "json"))["mean"] == 0.3
+    assert record_of(mrl("compute", "small.csv", "--weight", "w", "-f", "json"))["mean"] == 0.3
     (tmp_path / "huge.csv").write_text("x1,x2,y,w\n1,0,1,1e308\n0,10,1,1e308\n")
-    found = told(mrl("compute", "huge.csv", "--weight", "w", "-f", "json"))
-    assert (found["mean"], found["accuracy_weighted"]) == (5.0, 0.5)
-    assert told(mrl("compute", "huge.csv", "--weight", "w", "--dtype", "float32", "-f", "json"))["mean"] == 5.0
+    record = record_of(mrl("compute", "huge.csv", "--weight", "w", "-f", "json"))
+    assert (record["mean"], record["accuracy_weighted"]) == (5.0, 0.5)
+    assert record_of(mrl("compute", "huge.csv", "--weight", "w", "--dtype", "float32", "-f", "json"))["mean"] == 5.0
 
 
 def test_column_of_the_path_and_of_the_file_is_refused(mrl: Mrl, tmp_path: Path) -> None:
@@ -152,6 +158,6 @@ def test_column_of_the_path_and_of_the_file_is_refused(mrl: Mrl, tmp_path: Path)
 @pytest.mark.parametrize("key", ["\\ud800", "a\\udc00b"])
 def test_key_that_is_no_unicode_is_escaped(key: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "odd.jsonl").write_text(f'{{"x1":1,"x2":0,"y":1,"g":"{key}"}}\n')
-    found = told(mrl("compute", "odd.jsonl", "--group-by", "g", "-f", "json"))
-    assert [group["group"] for group in found["groups"]] == [key]
+    record = record_of(mrl("compute", "odd.jsonl", "--group-by", "g", "-f", "json"))
+    assert [group["group"] for group in record["groups"]] == [key]
     assert mrl("compute", "odd.jsonl", "--reduction", "none", "--keep-columns", "-f", "csv").code == 0

@@ -26,23 +26,23 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_interval_of_independent_pairs_is_the_hand_worked_one(mrl: Mrl) -> None:
-    found = mrl("compute", "pairs.csv", "--confidence", "0.95", "-f", "json").result
+    record = mrl("compute", "pairs.csv", "--confidence", "0.95", "-f", "json").result
     # Losses 0, 2, 0, 4: mean 1.5, squares about it 2.25 + 0.25 + 2.25 + 6.25 = 11; t of 3 degrees is 3.182446.
     error = math.sqrt(11 / 3 / 4)
-    assert found["standard_error"] == pytest.approx(error, rel=1e-14)
-    assert found["mean_high"] == pytest.approx(1.5 + 3.182446 * error, rel=1e-6)
-    assert found["mean_low"] == pytest.approx(1.5 - 3.182446 * error, rel=1e-6)
+    assert record["standard_error"] == pytest.approx(error, rel=1e-14)
+    assert record["mean_high"] == pytest.approx(1.5 + 3.182446 * error, rel=1e-6)
+    assert record["mean_low"] == pytest.approx(1.5 - 3.182446 * error, rel=1e-6)
     # Wilson for 2 of 4: (2 + z²/2 ± z sqrt(1 + z²/4)) / (4 + z²), z = 1.959964.
-    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx((0.150039, 0.849961), abs=1e-6)
-    assert (found["confidence"], "clusters" in found) == (0.95, False)
+    assert (record["accuracy_low"], record["accuracy_high"]) == pytest.approx((0.150039, 0.849961), abs=1e-6)
+    assert (record["confidence"], "clusters" in record) == (0.95, False)
 
 
 def test_clustered_interval_is_the_hand_worked_one(mrl: Mrl) -> None:
-    found = mrl("compute", "pairs.csv", "--cluster", "prompt", "-f", "json").result
+    record = mrl("compute", "pairs.csv", "--cluster", "prompt", "-f", "json").result
     # Cluster sums 2 and 4 of 2 pairs each, about 3: (1 + 1) / (1 - 1/2), its root over 4 pairs.
-    assert found["standard_error"] == pytest.approx(math.sqrt(4) / 4, rel=1e-14)
-    assert (found["clusters"], found["cluster_column"], found["confidence"]) == (2, "prompt", 0.95)
-    assert found["mean_high"] == pytest.approx(1.5 + 12.7062047 * 0.5, rel=1e-6)  # t of one degree
+    assert record["standard_error"] == pytest.approx(math.sqrt(4) / 4, rel=1e-14)
+    assert (record["clusters"], record["cluster_column"], record["confidence"]) == (2, "prompt", 0.95)
+    assert record["mean_high"] == pytest.approx(1.5 + 12.7062047 * 0.5, rel=1e-6)  # t of one degree
 
 
 def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
@@ -66,8 +66,8 @@ def test_clusters_do_not_change_the_figures(mrl: Mrl) -> None:
 
 def test_one_cluster_has_no_interval(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text("p,x1,x2,y\n1,0,1,1\n1,0,2,1\n")
-    found = mrl("compute", "one.csv", "--cluster", "p", "-f", "json").result
-    assert (found["clusters"], found["standard_error"], found["mean_low"]) == (1, "NaN", "NaN")
+    record = mrl("compute", "one.csv", "--cluster", "p", "-f", "json").result
+    assert (record["clusters"], record["standard_error"], record["mean_low"]) == (1, "NaN", "NaN")
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
@@ -81,8 +81,8 @@ def test_intervals_do_not_depend_on_the_order_of_rows(jobs: str, mrl: Mrl, tmp_p
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text("p,x1,x2,y\n" + "".join(rows))
         random.shuffle(rows)
-        found = mrl("compute", name, "--margin", "0.3", "--cluster", "p", "--jobs", jobs, "-f", "json").result
-        results.append({key: value for key, value in found.items() if key not in ("inputs", "elapsed_seconds")})
+        record = mrl("compute", name, "--margin", "0.3", "--cluster", "p", "--jobs", jobs, "-f", "json").result
+        results.append({key: value for key, value in record.items() if key not in ("inputs", "elapsed_seconds")})
     assert results[0] == results[1]
 
 
@@ -93,7 +93,7 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--confidence", "95"], "is not from 0.01 to 0.999999, such as 0.95"),
         (["--weight", "x1", "--cluster", "prompt"], "--weight does not go with --confidence or --cluster"),
@@ -102,10 +102,10 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
         (["--fail-if", "mean_low>1"], "this run does not tell it"),
     ],
 )
-def test_what_has_no_interval_is_refused(args: list[str], said: str, mrl: Mrl) -> None:
+def test_what_has_no_interval_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", *args)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_bound_can_be_a_gate(mrl: Mrl) -> None:

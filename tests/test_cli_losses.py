@@ -76,7 +76,7 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--loss", "logistic", "--param", "temprature=2"], "did you mean --param temperature=…?"),
         (["--loss", "logistic", "--param", "beta=2"], "no parameter 'beta'; it has temperature"),
@@ -93,10 +93,10 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
         (["--loss", "ipo", "--margin", "0.5"], "ipo has no margin"),
     ],
 )
-def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], said: str, mrl: Mrl) -> None:
+def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], message: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", *args)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize("output_format", FORMAT_CHOICES)
@@ -117,7 +117,7 @@ def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pyte
     if records:
         assert [record["name"] for record in records] == list(LOSSES)
         assert [record["margin"] for record in records] == [loss.has_margin for loss in LOSSES.values()]
-        defaults = [{told["name"]: told["default"] for told in record["parameters"]} for record in records]
+        defaults = [{setting["name"]: setting["default"] for setting in record["parameters"]} for record in records]
         assert defaults == [loss.defaults for loss in LOSSES.values()]
     if output_format in ("csv", "tsv", "auto"):
         rows = list(csv.DictReader(io.StringIO(out), delimiter="," if output_format == "csv" else "\t"))

@@ -105,22 +105,22 @@ def test_hints_about_b_name_its_options(mrl: Mrl, tmp_path: Path) -> None:
 
 
 def test_json_keys_values_and_order_are_worked_by_hand(mrl: Mrl) -> None:
-    found = mrl(*ONE, "--format", "json", "--bootstrap", "0").result
-    assert list(found) == list(RECORD)
+    record = mrl(*ONE, "--format", "json", "--bootstrap", "0").result
+    assert list(record) == list(RECORD)
     for key, expected in RECORD.items():
         if key != "elapsed_seconds":
             is_record = isinstance(expected, dict)
-            assert found[key] == (pytest.approx(expected, rel=1e-14) if is_record else expected), key
-            assert not is_record or list(found[key]) == list(expected), key
+            assert record[key] == (pytest.approx(expected, rel=1e-14) if is_record else expected), key
+            assert not is_record or list(record[key]) == list(expected), key
 
 
-def test_bootstrap_and_clusters_are_told_where_asked_for(mrl: Mrl) -> None:
-    found = mrl(*ONE, "--format", "json", "--cluster", "prompt", "--seed", "3").result
-    assert found["clusters"] == 3
-    assert {key: found["bootstrap"][key] for key in ("samples", "seed")} == {"samples": 1000, "seed": 3}
-    assert list(found["bootstrap"]) == ["samples", "seed", "difference", "accuracy_difference"]
+def test_bootstrap_and_clusters_are_reported_where_asked_for(mrl: Mrl) -> None:
+    record = mrl(*ONE, "--format", "json", "--cluster", "prompt", "--seed", "3").result
+    assert record["clusters"] == 3
+    assert {key: record["bootstrap"][key] for key in ("samples", "seed")} == {"samples": 1000, "seed": 3}
+    assert list(record["bootstrap"]) == ["samples", "seed", "difference", "accuracy_difference"]
     # Means of clusters p, q and r: -1.5/2, 1.5 and 0.5; no draw of three is beyond the extremes.
-    assert -0.75 <= found["bootstrap"]["difference"]["low"] < found["bootstrap"]["difference"]["high"] <= 1.5
+    assert -0.75 <= record["bootstrap"]["difference"]["low"] < record["bootstrap"]["difference"]["high"] <= 1.5
 
 
 @pytest.mark.parametrize(("output_format", "delimiter"), [("csv", ","), ("tsv", "\t")])
@@ -155,29 +155,29 @@ def test_table_holds_what_markdown_holds(mrl: Mrl) -> None:
 
 @pytest.mark.parametrize("output_format", FORMAT_CHOICES)
 def test_every_format_is_written_to_a_file_too(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
-    shown = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
+    printed = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
     written = mrl(*ONE, "--format", output_format, "--bootstrap", "10", "-o", "out.txt")
-    assert (shown.code, written.code, written.out) == (0, 0, "")
+    assert (printed.code, written.code, written.out) == (0, 0, "")
     if output_format not in ("json", "jsonl"):  # which tell how long it took
-        assert (tmp_path / "out.txt").read_text() == shown.out
+        assert (tmp_path / "out.txt").read_text() == printed.out
 
 
 def test_confidence_widens_the_interval(mrl: Mrl) -> None:
-    found = mrl(*ONE, "--format", "json", "--confidence", "0.5").result
-    assert found["confidence"] == 0.5
-    assert found["difference"]["high"] == pytest.approx(0.125 + t_quantile(0.5, 3) * 0.625)
+    record = mrl(*ONE, "--format", "json", "--confidence", "0.5").result
+    assert record["confidence"] == 0.5
+    assert record["difference"]["high"] == pytest.approx(0.125 + t_quantile(0.5, 3) * 0.625)
 
 
 def test_float32_rounds_as_compute_does(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "both.csv").write_text("x1,x2,y,u,v\n0.3,0.2,-1,0.1,0.2\n0.7,0.1,-1,0,0\n")
-    found = mrl(*ONE, "--format", "json", "--dtype", "float32").result
+    record = mrl(*ONE, "--format", "json", "--dtype", "float32").result
     losses = np.float32(0.5) + np.array([np.float32(0.3) - np.float32(0.2), np.float32(0.7) - np.float32(0.1)])
-    assert found["a"]["mean"] == float(np.float32(losses.astype(np.float64).sum() / 2))
+    assert record["a"]["mean"] == float(np.float32(losses.astype(np.float64).sum() / 2))
 
 
-def test_parameters_and_margins_per_pair_are_told(mrl: Mrl, tmp_path: Path) -> None:
-    found = mrl(*ONE[:-2], "--loss", "logistic", "--param", "temperature=2", "--format", "json").result
-    assert found["parameters"] == {"temperature": 2.0}
+def test_parameters_and_margins_per_pair_are_reported(mrl: Mrl, tmp_path: Path) -> None:
+    record = mrl(*ONE[:-2], "--loss", "logistic", "--param", "temperature=2", "--format", "json").result
+    assert record["parameters"] == {"temperature": 2.0}
     edited(tmp_path / "both.csv", "prompt", "m")
     for name in "pqr":
         edited(tmp_path / "both.csv", f",{name}\n", ",0.5\n")
@@ -190,10 +190,10 @@ def test_parameters_and_margins_per_pair_are_told(mrl: Mrl, tmp_path: Path) -> N
 @pytest.mark.parametrize(("labels", "minus"), [("01", "0"), ("any", "-1"), ("any", "-0.5")])
 def test_label_rules_are_those_of_compute(labels: str, minus: str, mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "both.csv", "k3,1,0,-1", f"k3,1,0,{minus}")
-    found = mrl(*ONE, "--labels", labels, "--format", "json").result
+    record = mrl(*ONE, "--labels", labels, "--format", "json").result
     for key in ("mcnemar", "accuracy_difference"):
-        assert found[key] == pytest.approx(RECORD[key], rel=1e-14)
-    assert [found[model]["correct"] for model in "ab"] == [2, 3]
+        assert record[key] == pytest.approx(RECORD[key], rel=1e-14)
+    assert [record[model]["correct"] for model in "ab"] == [2, 3]
 
 
 # One and the same, however it comes.
@@ -252,17 +252,17 @@ def test_order_of_clusters_does_not_matter_where_they_are_drawn_in_groups(
 
 
 def test_models_turned_around_turn_the_result(mrl: Mrl, many: Path) -> None:
-    found = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
+    record = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
     turned = mrl("many.parquet", "--x1", "u", "--x2", "v", "--x1-b", "x1", "--x2-b", "x2", *MANY).result
-    assert (turned["a"], turned["b"]) == (found["b"], found["a"])
-    assert (turned["wins"], turned["ties"], turned["losses"]) == (found["losses"], found["ties"], found["wins"])
+    assert (turned["a"], turned["b"]) == (record["b"], record["a"])
+    assert (turned["wins"], turned["ties"], turned["losses"]) == (record["losses"], record["ties"], record["wins"])
     for key in ("difference", "accuracy_difference"):
-        assert turned[key]["mean"] == -found[key]["mean"]
-        assert turned[key]["low"] == pytest.approx(-found[key]["high"], rel=1e-12)
+        assert turned[key]["mean"] == -record[key]["mean"]
+        assert turned[key]["low"] == pytest.approx(-record[key]["high"], rel=1e-12)
 
 
 def test_counts_are_those_of_compute_and_plain_python(mrl: Mrl, many: Path) -> None:
-    found = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
+    record = mrl("many.parquet", "--x1-b", "u", "--x2-b", "v", *MANY).result
     rows = [row for row in pq.read_table(many / "many.parquet").to_pylist() if row["y"]]
     right_a = [row["y"] * (row["x1"] - row["x2"]) > 0 for row in rows]
     right_b = [row["y"] * (row["u"] - row["v"]) > 0 for row in rows]
@@ -270,13 +270,13 @@ def test_counts_are_those_of_compute_and_plain_python(mrl: Mrl, many: Path) -> N
     losses_b = [max(0.0, -row["y"] * (row["u"] - row["v"]) + 0.5) for row in rows]
     only_a = sum(a and not b for a, b in zip(right_a, right_b, strict=True))
     only_b = sum(b and not a for a, b in zip(right_a, right_b, strict=True))
-    assert found["mcnemar"] == {"only_a": only_a, "only_b": only_b, "p_value": mcnemar_p(only_a, only_b)}
-    assert (found["a"]["correct"], found["b"]["correct"]) == (sum(right_a), sum(right_b))
-    assert (found["a"]["sum"], found["b"]["sum"]) == (math.fsum(losses_a), math.fsum(losses_b))
+    assert record["mcnemar"] == {"only_a": only_a, "only_b": only_b, "p_value": mcnemar_p(only_a, only_b)}
+    assert (record["a"]["correct"], record["b"]["correct"]) == (sum(right_a), sum(right_b))
+    assert (record["a"]["sum"], record["b"]["sum"]) == (math.fsum(losses_a), math.fsum(losses_b))
     differences = [a - b for a, b in zip(losses_a, losses_b, strict=True)]
-    assert found["difference"]["mean"] == pytest.approx(math.fsum(differences) / len(rows), rel=1e-14)
-    assert found["difference"]["standard_error"] == pytest.approx(np.std(differences, ddof=1) / math.sqrt(len(rows)))
-    assert found["wins"] == sum(difference < 0 for difference in differences)
+    assert record["difference"]["mean"] == pytest.approx(math.fsum(differences) / len(rows), rel=1e-14)
+    assert record["difference"]["standard_error"] == pytest.approx(np.std(differences, ddof=1) / math.sqrt(len(rows)))
+    assert record["wins"] == sum(difference < 0 for difference in differences)
 
 
 def test_clusters_of_one_pair_are_no_clusters(mrl: Mrl, many: Path) -> None:
@@ -341,18 +341,18 @@ def test_repeated_keys_of_a_stream_are_named(mrl: Mrl, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (TWO, "key 'k3': y is -1 in a.csv and 1 in b.csv"),
         (("a.csv", "b.csv", "--by-row"), "pair 3: y is -1 in a.csv and 1 in b.csv"),
     ],
 )
-def test_labels_that_differ_are_an_error(args: tuple[str, ...], said: str, mrl: Mrl, tmp_path: Path) -> None:
+def test_labels_that_differ_are_an_error(args: tuple[str, ...], message: str, mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,1")
     ran = mrl(*args)
     assert ran.code == 3
     assert "the label differs for 1 of 4 pairs" in ran.err
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
@@ -389,12 +389,12 @@ def test_bad_score_of_b_is_named(mrl: Mrl, tmp_path: Path) -> None:
 def test_bad_row_of_one_file_is_unmatched_in_the_other(mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k2,0.25,0,1", "k2,oops,0,1")
     assert "line 3: x1 is 'oops'" in mrl(*TWO).err
-    found = mrl(*TWO, "--on-error", "skip", "--unmatched", "drop", "--format", "json").result
-    assert {"pairs": 3, "rejected": 1, "unmatched_a": 1, "unmatched_b": 0}.items() <= found.items()
+    record = mrl(*TWO, "--on-error", "skip", "--unmatched", "drop", "--format", "json").result
+    assert {"pairs": 3, "rejected": 1, "unmatched_a": 1, "unmatched_b": 0}.items() <= record.items()
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["both.csv"], "compare needs the scores of two models"),
         (["both.csv", "--x1-b", "u"], "compare needs the scores of two models"),
@@ -420,10 +420,10 @@ def test_bad_row_of_one_file_is_unmatched_in_the_other(mrl: Mrl, tmp_path: Path)
         ([*ONE, "--fail-if", "clusters<3"], "only with --cluster"),
     ],
 )
-def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl) -> None:
+def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) -> None:
     ran = mrl(*args)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_fail_if_decides_the_exit_code(expression: str, code: int, mrl: Mrl) -> 
     assert mrl(*ONE, "--fail-if", expression).code == code
 
 
-def test_fail_if_knows_every_number(mrl: Mrl) -> None:
+def test_fail_if_takes_every_number(mrl: Mrl) -> None:
     for key in COMPARED_NUMBERS:
         ran = mrl(*ONE, "--cluster", "prompt", "--bootstrap", "10", "--fail-if", f"{key}<-1e9")
         assert ran.code == 0, key
@@ -451,19 +451,19 @@ def test_fail_if_knows_every_number(mrl: Mrl) -> None:
 def test_settings_may_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MRL_COMPARE_SEED", "7")
     monkeypatch.setenv("MRL_COMPARE_CONFIDENCE", "0.9")
-    found = mrl(*ONE, "--format", "json").result
-    assert (found["bootstrap"]["seed"], found["confidence"]) == (7, 0.9)
+    record = mrl(*ONE, "--format", "json").result
+    assert (record["bootstrap"]["seed"], record["confidence"]) == (7, 0.9)
 
 
 # What a reader should know.
 
 
-def test_equal_models_are_not_said_to_be_known_equal(mrl: Mrl) -> None:
+def test_equal_models_are_not_reported_as_known_equal(mrl: Mrl) -> None:
     ran = mrl("both.csv", "--x1-b", "x1", "--x2-b", "x2", "--margin", "0.5", "--format", "json")
-    found = ran.result
-    assert found["difference"] == {"mean": 0.0, "standard_error": 0.0, "low": 0.0, "high": 0.0}
-    assert found["accuracy_difference"]["low"] < 0 < found["accuracy_difference"]["high"]
-    assert found["mcnemar"]["p_value"] == 1.0
+    record = ran.result
+    assert record["difference"] == {"mean": 0.0, "standard_error": 0.0, "low": 0.0, "high": 0.0}
+    assert record["accuracy_difference"]["low"] < 0 < record["accuracy_difference"]["high"]
+    assert record["mcnemar"]["p_value"] == 1.0
     assert "the difference is the same for every pair" in ran.err
     assert "the bootstrap of the accuracy cannot see beyond that" in ran.err
     assert mrl("both.csv", "--x1-b", "x1", "--x2-b", "x2", "--quiet").err == ""
@@ -493,9 +493,9 @@ def test_preset_names_the_columns_of_both_files(capfd: pytest.CaptureFixture[str
         ]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     args = ["compare", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--key", "id", "--preset"]
-    found = run_inside([*args, "rewardbench", "-f", "json"], capfd).result
-    assert (found["a"]["sum"], found["b"]["sum"]) == (1.0, 1.0)  # max(0, 1 - 0), max(0, 2 - 1)
-    assert (found["mcnemar"]["only_a"], found["mcnemar"]["only_b"]) == (1, 1)
+    record = run_inside([*args, "rewardbench", "-f", "json"], capfd).result
+    assert (record["a"]["sum"], record["b"]["sum"]) == (1.0, 1.0)  # max(0, 1 - 0), max(0, 2 - 1)
+    assert (record["mcnemar"]["only_a"], record["mcnemar"]["only_b"]) == (1, 1)
     refused = run_inside([*args, "catboost"], capfd)
     assert refused.code == 2
     assert "catboost does not go with compare" in refused.err

@@ -99,7 +99,7 @@ def test_labels_that_are_not_mapped_fail(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("figure", ["value", "sum", "mean"])
-def test_a_figure_told_wrong_fails_in_every_family(figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_reported_wrong_fails_in_every_family(figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     true_figures = table.figures_of
     monkeypatch.setattr(reporting, "figures_of", lambda *given: true_figures(*given) | {figure: -1.0})
     failed = failed_families()

@@ -36,10 +36,10 @@ def written(table: pa.Table, name: str, compression: str | None = None, *, times
     return sink.getvalue()
 
 
-def refused(ran: Ran, *says: str) -> None:
+def refused(ran: Ran, *messages: str) -> None:
     assert (ran.code, ran.out) == (3, ""), ran
     assert ran.err.startswith("error: ")
-    for words in says:
+    for words in messages:
         assert words in ran.err
 
 
@@ -200,9 +200,9 @@ def test_what_follows_a_stream_is_refused(
     more = written(pairs(), extra) if isinstance(extra, str) else extra
     data = written(pairs(), "pairs.arrows", times=2) + more
     (tmp_path / "pairs.arrows").write_bytes(data)
-    says = (f"is corrupt: {len(more)} bytes follow the end mark", "\nhint: are these several streams joined?")
-    refused(run_inside(["compute", tmp_path / "pairs.arrows"], capfd), *says)
-    refused(run_inside(["compute", "-"], capfd, data), "stdin is corrupt", *says)
+    messages = (f"is corrupt: {len(more)} bytes follow the end mark", "\nhint: are these several streams joined?")
+    refused(run_inside(["compute", tmp_path / "pairs.arrows"], capfd), *messages)
+    refused(run_inside(["compute", "-"], capfd, data), "stdin is corrupt", *messages)
 
 
 @pytest.mark.parametrize("first_times", [0, 1, 2])

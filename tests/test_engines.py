@@ -320,14 +320,14 @@ def test_row_order_changes_no_digit(reader: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("reader", "place"), [(reader, place) for reader, place in KINDS if place in (0, 2, 7)])
 def test_stdin_is_as_the_file(reader: str, place: int, capfd: pytest.CaptureFixture[str]) -> None:
     data = FILES[reader][place][1](PAIRS)
-    found = run_inside(["compute", "-", "--format", "json", "--margin", str(MARGIN)], capfd, data).result
-    assert _numbers(found) == _expected(PAIRS, MARGIN)
+    record = run_inside(["compute", "-", "--format", "json", "--margin", str(MARGIN)], capfd, data).result
+    assert _numbers(record) == _expected(PAIRS, MARGIN)
 
 
 @pytest.mark.parametrize("reader", ["csv", "parquet"])
 def test_pipe_is_as_the_file(reader: str) -> None:
-    found = run(["compute", "--format", "json", "--margin", str(MARGIN)], stdin=FILES[reader][0][1](PAIRS)).result
-    assert _numbers(found) == _expected(PAIRS, MARGIN)
+    record = run(["compute", "--format", "json", "--margin", str(MARGIN)], stdin=FILES[reader][0][1](PAIRS)).result
+    assert _numbers(record) == _expected(PAIRS, MARGIN)
 
 
 # Numbers of every size.
@@ -383,8 +383,8 @@ def test_float32_rounds_as_the_definition(
 @pytest.mark.parametrize("reader", list(FILES))
 def test_sum_beyond_the_doubles_is_infinite_and_its_terms_are_not(reader: str, tmp_path: Path) -> None:
     pairs = [Pair(-1e308, 0.0, 1)] * 3
-    found = _found([_written(tmp_path, reader, pairs)], PLAN.changed(margin=0.0))
-    assert (found["sum"], found["mean"], found["max"]) == (math.inf, math.inf, 1e308)
+    actual = _found([_written(tmp_path, reader, pairs)], PLAN.changed(margin=0.0))
+    assert (actual["sum"], actual["mean"], actual["max"]) == (math.inf, math.inf, 1e308)
 
 
 # Per-pair rows.
@@ -429,9 +429,9 @@ def test_rows_are_the_losses_in_input_order(
         "3",
     ]
     assert run_inside(call, capfd).code == 0
-    found = _read_losses(out)
-    assert found == _losses(PAIRS, MARGIN, dtype)
-    assert [math.copysign(1, loss) for loss in found] == [1.0] * len(found), "a loss is never the negative zero"
+    losses = _read_losses(out)
+    assert losses == _losses(PAIRS, MARGIN, dtype)
+    assert [math.copysign(1, loss) for loss in losses] == [1.0] * len(losses), "a loss is never the negative zero"
     if writer == "parquet":
         assert pq.read_schema(out).field("loss").type == (pa.float64() if dtype == "float64" else pa.float32())
 

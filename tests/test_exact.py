@@ -207,13 +207,13 @@ products_of = st.lists(st.tuples(factors, factors), max_size=40)
 def test_sum_of_products_is_rounded_once(pairs: list[tuple[float, float]]) -> None:
     left, right = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
     total = sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))
-    found = ExactSum.of_products(left, right)
-    assert Fraction(found.units, 1 << UNIT_EXPONENT) == total
+    actual = ExactSum.of_products(left, right)
+    assert Fraction(actual.units, 1 << UNIT_EXPONENT) == total
 
 
 def test_products_with_what_is_not_finite() -> None:
-    found = ExactSum.of_products(np.array([math.inf, -math.inf, 2.0, math.nan]), np.array([2.0, 3.0, 0.5, 1.0]))
-    assert found == ExactSum(1 << UNIT_EXPONENT, positive_infinities=1, negative_infinities=1, nans=1)
+    total = ExactSum.of_products(np.array([math.inf, -math.inf, 2.0, math.nan]), np.array([2.0, 3.0, 0.5, 1.0]))
+    assert total == ExactSum(1 << UNIT_EXPONENT, positive_infinities=1, negative_infinities=1, nans=1)
     assert ExactSum.of_products(np.array([math.inf]), np.array([0.0])) == ExactSum(nans=1)
 
 
@@ -234,12 +234,12 @@ def test_integer_weights_are_repetition() -> None:
 
 @given(st.lists(st.lists(st.tuples(any_finite | cancelling | st.floats(), st.integers(0, 3)), max_size=20), max_size=5))
 def test_sums_by_code_add_up_exactly(blocks: list[list[tuple[float, int]]]) -> None:
-    found = SumsByCode()
+    actual = SumsByCode()
     for block in blocks:
         values, codes = np.array([v for v, _ in block], np.float64), np.array([c for _, c in block], np.int64)
-        found = found.merged(sums_by_code(values, codes, 4))
+        actual = actual.merged(sums_by_code(values, codes, 4))
     for code in range(4):
-        assert found.at(code) == of([value for block in blocks for value, other in block if other == code])
+        assert actual.at(code) == of([value for block in blocks for value, other in block if other == code])
 
 
 def _sum_of(numbers: NDArray[np.float64]) -> int:

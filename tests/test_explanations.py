@@ -47,11 +47,11 @@ def hinge(x1: Array, x2: Array, y: Array, margin: float, dtype: Any = np.float64
 
 def as_bfloat16(values: Array) -> Array:
     """Round to 8 significant bits, one value at a time."""
-    found = []
+    collected = []
     for value in values.tolist():
         mantissa, exponent = math.frexp(value)
-        found.append(math.ldexp(round(mantissa * 256), exponent - 8))
-    return np.array(found)
+        collected.append(math.ldexp(round(mantissa * 256), exponent - 8))
+    return np.array(collected)
 
 
 def shuffled(values: Array) -> Array:
@@ -118,39 +118,39 @@ TWO_PLANTED: dict[str, tuple[Case, Array, str]] = {
 }
 
 
-def explained(case: Case, found: Array, *, is_whole: bool = True, tolerance: float = 1e-7) -> list[Explanation]:
+def explained(case: Case, actual: Array, *, is_whole: bool = True, tolerance: float = 1e-7) -> list[Explanation]:
     right = losses_of(case)
-    bad = ~(np.abs(found - right) <= tolerance + tolerance * np.abs(right))
-    return explain_column(case, found, bad, is_whole=is_whole)
+    bad = ~(np.abs(actual - right) <= tolerance + tolerance * np.abs(right))
+    return explain_column(case, actual, bad, is_whole=is_whole)
 
 
-def with_noise(found: Array, share: float = 0.01) -> Array:
+def with_noise(actual: Array, share: float = 0.01) -> Array:
     random = np.random.default_rng(9)
-    return np.where(random.random(found.size) < share, random.random(found.size) * 3, found)
+    return np.where(random.random(actual.size) < share, random.random(actual.size) * 3, actual)
 
 
 def test_every_hypothesis_is_planted() -> None:
     planted = {name for _, _, name in PLANTED.values()}
     for name, function in HYPOTHESES.items():
-        told = {told for case, _, _ in PLANTED.values() for told, _ in function(case)}
-        assert told & planted or name == "squared", name
+        hypothesis = {hypothesis for case, _, _ in PLANTED.values() for hypothesis, _ in function(case)}
+        assert hypothesis & planted or name == "squared", name
 
 
 @pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
 def test_a_planted_mistake_is_named_alone(name: str) -> None:
-    case, found, told = (PLANTED | TWO_PLANTED)[name]
-    (explanation,) = explained(case, found, tolerance=0 if "float" in name else 1e-7)
-    assert explanation.hypothesis == told
+    case, losses, hypothesis = (PLANTED | TWO_PLANTED)[name]
+    (explanation,) = explained(case, losses, tolerance=0 if "float" in name else 1e-7)
+    assert explanation.hypothesis == hypothesis
     assert explanation.fraction > 0.999
-    assert 0 < explanation.telling <= explanation.rows <= found.size
+    assert 0 < explanation.telling <= explanation.rows <= losses.size
     assert explanation.fraction == explanation.matches / explanation.rows
 
 
 @pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
 def test_it_is_still_named_when_one_row_in_a_hundred_is_noise(name: str) -> None:
-    case, found, told = (PLANTED | TWO_PLANTED)[name]
-    (explanation,) = explained(case, with_noise(found), tolerance=0 if "float" in name else 1e-7)
-    assert explanation.hypothesis == told
+    case, losses, hypothesis = (PLANTED | TWO_PLANTED)[name]
+    (explanation,) = explained(case, with_noise(losses), tolerance=0 if "float" in name else 1e-7)
+    assert explanation.hypothesis == hypothesis
     assert 0.98 < explanation.fraction < 0.995
 
 
@@ -162,8 +162,8 @@ def test_squared_hinges_that_are_not_squared_are_named() -> None:
 @pytest.mark.parametrize(("loss", "parameters"), [("ipo", {"beta": 0.5}), ("margin_mse", {})])
 def test_squares_that_are_not_squared_are_named(loss: str, parameters: dict[str, float]) -> None:
     case = replace(CASE, loss=loss, parameters=parameters, margin=0.0)
-    found = np.abs(Y * (X1 - X2) - 1) if loss == "ipo" else np.abs(X1 - X2 - Y)
-    (explanation,) = explained(case, found)
+    actual = np.abs(Y * (X1 - X2) - 1) if loss == "ipo" else np.abs(X1 - X2 - Y)
+    (explanation,) = explained(case, actual)
     assert explanation.hypothesis == "losses are not squared"
 
 
@@ -197,11 +197,11 @@ def test_nothing_is_claimed_of_few_random_losses(seed: int) -> None:
     size = int(random.integers(1, 40))
     x1, x2 = random.integers(0, 3, (2, size)).astype(float)
     case = Case(x1, x2, np.where(random.random(size) < 0.5, 1.0, -1.0), float(random.integers(0, 2)))
-    found = random.permutation(losses_of(case)) if seed % 2 else random.integers(0, 3, size).astype(float)
-    assert explained(case, found) == []
+    losses = random.permutation(losses_of(case)) if seed % 2 else random.integers(0, 3, size).astype(float)
+    assert explained(case, losses) == []
 
 
-def test_a_few_rows_are_too_few_to_tell() -> None:
+def test_a_few_rows_are_too_few_for_an_explanation() -> None:
     for size in (1, 2, 3):
         case = Case(X1[:size], X2[:size], Y[:size], MARGIN)
         assert explained(case, losses_of(replace(case, y=-case.y))) == []
@@ -209,21 +209,21 @@ def test_a_few_rows_are_too_few_to_tell() -> None:
     assert [e.hypothesis for e in explained(case, losses_of(replace(case, y=-case.y)))] == [SIGN]
 
 
-def test_what_the_rows_cannot_tell_apart_is_named_together() -> None:
+def test_mistakes_that_the_rows_do_not_distinguish_are_named_together() -> None:
     # Integers from 2048 to 4095: float16 keeps every other of them, and their differences without a rounding.
     x1, x2 = (2048 + np.abs(np.rint(values * 600)).clip(max=2047) for values in (X1, X2))
     case = Case(x1, x2, Y)
     (explanation,) = explained(case, hinge(x1, x2, Y, 0.0, np.float16))
-    told = "scores are rounded to float16; or the arithmetic is float16 (these rows cannot tell them apart)"
-    assert explanation.hypothesis == told
+    hypothesis = "scores are rounded to float16; or the arithmetic is float16 (these rows cannot tell them apart)"
+    assert explanation.hypothesis == hypothesis
 
 
 def test_another_order_is_looked_for_only_in_the_whole_input() -> None:
     assert explained(CASE, shuffled(RIGHT), is_whole=False) == []
 
 
-def test_a_mistake_is_what_it_says() -> None:
-    seen = {told for (told,), _ in singles(COARSE)}
+def test_a_mistake_is_what_its_name_says() -> None:
+    seen = {hypothesis for (hypothesis,), _ in singles(COARSE)}
     assert {"tied pairs (x1 = x2) cost nothing", SIGN} <= seen
     assert len(seen) == len(list(singles(COARSE)))
 
@@ -295,12 +295,12 @@ VALUES: dict[str, tuple[float, str, str]] = {
 @pytest.mark.parametrize("digits", [17, 8])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_planted_value_is_named_first(name: str, digits: int) -> None:
-    value, reduction, told = VALUES[name]
+    value, reduction, hypothesis = VALUES[name]
     if digits == 8 and name == "batches of 77":
         pytest.skip("too many batch sizes give nearly the same value")
     value = float(f"{value:.{digits}g}")
     (explanation,) = explain_value(FIGURES, value, reduction, 1e-7)
-    assert explanation.hypothesis.split("; or ")[0] == told
+    assert explanation.hypothesis.split("; or ")[0] == hypothesis
 
 
 def test_a_value_in_float32_is_named_too() -> None:
@@ -317,7 +317,7 @@ def test_a_value_added_up_in_float32_is_named_too() -> None:
     assert explanation.hypothesis == SIGN
 
 
-def test_the_right_value_added_up_in_float32_is_said_to_be_that() -> None:
+def test_the_right_value_added_up_in_float32_is_named_as_that() -> None:
     single = float(np.float32(RIGHT.mean() * (1 + 2e-7)))
     (explanation,) = explain_value(FIGURES, single, "mean", 0)
     assert explanation.hypothesis == "it is the right value, added up in float32"
@@ -325,7 +325,7 @@ def test_the_right_value_added_up_in_float32_is_said_to_be_that() -> None:
     assert explanation.hypothesis == "it is the right value, added up one by one in float32"
 
 
-def test_the_right_value_that_is_only_near_is_said_to_be_that() -> None:
+def test_the_right_value_that_is_only_near_is_named_as_that() -> None:
     (explanation,) = explain_value(FIGURES, float(RIGHT.mean()) + 0.9e-7, "mean", 1e-7)
     assert explanation.hypothesis == "it is the right value, within the tolerance"
 
@@ -338,7 +338,7 @@ def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, d
     random = np.random.default_rng(7)
     values = [float(f"{RIGHT.mean() * (1 + scale * off):.{digits}g}") for off in random.standard_normal(100)]
     claims = [e.hypothesis for value in values for e in explain_value(FIGURES, value, "mean", 1e-7)]
-    rounded = [told for told in claims if not told.startswith("it is the right value")]
+    rounded = [hypothesis for hypothesis in claims if not hypothesis.startswith("it is the right value")]
     assert len(rounded) <= most
 
 
@@ -367,7 +367,7 @@ def test_a_value_of_few_digits_is_seldom_explained() -> None:
     assert sum(bool(explain_value(FIGURES, float(value), "mean", 1e-7)) for value in values) < 8
 
 
-def test_the_right_value_rounded_is_said_to_be_that() -> None:
+def test_the_right_value_rounded_is_named_as_that() -> None:
     (explanation,) = explain_value(FIGURES, round(float(RIGHT.mean()), 3), "mean", 1e-7)
     assert explanation.hypothesis == "it is the right value, rounded"
 
@@ -393,17 +393,17 @@ def test_figures_merge() -> None:
     assert merged.right == pytest.approx(whole.right)
     assert merged.tail.tolist() == whole.tail.tolist()
     assert merged.sums.keys() == whole.sums.keys()
-    for told, found in merged.sums.items():
-        assert found == pytest.approx(whole.sums[told])
+    for hypothesis, actual in merged.sums.items():
+        assert actual == pytest.approx(whole.sums[hypothesis])
     value = float(batch_means(RIGHT, 64).mean())
     assert explain_value(merged, value, "mean", 1e-7) == explain_value(whole, value, "mean", 1e-7) != []
 
 
 def test_broadcasts_of_losses_without_a_kink_take_the_square() -> None:
     few = replace(LOGISTIC, x1=X1[:50], x2=X2[:50], y=Y[:50])
-    found = broadcast_means(few)
+    means = broadcast_means(few)
     z = MARGIN - Y[None, :50] * (X1[:50, None] - X2[None, :50])
-    assert found["x1 is (n, 1) beside x2 and y of (n,): the mean is over n * n broadcast losses"] == pytest.approx(
+    assert means["x1 is (n, 1) beside x2 and y of (n,): the mean is over n * n broadcast losses"] == pytest.approx(
         np.log1p(np.exp(z)).mean()
     )
     assert broadcast_means(LOGISTIC) == {}
@@ -412,8 +412,8 @@ def test_broadcasts_of_losses_without_a_kink_take_the_square() -> None:
 def test_a_margin_that_is_a_column_broadcasts() -> None:
     margins = np.linspace(0, 1, 200)
     few = Case(X1[:200], X2[:200], Y[:200], margins)
-    ((told, mean),) = broadcast_means(few).items()
-    assert told.startswith("the margin is (n, 1)")
+    ((hypothesis, mean),) = broadcast_means(few).items()
+    assert hypothesis.startswith("the margin is (n, 1)")
     agreement = few.y * (few.x1 - few.x2)
     assert mean == pytest.approx(np.maximum(0, margins[:, None] - agreement).mean())
 
@@ -444,27 +444,27 @@ def planted_file(path: Path, losses: Array) -> Path:
 
 @pytest.mark.parametrize("name", ["y flipped", "another order", "2 decimals", "labels 0 and 1"])
 def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[..., Ran], tmp_path: Path) -> None:
-    _, losses, told = PLANTED[name]
+    _, losses, hypothesis = PLANTED[name]
     file = planted_file(tmp_path / "planted.csv", with_noise(losses))
     ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "json")
     assert ran.code == 1
     (explanation,) = json.loads(ran.out)["explanations"]
-    assert explanation["hypothesis"] == told
+    assert explanation["hypothesis"] == hypothesis
     assert explanation["fraction"] > 0.98
-    told_lines = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "table").out
-    assert f"explanation: {told}" in told_lines
+    printed = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "table").out
+    assert f"explanation: {hypothesis}" in printed
     assert (
-        f"::notice title=mrl validate::explanation: {told}"
+        f"::notice title=mrl validate::explanation: {hypothesis}"
         in mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "github").out
     )
 
 
 @pytest.mark.parametrize("name", ["sum", "batches of 64", "x1 a column", "sign"])
 def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    value, reduction, told = VALUES[name]
+    value, reduction, hypothesis = VALUES[name]
     options = [SAMPLE, "--margin", MARGIN, "--reduction", reduction, "--expect", repr(float(value)), "-f", "json"]
-    found = json.loads(mrl(*options).out)
-    assert [e["hypothesis"] for e in found["explanations"]] == [told]
+    record = json.loads(mrl(*options).out)
+    assert [e["hypothesis"] for e in record["explanations"]] == [hypothesis]
     # Of a file that is too long to keep, figures are gathered in a second look.
     monkeypatch.setattr("mrl_cli.verify.request.VALUE_PAIRS", 100)
     again = json.loads(mrl(*options).out)
@@ -473,7 +473,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
         assert "none of the known mistakes explains the expected value" in again["notes"]
         assert any("of more than 100 pairs, two mistakes at once and means" in note for note in again["notes"])
     else:
-        assert [e["hypothesis"] for e in again["explanations"]] == [told]
+        assert [e["hypothesis"] for e in again["explanations"]] == [hypothesis]
 
 
 def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -482,19 +482,19 @@ def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], mon
     assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
 
 
-def test_an_unrelated_number_is_said_to_be_unexplained(mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_unrelated_number_is_reported_as_unexplained(mrl: Callable[..., Ran], tmp_path: Path) -> None:
     file = planted_file(tmp_path / "planted.csv", UNRELATED["uniform"])
     ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "--expect", "0.123456789", "-f", "json")
-    found = json.loads(ran.out)
-    assert found["explanations"] == []
-    assert found["notes"] == [
+    record = json.loads(ran.out)
+    assert record["explanations"] == []
+    assert record["notes"] == [
         "none of the known mistakes explains the losses of these 5,000 pairs",
         "none of the known mistakes explains the expected value",
     ]
 
 
 @pytest.mark.parametrize(
-    ("told", "value"),
+    ("hypothesis", "value"),
     [
         ("the weights are left out", RIGHT[:99].mean()),
         (
@@ -506,9 +506,11 @@ def test_an_unrelated_number_is_said_to_be_unexplained(mrl: Callable[..., Ran], 
         ("there is no margin (0)", np.average(hinge(X1, X2, Y, 0)[:99], weights=np.arange(1, 100))),
     ],
 )
-def test_weights_used_otherwise_are_named(told: str, value: float, mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_weights_used_otherwise_are_named(
+    hypothesis: str, value: float, mrl: Callable[..., Ran], tmp_path: Path
+) -> None:
     rows = zip(X1[:99].tolist(), X2[:99].tolist(), Y[:99].tolist(), range(1, 100), strict=True)
     lines = [f"{x1!r},{x2!r},{y:.0f},{weight}" for x1, x2, y, weight in rows]
     (tmp_path / "weighted.csv").write_text("x1,x2,y,w\n" + "\n".join(lines) + "\n")
     ran = mrl("weighted.csv", "--weight", "w", "--margin", MARGIN, "--expect", repr(float(value)), "-f", "json")
-    assert [found["hypothesis"] for found in json.loads(ran.out)["explanations"]] == [told]
+    assert [actual["hypothesis"] for actual in json.loads(ran.out)["explanations"]] == [hypothesis]

@@ -42,16 +42,16 @@ def pairs(size: int = 1000, seed: int = 1) -> pd.DataFrame:
     )
 
 
-def told(frame: pd.DataFrame, **arguments: Any) -> dict[str, Any]:
-    found = evaluate(frame, **arguments)
-    assert isinstance(found, dict)
-    return found
+def report_on(frame: pd.DataFrame, **arguments: Any) -> dict[str, Any]:
+    record = evaluate(frame, **arguments)
+    assert isinstance(record, dict)
+    return record
 
 
 def by_group(frame: pd.DataFrame, **arguments: Any) -> pd.DataFrame:
-    found = evaluate(frame, **arguments)
-    assert isinstance(found, pd.DataFrame)
-    return found
+    record = evaluate(frame, **arguments)
+    assert isinstance(record, pd.DataFrame)
+    return record
 
 
 @pytest.fixture
@@ -82,17 +82,17 @@ def test_figures_are_those_of_compute(
     frame = pairs()
     frame.to_csv(tmp_path / "pairs.csv", index=False)
     expected = json.loads(mrl("compute", "pairs.csv", "--dtype", dtype, "-f", "json", *options).out)
-    found = evaluate(frame, dtype=dtype, **arguments)  # type: ignore[arg-type]
+    record = evaluate(frame, dtype=dtype, **arguments)  # type: ignore[arg-type]
     groups = expected.pop("groups", None)
     if groups is not None:
-        assert isinstance(found, pd.DataFrame)
-        assert found.index.tolist() == [int(group.pop("group")) for group in groups] == [2, 9, 10]
-        assert found.index.name == "g"
-        assert found.to_dict("records") == groups
-        found = found.attrs["total"]
-    assert isinstance(found, dict)
-    assert list(found) == list(expected)
-    assert {key: value for key, value in found.items() if key not in ("inputs", "elapsed_seconds")} == {
+        assert isinstance(record, pd.DataFrame)
+        assert record.index.tolist() == [int(group.pop("group")) for group in groups] == [2, 9, 10]
+        assert record.index.name == "g"
+        assert record.to_dict("records") == groups
+        record = record.attrs["total"]
+    assert isinstance(record, dict)
+    assert list(record) == list(expected)
+    assert {key: value for key, value in record.items() if key not in ("inputs", "elapsed_seconds")} == {
         key: value for key, value in expected.items() if key not in ("inputs", "elapsed_seconds")
     }
 
@@ -100,18 +100,18 @@ def test_figures_are_those_of_compute(
 def test_hand_worked_weighted_mean_by_group() -> None:
     # Losses 0.5, 2 and 0, weights 1, 3 and 2: b has (1*0.5 + 3*2) / 4, a has 0.
     frame = pd.DataFrame({"u": [0, 0, 3], "v": [0.5, 2, 1], "w": [1, 3, 2], "g": ["b", "b", "a"]})
-    found = by_group(frame, x1="u", x2="v", y_const=1, weight="w", group_by="g")
-    assert found["mean"].to_dict() == {"a": 0.0, "b": 6.5 / 4}
-    assert found.attrs["total"]["mean"] == 6.5 / 6
-    assert found.attrs["total"]["macro_mean"] == 6.5 / 8
+    groups = by_group(frame, x1="u", x2="v", y_const=1, weight="w", group_by="g")
+    assert groups["mean"].to_dict() == {"a": 0.0, "b": 6.5 / 4}
+    assert groups.attrs["total"]["mean"] == 6.5 / 6
+    assert groups.attrs["total"]["macro_mean"] == 6.5 / 8
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_is_there(loss: str) -> None:
-    found = told(pairs(), loss=loss)
-    assert found["labels"] == ("any" if LOSSES[loss].is_target else "pm1")
-    assert found["loss"] == loss
-    assert math.isfinite(found["value"])
+    record = report_on(pairs(), loss=loss)
+    assert record["labels"] == ("any" if LOSSES[loss].is_target else "pm1")
+    assert record["loss"] == loss
+    assert math.isfinite(record["value"])
 
 
 PLAIN = pairs(50)[["x1", "x2", "y"]]
@@ -135,8 +135,8 @@ PLAIN = pairs(50)[["x1", "x2", "y"]]
 )
 def test_dtype_index_and_order_of_columns_and_rows_do_not_matter(frame: pd.DataFrame) -> None:
     before = frame.copy()
-    found, expected = told(frame, margin=0.1), told(PLAIN, margin=0.1)
-    assert found | {"elapsed_seconds": 0} == expected | {"elapsed_seconds": 0}
+    record, expected = report_on(frame, margin=0.1), report_on(PLAIN, margin=0.1)
+    assert record | {"elapsed_seconds": 0} == expected | {"elapsed_seconds": 0}
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -144,7 +144,7 @@ def test_booleans_are_labels_0_and_1_but_no_scores() -> None:
     for dtype in ("bool", "boolean", "bool[pyarrow]", "object"):
         labels = pd.Series([True, False]).astype(dtype)
         frame = pd.DataFrame({"x1": [1.0, 1.0], "x2": [0.0, 3.0], "y": labels})
-        assert told(frame, labels="01")["accuracy"] == 1.0
+        assert report_on(frame, labels="01")["accuracy"] == 1.0
         with pytest.raises(ValueError, match=r"column y holds bool|row 0: y is True"):
             evaluate(frame, x1="y", y="x1", labels="any")
 
@@ -152,18 +152,18 @@ def test_booleans_are_labels_0_and_1_but_no_scores() -> None:
 def test_frame_larger_than_a_chunk_is_read_whole_in_little_memory() -> None:
     size = 8 * BATCH_ROWS + 17
     frame = pd.DataFrame({"x1": np.zeros(size), "x2": np.ones(size), "y": np.ones(size, np.int8)})
-    told(frame.head(1))  # imports
+    report_on(frame.head(1))  # imports
     tracemalloc.start()
-    found = told(frame, margin=0.5)
+    record = report_on(frame, margin=0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (found["pairs"], found["sum"]) == (size, 1.5 * size)
+    assert (record["pairs"], record["sum"]) == (size, 1.5 * size)
     assert peak < 8 * size
 
 
 def test_ties_are_dropped_and_counted() -> None:
-    found = told(pd.DataFrame({"x1": [1, 2], "x2": [0, 5], "y": [1, 0]}), on_tie="drop")
-    assert (found["pairs"], found["ties_dropped"]) == (1, 1)
+    record = report_on(pd.DataFrame({"x1": [1, 2], "x2": [0, 5], "y": [1, 0]}), on_tie="drop")
+    assert (record["pairs"], record["ties_dropped"]) == (1, 1)
 
 
 # Groups.
@@ -185,15 +185,15 @@ def test_ties_are_dropped_and_counted() -> None:
 )
 def test_index_holds_the_values_of_the_column(values: pd.Series[Any], index: list[Any] | None) -> None:
     frame = pd.DataFrame({"x1": [1, 2, 3, 4], "x2": [0, 5, 0, 5], "y": 1, "g": values})
-    found = by_group(frame, group_by="g")
-    assert found["pairs"].sum() == 4
-    assert found.index.dtype == values.dtype
-    assert found.index.name == "g"
+    groups = by_group(frame, group_by="g")
+    assert groups["pairs"].sum() == 4
+    assert groups.index.dtype == values.dtype
+    assert groups.index.name == "g"
     if index is None:
-        assert found.index.tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
+        assert groups.index.tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
     else:
-        assert sorted("" if pd.isna(value) else str(value) for value in found.index) == sorted(map(str, index))
-        assert {type(value) for value in found.index.dropna().tolist()} == {
+        assert sorted("" if pd.isna(value) else str(value) for value in groups.index) == sorted(map(str, index))
+        assert {type(value) for value in groups.index.dropna().tolist()} == {
             type(value) for value in values.dropna().tolist()
         }
 
@@ -202,8 +202,8 @@ def test_groups_span_chunks() -> None:
     size = BATCH_ROWS + 2
     keys = np.where(np.arange(size) % 2 == 0, "even", "odd")
     frame = pd.DataFrame({"x1": np.zeros(size), "x2": np.arange(size) % 2, "y": 1, "g": keys})
-    found = by_group(frame, group_by="g", reduction="sum")
-    assert found["value"].to_dict() == {"even": 0.0, "odd": size / 2}
+    groups = by_group(frame, group_by="g", reduction="sum")
+    assert groups["value"].to_dict() == {"even": 0.0, "odd": size / 2}
 
 
 # What is refused.
@@ -233,14 +233,14 @@ def test_pairs_without_a_trustworthy_number_are_named(changes: dict[str, Any], c
         evaluate(frame)
 
 
-def test_row_beyond_the_first_chunk_is_told_by_its_own_number() -> None:
+def test_row_beyond_the_first_chunk_is_named_by_its_own_number() -> None:
     frame = pd.DataFrame({"x1": np.zeros(BATCH_ROWS + 9), "x2": 1.0, "y": 1})
     frame.loc[BATCH_ROWS + 7, "x1"] = math.nan
     with pytest.raises(ValueError, match=f"row {BATCH_ROWS + 7}: x1 is nan"):
         evaluate(frame)
 
 
-def test_row_is_told_by_its_label_and_its_position() -> None:
+def test_row_is_named_by_its_label_and_its_position() -> None:
     frame = pd.DataFrame({"x1": [0.5, math.nan], "x2": [0, 0], "y": [1, 1]}, index=["a", "b\x1b"])
     with pytest.raises(ValueError, match=r"row b\\x1b, at position 1: x1 is nan"):
         evaluate(frame)
@@ -282,7 +282,7 @@ def test_call_that_makes_no_sense_is_refused(arguments: dict[str, Any], complain
         evaluate(frame, **({"x2": "y", "y": "x1"} | arguments))
 
 
-def test_what_is_no_argument_and_no_frame_is_told() -> None:
+def test_unknown_argument_and_what_is_no_frame_are_refused() -> None:
     with pytest.raises(ValueError, match="there is no argument 'margn', and the loss margin_ranking has no parameter"):
         evaluate(pd.DataFrame({"x1": [1], "x2": [0], "y": [1]}), margn=1)
     with pytest.raises(TypeError, match="frame must be a pandas DataFrame, not list"):

@@ -54,13 +54,13 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 def check_equal(frame: pd.DataFrame, arguments: dict[str, Any], ran: Ran) -> None:
     """Compare with the JSON of a run: the same keys in the same order, the same values to the last bit."""
-    expected, found = ran.result, json_ready(compare(frame, **B, **arguments))
-    assert list(found) == list(expected)
-    assert (found["inputs"], expected["inputs"]) == ([], ["pairs.csv"])
+    expected, record = ran.result, json_ready(compare(frame, **B, **arguments))
+    assert list(record) == list(expected)
+    assert (record["inputs"], expected["inputs"]) == ([], ["pairs.csv"])
     for key, value in expected.items():
         if key not in ("inputs", "elapsed_seconds"):
-            assert found[key] == value, key
-            assert not isinstance(value, dict) or list(found[key]) == list(value), key
+            assert record[key] == value, key
+            assert not isinstance(value, dict) or list(record[key]) == list(value), key
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -103,13 +103,13 @@ def test_figures_are_those_of_the_command_where_groups_are_drawn(
     check_equal(frame, arguments, mrl(*options))
 
 
-def test_figures_are_those_of_the_command_where_nothing_can_be_told(mrl: Mrl, tmp_path: Path) -> None:
+def test_figures_are_those_of_the_command_where_they_are_undefined(mrl: Mrl, tmp_path: Path) -> None:
     one = pairs(5).head(1)
     one.to_csv(tmp_path / "pairs.csv", index=False)
     check_equal(one, {}, mrl())
-    found = compare(one, **B, cluster="prompt")
-    assert found["clusters"] == 1
-    assert math.isnan(found["difference"]["low"])
+    record = compare(one, **B, cluster="prompt")
+    assert record["clusters"] == 1
+    assert math.isnan(record["difference"]["low"])
 
 
 def test_hand_worked_pairs() -> None:
@@ -118,20 +118,20 @@ def test_hand_worked_pairs() -> None:
         {"x1": [1, 0.25, 1, 0], "x2": [0, 0, 0, 0], "u": [0, 0.25, 0, 2], "v": [1, 0, 1, 0], "y": [1, 1, -1, 1]}
     )
     before = frame.copy()
-    found = compare(frame, **B, margin=0.5, bootstrap=0)
-    assert (found["a"]["sum"], found["b"]["sum"], found["difference"]["mean"]) == (2.25, 1.75, 0.125)
-    assert (found["wins"], found["ties"], found["losses"]) == (1, 1, 2)
-    assert found["mcnemar"] == {"only_a": 1, "only_b": 2, "p_value": 1.0}
-    assert (found["unmatched_a"], found["unmatched_b"], found["inputs"]) == (0, 0, [])
-    assert not {"bootstrap", "clusters", "parameters", "margin_column"} & found.keys()
+    record = compare(frame, **B, margin=0.5, bootstrap=0)
+    assert (record["a"]["sum"], record["b"]["sum"], record["difference"]["mean"]) == (2.25, 1.75, 0.125)
+    assert (record["wins"], record["ties"], record["losses"]) == (1, 1, 2)
+    assert record["mcnemar"] == {"only_a": 1, "only_b": 2, "p_value": 1.0}
+    assert (record["unmatched_a"], record["unmatched_b"], record["inputs"]) == (0, 0, [])
+    assert not {"bootstrap", "clusters", "parameters", "margin_column"} & record.keys()
     pd.testing.assert_frame_equal(frame, before)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_model_against_itself_differs_nowhere(loss: str) -> None:
-    found = compare(pairs(), x1_b="x1", x2_b="x2", loss=loss, bootstrap=10)
-    assert found["a"] == found["b"]
-    assert (found["ties"], found["difference"]["mean"], found["difference"]["standard_error"]) == (1000, 0.0, 0.0)
+    record = compare(pairs(), x1_b="x1", x2_b="x2", loss=loss, bootstrap=10)
+    assert record["a"] == record["b"]
+    assert (record["ties"], record["difference"]["mean"], record["difference"]["standard_error"]) == (1000, 0.0, 0.0)
 
 
 def test_chunks_and_dtypes_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_chunks_and_dtypes_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> N
     assert compare(frame, **B, cluster="prompt") | {"elapsed_seconds": 0} == expected
 
 
-def test_two_frames_are_merged_by_the_user_as_the_docstring_says(tmp_path: Path, mrl: Mrl) -> None:
+def test_two_frames_are_merged_by_the_user_as_in_the_docstring(tmp_path: Path, mrl: Mrl) -> None:
     frame = pairs().assign(id=range(1000))
     a = frame[["id", "x1", "x2", "y"]]
     b = frame[["id", "u", "v"]].rename(columns={"u": "x1", "v": "x2"}).sample(frac=1, random_state=3)
@@ -151,9 +151,9 @@ def test_two_frames_are_merged_by_the_user_as_the_docstring_says(tmp_path: Path,
     assert merge is not None
     merged = eval(merge[1], {"a": a, "b": b})
     frame.to_csv(tmp_path / "pairs.csv", index=False)
-    found = compare(merged, x1_b="x1_b", x2_b="x2_b")
+    record = compare(merged, x1_b="x1_b", x2_b="x2_b")
     skipped = {"inputs", "elapsed_seconds"}
-    assert {key: found[key] for key in found.keys() - skipped} == {
+    assert {key: record[key] for key in record.keys() - skipped} == {
         key: value for key, value in mrl().result.items() if key not in skipped
     }
 
@@ -181,11 +181,11 @@ def test_bad_cells_are_refused_in_the_words_of_the_command(column: str, bad: flo
     assert ran.code == 3
     with pytest.raises(ValueError, match="1 problem in the frame") as refused:
         compare(frame, **B, margin_column="m")
-    told = str(refused.value).replace("the frame", "pairs.parquet").replace("row 3:", "row 4:")
-    assert told.split("\nhint")[0] == ran.err.removeprefix("error: ").split("\nhint")[0]
+    message = str(refused.value).replace("the frame", "pairs.parquet").replace("row 3:", "row 4:")
+    assert message.split("\nhint")[0] == ran.err.removeprefix("error: ").split("\nhint")[0]
 
 
-def test_rows_and_chunks_are_told_by_their_own_number() -> None:
+def test_rows_and_chunks_are_named_by_their_own_number() -> None:
     size = BATCH_ROWS + 9
     frame = pd.DataFrame({"x1": np.zeros(size), "x2": 1.0, "u": 0.0, "v": 0.0, "y": 1})
     frame.loc[BATCH_ROWS + 7, "u"] = math.nan

@@ -56,8 +56,8 @@ def rounded(number: float, dtype: str) -> float:
         return float(np.dtype(dtype).type(number))
 
 
-def is_same(found: float, expected: float) -> bool:
-    return found == expected or (math.isnan(found) and math.isnan(expected))
+def is_same(actual: float, expected: float) -> bool:
+    return actual == expected or (math.isnan(actual) and math.isnan(expected))
 
 
 def is_near(ours: float, torchs: float, *, dtype: str, pairs: int) -> bool:
@@ -67,7 +67,7 @@ def is_near(ours: float, torchs: float, *, dtype: str, pairs: int) -> bool:
     return abs(ours - torchs) <= pairs * float(np.spacing(np.dtype(dtype).type(abs(torchs))))
 
 
-def test_bits_tell_what_equality_does_not() -> None:
+def test_bits_distinguish_what_equality_does_not() -> None:
     assert bits(np.array([0.0])) != bits(np.array([-0.0]))
     assert bits(np.array([math.nan])) == bits(np.array([-math.nan]))
     assert bits(np.array([1.0])) != bits(np.nextafter(np.array([1.0]), 2))
@@ -90,8 +90,8 @@ def test_losses_are_pytorchs_bit_for_bit(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @with_every_case
 def test_gradients_are_pytorchs_bit_for_bit(case: dict[str, Any], reduction: ReductionName) -> None:
-    found = margin_ranking_loss_grad(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)
-    for key, ours in zip(("x1", "x2"), found, strict=True):
+    gradients = margin_ranking_loss_grad(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)
+    for key, ours in zip(("x1", "x2"), gradients, strict=True):
         gradient, expected = ours, array(case, f"{key}_grad_{reduction}", case["dtype"])
         assert (gradient.dtype, gradient.shape) == (expected.dtype, expected.shape), key
         if (
@@ -107,10 +107,10 @@ def test_sum_and_mean_are_rounded_once_and_near_pytorchs(case: dict[str, Any]) -
     exact = sum_by_fsum(losses)
     expected = {"sum": exact, "mean": exact / losses.size if losses.size else math.nan}
     for reduction in ("sum", "mean"):
-        found = margin_ranking_loss(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)
-        assert isinstance(found, float)
-        assert is_same(found, rounded(expected[reduction], dtype)), reduction
-        assert is_near(found, float.fromhex(case[reduction]), dtype=dtype, pairs=losses.size), reduction
+        loss = margin_ranking_loss(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)
+        assert isinstance(loss, float)
+        assert is_same(loss, rounded(expected[reduction], dtype)), reduction
+        assert is_near(loss, float.fromhex(case[reduction]), dtype=dtype, pairs=losses.size), reduction
 
 
 def test_founding_example() -> None:

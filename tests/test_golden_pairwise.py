@@ -19,8 +19,8 @@ Case = dict[str, Any]
 
 
 def recorded(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((GOLDEN / name).read_text(encoding="ascii"))
-    return found
+    record: dict[str, Any] = json.loads((GOLDEN / name).read_text(encoding="ascii"))
+    return record
 
 
 CASES: list[tuple[str, Case]] = [
@@ -37,19 +37,19 @@ def numbers(texts: list[str]) -> NDArray[Any]:
     return np.array([float.fromhex(text) for text in texts])
 
 
-def assert_near(found: Any, theirs: NDArray[Any], dtype: str) -> None:
+def assert_near(actual: Any, theirs: NDArray[Any], dtype: str) -> None:
     """Assert agreement to 8 ulp; where their last digits cancelled or underflowed, to an ulp of the larger terms."""
     eps = float(np.finfo(dtype).eps)
-    assert found.dtype == np.dtype(dtype)
-    np.testing.assert_allclose(found.astype("float64"), theirs, rtol=8 * eps, atol=eps / 2)
+    assert actual.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(actual.astype("float64"), theirs, rtol=8 * eps, atol=eps / 2)
 
 
 @with_every_case
 def test_losses_are_theirs(case: Case) -> None:
-    found = pairwise_loss(
+    actual = pairwise_loss(
         *pairs(case["dtype"]), loss=case["loss"], margin=case["margin"], reduction="none", **case["parameters"]
     )
-    assert_near(found, numbers(case["losses"]), case["dtype"])
+    assert_near(actual, numbers(case["losses"]), case["dtype"])
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES if "gradient" in case])
@@ -65,8 +65,8 @@ def test_mean_logistic_loss_is_catboosts_pairlogit() -> None:
     x1, x2, y = pairs("float64")
     ordinary = np.abs(x1 - x2) < record["largest_difference"]
     assert np.count_nonzero(ordinary) == record["pairs"]
-    found = pairwise_loss(x1[ordinary], x2[ordinary], y[ordinary], loss="logistic")
-    assert found == pytest.approx(float.fromhex(record["mean"]), rel=1e-14)
+    actual = pairwise_loss(x1[ordinary], x2[ordinary], y[ordinary], loss="logistic")
+    assert actual == pytest.approx(float.fromhex(record["mean"]), rel=1e-14)
 
 
 def test_every_loss_is_held_against_another_library() -> None:

@@ -54,7 +54,7 @@ def rows(pairs: Batch, index: Array, weight: Array | None = None, margin: Array 
     return Batch(pairs.file, numbers, range(index.size))
 
 
-def told(totals: Totals, plan: Plan) -> ComputeReport:
+def report_of(totals: Totals, plan: Plan) -> ComputeReport:
     return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0)
 
 
@@ -80,7 +80,7 @@ def test_integer_weights_are_repetition(loss: Any, dtype: Any) -> None:
     weighted = totals_of(rows(pairs, np.arange(pairs.x1.size), weight=weights.astype(np.float64)), plan)
     repeated = totals_of(rows(pairs, np.repeat(np.arange(pairs.x1.size), weights)), plan.changed(columns=Columns()))
     assert weighted.loss_sum == repeated.loss_sum
-    once, many_times = told(weighted, plan), told(repeated, plan)
+    once, many_times = report_of(weighted, plan), report_of(repeated, plan)
     assert once.mean == many_times.mean
     assert once.weight == repeated.pairs
     assert once.accuracy_weighted == many_times.accuracy
@@ -124,16 +124,16 @@ def test_weighted_mean_is_the_hand_worked_one() -> None:
     # Losses 0.5, 0 and 2 with weights 1, 2 and 0.5: (0.5 + 0 + 1) / 3.5.
     numbers: dict[Role, Array] = {"x1": np.array([0.0, 3.0, 0.0]), "x2": np.array([0.5, 0.0, 2.0]), "y": np.ones(3)}
     pairs, plan = Batch("", numbers | {"weight": np.array([1.0, 2.0, 0.5])}, range(3)), Plan.of(columns=WEIGHTED)
-    found = told(totals_of(pairs, plan), plan)
-    assert (found.sum, found.weight, found.mean, found.accuracy_weighted) == (1.5, 3.5, 1.5 / 3.5, 2 / 3.5)
+    record = report_of(totals_of(pairs, plan), plan)
+    assert (record.sum, record.weight, record.mean, record.accuracy_weighted) == (1.5, 3.5, 1.5 / 3.5, 2 / 3.5)
 
 
 @pytest.mark.parametrize(("weight", "kind"), [(-1.0, "weight below 0"), (math.nan, "NaN"), (math.inf, "infinite")])
 def test_bad_weights_are_problems(weight: float, kind: str) -> None:
     pairs = rows(batch(3), np.arange(3), weight=np.array([1.0, weight, 1.0]))
-    found = Measured(pairs, Plan.of(columns=WEIGHTED))
-    assert [(problem.kind, problem.row, problem.column) for problem in found.problems] == [(kind, 1, "w")]
-    assert (found.counts.pairs, found.counts.rejected) == (2, 1)
+    measured = Measured(pairs, Plan.of(columns=WEIGHTED))
+    assert [(problem.kind, problem.row, problem.column) for problem in measured.problems] == [(kind, 1, "w")]
+    assert (measured.counts.pairs, measured.counts.rejected) == (2, 1)
     with pytest.raises(SuspectShardError):
         _ = Measured(replace(pairs, rows=None), Plan.of(columns=WEIGHTED)).counts
 
@@ -171,10 +171,10 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
     without_keys = plan.changed(columns=replace(columns, keys=()))
     if columns.numbers:
         pairs = pairs.with_numbers({"weight": random.choice([0.0, 1e-300, 0.1, 3.0], 3000)})
-    found = added_up(pairs, keys, plan, pieces=7)
+    groups = added_up(pairs, keys, plan, pieces=7)
     everything = totals_of(replace(pairs, rows=range(3000)), without_keys)
-    assert sum(totals.pairs for totals in found.values()) == everything.pairs
-    for key, totals in found.items():
+    assert sum(totals.pairs for totals in groups.values()) == everything.pairs
+    for key, totals in groups.items():
         index = np.flatnonzero(np.array(keys) == key)
         assert totals == totals_of(rows(pairs, index), without_keys, squares=True)
 
@@ -189,9 +189,9 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
 @settings(deadline=None, max_examples=300)
 def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
-    found = sums_by_code(values, codes, 4)
+    actual = sums_by_code(values, codes, 4)
     for code in range(4):
-        total = ExactSum.of_few(float(part[code]) for part in found.parts) + found.others.get(code, ExactSum())
+        total = ExactSum.of_few(float(part[code]) for part in actual.parts) + actual.others.get(code, ExactSum())
         assert total == ExactSum.of(values[codes == code])
 
 
@@ -199,9 +199,9 @@ def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
 @settings(deadline=None, max_examples=200)
 def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
-    found = sums_of_products_by_code(values, values, codes, 3)
+    actual = sums_of_products_by_code(values, values, codes, 3)
     for code in range(3):
-        total = ExactSum.of_few(float(part[code]) for part in found.parts) + found.others.get(code, ExactSum())
+        total = ExactSum.of_few(float(part[code]) for part in actual.parts) + actual.others.get(code, ExactSum())
         expected = sum((Fraction(v) ** 2 for c, v in pairs if c == code), Fraction(0))
         assert Fraction(total.units, 1 << UNIT_EXPONENT) == expected
 
@@ -214,9 +214,9 @@ def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> N
     ledger = Ledger()
     for block in blocks:
         ledger.add(block)
-    found = {key: totals.loss_sum for key, totals in ledger.totals()}
+    collected = {key: totals.loss_sum for key, totals in ledger.totals()}
     array = np.array(values, np.float64)
-    assert found == ({("a",): ExactSum.of(array), ("b",): ExactSum.of(-array)} if values else {})
+    assert collected == ({("a",): ExactSum.of(array), ("b",): ExactSum.of(-array)} if values else {})
 
 
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:
@@ -258,9 +258,9 @@ def test_keys_are_sorted_as_a_person_would() -> None:
 def test_rejected_and_tied_rows_are_in_no_group() -> None:
     numbers: dict[Role, Array] = {"x1": np.arange(4.0), "x2": np.zeros(4), "y": np.array([1.0, 0.0, 5.0, -1.0])}
     pairs = Batch("", numbers, range(4), keys={"group": pa.array(["a", "b", "c", "a"])})
-    found = Measured(pairs, Plan.of(columns=GROUPED, on_tie="drop"))
-    assert (found.counts.pairs, found.counts.ties_dropped, found.counts.rejected) == (2, 1, 1)
-    (block,) = LedgerReduction().add([], found)
+    measured = Measured(pairs, Plan.of(columns=GROUPED, on_tie="drop"))
+    assert (measured.counts.pairs, measured.counts.ties_dropped, measured.counts.rejected) == (2, 1, 1)
+    (block,) = LedgerReduction().add([], measured)
     assert block.keys == [("a",)]
 
 
@@ -274,7 +274,7 @@ def test_arrays_of_a_ledger_are_its_totals() -> None:
         part = slice(start, start + 300)
         ledger.add(ledger_block([codes[part]], losses[part], states[part]))
     counts, sums = ledger.arrays()
-    found = sorted(zip(counts.sum(axis=1).tolist(), sums.tolist(), strict=True))
+    actual = sorted(zip(counts.sum(axis=1).tolist(), sums.tolist(), strict=True))
     expected = [(totals.pairs, float(totals.loss_sum or 0.0)) for _, totals in ledger.totals()]
-    assert found == sorted(expected)
+    assert actual == sorted(expected)
     assert Ledger().arrays()[1].size == 0

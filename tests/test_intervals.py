@@ -78,10 +78,10 @@ def test_t_quantile_of_no_freedom_is_undefined() -> None:
 
 def test_mean_interval_is_worked_by_hand() -> None:
     # Mean 10/4; squared deviations 2.25 + 0.25 + 0.25 + 2.25 = 5, over 3 and 4: the error is sqrt(5/12).
-    found = interval_of(np.array([1.0, 2.0, 3.0, 4.0]))
-    assert (found.mean, found.standard_error) == (2.5, math.sqrt(5 / 12))
-    assert found.high - found.mean == pytest.approx(3.1824463052837078 * math.sqrt(5 / 12))
-    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+    interval = interval_of(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert (interval.mean, interval.standard_error) == (2.5, math.sqrt(5 / 12))
+    assert interval.high - interval.mean == pytest.approx(3.1824463052837078 * math.sqrt(5 / 12))
+    assert interval.mean - interval.low == pytest.approx(interval.high - interval.mean)
 
 
 def test_mean_interval_keeps_its_digits_far_from_zero() -> None:
@@ -108,10 +108,10 @@ def test_mean_interval_follows_the_scale(scale: float) -> None:
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, math.inf], [1.0, math.nan]])
 def test_no_error_is_made_up(values: list[float]) -> None:
-    found = interval_of(np.array(values))
-    assert math.isnan(found.standard_error)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    interval = interval_of(np.array(values))
+    assert math.isnan(interval.standard_error)
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
 
 
 def test_mean_of_nothing_is_undefined() -> None:
@@ -130,7 +130,7 @@ def test_one_pair_a_cluster_is_no_clustering() -> None:
     assert clustered.low == pytest.approx(plain.low)
 
 
-def test_pairs_that_repeat_their_cluster_tell_nothing_new() -> None:
+def test_pairs_that_repeat_their_cluster_add_nothing() -> None:
     values = np.random.default_rng(4).normal(size=50)
     clustered, plain = clustered_mean_interval(values * 7, np.full(50, 7), 0.95), interval_of(values)
     assert clustered.standard_error == pytest.approx(plain.standard_error)
@@ -139,12 +139,12 @@ def test_pairs_that_repeat_their_cluster_tell_nothing_new() -> None:
 
 def test_clustered_error_is_worked_by_hand() -> None:
     # Three clusters of 1, 1 and 2 pairs with sums 1, 2 and 5: mean 2, deviations -1, 0 and 1, shares 1/4, 1/4 and 1/2.
-    found = clustered_mean_interval(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.95)
-    assert found.mean == 2.0
-    assert found.standard_error == pytest.approx(math.sqrt(1 / (3 / 4) + 0 + 1 / (1 / 2)) / 4)
+    interval = clustered_mean_interval(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.95)
+    assert interval.mean == 2.0
+    assert interval.standard_error == pytest.approx(math.sqrt(1 / (3 / 4) + 0 + 1 / (1 / 2)) / 4)
     # q = 1/3, 1/3 and 2: freedom 16 / (6 + (8/3)**2 - (4 + 2/9)) = 1.8, rounded down
     assert clustered_freedom(np.array([1, 1, 2])) == 1
-    assert found.high - found.mean == pytest.approx(t_quantile(0.95, 1) * found.standard_error)
+    assert interval.high - interval.mean == pytest.approx(t_quantile(0.95, 1) * interval.standard_error)
 
 
 @pytest.mark.parametrize("clusters", [2, 3, 10, 999, 1500])
@@ -159,7 +159,7 @@ def test_clustered_interval_does_not_depend_on_order() -> None:
     assert clustered_mean_interval(sums, counts, 0.9) == clustered_mean_interval(sums[order], counts[order], 0.9)
 
 
-def test_one_cluster_tells_nothing_of_others() -> None:
+def test_one_cluster_shows_nothing_of_others() -> None:
     assert math.isnan(clustered_mean_interval(np.array([3.0]), np.array([9]), 0.95).standard_error)
     assert math.isnan(clustered_wilson_interval(np.array([3]), np.array([9]), 0.95).low)
 
@@ -169,18 +169,18 @@ def test_one_cluster_tells_nothing_of_others() -> None:
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (81, 263), (5, 5), (999_999, 1_000_000)])
 def test_wilson_bounds_are_those_that_the_proportion_is_z_errors_from(successes: int, trials: int) -> None:
-    found, z = wilson_interval(successes, trials, 0.95), normal_quantile(0.95)
-    for bound in (found.low, found.high):
+    interval, z = wilson_interval(successes, trials, 0.95), normal_quantile(0.95)
+    for bound in (interval.low, interval.high):
         assert abs(successes / trials - bound) == pytest.approx(z * math.sqrt(bound * (1 - bound) / trials), abs=1e-12)
-    assert 0 <= found.low < found.high <= 1
-    assert found.low <= successes / trials <= found.high
+    assert 0 <= interval.low < interval.high <= 1
+    assert interval.low <= successes / trials <= interval.high
 
 
 def test_wilson_interval_is_worked_by_hand() -> None:
     # None of 10 at z = 1.96: low 0, high z**2 / (10 + z**2) = 3.8415 / 13.8415.
-    found = wilson_interval(0, 10, 0.95)
-    assert (found.mean, found.low) == (0.0, 0.0)
-    assert found.high == pytest.approx(3.8415 / 13.8415, rel=1e-4)
+    interval = wilson_interval(0, 10, 0.95)
+    assert (interval.mean, interval.low) == (0.0, 0.0)
+    assert interval.high == pytest.approx(3.8415 / 13.8415, rel=1e-4)
     assert math.isnan(wilson_interval(0, 0, 0.95).low)
 
 
@@ -199,12 +199,12 @@ def test_wilson_interval_of_clusters_widens_with_what_they_share() -> None:
 def test_paired_interval_is_worked_by_hand() -> None:
     # 20 both, 12 only a, 2 only b, 16 neither, of 50. Wilson: a 0.64 in [0.5014, 0.7586], b 0.44 in [0.3116, 0.5769].
     # Correlation (20*16 - 12*2 - 50/2) / sqrt(32*18*22*28) = 271 / 595.66 = 0.45496, corrected for continuity.
-    found = paired_share_interval(20, 12, 2, 16, 0.95)
+    interval = paired_share_interval(20, 12, 2, 16, 0.95)
     below = math.sqrt(0.1386**2 - 2 * 0.45496 * 0.1386 * 0.1369 + 0.1369**2)
     above = math.sqrt(0.1186**2 - 2 * 0.45496 * 0.1186 * 0.1284 + 0.1284**2)
-    assert found.mean == 0.2
-    assert found.standard_error == pytest.approx(math.sqrt(14 - 100 / 50) / 50)
-    assert [found.low, found.high] == pytest.approx([0.2 - below, 0.2 + above], abs=2e-4)
+    assert interval.mean == 0.2
+    assert interval.standard_error == pytest.approx(math.sqrt(14 - 100 / 50) / 50)
+    assert [interval.low, interval.high] == pytest.approx([0.2 - below, 0.2 + above], abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ def test_paired_interval_is_worked_by_hand() -> None:
 )
 def test_paired_interval_turns_with_the_models(table: tuple[int, int, int, int]) -> None:
     both, only_a, only_b, neither = table
-    found, turned = paired_share_interval(*table, 0.9), paired_share_interval(both, only_b, only_a, neither, 0.9)
-    assert [turned.low, turned.high] == pytest.approx([-found.high, -found.low])
-    assert -1 <= found.low < found.high <= 1
-    assert found.low <= found.mean <= found.high
+    interval, turned = paired_share_interval(*table, 0.9), paired_share_interval(both, only_b, only_a, neither, 0.9)
+    assert [turned.low, turned.high] == pytest.approx([-interval.high, -interval.low])
+    assert -1 <= interval.low < interval.high <= 1
+    assert interval.low <= interval.mean <= interval.high
 
 
 def test_models_that_always_agree_are_not_known_to_be_equal() -> None:
@@ -278,8 +278,8 @@ def covered(clusters: int, draw: Any, truth: float, interval: Any = clustered_me
         effects = np.repeat(generator.normal(size=clusters), counts)
         places = np.repeat(np.arange(clusters), counts)
         sums = np.bincount(places, draw(effects, generator), clusters)
-        found = interval(sums, counts, 0.95)
-        hits += found.low <= truth <= found.high
+        actual = interval(sums, counts, 0.95)
+        hits += actual.low <= truth <= actual.high
     return hits / RUNS
 
 
@@ -349,12 +349,12 @@ def test_intervals_of_plain_pairs_cover(pairs: int) -> None:
     generator = np.random.default_rng(8)
     values = generator.normal(size=(RUNS, pairs))
     means = [interval_of(row.copy()) for row in values]
-    assert 0.93 <= np.mean([found.low <= 0 <= found.high for found in means]) <= 0.97
+    assert 0.93 <= np.mean([collected.low <= 0 <= collected.high for collected in means]) <= 0.97
     tables = generator.multinomial(pairs, [0.5, 0.2, 0.1, 0.2], RUNS).tolist()
     shares = [paired_share_interval(a, b, c, d, 0.95) for a, b, c, d in tables]
-    assert 0.93 <= np.mean([found.low <= 0.1 <= found.high for found in shares]) <= 0.97
+    assert 0.93 <= np.mean([collected.low <= 0.1 <= collected.high for collected in shares]) <= 0.97
     truths = generator.uniform(
         0.05, 0.95, RUNS
     )  # for one truth, counts being whole, coverage is a little above or below
-    found = [wilson_interval(count, pairs, 0.95) for count in generator.binomial(pairs, truths).tolist()]
-    assert 0.93 <= np.mean([one.low <= truth <= one.high for one, truth in zip(found, truths, strict=True)]) <= 0.97
+    collected = [wilson_interval(count, pairs, 0.95) for count in generator.binomial(pairs, truths).tolist()]
+    assert 0.93 <= np.mean([one.low <= truth <= one.high for one, truth in zip(collected, truths, strict=True)]) <= 0.97

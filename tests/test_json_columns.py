@@ -42,8 +42,8 @@ def compute(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
 def test_columns_and_arrays_are_read_whatever_the_file_is_called(
     value: Any, name: str, indent: int | None, compute: Mrl
 ) -> None:
-    found = compute(value, indent=indent, name=name).result
-    assert (found["sum"], found["pairs"]) == (SUM, 3)
+    record = compute(value, indent=indent, name=name).result
+    assert (record["sum"], record["pairs"]) == (SUM, 3)
 
 
 def test_json_lines_may_be_called_json(compute: Mrl) -> None:
@@ -62,14 +62,14 @@ def test_one_object_without_lists_is_one_pair(indent: int | None, compute: Mrl) 
 
 def test_what_is_no_list_is_the_same_for_every_row(compute: Mrl) -> None:
     value = COLUMNS | {"y": 1, "model": "m", "w": 2}
-    found = compute(value, "--group-by", "model", "--weight", "w").result
-    assert [(group["group"], group["sum"]) for group in found["groups"]] == [("m", 2 * 2.0)]
-    assert found["weight"] == 6
+    record = compute(value, "--group-by", "model", "--weight", "w").result
+    assert [(group["group"], group["sum"]) for group in record["groups"]] == [("m", 2 * 2.0)]
+    assert record["weight"] == 6
 
 
 def test_keys_are_texts(compute: Mrl) -> None:
-    found = compute(COLUMNS | {"k": ["b", None, 7]}, "--group-by", "k").result
-    assert [group["group"] for group in found["groups"]] == ["7", "", "b"]
+    record = compute(COLUMNS | {"k": ["b", None, 7]}, "--group-by", "k").result
+    assert [group["group"] for group in record["groups"]] == ["7", "", "b"]
 
 
 def test_every_column_is_kept(compute: Mrl) -> None:
@@ -98,9 +98,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("is_columns", [True, False])
-@pytest.mark.parametrize(("value", "kind", "shown"), [fault[1:] for fault in FAULTS], ids=[f[0] for f in FAULTS])
+@pytest.mark.parametrize(("value", "kind", "value_shown"), [fault[1:] for fault in FAULTS], ids=[f[0] for f in FAULTS])
 def test_bad_cell_is_named(
-    value: Any, kind: str, shown: str, *, is_columns: bool, compute: Mrl, tmp_path: Path
+    value: Any, kind: str, value_shown: str, *, is_columns: bool, compute: Mrl, tmp_path: Path
 ) -> None:
     bad: Any = COLUMNS | {"x2": [3, value, 0.25]}
     if not is_columns:
@@ -109,7 +109,7 @@ def test_bad_cell_is_named(
     assert (ran.code, ran.out) == (3, "")
     assert "error: 1 problem in pairs.json (3 rows)\n" in ran.err
     assert kind in ran.err
-    assert f"row 2: x2 is {shown}" in ran.err
+    assert f"row 2: x2 is {value_shown}" in ran.err
     skipped = compute(bad, "--on-error", "skip", "--rejects", "bad.csv", "-q").result
     assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (SUM, 2, 1)
     header, (file, row, column, _, problem) = csv.reader((tmp_path / "bad.csv").read_text().splitlines())
@@ -129,7 +129,7 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         (COLUMNS | {"x2": [1]}, "column x1 has 3 values, x2 has 1"),
         (COLUMNS | {"x1": 0.5}, "column x1 is 0.5, not a list"),
@@ -155,10 +155,10 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
         ({"x1": [], "x2": [], "y": []}, "no pairs in pairs.json"),
     ],
 )
-def test_what_is_no_column_is_refused(value: Any, says: str, compute: Mrl) -> None:
+def test_what_is_no_column_is_refused(value: Any, message: str, compute: Mrl) -> None:
     ran = compute(value)
     assert (ran.code, ran.out) == (3, "")
-    assert says in ran.err
+    assert message in ran.err
     assert "Traceback" not in ran.err
 
 
@@ -173,7 +173,7 @@ def test_no_depth_ends_in_a_bug(levels: int, compute: Mrl) -> None:
             assert ran.code == 0 or "pairs.json" in ran.err
 
 
-def test_text_that_is_not_utf8_is_told_its_line(
+def test_text_that_is_not_utf8_is_named_by_its_line(
     compute: Mrl, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "l.json").write_bytes(b'{"x1": [1],\n"x2": [1], "y": [1],\n"t": ["\xe9"]}')
@@ -184,7 +184,7 @@ def test_text_that_is_not_utf8_is_told_its_line(
 
 
 @pytest.mark.parametrize("value", [COLUMNS, RECORDS, {"data": RECORDS}])
-def test_missing_column_is_told_with_those_there_are(value: Any, compute: Mrl) -> None:
+def test_missing_column_is_named_with_those_there_are(value: Any, compute: Mrl) -> None:
     ran = compute(value, "--x1", "x11")
     assert (ran.code, ran.out) == (2, "")
     there = "data" if "data" in value else "x1, x2, y\nhint: did you mean --x1 x1?"

@@ -25,8 +25,8 @@ def gradient(name: str, difference: Array, y: Array, *, margin: float = 0.0, **p
     return loss.gradient(difference, y, margin=margin, **(loss.defaults | parameters))
 
 
-def assert_close(found: Array, expected: Array) -> None:
-    np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(found.dtype).eps, atol=np.finfo(found.dtype).eps)
+def assert_close(actual: Array, expected: Array) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=8 * np.finfo(actual.dtype).eps, atol=np.finfo(actual.dtype).eps)
 
 
 of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -149,5 +149,5 @@ def test_loss_of_hand_worked_pairs(
     name: str, difference: float, y: float, settings: dict[str, float], expected: float
 ) -> None:
     with np.errstate(over="ignore"):
-        (found,) = kernel(name, np.array([difference]), np.array([y]), **settings)
-    assert found == pytest.approx(expected, rel=4e-16)
+        (losses,) = kernel(name, np.array([difference]), np.array([y]), **settings)
+    assert losses == pytest.approx(expected, rel=4e-16)

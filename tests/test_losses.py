@@ -140,7 +140,7 @@ def fails(asserted: Property, loss: Loss) -> bool:
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
-def test_loss_tells_its_name_formula_and_source(loss: Loss) -> None:
+def test_loss_documents_its_name_formula_and_source(loss: Loss) -> None:
     assert LOSSES[loss.name] is loss
     assert loss.name.isidentifier()
     assert "x1" in loss.formula

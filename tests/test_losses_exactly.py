@@ -69,11 +69,11 @@ def rounded(exact: Any, dtype: str) -> Any:
         return np.dtype(dtype).type(float(exact))
 
 
-def is_within(found: Any, exact: Any, allowance: Any, dtype: str) -> bool:
+def is_within(actual: Any, exact: Any, allowance: Any, dtype: str) -> bool:
     nearest = rounded(exact, dtype)
     if not np.isfinite(nearest):  # the result itself is beyond the largest number of the dtype
-        return bool(found == nearest)
-    return bool(abs(mpf(float(found)) - exact) <= ULPS * (float(np.spacing(abs(nearest))) + allowance))
+        return bool(actual == nearest)
+    return bool(abs(mpf(float(actual)) - exact) <= ULPS * (float(np.spacing(abs(nearest))) + allowance))
 
 
 def movement(function: Formula, exact: Any, inputs: dict[str, Any], dtype: str) -> Any:
@@ -96,12 +96,18 @@ def assert_exact(
         (loss.gradient, gradient_of(FORMULAS[loss.name])),
     ):
         with np.errstate(all="ignore"):
-            found = function(np.array([d]), np.array([y]), margin=float(margin), **parameters)[0]
+            losses = function(np.array([d]), np.array([y]), margin=float(margin), **parameters)[0]
         inputs = {name: mpf(float(value)) for name, value in {"d": d, "y": y, "margin": margin, **parameters}.items()}
         with mp.workdps(DIGITS):
             exact = formula(**inputs)
             allowance = mpf(0) if is_plain else movement(formula, exact, inputs, dtype)
-            assert is_within(found, exact, allowance, dtype), (function.__name__, case, parameters, found, float(exact))
+            assert is_within(losses, exact, allowance, dtype), (
+                function.__name__,
+                case,
+                parameters,
+                losses,
+                float(exact),
+            )
 
 
 def test_every_loss_has_its_formula_here() -> None:

@@ -71,13 +71,13 @@ def test_counts_and_sum_are_the_hand_worked_ones() -> None:
 
 
 def test_report_is_the_hand_worked_arithmetic() -> None:
-    found = reported(totals_of(HAND_WORKED, HAND_WORKED_PLAN), HAND_WORKED_PLAN)
-    assert found.sum == 0.0 + 0.25 + 0.5 + 1.5 + 4.5
-    assert found.value == found.mean == (0.0 + 0.25 + 0.5 + 1.5 + 4.5) / 5
-    assert (found.min, found.max) == (0.0, 4.5)
-    assert found.accuracy == 2 / 5
-    assert found.accuracy_half == (2 + 1 / 2) / 5
-    assert (found.pairs, found.correct, found.ties, found.wrong, found.active) == (5, 2, 1, 2, 4)
+    report = reported(totals_of(HAND_WORKED, HAND_WORKED_PLAN), HAND_WORKED_PLAN)
+    assert report.sum == 0.0 + 0.25 + 0.5 + 1.5 + 4.5
+    assert report.value == report.mean == (0.0 + 0.25 + 0.5 + 1.5 + 4.5) / 5
+    assert (report.min, report.max) == (0.0, 4.5)
+    assert report.accuracy == 2 / 5
+    assert report.accuracy_half == (2 + 1 / 2) / 5
+    assert (report.pairs, report.correct, report.ties, report.wrong, report.active) == (5, 2, 1, 2, 4)
 
 
 @pytest.mark.parametrize(("reduction", "value"), [("mean", 1.35), ("sum", 6.75), ("none", None)])
@@ -97,28 +97,28 @@ def test_losses_and_states_are_those_of_the_pairs_kept_or_asked_for(
         return true_kernel(*given, **named)
 
     monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=kernel))
-    found = Measured(HAND_WORKED, HAND_WORKED_PLAN, keeps)
-    assert len(list(found.blocks())) == 1
-    assert found.used is None
-    assert found.losses.tolist() == HAND_WORKED_LOSSES == [0.0, 0.25, 0.5, 1.5, 4.5]
-    assert found.states.tolist() == [BEYOND, INSIDE + ACTIVE, TIE + ACTIVE, WRONG + ACTIVE, WRONG + ACTIVE]
+    measured = Measured(HAND_WORKED, HAND_WORKED_PLAN, keeps)
+    assert len(list(measured.blocks())) == 1
+    assert measured.used is None
+    assert measured.losses.tolist() == HAND_WORKED_LOSSES == [0.0, 0.25, 0.5, 1.5, 4.5]
+    assert measured.states.tolist() == [BEYOND, INSIDE + ACTIVE, TIE + ACTIVE, WRONG + ACTIVE, WRONG + ACTIVE]
     assert len(calls) == (1 if len(keeps) == 2 else 2), "what is kept is not computed again, and the rest once"
 
 
 def test_report_over_nothing_has_a_sum_and_no_mean() -> None:
-    found = reported(Totals(), Plan())
-    assert found.sum == 0.0
-    assert found.pairs == 0
-    for number in (found.value, found.mean, found.min, found.max, found.accuracy, found.accuracy_half):
+    report = reported(Totals(), Plan())
+    assert report.sum == 0.0
+    assert report.pairs == 0
+    for number in (report.value, report.mean, report.min, report.max, report.accuracy, report.accuracy_half):
         assert isinstance(number, float)
         assert math.isnan(number)
 
 
 def test_empty_batch_has_the_totals_of_nothing() -> None:
-    totals, found = totals_of(batch([], [], []), Plan()), Measured(batch([], [], []), Plan())
+    totals, measured = totals_of(batch([], [], []), Plan()), Measured(batch([], [], []), Plan())
     assert totals + Totals() == totals
-    assert (found.counts, totals.pairs, float(totals.loss_sum or 0)) == (Counts(), 0, 0.0)
-    assert found.losses.shape == (0,)
+    assert (measured.counts, totals.pairs, float(totals.loss_sum or 0)) == (Counts(), 0, 0.0)
+    assert measured.losses.shape == (0,)
 
 
 scores = st.integers(-40, 40).map(lambda number: number / 10)
@@ -218,18 +218,18 @@ def test_labels_01_mean_minus_one_and_one(labels_dtype: Any) -> None:
 
 @pytest.mark.parametrize("labels_dtype", [np.uint8, np.bool_])
 def test_labels_01_that_cannot_be_negative_do_not_wrap(labels_dtype: Any) -> None:
-    found = totals_of(batch([1.0, 1.0], [0.0, 0.0], [1, 0], labels_dtype=labels_dtype), Plan.of(labels="01"))
-    assert (found.correct, found.wrong, found.max) == (1, 1, 1.0)
+    totals = totals_of(batch([1.0, 1.0], [0.0, 0.0], [1, 0], labels_dtype=labels_dtype), Plan.of(labels="01"))
+    assert (totals.correct, totals.wrong, totals.max) == (1, 1, 1.0)
 
 
 def test_tied_labels_are_dropped_and_counted() -> None:
     pairs, plan = batch([1.0, 1.0, 2.0], [2.0, 9.0, 2.0], [1, 0, -1]), Plan.of(on_tie="drop", margin=0.5)
-    found, totals = Measured(pairs, plan), totals_of(pairs, plan)
-    assert found.counts == Counts(pairs=2, ties_dropped=1)
-    assert (found.counts.rows, totals.pairs, totals.ties, totals.wrong) == (3, 2, 1, 1)
-    assert found.losses.tolist() == [1.5, 0.5]
-    assert found.used is not None
-    assert found.used.tolist() == [True, False, True]
+    measured, totals = Measured(pairs, plan), totals_of(pairs, plan)
+    assert measured.counts == Counts(pairs=2, ties_dropped=1)
+    assert (measured.counts.rows, totals.pairs, totals.ties, totals.wrong) == (3, 2, 1, 1)
+    assert measured.losses.tolist() == [1.5, 0.5]
+    assert measured.used is not None
+    assert measured.used.tolist() == [True, False, True]
 
 
 def test_tied_labels_of_every_block_are_counted() -> None:
@@ -242,9 +242,9 @@ def test_tied_labels_of_every_block_are_counted() -> None:
 
 
 def test_all_labels_tied_leaves_nothing() -> None:
-    found = Measured(batch([1.0], [2.0], [0]), Plan.of(on_tie="drop"))
-    assert (found.counts, found.counts.rows) == (Counts(ties_dropped=1), 1)
-    assert found.losses.shape == (0,)
+    measured = Measured(batch([1.0], [2.0], [0]), Plan.of(on_tie="drop"))
+    assert (measured.counts, measured.counts.rows) == (Counts(ties_dropped=1), 1)
+    assert measured.losses.shape == (0,)
     assert totals_of(batch([1.0], [2.0], [0]), Plan.of(on_tie="drop")).pairs == 0
 
 
@@ -275,9 +275,9 @@ def test_float32_rounds_scores_before_they_are_subtracted() -> None:
 
 def test_float32_report_is_rounded_to_float32() -> None:
     plan = Plan.of(dtype="float32", margin=0.1)
-    found = reported(totals_of(batch([0.0] * 3, [0.0] * 3, [1] * 3), plan), plan)
-    assert found.sum == float(np.float32(3 * float(np.float32(0.1))))
-    assert found.mean == found.min == found.max == float(np.float32(0.1))
+    report = reported(totals_of(batch([0.0] * 3, [0.0] * 3, [1] * 3), plan), plan)
+    assert report.sum == float(np.float32(3 * float(np.float32(0.1))))
+    assert report.mean == report.min == report.max == float(np.float32(0.1))
 
 
 @pytest.mark.parametrize(
@@ -300,24 +300,24 @@ def test_problem_is_named_with_its_row_and_column(
 ) -> None:
     columns: list[list[float]] = [[1.0, 2.0, 3.0], [0.0, 1.0, 5.0], [1, 1, 1]]
     columns[place][1] = value
-    found = Measured(batch(columns[0], columns[1], columns[2], rows=[2, 17, 40]), plan)
-    kind, column, shown = problem
-    assert [(p.kind, p.file, p.row, p.column, p.row_word) for p in found.problems] == [
+    measured = Measured(batch(columns[0], columns[1], columns[2], rows=[2, 17, 40]), plan)
+    kind, column, text = problem
+    assert [(p.kind, p.file, p.row, p.column, p.row_word) for p in measured.problems] == [
         (kind, "pairs.csv", 17, column, "line")
     ]
-    assert shown is None or found.problems[0].value == shown
-    assert found.counts == Counts(pairs=2, rejected=1, problems={kind: ProblemCount(1, (found.problems[0],))})
-    assert found.counts.rows == 3
-    assert found.used is not None
-    assert found.used.tolist() == [True, False, True]
+    assert text is None or measured.problems[0].value == text
+    assert measured.counts == Counts(pairs=2, rejected=1, problems={kind: ProblemCount(1, (measured.problems[0],))})
+    assert measured.counts.rows == 3
+    assert measured.used is not None
+    assert measured.used.tolist() == [True, False, True]
 
 
 def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
     plan = Plan.of(margin=0.5)
     pairs = batch([1.0, math.nan, 2.0], [2.0, 1.0, 0.0], [1, 5, -1], rows=[2, 3, 4])
-    found = Measured(pairs, plan)
-    assert [(p.kind, p.row, p.column) for p in found.problems] == [(problems.NAN, 3, "x1"), ("label not ±1", 3, "y")]
-    assert found.counts == Counts(2, 1, problems=tally(found.problems, {problems.NAN: 1, "label not ±1": 1}))
+    measured = Measured(pairs, plan)
+    assert [(p.kind, p.row, p.column) for p in measured.problems] == [(problems.NAN, 3, "x1"), ("label not ±1", 3, "y")]
+    assert measured.counts == Counts(2, 1, problems=tally(measured.problems, {problems.NAN: 1, "label not ±1": 1}))
     assert totals_of(pairs, plan) == totals_of(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan)
 
 
@@ -326,11 +326,11 @@ def test_problems_of_every_block_have_their_own_rows() -> None:
     x1 = np.zeros(size)
     x1[bad] = math.nan
     numbers: dict[Role, Any] = {"x1": x1, "x2": np.ones(size), "y": np.ones(size)}
-    found = Measured(Batch("pairs.csv", numbers, range(2, size + 2)), Plan())
-    assert [problem.row for problem in found.problems] == [index + 2 for index in bad]
-    assert (found.counts.pairs, found.counts.rejected, found.counts.rows) == (size - 2, 2, size)
-    assert found.used is not None
-    assert np.flatnonzero(~found.used).tolist() == bad
+    measured = Measured(Batch("pairs.csv", numbers, range(2, size + 2)), Plan())
+    assert [problem.row for problem in measured.problems] == [index + 2 for index in bad]
+    assert (measured.counts.pairs, measured.counts.rejected, measured.counts.rows) == (size - 2, 2, size)
+    assert measured.used is not None
+    assert np.flatnonzero(~measured.used).tolist() == bad
 
 
 @pytest.mark.parametrize(
@@ -351,26 +351,26 @@ def test_batch_without_rows_is_handed_back_when_suspect(x1: float, y: float, lab
 
 def test_large_scores_are_suspect_but_no_problem() -> None:
     pairs = batch([-1e300], [1e300], [1], rows=[2])
-    found, totals = Measured(pairs, Plan()), totals_of(pairs, Plan())
-    assert not found.problems
-    assert (found.counts, totals.pairs, totals.max) == (Counts(pairs=1), 1, 2e300)
+    measured, totals = Measured(pairs, Plan()), totals_of(pairs, Plan())
+    assert not measured.problems
+    assert (measured.counts, totals.pairs, totals.max) == (Counts(pairs=1), 1, 2e300)
 
 
-def test_problems_of_the_reader_and_of_the_checks_are_told_in_row_order() -> None:
+def test_problems_of_the_reader_and_of_the_checks_are_in_row_order() -> None:
     ragged = Problem(problems.RAGGED, "pairs.csv", 9, None, "4 fields")
-    found = Measured(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
-    assert [problem.kind for problem in found.problems] == [problems.NAN, problems.RAGGED]
-    assert (found.counts.rejected, found.counts.rows) == (2, 2)
-    assert set(found.counts.problems) == {problems.RAGGED, problems.NAN}
+    measured = Measured(batch([math.nan], [1.0], [1], rows=[2], problems=(ragged,)), Plan())
+    assert [problem.kind for problem in measured.problems] == [problems.NAN, problems.RAGGED]
+    assert (measured.counts.rejected, measured.counts.rows) == (2, 2)
+    assert set(measured.counts.problems) == {problems.RAGGED, problems.NAN}
 
 
 def test_only_the_first_problems_of_a_kind_are_kept() -> None:
     pairs = batch([math.nan] * 5, [1.0] * 5, [1] * 5, rows=[2, 3, 5, 7, 11])
     for plan, rows in ((Plan(), [2, 3, 5]), (Plan.of(lists_problems=True), [2, 3, 5, 7, 11])):
-        found = Measured(pairs, plan)
-        of_kind = found.counts.problems[problems.NAN]
+        measured = Measured(pairs, plan)
+        of_kind = measured.counts.problems[problems.NAN]
         assert of_kind.count == 5
-        assert [problem.row for problem in found.problems] == rows
+        assert [problem.row for problem in measured.problems] == rows
         assert [problem.row for problem in of_kind.first] == [2, 3, 5]
 
 

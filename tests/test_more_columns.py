@@ -162,7 +162,7 @@ def test_folders_say_columns(name: str, is_careful: bool, tmp_path: Path) -> Non
     assert keys == {"group": ["test"] * 3 + ["train"] * 3, "cluster": ["chat", "", "ähnlich, so"] * 2}
 
 
-def test_folder_that_says_no_number_is_refused(tmp_path: Path) -> None:
+def test_folder_that_names_no_number_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "label=yes"
     folder.mkdir()
     written(folder, "pairs.csv")

@@ -54,7 +54,7 @@ def as_bfloat16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         (as_float16, "the precision of float16"),
     ],
 )
-def test_grid_of_scores_is_found(rounded: Any, grid: str | None) -> None:
+def test_grid_of_scores_is_recognized(rounded: Any, grid: str | None) -> None:
     assert grid_in_words(grids_of(rounded(X1), rounded(X2))) == grid
 
 
@@ -89,8 +89,8 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
     x1, x2 = quality + 0.0015, GENERATOR.normal(size=20_000) * 0.01
 
     def figures(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[Totals, list[tuple[str, str]]]:
-        found = totals(20_000, int((first > second).sum()), int((first == second).sum()))
-        return found, notes_of(found, Look(grids_of(first, second)))
+        actual = totals(20_000, int((first > second).sum()), int((first == second).sum()))
+        return actual, notes_of(actual, Look(grids_of(first, second)))
 
     (whole, no_notes), (rounded, ((kind, text),)) = figures(x1, x2), figures(x1.round(2), x2.round(2))
     assert no_notes == []
@@ -103,18 +103,18 @@ def test_rounded_scores_move_the_accuracy_and_not_that_with_halves() -> None:
     assert abs(before - half) < 0.005
 
 
-def test_published_figures_are_told_as_such() -> None:
+def test_published_figures_are_noted() -> None:
     ((_, text),) = notes_of(totals(correct=517, ties=82), TWO_DECIMALS)
     assert "82 of 1,000 pairs are ties (8.2%)" in text
     assert "accuracy is 0.517; with each as one half it is 0.558" in text
 
 
-def test_ties_of_unrounded_scores_and_rounded_scores_without_ties_are_not_told_of() -> None:
+def test_ties_of_unrounded_scores_and_rounded_scores_without_ties_are_not_noted() -> None:
     assert notes_of(totals(ties=82)) == []
     assert notes_of(totals(), TWO_DECIMALS) == []
 
 
-def test_collapsed_scores_are_told_of() -> None:
+def test_collapsed_scores_are_noted() -> None:
     ((kind, text),) = notes_of(totals(least=0.995, greatest=1.004))
     assert kind == "collapsed"
     assert "within 1% of 1, the loss of equal scores" in text
@@ -130,23 +130,23 @@ def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lowest", "highest", "is_told"), [(0, 1, True), (-1, 1, False), (0, 0.5, False), (1, 1, False)]
+    ("lowest", "highest", "is_noted"), [(0, 1, True), (-1, 1, False), (0, 0.5, False), (1, 1, False)]
 )
-def test_labels_from_0_to_1_that_are_factors_are_told_of(lowest: float, highest: float, is_told: bool) -> None:
+def test_labels_from_0_to_1_that_are_factors_are_noted(lowest: float, highest: float, is_noted: bool) -> None:
     look = Look(0, lowest, highest)
     kinds = list(data_notes(totals(), look, at_equal_scores=0.1, labels_are_factors=True))
-    assert ("zero_one" in kinds) == is_told
+    assert ("zero_one" in kinds) == is_noted
     assert "zero_one" not in data_notes(totals(), look, at_equal_scores=0.1)
 
 
-def test_zero_one_labels_taken_as_they_are_are_told_by_compute(tmp_path: Path) -> None:
+def test_zero_one_labels_taken_as_they_are_are_noted_by_compute(tmp_path: Path) -> None:
     path = tmp_path / "zero_one.csv"
     path.write_text("x1,x2,y\n" + "0.125,0.75,0\n0.5,0.0625,1\n" * 100)
-    told = [run(["compute", path, "--margin", "0.5", "--labels", labels]).err for labels in ("any", "01")]
-    assert ["use --labels 01" in err for err in told] == [True, False]
+    errors = [run(["compute", path, "--margin", "0.5", "--labels", labels]).err for labels in ("any", "01")]
+    assert ["use --labels 01" in err for err in errors] == [True, False]
 
 
-def test_one_label_is_told_of() -> None:
+def test_one_label_is_noted() -> None:
     ((kind, text),) = notes_of(totals(), Look(0, 1.0, 1.0))
     assert kind == "one_label"
     assert "the label of every pair is 1: if x1 always holds" in text

@@ -108,7 +108,7 @@ def test_a_file_is_not_called_what_it_is_not(capfd: pytest.CaptureFixture[str]) 
     assert refused("--reduction", "none", "--fail-if", "value>1").code == 2
 
 
-def test_an_input_that_vanishes_is_told_as_such(tmp_path: Path) -> None:
+def test_an_input_that_vanishes_is_reported_as_such(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n1,0,-1\n")
     (shard,) = shards_of(resolve([str(file)]), Plan())

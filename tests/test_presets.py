@@ -101,9 +101,9 @@ def test_files_of_every_producer_need_only_the_preset(
     preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl
 ) -> None:
     write(name, content)
-    found = mrl(name, "--preset", preset).result
-    assert (found["sum"], found["correct"], found["wrong"], found["ties"]) == (2, 1, 1, 1)
-    assert (found["preset"], found["inputs"]) == (preset, [name])
+    record = mrl(name, "--preset", preset).result
+    assert (record["sum"], record["correct"], record["wrong"], record["ties"]) == (2, 1, 1, 1)
+    assert (record["preset"], record["inputs"]) == (preset, [name])
 
 
 @with_every_file
@@ -111,15 +111,15 @@ def test_stdin_loses_nothing_that_was_peeked(
     preset: str, name: str, content: str | Callable[[Path], None], mrl: Mrl, tmp_path: Path
 ) -> None:
     write(name, content)
-    found = mrl("--preset", preset, stdin=(tmp_path / name).read_bytes()).result
-    assert (found["sum"], found["pairs"]) == (2, 3)
+    record = mrl("--preset", preset, stdin=(tmp_path / name).read_bytes()).result
+    assert (record["sum"], record["pairs"]) == (2, 3)
 
 
 def test_pipe_loses_nothing_that_was_peeked() -> None:
     count = 300_000
     data = scored("chosen_rewards", "rejected_rewards") * (count // 3)
-    found = run(["compute", "--preset", "trl", "-f", "json"], stdin=data).result
-    assert (found["pairs"], found["sum"]) == (count, 2 * count / 3)
+    record = run(["compute", "--preset", "trl", "-f", "json"], stdin=data).result
+    assert (record["pairs"], record["sum"]) == (count, 2 * count / 3)
 
 
 def test_every_preset_has_a_file_here() -> None:
@@ -152,8 +152,8 @@ def test_missing_columns_name_the_preset_that_fits(
     ],
 )
 def test_producers_own_names_speak_louder_than_shared_ones(names: list[str], preset: str | None) -> None:
-    found = fitting(names)
-    assert (None if found is None else found.name) == preset
+    actual = fitting(names)
+    assert (None if actual is None else actual.name) == preset
 
 
 def test_column_that_the_user_named_is_not_answered_with_a_preset(mrl: Mrl) -> None:
@@ -163,37 +163,37 @@ def test_column_that_the_user_named_is_not_answered_with_a_preset(mrl: Mrl) -> N
 
 def test_columns_that_are_there_are_used(mrl: Mrl) -> None:
     write("p.csv", "chosen,rejected,margin,weight\n3,1,2.5,1\n0,2,1,3\n1,1,0,0\n")
-    found = mrl("p.csv", "--preset", "trl").result
+    record = mrl("p.csv", "--preset", "trl").result
     # Losses 2.5 - 2 and 2 + 1; the pair of weight 0 is left out.
-    assert (found["sum"], found["weight"], found["zero_weight"]) == (0.5 + 3 * 3, 4, 1)
-    assert (found["margin_column"], found["weight_column"]) == ("margin", "weight")
+    assert (record["sum"], record["weight"], record["zero_weight"]) == (0.5 + 3 * 3, 4, 1)
+    assert (record["margin_column"], record["weight_column"]) == ("margin", "weight")
 
 
 def test_user_wins_over_the_preset(mrl: Mrl) -> None:
     write("p.csv", "chosen,rejected,margin,weight,w,m,other,l\n3,1,9,1,2,1,2,-1\n0,2,9,3,1,1,2,1\n")
-    found = mrl("p.csv", "--preset", "trl", "--margin", "1", "--weight", "w").result
-    assert (found["margin"], found["sum"], found["weight_column"]) == (1, 2 * 0 + 3, "w")
-    assert "margin_column" not in found
-    found = mrl("p.csv", "--preset", "trl", "--margin-column", "m", "--weight", "w").result
-    assert (found["margin_column"], found["sum"]) == ("m", 3)
-    found = mrl("p.csv", "--preset", "llamafactory", "--x2", "other", "--y", "l").result
-    assert found["sum"] == 1 + 2
-    found = mrl("p.csv", "--preset", "llamafactory", "--y-const", "-1").result
-    assert found["sum"] == 2 + 0
-    found = mrl("p.csv", "--preset", "trl", "--loss", "ipo", "--weight", "w").result
-    assert "margin_column" not in found
+    record = mrl("p.csv", "--preset", "trl", "--margin", "1", "--weight", "w").result
+    assert (record["margin"], record["sum"], record["weight_column"]) == (1, 2 * 0 + 3, "w")
+    assert "margin_column" not in record
+    record = mrl("p.csv", "--preset", "trl", "--margin-column", "m", "--weight", "w").result
+    assert (record["margin_column"], record["sum"]) == ("m", 3)
+    record = mrl("p.csv", "--preset", "llamafactory", "--x2", "other", "--y", "l").result
+    assert record["sum"] == 1 + 2
+    record = mrl("p.csv", "--preset", "llamafactory", "--y-const", "-1").result
+    assert record["sum"] == 2 + 0
+    record = mrl("p.csv", "--preset", "trl", "--loss", "ipo", "--weight", "w").result
+    assert "margin_column" not in record
 
 
 def test_intervals_of_unweighted_means_leave_weights_aside(mrl: Mrl) -> None:
     write("p.csv", "chosen,rejected,weight,subset,prompt\n3,1,1,a,u\n0,2,3,b,u\n0,1,3,b,v\n")
-    found = mrl("p.csv", "--preset", "trl", "--cluster", "prompt").result
-    assert "weight_column" not in found
-    assert (found["clusters"], found["sum"]) == (2, 3)
-    found = mrl("p.csv", "--preset", "rewardbench", "--cluster", "prompt").result
-    assert [(group["group"], group["clusters"]) for group in found["groups"]] == [("a", 1), ("b", 2)]
+    record = mrl("p.csv", "--preset", "trl", "--cluster", "prompt").result
+    assert "weight_column" not in record
+    assert (record["clusters"], record["sum"]) == (2, 3)
+    record = mrl("p.csv", "--preset", "rewardbench", "--cluster", "prompt").result
+    assert [(group["group"], group["clusters"]) for group in record["groups"]] == [("a", 1), ("b", 2)]
 
 
-def test_groups_are_the_subsets_unless_the_user_says_otherwise(mrl: Mrl) -> None:
+def test_groups_are_the_subsets_unless_the_user_names_others(mrl: Mrl) -> None:
     write("p.csv", "scores_chosen,scores_rejected,subset,k\n3,1,b,u\n0,2,a,u\n")
     assert [group["group"] for group in mrl("p.csv", "--preset", "rewardbench").result["groups"]] == ["a", "b"]
     assert mrl("p.csv", "--preset", "rewardbench", "--group-by", "k").result["group_by"] == "k"
@@ -221,7 +221,7 @@ def test_first_file_that_has_rows_decides(mrl: Mrl) -> None:
     assert "no pairs in a.csv" in mrl("a.csv", "--preset", "trl").err
 
 
-def test_file_of_another_producer_is_told(mrl: Mrl) -> None:
+def test_file_of_another_producer_is_reported(mrl: Mrl) -> None:
     write("p.csv", "score_chosen,score_rejected\n0,2\n")
     ran = mrl("p.csv", "--preset", "trl")
     assert (ran.code, ran.out) == (2, "")
@@ -244,7 +244,7 @@ def test_condition_may_rest_on_what_a_preset_brings(mrl: Mrl) -> None:
     assert "this run does not tell it" in mrl("p.csv", "--preset", "llamafactory", "--fail-if", "weight<2").err
 
 
-def test_accuracy_of_rounded_scores_is_told_with_its_ties(mrl: Mrl) -> None:
+def test_accuracy_of_rounded_scores_is_reported_with_its_ties(mrl: Mrl) -> None:
     draw = random.Random(7)
     pairs = [(draw.gauss(0.01, 0.05), draw.gauss(0, 0.05)) for _ in range(20_000)]
     write("exact.jsonl", lines(*({"chosen": a, "rejected": b} for a, b in pairs)))
@@ -280,15 +280,15 @@ REASONING = (1 / 4 * 984 + 4 / 4 * 164 + 1 / 2 * 164) / (984 + 164 + 164)
 
 def test_sections_are_those_of_the_benchmark(mrl: Mrl) -> None:
     write("m.jsonl", lines(*BENCHMARK))
-    found = mrl("m.jsonl", "--preset", "rewardbench").result
-    assert found["sections"] == [
+    record = mrl("m.jsonl", "--preset", "rewardbench").result
+    assert record["sections"] == [
         {"section": "Chat", "accuracy": CHAT, "subsets": 2, "pairs": 6},
         {"section": "Safety", "accuracy": SAFETY, "subsets": 1, "pairs": 5},
         {"section": "Reasoning", "accuracy": REASONING, "subsets": 3, "pairs": 10},
     ]
-    assert found["section_average"] == pytest.approx((CHAT + SAFETY + REASONING) / 3, rel=1e-15)
-    assert "subsets_without_section" not in found
-    assert {group["group"]: group["accuracy"] for group in found["groups"]} == {
+    assert record["section_average"] == pytest.approx((CHAT + SAFETY + REASONING) / 3, rel=1e-15)
+    assert "subsets_without_section" not in record
+    assert {group["group"]: group["accuracy"] for group in record["groups"]} == {
         "alpacaeval-easy": 3 / 4,
         "mt-bench-med": 1 / 2,
         "math-prm": 1 / 4,
@@ -320,8 +320,8 @@ def test_subset_of_no_section_is_listed_and_noted(mrl: Mrl) -> None:
 
 def test_average_over_no_section_is_undefined(mrl: Mrl) -> None:
     write("m.jsonl", lines(*subset("shp", right=1)))
-    found = mrl("m.jsonl", "--preset", "rewardbench", "-q").result
-    assert (found["sections"], found["section_average"]) == ([], "NaN")
+    record = mrl("m.jsonl", "--preset", "rewardbench", "-q").result
+    assert (record["sections"], record["section_average"]) == ([], "NaN")
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_average_over_no_section_is_undefined(mrl: Mrl) -> None:
         ["--preset", "rewardbench", "--by-file"],
     ],
 )
-def test_sections_are_told_of_the_benchmarks_subsets_alone(args: list[str], mrl: Mrl) -> None:
+def test_sections_are_reported_of_the_benchmarks_subsets_alone(args: list[str], mrl: Mrl) -> None:
     write("m.jsonl", lines(*BENCHMARK))
     assert not {"sections", "section_average", "subsets_without_section"} & mrl("m.jsonl", *args).result.keys()
 
@@ -387,16 +387,16 @@ def scores_file(name: str) -> None:
 def test_pairs_of_catboost_take_their_scores_by_place(pairs: str, name: str, mrl: Mrl) -> None:
     write(pairs, PLACES)
     scores_file(name)
-    found = mrl(pairs, "--preset", "catboost", "--scores", name).result
-    assert (found["sum"], found["weight"], found["correct"], found["wrong"]) == (WEIGHTED, 5.5, 2, 1)
-    assert (found["scores"], found["preset"], found["weight_column"]) == (name, "catboost", "weight")
+    record = mrl(pairs, "--preset", "catboost", "--scores", name).result
+    assert (record["sum"], record["weight"], record["correct"], record["wrong"]) == (WEIGHTED, 5.5, 2, 1)
+    assert (record["scores"], record["preset"], record["weight_column"]) == (name, "catboost", "weight")
 
 
 def test_pairs_without_weights_and_on_stdin(mrl: Mrl) -> None:
     scores_file("s.txt")
-    found = mrl("--preset", "catboost", "--scores", "s.txt", stdin=b"0\t1\n1\t2\n").result
-    assert found["sum"] == 2.75
-    assert "weight" not in found
+    record = mrl("--preset", "catboost", "--scores", "s.txt", stdin=b"0\t1\n1\t2\n").result
+    assert record["sum"] == 2.75
+    assert "weight" not in record
 
 
 def test_every_format_may_hold_places(mrl: Mrl) -> None:
@@ -419,7 +419,7 @@ def test_other_column_of_scores(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "says"),
+    ("pairs", "message"),
     [
         ("0\t1\n0\t3\n", "line 2: loser is 3\n"),
         ("0\t1\n-1\t1\n", "line 2: winner is -1\n"),
@@ -428,17 +428,17 @@ def test_other_column_of_scores(mrl: Mrl) -> None:
         ("0\t1\n7\t8\n", "line 2: winner is 7   line 2: loser is 8\n"),
     ],
 )
-def test_place_without_a_score_is_named(pairs: str, says: str, mrl: Mrl) -> None:
+def test_place_without_a_score_is_named(pairs: str, message: str, mrl: Mrl) -> None:
     write("p.tsv", pairs)
     scores_file("s.txt")
     call = ["p.tsv", "--preset", "catboost", "--scores", "s.txt"]
     ran = mrl(*call)
     assert (ran.code, ran.out) == (3, "")
-    assert says in ran.err
+    assert message in ran.err
     assert "no row of the scores" in ran.err
     assert "hint: rows of the scores are counted from 0, and there are 3\n" in ran.err
-    found = mrl(*call, "--on-error", "skip").result
-    assert (found["pairs"], found["rejected"]) == (1, 1)
+    record = mrl(*call, "--on-error", "skip").result
+    assert (record["pairs"], record["rejected"]) == (1, 1)
 
 
 def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> None:
@@ -447,14 +447,14 @@ def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> Non
         pa.table({"winner": [9, 0, 1], "loser": [0, 1, 2], "weight": [7.0, 2, 3], "k": ["x", "a", "b"]}), "p.parquet"
     )
     call = ["p.parquet", "--preset", "catboost", "--scores", "s.txt", "--on-error", "skip"]
-    found = mrl(*call, "--group-by", "k", "--rejects", "bad.csv").result
-    assert [(group["group"], group["weight"]) for group in found["groups"]] == [("a", 2), ("b", 3)]
+    record = mrl(*call, "--group-by", "k", "--rejects", "bad.csv").result
+    assert [(group["group"], group["weight"]) for group in record["groups"]] == [("a", 2), ("b", 3)]
     assert (tmp_path / "bad.csv").read_text().splitlines()[1:] == ["p.parquet,1,winner,9,no row of the scores"]
 
 
 @pytest.mark.parametrize("name", ["s.txt", "s.csv"])
 @pytest.mark.parametrize(
-    ("scores", "says"),
+    ("scores", "message"),
     [
         ("0.5\noops\n3\n", "1 problem in NAME (3 rows)\n  not a number       1   line 2: 1 is 'oops'"),
         ("0.5\nnan\n3\n", "line 2: 1 is 'nan'"),
@@ -469,12 +469,12 @@ def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> Non
         ("", "no scores in NAME"),
     ],
 )
-def test_scores_are_read_strictly(scores: str, says: str, name: str, mrl: Mrl) -> None:
+def test_scores_are_read_strictly(scores: str, message: str, name: str, mrl: Mrl) -> None:
     write("p.tsv", PLACES)
     write(name, scores)
     ran = mrl("p.tsv", "--preset", "catboost", "--scores", name, "--on-error", "skip")
     assert (ran.code, ran.out) == (3, "")
-    assert says.replace("NAME", name) in ran.err
+    assert message.replace("NAME", name) in ran.err
 
 
 def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
@@ -484,7 +484,7 @@ def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "says"),
+    ("args", "message"),
     [
         (["--preset", "catboost"], "--preset catboost needs --scores FILE"),
         (["--score-column", "s"], "--score-column goes with --scores"),
@@ -494,12 +494,12 @@ def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
         (["--preset", "catboost", "--scores", "s.txt", "-o", "s.txt"], "--output s.txt is an input"),
     ],
 )
-def test_scores_that_make_no_sense_are_refused(args: list[str], says: str, mrl: Mrl) -> None:
+def test_scores_that_make_no_sense_are_refused(args: list[str], message: str, mrl: Mrl) -> None:
     write("p.tsv", PLACES)
     scores_file("s.txt")
     ran = mrl("p.tsv", *args)
     assert (ran.code, ran.out) == (2, "")
-    assert says in ran.err
+    assert message in ran.err
 
 
 # What the README says.

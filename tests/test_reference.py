@@ -46,11 +46,11 @@ def test_founding_example_in_float32() -> None:
 def test_the_loop_agrees_with_pytorch_bit_for_bit(case: dict[str, Any]) -> None:
     x1, x2, y = (values.reshape(-1) for values in inputs(case))
     margin, dtype = float.fromhex(case["margin"]), case["dtype"]
-    found = validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
-    assert isinstance(found, list)
+    losses = validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
+    assert isinstance(losses, list)
     expected = [float.fromhex(value) for value in case["none"]]
-    assert all(map(is_same, found, expected))
-    assert not any(math.copysign(1, loss) < 0 for loss in found if loss == 0)
+    assert all(map(is_same, losses, expected))
+    assert not any(math.copysign(1, loss) < 0 for loss in losses if loss == 0)
 
 
 @given(st.data(), finite, st.sampled_from(["float64", "float32"]))
@@ -61,9 +61,9 @@ def test_every_loss_is_within_the_rounding_bound(data: st.DataObject, margin: fl
     with np.errstate(over="ignore"):
         if not np.isfinite(np.array([*x1, *x2, *y, margin], dtype)).all():
             return
-    found = validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
-    assert isinstance(found, list)
-    for loss, pair in zip(found, exact_pairs(x1, x2, y, margin, dtype), strict=True):
+    losses = validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
+    assert isinstance(losses, list)
+    for loss, pair in zip(losses, exact_pairs(x1, x2, y, margin, dtype), strict=True):
         assert is_within_bound(loss, pair, dtype)
 
 
@@ -72,10 +72,10 @@ def test_the_bound_is_tight_and_refuses_what_is_beyond(dtype: str) -> None:
     random = np.random.default_rng(1)
     x1, x2 = random.standard_normal((2, 2000)).astype(dtype).astype(float).tolist()
     y = np.where(random.random(2000) < 0.5, 1.0, -1.0).tolist()
-    found = validate_margin_ranking_loss(x1, x2, y, 0.7, "none", dtype=dtype)
-    assert isinstance(found, list)
+    losses = validate_margin_ranking_loss(x1, x2, y, 0.7, "none", dtype=dtype)
+    assert isinstance(losses, list)
     used = []
-    for loss, pair in zip(found, exact_pairs(x1, x2, y, 0.7, dtype), strict=True):
+    for loss, pair in zip(losses, exact_pairs(x1, x2, y, 0.7, dtype), strict=True):
         if loss:
             used.append(abs(Fraction(loss) - pair.loss) / pair.bound)
             beyond = float(pair.loss + 2 * pair.bound)
@@ -114,13 +114,13 @@ def test_a_sum_may_overflow_on_the_way_and_come_back() -> None:
 @given(st.lists(st.tuples(st.floats(0), st.floats()), max_size=30))
 def test_weighted_sums_round_nothing(pairs: list[tuple[float, float]]) -> None:
     weights, values = [w for w, _ in pairs], [v for _, v in pairs]
-    found = LoopSum.of_products(weights, values)
+    actual = LoopSum.of_products(weights, values)
     finite = [(w, v) for w, v in pairs if math.isfinite(w) and math.isfinite(v)]
-    assert found.finite == sum((Fraction(w) * Fraction(v) for w, v in finite), Fraction(0))
+    assert actual.finite == sum((Fraction(w) * Fraction(v) for w, v in finite), Fraction(0))
     others = [w * v for w, v in pairs if not (math.isfinite(w) and math.isfinite(v))]
     is_nan = any(map(math.isnan, others)) or {math.inf, -math.inf} <= set(others)
-    assert math.isnan(found.others) == is_nan
-    assert is_nan or found.others == next(iter(others), 0.0)
+    assert math.isnan(actual.others) == is_nan
+    assert is_nan or actual.others == next(iter(others), 0.0)
 
 
 @given(scores, finite)
@@ -129,9 +129,9 @@ def test_the_loop_agrees_with_the_core(values: list[float], margin: float) -> No
     y = y[: len(values)]
     with np.errstate(all="ignore"):
         expected = margin_ranking_loss(values, other, y, margin=margin)
-    found = validate_margin_ranking_loss(values, other, y, margin)
-    assert isinstance(found, float)
-    assert is_same(found, float(expected))
+    losses = validate_margin_ranking_loss(values, other, y, margin)
+    assert isinstance(losses, float)
+    assert is_same(losses, float(expected))
 
 
 def test_nothing_has_no_mean() -> None:
@@ -166,8 +166,8 @@ def test_arrays_do_not_compute_in_their_own_dtype() -> None:
 
 
 def test_scores_are_rounded_to_float32_before_they_are_subtracted() -> None:
-    found = differences([0.3], [0.1], [1.0], "float32")
-    assert found.difference[0] == float(np.float32(0.3) - np.float32(0.1))
+    actual = differences([0.3], [0.1], [1.0], "float32")
+    assert actual.difference[0] == float(np.float32(0.3) - np.float32(0.1))
 
 
 def test_the_package_offers_both() -> None:

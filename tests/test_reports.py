@@ -97,11 +97,11 @@ def report_under(plan: Plan) -> ComputeReport:
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
-def test_numbers_foretold_are_those_reported(plan: Plan) -> None:
+def test_numbers_expected_of_a_plan_are_those_reported(plan: Plan) -> None:
     assert set(reported_numbers(plan)) == set(NUMBERS) & report_under(plan).record().keys()
 
 
-def test_fail_if_knows_every_number_there_is() -> None:
+def test_fail_if_takes_every_number_there_is() -> None:
     record = report_under(PLANS["both"]).record()
     numbers = {key for key, value in record.items() if isinstance(value, int | float)}
     assert numbers <= set(NUMBERS)

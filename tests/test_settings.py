@@ -55,9 +55,9 @@ def test_clusters_ask_for_intervals() -> None:
 
 def test_columns_of_a_plan_stand_in_the_order_of_their_roles() -> None:
     columns: dict[Any, str | None] = {"key": "k", "x2_b": "v", "x1_b": "u", "group": None, "weight": "w", "margin": "m"}
-    found = plan_of(PAIRS | columns, parameters={}).columns
+    plan_columns = plan_of(PAIRS | columns, parameters={}).columns
     numbers = (("margin", "m"), ("weight", "w"), ("x1_b", "u"), ("x2_b", "v"))
-    assert (found.numbers, found.keys) == (numbers, (("key", "k"),))
+    assert (plan_columns.numbers, plan_columns.keys) == (numbers, (("key", "k"),))
 
 
 def test_options_without_a_header_line_name_columns_by_place() -> None:

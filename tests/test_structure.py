@@ -53,18 +53,18 @@ def broken_rules(module: str, text: str) -> list[str]:
     """Return what breaks the rules in a module, whose name is its path in the package without .py."""
     room = module.split("/", maxsplit=1)[0]
     tree = ast.parse(text)
-    found = [] if room in LAYER_OF else [f"{module} is in no layer"]
+    complaints = [] if room in LAYER_OF else [f"{module} is in no layer"]
     for imported in _imported(tree, module):
         top, _, rest = imported.partition(".")
         to = rest.split(".", maxsplit=1)[0]
         if top == "mrl_cli" and not _may_import(module, room, to, rest):
-            found.append(f"{module} imports {to or 'the package'}")
+            complaints.append(f"{module} imports {to or 'the package'}")
         if room not in ONLY_IN.get(top, {room}):
-            found.append(f"{module} imports {top}")
+            complaints.append(f"{module} imports {top}")
     if room not in SPEAKERS:
-        found += [f"{module}:{line} uses {what}" for line, what in _spoken(tree)]
-    found += _too_long(module, text, tree)
-    return found + [f"{module}: {name} has no docstring" for name in _undocumented(tree)]
+        complaints += [f"{module}:{line} uses {what}" for line, what in _spoken(tree)]
+    complaints += _too_long(module, text, tree)
+    return complaints + [f"{module}: {name} has no docstring" for name in _undocumented(tree)]
 
 
 def _may_import(module: str, room: str, to: str, rest: str) -> bool:
@@ -220,7 +220,7 @@ def _modules_imported(module: str) -> set[str]:
         ("exact", "A = 1\n" * 450, "exact has 451 lines"),
     ],
 )
-def test_planted_violation_is_found(module: str, planted: str, complaint: str) -> None:
+def test_planted_violation_is_reported(module: str, planted: str, complaint: str) -> None:
     assert broken_rules(module, f'"""A module."""\n{planted}') == [complaint]
 
 
@@ -238,7 +238,7 @@ def test_what_is_allowed_is_not_complained_of(module: str, fine: str) -> None:
     assert broken_rules(module, f'"""A module."""\n{fine}') == []
 
 
-def test_missing_module_docstring_is_found() -> None:
+def test_missing_module_docstring_is_reported() -> None:
     assert broken_rules("exact", "A = 1") == ["exact: the module has no docstring"]
 
 

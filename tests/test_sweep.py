@@ -119,8 +119,8 @@ def test_at_the_kink_the_gradient_of_the_hinge_passes_and_that_of_its_square_doe
 
 
 def test_label_of_zero_costs_the_margin_and_has_no_gradient() -> None:
-    found = sweep([1.0, 5.0], [0.0, 0.0], [0.0, 1.0], [-1.0, 0.0, 2.0])
-    assert [(point["sum"], point["active"], point["gradient_share"]) for point in found] == [
+    points = sweep([1.0, 5.0], [0.0, 0.0], [0.0, 1.0], [-1.0, 0.0, 2.0])
+    assert [(point["sum"], point["active"], point["gradient_share"]) for point in points] == [
         (0.0, 0, 0.0),
         (0.0, 0, 0.0),
         (2.0, 1, 0.0),
@@ -181,8 +181,8 @@ def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], value
         asked = np.concatenate(
             [*near, np.array(values, np.float64).astype(dtype), np.array([np.nan, np.inf, -np.inf], dtype)]
         )
-        found = KnotPlaces(places).of(asked)
-    assert found.tolist() == np.searchsorted(places, asked).tolist()
+        positions = KnotPlaces(places).of(asked)
+    assert positions.tolist() == np.searchsorted(places, asked).tolist()
 
 
 @pytest.mark.parametrize(
@@ -197,13 +197,13 @@ def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], value
 def test_knots_as_far_apart_as_can_be(dtype: Any, knots: list[float]) -> None:
     places, asked = np.array(knots, dtype), np.array([-np.inf, *knots, 0.0, np.inf, np.nan], dtype)
     with np.errstate(all="ignore"):
-        found = KnotPlaces(places).of(asked)
-    assert found.tolist() == np.searchsorted(places, asked).tolist()
+        positions = KnotPlaces(places).of(asked)
+    assert positions.tolist() == np.searchsorted(places, asked).tolist()
 
 
 @pytest.mark.parametrize("step", [0.02, 1e-4, 1e300, 1e-300])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_even_knots_are_found_in_a_table(step: float, dtype: Any) -> None:
+def test_even_knots_are_looked_up_in_a_table(step: float, dtype: Any) -> None:
     if dtype is np.float32 and not 1e-5 < step < 1:
         return
     knots = np.unique((np.arange(1000) * step).astype(dtype))
@@ -222,9 +222,9 @@ def test_pairs_of_many_chunks_are_all_there() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), max_size=12), st.permutations(MARGINS))
 def test_points_stand_in_the_order_of_the_margins(distances: list[float], margins: list[float]) -> None:
-    found = sweep(np.array(distances), np.zeros(len(distances)), np.ones(len(distances)), margins)
-    assert [point["margin"] for point in found] == margins
-    for point in found:
+    points = sweep(np.array(distances), np.zeros(len(distances)), np.ones(len(distances)), margins)
+    assert [point["margin"] for point in points] == margins
+    for point in points:
         assert point["active"] == sum(d < point["margin"] for d in distances)
         reached = sum(d <= point["margin"] for d in distances)
         assert not distances or point["gradient_share"] == reached / len(distances)
@@ -285,10 +285,10 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
 
 
-def test_record_is_what_the_documentation_says(mrl: Mrl) -> None:
-    found = mrl("sweep", "pairs.csv", "--margins", "0,0.5", "-f", "json").result
-    assert found.pop("elapsed_seconds") >= 0
-    assert found == {
+def test_record_is_the_documented_one(mrl: Mrl) -> None:
+    record = mrl("sweep", "pairs.csv", "--margins", "0,0.5", "-f", "json").result
+    assert record.pop("elapsed_seconds") >= 0
+    assert record == {
         "schema": "mrl.sweep/1",
         "version": mrl_cli.__version__,
         "inputs": ["pairs.csv"],
@@ -323,11 +323,11 @@ def test_record_is_what_the_documentation_says(mrl: Mrl) -> None:
     }
 
 
-def test_weighted_record_tells_the_weight(mrl: Mrl) -> None:
-    found = mrl("sweep", "pairs.csv", "--margins", "0.5", "--weight", "w", "--reduction", "sum", "-f", "json").result
-    assert [found[key] for key in ("weight_column", "weight", "pairs", "zero_weight")] == ["w", 3.0, 2, 1]
-    assert found["points"][0]["value"] == found["points"][0]["sum"] == 0.25 + 2 * 1.5
-    assert found["points"][0]["mean"] == 3.25 / 3
+def test_weighted_record_holds_the_weight(mrl: Mrl) -> None:
+    record = mrl("sweep", "pairs.csv", "--margins", "0.5", "--weight", "w", "--reduction", "sum", "-f", "json").result
+    assert [record[key] for key in ("weight_column", "weight", "pairs", "zero_weight")] == ["w", 3.0, 2, 1]
+    assert record["points"][0]["value"] == record["points"][0]["sum"] == 0.25 + 2 * 1.5
+    assert record["points"][0]["mean"] == 3.25 / 3
 
 
 @pytest.mark.parametrize("output_format", sorted(set(FORMAT_CHOICES) - {"auto", "json"}))
@@ -351,12 +351,12 @@ def test_every_format_has_a_line_for_each_margin(output_format: str, mrl: Mrl) -
     assert [record["loss"] for record in records] == ["margin_ranking"] * 2
 
 
-def test_parameters_are_told(mrl: Mrl) -> None:
+def test_parameters_are_reported(mrl: Mrl) -> None:
     args = ("sweep", "pairs.csv", "--margins", "0.5", "--loss", "logistic", "--param", "temperature=2")
-    found = mrl(*args, "-f", "json").result
-    assert found["parameters"] == {"temperature": 2.0}
+    record = mrl(*args, "-f", "json").result
+    assert record["parameters"] == {"temperature": 2.0}
     scores = ([0.5, 1, 1], [0.25, 2, 1], [1, 1, -1])
-    assert found["points"][0]["sum"] == pairwise_loss(
+    assert record["points"][0]["sum"] == pairwise_loss(
         *scores, loss="logistic", margin=0.5, temperature=2, reduction="sum"
     )
     names, row = (line.split("\t") for line in mrl(*args, "-f", "tsv").out.splitlines())
@@ -419,17 +419,17 @@ def test_bad_rows_are_left_out_counted_and_written_down(mrl: Mrl, tmp_path: Path
     args = ("sweep", "bad.csv", "--margins", "0", "--on-error", "skip", "--on-tie", "drop", "-f", "json")
     ran = mrl(*args, "--rejects", "rejects.csv", "-o", "swept.json")
     assert (ran.code, ran.out, ran.err) == (0, "", "note: 1 of 3 rows left out\n")
-    found = json.loads((tmp_path / "swept.json").read_text())
-    assert [found[key] for key in ("pairs", "rejected", "ties_dropped")] == [2, 1, 1]
-    assert found["points"][0]["sum"] == 1.0
+    record = json.loads((tmp_path / "swept.json").read_text())
+    assert [record[key] for key in ("pairs", "rejected", "ties_dropped")] == [2, 1, 1]
+    assert record["points"][0]["sum"] == 1.0
     assert "oops" in (tmp_path / "rejects.csv").read_text()
 
 
 def test_preset_names_columns_but_no_margins(mrl: Mrl, tmp_path: Path) -> None:
     lines = ['{"chosen": 1.0, "rejected": 0.5, "margin": 9}', '{"chosen": 0.0, "rejected": 2.0, "margin": 9}']
     (tmp_path / "rewards.jsonl").write_text("\n".join(lines) + "\n")
-    found = mrl("sweep", "rewards.jsonl", "--preset", "trl", "--margins", "1", "-f", "json").result
-    assert (found["preset"], found["points"][0]["sum"]) == ("trl", 0.5 + 3.0)
+    record = mrl("sweep", "rewards.jsonl", "--preset", "trl", "--margins", "1", "-f", "json").result
+    assert (record["preset"], record["points"][0]["sum"]) == ("trl", 0.5 + 3.0)
 
 
 def test_margins_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,7 +437,7 @@ def test_margins_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyP
     assert len(mrl("sweep", "pairs.csv", "-f", "json").result["points"]) == 3
 
 
-def test_verbose_tells_how_many_margins(mrl: Mrl) -> None:
+def test_verbose_prints_how_many_margins(mrl: Mrl) -> None:
     assert "3 pairs of 1 input at 2 margins in " in mrl("sweep", "pairs.csv", "--margins", "0,1", "-v").err
 
 
@@ -459,8 +459,8 @@ def test_margins_are_lists_and_ranges_of_decimals(text: str, margins: list[float
 
 
 def test_long_range_hits_every_decimal() -> None:
-    found = parsed_margins("0:99.999:0.001")
-    assert list(found) == [float(f"{index // 1000}.{index % 1000:03}") for index in range(MOST_MARGINS)]
+    margins = parsed_margins("0:99.999:0.001")
+    assert list(margins) == [float(f"{index // 1000}.{index % 1000:03}") for index in range(MOST_MARGINS)]
 
 
 @pytest.mark.parametrize(

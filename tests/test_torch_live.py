@@ -54,10 +54,10 @@ def assert_equals_torch(x1: Array, x2: Array, y: Array, margin: float) -> None:
     for reduction in REDUCTIONS_WITH_GRADIENTS:
         losses, *expected = by_torch(x1, x2, y, margin=margin, reduction=reduction)
         if reduction == "none":
-            found = margin_ranking_loss(x1, x2, y, margin=margin, reduction="none")
-            assert isinstance(found, np.ndarray)
-            assert found.dtype == losses.dtype
-            assert bits(found) == bits(losses)
+            loss = margin_ranking_loss(x1, x2, y, margin=margin, reduction="none")
+            assert isinstance(loss, np.ndarray)
+            assert loss.dtype == losses.dtype
+            assert bits(loss) == bits(losses)
         gradients = margin_ranking_loss_grad(x1, x2, y, margin=margin, reduction=reduction)
         for ours, torchs in zip(gradients, expected, strict=True):
             assert ours.dtype == torchs.dtype
@@ -114,10 +114,10 @@ def test_wide_labels_widen_what_follows_the_subtraction_as_in_pytorch() -> None:
     x1, x2 = (random.standard_normal(500).astype(np.float32) for _ in range(2))
     y = random.choice([-1.0, 1.0, 0.1], 500)
     losses, _, _ = by_torch(x1, x2, y, margin=0.1, reduction="none")
-    found = margin_ranking_loss(x1, x2, y, margin=0.1, reduction="none")
-    assert isinstance(found, np.ndarray)
-    assert found.dtype == losses.dtype == np.float64
-    assert bits(found) == bits(losses)
+    loss = margin_ranking_loss(x1, x2, y, margin=0.1, reduction="none")
+    assert isinstance(loss, np.ndarray)
+    assert loss.dtype == losses.dtype == np.float64
+    assert bits(loss) == bits(losses)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -50,9 +50,9 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 def result(ran: Ran, code: int = 0) -> dict[str, Any]:
     assert ran.code == code, ran
-    found: dict[str, Any] = json.loads(ran.out)
-    assert found["passed"] == (code == 0) == all(check["passed"] for check in found["checks"])
-    return found
+    record: dict[str, Any] = json.loads(ran.out)
+    assert record["passed"] == (code == 0) == all(check["passed"] for check in record["checks"])
+    return record
 
 
 def failed(ran: Ran) -> list[str]:
@@ -64,10 +64,10 @@ def failed(ran: Ran) -> list[str]:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
-    found = result(
+    record = result(
         mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "loop", "--against", "exact", "-f", "json")
     )
-    checks = {check["name"]: check for check in found["checks"]}
+    checks = {check["name"]: check for check in record["checks"]}
     assert set(checks) == {"rows", "loop losses", "loop sum", "loop mean", "loop value"} | {
         "loop counts",
         "exact losses",
@@ -76,18 +76,18 @@ def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
     for name in ("loop losses", "loop sum", "loop mean", "exact sum"):
         assert checks[name]["max_ulp_diff"] == 0
     assert 0.5 < checks["exact losses"]["max_bound_fraction"] <= 1
-    assert (found["pairs"], found["mismatch_count"], found["mismatches"]) == (5000, 0, [])
+    assert (record["pairs"], record["mismatch_count"], record["mismatches"]) == (5000, 0, [])
 
 
 def test_pytorch_itself_agrees(mrl: Mrl) -> None:
     pytest.importorskip("torch")
     for dtype in ("float64", "float32"):
-        found = result(mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "torch", "-f", "json"))
-        (check,) = (check for check in found["checks"] if check["name"] == "torch losses")
+        record = result(mrl(SAMPLE, "--margin", "0.5", "--dtype", dtype, "--against", "torch", "-f", "json"))
+        (check,) = (check for check in record["checks"] if check["name"] == "torch losses")
         assert (check["pairs"], check["max_ulp_diff"]) == (5000, 0)
 
 
-def test_pytorch_missing_is_told(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pytorch_is_reported(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     ran = mrl("pairs.csv", "--against", "torch")
     assert (ran.code, "mrl-cli[torch]" in ran.err) == (2, True)
@@ -104,7 +104,7 @@ def test_every_registered_loss_passes(loss: Any, dtype: str, mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize("against", ["exact", "torch"])
-def test_a_validator_says_which_losses_it_does_not_know(against: str, mrl: Mrl) -> None:
+def test_a_validator_names_the_loss_that_it_does_not_have(against: str, mrl: Mrl) -> None:
     ran = mrl("pairs.csv", "--loss", "logistic", "--against", against)
     assert ran.code == 2
     assert "margin_ranking loss only" in ran.err
@@ -115,16 +115,16 @@ def test_the_options_of_compute_are_understood(options: list[str], mrl: Mrl) -> 
     assert result(mrl("pairs.csv", *options, "-f", "json"))["pairs"] == 3
 
 
-def test_stdin_is_validated_and_what_cannot_be_counted_is_told(mrl: Mrl) -> None:
-    found = result(mrl("-", "-f", "json", stdin=PAIRS.encode()))
-    assert found["notes"] == ["the rows of stdin were not counted a second time"]
+def test_stdin_is_validated_and_what_cannot_be_counted_is_noted(mrl: Mrl) -> None:
+    record = result(mrl("-", "-f", "json", stdin=PAIRS.encode()))
+    assert record["notes"] == ["the rows of stdin were not counted a second time"]
 
 
 def test_labels_and_rows_left_out_are_understood(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("x1,x2,y\n1,2,1\n1,2,0\noops,1,1\n3,4,-1\n")
     ran = mrl("odd.csv", "--on-error", "skip", "--on-tie", "drop", "--rejects", "bad.csv", "-f", "json")
-    found = result(ran)
-    assert (found["pairs"], found["rejected"], found["ties_dropped"]) == (2, 1, 1)
+    record = result(ran)
+    assert (record["pairs"], record["rejected"], record["ties_dropped"]) == (2, 1, 1)
     assert "oops" in (tmp_path / "bad.csv").read_text()
     (tmp_path / "binary.csv").write_text("x1,x2,y\n1,2,1\n1,2,0\n")
     assert result(mrl("binary.csv", "--labels", "01", "-f", "json"))["value"] == 0.5
@@ -142,9 +142,9 @@ def test_weights_and_margins_for_each_pair_are_validated(rows: int, dtype: str, 
     (tmp_path / "weighted.csv").write_text("\n".join(lines[:rows]) + "\n")
     options = ["--margin-column", "m", "--weight", "w", "--dtype", dtype]
     ran = mrl("weighted.csv", *options, "--against", "loop", "--against", "exact", "-f", "json")
-    found = result(ran)
-    assert (found["margin_column"], found["weight_column"]) == ("m", "w")
-    assert "margin" not in found
+    record = result(ran)
+    assert (record["margin_column"], record["weight_column"]) == ("m", "w")
+    assert "margin" not in record
 
 
 def test_a_wrong_weighted_sum_is_caught(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +173,8 @@ def off_by_one_ulp(difference: Any, y: Any, *, margin: Any, out: Any = None, **p
 
 def test_a_loss_off_by_one_ulp_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=off_by_one_ulp))
-    found = result(mrl("pairs.csv", "--margin", "0.5", "-f", "json"), 1)
-    (mismatch,) = found["mismatches"]
+    record = result(mrl("pairs.csv", "--margin", "0.5", "-f", "json"), 1)
+    (mismatch,) = record["mismatches"]
     assert mismatch == {
         "check": "loop losses",
         "file": "pairs.csv",
@@ -186,7 +186,7 @@ def test_a_loss_off_by_one_ulp_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPat
         "expected": 1.5,
         "got": 1.5000000000000002,
     }
-    assert found["checks"][1]["max_ulp_diff"] == 1
+    assert record["checks"][1]["max_ulp_diff"] == 1
 
 
 def _changed(batch: Any, chosen: Any) -> Any:
@@ -253,8 +253,8 @@ def test_wrong_counts_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_right_numbers_of_a_user_pass(mrl: Mrl) -> None:
     ran = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "--expect", "0.75", "-f", "json")
-    found = result(ran)
-    assert [check["name"] for check in found["checks"]][-2:] == ["loss column", "expected value"]
+    record = result(ran)
+    assert [check["name"] for check in record["checks"]][-2:] == ["loss column", "expected value"]
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_the_right_numbers_of_a_user_pass(mrl: Mrl) -> None:
 )
 def test_an_expected_value_is_held_against_the_reduction(value: str, reduction: str, code: int, mrl: Mrl) -> None:
     ran = mrl("pairs.csv", "--margin", "0.5", "--expect", value, "--reduction", reduction, "-f", "json")
-    found = result(ran, code)
-    assert found["checks"][-1]["got"] == float(value)
+    record = result(ran, code)
+    assert record["checks"][-1]["got"] == float(value)
 
 
 def test_tolerances_are_those_given(mrl: Mrl) -> None:
@@ -276,12 +276,12 @@ def test_tolerances_are_those_given(mrl: Mrl) -> None:
 
 def test_each_mismatching_row_of_a_column_is_listed(mrl: Mrl) -> None:
     ran = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "json")
-    found = result(ran, 1)
-    (mismatch,) = found["mismatches"]
+    record = result(ran, 1)
+    (mismatch,) = record["mismatches"]
     assert (mismatch["row"], mismatch["expected"], mismatch["got"]) == (3, 1.5, 1.75)
-    assert found["mismatch_count"] == 1
-    assert found["explanations"] == []
-    assert found["notes"] == ["none of the known mistakes explains the losses of these 3 pairs"]
+    assert record["mismatch_count"] == 1
+    assert record["explanations"] == []
+    assert record["notes"] == ["none of the known mistakes explains the losses of these 3 pairs"]
 
 
 def test_a_file_of_other_rows_names_them_by_row(mrl: Mrl, tmp_path: Path) -> None:
@@ -296,9 +296,9 @@ def test_a_file_of_other_rows_names_them_by_row(mrl: Mrl, tmp_path: Path) -> Non
 def test_only_the_first_mismatches_are_listed_but_all_are_counted(mrl: Mrl, tmp_path: Path) -> None:
     rows = "".join(f"{k},0,1,5\n" for k in range(1, 201))
     (tmp_path / "many.csv").write_text("x1,x2,y,loss\n" + rows)
-    found = result(mrl("many.csv", "--loss-column", "loss", "-f", "json"), 1)
-    assert found["mismatch_count"] == 200
-    assert [mismatch["row"] for mismatch in found["mismatches"]] == list(range(2, 12))
+    record = result(mrl("many.csv", "--loss-column", "loss", "-f", "json"), 1)
+    assert record["mismatch_count"] == 200
+    assert [mismatch["row"] for mismatch in record["mismatches"]] == list(range(2, 12))
 
 
 def big_file(path: Path, rows: int, wrong_row: int) -> None:
@@ -317,13 +317,13 @@ def big_file(path: Path, rows: int, wrong_row: int) -> None:
 @pytest.mark.slow
 def test_one_wrong_loss_among_many_is_found_with_its_row(mrl: Mrl, tmp_path: Path) -> None:
     big_file(tmp_path / "big.csv", 300_000, 254_321)
-    found = result(mrl("big.csv", "--margin", "0.5", "--loss-column", "loss", "--jobs", "2", "-f", "json"), 1)
-    assert found["pairs"] == 300_000
-    (mismatch,) = found["mismatches"]
+    record = result(mrl("big.csv", "--margin", "0.5", "--loss-column", "loss", "--jobs", "2", "-f", "json"), 1)
+    assert record["pairs"] == 300_000
+    (mismatch,) = record["mismatches"]
     assert mismatch["row"] == 254_321 + 2
     assert mismatch["got"] - mismatch["expected"] == pytest.approx(1e-3)
     # Retained for an explanation are the rows around the first mismatch; a single row allows none.
-    assert found["explanations"] == []
+    assert record["explanations"] == []
 
 
 @pytest.mark.parametrize("sample", [None, 100])
@@ -357,19 +357,19 @@ def test_a_sample_is_the_same_however_the_file_is_split(mrl: Mrl, tmp_path: Path
 
 
 def test_a_sample_of_more_than_there_is_takes_all(mrl: Mrl) -> None:
-    found = result(mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "--sample", "10", "-f", "json"), 1)
-    assert [(m["row"], m["got"]) for m in found["mismatches"]] == [(3, 1.75)]
-    assert "explanations rest on consecutive pairs: leave out --sample for them" in found["notes"]
-    assert "a sample of the 3 pairs was checked, of seed 0" in found["notes"]
+    record = result(mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "--sample", "10", "-f", "json"), 1)
+    assert [(m["row"], m["got"]) for m in record["mismatches"]] == [(3, 1.75)]
+    assert "explanations rest on consecutive pairs: leave out --sample for them" in record["notes"]
+    assert "a sample of the 3 pairs was checked, of seed 0" in record["notes"]
 
 
 @pytest.mark.slow
 def test_a_sample_finds_a_wrong_column_with_its_rows(mrl: Mrl, tmp_path: Path) -> None:
     big_file(tmp_path / "big.csv", 100_000, 5)
-    found = result(mrl("big.csv", "--margin", "2", "--loss-column", "loss", "--sample", "500", "-f", "json"), 1)
-    assert found["mismatch_count"] == 500
-    assert len(found["mismatches"]) == 10
-    assert all(mismatch["row"] for mismatch in found["mismatches"][:1])
+    record = result(mrl("big.csv", "--margin", "2", "--loss-column", "loss", "--sample", "500", "-f", "json"), 1)
+    assert record["mismatch_count"] == 500
+    assert len(record["mismatches"]) == 10
+    assert all(mismatch["row"] for mismatch in record["mismatches"][:1])
 
 
 # In the same pass as compute.
@@ -381,11 +381,11 @@ def compute(mrl: Mrl, capfd: pytest.CaptureFixture[str]) -> Mrl:
     return lambda *args, stdin=b"": run_inside(["compute", *args, "--validate"], capfd, stdin)
 
 
-def test_compute_tells_of_the_cross_check(compute: Mrl) -> None:
-    found = compute("pairs.csv", "--margin", "0.5", "-f", "json").result
-    assert found["value"] == 0.75
-    assert found["validation"]["passed"]
-    names = [check["name"] for check in found["validation"]["checks"]]
+def test_compute_reports_the_cross_check(compute: Mrl) -> None:
+    record = compute("pairs.csv", "--margin", "0.5", "-f", "json").result
+    assert record["value"] == 0.75
+    assert record["validation"]["passed"]
+    names = [check["name"] for check in record["validation"]["checks"]]
     assert names == ["rows", "loop losses", "loop sum", "loop mean", "loop value", "loop counts"]
     assert "validation" in compute("pairs.csv", "-f", "table").out
     assert compute("pairs.csv", "-f", "csv").out.splitlines()[1].endswith(",passed")
@@ -397,11 +397,11 @@ def test_compute_gives_the_same_rows_and_numbers_with_and_without(
     for options in (["--reduction", "none"], ["--reduction", "none", "--keep-columns", "-f", "jsonl"], ["--raw"]):
         assert compute(SAMPLE, *options).out == run_inside(["compute", SAMPLE, *options], capfd).out
     intervals = ("--confidence", "0.95", "-f", "json")
-    told = compute(SAMPLE, *intervals).result
-    assert told.pop("validation")["passed"]
+    validated = compute(SAMPLE, *intervals).result
+    assert validated.pop("validation")["passed"]
     plain = run_inside(["compute", SAMPLE, *intervals], capfd).result
-    del told["elapsed_seconds"], plain["elapsed_seconds"]
-    assert told == plain
+    del validated["elapsed_seconds"], plain["elapsed_seconds"]
+    assert validated == plain
     with_groups = compute(SAMPLE, "--group-by", "patient1", "-f", "json").result
     plain = run_inside(["compute", SAMPLE, "--group-by", "patient1", "-f", "json"], capfd).result
     assert with_groups["groups"] == plain["groups"]
@@ -419,7 +419,7 @@ def test_compute_fails_on_a_broken_core(reduction: str, compute: Mrl, monkeypatc
 # What it looks like.
 
 
-def test_every_output_format_tells_the_verdict(mrl: Mrl) -> None:
+def test_every_output_format_holds_the_verdict(mrl: Mrl) -> None:
     assert {*format_names(), "github"} == set(format_names(with_annotations=True))
     for name in format_names(with_annotations=True):
         good = mrl("pairs.csv", "--margin", "0.5", "--loss-column", "loss", "-f", name)
@@ -464,7 +464,7 @@ def test_output_goes_to_a_file_by_its_suffix(mrl: Mrl, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--expect", "1"], "--expect goes with INPUT"),
         (["--loss-column", "loss"], "--loss-column goes with INPUT"),
@@ -475,20 +475,20 @@ def test_output_goes_to_a_file_by_its_suffix(mrl: Mrl, tmp_path: Path) -> None:
         (["pairs.csv", "--rtol", "-1"], "--rtol"),
     ],
 )
-def test_usage_errors_say_what_to_do(args: list[str], said: str, mrl: Mrl) -> None:
+def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) -> None:
     ran = mrl(*args)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
-def test_verbose_tells_the_rate(mrl: Mrl) -> None:
+def test_verbose_prints_the_rate(mrl: Mrl) -> None:
     assert "pairs/s" in mrl("pairs.csv", "-v").err
     assert mrl("pairs.csv").err == mrl("pairs.csv", "-v", "-q").err == ""
 
 
 def test_every_validator_is_offered(mrl: Mrl) -> None:
-    shown = mrl("--help").out
-    assert all(f"{name}:" in shown for name in AGAINST)
+    page = mrl("--help").out
+    assert all(f"{name}:" in page for name in AGAINST)
 
 
 # Parts.
@@ -526,8 +526,8 @@ def test_rows_of_json_are_counted_in_every_layout(tmp_path: Path, mrl: Mrl) -> N
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     for place, written in enumerate((json.dumps(rows, indent=1), json.dumps(columns), lines)):
         (tmp_path / f"{place}.json").write_text(written)
-        found = result(mrl(f"{place}.json", "-f", "json"))
-        assert (found["pairs"], found["notes"]) == (2, [])
+        record = result(mrl(f"{place}.json", "-f", "json"))
+        assert (record["pairs"], record["notes"]) == (2, [])
 
 
 def test_presets_and_scores_elsewhere_are_understood(mrl: Mrl, tmp_path: Path) -> None:
@@ -535,8 +535,8 @@ def test_presets_and_scores_elsewhere_are_understood(mrl: Mrl, tmp_path: Path) -
     assert result(mrl("chosen.jsonl", "--preset", "llamafactory", "-f", "json"))["value"] == 0.5
     (tmp_path / "scores.csv").write_text("score\n0.5\n2\n")
     (tmp_path / "pointing.csv").write_text("x1,x2,y\n0,1,1\n1,0,1\n")
-    found = result(mrl("pointing.csv", "--scores", "scores.csv", "--reduction", "sum", "-f", "json"))
-    assert found["value"] == 1.5
+    record = result(mrl("pointing.csv", "--scores", "scores.csv", "--reduction", "sum", "-f", "json"))
+    assert record["value"] == 1.5
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
@@ -569,17 +569,17 @@ def test_rows_of_every_format_are_counted(suffix: str, tmp_path: Path, mrl: Mrl)
     else:
         packers: dict[str, Any] = {"gz": gzip, "bz2": bz2, "xz": lzma}
         file.write_bytes(packers[suffix.rsplit(".", maxsplit=1)[-1]].compress(PAIRS.encode()))
-    found = result(mrl(file, "-f", "json"))
-    assert (found["pairs"], found["notes"]) == (3, [])
+    record = result(mrl(file, "-f", "json"))
+    assert (record["pairs"], record["notes"]) == (3, [])
 
 
 def test_ulps_are_counted_across_zero_and_for_both_floats() -> None:
     tiny = 5e-324
     first = np.array([tiny, 1.0, -1.0, np.nan, 0.0, 1e300])
     second = np.array([-tiny, 1 + 2**-52, -1 - 2**-52, 1.0, -0.0, -1e300])
-    found = ulps_apart(first, second, "float64").tolist()
-    assert found[:5] == [2.0, 1.0, 1.0, np.inf, 0.0]
-    assert found[5] > 2**62
+    actual = ulps_apart(first, second, "float64").tolist()
+    assert actual[:5] == [2.0, 1.0, 1.0, np.inf, 0.0]
+    assert actual[5] > 2**62
     assert ulps_apart(np.array([1.0]), np.array([1 + 2**-23]), "float32").tolist() == [1.0]
 
 
@@ -610,7 +610,7 @@ def test_weights_beyond_the_ordinary_pass(
     weight: str, mean: float, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "odd.csv").write_text(f"x1,x2,y,w\n0,0.3,1,{weight}\n0,0.3,1,{weight}\n")
-    found = run_inside(
+    record = run_inside(
         ["compute", str(tmp_path / "odd.csv"), "--weight", "w", "--validate", "-f", "json"], capfd
     ).result
-    assert (found["mean"], found["validation"]["passed"]) == (mean, True)
+    assert (record["mean"], record["validation"]["passed"]) == (mean, True)

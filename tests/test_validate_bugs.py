@@ -34,8 +34,8 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 def failures(ran: Ran) -> dict[str, dict[str, Any]]:
     """Return the checks that failed, by name, of either command."""
-    found = json.loads(ran.out)
-    checks = found.get("validation", found)["checks"]
+    record = json.loads(ran.out)
+    checks = record.get("validation", record)["checks"]
     failed = {check["name"]: check for check in checks if not check["passed"]}
     assert ran.code == (1 if failed else 0), ran
     return failed
@@ -79,8 +79,8 @@ def test_a_bug_of_the_quick_way_alone_is_caught(
     monkeypatch.setattr(measure, where, broken)
     ran = mrl(*command, "pairs.csv")
     assert "loop losses" in failures(ran)
-    found = json.loads(ran.out)
-    (mismatch,) = found.get("validation", found)["mismatches"]
+    record = json.loads(ran.out)
+    (mismatch,) = record.get("validation", record)["mismatches"]
     assert (mismatch["file"], mismatch["row"]) == ("pairs.csv", line)
     assert mismatch["got"] != mismatch["expected"]
 
@@ -118,8 +118,8 @@ def test_rows_are_looked_up_in_every_batch_and_shard(mrl: Mrl, tmp_path: Path, m
     zeros = np.zeros(size)
     table = pa.table({"x1": zeros, "x2": zeros, "y": np.ones(size, np.int8), "loss": loss})
     pq.write_table(table, tmp_path / "big.parquet", row_group_size=200_000)
-    found = json.loads(mrl("validate", "big.parquet", "--loss-column", "loss").out)
-    assert [mismatch["row"] for mismatch in found["mismatches"]] == [place + 1 for place in wrong]
+    record = json.loads(mrl("validate", "big.parquet", "--loss-column", "loss").out)
+    assert [mismatch["row"] for mismatch in record["mismatches"]] == [place + 1 for place in wrong]
 
 
 # A figure that is told wrong.
@@ -145,14 +145,14 @@ FIGURES = {
 @BOTH
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_that_is_told_wrong_is_caught(
+def test_a_figure_that_is_reported_wrong_is_caught(
     figure: str, reduction: str, command: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true_figures = table.figures_of
 
     def figures(*given: Any) -> dict[str, Any]:
-        found: dict[str, Any] = true_figures(*given)
-        return found | {figure: found[figure] + 0.25}
+        actual: dict[str, Any] = true_figures(*given)
+        return actual | {figure: actual[figure] + 0.25}
 
     monkeypatch.setattr(reporting, "figures_of", figures)
     failed = failures(mrl(*command, "pairs.csv", "--reduction", reduction, "--weight", "w"))
@@ -276,14 +276,14 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_of_one_group_that_is_told_wrong_is_caught(
+def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true_group = reporting._group
 
     def group(name: str, *given: Any) -> Any:
-        found = true_group(name, *given)
-        return found.changed(**{figure: found.figure(figure) + 0.25}) if name == "b" else found
+        actual = true_group(name, *given)
+        return actual.changed(**{figure: actual.figure(figure) + 0.25}) if name == "b" else actual
 
     monkeypatch.setattr(reporting, "_group", group)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
@@ -296,9 +296,9 @@ def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.Mo
     true_codes = groups._codes_of
 
     def codes(column: Any) -> Any:
-        found, texts = true_codes(column)
-        found[0], found[1] = found[1], found[0]
-        return found, texts
+        actual, texts = true_codes(column)
+        actual[0], actual[1] = actual[1], actual[0]
+        return actual, texts
 
     monkeypatch.setattr(groups, "_codes_of", codes)
     assert list(failures(mrl(*GROUPED))) == ["loop groups"]
@@ -326,8 +326,8 @@ def test_a_group_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
     true_report = reporting.compute_report
 
     def report(*given: Any, **named: Any) -> Any:
-        found = true_report(*given, **named)
-        return found.changed(groups=found.groups[1:])
+        actual = true_report(*given, **named)
+        return actual.changed(groups=actual.groups[1:])
 
     monkeypatch.setattr(reporting, "compute_report", report)
     assert failures(mrl(*GROUPED))["loop groups"]["note"] == "1 group not told"

@@ -49,18 +49,18 @@ def as_written(losses: Array, how: str) -> Array:
 def test_a_mistake_is_named_however_losses_are_written(name: str, how: str, noise: float) -> None:
     if name == "another order" and how == "4 significant digits":
         pytest.skip("so few digits stand in other rows by chance")
-    case, losses, told = PLANTED[name]
+    case, losses, hypothesis = PLANTED[name]
     (explanation,) = explained(case, as_written(with_noise(losses, noise), how))
     nine_are_all = how.startswith("9") and name == "labels 0 and 1"  # most of these are the margin
-    assert explanation.hypothesis == told + ("" if nine_are_all else WRITTEN[how][1])
+    assert explanation.hypothesis == hypothesis + ("" if nine_are_all else WRITTEN[how][1])
     assert explanation.fraction > (0.9 if nine_are_all else 0.98)
 
 
 @pytest.mark.parametrize("how", ["6 significant digits", "float32"])
 def test_two_mistakes_are_named_however_losses_are_written(how: str) -> None:
-    case, losses, told = TWO_PLANTED["sign and margin"]
+    case, losses, hypothesis = TWO_PLANTED["sign and margin"]
     (explanation,) = explained(case, as_written(losses, how))
-    assert explanation.hypothesis == told + WRITTEN[how][1]
+    assert explanation.hypothesis == hypothesis + WRITTEN[how][1]
 
 
 @pytest.mark.slow
@@ -71,9 +71,9 @@ def test_nothing_is_claimed_of_unrelated_losses_however_written(name: str, how: 
 
 
 @pytest.mark.parametrize("how", WRITTEN)
-def test_right_losses_are_said_to_be_rounded(how: str) -> None:
-    found = as_written(RIGHT, how)
-    (explanation,) = explain_column(CASE, found, found != RIGHT, is_whole=True)
+def test_right_losses_are_reported_as_rounded(how: str) -> None:
+    losses = as_written(RIGHT, how)
+    (explanation,) = explain_column(CASE, losses, losses != RIGHT, is_whole=True)
     assert explanation.hypothesis in (WRITTEN[how][1].strip(" ()"), "the arithmetic is float32")
 
 
@@ -81,9 +81,9 @@ def test_right_losses_are_said_to_be_rounded(how: str) -> None:
 @pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
 def test_the_resolution_of_losses_covers_what_was_rounded_away_and_little_more(how: str, scale: float) -> None:
     losses = scale * RIGHT
-    resolution, told = resolution_of(as_written(losses, how))
+    resolution, hypothesis = resolution_of(as_written(losses, how))
     off = np.abs(as_written(losses, how) - losses)
-    assert told.split()[0] == "rounded"
+    assert hypothesis.split()[0] == "rounded"
     assert np.all(off <= resolution + 1e-15 * losses)
     assert np.median(off[losses > 0]) > np.median(np.broadcast_to(resolution, losses.shape)[losses > 0]) / 10
 
@@ -94,7 +94,7 @@ def test_losses_of_all_digits_have_no_resolution() -> None:
 
 
 @pytest.mark.parametrize(
-    ("losses", "told"),
+    ("losses", "hypothesis"),
     [
         (hinge(X1, X2, -Y, 0, np.float32), f"{SIGN} and there is no margin (0)"),
         (hinge(X1, X2, -Y, MARGIN, np.float32).astype(np.float32) ** 2, f"{SIGN} and losses are squared"),
@@ -102,14 +102,14 @@ def test_losses_of_all_digits_have_no_resolution() -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["float", "float32"])
-def test_float32_arithmetic_takes_two_other_mistakes_along(losses: Array, told: str, how: str) -> None:
-    found = losses.astype(np.float64)
-    (explanation,) = explained(CASE, found if how == "float" else as_written(found, how))
-    assert explanation.hypothesis.startswith(told)
+def test_float32_arithmetic_takes_two_other_mistakes_along(losses: Array, hypothesis: str, how: str) -> None:
+    actual = losses.astype(np.float64)
+    (explanation,) = explained(CASE, actual if how == "float" else as_written(actual, how))
+    assert explanation.hypothesis.startswith(hypothesis)
     assert "float32" in explanation.hypothesis
     assert explanation.fraction > 0.99
 
 
-def test_an_order_that_few_decimals_cannot_tell_is_not_claimed() -> None:
+def test_an_order_that_few_decimals_do_not_show_is_not_claimed() -> None:
     assert explained(CASE, np.round(shuffled(hinge(X1, X2, -Y, 0) + 0.123), 2)) == []
     assert "rounded_scores" in HYPOTHESES
