@@ -37,10 +37,10 @@ STDIN = "-"
 
 @light_dataclass(frozen=True, slots=True)
 class Source:
-    """One input: the `name` a user knows it by, where its bytes are, and what it holds.
+    """One input: its `name` in messages, where its bytes are, and what it holds.
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
-    `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path says. With `scores`, an
+    `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
     `inputs.partitions.Scores`, x1 and x2 are rows of them.
     """
 

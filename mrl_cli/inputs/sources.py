@@ -37,7 +37,7 @@ def _source(path: str) -> Source:
     except OSError as error:
         msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
-    found, compression = identified(path, prefix, shown_input(path))
+    format_name, compression = identified(path, prefix, shown_input(path))
     hive = hive_keys(path) if "=" in path else {}
     if isinstance(place, storage.File):
         return Source(path, format_name, compression, place, size_bytes=size_bytes, hive=hive)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.inputs.base import STDIN
-from mrl_cli.inputs.formats import SUFFIXES, named
+from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless
