@@ -15,7 +15,7 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     r"""Return text from a file as it may be printed: no control sequences, at most `limit` of its characters.
 
     Whatever does not print (escape and other control characters, bidirectional overrides, lone surrogates) becomes
-    its escape sequence, a byte that is no text that of the byte.
+    its escape sequence; a byte that is not text becomes that of the byte.
 
     >>> harmless("a\x1b[31mb"), harmless(b"\xe9".decode("utf-8", "surrogateescape"))
     ('a\\x1b[31mb', '\\xe9')

@@ -1,4 +1,4 @@
-"""Keep what `mrl` says in many cases, and find what changed: for changes that must not change a byte of output.
+"""Keep the output of `mrl` in many cases, and list what changed: for changes that must not change a byte of it.
 
     python tests/recorder.py record FILE
     python tests/recorder.py compare BEFORE AFTER
@@ -47,11 +47,11 @@ SECONDS = [
 ]
 AS_PROCESS = 'mrl() { "$PYTHON" -m mrl_cli "$@"; }\n'
 TIMEOUT_SECONDS = 120
-LONGEST_TEXT = 200_000  # of a longer one the beginning is kept, and what tells it from others
+LONGEST_TEXT = 200_000  # of a longer one the beginning is kept, and what distinguishes it from others
 
 
 class Ran(NamedTuple):
-    """What became of a run."""
+    """The result of a run."""
 
     code: int
     out: bytes
@@ -171,7 +171,7 @@ def _on_terminal(case: Case) -> Ran:
         try:
             while part := os.read(ours, 65536):
                 parts.append(part)
-        except OSError:  # how Linux says that the other side of a terminal was closed
+        except OSError:  # how Linux reports that the other side of a terminal was closed
             pass
         os.close(ours)
         err = process.communicate(timeout=TIMEOUT_SECONDS)[1]

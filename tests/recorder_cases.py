@@ -296,7 +296,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Return every case; names are told apart."""
+    """Return every case; names are distinct."""
     every_case = [case_of(line) for table in TABLES for line in lines_in(table)]
     for bad in TEXT_CASES:
         name = "case" + bad.suffix
@@ -325,7 +325,7 @@ def _one_line_each(table: str) -> list[str]:
 
 
 def case_of(line: str, name: str | None = None, given: dict[str, bytes] | None = None) -> Case:
-    """Return the case that a line says."""
+    """Return the case of a line."""
     name, given = name or line, given or {}
     if line.startswith("$ "):
         return Case(name, "bash", (line[2:],))

@@ -111,7 +111,7 @@ def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 def _picked(rows: Iterable[Row], *names: str, **renamed: str) -> list[Row]:
-    """Return some columns; `renamed` tells under which name, of what."""
+    """Return some columns; `renamed` gives their names, by the column they hold."""
     return [{name: row[name] for name in names} | {new: row[old] for new, old in renamed.items()} for row in rows]
 
 

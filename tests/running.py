@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Ran(NamedTuple):
-    """What became of a run: exit code, and stdout and stderr as text."""
+    """The result of a run: exit code, and stdout and stderr as text."""
 
     code: int
     out: str

@@ -349,7 +349,7 @@ def write_counted(path: Path, groups: int = 1, **options: Any) -> None:
 
 
 def recount(path: Path, kind: int, patches: dict[int, int], expected: int) -> None:
-    """Replace some of the counts that say 70, by their place among them; `expected` says how many there must be."""
+    """Replace some of the counts that say 70, by their place among them; `expected` is how many there must be."""
     pieces = path.read_bytes().split(count_bytes(kind, ROWS))
     assert len(pieces) == expected + 1
     counts = [count_bytes(kind, patches.get(place, ROWS)) for place in range(expected)]

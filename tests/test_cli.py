@@ -207,7 +207,7 @@ def _on_terminal(args: list[str], folder: Path) -> str:
     try:
         while part := os.read(ours, 65536):
             parts.append(part)
-    except OSError:  # how Linux says that the other side of a terminal was closed
+    except OSError:  # how Linux reports that the other side of a terminal was closed
         pass
     os.close(ours)
     assert process.communicate()[1] == b""
@@ -897,7 +897,7 @@ def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: P
 @pytest.mark.parametrize("rows", [4_000, 400_000], ids=["in the first block", "with workers"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, tmp_path: Path) -> None:
-    """The input is a FIFO that nobody closes, so the run is certainly under way when the signal comes."""
+    """The input is a FIFO that stays open, so the run is certainly under way when the signal comes."""
     os.mkfifo(tmp_path / "endless.csv")
     (tmp_path / "out.csv").write_text("old")
     args = ["compute", "endless.csv", "-o", "out.csv", "--jobs", "2", "--reduction", reduction]

@@ -51,7 +51,7 @@ def test_groups_have_intervals_of_their_own(mrl: Mrl) -> None:
     assert [group["clusters"] for group in clustered["groups"]] == [2, 2]
     assert clustered["clusters"] == 2
     plain = mrl(*args, "--confidence", "0.95").result
-    # One pair a cluster: clustered or not is the same.
+    # One pair per cluster: clustered or not is the same.
     for one, other in zip(clustered["groups"], plain["groups"], strict=True):
         assert one["standard_error"] == pytest.approx(other["standard_error"], rel=1e-14)
         assert one["mean"] == other["mean"]

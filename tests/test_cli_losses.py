@@ -1,4 +1,4 @@
-"""Choosing a loss: `--loss`, `--param`, what the result tells of them, `mrl losses`, and the README's table."""
+"""Choosing a loss: `--loss`, `--param`, what the result reports of them, `mrl losses`, and the README's table."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pyte
 
 
 def table_of_losses() -> str:
-    """Return the README's table of losses, as the registry says it."""
+    """Return the README's table of losses, from the registry."""
     rows = [
         (
             f"`{loss.name}`",

@@ -1,4 +1,4 @@
-"""`mrl compare` as a user meets it: one file or two, what it tells, what it counts, what it refuses."""
+"""`mrl compare` as a user meets it: one file or two, what it reports, what it counts, what it refuses."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_every_format_is_written_to_a_file_too(output_format: str, mrl: Mrl, tmp
     printed = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
     written = mrl(*ONE, "--format", output_format, "--bootstrap", "10", "-o", "out.txt")
     assert (printed.code, written.code, written.out) == (0, 0, "")
-    if output_format not in ("json", "jsonl"):  # which tell how long it took
+    if output_format not in ("json", "jsonl"):  # which print how long it took
         assert (tmp_path / "out.txt").read_text() == printed.out
 
 

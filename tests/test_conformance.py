@@ -31,7 +31,7 @@ def test_every_check_passes_on_this_machine() -> None:
     names = {check.name for check in checks}
     assert {"kink", "ties", "huge, subnormal, overflow", "empty", "hard sums", "PyTorch's op_info"} <= names
     # Three of a kind: the kernel, its gradient and the loop. The hard sums are added up whole and in halves. Where all
-    # is finite, sum and mean are each told as themselves and as the value; labels 1 and -1 are also written as 1 and 0.
+    # is finite, sum and mean are each reported, and as the value too; labels 1 and -1 are also written as 1 and 0.
     expected = 2 * sum(map(len, conformance.HARD_SUMS.values()))
     for case in CASES:
         x1, x2, y = (np.array([conformance_number(v) for v in case[key]]) for key in ("x1", "x2", "y"))

@@ -1,6 +1,6 @@
 """Exactness across everything: formats, shards, threads, splits, row order and engines print the same digits.
 
-Expected values come from plain Python: one loss a pair in the order of the definition, added up by math.fsum.
+Expected values come from plain Python: one loss per pair in the order of the definition, added up by math.fsum.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _expected(pairs: Sequence[Pair], margin: float, dtype: str = "float64") -> d
     }
 
 
-# What is found.
+# What a run reports.
 
 
 def _found(paths: Iterable[Path], plan: Plan = PLAN, jobs: int = 2, engine: str = "local") -> dict[str, Any]:

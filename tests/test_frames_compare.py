@@ -1,4 +1,4 @@
-"""Two models on the pairs of a DataFrame: `compare` says what `mrl compare` says of the same pairs in a file."""
+"""Two models on the pairs of a DataFrame: `compare` reports what `mrl compare` reports for the same pairs in a file."""
 
 from __future__ import annotations
 

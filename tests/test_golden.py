@@ -35,7 +35,7 @@ def inputs(case: dict[str, Any]) -> tuple[Array, Array, Array]:
 
 
 def bits(values: Array) -> bytes:
-    """Return the bytes of an array, with one and the same NaN for every NaN: unlike ==, they tell -0.0 from 0.0."""
+    """Return the bytes of an array, with the same NaN for every NaN: unlike ==, they distinguish -0.0 from 0.0."""
     return np.where(np.isnan(values), np.nan, values).astype(values.dtype).tobytes()
 
 

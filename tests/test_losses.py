@@ -1,4 +1,4 @@
-"""Every registered loss: one test a property, and broken kernels that the properties catch.
+"""Every registered loss: one test per property, and broken kernels that the properties catch.
 
 The properties are in loss_properties.py; here they are asked of every loss with several values of its parameters, and
 must fail on losses broken in every way that they are there to catch.
@@ -101,7 +101,7 @@ def test_hinge_is_zero_from_the_margin_on(loss: Loss) -> None:
     holds.assert_hinge_is_zero_from_the_margin_on(loss)
 
 
-# What a loss says of itself is true in the negative too.
+# The traits that a loss declares hold in the negative too.
 
 
 def variants_of(name: str) -> list[Loss]:

@@ -33,7 +33,7 @@ FORMATS = ["csv", "tsv", "jsonl", "csv.gz", "parquet", "feather", "json", "array
 
 
 def written(folder: Path, name: str) -> Path:
-    """Write ROWS in the format that the name says."""
+    """Write ROWS in the format of the name."""
     path = folder / name
     if name.endswith(("csv", "tsv", "csv.gz")):
         delimiter = "\t" if name.endswith("tsv") else ","
@@ -68,7 +68,7 @@ def columns_read(path: Path, plan: Plan, *, is_careful: bool) -> tuple[dict[str,
 
 
 def batches(shard: Shard, plan: Plan, *, is_careful: bool) -> list[Batch]:
-    """Return a shard's batches, the careful way too where the fast way cannot tell."""
+    """Return a shard's batches, the careful way too where the fast way cannot decide."""
     try:
         return list(read(shard, plan, is_careful=is_careful))
     except SuspectShardError:

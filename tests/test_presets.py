@@ -1,4 +1,4 @@
-"""`--preset`: files as known producers write them, what the user says against them, and the hint that names one."""
+"""`--preset`: files as known producers write them, what the user sets against them, and the hint that names one."""
 
 from __future__ import annotations
 
@@ -367,7 +367,7 @@ WEIGHTED = 3 * 2.75
 
 
 def scores_file(name: str) -> None:
-    """Write VALUES as the name says."""
+    """Write VALUES in the format of the name."""
     if name.endswith("parquet"):
         pq.write_table(pa.table({"id": ["a", "b", "c"], "score": VALUES}), name)
     elif name.endswith("csv"):
@@ -502,7 +502,7 @@ def test_scores_that_make_no_sense_are_refused(args: list[str], message: str, mr
     assert message in ran.err
 
 
-# What the README says.
+# What the README documents.
 
 
 def test_readme_has_the_registry() -> None:

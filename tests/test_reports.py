@@ -1,4 +1,4 @@
-"""What every report and every renderer must do: one table of figures, formats found by listing a folder."""
+"""What every report and every renderer must do: one table of figures, formats looked up by listing a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss at many margins at once: what one pass says of a margin is what `mrl compute` says of it alone."""
+"""The loss at many margins at once: what one pass reports for a margin is what `mrl compute` reports for it alone."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_rows_are_looked_up_in_every_batch_and_shard(mrl: Mrl, tmp_path: Path, m
     assert [mismatch["row"] for mismatch in record["mismatches"]] == [place + 1 for place in wrong]
 
 
-# A figure that is told wrong.
+# A figure that is reported wrong.
 
 
 FIGURES = {

@@ -27,7 +27,7 @@ from tests.test_explanations import (
     with_noise,
 )
 
-# How losses are written, and what is said of it.
+# How losses are written, and what is printed of it.
 WRITTEN: dict[str, tuple[Callable[[float], str], str]] = {
     "6 significant digits": ("{:.6g}".format, " (your losses are rounded to 6 significant digits)"),
     "4 significant digits": ("{:.4g}".format, " (your losses are rounded to 4 significant digits)"),

@@ -119,7 +119,7 @@ def sweep(
 
     A record has the keys of a point of `mrl sweep`: `margin`; `sum` and `mean` of the losses, weighted where there are
     weights; `active`, how many pairs have a loss above 0, and `active_share`; `gradient_share`, the share of pairs
-    whose gradient is not 0; and, for a loss that is no hinge, `mean_gradient`, the mean magnitude of the gradient for
+    whose gradient is not 0; and, unless the loss is a hinge, `mean_gradient`, the mean magnitude of the gradient for
     x1. Shares are of the pairs with a weight above 0; over nothing they and the mean are NaN.
 
     For a hinge the sum is that of the unrounded losses, rounded once, where `pairwise_loss` adds up the losses as each

@@ -47,7 +47,7 @@ class Condition:
 
 
 def parsed_conditions(expressions: Iterable[str], numbers: Sequence[str]) -> list[Condition]:
-    """Return the conditions on these numbers of a report that expressions say. Raises UsageError for what is none."""
+    """Return the conditions of expressions on these numbers of a report. Raises UsageError for any other expression."""
     return [_parsed(expression, numbers) for expression in expressions]
 
 

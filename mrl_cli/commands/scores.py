@@ -36,7 +36,7 @@ def read_scores(path: str, column: str | None) -> Scores:
     """Return the scores in a file's column; None: its only one, else the one called `score`.
 
     A text of numbers without a header line has one column. Raises UsageError where the column is not there and
-    DataError for a score that is no finite number, for a blank line between scores, and for no scores.
+    DataError for a score that is not a finite number, for a blank line between scores, and for no scores.
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:

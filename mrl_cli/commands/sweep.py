@@ -40,7 +40,7 @@ def margins(text: str) -> tuple[float, ...]:
 
 
 def _range(text: str, most: int) -> Iterator[float]:
-    """Return the margins of one entry. Raises ValueError for what is none, and for more than `most`."""
+    """Return the margins of one entry. Raises ValueError for an entry that has none, and for more than `most`."""
     start, *rest = map(_number, text.split(":"))
     if len(rest) not in (0, 2):
         raise ValueError("neither a number nor START:STOP:STEP")

@@ -24,7 +24,7 @@ HUGE_SCALE_EXPONENT = 256
 
 @light_dataclass(frozen=True, slots=True)
 class ExactSum:
-    """A sum of doubles, unrounded. `ExactSum()` is the sum of nothing, the identity of `+`.
+    """A sum of doubles, unrounded. `ExactSum()` is the empty sum, the identity of `+`.
 
     `units` is the finite part in multiples of 2**-2148; the other fields count the terms that are not finite.
 

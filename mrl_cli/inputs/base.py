@@ -206,7 +206,7 @@ def batch_of_rows(
     row_word: str,
     table_of: Callable[[list[Any]], pa.Table],
 ) -> Batch:
-    """Return numbered rows as a batch, less those at fault, which are named.
+    """Return numbered rows as a batch, without those at fault, which are named.
 
     `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
     """

@@ -136,7 +136,7 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
 
 
 def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
-    """Raise when a wanted column is missing or of a type that holds no numbers."""
+    """Raise when a wanted column is missing or of a type that does not hold numbers."""
     import pyarrow as pa
 
     names, keys = dict(plan.columns.wanted), dict(plan.columns.keys)

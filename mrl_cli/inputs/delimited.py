@@ -82,7 +82,7 @@ class DelimitedReader(Reader):
         """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
         part: texts.TextPart = shard.part
         data = part.read(shard.source)
-        # A quote or a byte that is no text makes a number unreadable: it is looked for only where other cells may hold
+        # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
         # it, and where something could not be read.
         only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
         try:

@@ -32,7 +32,7 @@ PLACE = "the frame"  # what messages call it
 def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
     """Return a frame as an input; `named` gives the name of each role's column.
 
-    Raises ValueError for a name that no column has, or several, and TypeError for what is no DataFrame.
+    Raises ValueError for a name that no column has, or several, and TypeError for anything but a DataFrame.
     """
     import pandas as pd
 
@@ -77,7 +77,7 @@ class FrameReader(Reader):
         return [str(name) for name in source.stream.frame.columns]
 
     def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield ranges of rows. Raises ValueError for a column whose dtype holds no numbers."""
+        """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
         frame, places, _ = source.stream
         for role, _ in plan.columns.wanted_numbers:
             _check_type(frame.iloc[:0, places[role]], role)
@@ -96,7 +96,7 @@ class FrameReader(Reader):
 
 
 def _check_type(column: pd.Series[Any], role: Role) -> None:
-    """Raise ValueError for a column whose dtype holds no numbers, whatever its cells are."""
+    """Raise ValueError for a column whose dtype does not hold numbers, even if its cells do."""
     import pyarrow as pa
 
     if column.dtype == object:

@@ -121,7 +121,7 @@ def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
 
 
 def _first_keys(data: bytes, source: Source) -> list[str]:
-    """Return the keys of the first object, none where there is none; raise a helpful error for an array."""
+    """Return the keys of the first object, none where there is no object; raise a helpful error for an array."""
     line = data.lstrip(BLANKS).partition(b"\n")[0] or b"{}"
     try:
         first = json.loads(line)
@@ -312,7 +312,7 @@ def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | 
 
 
 def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
-    """Return the pairs of an object of columns, less the rows in which some wanted number is none."""
+    """Return the pairs of an object of columns, without the rows in which a wanted number is not a number."""
     size = next(len(column) for column in columns.values() if isinstance(column, list))
     filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
     names = list(columns)
@@ -328,7 +328,7 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
 
 
 def _numbers(cells: list[Any], role: Role) -> Numbers:
-    """Return a column's numbers, and the cells that are none; lists of one number are that number."""
+    """Return a column's numbers, and the cells that are not numbers; a list of one number is that number."""
     values = [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in cells]
     if set(map(type, values)) <= {float, int}:
         try:

@@ -76,7 +76,7 @@ def check_footer(data: Any, source: Source) -> None:
 
     The footer counts from the first byte of the file. In two files that were joined, the second one's footer therefore
     points into the first, whose batches may have the same lengths. Messages are not walked through as in a stream:
-    Polars begins its files with a schema that is no message.
+    Polars begins its files with a schema that is not a message.
     """
     data = memoryview(data).cast("B")
     tail = len(data) - len(MAGIC) - struct.calcsize("<i")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 
-# How deep JSON may nest: one limit, so that a line is read alike whoever parses it. pyarrow's parser takes any depth,
+# How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,
 # the standard library's as many levels as Python's stack has left; half of its usual limit is for the callers.
 DEEPEST = 500
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)

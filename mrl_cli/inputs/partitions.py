@@ -102,7 +102,7 @@ class Scores:
 
 
 def with_scores(batch: Batch, source: Source, plan: Plan) -> Batch:
-    """Return the batch with the scores that x1 and x2 point at, less the pairs that point nowhere.
+    """Return the batch with the scores that x1 and x2 point at, without the pairs that point nowhere.
 
     Raises SuspectShardError for those when the batch does not know its rows.
     """

@@ -90,7 +90,7 @@ PRESETS: dict[str, Preset] = {
 def fitting(names: Sequence[str]) -> Preset | None:
     """Return the preset that names of columns suggest most, None where they suggest none.
 
-    Names of a producer's own speak louder than those that several share, and then its further columns do.
+    Names that one producer alone uses take precedence over those that several share, then its further columns decide.
 
     >>> fitting(["chosen", "rejected", "score_chosen", "score_rejected"]).name, fitting(["chosen", "rejected"]).name
     ('ultrafeedback', 'llamafactory')

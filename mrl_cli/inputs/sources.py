@@ -30,7 +30,7 @@ def resolve(inputs: Iterable[str]) -> tuple[Source, ...]:
 def _source(path: str) -> Source:
     try:
         place = storage.find(path)
-        prefix = place.first(PREFIX_BYTES)  # no more, for whoever writes to a pipe may be slow
+        prefix = place.first(PREFIX_BYTES)  # no more, for the writer of a pipe may be slow
         if compression_of(prefix) and named(path)[0] is None:
             prefix = place.first(PREFIX_BYTES + COMPRESSED_PREFIX_BYTES)
         size_bytes = place.size_bytes if isinstance(place, storage.File) else None

@@ -85,7 +85,7 @@ class Batch:
         return replace(self, numbers=numbers, rows=rows, kept=kept, keys=keys)
 
     def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
-        """Return the batch less the pairs with a problem, which are rejected.
+        """Return the batch without the pairs with a problem, which are rejected.
 
         A problem comes as (place of the pair, order of the column, problem); they are put in that order.
         """

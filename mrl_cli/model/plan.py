@@ -178,7 +178,7 @@ class Plan:
         return self.columns.name_of("weight") is not None
 
     def settings(self, *keys: str) -> dict[str, Any]:
-        """Return what reports say of the plan, under these of their keys, or all; None where it does not apply.
+        """Return what reports print of the plan, under these of their keys, or all; None where it does not apply.
 
         >>> Plan.of(margin=0.5).settings("margin", "margin_column", "labels")
         {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}

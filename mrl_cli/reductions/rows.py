@@ -196,7 +196,7 @@ class TsvWriter(CsvWriter):
 
 
 class JsonLinesWriter(PairWriter):
-    """One JSON object a line; numbers that are not finite become the strings of the JSON contract."""
+    """One JSON object per line; numbers that are not finite become the strings of the JSON contract."""
 
     def encode(self, measured: Measured) -> bytes:
         """Format a batch."""

@@ -76,7 +76,7 @@ class Report:
         return [self.record()]
 
     def rows(self) -> Rows:
-        """Return what CSV holds; there may be a million rows, so they may come one at a time."""
+        """Return the content of CSV; there may be a million rows, so they may come one at a time."""
         row = flat(self.record())
         return list(row), [row.values()]
 

@@ -97,12 +97,6 @@ def comparison_report(
     total, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
     clusters = None if contrasts.ledger is None else _clusters(contrasts.ledger)
     difference, accuracy_difference = _intervals(total, clusters, confidence)
-    bootstrap: dict[str, Any] | None = None
-    if contrasts.groups is not None:
-        if clusters is not None:
-            contrasts.groups.add(*clusters[1:], counts=clusters[0])
-        drawn = bootstrap_bounds(contrasts.groups.sums, samples=samples, seed=seed, confidence=confidence)
-        bootstrap = {"samples": samples, "seed": seed, **dict(zip(_GAPS, map(asdict, drawn), strict=True))}
     of_models = (figures_of(Facts(model, plan.changed(confidence=None)), _SHARED) for model in (total.a, total.b))
     a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
     alone = {"only_a": total.only_a, "only_b": total.only_b}
@@ -123,12 +117,24 @@ def comparison_report(
         confidence=confidence,
         clusters=None if clusters is None else clusters[0].size,
         mcnemar=alone | {"p_value": intervals.mcnemar_p(**alone)},
-        bootstrap=bootstrap,
+        bootstrap=_bootstrap(contrasts, clusters, samples=samples, seed=seed, confidence=confidence),
         wins=total.wins,
         ties=total.ties,
         losses=total.losses,
         elapsed_seconds=elapsed_seconds,
     )
+
+
+def _bootstrap(
+    contrasts: Contrasts, clusters: ClusterSums | None, *, samples: int, seed: int, confidence: float
+) -> dict[str, Any] | None:
+    """Return the bounds of both differences by resampling; None where there are no groups to draw."""
+    if contrasts.groups is None:
+        return None
+    if clusters is not None:
+        contrasts.groups.add(*clusters[1:], counts=clusters[0])
+    drawn = bootstrap_bounds(contrasts.groups.sums, samples=samples, seed=seed, confidence=confidence)
+    return {"samples": samples, "seed": seed, **dict(zip(_GAPS, map(asdict, drawn), strict=True))}
 
 
 def _intervals(

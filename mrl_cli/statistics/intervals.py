@@ -148,7 +148,7 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
     (n,).
 
     With shares h_c = counts_c / Σ counts, standard_error = sqrt(Σ_c (sums_c - counts_c * mean)**2 / (1 - h_c)) / Σ
-    counts: the clustered error of Miller 2024, section 2.2, with each cluster's part made up for what the mean took
+    counts: the clustered error of Miller 2024, section 2.2, with each cluster's part corrected for what the mean took
     from it. That, and the degrees of freedom, are after Bell and McCaffrey, "Bias Reduction in Standard Errors for
     Linear Regression With Multi-Stage Samples", Survey Methodology 28 (2002). For n clusters of one size it is the
     correction n / (n - 1) with n - 1 degrees; with one pair per cluster, the ordinary standard error. NaN for fewer

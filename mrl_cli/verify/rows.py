@@ -1,4 +1,4 @@
-"""How many rows a file holds, counted in another way than the readers', so that a lost or doubled row is noticed."""
+"""How many rows a file holds, counted in another way than by the readers, so that a lost or doubled row shows."""
 
 from __future__ import annotations
 

@@ -53,15 +53,9 @@ def validation_of(
     if is_sample:
         notes.append(f"a sample of the {counts.pairs:,} pairs was checked, of seed {request.seed}")
     checks = list(checks_of(verdict, counts, report, plan, counted_rows=counted_apart, is_sample=is_sample))
-    if ledger is not None:
-        checks.append(groups_in_sum((of_key for _, of_key in ledger.totals()), totals))
-    if report.groups is not None and verdict.groups is not None:
-        checks.append(groups_check(verdict.groups, report.groups, report.pairs, plan))
-    elif report.groups is not None:
+    checks += _further_checks(request, verdict, totals, report, ledger)
+    if report.groups is not None and verdict.groups is None:
         notes.append(f"more than {MOST_GROUPS:,} groups: they were checked in sum, not each")
-    if request.expect is not None and report.value is not None:
-        value = report.value, request.expect, report.pairs
-        checks.append(number_check(VALUE_CHECK, *value, plan.loss.dtype, request.allowed))
     explanations = []
     for claimed, noted in _claims(request, verdict, counts, totals, checks, second_look):
         explanations += claimed
@@ -80,6 +74,19 @@ def validation_of(
         explanations=tuple(explanations),
         notes=tuple(notes),
     )
+
+
+def _further_checks(
+    request: Request, verdict: Verdict, totals: Totals, report: Report, ledger: Ledger | None
+) -> Iterator[CheckResult]:
+    """Yield the checks of groups, and that of the user's value."""
+    if ledger is not None:
+        yield groups_in_sum((of_key for _, of_key in ledger.totals()), totals)
+    if report.groups is not None and verdict.groups is not None:
+        yield groups_check(verdict.groups, report.groups, report.pairs, request.plan)
+    if request.expect is not None and report.value is not None:
+        value = report.value, request.expect, report.pairs
+        yield number_check(VALUE_CHECK, *value, request.plan.loss.dtype, request.allowed)
 
 
 def _claims(

@@ -126,7 +126,7 @@ def paired_ratios(reference: Result, other: Result) -> list[float]:
 
 
 def own_peak_bytes() -> int:
-    """The peak memory of this very process: a child's smaller peak cannot be told from it."""
+    """The peak memory of this very process: a child's smaller peak is hidden by it."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAX_RSS_UNIT_BYTES
 
 

@@ -133,7 +133,7 @@ def version_of(module: str) -> str | None:
 
 
 def peer_contestant(peer: Peer, path: Path, file_format: str, jobs: int | None) -> Contestant:
-    """The peer's script on one file, with its threads bounded where ``jobs`` says so."""
+    """The peer's script on one file, with its threads bounded where ``jobs`` is set."""
     limit = Template(peer.limit).substitute(jobs=jobs) if jobs else ""
     read = peer.read.get(file_format, "")
     script = Template(peer.script).substitute(limit=limit, read=read, margin=MARGIN)

@@ -16,7 +16,7 @@ Row = tuple[str, ...]
 
 
 def machine_facts(versions: dict[str, str | None]) -> dict[str, Any]:
-    """Processor, cores, load and versions, as far as the system tells."""
+    """Processor, cores, load and versions, as far as the system reports them."""
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "cpu": _cpu_model(),
@@ -34,7 +34,7 @@ def facts_line(facts: dict[str, Any]) -> str:
 
 
 def text_tables(races: Sequence[Race]) -> str:
-    """For each scene one row a file and contestant: median time, ratio to the reference with its range, peak memory."""
+    """For each scene one row per file and contestant: median time, ratio to the reference and its range, memory."""
     blocks = []
     for title, group in _grouped(races, lambda race: (race.scene, race.results[0].contestant.name)):
         heading = ("file", "contestant", "seconds", "ratio", "min-max", "peak MB")
@@ -44,7 +44,7 @@ def text_tables(races: Sequence[Race]) -> str:
 
 
 def markdown_tables(races: Sequence[Race]) -> str:
-    """For each scene one row a file, one column a contestant: ratio with its range, and peak memory in brackets."""
+    """For each scene one row per file, one column per contestant: ratio with its range, and peak memory in brackets."""
     blocks = []
     for title, group in _grouped(races, lambda race: (race.scene, *_names(race))):
         heading = ("file", *_names(group[0]))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoopSum:
-    """A sum of floats, not rounded: of the finite ones, and what the others come to. `LoopSum()` is that of nothing.
+    """A sum of floats, not rounded: of the finite ones, and what the others come to. `LoopSum()` is the empty sum.
 
     >>> float(LoopSum.of([1e16, 1.0]) + LoopSum.of([-1e16]))
     1.0
