@@ -6,6 +6,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli import modules_in
+
 if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
@@ -20,9 +22,8 @@ def format_names(*, with_annotations: bool = False) -> tuple[str, ...]:
     >>> format_names(with_annotations=True)
     ('table', 'json', 'jsonl', 'csv', 'tsv', 'markdown', 'github')
     """
-    files = os.listdir(os.path.join(__path__[0], "formats"))
-    modules = {file.removesuffix(".py") for file in files if file.endswith(".py") and file != "__init__.py"}
-    others = sorted(modules - {*_FIRST, *_OF_ANNOTATIONS})
+    found = modules_in(os.path.join(__path__[0], "formats"))
+    others = (name for name in found if name not in (*_FIRST, *_OF_ANNOTATIONS))
     return (*_FIRST, *others, *(_OF_ANNOTATIONS if with_annotations else ()))
 
 
