@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrl_cli.engines import ENGINES, engine_named, threads
+from mrl_cli.engines import ENGINES, engine_named, local
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.inputs import FORMATS, parquet, resolve, shards_of, text
 from mrl_cli.model import Plan
@@ -667,8 +667,8 @@ def test_few_shards_are_under_way_at_a_time(tmp_path: Path, monkeypatch: pytest.
             asked += 1
             yield shard
 
-    monkeypatch.setattr(threads, "shards_of", counted)
-    parts = threads.local(resolve([str(_written(tmp_path, "csv", PAIRS))]), JOB, 2)
+    monkeypatch.setattr(local, "shards_of", counted)
+    parts = local.local(resolve([str(_written(tmp_path, "csv", PAIRS))]), JOB, 2)
     next(parts)
     assert asked <= 2 + 4
     assert sum(part.counts.pairs for part in parts) + 1 == len(PAIRS)

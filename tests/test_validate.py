@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import inputs as readers
-from mrl_cli.engines import base, threads
+from mrl_cli.engines import base, local
 from mrl_cli.exact import ExactSum
 from mrl_cli.inputs import delimited, text
 from mrl_cli.losses import LOSSES
@@ -216,7 +216,7 @@ def test_a_shard_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
     true_shards = readers.shards_of
     monkeypatch.setattr(text, "BLOCK_BYTES", 1)  # a shard for each line
     assert result(mrl("pairs.csv", "-f", "json"))["pairs"] == 3
-    monkeypatch.setattr(threads, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
+    monkeypatch.setattr(local, "shards_of", lambda *given: iter(list(true_shards(*given))[:-1]))
     assert failed(mrl("pairs.csv", "-f", "json")) == ["rows"]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli import __version__
 from mrl_cli.api import value_errors
 from mrl_cli.engines.base import Job, fold
-from mrl_cli.engines.threads import local
+from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
 from mrl_cli.losses import ParameterError

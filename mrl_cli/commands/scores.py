@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.engines.base import Job, fold
-from mrl_cli.engines.threads import local
+from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import columns_of, resolve
 from mrl_cli.inputs.base import is_float, no_column

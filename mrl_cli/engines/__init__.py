@@ -1,6 +1,6 @@
 """Engines: who computes which shard. Because states merge exactly, engines cannot disagree.
 
-`ENGINES` is where one is entered, by its module.
+An engine is a module here, and in it the function of its name.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mrl_cli import modules_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mrl_cli.engines.base import Job, Part
     from mrl_cli.inputs import Source
 
-ENGINES = {"local": "threads"}
+ENGINES = tuple(name for name in modules_in(__path__[0]) if name != "base")
 
 
 def engine_named(name: str) -> Callable[[Sequence[Source], Job, int], Iterator[Part]]:
     """Return the engine of that name."""
     engine: Callable[[Sequence[Source], Job, int], Iterator[Part]]
-    engine = getattr(import_module(f"mrl_cli.engines.{ENGINES[name]}"), name)
+    engine = getattr(import_module(f"mrl_cli.engines.{name}"), name)
     return engine
