@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from mrl_cli import __version__
+from mrl_cli.commands import command_names, summary_of
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
 from mrl_cli.words import closest, harmless
 
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-COMMANDS = {
-    "compute": "The loss of the pairs in files, with counts and ranking statistics.",
-    "sweep": "The loss for many margins, in one pass.",
-    "compare": "Two models on the same pairs: paired difference, interval, test.",
-    "validate": "Check every loss against an independent validator, and your own numbers against both.",
-    "losses": "The losses: formula, parameters, source.",
-    "completion": "Print the completion script of a shell.",
-}
-
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for, and ends every run with its exit code."""
@@ -42,12 +34,12 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order a newcomer wants them."""
         del ctx
-        return list(COMMANDS)
+        return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if not summary_of(cmd_name):
             return None
         from mrl_cli import runtime
 
@@ -59,8 +51,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that there is not, name the closest."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = closest(args[0], COMMANDS)
+        if args and not args[0].startswith("-") and not summary_of(args[0]):
+            near = closest(args[0], command_names())
             ctx.fail(f"No such command {harmless(args[0])!r}." + (f" Did you mean {near}?" if near else ""))
         return super().resolve_command(ctx, args)
 
@@ -68,7 +60,7 @@ class LazyGroup(click.Group):
         """List the commands without importing them."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, summary_of(name)) for name in command_names()])
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""

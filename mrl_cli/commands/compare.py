@@ -1,4 +1,4 @@
-"""`mrl compare`: two models on the same pairs, in one file or in two."""
+"""`mrl compare`: two models on the same pairs: paired difference, interval, test."""
 
 from __future__ import annotations
 

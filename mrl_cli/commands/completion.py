@@ -1,4 +1,4 @@
-"""`mrl completion`: the script that makes a shell complete mrl's commands and options."""
+"""`mrl completion`: print the completion script of a shell."""
 
 from __future__ import annotations
 

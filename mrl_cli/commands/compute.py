@@ -1,4 +1,4 @@
-"""`mrl compute`: the loss of the pairs in files."""
+"""`mrl compute`: the loss of the pairs in files, with counts and ranking statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mrl losses`: the registry, rendered."""
+"""`mrl losses`: the losses: formula, parameters, source."""
 
 from __future__ import annotations
 

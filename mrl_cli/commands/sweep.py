@@ -1,4 +1,4 @@
-"""`mrl sweep`: the loss for many margins, in one pass over the files."""
+"""`mrl sweep`: the loss for many margins, in one pass."""
 
 from __future__ import annotations
 

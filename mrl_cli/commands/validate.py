@@ -1,4 +1,4 @@
-"""`mrl validate`: the core against the validators, the user's own numbers against the core, and why they differ."""
+"""`mrl validate`: check every loss against an independent validator, and your own numbers against both."""
 
 from __future__ import annotations
 
