@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Source
 
-# Formats that are read, or well known, but not written: a file must not be called what it is not.
-UNWRITTEN_SUFFIXES = {".gz", ".bz2", ".zst", ".xz", ".zip", ".arrow", ".arrows", ".feather", ".ipc", ".html", ".xlsx"}
+_WELL_KNOWN = {".zip", ".html", ".xlsx"}
 
 
 def suffix_of(path: str | None) -> str:
@@ -41,7 +40,7 @@ def check_outputs(options: Options, written: str) -> None:
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
     suffix = suffix_of(options.output)
-    is_unwritten = suffix in UNWRITTEN_SUFFIXES
+    is_unwritten = bool(suffix) and _is_unwritten(suffix)
     known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
     suffixes = ".csv, .tsv, .jsonl or .parquet" if options.reduction == "none" else ".json, .csv, .tsv or .md"
     refuse_if(
@@ -49,6 +48,16 @@ def check_outputs(options: Options, written: str) -> None:
         f"-o {harmless(options.output, 200)}: {known}",
         f"write {suffixes}, or pipe the output through a compressor",
     )
+
+
+def _is_unwritten(suffix: str) -> bool:
+    """Tell whether a suffix is read, or well known, but not written: a file must not be called what it is not."""
+    from mrl_cli.inputs.formats import COMPRESSIONS, FORMAT_OF_SUFFIX, FORMATS
+
+    is_read = suffix in COMPRESSIONS or (
+        suffix in FORMAT_OF_SUFFIX and FORMATS[FORMAT_OF_SUFFIX[suffix]].writer is None
+    )
+    return (is_read or suffix in _WELL_KNOWN) and format_of(suffix) is None
 
 
 def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> None:

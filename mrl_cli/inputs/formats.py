@@ -23,25 +23,30 @@ if TYPE_CHECKING:
 class Format(NamedTuple):
     """One format: where its reader stands, its suffixes, and the first bytes that identify it.
 
-    `kind` is what messages call such a file, where there are such bytes; `writer` the name in `reductions.rows` of what
-    writes pairs in the format, where something does.
+    `title` is what messages call it; `writer` the name in `reductions.rows` of what writes pairs in the format, where
+    something does.
     """
 
     reader: str  # "module:name" in this package, imported when a file of the format turns up
     suffixes: tuple[str, ...] = ()
     magic: tuple[bytes, ...] = ()
-    kind: str = ""
+    title: str = ""
     writer: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The title with its article."""
+        return f"{'an' if self.title.startswith(tuple('AEIO')) else 'a'} {self.title}"
 
 
 FORMATS = {
-    "csv": Format("delimited:CSV", (".csv",), writer="csv"),
-    "tsv": Format("delimited:TSV", (".tsv", ".tab"), writer="tsv"),
+    "csv": Format("delimited:CSV", (".csv",), title="CSV", writer="csv"),
+    "tsv": Format("delimited:TSV", (".tsv", ".tab"), title="TSV", writer="tsv"),
     "jsonl": Format("jsontext:JSON_LINES", (".jsonl", ".ndjson"), writer="jsonl"),
-    "json": Format("jsontext:JSON", (".json",)),
-    "parquet": Format("parquet:PARQUET", (".parquet", ".pq"), (b"PAR1",), "a Parquet", "parquet"),
+    "json": Format("jsontext:JSON", (".json",), title="JSON, JSON lines"),  # it reads either
+    "parquet": Format("parquet:PARQUET", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
     "arrow": Format(
-        "columnar:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "an Arrow"
+        "columnar:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"
     ),
     "frame": Format("frame:FRAME"),  # of pandas, in the Python interface
 }
@@ -61,7 +66,8 @@ _FOREIGN_MAGIC = {
     b"%PDF": "a PDF",
     b"Obj\x01": "an Avro file",
 }
-_KNOWN = "formats: CSV, TSV, JSON, JSON lines, Parquet, Arrow; text also as .gz .bz2 .zst .xz"
+_TITLES = ", ".join(row.title for row in FORMATS.values() if row.title)
+_KNOWN = f"formats: {_TITLES}; text also as {' '.join(COMPRESSIONS)}"
 
 
 @cache

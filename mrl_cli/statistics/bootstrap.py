@@ -67,7 +67,7 @@ class Groups:
         self._holds += pairs.size
 
     def _allot(self, sums: NDArray[np.float64], *rows: NDArray[Any]) -> None:
-        """Add columns to random groups. One at a time, in order, so that it does not matter how the pairs were split."""
+        """Add columns to random groups, one at a time and in order: how the pairs were split does not matter."""
         lots = (self._lots.random_raw(rows[0].size) % GROUPS).astype(np.intp)
         for row, values in zip(sums, rows, strict=True):
             np.add.at(row, lots, values)
