@@ -107,10 +107,10 @@ def test_a_figure_reported_wrong_fails_in_every_family(figure: str, monkeypatch:
 
 
 def test_a_mean_of_nothing_that_is_a_number_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "share", lambda part, whole: part / whole if whole else 0.0)
+    monkeypatch.setattr(table, "ratio", lambda part, whole: part / whole if whole else 0.0)
     assert set(failed_families()) == {"empty"}
 
 
 def test_a_mean_over_one_pair_too_many_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "share", lambda part, whole: part / (whole + 1))
+    monkeypatch.setattr(table, "ratio", lambda part, whole: part / (whole + 1))
     assert {"empty", "kink", "founding example", "PyTorch's op_info"} <= set(failed_families())

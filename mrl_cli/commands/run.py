@@ -208,7 +208,8 @@ class Run(Options, ABC):
         runtime.prepare_for_batches()
         sources, jobs = self.sources if sources is None else sources, self.jobs or runtime.core_count()
         progress = self._progress(sources, is_wanted=shows_progress)
-        parts = engine_named(self.engine)(sources, Job(plan or self.plan, tuple(reductions)), jobs)
+        plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
+        parts = engine_named(self.engine)(sources, Job(plan, tuple(reductions)), jobs)
         try:
             return fold(_watched(parts, progress), sources, reductions)
         finally:

@@ -159,7 +159,7 @@ def _place(part: RowsPart) -> str:
 
 def _batch_rows(plan: Plan) -> int:
     """Return how many rows to hand on at a time: fewer where more is held of each, so that memory stays the same."""
-    if plan.reporting.reduction == "none":  # each with its loss, perhaps as text, and perhaps with all its columns
+    if plan.reading.holds_pairs:  # each with its loss, perhaps as text, and perhaps with all its columns
         return BATCH_ROWS // 4
     return BATCH_ROWS if len(plan.columns.wanted) <= 3 else BATCH_ROWS // 2
 

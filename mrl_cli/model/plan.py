@@ -74,7 +74,7 @@ class Dialect:
 @light_dataclass(frozen=True, slots=True)
 class Reading:
     """What is read. `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number
-    and the first few.
+    and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller.
     """
 
     columns: Columns = Columns()
@@ -83,6 +83,7 @@ class Reading:
     keep_columns: bool = False
     on_error: Literal["fail", "skip"] = "fail"
     lists_problems: bool = False
+    holds_pairs: bool = False
 
 
 @light_dataclass(frozen=True, slots=True)

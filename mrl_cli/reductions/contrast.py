@@ -96,6 +96,7 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
     state = list
     needs = frozenset(("losses", "states"))
     takes_turns = True
+    holds_pairs = True
 
     def __init__(self, plan: Plan, *, samples: int, seed: int) -> None:
         self._has_clusters, self._samples, self._seed = plan.has_clusters, samples, seed

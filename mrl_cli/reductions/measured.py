@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,7 +65,8 @@ class Measured:
         self._counts, self.problems, self.used = _admitted(batch, plan, names_problems=self._is_checked)
         if self.used is not None:
             self._check(batch)
-        self.pairs = batch if self.used is None else batch.where(self.used)
+        # Row numbers stay behind: a list of those of some rows takes more memory than all columns.
+        self.pairs = batch if self.used is None else replace(batch, rows=None).where(self.used)
         self._keeps = keeps
         self._kept: dict[str, NDArray[Any]] = {}
 

@@ -53,6 +53,7 @@ class RowsReduction(Reduction["list[Any]", None]):
 
     state = list
     needs = frozenset(("losses",))
+    holds_pairs = True
 
     def __init__(self, writer: PairWriter, *, ends_at_problems: bool) -> None:
         self._writer, self._ends_at_problems = writer, ends_at_problems

@@ -8,6 +8,7 @@ from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
 from mrl_cli.verify.judgement import checks_of, groups_check, groups_in_sum, number_check
 from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
+from mrl_cli.verify.validators import check_knows
 from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verdict, Verifier
 from mrl_cli.words import counted
 
@@ -27,7 +28,12 @@ VALUE_CHECK = "expected value"
 
 
 def verifier_of(request: Request) -> Verifier:
-    """Return the reduction that checks every batch in the pass."""
+    """Return the reduction that checks every batch in the pass.
+
+    Raises UsageError for a loss that a validator does not know.
+    """
+    for name in request.against:
+        check_knows(name, request.plan)
     return Verifier(request) if request.sample is None else SampleVerifier(request)
 
 

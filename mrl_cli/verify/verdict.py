@@ -87,6 +87,7 @@ class Verifier(Reduction["list[Verdict]", Any]):
     """
 
     needs = frozenset(("losses",))
+    holds_pairs = True
 
     def __init__(self, request: Request) -> None:
         self._request = request

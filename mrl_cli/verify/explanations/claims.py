@@ -83,6 +83,7 @@ class ValuePartsReduction(Reduction[ValueParts, ValueParts]):
     """Adds up the losses of every single mistake."""
 
     needs = frozenset(("losses",))
+    holds_pairs = True
 
     def empty(self) -> ValueParts:
         """Return the sums and counts of no pairs."""
