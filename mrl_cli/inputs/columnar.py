@@ -13,6 +13,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, column_places
+from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.messages import MAGIC, check_footer, check_stream_end
 from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
@@ -131,7 +132,7 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
         reason = f"{place}: {reason}" if place else reason
-        msg = f"{source.shown_name} is corrupt, cut off, or not {source.format.capitalize()}: {reason}"
+        msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
