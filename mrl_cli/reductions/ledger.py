@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
 from mrl_cli.exact import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE, WRONG, are_correct
+from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
@@ -209,18 +209,9 @@ class Ledger:
             yield key, self._totals_at(self._places[key])
 
     def _totals_at(self, place: int) -> Totals:
-        counts: list[int] = self._counts[place].tolist()
-        wrong, ties, inside, beyond = (counts[side] + counts[side + ACTIVE] for side in (WRONG, TIE, INSIDE, BEYOND))
-        return Totals(
-            **{f"{name}_sum": sums.at(place) for name, sums in self._sums.items()},
-            min=float(self._lowest[place]),
-            max=float(self._highest[place]),
-            wrong=wrong,
-            ties=ties,
-            inside_margin=inside,
-            correct=inside + beyond,
-            active=sum(counts[ACTIVE:]),
-        )
+        sums: dict[str, Any] = {f"{name}_sum": sums.at(place) for name, sums in self._sums.items()}
+        lowest, highest = float(self._lowest[place]), float(self._highest[place])
+        return Totals.of_states(self._counts[place].tolist(), **sums, min=lowest, max=highest)
 
 
 def sorted_keys(keys: Iterable[Key]) -> list[Key]:

@@ -10,6 +10,7 @@ import numpy as np
 from mrl_cli.exact import ExactAccumulator, ExactSum, ProductAccumulator
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
 
 if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
@@ -34,6 +35,19 @@ class Totals:
     weight_sum: ExactSum | None = None
     correct_weight_sum: ExactSum | None = None
     square_sum: ExactSum | None = None
+
+    @classmethod
+    def of_states(cls, counts: list[int], **others: Any) -> Totals:
+        """Return totals with the counts of pairs in each of the `measured.STATES`, and with other fields as given."""
+        wrong, ties, inside, beyond = (counts[side] + counts[side + ACTIVE] for side in (WRONG, TIE, INSIDE, BEYOND))
+        return cls(
+            correct=inside + beyond,
+            ties=ties,
+            wrong=wrong,
+            active=sum(counts[ACTIVE:]),
+            inside_margin=inside,
+            **others,
+        )
 
     @property
     def pairs(self) -> int:
