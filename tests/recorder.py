@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from mrl_cli.cli import main as mrl  # the one name that is not public
 from tests.recorder_calls import made
 from tests.recorder_cases import Case, cases
 from tests.recorder_inputs import write_inputs
+from tests.running import run_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,20 +162,7 @@ def _by_bash(case: Case) -> Ran:
 
 def _on_terminal(case: Case) -> Ran:
     """Run as a process whose stdin and stdout are a terminal."""
-    ours, theirs = pty.openpty()
-    call = [sys.executable, "-m", "mrl_cli", *case.args]
-    env = os.environ | {"TERM": "xterm"} | case.env
-    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=env) as process:
-        os.close(theirs)
-        parts = []
-        try:
-            while part := os.read(ours, 65536):
-                parts.append(part)
-        except OSError:  # how Linux reports that the other side of a terminal was closed
-            pass
-        os.close(ours)
-        err = process.communicate(timeout=TIMEOUT_SECONDS)[1]
-    return Ran(process.returncode, b"".join(parts), err)
+    return Ran(*run_on_terminal(case.args, os.environ | {"TERM": "xterm"} | case.env))
 
 
 HOW: dict[str, Callable[[Case], Ran]] = {"inside": _inside, "bash": _by_bash, "tty": _on_terminal}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,25 @@ def run(
     )
     out, err = process.communicate(data, timeout=120)
     return Ran(process.returncode, out.decode(), err.decode())
+
+
+def run_on_terminal(
+    args: Sequence[str | Path], env: Mapping[str, str], cwd: str | Path | None = None
+) -> tuple[int, bytes, bytes]:
+    """Run `mrl` as a process whose stdin and stdout are a terminal; return its exit code, what is on it, and stderr."""
+    ours, theirs = pty.openpty()
+    call = [sys.executable, "-m", "mrl_cli", *map(str, args)]
+    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=env, cwd=cwd) as process:
+        os.close(theirs)
+        parts = []
+        try:
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        except OSError:  # how Linux reports that the other side of a terminal was closed
+            pass
+        os.close(ours)
+        err = process.communicate(timeout=120)[1]
+    return process.returncode, b"".join(parts), err
 
 
 def run_inside(args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], stdin: bytes = b"") -> Ran:

@@ -31,7 +31,7 @@ from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
-from tests.running import Ran, run, run_inside
+from tests.running import Ran, run, run_inside, run_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,27 +192,11 @@ def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mr
 
 def _on_terminal(args: list[str], folder: Path) -> str:
     """Return what mrl writes to a terminal."""
-    ours, theirs = pty.openpty()
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mrl_cli", *args],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env=env | {"TERM": "xterm"},
-    )
-    os.close(theirs)
-    parts = []
-    try:
-        while part := os.read(ours, 65536):
-            parts.append(part)
-    except OSError:  # how Linux reports that the other side of a terminal was closed
-        pass
-    os.close(ours)
-    assert process.communicate()[1] == b""
-    assert process.returncode == 0
-    return b"".join(parts).decode()
+    code, screen, err = run_on_terminal(args, env | {"TERM": "xterm"}, folder)
+    assert err == b""
+    assert code == 0
+    return screen.decode()
 
 
 @pytest.mark.parametrize(
