@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING
 from mrl_cli import modules_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from mrl_cli.engines.base import Job, Part
-    from mrl_cli.inputs import Source
+    from mrl_cli.engines.base import Engine
 
 ENGINES = tuple(name for name in modules_in(__path__[0]) if name != "base")
 
 
-def engine_named(name: str) -> Callable[[Sequence[Source], Job, int], Iterator[Part]]:
+def engine_named(name: str) -> Engine:
     """Return the engine of that name."""
-    engine: Callable[[Sequence[Source], Job, int], Iterator[Part]]
-    engine = getattr(import_module(f"mrl_cli.engines.{name}"), name)
+    engine: Engine = getattr(import_module(f"mrl_cli.engines.{name}"), name)
     return engine

@@ -11,11 +11,14 @@ from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.inputs import Shard, Source
     from mrl_cli.model import Batch, Counts, Plan
     from mrl_cli.reductions.base import Reduction
+
+    # Yields the parts of all sources in input order; the number is that of workers.
+    Engine = Callable[[Sequence[Source], "Job", int], Iterator["Part"]]
 
 # NumPy lets go of the interpreter at every operation, and threads that measure at the same time spend more on handing
 # it over than they gain: on Parquet one core was as quick as two. One measures while the others decode.
@@ -35,10 +38,6 @@ class Part(NamedTuple):
     shard: Shard
     counts: Counts
     states: list[Any]
-
-
-# An engine yields the parts of all sources in input order; the number is that of workers.
-Engine = "Callable[[Sequence[Source], Job, int], Iterator[Part]]"
 
 
 def part_of(shard: Shard, job: Job) -> Part:
