@@ -7,6 +7,8 @@ must fail on losses broken in every way that they are there to catch.
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -225,6 +227,14 @@ def assert_equals_definition_in_written_order(loss: Loss) -> None:
 def test_margin_ranking_is_registered() -> None:
     assert inspect.unwrap(margin_ranking.kernel) is hinges.margin_ranking
     assert inspect.unwrap(margin_ranking.gradient) is hinges.margin_ranking_gradient
+
+
+def test_margin_ranking_is_first_whatever_families_are_called() -> None:
+    script = "import mrl_cli; mrl_cli.modules_in = lambda _: ['squares', 'logistics', 'hinges']\n"
+    script += "from mrl_cli.losses import LOSSES; print(*LOSSES)"
+    names = subprocess.check_output([sys.executable, "-c", script], text=True).split()
+    assert names[0] == next(iter(LOSSES)) == "margin_ranking"
+    assert set(names) == LOSSES.keys()
 
 
 def test_margin_ranking_equals_definition_in_written_order() -> None:

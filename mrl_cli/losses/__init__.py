@@ -17,5 +17,5 @@ from mrl_cli.losses.registry import LOSSES, Loss, Parameter, ParameterError, com
 
 __all__ = ["LOSSES", "Loss", "Parameter", "ParameterError", "completed", "registered"]
 
-for family in modules_in(__path__[0]):
+for family in ("hinges", *modules_in(__path__[0])):  # the default, margin_ranking, is the first in every list
     import_module(f"mrl_cli.losses.{family}")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from mrl_cli.losses.registry import registered
-
-if TYPE_CHECKING:
-    from mrl_cli.losses.registry import Floats, Margin
+from mrl_cli.losses.registry import Floats, Margin, registered
 
 
 def margin_ranking_gradient(distance: Floats, y: Floats, margin: Margin) -> Floats:
-    """Return the gradient of the margin ranking loss: -y where margin - distance >= 0, else 0.
+    """Return -y where margin - distance >= 0, else 0.
 
     At exactly 0, the kink, the gradient passes, as in PyTorch (derivatives.yaml, clamp_min: `self >= min`). An
     inactive pair gets 0 * -y, a zero with the sign that PyTorch's backward pass gives it.
@@ -47,7 +42,7 @@ def margin_ranking(distance: Floats, margin: Margin) -> Floats:
 
 
 def squared_hinge_gradient(distance: Floats, y: Floats, margin: Margin) -> Floats:
-    """Return the gradient of the squared hinge loss: -2*y*max(0, margin - distance).
+    """Return -2*y*max(0, margin - distance).
 
     >>> squared_hinge_gradient(np.array([0.5, 1.0, -2.0]), np.array([1.0, 1.0, -1.0]), margin=1.0)
     array([-1., -0.,  6.])
@@ -68,5 +63,4 @@ def squared_hinge(distance: Floats, margin: Margin) -> Floats:
     >>> squared_hinge(np.array([0.5, -0.5, 3.0]), margin=1.0)
     array([0.25, 2.25, 0.  ])
     """
-    losses = margin_ranking(distance, margin)
-    return np.square(losses, out=losses)
+    return np.square(margin_ranking(distance, margin), out=distance)

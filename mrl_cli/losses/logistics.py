@@ -8,14 +8,10 @@ log1p, because log(1 + e) loses an e that is small beside 1.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.losses.registry import BETA, LABEL_NOISE, LABEL_SMOOTHING, TEMPERATURE, registered
-
-if TYPE_CHECKING:
-    from mrl_cli.losses.registry import Floats, Margin
+from mrl_cli.losses.registry import BETA, LABEL_NOISE, LABEL_SMOOTHING, TEMPERATURE, Floats, Margin, registered
 
 
 def _decay(z: Floats) -> Floats:
@@ -26,22 +22,46 @@ def _decay(z: Floats) -> Floats:
 
 
 def _sigmoid(z: Floats) -> Floats:
-    """Return 1 / (1 + exp(-z)) with the digits of both tails."""
+    """Return 1 / (1 + exp(-z)) with the digits of both tails, a new array."""
     decay = _decay(z)
     numerator = np.where(z < 0, decay, z.dtype.type(1))
     decay += 1
     return np.divide(numerator, decay, out=decay)
 
 
+def _mixture(z: Floats, straight: float, flipped: float) -> Floats:
+    """Return -straight*log sigmoid(z) - flipped*log sigmoid(-z) in z, where the shares add up to 1.
+
+    -log sigmoid(z) is log1p(exp(-|z|)) + max(-z, 0), and -log sigmoid(-z) the same with max(z, 0), so every such
+    mixture is log1p(exp(-|z|)) + flipped*max(z, 0) + straight*max(-z, 0), where the logarithm cancels against nothing.
+    A slope of 0 is left out, since 0 times infinity is no number.
+    """
+    losses = _decay(z)
+    np.log1p(losses, out=losses)
+    if flipped:
+        losses += np.maximum(z, 0.0) * flipped
+    if straight:
+        losses -= np.minimum(z, 0.0) * straight
+    np.copyto(z, losses)
+    return z
+
+
+def _mixture_gradient(z: Floats, slope: Floats, straight: float, flipped: float) -> Floats:
+    """Return the gradient of the mixture for -z, times `slope`, in z."""
+    np.subtract(straight * _sigmoid(-z), flipped * _sigmoid(z), out=z)
+    z *= slope
+    return z
+
+
 def logistic_gradient(distance: Floats, y: Floats, margin: Margin, temperature: float) -> Floats:
-    """Return the gradient of the logistic loss: -y/temperature * sigmoid(z), z as in the loss.
+    """Return -y/temperature * sigmoid(z), z as in the loss.
 
     >>> logistic_gradient(np.array([0.0, -800.0]), np.array([1.0, 1.0]), margin=0.0, temperature=2.0)
     array([-0.25, -0.5 ])
     """
-    z = np.divide(distance, temperature, out=distance)
-    slope = _sigmoid(np.subtract(margin, z, out=z))
-    slope *= np.divide(y, -temperature, out=z)
+    distance /= temperature
+    slope = _sigmoid(np.subtract(margin, distance, out=distance))
+    slope *= np.divide(y, -temperature, out=distance)
     return slope
 
 
@@ -60,48 +80,22 @@ def logistic(distance: Floats, margin: Margin, temperature: float) -> Floats:
     >>> logistic(np.array([1e4, -1e4]), margin=0.0, temperature=1.0)
     array([    0., 10000.])
     """
-    z = np.divide(distance, temperature, out=distance)
-    np.subtract(margin, z, out=z)
+    distance /= temperature
+    z = np.subtract(margin, distance, out=distance)
     tail = _decay(z)
     np.log1p(tail, out=tail)
     np.maximum(z, 0.0, out=z)
     return np.add(z, tail, out=z)
 
 
-def _bradley_terry(distance: Floats, beta: float, straight: float, flipped: float) -> Floats:
-    """Return -straight*log sigmoid(z) - flipped*log sigmoid(-z), where z = beta*distance and the shares add up to 1.
-
-    -log sigmoid(z) is log1p(exp(-|z|)) + max(-z, 0), and -log sigmoid(-z) the same with max(z, 0), so every such
-    mixture is log1p(exp(-|z|)) + flipped*max(z, 0) + straight*max(-z, 0), where the logarithm cancels against nothing.
-    A slope of 0 is left out, since 0 times infinity is no number.
-    """
-    z = np.multiply(distance, beta, out=distance)
-    losses = _decay(z)
-    np.log1p(losses, out=losses)
-    if flipped:
-        losses += np.maximum(z, 0.0) * flipped
-    if straight:
-        losses -= np.minimum(z, 0.0) * straight
-    np.copyto(z, losses)
-    return z
-
-
-def _bradley_terry_gradient(distance: Floats, y: Floats, beta: float, straight: float, flipped: float) -> Floats:
-    z = np.multiply(distance, beta, out=distance)
-    slope: Floats = np.subtract(straight * _sigmoid(-z), flipped * _sigmoid(z), out=z)
-    slope *= -beta * y
-    return slope
-
-
 def smoothed_bradley_terry_gradient(distance: Floats, y: Floats, beta: float, label_smoothing: float) -> Floats:
-    """Return the gradient of the smoothed Bradley-Terry loss.
-
-    It is -beta*y * ((1 - label_smoothing)*sigmoid(-z) - label_smoothing*sigmoid(z)), where z = beta*distance.
+    """Return -beta*y * ((1 - label_smoothing)*sigmoid(-z) - label_smoothing*sigmoid(z)), where z = beta*distance.
 
     >>> smoothed_bradley_terry_gradient(np.array([0.0]), np.array([1.0]), beta=1.0, label_smoothing=0.25)
     array([-0.25])
     """
-    return _bradley_terry_gradient(distance, y, beta, 1 - label_smoothing, label_smoothing)
+    distance *= beta
+    return _mixture_gradient(distance, -beta * y, 1 - label_smoothing, label_smoothing)
 
 
 @registered(
@@ -119,7 +113,8 @@ def smoothed_bradley_terry(distance: Floats, beta: float, label_smoothing: float
     >>> smoothed_bradley_terry(np.array([1e4]), beta=1.0, label_smoothing=0.25)
     array([2500.])
     """
-    return _bradley_terry(distance, beta, 1 - label_smoothing, label_smoothing)
+    distance *= beta
+    return _mixture(distance, 1 - label_smoothing, label_smoothing)
 
 
 def _unbiased_shares(label_smoothing: float) -> tuple[float, float]:
@@ -128,15 +123,14 @@ def _unbiased_shares(label_smoothing: float) -> tuple[float, float]:
 
 
 def robust_bradley_terry_gradient(distance: Floats, y: Floats, beta: float, label_smoothing: float) -> Floats:
-    """Return the gradient of the robust Bradley-Terry loss.
-
-    It is -beta*y * ((1 - label_smoothing)*sigmoid(-z) + label_smoothing*sigmoid(z)) / (1 - 2*label_smoothing), where
-    z = beta*distance.
+    """Return the gradient of the robust Bradley-Terry loss, where z = beta*distance:
+    -beta*y * ((1 - label_smoothing)*sigmoid(-z) + label_smoothing*sigmoid(z)) / (1 - 2*label_smoothing).
 
     >>> robust_bradley_terry_gradient(np.array([0.0]), np.array([1.0]), beta=1.0, label_smoothing=0.25)
     array([-1.])
     """
-    return _bradley_terry_gradient(distance, y, beta, *_unbiased_shares(label_smoothing))
+    distance *= beta
+    return _mixture_gradient(distance, -beta * y, *_unbiased_shares(label_smoothing))
 
 
 @registered(
@@ -157,17 +151,19 @@ def robust_bradley_terry(distance: Floats, beta: float, label_smoothing: float) 
     >>> robust_bradley_terry(np.array([1e4]), beta=1.0, label_smoothing=0.25)
     array([-5000.])
     """
-    return _bradley_terry(distance, beta, *_unbiased_shares(label_smoothing))
+    distance *= beta
+    return _mixture(distance, *_unbiased_shares(label_smoothing))
 
 
 def soft_zero_one_gradient(distance: Floats, y: Floats, temperature: float) -> Floats:
-    """Return the gradient of the soft zero-one loss: -y/temperature * sigmoid(z) * sigmoid(-z), z as in the loss.
+    """Return -y/temperature * sigmoid(z) * sigmoid(-z), z as in the loss.
 
     >>> soft_zero_one_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), temperature=1.0)
     array([-0.25, -0.  ])
     """
-    decay = _decay(np.divide(distance, temperature, out=distance))
-    np.divide(decay, np.square(1 + decay), out=decay)
+    distance /= temperature
+    decay = _decay(distance)
+    decay /= np.square(1 + decay)
     decay *= -y / temperature
     return decay
 
@@ -186,13 +182,13 @@ def soft_zero_one(distance: Floats, temperature: float) -> Floats:
     >>> soft_zero_one(np.array([0.0, -800.0]), temperature=1.0)
     array([0.5, 1. ])
     """
-    z = np.divide(distance, -temperature, out=distance)
-    np.copyto(z, _sigmoid(z))
-    return z
+    distance /= -temperature
+    np.copyto(distance, _sigmoid(distance))
+    return distance
 
 
 def exponential_gradient(distance: Floats, y: Floats, temperature: float) -> Floats:
-    """Return the gradient of the exponential loss: -y/temperature * exp(-distance/temperature).
+    """Return -y/temperature * exp(-distance/temperature).
 
     >>> exponential_gradient(np.array([0.0, 800.0]), np.array([1.0, 1.0]), temperature=0.5)
     array([-2., -0.])
@@ -215,5 +211,5 @@ def exponential(distance: Floats, temperature: float) -> Floats:
     >>> exponential(np.array([0.0, 800.0]), temperature=1.0)
     array([1., 0.])
     """
-    z = np.divide(distance, -temperature, out=distance)
-    return np.exp(z, out=z)
+    distance /= -temperature
+    return np.exp(distance, out=distance)

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats: TypeAlias = NDArray[np.floating[Any]]
-    Margin: TypeAlias = float | Floats
-
-Kernel = Callable[..., "Floats"]
-
-# A temperature, or its inverse, neither vanishes nor overflows in float32 within these bounds.
-SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
+Margin: TypeAlias = "float | Floats"
+Kernel = Callable[..., Floats]
 
 
 class ParameterError(ValueError):
@@ -79,14 +75,12 @@ class Parameter:
         return f"{self.name}={self.default:g} ({self.bounds})"
 
 
-TEMPERATURE = Parameter(
-    "temperature", 1.0, SMALLEST_SCALE, LARGEST_SCALE, "what the difference is divided by; higher is softer"
-)
-BETA = Parameter("beta", 1.0, SMALLEST_SCALE, LARGEST_SCALE, "what the difference is multiplied by; higher is harder")
+# A temperature, or its inverse, neither vanishes nor overflows in float32 within these bounds.
+_SCALES = 1e-30, 1e30
+TEMPERATURE = Parameter("temperature", 1.0, *_SCALES, "what the difference is divided by; higher is softer")
+BETA = Parameter("beta", 1.0, *_SCALES, "what the difference is multiplied by; higher is harder")
 LABEL_SMOOTHING = Parameter("label_smoothing", 0.0, 0.0, 1.0, "the share of labels that are taken to be wrong")
-LABEL_NOISE = Parameter(
-    "label_smoothing", 0.0, 0.0, 1.0, "the share of labels that are known to be wrong", excluded=(0.5,)
-)
+LABEL_NOISE = Parameter("label_smoothing", 0.0, 0.0, 1.0, "the share of labels that are known to be wrong", (0.5,))
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
@@ -185,17 +179,16 @@ def completed(loss: str, given: Mapping[str, float]) -> dict[str, float]:
     >>> completed("smoothed_bradley_terry", {"label_smoothing": 0.25})
     {'beta': 1.0, 'label_smoothing': 0.25}
     """
-    parameters = LOSSES[loss].parameters
-    names = tuple(parameter.name for parameter in parameters)
+    parameters = {parameter.name: parameter for parameter in LOSSES[loss].parameters}
+    names = tuple(parameters)
     for name in given:
-        if name not in names:
+        if name not in parameters:
             has = f"it has {', '.join(names)}" if names else "it has none"
-            msg = f"the loss {loss} has no parameter {name!r}; {has}"
-            raise ParameterError(msg, name=name, names=names)
-    values = {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
-    for parameter in parameters:
-        if not parameter.allows(value := values[parameter.name]):
+            raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names)
+    values = LOSSES[loss].defaults | dict(given)
+    for name, value in values.items():
+        if not parameters[name].allows(value):
             number = f"{value!r}" if math.isfinite(value) else f"{value}"
-            msg = f"{parameter.name} of the loss {loss} must be {parameter.bounds}; it is {number}"
-            raise ParameterError(msg, name=parameter.name, names=names)
+            message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {number}"
+            raise ParameterError(message, name=name, names=names)
     return {name: float(value) + 0.0 for name, value in values.items()}  # -0.0 becomes 0.0

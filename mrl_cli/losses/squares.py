@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from mrl_cli.losses.registry import BETA, registered
-
-if TYPE_CHECKING:
-    from mrl_cli.losses.registry import Floats
+from mrl_cli.losses.registry import BETA, Floats, registered
 
 
 def ipo_gradient(distance: Floats, y: Floats, beta: float) -> Floats:
-    """Return the gradient of the ipo loss: 2*y*(distance - 1/(2*beta)).
+    """Return 2*y*(distance - 1/(2*beta)).
 
     >>> ipo_gradient(np.array([2.0, -2.0]), np.array([1.0, -1.0]), beta=0.5)
     array([2., 6.])
     """
-    np.subtract(distance, 1 / (2 * beta), out=distance)
-    return np.multiply(distance, 2 * y, out=distance)
+    distance -= 1 / (2 * beta)
+    distance *= 2 * y
+    return distance
 
 
 @registered(
@@ -38,12 +34,12 @@ def ipo(distance: Floats, beta: float) -> Floats:
     >>> ipo(np.array([2.0, -1.0]), beta=0.5)
     array([1., 4.])
     """
-    np.subtract(distance, 1 / (2 * beta), out=distance)
+    distance -= 1 / (2 * beta)
     return np.square(distance, out=distance)
 
 
 def margin_mse_gradient(distance: Floats, y: Floats) -> Floats:
-    """Return the gradient of the margin MSE loss: 2*distance.
+    """Return 2*distance.
 
     >>> margin_mse_gradient(np.array([1.5, -2.0]), np.array([0.5, 3.0]))
     array([ 3., -4.])
