@@ -13,16 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mrl_cli.exact import (
-    BLOCK_VALUES,
-    HUGE,
-    UNIT_EXPONENT,
-    ExactSum,
-    ProductAccumulator,
-    SumsByCode,
-    sums_by_code,
-)
-from mrl_cli.exact.products import MOST_VALUES, units_of_products
+from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, ProductAccumulator
+from mrl_cli.exact.blocks import MOST_VALUES, units_of_products
+from mrl_cli.exact.codes import SumsByCode, sums_by_code
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mrl_cli.errors import SuspectShardError, UsageError
-from mrl_cli.exact import UNIT_EXPONENT, ExactSum, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum
+from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups

@@ -286,7 +286,7 @@ def test_csv_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
     loaded = _loaded(tmp_path, "compute", file)
     assert {"numpy", "pyarrow.csv", "mrl_cli.reductions.measured"} <= loaded
-    assert not loaded & {"mrl_cli.reductions.curve", "mrl_cli.reductions.ledger", "fractions"}
+    assert not loaded & {"mrl_cli.reductions.curve", "mrl_cli.reductions.ledger", "mrl_cli.exact.codes", "fractions"}
     assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
     assert not loaded & {
         "pyarrow.parquet",

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact.extraction import HUGE, extracted
-from mrl_cli.exact.products import are_ordinary_factors, products
+from mrl_cli.exact.blocks import HUGE, Array, are_ordinary_factors, extracted, products
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class SumsByCode:
     three most, however many are added. `others` hold what is huge or not finite, and products out of the ordinary.
     """
 
-    def __init__(self, parts: Iterable[NDArray[np.float64]] = (), others: Mapping[int, ExactSum] | None = None) -> None:
+    def __init__(self, parts: Iterable[Array] = (), others: Mapping[int, ExactSum] | None = None) -> None:
         self.parts, self.others = list(parts), dict(others or {})
 
     def add(self, sums: SumsByCode, places: NDArray[np.int64] | None = None, size: int = 0) -> None:
@@ -41,7 +40,7 @@ class SumsByCode:
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
 
-    def _add(self, rest: NDArray[np.float64], places: NDArray[np.int64] | slice, size: int) -> None:
+    def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
         for index, part in enumerate(self.parts):
             self.parts[index] = held = grown(part, size, 0.0)
             held[places], rest = two_sum(held[places], rest)
@@ -67,7 +66,7 @@ class SumsByCode:
         total = ExactSum.of_few(float(part[code]) for part in self.parts if code < part.size)
         return total + self.others[code] if code in self.others else total
 
-    def rounded(self, size: int) -> NDArray[np.float64]:
+    def rounded(self, size: int) -> Array:
         """Return the sums of the first `size` codes, each rounded once, shape (size,)."""
         rows = zip(*(grown(part, size, 0.0)[:size].tolist() for part in self.parts), strict=True)
         sums = np.fromiter(map(math.fsum, rows), np.float64) if self.parts else np.zeros(size)
@@ -85,7 +84,7 @@ def grown(array: NDArray[Any], size: int, fill: float) -> NDArray[Any]:
     return longer
 
 
-def two_sum(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
     """Return the rounded sums and their rounding errors: together they are the sums, exactly (Knuth's two-sum).
 
     >>> two_sum(np.array([1e16]), np.array([1.0]))
@@ -96,7 +95,7 @@ def two_sum(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDAr
     return after, (left - (after - share)) + (right - share)
 
 
-def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> SumsByCode:
+def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
 
     The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
@@ -113,9 +112,7 @@ def sums_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: 
     return SumsByCode(parts, {int(code): ExactSum.of(others[0][others[1] == code]) for code in np.unique(others[1])})
 
 
-def sums_of_products_by_code(
-    left: NDArray[np.float64], right: NDArray[np.float64], codes: NDArray[np.integer], size: int
-) -> SumsByCode:
+def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
     with np.errstate(all="ignore"):
         is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), {}
@@ -128,6 +125,6 @@ def sums_of_products_by_code(
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size)), others)
 
 
-def _parts_by_code(values: NDArray[np.float64], codes: NDArray[np.integer], size: int) -> list[NDArray[np.float64]]:
+def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int) -> list[Array]:
     largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
     return [np.bincount(codes, part, size).astype(np.float64, copy=False) for part in extracted(values, largest)]

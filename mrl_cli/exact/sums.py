@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.extraction import BLOCK_VALUES, HUGE, UNIT_EXPONENT, units_of, units_of_block
-from mrl_cli.exact.products import MOST_VALUES, are_ordinary_factors, products, units_of_products
+from mrl_cli.exact import blocks
+from mrl_cli.exact.blocks import BLOCK_VALUES, HUGE, MOST_VALUES, UNIT_EXPONENT, Array, Mask, Range, units_of
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-    from mrl_cli.exact.products import Range
 
 HUGE_SCALE_EXPONENT = 256
 
@@ -60,10 +58,7 @@ class ExactSum:
             return math.nan
         if self.positive_infinities or self.negative_infinities:
             return math.inf if self.positive_infinities else -math.inf
-        try:
-            return self.units / (1 << UNIT_EXPONENT)  # Python divides integers with one correct rounding
-        except OverflowError:
-            return math.inf if self.units > 0 else -math.inf
+        return _quotient(self.units, 1 << UNIT_EXPONENT)
 
     def __truediv__(self, other: ExactSum) -> float:
         """Return the quotient of the two rounded sums; NaN when there is nothing to divide by.
@@ -75,18 +70,13 @@ class ExactSum:
         """
         dividend, divisor = float(self), float(other)
         is_ordinary = all(sys.float_info.min <= abs(number) < math.inf for number in (dividend, divisor))
-        has_strange = any((*self.strange, *other.strange))
-        if is_ordinary or has_strange or not (self.units and other.units):
+        if is_ordinary or self._is_strange or other._is_strange or not (self.units and other.units):
             return dividend / divisor if divisor else math.nan
-        try:
-            return self.units / other.units
-        except OverflowError:
-            return math.inf if (self.units > 0) == (other.units > 0) else -math.inf
+        return _quotient(self.units, other.units)
 
     @property
-    def strange(self) -> tuple[int, int, int]:
-        """How many terms are infinite, either way, and how many NaN."""
-        return self.positive_infinities, self.negative_infinities, self.nans
+    def _is_strange(self) -> bool:
+        return bool(self.positive_infinities or self.negative_infinities or self.nans)
 
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> ExactSum:
@@ -115,37 +105,37 @@ class ExactSum:
         return accumulator.totals[0]
 
 
+def _quotient(numerator: int, denominator: int) -> float:
+    try:
+        return numerator / denominator  # Python divides integers with one correct rounding
+    except OverflowError:
+        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
+
+
 class ExactAccumulator:
-    """Adds blocks of at most `BLOCK_VALUES` values to an `ExactSum`."""
+    """Adds blocks of at most `BLOCK_VALUES` values to `total`."""
 
     def __init__(self) -> None:
-        self._units, self._strange = 0, ExactSum()
-
-    @property
-    def total(self) -> ExactSum:
-        """The sum of what was added."""
-        return ExactSum(self._units) + self._strange
+        self.total = ExactSum()
 
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
-        values = block.astype(np.float64, copy=False)
+        values, largest = block.astype(np.float64, copy=False), max(highest, -lowest)
         with np.errstate(all="ignore"):
-            if max(highest, -lowest) < HUGE:  # NaN is not
-                self._units += units_of_block(values, max(highest, -lowest))
+            if largest < HUGE:  # NaN is not
+                self.total += ExactSum(blocks.units_of_block(values, largest))
             else:
-                self._add_strange(values)
+                self.total += _sum_of_strange(values)
 
-    def _add_strange(self, values: NDArray[np.float64]) -> None:
-        finite = values[np.isfinite(values)]
-        is_huge = np.abs(finite) >= HUGE
-        parts = (finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge])
-        scaled, ordinary = (units_of_block(part, float(np.abs(part).max(initial=0.0))) for part in parts)
-        self._strange += ExactSum(
-            (scaled << HUGE_SCALE_EXPONENT) + ordinary,
-            int(np.count_nonzero(values == math.inf)),
-            int(np.count_nonzero(values == -math.inf)),
-            int(np.count_nonzero(np.isnan(values))),
-        )
+
+def _sum_of_strange(values: Array) -> ExactSum:
+    """Return the exact sum of a block with numbers that are huge or not finite."""
+    finite = values[np.isfinite(values)]
+    is_huge = np.abs(finite) >= HUGE
+    parts = (finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge])
+    scaled, ordinary = (blocks.units_of_block(part, float(np.abs(part).max(initial=0.0))) for part in parts)
+    strange = (values == math.inf, values == -math.inf, np.isnan(values))
+    return ExactSum((scaled << HUGE_SCALE_EXPONENT) + ordinary, *(int(np.count_nonzero(mask)) for mask in strange))
 
 
 class ProductAccumulator:
@@ -155,18 +145,13 @@ class ProductAccumulator:
     """
 
     def __init__(self, masks: int = 0) -> None:
-        self._units, self._strange = [0] * (1 + masks), [ExactSum()] * (1 + masks)
-
-    @property
-    def totals(self) -> list[ExactSum]:
-        """The sums of what was added."""
-        return [ExactSum(units) + others for units, others in zip(self._units, self._strange, strict=True)]
+        self.totals = [ExactSum()] * (1 + masks)
 
     def add(
         self,
         left: NDArray[np.floating],
         right: NDArray[np.floating],
-        masks: Sequence[NDArray[np.bool_] | None] = (),
+        masks: Sequence[Mask | None] = (),
         *,
         ranges: tuple[Range, Range] | None = None,
     ) -> None:
@@ -179,24 +164,21 @@ class ProductAccumulator:
             first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
-                units = units_of_products(first, second, parts, ranges)
-                if units is None:
-                    self._add_strange(first, second, parts)
-                else:
-                    self._units = [total + more for total, more in zip(self._units, units, strict=True)]
-
-    def _add_strange(
-        self, left: NDArray[np.float64], right: NDArray[np.float64], masks: Sequence[NDArray[np.bool_] | None]
-    ) -> None:
-        ordinary = are_ordinary_factors(left) & are_ordinary_factors(right)
-        total = sum_of_any_products(left[~ordinary], right[~ordinary])
-        for part in products(left[ordinary], right[ordinary]):
-            total += ExactSum.of(part)
-        totals = [total, *(ExactSum.of(left if mask is None else left[mask]) for mask in masks)]
-        self._strange = [others + more for others, more in zip(self._strange, totals, strict=True)]
+                units = blocks.units_of_products(first, second, parts, ranges)
+                sums = _sums_of_strange(first, second, parts) if units is None else map(ExactSum, units)
+                self.totals = [total + more for total, more in zip(self.totals, sums, strict=True)]
 
 
-def sum_of_any_products(left: NDArray[np.float64], right: NDArray[np.float64]) -> ExactSum:
+def _sums_of_strange(left: Array, right: Array, masks: Sequence[Mask | None]) -> list[ExactSum]:
+    """Return the sums of a block with products that slices do not hold."""
+    ordinary = blocks.are_ordinary_factors(left) & blocks.are_ordinary_factors(right)
+    total = sum_of_any_products(left[~ordinary], right[~ordinary])
+    for part in blocks.products(left[ordinary], right[ordinary]):
+        total += ExactSum.of(part)
+    return [total, *(ExactSum.of(left if mask is None else left[mask]) for mask in masks)]
+
+
+def sum_of_any_products(left: Array, right: Array) -> ExactSum:
     """Return the exact sum of products of any magnitude, one at a time."""
     units, others = 0, []
     for first, second in zip(left.tolist(), right.tolist(), strict=True):

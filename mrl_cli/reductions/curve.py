@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact import (
-    BLOCK_VALUES,
-    UNIT_EXPONENT,
-    ExactSum,
-    SumsByCode,
-    are_ordinary_factors,
-    products,
-    sums_by_code,
-    sums_of_products_by_code,
-)
+from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
+from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction

@@ -14,7 +14,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
-from mrl_cli.exact import SumsByCode, grown, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
