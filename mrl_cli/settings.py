@@ -13,7 +13,7 @@ from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, USUAL_CONFIDENCE, Columns, Dialect, DType, Labels, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
     from mrl_cli.model import Role
 
@@ -61,10 +61,18 @@ def plan_of(
     for name, value in {"labels": labels, **others}.items():
         if name in _CHOICES:
             check_choice(name, value, _CHOICES[name])
+    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
+    message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
+    _refuse_if(not is_number, message, "margin")
     names = {role: str(name) for role, name in columns.items() if name is not None}
-    _check_margin(margin)
-    others |= {"y_const": y_const}
-    _check_exclusive(names, others, word, has_margin=bool(margin) or is_margin_given)
+    dialect = others.get("dialect", Dialect())
+    for first, second, is_wrong, why in (
+        ("y", "y_const", "y" in names and y_const is not None, "exclude each other"),
+        ("delimiter", "decimal", dialect.delimiter == dialect.decimal, "are the same character"),
+        ("margin", "margin_column", (margin or is_margin_given) and "margin" in names, "exclude each other"),
+        ("group_by", "by_file", "group" in names and others.get("by_file"), "exclude each other"),
+    ):
+        _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
     if margin or "margin" in names:
         check_has_margin(loss)
     if margins is not None:
@@ -76,9 +84,10 @@ def plan_of(
         check_confidence(confidence)
         message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
         _refuse_if("weight" in names, f"{message}: these intervals are of unweighted means", "weight", "confidence")
-    further = _chosen(_NUMBER_ROLES, names), _chosen(_KEY_ROLES, names)
+    further = (tuple((role, names[role]) for role in roles if role in names) for roles in (_NUMBER_ROLES, _KEY_ROLES))
     return Plan.of(
         columns=Columns(names["x1"], names["x2"], names.get("y"), *further),
+        y_const=y_const,
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,  # -0.0 becomes 0.0: a loss is never the negative zero
@@ -96,25 +105,6 @@ def _refuse_if(is_wrong: object, message: str, *names: str) -> None:
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise SettingsError for a value of a setting that is not one of its choices."""
     _refuse_if(value not in choices, f"{name} must be one of {', '.join(choices)}, not {value!r}", name)
-
-
-def _check_margin(margin: object) -> None:
-    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
-    message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
-    _refuse_if(not is_number, message, "margin")
-
-
-def _check_exclusive(
-    names: Mapping[Role, str], others: Mapping[str, Any], word: Callable[[str], str], *, has_margin: bool
-) -> None:
-    dialect = others.get("dialect", Dialect())
-    for first, second, is_wrong, why in (
-        ("y", "y_const", "y" in names and others["y_const"] is not None, "exclude each other"),
-        ("delimiter", "decimal", dialect.delimiter == dialect.decimal, "are the same character"),
-        ("margin", "margin_column", has_margin and "margin" in names, "exclude each other"),
-        ("group_by", "by_file", "group" in names and others.get("by_file"), "exclude each other"),
-    ):
-        _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
 
 
 def check_has_margin(loss: str, name: str = "margin") -> None:
@@ -146,7 +136,3 @@ def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None)
         _refuse_if(role in columns and columns[role] is None, f"{role} must name a column, not be None", role)
     message = "y must name a column, not be None; no label column? use y_const=1"
     _refuse_if(columns["y"] is None and y_const is None, message, "y")
-
-
-def _chosen(roles: Iterable[Role], names: Mapping[Role, str]) -> tuple[tuple[Role, str], ...]:
-    return tuple((role, names[role]) for role in roles if role in names)

@@ -6,7 +6,6 @@ anything heavy is loaded. `rules` alone, which checks batches, imports NumPy.
 
 from mrl_cli.model.batch import Batch
 from mrl_cli.model.plan import (
-    FIRST_PROBLEMS_SHOWN,
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
@@ -15,36 +14,11 @@ from mrl_cli.model.plan import (
     Dialect,
     DType,
     Labels,
-    LossChoice,
     Plan,
-    Reading,
     ReductionName,
-    Reporting,
     Role,
-    Rules,
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, tally
 
-__all__ = [
-    "FIRST_PROBLEMS_SHOWN",
-    "LEAST_CONFIDENCE",
-    "MOST_CONFIDENCE",
-    "MOST_SAMPLES",
-    "USUAL_CONFIDENCE",
-    "Batch",
-    "Columns",
-    "Counts",
-    "DType",
-    "Dialect",
-    "Labels",
-    "LossChoice",
-    "Plan",
-    "Problem",
-    "ProblemCount",
-    "Reading",
-    "ReductionName",
-    "Reporting",
-    "Role",
-    "Rules",
-    "tally",
-]
+__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
+__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "tally"]

@@ -14,7 +14,6 @@ DType = Literal["float64", "float32"]
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "group", "cluster", "key"]
 
-FIRST_PROBLEMS_SHOWN = 3
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
 MOST_SAMPLES = 1_000_000  # of a bootstrap
@@ -152,8 +151,7 @@ class Plan:
         parts: dict[str, dict[str, Any]] = {}
         for name, value in settings.items():
             if name not in _PART_OF:
-                msg = f"no part of a plan has {name}"
-                raise TypeError(msg)
+                raise TypeError(f"no part of a plan has {name}")
             part, field = _PART_OF[name]
             parts.setdefault(part, {})[field] = value
         return replace(self, **{part: replace(getattr(self, part), **fields) for part, fields in parts.items()})
@@ -203,6 +201,5 @@ class Plan:
         return {key: known[key] for key in keys or known}
 
 
-_PARTS: dict[str, Any] = {"reading": Reading, "rules": Rules, "loss": LossChoice, "reporting": Reporting}
-_PART_OF = {field: (part, field) for part, kind in _PARTS.items() for field in kind.__match_args__}
+_PART_OF = {name: (part, name) for part in Plan.__match_args__ for name in getattr(Plan(), part).__match_args__}
 _PART_OF["loss"] = _PART_OF.pop("name")

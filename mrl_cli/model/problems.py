@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from mrl_cli.model.plan import FIRST_PROBLEMS_SHOWN, Labels
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from mrl_cli.model.plan import Labels
+
+FIRST_PROBLEMS_SHOWN = 3
 LABEL_KINDS: dict[Labels, str] = {"pm1": "label not ±1", "01": "label not 0 or 1", "any": "label not finite"}
 NOT_A_NUMBER = "not a number"
 MISSING = "missing value"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.model.plan import FIRST_PROBLEMS_SHOWN
-from mrl_cli.model.problems import INFINITE, LABEL_KINDS, NAN, NEGATIVE_WEIGHT, Problem
+from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, INFINITE, LABEL_KINDS, NAN, NEGATIVE_WEIGHT, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
