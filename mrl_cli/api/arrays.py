@@ -53,7 +53,7 @@ def pairwise_loss(
     >>> pairwise_loss([0.0], [0.0], [1], loss="soft_zero_one", temperature=0.1, reduction="none")
     array([0.5])
     """
-    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
+    pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
         losses = np.asarray(LOSSES[loss].kernel(pairs.difference, pairs.y, **pairs.settings))
     if reduction == "none":
@@ -90,7 +90,7 @@ def pairwise_loss_grad(
     >>> pairwise_loss_grad([0.0, 3.0], [1.0, 1.0], [1, 1], loss="margin_mse", reduction="sum")
     (array([-4.,  2.]), array([ 4., -2.]))
     """
-    pairs = _pairs(x1, x2, y, loss, margin, weight, parameters, reduction)
+    pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
         gradient = np.asarray(LOSSES[loss].gradient(pairs.difference, pairs.y, **pairs.settings))
         if reduction != "none" and pairs.weight is not None:
@@ -133,20 +133,19 @@ def sweep(
     from mrl_cli.reductions.curve import CurveReduction
     from mrl_cli.reports.sweep import sweep_points
 
-    pairs = _pairs(x1, x2, y, loss, 0.0, weight, parameters)
+    pairs = _pairs(loss, parameters, x1=x1, x2=x2, y=y, margin=0.0, weight=weight)
     given = _real_array("margins", margins).astype(np.float64)
     if given.ndim > 1:
-        msg = f"margins must be one number or an array of shape (n,), not {given.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"margins must be one number or an array of shape (n,), not {given.shape}")
     each = given.reshape(-1).tolist()
     plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
         check_margins(loss, each, plan.loss.dtype)
     swept = CurveReduction(loss, each, plan.loss.dtype, completed(loss, parameters))
-    columns = [pairs.difference, pairs.y] if pairs.weight is None else [pairs.difference, pairs.y, pairs.weight]
-    used = slice(None) if pairs.weight is None else pairs.weight.reshape(-1) > 0
-    flat = [column.reshape(-1)[used] for column in columns]
-    whole = None if pairs.weight is None else float(ExactSum.of(flat[2]))
+    flat = [column.reshape(-1) for column in (pairs.difference, pairs.y, pairs.weight) if column is not None]
+    whole = None
+    if pairs.weight is not None:
+        flat, whole = [column[flat[2] > 0] for column in flat], float(ExactSum.of(pairs.weight))
     points = sweep_points(swept.points(swept.curve(*flat)), each, flat[0].size, whole, plan)
     return [{key: value for key, value in point.items() if key != "value"} for point in points]
 
@@ -221,71 +220,52 @@ class _Pairs(NamedTuple):
 
 
 @value_errors()
-def _pairs(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    y: ArrayLike,
-    loss: str,
-    margin: ArrayLike,
-    weight: ArrayLike | None,
-    parameters: dict[str, float],
-    reduction: str = "mean",
-) -> _Pairs:
-    """Check everything that a caller can get wrong."""
+def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
+    """Check everything that a caller can get wrong; `given` are x1, x2, y, margin and weight, in that order."""
     check_choice("reduction", reduction, get_args(ReductionName))
     check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)
-    given: dict[str, ArrayLike] = {"x1": x1, "x2": x2, "y": y}
+    margin = given["margin"]
     if isinstance(margin, bool | str | Real) or margin is None:
-        _check_real("margin", margin)
-    else:
-        given["margin"] = margin
-    arrays = _arrays_of_one_shape(given if weight is None else given | {"weight": weight})
-    weights = None if weight is None else arrays["weight"].astype(np.float64)
-    if weights is not None and not (fits := np.isfinite(weights) & (weights >= 0)).all():
-        msg = f"weight must be finite and at least 0; there is {weights[~fits].flat[0]}"
-        raise ValueError(msg)
+        _check_real("margin", given.pop("margin"))
+    if given["weight"] is None:
+        del given["weight"]
+    arrays = {name: _real_array(name, values) for name, values in given.items()}
+    if len({array.shape for array in arrays.values()}) > 1:
+        *names, last = arrays
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"{', '.join(names)} and {last} must have one shape, nothing is broadcast: {shapes}")
+    weight = arrays["weight"].astype(np.float64) if "weight" in arrays else None
+    if weight is not None and not (fits := np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError(f"weight must be finite and at least 0; there is {weight[~fits].flat[0]}")
     scores = np.result_type(arrays["x1"], arrays["x2"])
     score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
     # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
-    is_widened = hasattr(y, "dtype") and arrays["y"].dtype == np.float64
+    is_widened = hasattr(given["y"], "dtype") and arrays["y"].dtype == np.float64
     dtype = np.dtype(np.float64) if is_widened else score_dtype
     with np.errstate(all="ignore"):
         first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
         difference = np.asarray(first - second).astype(dtype, copy=False)
     # -0.0 becomes 0.0, for a loss is never the negative zero.
-    margins: Any = (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0  # type: ignore[arg-type]
-    if np.any(margins != 0):
+    margin = (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0
+    if np.any(margin != 0):
         check_has_margin(loss)
-    settings = {"margin": margins, **completed(loss, parameters)}
-    return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weights, settings, score_dtype)
-
-
-def _arrays_of_one_shape(given: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    arrays = {name: _real_array(name, values) for name, values in given.items()}
-    if len({array.shape for array in arrays.values()}) > 1:
-        *names, last = arrays
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        msg = f"{', '.join(names)} and {last} must have one shape, nothing is broadcast: {shapes}"
-        raise ValueError(msg)
-    return arrays
+    settings = {"margin": margin, **completed(loss, parameters)}
+    return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
 
 
 def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     if isinstance(given, np.ma.MaskedArray):
-        msg = f"{name} is a masked array; leave the masked pairs out first"
-        raise TypeError(msg)
+        raise TypeError(f"{name} is a masked array; leave the masked pairs out first")
     array = np.asarray(given)
     if array.size == 0 and array.dtype.kind == "O":
         array = array.astype(np.float64)
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
-        msg = f"{name} must hold real numbers of at most 64 bits, not {array.dtype}"
-        raise TypeError(msg)
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, not {array.dtype}")
     return array
 
 
 def _check_real(name: str, value: object) -> None:
     if isinstance(value, bool | str) or not isinstance(value, Real):
-        msg = f"{name} must be a real number, not {value!r}"
-        raise TypeError(msg)
+        raise TypeError(f"{name} must be a real number, not {value!r}")

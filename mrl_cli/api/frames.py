@@ -10,7 +10,7 @@ import re
 import time
 from dataclasses import replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli import __version__
 from mrl_cli.api import value_errors
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role
     from mrl_cli.reductions.base import Reduction
 
+Columns: TypeAlias = "dict[Role, Hashable | None]"
 _OPTION = re.compile(r"--([a-z-]+) (\w+)")
 
 
@@ -83,32 +84,25 @@ def evaluate(
     >>> evaluate(frame, margin=0.5, group_by="kind")["accuracy"].to_dict()
     {'easy': 1.0, 'hard': 0.0}
     """
-    names = {"margin": margin_column, "weight": weight, "group": group_by, "cluster": cluster}
-    columns = _columns(x1, x2, y, y_const, **names)
     with value_errors():
         check_choice("reduction", reduction, ("mean", "sum"))
+    columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column, "weight": weight}
+    columns |= {"group": group_by, "cluster": cluster}
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    report = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started)
-    record = report.record()
+    record = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started).record()
     groups = record.pop("groups", None)
     if groups is None:
         return record
-    _, places, values = source.stream
-    return _grouped(groups, values, frame, places["group"], record)
-
-
-def _grouped(
-    groups: list[dict[str, Any]], values: dict[str, Any], frame: pd.DataFrame, place: int, total: dict[str, Any]
-) -> pd.DataFrame:
     import pandas as pd
 
-    column = frame.iloc[:0, place]
-    index = pd.Index([values[record.pop("group")] for record in groups], dtype=column.dtype, name=column.name)
+    _, places, values = source.stream
+    column = frame.iloc[:0, places["group"]]
+    index = pd.Index([values[group.pop("group")] for group in groups], dtype=column.dtype, name=column.name)
     figures = pd.DataFrame.from_records(groups, index=index)
-    figures.attrs["total"] = total
+    figures.attrs["total"] = record
     return figures
 
 
@@ -150,53 +144,46 @@ def compare(
     >>> report["a"]["mean"], report["b"]["mean"], report["difference"]["mean"], report["mcnemar"]["only_b"]
     (0.25, 0.0, 0.25, 1)
     """
-    columns = _columns(x1, x2, y, y_const, margin=margin_column, x1_b=x1_b, x2_b=x2_b, cluster=cluster)
+    columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column}
+    columns |= {"x1_b": x1_b, "x2_b": x2_b, "cluster": cluster}
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
         check_confidence(confidence)
     plan = plan.changed(confidence=float(confidence))
-    _check_whole("bootstrap", bootstrap, MOST_SAMPLES)
-    _check_whole("seed", seed)
+    drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
     started = time.monotonic()
-    samples, seed = int(bootstrap), int(seed)
-    folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, samples=samples, seed=seed))
-    report = comparison_report(
-        folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, samples=samples, seed=seed
-    )
+    folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
+    report = comparison_report(folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     return record
 
 
-def _check_whole(name: str, number: object, largest: int | None = None) -> None:
+def _whole(name: str, number: Any, largest: int | None = None) -> int:
     is_whole = isinstance(number, Integral) and not isinstance(number, bool)
-    if not is_whole or number < 0 or (largest is not None and number > largest):  # type: ignore[operator]
+    if not is_whole or number < 0 or (largest is not None and number > largest):
         bounds = "0 or more" if largest is None else f"from 0 to {largest:,}"
-        msg = f"{name} must be a whole number, {bounds}, not {number!r}"
-        raise ValueError(msg)
-
-
-def _columns(
-    x1: Hashable, x2: Hashable, y: Hashable, y_const: int | None, **others: Hashable | None
-) -> dict[Any, Hashable | None]:
-    return {"x1": x1, "x2": x2, "y": y if y_const is None else None, **others}
+        raise ValueError(f"{name} must be a whole number, {bounds}, not {number!r}")
+    return int(number)
 
 
 @value_errors()
-def _plan(columns: Mapping[Role, Hashable | None], parameters: Mapping[str, float], **settings: Any) -> Plan:
+def _plan(columns: Columns, parameters: Mapping[str, float], **settings: Any) -> Plan:
     """Return the plan of a call. Raises ValueError for what makes none; an unknown word is no argument either."""
+    if settings["y_const"] is not None:
+        columns["y"] = None
     try:
         return plan_of(columns, parameters=parameters, **settings)
     except ParameterError as error:
         if error.name in error.names:
             raise
-        msg = f"there is no argument {error.name!r}, and {error}"
-        raise ParameterError(msg, name=error.name, names=error.names) from None
+        message = f"there is no argument {error.name!r}, and {error}"
+        raise ParameterError(message, name=error.name, names=error.names) from None
 
 
 @value_errors()
 def _folded(
-    frame: pd.DataFrame, columns: Mapping[Role, Hashable | None], plan: Plan, *reductions: Reduction[Any, Any]
+    frame: pd.DataFrame, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
 ) -> tuple[Folded, Source]:
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
     source, every = frame_source(frame, columns), (LookReduction(), *reductions)
