@@ -7,6 +7,7 @@ one. They are dataclasses all the same: `replace`, `fields` and `asdict` work, a
 from __future__ import annotations
 
 from dataclasses import MISSING, FrozenInstanceError, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -29,13 +30,11 @@ if not TYPE_CHECKING:
         3
         """
         if not (frozen and slots):
-            msg = "a record is frozen and has slots"
-            raise TypeError(msg)
+            raise TypeError("a record is frozen and has slots")
 
         def decorate(cls: Class) -> Class:
             made = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
-            methods = _METHODS | _COMPARISONS if eq else _METHODS
-            for name, method in methods.items():
+            for name, method in (_METHODS | _COMPARISONS if eq else _METHODS).items():
                 setattr(made, name, method)
             return made
 
@@ -45,38 +44,27 @@ if not TYPE_CHECKING:
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
     """Set every field: as given, in order or by name, else its default."""
     kind = type(self)
-    fields = kind.__dataclass_fields__
-    if args:
-        places = kind.__match_args__  # those that may be given in order
-        names = places[: len(args)]
-        if len(args) > len(places) or not given.keys().isdisjoint(names):
-            msg = f"{kind.__qualname__} takes {', '.join(places)} in that order, each once"
-            raise TypeError(msg)
-        given.update(zip(names, args, strict=True))
-    put = object.__setattr__
+    places, fields = kind.__match_args__, kind.__dataclass_fields__  # the places are of those that may go in order
+    values = dict(zip(places, args, strict=False))
+    if len(args) > len(places) or not given.keys().isdisjoint(values):
+        raise TypeError(f"{kind.__qualname__} takes {', '.join(places)} in that order, each once")
     if not given.keys() <= fields.keys():
-        msg = f"{kind.__qualname__} has no {', '.join(given.keys() - fields.keys())}"
-        raise TypeError(msg)
-    for name, value in given.items():
-        put(self, name, value)
-    if len(given) == len(fields):
-        return
+        raise TypeError(f"{kind.__qualname__} has no {', '.join(given.keys() - fields.keys())}")
+    values.update(given)
     for name, field in fields.items():
-        if name in given:
-            continue
-        if field.default is not MISSING:
-            put(self, name, field.default)
+        if name in values:
+            value = values[name]
+        elif field.default is not MISSING:
+            value = field.default
         elif field.default_factory is not MISSING:
-            put(self, name, field.default_factory())
+            value = field.default_factory()
         else:
-            msg = f"{kind.__qualname__} needs {name}"
-            raise TypeError(msg)
+            raise TypeError(f"{kind.__qualname__} needs {name}")
+        object.__setattr__(self, name, value)
 
 
-def _refuse(self: Any, name: str, value: object = None) -> NoReturn:
-    del value
-    msg = f"{type(self).__qualname__} is frozen: {name} stays as it is"
-    raise FrozenInstanceError(msg)
+def _refuse(self: Any, name: str, *_value: object) -> NoReturn:
+    raise FrozenInstanceError(f"{type(self).__qualname__} is frozen: {name} stays as it is")
 
 
 def _values(self: Any) -> tuple[Any, ...]:
@@ -99,11 +87,8 @@ def _shown(self: Any) -> str:
 
 def _reduced(self: Any) -> tuple[Any, ...]:
     """Return how `copy` and `pickle` make the record again; they cannot set what is frozen."""
-    return _remade, (type(self), {name: getattr(self, name) for name in self.__dataclass_fields__})
-
-
-def _remade(kind: type, values: dict[str, Any]) -> Any:
-    return kind(**values)
+    kind: Any = type(self)
+    return partial(kind, **{name: getattr(self, name) for name in self.__dataclass_fields__}), ()
 
 
 _METHODS = {

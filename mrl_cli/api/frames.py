@@ -13,10 +13,9 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli import __version__
-from mrl_cli.api import value_errors
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
-from mrl_cli.errors import DataError, with_hint
+from mrl_cli.errors import DataError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
 from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE

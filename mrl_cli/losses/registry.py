@@ -139,14 +139,8 @@ def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) ->
     """
 
     def enter(function: Kernel) -> Kernel:
-        LOSSES[function.__name__] = Loss(
-            function.__name__,
-            formula,
-            source,
-            _of_pairs(function, takes_y=False, **traits),
-            _of_pairs(gradient, takes_y=True, **traits),
-            **traits,
-        )
+        kernel, slope = (_of_pairs(each, takes_y=each is gradient, **traits) for each in (function, gradient))
+        LOSSES[function.__name__] = Loss(function.__name__, formula, source, kernel, slope, **traits)
         return function
 
     return enter

@@ -1,5 +1,5 @@
-"""Error bars: intervals for means, proportions and paired differences, and McNemar's test. Pure functions of sums and
-counts.
+"""Error bars as pure functions of sums and counts: intervals for means, proportions and paired differences, and
+McNemar's test.
 
 Means get a t interval, of as many degrees of freedom as there are pairs less one; clustered, of at most the number of
 clusters less one, fewer when some are much larger than others (Bell and McCaffrey). With few clusters less than that
@@ -27,18 +27,15 @@ from mrl_cli.records import light_dataclass
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LARGEST_SUMMED_FREEDOM = (
-    1000  # up to here Student's distribution is summed; beyond, its series in 1/freedom is as exact
-)
+# Up to here Student's distribution is summed; beyond, its series in 1/freedom is as exact.
+LARGEST_SUMMED_FREEDOM = 1000
 LARGEST_COUNTED_TRIALS = 2000  # up to here McNemar's p is a ratio of integers
 SMALLEST_STIRLING = 16  # from here on Stirling's series gives a log-factorial to the last bits
 
 
 @light_dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean (a proportion is one, of zeros and ones), its standard error, and the interval around it; NaN where the
-    data say nothing.
-    """
+    """A mean or a proportion, its standard error, and the interval around it; NaN where the data say nothing."""
 
     mean: float
     standard_error: float
@@ -106,8 +103,8 @@ def _t_by_expansion(z: float, freedom: int) -> float:
 def mean_interval(pairs: int, total: ExactSum, squares: ExactSum, confidence: float) -> Interval:
     """Return the t interval for the mean of `pairs` values, given their exact sum and their exact sum of squares.
 
-    standard_error = sqrt((squares - total**2 / pairs) / (pairs - 1) / pairs), in integers up to the root.
-    NaN for the error of fewer than two pairs, and of values that are not finite.
+    standard_error = sqrt((squares - total**2 / pairs) / (pairs - 1) / pairs), in integers up to the root. It is NaN for
+    fewer than two pairs, and for values that are not finite.
 
     >>> values = np.array([1.0, 3.0])
     >>> mean_interval(2, ExactSum.of(values), ExactSum.of_products(values, values), 0.5).standard_error
@@ -144,8 +141,7 @@ def exact_mean(total: ExactSum, pairs: int) -> float:
 
 
 def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64], confidence: float) -> Interval:
-    """Return the t interval for the mean over all pairs, clustered: `sums` and `counts` hold each cluster's, shape
-    (n,).
+    """Return the t interval for the mean over all pairs, clustered; `sums` and `counts`, shape (n,), are by cluster.
 
     With shares h_c = counts_c / Σ counts, standard_error = sqrt(Σ_c (sums_c - counts_c * mean)**2 / (1 - h_c)) / Σ
     counts: the clustered error of Miller 2024, section 2.2, with each cluster's part corrected for what the mean took
@@ -163,15 +159,13 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
         return replace(UNDEFINED, mean=mean)
     deviations = _deviations(sums, counts, mean)
     squares = ExactSum.of_products(deviations, deviations / (1 - counts / pairs))
-    error = math.sqrt(float(squares)) / pairs
-    return _around(mean, error, t_quantile(confidence, clustered_freedom(counts)))
+    return _around(mean, math.sqrt(float(squares)) / pairs, t_quantile(confidence, clustered_freedom(counts)))
 
 
 def _deviations(sums: NDArray[np.float64], counts: NDArray[np.int64], mean: float) -> NDArray[np.float64]:
     """Return sums - counts * (Σ sums / Σ counts), where `mean` is that quotient rounded.
 
-    What its rounding, and that of the products, leave out is taken into account: losses may lie far from 0 and close
-    to one another.
+    What rounding leaves out is taken into account: losses may lie far from 0 and close to one another.
     """
     sizes = counts.astype(np.float64)
     if not are_ordinary_factors(np.array([mean])).all():
@@ -230,8 +224,7 @@ def wilson_interval(successes: float, trials: float, confidence: float) -> Inter
 
 
 def clustered_wilson_interval(successes: NDArray[np.int64], counts: NDArray[np.int64], confidence: float) -> Interval:
-    """Return Wilson's interval for a proportion over all pairs, clustered: each cluster's successes and pairs, shape
-    (n,).
+    """Return Wilson's interval for a proportion over all pairs; `successes` and `counts`, shape (n,), are by cluster.
 
     The trials are the effective ones: as many independent pairs as would have the clustered standard error, at most the
     number of pairs (Korn and Graubard, "Confidence Intervals for Proportions with Small Expected Number of Positive
@@ -245,10 +238,11 @@ def clustered_wilson_interval(successes: NDArray[np.int64], counts: NDArray[np.i
     pairs, share, error = int(counts.sum()), clustered.mean, clustered.standard_error
     if math.isnan(error):
         return clustered
-    trials = min(pairs, share * (1 - share) / error**2) if error else counts.size
-    # The quantile for few clusters, for a normal one would claim too much.
-    widening = t_quantile(confidence, clustered_freedom(counts)) / normal_quantile(confidence)
-    trials = trials / widening**2 if error else trials
+    trials: float = counts.size
+    if error:
+        # The quantile for few clusters, for a normal one would claim too much.
+        widening = t_quantile(confidence, clustered_freedom(counts)) / normal_quantile(confidence)
+        trials = min(pairs, share * (1 - share) / error**2) / widening**2
     return replace(wilson_interval(share * trials, trials, confidence), mean=share, standard_error=error)
 
 
