@@ -78,16 +78,10 @@ class Counts:
         return self.pairs + self.rejected + self.ties_dropped + self.zero_weight
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.pairs + other.pairs,
-            self.rejected + other.rejected,
-            self.ties_dropped + other.ties_dropped,
-            self.zero_weight + other.zero_weight,
-            {
-                kind: self.problems.get(kind, ProblemCount()) + other.problems.get(kind, ProblemCount())
-                for kind in (self.problems | other.problems)
-            },
-        )
+        none, kinds = ProblemCount(), self.problems | other.problems
+        problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
+        *numbers, _ = Counts.__match_args__
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in numbers}, problems=problems)
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:
