@@ -61,7 +61,9 @@ def check(case: Case, ran: Ran) -> None:
 
 
 def table_of_cases() -> list[Any]:
-    return [pytest.param(case, id=case.name) for case in TEXT_CASES]
+    """Return the cases; a file of more than 10 kB is cut into a thousand pieces and takes long."""
+    slow = [pytest.mark.slow]
+    return [pytest.param(case, id=case.name, marks=slow if len(case.data) > 10_000 else []) for case in TEXT_CASES]
 
 
 @pytest.mark.parametrize("case", table_of_cases())
@@ -470,6 +472,7 @@ def test_compressed_text_gives_the_right_number(
     check_left_out(run_inside(["compute", name, "-f", "json"], capfd), 2 + 0.25, 2, 0)
 
 
+@pytest.mark.slow
 @EVERY_COMPRESSION
 @pytest.mark.parametrize("missing_bytes", [1, 5, 12, 200, 9_000])
 def test_cut_compressed_files_are_refused(suffix: str, missing_bytes: int, tmp_path: Path, capfd: Capture) -> None:

@@ -185,12 +185,14 @@ UNRELATED: dict[str, Array] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNRELATED)
 @pytest.mark.parametrize("case", [CASE, COARSE, replace(CASE, margin=0.0)], ids=["fine", "coarse", "no margin"])
 def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> None:
     assert explained(case, UNRELATED[name]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_nothing_is_claimed_of_few_random_losses(seed: int) -> None:
     random = np.random.default_rng(seed)

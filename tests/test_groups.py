@@ -161,6 +161,7 @@ def test_margins_of_pairs_act_as_a_margin_does(loss: Any, dtype: Any) -> None:
 # Groups.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [GROUPED, replace(GROUPED, numbers=(("weight", "w"),))], ids=["plain", "weighted"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @of_every_loss

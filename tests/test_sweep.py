@@ -181,8 +181,9 @@ def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], value
         asked = np.concatenate(
             [*near, np.array(values, np.float64).astype(dtype), np.array([np.nan, np.inf, -np.inf], dtype)]
         )
-        positions = KnotPlaces(places).of(asked)
+        positions, is_knot = KnotPlaces(places).of(asked)
     assert positions.tolist() == np.searchsorted(places, asked).tolist()
+    assert is_knot.tolist() == np.isin(asked, places).tolist()
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,9 @@ def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], value
 def test_knots_as_far_apart_as_can_be(dtype: Any, knots: list[float]) -> None:
     places, asked = np.array(knots, dtype), np.array([-np.inf, *knots, 0.0, np.inf, np.nan], dtype)
     with np.errstate(all="ignore"):
-        positions = KnotPlaces(places).of(asked)
+        positions, is_knot = KnotPlaces(places).of(asked)
     assert positions.tolist() == np.searchsorted(places, asked).tolist()
+    assert is_knot.tolist() == np.isin(asked, places).tolist()
 
 
 @pytest.mark.parametrize("step", [0.02, 1e-4, 1e300, 1e-300])
@@ -210,7 +212,7 @@ def test_even_knots_are_looked_up_in_a_table(step: float, dtype: Any) -> None:
     places = KnotPlaces(knots)
     assert places.has_table
     asked = np.random.default_rng(3).uniform(-10 * step, 1010 * step, 10_000).astype(dtype)
-    assert places.of(asked).tolist() == np.searchsorted(knots, asked).tolist()
+    assert places.of(asked)[0].tolist() == np.searchsorted(knots, asked).tolist()
 
 
 def test_pairs_of_many_chunks_are_all_there() -> None:

@@ -43,6 +43,7 @@ def as_written(losses: Array, how: str) -> Array:
     return np.array([float(WRITTEN[how][0](value)) for value in losses.tolist()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 0.01])
 @pytest.mark.parametrize("how", WRITTEN)
 @pytest.mark.parametrize("name", [*SINGLE, *ROWS])

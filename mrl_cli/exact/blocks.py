@@ -84,33 +84,41 @@ def units_of(value: float) -> int:
 
 def units_of_block(block: Array, largest: float) -> int:
     """Return the sum of at most BLOCK_VALUES doubles of magnitudes up to `largest` < HUGE, in 2**-UNIT_EXPONENT."""
-    return sum(units_of(float(part.sum())) for part in extracted(block, largest))
+    return sum(units_of(float(part.sum())) for part, _ in extracted(block, largest))
 
 
-def extracted(values: Array, largest: float) -> Iterator[Array]:
+def extracted(values: Array, largest: float) -> Iterator[tuple[Array, NDArray[np.intp] | None]]:
     """Yield the extracted parts of doubles of magnitudes up to `largest` < HUGE, in this thread's buffers.
 
-    The parts sum up to `values`, element by element, and each adds up without rounding, as a whole or any of it.
+    The parts sum up to `values`, element by element, and each adds up without rounding, as a whole or any of it. A part
+    comes with the places of the values that it is of, or None for all: few have something left after two steps.
     """
     if largest == 0:
         return
     size_bits = (values.size + 1).bit_length()  # ceil(log2(n + 2))
     sigma_exponent = math.frexp(largest)[1] + size_bits
-    (quotient, rest), is_first = _PARTS.of(values.size), True
+    (quotient, rest), places = _PARTS.of(values.size), None
+    _extract(values, sigma_exponent, out=quotient)
+    yield quotient, None
+    np.subtract(values, quotient, out=rest)
+    if not (rest[:FEW_VALUES].any() or rest.any()):  # something is left of ordinary data, and of a few of them
+        return
     while True:
-        # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
-        sigma = math.ldexp(1.0, sigma_exponent)
-        np.add(values, sigma, out=quotient)
-        np.subtract(quotient, sigma, out=quotient)
-        yield quotient
-        # Something is left after the first step of ordinary data, and nothing after the second.
-        if not is_first and bool(np.equal(values, quotient).all()):
-            return
-        np.subtract(values, quotient, out=rest)
-        if is_first and not (rest[:FEW_VALUES].any() or rest.any()):
-            return
-        values, is_first = rest, False
         sigma_exponent += size_bits - 53  # what remains is at most 2**-53 sigma
+        quotient = quotient[: rest.size]
+        _extract(rest, sigma_exponent, out=quotient)
+        yield quotient, places
+        left = np.flatnonzero(rest != quotient)
+        if not left.size:
+            return
+        rest, places = rest[left] - quotient[left], left if places is None else places[left]
+
+
+def _extract(values: Array, sigma_exponent: int, out: Array) -> None:
+    # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
+    sigma = math.ldexp(1.0, sigma_exponent)
+    np.add(values, sigma, out=out)
+    np.subtract(out, sigma, out=out)
 
 
 def are_ordinary_factors(values: Array) -> Mask:

@@ -110,20 +110,21 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
         right_a, right_b = (are_correct(model.states) for model in models)
         with np.errstate(invalid="ignore"):
             differences = losses_a.astype(np.float64, copy=False) - losses_b.astype(np.float64, copy=False)
-        masks = {
-            "both": right_a & right_b,
-            "only_a": right_a & ~right_b,
-            "only_b": right_b & ~right_a,
-            "wins": losses_a < losses_b,
-            "ties": losses_a == losses_b,
-            "losses": losses_a > losses_b,
-        }
+        both, wins, ties, losses = (
+            int(np.count_nonzero(mask))
+            for mask in (right_a & right_b, losses_a < losses_b, losses_a == losses_b, losses_a > losses_b)
+        )
         contrast = Contrast(
             a,
             b,
             ExactSum.of(differences),
             ExactSum.of_products(differences, differences),
-            **{name: int(np.count_nonzero(mask)) for name, mask in masks.items()},
+            both=both,
+            only_a=a.correct - both,
+            only_b=b.correct - both,
+            wins=wins,
+            ties=ties,
+            losses=losses,
         )
         outcomes = right_a.astype(np.int8) - right_b.astype(np.int8)
         clusters = None

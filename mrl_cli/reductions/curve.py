@@ -117,15 +117,19 @@ class KnotPlaces:
         np.fmax(scaled, 0, out=scaled)
         return scaled.astype(np.intp)
 
-    def of(self, values: Floats) -> NDArray[np.intp]:
-        """Return for each value, of the dtype of the knots, how many of them are below it; all for NaN."""
+    def of(self, values: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return for each value, of the dtype of the knots, how many of them are below it, and whether it is the next.
+
+        All knots are below a NaN.
+        """
         if self._table is None:
-            return np.searchsorted(self._knots, values)
+            places = np.searchsorted(self._knots, values)
+            return places, np.append(self._knots, np.nan)[places] == values
         below, in_bucket = self._table
         buckets = self._buckets(values)
-        is_above = np.logical_not(values <= in_bucket[buckets])  # NaN is
-        places: NDArray[np.intp] = np.add(below[buckets], is_above)
-        return places
+        nearest = in_bucket[buckets]
+        is_above = np.logical_not(values <= nearest)  # NaN is
+        return below[buckets] + is_above, nearest == values
 
 
 class CurveReduction(Reduction[Curve, Curve]):
@@ -180,9 +184,7 @@ class CurveReduction(Reduction[Curve, Curve]):
 
     def _hinge_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
         signed = labels * difference
-        codes = self._knot_places.of(signed)  # a NaN counts as above all
-        size = self._knots.size + 1
-        is_kink = np.append(self._knots, np.nan)[codes] == signed
+        (codes, is_kink), size = self._knot_places.of(signed), self._knots.size + 1
         is_unlabelled = (labels == 0) & (signed == 0)
         counts = [np.bincount(some, minlength=size) for some in (codes, codes[is_kink], codes[is_unlabelled])]
         distance = signed.astype(np.float64, copy=False)
