@@ -12,7 +12,6 @@ from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli import __version__
 from mrl_cli.api import value_errors
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
@@ -161,9 +160,7 @@ def compare(
     started = time.monotonic()
     samples, seed = int(bootstrap), int(seed)
     folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, samples=samples, seed=seed))
-    report = comparison_report(
-        folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, samples=samples, seed=seed
-    )
+    report = comparison_report(folded.wholes[1], folded.counts, plan, samples=samples, seed=seed)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     return record
 

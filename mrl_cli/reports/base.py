@@ -6,6 +6,7 @@ from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mrl_cli import __version__
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Report:
     if TYPE_CHECKING:
 
         def __getattr__(self, key: str) -> Any: ...
+
+    @classmethod
+    def of_run(cls, schema: str, inputs: Sequence[str], **figures: Any) -> Self:
+        """Return the report of a run of this version, whose seconds are filled in later."""
+        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures, elapsed_seconds=0.0)
 
     def changed(self, **figures: Any) -> Self:
         """Return the report with these figures changed."""

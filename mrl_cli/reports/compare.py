@@ -18,6 +18,7 @@ from mrl_cli.statistics.bootstrap import bootstrap_bounds
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -86,12 +87,10 @@ def comparison_report(
     counts: Counts,
     plan: Plan,
     *,
-    inputs: tuple[str, ...],
-    version: str,
+    inputs: Sequence[str] = (),
     samples: int,
     seed: int,
     unmatched: tuple[int, int] = (0, 0),
-    elapsed_seconds: float = 0.0,
 ) -> ComparisonReport:
     """Return what `mrl compare` reports of contrasts; to be called once for each."""
     total, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
@@ -100,10 +99,9 @@ def comparison_report(
     of_models = (figures_of(Facts(model, plan.changed(confidence=None)), _SHARED) for model in (total.a, total.b))
     a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
     alone = {"only_a": total.only_a, "only_b": total.only_b}
-    return ComparisonReport(
-        schema="mrl.compare/1",
-        version=version,
-        inputs=list(inputs),
+    return ComparisonReport.of_run(
+        "mrl.compare/1",
+        inputs,
         **plan.settings("loss", "margin", "margin_column", "parameters", "dtype", "labels"),
         pairs=total.a.pairs,
         rejected=counts.rejected,
@@ -121,7 +119,6 @@ def comparison_report(
         wins=total.wins,
         ties=total.ties,
         losses=total.losses,
-        elapsed_seconds=elapsed_seconds,
     )
 
 

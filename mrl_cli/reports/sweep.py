@@ -55,19 +55,15 @@ def sweep_report(
     counts: Counts,
     weight: float | None,
     plan: Plan,
-    *,
-    inputs: tuple[str, ...],
-    version: str,
-    elapsed_seconds: float,
+    inputs: Sequence[str],
 ) -> SweepReport:
     """Return what `mrl sweep` reports of a curve over the pairs counted; `margins` as they were given.
 
     `weight` is the sum of the weights, where there are weights.
     """
-    return SweepReport(
-        schema="mrl.sweep/1",
-        version=version,
-        inputs=list(inputs),
+    return SweepReport.of_run(
+        "mrl.sweep/1",
+        inputs,
         **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
         pairs=counts.pairs,
         rejected=counts.rejected,
@@ -75,7 +71,6 @@ def sweep_report(
         zero_weight=None if weight is None else counts.zero_weight,
         weight=weight,
         points=sweep_points(sweep.points(curve), margins, counts.pairs, weight, plan),
-        elapsed_seconds=elapsed_seconds,
     )
 
 
