@@ -84,17 +84,14 @@ class Comparison(Run):
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
-        from mrl_cli.commands.conditions import parsed_conditions
+        from mrl_cli.commands.conditions import Condition
         from mrl_cli.reports.compare import COMPARED_NUMBERS
 
-        conditions = parsed_conditions(self.fail_if, COMPARED_NUMBERS)
-        for name, is_given, key in (
-            ("bootstrap", self.bootstrap, "bootstrap."),
-            ("cluster", self.cluster, "clusters"),
-        ):
+        conditions = [Condition.of(expression, COMPARED_NUMBERS) for expression in self.fail_if]
+        for name, key in (("bootstrap", "bootstrap."), ("cluster", "clusters")):
             is_asked = any(condition.key.startswith(key) for condition in conditions)
             message = f"--fail-if asks for {key.strip('.')}, which there is only with --{name}"
-            refuse_if(is_asked and not is_given, message)
+            refuse_if(is_asked and not getattr(self, name), message)
         return conditions
 
     def resolved(self) -> list[tuple[Source, ...]]:

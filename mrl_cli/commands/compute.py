@@ -60,10 +60,10 @@ class Compute(Run):
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import parsed_conditions
+        from mrl_cli.commands.conditions import Condition
         from mrl_cli.reports.figures import NUMBERS, reported_numbers
 
-        conditions = parsed_conditions(self.fail_if, NUMBERS)
+        conditions = [Condition.of(expression, NUMBERS) for expression in self.fail_if]
         reported = reported_numbers(self.plan)
         hint = f"it tells {', '.join(reported)}"
         for condition in conditions:
@@ -132,10 +132,9 @@ class Compute(Run):
         del report
         if self._validation is None:
             return True
-        from mrl_cli.verify import failure_lines
-
-        for line in failure_lines(self._validation):
-            click.echo(line, err=True)
+        for check in self._validation.checks:
+            if not check.passed:
+                click.echo(f"validation: {check.failure}", err=True)
         return bool(self._validation.passed)
 
 

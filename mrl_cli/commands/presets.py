@@ -44,11 +44,10 @@ def with_preset(
     plan = plan.changed(preset=preset.name, dialect=dialect)
     if "y" not in given:
         plan = plan.changed(y_const=1, columns=replace(plan.columns, y=None))
-    optional = [name for _, name in preset.numbers] + ([preset.group] if preset.group else [])
     read: list[Source] = []
     names: dict[str, str] = {}  # and the first source that has it
     for source in sources:
-        there, source_now = columns_anywhere(source, plan, optional)
+        there, source_now = columns_anywhere(source, plan, preset.further)
         read.append(source_now)
         names = dict.fromkeys(there, source.shown_name) | names
     if names:

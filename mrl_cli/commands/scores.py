@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,8 +41,7 @@ def read_scores(path: str, column: str | None) -> Scores:
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        msg = f"--scores {harmless(path, 200)} is not one file"
-        raise UsageError(msg)
+        raise UsageError(f"--scores {harmless(path, 200)} is not one file")
     source = sources[0]
     try:
         names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
@@ -69,40 +69,30 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
 def _values(source: Source, plan: Plan) -> Any:
     reduction = ScoresReduction()
     plan = plan.changed(lists_problems=True)
-    counts, (scores,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
-    if scores.problems:
-        problems = tally(dict.fromkeys(scores.problems))  # the column was read as x1 and as x2
+    counts, (batches,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
+    problems = tally(dict.fromkeys(chain.from_iterable(batch.problems for batch in batches)))  # read as x1 and as x2
+    if problems:
         description = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
         raise DataError(description, hint="every score must be a finite number: pairs count them by place")
     if not counts.rows:
         raise DataError(f"no scores in {source.shown_name}")
-    return np.concatenate(scores.values)
+    return np.concatenate([batch.scores for batch in batches])
 
 
-class _ScoreColumn(NamedTuple):
-    """The scores of batches in order, and every problem."""
-
-    values: list[NDArray[np.float64]]
+class _ScoresOfBatch(NamedTuple):
+    scores: NDArray[np.float64]
     problems: list[Problem]
 
 
-class ScoresReduction(Reduction[_ScoreColumn, _ScoreColumn]):
-    """Keeps a column of scores, which is read as x1."""
+class ScoresReduction(Reduction[list[_ScoresOfBatch], list[_ScoresOfBatch]]):
+    """Keeps a column of scores, which is read as x1, and every problem."""
 
-    def empty(self) -> _ScoreColumn:
-        """Return no scores."""
-        return _ScoreColumn([], [])
+    state = list
 
-    def add(self, state: _ScoreColumn, measured: Measured) -> _ScoreColumn:
+    def add(self, state: list[_ScoresOfBatch], measured: Measured) -> list[_ScoresOfBatch]:
         """Keep those of a batch."""
-        state.values.append(measured.batch.x1)
-        state.problems.extend(measured.problems)
+        state.append(_ScoresOfBatch(measured.batch.x1, measured.problems))
         return state
-
-    def merge(self, whole: _ScoreColumn, state: _ScoreColumn, part: Any) -> _ScoreColumn:
-        """Append the scores of a task."""
-        del part
-        return _ScoreColumn(whole.values + state.values, whole.problems + state.problems)
 
 
 def _refuse_blank_lines(source: Source, header: str | None) -> None:

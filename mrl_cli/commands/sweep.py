@@ -87,12 +87,10 @@ class MarginSweep(Run):
         from mrl_cli.reductions.totals import WeightReduction
         from mrl_cli.reports.sweep import sweep_report
 
-        plan, margins = self.plan, self.margins
-        sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
+        plan = self.plan
+        sweep = CurveReduction(plan.loss.name, self.margins, plan.loss.dtype, dict(plan.loss.parameters))
         folded = self.measured(sweep, WeightReduction())
-        curve, weight = folded.wholes[1:3]
-        sum_of_weights = float(weight) if plan.has_weights else None
-        return sweep_report(sweep, curve, margins, folded.counts, sum_of_weights, plan, self.input_names)
+        return sweep_report(sweep, folded, self.margins, plan, self.input_names)
 
     def summary(self, report: SweepReport) -> str:
         """Return how much was read and how quickly."""

@@ -100,7 +100,7 @@ class Validate(Run):
 
             return conformance()
         from mrl_cli.reductions.totals import TotalsReduction
-        from mrl_cli.reports.compute import compute_report
+        from mrl_cli.reports.compute import report_of
         from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
@@ -108,7 +108,7 @@ class Validate(Run):
         verifier = verifier_of(request)
         folded = self.measured(TotalsReduction(), verifier)
         counts, (_, totals, whole, *_) = folded.counts, folded.wholes
-        report = compute_report(counts, totals, self.plan, inputs=self.input_names)
+        report = report_of(folded, self.plan, inputs=self.input_names)
         may_read_again = all(source.is_plain_file for source in self.sources)
         second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None
         verdict = verifier.settled(whole)

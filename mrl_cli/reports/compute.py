@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from mrl_cli.reports.figures import (
     Facts,
     figures_of,
     reported_figures,
+    short_number,
     shown_figures,
     shown_number,
 )
@@ -97,12 +97,9 @@ class ComputeReport(Report):
 
 
 def _group_cell(value: Any) -> str:
-    """Return a cell of the table of groups: all digits of a column fit no terminal."""
     if isinstance(value, str):
         return harmless(value) or '""'
-    if not isinstance(value, float):
-        return f"{value:,}"
-    return f"{value:.6g}" if math.isfinite(value) else shown_number(value)
+    return short_number(value) if isinstance(value, float) else f"{value:,}"
 
 
 def compute_report(

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
+_ZERO_ONE = (
+    "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
+    "they 0 and 1, for the one and the other order? Then use --labels 01"
+)
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
 
 
@@ -45,7 +49,7 @@ def data_notes(
         return {}
     texts = {
         "collapsed": _collapsed(totals, at_equal_scores),
-        "zero_one": _zero_one(look) if labels_are_factors else None,
+        "zero_one": _ZERO_ONE if labels_are_factors and (look.lowest_label, look.highest_label) == (0, 1) else None,
         "rounded": _rounding_ties(totals, look),
         "one_label": _one_label(look),
     }
@@ -74,15 +78,6 @@ def _rounding_ties(figures: Totals, look: Look) -> str | None:
         f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {grid}: rounding makes "
         f"ties. They count as not correct: accuracy is {accuracy:.3f}; with each as one half it is "
         f"{accuracy_half:.3f}, which rounding hardly moves"
-    )
-
-
-def _zero_one(look: Look) -> str | None:
-    if (look.lowest_label, look.highest_label) != (0, 1):
-        return None
-    return (
-        "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
-        "they 0 and 1, for the one and the other order? Then use --labels 01"
     )
 
 

@@ -36,6 +36,12 @@ class CheckResult:
     got: float | None = None
     note: str | None = None
 
+    @property
+    def failure(self) -> str:
+        """How the check failed, in words."""
+        text = f"{self.name} failed: {counted(self.mismatches, 'mismatch', 'mismatches')}"
+        return text + (f"; {self.note}" if self.note else "")
+
     def __add__(self, other: CheckResult) -> CheckResult:
         """Return the check of the pairs of both; what belongs to one number alone is left out."""
         fractions = [one.max_bound_fraction for one in (self, other) if one.max_bound_fraction is not None]
@@ -128,10 +134,9 @@ class Validation(Report):
         """Return the JSON object, without what is there only to be worded."""
         record: dict[str, Any] = super().record()
         for key in record.keys() & {"checks", "mismatches", "explanations"}:
-            items = map(asdict, record[key])
+            items = [asdict(item).items() for item in record[key]]
             record[key] = [
-                {name: value for name, value in item.items() if value is not None and name != "row_word"}
-                for item in items
+                {name: value for name, value in item if value is not None and name != "row_word"} for item in items
             ]
         return record
 
@@ -174,10 +179,7 @@ class Validation(Report):
             where = "" if mismatch.row is None or is_line else f"row {mismatch.row}: "
             line = mismatch.row if is_line else None
             listed.append(Annotation("error", where + mismatch.text, mismatch.file, line))
-        for check in self.checks:
-            if not check.passed:
-                text = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
-                listed.append(Annotation("error", text + (f"; {check.note}" if check.note else "")))
+        listed += [Annotation("error", check.failure) for check in self.checks if not check.passed]
         listed += [Annotation("notice", explanation.text) for explanation in self.explanations]
         if self.passed:
             text = f"every check passed: {len(self.checks)} checks of {self.pairs:,} pairs"
