@@ -198,9 +198,9 @@ def _folded(
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
     source, every = frame_source(frame, columns), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
-    counts, has_zeros = _with_labels(folded.counts, frame), folded.wholes[0].lowest_label == 0
+    counts = _with_labels(folded.counts, frame)
     try:
-        refusals.refuse(counts, plan, [PLACE], wants_mean=True, has_zero_labels=has_zeros)
+        refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True)
     except DataError as error:
         raise ValueError(with_hint(error.message, _argument_hint(error.hint))) from None
     return folded, source

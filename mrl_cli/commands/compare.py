@@ -8,12 +8,11 @@ import click
 
 from mrl_cli.commands.options import column, flag, option, option_of, plan_of_options, refuse_if, share
 from mrl_cli.commands.run import Run
-from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan
     from mrl_cli.reports.compare import ComparisonReport
 
 
@@ -106,30 +105,17 @@ class Comparison(Run):
         from mrl_cli.reductions.contrast import ContrastReduction
         from mrl_cli.reports.compare import comparison_report
 
-        unmatched = (0, 0)
-        reduction = ContrastReduction(self.plan, samples=self.bootstrap, seed=self.seed)
+        unmatched, drawing = (0, 0), {"samples": self.bootstrap, "seed": self.seed}
+        reduction = ContrastReduction(self.plan, **drawing)
         if len(self.sides) == 1:
             folded = self.measured(reduction)
             contrasts, counts = folded.wholes[1], folded.counts
         else:
             from mrl_cli.commands.sides import contrasted
 
-            contrasts, counts, unmatched = contrasted(
-                self,
-                reduction,
-                scores_of_b=(self.x1_b, self.x2_b),
-                by_row=self.by_row,
-                drops_unmatched=self.unmatched == "drop",
-            )
-        return comparison_report(
-            contrasts,
-            counts,
-            self.plan,
-            inputs=self.input_names,
-            samples=self.bootstrap,
-            seed=self.seed,
-            unmatched=unmatched,
-        )
+            matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
+            contrasts, counts, unmatched = contrasted(self, reduction, self.x1_b, self.x2_b, **matching)
+        return comparison_report(contrasts, counts, self.plan, inputs=self.input_names, unmatched=unmatched, **drawing)
 
     def notes(self, report: ComparisonReport) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""

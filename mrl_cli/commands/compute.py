@@ -112,10 +112,8 @@ class Compute(Run):
         if report.ties_dropped and self.is_per_pair:
             notes.append(f"{report.ties_dropped:,} ties dropped")
         notes += report.notes or ()
-        if report.subsets_without_section is not None:
-            unknown = report.subsets_without_section
-            listing = listed(unknown, most=5)
-            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listing}")
+        if unknown := report.subsets_without_section:
+            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")
         return notes
 
     def summary(self, report: ComputeReport) -> str:

@@ -12,19 +12,12 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mrl_cli.reports.base import Report
 
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
+_OPERATORS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}  # in the module operator
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -58,7 +51,9 @@ class Condition:
     def holds(self, report: Report) -> bool:
         """Return whether the condition holds. What is undefined (NaN) cannot pass a gate, so it holds for that too."""
         value = report.figure(self.key)
-        return value is None or math.isnan(value) or _OPERATORS[self.comparison](float(value), self.number)
+        if value is None or math.isnan(value):
+            return True
+        return bool(getattr(operator, _OPERATORS[self.comparison])(float(value), self.number))
 
     def text_for(self, report: Report) -> str:
         """Return in words the reported figure and the condition that fails the run."""

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName
+from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName, Role
 from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from mrl_cli.model import Role
 
 FORMAT_CHOICES = ("auto", *format_names())
 

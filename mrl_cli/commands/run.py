@@ -149,16 +149,14 @@ class Run(Options, ABC):
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
         conditions = self.conditions() if self.fail_if else []
-        rejects = _opened(stack, self.rejects)
-        if rejects is not None:
+        if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
 
-            self.reject_writers = [RejectsReduction(rejects, self.rejects or "")]
-        output = _opened(stack, None if self.output == "-" else self.output)
-        if output is None:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
-            output = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 (closed by the stack)
-            stack.enter_context(output)
-        self.out = output
+            self.reject_writers = [RejectsReduction(_opened(stack, self.rejects), self.rejects)]
+        if self.output is not None and self.output != "-":
+            self.out = _opened(stack, self.output)
+        else:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
+            self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)
         return conditions
 
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
@@ -230,14 +228,10 @@ class Run(Options, ABC):
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
         sources = self.sources if sources is None else sources
-        refusals.refuse(
-            counts,
-            self.plan,
-            list(dict.fromkeys(source.name for source in sources)),
-            wants_mean=self.needs_mean and self.plan.reporting.reduction == "mean",
-            has_zero_labels=look.lowest_label == 0,
-            scores=next((source.scores.values.size for source in sources if source.scores is not None), None),
-        )
+        names = list(dict.fromkeys(source.name for source in sources))
+        wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
+        scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
+        refusals.refuse(counts, self.plan, names, look, wants_mean=wants_mean, scores=scores)
 
     def rendered(self, report: Any) -> str:
         """Return a report as text, at the width and in the colours of where it goes."""
@@ -250,10 +244,8 @@ class Run(Options, ABC):
         return render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
 
 
-def _opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
-    """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
-    if path is None:
-        return None
+def _opened(stack: ExitStack, path: str) -> BinaryIO:
+    """Open a file that appears whole or not at all, for as long as the stack lives."""
     from mrl_cli.render.files import whole_file
 
     return stack.enter_context(whole_file(path))

@@ -17,7 +17,7 @@ from mrl_cli.inputs.joining import (
     matched_by_key,
     matched_by_row,
 )
-from mrl_cli.model import Counts
+from mrl_cli.model import Batch, Counts, Plan
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -28,25 +28,19 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.contrast import ContrastReduction, Contrasts
 
 ROWS_SHOWN = 3
 
 
 def contrasted(
-    run: Run,
-    reduction: ContrastReduction,
-    *,
-    scores_of_b: tuple[str | None, str | None],
-    by_row: bool,
-    drops_unmatched: bool,
+    run: Run, reduction: ContrastReduction, x1_b: str | None, x2_b: str | None, *, by_row: bool, drops_unmatched: bool
 ) -> tuple[Contrasts, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
 
     Raises DataError for pairs that cannot be matched.
     """
-    plans = run.plan, _plan_for_b(run.plan, *scores_of_b)
+    plans = run.plan, _plan_for_b(run.plan, x1_b, x2_b)
     a, rejected_a = _read(run, run.sides[0], plans[0])
     try:
         b, rejected_b = _read(run, run.sides[1], plans[1])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, number, option, option_of, refuse_if
+from mrl_cli.commands.options import FORMAT_HELP, GROUPS, Registered, column, number, option, option_of, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
@@ -55,10 +55,11 @@ class Validate(Run):
             raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         is_none = self.expect is not None and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
+        of_the_suite = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}  # how to report it
         context = click.get_current_context()
         given = click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT
         for name in () if self.inputs else context.params:
-            is_wrong = name not in _OF_THE_SUITE and context.get_parameter_source(name) in given
+            is_wrong = name not in of_the_suite and context.get_parameter_source(name) in given
             refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
 
     def resolved(self) -> list[tuple[Source, ...]]:
@@ -113,10 +114,6 @@ class Validate(Run):
         second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None
         verdict = verifier.settled(whole)
         return validation_of(request, verdict, counts, totals, report, self.sources, second_look=second_look)
-
-
-# What the built-in suite takes: how to report it.
-_OF_THE_SUITE = {"inputs", "format", "output", "color", "progress", "quiet", "verbose"}
 
 
 command = Validate.command()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import getitem
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mrl_cli import __version__
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Self, TypeAlias
+    from typing import Self
 
-    Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
-
+Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
 _SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
 
 

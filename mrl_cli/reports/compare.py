@@ -95,7 +95,6 @@ def comparison_report(
     """Return what `mrl compare` reports of contrasts; to be called once for each."""
     total, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
     clusters = None if contrasts.ledger is None else _clusters(contrasts.ledger)
-    difference, accuracy_difference = _intervals(total, clusters, confidence)
     of_models = (figures_of(Facts(model, plan.changed(confidence=None)), _SHARED) for model in (total.a, total.b))
     a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
     alone = {"only_a": total.only_a, "only_b": total.only_b}
@@ -110,15 +109,12 @@ def comparison_report(
         unmatched_b=unmatched[1],
         a=a,
         b=b,
-        difference=difference,
-        accuracy_difference=accuracy_difference,
+        **dict(zip(_GAPS, _intervals(total, clusters, confidence), strict=True)),
         confidence=confidence,
         clusters=None if clusters is None else clusters[0].size,
         mcnemar=alone | {"p_value": intervals.mcnemar_p(**alone)},
         bootstrap=_bootstrap(contrasts, clusters, samples=samples, seed=seed, confidence=confidence),
-        wins=total.wins,
-        ties=total.ties,
-        losses=total.losses,
+        **{key: getattr(total, key) for key in ("wins", "ties", "losses")},
     )
 
 
@@ -156,13 +152,10 @@ def _intervals(
 
 
 def _clusters(ledger: Ledger) -> ClusterSums:
-    """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right.
-
-    They are in an order of their own: in which they were met depends on batches and on the format, and the bootstrap
-    allots them in turn.
-    """
+    """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right."""
     states, sums = ledger.arrays()
     counts, outcomes = states.sum(axis=1), states[:, BEYOND] - states[:, WRONG]
+    # The bootstrap allots clusters in turn, and in which order they were met depends on batches and on the format.
     order = np.lexsort((outcomes, sums, counts))
     return counts[order], sums[order], outcomes[order]
 

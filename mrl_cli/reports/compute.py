@@ -10,7 +10,7 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import Report, Table, flat, titled
+from mrl_cli.reports.base import Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
@@ -18,6 +18,7 @@ from mrl_cli.reports.figures import (
     SETTINGS,
     Clusters,
     Facts,
+    Figure,
     figures_of,
     reported_figures,
     short_number,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reports.base import Rows
-    from mrl_cli.reports.figures import Figure
 
 TOTAL = "total"  # what rows call the row of all groups
 _NO_FIGURES = dict.fromkeys(GROUP_KEYS)

@@ -1,17 +1,14 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label, labels 0 and 1 taken as they are.
-
-What is needed is cheap: counts that every run has, the range of the labels, and a look at the scores.
+label, labels 0 and 1 taken as they are. They need what every run has: counts and a look at the data.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.reductions.look import GRIDS
+from mrl_cli.reductions.look import GRIDS, Look
 
 if TYPE_CHECKING:
-    from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.totals import Totals
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.reports.base import Report, Table, flat, titled
+from mrl_cli.reports.base import Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import ratio, rounded, short_number, shown_number
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.curve import CurveReduction, Point
-    from mrl_cli.reports.base import Rows
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
 _AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "zero_weight", "weight")

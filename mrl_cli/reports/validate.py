@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mrl_cli import __version__
 from mrl_cli.records import light_dataclass
-from mrl_cli.reports.base import Annotation, Report, Table
+from mrl_cli.reports.base import Annotation, Report, Rows, Table
 from mrl_cli.words import counted, harmless, number_text
-
-if TYPE_CHECKING:
-    from mrl_cli.reports.base import Rows
 
 VALIDATED_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
@@ -105,20 +102,10 @@ class Explanation:
         )
 
 
-_DEFAULTS: dict[str, Any] = {
-    "schema": "mrl.validate/1",
-    "version": __version__,
-    "inputs": (),
-    **dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs")),
-    "rejected": 0,
-    "ties_dropped": 0,
-    "checks": (),
-    "mismatches": (),
-    "mismatch_count": 0,
-    "explanations": (),
-    "notes": (),
-    "elapsed_seconds": 0.0,
-}
+_DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": ()}
+_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
+_DEFAULTS |= {"rejected": 0, "ties_dropped": 0, "checks": (), "mismatches": (), "mismatch_count": 0}
+_DEFAULTS |= {"explanations": (), "notes": (), "elapsed_seconds": 0.0}
 
 
 class Validation(Report):
@@ -143,10 +130,8 @@ class Validation(Report):
     def rows(self) -> Rows:
         """Return a row for each check."""
         figures = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")
-        rows = [
-            (check.name, "passed" if check.passed else "failed", *(getattr(check, key) for key in figures))
-            for check in self.checks
-        ]
+        verdicts = {True: "passed", False: "failed"}
+        rows = [(one.name, verdicts[one.passed], *(getattr(one, key) for key in figures)) for one in self.checks]
         return ("check", "verdict", *figures), rows
 
     def blocks(self) -> list[Table | str]:
