@@ -119,9 +119,7 @@ class Comparison(Run):
 
     def notes(self, report: ComparisonReport) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""
-        from mrl_cli.reports.compare import comparison_notes
-
-        return comparison_notes(report)
+        return report.cautions()
 
     def summary(self, report: ComparisonReport) -> str:
         """Return how much was read, how quickly, and the means in full."""

@@ -73,6 +73,24 @@ class ComparisonReport(Report):
         rows += [(key, f"{count:,}", "", "", "") for key, count in whole.items() if count]
         return [Table(("", "a", "b", "a - b", f"{100 * self.confidence:.6g} % interval"), rows)]
 
+    def cautions(self) -> list[str]:
+        """Return what a reader of the report should know before believing its intervals."""
+        notes = []
+        if self.rejected:
+            notes += [f"rows left out for a problem: {self.rejected:,}"]
+        if self.unmatched_a or self.unmatched_b:
+            lacking = f"{counted(self.unmatched_a, 'pair')} of a, {self.unmatched_b:,} of b"
+            notes += [f"left out, because the other file lacks them: {lacking}"]
+        if self.difference["standard_error"] == 0:
+            notes += ["the difference is the same for every pair: an interval around it says nothing about other pairs"]
+        if self.bootstrap is not None and self.mcnemar["only_a"] + self.mcnemar["only_b"] == 0:
+            notes += ["no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that"]
+        if self.clusters is not None:
+            notes += ["McNemar's p takes every pair as independent; the intervals are clustered"]
+            if self.clusters < 2:
+                notes += ["one cluster tells nothing of how clusters differ: no intervals"]
+        return notes
+
 
 def _bounds(interval: dict[str, float]) -> str:
     return "undefined" if math.isnan(interval["low"]) else f"{interval['low']:.4g} to {interval['high']:.4g}"
@@ -158,22 +176,3 @@ def _clusters(ledger: Ledger) -> ClusterSums:
     # The bootstrap allots clusters in turn, and in which order they were met depends on batches and on the format.
     order = np.lexsort((outcomes, sums, counts))
     return counts[order], sums[order], outcomes[order]
-
-
-def comparison_notes(report: ComparisonReport) -> list[str]:
-    """Return what a reader of the report should know before believing its intervals."""
-    notes = []
-    if report.rejected:
-        notes.append(f"rows left out for a problem: {report.rejected:,}")
-    if report.unmatched_a or report.unmatched_b:
-        lacking = f"{counted(report.unmatched_a, 'pair')} of a, {report.unmatched_b:,} of b"
-        notes.append(f"left out, because the other file lacks them: {lacking}")
-    if report.difference["standard_error"] == 0:
-        notes.append("the difference is the same for every pair: an interval around it says nothing about other pairs")
-    if report.bootstrap is not None and report.mcnemar["only_a"] + report.mcnemar["only_b"] == 0:
-        notes.append("no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that")
-    if report.clusters is not None:
-        notes.append("McNemar's p takes every pair as independent; the intervals are clustered")
-        if report.clusters < 2:
-            notes.append("one cluster tells nothing of how clusters differ: no intervals")
-    return notes

@@ -37,7 +37,6 @@ def data_notes(
     `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
     `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.
 
-    >>> from mrl_cli.reductions.look import Look
     >>> from mrl_cli.reductions.totals import Totals
     >>> list(data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5))
     ['collapsed']
