@@ -55,8 +55,7 @@ def modules_in(folder: str) -> list[str]:
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module(f"mrl_cli.{_ROOMS.get(name, 'api.arrays')}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,6 @@ import gc
 import os
 import signal
 import sys
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -19,7 +18,7 @@ import click
 
 from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
-from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, with_hint
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -65,13 +64,13 @@ class LazyGroup(click.Group):
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""
         try:
-            return guarded(partial(super().make_context, *args, **extra))
+            return guarded(super().make_context, *args, **extra)
         except click.exceptions.Exit:
             raise SystemExit(guarded(int)) from None
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
-        return guarded(partial(super().invoke, ctx))
+        return guarded(super().invoke, ctx)
 
 
 @click.group(
@@ -88,10 +87,10 @@ def group() -> None:
     """
 
 
-def guarded(action: Callable[[], Result]) -> Result:
+def guarded(action: Callable[..., Result], *args: Any, **extra: Any) -> Result:
     """Do something and write out stdout; an error is printed and ends mrl, before click can rename it."""
     try:
-        result = action()
+        result = action(*args, **extra)
         if sys.stdout is not None:
             sys.stdout.flush()
     except (click.exceptions.Exit, click.ClickException, SystemExit):
@@ -131,7 +130,7 @@ def _reported(error: BaseException) -> int:
 
 
 def _print_error(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
+    click.echo(f"error: {with_hint(message, hint)}", err=True)
 
 
 def process() -> NoReturn:

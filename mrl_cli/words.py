@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SHOWN_CHARACTERS = 60
 
@@ -59,6 +59,15 @@ def counted(count: int, word: str, words: str | None = None) -> str:
     return f"{count:,} {word if count == 1 else words or word + 's'}"
 
 
+def either(names: Sequence[str]) -> str:
+    """Return names for a sentence, of which one is to be chosen.
+
+    >>> either([".csv", ".tsv", ".md"])
+    '.csv, .tsv or .md'
+    """
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def number_text(value: object) -> str:
     """Return a number in its shortest form that reads back as the same number; NaN, Infinity and -Infinity by name.
 
@@ -89,7 +98,7 @@ def json_ready(value: Any) -> Any:
     return value
 
 
-def listed(names: Iterable[object]) -> str:
-    """Return names for a message, the first twenty of them."""
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Return names for a message, the first `most` of them."""
     shown = [harmless(name) for name in names]
-    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "")
+    return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")

@@ -26,6 +26,8 @@ import mrl_cli
 from mrl_cli.cli import group
 from mrl_cli.commands import command_names, compute
 from mrl_cli.commands.options import FORMAT_CHOICES
+from mrl_cli.inputs.formats import COMPRESSIONS, FORMATS
+from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, progress, render
@@ -236,7 +238,7 @@ def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tm
 
 
 def _report(**changes: Any) -> ComputeReport:
-    empty = compute_report(Counts(), Totals(), Plan(), inputs=(), version="", elapsed_seconds=0.0)
+    empty = compute_report(Counts(), Totals(), Plan())
     return empty.changed(**(RECORD | changes))
 
 
@@ -548,6 +550,16 @@ def test_help_names_every_option_of_the_contract(mrl: Mrl) -> None:
     page = mrl("compute", "--help").out
     assert [option for option in OPTIONS.split() if not re.search(rf"(?<![\w-]){option}(?![\w-])", page)] == []
     assert mrl("compute", "-h").out == page
+
+
+def test_help_names_every_format_and_preset_there_is(mrl: Mrl) -> None:
+    page = " ".join(mrl("compute", "--help").out.split())
+    match = re.search(r"- for stdin: (.*) \(these also as (.*)\), (.*)\. Without", page)
+    assert match is not None, page
+    titles = {title for row in FORMATS.values() for title in row.title.split(", ") if title}
+    assert {*match[1].split(", "), *match[3].split(" or ")} == titles
+    assert match[2].split() == list(COMPRESSIONS)
+    assert f"writes them: {', '.join(PRESETS)}. Other" in page
 
 
 @pytest.mark.parametrize("args", [[], *([name] for name in command_names())], ids=lambda args: " ".join(args) or "mrl")

@@ -113,7 +113,7 @@ def _found(paths: Iterable[Path], plan: Plan = PLAN, jobs: int = 2, engine: str 
     sources, job = resolve(map(str, paths)), JOB._replace(plan=plan)
     counts, (totals,), _ = fold(engine_named(engine)(sources, job, jobs), sources, job.reductions)
     assert not counts.problems
-    return _numbers(compute_report(counts, totals, plan, inputs=(), version="", elapsed_seconds=0.0).record())
+    return _numbers(compute_report(counts, totals, plan).record())
 
 
 def _numbers(record: dict[str, Any]) -> dict[str, Any]:

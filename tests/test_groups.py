@@ -56,7 +56,7 @@ def rows(pairs: Batch, index: Array, weight: Array | None = None, margin: Array 
 
 
 def report_of(totals: Totals, plan: Plan) -> ComputeReport:
-    return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0)
+    return compute_report(Counts(), totals, plan)
 
 
 def added_up(pairs: Batch, keys: list[str], plan: Plan, pieces: int = 1) -> dict[str, Totals]:

@@ -44,7 +44,7 @@ def batch(
 
 
 def reported(totals: Totals, plan: Plan) -> ComputeReport:
-    return compute_report(Counts(), totals, plan, inputs=("pairs.csv",), version="0", elapsed_seconds=0.0)
+    return compute_report(Counts(), totals, plan, inputs=("pairs.csv",))
 
 
 #                        right, beyond   right, inside    tie   wrong   wrong

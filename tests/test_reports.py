@@ -93,7 +93,7 @@ def report_under(plan: Plan) -> ComputeReport:
     """Return the report of no pairs."""
     totals = Totals(weight_sum=ExactSum() if plan.has_weights else None)
     ledger = Ledger() if plan.has_groups or plan.has_clusters else None
-    return compute_report(Counts(), totals, plan, inputs=(), version="", elapsed_seconds=0.0, ledger=ledger)
+    return compute_report(Counts(), totals, plan, ledger=ledger)
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))

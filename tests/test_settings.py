@@ -74,5 +74,5 @@ def test_margin_of_zero_excludes_a_column_of_margins_where_it_was_given() -> Non
 def test_option_that_a_command_lacks_has_its_default() -> None:
     options = Options()
     assert (options.loss, options.null_value, options.no_header, options.weight) == ("margin_ranking", (), False, None)
-    assert not {"raw", "margin"} & set(MarginSweep.names.split())
-    assert {"raw", "margin"} <= set(Compute.names.split())
+    assert not {"raw", "margin"} & set(MarginSweep.option_names())
+    assert {"raw", "margin"} <= set(Compute.option_names())

@@ -12,7 +12,6 @@ from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mrl_cli import __version__
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, value_errors, with_hint
@@ -153,7 +152,7 @@ def compare(
     drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
     started = time.monotonic()
     folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
-    report = comparison_report(folded.wholes[1], folded.counts, plan, inputs=(), version=__version__, **drawn)
+    report = comparison_report(folded.wholes[1], folded.counts, plan, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     return record
 
@@ -187,9 +186,9 @@ def _folded(
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
     source, every = frame_source(frame, columns), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
-    counts, has_zeros = _with_labels(folded.counts, frame), folded.wholes[0].lowest_label == 0
+    counts = _with_labels(folded.counts, frame)
     try:
-        refusals.refuse(counts, plan, [PLACE], wants_mean=True, has_zero_labels=has_zeros)
+        refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True)
     except DataError as error:
         raise ValueError(with_hint(error.message, _argument_hint(error.hint))) from None
     return folded, source

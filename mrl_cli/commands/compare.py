@@ -6,27 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli import __version__
-from mrl_cli.commands.options import (
-    ENGINE,
-    KERNEL,
-    MARGIN,
-    NOTES,
-    OUTPUT,
-    READING,
-    option,
-    option_of,
-    plan_of_options,
-    refuse_if,
-    share,
-)
+from mrl_cli.commands.options import column, flag, option, option_of, plan_of_options, refuse_if, share
 from mrl_cli.commands.run import Run
-from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan
     from mrl_cli.reports.compare import ComparisonReport
 
 
@@ -38,34 +24,30 @@ class Comparison(Run):
     a's less b's: where it leaves 0 out, they do. Bars around each model's own mean may overlap even so.
     """
 
-    x1_b: str | None = option("--x1-b", metavar="COLUMN", help="Column of b's first score.  [in two files: as --x1]")
-    x2_b: str | None = option("--x2-b", metavar="COLUMN", help="Column of b's second score.  [in two files: as --x2]")
-    key: str | None = option("--key", metavar="COLUMN", help="Two files: match the pairs by this column.")
-    by_row: bool = option("--by-row", is_flag=True, help="Two files: match the first row with the first, and so on.")
+    x1_b: str | None = column("Column of b's first score.  [in two files: as --x1]")
+    x2_b: str | None = column("Column of b's second score.  [in two files: as --x2]")
+    key: str | None = column("Two files: match the pairs by this column.")
+    by_row: bool = flag("Two files: match the first row with the first, and so on.")
     unmatched: str = option(
-        "--unmatched",
-        choices=("error", "drop"),
-        help="Under --key, pairs that one file lacks: stop, or leave out and count.",
+        "Under --key, pairs that one file lacks: stop, or leave out and count.", choices=("error", "drop")
     )
-    confidence: float = option("--confidence", type=share, default=USUAL_CONFIDENCE, help="Of every interval.")
+    confidence: float = option("Of every interval.", type=share, default=USUAL_CONFIDENCE)
     bootstrap: int = option(
-        "--bootstrap",
+        "Samples of the paired bootstrap; 0: none.",
         type=click.IntRange(min=0, max=MOST_SAMPLES),
         default=1000,
         metavar="SAMPLES",
-        help="Samples of the paired bootstrap; 0: none.",
     )
-    seed: int = option("--seed", type=click.IntRange(min=0), default=0, help="Of the bootstrap.")
+    seed: int = option("Of the bootstrap.", type=click.IntRange(min=0), default=0)
     fail_if: tuple[str, ...] = option(
-        "--fail-if",
+        "Exit 1 when e.g. 'difference.low>0' holds: the interval has a's loss higher. Repeatable.",
         multiple=True,
         metavar="EXPR",
-        help="Exit 1 when e.g. 'difference.low>0' holds: the interval has a's loss higher. Repeatable.",
     )
 
     name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
-    names = f"x1_b x2_b key by_row unmatched cluster confidence bootstrap seed {MARGIN} {KERNEL} preset {READING}"
-    names += f" {ENGINE} {OUTPUT} fail_if {NOTES}"
+    names = "x1_b x2_b key by_row unmatched cluster confidence bootstrap seed MARGIN KERNEL preset READING"
+    names += " ENGINE OUTPUT fail_if NOTES"
     roles = frozenset(("margin",))
 
     def planned(self) -> Plan:
@@ -101,17 +83,14 @@ class Comparison(Run):
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
-        from mrl_cli.commands.conditions import parsed_conditions
+        from mrl_cli.commands.conditions import Condition
         from mrl_cli.reports.compare import COMPARED_NUMBERS
 
-        conditions = parsed_conditions(self.fail_if, COMPARED_NUMBERS)
-        for name, is_given, key in (
-            ("bootstrap", self.bootstrap, "bootstrap."),
-            ("cluster", self.cluster, "clusters"),
-        ):
+        conditions = [Condition.of(expression, COMPARED_NUMBERS) for expression in self.fail_if]
+        for name, key in (("bootstrap", "bootstrap."), ("cluster", "clusters")):
             is_asked = any(condition.key.startswith(key) for condition in conditions)
             message = f"--fail-if asks for {key.strip('.')}, which there is only with --{name}"
-            refuse_if(is_asked and not is_given, message)
+            refuse_if(is_asked and not getattr(self, name), message)
         return conditions
 
     def resolved(self) -> list[tuple[Source, ...]]:
@@ -126,37 +105,21 @@ class Comparison(Run):
         from mrl_cli.reductions.contrast import ContrastReduction
         from mrl_cli.reports.compare import comparison_report
 
-        unmatched = (0, 0)
-        reduction = ContrastReduction(self.plan, samples=self.bootstrap, seed=self.seed)
+        unmatched, drawing = (0, 0), {"samples": self.bootstrap, "seed": self.seed}
+        reduction = ContrastReduction(self.plan, **drawing)
         if len(self.sides) == 1:
             folded = self.measured(reduction)
             contrasts, counts = folded.wholes[1], folded.counts
         else:
             from mrl_cli.commands.sides import contrasted
 
-            contrasts, counts, unmatched = contrasted(
-                self,
-                reduction,
-                scores_of_b=(self.x1_b, self.x2_b),
-                by_row=self.by_row,
-                drops_unmatched=self.unmatched == "drop",
-            )
-        return comparison_report(
-            contrasts,
-            counts,
-            self.plan,
-            inputs=self.input_names,
-            version=__version__,
-            samples=self.bootstrap,
-            seed=self.seed,
-            unmatched=unmatched,
-        )
+            matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
+            contrasts, counts, unmatched = contrasted(self, reduction, self.x1_b, self.x2_b, **matching)
+        return comparison_report(contrasts, counts, self.plan, inputs=self.input_names, unmatched=unmatched, **drawing)
 
     def notes(self, report: ComparisonReport) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""
-        from mrl_cli.reports.compare import comparison_notes
-
-        return comparison_notes(report)
+        return report.cautions()
 
     def summary(self, report: ComparisonReport) -> str:
         """Return how much was read, how quickly, and the means in full."""

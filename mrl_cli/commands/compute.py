@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import (
-    ENGINE,
-    KERNEL,
-    MARGIN,
-    NOTES,
-    OUTPUT,
-    PRESET,
-    READING,
-    option,
-    option_of,
-    refuse_if,
-    share,
-)
+from mrl_cli.commands.options import flag, option, option_of, refuse_if, share
+from mrl_cli.commands.outputs import pair_suffixes
 from mrl_cli.commands.run import Run
-from mrl_cli.words import counted, harmless, number_text
+from mrl_cli.words import counted, either, listed, number_text
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.reductions.base import Reduction
     from mrl_cli.reports.compute import ComputeReport
     from mrl_cli.reports.validate import Validation
 
@@ -36,24 +24,17 @@ class Compute(Run):
     .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
 
-    confidence: float | None = option(
-        "--confidence", type=share, metavar="SHARE", help="Tell intervals of that confidence, such as 0.95."
-    )
-    raw: bool = option("--raw", is_flag=True, help="The bare number, full precision.")
-    keep_columns: bool = option("--keep-columns", is_flag=True, help="Under --reduction none: all input columns first.")
+    confidence: float | None = option("Tell intervals of that confidence, such as 0.95.", type=share, metavar="SHARE")
+    raw: bool = flag("The bare number, full precision.")
+    keep_columns: bool = flag("Under --reduction none: all input columns first.")
     fail_if: tuple[str, ...] = option(
-        "--fail-if",
-        multiple=True,
-        metavar="EXPR",
-        help="Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.",
+        "Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
     )
-    validate: bool = option(
-        "--validate", is_flag=True, help="Cross-check every loss with the loop validator in the same pass."
-    )
+    validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
-    names = f"{MARGIN} {KERNEL} weight reduction {PRESET} {READING} group_by by_file {ENGINE} {OUTPUT}"
-    names += f" confidence cluster raw keep_columns fail_if validate {NOTES}"
+    names = "MARGIN KERNEL weight reduction PRESET READING group_by by_file ENGINE OUTPUT confidence cluster"
+    names += " raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))
     _validation: Validation | None = None
 
@@ -64,26 +45,25 @@ class Compute(Run):
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        per_pair, written = self.is_per_pair, self.written
-        refuse_if(self.keep_columns and not per_pair, "--keep-columns goes with --reduction none")
-        of_many = {"weight": self.weight, "group_by": self.group_by, "by_file": self.by_file}
+        if not self.is_per_pair:
+            refuse_if(self.keep_columns, "--keep-columns goes with --reduction none")
+            refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
+            return
+        of_many = {name: getattr(self, name) for name in ("weight", "group_by", "by_file")}
         for name, value in (of_many | {"confidence": self.plan.reporting.confidence}).items():
-            what = f"{option_of(name)} goes with --reduction mean or sum, not with one line a pair"
-            refuse_if(per_pair and value, what)
+            refuse_if(value, f"{option_of(name)} goes with --reduction mean or sum, not with one line a pair")
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
-        refuse_if(
-            per_pair and written not in ("csv", "tsv", "jsonl", "parquet"),
-            f"--reduction none writes one line a pair, which {written} does not",
-            "use --format csv, tsv or jsonl, or -o FILE.parquet",
-        )
-        refuse_if(not per_pair and written == "parquet", "Parquet output goes with --reduction none")
+        formats = list(pair_suffixes())
+        message = f"--reduction none writes one line a pair, which {self.written} does not"
+        hint = f"use --format {either(formats[:-1])}, or -o FILE.parquet"
+        refuse_if(self.written not in formats, message, hint)
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import parsed_conditions
+        from mrl_cli.commands.conditions import Condition
         from mrl_cli.reports.figures import NUMBERS, reported_numbers
 
-        conditions = parsed_conditions(self.fail_if, NUMBERS)
+        conditions = [Condition.of(expression, NUMBERS) for expression in self.fail_if]
         reported = reported_numbers(self.plan)
         hint = f"it tells {', '.join(reported)}"
         for condition in conditions:
@@ -106,8 +86,7 @@ class Compute(Run):
 
             request = Request(self.plan)
             verifier = verifier_of(request)
-        others: list[Reduction[Any, Any] | None] = [verifier, rows]
-        folded = self.measured(*reductions, *(reduction for reduction in others if reduction is not None))
+        folded = self.measured(*filter(None, (*reductions, verifier, rows)))
         if rows is not None:
             rows.close()
         report = report_of(folded, self.plan, inputs=self.input_names)
@@ -116,8 +95,8 @@ class Compute(Run):
         from mrl_cli.reports.validate import part_of_record
         from mrl_cli.verify import validation_of
 
-        totals, ledger = folded.wholes[1], folded.wholes[2] if len(reductions) > 1 else None
-        verdict = verifier.settled(folded.wholes[1 + len(reductions)])
+        _, totals, *others = folded.wholes
+        verdict, ledger = verifier.settled(others[len(reductions) - 1]), others[0] if len(reductions) > 1 else None
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
         return report.changed(validation=part_of_record(self._validation))
 
@@ -133,10 +112,8 @@ class Compute(Run):
         if report.ties_dropped and self.is_per_pair:
             notes.append(f"{report.ties_dropped:,} ties dropped")
         notes += report.notes or ()
-        if report.subsets_without_section is not None:
-            unknown = report.subsets_without_section
-            listing = ", ".join(harmless(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
-            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listing}")
+        if unknown := report.subsets_without_section:
+            notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")
         return notes
 
     def summary(self, report: ComputeReport) -> str:
@@ -153,10 +130,9 @@ class Compute(Run):
         del report
         if self._validation is None:
             return True
-        from mrl_cli.verify import failure_lines
-
-        for line in failure_lines(self._validation):
-            click.echo(line, err=True)
+        for check in self._validation.checks:
+            if not check.passed:
+                click.echo(f"validation: {check.failure}", err=True)
         return bool(self._validation.passed)
 
 

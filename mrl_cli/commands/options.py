@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName
+from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName, Role
 from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from mrl_cli.model import Role
 
 FORMAT_CHOICES = ("auto", *format_names())
 
@@ -53,34 +51,28 @@ class Registered(click.ParamType[str]):
 # Types of options; help calls one by the name of its function, where it has no metavar.
 
 
-def number(text: str) -> float:
-    """Return a finite number; NaN and infinities are refused."""
-    return _number(text, -math.inf, math.inf, "a finite number")
-
-
-def share(text: str) -> float:
-    """Return the confidence of an interval."""
-    bounds = f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95"
-    return _number(text, LEAST_CONFIDENCE, MOST_CONFIDENCE, bounds)
-
-
-def _number(text: str, lowest: float, highest: float, expected: str) -> float:
+def number(text: str, lowest: float = -math.inf, highest: float = math.inf, expected: str = "a finite number") -> float:
+    """Return a finite number within bounds; what is none is refused as not what was expected."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and lowest <= value <= highest):
-        msg = f"{text!r} is not {expected}."
-        raise click.BadParameter(msg)
+        raise click.BadParameter(f"{text!r} is not {expected}.")
     return value + 0.0  # -0.0 becomes 0.0: a loss is never the negative zero
+
+
+def share(text: str) -> float:
+    """Return the confidence of an interval."""
+    bounds = LEAST_CONFIDENCE, MOST_CONFIDENCE
+    return number(text, *bounds, f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95")
 
 
 def assignment(text: str) -> tuple[str, float]:
     """Return name and number of NAME=VALUE."""
     name, sign, value = text.partition("=")
     if not (sign and name.strip()):
-        msg = f"{text!r} is not NAME=VALUE."
-        raise click.BadParameter(msg)
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
     return name.strip(), number(value)
 
 
@@ -88,20 +80,28 @@ def char(text: str) -> str:
     r"""Return a delimiter or decimal point: one ASCII character; \t and "tab" are a tab."""
     character = {"\\t": "\t", "tab": "\t"}.get(text, text)
     if len(character) != 1 or not character.isascii() or character in '"\r\n':
-        msg = f"{text!r} is not one ASCII character."
-        raise click.BadParameter(msg)
+        raise click.BadParameter(f"{text!r} is not one ASCII character.")
     return character
 
 
-class Declared:
-    """An option of click; read as an attribute of a command that was not given it, it is its default."""
+def option_of(name: str) -> str:
+    """Return the option of a name: that of a setting, of a field of Options."""
+    return "--" + name.replace("_", "-")
 
-    def __init__(self, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
-        if choices is not None:  # of which the first is the default
-            settings |= {"type": click.Choice(choices), "default": choices[0]}
+
+class Declared:
+    """An option of click, called as the attribute it is; in a command without it, the attribute is its default."""
+
+    def __init__(self, text: str, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
+        if choices is not None:  # of which the first is the default, where there is no other
+            settings = {"type": click.Choice(choices), "default": choices[0]} | settings
         usual = () if "multiple" in settings else False if "is_flag" in settings else None
         self._default = settings.get("default", usual)
-        self._flags, self._settings = flags, settings
+        self._flags, self._settings = flags, settings | {"help": text}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if not any(flag.startswith("--") for flag in self._flags):
+            self._flags += (option_of(name),)
 
     def __get__(self, instance: object, owner: type) -> Any:
         return self if instance is None else self._default
@@ -112,9 +112,25 @@ class Declared:
         return click.Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
 
 
-def option(*flags: str, **settings: Any) -> Any:
-    """Return a declared option, for an attribute that has the type of its values."""
-    return Declared(*flags, **settings)
+def option(text: str, *flags: str, **settings: Any) -> Any:
+    """Return a declared option with this help, for an attribute that has the type of its values.
+
+    `flags` are further ones than the long one of the attribute's name, or all where one of them is long.
+    """
+    return Declared(text, *flags, **settings)
+
+
+def column(text: str) -> Any:
+    """Return a declared option that names a column."""
+    return option(text, metavar="COLUMN")
+
+
+def flag(text: str, *flags: str) -> Any:
+    """Return a declared option without a value."""
+    return option(text, *flags, is_flag=True)
+
+
+FORMAT_HELP = "auto: by the suffix of -o; else table on a terminal, tsv otherwise."
 
 
 class Options:
@@ -125,101 +141,62 @@ class Options:
 
     inputs: tuple[str, ...] = ()
     # What is read.
-    x1: str | None = option("--x1", metavar="COLUMN", help="Column of the first score.  [default: x1]")
-    x2: str | None = option("--x2", metavar="COLUMN", help="Column of the second score.  [default: x2]")
-    y: str | None = option("--y", metavar="COLUMN", help="Column of the label.  [default: y]")
-    y_const: str | None = option(
-        "--y-const", type=click.Choice(["1", "-1"]), help="No label column: every pair has this label."
-    )
+    x1: str | None = column("Column of the first score.  [default: x1]")
+    x2: str | None = column("Column of the second score.  [default: x2]")
+    y: str | None = column("Column of the label.  [default: y]")
+    y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
     labels: Labels | None = option(
-        "--labels",
-        type=click.Choice(["pm1", "01", "any"]),
-        help="pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1. any: the real number as it is.  "
+        "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1. any: the real number as it is.  "
         "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
+        choices=get_args(Labels),
+        default=None,
     )
-    on_tie: str = option("--on-tie", choices=("error", "drop"), help="What y = 0 is under pm1.")
-    on_error: str = option("--on-error", choices=("fail", "skip"), help="Bad rows: stop, or leave out and count.")
-    rejects: str | None = option(
-        "--rejects", metavar="FILE", help="Write down every problem skipped, as CSV or .jsonl."
-    )
-    delimiter: str | None = option(
-        "-d", "--delimiter", type=char, help="Field delimiter.  [default: by suffix and header]"
-    )
-    encoding: str | None = option(
-        "-e", "--encoding", metavar="NAME", help="Text encoding.  [default: UTF-8, or as the BOM says]"
-    )
-    decimal: str = option("--decimal", type=char, default=".", help="Decimal point.")
-    null_value: tuple[str, ...] = option(
-        "--null-value", multiple=True, metavar="TEXT", help="A cell that means: no value. Repeatable."
-    )
-    no_header: bool = option("--no-header", is_flag=True, help="No header line: columns are called 1, 2, 3, …")
+    on_tie: str = option("What y = 0 is under pm1.", choices=("error", "drop"))
+    on_error: str = option("Bad rows: stop, or leave out and count.", choices=("fail", "skip"))
+    rejects: str | None = option("Write down every problem skipped, as CSV or .jsonl.", metavar="FILE")
+    delimiter: str | None = option("Field delimiter.  [default: by suffix and header]", "-d", type=char)
+    encoding: str | None = option("Text encoding.  [default: UTF-8, or as the BOM says]", "-e", metavar="NAME")
+    decimal: str = option("Decimal point.", type=char, default=".")
+    null_value: tuple[str, ...] = option("A cell that means: no value. Repeatable.", multiple=True, metavar="TEXT")
+    no_header: bool = flag("No header line: columns are called 1, 2, 3, …")
     preset: str | None = option(
-        "--preset",
+        "Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
+        "catboost. Other options win over it.",
         type=Registered("mrl_cli.inputs.presets", "PRESETS"),
         metavar="NAME",
-        help="Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
-        "catboost. Other options win over it.",
     )
     scores: str | None = option(
-        "--scores",
-        metavar="FILE",
-        help="A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.",
+        "A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.", metavar="FILE"
     )
-    score_column: str | None = option(
-        "--score-column", metavar="COLUMN", help="Which column of --scores.  [default: the only one, else score]"
-    )
+    score_column: str | None = column("Which column of --scores.  [default: the only one, else score]")
     # What is computed.
-    margin: float | None = option("--margin", type=number, help="The margin.  [default: 0.0]")
-    margin_column: str | None = option("--margin-column", metavar="COLUMN", help="Column of a margin for each pair.")
+    margin: float | None = option("The margin.  [default: 0.0]", type=number)
+    margin_column: str | None = column("Column of a margin for each pair.")
     loss: str = option(
-        "--loss",
-        type=Registered("mrl_cli.losses", "LOSSES"),
-        default="margin_ranking",
-        help="Which loss; `mrl losses` lists them.",
+        "Which loss; `mrl losses` lists them.", type=Registered("mrl_cli.losses", "LOSSES"), default="margin_ranking"
     )
     param: tuple[tuple[str, float], ...] = option(
-        "--param", type=assignment, multiple=True, metavar="NAME=VALUE", help="A parameter of the loss. Repeatable."
+        "A parameter of the loss. Repeatable.", type=assignment, multiple=True, metavar="NAME=VALUE"
     )
     dtype: DType = option(
-        "--dtype",
-        choices=("float64", "float32"),
-        help="Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.",
+        "Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.", choices=get_args(DType)
     )
-    weight: str | None = option(
-        "--weight", metavar="COLUMN", help="Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w."
-    )
-    reduction: ReductionName = option(
-        "--reduction", choices=("mean", "sum", "none"), help="As in PyTorch; none: one line a pair."
-    )
-    group_by: str | None = option(
-        "--group-by", metavar="COLUMN", help="One row for each value of this column, and the total."
-    )
-    by_file: bool = option("--by-file", is_flag=True, help="One row for each file, and the total.")
-    cluster: str | None = option(
-        "--cluster", metavar="COLUMN", help="Pairs with one value here (a prompt) are not independent: for intervals."
-    )
-    jobs: int | None = option("--jobs", type=click.IntRange(min=1), help="How many workers.  [default: all cores]")
-    engine: str = option(
-        "--engine", type=Registered("mrl_cli.engines", "ENGINES"), default="local", help="Who computes."
-    )
+    weight: str | None = column("Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w.")
+    reduction: ReductionName = option("As in PyTorch; none: one line a pair.", choices=get_args(ReductionName))
+    group_by: str | None = column("One row for each value of this column, and the total.")
+    by_file: bool = flag("One row for each file, and the total.")
+    cluster: str | None = column("Pairs with one value here (a prompt) are not independent: for intervals.")
+    jobs: int | None = option("How many workers.  [default: all cores]", type=click.IntRange(min=1))
+    engine: str = option("Who computes.", type=Registered("mrl_cli.engines", "ENGINES"), default="local")
     # What is written.
-    format: str = option(
-        "-f",
-        "--format",
-        choices=FORMAT_CHOICES,
-        help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
-    )
-    output: str | None = option(
-        "-o", "--output", metavar="FILE", help="Write there, whole or not at all.  [default: stdout]"
-    )
-    color: str = option(
-        "--color", choices=("auto", "always", "never"), help="Colour; NO_COLOR and FORCE_COLOR are honoured."
-    )
+    format: str = option(FORMAT_HELP, "-f", choices=FORMAT_CHOICES)
+    output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE")
+    color: str = option("Colour; NO_COLOR and FORCE_COLOR are honoured.", choices=("auto", "always", "never"))
     progress: bool | None = option(
-        "--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"
+        "Progress on stderr.  [default: on a terminal]", "--progress/--no-progress", default=None
     )
-    quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr.")
-    verbose: bool = option("-v", "--verbose", is_flag=True, help="Say on stderr how the result came about.")
+    quiet: bool = flag("No notes and no progress on stderr.", "-q")
+    verbose: bool = flag("Say on stderr how the result came about.", "-v")
     # Options of one command, which the plan and the flow of every command know.
     confidence: float | None = None
     fail_if: tuple[str, ...] = ()
@@ -231,10 +208,16 @@ class Options:
         vars(self).update(given)
 
 
-# Names of options that are declared together, in the order of the help.
-READING = "x1 x2 y y_const labels on_tie on_error rejects delimiter encoding decimal null_value no_header"
-MARGIN, KERNEL, PRESET = "margin margin_column", "loss param dtype", "preset scores score_column"
-ENGINE, OUTPUT, NOTES = "jobs engine", "format output color", "progress quiet verbose"
+# Options that are declared together, in the order of the help; a command's `names` name them in capitals.
+GROUPS = {
+    "READING": "x1 x2 y y_const labels on_tie on_error rejects delimiter encoding decimal null_value no_header",
+    "MARGIN": "margin margin_column",
+    "KERNEL": "loss param dtype",
+    "PRESET": "preset scores score_column",
+    "ENGINE": "jobs engine",
+    "OUTPUT": "format output color",
+    "NOTES": "progress quiet verbose",
+}
 
 
 def refuse_if(is_wrong: object, message: str, hint: str | None = None) -> None:
@@ -243,15 +226,11 @@ def refuse_if(is_wrong: object, message: str, hint: str | None = None) -> None:
         raise UsageError(message, hint=hint)
 
 
-def option_of(name: str) -> str:
-    """Return the option of a name: that of a setting, of a field of Options."""
-    return "--" + name.replace("_", "-")
-
-
 _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
+_SAME = ("loss", "dtype", "labels", "on_tie", "on_error", "reduction", "by_file", "confidence", "margins")
 
 
 def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
@@ -274,7 +253,6 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
         "cluster": options.cluster,
     }
     cells = options.delimiter, options.encoding, options.decimal, options.null_value
-    same = ("loss", "dtype", "labels", "on_tie", "on_error", "reduction", "by_file", "confidence", "margins")
     try:
         return settings.plan_of(
             columns | dict(further or {}),
@@ -286,11 +264,11 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             lists_problems=options.rejects is not None,
             keep_columns=options.keep_columns,
             dialect=Dialect(*cells, header=not options.no_header),
-            **{name: getattr(options, name) for name in same},
+            **{name: getattr(options, name) for name in _SAME},
         )
     except settings.SettingsError as error:
         raise UsageError(error.message, hint=_HINTS.get(error.names)) from None
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
-        msg = f"--param: {harmless(error, 300)}"
-        raise UsageError(msg, hint=f"did you mean --param {near}=…?" if near else None) from None
+        hint = f"did you mean --param {near}=…?" if near else None
+        raise UsageError(f"--param: {harmless(error, 300)}", hint=hint) from None

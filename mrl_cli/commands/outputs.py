@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from mrl_cli.commands.options import Options, refuse_if
-from mrl_cli.render import format_of
-from mrl_cli.words import harmless
+from mrl_cli.errors import UsageError
+from mrl_cli.render import first_suffixes, format_of
+from mrl_cli.words import either, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,45 +42,49 @@ def check_outputs(options: Options, written: str) -> None:
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
     suffix = suffix_of(options.output)
     is_unwritten = bool(suffix) and _is_unwritten(suffix)
-    known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
-    suffixes = ".csv, .tsv, .jsonl or .parquet" if options.reduction == "none" else ".json, .csv, .tsv or .md"
-    refuse_if(
-        is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"),
-        f"-o {harmless(options.output, 200)}: {known}",
-        f"write {suffixes}, or pipe the output through a compressor",
-    )
+    if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
+        known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
+        is_per_pair = options.reduction == "none"
+        suffixes = either([*pair_suffixes().values()]) if is_per_pair else report_suffixes(but=".jsonl")
+        hint = f"write {suffixes}, or pipe the output through a compressor"
+        raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)
+
+
+def pair_suffixes() -> dict[str, str]:
+    """Return the formats in which pairs are written, each with its suffix."""
+    from mrl_cli.inputs.formats import FORMATS
+
+    return {row.writer: row.suffixes[0] for row in FORMATS.values() if row.writer is not None}
+
+
+def report_suffixes(but: str = "") -> str:
+    """Return in words the suffixes of the formats of reports, `but` one."""
+    return either([suffix for suffix in first_suffixes() if suffix != but])
 
 
 def _is_unwritten(suffix: str) -> bool:
-    """Tell whether a suffix is read, or well known, but not written: a file must not be called what it is not."""
+    """Return whether a suffix is read, or well known, but not written: no file must be called what it is not."""
     from mrl_cli.inputs.formats import COMPRESSIONS, FORMAT_OF_SUFFIX, FORMATS
 
-    is_read = suffix in COMPRESSIONS or (
-        suffix in FORMAT_OF_SUFFIX and FORMATS[FORMAT_OF_SUFFIX[suffix]].writer is None
-    )
-    return (is_read or suffix in _WELL_KNOWN) and format_of(suffix) is None
+    row = FORMATS.get(FORMAT_OF_SUFFIX.get(suffix, ""))
+    is_known = suffix in _WELL_KNOWN or suffix in COMPRESSIONS or (row is not None and row.writer is None)
+    return is_known and format_of(suffix) is None
 
 
 def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> None:
     """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
-    taken = [source.path for source in sources if source.is_plain_file]
+    taken: list[str | int] = [source.path for source in sources if source.is_plain_file]
     taken += [options.scores] if options.scores else []
+    taken += [0] if os.path.isfile(0) and any(source.name == "-" for source in sources) else []
     targets = {"output": options.output, "rejects": options.rejects}
     named = {option: target for option, target in targets.items() if target is not None}
     for option, target in named.items():
         is_taken = os.path.exists(target) and any(os.path.samefile(target, path) for path in taken)
         message = f"--{option} {harmless(target, 200)} is an input or the other output"
-        refuse_if(is_taken or _is_stdin(target, sources), message, "write to another file")
+        refuse_if(is_taken, message, "write to another file")
         taken += [target] if os.path.isfile(target) else []
     is_one_file = len({os.path.realpath(target) for target in named.values()}) < len(named)
     refuse_if(is_one_file, "--output and --rejects name one file")
-
-
-def _is_stdin(target: str, sources: Sequence[Source]) -> bool:
-    """Return whether stdin is read and is that very file."""
-    if not os.path.isfile(target) or all(source.name != "-" for source in sources):
-        return False
-    return os.path.samestat(os.stat(target), os.fstat(0))
 
 
 def wants_color(choice: str, *, is_terminal: bool) -> bool:

@@ -6,27 +6,26 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import click
 
 from mrl_cli import runtime
-from mrl_cli.commands.options import Options, plan_of_options, refuse_if
-from mrl_cli.commands.outputs import check_outputs, output_format, refuse_inputs_as_outputs, wants_color
-from mrl_cli.errors import MachineError
+from mrl_cli.commands import outputs
+from mrl_cli.commands.options import GROUPS, Options, plan_of_options, refuse_if
+from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.engines.base import Folded, Part
+    from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
-    from mrl_cli.render.progress import ProgressBar
     from mrl_cli.reports.base import Report
 
 
@@ -34,8 +33,9 @@ class Run(Options, ABC):
     """One run: it opens what is read and written, folds reductions, refuses, renders, prints and gives the exit code.
 
     A command is a class with its options, reductions and report, and the help as its docstring: `names` are those of
-    its options in the order of the help, `metavar` and `epilog` what else the help needs. `roles` are those of a
-    preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs is missed.
+    its options, and of GROUPS of options, in the order of the help, `metavar` and `epilog` what else the help needs.
+    `roles` are those of a preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs
+    is missed.
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
     where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
@@ -56,10 +56,9 @@ class Run(Options, ABC):
         super().__init__(**given)
         self.plan = self.planned()
         if sys.stdout is None:
-            msg = "stdout is closed"
-            raise MachineError(msg)
-        self.written = output_format(self)
-        check_outputs(self, self.written)
+            raise MachineError("stdout is closed")
+        self.written = outputs.output_format(self)
+        outputs.check_outputs(self, self.written)
         self.check()
         self.reject_writers: list[Reduction[Any, Any]] = []
         self.rows_of: dict[str, int] = {}
@@ -68,12 +67,17 @@ class Run(Options, ABC):
     def command(cls) -> click.Command:
         """Return the command."""
         params: list[click.Parameter] = [click.Argument(["inputs"], nargs=-1, metavar=cls.metavar)]
-        params += [getattr(cls, name).option for name in cls.names.split()]
+        params += [getattr(cls, name).option for name in cls.option_names()]
 
         def carry_out(**given: Any) -> int:
             return cls(**given).exit_code()
 
         return click.Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Return the names of the command's options, in the order of the help."""
+        return " ".join(GROUPS.get(name, name) for name in cls.names.split()).split()
 
     def planned(self) -> Plan:
         """Return the plan that the options say."""
@@ -81,8 +85,8 @@ class Run(Options, ABC):
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        hint = "write .json, .jsonl, .csv, .tsv or .md"
-        refuse_if(self.written == "parquet", f"{self.name} writes no Parquet", hint)
+        if self.written == "parquet":
+            raise UsageError(f"{self.name} writes no Parquet", hint=f"write {outputs.report_suffixes()}")
 
     def resolved(self) -> list[tuple[Source, ...]]:
         """Return the sources of each side."""
@@ -139,22 +143,20 @@ class Run(Options, ABC):
         self.sides = self.resolved()
         for source in self.sources:
             stack.callback(source.close)
-        refuse_inputs_as_outputs(self, self.sources)
+        outputs.refuse_inputs_as_outputs(self, self.sources)
         if self.preset or self.scores or self.score_column:
             from mrl_cli.commands.presets import with_preset  # few runs have one
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
         conditions = self.conditions() if self.fail_if else []
-        rejects = _opened(stack, self.rejects)
-        if rejects is not None:
+        if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
 
-            self.reject_writers = [RejectsReduction(rejects, self.rejects or "")]
-        output = _opened(stack, None if self.output == "-" else self.output)
-        if output is None:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
-            output = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 (closed by the stack)
-            stack.enter_context(output)
-        self.out = output
+            self.reject_writers = [RejectsReduction(_opened(stack, self.rejects), self.rejects)]
+        if self.output is not None and self.output != "-":
+            self.out = _opened(stack, self.output)
+        else:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
+            self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)
         return conditions
 
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
@@ -207,23 +209,17 @@ class Run(Options, ABC):
 
         runtime.prepare_for_batches()
         sources, jobs = self.sources if sources is None else sources, self.jobs or runtime.core_count()
-        progress = self._progress(sources, is_wanted=shows_progress)
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
         parts = engine_named(self.engine)(sources, Job(plan, tuple(reductions)), jobs)
-        try:
-            return fold(_watched(parts, progress), sources, reductions)
-        finally:
-            progress.close()
+        is_asked = self.progress if shows_progress and not self.quiet else False
+        with ExitStack() as stack:
+            if is_asked or (is_asked is None and sys.stderr is not None and sys.stderr.isatty()):
+                from mrl_cli.render.progress import watched  # most runs are not watched
 
-    def _progress(self, sources: Sequence[Source], *, is_wanted: bool) -> ProgressBar:
-        """Return a progress bar: of bytes, where all sizes are known."""
-        from mrl_cli.render.progress import ProgressBar
-
-        is_asked = self.progress if is_wanted and not self.quiet else False
-        is_shown = is_asked is None and sys.stderr is not None and sys.stderr.isatty()
-        sizes = [None if source.compression else source.size_bytes for source in sources]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
-        return ProgressBar(total, is_shown=is_shown, is_forced=bool(is_asked))
+                sizes = [None if source.compression else source.size_bytes for source in sources]
+                total = None if None in sizes else sum(size or 0 for size in sizes)
+                parts = stack.enter_context(closing(watched(parts, total, is_forced=bool(is_asked))))
+            return fold(parts, sources, reductions)
 
     def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
         """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""
@@ -232,14 +228,10 @@ class Run(Options, ABC):
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
         sources = self.sources if sources is None else sources
-        refusals.refuse(
-            counts,
-            self.plan,
-            list(dict.fromkeys(source.name for source in sources)),
-            wants_mean=self.needs_mean and self.plan.reporting.reduction == "mean",
-            has_zero_labels=look.lowest_label == 0,
-            scores=next((source.scores.values.size for source in sources if source.scores is not None), None),
-        )
+        names = list(dict.fromkeys(source.name for source in sources))
+        wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
+        scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
+        refusals.refuse(counts, self.plan, names, look, wants_mean=wants_mean, scores=scores)
 
     def rendered(self, report: Any) -> str:
         """Return a report as text, at the width and in the colours of where it goes."""
@@ -248,23 +240,12 @@ class Run(Options, ABC):
         from mrl_cli.render import render
 
         is_terminal = self.output is None and sys.stdout.isatty()
-        color = wants_color(self.color, is_terminal=is_terminal)
+        color = outputs.wants_color(self.color, is_terminal=is_terminal)
         return render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
 
 
-def _opened(stack: ExitStack, path: str | None) -> BinaryIO | None:
-    """Open a file that appears whole or not at all, for as long as the stack lives; None for no path."""
-    if path is None:
-        return None
+def _opened(stack: ExitStack, path: str) -> BinaryIO:
+    """Open a file that appears whole or not at all, for as long as the stack lives."""
     from mrl_cli.render.files import whole_file
 
     return stack.enter_context(whole_file(path))
-
-
-def _watched(parts: Iterator[Part], progress: ProgressBar) -> Iterator[Part]:
-    done_bytes = rows = 0
-    for part in parts:
-        yield part
-        done_bytes += part.shard.size_bytes
-        rows += part.counts.rows
-        progress.update(done_bytes, rows)

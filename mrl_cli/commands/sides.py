@@ -17,7 +17,7 @@ from mrl_cli.inputs.joining import (
     matched_by_key,
     matched_by_row,
 )
-from mrl_cli.model import Counts
+from mrl_cli.model import Batch, Counts, Plan
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -28,26 +28,19 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.contrast import ContrastReduction, Contrasts
 
 ROWS_SHOWN = 3
 
 
 def contrasted(
-    run: Run,
-    reduction: ContrastReduction,
-    *,
-    scores_of_b: tuple[str | None, str | None],
-    by_row: bool,
-    drops_unmatched: bool,
+    run: Run, reduction: ContrastReduction, x1_b: str | None, x2_b: str | None, *, by_row: bool, drops_unmatched: bool
 ) -> tuple[Contrasts, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
 
     Raises DataError for pairs that cannot be matched.
     """
-    plan = run.plan
-    plans = (plan, _plan_for_b(plan, *scores_of_b))
+    plans = run.plan, _plan_for_b(run.plan, x1_b, x2_b)
     a, rejected_a = _read(run, run.sides[0], plans[0])
     try:
         b, rejected_b = _read(run, run.sides[1], plans[1])
@@ -61,7 +54,7 @@ def contrasted(
     check_labels(a, b, matched, has_keys=not by_row)
     contrasts, counts = reduction.whole(), Counts(rejected=rejected_a + rejected_b)
     for batch in joined_batches(a, b, matched):
-        measured = Measured(batch, plan, reduction.needs)
+        measured = Measured(batch, run.plan, reduction.needs)
         counts += measured.counts
         contrasts = reduction.merge(contrasts, reduction.add(reduction.empty(), measured), None)
     if not counts.pairs:
@@ -87,8 +80,7 @@ def _hint_for_b(hint: str | None) -> str | None:
 def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, int]:
     """Return all pairs of one model, and how many rows were rejected."""
     folded = run.fold([LookReduction(), HeldReduction(), *run.reject_writers], sources=sources, plan=plan)
-    look, batches = folded.wholes[:2]
-    counts = folded.counts
+    counts, (look, batches, *_) = folded.counts, folded.wholes
     # Ties are no pairs yet to be used, but pairs that there are.
     run.refuse(replace(counts, pairs=counts.pairs + counts.ties_dropped), look, sources)
     name = sources[0].shown_name if len(sources) == 1 else f"{len(sources)} files"
@@ -101,32 +93,27 @@ class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
     What a tie is worth is decided once both files are one: dropped before, it would seem to be missing in one of them.
     """
 
-    def empty(self) -> list[Batch]:
-        """Return no pairs."""
-        return []
+    state = list
 
     def add(self, state: list[Batch], measured: Measured) -> list[Batch]:
         """Keep those of a batch, without what need not be held: rows, problems, other columns."""
-        batch, plan = measured.batch, measured.plan
-        whole = measured.used
-        if whole is not None and plan.rules.drops_ties and batch.y is not None:
+        batch, plan, held = measured.batch, measured.plan, measured.used
+        if held is not None and plan.rules.drops_ties and batch.y is not None:
             with np.errstate(over="ignore"):
                 finite = [np.isfinite(scores.astype(plan.loss.dtype)) for scores in (batch.x1, batch.x2)]
-            whole = whole | (finite[0] & finite[1] & (batch.y == 0))
+            held = held | (finite[0] & finite[1] & (batch.y == 0))
         bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None)
-        state.append(bare if whole is None else bare.where(whole))
+        state.append(bare if held is None else bare.where(held))
         return state
 
 
 class KeyRowsReduction(Reduction["list[tuple[str, str]]", "list[tuple[str, str]]"]):
     """Lists the rows in which some keys stand, as (key, row in words)."""
 
+    state = list
+
     def __init__(self, keys: Iterable[str], *, is_one_file: bool) -> None:
         self._keys, self._is_one_file = frozenset(keys), is_one_file
-
-    def empty(self) -> list[tuple[str, str]]:
-        """Return no rows."""
-        return []
 
     def add(self, state: list[tuple[str, str]], measured: Measured) -> list[tuple[str, str]]:
         """Add those of a batch. Raises SuspectShardError when the batch does not know its rows."""
@@ -140,7 +127,7 @@ class KeyRowsReduction(Reduction["list[tuple[str, str]]", "list[tuple[str, str]]
 
 
 def _repeated(error: RepeatedKeysError, run: Run, sources: Sequence[Source], plan: Plan) -> DataError:
-    """Say which keys a side has more than once, and in which rows: its files are read again, where they can be."""
+    """Return the error of keys that a side has more than once, with their rows where its files can be read again."""
     rows: dict[str, list[str]] = {key: [] for key in error.keys}
     if all(source.is_plain_file for source in sources):
         reduction = KeyRowsReduction(error.keys, is_one_file=len(sources) == 1)

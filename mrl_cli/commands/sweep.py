@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli import __version__
-from mrl_cli.commands.options import ENGINE, KERNEL, NOTES, OUTPUT, PRESET, READING, option
+from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless
 
@@ -71,16 +70,15 @@ class MarginSweep(Run):
     """
 
     margins: tuple[float, ...] = option(
-        "--margins",
+        "The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
         type=margins,
         required=True,
         metavar="LIST",
-        help="The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
     )
-    reduction: ReductionName = option("--reduction", choices=("mean", "sum"), help="What the value of a margin is.")
+    reduction: ReductionName = option("What the value of a margin is.", choices=("mean", "sum"))
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
-    names = f"margins weight {KERNEL} {PRESET} reduction {READING} {ENGINE} {OUTPUT} {NOTES}"
+    names = "margins weight KERNEL PRESET reduction READING ENGINE OUTPUT NOTES"
     roles = frozenset(("weight",))
 
     def report(self) -> SweepReport:
@@ -89,21 +87,10 @@ class MarginSweep(Run):
         from mrl_cli.reductions.totals import WeightReduction
         from mrl_cli.reports.sweep import sweep_report
 
-        plan, margins = self.plan, self.margins
-        sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
+        plan = self.plan
+        sweep = CurveReduction(plan.loss.name, self.margins, plan.loss.dtype, dict(plan.loss.parameters))
         folded = self.measured(sweep, WeightReduction())
-        curve, weight = folded.wholes[1:3]
-        return sweep_report(
-            sweep,
-            curve,
-            margins,
-            folded.counts,
-            float(weight) if plan.has_weights else None,
-            plan,
-            inputs=self.input_names,
-            version=__version__,
-            elapsed_seconds=0.0,
-        )
+        return sweep_report(sweep, folded, self.margins, plan, self.input_names)
 
     def summary(self, report: SweepReport) -> str:
         """Return how much was read and how quickly."""

@@ -6,23 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli import __version__
-from mrl_cli.commands.options import (
-    ENGINE,
-    FORMAT_CHOICES,
-    KERNEL,
-    MARGIN,
-    NOTES,
-    OUTPUT,
-    PRESET,
-    READING,
-    Registered,
-    number,
-    option,
-    option_of,
-    refuse_if,
-)
+from mrl_cli.commands.options import FORMAT_HELP, GROUPS, Registered, column, number, option, option_of, refuse_if
+from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.run import Run
+from mrl_cli.errors import UsageError
+from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
     from mrl_cli.inputs import Source
@@ -38,49 +26,40 @@ class Validate(Run):
     """
 
     against: tuple[str, ...] = option(
-        "--against",
+        "loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
+        "[default: loop]",
         type=Registered("mrl_cli.verify.validators", "AGAINST"),
         multiple=True,
-        help="loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
-        "[default: loop]",
     )
-    expect: float | None = option(
-        "--expect", type=number, metavar="VALUE", help="Your own value under the chosen reduction."
-    )
-    loss_column: str | None = option("--loss-column", metavar="COLUMN", help="Column of your own per-pair losses.")
+    expect: float | None = option("Your own value under the chosen reduction.", type=number, metavar="VALUE")
+    loss_column: str | None = column("Column of your own per-pair losses.")
     rtol: float | None = option(
-        "--rtol",
-        type=click.FloatRange(min=0),
-        metavar="X",
-        help="Relative tolerance.  [default: 1e-7; float32: 1.3e-6]",
+        "Relative tolerance.  [default: 1e-7; float32: 1.3e-6]", type=click.FloatRange(min=0), metavar="X"
     )
     atol: float | None = option(
-        "--atol", type=click.FloatRange(min=0), metavar="X", help="Absolute tolerance.  [default: 1e-7; float32: 1e-5]"
+        "Absolute tolerance.  [default: 1e-7; float32: 1e-5]", type=click.FloatRange(min=0), metavar="X"
     )
-    sample: int | None = option("--sample", type=click.IntRange(min=1), metavar="N", help="Check N of the pairs only.")
-    seed: int = option("--seed", type=click.IntRange(min=0), default=0, help="Which N.")
-    format: str = option(
-        "-f",
-        "--format",
-        choices=(*FORMAT_CHOICES, "github"),
-        help="auto: by the suffix of -o; else table on a terminal, tsv otherwise.",
-    )
+    sample: int | None = option("Check N of the pairs only.", type=click.IntRange(min=1), metavar="N")
+    seed: int = option("Which N.", type=click.IntRange(min=0), default=0)
+    format: str = option(FORMAT_HELP, "-f", choices=("auto", *format_names(with_annotations=True)))
 
     name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
-    names = f"against expect loss_column rtol atol sample seed {MARGIN} {KERNEL} weight reduction {PRESET} {READING}"
-    names += f" {ENGINE} {OUTPUT} {NOTES}"
+    names = "against expect loss_column rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING"
+    names += " ENGINE OUTPUT NOTES"
     roles = frozenset(("margin", "weight"))
     needs_mean = False
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        hint = "write .json, .csv, .tsv or .md"
-        refuse_if(self.written == "parquet", "a validation is not written as Parquet", hint)
+        if self.written == "parquet":
+            raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         is_none = self.expect is not None and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
+        of_the_suite = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}  # how to report it
         context = click.get_current_context()
+        given = click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT
         for name in () if self.inputs else context.params:
-            is_wrong = name not in _OF_THE_SUITE and _is_given(context, name)
+            is_wrong = name not in of_the_suite and context.get_parameter_source(name) in given
             refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
 
     def resolved(self) -> list[tuple[Source, ...]]:
@@ -110,9 +89,10 @@ class Validate(Run):
         """How far the user's own numbers may be off."""
         from mrl_cli.verify.validators import TOLERANCES
 
-        given = {name: getattr(self, name) for name in ("rtol", "atol")}
         usual = TOLERANCES[self.plan.loss.dtype]
-        return usual._replace(**{name: value for name, value in given.items() if value is not None})
+        return usual._replace(
+            **{name: given for name in ("rtol", "atol") if (given := getattr(self, name)) is not None}
+        )
 
     def report(self) -> Validation:
         """Return the verdict of the validators on all pairs, or of the built-in suite."""
@@ -121,7 +101,7 @@ class Validate(Run):
 
             return conformance()
         from mrl_cli.reductions.totals import TotalsReduction
-        from mrl_cli.reports.compute import compute_report
+        from mrl_cli.reports.compute import report_of
         from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
@@ -129,21 +109,11 @@ class Validate(Run):
         verifier = verifier_of(request)
         folded = self.measured(TotalsReduction(), verifier)
         counts, (_, totals, whole, *_) = folded.counts, folded.wholes
-        names = self.input_names
-        report = compute_report(counts, totals, self.plan, inputs=names, version=__version__, elapsed_seconds=0.0)
+        report = report_of(folded, self.plan, inputs=self.input_names)
         may_read_again = all(source.is_plain_file for source in self.sources)
         second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None
         verdict = verifier.settled(whole)
         return validation_of(request, verdict, counts, totals, report, self.sources, second_look=second_look)
-
-
-# What the built-in suite takes: how to report it.
-_OF_THE_SUITE = {"inputs", "format", "output", "color", "progress", "quiet", "verbose"}
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 
 
 command = Validate.command()

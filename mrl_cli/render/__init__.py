@@ -22,8 +22,8 @@ def format_names(*, with_annotations: bool = False) -> tuple[str, ...]:
     >>> set(format_names(with_annotations=True)) - set(format_names())
     {'github'}
     """
-    found = modules_in(os.path.join(__path__[0], "formats"))
-    others = (name for name in found if name not in (*_FIRST, *_OF_ANNOTATIONS))
+    modules = modules_in(os.path.join(__path__[0], "formats"))
+    others = (name for name in modules if name not in (*_FIRST, *_OF_ANNOTATIONS))
     return (*_FIRST, *others, *(_OF_ANNOTATIONS if with_annotations else ()))
 
 
@@ -38,6 +38,11 @@ def format_of(suffix: str) -> str | None:
     return next((name for name in format_names() if suffix in _module(name).SUFFIXES), None)
 
 
+def first_suffixes() -> list[str]:
+    """Return the usual suffix of each format of a report that has one, in the order of the help."""
+    return [suffix for name in format_names() for suffix in _module(name).SUFFIXES[:1]]
+
+
 def render(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> str:
     """Return a report as text, at most `width` wide where the format has a width.
 
@@ -45,8 +50,7 @@ def render(report: Report, output_format: str, *, width: int = 80, color: bool =
     """
     known = format_names(with_annotations=report.annotations() is not None)
     if output_format not in known:
-        msg = f"the format must be one of {', '.join(known)}, not {output_format!r}"
-        raise ValueError(msg)
+        raise ValueError(f"the format must be one of {', '.join(known)}, not {output_format!r}")
     text: str = _module(output_format).render(report, width, color)
     return text
 

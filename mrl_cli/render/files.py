@@ -40,9 +40,8 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        msg = f"cannot write {harmless(path, limit=200)}: {error.strerror or error}"
-        has_folder = target.parent.is_dir()
-        raise MachineError(msg, hint="nothing was changed" if has_folder else "make the folder first") from error
+        hint = "nothing was changed" if target.parent.is_dir() else "make the folder first"
+        raise MachineError(f"cannot write {harmless(path, limit=200)}: {error.strerror or error}", hint=hint) from error
 
 
 def _open_descriptor(path: str) -> int | None:

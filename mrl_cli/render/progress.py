@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 DELAY_SECONDS = 1.0
 
 
-class ProgressBar:
-    """A bar on stderr, drawn once a run has taken longer than a second: bytes done, rows a second, time left."""
+def watched(parts: Iterable[Any], total_bytes: int | None, *, is_forced: bool) -> Generator[Any]:
+    """Yield the parts of a run; when it has taken a second, show bytes done, rows per second and time left.
 
-    def __init__(self, total_bytes: int | None, *, is_shown: bool, is_forced: bool = False) -> None:
-        self._total_bytes = total_bytes
-        self._is_shown = is_shown or is_forced
-        self._is_forced = is_forced
-        self._started = time.monotonic()
-        self._progress: Any = None
-        self._task: Any = None
+    The bar is taken away at the end, and by `close`. `is_forced`: stderr need not be a terminal.
+    """
+    started, bar, done_bytes, rows = time.monotonic(), None, 0, 0
+    try:
+        for part in parts:
+            yield part
+            done_bytes += part.shard.size_bytes
+            rows += part.counts.rows
+            seconds = time.monotonic() - started
+            if seconds >= DELAY_SECONDS:
+                bar = bar or _bar(total_bytes, is_forced=is_forced)
+                bar.update(bar.task_ids[0], completed=done_bytes, rate=f"{rows / seconds:,.0f} rows/s")
+    finally:
+        if bar is not None:
+            bar.stop()
 
-    def update(self, done_bytes: int, rows: int) -> None:
-        """Say how far the run is."""
-        seconds = time.monotonic() - self._started
-        if not self._is_shown or seconds < DELAY_SECONDS:
-            return
-        if self._progress is None:
-            self._start()
-        self._progress.update(self._task, completed=done_bytes, rate=f"{rows / seconds:,.0f} rows/s")
 
-    def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _bar(total_bytes: int | None, *, is_forced: bool) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._progress = Progress(
-            BarColumn(),
-            DownloadColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, force_terminal=True if self._is_forced else None),
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=self._total_bytes, rate="")
-        self._progress.start()
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
+    columns = BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()
+    bar = Progress(*columns, console=Console(stderr=True, force_terminal=is_forced or None), transient=True)
+    bar.add_task("", total=total_bytes, rate="")
+    bar.start()
+    return bar

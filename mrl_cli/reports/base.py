@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import getitem
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from mrl_cli import __version__
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Self, TypeAlias
+    from typing import Self
 
-    Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
-
+Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
 _SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
 
 
@@ -56,6 +56,11 @@ class Report:
     if TYPE_CHECKING:
 
         def __getattr__(self, key: str) -> Any: ...
+
+    @classmethod
+    def of_run(cls, schema: str, inputs: Sequence[str], **figures: Any) -> Self:
+        """Return the report of a run of this version, whose seconds are filled in later."""
+        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures, elapsed_seconds=0.0)
 
     def changed(self, **figures: Any) -> Self:
         """Return the report with these figures changed."""

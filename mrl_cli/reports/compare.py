@@ -18,6 +18,7 @@ from mrl_cli.statistics.bootstrap import bootstrap_bounds
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -72,6 +73,24 @@ class ComparisonReport(Report):
         rows += [(key, f"{count:,}", "", "", "") for key, count in whole.items() if count]
         return [Table(("", "a", "b", "a - b", f"{100 * self.confidence:.6g} % interval"), rows)]
 
+    def cautions(self) -> list[str]:
+        """Return what a reader of the report should know before believing its intervals."""
+        notes = []
+        if self.rejected:
+            notes += [f"rows left out for a problem: {self.rejected:,}"]
+        if self.unmatched_a or self.unmatched_b:
+            lacking = f"{counted(self.unmatched_a, 'pair')} of a, {self.unmatched_b:,} of b"
+            notes += [f"left out, because the other file lacks them: {lacking}"]
+        if self.difference["standard_error"] == 0:
+            notes += ["the difference is the same for every pair: an interval around it says nothing about other pairs"]
+        if self.bootstrap is not None and self.mcnemar["only_a"] + self.mcnemar["only_b"] == 0:
+            notes += ["no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that"]
+        if self.clusters is not None:
+            notes += ["McNemar's p takes every pair as independent; the intervals are clustered"]
+            if self.clusters < 2:
+                notes += ["one cluster tells nothing of how clusters differ: no intervals"]
+        return notes
+
 
 def _bounds(interval: dict[str, float]) -> str:
     return "undefined" if math.isnan(interval["low"]) else f"{interval['low']:.4g} to {interval['high']:.4g}"
@@ -86,24 +105,20 @@ def comparison_report(
     counts: Counts,
     plan: Plan,
     *,
-    inputs: tuple[str, ...],
-    version: str,
+    inputs: Sequence[str] = (),
     samples: int,
     seed: int,
     unmatched: tuple[int, int] = (0, 0),
-    elapsed_seconds: float = 0.0,
 ) -> ComparisonReport:
     """Return what `mrl compare` reports of contrasts; to be called once for each."""
     total, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
     clusters = None if contrasts.ledger is None else _clusters(contrasts.ledger)
-    difference, accuracy_difference = _intervals(total, clusters, confidence)
     of_models = (figures_of(Facts(model, plan.changed(confidence=None)), _SHARED) for model in (total.a, total.b))
     a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
     alone = {"only_a": total.only_a, "only_b": total.only_b}
-    return ComparisonReport(
-        schema="mrl.compare/1",
-        version=version,
-        inputs=list(inputs),
+    return ComparisonReport.of_run(
+        "mrl.compare/1",
+        inputs,
         **plan.settings("loss", "margin", "margin_column", "parameters", "dtype", "labels"),
         pairs=total.a.pairs,
         rejected=counts.rejected,
@@ -112,16 +127,12 @@ def comparison_report(
         unmatched_b=unmatched[1],
         a=a,
         b=b,
-        difference=difference,
-        accuracy_difference=accuracy_difference,
+        **dict(zip(_GAPS, _intervals(total, clusters, confidence), strict=True)),
         confidence=confidence,
         clusters=None if clusters is None else clusters[0].size,
         mcnemar=alone | {"p_value": intervals.mcnemar_p(**alone)},
         bootstrap=_bootstrap(contrasts, clusters, samples=samples, seed=seed, confidence=confidence),
-        wins=total.wins,
-        ties=total.ties,
-        losses=total.losses,
-        elapsed_seconds=elapsed_seconds,
+        **{key: getattr(total, key) for key in ("wins", "ties", "losses")},
     )
 
 
@@ -159,31 +170,9 @@ def _intervals(
 
 
 def _clusters(ledger: Ledger) -> ClusterSums:
-    """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right.
-
-    They are in an order of their own: in which they were met depends on batches and on the format, and the bootstrap
-    allots them in turn.
-    """
+    """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right."""
     states, sums = ledger.arrays()
     counts, outcomes = states.sum(axis=1), states[:, BEYOND] - states[:, WRONG]
+    # The bootstrap allots clusters in turn, and in which order they were met depends on batches and on the format.
     order = np.lexsort((outcomes, sums, counts))
     return counts[order], sums[order], outcomes[order]
-
-
-def comparison_notes(report: ComparisonReport) -> list[str]:
-    """Return what a reader of the report should know before believing its intervals."""
-    notes = []
-    if report.rejected:
-        notes.append(f"rows left out for a problem: {report.rejected:,}")
-    if report.unmatched_a or report.unmatched_b:
-        lacking = f"{counted(report.unmatched_a, 'pair')} of a, {report.unmatched_b:,} of b"
-        notes.append(f"left out, because the other file lacks them: {lacking}")
-    if report.difference["standard_error"] == 0:
-        notes.append("the difference is the same for every pair: an interval around it says nothing about other pairs")
-    if report.bootstrap is not None and report.mcnemar["only_a"] + report.mcnemar["only_b"] == 0:
-        notes.append("no pair is correct under one model alone: the bootstrap of the accuracy cannot see beyond that")
-    if report.clusters is not None:
-        notes.append("McNemar's p takes every pair as independent; the intervals are clustered")
-        if report.clusters < 2:
-            notes.append("one cluster tells nothing of how clusters differ: no intervals")
-    return notes

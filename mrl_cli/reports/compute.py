@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli import __version__
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import Report, Table, flat, titled
+from mrl_cli.reports.base import Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
@@ -20,8 +18,10 @@ from mrl_cli.reports.figures import (
     SETTINGS,
     Clusters,
     Facts,
+    Figure,
     figures_of,
     reported_figures,
+    short_number,
     shown_figures,
     shown_number,
 )
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reports.base import Rows
-    from mrl_cli.reports.figures import Figure
 
 TOTAL = "total"  # what rows call the row of all groups
 _NO_FIGURES = dict.fromkeys(GROUP_KEYS)
@@ -98,12 +96,9 @@ class ComputeReport(Report):
 
 
 def _group_cell(value: Any) -> str:
-    """Return a cell of the table of groups: all digits of a column fit no terminal."""
     if isinstance(value, str):
         return harmless(value) or '""'
-    if not isinstance(value, float):
-        return f"{value:,}"
-    return f"{value:.6g}" if math.isfinite(value) else shown_number(value)
+    return short_number(value) if isinstance(value, float) else f"{value:,}"
 
 
 def compute_report(
@@ -112,30 +107,31 @@ def compute_report(
     plan: Plan,
     *,
     look: Look | None = None,
-    inputs: tuple[str, ...],
-    version: str,
-    elapsed_seconds: float,
+    inputs: Sequence[str] = (),
     ledger: Ledger | None = None,
 ) -> ComputeReport:
-    """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger."""
+    """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
+
+    The seconds are filled in later.
+    """
     figures = reported_figures(plan)
-    groups, clusters = (
-        (None, None) if ledger is None else _by_group(ledger, plan, [figure for figure in figures if not figure.of_run])
-    )
-    sections, unknown = None, None
+    groups = clusters = sections = unknown = None
+    if ledger is not None:
+        groups, clusters = _by_group(ledger, plan, [figure for figure in figures if not figure.of_run])
     if groups is not None and any(figure.needs == "sections" for figure in figures):
         from mrl_cli.reports.sections import sections_of  # few runs have groups of a preset
 
         sections, unknown = sections_of(groups)
     facts = Facts(totals, plan, clusters, counts=counts, groups=groups, sections=sections)
-    are_factors = plan.rules.labels == "any" and not LOSSES[plan.loss.name].is_target
     notes = data_notes(
-        totals, look or Look(), at_equal_scores=_loss_at_equal_scores(plan), labels_are_factors=are_factors
+        totals,
+        look or Look(),
+        at_equal_scores=_loss_at_equal_scores(plan),
+        labels_are_factors=plan.rules.labels == "any" and not LOSSES[plan.loss.name].is_target,
     )
-    return ComputeReport(
-        schema="mrl.compute/1",
-        version=version,
-        inputs=list(inputs),
+    return ComputeReport.of_run(
+        "mrl.compute/1",
+        inputs,
         **plan.settings(),
         **(dict.fromkeys(KEYS) | figures_of(facts, figures)),
         sections=sections,
@@ -143,7 +139,6 @@ def compute_report(
         groups=groups,
         validation=None,
         notes=list(notes.values()) or None,
-        elapsed_seconds=elapsed_seconds,
     )
 
 
@@ -158,20 +153,11 @@ def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
     return reductions
 
 
-def report_of(folded: Any, plan: Plan, *, inputs: tuple[str, ...]) -> ComputeReport:
-    """Return the report of a look and `compute_reductions` folded; its seconds are filled in later."""
+def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = ()) -> ComputeReport:
+    """Return the report of a look and `compute_reductions` folded."""
     look, totals, *others = folded.wholes
     ledger = others[0] if plan.has_groups or plan.has_clusters else None
-    return compute_report(
-        folded.counts,
-        totals,
-        plan,
-        look=look,
-        inputs=inputs,
-        version=__version__,
-        elapsed_seconds=0.0,
-        ledger=ledger,
-    )
+    return compute_report(folded.counts, totals, plan, look=look, inputs=inputs, ledger=ledger)
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:

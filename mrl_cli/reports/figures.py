@@ -35,7 +35,8 @@ class Clusters(NamedTuple):
 class Facts:
     """What figures are computed from: totals of pairs, and `of_run` also counts, groups and sections of the run.
 
-    `sum` and `mean` are not rounded to the plan's dtype. Intervals are there where the plan has a confidence.
+    `sum`, `mean` and `value`, the reduced loss, are not rounded to the plan's dtype. Intervals are there where the plan
+    has a confidence.
     """
 
     def __init__(self, totals: Totals, plan: Plan, clusters: Clusters | None = None, **of_run: Any) -> None:
@@ -45,6 +46,7 @@ class Facts:
         self.sum = float(loss)
         self.correct_weight = totals.correct_weight_sum or ExactSum()
         self.mean = ratio(self.sum, totals.pairs) if totals.weight_sum is None else loss / self.weight
+        self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
 
@@ -80,13 +82,7 @@ class Figure(NamedTuple):
 
 
 FIGURES = (
-    Figure(
-        "value",
-        0,
-        lambda of: rounded(of.sum if of.plan.reporting.reduction == "sum" else of.mean, of.plan),
-        column=1,
-        needs="reduced",
-    ),
+    Figure("value", 0, lambda of: rounded(of.value, of.plan), column=1, needs="reduced"),
     Figure("pairs", 1, lambda of: of.totals.pairs, "count", column=2),
     Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
     Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
@@ -112,10 +108,8 @@ FIGURES = (
     Figure("mean_high", 8, lambda of: of.mean_interval.high, column=7, needs="confidence"),
     Figure("accuracy_low", 8, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
     Figure("accuracy_high", 8, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
-    Figure("macro_mean", 7, lambda of: mean_of(group.mean for group in of.groups), of_run=True, needs="group_by"),
-    Figure(
-        "macro_accuracy", 7, lambda of: mean_of(group.accuracy for group in of.groups), of_run=True, needs="group_by"
-    ),
+    Figure("macro_mean", 7, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
+    Figure("macro_accuracy", 7, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
     Figure("section_average", 7, lambda of: mean_of(s["accuracy"] for s in of.sections), of_run=True, needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
@@ -165,6 +159,11 @@ def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
 def shown_number(number: float) -> str:
     """Return a number with all its digits for people; what is NaN is undefined."""
     return "undefined" if math.isnan(number) else number_text(number)
+
+
+def short_number(number: float) -> str:
+    """Return a number for people where all its digits do not fit: six of them."""
+    return f"{number:.6g}" if math.isfinite(number) else shown_number(number)
 
 
 def ratio(part: float, whole: float) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from mrl_cli.losses import LOSSES, Loss
+from mrl_cli.losses import LOSSES
 from mrl_cli.reports.base import Report, Table
 
 
@@ -12,29 +12,27 @@ class LossesReport(Report):
 
     def record(self) -> list[dict[str, Any]]:
         """Return a record for each loss."""
-        rows = ((loss, [asdict(parameter) for parameter in loss.parameters]) for loss in LOSSES.values())
-        return [_record(loss, loss.has_margin, parameters) for loss, parameters in rows]
+        return [
+            {
+                "name": loss.name,
+                "formula": loss.formula,
+                "margin": loss.has_margin,
+                "parameters": [asdict(parameter) for parameter in loss.parameters],
+                "source": loss.source,
+            }
+            for loss in LOSSES.values()
+        ]
 
-    def lines(self) -> list[dict[str, Any]]:
-        """Return a record for each loss."""
-        return self.record()
+    lines = record
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Return a row for each loss, in words."""
-        words = ((loss, ", ".join(parameter.summary for parameter in loss.parameters)) for loss in LOSSES.values())
-        records = [_record(loss, "yes" if loss.has_margin else "no", parameters) for loss, parameters in words]
+        records = self.record()
+        for record, loss in zip(records, LOSSES.values(), strict=True):
+            record["margin"] = "yes" if loss.has_margin else "no"
+            record["parameters"] = ", ".join(parameter.summary for parameter in loss.parameters)
         return list(records[0]), [list(record.values()) for record in records]
 
     def blocks(self) -> list[Table | str]:
         """Return the same rows."""
         return [Table(*self.rows())]
-
-
-def _record(loss: Loss, margin: object, parameters: object) -> dict[str, Any]:
-    return {
-        "name": loss.name,
-        "formula": loss.formula,
-        "margin": margin,
-        "parameters": parameters,
-        "source": loss.source,
-    }

@@ -1,21 +1,22 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label, labels 0 and 1 taken as they are.
-
-What is needed is cheap: counts that every run has, the range of the labels, and a look at the scores.
+label, labels 0 and 1 taken as they are. They need what every run has: counts and a look at the data.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.reductions.look import GRIDS
+from mrl_cli.reductions.look import GRIDS, Look
 
 if TYPE_CHECKING:
-    from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.totals import Totals
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
+_ZERO_ONE = (
+    "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
+    "they 0 and 1, for the one and the other order? Then use --labels 01"
+)
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
 
 
@@ -36,7 +37,6 @@ def data_notes(
     `at_equal_scores` is the loss of a pair whose scores are equal, None where each pair has another;
     `labels_are_factors` says that labels are real numbers that x1 - x2 is multiplied by.
 
-    >>> from mrl_cli.reductions.look import Look
     >>> from mrl_cli.reductions.totals import Totals
     >>> list(data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5))
     ['collapsed']
@@ -45,7 +45,7 @@ def data_notes(
         return {}
     texts = {
         "collapsed": _collapsed(totals, at_equal_scores),
-        "zero_one": _zero_one(look) if labels_are_factors else None,
+        "zero_one": _ZERO_ONE if labels_are_factors and (look.lowest_label, look.highest_label) == (0, 1) else None,
         "rounded": _rounding_ties(totals, look),
         "one_label": _one_label(look),
     }
@@ -74,15 +74,6 @@ def _rounding_ties(figures: Totals, look: Look) -> str | None:
         f"{ties:,} of {pairs:,} pairs are ties ({ties / pairs:.1%}), and the scores have {grid}: rounding makes "
         f"ties. They count as not correct: accuracy is {accuracy:.3f}; with each as one half it is "
         f"{accuracy_half:.3f}, which rounding hardly moves"
-    )
-
-
-def _zero_one(look: Look) -> str | None:
-    if (look.lowest_label, look.highest_label) != (0, 1):
-        return None
-    return (
-        "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
-        "they 0 and 1, for the one and the other order? Then use --labels 01"
     )
 
 

@@ -22,16 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.model import Plan
+    from mrl_cli.reductions.look import Look
 
 # Three digits after the comma may as well be thousands.
 _DECIMAL_COMMA = re.compile(r"'[+-]?\d+,(?:\d{1,2}|\d{4,})'")
 
 
-def hint_for(counts: Counts, plan: Plan, *, has_zero_labels: bool = False, scores: int | None = None) -> str:
-    """Return what a user with these problems most probably has to do.
-
-    `has_zero_labels` says that 0 is among the labels used, `scores` how many scores pairs may point at.
-    """
+def hint_for(counts: Counts, plan: Plan, look: Look, scores: int | None) -> str:
+    """Return what a user with these problems most probably has to do; pairs may point at so many scores."""
     problems = counts.problems
     label = problems.get(LABEL_KINDS["pm1"])
     if label is not None and all(problem.value in {"0", "False"} for problem in label.first):
@@ -39,7 +37,7 @@ def hint_for(counts: Counts, plan: Plan, *, has_zero_labels: bool = False, score
     label = problems.get(LABEL_KINDS["01"])
     if label is not None and all(problem.value == "-1" for problem in label.first):
         hint = "labels are 1 and -1 here? leave out --labels 01"
-        return hint + ("; 0 means no preference? then with --on-tie drop" if has_zero_labels else "")
+        return hint + ("; 0 means no preference? then with --on-tie drop" if look.lowest_label == 0 else "")
     if label is not None or LABEL_KINDS["pm1"] in problems:
         return "y is a real number here? use --labels any"
     not_numbers = problems.get(NOT_A_NUMBER, ProblemCount()).first
@@ -53,19 +51,13 @@ def hint_for(counts: Counts, plan: Plan, *, has_zero_labels: bool = False, score
 
 
 def refuse(
-    counts: Counts,
-    plan: Plan,
-    names: Sequence[str],
-    *,
-    wants_mean: bool,
-    has_zero_labels: bool = False,
-    scores: int | None = None,
+    counts: Counts, plan: Plan, names: Sequence[str], look: Look, *, wants_mean: bool, scores: int | None = None
 ) -> None:
     """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
     place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
     if counts.problems and plan.reading.on_error == "fail":
         message = described_problems(counts, place, is_one_file=len(names) == 1)
-        raise DataError(message, hint=hint_for(counts, plan, has_zero_labels=has_zero_labels, scores=scores))
+        raise DataError(message, hint=hint_for(counts, plan, look, scores))
     if counts.pairs == 0:
         left = f": {counted(counts.rows, 'row')}, all left out" if counts.rows else ""
         undefined = "; the mean of nothing is undefined" if wants_mean else ""

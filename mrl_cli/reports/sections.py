@@ -39,15 +39,8 @@ SECTIONS: dict[str, dict[str, int]] = {
         "xstest-should-respond": 154,
         "donotanswer": 136,
     },
-    "Reasoning": {
-        "math-prm": 984,
-        "hep-cpp": 164,
-        "hep-go": 164,
-        "hep-java": 164,
-        "hep-js": 164,
-        "hep-python": 164,
-        "hep-rust": 164,
-    },
+    "Reasoning": {"math-prm": 984}
+    | dict.fromkeys(("hep-cpp", "hep-go", "hep-java", "hep-js", "hep-python", "hep-rust"), 164),
 }
 
 

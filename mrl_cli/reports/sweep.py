@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.reports.base import Report, Table, flat, titled
-from mrl_cli.reports.figures import ratio, rounded, shown_number
+from mrl_cli.reports.base import Report, Rows, Table, flat, titled
+from mrl_cli.reports.figures import ratio, rounded, short_number, shown_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Counts, Plan
-    from mrl_cli.reductions.curve import Curve, CurveReduction, Point
-    from mrl_cli.reports.base import Rows
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.curve import CurveReduction, Point
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
 _AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "zero_weight", "weight")
@@ -44,30 +42,18 @@ class SweepReport(Report):
 
 
 def _point_cell(name: str, value: float) -> str:
-    is_short = name not in ("margin", "value") and math.isfinite(value)
-    return f"{value:.6g}" if is_short else shown_number(value)
+    return shown_number(value) if name in ("margin", "value") else short_number(value)
 
 
 def sweep_report(
-    sweep: CurveReduction,
-    curve: Curve,
-    margins: Sequence[float],
-    counts: Counts,
-    weight: float | None,
-    plan: Plan,
-    *,
-    inputs: tuple[str, ...],
-    version: str,
-    elapsed_seconds: float,
+    sweep: CurveReduction, folded: Any, margins: Sequence[float], plan: Plan, inputs: Sequence[str]
 ) -> SweepReport:
-    """Return what `mrl sweep` reports of a curve over the pairs counted; `margins` as they were given.
-
-    `weight` is the sum of the weights, where there are weights.
-    """
-    return SweepReport(
-        schema="mrl.sweep/1",
-        version=version,
-        inputs=list(inputs),
+    """Return what `mrl sweep` reports of a look, the sweep and the weights folded; `margins` as they were given."""
+    counts, (_, curve, weights, *_) = folded.counts, folded.wholes
+    weight = float(weights) if plan.has_weights else None
+    return SweepReport.of_run(
+        "mrl.sweep/1",
+        inputs,
         **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
         pairs=counts.pairs,
         rejected=counts.rejected,
@@ -75,7 +61,6 @@ def sweep_report(
         zero_weight=None if weight is None else counts.zero_weight,
         weight=weight,
         points=sweep_points(sweep.points(curve), margins, counts.pairs, weight, plan),
-        elapsed_seconds=elapsed_seconds,
     )
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mrl_cli import __version__
 from mrl_cli.records import light_dataclass
-from mrl_cli.reports.base import Annotation, Report, Table
+from mrl_cli.reports.base import Annotation, Report, Rows, Table
 from mrl_cli.words import counted, harmless, number_text
-
-if TYPE_CHECKING:
-    from mrl_cli.reports.base import Rows
 
 VALIDATED_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
 
@@ -35,6 +32,12 @@ class CheckResult:
     expected: float | None = None
     got: float | None = None
     note: str | None = None
+
+    @property
+    def failure(self) -> str:
+        """How the check failed, in words."""
+        text = f"{self.name} failed: {counted(self.mismatches, 'mismatch', 'mismatches')}"
+        return text + (f"; {self.note}" if self.note else "")
 
     def __add__(self, other: CheckResult) -> CheckResult:
         """Return the check of the pairs of both; what belongs to one number alone is left out."""
@@ -99,20 +102,10 @@ class Explanation:
         )
 
 
-_DEFAULTS: dict[str, Any] = {
-    "schema": "mrl.validate/1",
-    "version": __version__,
-    "inputs": (),
-    **dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs")),
-    "rejected": 0,
-    "ties_dropped": 0,
-    "checks": (),
-    "mismatches": (),
-    "mismatch_count": 0,
-    "explanations": (),
-    "notes": (),
-    "elapsed_seconds": 0.0,
-}
+_DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": ()}
+_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
+_DEFAULTS |= {"rejected": 0, "ties_dropped": 0, "checks": (), "mismatches": (), "mismatch_count": 0}
+_DEFAULTS |= {"explanations": (), "notes": (), "elapsed_seconds": 0.0}
 
 
 class Validation(Report):
@@ -128,20 +121,17 @@ class Validation(Report):
         """Return the JSON object, without what is there only to be worded."""
         record: dict[str, Any] = super().record()
         for key in record.keys() & {"checks", "mismatches", "explanations"}:
-            items = map(asdict, record[key])
+            items = [asdict(item).items() for item in record[key]]
             record[key] = [
-                {name: value for name, value in item.items() if value is not None and name != "row_word"}
-                for item in items
+                {name: value for name, value in item if value is not None and name != "row_word"} for item in items
             ]
         return record
 
     def rows(self) -> Rows:
         """Return a row for each check."""
         figures = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")
-        rows = [
-            (check.name, "passed" if check.passed else "failed", *(getattr(check, key) for key in figures))
-            for check in self.checks
-        ]
+        verdicts = {True: "passed", False: "failed"}
+        rows = [(one.name, verdicts[one.passed], *(getattr(one, key) for key in figures)) for one in self.checks]
         return ("check", "verdict", *figures), rows
 
     def blocks(self) -> list[Table | str]:
@@ -174,10 +164,7 @@ class Validation(Report):
             where = "" if mismatch.row is None or is_line else f"row {mismatch.row}: "
             line = mismatch.row if is_line else None
             listed.append(Annotation("error", where + mismatch.text, mismatch.file, line))
-        for check in self.checks:
-            if not check.passed:
-                text = f"{check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
-                listed.append(Annotation("error", text + (f"; {check.note}" if check.note else "")))
+        listed += [Annotation("error", check.failure) for check in self.checks if not check.passed]
         listed += [Annotation("notice", explanation.text) for explanation in self.explanations]
         if self.passed:
             text = f"every check passed: {len(self.checks)} checks of {self.pairs:,} pairs"

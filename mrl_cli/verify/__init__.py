@@ -5,7 +5,7 @@
 
 from mrl_cli.verify.request import Request
 from mrl_cli.verify.rows import rows_in
-from mrl_cli.verify.validation import failure_lines, validation_of, verifier_of
+from mrl_cli.verify.validation import validation_of, verifier_of
 from mrl_cli.verify.verdict import Verdict, Verifier
 
-__all__ = ["Request", "Verdict", "Verifier", "failure_lines", "rows_in", "validation_of", "verifier_of"]
+__all__ = ["Request", "Verdict", "Verifier", "rows_in", "validation_of", "verifier_of"]

@@ -136,7 +136,7 @@ def _reported_checks(case: dict[str, Any], measured: Measured) -> Iterator[Check
     size, dtype = measured.batch.size, measured.plan.loss.dtype
     for reduction in ("sum", "mean"):
         plan = measured.plan.changed(reduction=reduction)
-        report = compute_report(measured.counts, totals, plan, inputs=(), version="", elapsed_seconds=0.0)
+        report = compute_report(measured.counts, totals, plan)
         expected = float.fromhex(case[reduction])
         ulp = float(np.spacing(np.dtype(dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
         for key in (reduction, "value"):

@@ -10,7 +10,6 @@ from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import check_knows
 from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verdict, Verifier
-from mrl_cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,13 +114,3 @@ def _claims(
         yield claims.column_claims(request, verdict, counts)
     if VALUE_CHECK in failed:
         yield claims.value_claims(request, verdict, counts, totals, failed[VALUE_CHECK], second_look)
-
-
-def failure_lines(validation: Validation) -> list[str]:
-    """Return a line for each check that failed."""
-    return [
-        f"validation: {check.name} failed: {counted(check.mismatches, 'mismatch', 'mismatches')}"
-        + (f"; {check.note}" if check.note else "")
-        for check in validation.checks
-        if not check.passed
-    ]
