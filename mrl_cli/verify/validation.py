@@ -12,7 +12,7 @@ from mrl_cli.verify.reference import rounded_to
 from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verifier
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, VALUE_CHECK, Verifier
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations import Claims, SecondLook
+    from mrl_cli.reports.validate import Explanation
+    from mrl_cli.verify.explanations import SecondLook
     from mrl_cli.verify.verdict import Request, Verdict
 
-VALUE_CHECK = "expected value"
 COUNTED_APART = {
     "rows": "rows were read, {:,} were counted",
     "pairs": "pairs were to be used, {:,} were",
@@ -80,14 +80,18 @@ def validation_of(
     if request.expect is not None and report.value is not None:
         value = report.value, request.expect, report.pairs
         checks.append(number_check(VALUE_CHECK, *value, plan.loss.dtype, request.allowed))
-    explanations = []
-    for claimed, noted in _claims(request, verdict, counts, totals, checks, second_look):
-        explanations += claimed
-        notes += noted
+    failed = {check.name: check for check in checks if not check.passed}
+    claims: list[Explanation | str] = []
+    if failed and request.sample is not None:
+        claims = ["explanations rest on consecutive pairs: leave out --sample for them"]
+    elif failed.keys() & {LOSS_COLUMN_CHECK, VALUE_CHECK}:
+        from mrl_cli.verify.explanations import claims_of  # most runs have nothing to explain
+
+        claims = list(claims_of(request, verdict, counts, totals, failed, second_look))
     return Validation(
         inputs=report.inputs,
         **plan.settings(*VALIDATED_SETTINGS),
-        passed=all(check.passed for check in checks),
+        passed=not failed,
         value=report.value,
         pairs=counts.pairs,
         rejected=counts.rejected,
@@ -95,31 +99,9 @@ def validation_of(
         checks=tuple(checks),
         mismatches=tuple(verdict.mismatches),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),
-        explanations=tuple(explanations),
-        notes=tuple(notes),
+        explanations=tuple(claim for claim in claims if not isinstance(claim, str)),
+        notes=(*notes, *(claim for claim in claims if isinstance(claim, str))),
     )
-
-
-def _claims(
-    request: Request,
-    verdict: Verdict,
-    counts: Counts,
-    totals: Totals,
-    checks: Sequence[CheckResult],
-    second_look: SecondLook | None,
-) -> Iterator[Claims]:
-    failed = {check.name: check for check in checks if not check.passed}
-    if request.sample is not None:
-        yield [], ["explanations rest on consecutive pairs: leave out --sample for them"] if failed else []
-        return
-    if failed.keys().isdisjoint((LOSS_COLUMN_CHECK, VALUE_CHECK)):
-        return
-    from mrl_cli.verify import explanations  # most runs have nothing to explain
-
-    if LOSS_COLUMN_CHECK in failed:
-        yield explanations.column_claims(request, verdict, counts)
-    if VALUE_CHECK in failed:
-        yield explanations.value_claims(request, verdict, counts, totals, failed[VALUE_CHECK], second_look)
 
 
 def _pair_checks(request: Request, verdict: Verdict, report: Report) -> Iterator[CheckResult]:

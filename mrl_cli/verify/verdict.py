@@ -27,7 +27,7 @@ MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch
 COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
 VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
-LOSS_COLUMN_CHECK = "loss column"
+LOSS_COLUMN_CHECK, VALUE_CHECK = "loss column", "expected value"
 MISMATCH_NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
 
 
@@ -89,7 +89,7 @@ class Verdict:
     def mismatches(self) -> Iterator[Mismatch]:
         """The pairs that differ, the first of each check."""
         for check, parts in self.differing.items():
-            for pairs in parts:
+            for pairs in first_of(parts, MISMATCHES_SHOWN):
                 rows = pairs.columns.get("row", np.full(pairs.size, None)).tolist()
                 numbers = [pairs.columns[name].tolist() for name in MISMATCH_NUMBERS]
                 for row, *of_pair in zip(rows, *numbers, strict=True):
@@ -103,10 +103,7 @@ class Verdict:
             _merged(self.checks, other.checks),
             _merged(self.figures, other.figures),
             groups if groups is not None and len(groups) <= MOST_GROUPS else None,
-            {
-                name: first_of(parts, MISMATCHES_SHOWN)
-                for name, parts in _merged(self.differing, other.differing).items()
-            },
+            _merged(self.differing, other.differing),
             self.retained + other.retained,
         )
 

@@ -14,9 +14,10 @@ from mrl_cli.verify.explanations.hypotheses import Case
 from mrl_cli.verify.explanations.values import ValueParts, explain_value, value_parts
 from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, VALUE_CHECK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.measured import Measured
@@ -26,48 +27,36 @@ if TYPE_CHECKING:
     from mrl_cli.verify.verdict import Request, Verdict
 
     SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
-    Claims = tuple[list[Explanation], list[str]]  # what explains the numbers, and notes about it
 
 NOT_TRIED = "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried"
 NONE_FITS = "none of the known mistakes explains"
 
 
-def column_claims(request: Request, verdict: Verdict, counts: Counts) -> Claims:
-    """Return what explains the user's losses, which differ."""
-    plan, pairs = request.plan, joined(verdict.retained)
-    own = pairs.columns["loss"]
-    bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=request.allowed).bad
-    if bad is None:
-        return [], []
-    is_whole = pairs.size == counts.pairs
-    claimed = explain_column(_case_of(pairs, plan), own, bad, is_whole=is_whole)
-    rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {counts.pairs:,}")
-    if not claimed:
-        return [], [f"{NONE_FITS} the losses of these {rests}"]
-    return claimed, [] if is_whole else [f"the explanation rests on {rests}"]
-
-
-def value_claims(
+def claims_of(
     request: Request,
     verdict: Verdict,
     counts: Counts,
     totals: Totals,
-    value: CheckResult,
+    failed: Mapping[str, CheckResult],
     second_look: SecondLook | None,
-) -> Claims:
-    """Return what explains the user's value, which failed its check.
+) -> Iterator[Explanation | str]:
+    """Yield what explains the user's losses and value whose checks, by name, have failed, and notes about it.
 
     `second_look` folds a reduction over the same input; None where that can be read only once.
     """
-    untried: list[str] = []
-    if verdict.retained and verdict.retained_pairs == counts.pairs:
+    if LOSS_COLUMN_CHECK in failed:
+        yield from _claims_of_column(request, verdict, counts)
+    if VALUE_CHECK not in failed:
+        return
+    is_whole = bool(verdict.retained) and verdict.retained_pairs == counts.pairs
+    if is_whole:
         parts = _parts_of(joined(verdict.retained), request.plan, is_whole=True)
     elif second_look is not None:
         parts = second_look(ValuePartsReduction())
-        untried = [NOT_TRIED.format(request.most_pairs)]
     else:
-        return [], ["the value was not explained: the input can be read only once, and is too long to keep"]
-    weighted = None
+        yield "the value was not explained: the input can be read only once, and is too long to keep"
+        return
+    value, weighted = failed[VALUE_CHECK], None
     if totals.loss_sum is not None and totals.weight_sum is not None:
         weighted = float(totals.loss_sum), float(totals.weight_sum)
     claimed = explain_value(
@@ -79,7 +68,27 @@ def value_claims(
         ties_dropped=counts.ties_dropped,
         weighted=weighted,
     )
-    return claimed, [] if claimed else [f"{NONE_FITS} the expected value", *untried]
+    yield from claimed
+    if not claimed:
+        yield f"{NONE_FITS} the expected value"
+    if not claimed and not is_whole:
+        yield NOT_TRIED.format(request.most_pairs)
+
+
+def _claims_of_column(request: Request, verdict: Verdict, counts: Counts) -> Iterator[Explanation | str]:
+    plan, pairs = request.plan, joined(verdict.retained)
+    own = pairs.columns["loss"]
+    bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=request.allowed).bad
+    if bad is None:
+        return
+    is_whole = pairs.size == counts.pairs
+    claimed = explain_column(_case_of(pairs, plan), own, bad, is_whole=is_whole)
+    rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {counts.pairs:,}")
+    yield from claimed
+    if not claimed:
+        yield f"{NONE_FITS} the losses of these {rests}"
+    elif not is_whole:
+        yield f"the explanation rests on {rests}"
 
 
 class ValuePartsReduction(Reduction[ValueParts, ValueParts]):

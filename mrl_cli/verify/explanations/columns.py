@@ -70,26 +70,24 @@ class _Evidence(NamedTuple):
 class _LossColumn:
     """The user's losses, the right ones, and which rows mismatch.
 
-    `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
+    `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then, else 0.
     """
 
     case: Case
     own: Doubles
     right: Doubles
     bad: Mask
-    resolution: Doubles | float = 0.0
+    resolution: Doubles
     rounded: str = ""
 
     def first(self, count: int) -> _LossColumn:
         """Return the first so many rows."""
-        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad")}
-        resolution = self.resolution[:count] if isinstance(self.resolution, np.ndarray) else self.resolution
-        return replace(self, case=self.case.first(count), resolution=resolution, **arrays)
+        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad", "resolution")}
+        return replace(self, case=self.case.first(count), **arrays)
 
     def room(self, losses: Doubles, dtype: str = "float64") -> Doubles:
         """Return how far from a mistake's losses the user's may be: rounding, and the text they were written in."""
-        case = self.case
-        scale = np.abs(losses) + np.abs(case.x1) + np.abs(case.x2) + np.abs(case.margin)
+        scale = sum(map(np.abs, (losses, self.case.x1, self.case.x2, self.case.margin)))
         room: Doubles = RELATIVE_ROOM * scale + self.resolution
         if dtype != "float64":  # the shortest text of a narrow float reads back as a double that is not quite it
             room = room + 0.51 * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
@@ -101,7 +99,7 @@ class _LossColumn:
             return np.asarray(np.abs(self.own - losses) <= self.room(losses, dtype))
 
     def explained(self, match: Mask) -> float:
-        """Return how many of the mismatching rows match."""
+        """Return how many of the mismatching rows match, as a share."""
         return _count(match & self.bad) / max(1, _count(self.bad))
 
     def evidence(self, names: tuple[str, ...], made: Case) -> _Evidence:
@@ -133,10 +131,10 @@ def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> li
     `case` is how the losses should have come about, for consecutive rows of the input: all of them where `is_whole`.
     `own` are the user's losses and `bad` says which of them are off, all of shape (n,).
     """
-    readings = [_LossColumn(case, own, losses_of(case), bad)]
+    readings = [_LossColumn(case, own, losses_of(case), bad, np.zeros(own.size))]
     resolution, rounded = resolution_of(own)
     if rounded:
-        readings.append(replace(readings[0], resolution=resolution, rounded=rounded))
+        readings.append(replace(readings[0], resolution=np.asarray(resolution), rounded=rounded))
     return next(filter(None, _attempts(readings, is_whole=is_whole)), [])
 
 

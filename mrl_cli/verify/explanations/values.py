@@ -36,6 +36,7 @@ DOUBLE_ROOM, SINGLE_ROOM = 1e-12, 2.5e-7  # what adding up pair by pair, as libr
 SINGLE_STEP = 6e-8  # half the spacing of float32 at 1: adding up one by one loses sqrt(n) times as much
 MOST_SINGLE_ROOM = 2e-5
 COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
+OTHER = {"mean": "sum", "sum": "mean"}
 NOT_ZERO_ONLY = "the mean is over losses that are not 0 only"
 
 
@@ -58,14 +59,9 @@ class Sums(NamedTuple):
                 return cls(float(losses.sum()), losses.size, active)
             return cls(float((weights * losses).sum()), float(weights.sum()), active)
 
-    @property
-    def mean(self) -> float:
-        """The mean, 0 without losses."""
-        return self.total / (self.divisor or 1)
-
     def value(self, reduction: str) -> float:
-        """Return the mean or the sum."""
-        return self.mean if reduction == "mean" else self.total
+        """Return the sum, or the mean: 0 without losses."""
+        return self.total / (self.divisor or 1) if reduction == "mean" else self.total
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
         return Sums(self.total + other.total, self.divisor + other.divisor, self.active + other.active)
@@ -133,13 +129,14 @@ def explain_value(
     the label 0. `weighted` are the sum of the weighted losses and that of the weights, where there are weights: then
     only what was made of these is tried.
     """
-    plain = (Sums(*weighted) if weighted else parts.right).value(reduction)
+    of_weights = Sums(*weighted) if weighted else None
+    plain = (of_weights or parts.right).value(reduction)
     written, single, accumulated = _rooms(expected, parts.right.divisor)
     off = abs(plain - expected)
     for how, room in (("rounded", written), ("added up in float32", single), ("within the tolerance", tolerance)):
         if off <= room:
             return [Explanation(f"it is the right value, {how}", 1, 1, 1, 1.0)]
-    stages = _stages(parts, reduction, left_out, ties_dropped, weighted)
+    stages = _stages(parts, reduction, left_out, ties_dropped, of_weights)
     tried, chance = [(is_dense, list(candidates)) for is_dense, candidates in stages], 0.0
     for room, has_dense in ((written, True), (single, True), (accumulated, False)):
         if not has_dense and off <= room and _is_float32(expected):
@@ -204,11 +201,11 @@ def _is_float32(value: float) -> bool:
 
 
 def _stages(
-    parts: ValueParts, reduction: str, left_out: int, ties_dropped: int, weighted: tuple[float, float] | None
+    parts: ValueParts, reduction: str, left_out: int, ties_dropped: int, weighted: Sums | None
 ) -> Iterator[tuple[bool, Candidates]]:
     """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
     if weighted is not None:
-        yield False, _reweighted(parts, reduction, *weighted)
+        yield False, _reweighted(parts.right, reduction, weighted)
         yield False, _mistaken(parts, reduction, 1)
         return
     yield False, _reductions(parts, reduction, left_out, ties_dropped)
@@ -218,17 +215,12 @@ def _stages(
     yield False, _mistaken(parts, reduction, 2)
 
 
-def _reweighted(parts: ValueParts, reduction: str, total: float, weight: float) -> Candidates:
+def _reweighted(right: Sums, reduction: str, weighted: Sums) -> Candidates:
     """Yield what comes of weights that are used otherwise."""
-    yield "the weights are left out", parts.right.value(reduction)
-    pairs = parts.right.divisor or 1
-    yield "weighted losses are divided by the number of pairs, not by the weights", total / pairs
-    yield _other(reduction, total, total / weight)
-
-
-def _other(reduction: str, total: float, mean: float) -> tuple[str, float]:
-    """Return what comes of the other reduction."""
-    return ("it is the sum, not the mean", total) if reduction == "mean" else ("it is the mean, not the sum", mean)
+    pairs, other = right.divisor or 1, OTHER[reduction]
+    yield "the weights are left out", right.value(reduction)
+    yield "weighted losses are divided by the number of pairs, not by the weights", weighted.total / pairs
+    yield f"it is the {other}, not the {reduction}", weighted.value(other)
 
 
 def _reductions(parts: ValueParts, reduction: str, left_out: int, ties_dropped: int) -> Candidates:
@@ -238,7 +230,7 @@ def _reductions(parts: ValueParts, reduction: str, left_out: int, ties_dropped: 
     """
     total, pairs, active = parts.right
     tied, correct = parts.tied.divisor, parts.correct
-    yield _other(reduction, total, parts.right.mean)
+    yield f"it is the {OTHER[reduction]}, not the {reduction}", parts.right.value(OTHER[reduction])
     for name, part, whole, is_needed in (
         (NOT_ZERO_ONLY, total, active, True),
         ("tied pairs (x1 = x2) are left out of the mean", total - parts.tied.total, pairs - tied, tied),
@@ -262,8 +254,7 @@ def _mistaken(parts: ValueParts, reduction: str, count: int) -> Candidates:
         if len(names) == count:
             yield name, sums.value(reduction)
         elif count == 2:
-            other, value = _other(reduction, sums.total, sums.mean)
-            yield f"{name} and {other.partition(',')[0]}", value
+            yield f"{name} and it is the {OTHER[reduction]}", sums.value(OTHER[reduction])
             yield f"{name} and {NOT_ZERO_ONLY}", sums.total / max(1, sums.active)
 
 
