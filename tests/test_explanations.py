@@ -15,18 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations import (
-    HYPOTHESES,
-    Case,
-    ValueParts,
-    explain_column,
-    explain_value,
-    losses_of,
-    singles,
-    value_parts,
-)
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.values import COMMON_BATCHES
+from mrl_cli.verify.explanations.columns import explain_column
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, mistakes
+from mrl_cli.verify.explanations.values import COMMON_BATCHES, ValueParts, explain_value, value_parts
 from tests.running import Ran, run_inside
 
 Array = NDArray[np.float64]
@@ -131,9 +123,10 @@ def with_noise(actual: Array, share: float = 0.01) -> Array:
 
 def test_every_hypothesis_is_planted() -> None:
     planted = {name for _, _, name in PLANTED.values()}
-    for name, function in HYPOTHESES.items():
-        hypothesis = {hypothesis for case, _, _ in PLANTED.values() for hypothesis, _ in function(case)}
-        assert hypothesis & planted or name == "squared", name
+    for kind in {one.kind or one.text for one in HYPOTHESES}:
+        texts = {one.text for one in HYPOTHESES if kind in (one.kind, one.text)}
+        made = {text for case, _, _ in PLANTED.values() for (text,), _ in mistakes(case, 1)}
+        assert texts & planted & made, kind
 
 
 @pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
@@ -225,16 +218,16 @@ def test_another_order_is_looked_for_only_in_the_whole_input() -> None:
 
 
 def test_a_mistake_is_what_its_name_says() -> None:
-    seen = {hypothesis for (hypothesis,), _ in singles(COARSE)}
+    seen = {hypothesis for (hypothesis,), _ in mistakes(COARSE, 1)}
     assert {"tied pairs (x1 = x2) cost nothing", SIGN} <= seen
-    assert len(seen) == len(list(singles(COARSE)))
+    assert len(seen) == len(list(mistakes(COARSE, 1)))
 
 
 # One value.
 
 
 def figures(case: Case = CASE) -> Any:
-    return value_parts(case, is_whole=True, with_doubles=True)
+    return value_parts(case, is_whole=True)
 
 
 FIGURES = figures()
@@ -389,9 +382,9 @@ def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:
 
 
 def test_figures_merge() -> None:
-    whole = value_parts(CASE, is_whole=False, with_doubles=False)
+    whole = value_parts(CASE, is_whole=False)
     halves = (replace(CASE, x1=X1[part], x2=X2[part], y=Y[part]) for part in (slice(2000), slice(2000, None)))
-    merged = sum((value_parts(half, is_whole=False, with_doubles=False) for half in halves), ValueParts())
+    merged = sum((value_parts(half, is_whole=False) for half in halves), ValueParts())
     assert merged.right == pytest.approx(whole.right)
     assert merged.tail.tolist() == whole.tail.tolist()
     assert merged.sums.keys() == whole.sums.keys()
@@ -468,7 +461,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
     record = json.loads(mrl(*options).out)
     assert [e["hypothesis"] for e in record["explanations"]] == [hypothesis]
     # Of a file that is too long to keep, figures are gathered in a second look.
-    monkeypatch.setattr("mrl_cli.verify.request.VALUE_PAIRS", 100)
+    monkeypatch.setattr("mrl_cli.verify.verdict.VALUE_PAIRS", 100)
     again = json.loads(mrl(*options).out)
     if name == "x1 a column":  # n * n pairs need them all at hand
         assert again["explanations"] == []
@@ -479,7 +472,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
 
 
 def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mrl_cli.verify.request.VALUE_PAIRS", 100)
+    monkeypatch.setattr("mrl_cli.verify.verdict.VALUE_PAIRS", 100)
     ran = mrl("-", "--expect", "3", "-f", "json", stdin=SAMPLE.read_bytes())
     assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
 

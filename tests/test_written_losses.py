@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mrl_cli.verify.explanations import HYPOTHESES, explain_column
+from mrl_cli.verify.explanations.columns import explain_column
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES
 from mrl_cli.verify.explanations.resolutions import resolution_of
 from tests.test_explanations import (
     CASE,
@@ -113,4 +114,4 @@ def test_float32_arithmetic_takes_two_other_mistakes_along(losses: Array, hypoth
 
 def test_an_order_that_few_decimals_do_not_show_is_not_claimed() -> None:
     assert explained(CASE, np.round(shuffled(hinge(X1, X2, -Y, 0) + 0.123), 2)) == []
-    assert "rounded_scores" in HYPOTHESES
+    assert "scores are rounded to 2 decimals" in {one.text for one in HYPOTHESES}

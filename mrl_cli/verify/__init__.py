@@ -3,9 +3,8 @@
 `Request` is what to check and `verifier_of` gives the reduction for it; `validation_of` makes a verdict a Validation.
 """
 
-from mrl_cli.verify.request import Request
 from mrl_cli.verify.rows import rows_in
 from mrl_cli.verify.validation import validation_of, verifier_of
-from mrl_cli.verify.verdict import Verdict, Verifier
+from mrl_cli.verify.verdict import Request, Verdict, Verifier
 
 __all__ = ["Request", "Verdict", "Verifier", "rows_in", "validation_of", "verifier_of"]

@@ -25,8 +25,7 @@ from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
-from mrl_cli.verify.judgement import number_check
-from mrl_cli.verify.validators import Tolerance, check_of, compared
+from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

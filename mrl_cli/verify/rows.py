@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,20 +27,14 @@ LARGEST_DOCUMENT = 64 << 20  # bytes; JSON that is one value has to be held whol
 
 def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, list[str]]:
     """Return how many rows the sources hold, or None and a note that says why not."""
-    total = 0
-    dialect = plan.reading.dialect
+    total, dialect = 0, plan.reading.dialect
+    how: dict[str, Any] = {"has_header": dialect.header, "delimiter": dialect.delimiter}
     wanted = [name for _, name in plan.columns.wanted] if dialect.header else []
     for source in sources:
         rows = None
         if source.is_plain_file and (dialect.encoding or "").lower() in ASCII_LIKE:
-            rows = rows_in(
-                source.path,
-                source.format,
-                source.compression,
-                has_header=dialect.header,
-                delimiter=dialect.delimiter,
-                names=tuple(name for name in wanted if name not in source.hive),
-            )
+            names = tuple(name for name in wanted if name not in source.hive)
+            rows = rows_in(source.path, source.format, source.compression, **how, names=names)
         if rows is None:
             return None, [f"the rows of {source.shown_name} were not counted a second time"]
         total += rows

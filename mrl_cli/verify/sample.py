@@ -7,11 +7,11 @@ rows, on how files are split, or on the number of workers.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.verdict import Verdict, Verifier, rows_at
+from mrl_cli.verify.verdict import Verdict, Verifier, with_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Shard
     from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.request import Request
+    from mrl_cli.verify.verdict import Request
 
 # Constants of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -54,13 +54,6 @@ def smallest(parts: Sequence[Pairs], size: int) -> tuple[Pairs, ...]:
     )
 
 
-class Sampled(NamedTuple):
-    """The verdict so far, whose sample is not checked yet. A pair whose hash is above `largest` cannot get into it."""
-
-    verdict: Verdict
-    largest: np.uint64 | None = None
-
-
 class SampleVerifier(Verifier):
     """As Verifier, for a sample of the pairs, which is checked in the end."""
 
@@ -73,35 +66,25 @@ class SampleVerifier(Verifier):
         hashed = pairs.with_columns({"hash": hashes(pairs, self._request.seed)})
         return Verdict(retained=smallest([hashed], self._size))
 
-    def whole(self) -> Sampled:
-        """Return a sample of no pairs."""
-        return Sampled(Verdict())
-
-    def merge(self, whole: Sampled, state: list[Verdict], part: Any) -> Sampled:
+    def merge(self, whole: Verdict, state: list[Verdict], part: Any) -> Verdict:
         """Merge the candidates of the batches of a task, and let go of those that others push out."""
-        verdict, largest = whole
-        for verdict_part in state:
-            near = [p if largest is None else p.taken(p.columns["hash"] <= largest) for p in verdict_part.retained]
-            near = [self._named(pairs, part.shard) for pairs in near if pairs.size]
-            verdict += replace(verdict_part, retained=tuple(near))
-            if near and verdict.retained_pairs > 2 * self._size:
-                verdict = replace(verdict, retained=smallest(verdict.retained, self._size))
-                largest = max(pairs.columns["hash"].max() for pairs in verdict.retained)
-        return Sampled(verdict, largest)
+        for verdict in state:
+            near = verdict.retained
+            if whole.retained_pairs >= self._size:  # a pair above all of these cannot get into the sample
+                largest = max(pairs.columns["hash"].max() for pairs in whole.retained)
+                near = tuple(pairs.taken(pairs.columns["hash"] <= largest) for pairs in near)
+            near = tuple(self._named(pairs, part.shard) for pairs in near if pairs.size)
+            whole += replace(verdict, retained=near)
+            if whole.retained_pairs > 2 * self._size:
+                whole = replace(whole, retained=smallest(whole.retained, self._size))
+        return whole
 
     def _named(self, pairs: Pairs, shard: Shard) -> Pairs:
         """Return candidates with their rows, where one of them differs and the batch has no row numbers."""
-        if "row" in pairs.columns or not any(self.checked(pairs).differing.values()):
-            return pairs
-        places = pairs.columns["place"].tolist()
-        rows = rows_at(shard, self._request.plan, places)
-        if len(rows) < pairs.size:
-            return pairs
-        return pairs.with_columns({"row": np.array([rows[place] for place in places], np.int64)})
+        differs = "row" not in pairs.columns and any(self.checked(pairs).differing.values())
+        return with_rows([pairs], shard, self._request.plan)[0] if differs else pairs
 
-    def settled(self, whole: Sampled) -> Verdict:
+    def settled(self, whole: Verdict) -> Verdict:
         """Return the verdict with the sample checked."""
-        verdict = replace(whole.verdict, retained=())
-        for pairs in smallest(whole.verdict.retained, self._size) if whole.verdict.retained else ():
-            verdict += self.checked(pairs)
-        return verdict
+        sample = smallest(whole.retained, self._size) if whole.retained else ()
+        return sum(map(self.checked, sample), replace(whole, retained=()))

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
-from mrl_cli.verify.judgement import checks_of, groups_check, groups_in_sum, number_check
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Validation
+from mrl_cli.verify.reference import rounded_to
 from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
-from mrl_cli.verify.validators import check_knows
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verdict, Verifier
+from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, VALUE_CHECK, Verifier
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Counts
+    from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.validate import CheckResult
-    from mrl_cli.verify.explanations.claims import Claims, SecondLook
-    from mrl_cli.verify.request import Request
+    from mrl_cli.reports.validate import Explanation
+    from mrl_cli.verify.explanations import SecondLook
+    from mrl_cli.verify.verdict import Request, Verdict
 
-VALUE_CHECK = "expected value"
+COUNTED_APART = {
+    "rows": "rows were read, {:,} were counted",
+    "pairs": "pairs were to be used, {:,} were",
+    "rejected": "rows were to be rejected, {:,} were",
+    "ties_dropped": "rows were to be dropped as ties, {:,} were",
+    "zero_weight": "rows were to be left out for a weight of 0, {:,} were",
+}
+CHECKED_NUMBERS = ("sum", "mean", "value")  # each has a check of its own
+COUNTED = ("pairs", "correct", "ties", "wrong", "active", "inside_margin")
+SUMMED = (*COUNTED, "min", "max", "loss_sum", "weight_sum", "correct_weight_sum", "square_sum")
+NAMES_SHOWN = 3
 
 
 def verifier_of(request: Request) -> Verifier:
@@ -54,63 +67,145 @@ def validation_of(
     """
     plan = request.plan
     counted_apart, notes = counted_rows(sources, plan)
-    is_sample = request.sample is not None
-    if is_sample:
+    checks = [_listed("rows", list(_wrong_rows(verdict, counts, plan, counted_apart)), counts.rows)]
+    checks += _pair_checks(request, verdict, report)
+    if request.sample is not None:
         notes.append(f"a sample of the {counts.pairs:,} pairs was checked, of seed {request.seed}")
-    checks = list(checks_of(verdict, counts, report, plan, counted_rows=counted_apart, is_sample=is_sample))
-    checks += _further_checks(request, verdict, totals, report, ledger)
-    if report.groups is not None and verdict.groups is None:
+    if ledger is not None:
+        checks.append(_groups_in_sum((of_key for _, of_key in ledger.totals()), totals))
+    if report.groups is not None and verdict.groups is not None:
+        checks.append(_groups_check(verdict.groups, report.groups, report.pairs, plan))
+    elif report.groups is not None:
         notes.append(f"more than {MOST_GROUPS:,} groups: they were checked in sum, not each")
-    explanations = []
-    for claimed, noted in _claims(request, verdict, counts, totals, checks, second_look):
-        explanations += claimed
-        notes += noted
+    if request.expect is not None and report.value is not None:
+        value = report.value, request.expect, report.pairs
+        checks.append(number_check(VALUE_CHECK, *value, plan.loss.dtype, request.allowed))
+    failed = {check.name: check for check in checks if not check.passed}
+    claims: list[Explanation | str] = []
+    if failed and request.sample is not None:
+        claims = ["explanations rest on consecutive pairs: leave out --sample for them"]
+    elif failed.keys() & {LOSS_COLUMN_CHECK, VALUE_CHECK}:
+        from mrl_cli.verify.explanations import claims_of  # most runs have nothing to explain
+
+        claims = list(claims_of(request, verdict, counts, totals, failed, second_look))
     return Validation(
         inputs=report.inputs,
         **plan.settings(*VALIDATED_SETTINGS),
-        passed=all(check.passed for check in checks),
+        passed=not failed,
         value=report.value,
         pairs=counts.pairs,
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
         checks=tuple(checks),
-        mismatches=tuple(one.mismatch for first in verdict.differing.values() for one in first),
+        mismatches=tuple(verdict.mismatches),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),
-        explanations=tuple(explanations),
-        notes=tuple(notes),
+        explanations=tuple(claim for claim in claims if not isinstance(claim, str)),
+        notes=(*notes, *(claim for claim in claims if isinstance(claim, str))),
     )
 
 
-def _further_checks(
-    request: Request, verdict: Verdict, totals: Totals, report: Report, ledger: Ledger | None
-) -> Iterator[CheckResult]:
-    """Yield the checks of groups, and that of the user's value."""
-    if ledger is not None:
-        yield groups_in_sum((of_key for _, of_key in ledger.totals()), totals)
-    if report.groups is not None and verdict.groups is not None:
-        yield groups_check(verdict.groups, report.groups, report.pairs, request.plan)
-    if request.expect is not None and report.value is not None:
-        value = report.value, request.expect, report.pairs
-        yield number_check(VALUE_CHECK, *value, request.plan.loss.dtype, request.allowed)
+def _pair_checks(request: Request, verdict: Verdict, report: Report) -> Iterator[CheckResult]:
+    """Yield the checks of losses, and for the whole input those of sums and counts."""
+    plan = request.plan
+    for name, check in verdict.checks.items():
+        used_up = check.max_bound_fraction
+        note = None if used_up is None else f"the worst pair uses {used_up:.1%} of the rounding bound"
+        yield replace(check, note=note)
+        if request.sample is not None or name not in verdict.figures:
+            continue
+        figures, against = _expected_figures(verdict.figures[name], plan), name.removesuffix(" losses")
+        # The mean is the sum, divided; rational numbers have no more to say of it.
+        for key in CHECKED_NUMBERS if against == "loop" else CHECKED_NUMBERS[:1]:
+            got = getattr(report, key)
+            if got is not None:
+                yield number_check(f"{against} {key}", figures[key], got, report.pairs, plan.loss.dtype)
+        if against == "loop":
+            yield _listed("loop counts", _wrong_figures(figures, report, but=CHECKED_NUMBERS), report.pairs)
 
 
-def _claims(
-    request: Request,
-    verdict: Verdict,
-    counts: Counts,
-    totals: Totals,
-    checks: Sequence[CheckResult],
-    second_look: SecondLook | None,
-) -> Iterator[Claims]:
-    failed = {check.name: check for check in checks if not check.passed}
-    if request.sample is not None:
-        yield [], ["explanations rest on consecutive pairs: leave out --sample for them"] if failed else []
-        return
-    if failed.keys().isdisjoint((LOSS_COLUMN_CHECK, VALUE_CHECK)):
-        return
-    from mrl_cli.verify.explanations import claims  # most runs have nothing to explain
+def _listed(name: str, wrong: Sequence[str], pairs: int, mismatches: int | None = None) -> CheckResult:
+    """Return a check that passes where nothing is wrong; `mismatches` where that is not one for each text."""
+    count = len(wrong) if mismatches is None else mismatches
+    return CheckResult(name, not wrong, pairs, mismatches=count, note="; ".join(wrong) or None)
 
-    if LOSS_COLUMN_CHECK in failed:
-        yield claims.column_claims(request, verdict, counts)
-    if VALUE_CHECK in failed:
-        yield claims.value_claims(request, verdict, counts, totals, failed[VALUE_CHECK], second_look)
+
+def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> Iterator[str]:
+    apart = verdict.counts
+    if counted_rows is not None and counted_rows != counts.rows:
+        yield f"the input holds {counted_rows:,} rows, {counts.rows:,} were counted"
+    for name, words in COUNTED_APART.items():
+        if apart[name] != (got := getattr(counts, name)):
+            yield f"{apart[name]:,} {words.format(got)}"
+    if apart["misjudged"]:
+        yield f"{apart['misjudged']:,} pairs were used that were to be left out, or left out and to be used"
+    problems = sum(kind.count for kind in counts.problems.values())
+    if counts.rejected > problems or bool(counts.rejected) != bool(problems):
+        yield f"{counts.rejected:,} rows were rejected for {problems:,} problems"
+    if counts.rejected and plan.reading.on_error == "fail":
+        yield f"{counts.rejected:,} rows were rejected, and none may be"
+    if apart["misaligned"]:
+        yield f"{apart['misaligned']:,} batches have more or fewer losses than pairs"
+
+
+def _expected_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
+    """Return what a report must say, by its keys, where the loop computed these figures."""
+    counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
+    pairs, correct, wrong, ties = (counts[name] for name in ("pairs", "correct", "wrong", "ties"))
+    mean = figures.total.over(figures.weight) if plan.has_weights else _ratio(total, pairs)
+    numbers = {"sum": total, "mean": mean, "min": figures.min, "max": figures.max}
+    numbers = {name: rounded_to(number, plan.loss.dtype) for name, number in numbers.items()}
+    return {
+        "value": numbers["sum" if plan.reporting.reduction == "sum" else "mean"],
+        **numbers,
+        **counts,
+        "beyond_margin": correct - counts["inside_margin"],
+        "accuracy": _ratio(correct, pairs),
+        "accuracy_half": _ratio(2 * correct + ties, 2 * pairs),
+        "accuracy_without_ties": _ratio(correct, correct + wrong),
+        "weight": float(figures.weight),
+        "accuracy_weighted": figures.correct_weight.over(figures.weight),
+    }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _wrong_figures(figures: Mapping[str, float], reported: Report, *, but: Sequence[str] = ()) -> list[str]:
+    """Return in words which figures are reported otherwise; those of `but` are not looked at."""
+    # None is not reported: the loss has no margin, or pairs no weight.
+    pairs = [(name, expected, getattr(reported, name)) for name, expected in figures.items() if name not in but]
+    wrong = [one for one in pairs if one[2] is not None and not _same(*one[1:])]
+    return [f"{name} is {got!r}, not {expected!r}" for name, expected, got in wrong]
+
+
+def _same(expected: Any, got: Any) -> bool:
+    return bool(expected == got) or repr(expected) == repr(got)  # NaN is no NaN's equal
+
+
+def _groups_check(expected: Mapping[str, LoopFigures], groups: Sequence[Report], pairs: int, plan: Plan) -> CheckResult:
+    """Return the check of every group that is reported."""
+    wrong = []
+    for group in groups:
+        figures = expected.get(group.group)
+        errors = ["has no pairs"] if figures is None else _wrong_figures(_expected_figures(figures, plan), group)
+        wrong += [f"{harmless(group.group, 40)}: {', '.join(errors)}"] if errors else []
+    missing = len(expected.keys() - {group.group for group in groups})
+    more = len(wrong) - NAMES_SHOWN
+    notes = [*wrong[:NAMES_SHOWN], *([f"{counted(more, 'more group')} told wrong"] if more > 0 else [])]
+    notes += [f"{counted(missing, 'group')} not told"] if missing else []
+    return _listed("loop groups", notes, pairs, len(wrong) + missing)
+
+
+def _groups_in_sum(groups: Iterable[Totals], totals: Totals) -> CheckResult:
+    """Return the check that groups (or clusters) add up to the whole: their counts, and their sums with no rounding."""
+    added = sum(groups, Totals())
+    wrong = []
+    for name in SUMMED:
+        figures = expected, got = getattr(totals, name), getattr(added, name)
+        if not _same(expected, got):
+            expected, got = (
+                figure if figure is None or isinstance(figure, int) else float(figure) for figure in figures
+            )
+            wrong.append(f"{name} of all groups is {got!r}, of all pairs {expected!r}")
+    return _listed("groups in sum", wrong, totals.pairs)

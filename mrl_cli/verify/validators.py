@@ -20,7 +20,7 @@ from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -63,6 +63,15 @@ def check_of(name: str, pairs: int, differ: Compared, **others: Any) -> CheckRes
     return CheckResult(name, not count, pairs, differ.max_abs_diff, differ.max_ulp_diff, count, **others)
 
 
+def number_check(
+    name: str, expected: float, got: float, pairs: int, dtype: str, tolerance: Tolerance | None = None
+) -> CheckResult:
+    """Return the check of one number, bit for bit or within a tolerance."""
+    differ = compared(np.array([expected]), np.array([got]), dtype, tolerance=tolerance)
+    note = f"expected {expected!r}, got {got!r}" if differ.mismatches else None
+    return check_of(name, pairs, differ, expected=expected, got=got, note=note)
+
+
 def compared(
     expected: Doubles,
     got: Doubles,
@@ -101,14 +110,11 @@ def ulps_apart(first: Doubles, second: Doubles, dtype: str) -> Doubles:
     >>> ulps_apart(np.array([1.0, 0.0]), np.array([1.0 + 2**-52, -0.0]), "float64").tolist()
     [1.0, 0.0]
     """
-    places = []
+    integer, places = np.int64 if dtype == "float64" else np.int32, []
     for values in (first, second):
         # Read as an integer, a float of either sign counts the floats from zero.
-        bits = (
-            values.view(np.int64) if dtype == "float64" else values.astype(np.float32).view(np.int32).astype(np.int64)
-        )
-        lowest = np.int64(-(2**63) if dtype == "float64" else -(2**31))
-        places.append(np.where(bits < 0, lowest - bits, bits))
+        bits = values.astype(dtype, copy=False).view(integer).astype(np.int64)
+        places.append(np.where(bits < 0, np.iinfo(integer).min - bits, bits))
     with np.errstate(all="ignore"):
         about = np.abs(places[0].astype(np.float64) - places[1].astype(np.float64))
         apart = np.where(about < 2.0**62, np.abs(places[0] - places[1]), about)
@@ -132,14 +138,9 @@ class LoopFigures:
     max: float = -math.inf
 
     def __add__(self, other: LoopFigures) -> LoopFigures:
-        return LoopFigures(
-            self.counts + other.counts,
-            self.total + other.total,
-            self.weight + other.weight,
-            self.correct_weight + other.correct_weight,
-            float(np.minimum(self.min, other.min)),  # NaN wins, as it does in a batch
-            float(np.maximum(self.max, other.max)),
-        )
+        added = (getattr(self, name) + getattr(other, name) for name in ("counts", "total", "weight", "correct_weight"))
+        span = np.minimum(self.min, other.min), np.maximum(self.max, other.max)  # NaN wins, as it does in a batch
+        return LoopFigures(*added, *map(float, span))
 
 
 class Outcome(NamedTuple):
@@ -157,39 +158,26 @@ class Outcome(NamedTuple):
 
 def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in plain Python."""
-    losses, agreement = np.empty(pairs.size), np.empty(pairs.size)
+    name, dtype, parameters = plan.loss.name, plan.loss.dtype, dict(plan.loss.parameters)
+    losses, agreement, computed = np.empty(pairs.size), np.empty(pairs.size), pairs.columns["computed"]
+    max_ulps, figures = LOSSES[name].ulps, LoopFigures()
     terms: list[float] = []
-    figures = LoopFigures()
-    max_ulps = LOSSES[plan.loss.name].ulps
-    loop, parameters = reference.LOOPS[plan.loss.name], dict(plan.loss.parameters)
     # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
-    counted = pairs.columns["computed"] if max_ulps else losses
+    looped = pairs.with_columns({"agreement": agreement, "counted": computed if max_ulps else losses})
     for start in range(0, pairs.size, LOOP_PAIRS):
         here = slice(start, start + LOOP_PAIRS)
-        some = pairs.taken(here)
+        some = looped.taken(here)
         x1, x2, y = _lists(some, "x1", "x2", "y")
-        differences = reference.differences(x1, x2, y, plan.loss.dtype)
+        differences = reference.differences(x1, x2, y, dtype)
         agreement[here] = np.frombuffer(array("d", differences.agreement))
-        listed = loop(differences, _margins(some), parameters)
-        losses[here] = np.frombuffer(array("d", listed))
-        terms += reference.cancelling_terms(plan.loss.name, differences, parameters) or ()
-        figures += _loop_figures(
-            some, agreement[here], counted[here], counted[here].tolist() if max_ulps else listed, plan
-        )
+        losses[here] = np.frombuffer(array("d", reference.LOOPS[name](differences, _margins(some), parameters)))
+        terms += reference.cancelling_terms(name, differences, parameters) or ()
+        figures += _loop_figures(some, plan)
     places: dict[str, list[int]] = {}
     for place, key in enumerate(pairs.columns["group"].tolist() if "group" in pairs.columns else ()):
         places.setdefault(key, []).append(place)
-    groups = {
-        key: _loop_figures(pairs.taken(at), agreement[at], counted[at], counted[at].tolist(), plan)
-        for key, at in places.items()
-    }
-    differ = compared(
-        losses,
-        pairs.columns["computed"],
-        plan.loss.dtype,
-        max_ulps=max_ulps,
-        terms=np.array(terms) if terms else None,
-    )
+    groups = {key: _loop_figures(looped.taken(at), plan) for key, at in places.items()}
+    differ = compared(losses, computed, dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
     return Outcome(losses, differ, figures, groups)
 
 
@@ -201,38 +189,29 @@ def _margins(pairs: Pairs) -> float | list[float]:
     return pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
 
 
-def _loop_figures(
-    pairs: Pairs, agreement: Doubles, losses: Doubles, listed: Sequence[float], plan: Plan
-) -> LoopFigures:
-    """Return sums and counts of some pairs, at least one, from what the loop computed; `listed` are the losses too."""
-    is_correct = agreement > 0
+def _loop_figures(pairs: Pairs, plan: Plan) -> LoopFigures:
+    """Return sums and counts of some pairs, at least one, from their `agreement` and the losses `counted`."""
+    agreement, losses = pairs.columns["agreement"], pairs.columns["counted"]
+    is_correct, weight = agreement > 0, pairs.columns.get("weight")
     with np.errstate(over="ignore"):
         is_inside = is_correct & (agreement < np.asarray(pairs.margin).astype(plan.loss.dtype))
-    correct, wrong = int(np.count_nonzero(is_correct)), int(np.count_nonzero(agreement < 0))
-    counts = Counter(
-        pairs=agreement.size,
-        correct=correct,
-        ties=agreement.size - correct - wrong,
-        wrong=wrong,
-        active=int(np.count_nonzero(losses > 0)),
-        inside_margin=int(np.count_nonzero(is_inside)),
-    )
-    total = _total(pairs, losses, listed)
-    figures = LoopFigures(counts, total, min=float(losses.min()), max=float(losses.max()))
-    weight = pairs.columns.get("weight")
+    masks = {"correct": is_correct, "wrong": agreement < 0, "active": losses > 0, "inside_margin": is_inside}
+    counts = Counter({name: int(np.count_nonzero(mask)) for name, mask in masks.items()})
+    counts.update(pairs=agreement.size, ties=agreement.size - counts["correct"] - counts["wrong"])
+    figures = LoopFigures(counts, _total(pairs, losses), min=float(losses.min()), max=float(losses.max()))
     if weight is None:
         return figures
     weights, correct_weights = (reference.LoopSum.of(some.tolist()) for some in (weight, weight[is_correct]))
     return replace(figures, weight=weights, correct_weight=correct_weights)
 
 
-def _total(pairs: Pairs, losses: Doubles, listed: Sequence[float]) -> reference.LoopSum:
+def _total(pairs: Pairs, losses: Doubles) -> reference.LoopSum:
     """Return the sum of some pairs' losses, weighted where they have weights."""
     if "weight" in pairs.columns:
-        return reference.LoopSum.of_products(pairs.columns["weight"].tolist(), listed)
+        return reference.LoopSum.of_products(pairs.columns["weight"].tolist(), losses.tolist())
     magnitudes = np.abs(losses)
     smallest = float(np.min(magnitudes, where=magnitudes > 0, initial=math.inf)) if magnitudes.any() else 0.0
-    return reference.LoopSum.of(listed, smallest)
+    return reference.LoopSum.of(losses.tolist(), smallest)
 
 
 def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
@@ -247,7 +226,7 @@ def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
         if pair.bound and math.isfinite(loss):
             used_up = max(used_up, float(abs(Fraction(loss) - pair.loss) / pair.bound))
     differ = compared(expected, computed, plan.loss.dtype)._replace(bad=bad if bad.any() else None)
-    return Outcome(expected, differ, LoopFigures(total=_total(pairs, computed, listed)), max_bound_fraction=used_up)
+    return Outcome(expected, differ, LoopFigures(total=_total(pairs, computed)), max_bound_fraction=used_up)
 
 
 def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
@@ -257,19 +236,15 @@ def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
     except ImportError as error:
         msg = "--against torch needs PyTorch, which is not installed"
         raise UsageError(msg, hint="pip install 'mrl-cli[torch]'") from error
+    names = ("x1", "x2", "y", "margin") if "margin" in pairs.columns else ("x1", "x2", "y")
     with np.errstate(over="ignore"):
-        columns = {name: torch.from_numpy(values.astype(plan.loss.dtype)) for name, values in _scores(pairs).items()}
-    x1, x2, y = columns["x1"], columns["x2"], columns["y"]
-    if "margin" in columns:  # margin_ranking_loss takes one margin for all: its own formula, then
-        losses = (-y * (x1 - x2) + columns["margin"]).clamp_min(0)
+        x1, x2, y, *margin = (torch.from_numpy(pairs.columns[name].astype(plan.loss.dtype)) for name in names)
+    if margin:  # margin_ranking_loss takes one margin for all: its own formula, then
+        losses = (-y * (x1 - x2) + margin[0]).clamp_min(0)
     else:
         losses = torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=pairs.one_margin, reduction="none")
     expected = losses.numpy().astype(np.float64)
     return Outcome(expected, compared(expected, pairs.columns["computed"], plan.loss.dtype))
-
-
-def _scores(pairs: Pairs) -> dict[str, Doubles]:
-    return {name: pairs.columns[name] for name in ("x1", "x2", "y", "margin") if name in pairs.columns}
 
 
 def check_knows(against: str, plan: Plan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,8 @@ from mrl_cli.inputs import read
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import CheckResult, Mismatch
-from mrl_cli.verify.pairs import Pairs, pairs_of
-from mrl_cli.verify.usable import usable
-from mrl_cli.verify.validators import AGAINST, LoopFigures, Outcome, check_of, compared
+from mrl_cli.verify.pairs import Pairs, first_of, pairs_of, usable
+from mrl_cli.verify.validators import AGAINST, TOLERANCES, LoopFigures, Outcome, Tolerance, check_of, compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,19 +22,43 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.pairs import Doubles
-    from mrl_cli.verify.request import Request
 
 MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch
-LOSS_COLUMN_CHECK = "loss column"
+COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
+VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
+LOSS_COLUMN_CHECK, VALUE_CHECK = "loss column", "expected value"
 MISMATCH_NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
 
 
-class Differing(NamedTuple):
-    """A mismatch, and the place of its pair in the shard, by which its row is looked up where that is not known."""
+@light_dataclass(frozen=True, slots=True)
+class Request:
+    """What to validate: losses under `plan` against validators, and the user's own numbers within a tolerance.
 
-    mismatch: Mismatch
-    place: int
+    `expect` is the user's value, None for none. With `sample`, so many pairs are checked, which ones depends on `seed`.
+    """
+
+    plan: Plan
+    against: tuple[str, ...] = ("loop",)
+    tolerance: Tolerance | None = None
+    expect: float | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    @property
+    def allowed(self) -> Tolerance:
+        """The tolerance, else that of the dtype."""
+        return TOLERANCES[self.plan.loss.dtype] if self.tolerance is None else self.tolerance
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether the user has losses of each pair, in a column."""
+        return self.plan.columns.name_of("loss") is not None
+
+    @property
+    def most_pairs(self) -> int:
+        """How many pairs are kept to explain the user's numbers from."""
+        return max(COLUMN_PAIRS if self.has_losses else 0, VALUE_PAIRS if self.expect is not None else 0)
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -44,16 +67,17 @@ class Verdict:
 
     `counts` are decided apart from the core: `rows` that the reader handed on, `pairs` to be used, `rejected`,
     `ties_dropped` and `zero_weight` to be left out; `misjudged`, the pairs that the core used or left out otherwise;
-    `misaligned`, the batches for which it gave another number of losses than of pairs. `checks`, the
-    `figures` of validators and the first `differing` pairs are by name of the check, `groups` the loop's figures by
-    group, None where there are too many to check each. `retained` are pairs kept for a sample or for explanations.
+    `misaligned`, the batches for which it gave another number of losses than of pairs. `checks`, the `figures` of
+    validators and the first `differing` pairs, with the losses `expected` and `got`, are by name of the check, `groups`
+    the loop's figures by group, None where there are too many to check each. `retained` are pairs kept for a sample or
+    for explanations.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     checks: Mapping[str, CheckResult] = field(default_factory=dict)
     figures: Mapping[str, LoopFigures] = field(default_factory=dict)
     groups: Mapping[str, LoopFigures] | None = field(default_factory=dict)
-    differing: Mapping[str, tuple[Differing, ...]] = field(default_factory=dict)
+    differing: Mapping[str, tuple[Pairs, ...]] = field(default_factory=dict)
     retained: tuple[Pairs, ...] = ()
 
     @property
@@ -61,15 +85,25 @@ class Verdict:
         """How many pairs are kept."""
         return sum(pairs.size for pairs in self.retained)
 
+    @property
+    def mismatches(self) -> Iterator[Mismatch]:
+        """The pairs that differ, the first of each check."""
+        for check, parts in self.differing.items():
+            for pairs in first_of(parts, MISMATCHES_SHOWN):
+                rows = pairs.columns.get("row", np.full(pairs.size, None)).tolist()
+                numbers = [pairs.columns[name].tolist() for name in MISMATCH_NUMBERS]
+                for row, *of_pair in zip(rows, *numbers, strict=True):
+                    named = dict(zip(MISMATCH_NUMBERS, of_pair, strict=True))
+                    yield Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, **named)
+
     def __add__(self, other: Verdict) -> Verdict:
         groups = None if self.groups is None or other.groups is None else _merged(self.groups, other.groups)
-        differing = _merged(self.differing, other.differing)
         return Verdict(
             self.counts + other.counts,
             _merged(self.checks, other.checks),
             _merged(self.figures, other.figures),
             groups if groups is not None and len(groups) <= MOST_GROUPS else None,
-            {name: first[:MISMATCHES_SHOWN] for name, first in differing.items()},
+            _merged(self.differing, other.differing),
             self.retained + other.retained,
         )
 
@@ -78,7 +112,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
 
 
-class Verifier(Reduction["list[Verdict]", Any]):
+class Verifier(Reduction["list[Verdict]", Verdict]):
     """Holds batches against validators, and keeps pairs to explain the user's numbers from, about `most_pairs` of them.
 
     These are the first pairs; where the first mismatch of the user's losses comes later, those around it. A state is
@@ -86,15 +120,12 @@ class Verifier(Reduction["list[Verdict]", Any]):
     it is, and its row is looked up when it is merged: what is measured again may well be right.
     """
 
+    state = list
     needs = frozenset(("losses",))
     holds_pairs = True
 
     def __init__(self, request: Request) -> None:
         self._request = request
-
-    def empty(self) -> list[Verdict]:
-        """Return no verdicts."""
-        return []
 
     def add(self, state: list[Verdict], measured: Measured) -> list[Verdict]:
         """Check a batch."""
@@ -115,56 +146,55 @@ class Verifier(Reduction["list[Verdict]", Any]):
         is_kept = self._request.has_losses or sum(one.retained_pairs for one in before) < self._request.most_pairs
         return self.checked(pairs) + Verdict(retained=(pairs,) if is_kept else ())
 
-    def whole(self) -> Any:
+    def whole(self) -> Verdict:
         """Return the verdict on no pairs."""
         return Verdict()
 
-    def merge(self, whole: Any, state: list[Verdict], part: Any) -> Any:
+    def merge(self, whole: Verdict, state: list[Verdict], part: Any) -> Verdict:
         """Merge the verdicts on the batches of a task."""
         for verdict in state:
-            numbered = self._with_rows(verdict, whole, part.shard)
-            whole = replace(whole + numbered, retained=self._kept(whole, numbered))
+            whole = replace(whole + self._with_rows(verdict, whole, part.shard), retained=self._kept(whole, verdict))
         return whole
 
-    def settled(self, whole: Any) -> Verdict:
+    def settled(self, whole: Verdict) -> Verdict:
         """Return the verdict once all was merged."""
-        verdict: Verdict = whole
-        return verdict
+        return whole
 
     def checked(self, pairs: Pairs) -> Verdict:
         """Return the verdict on pairs."""
-        request, verdict, computed = self._request, Verdict(), pairs.columns["computed"]
-        for name in request.against:
-            verdict += _verdict_of(f"{name} losses", pairs, AGAINST[name](pairs, request.plan), computed)
+        request, computed = self._request, pairs.columns["computed"]
+        outcomes = {f"{name} losses": (AGAINST[name](pairs, request.plan), computed) for name in request.against}
         if request.has_losses:
             got = pairs.columns["loss"]
             differ = compared(computed, got, request.plan.loss.dtype, tolerance=request.allowed)
-            verdict += _verdict_of(LOSS_COLUMN_CHECK, pairs, Outcome(computed, differ), got)
-        return verdict
+            outcomes[LOSS_COLUMN_CHECK] = Outcome(computed, differ), got
+        return Verdict(
+            checks={
+                name: check_of(name, pairs.size, one.compared, max_bound_fraction=one.max_bound_fraction)
+                for name, (one, _) in outcomes.items()
+            },
+            figures={name: one.figures for name, (one, _) in outcomes.items() if one.figures is not None},
+            groups=next((one.groups for one, _ in outcomes.values() if one.groups), {}),
+            differing={name: _differing(pairs, *one) for name, one in outcomes.items()},
+        )
 
     def _with_rows(self, verdict: Verdict, whole: Verdict, shard: Shard) -> Verdict:
         """Return the verdict on a batch with the mismatches that will be printed, and their rows."""
+        seen = {name: sum(pairs.size for pairs in parts) for name, parts in whole.differing.items()}
         firsts = {
-            name: first[: MISMATCHES_SHOWN - len(whole.differing.get(name, ()))]
-            for name, first in verdict.differing.items()
+            name: first_of(parts, MISMATCHES_SHOWN - seen.get(name, 0)) for name, parts in verdict.differing.items()
         }
-        places = [one.place for first in firsts.values() for one in first if one.mismatch.row is None]
-        rows = rows_at(shard, self._request.plan, places) if places else {}
-        named = {
-            name: tuple(Differing(replace(one, row=rows.get(place, one.row)), place) for one, place in first)
-            for name, first in firsts.items()
-        }
-        return replace(verdict, differing=named)
+        named = iter(with_rows([pairs for parts in firsts.values() for pairs in parts], shard, self._request.plan))
+        return replace(verdict, differing={name: tuple(next(named) for _ in parts) for name, parts in firsts.items()})
 
     def _kept(self, whole: Verdict, part: Verdict) -> tuple[Pairs, ...]:
         """Return the pairs to keep of those that were kept and those of the next batch."""
-        kept = whole.retained
+        most = self._request.most_pairs
         if not self._request.has_losses or _has_mismatch(whole):
-            room = self._request.most_pairs - whole.retained_pairs
-            return kept + tuple(pairs.taken(slice(room)) for pairs in part.retained) if room > 0 else kept
-        kept += part.retained
+            return whole.retained + first_of(part.retained, most - whole.retained_pairs)
+        kept = whole.retained + part.retained
         if not _has_mismatch(part):
-            while len(kept) > 1 and sum(pairs.size for pairs in kept) > self._request.most_pairs:
+            while len(kept) > 1 and sum(pairs.size for pairs in kept) > most:
                 kept = kept[1:]
         return kept
 
@@ -175,40 +205,33 @@ def _has_mismatch(verdict: Verdict) -> bool:
     return check is not None and not check.passed
 
 
-def _verdict_of(name: str, pairs: Pairs, outcome: Outcome, got: Doubles) -> Verdict:
-    differ = outcome.compared
-    check = check_of(name, pairs.size, differ, max_bound_fraction=outcome.max_bound_fraction)
-    first = np.empty(0, np.intp) if differ.bad is None else np.flatnonzero(differ.bad)[:MISMATCHES_SHOWN]
-    return Verdict(
-        checks={name: check},
-        figures={} if outcome.figures is None else {name: outcome.figures},
-        groups=outcome.groups or {},
-        differing={name: tuple(_differing(name, pairs.taken(first), outcome.expected[first], got[first]))},
-    )
+def _differing(pairs: Pairs, outcome: Outcome, got: Doubles) -> tuple[Pairs, ...]:
+    """Return the first pairs whose losses differ."""
+    if outcome.compared.bad is None:
+        return ()
+    margin = np.broadcast_to(np.asarray(pairs.margin), got.shape)
+    pairs = pairs.with_columns({"margin": margin, "expected": outcome.expected, "got": got})
+    return (pairs.taken(np.flatnonzero(outcome.compared.bad)[:MISMATCHES_SHOWN]),)
 
 
-def _differing(check: str, pairs: Pairs, expected: Doubles, got: Doubles) -> Iterator[Differing]:
-    columns = pairs.columns | {"expected": expected, "got": got}
-    columns["margin"] = np.broadcast_to(np.asarray(pairs.margin), got.shape)
-    numbers = [columns[name].tolist() for name in MISMATCH_NUMBERS]
-    rows = columns["row"].tolist() if "row" in columns else [None] * got.size
-    for row, place, *of_pair in zip(rows, columns["place"].tolist(), *numbers, strict=True):
-        named = dict(zip(MISMATCH_NUMBERS, of_pair, strict=True))
-        yield Differing(Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, **named), place)
+def with_rows(parts: Sequence[Pairs], shard: Shard, plan: Plan) -> list[Pairs]:
+    """Return pairs of a shard with their rows, None where a row is not certain.
 
-
-def rows_at(shard: Shard, plan: Plan, places: Sequence[int]) -> dict[int, int]:
-    """Return the row numbers at some places of a shard.
-
-    The quick way does not know them, so the shard is read the careful way. A place whose row is not certain is left
-    out.
+    The quick way does not know them, so the shard is read the careful way.
     """
+    places = [pairs.columns["place"].tolist() for pairs in parts]
+    unknown = [
+        place for pairs, of_part in zip(parts, places, strict=True) if "row" not in pairs.columns for place in of_part
+    ]
     rows: dict[int, int] = {}
     first = 0
-    for batch in read(shard, plan, is_careful=True):
+    for batch in read(shard, plan, is_careful=True) if unknown else ():
         last = first + batch.size
-        if batch.rows is None or batch.rejected_rows or max(places) < first:
+        if batch.rows is None or batch.rejected_rows or max(unknown) < first:
             break
-        rows |= {place: int(batch.rows[place - first]) for place in places if first <= place < last}
+        rows |= {place: int(batch.rows[place - first]) for place in unknown if first <= place < last}
         first = last
-    return rows
+    return [
+        pairs if "row" in pairs.columns else pairs.with_columns({"row": np.array([*map(rows.get, of_part)], object)})
+        for pairs, of_part in zip(parts, places, strict=True)
+    ]

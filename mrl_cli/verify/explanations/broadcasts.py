@@ -11,47 +11,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.explanations.hypotheses import losses_of
+from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.explanations.hypotheses import Case
-
-    Doubles = NDArray[np.float64]
+    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
 
 SQUARE_PAIRS = 2000  # other losses take n * n steps: no more rows than these
+X1_COLUMN, X2_ROW, Y_COLUMN, MARGIN_COLUMN = (
+    f"{shapes}: the mean is over n * n broadcast losses"
+    for shapes in (
+        "x1 is (n, 1) beside x2 and y of (n,)",
+        "x2 is (n,) beside x1 and y of (n, 1)",
+        "y is (n, 1) beside scores of (n,)",
+        "the margin is (n, 1) beside scores of (n,)",
+    )
+)
+COLUMNS = {X1_COLUMN: {"x1"}, X2_ROW: {"x1", "y"}, Y_COLUMN: {"y"}}  # what has the shape (n, 1)
 
 
 def broadcast_means(case: Case) -> dict[str, float]:
     """Return the mean under each way to broadcast one column against the others, by what is printed of it."""
-    is_hinge = case.loss == "margin_ranking" and set(np.unique(case.y)) <= {-1.0, 1.0}
-    if case.x1.size < 2 or (not is_hinge and case.x1.size > SQUARE_PAIRS):
+    size, margin, is_of_each = case.x1.size, case.margin, isinstance(case.margin, np.ndarray)
+    is_hinge = case.loss == "margin_ranking" and NEEDS["signs"](case)
+    if size < 2 or (not is_hinge and (is_of_each or size > SQUARE_PAIRS)):
         return {}
     if not is_hinge:
-        return _by_squares(case)
-    pairs, margin = case.x1.size, case.margin
-    means = {}
-    if not isinstance(margin, np.ndarray):
-        up, down = case.y > 0, case.y < 0
-        row = _hinges(case.x2[up] + margin, case.x1) + _hinges(-(case.x2[down] - margin), -case.x1)
-        column = _hinges(-(case.x1[up] - margin), -case.x2) + _hinges(case.x1[down] + margin, case.x2)
-        means = {X1_COLUMN: row / pairs**2, X2_ROW: column / pairs**2}
+        return {way: float(losses_of(_broadcast(case, columns)).mean()) for way, columns in COLUMNS.items()}
     difference = case.x1 - case.x2
-    # A hinge with y = 1 is max(0, m - d), with y = -1 it is max(0, m + d), for every difference and every margin.
-    upper, lower = int(np.count_nonzero(case.y > 0)), int(np.count_nonzero(case.y < 0))
     if isinstance(margin, np.ndarray):
-        means[MARGIN_COLUMN] = _hinges(margin, case.y * difference) / pairs**2
-    else:
-        plus, minus = np.maximum(0.0, margin - difference).sum(), np.maximum(0.0, margin + difference).sum()
-        means[Y_COLUMN] = float(upper * plus + lower * minus) / pairs**2
-    return means
-
-
-X1_COLUMN = "x1 is (n, 1) beside x2 and y of (n,): the mean is over n * n broadcast losses"
-X2_ROW = "x2 is (n,) beside x1 and y of (n, 1): the mean is over n * n broadcast losses"
-Y_COLUMN = "y is (n, 1) beside scores of (n,): the mean is over n * n broadcast losses"
-MARGIN_COLUMN = "the margin is (n, 1) beside scores of (n,): the mean is over n * n broadcast losses"
+        return {MARGIN_COLUMN: _hinges(margin, case.y * difference) / size**2}
+    # A hinge is max(0, m - s*d) where y is s, 1 or -1.
+    sums = {
+        X1_COLUMN: [_hinges(margin + s * case.x2[case.y == s], s * case.x1) for s in (1, -1)],
+        X2_ROW: [_hinges(margin - s * case.x1[case.y == s], -s * case.x2) for s in (1, -1)],
+        Y_COLUMN: [np.count_nonzero(case.y == s) * np.maximum(0.0, margin - s * difference).sum() for s in (1, -1)],
+    }
+    return {way: float(sum(of_signs)) / size**2 for way, of_signs in sums.items()}
 
 
 def _hinges(limits: Doubles, scores: Doubles) -> float:
@@ -62,15 +57,10 @@ def _hinges(limits: Doubles, scores: Doubles) -> float:
     return float((limits * below - sums[below]).sum())
 
 
-def _by_squares(case: Case) -> dict[str, float]:
+def _broadcast(case: Case, columns: set[str]) -> Case:
+    """Return the case of all n * n pairs of a row of `columns` and a row of the others."""
     size = case.x1.size
-    spread = {name: np.repeat(getattr(case, name), size) for name in ("x1", "x2", "y")}
-    along = {name: np.tile(getattr(case, name), size) for name in ("x1", "x2", "y")}
-    if isinstance(case.margin, np.ndarray):
-        return {}
-    ways: dict[str, dict[str, Any]] = {
-        X1_COLUMN: {**along, "x1": spread["x1"]},
-        X2_ROW: {**spread, "x2": along["x2"]},
-        Y_COLUMN: {**along, "y": spread["y"]},
+    spread: dict[str, Any] = {
+        name: (np.repeat if name in columns else np.tile)(getattr(case, name), size) for name in ("x1", "x2", "y")
     }
-    return {way: float(losses_of(replace(case, **columns)).mean()) for way, columns in ways.items()}
+    return replace(case, **spread)

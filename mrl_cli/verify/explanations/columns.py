@@ -16,17 +16,14 @@ import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, one_of, singles
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, but, losses_of, mistakes, one_of
 from mrl_cli.verify.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
-    Doubles = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-    Mistakes = Callable[[Case], Iterator[tuple[tuple[str, ...], Case]]]
+    from mrl_cli.verify.explanations.hypotheses import Doubles
+    from mrl_cli.verify.explanations.resolutions import Mask
 
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
@@ -47,7 +44,7 @@ class _Evidence(NamedTuple):
     matches: int
     rows: int
     telling: int
-    hits: int
+    hits: int  # the matches that are telling
     explained: float
     chance_rate: float
 
@@ -58,78 +55,74 @@ class _Evidence(NamedTuple):
 
     def holds(self, tries: int) -> bool:
         """Return whether the mistake explains the column, and chance does not."""
-        if not self.telling or not self.rows:
+        if not self.telling:
             return False
-        rate = self.hits / self.telling
-        if min(rate, self.fraction) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED:
+        rate, chance = self.hits / self.telling, self.chance_rate
+        if min(rate, self.fraction) < LEAST_FRACTION or self.explained < LEAST_EXPLAINED or rate <= chance:
             return False
-        return tries * _tail(self.telling, rate, self.chance_rate) < MOST_CHANCE_OF_COLUMN
-
-
-def _tail(count: int, rate: float, chance: float) -> float:
-    """Return a bound on the probability that `count` rows match at that rate or more by chance (Chernoff)."""
-    if rate <= chance:
-        return 1.0
-    divergence = rate * math.log(rate / chance)
-    if rate < 1:
-        divergence += (1 - rate) * math.log((1 - rate) / (1 - chance))
-    return math.exp(-count * divergence)
+        divergence = rate * math.log(rate / chance)
+        if rate < 1:
+            divergence += (1 - rate) * math.log((1 - rate) / (1 - chance))
+        return tries * math.exp(-self.telling * divergence) < MOST_CHANCE_OF_COLUMN
 
 
 @light_dataclass(frozen=True, slots=True)
 class _LossColumn:
     """The user's losses, the right ones, and which rows mismatch.
 
-    `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then.
+    `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then, else 0.
     """
 
     case: Case
     own: Doubles
     right: Doubles
     bad: Mask
-    resolution: Doubles | float = 0.0
+    resolution: Doubles
     rounded: str = ""
-
-    @property
-    def suffix(self) -> str:
-        """What an explanation prints about the rounding."""
-        return f" (your losses are {self.rounded})" if self.rounded else ""
 
     def first(self, count: int) -> _LossColumn:
         """Return the first so many rows."""
-        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad")}
-        resolution = self.resolution[:count] if isinstance(self.resolution, np.ndarray) else self.resolution
-        return replace(self, case=self.case.first(count), resolution=resolution, **arrays)
+        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad", "resolution")}
+        return replace(self, case=self.case.first(count), **arrays)
 
     def room(self, losses: Doubles, dtype: str = "float64") -> Doubles:
         """Return how far from a mistake's losses the user's may be: rounding, and the text they were written in."""
-        case = self.case
-        scale = np.abs(losses) + np.abs(case.x1) + np.abs(case.x2) + np.abs(case.margin)
+        scale = sum(map(np.abs, (losses, self.case.x1, self.case.x2, self.case.margin)))
         room: Doubles = RELATIVE_ROOM * scale + self.resolution
         if dtype != "float64":  # the shortest text of a narrow float reads back as a double that is not quite it
-            with np.errstate(all="ignore"):
-                room = room + 0.51 * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
+            room = room + 0.51 * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
         return room
+
+    def matches(self, losses: Doubles, dtype: str = "float64") -> Mask:
+        """Return in which rows the user's losses are these."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.abs(self.own - losses) <= self.room(losses, dtype))
+
+    def explained(self, match: Mask) -> float:
+        """Return how many of the mismatching rows match, as a share."""
+        return _count(match & self.bad) / max(1, _count(self.bad))
 
     def evidence(self, names: tuple[str, ...], made: Case) -> _Evidence:
         """Hold a mistake against the column."""
+        losses = losses_of(made)
         with np.errstate(all="ignore"):
-            losses = losses_of(made)
             room = self.room(losses, made.dtype)
-            compared = ~np.isnan(losses)
-            match = compared & (np.abs(self.own - losses) <= room)
-            telling = compared & (np.abs(losses - self.right) > room)
-        moved = [np.roll(self.own, max(2, int(move * losses.size))) for move in MOVES]
-        lucky = sum(int(np.count_nonzero(telling & (np.abs(other - losses) <= room))) for other in moved)
-        masks = (match, compared, telling, match & telling)
-        matches, rows, tellings, hits = (int(np.count_nonzero(mask)) for mask in masks)
-        chance = (lucky + 1) / (len(MOVES) * tellings + 2)
-        return _Evidence(names, matches, rows, tellings, hits, _share_of_bad(match, self.bad), chance)
+            telling = np.abs(losses - self.right) > room
+            match = np.abs(self.own - losses) <= room
+            moved = [np.roll(self.own, max(2, int(move * losses.size))) for move in MOVES]
+            lucky = sum(_count(telling & (np.abs(other - losses) <= room)) for other in moved)
+        chance = (lucky + 1) / (len(MOVES) * _count(telling) + 2)
+        matches, rows, tellings, hits = map(_count, (match, ~np.isnan(losses), telling, match & telling))
+        return _Evidence(names, matches, rows, tellings, hits, self.explained(match), chance)
+
+    def explanation(self, text: str, matches: int, rows: int, telling: int) -> Explanation:
+        """Return a mistake as what explains the column."""
+        suffix = f" (your losses are {self.rounded})" if self.rounded else ""
+        return Explanation(text + suffix, matches, rows, telling, matches / rows)
 
 
-def _share_of_bad(match: Mask, bad: Mask) -> float:
-    """Return how many of the mismatching rows match."""
-    return int(np.count_nonzero(match & bad)) / max(1, int(np.count_nonzero(bad)))
+def _count(mask: Mask) -> int:
+    return int(np.count_nonzero(mask))
 
 
 def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> list[Explanation]:
@@ -138,10 +131,10 @@ def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> li
     `case` is how the losses should have come about, for consecutive rows of the input: all of them where `is_whole`.
     `own` are the user's losses and `bad` says which of them are off, all of shape (n,).
     """
-    readings = [_LossColumn(case, own, losses_of(case), bad)]
+    readings = [_LossColumn(case, own, losses_of(case), bad, np.zeros(own.size))]
     resolution, rounded = resolution_of(own)
     if rounded:
-        readings.append(replace(readings[0], resolution=resolution, rounded=rounded))
+        readings.append(replace(readings[0], resolution=np.asarray(resolution), rounded=rounded))
     return next(filter(None, _attempts(readings, is_whole=is_whole)), [])
 
 
@@ -152,67 +145,51 @@ def _attempts(readings: list[_LossColumn], *, is_whole: bool) -> Iterator[list[E
     if case.dtype == "float64" and rounded:
         in_float32 = [replace(column, case=replace(case, dtype="float32")) for column in readings]
         in_float32 = in_float32 if rounded == TO_FLOAT32 else in_float32[1:]
-    for column in readings:
-        yield _right_but_for_rounding(column)
-        yield _most([_claims(column, singles), *(_beside_float32(in_float32, singles) if column.rounded else ())])
-    orders = readings if is_whole else []
-    for column in orders:
-        yield _in_another_order(column, column.right, ())
-    for column in readings:
-        yield _most([_claims(column, doubles), *(_beside_float32(in_float32, doubles) if column.rounded else ())])
-    for column in orders if case.x1.size <= ORDER_PAIRS else ():
-        for names, made in singles(case):
-            if not made.shift:
+    for count in (1, 2):
+        for column in readings:
+            if count == 1 and column.rounded:
+                yield _right_but_for_rounding(column)
+            claims = _claims(column, count)
+            for narrow in in_float32 if column.rounded else ():
+                claims += _claims(narrow, count, "the arithmetic is float32")
+            yield sorted(claims, key=lambda one: -one.fraction)[:1]
+        for column in readings if is_whole and (count == 1 or case.x1.size <= ORDER_PAIRS) else ():
+            for names, made in mistakes(case, count - 1, but("shifted")):
                 yield _in_another_order(column, losses_of(made), names)
 
 
-def _beside_float32(readings: list[_LossColumn], mistakes: Mistakes) -> Iterator[list[Explanation]]:
-    """Yield what explains the losses beside float32 arithmetic, by each reading."""
-
-    def others(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
-        return ((names, made) for names, made in mistakes(case) if made.dtype == case.dtype)
-
-    for column in readings:
-        yield _claims(column, others, "the arithmetic is float32")
-
-
-def _most(claims: list[list[Explanation]]) -> list[Explanation]:
-    """Return the explanation of most rows, the first of them."""
-    flat = [explanation for claim in claims for explanation in claim]
-    return [max(flat, key=lambda one: one.fraction)] if flat else []
-
-
-def _claims(column: _LossColumn, mistakes: Mistakes, *beside: str) -> list[Explanation]:
+def _claims(column: _LossColumn, count: int, *beside: str) -> list[Explanation]:
     """Return the mistake that explains most, beside others; or those that these rows cannot distinguish."""
+    hypotheses = but("arithmetic") if beside else HYPOTHESES
     tries, likely = 0, None
-    if mistakes is not singles:  # so many are tried on the first rows, and only those that fit there on all
+    if count > 1 or beside:  # so many are tried on the first rows, and only those that fit there on all
         start = column.first(FEW_PAIRS_TRIED)
-        tried = [start.evidence(names, made) for names, made in mistakes(start.case)]
-        tries, likely = len(tried), {one.names for one in tried if one.rows and one.fraction >= LEAST_FRACTION}
+        tried = [start.evidence(*mistake) for mistake in mistakes(start.case, count, hypotheses)]
+        tries, likely = len(tried), {one.names for one in tried if one.fraction >= LEAST_FRACTION}
         if not likely:
             return []
-    seen = [column.evidence(*mistake) for mistake in mistakes(column.case) if likely is None or mistake[0] in likely]
+    seen = [
+        column.evidence(names, made)
+        for names, made in mistakes(column.case, count, hypotheses)
+        if likely is None or names in likely
+    ]
     held = [one for one in seen if one.holds(tries or len(seen))]
     most = max((one.fraction for one in held), default=0.0)
     best = [one for one in held if one.fraction == most]
     if not best:
         return []
-    hypothesis = one_of([" and ".join((*one.names, *beside)) for one in best], AMBIGUOUS_ROWS) + column.suffix
-    return [Explanation(hypothesis, best[0].matches, best[0].rows, best[0].telling, most)]
+    text = one_of([" and ".join((*one.names, *beside)) for one in best], AMBIGUOUS_ROWS)
+    return [column.explanation(text, best[0].matches, best[0].rows, best[0].telling)]
 
 
 def _right_but_for_rounding(column: _LossColumn) -> list[Explanation]:
     """Say so when the losses are the right ones, rounded."""
-    if not column.rounded:
+    match = column.matches(column.right)
+    count, telling = _count(match), _count(match & (column.own != column.right))
+    explains_few = column.bad.any() and column.explained(match) < LEAST_EXPLAINED
+    if count / max(1, match.size) < LEAST_FRACTION or not telling or explains_few:
         return []
-    with np.errstate(all="ignore"):
-        match = np.abs(column.own - column.right) <= column.room(column.right)
-    count, telling = (int(np.count_nonzero(mask)) for mask in (match, match & (column.own != column.right)))
-    fraction = count / max(1, match.size)
-    explains_few = column.bad.any() and _share_of_bad(match, column.bad) < LEAST_EXPLAINED
-    if fraction < LEAST_FRACTION or not telling or explains_few:
-        return []
-    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, fraction)]
+    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, count / match.size)]
 
 
 def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:
@@ -220,24 +197,21 @@ def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ..
 
     Losses that mostly repeat one another, as they were written, would match somewhere by chance, and show nothing.
     """
-    with np.errstate(all="ignore"):
-        off = ~(np.abs(column.own - losses) <= column.room(losses))
-        rooms = RELATIVE_ROOM * (1 + np.abs(column.own)) + column.resolution
+    off = ~column.matches(losses)
     usable = np.flatnonzero(off & np.isfinite(column.own))
     usable = usable[np.argsort(column.own[usable])]
-    own, rooms = column.own[usable], rooms[usable]
+    with np.errstate(all="ignore"):
+        own, rooms = column.own[usable], (RELATIVE_ROOM * (1 + np.abs(column.own)) + column.resolution)[usable]
     expected = np.sort(losses[off])
     nonzero = expected[expected != 0]
     steps = np.round(nonzero / (2 * np.median(rooms))) if column.rounded and rooms.size else nonzero
     if np.unique(steps).size < max(LEAST_DISTINCT, nonzero.size * (LEAST_UNLIKE if column.rounded else 0.5)):
         return []
-    elsewhere = _common(own.tolist(), rooms.tolist(), expected.tolist())
-    others = int(np.count_nonzero(off))
+    elsewhere, others = _common(own.tolist(), rooms.tolist(), expected.tolist()), _count(off)
     if elsewhere < LEAST_FRACTION * others:
         return []
-    name = " and ".join((*names, "rows stand in another order")) + column.suffix
-    count = losses.size - others + elsewhere
-    return [Explanation(name, count, losses.size, others, count / losses.size)]
+    name = " and ".join((*names, "rows stand in another order"))
+    return [column.explanation(name, losses.size - others + elsewhere, losses.size, others)]
 
 
 def _common(own: list[float], rooms: list[float], expected: list[float]) -> int:

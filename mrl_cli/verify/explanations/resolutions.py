@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
     Mask = NDArray[np.bool_]
-    Way = tuple[Mask, Callable[[Doubles], Doubles], float, str]  # rows that fit, room, penalty, what it is called
+    Room = Callable[[Doubles], Doubles]  # by the size of a loss
+    Way = tuple[Mask, Room, float, str]  # rows that fit, room, penalty, what it is called
 
 LEAST_DISTINCT = 20
 FEWEST_DIGITS, MOST_DIGITS = 4, 9
 MOSTLY = 0.98
 MOST_TEXTS = 20_000  # so many losses are written again
-DECIMALS, DIGITS, TO_FLOAT32 = "rounded to {} decimals", "rounded to {} significant digits", "rounded to float32"
+TO_FLOAT32 = "rounded to float32"
 
 
 def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
@@ -34,7 +35,7 @@ def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
         return 0.0, ""
     sizes = np.abs(np.where(np.isfinite(losses), losses, 0.0))
     with np.errstate(over="ignore", invalid="ignore"):
-        ways = [way for reading in (_decimals_of, _digits_of, _float_of) for way in reading(values) if _mostly(way[0])]
+        ways = [way for way in _ways(values) if _mostly(way[0])]
         if not ways:
             return 0.0, ""
         both = np.abs(values[np.logical_and.reduce([fits for fits, _, _, _ in ways])])
@@ -44,39 +45,35 @@ def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
         return room(sizes), description
 
 
-def _decimals_of(values: Doubles) -> Iterator[Way]:
-    """Yield the fewest decimals that nearly all the values have, if any."""
+def _ways(values: Doubles) -> Iterator[Way]:
+    """Yield the fewest decimals and digits that nearly all the values have, if any, and narrow floats."""
     for decimals in range(MOST_DIGITS + 1):
         fits = _agree(np.round(values, decimals), values)
         if _mostly(fits):
-            yield fits, partial(np.full_like, fill_value=0.500001 * 10.0**-decimals), 0.0, DECIMALS.format(decimals)
-            return
-
-
-def _digits_of(values: Doubles) -> Iterator[Way]:
-    """As `_decimals_of`, for significant digits."""
+            room = partial(np.full_like, fill_value=0.500001 * 10.0**-decimals)
+            yield fits, room, 0.0, f"rounded to {decimals} decimals"
+            break
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
         fits = _agree(_in_digits(values, digits), values)
         if _mostly(fits):
-            yield fits, partial(_last_digit, digits=digits, share=0.500001), 0.0, DIGITS.format(digits)
-            return
-
-
-def _float_of(values: Doubles) -> Iterator[Way]:
-    """As `_decimals_of`, for narrow floats, as they are and as the shortest text of a float32."""
-    yield values.astype("float16").astype(np.float64) == values, _room_of("float16", 0.51), 0.0, "rounded to float16"
-    fits = values.astype("float32").astype(np.float64) == values
-    yield fits, _room_of("float32", 0.51), 0.0, TO_FLOAT32
+            yield (
+                fits,
+                partial(_last_digit, digits=digits, share=0.500001),
+                0.0,
+                f"rounded to {digits} significant digits",
+            )
+            break
+    for dtype in ("float16", "float32"):
+        fits = values.astype(dtype).astype(np.float64) == values
+        yield fits, partial(_spacings, dtype=dtype, share=0.51), 0.0, f"rounded to {dtype}"
     if not _mostly(fits):  # the text is not quite the float32, nor is that the loss
-        yield _are_texts_of_float32(values), _room_of("float32", 1.01), math.log10(2), TO_FLOAT32
+        room = partial(_spacings, dtype="float32", share=1.01)
+        yield _are_texts_of_float32(values), room, math.log10(2), TO_FLOAT32
 
 
-def _room_of(dtype: str, spacings: float) -> Callable[[Doubles], Doubles]:
-    return lambda sizes: spacings * np.spacing(sizes.astype(dtype)).astype(np.float64)
-
-
-def _agree(rounded: Doubles, values: Doubles) -> Mask:
-    return np.asarray(np.abs(rounded - values) <= 4 * np.spacing(np.abs(values)))
+def _spacings(sizes: Doubles, dtype: str, share: float) -> Doubles:
+    """Return that share of the spacing of a narrow float."""
+    return np.asarray(share * np.spacing(sizes.astype(dtype)).astype(np.float64))
 
 
 def _last_digit(sizes: Doubles, digits: int, share: float = 1.0) -> Doubles:
@@ -92,12 +89,15 @@ def _in_digits(values: Doubles, digits: int) -> Doubles:
     return np.asarray(np.where(unit < 1, counts / np.rint(1 / unit), counts * unit))
 
 
+def _agree(rounded: Doubles, values: Doubles) -> Mask:
+    return np.asarray(np.abs(rounded - values) <= 4 * np.spacing(np.abs(values)))
+
+
 def _are_texts_of_float32(values: Doubles) -> Mask:
     """Return whether the shortest text of the nearest float32 reads back as the values do; of many, the first only."""
     some = values[:MOST_TEXTS]
     fits = np.array([float(str(one)) for one in some.astype(np.float32)]) == some
-    rest = np.full(values.size - some.size, bool(fits.mean() > MOSTLY))
-    return np.concatenate([fits, rest])
+    return np.concatenate([fits, np.full(values.size - some.size, _mostly(fits))])
 
 
 def _mostly(fits: Mask) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import field
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,15 +18,14 @@ import numpy as np
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.hypotheses import Case, doubles, losses_of, one_of, singles
+from mrl_cli.verify.explanations.hypotheses import Case, but, losses_of, mistakes, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
+    from mrl_cli.verify.explanations.hypotheses import Doubles
 
-    Doubles = NDArray[np.float64]
-    Candidates = list[tuple[str, float]]  # what a mistake is called, and the value that it gives
+    Candidates = Iterable[tuple[str, float]]  # what a mistake is called, and the value that it gives
 
 AMBIGUOUS_VALUE = " (one value cannot tell them apart)"
 MOST_CHANCE_OF_VALUE = 0.01
@@ -36,40 +36,44 @@ DOUBLE_ROOM, SINGLE_ROOM = 1e-12, 2.5e-7  # what adding up pair by pair, as libr
 SINGLE_STEP = 6e-8  # half the spacing of float32 at 1: adding up one by one loses sqrt(n) times as much
 MOST_SINGLE_ROOM = 2e-5
 COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
+OTHER = {"mean": "sum", "sum": "mean"}
+NOT_ZERO_ONLY = "the mean is over losses that are not 0 only"
 
 
 class Sums(NamedTuple):
-    """What some losses add up to: their sum, how many there are, how many are not 0, and their weighted sum."""
+    """What some losses add up to: their sum, what it is divided by for the mean, and how many are not 0.
+
+    The divisor is how many there are; of weighted losses, the sum of the weights.
+    """
 
     total: float = 0.0
-    losses: int = 0
+    divisor: float = 0
     active: int = 0
-    weighted: float = 0.0
 
     @classmethod
     def of(cls, losses: Doubles, weights: Doubles | None = None) -> Sums:
         """Return the sums of losses."""
+        active = int(np.count_nonzero(losses))
         with np.errstate(all="ignore"):
-            weighted = 0.0 if weights is None else float((weights * losses).sum())
-            return cls(float(losses.sum()), losses.size, int(np.count_nonzero(losses)), weighted)
+            if weights is None:
+                return cls(float(losses.sum()), losses.size, active)
+            return cls(float((weights * losses).sum()), float(weights.sum()), active)
 
-    @property
-    def mean(self) -> float:
-        """The mean, 0 without losses."""
-        return self.total / max(1, self.losses)
+    def value(self, reduction: str) -> float:
+        """Return the sum, or the mean: 0 without losses."""
+        return self.total / (self.divisor or 1) if reduction == "mean" else self.total
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
-        total, weighted = self.total + other.total, self.weighted + other.weighted
-        return Sums(total, self.losses + other.losses, self.active + other.active, weighted)
+        return Sums(self.total + other.total, self.divisor + other.divisor, self.active + other.active)
 
 
 @light_dataclass(frozen=True, slots=True)
 class ValueParts:
     """The sums and counts that values are made of, over pairs in input order; `ValueParts()` is the identity of `+`.
 
-    `sums` are those of the losses of each mistake, `right` those of the right losses, `tied` of pairs with x1 = x2.
-    `tail` are the last right losses. `broadcasts` are means over all pairs of rows, which only pairs that are whole
-    have.
+    `right` are those of the right losses, `tied` of pairs with x1 = x2, `sums` of the losses of each mistake, weighted
+    where there are weights. `tail` are the last right losses, `broadcasts` means over all pairs of rows, which only
+    pairs that are whole have.
     """
 
     right: Sums = Sums()
@@ -84,23 +88,26 @@ class ValueParts:
             self.right + other.right,
             self.tied + other.tied,
             self.correct + other.correct,
-            {
-                names: self.sums.get(names, Sums()) + other.sums.get(names, Sums())
-                for names in dict.fromkeys((*self.sums, *other.sums))
-            },
+            {names: self.sums.get(names, Sums()) + other.sums.get(names, Sums()) for names in self.sums | other.sums},
             np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
         )
 
 
-def value_parts(case: Case, *, is_whole: bool, with_doubles: bool, weights: Doubles | None = None) -> ValueParts:
-    """Return the sums and counts of pairs; `is_whole`: they are all the pairs there are. `weights` have shape (n,)."""
-    losses = losses_of(case)
-    made = [*singles(case), *(doubles(case) if with_doubles else ())]
+def value_parts(case: Case, *, is_whole: bool, weights: Doubles | None = None) -> ValueParts:
+    """Return the sums and counts of pairs. `weights` have shape (n,).
+
+    `is_whole`: they are all the pairs there are. Only of these two mistakes at once and broadcasts are tried.
+    """
+    losses, in_place = losses_of(case), but("shifted")
     return ValueParts(
         Sums.of(losses),
         Sums.of(losses[case.x1 == case.x2]),
         int(np.count_nonzero(case.y * (case.x1 - case.x2) > 0)),
-        {names: Sums.of(losses_of(other), weights) for names, other in made if not other.shift},
+        {
+            names: Sums.of(losses_of(made), weights)
+            for count in ((1, 2) if is_whole else (1,))
+            for names, made in mistakes(case, count, in_place)
+        },
         losses[-LARGEST_BATCH:],
         broadcast_means(case) if is_whole else {},
     )
@@ -122,83 +129,46 @@ def explain_value(
     the label 0. `weighted` are the sum of the weighted losses and that of the weights, where there are weights: then
     only what was made of these is tried.
     """
-    total, divisor = weighted or parts.right[:2]
-    plain = total / (divisor or 1) if reduction == "mean" else total
-    written, single, accumulated = _rooms(expected, parts.right.losses)
+    of_weights = Sums(*weighted) if weighted else None
+    plain = (of_weights or parts.right).value(reduction)
+    written, single, accumulated = _rooms(expected, parts.right.divisor)
     off = abs(plain - expected)
-    for description, room in (
-        ("rounded", written),
-        ("added up in float32", single),
-        ("within the tolerance", tolerance),
-    ):
+    for how, room in (("rounded", written), ("added up in float32", single), ("within the tolerance", tolerance)):
         if off <= room:
-            return [Explanation(f"it is the right value, {description}", 1, 1, 1, 1.0)]
-    if weighted is None:
-        stages = list(_stages(parts, reduction, left_out, ties_dropped))
-    else:
-        stages = [(False, list(candidates)) for candidates in _weighted(parts, reduction, *weighted)]
-    chance = 0.0
+            return [Explanation(f"it is the right value, {how}", 1, 1, 1, 1.0)]
+    stages = _stages(parts, reduction, left_out, ties_dropped, of_weights)
+    tried, chance = [(is_dense, list(candidates)) for is_dense, candidates in stages], 0.0
     for room, has_dense in ((written, True), (single, True), (accumulated, False)):
         if not has_dense and off <= room and _is_float32(expected):
             return [Explanation("it is the right value, added up one by one in float32", 1, 1, 1, 1.0)]
         if room:
-            explanations, chance = _first_fitting(stages, expected, plain, room, has_dense, chance)
+            here = [candidates for candidates in tried if has_dense or not candidates[0]]
+            explanations, chance = _first_fitting(here, expected, plain, room, chance)
             if explanations:
                 return explanations
     return []
 
 
-def _stages(parts: ValueParts, reduction: str, left_out: int, ties_dropped: int) -> Iterator[tuple[bool, Candidates]]:
-    """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
-    yield False, list(_reductions(parts, reduction, left_out=left_out, ties_dropped=ties_dropped))
-    yield False, list(_mistaken(parts, reduction, 1))
-    yield True, list(_batches(parts, COMMON_BATCHES))
-    yield True, list(_batches(parts, range(2, min(LARGEST_BATCH, parts.right.losses - 1) + 1)))
-    yield False, list(_mistaken(parts, reduction, 2))
-
-
-def _other(reduction: str, total: float, mean: float) -> tuple[str, float]:
-    """Return what comes of the other reduction."""
-    return ("it is the sum, not the mean", total) if reduction == "mean" else ("it is the mean, not the sum", mean)
-
-
-def _weighted(parts: ValueParts, reduction: str, total: float, weight: float) -> Iterator[Candidates]:
-    """Yield what comes of weights that are used otherwise, then of mistakes in the weighted losses."""
-    pairs, is_mean = max(1, parts.right.losses), reduction == "mean"
-    yield [
-        ("the weights are left out", parts.right.mean if is_mean else parts.right.total),
-        ("weighted losses are divided by the number of pairs, not by the weights", total / pairs),
-        _other(reduction, total, total / weight),
-    ]
-    sums = [(" and ".join(names), sums.weighted) for names, sums in parts.sums.items() if len(names) == 1]
-    yield [(names, value / weight if is_mean else value) for names, value in sums]
-
-
 def _first_fitting(
-    stages: list[tuple[bool, Candidates]],
-    expected: float,
-    plain: float,
-    room: float,
-    has_dense: bool,
-    chance: float,
+    stages: list[tuple[bool, list[tuple[str, float]]]], expected: float, plain: float, room: float, chance: float
 ) -> tuple[list[Explanation], float]:
     """Return what fits within that room, and `chance` with what would fit by chance added."""
     tried = 0
     centres = [plain]  # around which other candidates crowd: the right value, and mistakes that others are added to
     for is_dense, stage in stages:
-        if is_dense and not has_dense:
-            continue
         values = np.array([value for _, value in stage], np.float64)
         counted = np.isfinite(values) & (np.abs(values - plain) > room)
         distances = np.where(counted, np.abs(values - expected), math.inf)
         tried += int(np.count_nonzero(counted))
-        fitting = [stage[place][0] for place in np.flatnonzero(distances <= room).tolist()]
         span = min(abs(centre - expected) for centre in centres)
-        span = span if span > room else 0.0  # what is that near to one cannot be distinguished from it
         if not is_dense:
             centres += values[counted].tolist()
-        added = max(_chance(values[distances <= near], room, near) for near in (span / 2, span))
-        added = max(added, 2 * room / span if fitting else 0.0) if span else 1.0
+        if span <= room:
+            continue  # what is that near to a centre cannot be distinguished from it
+        fitting = [stage[place][0] for place in np.flatnonzero(distances <= room).tolist()]
+        # How many of those near would agree with it by chance; those that agree with one another count once.
+        crowds = ((near, np.round(values[distances <= near] / room)) for near in (span / 2, span))
+        added = max(*(np.unique(crowd).size * room / near for near, crowd in crowds), 2 * room / span if fitting else 0)
         if chance + added >= MOST_CHANCE_OF_VALUE:
             continue  # nothing is claimed here, so nothing by chance either
         chance += added
@@ -207,24 +177,21 @@ def _first_fitting(
     return [], chance
 
 
-def _rooms(value: float, count: int) -> tuple[float, float, float]:
+def _rooms(value: float, count: float) -> tuple[float, float, float]:
     """Return how far from the value that was meant the written one may be: half of its last digit; and, where it may be
     a float32, also what a sum of `count` numbers in pairs, and one by one, loses. 0 where it cannot be one.
     """
-    digits = repr(value)
-    mantissa, _, exponent = digits.partition("e")
-    whole, _, decimals = mantissa.lstrip("-").partition(".")
-    decimals = "" if decimals == "0" else decimals
-    significant = len((whole + decimals).lstrip("0"))
-    half_a_digit = 0.500001 * 10.0 ** (int(exponent or 0) - len(decimals))
-    if _is_float32(value):
+    _, digits, exponent = Decimal(repr(float(value)).removesuffix(".0")).as_tuple()
+    half_a_digit = 0.500001 * 10.0 ** int(exponent)
+    if is_float32 := _is_float32(value):
         half_a_digit = 0.500001 * float(np.spacing(np.float32(abs(value))))
-    elif significant >= DOUBLE_DIGITS:
+    elif len(digits) >= DOUBLE_DIGITS:
         return half_a_digit + abs(value) * DOUBLE_ROOM, 0.0, 0.0
     single = half_a_digit + abs(value) * SINGLE_ROOM
     lost = min(MOST_SINGLE_ROOM, max(SINGLE_ROOM, SINGLE_STEP * math.sqrt(count)))
-    is_full = _is_float32(value) or (significant >= SINGLE_DIGITS and _is_text_of_float32(value))
-    return half_a_digit, single, half_a_digit + abs(value) * lost if is_full else 0.0
+    with np.errstate(over="ignore"):
+        is_text_of_float32 = len(digits) >= SINGLE_DIGITS and float(str(np.float32(value))) == value
+    return half_a_digit, single, half_a_digit + abs(value) * lost if is_float32 or is_text_of_float32 else 0.0
 
 
 def _is_float32(value: float) -> bool:
@@ -233,60 +200,70 @@ def _is_float32(value: float) -> bool:
         return len(repr(value)) > DOUBLE_DIGITS and float(np.float32(value)) == value
 
 
-def _is_text_of_float32(value: float) -> bool:
-    with np.errstate(over="ignore"):
-        return float(str(np.float32(value))) == value
+def _stages(
+    parts: ValueParts, reduction: str, left_out: int, ties_dropped: int, weighted: Sums | None
+) -> Iterator[tuple[bool, Candidates]]:
+    """Yield candidates, the simplest first, and whether they lie densely around the right value, as batch sizes do."""
+    if weighted is not None:
+        yield False, _reweighted(parts.right, reduction, weighted)
+        yield False, _mistaken(parts, reduction, 1)
+        return
+    yield False, _reductions(parts, reduction, left_out, ties_dropped)
+    yield False, _mistaken(parts, reduction, 1)
+    yield True, _batches(parts, COMMON_BATCHES)
+    yield True, _batches(parts, range(2, min(LARGEST_BATCH, int(parts.right.divisor) - 1) + 1))
+    yield False, _mistaken(parts, reduction, 2)
 
 
-def _chance(values: Doubles, room: float, span: float) -> float:
-    """Return how many of the values, which lie up to `span` around a number, would agree with it by chance. Values that
-    agree with one another count once.
+def _reweighted(right: Sums, reduction: str, weighted: Sums) -> Candidates:
+    """Yield what comes of weights that are used otherwise."""
+    pairs, other = right.divisor or 1, OTHER[reduction]
+    yield "the weights are left out", right.value(reduction)
+    yield "weighted losses are divided by the number of pairs, not by the weights", weighted.total / pairs
+    yield f"it is the {other}, not the {reduction}", weighted.value(other)
+
+
+def _reductions(parts: ValueParts, reduction: str, left_out: int, ties_dropped: int) -> Candidates:
+    """Yield what the right losses give when they are reduced in another way.
+
+    To add one, enter a row: what it is called, a sum, what that is divided by, and what must not be 0 or False.
     """
-    return np.unique(np.round(values / room)).size * room / span if span else 1.0
-
-
-def _reductions(parts: ValueParts, reduction: str, *, left_out: int, ties_dropped: int) -> Iterator[tuple[str, float]]:
-    """Yield what the right losses give when they are reduced in another way."""
-    total, pairs, active, _ = parts.right
-    tied, correct = parts.tied.losses, parts.correct
-    yield _other(reduction, total, parts.right.mean)
-    yield "the mean is over losses that are not 0 only", total / max(1, active)
-    if tied:
-        yield "tied pairs (x1 = x2) are left out of the mean", (total - parts.tied.total) / max(1, pairs - tied)
-    if left_out:
-        yield "the mean is over all rows, those left out too", total / (pairs + left_out)
-    if ties_dropped:
-        yield "pairs with y = 0 count as pairs without a loss", total / (pairs + ties_dropped)
-    for name, count in (
-        ("it is the accuracy, ties counted as wrong", correct),
-        ("it is the accuracy, ties counted as right", correct + tied),
-        ("it is the accuracy, ties counted half", correct + tied / 2),
-        ("it is the share of wrong pairs", pairs - correct - tied),
+    total, pairs, active = parts.right
+    tied, correct = parts.tied.divisor, parts.correct
+    yield f"it is the {OTHER[reduction]}, not the {reduction}", parts.right.value(OTHER[reduction])
+    for name, part, whole, is_needed in (
+        (NOT_ZERO_ONLY, total, active, True),
+        ("tied pairs (x1 = x2) are left out of the mean", total - parts.tied.total, pairs - tied, tied),
+        ("the mean is over all rows, those left out too", total, pairs + left_out, left_out),
+        ("pairs with y = 0 count as pairs without a loss", total, pairs + ties_dropped, ties_dropped),
+        ("it is the accuracy, ties counted as wrong", correct, pairs, True),
+        ("it is the accuracy, ties counted as right", correct + tied, pairs, True),
+        ("it is the accuracy, ties counted half", correct + tied / 2, pairs, True),
+        ("it is the share of wrong pairs", pairs - correct - tied, pairs, True),
+        ("it is the accuracy without ties", correct, pairs - tied, pairs > tied),
     ):
-        yield name, count / max(1, pairs)
-    if pairs > tied:
-        yield "it is the accuracy without ties", correct / (pairs - tied)
+        if is_needed:
+            yield name, part / max(1, whole)
     yield from parts.broadcasts.items()
 
 
-def _mistaken(parts: ValueParts, reduction: str, size: int) -> Iterator[tuple[str, float]]:
-    """Yield the value under each mistake (size 1), or under two of them (size 2), one of which may be the reduction."""
+def _mistaken(parts: ValueParts, reduction: str, count: int) -> Candidates:
+    """Yield the value under so many mistakes, the second of which may be the reduction."""
     for names, sums in parts.sums.items():
         name = " and ".join(names)
-        if len(names) == size:
-            yield name, sums.mean if reduction == "mean" else sums.total
-        elif size == 2:
-            other, value = _other(reduction, sums.total, sums.mean)
-            yield f"{name} and {other.partition(',')[0]}", value
-            yield f"{name} and the mean is over losses that are not 0 only", sums.total / max(1, sums.active)
+        if len(names) == count:
+            yield name, sums.value(reduction)
+        elif count == 2:
+            yield f"{name} and it is the {OTHER[reduction]}", sums.value(OTHER[reduction])
+            yield f"{name} and {NOT_ZERO_ONLY}", sums.total / max(1, sums.active)
 
 
-def _batches(parts: ValueParts, sizes: Iterable[int]) -> Iterator[tuple[str, float]]:
+def _batches(parts: ValueParts, sizes: Iterable[int]) -> Candidates:
     """Yield the mean of batch means, where the last batch is short, and the mean without that batch.
 
     Both follow from the sum of the last batch alone: the other batches are of one size.
     """
-    total, pairs, *_ = parts.right
+    total, pairs = parts.right.total, int(parts.right.divisor)
     from_the_end = np.concatenate([[0.0], np.cumsum(parts.tail[::-1])])
     for size in sizes:
         rest = pairs % size

@@ -12,19 +12,9 @@ Margin = float | Sequence[float]
 Rounded = Callable[[list[float]], Sequence[float]]
 
 
-def _as_double(values: list[float]) -> Sequence[float]:
-    return values
-
-
-def _as_single(values: list[float]) -> Sequence[float]:
-    """Round to float32. A sum, difference or product of two of them is rounded twice, to double and to single: that
-    gives what rounding once gives, for a double has twice the bits and two more (Figueroa, "When is double rounding
-    innocuous?", 1995).
-    """
-    return array("f", values)
-
-
-ROUNDED: dict[str, Rounded] = {"float64": _as_double, "float32": _as_single}
+# A sum, difference or product of two float32 is rounded twice, to double and to single: that gives what rounding once
+# gives, for a double has twice the bits and two more (Figueroa, "When is double rounding innocuous?", 1995).
+ROUNDED: dict[str, Rounded] = {"float64": lambda values: values, "float32": lambda values: array("f", values)}
 
 
 def rounded_to(number: float, dtype: str) -> float:
@@ -50,12 +40,13 @@ class Differences:
 
 def differences(x1: list[float], x2: list[float], y: list[float], dtype: str = "float64") -> Differences:
     """Return y(x1 - x2) of the pairs, computed in `dtype` one pair at a time."""
+    rounded = ROUNDED[dtype]
     if dtype == "float64":  # each operation of Python's rounds to a double by itself
-        return Differences(x1, x2, y, [c * (a - b) for a, b, c in zip(x1, x2, y, strict=True)], _as_double)
-    first, second, labels = _as_single(x1), _as_single(x2), _as_single(y)
-    difference = _as_single([a - b for a, b in zip(first, second, strict=True)])
-    agreement = _as_single([c * d for c, d in zip(labels, difference, strict=True)])
-    return Differences(first, second, labels, agreement, _as_single)
+        return Differences(x1, x2, y, [c * (a - b) for a, b, c in zip(x1, x2, y, strict=True)], rounded)
+    first, second, labels = map(rounded, (x1, x2, y))
+    difference = rounded([a - b for a, b in zip(first, second, strict=True)])
+    agreement = rounded([c * d for c, d in zip(labels, difference, strict=True)])
+    return Differences(first, second, labels, agreement, rounded)
 
 
 def margin_ranking(pairs: Differences, margin: Margin, _: dict[str, float]) -> list[float]:
@@ -64,7 +55,7 @@ def margin_ranking(pairs: Differences, margin: Margin, _: dict[str, float]) -> l
     >>> margin_ranking(differences([0.5, 1.0], [0.25, 2.0], [1, 1]), 0.5, {})
     [0.25, 1.5]
     """
-    if pairs.rounded is _as_double and isinstance(margin, int | float):
+    if pairs.rounded is ROUNDED["float64"] and isinstance(margin, int | float):
         m = float(margin)
         return [0.0 if (s := -a + m) <= 0.0 else s for a in pairs.agreement]  # max(0.0, s) would lose a NaN
     sums = pairs.rounded([-a + m for a, m in zip(pairs.agreement, each(margin, pairs.rounded), strict=False)])
@@ -114,8 +105,7 @@ def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, fl
 
     Since log sigmoid(z) - log sigmoid(-z) = z, this is softplus(-z) - e z / (1 - 2e).
     """
-    slope = parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
-    scaled = _multiplied(pairs, parameters)
+    slope, scaled = _slope(parameters), _multiplied(pairs, parameters)
     return pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in scaled])
 
 
@@ -138,6 +128,10 @@ def _divided(pairs: Differences, temperature: float) -> Sequence[float]:
 def _multiplied(pairs: Differences, parameters: dict[str, float]) -> Sequence[float]:
     beta = pairs.rounded([parameters["beta"]])[0]
     return pairs.rounded([agreement * beta for agreement in pairs.agreement])
+
+
+def _slope(parameters: dict[str, float]) -> float:
+    return parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
 
 
 def _exp(z: float) -> float:
@@ -177,5 +171,5 @@ def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]
     """
     if loss != "robust_bradley_terry":
         return None
-    slope = parameters["label_smoothing"] / (1 - 2 * parameters["label_smoothing"])
+    slope = _slope(parameters)
     return [_softplus(-z) + abs(slope * z) for z in _multiplied(pairs, parameters)]
