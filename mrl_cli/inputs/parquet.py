@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
@@ -28,12 +29,12 @@ class LightParquetFile:
     pyarrow's inner reader is not the one known here.
     """
 
-    def __init__(self, path: str, **options: Any) -> None:
+    def __init__(self, file: pa.NativeFile, **options: Any) -> None:
         from pyarrow._parquet import ParquetReader as InnerReader
 
         self._reader = InnerReader()
         self._iterated = self._reader.iter_batches  # asked for here, where it is not too late for pyarrow's own class
-        self._reader.open(path, use_memory_map=False, arrow_extensions_enabled=True, **options)
+        self._reader.open(file, use_memory_map=False, arrow_extensions_enabled=True, **options)
         self._top_names = [path[0] for path in self._reader.column_paths]
         self.metadata: Any = self._reader.metadata
         self.schema_arrow: pa.Schema = self._reader.schema_arrow
@@ -55,14 +56,18 @@ class LightParquetFile:
         return batches
 
 
-def opened(path: str, **options: Any) -> Any:
-    """Open a Parquet file, to be used as pyarrow's is."""
-    try:
-        return LightParquetFile(path, **options)
-    except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
-        import pyarrow.parquet as pq
+@contextmanager
+def opened(source: Source, place: str = "", **options: Any) -> Iterator[Any]:
+    """Open a Parquet file, to be used as pyarrow's is; `place` is what of it is read, for messages."""
+    with reading(source, place), source.file.seekable() as raw:
+        try:
+            file: Any = LightParquetFile(raw, **options)
+        except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
+            import pyarrow.parquet as pq
 
-        return pq.ParquetFile(path, **options)
+            file = pq.ParquetFile(raw, **options)
+        with file:
+            yield file
 
 
 class ParquetReader(Reader):
@@ -71,24 +76,23 @@ class ParquetReader(Reader):
     def names(self, source: Source, plan: Plan) -> list[str]:
         """Return the names in the schema."""
         del plan
-        with reading(source), opened(source.path) as file:
+        with opened(source) as file:
             return list(file.schema_arrow.names)
 
     def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
         """Yield the row groups."""
-        with reading(source):
-            with opened(source.path) as file:
-                metadata, schema = file.metadata, file.schema_arrow
-            check_columns(schema, plan, source)
-            groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-            rows = sum(group.num_rows for group in groups)
-            if rows != metadata.num_rows:  # pyarrow reads such a file
-                counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
-                raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
-            first_row = 1
-            for place, group in enumerate(groups):
-                yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
-                first_row += group.num_rows
+        with opened(source) as file:
+            metadata = file.metadata
+            check_columns(file.schema_arrow, plan, source)
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        rows = sum(group.num_rows for group in groups)
+        if rows != metadata.num_rows:  # pyarrow reads such a file
+            counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
+            raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+        first_row = 1
+        for place, group in enumerate(groups):
+            yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
+            first_row += group.num_rows
 
     def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
         """Yield a row group's pairs in batches."""
@@ -102,7 +106,7 @@ class ParquetReader(Reader):
             "buffer_size": COLUMN_BUFFER_BYTES,
             "page_checksum_verification": True,
         }
-        with reading(source, _place(part)), opened(source.path, **options) as file:
+        with opened(source, _place(part), **options) as file:
             names = file.schema_arrow.names
             columns = None
             if not plan.reading.keep_columns:

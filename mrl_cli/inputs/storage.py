@@ -59,6 +59,12 @@ class File:
                 data += more
         return data
 
+    def seekable(self) -> pa.NativeFile:
+        """Open the file for Arrow, which reads ranges of it."""
+        import pyarrow as pa
+
+        return pa.OSFile(self.path)
+
     def mapped(self) -> pa.MemoryMappedFile:
         """Map the file into memory, for Arrow."""
         import pyarrow as pa
