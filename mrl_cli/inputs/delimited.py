@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 DELIMITERS = ",\t;|"
-MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # what byte order marks begin with
 _SENTINEL = "\n\0end of block"
 
 
@@ -62,11 +61,7 @@ class DelimitedReader(Reader):
                 return
             start = layout.data_offset
             layout = layout._replace(places=column_places(layout.names, plan, source))
-            if (
-                texts.is_splittable(source, plan)
-                and texts.QUOTE not in head[start:]
-                and source.file.first(2) not in MARKS
-            ):
+            if texts.QUOTE not in head[start:] and texts.is_splittable(source, plan, head):
                 yield from texts.range_shards(source, plan, start, layout.line_end, layout)
             else:
                 yield from _stream_shards(stream, source, layout, start, layout.data_line)

@@ -61,7 +61,7 @@ class JsonReader(Reader):
             if names := _first_keys(head, source):
                 column_places(names, plan, source)
             # JSON keeps line ends out of its strings.
-            if texts.is_splittable(source, plan) and head.startswith(b"{") and source.file.first(1) == b"{":
+            if head.startswith(b"{") and texts.is_splittable(source, plan, head):
                 yield from texts.range_shards(source, plan, 0)
             elif head:
                 yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)

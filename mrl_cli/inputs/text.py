@@ -100,10 +100,11 @@ def changed(source: Source) -> MachineError:
     return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
-def is_splittable(source: Source, plan: Plan) -> bool:
-    """Return whether the bytes of a source are its text, so that they can be cut."""
-    is_plain = source.is_plain_file and source.compression is None
-    return is_plain and plan.reading.dialect.encoding in (None, "utf-8")
+def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
+    """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut."""
+    is_plain = source.file is not None and source.compression is None
+    is_utf8 = plan.reading.dialect.encoding in (None, "utf-8")
+    return is_plain and is_utf8 and bool(source.file.first(2) == head[:2])  # not so behind a byte order mark
 
 
 def range_shards(
