@@ -21,16 +21,12 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan, Role
 
-# The option that names the column of a role, where it is not the role's own name.
-OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
-
 # The problems of a row: (kind, column, value as printed) of each.
 Faults = list[tuple[str, str | None, str]]
 # A column's cells that hold no number: (index, kind, value as printed) of each.
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
-
 
 STDIN = "-"
 
@@ -142,7 +138,8 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
     from mrl_cli.inputs.presets import described_fit
 
     near = closest(wanted, names)
-    option = OPTIONS.get(role, "--" + role.replace("_", "-"))
+    options = {"margin": "margin-column", "loss": "loss-column", "group": "group-by"}
+    option = "--" + options.get(role, role.replace("_", "-"))
     if any("\0" in name for name in names):
         return "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     if any(wanted in name.split() for name in names):
@@ -166,17 +163,26 @@ def is_float(text: str) -> bool:
     return True
 
 
+def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:
+    """Return cells as doubles, and those for which `number` returns a kind of problem, as `shown` prints them."""
+    numbers = [number(cell) for cell in cells]
+    bad = [(index, kind, shown(cells[index])) for index, kind in enumerate(numbers) if isinstance(kind, str)]
+    return np.array([0.0 if isinstance(value, str) else value for value in numbers], np.float64), bad
+
+
 def batch_of_columns(
     file: str,
-    numbers: Mapping[Role, Numbers],
-    keys: Mapping[Role, pa.Array],
+    columns: Mapping[Role, Any],
+    numbers_in: Callable[[Any, Role], Numbers],
+    keys_in: Callable[[Any, Role], pa.Array],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
-    """Return converted columns as a batch; rows with a cell that is not a number are left out and named."""
-    arrays = {role: array for role, (array, _) in numbers.items()}
-    batch = Batch(file, arrays, rows, "row", keys=keys, kept=kept)
+    """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
+    numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
+    batch = Batch(file, {role: array for role, (array, _) in numbers.items()}, rows, "row", keys=keys, kept=kept)
     return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
 
 
@@ -192,9 +198,9 @@ def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch
 
 
 class Row(NamedTuple):
-    """One good row: its numbers and keys in the order of the plan's columns, and what is kept of it."""
+    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept."""
 
-    numbers: Sequence[float]
+    numbers: Sequence[Any]
     keys: Sequence[str]
     kept: Any
 
@@ -210,32 +216,24 @@ def batch_of_rows(
 
     `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
     """
-    file = source.shown_name
-    row_problems: list[Problem] = []
-    good: list[int] = []
-    numbers: dict[Role, list[float]] = {role: [] for role, _ in plan.columns.wanted_numbers}
-    keys: dict[Role, list[str]] = {role: [] for role, _ in plan.columns.keys}
-    kept: list[Any] = []
+    file, columns = source.shown_name, plan.columns
+    good: list[tuple[int, Row]] = []
+    problems: list[Problem] = []
     rejected = 0
     for place, row in rows:
-        if isinstance(row, list):
+        if isinstance(row, Row):
+            good.append((place, row))
+        else:
             rejected += 1
-            row_problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
-            continue
-        good.append(place)
-        for cells, number in zip(numbers.values(), row.numbers, strict=True):
-            cells.append(number)
-        for texts, key in zip(keys.values(), row.keys, strict=True):
-            texts.append(key)
-        if plan.reading.keep_columns:
-            kept.append(row.kept)
+            problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
+    numbers = np.array([row.numbers for _, row in good], np.float64).reshape(len(good), len(columns.wanted_numbers))
     return Batch(
         file,
-        {role: np.array(cells, np.float64) for role, cells in numbers.items()},
-        good,
+        {role: np.ascontiguousarray(numbers[:, order]) for order, (role, _) in enumerate(columns.wanted_numbers)},
+        [place for place, _ in good],
         row_word,
-        tuple(row_problems),
+        tuple(problems),
         rejected,
-        table_of(kept) if plan.reading.keep_columns else None,
-        {role: texts_as_arrow(texts) for role, texts in keys.items()},
+        table_of([row.kept for _, row in good]) if plan.reading.keep_columns else None,
+        {role: texts_as_arrow(row.keys[order] for _, row in good) for order, (role, _) in enumerate(columns.keys)},
     )

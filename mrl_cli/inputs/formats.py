@@ -46,7 +46,7 @@ FORMATS = {
     "json": Format("jsontext:JSON", (".json",), title="JSON, JSON lines"),  # it reads either
     "parquet": Format("parquet:PARQUET", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
     "arrow": Format(
-        "columnar:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"
+        "arrowfile:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"
     ),
     "frame": Format("frame:FRAME"),  # of pandas, in the Python interface
 }

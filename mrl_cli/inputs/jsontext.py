@@ -19,7 +19,7 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places
+from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems, rules
@@ -237,10 +237,8 @@ def _parsed(data: bytes, source: Source) -> Any:
     except json.JSONDecodeError as error:
         msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
         is_more = error.msg == "Extra data"
-        hint = (
-            "several values? write one a line, e.g. with jq -c ." if is_more else "check that the file was copied whole"
-        )
-        raise DataError(msg, hint=hint) from error
+        several = "several values? write one a line, e.g. with jq -c ."
+        raise DataError(msg, hint=several if is_more else "check that the file was copied whole") from error
     except RecursionError as error:
         raise _too_deep(source, objects.line_nested_too_deeply(data)) from error
     except ValueError as error:
@@ -248,10 +246,8 @@ def _parsed(data: bytes, source: Source) -> Any:
 
 
 def _too_deep(source: Source, line: int | None = None) -> DataError:
-    where = "" if line is None else f": line {line}"
-    return DataError(
-        f"{source.shown_name} is nested too deeply{where}", hint=f"up to {objects.DEEPEST} levels are read"
-    )
+    msg = f"{source.shown_name} is nested too deeply" + ("" if line is None else f": line {line}")
+    return DataError(msg, hint=f"up to {objects.DEEPEST} levels are read")
 
 
 def _first_object(records: list[Any]) -> dict[str, Any]:
@@ -293,22 +289,16 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
     first, *others = lengths
     other = next((name for name in others if lengths[name] != lengths[first]), None)
     if other is not None:
-        counts = (
-            f"column {harmless(first)} has {lengths[first]:,} values",
-            f"{harmless(other)} has {lengths[other]:,}",
-        )
-        raise DataError(f"{source.shown_name}: " + ", ".join(counts), hint="columns are lists of one length")
+        counts = f"column {harmless(first)} has {lengths[first]:,} values, {harmless(other)} has {lengths[other]:,}"
+        raise DataError(f"{source.shown_name}: {counts}", hint="columns are lists of one length")
 
 
 def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
     for place, record in enumerate(records, 1):
-        is_object = isinstance(record, dict)
-        yield (
-            place,
-            objects.row_of(record, plan)
-            if is_object
-            else [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(record)}'")],
-        )
+        if isinstance(record, dict):
+            yield place, objects.row_of(record, plan)
+        else:
+            yield place, [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(record)}'")]
 
 
 def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
@@ -316,11 +306,11 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     size = next(len(column) for column in columns.values() if isinstance(column, list))
     filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
     names = list(columns)
-    places = column_places(names, plan, source)
     return batch_of_columns(
         source.shown_name,
-        {role: _numbers(filled[names[places[role]]], role) for role, _ in plan.columns.wanted_numbers},
-        {role: texts_as_arrow(map(objects.key_text, filled[names[places[role]]])) for role, _ in plan.columns.keys},
+        {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
+        _numbers,
+        lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
         range(1, size + 1),
         plan,
         objects.kept_columns(filled) if plan.reading.keep_columns else None,
@@ -328,8 +318,8 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
 
 
 def _numbers(cells: list[Any], role: Role) -> Numbers:
-    """Return a column's numbers, and the cells that are not numbers; a list of one number is that number."""
-    values = [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in cells]
+    """Return a column's numbers, and the cells that are not numbers."""
+    values = list(map(_value, cells))
     if set(map(type, values)) <= {float, int}:
         try:
             array = np.array(values, np.float64)
@@ -337,10 +327,12 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-    numbers = [objects.number_of(value, role) for value in values]
-    array = np.array([np.nan if isinstance(number, str) else number for number in numbers], np.float64)
-    bad = [(i, number, objects.shown_value(cells[i])) for i, number in enumerate(numbers) if isinstance(number, str)]
-    return array, bad
+    return numbers_of(cells, lambda cell: objects.number_of(_value(cell), role), objects.shown_value)
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell's value: that of a list of one is the one."""
+    return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
 
 
 JSON = JsonReader(only_lines=False)

@@ -39,12 +39,6 @@ class LightParquetFile:
         self.metadata: Any = self._reader.metadata
         self.schema_arrow: pa.Schema = self._reader.schema_arrow
 
-    def __enter__(self) -> LightParquetFile:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._reader.close()
-
     def iter_batches(
         self, batch_size: int, *, row_groups: Sequence[int], columns: Sequence[str] | None, use_threads: bool
     ) -> Iterator[pa.RecordBatch]:
@@ -58,7 +52,7 @@ class LightParquetFile:
 
 @contextmanager
 def opened(source: Source, place: str = "", **options: Any) -> Iterator[Any]:
-    """Open a Parquet file, to be used as pyarrow's is; `place` is what of it is read, for messages."""
+    """Open a Parquet file, to be used as pyarrow's is; messages say that `place` in it is read."""
     with reading(source, place), source.file.seekable() as raw:
         try:
             file: Any = LightParquetFile(raw, **options)
@@ -66,8 +60,7 @@ def opened(source: Source, place: str = "", **options: Any) -> Iterator[Any]:
             import pyarrow.parquet as pq
 
             file = pq.ParquetFile(raw, **options)
-        with file:
-            yield file
+        yield file
 
 
 class ParquetReader(Reader):

@@ -174,7 +174,6 @@ def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
     neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
 
     def cut(data: bytes, at_end: bool) -> tuple[int, bool]:
-        """Return how many bytes are certainly whole rows, and whether only the careful way may read them."""
         text = np.frombuffer(data, np.uint8)
         quotes = np.flatnonzero(text == QUOTE)
         if quotes.size == 0:
