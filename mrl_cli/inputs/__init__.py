@@ -1,6 +1,6 @@
 """Inputs: from INPUT arguments to sources, to shards, to batches of pairs.
 
-A format is a row in `formats`, and its reader a module.
+A format is a row in `formats`, and a module that reads it.
 """
 
 from __future__ import annotations
@@ -126,6 +126,6 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     """Yield a shard's pairs: the fast way, which may raise SuspectShardError, or the careful way."""
     source = shard.source
     reader = reader_of(source.format)
-    batches = reader.careful_batches if is_careful else reader.batches
+    batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     for batch in batches(shard, plan_for_file(plan, source)):
         yield with_scores(with_partitions(batch, source, plan), source, plan)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Reader, Shard, column_places
+from mrl_cli.inputs.base import Shard, column_places
 from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
 
 if TYPE_CHECKING:
@@ -40,47 +40,46 @@ DICTIONARIES, RECORD_BATCHES = 2, 3
 BLOCK = "<qi4xq"
 
 
-class ArrowReader(Reader):
-    """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names in the schema."""
+    del plan
+    with _mapped(source) as (mapped, opened):
+        return list(opened(mapped).schema.names)
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names in the schema."""
-        del plan
-        with _mapped(source) as (mapped, opened):
-            return list(opened(mapped).schema.names)
 
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield the record batches of a file; a stream is one shard."""
-        import pyarrow as pa
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield the record batches of a file; a stream is one shard."""
+    import pyarrow as pa
 
-        with _mapped(source) as (mapped, opened):
-            data = memoryview(mapped.read_buffer()).cast("B")
-            mapped.seek(0)
-            if opened is pa.ipc.open_stream:
-                _check_stream_end(data, source)
-                check_columns(opened(mapped).schema, plan, source)
-                yield Shard(source, RowsPart(-1, 1, None), len(data))
-                return
-            file = opened(mapped)
-            _check_footer(data, source)
-            check_columns(file.schema, plan, source)
-            first_row = 1
-            for group in range(file.num_record_batches):
-                rows = file.get_batch(group).num_rows
-                yield Shard(source, RowsPart(group, first_row, None), len(data) // file.num_record_batches)
-                first_row += rows
+    with _mapped(source) as (mapped, opened):
+        data = memoryview(mapped.read_buffer()).cast("B")
+        mapped.seek(0)
+        if opened is pa.ipc.open_stream:
+            _check_stream_end(data, source)
+            check_columns(opened(mapped).schema, plan, source)
+            yield Shard(source, RowsPart(-1, 1, None), len(data))
+            return
+        file = opened(mapped)
+        _check_footer(data, source)
+        check_columns(file.schema, plan, source)
+        first_row = 1
+        for group in range(file.num_record_batches):
+            rows = file.get_batch(group).num_rows
+            yield Shard(source, RowsPart(group, first_row, None), len(data) // file.num_record_batches)
+            first_row += rows
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a record batch's pairs."""
-        part: RowsPart = shard.part
-        with _mapped(shard.source) as (mapped, opened):
-            whole = opened(mapped) if part.group < 0 else [opened(mapped).get_batch(part.group)]
-            pieces = (
-                batch.slice(start, BATCH_ROWS)
-                for batch in (_validated(batch, plan, shard.source) for batch in whole)
-                for start in range(0, batch.num_rows, BATCH_ROWS)
-            )
-            yield from batches_in(pieces, part.first_row, shard.source, plan)
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield a record batch's pairs."""
+    part: RowsPart = shard.part
+    with _mapped(shard.source) as (mapped, opened):
+        whole = opened(mapped) if part.group < 0 else [opened(mapped).get_batch(part.group)]
+        pieces = (
+            batch.slice(start, BATCH_ROWS)
+            for batch in (_validated(batch, plan, shard.source) for batch in whole)
+            for start in range(0, batch.num_rows, BATCH_ROWS)
+        )
+        yield from batches_in(pieces, part.first_row, shard.source, plan)
 
 
 @contextmanager
@@ -206,6 +205,3 @@ def _field(data: memoryview, table: int, field: int) -> int:
 
 def _offset(data: memoryview, place: int) -> int:
     return int(struct.unpack_from("<I", data, place)[0])
-
-
-ARROW = ArrowReader()

@@ -1,20 +1,20 @@
-"""What every reader has in common: shards, the reader's interface, the columns wanted, and how a batch is made."""
+"""What every reader has in common: sources and shards, the columns wanted, and how a batch is made."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import DataError, UnsplittableTextError, UsageError
+from mrl_cli.errors import DataError, UsageError
 from mrl_cli.model import Batch, Problem
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -82,31 +82,6 @@ class Shard(NamedTuple):
     source: Source
     part: Any
     size_bytes: int
-
-
-class Reader(Protocol):
-    """One input format."""
-
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names of the source's columns, none where no row gives them; of JSON, the first row's."""
-        ...
-
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield the source's shards in row order."""
-        ...
-
-    def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
-        """Yield the source's shards, as a stream, from one on that raised UnsplittableTextError; few readers do."""
-        del shard, plan
-        raise UnsplittableTextError
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can decide."""
-        ...
-
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a shard's pairs with row numbers, naming every cell that cannot be read."""
-        return self.batches(shard, plan)
 
 
 def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role, int]:

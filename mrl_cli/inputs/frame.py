@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Reader, Shard, Source, batch_of_columns, no_column, numbers_of
+from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
 from mrl_cli.model import problems
@@ -68,33 +68,32 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
     raise ValueError(with_hint(no_column(PLACE, name, names), hint))
 
 
-class FrameReader(Reader):
-    """Reads a frame chunk by chunk, so that memory stays flat beside it."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names of the columns, as text."""
+    del plan
+    return [str(name) for name in source.stream.frame.columns]
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names of the columns, as text."""
-        del plan
-        return [str(name) for name in source.stream.frame.columns]
 
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
-        frame, places, _ = source.stream
-        for role, _ in plan.columns.wanted_numbers:
-            _check_type(frame.iloc[:0, places[role]], role)
-        for start in range(0, len(frame), BATCH_ROWS):
-            yield Shard(source, start, 0)
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
+    frame, places, _ = source.stream
+    for role, _ in plan.columns.wanted_numbers:
+        _check_type(frame.iloc[:0, places[role]], role)
+    for start in range(0, len(frame), BATCH_ROWS):
+        yield Shard(source, start, 0)
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the pairs of a range of rows, numbered from 0."""
-        frame, places, values = shard.source.stream
-        start: int = shard.part
-        chunk = frame.iloc[start : start + BATCH_ROWS]
-        columns = {role: chunk.iloc[:, place] for role, place in places.items()}
 
-        def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
-            return _keys_of(column, values if role == "group" else {})
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the pairs of a range of rows, numbered from 0."""
+    frame, places, values = shard.source.stream
+    start: int = shard.part
+    chunk = frame.iloc[start : start + BATCH_ROWS]
+    columns = {role: chunk.iloc[:, place] for role, place in places.items()}
 
-        yield batch_of_columns(PLACE, columns, _numbers_of, keys_of, range(start, start + len(chunk)), plan)
+    def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
+        return _keys_of(column, values if role == "group" else {})
+
+    yield batch_of_columns(PLACE, columns, _numbers_of, keys_of, range(start, start + len(chunk)), plan)
 
 
 def _check_type(column: pd.Series[Any], role: Role) -> None:
@@ -168,6 +167,3 @@ def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
     for text, value in zip(texts, uniques, strict=True):
         values.setdefault(text, value)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))
-
-
-FRAME = FrameReader()

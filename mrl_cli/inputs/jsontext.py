@@ -19,7 +19,7 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
+from mrl_cli.inputs.base import Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems, rules
@@ -35,59 +35,56 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 
-class JsonReader(Reader):
-    """Reads JSON: lines only, or the layout that the first line shows."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the keys of the object of columns, or of the first object."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        head = _head(stream)
+        if source.format == "jsonl" or _are_lines(head, None):
+            return _first_keys(head, source)
+        value = _parsed(stream.rest(), source)
+    return list(value if isinstance(value, dict) else _first_object(value))
 
-    def __init__(self, *, only_lines: bool) -> None:
-        self._only_lines = only_lines
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the keys of the object of columns, or of the first object."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            head = _head(stream)
-            if self._only_lines or _are_lines(head, None):
-                return _first_keys(head, source)
-            value = _parsed(stream.rest(), source)
-        return list(value if isinstance(value, dict) else _first_object(value))
-
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield byte ranges of a plain file of lines, or the blocks of a stream; of one value its rows or columns."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            head = _head(stream)
-            if not (self._only_lines or _are_lines(head, plan)):
-                data = stream.rest()
-                yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
-                return
-            if names := _first_keys(head, source):
-                column_places(names, plan, source)
-            # JSON keeps line ends out of its strings.
-            if head.startswith(b"{") and texts.is_splittable(source, plan, head):
-                yield from texts.range_shards(source, plan, 0)
-            elif head:
-                yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
-            else:  # one block all the same, so that rows written have their header
-                yield Shard(source, TextPart(0, 0, b"", 1), 0)
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
-        if isinstance(shard.part, TextPart):
-            yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield byte ranges of a plain file of lines, or the blocks of a stream; of one value its rows or columns."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        head = _head(stream)
+        if not (source.format == "jsonl" or _are_lines(head, plan)):
+            data = stream.rest()
+            yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
             return
-        try:
-            if isinstance(shard.part, list):
-                batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", objects.kept_table)
-            else:
-                batch = _batch_of_columns(shard.part, shard.source, plan)
-        except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
-            raise _too_deep(shard.source) from error
-        yield batch
+        if names := _first_keys(head, source):
+            column_places(names, plan, source)
+        # JSON keeps line ends out of its strings.
+        if head.startswith(b"{") and texts.is_splittable(source, plan, head):
+            yield from texts.range_shards(source, plan, 0)
+        elif head:
+            yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
+        else:  # one block all the same, so that rows written have their header
+            yield Shard(source, TextPart(0, 0, b"", 1), 0)
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch, object by object."""
-        if isinstance(shard.part, TextPart):
-            yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
+    if isinstance(shard.part, TextPart):
+        yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+        return
+    try:
+        if isinstance(shard.part, list):
+            batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", objects.kept_table)
         else:
-            yield from self.batches(shard, plan)
+            batch = _batch_of_columns(shard.part, shard.source, plan)
+    except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
+        raise _too_deep(shard.source) from error
+    yield batch
+
+
+def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch, object by object."""
+    if isinstance(shard.part, TextPart):
+        yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
+    else:
+        yield from batches(shard, plan)
 
 
 def _head(stream: Stream) -> bytes:
@@ -333,7 +330,3 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
 def _value(cell: Any) -> Any:
     """Return a cell's value: that of a list of one is the one."""
     return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
-
-
-JSON = JsonReader(only_lines=False)
-JSON_LINES = JsonReader(only_lines=True)
