@@ -158,11 +158,10 @@ def _delimiter_of(header: str, plan: Plan) -> str:
 
 def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, line: int) -> Iterator[Shard]:
     """Yield the blocks of a text that follow its first `skip` bytes; `line` is the first one's number."""
-    while skip:
-        part = stream.read(min(skip, texts.LONGEST_ROW_BYTES))
-        if not part:
-            raise texts.changed(source)
+    while skip and (part := stream.read(min(skip, texts.LONGEST_ROW_BYTES))):
         skip -= len(part)
+    if skip:
+        raise texts.changed(source)
     text = stream
     if layout.line_end == b"\r":
         # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
@@ -191,8 +190,7 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
         key_table = _read_csv(data, part, names, key_types, ".") if is_read_twice else table
         kept = None
         if plan.reading.keep_columns:
-            table_of_texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), dialect.decimal)
-            kept = table_of_texts.rename_columns(list(layout.names))
+            kept = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), ".").rename_columns(layout.names)
         columns = {role: np.from_dlpack(table.column(name).combine_chunks()) for role, name in numbers.items()}
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError

@@ -52,7 +52,6 @@ class FrameColumns(NamedTuple):
 
 
 def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
-    """Return where the column stands that has a role."""
     names = list(frame.columns)
     places = [place for place, other in enumerate(names) if other == name]
     if len(places) == 1:

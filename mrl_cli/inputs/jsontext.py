@@ -141,9 +141,9 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         raise SuspectShardError
     try:
         data.decode("utf-8")
-        table = _read_json(data, plan, lines)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise SuspectShardError from error
+    except UnicodeDecodeError:
+        raise SuspectShardError from None
+    table = _read_json(data, plan, lines)
     columns = {role: table.column(name).combine_chunks() for role, name in plan.columns.wanted}
     if any(column.null_count for column in columns.values()):
         raise SuspectShardError
@@ -171,9 +171,9 @@ def _count_braced_lines(data: bytes) -> int:
 def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
 
-    The types are given, never inferred: inference would take a text that looks like a date for one. Arrow raises
-    ArrowInvalid for anything else. Lines between braces hold at least one object each, hence exactly one if there are
-    as many objects as lines; SuspectShardError is raised if there are more.
+    The types are given, never inferred: inference would take a text that looks like a date for one. Lines between
+    braces hold at least one object each, hence exactly one if there are as many objects as lines. SuspectShardError is
+    raised for anything else.
     """
     import pyarrow as pa
     from pyarrow import json as arrow_json
@@ -183,19 +183,17 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     if not set(keys).isdisjoint(numbers):
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
-    refused: Exception = SuspectShardError()
     for key_types in product((pa.string(), pa.int64()), repeat=len(keys)):
         schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
-        except pa.ArrowInvalid as error:
-            refused = error
+        except pa.ArrowInvalid:
             continue
-        if table.num_rows != lines:
-            raise SuspectShardError
-        return table
-    raise refused
+        if table.num_rows == lines:
+            return table
+        break
+    raise SuspectShardError
 
 
 def _rows_of_lines(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
@@ -223,7 +221,6 @@ def _row(line: str, plan: Plan) -> Row | Faults:
 
 
 def _parsed(data: bytes, source: Source) -> Any:
-    """Return the value of a text."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -283,9 +280,8 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
             raise DataError(f"{subject} is an object, not a list", hint=hint)
         elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
             raise DataError(f"{subject} is {objects.shown_value(column)}, not a list")
-    first, *others = lengths
-    other = next((name for name in others if lengths[name] != lengths[first]), None)
-    if other is not None:
+    first = next(iter(lengths))
+    for other in (name for name in lengths if lengths[name] != lengths[first]):
         counts = f"column {harmless(first)} has {lengths[first]:,} values, {harmless(other)} has {lengths[other]:,}"
         raise DataError(f"{source.shown_name}: {counts}", hint="columns are lists of one length")
 
