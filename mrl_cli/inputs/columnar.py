@@ -85,26 +85,26 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     import pyarrow as pa
 
-    # A label that must be one of two integers is compared as it is: no double in between could change it.
-    keeps_labels = plan.rules.labels != "any"
-
     def numbers(column: pa.Array, role: Role) -> Numbers:
-        return numbers_in(column, keeps_integers=role == "y" and keeps_labels)
+        # A label that must be one of two integers is compared as it is: no double in between could change it.
+        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels != "any")
+
+    def keys(column: pa.Array, _: Role) -> pa.Array:
+        return keys_in(column)
 
     for batch in batches:
         names = batch.schema.names
         columns = {role: batch.column(place) for role, place in column_places(names, plan, source).items()}
         kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
         rows = range(first_row, first_row + batch.num_rows)
-        yield batch_of_columns(source.shown_name, columns, numbers, keys_in, rows, plan, kept)
+        yield batch_of_columns(source.shown_name, columns, numbers, keys, rows, plan, kept)
         first_row = rows.stop
 
 
-def keys_in(column: pa.Array, role: Role | None = None) -> pa.Array:
+def keys_in(column: pa.Array) -> pa.Array:
     """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text."""
     import pyarrow as pa
 
-    del role
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_dictionary(column.type) and not (column.null_count or column.dictionary.null_count):
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)

@@ -158,11 +158,8 @@ def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
     import pyarrow as pa
 
     codes, uniques = pd.factorize(column, use_na_sentinel=False)
-    if column.dtype == object:
-        texts = ["" if pd.isna(value) else str(value) for value in uniques]
-    else:
-        texts = keys_in(_arrow(pd.Series(uniques))).to_pylist()
-        texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
+    texts = map(str, uniques) if column.dtype == object else keys_in(_arrow(pd.Series(uniques))).to_pylist()
+    texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
     for text, value in zip(texts, uniques, strict=True):
         values.setdefault(text, value)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))

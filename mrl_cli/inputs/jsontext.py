@@ -71,7 +71,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         return
     try:
         if isinstance(shard.part, list):
-            batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", objects.kept_table)
+            rows = ((place, _row_of_value(record, plan)) for place, record in enumerate(shard.part, 1))
+            batch = batch_of_rows(rows, shard.source, plan, "row", objects.kept_table)
         else:
             batch = _batch_of_columns(shard.part, shard.source, plan)
     except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
@@ -286,12 +287,10 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
         raise DataError(f"{source.shown_name}: {counts}", hint="columns are lists of one length")
 
 
-def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
-    for place, record in enumerate(records, 1):
-        if isinstance(record, dict):
-            yield place, objects.row_of(record, plan)
-        else:
-            yield place, [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(record)}'")]
+def _row_of_value(value: Any, plan: Plan) -> Row | Faults:
+    if isinstance(value, dict):
+        return objects.row_of(value, plan)
+    return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
 
 
 def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
