@@ -191,24 +191,29 @@ def batch_of_rows(
 
     `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
     """
-    file, columns = source.shown_name, plan.columns
-    good: list[tuple[int, Row]] = []
+    file = source.shown_name
     problems: list[Problem] = []
+    good: list[int] = []
+    # Columns from the start: a record per row would be held until the batch is whole.
+    columns: dict[Role, list[Any]] = {role: [] for role, _ in plan.columns.wanted}
+    kept: list[Any] = []
     rejected = 0
     for place, row in rows:
-        if isinstance(row, Row):
-            good.append((place, row))
-        else:
+        if isinstance(row, list):
             rejected += 1
             problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
-    numbers = np.array([row.numbers for _, row in good], np.float64).reshape(len(good), len(columns.wanted_numbers))
+            continue
+        good.append(place)
+        kept.append(row.kept)
+        for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
+            cells.append(cell)
     return Batch(
         file,
-        {role: np.ascontiguousarray(numbers[:, order]) for order, (role, _) in enumerate(columns.wanted_numbers)},
-        [place for place, _ in good],
+        {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers},
+        good,
         row_word,
         tuple(problems),
         rejected,
-        table_of([row.kept for _, row in good]) if plan.reading.keep_columns else None,
-        {role: texts_as_arrow(row.keys[order] for _, row in good) for order, (role, _) in enumerate(columns.keys)},
+        table_of(kept) if plan.reading.keep_columns else None,
+        {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
     )
