@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.inputs import text
-from mrl_cli.inputs.jsontext import JsonReader
+from mrl_cli.inputs import jsontext, text
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
 from tests.running import Ran, run, run_inside
 
@@ -170,7 +169,7 @@ def test_lines_of_json_are_the_same_in_both_ways_of_reading(
         good = [cost for cost in costs if not math.isnan(cost)]
         usual = [outcome(), outcome(*LEAVE_OUT)]
         with monkeypatch.context() as patch:
-            patch.setattr(JsonReader, "batches", suspect)
+            patch.setattr(jsontext, "batches", suspect)
             assert usual == [outcome(), outcome(*LEAVE_OUT)], repr(text)
         assert usual[0][0] == (0 if good and len(good) == len(costs) else DATA), repr(text)
         assert usual[1][2] == ([sum(good), len(good), len(costs) - len(good)] if good else []), repr(text)

@@ -13,6 +13,7 @@ import json
 import lzma
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 
 from mrl_cli.engines import ENGINES, engine_named, local
 from mrl_cli.engines.base import Job, fold
-from mrl_cli.inputs import FORMATS, parquet, resolve, shards_of, text
+from mrl_cli.inputs import FORMATS, parquet, read, resolve, shards_of, text
 from mrl_cli.model import Plan
 from mrl_cli.reductions.rows import WRITERS
 from mrl_cli.reductions.totals import TotalsReduction
@@ -242,6 +243,43 @@ def test_readers_are_equivalent(reader: str, place: int, dtype: Any, tmp_path: P
     assert _found([path], PLAN.changed(dtype=dtype)) == _expected(PAIRS, MARGIN, dtype)
 
 
+class InMemory:
+    """A file that has no path: what a reader gets from it, it gets from the storage."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._data)
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+    def first(self, size: int) -> bytes:
+        return self._data[:size]
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self._data[offset : offset + size]
+
+    def seekable(self) -> pa.NativeFile:
+        return pa.BufferReader(self._data)
+
+    mapped = seekable
+
+
+@pytest.mark.parametrize(("reader", "place"), KINDS)
+def test_only_the_storage_opens_a_file(reader: str, place: int, tmp_path: Path) -> None:
+    path = _written(tmp_path, reader, PAIRS, place)
+    source = replace(resolve([str(path)])[0], file=InMemory(path.read_bytes()))
+    path.unlink()
+    shards = list(shards_of([source], PLAN))
+    batches = [batch for shard in shards for batch in read(shard, PLAN)]
+    roles = [role for role, _ in PLAN.columns.wanted]
+    columns = [np.concatenate([batch.numbers[role] for batch in batches]).tolist() for role in roles]
+    assert list(zip(*columns, strict=True)) == PAIRS
+
+
 def test_parquet_is_read_where_pyarrow_has_another_inner_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +290,7 @@ def test_parquet_is_read_where_pyarrow_has_another_inner_reader(
 
     monkeypatch.setattr(parquet.LightParquetFile, "__init__", refused)
     path = _written(tmp_path, "parquet", PAIRS, 1)
-    with parquet.opened(str(path)) as file:
+    with parquet.opened(resolve([str(path)])[0]) as file:
         assert isinstance(file, pq.ParquetFile)
     assert _found([path], PLAN) == _expected(PAIRS, MARGIN)
 

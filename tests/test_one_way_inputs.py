@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import io
 import lzma
 import signal
@@ -72,6 +73,12 @@ def test_quotes_inside_a_number_are_refused_whatever_stands_beside(row: str, cap
     ran = run_inside(["compute", "-"], capfd, stdin=f"x1,x2,y\n{row}\n".encode())
     assert ran.code == 3
     assert "line 2: x2 is" in ran.err
+
+
+def test_bytes_behind_a_mark_of_four_are_not_split_as_text(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pairs.csv").write_bytes(codecs.BOM_UTF32_BE + "x1,x2,y\n1,3,1\n".encode("utf-32-be"))
+    ran = run_inside(["compute", str(tmp_path / "pairs.csv"), "--raw"], capfd)
+    assert (ran.code, ran.out) == (0, "2.0\n")
 
 
 def test_the_file_behind_stdin_is_not_written_over(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
-"""Inputs: from paths to shards to batches of pairs. A format is a row in `formats`, and its reader a module."""
+"""Inputs: from INPUT arguments to sources, to shards, to batches of pairs.
+
+A format is a row in `formats`, and a module that reads it.
+"""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Shard, Source
-from mrl_cli.inputs.formats import FORMATS, reader_of
-from mrl_cli.inputs.partitions import plan_for_file, with_partitions, with_scores
-from mrl_cli.inputs.sources import resolve, spooled
+from mrl_cli.errors import DataError, MachineError
+from mrl_cli.inputs import storage
+from mrl_cli.inputs.base import Shard, Source, shown_input
+from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
+from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions, with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
 
@@ -30,7 +34,41 @@ __all__ = [
     "stdin_can_be_read",
 ]
 
+PREFIX_BYTES = 64
+COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 KEY_BYTES = 256
+
+
+def resolve(inputs: Iterable[str]) -> tuple[Source, ...]:
+    """Return the sources that INPUT arguments name, each argument's in sorted order.
+
+    Raises UsageError for a path that does not exist and DataError for a file that is not of the format of its name.
+    """
+    return tuple(_source(path) for argument in inputs for path in storage.paths_of(argument))
+
+
+def _source(path: str) -> Source:
+    try:
+        place = storage.find(path)
+        prefix = place.first(PREFIX_BYTES)  # no more, for the writer of a pipe may be slow
+        if compression_of(prefix) and named(path)[0] is None:
+            prefix = place.first(PREFIX_BYTES + COMPRESSED_PREFIX_BYTES)
+        size_bytes = place.size_bytes if isinstance(place, storage.File) else None
+    except OSError as error:
+        msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
+        raise MachineError(msg) from error
+    format_name, compression = identified(path, prefix, shown_input(path))
+    source = Source(path, format_name, compression, size_bytes=size_bytes, hive=hive_keys(path) if "=" in path else {})
+    if isinstance(place, storage.File):
+        return replace(source, file=place)
+    source = replace(source, stream=place)
+    return _spooled(source) if FORMATS[format_name].magic else source
+
+
+def _spooled(source: Source) -> Source:
+    """Put a stream into a temporary file, which lives as long as the source, so that it can be read more than once."""
+    file = storage.spool(source.stream, f".{source.format}")
+    return replace(source, file=file, stream=None, size_bytes=file.size_bytes)
 
 
 def columns_of(source: Source, plan: Plan) -> list[str]:
@@ -51,18 +89,14 @@ def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple
 
     from mrl_cli.inputs.streams import open_text
 
-    source = source if source.file else spooled(source)
+    source = source if source.file else _spooled(source)
     names = columns_of(source, plan)
-    missing = {
-        name: re.compile(re.escape(json.dumps(name).encode()) + rb"\s*:") for name in wanted if name not in names
-    }
+    patterns = {name: re.escape(json.dumps(name).encode()) + rb"\s*:" for name in wanted}
     with open_text(source, plan.reading.dialect.encoding) as stream:
         data = b""
-        while missing and (part := stream.read(1 << 20)):
+        while not patterns.keys() <= set(names) and (part := stream.read(1 << 20)):
             data = data[-KEY_BYTES:] + part  # a key may stand across two parts
-            there = {name for name, key in missing.items() if key.search(data)}
-            names += sorted(there)
-            missing = {name: key for name, key in missing.items() if name not in there}
+            names += sorted(name for name in patterns if name not in names and re.search(patterns[name], data))
     return names, source
 
 
@@ -80,20 +114,18 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
 
 def _refuse_two_meanings(source: Source, plan: Plan) -> None:
     """Raise DataError for a column that both the path and the file itself have: one of them would be ignored."""
-    hive_names = [name for _, name in plan.columns.wanted if name in source.hive]
-    if not hive_names or not source.file:
-        return
-    both = set(hive_names) & set(reader_of(source.format).names(source, plan))
-    for name in (name for name in hive_names if name in both):
-        pair = f"{harmless(name)}={harmless(source.hive[name])}"
-        msg = f"{source.shown_name}: the path says {pair}, and the file has a column {harmless(name)} of its own"
-        raise DataError(msg, hint="rename the folder, or name another column")
+    by_path = [name for _, name in plan.columns.wanted if name in source.hive]
+    by_file = reader_of(source.format).names(source, plan) if by_path and source.file else []
+    if both := [name for name in by_path if name in by_file]:
+        name = harmless(both[0])
+        msg = f"{source.shown_name}: the path says {name}={harmless(source.hive[both[0]])}, and the file has a column"
+        raise DataError(f"{msg} {name} of its own", hint="rename the folder, or name another column")
 
 
 def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batch]:
     """Yield a shard's pairs: the fast way, which may raise SuspectShardError, or the careful way."""
     source = shard.source
     reader = reader_of(source.format)
-    batches = reader.careful_batches if is_careful else reader.batches
+    batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     for batch in batches(shard, plan_for_file(plan, source)):
         yield with_scores(with_partitions(batch, source, plan), source, plan)

@@ -1,28 +1,25 @@
-"""What every reader has in common: shards, the reader's interface, the columns wanted, and how a batch is made."""
+"""What every reader has in common: sources and shards, the columns wanted, and how a batch is made."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import DataError, UnsplittableTextError, UsageError
+from mrl_cli.errors import DataError, UsageError
 from mrl_cli.model import Batch, Problem
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
-
-# The option that names the column of a role, where it is not the role's own name.
-OPTIONS: dict[Role, str] = {"margin": "--margin-column", "loss": "--loss-column", "group": "--group-by"}
 
 # The problems of a row: (kind, column, value as printed) of each.
 Faults = list[tuple[str, str | None, str]]
@@ -30,7 +27,6 @@ Faults = list[tuple[str, str | None, str]]
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
-
 
 STDIN = "-"
 
@@ -88,31 +84,6 @@ class Shard(NamedTuple):
     size_bytes: int
 
 
-class Reader(Protocol):
-    """One input format."""
-
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names of the source's columns, none where no row gives them; of JSON, the first row's."""
-        ...
-
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield the source's shards in row order."""
-        ...
-
-    def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
-        """Yield the source's shards, as a stream, from one on that raised UnsplittableTextError; few readers do."""
-        del shard, plan
-        raise UnsplittableTextError
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a shard's pairs, quickly; raise SuspectShardError when only the careful way can decide."""
-        ...
-
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a shard's pairs with row numbers, naming every cell that cannot be read."""
-        return self.batches(shard, plan)
-
-
 def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role, int]:
     """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
@@ -142,7 +113,8 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
     from mrl_cli.inputs.presets import described_fit
 
     near = closest(wanted, names)
-    option = OPTIONS.get(role, "--" + role.replace("_", "-"))
+    options = {"margin": "margin-column", "loss": "loss-column", "group": "group-by"}
+    option = "--" + options.get(role, role.replace("_", "-"))
     if any("\0" in name for name in names):
         return "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     if any(wanted in name.split() for name in names):
@@ -166,17 +138,26 @@ def is_float(text: str) -> bool:
     return True
 
 
+def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:
+    """Return cells as doubles, and those for which `number` returns a kind of problem, as `shown` prints them."""
+    numbers = [number(cell) for cell in cells]
+    bad = [(index, kind, shown(cells[index])) for index, kind in enumerate(numbers) if isinstance(kind, str)]
+    return np.array([0.0 if isinstance(value, str) else value for value in numbers], np.float64), bad
+
+
 def batch_of_columns(
     file: str,
-    numbers: Mapping[Role, Numbers],
-    keys: Mapping[Role, pa.Array],
+    columns: Mapping[Role, Any],
+    numbers_in: Callable[[Any, Role], Numbers],
+    keys_in: Callable[[Any, Role], pa.Array],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
-    """Return converted columns as a batch; rows with a cell that is not a number are left out and named."""
-    arrays = {role: array for role, (array, _) in numbers.items()}
-    batch = Batch(file, arrays, rows, "row", keys=keys, kept=kept)
+    """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
+    numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
+    batch = Batch(file, {role: array for role, (array, _) in numbers.items()}, rows, "row", keys=keys, kept=kept)
     return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
 
 
@@ -192,9 +173,9 @@ def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch
 
 
 class Row(NamedTuple):
-    """One good row: its numbers and keys in the order of the plan's columns, and what is kept of it."""
+    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept."""
 
-    numbers: Sequence[float]
+    numbers: Sequence[Any]
     keys: Sequence[str]
     kept: Any
 
@@ -211,31 +192,28 @@ def batch_of_rows(
     `row_word` is what the source calls a row; `table_of` makes the kept columns of what is kept of each row.
     """
     file = source.shown_name
-    row_problems: list[Problem] = []
+    problems: list[Problem] = []
     good: list[int] = []
-    numbers: dict[Role, list[float]] = {role: [] for role, _ in plan.columns.wanted_numbers}
-    keys: dict[Role, list[str]] = {role: [] for role, _ in plan.columns.keys}
+    # Columns from the start: a record per row would be held until the batch is whole.
+    columns: dict[Role, list[Any]] = {role: [] for role, _ in plan.columns.wanted}
     kept: list[Any] = []
     rejected = 0
     for place, row in rows:
         if isinstance(row, list):
             rejected += 1
-            row_problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
+            problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
             continue
         good.append(place)
-        for cells, number in zip(numbers.values(), row.numbers, strict=True):
-            cells.append(number)
-        for texts, key in zip(keys.values(), row.keys, strict=True):
-            texts.append(key)
-        if plan.reading.keep_columns:
-            kept.append(row.kept)
+        kept.append(row.kept)
+        for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
+            cells.append(cell)
     return Batch(
         file,
-        {role: np.array(cells, np.float64) for role, cells in numbers.items()},
+        {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers},
         good,
         row_word,
-        tuple(row_problems),
+        tuple(problems),
         rejected,
         table_of(kept) if plan.reading.keep_columns else None,
-        {role: texts_as_arrow(texts) for role, texts in keys.items()},
+        {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
     )

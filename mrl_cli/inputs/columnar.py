@@ -1,7 +1,4 @@
-"""Files that hold columns: numbers as they are, made doubles only where that is exact or correctly rounded.
-
-Arrow files are read here; Parquet, which shares the rest, in its own module.
-"""
+"""Columns of Arrow's types: numbers made doubles only where that is exact or correctly rounded, and keys made text."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
-from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, column_places
+from mrl_cli.inputs.base import batch_of_columns, column_places
 from mrl_cli.inputs.formats import FORMATS
-from mrl_cli.inputs.messages import MAGIC, check_footer, check_stream_end
 from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
 
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Numbers, Source
-    from mrl_cli.model import Batch, Plan
+    from mrl_cli.model import Batch, Plan, Role
 
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
@@ -35,87 +31,6 @@ class RowsPart(NamedTuple):
     group: int
     first_row: int
     shared: Any  # the opened footer, so that it is parsed once
-
-
-class ArrowReader(Reader):
-    """Reads Arrow IPC files (Feather 2), a record batch at a time, and Arrow streams."""
-
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names in the schema."""
-        del plan
-        with _mapped(source) as (mapped, opened):
-            return list(opened(mapped).schema.names)
-
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield the record batches of a file; a stream is one shard."""
-        import pyarrow as pa
-
-        with _mapped(source) as (mapped, opened):
-            size = mapped.size()
-            if opened is pa.ipc.open_stream:
-                check_stream_end(mapped.read_buffer(), source)
-                mapped.seek(0)
-                check_columns(opened(mapped).schema, plan, source)
-                yield Shard(source, RowsPart(-1, 1, None), size)
-                return
-            file = opened(mapped)
-            mapped.seek(0)
-            check_footer(mapped.read_buffer(), source)
-            check_columns(file.schema, plan, source)
-            first_row = 1
-            for group in range(file.num_record_batches):
-                rows = file.get_batch(group).num_rows
-                yield Shard(source, RowsPart(group, first_row, None), size // file.num_record_batches)
-                first_row += rows
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a record batch's pairs."""
-        part: RowsPart = shard.part
-        with _mapped(shard.source) as (mapped, opened):
-            whole = opened(mapped) if part.group < 0 else [opened(mapped).get_batch(part.group)]
-            pieces = (
-                batch.slice(start, BATCH_ROWS)
-                for batch in (_validated(batch, plan, shard.source) for batch in whole)
-                for start in range(0, batch.num_rows, BATCH_ROWS)
-            )
-            yield from batches_in(pieces, part.first_row, shard.source, plan)
-
-
-@contextmanager
-def _mapped(source: Source) -> Iterator[Any]:
-    """Map an Arrow file: the context is the mapping, and what opens it as a file or as a stream."""
-    import pyarrow as pa
-
-    with reading(source), source.file.mapped() as mapped:
-        is_file = mapped.read(len(MAGIC)) == MAGIC
-        mapped.seek(0)
-        yield mapped, pa.ipc.open_file if is_file else pa.ipc.open_stream
-
-
-def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBatch:
-    """Return a batch after checking it; raise ArrowInvalid when its arrays claim more than their buffers hold.
-
-    pyarrow's IPC reader checks the messages but not the arrays: memory beyond a buffer would be read as scores, or the
-    read would end the process.
-    """
-    import pyarrow as pa
-
-    batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
-    names = batch.schema.names
-    used = range(len(names)) if plan.reading.keep_columns else column_places(names, plan, source).values()
-    for column in map(batch.column, used):
-        kind = column.type
-        # A plain value has its own place in the buffer and cannot point elsewhere. Such columns are not validated in
-        # full, which would refuse decimals wider than their type allows and uneven dates.
-        if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
-            continue
-        # Of ASCII text only the offsets can be wrong, and validating it as binary is four times as quick.
-        as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind)
-        data = column.buffers()[2] if as_bytes is not None else None
-        is_ascii = data is not None and data.size > 0 and np.frombuffer(data, np.uint8).max() < 0x80
-        # Each index into a dictionary, each text's offset and its UTF-8.
-        (column.view(as_bytes) if is_ascii else column).validate(full=True)
-    return batch
 
 
 @contextmanager
@@ -131,8 +46,8 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
-        reason = f"{place}: {reason}" if place else reason
-        msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {reason}"
+        where = f"{place}: " if place else ""
+        msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {where}{reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
@@ -155,39 +70,35 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
 
 def is_number(kind: pa.DataType) -> bool:
     """Return whether a column of that type holds numbers, or nothing at all."""
-    import pyarrow as pa
+    from pyarrow import types
 
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    )
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
+    from pyarrow import types
 
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source, plan: Plan) -> Iterator[Batch]:
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
-    for batch in batches:
-        yield _batch_of(batch, first_row, source, plan)
-        first_row += batch.num_rows
-
-
-def _batch_of(batch: pa.RecordBatch, first_row: int, source: Source, plan: Plan) -> Batch:
     import pyarrow as pa
 
-    columns = {role: batch.column(place) for role, place in column_places(batch.schema.names, plan, source).items()}
-    # A label that must be one of two integers is compared as it is: no double in between could change it.
-    numbers = {
-        role: numbers_in(columns[role], keeps_integers=role == "y" and plan.rules.labels != "any")
-        for role, _ in plan.columns.wanted_numbers
-    }
-    keys = {role: keys_in(columns[role]) for role, _ in plan.columns.keys}
-    kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
-    rows = range(first_row, first_row + batch.num_rows)
-    return batch_of_columns(source.shown_name, numbers, keys, rows, plan, kept)
+    def numbers(column: pa.Array, role: Role) -> Numbers:
+        # A label that must be one of two integers is compared as it is: no double in between could change it.
+        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels != "any")
+
+    def keys(column: pa.Array, _: Role) -> pa.Array:
+        return keys_in(column)
+
+    for batch in batches:
+        names = batch.schema.names
+        columns = {role: batch.column(place) for role, place in column_places(names, plan, source).items()}
+        kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
+        rows = range(first_row, first_row + batch.num_rows)
+        yield batch_of_columns(source.shown_name, columns, numbers, keys, rows, plan, kept)
+        first_row = rows.stop
 
 
 def keys_in(column: pa.Array) -> pa.Array:
@@ -252,6 +163,3 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
             if int(doubles[index]) != int(values[index])
         ]
     return doubles, bad
-
-
-ARROW = ArrowReader()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Reader, Row, Shard, batch_of_rows, column_places
+from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
 from mrl_cli.inputs.cells import as_written, number_in, shown_cell
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 DELIMITERS = ",\t;|"
-MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # what byte order marks begin with
 _SENTINEL = "\n\0end of block"
 
 
@@ -41,68 +40,69 @@ class Layout(NamedTuple):
     line_end: bytes
 
 
-class DelimitedReader(Reader):
-    """Reads CSV or TSV; `delimiter` None: taken from the header line."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names in the header line, or those that stand for it."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        layout = _layout(_head(stream), source, plan)
+        return [] if layout is None else list(layout.names)
 
-    def __init__(self, delimiter: str | None) -> None:
-        self._delimiter = delimiter
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names in the header line, or those that stand for it."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            layout = _layout(_head(stream), source, plan, self._delimiter)
-            return [] if layout is None else list(layout.names)
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield byte ranges of a plain file, or the blocks of a stream."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        head = _head(stream)
+        layout = _layout(head, source, plan)
+        if layout is None:
+            return
+        start = layout.data_offset
+        layout = layout._replace(places=column_places(layout.names, plan, source))
+        if texts.QUOTE not in head[start:] and texts.is_splittable(source, plan, head):
+            yield from texts.range_shards(source, plan, start, layout.line_end, layout)
+        else:
+            yield from _stream_shards(stream, source, layout, start, layout.data_line)
 
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield byte ranges of a plain file, or the blocks of a stream."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            head = _head(stream)
-            layout = _layout(head, source, plan, self._delimiter)
-            if layout is None:
-                return
-            start = layout.data_offset
-            layout = layout._replace(places=column_places(layout.names, plan, source))
-            if (
-                texts.is_splittable(source, plan)
-                and texts.QUOTE not in head[start:]
-                and source.file.first(2) not in MARKS
-            ):
-                yield from texts.range_shards(source, plan, start, layout.line_end, layout)
-            else:
-                yield from _stream_shards(stream, source, layout, start, layout.data_line)
 
-    def rest(self, shard: Shard, plan: Plan) -> Iterator[Shard]:
-        """Yield the shards from one on that held a quote, as blocks of a stream."""
-        part: texts.TextPart = shard.part
-        line = part.line_number(shard.source)
-        with open_text(shard.source, plan.reading.dialect.encoding) as stream:
-            yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
+def rest(shard: Shard, plan: Plan) -> Iterator[Shard]:
+    """Yield the shards from one on that held a quote, as blocks of a stream."""
+    part: texts.TextPart = shard.part
+    line = part.line_number(shard.source)
+    with open_text(shard.source, plan.reading.dialect.encoding) as stream:
+        yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
-        part: texts.TextPart = shard.part
-        data = part.read(shard.source)
-        # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
-        # it, and where something could not be read.
-        only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
-        try:
-            if not only_numbers:
-                _refuse_quotes(data, part)
-                if not data.isascii():
-                    data.decode("utf-8")
-            if part.is_suspect:
-                raise SuspectShardError
-            batch = _parsed(data, part, shard.source, plan)
-        except (SuspectShardError, UnicodeDecodeError):
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
+    part: texts.TextPart = shard.part
+    data = part.read(shard.source)
+    # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
+    # it, and where something could not be read.
+    only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
+    try:
+        if not only_numbers:
             _refuse_quotes(data, part)
-            raise SuspectShardError from None
-        yield batch
+            if not data.isascii():
+                data.decode("utf-8")
+        if part.is_suspect:
+            raise SuspectShardError
+        batch = _parsed(data, part, shard.source, plan)
+    except (SuspectShardError, UnicodeDecodeError):
+        _refuse_quotes(data, part)
+        raise SuspectShardError from None
+    yield batch
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch, cell by cell."""
-        layout: Layout = shard.part.layout
-        rows = ((line, _row(fields, text, layout, plan)) for line, fields, text in _rows(shard))
-        yield batch_of_rows(rows, shard.source, plan, "line", lambda kept: _table(kept, layout.names))
+
+def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch, cell by cell."""
+    layout: Layout = shard.part.layout
+
+    def table_of(kept: list[list[str]]) -> pa.Table:
+        import pyarrow as pa
+
+        columns = [texts_as_arrow(fields[place] for fields in kept) for place in range(len(layout.names))]
+        return pa.Table.from_arrays(columns, names=list(layout.names))
+
+    rows = ((line, _row(fields, text, layout, plan)) for line, fields, text in _rows(shard))
+    yield batch_of_rows(rows, shard.source, plan, "line", table_of)
 
 
 def _refuse_quotes(data: bytes, part: texts.TextPart) -> None:
@@ -124,27 +124,25 @@ def _head(stream: Stream) -> bytes:
         wanted *= 2
 
 
-def _layout(head: bytes, source: Source, plan: Plan, delimiter: str | None) -> Layout | None:
+def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     """Return the layout that the head of a text gives, wanted columns aside, None when there is no row at all."""
     dialect = plan.reading.dialect
-    text = head.decode("utf-8", "surrogateescape")
-    header = next((line for line in io.StringIO(text, newline="") if line.strip("\r\n")), None)
-    if header is None:
+    lines = list(io.StringIO(head.decode("utf-8", "surrogateescape"), newline=""))
+    blank_lines = next((place for place, line in enumerate(lines) if line.strip("\r\n")), None)
+    if blank_lines is None:
         return None
-    blank_chars = text.index(header)
-    delimiter = dialect.delimiter or delimiter or _delimiter_of(header, plan)
-    reader = texts.csv_rows(io.StringIO(text[blank_chars:], newline=""), delimiter)
+    header = lines[blank_lines]
+    delimiter = dialect.delimiter or ("\t" if source.format == "tsv" else _delimiter_of(header, plan))
+    reader = texts.csv_rows(lines[blank_lines:], delimiter)
     names = next(reader)
     if any(map(texts.is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=problems.ENCODING_HINT)
-    skipped = text[:blank_chars]
-    if dialect.header:
-        skipped += "".join(islice(io.StringIO(text[blank_chars:], newline=""), reader.line_num))
-    else:
+    if not dialect.header:
         by_place = [str(place + 1) for place in range(len(names))]
         names = [*dialect.names[: len(names)], *by_place[len(dialect.names) :]]
-    before = skipped.encode("utf-8", "surrogateescape")
+    skipped = lines[: blank_lines + (reader.line_num if dialect.header else 0)]
+    before = "".join(skipped).encode("utf-8", "surrogateescape")
     line_end = b"\r" if header.endswith("\r") else b"\n"
     return Layout(tuple(names), delimiter, {}, len(before), texts.count_line_ends(before) + 1, line_end)
 
@@ -160,11 +158,10 @@ def _delimiter_of(header: str, plan: Plan) -> str:
 
 def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, line: int) -> Iterator[Shard]:
     """Yield the blocks of a text that follow its first `skip` bytes; `line` is the first one's number."""
-    while skip:
-        part = stream.read(min(skip, texts.LONGEST_ROW_BYTES))
-        if not part:
-            raise texts.changed(source)
+    while skip and (part := stream.read(min(skip, texts.LONGEST_ROW_BYTES))):
         skip -= len(part)
+    if skip:
+        raise texts.changed(source)
     text = stream
     if layout.line_end == b"\r":
         # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
@@ -193,8 +190,7 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
         key_table = _read_csv(data, part, names, key_types, ".") if is_read_twice else table
         kept = None
         if plan.reading.keep_columns:
-            table_of_texts = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), dialect.decimal)
-            kept = table_of_texts.rename_columns(list(layout.names))
+            kept = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), ".").rename_columns(layout.names)
         columns = {role: np.from_dlpack(table.column(name).combine_chunks()) for role, name in numbers.items()}
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
@@ -279,15 +275,7 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
             numbers.append(number)
         elif not texts.is_undecoded(cell):  # that was noted
             faults.append((number, harmless(name), shown_cell(cell)))
-    return faults or Row(numbers, [fields[layout.places[role]] for role, _ in plan.columns.keys], fields)
-
-
-def _table(kept: list[list[str]], names: tuple[str, ...]) -> pa.Table:
-    import pyarrow as pa
-
-    columns = list(zip(*kept, strict=True)) if kept else [()] * len(names)
-    return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], names=list(names))
-
-
-CSV = DelimitedReader(None)
-TSV = DelimitedReader("\t")
+    if faults:
+        return faults
+    keys = [fields[layout.places[role]] for role, _ in plan.columns.keys]
+    return Row(numbers, keys, fields if plan.reading.keep_columns else None)

@@ -1,14 +1,20 @@
 """The formats of inputs, and which of them a file is in: by its suffix, else by its first bytes.
 
-Adding a format takes a module with its reader and a row in `FORMATS`. Where suffix and first bytes contradict each
-other, the file is rejected.
+Adding a format takes a row in `FORMATS`, and a module that reads it, with these functions:
+
+- `names(source, plan)` returns the names of the columns, none where no row gives them; of JSON, the first row's.
+- `shards(source, plan)` yields the source's shards in row order.
+- `batches(shard, plan)` yields a shard's pairs, quickly; raises SuspectShardError where only the careful way decides.
+- `careful_batches(shard, plan)`, where there is another way, yields them with row numbers, naming every bad cell.
+- `rest(shard, plan)`, where one of `batches` may raise UnsplittableTextError, yields the shards from that one on.
+
+Where suffix and first bytes contradict each other, the file is rejected.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,18 +22,17 @@ from mrl_cli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mrl_cli.inputs.base import Reader
+    from types import ModuleType
 
 
 class Format(NamedTuple):
-    """One format: where its reader stands, its suffixes, and the first bytes that identify it.
+    """One format: the module that reads it, its suffixes, and the first bytes that identify it.
 
     `title` is what messages call it; `writer` the name in `reductions.rows` of what writes pairs in the format, where
     something does.
     """
 
-    reader: str  # "module:name" in this package, imported when a file of the format turns up
+    reader: str  # a module of this package, imported when a file of the format turns up
     suffixes: tuple[str, ...] = ()
     magic: tuple[bytes, ...] = ()
     title: str = ""
@@ -40,15 +45,13 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "csv": Format("delimited:CSV", (".csv",), title="CSV", writer="csv"),
-    "tsv": Format("delimited:TSV", (".tsv", ".tab"), title="TSV", writer="tsv"),
-    "jsonl": Format("jsontext:JSON_LINES", (".jsonl", ".ndjson"), writer="jsonl"),
-    "json": Format("jsontext:JSON", (".json",), title="JSON, JSON lines"),  # it reads either
-    "parquet": Format("parquet:PARQUET", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
-    "arrow": Format(
-        "columnar:ARROW", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"
-    ),
-    "frame": Format("frame:FRAME"),  # of pandas, in the Python interface
+    "csv": Format("delimited", (".csv",), title="CSV", writer="csv"),
+    "tsv": Format("delimited", (".tsv", ".tab"), title="TSV", writer="tsv"),
+    "jsonl": Format("jsontext", (".jsonl", ".ndjson"), writer="jsonl"),
+    "json": Format("jsontext", (".json",), title="JSON, JSON lines"),  # it reads either
+    "parquet": Format("parquet", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
+    "arrow": Format("arrowfile", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"),
+    "frame": Format("frame"),  # of pandas, in the Python interface
 }
 TEXTS = ("csv", "tsv")
 FORMAT_OF_SUFFIX = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
@@ -70,12 +73,9 @@ _TITLES = ", ".join(row.title for row in FORMATS.values() if row.title)
 _KNOWN = f"formats: {_TITLES}; text also as {' '.join(COMPRESSIONS)}"
 
 
-@cache
-def reader_of(name: str) -> Reader:
-    """Return the reader of a format."""
-    module, _, attribute = FORMATS[name].reader.partition(":")
-    reader: Reader = getattr(import_module(f"mrl_cli.inputs.{module}"), attribute)
-    return reader
+def reader_of(name: str) -> ModuleType:
+    """Return the module that reads a format."""
+    return import_module(f"mrl_cli.inputs.{FORMATS[name].reader}")
 
 
 def named(path: str) -> tuple[str | None, str | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Reader, Shard, Source, batch_of_columns, no_column
+from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
 from mrl_cli.model import problems
@@ -52,7 +52,6 @@ class FrameColumns(NamedTuple):
 
 
 def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
-    """Return where the column stands that has a role."""
     names = list(frame.columns)
     places = [place for place, other in enumerate(names) if other == name]
     if len(places) == 1:
@@ -68,31 +67,32 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
     raise ValueError(with_hint(no_column(PLACE, name, names), hint))
 
 
-class FrameReader(Reader):
-    """Reads a frame chunk by chunk, so that memory stays flat beside it."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names of the columns, as text."""
+    del plan
+    return [str(name) for name in source.stream.frame.columns]
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names of the columns, as text."""
-        del plan
-        return [str(name) for name in source.stream.frame.columns]
 
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
-        frame, places, _ = source.stream
-        for role, _ in plan.columns.wanted_numbers:
-            _check_type(frame.iloc[:0, places[role]], role)
-        for start in range(0, len(frame), BATCH_ROWS):
-            yield Shard(source, start, 0)
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
+    frame, places, _ = source.stream
+    for role, _ in plan.columns.wanted_numbers:
+        _check_type(frame.iloc[:0, places[role]], role)
+    for start in range(0, len(frame), BATCH_ROWS):
+        yield Shard(source, start, 0)
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the pairs of a range of rows, numbered from 0."""
-        frame, places, values = shard.source.stream
-        start: int = shard.part
-        chunk = frame.iloc[start : start + BATCH_ROWS]
-        columns = {role: chunk.iloc[:, places[role]] for role, _ in plan.columns.wanted}
-        numbers = {role: _numbers_of(columns[role], role) for role, _ in plan.columns.wanted_numbers}
-        keys = {role: _keys_of(columns[role], values if role == "group" else {}) for role, _ in plan.columns.keys}
-        yield batch_of_columns(PLACE, numbers, keys, range(start, start + len(chunk)), plan)
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the pairs of a range of rows, numbered from 0."""
+    frame, places, values = shard.source.stream
+    start: int = shard.part
+    chunk = frame.iloc[start : start + BATCH_ROWS]
+    columns = {role: chunk.iloc[:, place] for role, place in places.items()}
+
+    def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
+        return _keys_of(column, values if role == "group" else {})
+
+    yield batch_of_columns(PLACE, columns, _numbers_of, keys_of, range(start, start + len(chunk)), plan)
 
 
 def _check_type(column: pd.Series[Any], role: Role) -> None:
@@ -113,7 +113,14 @@ def _check_type(column: pd.Series[Any], role: Role) -> None:
 
 
 def _numbers_of(column: pd.Series[Any], role: Role) -> Numbers:
-    return _numbers_in_objects(column.tolist(), role) if column.dtype == object else numbers_in(_arrow(column))
+    import pandas as pd
+
+    def number(cell: Any) -> float | str:
+        if cell is None or cell is pd.NA or cell is pd.NaT:
+            return problems.MISSING
+        return _number_of(cell, role)
+
+    return numbers_of(column.tolist(), number, _shown) if column.dtype == object else numbers_in(_arrow(column))
 
 
 def _arrow(column: pd.Series[Any]) -> pa.Array:
@@ -126,31 +133,23 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _numbers_in_objects(cells: list[Any], role: Role) -> Numbers:
-    import pandas as pd
-
-    numbers = np.zeros(len(cells))
-    bad = []
-    for index, cell in enumerate(cells):
-        if cell is None or cell is pd.NA or cell is pd.NaT:
-            bad.append((index, problems.MISSING, harmless(cell)))
-        elif not isinstance(cell, Real | Decimal) or (isinstance(cell, bool | np.bool_) and role != "y"):
-            bad.append((index, problems.NOT_A_NUMBER, harmless(repr(cell))))
-        elif isinstance(cell, Integral) and not is_exact(int(cell)):
-            bad.append((index, problems.INEXACT, harmless(cell)))
-        else:
-            numbers[index] = _nearest_double(cell)
-    return numbers, bad
-
-
-def _nearest_double(number: Any) -> float:
-    """Return the nearest double: an infinity beyond the largest, NaN for a signalling one."""
+def _number_of(cell: Any, role: Role) -> float | str:
+    """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
+    is_number = isinstance(cell, Real | Decimal) and (role == "y" or not isinstance(cell, bool | np.bool_))
+    if not is_number:
+        return problems.NOT_A_NUMBER
+    if isinstance(cell, Integral) and not is_exact(int(cell)):
+        return problems.INEXACT
     try:
-        return float(number)
+        return float(cell)
     except OverflowError:
-        return math.inf if number > 0 else -math.inf
+        return math.inf if cell > 0 else -math.inf
     except ValueError:
         return math.nan
+
+
+def _shown(cell: Any) -> str:
+    return harmless(cell if isinstance(cell, Integral) else repr(cell))
 
 
 def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
@@ -159,14 +158,8 @@ def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
     import pyarrow as pa
 
     codes, uniques = pd.factorize(column, use_na_sentinel=False)
-    if column.dtype == object:
-        texts = ["" if pd.isna(value) else str(value) for value in uniques]
-    else:
-        texts = keys_in(_arrow(pd.Series(uniques))).to_pylist()
-        texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
+    texts = map(str, uniques) if column.dtype == object else keys_in(_arrow(pd.Series(uniques))).to_pylist()
+    texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
     for text, value in zip(texts, uniques, strict=True):
         values.setdefault(text, value)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))
-
-
-FRAME = FrameReader()

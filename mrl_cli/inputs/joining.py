@@ -6,7 +6,6 @@ agree on are matched here. pandas matches the keys, so both files' columns are h
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ class Side:
     """All pairs of one model: `name` is what messages call its file or files, `batches` hold the pairs in order."""
 
     name: str
-    batches: list[Batch] = field(default_factory=list)
+    batches: list[Batch]
 
     @property
     def pairs(self) -> int:
@@ -49,9 +48,7 @@ class Side:
         """Return a column of keys of all pairs, as plain text."""
         import pyarrow as pa
 
-        arrays = (batch.keys[role] for batch in self.batches)
-        plain = (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in arrays)
-        return pa.chunked_array([array.cast(pa.string()) for array in plain], pa.string())
+        return pa.chunked_array([batch.keys[role].cast(pa.string()) for batch in self.batches], pa.string())
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -140,14 +137,10 @@ def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
     first = a.batches[0]
     columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[matched.places_a] for role in first.numbers}
     columns |= {"x1_b": b.numbers("x1")[matched.places_b], "x2_b": b.numbers("x2")[matched.places_b]}
-    keys = {role: a.keys(role).take(as_arrow(matched.places_a)) for role in first.keys if role != "key"}
+    keys: dict[Role, pa.ChunkedArray] = {
+        role: a.keys(role).take(as_arrow(matched.places_a)) for role in first.keys if role != "key"
+    }
     for start in range(0, matched.places_a.size, BATCH_PAIRS):
         numbers = {role: column[start : start + BATCH_PAIRS] for role, column in columns.items()}
-        size = numbers["x1"].size
-        yield Batch(
-            a.name,
-            numbers,
-            range(start + 1, start + 1 + size),
-            "pair",
-            keys={role: column.slice(start, size).combine_chunks() for role, column in keys.items()},
-        )
+        parts = {role: column.slice(start, BATCH_PAIRS).combine_chunks() for role, column in keys.items()}
+        yield Batch(a.name, numbers, range(start + 1, start + 1 + numbers["x1"].size), "pair", keys=parts)

@@ -19,7 +19,7 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Reader, Shard, batch_of_columns, batch_of_rows, column_places
+from mrl_cli.inputs.base import Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems, rules
@@ -35,59 +35,57 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 
-class JsonReader(Reader):
-    """Reads JSON: lines only, or the layout that the first line shows."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the keys of the object of columns, or of the first object."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        head = _head(stream)
+        if source.format == "jsonl" or _are_lines(head, None):
+            return _first_keys(head, source)
+        value = _parsed(stream.rest(), source)
+    return list(value if isinstance(value, dict) else _first_object(value))
 
-    def __init__(self, *, only_lines: bool) -> None:
-        self._only_lines = only_lines
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the keys of the object of columns, or of the first object."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            head = _head(stream)
-            if self._only_lines or _are_lines(head, None):
-                return _first_keys(head, source)
-            value = _parsed(stream.rest(), source)
-        return list(value if isinstance(value, dict) else _first_object(value))
-
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield byte ranges of a plain file of lines, or the blocks of a stream; of one value its rows or columns."""
-        with open_text(source, plan.reading.dialect.encoding) as stream:
-            head = _head(stream)
-            if not (self._only_lines or _are_lines(head, plan)):
-                data = stream.rest()
-                yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
-                return
-            if names := _first_keys(head, source):
-                column_places(names, plan, source)
-            # JSON keeps line ends out of its strings.
-            if texts.is_splittable(source, plan) and head.startswith(b"{") and source.file.first(1) == b"{":
-                yield from texts.range_shards(source, plan, 0)
-            elif head:
-                yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
-            else:  # one block all the same, so that rows written have their header
-                yield Shard(source, TextPart(0, 0, b"", 1), 0)
-
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
-        if isinstance(shard.part, TextPart):
-            yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield byte ranges of a plain file of lines, or the blocks of a stream; of one value its rows or columns."""
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        head = _head(stream)
+        if not (source.format == "jsonl" or _are_lines(head, plan)):
+            data = stream.rest()
+            yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
             return
-        try:
-            if isinstance(shard.part, list):
-                batch = batch_of_rows(_rows_of_value(shard.part, plan), shard.source, plan, "row", objects.kept_table)
-            else:
-                batch = _batch_of_columns(shard.part, shard.source, plan)
-        except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
-            raise _too_deep(shard.source) from error
-        yield batch
+        if names := _first_keys(head, source):
+            column_places(names, plan, source)
+        # JSON keeps line ends out of its strings.
+        if head.startswith(b"{") and texts.is_splittable(source, plan, head):
+            yield from texts.range_shards(source, plan, 0)
+        elif head:
+            yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
+        else:  # one block all the same, so that rows written have their header
+            yield Shard(source, TextPart(0, 0, b"", 1), 0)
 
-    def careful_batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield the shard's pairs as one batch, object by object."""
-        if isinstance(shard.part, TextPart):
-            yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
+    if isinstance(shard.part, TextPart):
+        yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+        return
+    try:
+        if isinstance(shard.part, list):
+            rows = ((place, _row_of_value(record, plan)) for place, record in enumerate(shard.part, 1))
+            batch = batch_of_rows(rows, shard.source, plan, "row", objects.kept_table)
         else:
-            yield from self.batches(shard, plan)
+            batch = _batch_of_columns(shard.part, shard.source, plan)
+    except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
+        raise _too_deep(shard.source) from error
+    yield batch
+
+
+def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield the shard's pairs as one batch, object by object."""
+    if isinstance(shard.part, TextPart):
+        yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
+    else:
+        yield from batches(shard, plan)
 
 
 def _head(stream: Stream) -> bytes:
@@ -144,9 +142,9 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         raise SuspectShardError
     try:
         data.decode("utf-8")
-        table = _read_json(data, plan, lines)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise SuspectShardError from error
+    except UnicodeDecodeError:
+        raise SuspectShardError from None
+    table = _read_json(data, plan, lines)
     columns = {role: table.column(name).combine_chunks() for role, name in plan.columns.wanted}
     if any(column.null_count for column in columns.values()):
         raise SuspectShardError
@@ -174,9 +172,9 @@ def _count_braced_lines(data: bytes) -> int:
 def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
 
-    The types are given, never inferred: inference would take a text that looks like a date for one. Arrow raises
-    ArrowInvalid for anything else. Lines between braces hold at least one object each, hence exactly one if there are
-    as many objects as lines; SuspectShardError is raised if there are more.
+    The types are given, never inferred: inference would take a text that looks like a date for one. Lines between
+    braces hold at least one object each, hence exactly one if there are as many objects as lines. SuspectShardError is
+    raised for anything else.
     """
     import pyarrow as pa
     from pyarrow import json as arrow_json
@@ -186,19 +184,17 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     if not set(keys).isdisjoint(numbers):
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
-    refused: Exception = SuspectShardError()
     for key_types in product((pa.string(), pa.int64()), repeat=len(keys)):
         schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
-        except pa.ArrowInvalid as error:
-            refused = error
+        except pa.ArrowInvalid:
             continue
-        if table.num_rows != lines:
-            raise SuspectShardError
-        return table
-    raise refused
+        if table.num_rows == lines:
+            return table
+        break
+    raise SuspectShardError
 
 
 def _rows_of_lines(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
@@ -226,7 +222,6 @@ def _row(line: str, plan: Plan) -> Row | Faults:
 
 
 def _parsed(data: bytes, source: Source) -> Any:
-    """Return the value of a text."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -237,10 +232,8 @@ def _parsed(data: bytes, source: Source) -> Any:
     except json.JSONDecodeError as error:
         msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
         is_more = error.msg == "Extra data"
-        hint = (
-            "several values? write one a line, e.g. with jq -c ." if is_more else "check that the file was copied whole"
-        )
-        raise DataError(msg, hint=hint) from error
+        several = "several values? write one a line, e.g. with jq -c ."
+        raise DataError(msg, hint=several if is_more else "check that the file was copied whole") from error
     except RecursionError as error:
         raise _too_deep(source, objects.line_nested_too_deeply(data)) from error
     except ValueError as error:
@@ -248,10 +241,8 @@ def _parsed(data: bytes, source: Source) -> Any:
 
 
 def _too_deep(source: Source, line: int | None = None) -> DataError:
-    where = "" if line is None else f": line {line}"
-    return DataError(
-        f"{source.shown_name} is nested too deeply{where}", hint=f"up to {objects.DEEPEST} levels are read"
-    )
+    msg = f"{source.shown_name} is nested too deeply" + ("" if line is None else f": line {line}")
+    return DataError(msg, hint=f"up to {objects.DEEPEST} levels are read")
 
 
 def _first_object(records: list[Any]) -> dict[str, Any]:
@@ -290,25 +281,16 @@ def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], so
             raise DataError(f"{subject} is an object, not a list", hint=hint)
         elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
             raise DataError(f"{subject} is {objects.shown_value(column)}, not a list")
-    first, *others = lengths
-    other = next((name for name in others if lengths[name] != lengths[first]), None)
-    if other is not None:
-        counts = (
-            f"column {harmless(first)} has {lengths[first]:,} values",
-            f"{harmless(other)} has {lengths[other]:,}",
-        )
-        raise DataError(f"{source.shown_name}: " + ", ".join(counts), hint="columns are lists of one length")
+    first = next(iter(lengths))
+    for other in (name for name in lengths if lengths[name] != lengths[first]):
+        counts = f"column {harmless(first)} has {lengths[first]:,} values, {harmless(other)} has {lengths[other]:,}"
+        raise DataError(f"{source.shown_name}: {counts}", hint="columns are lists of one length")
 
 
-def _rows_of_value(records: list[Any], plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
-    for place, record in enumerate(records, 1):
-        is_object = isinstance(record, dict)
-        yield (
-            place,
-            objects.row_of(record, plan)
-            if is_object
-            else [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(record)}'")],
-        )
+def _row_of_value(value: Any, plan: Plan) -> Row | Faults:
+    if isinstance(value, dict):
+        return objects.row_of(value, plan)
+    return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
 
 
 def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
@@ -316,11 +298,11 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     size = next(len(column) for column in columns.values() if isinstance(column, list))
     filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
     names = list(columns)
-    places = column_places(names, plan, source)
     return batch_of_columns(
         source.shown_name,
-        {role: _numbers(filled[names[places[role]]], role) for role, _ in plan.columns.wanted_numbers},
-        {role: texts_as_arrow(map(objects.key_text, filled[names[places[role]]])) for role, _ in plan.columns.keys},
+        {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
+        _numbers,
+        lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
         range(1, size + 1),
         plan,
         objects.kept_columns(filled) if plan.reading.keep_columns else None,
@@ -328,8 +310,8 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
 
 
 def _numbers(cells: list[Any], role: Role) -> Numbers:
-    """Return a column's numbers, and the cells that are not numbers; a list of one number is that number."""
-    values = [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in cells]
+    """Return a column's numbers, and the cells that are not numbers."""
+    values = list(map(_value, cells))
     if set(map(type, values)) <= {float, int}:
         try:
             array = np.array(values, np.float64)
@@ -337,11 +319,9 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-    numbers = [objects.number_of(value, role) for value in values]
-    array = np.array([np.nan if isinstance(number, str) else number for number in numbers], np.float64)
-    bad = [(i, number, objects.shown_value(cells[i])) for i, number in enumerate(numbers) if isinstance(number, str)]
-    return array, bad
+    return numbers_of(cells, lambda cell: objects.number_of(_value(cell), role), objects.shown_value)
 
 
-JSON = JsonReader(only_lines=False)
-JSON_LINES = JsonReader(only_lines=True)
+def _value(cell: Any) -> Any:
+    """Return a cell's value: that of a list of one is the one."""
+    return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell

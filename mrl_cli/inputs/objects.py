@@ -51,17 +51,13 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
         if repeated:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
-    numbers: list[float] = []
-    kinds: dict[str, str] = {}
-    for role, name in plan.columns.wanted_numbers:
-        number = number_of(record.get(name), role)
-        if isinstance(number, str):
-            kinds[name] = number
-        else:
-            numbers.append(number)
+    wanted = plan.columns.wanted_numbers
+    numbers = [number_of(record.get(name), role) for role, name in wanted]
+    kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
     if kinds:
         return [(kind, harmless(name), shown_value(record.get(name))) for name, kind in kinds.items()]
-    return Row(numbers, [key_text(record.get(name)) for _, name in plan.columns.keys], record)
+    keys = [key_text(record.get(name)) for _, name in plan.columns.keys]
+    return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
 
 def number_of(value: Any, role: Role) -> float | str:
@@ -117,7 +113,7 @@ def _kept(values: list[Any]) -> pa.Array:
     try:
         return pa.array(flat)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if v is None else v if isinstance(v, str) else json.dumps(v) for v in flat])
+        return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in flat])
 
 
 def line_nested_too_deeply(text: bytes) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Reader, Shard, column_places
+from mrl_cli.inputs.base import Shard, column_places
 from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
 from mrl_cli.words import harmless
 
@@ -28,21 +29,15 @@ class LightParquetFile:
     pyarrow's inner reader is not the one known here.
     """
 
-    def __init__(self, path: str, **options: Any) -> None:
+    def __init__(self, file: pa.NativeFile, **options: Any) -> None:
         from pyarrow._parquet import ParquetReader as InnerReader
 
         self._reader = InnerReader()
         self._iterated = self._reader.iter_batches  # asked for here, where it is not too late for pyarrow's own class
-        self._reader.open(path, use_memory_map=False, arrow_extensions_enabled=True, **options)
+        self._reader.open(file, use_memory_map=False, arrow_extensions_enabled=True, **options)
         self._top_names = [path[0] for path in self._reader.column_paths]
         self.metadata: Any = self._reader.metadata
         self.schema_arrow: pa.Schema = self._reader.schema_arrow
-
-    def __enter__(self) -> LightParquetFile:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._reader.close()
 
     def iter_batches(
         self, batch_size: int, *, row_groups: Sequence[int], columns: Sequence[str] | None, use_threads: bool
@@ -55,61 +50,64 @@ class LightParquetFile:
         return batches
 
 
-def opened(path: str, **options: Any) -> Any:
-    """Open a Parquet file, to be used as pyarrow's is."""
-    try:
-        return LightParquetFile(path, **options)
-    except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
-        import pyarrow.parquet as pq
+@contextmanager
+def opened(source: Source, place: str = "", **options: Any) -> Iterator[Any]:
+    """Open a Parquet file, to be used as pyarrow's is; messages say that `place` in it is read."""
+    with reading(source, place), source.file.seekable() as raw:
+        try:
+            file: Any = LightParquetFile(raw, **options)
+        except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
+            import pyarrow.parquet as pq
 
-        return pq.ParquetFile(path, **options)
+            file = pq.ParquetFile(raw, **options)
+        yield file
 
 
-class ParquetReader(Reader):
-    """Reads Parquet, a row group at a time."""
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names in the schema."""
+    del plan
+    with opened(source) as file:
+        return list(file.schema_arrow.names)
 
-    def names(self, source: Source, plan: Plan) -> list[str]:
-        """Return the names in the schema."""
-        del plan
-        with reading(source), opened(source.path) as file:
-            return list(file.schema_arrow.names)
 
-    def shards(self, source: Source, plan: Plan) -> Iterator[Shard]:
-        """Yield the row groups."""
-        with reading(source):
-            with opened(source.path) as file:
-                metadata, schema = file.metadata, file.schema_arrow
-            check_columns(schema, plan, source)
-            groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-            rows = sum(group.num_rows for group in groups)
-            if rows != metadata.num_rows:  # pyarrow reads such a file
-                counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
-                raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
-            first_row = 1
-            for place, group in enumerate(groups):
-                yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
-                first_row += group.num_rows
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield the row groups."""
+    with opened(source) as file:
+        metadata = file.metadata
+        check_columns(file.schema_arrow, plan, source)
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    rows = sum(group.num_rows for group in groups)
+    if rows != metadata.num_rows:  # pyarrow reads such a file
+        counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
+        raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+    first_row = 1
+    for place, group in enumerate(groups):
+        yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
+        first_row += group.num_rows
 
-    def batches(self, shard: Shard, plan: Plan) -> Iterator[Batch]:
-        """Yield a row group's pairs in batches."""
-        part: RowsPart = shard.part
-        source = shard.source
-        options = {
-            "metadata": part.shared,
-            "read_dictionary": [name for _, name in plan.columns.keys] or None,
-            "pre_buffer": False,
-            # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
-            "buffer_size": COLUMN_BUFFER_BYTES,
-            "page_checksum_verification": True,
-        }
-        with reading(source, _place(part)), opened(source.path, **options) as file:
-            names = file.schema_arrow.names
-            columns = None
-            if not plan.reading.keep_columns:
-                columns = [names[place] for place in column_places(names, plan, source).values()]
-            rows = _batch_rows(plan)
-            read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
-            yield from batches_in(_counted(read, part, columns, source), part.first_row, source, plan)
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield a row group's pairs in batches."""
+    part: RowsPart = shard.part
+    source = shard.source
+    options = {
+        "metadata": part.shared,
+        "read_dictionary": [name for _, name in plan.columns.keys] or None,
+        "pre_buffer": False,
+        # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
+        "buffer_size": COLUMN_BUFFER_BYTES,
+        "page_checksum_verification": True,
+    }
+    with opened(source, _place(part), **options) as file:
+        names = file.schema_arrow.names
+        columns = None
+        if not plan.reading.keep_columns:
+            columns = [names[place] for place in column_places(names, plan, source).values()]
+        # Fewer at a time where more is held of each, so that memory stays the same.
+        is_wide = len(plan.columns.wanted) > 3
+        rows = BATCH_ROWS // (4 if plan.reading.holds_pairs else 2 if is_wide else 1)
+        read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
+        yield from batches_in(_counted(read, part, columns, source), part.first_row, source, plan)
 
 
 def _counted(
@@ -135,9 +133,8 @@ def _counted(
 
 def _check_value_counts(part: RowsPart, columns: Sequence[str] | None, source: Source) -> None:
     """Raise when a column chunk has another count of values, nulls included, than its row group has rows."""
-    group, schema = part.shared.row_group(part.group), part.shared.schema
-    for place in range(len(schema)):
-        leaf = schema.column(place)
+    group = part.shared.row_group(part.group)
+    for place, leaf in enumerate(part.shared.schema):
         if columns is not None and not (leaf.name == leaf.path and leaf.name in columns):  # a path leads into a struct
             continue
         values = group.column(place).num_values
@@ -155,13 +152,3 @@ def _miscounted(part: RowsPart, rows: int, but: str, source: Source) -> DataErro
 def _place(part: RowsPart) -> str:
     """Return where a row group stands among the file's, counted from 1 as rows are."""
     return f"row group {part.group + 1} of {part.shared.num_row_groups}"
-
-
-def _batch_rows(plan: Plan) -> int:
-    """Return how many rows to hand on at a time: fewer where more is held of each, so that memory stays the same."""
-    if plan.reading.holds_pairs:  # each with its loss, perhaps as text, and perhaps with all its columns
-        return BATCH_ROWS // 4
-    return BATCH_ROWS if len(plan.columns.wanted) <= 3 else BATCH_ROWS // 2
-
-
-PARQUET = ParquetReader()

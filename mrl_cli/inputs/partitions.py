@@ -60,17 +60,17 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
     if not (source.hive or plan.reading.by_file):
         return batch
     hive, size, kept = source.hive, batch.size, batch.kept
-    numbers, keys = dict(batch.numbers), dict(batch.keys)
-    for role, name in plan.columns.wanted_numbers:
-        if name in hive:
-            numbers[role] = np.full(size, _number(name, source, plan))
-    keys |= {role: _constant(hive[name], size) for role, name in plan.columns.keys if name in hive}
+    columns = plan.columns
+    numbers = {
+        role: np.full(size, _number(name, source, plan)) for role, name in columns.wanted_numbers if name in hive
+    }
+    keys = {role: _constant(hive[name], size) for role, name in columns.keys if name in hive}
     if plan.reading.by_file:
         keys["group"] = _constant(source.name.encode("utf-8", "backslashreplace").decode(), size)
     if kept is not None:
         for name in [name for name in hive if name not in kept.column_names]:
             kept = kept.append_column(name, _constant(hive[name], size))
-    return replace(batch, numbers=numbers, keys=keys, kept=kept)
+    return replace(batch, numbers={**batch.numbers, **numbers}, keys={**batch.keys, **keys}, kept=kept)
 
 
 def _number(name: str, source: Source, plan: Plan) -> float:

@@ -59,6 +59,12 @@ class File:
                 data += more
         return data
 
+    def seekable(self) -> pa.NativeFile:
+        """Open the file for Arrow, which reads ranges of it."""
+        import pyarrow as pa
+
+        return pa.OSFile(self.path)
+
     def mapped(self) -> pa.MemoryMappedFile:
         """Map the file into memory, for Arrow."""
         import pyarrow as pa
@@ -113,15 +119,15 @@ def paths_of(argument: str) -> list[str]:
 
     Raises UsageError where there is none.
     """
-    mode = None if argument in (STDIN, "") else _mode_of(argument)
-    if argument == STDIN or (mode is not None and not stat.S_ISDIR(mode)):
+    if argument == "":
+        raise UsageError("an empty name names no file")
+    mode = None if argument == STDIN else _mode_of(argument)
+    if mode is not None and stat.S_ISDIR(mode):
+        return _files_below(argument)
+    if argument == STDIN or mode is not None:
         return [argument]
     import glob
 
-    if argument == "":
-        raise UsageError("an empty name names no file")
-    if mode is not None:
-        return _files_below(argument)
     if "://" in argument:
         msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
         raise UsageError(msg, hint="download the file first, or pipe it in")

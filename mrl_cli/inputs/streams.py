@@ -57,11 +57,7 @@ class Stream:
 
     def rest(self) -> bytes:
         """Return all that is left."""
-        parts = [self.first(len(self._head))]
-        self._head = memoryview(b"")
-        while part := self._more(REST_BYTES):
-            parts.append(part)
-        return b"".join(parts)
+        return b"".join(iter(lambda: self.read(REST_BYTES), b""))
 
     @contextmanager
     def rewinding(self) -> Iterator[None]:

@@ -100,10 +100,11 @@ def changed(source: Source) -> MachineError:
     return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
-def is_splittable(source: Source, plan: Plan) -> bool:
-    """Return whether the bytes of a source are its text, so that they can be cut."""
-    is_plain = source.is_plain_file and source.compression is None
-    return is_plain and plan.reading.dialect.encoding in (None, "utf-8")
+def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
+    """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut."""
+    is_plain = source.file is not None and source.compression is None
+    is_utf8 = plan.reading.dialect.encoding in (None, "utf-8")
+    return is_plain and is_utf8 and bool(source.file.first(2) == head[:2])  # not so behind a byte order mark
 
 
 def range_shards(
@@ -163,17 +164,14 @@ def cut_lines(data: bytes, at_end: bool) -> tuple[int, bool]:
 
 
 def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
-    """Return a cut for delimited text with quotes, where a field may hold line ends.
+    """Return a cut for delimited text with quotes, where a field may hold line ends; see `block_shards`.
 
-    As long as every quote stands where CSV puts one (an opening quote at the start of a field, a closing one at its
-    end, two inside for one), a line end ends a row exactly when an even number of quotes precedes it. Text with a
-    quote elsewhere is cut by the standard library's CSV parser, whose rules are those of the careful way, and is left
-    to that.
+    Where every quote stands as CSV puts one, a line end ends a row exactly when an even number of quotes precedes it.
+    Other text is cut by the standard library's CSV parser, as the careful way reads it, and is left to that way.
     """
     neighbours = np.array([ord(delimiter), ord("\n"), ord("\r"), QUOTE], np.uint8)
 
     def cut(data: bytes, at_end: bool) -> tuple[int, bool]:
-        """Return how many bytes are certainly whole rows, and whether only the careful way may read them."""
         text = np.frombuffer(data, np.uint8)
         quotes = np.flatnonzero(text == QUOTE)
         if quotes.size == 0:
@@ -218,8 +216,6 @@ def _cut_by_parser(data: bytes, delimiter: str) -> int:
 
 
 def csv_rows(lines: Iterable[str], delimiter: str) -> CsvReader:
-    """Return the standard library's reader with this project's rules: quotes as in RFC 4180, lenient, long fields
-    allowed.
-    """
+    """Return the standard library's reader: quotes as in RFC 4180, lenient, long fields allowed."""
     csv.field_size_limit(LONGEST_ROW_BYTES)
     return csv.reader(lines, delimiter=delimiter)

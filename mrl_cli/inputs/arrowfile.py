@@ -1,0 +1,207 @@
+"""Arrow files (Feather 2) and streams, a record batch at a time.
+
+pyarrow stops reading at the first end mark, and also at the end of the file. So it reports no error for a stream that
+was cut between two batches, nor for a second stream in the same file: whether the messages of a file fill it to the
+last byte is checked here.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.errors import DataError
+from mrl_cli.inputs.base import Shard, column_places
+from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from mrl_cli.inputs.base import Source
+    from mrl_cli.model import Batch, Plan
+
+CONTINUATION = 0xFFFFFFFF
+# Arrow before 0.15 wrote four zero bytes. They are refused: zeros also pad a batch, and fill the rest of a download
+# that broke off. Whole streams of that age are not recognised as Arrow at all, for they begin without a continuation.
+END_MARK = struct.pack("<II", CONTINUATION, 0)
+MAGIC = b"ARROW1"
+# More than an end mark and padding to 64 bytes, and less than any batch: the header alone is larger for one column.
+LONGEST_GAP = 96
+# Places of fields in the tables Message (Message.fbs) and Footer (File.fbs) of Arrow's format, and a Block's layout.
+BODY_LENGTH = 3
+DICTIONARIES, RECORD_BATCHES = 2, 3
+BLOCK = "<qi4xq"
+
+
+def names(source: Source, plan: Plan) -> list[str]:
+    """Return the names in the schema."""
+    del plan
+    with _mapped(source) as (mapped, opened):
+        return list(opened(mapped).schema.names)
+
+
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield the record batches of a file; a stream is one shard."""
+    import pyarrow as pa
+
+    with _mapped(source) as (mapped, opened):
+        data = memoryview(mapped.read_buffer()).cast("B")
+        mapped.seek(0)
+        if opened is pa.ipc.open_stream:
+            _check_stream_end(data, source)
+            check_columns(opened(mapped).schema, plan, source)
+            yield Shard(source, RowsPart(-1, 1, None), len(data))
+            return
+        file = opened(mapped)
+        _check_footer(data, source)
+        check_columns(file.schema, plan, source)
+        first_row = 1
+        for group in range(file.num_record_batches):
+            rows = file.get_batch(group).num_rows
+            yield Shard(source, RowsPart(group, first_row, None), len(data) // file.num_record_batches)
+            first_row += rows
+
+
+def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield a record batch's pairs."""
+    part: RowsPart = shard.part
+    with _mapped(shard.source) as (mapped, opened):
+        whole = opened(mapped) if part.group < 0 else [opened(mapped).get_batch(part.group)]
+        pieces = (
+            batch.slice(start, BATCH_ROWS)
+            for batch in (_validated(batch, plan, shard.source) for batch in whole)
+            for start in range(0, batch.num_rows, BATCH_ROWS)
+        )
+        yield from batches_in(pieces, part.first_row, shard.source, plan)
+
+
+@contextmanager
+def _mapped(source: Source) -> Iterator[Any]:
+    """Map an Arrow file: the context is the mapping, and what opens it as a file or as a stream."""
+    import pyarrow as pa
+
+    with reading(source), source.file.mapped() as mapped:
+        is_file = mapped.read(len(MAGIC)) == MAGIC
+        mapped.seek(0)
+        try:
+            yield mapped, pa.ipc.open_file if is_file else pa.ipc.open_stream
+        except struct.error as error:
+            msg = "the header of a message or the footer is damaged"
+            raise ValueError(msg) from error
+
+
+def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBatch:
+    """Return a batch after checking it; raise ArrowInvalid when its arrays claim more than their buffers hold.
+
+    pyarrow's IPC reader checks the messages but not the arrays: memory beyond a buffer would be read as scores, or the
+    read would end the process.
+    """
+    import pyarrow as pa
+
+    batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
+    names = batch.schema.names
+    used = range(len(names)) if plan.reading.keep_columns else column_places(names, plan, source).values()
+    for column in map(batch.column, used):
+        kind = column.type
+        # A plain value has its own place in the buffer and cannot point elsewhere. Such columns are not validated in
+        # full, which would refuse decimals wider than their type allows and uneven dates.
+        if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+            continue
+        # Of ASCII text only the offsets can be wrong, and validating it as binary is four times as quick.
+        as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind)
+        data = column.buffers()[2] if as_bytes is not None else None
+        is_ascii = data is not None and data.size > 0 and np.frombuffer(data, np.uint8).max() < 0x80
+        # Each index into a dictionary, each text's offset and its UTF-8.
+        (column.view(as_bytes) if is_ascii else column).validate(full=True)
+    return batch
+
+
+def _check_stream_end(data: memoryview, source: Source) -> None:
+    """Raise DataError unless a stream ends with its end mark, and the file with the stream."""
+    end = _end_of_messages(data)
+    # The last bytes of the file prove nothing: labels of -1 as int8 and their padding are the mark's very bytes.
+    if data[end : end + len(END_MARK)] != END_MARK:
+        msg = f"{source.shown_name} is cut off: the Arrow stream has no end mark"
+        raise DataError(msg, hint="check that the file was copied whole, and its writer closed")
+    if extra := len(data) - end - len(END_MARK):
+        msg = f"{source.shown_name} is corrupt: {extra} bytes follow the end mark of its Arrow stream"
+        raise DataError(msg, hint="are these several streams joined? write each to a file of its own")
+
+
+def _end_of_messages(data: memoryview) -> int:
+    """Return where the last message of a stream ends, from the headers alone.
+
+    pyarrow's MessageReader would have the system load every body too, and a large file would be read twice.
+    """
+    end, size = 0, len(data)
+    while end + len(END_MARK) <= size:
+        word, header_bytes = struct.unpack_from("<II", data, end)
+        if word != CONTINUATION or header_bytes == 0:
+            break
+        header = end + len(END_MARK)
+        end = header + header_bytes
+        if end <= size:
+            end += _body_bytes(data[header:end])
+        if end > size:
+            msg = f"the stream ends {end - size} bytes before its last message does"
+            raise ValueError(msg)
+    return end
+
+
+def _body_bytes(header: memoryview) -> int:
+    place = _field(header, _offset(header, 0), BODY_LENGTH)
+    (size,) = struct.unpack_from("<q", header, place) if place else (0,)
+    if size < 0:
+        msg = f"a message gives the length of its body as {size}"
+        raise ValueError(msg)
+    return int(size)
+
+
+def _check_footer(data: memoryview, source: Source) -> None:
+    """Raise DataError unless the footer of an Arrow file lists all before it, each batch once.
+
+    The footer counts from the first byte of the file. In two files that were joined, the second one's footer therefore
+    points into the first, whose batches may have the same lengths. Messages are not walked through as in a stream:
+    Polars begins its files with a schema that is not a message.
+    """
+    tail = len(data) - len(MAGIC) - struct.calcsize("<i")
+    start = tail - int.from_bytes(data[tail : -len(MAGIC)], "little")
+    blocks = _blocks(data[start:tail])
+    gaps = [begin - end for (_, end), (begin, _) in pairwise([*blocks, (start, start)])]
+    is_joined = not blocks and re.search(MAGIC + MAGIC, data)  # the end of one file and the start of the next
+    if is_joined or not all(0 <= gap < LONGEST_GAP for gap in gaps):
+        msg = f"{source.shown_name} is corrupt: its Arrow footer does not list exactly the batches in the file"
+        raise DataError(msg, hint="are these several files joined? write each to a file of its own")
+
+
+def _blocks(footer: memoryview) -> list[tuple[int, int]]:
+    """Return (start, end) of the dictionaries and record batches that a footer lists, in the order of the file."""
+    blocks = []
+    for field in (DICTIONARIES, RECORD_BATCHES):
+        if place := _field(footer, _offset(footer, 0), field):
+            vector = place + _offset(footer, place)
+            for index in range(_offset(footer, vector)):
+                at = vector + 4 + index * struct.calcsize(BLOCK)
+                start, header_bytes, body_bytes = struct.unpack_from(BLOCK, footer, at)
+                blocks.append((start, start + header_bytes + body_bytes))
+    return sorted(blocks)
+
+
+def _field(data: memoryview, table: int, field: int) -> int:
+    """Return where a field of a flatbuffer's table is, 0 where it was left out."""
+    fields = table - struct.unpack_from("<i", data, table)[0]
+    (fields_bytes,) = struct.unpack_from("<H", data, fields)
+    place = 4 + 2 * field
+    offset: int = struct.unpack_from("<H", data, fields + place)[0] if place < fields_bytes else 0
+    return table + offset if offset else 0
+
+
+def _offset(data: memoryview, place: int) -> int:
+    return int(struct.unpack_from("<I", data, place)[0])
