@@ -70,7 +70,7 @@ class Groups:
         """Add columns to random groups, one at a time and in order: how the pairs were split does not matter."""
         lots = (self._lots.random_raw(rows[0].size) % GROUPS).astype(np.intp)
         for row, values in zip(sums, rows, strict=True):
-            np.add.at(row, lots, values)
+            np.add.at(row, lots, values.astype(np.float64, copy=False))  # of one dtype it is ten times as quick
 
     @property
     def sums(self) -> NDArray[np.float64]:
