@@ -18,7 +18,6 @@ from mrl_cli.statistics.intervals import (
     clustered_mean_interval,
     clustered_share_interval,
     clustered_wilson_interval,
-    exact_mean,
     mcnemar_p,
     mean_interval,
     normal_quantile,
@@ -26,6 +25,7 @@ from mrl_cli.statistics.intervals import (
     t_quantile,
     wilson_interval,
 )
+from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -358,3 +358,15 @@ def test_intervals_of_plain_pairs_cover(pairs: int) -> None:
     )  # for one truth, counts being whole, coverage is a little above or below
     collected = [wilson_interval(count, pairs, 0.95) for count in generator.binomial(pairs, truths).tolist()]
     assert 0.93 <= np.mean([one.low <= truth <= one.high for one, truth in zip(collected, truths, strict=True)]) <= 0.97
+
+
+def test_standard_deviation_is_that_of_the_statistics_module() -> None:
+    values = 1e9 + np.random.default_rng(5).normal(size=100) * 1e-6  # squares alone would cancel to nothing
+    sums = ExactSum.of(values), ExactSum.of_products(values, values)
+    assert standard_deviation(100, *sums) == pytest.approx(statistics.stdev(values.tolist()), rel=1e-15)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, math.inf], [math.nan, 1.0]])
+def test_standard_deviation_of_what_has_none_is_nan(values: list[float]) -> None:
+    array = np.array(values)
+    assert math.isnan(standard_deviation(array.size, ExactSum.of(array), ExactSum.of_products(array, array)))

@@ -21,6 +21,7 @@ from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
+from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.ledger import LedgerReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -77,11 +78,11 @@ class Case:
 
 
 def totals_case() -> Case:
-    return Case(TotalsReduction(squares=True))
+    return Case(TotalsReduction(squares=True, describes=True))
 
 
 def ledger_case() -> Case:
-    return Case(LedgerReduction(squares=True), lambda ledger: list(ledger.totals()))
+    return Case(LedgerReduction(squares=True, describes=True), lambda ledger: list(ledger.totals()))
 
 
 def contrast_case() -> Case:
@@ -121,6 +122,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "counts": lambda: Case(CountsReduction()),
     "totals": totals_case,
     "weight": lambda: Case(WeightReduction()),
+    "histogram": lambda: Case(HistogramReduction()),
     "look": lambda: Case(LookReduction()),
     "ledger": ledger_case,
     "contrast": contrast_case,

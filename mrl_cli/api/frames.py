@@ -87,7 +87,7 @@ def evaluate(
     columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column, "weight": weight}
     columns |= {"group": group_by, "cluster": cluster}
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
+    plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
     record = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started).record()

@@ -13,6 +13,7 @@ from mrl_cli.words import counted, either, listed, number_text
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
+    from mrl_cli.model import Plan
     from mrl_cli.reports.compute import ComputeReport
     from mrl_cli.reports.validate import Validation
 
@@ -42,6 +43,11 @@ class Compute(Run):
     def is_per_pair(self) -> bool:
         """Whether the output is a row for each pair."""
         return self.reduction == "none"
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say; a bare number or a row for each pair needs no description."""
+        is_bare = self.is_per_pair or (self.raw and not self.fail_if)
+        return super().planned().changed(describes=not is_bare)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -95,8 +101,8 @@ class Compute(Run):
         from mrl_cli.reports.validate import part_of_record
         from mrl_cli.verify import validation_of
 
-        _, totals, *others = folded.wholes
-        verdict, ledger = verifier.settled(others[len(reductions) - 1]), others[0] if len(reductions) > 1 else None
+        totals, ledger = folded.wholes[1], folded.wholes[len(reductions)] if self.plan.has_keys else None
+        verdict = verifier.settled(folded.wholes[1 + len(reductions)])
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
         return report.changed(validation=part_of_record(self._validation))
 

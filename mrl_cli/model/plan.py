@@ -116,13 +116,14 @@ class LossChoice:
 @light_dataclass(frozen=True, slots=True)
 class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
-    from, `scores` the file of scores that x1 and x2 point at.
+    from, `scores` the file of scores that x1 and x2 point at. `describes`: scores and differences are reported too.
     """
 
     reduction: ReductionName = "mean"
     confidence: float | None = None
     preset: str | None = None
     scores: str | None = None
+    describes: bool = False
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -170,6 +171,11 @@ class Plan:
     def has_clusters(self) -> bool:
         """Whether pairs belong to clusters."""
         return self.columns.name_of("cluster") is not None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether sums are kept by key: by group, by cluster or by both."""
+        return self.has_groups or self.has_clusters
 
     @property
     def has_weights(self) -> bool:

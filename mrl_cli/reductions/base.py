@@ -25,13 +25,14 @@ Whole = TypeVar("Whole")
 class Reduction(ABC, Generic[State, Whole]):
     """Something that is computed from pairs.
 
-    `state` makes the state of no pairs. `needs` names what `Measured` must keep of a whole batch: "losses", "states".
+    `state` makes the state of no pairs. `needs` names what `Measured` must keep of a whole batch: "losses", "states",
+    "differences".
     `takes_turns` says that `add` is many short NumPy operations: threads that run those at once spend more on handing
     the interpreter over than they gain. `holds_pairs` says that a state holds something of each pair.
     """
 
     state: ClassVar[Callable[[], Any]]
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()
     takes_turns: ClassVar[bool] = False
     holds_pairs: ClassVar[bool] = False
 

@@ -20,7 +20,7 @@ from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -45,13 +45,13 @@ class LedgerBlock(NamedTuple):
 
 
 class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
-    """Adds up totals for each group, cluster, or both; with `squares` also the squares of losses."""
+    """Adds up totals for each group, cluster, or both; `squares` and `describes` are those of totals."""
 
     state = list
     needs = frozenset(("losses", "states"))
 
-    def __init__(self, *, squares: bool = False) -> None:
-        self._squares = squares
+    def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
+        self._squares, self._describes = squares, describes
 
     def add(self, state: list[LedgerBlock], measured: Measured) -> list[LedgerBlock]:
         """Add what a batch adds to each of its keys."""
@@ -59,7 +59,12 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
         columns = [pairs.keys[role] for role in GROUPING_ROLES if role in pairs.keys]
         if columns and pairs.size:
             losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
-            state.append(ledger_block(columns, losses, measured.states, weights, squares=self._squares))
+            described = None
+            if self._describes:
+                differences = measured.differences.astype(np.float64, copy=False)
+                described = {"difference": differences, "x1": pairs.x1, "x2": pairs.x2}
+            block = ledger_block(columns, losses, measured.states, weights, squares=self._squares, described=described)
+            state.append(block)
         return state
 
     def whole(self) -> Ledger:
@@ -74,10 +79,12 @@ def ledger_block(
     weights: NDArray[np.float64] | None = None,
     *,
     squares: bool = False,
+    described: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> LedgerBlock:
     """Return what pairs add to their keys; each of `columns` holds one part of the key of every pair, in row order.
 
-    The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l).
+    The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
+    those of `described`, and `difference_square`.
     """
     codes, keys = _coded(columns)
     size = len(keys)
@@ -96,6 +103,10 @@ def ledger_block(
         }
     if squares:
         sums["square"] = sums_of_products_by_code(losses, losses, codes, size)
+    if described is not None:
+        sums |= {name: sums_by_code(values, codes, size) for name, values in described.items()}
+        differences = described["difference"]
+        sums["difference_square"] = sums_of_products_by_code(differences, differences, codes, size)
     return LedgerBlock(keys, counts, lowest, highest, sums)
 
 

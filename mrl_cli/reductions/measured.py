@@ -34,9 +34,10 @@ class Block(NamedTuple):
     """Some pairs in the cache: arrays of shape (n,) that hold until the next block is asked for.
 
     `range` are the least and greatest loss, NaN where there is a NaN. Of the correct pairs, those inside have d below
-    the margin.
+    the margin. `differences` are d where Measured keeps them.
     """
 
+    pairs: Batch
     losses: NDArray[Any]
     is_wrong: NDArray[np.bool_]
     is_correct: NDArray[np.bool_]
@@ -44,15 +45,16 @@ class Block(NamedTuple):
     is_active: NDArray[np.bool_]
     weight: NDArray[np.float64] | None
     range: tuple[float, float]
+    differences: NDArray[Any] | None
 
 
 class Measured:
     """The pairs of a batch that are used, and what the loss makes of them.
 
     `used` is None when every pair of the batch was used, else a mask of shape (batch.size,); `pairs` are those used.
-    `losses` and `states`, of shape (pairs.size,), are kept where `keeps` names them, and else computed when first
-    asked for; losses have the plan's dtype. `problems` are in row order: all of them where the plan lists them, else
-    the reader's own and the first few of each kind.
+    `losses`, `states` and `differences` (d), of shape (pairs.size,), are kept where `keeps` names them, and else
+    computed when first asked for; losses and differences have the plan's dtype. `problems` are in row order: all of
+    them where the plan lists them, else the reader's own and the first few of each kind.
 
     `is_quick` leaves it to a second reading to name what is wrong. Then, and for a batch that does not know its row
     numbers, SuspectShardError is raised when a check fails: where all pairs are used not before they are computed or
@@ -94,21 +96,28 @@ class Measured:
         """The state of every pair used: WRONG, TIE, INSIDE or BEYOND, plus ACTIVE."""
         return self._whole("states")
 
+    @property
+    def differences(self) -> NDArray[Any]:
+        """The difference y*(x1 - x2) of every pair used."""
+        return self._whole("differences")
+
     def _whole(self, name: str) -> NDArray[Any]:
         if name not in self._kept:
-            self._keeps = {"losses", "states"}
+            self._keeps = {*self._keeps, name} | {"losses", "states"}
             for _ in self.blocks():
                 pass
         return self._kept[name]
 
     def blocks(self) -> Iterator[Block]:
         """Compute the losses of the pairs used, block by block."""
-        kinds = {"losses": self.plan.loss.dtype, "states": "uint8"}
+        kinds = {"losses": self.plan.loss.dtype, "states": "uint8", "differences": self.plan.loss.dtype}
         kept = {name: np.empty(self.pairs.size, kinds[name]) for name in kinds if name in self._keeps}
         kernel = partial(LOSSES[self.plan.loss.name].kernel, **dict(self.plan.loss.parameters))
         start = 0
         for pairs in self.parts(BLOCK_VALUES):
-            block, stop = _computed(pairs, self.plan, kernel), start + pairs.size
+            stop = start + pairs.size
+            differences = kept["differences"][start:stop] if "differences" in kept else None
+            block = _computed(pairs, self.plan, kernel, differences)
             if "losses" in kept:
                 kept["losses"][start:stop] = block.losses
             if "states" in kept:
@@ -196,8 +205,8 @@ def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _computed(pairs: Batch, plan: Plan, kernel: Any) -> Block:
-    """Compute the losses of at most BLOCK_VALUES pairs in this thread's buffers."""
+def _computed(pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] | None) -> Block:
+    """Compute the losses of at most BLOCK_VALUES pairs in this thread's buffers, and d in `differences`."""
     size, dtype = pairs.size, plan.loss.dtype
     labels, difference, losses = _NUMBERS.of(size).view(dtype)[:, :size]
     is_wrong, is_correct, is_inside, is_active = _SIGNS.of(size)
@@ -208,17 +217,18 @@ def _computed(pairs: Batch, plan: Plan, kernel: Any) -> Block:
             margin = margin.astype(dtype, copy=False)
         signed_labels(pairs, plan, labels)
         score_differences(pairs, plan, difference)
-        np.multiply(labels, difference, out=losses)
-        np.greater(losses, 0, out=is_correct)
-        np.less(losses, 0, out=is_wrong)
+        signed = np.multiply(labels, difference, out=losses if differences is None else differences)
+        np.greater(signed, 0, out=is_correct)
+        np.less(signed, 0, out=is_wrong)
         if not is_margin_ranking:
-            np.less(losses, margin, out=is_inside)
+            np.less(signed, margin, out=is_inside)
         kernel(difference, labels, margin=margin, out=losses)
         np.greater(losses, 0, out=is_active)
         # margin - d rounds to a number above 0 exactly where d is below the margin.
         np.logical_and(is_active if is_margin_ranking else is_inside, is_correct, out=is_inside)
         span = float(losses.min()), float(losses.max())
-    return Block(losses, is_wrong, is_correct, is_inside, is_active, pairs.numbers.get("weight"), span)
+    weight = pairs.numbers.get("weight")
+    return Block(pairs, losses, is_wrong, is_correct, is_inside, is_active, weight, span, differences)
 
 
 def _states_of(block: Block) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
 
 if TYPE_CHECKING:
-    from mrl_cli.reductions.measured import Measured
+    from mrl_cli.reductions.measured import Block, Measured
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Totals:
     """Sums and counts over pairs, never means; `Totals()` is the identity of `+`, which is associative and exact.
 
     Weighted, `loss_sum` is that of w*l and `correct_weight_sum` the weight of the correct pairs; `square_sum` is the
-    sum of l*l, where asked for. Of the correct pairs, `inside_margin` have d below the margin.
+    sum of l*l, where asked for. Of the correct pairs, `inside_margin` have d below the margin. The last four are sums
+    of d, d*d, x1 and x2, unweighted, where asked for.
     """
 
     loss_sum: ExactSum | None = None
@@ -35,6 +36,10 @@ class Totals:
     weight_sum: ExactSum | None = None
     correct_weight_sum: ExactSum | None = None
     square_sum: ExactSum | None = None
+    difference_sum: ExactSum | None = None
+    difference_square_sum: ExactSum | None = None
+    x1_sum: ExactSum | None = None
+    x2_sum: ExactSum | None = None
 
     @classmethod
     def of_states(cls, counts: list[int], **others: Any) -> Totals:
@@ -73,19 +78,25 @@ _MERGE = {
 
 
 class TotalsReduction(Reduction[Totals, Totals]):
-    """Adds up losses and counts pairs; with `squares` also the squares of losses, which intervals need."""
+    """Adds up losses and counts pairs.
+
+    With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too.
+    """
 
     state = Totals
     takes_turns = True
 
-    def __init__(self, *, squares: bool = False) -> None:
+    def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
         self._squares = squares
+        if describes:
+            self.needs = frozenset(("differences",))
 
     def add(self, state: Totals, measured: Measured) -> Totals:
         """Add a batch."""
         losses, square = ExactAccumulator(), ProductAccumulator() if self._squares else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
+        described = _DescribedSums() if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
         for block in measured.blocks():
@@ -102,6 +113,8 @@ class TotalsReduction(Reduction[Totals, Totals]):
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
             if square is not None:
                 square.add(block.losses, block.losses, ranges=(block.range, block.range))
+            if described is not None:
+                described.add(block)
         sums = [losses.total, None, None] if weighted is None else weighted.totals
         return state + Totals(
             loss_sum=sums[0],
@@ -115,7 +128,29 @@ class TotalsReduction(Reduction[Totals, Totals]):
             weight_sum=sums[1],
             correct_weight_sum=sums[2],
             square_sum=None if square is None else square.totals[0],
+            **({} if described is None else described.totals()),
         )
+
+
+class _DescribedSums:
+    """Adds up d, d*d, x1 and x2, block by block."""
+
+    def __init__(self) -> None:
+        self._sums = {name: ExactAccumulator() for name in ("x1", "x2", "difference")}
+        self._square = ProductAccumulator()
+
+    def add(self, block: Block) -> None:
+        """Add a block, whose differences are kept."""
+        differences: Any = block.differences
+        for name, values in (("x1", block.pairs.x1), ("x2", block.pairs.x2), ("difference", differences)):
+            span = float(values.min()), float(values.max())
+            self._sums[name].add(values, lowest=span[0], highest=span[1])
+        self._square.add(differences, differences, ranges=(span, span))
+
+    def totals(self) -> dict[str, Any]:
+        """Return the sums as fields of totals."""
+        sums = {f"{name}_sum": accumulator.total for name, accumulator in self._sums.items()}
+        return {**sums, "difference_square_sum": self._square.totals[0]}
 
 
 class WeightReduction(Reduction[ExactSum, ExactSum]):

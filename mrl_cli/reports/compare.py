@@ -15,6 +15,7 @@ from mrl_cli.reports.base import Report, Table
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
 from mrl_cli.statistics import intervals
 from mrl_cli.statistics.bootstrap import bootstrap_bounds
+from mrl_cli.statistics.moments import exact_mean
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _intervals(
         accuracy = intervals.clustered_share_interval(outcomes, sizes, table, confidence)
     # The difference of the sums is rounded once; the differences of the pairs, each rounded, give the bounds around it.
     a, b = (model.loss_sum or ExactSum() for model in (total.a, total.b))
-    mean = intervals.exact_mean(a - b, pairs)
+    mean = exact_mean(a - b, pairs)
     shift = mean - difference.mean
     moved = {"mean": mean, "low": difference.low + shift, "high": difference.high + shift}
     return asdict(difference) | moved, asdict(accuracy)

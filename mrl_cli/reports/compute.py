@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.base import Report, Rows, Table, flat, titled
@@ -109,6 +110,7 @@ def compute_report(
     look: Look | None = None,
     inputs: Sequence[str] = (),
     ledger: Ledger | None = None,
+    histogram: Histogram | None = None,
 ) -> ComputeReport:
     """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
 
@@ -122,7 +124,7 @@ def compute_report(
         from mrl_cli.reports.sections import sections_of  # few runs have groups of a preset
 
         sections, unknown = sections_of(groups)
-    facts = Facts(totals, plan, clusters, counts=counts, groups=groups, sections=sections)
+    facts = Facts(totals, plan, clusters, counts=counts, groups=groups, sections=sections, histogram=histogram)
     notes = data_notes(
         totals,
         look or Look(),
@@ -145,19 +147,24 @@ def compute_report(
 def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
     """Return what a run folds for the report, in this order, after a look at the data."""
     squares = plan.reporting.confidence is not None and not plan.has_clusters
-    reductions: list[Reduction[Any, Any]] = [TotalsReduction(squares=squares)]
-    if plan.has_groups or plan.has_clusters:
+    of_pairs = {"squares": squares, "describes": plan.reporting.describes}
+    reductions: list[Reduction[Any, Any]] = [TotalsReduction(**of_pairs)]
+    if plan.reporting.describes:
+        reductions.append(HistogramReduction())
+    if plan.has_keys:
         from mrl_cli.reductions.ledger import LedgerReduction
 
-        reductions.append(LedgerReduction(squares=squares))
+        reductions.append(LedgerReduction(**of_pairs))
     return reductions
 
 
 def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = ()) -> ComputeReport:
     """Return the report of a look and `compute_reductions` folded."""
     look, totals, *others = folded.wholes
-    ledger = others[0] if plan.has_groups or plan.has_clusters else None
-    return compute_report(folded.counts, totals, plan, look=look, inputs=inputs, ledger=ledger)
+    histogram = others.pop(0) if plan.reporting.describes else None
+    ledger = others[0] if plan.has_keys else None
+    of_pairs = {"look": look, "ledger": ledger, "histogram": histogram}
+    return compute_report(folded.counts, totals, plan, inputs=inputs, **of_pairs)
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:

@@ -13,6 +13,8 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Plan
+from mrl_cli.reductions.histogram import Histogram
+from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
+
+
+QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}  # of d
 
 
 class Clusters(NamedTuple):
@@ -39,6 +44,8 @@ class Facts:
     has a confidence.
     """
 
+    histogram: Histogram | None = None
+
     def __init__(self, totals: Totals, plan: Plan, clusters: Clusters | None = None, **of_run: Any) -> None:
         self.totals, self.plan, self.clusters = totals, plan, clusters
         vars(self).update(of_run)
@@ -49,6 +56,23 @@ class Facts:
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
+
+    def mean_of(self, name: str) -> float:
+        """Return the mean of what totals describe by that name, unweighted and rounded once."""
+        return exact_mean(getattr(self.totals, f"{name}_sum") or ExactSum(), self.totals.pairs)
+
+    @property
+    def difference_sd(self) -> float:
+        """The standard deviation of d = y*(x1 - x2)."""
+        totals = self.totals
+        sums = totals.difference_sum or ExactSum(), totals.difference_square_sum or ExactSum()
+        return standard_deviation(totals.pairs, *sums)
+
+    @property
+    def quantiles(self) -> dict[str, float]:
+        """The quantiles of d, by name."""
+        histogram = self.histogram or Histogram()
+        return dict(zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True))
 
     def _add_intervals(self, loss: ExactSum, confidence: float) -> None:
         from mrl_cli.statistics import intervals  # a run without intervals starts without them
@@ -99,31 +123,50 @@ FIGURES = (
     Figure("accuracy", 6, lambda of: ratio(of.totals.correct, of.totals.pairs), column=3),
     Figure("accuracy_half", 6, lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
     Figure("accuracy_without_ties", 6, lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong)),
+    Figure(
+        "accuracy_at_margin",
+        6,
+        lambda of: ratio(of.totals.correct - of.totals.inside_margin, of.totals.pairs),
+        needs="has_margin",
+    ),
     Figure("active", 5, lambda of: of.totals.active, "share"),
+    Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
+    Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
+    Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes"),
+    Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes"),
+    Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes"),
     Figure("weight", 3, lambda of: float(of.weight), needs="weight_column"),
     Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weight_column"),
-    Figure("clusters", 8, lambda of: of.clusters.pairs.size, needs="cluster_column"),
-    Figure("standard_error", 8, lambda of: of.mean_interval.standard_error, needs="confidence"),
-    Figure("mean_low", 8, lambda of: of.mean_interval.low, column=6, needs="confidence"),
-    Figure("mean_high", 8, lambda of: of.mean_interval.high, column=7, needs="confidence"),
-    Figure("accuracy_low", 8, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
-    Figure("accuracy_high", 8, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
-    Figure("macro_mean", 7, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
-    Figure("macro_accuracy", 7, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
-    Figure("section_average", 7, lambda of: mean_of(s["accuracy"] for s in of.sections), of_run=True, needs="sections"),
+    Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
+    Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
+    Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
+    Figure("mean_high", 9, lambda of: of.mean_interval.high, column=7, needs="confidence"),
+    Figure("accuracy_low", 9, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
+    Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
+    Figure("macro_mean", 8, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
+    Figure("macro_accuracy", 8, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
+    Figure("section_average", 8, lambda of: mean_of(s["accuracy"] for s in of.sections), of_run=True, needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
 KEYS = tuple(figure.key for figure in FIGURES)
 GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
 COLUMNS = tuple(figure.key for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
 # In the order in which `--fail-if` names them.
-NUMBERS = (*GROUP_KEYS, "margin", "confidence", *(key for key in KEYS if key not in GROUP_KEYS), "elapsed_seconds")
+NUMBERS = (
+    *GROUP_KEYS,
+    "margin",
+    "confidence",
+    *(key for key in KEYS if key not in (*GROUP_KEYS, "difference_quantiles")),
+    *(f"difference_quantiles.{name}" for name in QUANTILES),
+    "elapsed_seconds",
+)
 
 
 def reported_figures(plan: Plan) -> list[Figure]:
     """Return the figures that a report under this plan holds."""
     there = {key for key, value in plan.settings().items() if value is not None} | {""}
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
+    there |= {"describes"} if plan.reporting.describes else set()
     there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
     subsets = plan.reporting.preset, plan.columns.name_of("group")
     there |= {"sections"} if subsets == ("rewardbench", "subset") else set()
@@ -143,7 +186,7 @@ def reported_numbers(plan: Plan) -> list[str]:
     """
     there = {figure.key for figure in reported_figures(plan)} | {"elapsed_seconds"}
     there |= {key for key, value in plan.settings("margin", "confidence").items() if value is not None}
-    return [key for key in NUMBERS if key in there]
+    return [key for key in NUMBERS if key.partition(".")[0] in there]
 
 
 def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
@@ -151,6 +194,9 @@ def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
     for figure in sorted(FIGURES, key=lambda figure: figure.place):
         value = report.figure(figure.key)
         if value is None or (figure.form == "left_out" and not value):
+            continue
+        if isinstance(value, dict):
+            yield from ((f"{figure.key}.{key}", shown_number(number)) for key, number in value.items())
             continue
         portion = f" ({value / report.pairs:.1%})" if figure.form == "share" and report.pairs else ""
         yield figure.key, shown_number(value) if figure.form == "number" else f"{value:,}{portion}"

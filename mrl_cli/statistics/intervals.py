@@ -23,6 +23,7 @@ import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
 from mrl_cli.records import light_dataclass
+from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,34 +111,10 @@ def mean_interval(pairs: int, total: ExactSum, squares: ExactSum, confidence: fl
     >>> mean_interval(2, ExactSum.of(values), ExactSum.of_products(values, values), 0.5).standard_error
     1.0
     """
-    mean = exact_mean(total, pairs)
-    if pairs < 2 or not (math.isfinite(mean) and math.isfinite(float(squares))):
+    mean, error = exact_mean(total, pairs), standard_deviation(pairs, total, squares, of_mean=True)
+    if math.isnan(error):
         return replace(UNDEFINED, mean=mean)
-    # Sums are integers in units of 2**-UNIT_EXPONENT, and so is their spread in units of the square of that.
-    spread = pairs * (squares.units << UNIT_EXPONENT) - total.units**2
-    error = _root_of_ratio(spread, pairs**2 * (pairs - 1) << 2 * UNIT_EXPONENT)
     return _around(mean, error, t_quantile(confidence, pairs - 1))
-
-
-def _root_of_ratio(numerator: int, denominator: int) -> float:
-    """Return sqrt(numerator / denominator), scaled so that nothing underflows before the root; no ratio is negative."""
-    if not numerator:
-        return 0.0
-    shift = (denominator.bit_length() - numerator.bit_length()) // 2
-    ratio = (numerator << 2 * shift) / denominator if shift > 0 else numerator / (denominator << -2 * shift)
-    return math.ldexp(math.sqrt(ratio), -shift)
-
-
-def exact_mean(total: ExactSum, pairs: int) -> float:
-    """Return the exact sum over the number of pairs, rounded once; NaN over nothing.
-
-    >>> exact_mean(ExactSum.of(np.array([0.5, 1.0])), 2)
-    0.75
-    """
-    if not pairs:
-        return math.nan
-    rounded = float(total)
-    return total.units / (pairs << UNIT_EXPONENT) if math.isfinite(rounded) else rounded
 
 
 def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64], confidence: float) -> Interval:
