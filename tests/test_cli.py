@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import pty
 import re
@@ -31,6 +32,7 @@ from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, progress, render
+from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
 from tests.running import Ran, run, run_inside, run_on_terminal
@@ -87,12 +89,23 @@ RECORD: dict[str, Any] = {
     "accuracy": 1 / 3,
     "accuracy_half": 0.5,
     "accuracy_without_ties": 0.5,
+    "accuracy_at_margin": 0.0,
     "active": 3,
+    "difference_mean": (0.25 + 0 - 1) / 3,
+    "difference_sd": math.sqrt((0.5**2 + 0.25**2 + 0.75**2) / 2),
+    "x1_mean": (0.5 + 1 + 1) / 3,
+    "x2_mean": (0.25 + 2 + 1) / 3,
+    # Linear between the middles of the cells of -1, 0 and 1/4, which are 1/64 larger than what they begin with.
+    "difference_quantiles": {
+        "p05": (1 - 0.05 * 2) * -1.015625,
+        "p25": 0.5 * -1.015625,
+        "p50": 0.0,
+        "p75": 0.5 * 0.25390625,
+        "p95": (0.95 * 2 - 1) * 0.25390625,
+    },
     "elapsed_seconds": 0.0,
 }
-_SHOWN = [
-    (key, value) for key, value in RECORD.items() if key not in ("schema", "version", "inputs", "elapsed_seconds")
-]
+_SHOWN = flat(RECORD).items()
 
 GOLDENS = {
     "json": json.dumps(RECORD, indent=2) + "\n",
@@ -121,30 +134,50 @@ GOLDENS = {
 | accuracy | 0.3333333333333333 |
 | accuracy_half | 0.5 |
 | accuracy_without_ties | 0.5 |
+| accuracy_at_margin | 0.0 |
+| difference_mean | -0.25 |
+| difference_sd | 0.6614378277661477 |
+| x1_mean | 0.8333333333333334 |
+| x2_mean | 1.0833333333333333 |
+| difference_quantiles.p05 | -0.9140625 |
+| difference_quantiles.p25 | -0.5078125 |
+| difference_quantiles.p50 | 0.0 |
+| difference_quantiles.p75 | 0.126953125 |
+| difference_quantiles.p95 | 0.22851562499999997 |
 """,
     "table": """\
 margin_ranking loss of pairs.csv
-┌───────────────────────┬────────────────────┐
-│ value                 │               0.75 │
-│ reduction             │               mean │
-│ margin                │                0.5 │
-│ dtype                 │            float64 │
-│ labels                │                pm1 │
-│ pairs                 │                  3 │
-│ sum                   │               2.25 │
-│ mean                  │               0.75 │
-│ min                   │               0.25 │
-│ max                   │                1.5 │
-│ correct               │          1 (33.3%) │
-│ ties                  │          1 (33.3%) │
-│ wrong                 │          1 (33.3%) │
-│ inside_margin         │          1 (33.3%) │
-│ beyond_margin         │           0 (0.0%) │
-│ active                │         3 (100.0%) │
-│ accuracy              │ 0.3333333333333333 │
-│ accuracy_half         │                0.5 │
-│ accuracy_without_ties │                0.5 │
-└───────────────────────┴────────────────────┘
+┌──────────────────────────┬─────────────────────┐
+│ value                    │                0.75 │
+│ reduction                │                mean │
+│ margin                   │                 0.5 │
+│ dtype                    │             float64 │
+│ labels                   │                 pm1 │
+│ pairs                    │                   3 │
+│ sum                      │                2.25 │
+│ mean                     │                0.75 │
+│ min                      │                0.25 │
+│ max                      │                 1.5 │
+│ correct                  │           1 (33.3%) │
+│ ties                     │           1 (33.3%) │
+│ wrong                    │           1 (33.3%) │
+│ inside_margin            │           1 (33.3%) │
+│ beyond_margin            │            0 (0.0%) │
+│ active                   │          3 (100.0%) │
+│ accuracy                 │  0.3333333333333333 │
+│ accuracy_half            │                 0.5 │
+│ accuracy_without_ties    │                 0.5 │
+│ accuracy_at_margin       │                 0.0 │
+│ difference_mean          │               -0.25 │
+│ difference_sd            │  0.6614378277661477 │
+│ x1_mean                  │  0.8333333333333334 │
+│ x2_mean                  │  1.0833333333333333 │
+│ difference_quantiles.p05 │          -0.9140625 │
+│ difference_quantiles.p25 │          -0.5078125 │
+│ difference_quantiles.p50 │                 0.0 │
+│ difference_quantiles.p75 │         0.126953125 │
+│ difference_quantiles.p95 │ 0.22851562499999997 │
+└──────────────────────────┴─────────────────────┘
 """,
 }
 
