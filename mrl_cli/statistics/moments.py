@@ -16,7 +16,9 @@ def standard_deviation(pairs: int, total: ExactSum, squares: ExactSum, *, of_mea
 
     NaN for fewer than two pairs, and for values that are not finite.
 
+    >>> import numpy as np
     >>> values = np.array([1.0, 2.0, 3.0])
+    >>> from mrl_cli.exact import ExactSum
     >>> standard_deviation(3, ExactSum.of(values), ExactSum.of_products(values, values))
     1.0
     """
@@ -39,6 +41,8 @@ def _root_of_ratio(numerator: int, denominator: int) -> float:
 def exact_mean(total: ExactSum, pairs: int) -> float:
     """Return the exact sum over the number of pairs, rounded once; NaN over nothing.
 
+    >>> import numpy as np
+    >>> from mrl_cli.exact import ExactSum
     >>> exact_mean(ExactSum.of(np.array([0.5, 1.0])), 2)
     0.75
     """
