@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError, MachineError
 from mrl_cli.inputs import storage
@@ -20,6 +20,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Source",
     "columns_anywhere",
     "columns_of",
+    "head_of",
     "read",
     "resolve",
     "shards_of",
@@ -75,6 +77,26 @@ def columns_of(source: Source, plan: Plan) -> list[str]:
     """Return the names of a source's columns, its path's included; what is read of a stream can be read again."""
     with nullcontext() if source.file else source.stream.rewinding():
         return [*reader_of(source.format).names(source, plan), *source.hive]
+
+
+def head_of(source: Source, plan: Plan) -> Head:
+    """Return the head of a source: its columns, those of its path too, and its first rows.
+
+    What is read of a stream can be read again. The encoding of a text without a byte order mark is taken for UTF-16
+    where every other byte is zero. Raises DataError for what cannot be read.
+    """
+    from mrl_cli.inputs.heads import column_of
+    from mrl_cli.inputs.streams import wide_encoding
+
+    options: dict[str, Any] = {}
+    first = source.file.first(PREFIX_BYTES) if source.file else source.stream.first(PREFIX_BYTES)
+    if source.compression is None and plan.reading.dialect.encoding is None and (name := wide_encoding(first)):
+        options["encoding"] = name
+        plan = plan.changed(dialect=replace(plan.reading.dialect, encoding=name))
+    with nullcontext() if source.file else source.stream.rewinding():
+        head: Head = reader_of(source.format).head(source, plan)
+    columns = [*head.columns, *(column_of(name, [text]) for name, text in source.hive.items())]
+    return head._replace(columns=columns, options=options | head.options)
 
 
 def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple[list[str], Source]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.base import Shard, column_places
-from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
+from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Source
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan
 
 CONTINUATION = 0xFFFFFFFF
@@ -45,6 +46,27 @@ def names(source: Source, plan: Plan) -> list[str]:
     del plan
     with _mapped(source) as (mapped, opened):
         return list(opened(mapped).schema.names)
+
+
+def head(source: Source, plan: Plan) -> Head:
+    """Return the columns of the schema, with the first rows."""
+    import pyarrow as pa
+
+    with _mapped(source) as (mapped, opened):
+        data = memoryview(mapped.read_buffer()).cast("B")
+        mapped.seek(0)
+        file = opened(mapped)
+        rows: int | None = None
+        if opened is pa.ipc.open_stream:
+            _check_stream_end(data, source)
+            batches = iter(file)
+        else:
+            _check_footer(data, source)
+            groups = range(file.num_record_batches)
+            rows = sum(file.get_batch(group).num_rows for group in groups)
+            batches = map(file.get_batch, groups)
+        keeping = plan.changed(keep_columns=True)
+        return head_of((_validated(batch, keeping, source) for batch in batches), file.schema, rows)
 
 
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UsageError
-from mrl_cli.inputs.cells import is_float
 from mrl_cli.model import Batch, Problem
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
@@ -111,6 +110,7 @@ def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
 
 
 def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
+    from mrl_cli.inputs.cells import is_float
     from mrl_cli.inputs.presets import described_fit
 
     near = closest(wanted, names)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Numbers, Source
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
@@ -49,6 +50,39 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
         where = f"{place}: " if place else ""
         msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {where}{reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
+
+
+def head_of(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int | None) -> Head:
+    """Return the first rows of batches as a head; `rows` is how many there are, where it is known."""
+    import pyarrow as pa
+
+    from mrl_cli.inputs import heads
+
+    seen: list[pa.RecordBatch] = []
+    for batch in batches:
+        seen.append(batch.slice(0, heads.HEAD_ROWS - sum(part.num_rows for part in seen)))
+        if sum(part.num_rows for part in seen) >= heads.HEAD_ROWS:
+            break
+    else:
+        rows = sum(part.num_rows for part in seen) if rows is None else rows
+    table = pa.Table.from_batches(seen, schema)
+    columns = [
+        heads.Column(field.name, harmless(field.type), _cells_in(table.column(place)))
+        for place, field in enumerate(schema)
+    ]
+    return heads.Head(columns, table.num_rows, rows, {}, {})
+
+
+def _cells_in(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column as Python values; none for dates and the like, which need packages of their own."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    is_plain = is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind)
+    try:
+        return column.to_pylist() if is_plain or pa.types.is_nested(kind) else []
+    except (ValueError, ImportError):
+        return []
 
 
 def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:

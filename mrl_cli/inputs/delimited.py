@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
-from mrl_cli.inputs.cells import as_written, number_in, shown_cell
+from mrl_cli.inputs.cells import as_written, is_float, number_in, shown_cell
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Faults, Source
-    from mrl_cli.model import Plan, Role
+    from mrl_cli.inputs.heads import Head
+    from mrl_cli.model import Dialect, Plan, Role
 
 DELIMITERS = ",\t;|"
 _SENTINEL = "\n\0end of block"
@@ -45,6 +47,36 @@ def names(source: Source, plan: Plan) -> list[str]:
     with open_text(source, plan.reading.dialect.encoding) as stream:
         layout = _layout(_head(stream), source, plan)
         return [] if layout is None else list(layout.names)
+
+
+def head(source: Source, plan: Plan) -> Head:
+    """Return what the head shows, read with other options where only those make sense of it."""
+    from mrl_cli.inputs import heads  # of `mrl check` alone
+
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        data = stream.first(heads.HEAD_BYTES + 1)
+    at_end = len(data) <= heads.HEAD_BYTES
+    if not (at_end or b"\n" in data or b"\r" in data):
+        msg = f"{source.shown_name}: the first line is longer than {heads.HEAD_BYTES >> 20} MiB"
+        raise DataError(msg, hint="is it text?")
+    layout, dialect, options = _guessed(data, source, plan)
+    written = {
+        "delimiter": layout and layout.delimiter,
+        "encoding": stream.encoding,
+        "decimal": dialect.decimal,
+        "header": dialect.header,
+        "quoting": b'"' in data,
+    }
+    if layout is None:
+        return heads.Head([], 0, 0, written, options)
+    rows = _rows_of_head(data, layout)
+    is_row = at_end or len(rows) > 1
+    rows = rows if at_end else rows[:-1] or [row[:-1] for row in rows]
+    seen = rows[: heads.HEAD_ROWS]
+    values = [[heads.value_in(text, dialect) for text in cells] for cells in zip_longest(*seen, fillvalue="")]
+    values += [[] for _ in layout.names]  # where all rows are short
+    columns = [heads.column_of(*named) for named in zip(layout.names, values, strict=False)]
+    return heads.Head(columns, len(seen), len(rows) if at_end else None, written, options, None if is_row else b"")
 
 
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
@@ -145,6 +177,39 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     before = "".join(skipped).encode("utf-8", "surrogateescape")
     line_end = b"\r" if header.endswith("\r") else b"\n"
     return Layout(tuple(names), delimiter, {}, len(before), texts.count_line_ends(before) + 1, line_end)
+
+
+def _guessed(data: bytes, source: Source, plan: Plan) -> tuple[Layout | None, Dialect, dict[str, Any]]:
+    """Return the layout of a head, the dialect that makes sense of it, and the options that say what is not usual."""
+    from mrl_cli.inputs.heads import HEAD_ROWS, has_decimal_commas
+    from mrl_cli.inputs.kinds import RANKED_LINE
+
+    dialect, options = plan.reading.dialect, dict[str, Any]()
+
+    def read(**guess: Any) -> tuple[Layout | None, list[list[str]]]:
+        layout = _layout(data, source, plan.changed(dialect=replace(dialect, **guess)))
+        return layout, [] if layout is None else _rows_of_head(data, layout)[:HEAD_ROWS]
+
+    layout, rows = read()
+    if layout is not None and len(layout.names) == 1 and dialect.delimiter is None and " " in layout.names[0].strip():
+        by_blanks, blank_rows = read(delimiter=" ")
+        if by_blanks is not None and {len(row) for row in blank_rows[:-1]} == {len(by_blanks.names)}:
+            layout, rows, options["delimiter"] = by_blanks, blank_rows, " "
+    is_header = layout is None or not (all(map(is_float, layout.names)) or RANKED_LINE.match(" ".join(layout.names)))
+    if layout is not None and dialect.header and not is_header:
+        layout, rows = read(header=False, delimiter=layout.delimiter)
+        options["no_header"] = True
+    if dialect.decimal == "." and has_decimal_commas(zip_longest(*rows, fillvalue="")):
+        options["decimal"] = ","
+    decimal, header = options.get("decimal", dialect.decimal), dialect.header and "no_header" not in options
+    return layout, replace(dialect, decimal=decimal, header=header), options
+
+
+def _rows_of_head(data: bytes, layout: Layout) -> list[list[str]]:
+    """Return the fields of the rows after the header, blank ones aside; the last may have broken off."""
+    text = data[layout.data_offset :].decode("utf-8", "surrogateescape")
+    lines = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"), newline="")
+    return [row for row in texts.csv_rows(lines, layout.delimiter) if row]
 
 
 def _delimiter_of(header: str, plan: Plan) -> str:

@@ -3,6 +3,7 @@
 Adding a format takes a row in `FORMATS`, and a module that reads it, with these functions:
 
 - `names(source, plan)` returns the names of the columns, none where no row gives them; of JSON, the first row's.
+- `head(source, plan)` returns what the first rows and bytes show, no more than `heads.HEAD_ROWS` and HEAD_BYTES.
 - `shards(source, plan)` yields the source's shards in row order.
 - `batches(shard, plan)` yields a shard's pairs, quickly; raises SuspectShardError where only the careful way decides.
 - `careful_batches(shard, plan)`, where there is another way, yields them with row numbers, naming every bad cell.

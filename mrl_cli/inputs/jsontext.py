@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Faults, Numbers, Row, Source
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
 
@@ -43,6 +44,27 @@ def names(source: Source, plan: Plan) -> list[str]:
             return _first_keys(head, source)
         value = _parsed(stream.rest(), source)
     return list(value if isinstance(value, dict) else _first_object(value))
+
+
+def head(source: Source, plan: Plan) -> Head:
+    """Return what the head shows; of a value that goes on, what is whole in it."""
+    from mrl_cli.inputs import heads  # of `mrl check` alone
+
+    with open_text(source, plan.reading.dialect.encoding) as stream:
+        data = stream.first(heads.HEAD_BYTES + 1)
+        is_value = not (source.format == "jsonl" or _are_lines(data, None))
+        if is_value:
+            data = stream.first(heads.VALUE_BYTES + 1)
+    at_end = len(data) <= (heads.VALUE_BYTES if is_value else heads.HEAD_BYTES)
+    if not is_value:
+        head = _head_of_lines(data, at_end=at_end)
+        # A lone object on one line of a .json file: one row, or the columns.
+        nests = any(isinstance(column.cells[0], list | dict) for column in head.columns)
+        is_value = nests and head.rows == 1 and source.format != "jsonl"
+    if is_value:
+        head = _head_of_value(_parsed(data, source)) if at_end else _head_of_part(data[: heads.HEAD_BYTES])
+    head.dialect["encoding"] = stream.encoding
+    return head
 
 
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
@@ -116,6 +138,52 @@ def _are_lines(head: bytes, plan: Plan | None) -> bool:
 
 def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
     return any(isinstance(value.get(name), list | dict) for _, name in plan.columns.wanted_numbers)
+
+
+def _head_of_lines(data: bytes, *, at_end: bool) -> Head:
+    from mrl_cli.inputs import heads  # of `mrl check` alone
+
+    text = data.decode("utf-8", "replace")
+    lines = [line for line in text.split("\n") if line.strip(BLANKS.decode())]
+    if at_end or len(lines) > 1:
+        values = [objects.value_of_line(line) for line in (lines if at_end else lines[:-1])[: heads.HEAD_ROWS]]
+    else:
+        values = [objects.whole_part(text)]
+    columns = heads.columns_of_records([value for value in values if isinstance(value, dict)])
+    sample = b"" if not at_end and len(lines) == 1 else None
+    return heads.Head(columns, len(values), len(lines) if at_end else None, {"layout": "lines"}, {}, sample)
+
+
+def _head_of_value(value: Any) -> Head:
+    """Return the head of a value: an array of objects, an object of columns, or one object."""
+    from mrl_cli.inputs import heads  # of `mrl check` alone
+
+    if isinstance(value, list):
+        seen = value[: heads.HEAD_ROWS]
+        columns = heads.columns_of_records([record for record in seen if isinstance(record, dict)])
+        if not columns and all(isinstance(record, list) for record in seen):
+            names = ["Wall time", "Step", "Value"]  # TensorBoard's, which are no pairs; others are refused anyway
+            columns = [heads.column_of(*named) for named in zip(names, zip(*seen, strict=False), strict=False)]
+        return heads.Head(columns, len(seen), len(value), {"layout": "array"}, {})
+    value = value if isinstance(value, dict) else {}
+    lists = {name: column for name, column in value.items() if isinstance(column, list | dict)}
+    if not lists:
+        return heads.Head(heads.columns_of_records([value]), 1, 1, {"layout": "object"}, {})
+    cells = {name: list(column.values() if isinstance(column, dict) else column) for name, column in lists.items()}
+    rows = max(map(len, cells.values()))
+    columns = [heads.column_of(name, cells.get(name, [value[name]])[: heads.HEAD_ROWS]) for name in value]
+    return heads.Head(columns, min(rows, heads.HEAD_ROWS), rows, {"layout": "columns"}, {})
+
+
+def _head_of_part(data: bytes) -> Head:
+    """Return the head of a value that goes on after these bytes: of an array, with its whole objects."""
+    from mrl_cli.inputs import heads  # of `mrl check` alone
+
+    value = objects.whole_part(data.decode("utf-8", "replace"))
+    if isinstance(value, list):
+        value = value[:-1][: heads.HEAD_ROWS]  # the last one may have broken off
+    sample = json.dumps(value).encode() if isinstance(value, list) else b""
+    return _head_of_value(value)._replace(rows=None, sample=sample)
 
 
 def _first_keys(data: bytes, source: Source) -> list[str]:

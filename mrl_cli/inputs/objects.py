@@ -150,3 +150,48 @@ def some_line_nests_too_deeply(text: bytes, lines: int) -> bool:
     counts = np.diff(np.searchsorted(np.flatnonzero(is_opening), stops), prepend=0)
     suspects = np.flatnonzero(counts > DEEPEST).tolist()
     return any(line_nested_too_deeply(text[stops[i - 1] if i else 0 : stops[i]]) is not None for i in suspects)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|[][{},]', re.DOTALL)
+
+
+def whole_part(text: str) -> Any:
+    """Return the value of a text of JSON that broke off, without what is not whole in it; an empty object for no value.
+
+    >>> whole_part('{"a": [1, 2.5, 3'), whole_part('[{"a": 1, "b": "x'), whole_part("oops")
+    ({'a': [1, 2.5]}, [{'a': 1}], {})
+    """
+    stop, ends = 0, [""]
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in "[{":
+            ends.append("]" if token == "[" else "}")
+        elif token in "]}":
+            ends.pop()
+        elif token != ",":
+            continue
+        stop = match.start() if token == "," else match.end()
+        if len(ends) == 1:
+            break
+    try:
+        return json.loads(text[:stop] + "".join(reversed(ends)))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def value_of_line(line: str) -> Any:
+    """Return the value on a line, printed by Python perhaps, None where it is none.
+
+    >>> value_of_line('{"a": 1}'), value_of_line("{'a': 1}"), value_of_line("oops")
+    ({'a': 1}, {'a': 1}, None)
+    """
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        pass
+    import ast  # a line of JSON does without
+
+    try:
+        return ast.literal_eval(line.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.base import Shard, column_places
-from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, reading
+from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, reading
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Source
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan
 
 COLUMN_BUFFER_BYTES = 1 << 20
@@ -70,18 +71,45 @@ def names(source: Source, plan: Plan) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def shards(source: Source, plan: Plan) -> Iterator[Shard]:
-    """Yield the row groups."""
-    with opened(source) as file:
-        metadata = file.metadata
-        check_columns(file.schema_arrow, plan, source)
+def head(source: Source, plan: Plan) -> Head:
+    """Return the columns of the footer, with the first rows."""
+    from mrl_cli.inputs.heads import HEAD_ROWS
+
+    del plan
+    with opened(source, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES) as file:
+        metadata, groups = file.metadata, _groups(file.metadata, source)
+        batches = (
+            batch
+            for place in range(len(groups))
+            for batch in _counted(
+                file.iter_batches(HEAD_ROWS, row_groups=[place], columns=None, use_threads=False),
+                RowsPart(place, 0, metadata),
+                None,
+                source,
+            )
+        )
+        found = head_of(batches, file.schema_arrow, metadata.num_rows)
+    found.dialect["row_groups"] = len(groups)
+    return found
+
+
+def _groups(metadata: Any, source: Source) -> list[Any]:
+    """Return the row groups. Raises DataError where they do not hold as many rows as the file."""
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     rows = sum(group.num_rows for group in groups)
     if rows != metadata.num_rows:  # pyarrow reads such a file
         counts = f"the footer counts {metadata.num_rows} rows, its row groups {rows}"
         raise DataError(f"{source.shown_name} is corrupt: {counts}", hint=DAMAGED_HINT)
+    return groups
+
+
+def shards(source: Source, plan: Plan) -> Iterator[Shard]:
+    """Yield the row groups."""
+    with opened(source) as file:
+        metadata = file.metadata
+        check_columns(file.schema_arrow, plan, source)
     first_row = 1
-    for place, group in enumerate(groups):
+    for place, group in enumerate(_groups(metadata, source)):
         yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
         first_row += group.num_rows
 

@@ -28,6 +28,7 @@ class Stream:
     """Bytes at its head, then those that `more` reads."""
 
     closed = False  # pyarrow asks
+    encoding = "utf-8"  # of the text that is read as UTF-8 here, "utf-8-sig" with a byte order mark
 
     def __init__(self, more: Read, *, close: Callable[[], None] | None = None) -> None:
         self._more = more
@@ -85,8 +86,10 @@ def open_text(source: Source, encoding: str | None) -> Iterator[Stream]:
         wanted = _encoding_of(encoding or None, head)
         if wanted != "utf-8":
             stream = Stream(_transcoded(stream.read, wanted, source))
+            stream.encoding = wanted
         elif head.startswith(codecs.BOM_UTF8):
             stream.read(len(codecs.BOM_UTF8))
+            stream.encoding = "utf-8-sig"
         yield stream
 
 
@@ -102,6 +105,18 @@ def _encoding_of(encoding: str | None, head: bytes) -> str:
     except LookupError as error:
         msg = f"unknown encoding {harmless(encoding)}"
         raise UsageError(msg, hint="for example utf-8, utf-16, latin-1, cp1252") from error
+
+
+def wide_encoding(prefix: bytes) -> str | None:
+    r"""Return the encoding of a text of UTF-16 without a byte order mark, by its first bytes, None for others.
+
+    >>> wide_encoding("x1,x2,y\n".encode("utf-16-le")), wide_encoding(b"x1,x2,y\n"), wide_encoding(bytes(64))
+    ('utf-16-le', None, None)
+    """
+    even, odd = set(prefix[0:16:2]), set(prefix[1:16:2])
+    if len(prefix) < 4 or even == odd:
+        return None
+    return "utf-16-le" if odd == {0} else "utf-16-be" if even == {0} else None
 
 
 def _transcoded(read: Read, encoding: str, source: Source) -> Read:
