@@ -223,6 +223,23 @@ validate places.tsv --preset catboost --scores scores.txt -f csv
 COLUMNS={60,80,120} validate many.csv --loss-column sign -f table --color {always,never}
 """
 
+CHECK = """
+check pairs.csv {,-f table,-f json,-f jsonl,-f csv,-f tsv,-f markdown,-f github,-o out.json,-o out.parquet}
+check {few.csv,few.jsonl,few.json,few.parquet,few.arrow,few.arrows,few.csv.gz,records.json,lines.json,
+    nested.json} -f json
+check {zeroone,ties,huge,header,nothing,semicolons,bars,latin-1,utf-16,utf-8-sig,bare,commas,null,bad,ragged,loss,
+    twice}.csv -f jsonl
+check {blanks.txt,m_outputs.jsonl,m.json,rewards.jsonl,trl.csv,trl.jsonl,ultra.jsonl,places.tsv,runs,notes,
+    clash} -f jsonl
+check {nulls,nan,strings,lists,bools,empty,cut,typed}.parquet -f jsonl
+check {columns.json,uneven.json,broken.json,mixed.jsonl,cut.csv.gz,disguised.csv,plain.csv.gz,book.xlsx,
+    gone.csv} -f jsonl
+check named.csv {--x1 chosn --x2 rejected,--x1 chosen,--preset trl,--preset rewardbnch,--labels 01,--margin 1} -f jsonl
+check pairs.csv broken.json -f jsonl
+check {,-} -f jsonl < few.csv
+COLUMNS={60,80,120} check many.csv -f table --color {always,never}
+"""
+
 GENERAL = """
 {,-h,--help,-V,--version,--nope,comptue,comptue --help}
 {compute,sweep,compare,validate,losses,completion} {--help,-h,--nope}
@@ -271,7 +288,7 @@ $ mkfifo in.csv; echo old > out.csv; "$PYTHON" -m mrl_cli compute in.csv -o out.
     exec 3> in.csv; head -c 400000 long.csv >&3; kill -INT $!; wait $!; echo $?
 """
 
-TABLES = (COMPUTE, ROWS, LOSS, PRESETS, SWEEP, COMPARE, VALIDATE, GENERAL, PROCESSES)
+TABLES = (COMPUTE, ROWS, LOSS, PRESETS, SWEEP, COMPARE, VALIDATE, CHECK, GENERAL, PROCESSES)
 # How each file of the table of bad input is read; CASE is its name, and OPTIONS are its own.
 BAD_INPUT = """
 compute CASE OPTIONS -f json

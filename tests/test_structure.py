@@ -272,6 +272,7 @@ def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
         ["validate", "--help"],
         ["compare", "--help"],
         ["sweep", "--help"],
+        ["check", "--help"],
         ["completion", "bash"],
     ],
 )

@@ -9,7 +9,7 @@ import os
 
 from mrl_cli import modules_in
 
-_FIRST = ("compute", "sweep", "compare", "validate", "losses", "completion")  # as a newcomer wants them
+_FIRST = ("compute", "sweep", "compare", "validate", "check", "losses", "completion")  # as a newcomer wants them
 
 
 def command_names() -> list[str]:

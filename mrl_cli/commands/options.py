@@ -207,6 +207,11 @@ class Options:
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
 
+    def given(self, names: str) -> dict[str, Any]:
+        """Return those of the names whose value is not the default."""
+        usual = Options()
+        return {name: value for name in names.split() if (value := getattr(self, name)) != getattr(usual, name)}
+
 
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 GROUPS = {

@@ -55,15 +55,8 @@ def with_preset(
     plan, sources = _with_scores(preset, plan, options, sources)
     if preset is None:
         return plan, tuple(sources)
-    given = _given(plan, options, roles)
-    dialect = plan.reading.dialect
-    if options.delimiter is None and preset.delimiter is not None:
-        dialect = replace(dialect, delimiter=preset.delimiter)
-    if preset.header:
-        dialect = replace(dialect, header=False, names=preset.header)
-    plan = plan.changed(preset=preset.name, dialect=dialect)
-    if "y" not in given:
-        plan = plan.changed(y_const=1, columns=replace(plan.columns, y=None))
+    given = given_by(plan, options, roles)
+    plan = as_written_by(preset, plan, options, given)
     read: list[Source] = []
     names: dict[str, str] = {}  # and the first source that has it
     for source in sources:
@@ -75,6 +68,17 @@ def with_preset(
         return applied(preset, plan, list(names), harmless(place, 200), given), tuple(read)
     x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
     return plan.changed(columns=replace(plan.columns, x1=x1, x2=x2)), tuple(read)
+
+
+def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
+    """Return the plan with what a preset says of a file before its columns are known: dialect and labels."""
+    dialect = plan.reading.dialect
+    if options.delimiter is None and preset.delimiter is not None:
+        dialect = replace(dialect, delimiter=preset.delimiter)
+    if preset.header:
+        dialect = replace(dialect, header=False, names=preset.header)
+    plan = plan.changed(preset=preset.name, dialect=dialect)
+    return plan if "y" in given else plan.changed(y_const=1, columns=replace(plan.columns, y=None))
 
 
 def _with_scores(
@@ -92,7 +96,7 @@ def _with_scores(
     return plan.changed(scores=scores.name), [replace(source, scores=scores) for source in sources]
 
 
-def _given(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozenset[str]:
+def given_by(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozenset[str]:
     """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
     has_margin = LOSSES[options.loss].has_margin
     settled = {

@@ -144,10 +144,7 @@ class Run(Options, ABC):
         for source in self.sources:
             stack.callback(source.close)
         outputs.refuse_inputs_as_outputs(self, self.sources)
-        if self.preset or self.scores or self.score_column:
-            from mrl_cli.commands.presets import with_preset  # few runs have one
-
-            self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+        self.settle()
         conditions = self.conditions() if self.fail_if else []
         if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
@@ -159,14 +156,27 @@ class Run(Options, ABC):
             self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)
         return conditions
 
+    def settle(self) -> None:
+        """Complete the plan with what --preset and --scores say of the inputs."""
+        if self.preset or self.scores or self.score_column:
+            from mrl_cli.commands.presets import with_preset  # few runs have one
+
+            self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
         """Return the sources that INPUT names, or stdin when it can be read."""
-        from mrl_cli.inputs import resolve, stdin_can_be_read
+        from mrl_cli.inputs import resolve
+
+        return resolve(self.given_inputs(inputs))
+
+    def given_inputs(self, inputs: Sequence[str]) -> Sequence[str]:
+        """Return the INPUT given, or stdin when it can be read."""
+        from mrl_cli.inputs import stdin_can_be_read
 
         hint = f"name a file, e.g. mrl {self.name} pairs.csv, or - for stdin"
         refuse_if(not inputs and not stdin_can_be_read(), "no INPUT, and nothing is piped in", hint)
         refuse_if(list(inputs).count("-") > 1, "stdin can be read only once")
-        return resolve(inputs or ("-",))
+        return inputs or ("-",)
 
     @property
     def sources(self) -> tuple[Source, ...]:

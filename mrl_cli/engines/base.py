@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.errors import MachineError, SuspectShardError
-from mrl_cli.inputs import read
+from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
+from mrl_cli.inputs import read, shards_of
+from mrl_cli.model import Counts
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.inputs import Shard, Source
-    from mrl_cli.model import Batch, Counts, Plan
+    from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.base import Reduction
 
     # Yields the parts of all sources in input order; the number is that of workers.
@@ -40,12 +42,15 @@ class Part(NamedTuple):
     states: list[Any]
 
 
-def part_of(shard: Shard, job: Job) -> Part:
-    """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name."""
+def part_of(shard: Shard, job: Job, batches: int | None = None) -> Part:
+    """Read and measure one shard: the fast way, and again the careful way where that met something it cannot name.
+
+    Only the first `batches` of it, where that is given.
+    """
     try:
-        return _folded(shard, read(shard, job.plan), job, is_quick=True)
+        return _folded(shard, islice(read(shard, job.plan), batches), job, is_quick=True)
     except SuspectShardError:
-        return _folded(shard, read(shard, job.plan, is_careful=True), job)
+        return _folded(shard, islice(read(shard, job.plan, is_careful=True), batches), job)
     except OSError as error:  # reported here, where it is known that it was the reading that failed
         msg = f"cannot read {shard.source.shown_name}: {error.strerror or error}"
         raise MachineError(msg) from error
@@ -54,7 +59,7 @@ def part_of(shard: Shard, job: Job) -> Part:
 _COUNTS = CountsReduction()
 
 
-def _folded(shard: Shard, batches: Iterator[Batch], job: Job, *, is_quick: bool = False) -> Part:
+def _folded(shard: Shard, batches: Iterable[Batch], job: Job, *, is_quick: bool = False) -> Part:
     needs = frozenset[str]().union(*(reduction.needs for reduction in job.reductions))
     counts, states = _COUNTS.empty(), [reduction.empty() for reduction in job.reductions]
     in_turn = [place for place, reduction in enumerate(job.reductions) if reduction.takes_turns]
@@ -76,6 +81,17 @@ class Folded(NamedTuple):
     counts: Counts
     wholes: tuple[Any, ...]
     rows_of: dict[str, int]
+
+
+def first_counts(source: Source, plan: Plan) -> Counts:
+    """Return the counts of the first batch of a source, whatever its size."""
+    resume_at: Shard | None = None
+    while (shard := next(shards_of((source,), plan, resume_at), None)) is not None:
+        try:
+            return part_of(shard, Job(plan, ()), batches=1).counts
+        except UnsplittableTextError:
+            resume_at = shard
+    return Counts()
 
 
 def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[Reduction[Any, Any]]) -> Folded:

@@ -1,0 +1,90 @@
+"""What `mrl check` reports: for each input its files, how they are written, their columns, and what the rows are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.reports.base import Report, Table
+from mrl_cli.words import counted, harmless, listed, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+SCHEMA = "mrl.check/1"
+_ROW = ("name", "format", "kind", "preset", "x1", "x2", "y", "labels", "rows_seen", "rows", "command", "notes")
+
+
+class CheckReport(Report):
+    """The inputs, in the order given, files that are alike together."""
+
+    inputs: Sequence[dict[str, Any]]
+
+    def record(self) -> dict[str, Any]:
+        """Return what JSON holds."""
+        return {"schema": SCHEMA, "version": self.version, "inputs": list(self.inputs)}
+
+    def lines(self) -> Iterable[dict[str, Any]]:
+        """Return a record for each input."""
+        return self.inputs
+
+    def rows(self) -> tuple[list[str], list[list[Any]]]:
+        """Return a row for each input, lists in words."""
+        names = [*_ROW[:1], "files", "columns", *_ROW[1:]]
+        return names, [[_cell(name, entry) for name in names] for entry in self.inputs]
+
+    def blocks(self) -> list[Table | str]:
+        """Return for each input a summary, its columns, notes, and the command line."""
+        return [block for entry in self.inputs for block in _blocks(entry)]
+
+
+def _cell(name: str, entry: dict[str, Any]) -> Any:
+    value = [entry["error"]["message"]] if name == "notes" and "error" in entry else entry.get(name)
+    if name == "files":
+        return len(value or ())
+    if name == "columns":
+        return " ".join(column["name"] for column in value or ())
+    if isinstance(value, list):
+        return ("; " if name == "notes" else " ").join(map(number_text, value))
+    return value
+
+
+def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
+    title = harmless(entry["name"], 200)
+    if "error" in entry:
+        yield Table(("", ""), [("error", entry["error"]["message"])], title, is_summary=True)
+        return
+    files, labels = entry["files"], entry["labels"]
+    facts = {
+        "files": "" if len(files) == 1 else f"{len(files):,}, such as {harmless(files[0], 200)}",
+        "format": entry["format"],
+        "dialect": ", ".join(
+            f"{key.replace('_', ' ')} {_shown(value)}" for key, value in entry["dialect"].items() if value is not None
+        ),
+        "rows": _rows_in_words(entry["rows_seen"], entry["rows"]),
+        "kind": f"{entry['kind'] or 'none known'}: {harmless(entry['reason'], 300)}",
+        "preset": entry["preset"] or "",
+        "labels": "" if labels is None else f"{harmless(entry['y'])}: {listed(map(number_text, labels))}",
+    }
+    yield Table(("", ""), [(key, value) for key, value in facts.items() if value], title, is_summary=True)
+    roles = {entry[role]: role for role in ("x1", "x2", "y") if entry[role] is not None}
+    yield Table(
+        ("column", "type", "read as"),
+        [(harmless(c["name"]), c["type"], roles.get(c["name"], "")) for c in entry["columns"]],
+    )
+    for note in entry["notes"]:
+        yield f"note: {harmless(note, 1000)}\n"
+    if entry["command"] is not None:
+        yield f"{entry['command']}\n"
+
+
+def _shown(value: object) -> str:
+    words = {"True": "yes", "False": "no", "\t": "tab", " ": "blank"}
+    text = words.get(str(value), str(value))
+    return text if text.isalnum() or len(text) > 1 else f"'{text}'"
+
+
+def _rows_in_words(seen: int, rows: int | None) -> str:
+    if rows is None:
+        return f"{counted(seen, 'row')} seen, of an unknown number"
+    return f"{seen:,} seen of {rows:,}" if seen < rows else counted(rows, "row") + ", all seen"
