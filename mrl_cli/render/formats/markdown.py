@@ -1,5 +1,7 @@
 """Markdown: the report's blocks, an empty line between them."""
 
+from itertools import chain
+
 from mrl_cli.reports.base import Report, Table
 
 SUFFIXES = (".md",)
@@ -13,5 +15,6 @@ def render(report: Report, *_: object) -> str:
 def table_text(table: Table) -> str:
     """Return a table, without its title."""
     rule = ["---"] * (len(table.names) - table.numbers) + ["---:"] * table.numbers
-    rows = table.rows if table.is_summary else ([cell.replace("|", "\\|") for cell in row] for row in table.rows)
-    return "".join(f"| {' | '.join(row)} |\n" for row in (table.names, rule, *rows))
+    rows = chain([table.names], [rule], table.rows)
+    cells = rows if table.is_summary else ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)

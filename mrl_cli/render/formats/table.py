@@ -21,10 +21,10 @@ def _drawn(block: Table, width: int, color: bool) -> str:
     table = RichTable(title=block.title and Text(block.title), title_justify="left", show_header=not block.is_summary)
     for place, name in enumerate(block.names):
         if block.is_summary and place == 0:
-            table.add_column(name, style="cyan", no_wrap=True)
+            table.add_column(Text(name), style="cyan", no_wrap=True)
         else:
             is_number = place >= len(block.names) - block.numbers
-            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in block.rows:
         table.add_row(*map(Text, row), style="bold" if block.is_summary and row[0] == "value" else None)
     text = io.StringIO()
