@@ -10,7 +10,18 @@ import numpy as np
 
 from mrl_cli.errors import UsageError
 from mrl_cli.losses import LOSSES, completed
-from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, USUAL_CONFIDENCE, Columns, Dialect, DType, Labels, Plan
+from mrl_cli.model import (
+    LEAST_CONFIDENCE,
+    MOST_CONFIDENCE,
+    USUAL_CONFIDENCE,
+    Columns,
+    Dialect,
+    DType,
+    Labels,
+    Plan,
+    setting_of,
+)
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
 _CHOICES = {"labels": get_args(Labels), "on_tie": ("error", "drop"), "dtype": get_args(DType)}
 _NUMBER_ROLES: tuple[Role, ...] = ("margin", "weight", "loss", "x1_b", "x2_b")
-_KEY_ROLES: tuple[Role, ...] = ("group", "cluster", "key")
+_KEY_SETTINGS = ("group_by", "cluster", "key")
 
 
 class SettingsError(UsageError):
@@ -70,23 +81,23 @@ def plan_of(
         ("y", "y_const", "y" in names and y_const is not None, "exclude each other"),
         ("delimiter", "decimal", dialect.delimiter == dialect.decimal, "are the same character"),
         ("margin", "margin_column", (margin or is_margin_given) and "margin" in names, "exclude each other"),
-        ("group_by", "by_file", "group" in names and others.get("by_file"), "exclude each other"),
     ):
         _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
     if margin or "margin" in names:
         check_has_margin(loss)
     if margins is not None:
         check_margins(loss, margins, others["dtype"])
-    _check_columns(columns, y_const)
+    _check_columns(columns, y_const, word)
     every_parameter = tuple(completed(loss, parameters).items())
     confidence = USUAL_CONFIDENCE if "cluster" in names and confidence is None else confidence
     if confidence is not None:
         check_confidence(confidence)
         message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
         _refuse_if("weight" in names, f"{message}: these intervals are of unweighted means", "weight", "confidence")
-    further = (tuple((role, names[role]) for role in roles if role in names) for roles in (_NUMBER_ROLES, _KEY_ROLES))
+    numbers = tuple((role, names[role]) for role in _NUMBER_ROLES if role in names)
+    keys = tuple((role, name) for key in _KEY_SETTINGS for role, name in names.items() if setting_of(role) == key)
     return Plan.of(
-        columns=Columns(names["x1"], names["x2"], names.get("y"), *further),
+        columns=Columns(names["x1"], names["x2"], names.get("y"), numbers, keys),
         y_const=y_const,
         labels=labels,
         loss=loss,
@@ -129,10 +140,16 @@ def check_confidence(confidence: object) -> None:
     _refuse_if(not fits, f"confidence must be {bounds}, not {confidence!r}", "confidence")
 
 
-def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None) -> None:
-    """Raise SettingsError where a column that must be there is called None, and for a label that none can be."""
+def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None, word: Callable[[str], str]) -> None:
+    """Raise SettingsError where a column that must be there is called None, one that is grouped by comes twice, and
+    for a label that none can be.
+    """
     _refuse_if(y_const not in (None, 1, -1), f"y_const must be 1 or -1, not {y_const!r}", "y_const")
     for role in ("x1", "x2", "x1_b", "x2_b"):
         _refuse_if(role in columns and columns[role] is None, f"{role} must name a column, not be None", role)
     message = "y must name a column, not be None; no label column? use y_const=1"
     _refuse_if(columns["y"] is None and y_const is None, message, "y")
+    groups = [name for role, name in columns.items() if setting_of(role) == "group_by"]
+    _refuse_if(len(groups) > 1 and None in groups, f"{word('group_by')} must name columns, not None", "group_by")
+    twice = next((name for place, name in enumerate(groups) if name in groups[:place]), None)
+    _refuse_if(twice is not None, f"{word('group_by')} names the column {harmless(twice)} twice", "group_by")

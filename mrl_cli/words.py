@@ -99,6 +99,26 @@ def json_ready(value: Any) -> Any:
     return value
 
 
+def quoted(texts: Sequence[str]) -> str:
+    r"""Return the parts of a key from a file for a message: quoted, in parentheses where there are several.
+
+    >>> quoted(["a\x1b"]), quoted(["a", "b c"])
+    ("'a\\x1b'", "('a', 'b c')")
+    """
+    shown = ", ".join(f"'{harmless(text)}'" for text in texts)
+    return shown if len(texts) == 1 else f"({shown})"
+
+
+def one_or_all(texts: Iterable[str]) -> str | list[str] | None:
+    """Return the only text there is, or the list of several; None where there is none.
+
+    >>> one_or_all(["a"]), one_or_all(["a", "b"])
+    ('a', ['a', 'b'])
+    """
+    known = list(texts)
+    return known if len(known) > 1 else next(iter(known), None)
+
+
 def listed(names: Iterable[object], most: int = 20) -> str:
     """Return names for a message, the first `most` of them."""
     shown = [harmless(name) for name in names]

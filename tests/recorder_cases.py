@@ -29,6 +29,8 @@ compute many.csv --margin-column m {,--weight w,--dtype float32} {-f table,-f js
 compute many.csv {--group-by g,--by-file,--group-by g --weight w} --margin 0.5 -f {table,json,jsonl,csv,tsv,markdown}
 compute many.csv few.csv pairs.csv --by-file {-f csv,-f json -q,--raw}
 compute many.csv {--confidence 0.9,--cluster p,--cluster p --confidence 0.5,--cluster id} -f {table,json,csv,markdown}
+compute many.csv {--group-by g --group-by y,--by-file --group-by y --cluster p,--group-by g --group-by y --validate,
+    --group-by g --fail-if groups.accuracy<0.4,--group-by g --group-by g} -f {json,jsonl,csv,markdown}
 compute many.csv --group-by g {--confidence 0.95,--cluster p} -f {table,json,csv,markdown}
 compute many.csv --labels {pm1,01,any} --y {y,l01,real,half} -f json
 compute {zeroone,ties,two}.csv {,--labels 01,--labels any,--on-tie drop,--y-const 1,--y-const -1} -f json
@@ -124,6 +126,8 @@ PRESETS = """
 compute m_outputs.jsonl --preset rewardbench -f {table,json,jsonl,csv,tsv,markdown}
 compute {m.json,known.jsonl} --preset rewardbench {,-q,--group-by id,--by-file,--cluster id,--reduction none,
     --fail-if section_average<0.7} -f csv
+compute {m.json,known.jsonl} m_outputs.jsonl --preset rewardbench {--by-file,--group-by model,
+    --group-by id --group-by subset} -f {json,csv,markdown}
 compute {generated_predictions.jsonl,rewards.jsonl,trl.csv,trl.jsonl,ultra.jsonl,m_outputs.jsonl} {,
     --preset llamafactory,--preset trl,--preset ultrafeedback,--preset rewardbench} -f json
 compute trl.csv --preset trl {--margin 1,--margin-column weight,--weight margin,--loss ipo,--loss logistic,

@@ -48,22 +48,34 @@ def test_groups_have_the_figures_of_the_whole(mrl: Mrl) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["csv", "tsv"])
-def test_rows_are_the_groups_and_the_total(output_format: str, mrl: Mrl) -> None:
+def test_rows_are_the_groups_called_as_their_column(output_format: str, mrl: Mrl) -> None:
     ran = mrl("compute", "queries.csv", "--group-by", "query", "-f", output_format)
     delimiter = {"csv": ",", "tsv": "\t"}[output_format]
     names, *rows = [line.split(delimiter) for line in ran.out.splitlines()]
     records = [dict(zip(names, row, strict=True)) for row in rows]
-    assert [(record["group"], record["pairs"], record["rejected"]) for record in records] == [
-        ("1", "1", ""),
-        ("2", "2", ""),
-        ("total", "3", "0"),
+    assert names[0] == "query"
+    assert [(record["query"], record["pairs"], record["margin"]) for record in records] == [
+        ("1", "1", "0.0"),
+        ("2", "2", "0.0"),
     ]
+    assert not {"rejected", "macro_mean"} & set(names)  # they are of the whole alone
+    assert not [name for name in names if "" in {record[name] for record in records}]
 
 
-def test_lines_are_the_groups_and_the_whole(mrl: Mrl) -> None:
+def test_lines_are_the_groups_called_as_their_column(mrl: Mrl) -> None:
     lines = [json.loads(line) for line in mrl("compute", "queries.csv", "--by-file", "-f", "jsonl").out.splitlines()]
-    assert [line.get("group") for line in lines] == ["queries.csv", None]
-    assert lines[-1]["schema"] == "mrl.compute/1"
+    assert [(line["file"], line["pairs"]) for line in lines] == [("queries.csv", 3)]
+
+
+@pytest.mark.parametrize("output_format", ["table", "markdown"])
+def test_people_see_the_total_below_the_groups(output_format: str, mrl: Mrl) -> None:
+    ran = mrl("compute", "queries.csv", "--margin", "1", "--group-by", "query", "-f", output_format)
+    rows = [line.replace("│", "|").replace("┃", "|").strip("| ") for line in ran.out.splitlines()]
+    rows = [" ".join(row.split()) for row in rows if "|" in row]
+    first = next(place for place, row in enumerate(rows) if row.startswith("query |"))
+    names, *groups = [row.split(" | ")[:3] for row in rows[first : first + 5] if "---" not in row][:4]
+    assert names == ["query", "value", "pairs"]
+    assert groups == [["1", "1.2", "1"], ["2", "0.65", "2"], ["total", "0.833333", "3"]]
 
 
 @pytest.mark.parametrize("output_format", ["table", "markdown"])
@@ -99,7 +111,7 @@ def test_margin_column_is_echoed(mrl: Mrl) -> None:
     ("args", "message"),
     [
         (["--margin", "0", "--margin-column", "m"], "--margin and --margin-column exclude each other"),
-        (["--group-by", "query", "--by-file"], "--group-by and --by-file exclude each other"),
+        (["--group-by", "query", "--group-by", "query"], "--group-by names the column query twice"),
         (["--group-by", "queri"], "did you mean --group-by query?"),
         (["--weight", "w", "--reduction", "none"], "--weight goes with --reduction mean or sum"),
         (["--by-file", "--reduction", "none"], "--by-file goes with --reduction mean or sum"),

@@ -173,4 +173,4 @@ def test_folder_that_names_no_number_is_refused(tmp_path: Path) -> None:
 def test_every_file_may_be_a_group(tmp_path: Path) -> None:
     paths = [written(tmp_path, name) for name in ("a.csv", "b.jsonl")]
     _, keys = columns_read(tmp_path, Plan.of(by_file=True), is_careful=False)
-    assert keys == {"group": [str(path) for path in paths for _ in ROWS]}
+    assert keys == {"file": [str(path) for path in paths for _ in ROWS]}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from mrl_cli import render as renderers
 from mrl_cli.exact import ExactSum
-from mrl_cli.model import Columns, Counts, Plan
-from mrl_cli.reductions.ledger import Ledger
+from mrl_cli.model import Columns, Counts, Plan, group_roles
+from mrl_cli.reductions.ledger import Ledger, ledger_block
+from mrl_cli.reductions.measured import BEYOND
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, format_of, render
-from mrl_cli.reports.base import Annotation, Report, Table
+from mrl_cli.reports.base import OF_GROUPS, Annotation, Report, Table
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS, reported_numbers
 from mrl_cli.reports.losses import LossesReport
@@ -84,25 +87,33 @@ PLANS = {
     "files": Plan.of(by_file=True),
     "clusters": Plan.of(confidence=0.9, columns=Columns(keys=(("cluster", "c"),))),
     "both": Plan.of(confidence=0.9, columns=Columns(keys=(("group", "g"), ("cluster", "c")))),
-    "sections": Plan.of(preset="rewardbench", columns=Columns(keys=(("group", "subset"),))),
-    "sections of files": Plan.of(preset="rewardbench", by_file=True),
+    "combinations": Plan.of(by_file=True, columns=Columns(keys=tuple(group_roles("gh").items()))),
+    "sections": Plan.of(columns=Columns(keys=(("group", "subset"), ("subset", "subset")))),
+    "sections of files": Plan.of(by_file=True, columns=Columns(keys=(("subset", "subset"),))),
+    "sections of models": Plan.of(
+        columns=Columns(keys=(*group_roles(["model", "subset"]).items(), ("subset", "subset")))
+    ),
 }
 
 
 def report_under(plan: Plan) -> ComputeReport:
-    """Return the report of no pairs."""
-    totals = Totals(weight_sum=ExactSum() if plan.has_weights else None)
-    ledger = Ledger() if plan.has_groups or plan.has_clusters else None
+    """Return the report of a pair that costs nothing, and is in a group where there are some."""
+    totals = Totals(loss_sum=ExactSum(), correct=1, weight_sum=ExactSum() if plan.has_weights else None)
+    ledger = Ledger() if plan.key_roles else None
+    if ledger is not None:
+        ledger.add(ledger_block([pa.array(["k"])] * len(plan.key_roles), np.zeros(1), np.array([BEYOND], np.uint8)))
     return compute_report(Counts(), totals, plan, ledger=ledger)
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
 def test_numbers_expected_of_a_plan_are_those_reported(plan: Plan) -> None:
-    assert set(reported_numbers(plan)) == set(NUMBERS) & report_under(plan).record().keys()
+    record = report_under(plan).record()
+    of_groups = {OF_GROUPS + key for group in record.get("groups", ()) for key in group}
+    assert set(reported_numbers(plan)) == set(NUMBERS) & {*record, *of_groups}
 
 
 def test_fail_if_takes_every_number_there_is() -> None:
     record = report_under(PLANS["both"]).record()
     numbers = {key for key, value in record.items() if isinstance(value, int | float)}
     assert numbers <= set(NUMBERS)
-    assert json.loads(render(report_under(Plan()), "json"))["mean"] == "NaN"
+    assert json.loads(render(compute_report(Counts(), Totals(), Plan()), "json"))["mean"] == "NaN"

@@ -10,7 +10,7 @@ from mrl_cli.commands.compute import Compute
 from mrl_cli.commands.options import Options, option_of, plan_of_options
 from mrl_cli.commands.sweep import MarginSweep
 from mrl_cli.errors import UsageError
-from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.model import USUAL_CONFIDENCE, group_roles
 from mrl_cli.settings import SettingsError, plan_of
 
 PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
@@ -27,7 +27,8 @@ PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
         ),
         ({"margin": "m"}, {"loss": "ipo"}, "the loss ipo has no margin", ("margin", "loss")),
         ({}, {"loss": "ipo", "margins": [0.0], "dtype": "float64"}, "the loss ipo has no margin", ("margins", "loss")),
-        ({"group": "g"}, {"by_file": True}, "{group_by} and {by_file} exclude each other", ("group_by", "by_file")),
+        (group_roles("aba"), {}, "{group_by} names the column a twice", ("group_by",)),
+        (group_roles(["a", None]), {}, "{group_by} must name columns, not None", ("group_by",)),
         ({}, {"y_const": 1}, "{y} and {y_const} exclude each other", ("y", "y_const")),
         (
             {"weight": "w"},
@@ -58,6 +59,9 @@ def test_columns_of_a_plan_stand_in_the_order_of_their_roles() -> None:
     plan_columns = plan_of(PAIRS | columns, parameters={}).columns
     numbers = (("margin", "m"), ("weight", "w"), ("x1_b", "u"), ("x2_b", "v"))
     assert (plan_columns.numbers, plan_columns.keys) == (numbers, (("key", "k"),))
+    plan = plan_of(PAIRS | {"cluster": "c"} | group_roles("bac"), parameters={}, by_file=True)
+    assert list(plan.groups.values()) == plan.settings()["group_by"] == ["file", "b", "a", "c"]
+    assert [plan.columns.name_of(role) for role in plan.key_roles] == [None, "b", "a", "c", "c"]
 
 
 def test_options_without_a_header_line_name_columns_by_place() -> None:

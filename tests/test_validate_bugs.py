@@ -17,6 +17,7 @@ from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
+from mrl_cli.reports import groups as reported_groups
 from mrl_cli.verify import validation, verdict
 from tests.running import Ran, run_inside
 
@@ -279,13 +280,13 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
 def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true_group = reporting._group
+    true_group = reported_groups._group
 
-    def group(name: str, *given: Any) -> Any:
-        actual = true_group(name, *given)
-        return actual.changed(**{figure: actual.figure(figure) + 0.25}) if name == "b" else actual
+    def group(key: Any, *given: Any) -> Any:
+        actual = true_group(key, *given)
+        return actual.changed(**{figure: actual.figure(figure) + 0.25}) if key == ("b",) else actual
 
-    monkeypatch.setattr(reporting, "_group", group)
+    monkeypatch.setattr(reported_groups, "_group", group)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
     assert list(failed) == ["loop groups"]
     assert failed["loop groups"]["note"].startswith(f"b: {figure} is ")

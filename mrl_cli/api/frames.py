@@ -17,7 +17,7 @@ from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
 from mrl_cli.losses import ParameterError
-from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
+from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reports import refusals
@@ -54,7 +54,7 @@ def evaluate(
     margin: float = 0.0,
     margin_column: Hashable | None = None,
     weight: Hashable | None = None,
-    group_by: Hashable | None = None,
+    group_by: Hashable | list[Any] | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     dtype: DType = "float64",
     confidence: float | None = None,
@@ -70,7 +70,8 @@ def evaluate(
 
     Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
     DataFrame: a row for each value of that column, which is the index, integers in their order, then other values in
-    that of their text; the columns are the figures of a group. The whole's dict is its `attrs["total"]`.
+    that of their text; the columns are the figures of a group. The whole's dict is its `attrs["total"]`. `group_by` may
+    be a list of columns: then there is a row for each combination, and the index is a MultiIndex.
 
     Raises ValueError for what `mrl compute` refuses: an unknown name, a missing column, pairs without a trustworthy
     number (naming row, column and value), no pairs. The frame is not changed.
@@ -85,23 +86,38 @@ def evaluate(
     with value_errors():
         check_choice("reduction", reduction, ("mean", "sum"))
     columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column, "weight": weight}
-    columns |= {"group": group_by, "cluster": cluster}
+    columns |= {**_group_columns(group_by), "cluster": cluster}
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    record = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started).record()
+    report = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started)
+    record = report.record()
     groups = record.pop("groups", None)
     if groups is None:
         return record
     import pandas as pd
 
-    _, places, values = source.stream
-    column = frame.iloc[:0, places["group"]]
-    index = pd.Index([values[group.pop("group")] for group in groups], dtype=column.dtype, name=column.name)
+    keys = [group.group for group in report.groups]
+    for group in groups:
+        del group["group"]
+    indexes = []
+    for place, role in enumerate(plan.groups):
+        _, places, values = source.stream
+        column, of_text = frame.iloc[:0, places[role]], values.get(role, {})
+        indexes.append(pd.Index([of_text[key[place]] for key in keys], dtype=column.dtype, name=column.name))
+    index = indexes[0] if len(indexes) == 1 else pd.MultiIndex.from_arrays(indexes)
     figures = pd.DataFrame.from_records(groups, index=index)
     figures.attrs["total"] = record
     return figures
+
+
+def _group_columns(group_by: Hashable | list[Any] | None) -> Columns:
+    """Return the columns that a frame is grouped by, by role: one, or those of a list."""
+    names = group_by if isinstance(group_by, list) else [group_by]
+    if not names:
+        raise ValueError("group_by is an empty list; name a column, or leave it out")
+    return group_roles(names)
 
 
 def compare(

@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import closest, harmless, number_text
+from mrl_cli.reports.base import OF_GROUPS
+from mrl_cli.words import closest, harmless, number_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.reports.base import Report
 
+MOST_NAMED = 50  # groups in a message
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 _OPERATORS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}  # in the module operator
 
 
 @light_dataclass(frozen=True, slots=True)
 class Condition:
-    """A key of the report (outer.inner for one of a record within it), a comparison, and a number."""
+    """A key of the report (outer.inner for one of a record within it), a comparison, and a number.
+
+    A key groups.inner is about every group: the condition holds when it does for any of them.
+    """
 
     key: str
     comparison: str
@@ -38,7 +43,9 @@ class Condition:
         key, comparison, text = match.groups()
         if key not in numbers:
             near = next((number for number in numbers if number.startswith(f"{key}.")), None) or closest(key, numbers)
-            message = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(numbers)}"
+            of_groups = [name for name in numbers if name.startswith(OF_GROUPS)]
+            known = [*numbers[: len(numbers) - len(of_groups)], *([f"{OF_GROUPS}KEY"] if of_groups else [])]
+            message = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(known)}"
             raise UsageError(message, hint=f"did you mean {near}?" if near else None)
         try:
             number = float(text)
@@ -50,12 +57,24 @@ class Condition:
 
     def holds(self, report: Report) -> bool:
         """Return whether the condition holds. What is undefined (NaN) cannot pass a gate, so it holds for that too."""
-        value = report.figure(self.key)
+        return bool(self._failing(report))
+
+    def text_for(self, report: Report) -> str:
+        """Return in words the reported figures for which the condition holds, and that it fails the run."""
+        failing = self._failing(report)
+        values = ", ".join(failing[:MOST_NAMED]) + (", …" if len(failing) > MOST_NAMED else "")
+        return f"{self.key} is {values}, and {self.key}{self.comparison}{self.number:g} fails the run"
+
+    def _failing(self, report: Report) -> list[str]:
+        """Return the figures for which the condition holds, in words."""
+        key = self.key.removeprefix(OF_GROUPS)
+        if key == self.key:
+            value = report.figure(key)
+            return [number_text(value)] if self._holds_for(value) else []
+        values = ((group.group, group.figure(key)) for group in report.groups)
+        return [f"{number_text(value)} in {quoted(name)}" for name, value in values if self._holds_for(value)]
+
+    def _holds_for(self, value: float | None) -> bool:
         if value is None or math.isnan(value):
             return True
         return bool(getattr(operator, _OPERATORS[self.comparison])(float(value), self.number))
-
-    def text_for(self, report: Report) -> str:
-        """Return in words the reported figure and the condition that fails the run."""
-        value = number_text(report.figure(self.key))
-        return f"{self.key} is {value}, and {self.key}{self.comparison}{self.number:g} fails the run"

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mrl_cli.errors import UsageError
-from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE, Dialect, DType, Labels, Plan, ReductionName, Role
+from mrl_cli.model import (
+    LEAST_CONFIDENCE,
+    MOST_CONFIDENCE,
+    Dialect,
+    DType,
+    Labels,
+    Plan,
+    ReductionName,
+    Role,
+    group_roles,
+)
 from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
@@ -120,9 +130,15 @@ def option(text: str, *flags: str, **settings: Any) -> Any:
     return Declared(text, *flags, **settings)
 
 
-def column(text: str) -> Any:
+class ColumnName(click.types.StringParamType):
+    """The name of a column; several in an environment variable stand in a line each, for a name may have blanks."""
+
+    envvar_list_splitter = "\n"
+
+
+def column(text: str, **settings: Any) -> Any:
     """Return a declared option that names a column."""
-    return option(text, metavar="COLUMN")
+    return option(text, metavar="COLUMN", type=ColumnName(), **settings)
 
 
 def flag(text: str, *flags: str) -> Any:
@@ -183,7 +199,9 @@ class Options:
     )
     weight: str | None = column("Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w.")
     reduction: ReductionName = option("As in PyTorch; none: one line a pair.", choices=get_args(ReductionName))
-    group_by: str | None = column("One row for each value of this column, and the total.")
+    group_by: tuple[str, ...] = column(
+        "One row for each value of this column, and the total. Repeatable: one for each combination.", multiple=True
+    )
     by_file: bool = flag("One row for each file, and the total.")
     cluster: str | None = column("Pairs with one value here (a prompt) are not independent: for intervals.")
     jobs: int | None = option("How many workers.  [default: all cores]", type=click.IntRange(min=1))
@@ -254,7 +272,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
         "margin": options.margin_column,
         "weight": options.weight,
         "loss": options.loss_column,
-        "group": options.group_by,
+        **group_roles(options.group_by),
         "cluster": options.cluster,
     }
     cells = options.delimiter, options.encoding, options.decimal, options.null_value

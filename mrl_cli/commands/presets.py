@@ -98,16 +98,16 @@ def _with_scores(
 
 def given_by(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozenset[str]:
     """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
-    has_margin = LOSSES[options.loss].has_margin
+    has_margin, is_per_pair = LOSSES[options.loss].has_margin, plan.reporting.reduction == "none"
     settled = {
         "x1": options.x1 is not None,
         "x2": options.x2 is not None,
         "y": options.y is not None or options.y_const is not None,
         "margin": options.margin is not None or options.margin_column is not None or not has_margin,
         "weight": options.weight is not None or plan.reporting.confidence is not None,
-        "group": options.group_by is not None or options.by_file,
+        "group": bool(options.group_by) or options.by_file,
+        "subset": is_per_pair or "group" not in roles,
     }
-    is_per_pair = plan.reporting.reduction == "none"
     useless = {"margin", "weight", "group"} - roles | ({"weight", "group"} if is_per_pair else set())
     return frozenset(role for role, is_settled in settled.items() if is_settled) | useless
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UsageError
-from mrl_cli.model import Batch, Problem
+from mrl_cli.model import Batch, Problem, setting_of
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
 
@@ -114,8 +114,7 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
     from mrl_cli.inputs.presets import described_fit
 
     near = closest(wanted, names)
-    options = {"margin": "margin-column", "loss": "loss-column", "group": "group-by"}
-    option = "--" + options.get(role, role.replace("_", "-"))
+    option = "--" + setting_of(role).replace("_", "-")
     if any("\0" in name for name in names):
         return "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
     if any(wanted in name.split() for name in names):

@@ -13,7 +13,7 @@ from mrl_cli.errors import with_hint
 from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
-from mrl_cli.model import problems
+from mrl_cli.model import problems, setting_of
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> 
 
 
 class FrameColumns(NamedTuple):
-    """A frame, where the column of each role stands in it, and what each group's key is the text of (filled in)."""
+    """A frame, where the column of each role stands in it, and by role what each key is the text of (filled in)."""
 
     frame: pd.DataFrame
     places: Mapping[Role, int]
-    values: dict[str, Any]
+    values: dict[Role, dict[str, Any]]
 
 
 def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
@@ -59,7 +59,7 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
     if places:
         msg = f"{PLACE} has column {harmless(name)!r} {len(places)} times"
         raise ValueError(with_hint(msg, "rename one of them"))
-    argument = {"margin": "margin_column", "group": "group_by"}.get(role, role)
+    argument = setting_of(role)
     near = closest(str(name), [other for other in names if isinstance(other, str)])
     hint = f"did you mean {argument}={near!r}?" if near else f"name the column with {argument}=…"
     if role == "y" and near is None:
@@ -90,7 +90,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     columns = {role: chunk.iloc[:, place] for role, place in places.items()}
 
     def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
-        return _keys_of(column, values if role == "group" else {})
+        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {})
 
     yield batch_of_columns(PLACE, columns, _numbers_of, keys_of, range(start, start + len(chunk)), plan)
 

@@ -56,7 +56,7 @@ def plan_for_file(plan: Plan, source: Source) -> Plan:
 
 
 def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
-    """Return the batch with the columns that the source's path gives, and with the file as its group when asked for."""
+    """Return the batch with the columns that the source's path gives, and with the file as a key when asked for."""
     if not (source.hive or plan.reading.by_file):
         return batch
     hive, size, kept = source.hive, batch.size, batch.kept
@@ -66,7 +66,7 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
     }
     keys = {role: _constant(hive[name], size) for role, name in columns.keys if name in hive}
     if plan.reading.by_file:
-        keys["group"] = _constant(source.name.encode("utf-8", "backslashreplace").decode(), size)
+        keys["file"] = _constant(source.name.encode("utf-8", "backslashreplace").decode(), size)
     if kept is not None:
         for name in [name for name in hive if name not in kept.column_names]:
             kept = kept.append_column(name, _constant(hive[name], size))

@@ -25,8 +25,8 @@ class Preset:
     """How one producer writes pairs, whose first score should always be the higher one: each label is 1.
 
     `layouts` are the names of x1 and x2, the first that is there counts; `numbers` and `group` further columns that are
-    used where they are there. A text of `header` has no header line: these are its columns, by place. `is_indexed`: x1
-    and x2 are places in a separate file of scores.
+    used where they are there; `has_sections`: groups are subsets of RewardBench's sections. A text of `header` has no
+    header line: these are its columns, by place. `is_indexed`: x1 and x2 are places in a separate file of scores.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Preset:
     layouts: tuple[ScoreColumns, ...]
     numbers: tuple[tuple[Role, str], ...] = ()
     group: str | None = None
+    has_sections: bool = False
     header: tuple[str, ...] = ()
     delimiter: str | None = None
     is_indexed: bool = False
@@ -58,6 +59,7 @@ PRESETS: dict[str, Preset] = {
             "`*_outputs.jsonl`, `eval-set-scores/*.json`, `--save_all`",
             (("scores_chosen", "scores_rejected"), CHOSEN_REJECTED),
             group="subset",
+            has_sections=True,
         ),
         Preset("llamafactory", "LLaMA-Factory", "`generated_predictions.jsonl`", (CHOSEN_REJECTED,)),
         Preset(
@@ -126,7 +128,8 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
         msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
         raise UsageError(msg, hint=described_fit(names) or "name the columns with --x1 COLUMN and --x2 COLUMN")
     numbers = tuple((role, name) for role, name in preset.numbers if name in names and role not in given)
-    keys = columns.keys
-    if preset.group is not None and preset.group in names and "group" not in given:
-        keys = (*keys, ("group", preset.group))
-    return plan.changed(columns=replace(columns, x1=x1, x2=x2, numbers=columns.numbers + numbers, keys=keys))
+    further: dict[Role, bool] = {"group": "group" not in given, "subset": preset.has_sections and "subset" not in given}
+    group = preset.group if preset.group in names else None
+    keys = tuple((role, group) for role, is_used in further.items() if is_used and group is not None)
+    columns = replace(columns, x1=x1, x2=x2, numbers=columns.numbers + numbers, keys=columns.keys + keys)
+    return plan.changed(columns=columns)

@@ -17,8 +17,11 @@ from mrl_cli.model.plan import (
     Plan,
     ReductionName,
     Role,
+    group_roles,
+    setting_of,
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
-__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "tally"]
+__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "group_roles"]
+__all__ += ["setting_of", "tally"]

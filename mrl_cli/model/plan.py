@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mrl_cli.records import light_dataclass
+from mrl_cli.words import one_or_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Labels = Literal["pm1", "01", "any"]
 ReductionName = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
-Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "group", "cluster", "key"]
+# "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
+Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "file", "group", "subset", "cluster", "key"]
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
 MOST_SAMPLES = 1_000_000  # of a bootstrap
+
+
+def group_roles(names: Iterable[Any]) -> dict[Role, Any]:
+    """Return columns that are grouped by, by their roles: "group" for the first, "group 2" and so on for the others.
+
+    >>> group_roles(["model", "subset"])
+    {'group': 'model', 'group 2': 'subset'}
+    """
+    return {cast("Role", f"group {place}" if place > 1 else "group"): name for place, name in enumerate(names, 1)}
+
+
+def setting_of(role: Role) -> str:
+    """Return the setting that names the column of a role.
+
+    >>> setting_of("margin"), setting_of("x1"), [setting_of(role) for role in group_roles("ab")]
+    ('margin_column', 'x1', ['group_by', 'group_by'])
+    """
+    word = role.split()[0]
+    return {"margin": "margin_column", "loss": "loss_column", "group": "group_by"}.get(word, word)
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -163,9 +187,32 @@ class Plan:
         return self.reading.columns
 
     @property
+    def groups(self) -> dict[Role, str]:
+        """What is grouped by, in the order of a group's key: the names of columns, first of all "file", by role."""
+        files: dict[Role, str] = {"file": "file"} if self.reading.by_file else {}
+        return files | {role: name for role, name in self.columns.keys if setting_of(role) == "group_by"}
+
+    @property
     def has_groups(self) -> bool:
         """Whether pairs are reported by group."""
-        return self.reading.by_file or self.columns.name_of("group") is not None
+        return bool(self.groups)
+
+    @property
+    def has_sections(self) -> bool:
+        """Whether sections of a benchmark are reported."""
+        return self.columns.name_of("subset") is not None
+
+    @property
+    def outer_groups(self) -> dict[Role, str]:
+        """What of `groups` each have sections of their own: all but the subsets that sections are made of."""
+        subset = self.columns.name_of("subset")
+        return {role: name for role, name in self.groups.items() if role == "file" or name != subset}
+
+    @property
+    def key_roles(self) -> tuple[Role, ...]:
+        """The roles of all that makes up the key by which sums are kept: groups, then the subset, then the cluster."""
+        further: tuple[Role, ...] = ("subset", "cluster")
+        return (*self.groups, *(role for role in further if self.columns.name_of(role) is not None))
 
     @property
     def has_clusters(self) -> bool:
@@ -195,7 +242,7 @@ class Plan:
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
             "weight_column": self.columns.name_of("weight"),
-            "group_by": "file" if self.reading.by_file else self.columns.name_of("group"),
+            "group_by": one_or_all(self.groups.values()),
             "cluster_column": self.columns.name_of("cluster"),
             "confidence": self.reporting.confidence,
             "reduction": self.reporting.reduction,

@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Role
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
 
 Key = tuple[str, ...]
-GROUPING_ROLES: tuple[Role, ...] = ("group", "cluster")
 
 
 class LedgerBlock(NamedTuple):
@@ -45,7 +43,7 @@ class LedgerBlock(NamedTuple):
 
 
 class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
-    """Adds up totals for each group, cluster, or both; `squares` and `describes` are those of totals."""
+    """Adds up totals by the keys of a plan, those of its `key_roles`; `squares` and `describes` are those of totals."""
 
     state = list
     needs = frozenset(("losses", "states"))
@@ -56,7 +54,7 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
     def add(self, state: list[LedgerBlock], measured: Measured) -> list[LedgerBlock]:
         """Add what a batch adds to each of its keys."""
         pairs = measured.pairs
-        columns = [pairs.keys[role] for role in GROUPING_ROLES if role in pairs.keys]
+        columns = [pairs.keys[role] for role in measured.plan.key_roles]
         if columns and pairs.size:
             losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
             described = None

@@ -11,75 +11,100 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import Report, Rows, Table, flat, titled
+from mrl_cli.reports.base import Report, Rows, Table, flat, group_names, titled
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
     KEYS,
     SETTINGS,
-    Clusters,
     Facts,
-    Figure,
     figures_of,
     reported_figures,
     short_number,
     shown_figures,
     shown_number,
 )
+from mrl_cli.reports.groups import Grouped, grouped
 from mrl_cli.reports.notes import data_notes
-from mrl_cli.words import harmless, number_text
+from mrl_cli.words import harmless, listed, number_text, one_or_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.base import Reduction
-    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.ledger import Key, Ledger
 
 TOTAL = "total"  # what rows call the row of all groups
-_NO_FIGURES = dict.fromkeys(GROUP_KEYS)
-
-
-class GroupReport(Report):
-    """The figures of a group, whose name is `group`."""
-
-    __slots__ = ("group", *GROUP_KEYS)
 
 
 class ComputeReport(Report):
-    """What `mrl compute` reports; `groups` holds a report of each group, with its name as `group`."""
+    """What `mrl compute` reports; `groups` holds a report of each group, whose key is its `group`."""
 
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""
         whole: dict[str, Any] = super().record()
-        return whole if self.groups is None else whole | {"groups": [group.record() for group in self.groups]}
+        parts = {key: whole[key] for key in ("section_groups", "groups") if key in whole}
+        return whole | {key: [part.record() for part in of_key] for key, of_key in parts.items()}
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield a record for each group, then that of the whole."""
-        whole = super().record()
-        for group in whole.pop("groups", ()):
-            yield group.record()
-        yield whole
+        """Yield a record for each group, or that of the whole where there are none."""
+        if self.groups is None:
+            yield self.record()
+            return
+        names, _, _ = self._of_rows()
+        for group in self.groups:
+            figures = group.record()
+            del figures["group"]
+            yield dict(zip(names, group.group, strict=True)) | figures
 
     def rows(self) -> Rows:
-        """Return a row for each group, and the total as the last."""
-        total = flat(super().record() | self._verdict())
+        """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
-            return list(total), [total.values()]
-        settings = {key: total[key] for key in total if key in SETTINGS or key in (self.parameters or ())}
-        names = ["group", *total]
-        rows = chain((settings | group.record() for group in self.groups), [{"group": TOTAL} | total])
-        return names, ([row.get(name) for name in names] for row in rows)
+            whole = flat(super().record() | self._verdict())
+            return list(whole), [whole.values()]
+        names, settings, keys = self._of_rows()
+        rows = ((*group.group, *map((settings | group.record()).get, keys)) for group in self.groups)
+        return [*names, *keys], rows
+
+    def _of_rows(self) -> tuple[list[str], dict[str, Any], list[str]]:
+        """Return what rows of groups call the parts of a key, the settings in every row, and the keys of all else."""
+        whole = flat(super().record() | self._verdict())
+        of_run = (*SETTINGS, *(self.parameters or ()), "validation")
+        settings = {key: value for key, value in whole.items() if key in of_run}
+        figures = self.groups[0].record() if self.groups else whole
+        keys = [key for key in whole if key in settings or (key in GROUP_KEYS and key in figures)]
+        return group_names(self.group_by, [*keys, *(["sections"] if "sections" in figures else [])]), settings, keys
 
     def blocks(self) -> list[Table | str]:
-        """Return the table of groups where there are some, and the summary."""
+        """Return the tables of groups and of their sections where there are some, and the summary."""
         title = f"{self.loss} loss of {titled(self.inputs)}"
         summary = Table(("key", "value"), list(self._summary().items()), title, numbers=1, is_summary=True)
         if self.groups is None:
             return [summary]
-        keys = ["group", *(key for key in COLUMNS if self.figure(key) is not None)]
-        rows = ([_group_cell(group.figure(key)) for key in keys] for group in self.groups)
-        return [Table(keys, rows, f"by {harmless(self.group_by)}", numbers=len(keys) - 1), summary]
+        keys = [key for key in COLUMNS if self.figure(key) is not None]
+
+        def cells(report: Report) -> list[str]:
+            return [_cell(report.figure(key)) for key in keys]
+
+        names, _, _ = self._of_rows()
+        groups = ((group.group, cells(group)) for group in self.groups)
+        return [_group_table(names, keys, groups, cells(self)), *self._sections_table(names), summary]
+
+    def _sections_table(self, names: list[str]) -> list[Table]:
+        """Return the table of the sections of each group that has its own, if there are such groups."""
+        groups = self.section_groups or [group for group in self.groups if group.sections is not None]
+        if not groups:
+            return []
+        keys = [section["section"] for section in self.sections]
+
+        def cells(report: Report) -> list[str]:
+            accuracies = {section["section"]: section["accuracy"] for section in report.sections}
+            return [*(_cell(accuracies.get(key, "")) for key in keys), _cell(report.section_average)]
+
+        names = names if self.sections_by is None else group_names(self.sections_by)
+        rows = ((group.group, cells(group)) for group in groups)
+        return [_group_table(names, [*keys, "section_average"], rows, cells(self), "sections ")]
 
     def _summary(self) -> dict[str, str]:
         """Return what a person reads, in the order a person asks: the value first, then what it rests on."""
@@ -87,6 +112,7 @@ class ComputeReport(Report):
         value = {key: figures[key] for key in ("value",) if key in figures}
         settings = flat({key: self.figure(key) for key in ("reduction", *SETTINGS) if key != "loss"})
         texts = {key: number_text(setting) for key, setting in settings.items() if setting is not None}
+        texts |= {"group_by": listed(self.group_by)} if isinstance(self.group_by, list) else {}
         sections = {
             f"accuracy of {section['section']}": shown_number(section["accuracy"]) for section in self.sections or ()
         }
@@ -96,10 +122,18 @@ class ComputeReport(Report):
         return {} if self.validation is None else {"validation": "passed" if self.validation["passed"] else "failed"}
 
 
-def _group_cell(value: Any) -> str:
-    if isinstance(value, str):
-        return harmless(value) or '""'
-    return short_number(value) if isinstance(value, float) else f"{value:,}"
+def _group_table(
+    names: Sequence[str], keys: Sequence[str], groups: Iterable[tuple[Key, list[str]]], total: list[str], of: str = ""
+) -> Table:
+    """Return the table with a row for each group, its key and the cells of its figures, and the total as the last."""
+    shown = [harmless(name) for name in names]
+    rows = ([*(harmless(part) or '""' for part in key), *cells] for key, cells in groups)
+    total_row = [TOTAL, *[""] * (len(names) - 1), *total]
+    return Table([*shown, *keys], chain(rows, [total_row]), f"{of}by {', '.join(shown)}", numbers=len(keys))
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else short_number(value) if isinstance(value, float) else f"{value:,}"
 
 
 def compute_report(
@@ -116,15 +150,9 @@ def compute_report(
 
     The seconds are filled in later.
     """
-    figures = reported_figures(plan)
-    groups = clusters = sections = unknown = None
-    if ledger is not None:
-        groups, clusters = _by_group(ledger, plan, [figure for figure in figures if not figure.of_run])
-    if groups is not None and any(figure.needs == "sections" for figure in figures):
-        from mrl_cli.reports.sections import sections_of  # few runs have groups of a preset
-
-        sections, unknown = sections_of(groups)
-    facts = Facts(totals, plan, clusters, counts=counts, groups=groups, sections=sections, histogram=histogram)
+    of_keys = Grouped() if ledger is None else grouped(ledger, plan)
+    of_run = {"counts": counts, "groups": of_keys.groups, "sections": of_keys.sections, "histogram": histogram}
+    facts = Facts(totals, plan, of_keys.clusters, **of_run)
     notes = data_notes(
         totals,
         look or Look(),
@@ -135,10 +163,12 @@ def compute_report(
         "mrl.compute/1",
         inputs,
         **plan.settings(),
-        **(dict.fromkeys(KEYS) | figures_of(facts, figures)),
-        sections=sections,
-        subsets_without_section=unknown or None,
-        groups=groups,
+        **(dict.fromkeys(KEYS) | figures_of(facts, reported_figures(plan))),
+        sections=of_keys.sections,
+        subsets_without_section=of_keys.unknown or None,
+        sections_by=None if of_keys.section_groups is None else one_or_all(plan.outer_groups.values()),
+        section_groups=of_keys.section_groups,
+        groups=of_keys.groups,
         validation=None,
         notes=list(notes.values()) or None,
     )
@@ -173,33 +203,3 @@ def _loss_at_equal_scores(plan: Plan) -> float | None:
     kernel = LOSSES[plan.loss.name].kernel
     with np.errstate(all="ignore"):
         return float(kernel(np.zeros(1), np.ones(1), margin=plan.loss.margin, **dict(plan.loss.parameters))[0])
-
-
-def _clusters_of(parts: Iterable[Totals]) -> Clusters:
-    counts = np.array([(part.pairs, part.correct) for part in parts], np.int64).reshape(-1, 2)
-    return Clusters(counts[:, 0], counts[:, 1], np.array([float(part.loss_sum or 0.0) for part in parts], np.float64))
-
-
-def _by_group(
-    ledger: Ledger, plan: Plan, figures: Sequence[Figure]
-) -> tuple[list[GroupReport] | None, Clusters | None]:
-    """Return a report of every group, and the clusters of the whole, where the plan has them.
-
-    The ledger's keys are (group, cluster) or one of the two.
-    """
-    if not plan.has_clusters:
-        return [_group(key[0], Facts(totals, plan), figures) for key, totals in ledger.totals()], None
-    if not plan.has_groups:
-        counts, sums = ledger.arrays()
-        return None, Clusters(counts.sum(axis=1), ledger.correct(), sums)
-    groups: dict[str, list[Totals]] = {}
-    whole: dict[str, Totals] = {}
-    for (group, cluster), totals in ledger.totals():
-        groups.setdefault(group, []).append(totals)
-        whole[cluster] = whole.get(cluster, Totals()) + totals
-    facts = {group: Facts(sum(parts, Totals()), plan, _clusters_of(parts)) for group, parts in groups.items()}
-    return [_group(group, of, figures) for group, of in facts.items()], _clusters_of(whole.values())
-
-
-def _group(name: str, facts: Facts, figures: Sequence[Figure]) -> GroupReport:
-    return GroupReport(group=name, **(_NO_FIGURES | figures_of(facts, figures)))

@@ -14,6 +14,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Plan
 from mrl_cli.reductions.histogram import Histogram
+from mrl_cli.reports.base import OF_GROUPS
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import number_text
 
@@ -145,7 +146,7 @@ FIGURES = (
     Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
     Figure("macro_mean", 8, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
     Figure("macro_accuracy", 8, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
-    Figure("section_average", 8, lambda of: mean_of(s["accuracy"] for s in of.sections), of_run=True, needs="sections"),
+    Figure("section_average", 8, lambda of: average_of(of.sections), needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
 KEYS = tuple(figure.key for figure in FIGURES)
@@ -159,18 +160,18 @@ NUMBERS = (
     *(key for key in KEYS if key not in (*GROUP_KEYS, "difference_quantiles")),
     *(f"difference_quantiles.{name}" for name in QUANTILES),
     "elapsed_seconds",
+    *(OF_GROUPS + key for key in GROUP_KEYS),
 )
 
 
-def reported_figures(plan: Plan) -> list[Figure]:
-    """Return the figures that a report under this plan holds."""
+def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
+    """Return the figures that a report under this plan holds, or its report of each group."""
     there = {key for key, value in plan.settings().items() if value is not None} | {""}
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
     there |= {"describes"} if plan.reporting.describes else set()
     there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
-    subsets = plan.reporting.preset, plan.columns.name_of("group")
-    there |= {"sections"} if subsets == ("rewardbench", "subset") else set()
-    return [figure for figure in FIGURES if figure.needs in there]
+    there |= {"sections"} if plan.has_sections and not (of_groups and plan.outer_groups != plan.groups) else set()
+    return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]
 
 
 def figures_of(facts: Facts, figures: Iterable[Figure]) -> dict[str, Any]:
@@ -186,7 +187,8 @@ def reported_numbers(plan: Plan) -> list[str]:
     """
     there = {figure.key for figure in reported_figures(plan)} | {"elapsed_seconds"}
     there |= {key for key, value in plan.settings("margin", "confidence").items() if value is not None}
-    return [key for key in NUMBERS if key.partition(".")[0] in there]
+    there |= {OF_GROUPS + figure.key for figure in reported_figures(plan, of_groups=True) if plan.has_groups}
+    return [key for key in NUMBERS if key in there or key.partition(".")[0] in there]
 
 
 def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
@@ -221,6 +223,11 @@ def mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
     known = list(values)
     return ratio(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
+
+
+def average_of(sections: Iterable[dict[str, Any]]) -> float:
+    """Return the mean of the accuracies of sections."""
+    return mean_of(section["accuracy"] for section in sections)
 
 
 def rounded(number: float, plan: Plan) -> float:

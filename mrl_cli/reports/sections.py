@@ -10,9 +10,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from mrl_cli.reports.base import Report
+    from mrl_cli.reductions.totals import Totals
 
 # Section to its subsets, each with the number of pairs that it counts for, whatever a file holds of it. math-prm has
 # 447 pairs and counts for 984, as much as the six of code together.
@@ -44,17 +44,18 @@ SECTIONS: dict[str, dict[str, int]] = {
 }
 
 
-def sections_of(groups: Sequence[Report]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the sections of which there is any subset among the groups, and the groups that are in none.
+def sections_of(subsets: Mapping[str, Totals]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the sections of which there is any subset, and the subsets that are in none.
 
     A section's accuracy is the mean of its subsets' accuracies, weighted by what each counts; a tie is not correct.
     """
-    rest = {group.group: group for group in groups}
+    rest = dict(subsets)
     sections = []
     for section, counts in SECTIONS.items():
         there = [(rest.pop(subset), count) for subset, count in counts.items() if subset in rest]
         if there:
-            accuracy = math.fsum(group.accuracy * count for group, count in there) / sum(count for _, count in there)
-            pairs = sum(group.pairs for group, _ in there)
+            accuracies = (totals.correct / totals.pairs * count for totals, count in there)
+            accuracy = math.fsum(accuracies) / sum(count for _, count in there)
+            pairs = sum(totals.pairs for totals, _ in there)
             sections.append({"section": section, "accuracy": accuracy, "subsets": len(there), "pairs": pairs})
     return sections, list(rest)

@@ -33,8 +33,8 @@ class Pairs:
     """Pairs of one file as columns of shape (n,), and `one_margin` for all of them where they have none of their own.
 
     The columns are float64: x1, x2, y as the loss takes it (1 and -1 where labels are 0 and 1), `computed`, the core's
-    losses, and where there are any margin, weight and loss, the user's own losses. `group` holds texts, `place` where
-    a pair stands in its shard, and `row` its row number, where that is known.
+    losses, and where there are any margin, weight and loss, the user's own losses. `group` holds tuples of texts,
+    `place` where a pair stands in its shard, and `row` its row number, where that is known.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -75,8 +75,9 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     columns["place"] = np.arange(start, start + batch.size)
     if batch.rows is not None:
         columns["row"] = np.asarray(batch.rows, np.int64)
-    if "group" in batch.keys:
-        columns["group"] = np.array(batch.keys["group"].to_pylist(), object)
+    if plan.has_groups:
+        parts = (batch.keys[role].to_pylist() for role in plan.groups)
+        columns["group"] = np.fromiter(zip(*parts, strict=True), object, batch.size)
     pairs = Pairs(columns, plan.loss.margin, batch.file, batch.row_word)
     if measured.used is not None:
         pairs = pairs.taken(measured.used)

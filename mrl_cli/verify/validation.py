@@ -183,13 +183,16 @@ def _same(expected: Any, got: Any) -> bool:
     return bool(expected == got) or repr(expected) == repr(got)  # NaN is no NaN's equal
 
 
-def _groups_check(expected: Mapping[str, LoopFigures], groups: Sequence[Report], pairs: int, plan: Plan) -> CheckResult:
+def _groups_check(
+    expected: Mapping[tuple[str, ...], LoopFigures], groups: Sequence[Report], pairs: int, plan: Plan
+) -> CheckResult:
     """Return the check of every group that is reported."""
     wrong = []
     for group in groups:
         figures = expected.get(group.group)
         errors = ["has no pairs"] if figures is None else _wrong_figures(_expected_figures(figures, plan), group)
-        wrong += [f"{harmless(group.group, 40)}: {', '.join(errors)}"] if errors else []
+        name = ", ".join(harmless(part, 40) for part in group.group)
+        wrong += [f"{name}: {', '.join(errors)}"] if errors else []
     missing = len(expected.keys() - {group.group for group in groups})
     more = len(wrong) - NAMES_SHOWN
     notes = [*wrong[:NAMES_SHOWN], *([f"{counted(more, 'more group')} told wrong"] if more > 0 else [])]

@@ -146,13 +146,13 @@ class LoopFigures:
 class Outcome(NamedTuple):
     """What a validator gives for pairs: the losses it expects, how they compare, and what only some validators gather.
 
-    `groups` are the figures of each group.
+    `groups` are the figures of each group, by the parts of its key.
     """
 
     expected: Doubles
     compared: Compared
     figures: LoopFigures | None = None
-    groups: dict[str, LoopFigures] | None = None
+    groups: dict[tuple[str, ...], LoopFigures] | None = None
     max_bound_fraction: float | None = None
 
 
@@ -173,7 +173,7 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
         losses[here] = np.frombuffer(array("d", reference.LOOPS[name](differences, _margins(some), parameters)))
         terms += reference.cancelling_terms(name, differences, parameters) or ()
         figures += _loop_figures(some, plan)
-    places: dict[str, list[int]] = {}
+    places: dict[tuple[str, ...], list[int]] = {}
     for place, key in enumerate(pairs.columns["group"].tolist() if "group" in pairs.columns else ()):
         places.setdefault(key, []).append(place)
     groups = {key: _loop_figures(looped.taken(at), plan) for key, at in places.items()}

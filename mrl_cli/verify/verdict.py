@@ -76,7 +76,7 @@ class Verdict:
     counts: Counter[str] = field(default_factory=Counter)
     checks: Mapping[str, CheckResult] = field(default_factory=dict)
     figures: Mapping[str, LoopFigures] = field(default_factory=dict)
-    groups: Mapping[str, LoopFigures] | None = field(default_factory=dict)
+    groups: Mapping[tuple[str, ...], LoopFigures] | None = field(default_factory=dict)
     differing: Mapping[str, tuple[Pairs, ...]] = field(default_factory=dict)
     retained: tuple[Pairs, ...] = ()
 
@@ -108,7 +108,7 @@ class Verdict:
         )
 
 
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
     return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
 
 
