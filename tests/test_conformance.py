@@ -14,7 +14,8 @@ from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
 from mrl_cli.verify import conformance
-from mrl_cli.verify.conformance import conformance_checks, torch_version
+from mrl_cli.verify.conformance import conformance_checks
+from mrl_cli.verify.vectors import torch_version
 from tests.golden import make_conformance
 from tests.running import run_inside
 from tests.test_golden import CASES, VECTORS

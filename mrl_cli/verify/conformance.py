@@ -7,12 +7,9 @@ PyTorch's own tests and of what these leave out: the kink, ties, huge and subnor
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import platform
 from dataclasses import replace
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +23,14 @@ from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
 from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
+from mrl_cli.verify.vectors import torch_version, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from mrl_cli.verify.vectors import Vector
 
 LARGEST, TINY = np.finfo(np.float64).max, np.finfo(np.float64).smallest_subnormal
 
@@ -64,82 +64,56 @@ def conformance() -> Validation:
     )
 
 
-def torch_version() -> str:
-    """Return the version of PyTorch that the vectors come from."""
-    return str(_vectors()["torch"])
-
-
 def conformance_checks() -> list[CheckResult]:
     """Run the suite; return one check for each family of vectors, and one for the hard sums."""
     families: dict[str, CheckResult] = {}
-    cases = ((_family(case["name"]), _case_checks(case)) for case in _vectors()["cases"])
-    for name, checks in (*cases, ("hard sums", _hard_sums())):
+    of_vectors = ((vector.family, _vector_checks(vector)) for vector in vectors())
+    for name, checks in (*of_vectors, ("hard sums", _hard_sums())):
         for check in checks:
             named = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
             families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + named
     return list(families.values())
 
 
-def _vectors() -> dict[str, Any]:
-    return dict(json.loads(files("mrl_cli.verify").joinpath("conformance.json").read_text(encoding="ascii")))
-
-
-# What the cases that PyTorch's own tests leave out are about, by the word their names begin with.
-SUBJECTS = {"extremes": "huge, subnormal, overflow", "margin": "margins", "wrap": "integers that would wrap"}
-
-
-def _family(name: str) -> str:
-    """Return what a line of the table is about: PyTorch's own tests by their name, the other cases by their subject."""
-    group, _, rest = name.partition("/")
-    if group != "ours":
-        return "founding example" if group == "founding" else f"PyTorch's {group}"
-    subject = rest.split("/")[0]
-    return SUBJECTS.get(subject.split("_")[0], subject.replace("_", " ").split(" of ")[0])
-
-
-def _case_checks(case: dict[str, Any]) -> Iterator[CheckResult]:
+def _vector_checks(vector: Vector) -> Iterator[CheckResult]:
     """Hold the kernel, its gradient and the loop validator against a vector of PyTorch's."""
-    name, dtype = str(case["name"]), str(case["dtype"])
-    data = base64.b64decode(case["vectors"])
-    vectors = np.frombuffer(data, f"<f{np.dtype(dtype).itemsize}").astype(dtype).reshape(5, -1)
-    x1, x2, y, losses, gradients = vectors
-    margin = float.fromhex(case["margin"])
+    name, dtype, margin, (x1, x2, y) = vector.name, vector.dtype, vector.margin, vector.pairs
     loss = LOSSES["margin_ranking"]
     with np.errstate(all="ignore"):
         ours = loss.kernel(x1 - x2, y, margin=margin)
         slopes = loss.gradient(x1 - x2, y, margin=margin)
     loop = reference.validate_margin_ranking_loss(x1, x2, y, margin, "none", dtype=dtype)
-    yield _compared(f"losses of {name}", losses, ours, dtype)
+    yield _compared(f"losses of {name}", vector.losses, ours, dtype)
     # PyTorch negates integer labels as integers, which have no -0: the sign of a zero gradient is left out.
-    yield _compared(f"gradients of {name}", gradients + 0.0, slopes + 0.0, dtype)
-    yield _compared(f"loop losses of {name}", losses, loop, dtype)
-    if not (np.isfinite(vectors[:3]).all() and math.isfinite(margin)):  # no reader hands these on
+    yield _compared(f"gradients of {name}", vector.gradients + 0.0, slopes + 0.0, dtype)
+    yield _compared(f"loop losses of {name}", vector.losses, loop, dtype)
+    if not vector.is_finite:  # no reader hands these on
         return
     plan = Plan.of(labels="any", margin=margin, dtype="float32" if dtype == "float32" else "float64")
     with np.errstate(all="ignore"):
-        yield from _reported_checks(case, Measured(_batch(x1, x2, y), plan))
+        yield from _reported_checks(vector, Measured(_batch(x1, x2, y), plan))
         if not (np.abs(y) == 1).all():
             return
         for labels, written in (("pm1", y), ("01", (y + 1) / 2)):
             got = Measured(_batch(x1, x2, written.astype(np.int8)), plan.changed(labels=labels)).losses
-            yield _compared(f"losses of {name} with labels {labels}", losses, got, dtype)
+            yield _compared(f"losses of {name} with labels {labels}", vector.losses, got, dtype)
 
 
 def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> Batch:
     return Batch("", {"x1": x1.astype(np.float64), "x2": x2.astype(np.float64), "y": y}, rows=range(x1.size))
 
 
-def _reported_checks(case: dict[str, Any], measured: Measured) -> Iterator[CheckResult]:
+def _reported_checks(vector: Vector, measured: Measured) -> Iterator[CheckResult]:
     """Hold the reported figures of a vector against PyTorch's own sum and mean, which may round at every term."""
     totals = TotalsReduction().add(Totals(), measured)
     size, dtype = measured.batch.size, measured.plan.loss.dtype
     for reduction in ("sum", "mean"):
         plan = measured.plan.changed(reduction=reduction)
         report = compute_report(measured.counts, totals, plan)
-        expected = float.fromhex(case[reduction])
+        expected = getattr(vector, reduction)
         ulp = float(np.spacing(np.dtype(dtype).type(abs(expected)))) if math.isfinite(expected) else 0.0
         for key in (reduction, "value"):
-            name, got = f"{reduction} of {case['name']} as {key}", float(getattr(report, key))
+            name, got = f"{reduction} of {vector.name} as {key}", float(getattr(report, key))
             check = number_check(name, expected, got, size, dtype, Tolerance(atol=size * ulp))
             yield replace(check, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
 
