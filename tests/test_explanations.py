@@ -61,6 +61,7 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
     "y flipped": (CASE, hinge(X1, X2, -Y, MARGIN), SIGN),
     "x1 and x2 swapped": (CASE, hinge(X2, X1, Y, MARGIN), SIGN),
     "labels 0 and 1": (CASE, hinge(X1, X2, (Y + 1) / 2, MARGIN), "labels are 0 and 1: 0 was not mapped to -1"),
+    "labels unused": (CASE, hinge(X1, X2, np.ones_like(Y), MARGIN), "y is not used: every pair counts as y = 1"),
     "labels in bytes": (CASE, hinge(X1, X2, Y % 256, MARGIN), "labels are unsigned bytes: -1 became 255"),
     "margin subtracted": (CASE, hinge(X1, X2, Y, -MARGIN), "the margin has the other sign"),
     "no margin": (CASE, hinge(X1, X2, Y, 0), "there is no margin (0)"),

@@ -125,6 +125,7 @@ def _count(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
+@np.errstate(all="ignore")  # scores may be huge, and mistakes overflow
 def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> list[Explanation]:
     """Return what explains the user's losses: one explanation, or none.
 

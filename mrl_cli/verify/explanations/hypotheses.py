@@ -137,6 +137,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("y has the other sign, or x1 and x2 are swapped", lambda case: {"y": -case.y}),
     # A label 0 makes a pair cost exactly the margin.
     Hypothesis("labels are 0 and 1: 0 was not mapped to -1", lambda case: {"y": 1.0 * (case.y > 0)}, "signs"),
+    Hypothesis("y is not used: every pair counts as y = 1", lambda case: {"y": np.ones(case.y.size)}, "signs"),
     Hypothesis("labels are unsigned bytes: -1 became 255", lambda case: {"y": case.y % 256}, "signs"),
     Hypothesis("there is no margin (0)", lambda _: {"margin": 0.0}, "margin"),
     Hypothesis("the margin is 1", lambda _: {"margin": 1.0}, "margin, but 1"),  # that of the hinge loss

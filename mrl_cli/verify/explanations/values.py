@@ -113,6 +113,7 @@ def value_parts(case: Case, *, is_whole: bool, weights: Doubles | None = None) -
     )
 
 
+@np.errstate(all="ignore")  # scores may be huge, and mistakes overflow
 def explain_value(
     parts: ValueParts,
     expected: float,
