@@ -6,23 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, GROUPS, Registered, column, number, option, option_of, refuse_if
+from mrl_cli.commands.options import FORMAT_HELP, Registered, column, number, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
-from mrl_cli.commands.run import Run
+from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.errors import UsageError
 from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.reports.validate import Validation
-    from mrl_cli.verify.validators import Tolerance
 
 
-class Validate(Run):
+class Validate(RunOnSuite):
     """Check the loss of every pair in INPUT files against an independent validator, and your own numbers against both.
 
     Where your number differs, the known mistakes are tried on the data, and those that explain it are named. Without
-    INPUT, the built-in conformance suite is run. Exit code 1 when a check fails.
+    INPUT, the built-in conformance suite is run, on mrl itself or on --function. Exit code 1 when a check fails.
     """
 
     against: tuple[str, ...] = option(
@@ -33,18 +32,14 @@ class Validate(Run):
     )
     expect: float | None = option("Your own value under the chosen reduction.", type=number, metavar="VALUE")
     loss_column: str | None = column("Column of your own per-pair losses.")
-    rtol: float | None = option(
-        "Relative tolerance.  [default: 1e-7; float32: 1.3e-6]", type=click.FloatRange(min=0), metavar="X"
-    )
-    atol: float | None = option(
-        "Absolute tolerance.  [default: 1e-7; float32: 1e-5]", type=click.FloatRange(min=0), metavar="X"
-    )
     sample: int | None = option("Check N of the pairs only.", type=click.IntRange(min=1), metavar="N")
     seed: int = option("Which N.", type=click.IntRange(min=0), default=0)
     format: str = option(FORMAT_HELP, "-f", choices=("auto", *format_names(with_annotations=True)))
 
     name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
-    names = "against expect loss_column rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING"
+    names = (
+        "against expect loss_column function cases rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING"
+    )
     names += " ENGINE OUTPUT NOTES"
     roles = frozenset(("margin", "weight"))
     needs_mean = False
@@ -55,23 +50,29 @@ class Validate(Run):
             raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         is_none = self.expect is not None and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
-        of_the_suite = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}  # how to report it
-        context = click.get_current_context()
-        given = click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT
-        for name in () if self.inputs else context.params:
-            is_wrong = name not in of_the_suite and context.get_parameter_source(name) in given
-            refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
+        super().check()
 
     def resolved(self) -> list[tuple[Source, ...]]:
-        """Return the sources; the built-in suite has none."""
-        return super().resolved() if self.inputs else [()]
+        """Return the sources; the built-in suite has none. A file of its pairs has a column of margins."""
+        if not self.inputs:
+            return [()]
+        sides = super().resolved()
+        is_open = self.margin is None and self.margin_column is None and self.preset is None
+        if self.loss_column is not None and is_open and sides[0]:
+            from mrl_cli.verify import casefile
+
+            self.plan = casefile.with_margins(self.plan, sides[0][0])
+        return sides
 
     def lines(self, report: Validation) -> list[str]:
         """Return rows left out of the data, and what rows of checks leave out."""
         rows = report.rejected + report.pairs
         left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
-        leaves_out = self.inputs and self.written in ("csv", "tsv") and not report.passed
-        return left_out + (report.sentences() if leaves_out else [])
+        leaves_out = (self.inputs or self.function) and self.written in ("csv", "tsv") and not report.passed
+        wrote = [f"note: {report.notes[-1]}"] if self.cases and self.written in ("csv", "tsv") else []
+        if self.margin_column is None and self.preset is None and self.plan.columns.name_of("margin") is not None:
+            left_out.append("note: margins are those of the column margin, as in every file of --cases")
+        return left_out + wrote + (report.sentences() if leaves_out else [])
 
     def summary(self, report: Validation) -> str:
         """Return how much was read and how quickly; the built-in suite reads nothing."""
@@ -84,22 +85,10 @@ class Validate(Run):
         """Return whether every check passed."""
         return bool(report.passed)
 
-    @property
-    def tolerance(self) -> Tolerance:
-        """How far the user's own numbers may be off."""
-        from mrl_cli.verify.validators import TOLERANCES
-
-        usual = TOLERANCES[self.plan.loss.dtype]
-        return usual._replace(
-            **{name: given for name in ("rtol", "atol") if (given := getattr(self, name)) is not None}
-        )
-
     def report(self) -> Validation:
         """Return the verdict of the validators on all pairs, or of the built-in suite."""
         if not self.inputs:
-            from mrl_cli.verify.conformance import conformance
-
-            return conformance()
+            return self.suite_report()
         from mrl_cli.reductions.totals import TotalsReduction
         from mrl_cli.reports.compute import report_of
         from mrl_cli.verify import Request, validation_of, verifier_of

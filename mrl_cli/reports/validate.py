@@ -82,7 +82,7 @@ class Explanation:
     """A known mistake that explains the numbers: what it is, and what it rests on.
 
     `matches` of the `rows` looked at are what the mistake would give, `fraction` of them; in `telling` of the rows the
-    mistake gives another number than the right loss, so that they distinguish the two.
+    mistake gives another number than the right loss, so that they distinguish the two. `of` is what the rows are.
     """
 
     hypothesis: str
@@ -90,10 +90,15 @@ class Explanation:
     rows: int
     telling: int
     fraction: float
+    of: str = "losses"
 
     @property
     def text(self) -> str:
         """The explanation in words, with what it rests on."""
+        if self.of != "losses":
+            return (
+                f"explanation: {self.hypothesis}: in {self.matches:,} of {self.rows:,} {self.of} ({self.fraction:.1%})"
+            )
         if self.rows == 1:
             return f"explanation: {self.hypothesis}: that gives this very number"
         return (
@@ -102,7 +107,8 @@ class Explanation:
         )
 
 
-_DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": ()}
+_WORDING = ("row_word", "of")  # fields that are there only to be worded
+_DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
 _DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
 _DEFAULTS |= {"rejected": 0, "ties_dropped": 0, "checks": (), "mismatches": (), "mismatch_count": 0}
 _DEFAULTS |= {"explanations": (), "notes": (), "elapsed_seconds": 0.0}
@@ -123,7 +129,7 @@ class Validation(Report):
         for key in record.keys() & {"checks", "mismatches", "explanations"}:
             items = [asdict(item).items() for item in record[key]]
             record[key] = [
-                {name: value for name, value in item if value is not None and name != "row_word"} for item in items
+                {name: value for name, value in item if value is not None and name not in _WORDING} for item in items
             ]
         return record
 

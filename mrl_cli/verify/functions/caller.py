@@ -1,0 +1,193 @@
+"""Calling a user's function on trials: with the arrays that it takes, and what it does wrong beside a wrong number."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.losses import LOSSES
+from mrl_cli.verify.functions.arrays import NotALossError, Numbers, Returned, better_for, returned, ways_to_hand_over
+from mrl_cli.verify.functions.calling import conventions_of
+from mrl_cli.verify.functions.loading import described
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan
+    from mrl_cli.verify.functions.arrays import NumpyArrays
+    from mrl_cli.verify.functions.calling import Convention
+    from mrl_cli.verify.trials import Trial
+
+Arrays = tuple[Any, Any, Any]  # x1, x2 and the labels, all of one shape
+
+PROBE: Arrays = (np.array([0.5, 1.5, -1.0]), np.array([0.25, 2.5, 0.75]), np.array([1.0, 1.0, -1.0]))
+
+
+class FunctionError(Exception):
+    """A call that raised, or did not return the numbers that it should; its text says what happened, where."""
+
+
+class RaisedError(FunctionError):
+    """A call that raised."""
+
+
+class Caller:
+    """A user's function, and how it is called.
+
+    `way` is what it is handed. `reduces`: it returns one number for all pairs, as it cannot be asked for each.
+    `margin` is the one that it has by itself, None where it is handed one. `changed` are the inputs that it changed in
+    any of its `calls`.
+
+    Raises FunctionError for a function that takes three plain pairs in no way, and UsageError for a signature that
+    leaves open which parameter is which.
+    """
+
+    convention: Convention
+    way: NumpyArrays
+
+    def __init__(self, function: Any, plan: Plan, margin: float | None) -> None:
+        self.function, self.plan = function, plan
+        self.changed: set[str] = set()
+        self.calls, self.reduces = 0, False
+        self._find_way()
+        result = self.losses_of(self._probe())
+        self.reduces = "reduction" not in self.convention.roles and result.values.size == 1
+        self.margin = margin
+        if margin is None and "margin" not in self.convention.roles:
+            self.margin = self._own_margin()
+
+    @property
+    def takes_y(self) -> bool:
+        """Whether the function is handed labels; else the first scores are the winners'."""
+        return "y" in self.convention.roles
+
+    @property
+    def takes_one_pair(self) -> bool:
+        """Whether the function takes numbers, one pair at a time."""
+        return isinstance(self.way, Numbers)
+
+    @property
+    def text(self) -> str:
+        """How the function is called, in words."""
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"called as {self.convention.text(name)} with {self.way.words}"
+
+    def _find_way(self) -> None:
+        """Choose the first way to call the function that raises nothing, and returns numbers."""
+        errors: list[FunctionError] = []
+        for convention in conventions_of(self.function, LOSSES[self.plan.loss.name]):
+            for way in ways_to_hand_over(self.function):
+                self.convention, self.way = convention, way
+                if errors and way.library and not isinstance(errors[0].__cause__, TypeError | AttributeError):
+                    continue  # it is not the type of the arrays that it does not take
+                try:
+                    result = self._raw(self._probe(slice(1 if self.takes_one_pair else None)), 0.5, "none")
+                    self.way = better_for(result) or way
+                    returned(result)
+                except NotALossError as error:
+                    raise FunctionError(f"{self.text}: {error}") from None
+                except FunctionError as error:
+                    errors.append(FunctionError(f"{self.text}: {error}"))
+                    errors[-1].__cause__ = error.__cause__
+                else:
+                    return
+        raise errors[0]
+
+    def _probe(self, here: slice = slice(None)) -> Arrays:
+        x1, x2, y = _taken(PROBE, here)
+        labels = (y > 0).astype(np.float64) if self.plan.rules.labels == "01" else y
+        return x1, x2, labels
+
+    def _own_margin(self) -> float:
+        """Return the margin that a hinge without a parameter for it has: what a pair with x1 = x2 costs."""
+        loss, zero = LOSSES[self.plan.loss.name], np.zeros(1)
+        if not loss.is_hinge:
+            return 0.0
+        try:
+            cost = self.losses_of((zero, zero, np.ones(1))).values
+        except FunctionError:
+            return 0.0
+        own = float(cost.flat[0]) ** (1 / loss.power) if cost.size == 1 and cost.flat[0] >= 0 else 0.0
+        return _as_written(own) if math.isfinite(own) else 0.0
+
+    def losses_of(self, arrays: Arrays, margin: float = 0.0, reduction: str = "none") -> Returned:
+        """Return what the function gives for arrays; one pair at a time where it takes no more.
+
+        Raises FunctionError where it raises, and for what is no number.
+        """
+        if self.takes_one_pair:
+            places = (slice(place, place + 1) for place in range(arrays[0].size))
+            singles = [self._numbers(_taken(arrays, place), margin) for place in places]
+            values = np.array([single.values for single in singles], np.float64).reshape(len(singles))
+            return Returned(values, "float64")
+        return self._numbers(arrays, margin, reduction)
+
+    def single_losses(self, trial: Trial) -> NDArray[np.float64]:
+        """Return what the function gives for each pair of a trial alone, of shape (n,)."""
+        losses = np.empty(trial.x1.size)
+        for place in range(trial.x1.size):
+            pair = _taken((trial.x1, trial.x2, trial.labels), slice(place, place + 1))
+            values = self._numbers(pair, trial.margin).values
+            if values.size != 1:
+                msg = f"it returns shape {values.shape} for one pair"
+                raise FunctionError(msg)
+            losses[place] = values.flat[0]
+        return losses
+
+    def _numbers(self, arrays: Arrays, margin: float, reduction: str = "none") -> Returned:
+        try:
+            return returned(self._raw(arrays, margin, reduction))
+        except NotALossError as error:
+            raise FunctionError(str(error)) from None
+
+    def _raw(self, arrays: Arrays, margin: float, reduction: str) -> Any:
+        handed = self.handed(arrays, margin, reduction)
+        before = {role: self.way.numbers(value).tobytes() for role, value in handed.items() if hasattr(value, "shape")}
+        result = self.called(handed)
+        self.calls += 1
+        self.changed |= {role for role, held in before.items() if self.way.numbers(handed[role]).tobytes() != held}
+        return result
+
+    def handed(self, arrays: Arrays, margin: float, reduction: str) -> dict[str, Any]:
+        """Return the value of each role."""
+        x1, x2, labels = arrays
+        if not self.takes_y:
+            is_won = labels > 0
+            x1, x2 = np.where(is_won, x1, x2), np.where(is_won, x2, x1)
+        values = {"x1": x1, "x2": x2, "y": labels}
+        if "difference" in self.convention.roles:
+            with np.errstate(all="ignore"):
+                values["difference"] = np.asarray(x1 - x2)
+        made = {role: self.way.made(array) for role, array in values.items() if role in self.convention.roles}
+        return made | {"margin": margin, "reduction": reduction} | dict(self.plan.loss.parameters)
+
+    def called(self, handed: Mapping[str, Any]) -> Any:
+        """Call the function. Raises FunctionError for whatever it raises."""
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self.convention.call(self.function, handed)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            msg = f"raises {described(error)}"
+            raise RaisedError(msg) from error
+
+
+def _taken(arrays: Arrays, here: slice) -> Arrays:
+    x1, x2, labels = arrays
+    return x1[here], x2[here], labels[here]
+
+
+def _as_written(number: float) -> float:
+    """Return the shortest number that a narrow float may have been, as a margin in a program is short."""
+    for narrow in (np.float16, np.float32):
+        with np.errstate(over="ignore"):
+            if float(narrow(number)) == number:
+                return float(str(narrow(number)))
+    return number

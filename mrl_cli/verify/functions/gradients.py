@@ -1,0 +1,102 @@
+"""The gradients of a user's function: by PyTorch or JAX where it uses them, else by a function that stands beside it.
+
+Such a function is an attribute `gradient` or `grad` of the loss, or called NAME_gradient or NAME_grad in its
+module. It is called as the loss is, and returns a tuple of the gradients for x1 and x2, or that for x1 alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.verify.functions.arrays import NotALossError, returned
+from mrl_cli.verify.functions.caller import FunctionError, RaisedError
+from mrl_cli.verify.functions.loading import described
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.verify.functions.caller import Caller
+    from mrl_cli.verify.trials import Trial
+
+SUFFIXES = ("gradient", "grad")
+
+
+class Gradients:
+    """Where the gradients of a function come from; `words` say it, empty where it has none."""
+
+    words = ""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.leaves = ("difference",) if "difference" in caller.convention.roles else ("x1", "x2")
+        self._name = None if caller.way.library else _name_beside(caller.function)
+        if self._name is not None:
+            self.words = f"gradients are those of {self._name}"
+        elif caller.way.library:
+            self.words = f"gradients are those that {caller.way.library} takes"
+
+    def of(self, trial: Trial) -> list[NDArray[np.float64]] | None:
+        """Return the gradients of the losses of a trial, added up or averaged as the function does, for `leaves`.
+
+        None where there are none. Raises FunctionError where the function raises, or reaches only one of x1 and x2.
+        """
+        if not self.words:
+            return None
+        arrays = tuple(values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
+        handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, "none")
+        found = self._by_function(self._name, handed) if self._name is not None else self._by_library(handed)
+        if found is None:
+            self.words = "it has no gradients: what it returns is detached from its scores"
+            return None
+        lost = [leaf for leaf, gradient in zip(self.leaves, found, strict=False) if gradient is None]
+        if lost:
+            msg = f"no gradient reaches {' and '.join(lost)}"
+            raise FunctionError(msg)
+        try:
+            gradients = [returned(gradient).values.reshape(-1) for gradient in found]
+        except NotALossError as error:
+            raise FunctionError(f"as a gradient {error}") from None
+        if any(gradient.size != trial.x1.size for gradient in gradients):
+            msg = f"a gradient has shape {gradients[0].shape} for {trial.x1.size} pairs"
+            raise FunctionError(msg)
+        return gradients
+
+    def _by_library(self, handed: dict[str, Any]) -> list[Any] | None:
+        def losses(*leaves: Any) -> Any:
+            return self._caller.called(handed | dict(zip(self.leaves, leaves, strict=True)))
+
+        try:
+            return self._caller.way.gradients(losses, [handed[leaf] for leaf in self.leaves])
+        except FunctionError:
+            raise
+        except Exception as error:
+            msg = f"the backward pass raises {described(error)}"
+            raise RaisedError(msg) from error
+
+    def _by_function(self, name: str, handed: dict[str, Any]) -> list[Any]:
+        function, convention = self._caller.function, self._caller.convention
+        is_own = hasattr(function, name)
+        beside = getattr(function if is_own else _module_of(function), name)
+        is_of_class = is_own and convention.built_with is not None
+        try:
+            with np.errstate(all="ignore"):
+                found = convention.call(function if is_of_class else beside, handed, name if is_of_class else None)
+        except Exception as error:
+            msg = f"{name} raises {described(error)}"
+            raise RaisedError(msg) from error
+        return list(found)[: len(self.leaves)] if isinstance(found, tuple) else [found]
+
+
+def _name_beside(function: Any) -> str | None:
+    """Return the name of the user's own function of the gradient: an attribute, or beside the loss in its module."""
+    name = getattr(function, "__name__", None)
+    own = (suffix for suffix in SUFFIXES if callable(getattr(function, suffix, None)))
+    beside = (f"{name}_{suffix}" for suffix in SUFFIXES)
+    return next(own, next((name for name in beside if callable(getattr(_module_of(function), name, None))), None))
+
+
+def _module_of(function: Any) -> Any:
+    return sys.modules.get(getattr(function, "__module__", None) or "")

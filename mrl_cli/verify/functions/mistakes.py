@@ -1,0 +1,332 @@
+"""What is wrong with a user's function, named: the mistake that gives what the function gave.
+
+First the losses, by the mistakes that explain a column of losses; then how they are reduced, held to the losses that
+the function itself has, and the gradients of losses that are right: so one mistake is named once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.losses import LOSSES
+from mrl_cli.reports.validate import Explanation
+from mrl_cli.verify.explanations.columns import explain_column
+from mrl_cli.verify.explanations.hypotheses import Case
+from mrl_cli.verify.functions.caller import FunctionError
+from mrl_cli.verify.trials import LARGEST_PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan
+    from mrl_cli.verify.functions.caller import Caller
+    from mrl_cli.verify.functions.held import Held
+
+    Doubles = NDArray[np.float64]
+
+ROOM = 1e-6  # what is nearer to a mistake than this, relatively, is that mistake
+EACH = "the reduction is ignored: the loss of each pair is returned"
+MOST_OF = 0.9  # of what is wrong, at least, must come of a mistake
+ALIKE = 0.999  # of the numbers in which a mistake differs from what is right must be what the mistake gives
+
+
+def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Explanation]:
+    """Return the mistakes that explain what a function gave: of losses, sums, gradients and inputs one each at most."""
+    with np.errstate(all="ignore"):
+        plain = [one for one in held if one.trial.is_plain and one.is_of_pairs and _are_moderate(one)]
+        is_right = bool(plain) and not any(one.are_wrong.any() for one in plain)
+        found = [next(filter(None, _of_losses(held, plain, caller, plan)), None), _of_sums(held, plan)]
+        if is_right:
+            found += [_mean_of_nothing(held), _of_gradients(held, plan)]
+    found.append(_of_inputs(caller))
+    return [explanation for explanation in found if explanation is not None]
+
+
+def _of_inputs(caller: Caller) -> Explanation | None:
+    """Name inputs that were changed, which belong to the caller."""
+    if not caller.changed:
+        return None
+    names = dict(caller.convention.given)
+    changed = " and ".join(names[role] for role in names if role in caller.changed)
+    return Explanation(f"it changes its inputs: {changed}", caller.calls, caller.calls, caller.calls, 1.0, of="calls")
+
+
+def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan: Plan) -> Iterator[Explanation | None]:
+    yield _one_for_all(held)
+    yield _broadcast_losses(held)
+    for dtype in ("float64", "float32"):
+        of_dtype = [one for one in plain if one.trial.dtype == dtype]
+        if any(one.are_wrong.any() for one in of_dtype):
+            yield None if caller.reduces else _mixed(of_dtype, caller, plan)
+            yield _other_labels(of_dtype, caller, plan)
+            yield _in_column(of_dtype, plan, dtype)
+            yield _whole(of_dtype)
+            yield _narrow(of_dtype, dtype)
+            break
+    for text in _NOT_FINITE:
+        yield _not_finite(held, text)
+
+
+def _one_for_all(held: Sequence[Held]) -> Explanation | None:
+    """Name one number in place of the losses."""
+    asked = [one for one in held if one.losses is not None and one.trial.x1.size > 1 and one.trial.is_finite]
+    wrong = [one for one in asked if one.losses is not None and one.losses.size == 1]
+    if not wrong:
+        return None
+    words = "one number"
+    for name, reduce in (("the mean", np.mean), ("the sum", np.sum)):
+        if all(
+            _fits(one.losses, np.asarray(reduce(one.trial.losses)), 1e-4).all() for one in wrong if _are_moderate(one)
+        ):
+            words = name
+    return Explanation(
+        f"the reduction is ignored: {words} is returned, not the loss of each pair",
+        len(wrong),
+        len(asked),
+        len(wrong),
+        len(wrong) / len(asked),
+        of="results",
+    )
+
+
+def _are_moderate(held: Held) -> bool:
+    trial = held.trial
+    return bool((np.abs([trial.x1, trial.x2]) <= LARGEST_PLAIN).all())
+
+
+def _fits(got: Any, expected: Doubles, room: float = ROOM) -> NDArray[np.bool_]:
+    """Return which numbers agree, NaN with NaN."""
+    with np.errstate(all="ignore"):
+        same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+        return np.asarray(same | (np.abs(got - expected) <= room * np.maximum(np.abs(expected), 1e-3)))
+
+
+def _broadcast_losses(held: Sequence[Held]) -> Explanation | None:
+    """Name a column (n, 1) beside a row (n,): a function returns n * n losses for n pairs."""
+    for one in held:
+        size = one.trial.x1.size
+        if one.losses is not None and size > 1 and one.losses.shape == (size, size) != one.trial.shape:
+            text = f"a column ({size}, 1) is broadcast against a row ({size},): it returns {size} * {size} losses"
+            return Explanation(text, size, size, size, 1.0)
+    return None
+
+
+def _in_column(held: Sequence[Held], plan: Plan, dtype: str) -> Explanation | None:
+    """Name the mistake that explains the losses of many pairs, as in a column of a file."""
+    own = np.concatenate([one.own for one in held if one.is_of_pairs])
+    x1, x2, y = (
+        np.concatenate([getattr(one.trial, name) for one in held]).astype(np.float64) for name in ("x1", "x2", "y")
+    )
+    margins = np.concatenate([np.full(one.trial.x1.size, one.trial.margin) for one in held])
+    margin = float(margins[0]) if (margins == margins[0]).all() else margins
+    case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype)
+    bad = np.concatenate([one.are_wrong for one in held])
+    claimed = explain_column(case, own, bad, is_whole=True)
+    return claimed[0] if claimed else None
+
+
+def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | None:
+    """Name labels 0 and 1 that a function expects in place of -1 and 1: with them it is right."""
+    if plan.rules.labels != "pm1" or not caller.takes_y:
+        return None
+    one = max(held, key=lambda one: int(one.are_wrong.sum()))
+    trial = one.trial._replace(labels=(one.trial.y > 0).astype(one.trial.dtype))
+    try:
+        arrays = trial.x1, trial.x2, trial.labels
+        own = caller.single_losses(trial) if caller.reduces else caller.losses_of(arrays, trial.margin).values
+    except FunctionError:
+        return None
+    if own.shape != trial.losses.shape or not _fits(own, trial.losses).all():
+        return None
+    text = "labels are taken to be 0 and 1, with which it is right: use --labels 01 if that is meant"
+    return Explanation(text, own.size, own.size, int(one.are_wrong.sum()), 1.0)
+
+
+def _whole(held: Sequence[Held]) -> Explanation | None:
+    """Name losses that are cut off to integers."""
+    right = np.concatenate([one.trial.losses for one in held])
+    bad = right != np.trunc(right)
+    if not np.array_equal(np.concatenate([one.own for one in held]), np.trunc(right)) or not bad.any():
+        return None
+    return Explanation("losses are cut off to whole numbers", right.size, right.size, int(bad.sum()), 1.0)
+
+
+def _narrow(held: Sequence[Held], dtype: str) -> Explanation | None:
+    """Name a result that is narrower than the scores."""
+    narrow = [one for one in held if one.dtype in _NARROWER[dtype]]
+    if not narrow:
+        return None
+    text = f"the arithmetic is narrow: it returns {narrow[0].dtype} for scores of {dtype}"
+    return Explanation(text, len(narrow), len(held), len(narrow), len(narrow) / len(held), of="results")
+
+
+_NARROWER = {"float64": ("float32", "float16", "bfloat16"), "float32": ("float16", "bfloat16")}
+
+
+def _mixed(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | None:
+    """Name losses that depend on the other pairs, where each pair alone gets the right one."""
+    one = max(held, key=lambda one: one.trial.x1.size)
+    try:
+        alone = caller.single_losses(one.trial)
+    except FunctionError:
+        return None
+    bad = one.are_wrong
+    if not bad.any() or not _fits(alone, one.trial.losses).all():
+        return None
+    grids = _grids(one, plan)
+    named = (
+        f"{what}, and the mean is over axis {axis} only"
+        for what, grid in grids
+        for axis in (0, 1)
+        if _fits(one.own, grid.mean(axis=axis)).all()
+    )
+    text = next(named, "the loss of a pair depends on the others: a broadcast, or a mean over the wrong axis")
+    return Explanation(text, int(bad.sum()), bad.size, int(bad.sum()), float(bad.mean()))
+
+
+def _grids(held: Held, plan: Plan) -> Iterator[tuple[str, Doubles]]:
+    """Yield the losses of all n * n pairs of rows that a column beside rows gives."""
+    trial, kernel = held.trial, LOSSES[plan.loss.name].kernel
+    pairs = {role: getattr(trial, role).astype(np.float64) for role in ("x1", "x2", "y")}
+    for column in pairs:
+        made = {role: values[:, None] if role == column else values for role, values in pairs.items()}
+        x1, x2, y = (np.array(values) for values in np.broadcast_arrays(*made.values()))
+        with np.errstate(all="ignore"):
+            losses = kernel(x1 - x2, y, margin=trial.margin, **dict(plan.loss.parameters))
+        yield f"{column} is (n, 1) beside others of (n,)", np.asarray(losses)
+
+
+def _not_finite(held: Sequence[Held], text: str) -> Explanation | None:
+    """Name what happens to NaN and infinities, by the text of `_NOT_FINITE`."""
+    there = [one for one in held if one.is_of_pairs]
+    masks = [_NOT_FINITE[text](one.own, one.trial.losses) for one in there]
+    hits, rows = sum(int(mask.sum()) for mask in masks), sum(mask.size for mask in masks)
+    wrong = sum(int(one.are_wrong.sum()) for one in there)
+    return Explanation(text, hits, rows, hits, hits / rows) if hits and hits >= MOST_OF * wrong else None
+
+
+_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], NDArray[np.bool_]]] = {
+    "a loss is NaN where it should be a number": lambda own, right: np.isnan(own) & ~np.isnan(right),
+    "a loss overflows where it should be finite": lambda own, right: np.isinf(own) & np.isfinite(right),
+    "NaN is lost: a NaN score gets a number as its loss": lambda own, right: np.isfinite(own) & np.isnan(right),
+}
+
+
+def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
+    """Name how a function reduces its losses, where that is not what it was asked for."""
+    usable = [one for one in held if one.reduced and one.is_of_pairs and one.trial.is_finite and one.own.size > 1]
+    wrong = [(one, name) for one in usable for name in one.reduced if not _is_reduced(one, name)]
+    # Arrays of more dimensions show which axis it is; plain ones show the rest.
+    wrong.sort(key=lambda found: -len(found[0].trial.shape))
+    for text in dict.fromkeys(text for one, name in wrong for text, _ in _reductions(one, name, plan)):
+        hits = [hit for one, name in wrong if (hit := _gives(one, name, text, plan)) is not None]
+        if hits and all(hits):
+            names = {name for _, name in wrong}
+            is_one = (
+                text.startswith(EACH) and len(names) == 1 and len({name for one in usable for name in one.reduced}) > 1
+            )
+            words = f"the {names.pop()} is over the wrong axis: the loss of each pair is returned" if is_one else text
+            return Explanation(words, len(hits), len(hits), len(hits), 1.0, of="results")
+    return None
+
+
+def _is_reduced(held: Held, name: str) -> bool:
+    got, losses = held.reduced[name], held.own
+    right = losses.sum() if name == "sum" else losses.mean()
+    return got.size == 1 and got.ndim == 0 and bool(_fits(got, np.asarray(right), 1e-4).all())
+
+
+def _gives(held: Held, name: str, text: str, plan: Plan) -> bool | None:
+    """Return whether a mistake gives what was returned; None where it would give what is right too."""
+    for other, value in _reductions(held, name, plan):
+        if other == text:
+            got = held.reduced[name]
+            return got.shape == np.shape(value) and bool(_fits(got, np.asarray(value, np.float64), 1e-4).all())
+    return None
+
+
+def _reductions(held: Held, name: str, plan: Plan) -> Iterator[tuple[str, Any]]:
+    """Yield what the losses of a function give when they are reduced in another way than by `name`."""
+    losses, shape = held.own, held.trial.shape
+    shaped, total, size = losses.reshape(shape), losses.sum(), losses.size
+    reduce = np.mean if name == "mean" else np.sum
+    yield EACH, shaped
+    yield f"{EACH}, in one row", losses
+    if name == "mean":
+        yield "it is the sum, not the mean", total
+        yield "the mean is over losses that are not 0 only", total / max(1, np.count_nonzero(losses))
+        yield "the mean is divided by one less than the number of pairs", total / (size - 1)
+    else:
+        yield "the reduction is ignored: it is always the mean", losses.mean()
+    yield (
+        f"the {name} has the dimensions of its losses (keepdims), and should be one number",
+        reduce(shaped, keepdims=True),
+    )
+    yield f"the {name} is in an array of shape (1,), and should be one number", reduce(losses, keepdims=True)
+    for axis, words in ((0, "first"), (-1, "last"), (1, "second")) if len(shape) > 1 else ():
+        yield f"the {name} is over the {words} axis only, not over all pairs", reduce(shaped, axis=axis)
+        yield (
+            f"the {name} is divided by the length of the {words} axis, not by the number of pairs",
+            total / shape[axis],
+        )
+    for words, grid in _grids(held, plan) if len(shape) == 1 else ():
+        yield f"{words}: the {name} is over n * n broadcast losses", reduce(grid)
+
+
+def _mean_of_nothing(held: Sequence[Held]) -> Explanation | None:
+    for one in held:
+        got = one.reduced.get("mean")
+        if got is not None and not one.trial.x1.size and got.size == 1 and not math.isnan(got.flat[0]):
+            return Explanation(
+                f"the mean of no pairs is {got.flat[0]:g}; it is undefined (NaN)", 1, 1, 1, 1.0, of="results"
+            )
+    return None
+
+
+def _of_gradients(held: Sequence[Held], plan: Plan) -> Explanation | None:
+    """Name what is wrong with the gradients, which differ in `bad` from the right ones."""
+    with_gradients = [one for one in held if one.gradients is not None]
+    if not with_gradients:
+        return None
+    count = sum(one.wrong_gradients for one in with_gradients)
+    for text, made in _slopes(plan):
+        hits = telling = 0
+        for one in with_gradients:
+            for own, right, scale in one.both_gradients:
+                other = made(one, right, scale)
+                differs = ~_fits(other, right)
+                telling += int(differs.sum())
+                hits += int((differs & _fits(own, other)).sum())
+        if telling and hits >= ALIKE * telling and hits >= ALIKE * count:
+            return Explanation(text, hits, telling, telling, hits / telling, of="gradients")
+    return None
+
+
+def _slopes(plan: Plan) -> Iterator[tuple[str, Callable[[Held, Doubles, float], Doubles]]]:
+    """Yield mistakes in a gradient, with what they make of the right one."""
+
+    def agreement(one: Held) -> Doubles:
+        trial = one.trial
+        return np.asarray(trial.margin - trial.y * (trial.x1 - trial.x2), np.float64)
+
+    if plan.loss.name == "margin_ranking":
+        for share, words in ((0.0, "0"), (0.5, "half of it")):
+            yield (
+                f"the gradient at the kink (loss exactly 0) is {words}; PyTorch's margin_ranking_loss passes it on",
+                lambda one, right, _, share=share: np.where(agreement(one) == 0, share * right, right),  # type: ignore[misc]
+            )
+        yield (
+            "pairs beyond the margin have a gradient, as if losses were not clamped at 0",
+            lambda one, _, scale: -scale * one.trial.y,
+        )
+    yield "the gradient has the other sign", lambda _, right, __: -right
+    yield "the gradient is that of the sum, not of the mean", lambda one, right, _: right * one.trial.x1.size
+    yield "the gradient is that of the mean, not of the sum", lambda one, right, _: right / one.trial.x1.size
+    yield "the gradient is twice the right one", lambda _, right, __: right * 2
+    yield "the gradient is half of the right one", lambda _, right, __: right / 2
+    yield "the gradient is 0 everywhere", lambda _, right, __: np.zeros_like(right)

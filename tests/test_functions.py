@@ -1,0 +1,649 @@
+"""`mrl validate --function`: a right loss passes however it is called, and each planted mistake is named first."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mrl_cli.losses import LOSSES, completed
+from mrl_cli.model import Plan
+from mrl_cli.verify.functions.calling import conventions_of
+from mrl_cli.verify.functions.checking import Suite
+from mrl_cli.verify.trials import trials
+from mrl_cli.verify.vectors import vectors
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Mrl = Callable[..., Ran]
+
+Values = NDArray[Any]
+
+
+def reduced(losses: Values, reduction: str) -> Any:
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def hinge(x1: Values, x2: Values, y: Values, margin: float) -> Any:
+    return np.maximum(0, -y * (x1 - x2) + margin)
+
+
+def right(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), reduction)
+
+
+def right_without_reduction(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin)
+
+
+def right_mean(input1: Values, input2: Values, target: Values, *, m: float) -> Any:
+    return hinge(input1, input2, target, m).mean()
+
+
+def right_sum(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).sum()
+
+
+def right_in_another_order(label: Values, a: Values, b: Values, margin: float) -> Any:
+    return hinge(a, b, label, margin)
+
+
+def right_of_chosen(rewards_rejected: Values, rewards_chosen: Values, margin: float) -> Any:
+    return np.maximum(0, margin - (rewards_chosen - rewards_rejected)).mean()
+
+
+def right_of_difference(diff: Values, target: Values, margin: float) -> Any:
+    return np.maximum(0, margin - target * diff)
+
+
+def right_with_its_own_margin(x1: Values, x2: Values, y: Values) -> Any:
+    return hinge(x1, x2, y, 0.1)
+
+
+def right_loop(x1: Values, x2: Values, y: Values, margin: float) -> float:
+    losses = [margin - t * (a - b) for a, b, t in zip(x1, x2, y, strict=True)]
+    return sum(0.0 if loss < 0 else loss for loss in losses) / len(losses)
+
+
+def right_number(x1: float, x2: float, y: float, margin: float) -> float:
+    loss = -y * (x1 - x2) + margin
+    return 0.0 if loss < 0 else loss
+
+
+class RightClass:
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        self.margin, self.reduction = margin, reduction
+
+    def __call__(self, x1: Values, x2: Values, y: Values) -> Any:
+        return right(x1, x2, y, self.margin, self.reduction)
+
+
+RIGHT = [value for name, value in sorted(globals().items()) if name.lower().startswith("right")]
+
+
+def validated(function: Any, plan: Plan | None = None, **settings: Any) -> Any:
+    return Suite("losses:loss", function, plan or Plan(), **settings).validation()
+
+
+@pytest.mark.parametrize("function", RIGHT, ids=lambda function: function.__name__)
+def test_a_right_function_passes(function: Any) -> None:
+    validation = validated(function)
+    assert [check for check in validation.checks if not check.passed] == []
+    assert validation.passed
+    assert validation.explanations == ()
+    assert validation.pairs > 1000
+
+
+def test_notes_say_how_it_is_called() -> None:
+    notes = validated(right_with_its_own_margin).notes
+    assert notes[0] == "called as right_with_its_own_margin(x1, x2, y) with NumPy arrays"
+    assert "which is taken to be 0.1;" in notes[2]
+    assert "one pair at a time" in validated(right_number).notes[0]
+    assert "arrays of shape (5, 5)" in " ".join(validated(right_loop).notes)
+
+
+# Each mistake, and how its explanation begins.
+
+
+def sign(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, -y, margin), reduction)
+
+
+def swapped(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x2, x1, y, margin).mean()
+
+
+def no_clamp(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(margin - y * (x1 - x2), reduction)
+
+
+def half_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> float:
+    a, b, t = (values.astype(np.float16) for values in (x1, x2, y))
+    return float(hinge(a, b, t, margin).astype(np.float64).mean())
+
+
+def half_all_through(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    a, b, t = (values.astype(np.float16) for values in (x1, x2, y))
+    return reduced(hinge(a, b, t, margin).astype(x1.dtype), reduction)
+
+
+def single_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    a, b, t = (values.astype(np.float32) for values in (x1, x2, y))
+    return hinge(a, b, t, margin).astype(x1.dtype)
+
+
+def margin_subtracted(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, -margin)
+
+
+def margin_ignored(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    del margin
+    return hinge(x1, x2, y, 0.0)
+
+
+def squared(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin) ** 2
+
+
+def labels_01(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, 2 * y - 1, margin)
+
+
+def labels_true(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return np.where(y, hinge(x1, x2, np.ones(()), margin), hinge(x2, x1, np.ones(()), margin)).mean()
+
+
+def labels_ignored(chosen: Values, rejected: Values, y: Values, margin: float = 0.0) -> Any:
+    del y
+    return np.maximum(0, margin - (chosen - rejected))
+
+
+def whole_numbers(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    with np.errstate(invalid="ignore"):
+        return hinge(x1, x2, y, margin).astype(np.int64)
+
+
+def first_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).mean(axis=0)
+
+
+def last_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses.mean(axis=-1) if reduction == "mean" and losses.ndim else reduced(losses, reduction)
+
+
+def axis_of_one(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses.reshape(-1, 1).mean(axis=1) if reduction == "mean" else reduced(losses, reduction)
+
+
+def rows_for_pairs(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).sum() / len(x1)
+
+
+def column_beside_row(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y[:, None], margin).mean()
+
+
+def column_beside_row_none(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y[:, None], margin), reduction)
+
+
+def column_beside_row_axis(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y[:, None], margin).mean(axis=0)
+
+
+def always_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    del reduction
+    return hinge(x1, x2, y, margin).mean()
+
+
+def always_each(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    del reduction
+    return hinge(x1, x2, y, margin)
+
+
+def sum_for_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), "sum" if reduction == "mean" else reduction)
+
+
+def non_zero(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses[losses > 0].mean() if (losses > 0).any() else losses.mean()
+
+
+def keeps_dimensions(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses if reduction == "none" else getattr(losses, reduction)(keepdims=True)
+
+
+def nothing_is_zero(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).mean() if x1.size else 0.0
+
+
+def nan_of_nothing(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    losses = hinge(x1, x2, y, margin)
+    return losses * losses / losses
+
+
+def loses_nan(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return np.fmax(0, margin - y * (x1 - x2))
+
+
+def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    x1 -= x2
+    return np.maximum(0, margin - y * x1)
+
+
+PLANTED = {
+    sign: "y has the other sign, or x1 and x2 are swapped",
+    swapped: "y has the other sign, or x1 and x2 are swapped",
+    no_clamp: "losses are not clamped at 0",
+    half_inside: "the arithmetic is float16",
+    half_all_through: "the arithmetic is float16",
+    single_inside: "the arithmetic is float32",
+    margin_subtracted: "the margin has the other sign",
+    margin_ignored: "there is no margin (0)",
+    squared: "losses are squared",
+    labels_01: "labels are taken to be 0 and 1",
+    labels_true: "labels are taken to be 0 and 1",
+    labels_ignored: "y is not used",
+    whole_numbers: "losses are cut off to whole numbers",
+    first_axis: "the mean is over the first axis only",
+    last_axis: "the mean is over the last axis only",
+    axis_of_one: "the mean is over the wrong axis: the loss of each pair",
+    rows_for_pairs: "the mean is divided by the length of the first axis",
+    column_beside_row: "y is (n, 1) beside others of (n,): the mean is over n * n broadcast losses",
+    column_beside_row_none: "a column (50, 1) is broadcast against a row (50,)",
+    column_beside_row_axis: "y is (n, 1) beside others of (n,), and the mean is over axis 0 only",
+    always_mean: "the reduction is ignored: the mean is returned, not the loss of each pair",
+    always_each: "the reduction is ignored: the loss of each pair is returned",
+    sum_for_mean: "it is the sum, not the mean",
+    non_zero: "the mean is over losses that are not 0 only",
+    keeps_dimensions: "the sum has the dimensions of its losses",
+    nothing_is_zero: "the mean of no pairs is 0",
+    nan_of_nothing: "a loss is NaN where it should be a number",
+    loses_nan: "NaN is lost",
+    in_place: "it changes its inputs: x1",
+}
+
+
+@pytest.mark.parametrize("function", PLANTED, ids=lambda function: function.__name__)
+def test_a_planted_mistake_is_named_first(function: Any) -> None:
+    validation = validated(function)
+    assert not validation.passed
+    assert [one.hypothesis[: len(PLANTED[function])] for one in validation.explanations[:1]] == [PLANTED[function]]
+
+
+def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:
+    random = np.random.default_rng(7)
+    for function in (
+        lambda x1, x2, y, margin=0.0: random.random(x1.shape),
+        lambda x1, x2, y, margin=0.0: 0.5,
+        lambda x1, x2, y, margin=0.0: np.abs(x1) + x2**2,
+    ):
+        validation = validated(function)
+        assert not validation.passed
+        assert validation.explanations == ()
+
+
+# Gradients of a function beside the loss.
+
+
+def with_gradient(gradient: Callable[..., Any]) -> Any:
+    def loss(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+        return hinge(x1, x2, y, margin)
+
+    loss.gradient = gradient  # type: ignore[attr-defined]
+    return loss
+
+
+def slope(x1: Values, x2: Values, y: Values, margin: float) -> Any:
+    return np.where(margin - y * (x1 - x2) >= 0, -y, 0)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "begins"),
+    [
+        (slope, None),
+        (lambda x1, x2, y, margin: (slope(x1, x2, y, margin), -slope(x1, x2, y, margin)), None),
+        (lambda x1, x2, y, margin: np.where(margin - y * (x1 - x2) > 0, -y, 0), "the gradient at the kink"),
+        (lambda x1, x2, y, margin: -slope(x1, x2, y, margin), "the gradient has the other sign"),
+        (lambda x1, x2, y, margin: 2 * slope(x1, x2, y, margin), "the gradient is twice the right one"),
+        (lambda x1, x2, y, margin: -y, "pairs beyond the margin have a gradient"),
+        (lambda x1, x2, y, margin: 0 * y, "the gradient is 0 everywhere"),
+    ],
+)
+def test_gradients_beside_the_loss_are_held_to_the_right_ones(gradient: Any, begins: str | None) -> None:
+    validation = validated(with_gradient(gradient))
+    assert "gradients are those of gradient" in validation.notes
+    assert validation.passed == (begins is None)
+    assert [one.hypothesis.startswith(str(begins)) for one in validation.explanations] == ([True] if begins else [])
+
+
+# What stands in a module of the user's.
+
+TORCH = """
+import torch
+import torch.nn.functional as F
+
+def reduced(losses, reduction):
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+def right(x1, x2, y, margin=0.0, reduction="mean"):
+    return reduced(torch.clamp(-y * (x1 - x2) + margin, min=0), reduction)
+
+def method(x1, x2, y, margin=0.0):
+    return (margin - y * (x1 - x2)).clip(min=0).mean()
+
+class Module(torch.nn.Module):
+    def __init__(self, margin=0.0, reduction="mean"):
+        super().__init__()
+        self.margin, self.reduction = margin, reduction
+
+    def forward(self, x1, x2, y):
+        return right(x1, x2, y, self.margin, self.reduction)
+
+instance = Module(0.25)
+
+def detached(x1, x2, y, margin=0.0):
+    return right(x1, x2, y, margin).item()
+
+def kink(x1, x2, y, margin=0.0):
+    return F.relu(margin - y * (x1 - x2)).mean()
+
+def half_kink(x1, x2, y, margin=0.0, reduction="mean"):
+    return reduced(torch.maximum(torch.zeros_like(x1), margin - y * (x1 - x2)), reduction)
+
+def sign(x1, x2, y, margin=0.0):
+    return right(x1, x2, -y, margin)
+
+def no_clamp(x1, x2, y, margin=0.0):
+    return (margin - y * (x1 - x2)).mean()
+
+def half_inside(x1, x2, y, margin=0.0):
+    return right(x1.half(), x2.half(), y.half(), margin).double()
+
+def first_axis(x1, x2, y, margin=0.0):
+    return right(x1, x2, y, margin, "none").mean(dim=0)
+
+def half_detached(x1, x2, y, margin=0.0):
+    return right(x1, x2.detach(), y, margin)
+
+def naive(x1, x2, y):
+    return torch.log(1 + torch.exp(-y * (x1 - x2))).mean()
+
+def entropy(x1, x2, y):
+    return F.binary_cross_entropy_with_logits(x1 - x2, y)
+"""
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mrl]:
+    """Run mrl in a folder of its own, whose modules are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield lambda *args: run_inside(["validate", *args], capfd)
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def torched(mrl: Mrl, tmp_path: Path) -> Mrl:
+    """Hold a function of `TORCH` to the suite, and return the run."""
+    pytest.importorskip("torch")
+    (tmp_path / "torch_losses.py").write_text(TORCH)
+    return lambda name, *args: mrl("--function", f"torch_losses:{name}", "-f", "json", *args)
+
+
+@pytest.mark.slow  # PyTorch is imported
+@pytest.mark.parametrize("name", ["right", "method", "Module", "instance", "detached"])
+def test_a_right_function_of_pytorch_passes(name: str, torched: Mrl) -> None:
+    record = torched(name).result
+    assert record["passed"]
+    assert record["notes"][0].endswith("with PyTorch tensors")
+    has_gradients = "gradients are those that PyTorch takes" in record["notes"]
+    assert has_gradients == (name != "detached")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["torch.nn.functional:margin_ranking_loss", "torch.nn:MarginRankingLoss"])
+def test_pytorch_itself_passes(name: str, mrl: Mrl) -> None:
+    pytest.importorskip("torch")
+    assert mrl("--function", name, "--labels", "any", "-f", "json").result["passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("kink", "the gradient at the kink (loss exactly 0) is 0"),
+        ("half_kink", "the gradient at the kink (loss exactly 0) is half of it"),
+        ("sign", "y has the other sign"),
+        ("no_clamp", "losses are not clamped at 0"),
+        ("half_inside", "the arithmetic is float16"),
+        ("first_axis", "the mean is over the first axis only"),
+    ],
+)
+def test_a_mistake_in_pytorch_is_named_first(name: str, begins: str, torched: Mrl) -> None:
+    ran = torched(name)
+    assert ran.code == 1
+    assert ran._replace(code=0).result["explanations"][0]["hypothesis"].startswith(begins)
+
+
+@pytest.mark.slow
+def test_a_gradient_that_does_not_reach_x2_fails(torched: Mrl) -> None:
+    ran = torched("half_detached")
+    assert ran.code == 1
+    assert "no gradient reaches x2" in ran.out
+
+
+@pytest.mark.slow
+def test_other_losses_of_pytorch(torched: Mrl) -> None:
+    naive = torched("naive", "--loss", "logistic")
+    assert naive.code == 1
+    first = naive._replace(code=0).result["explanations"][0]["hypothesis"]
+    assert first == "a loss overflows where it should be finite"
+    assert torched("entropy", "--loss", "logistic", "--labels", "01").result["passed"]
+    assert torched("entropy", "--loss", "logistic").code == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_of_the_registry_passes_its_own_suite(loss: str) -> None:
+    parameters = completed(loss, {})
+    plan = Plan.of(loss=loss, parameters=tuple(parameters.items()), labels="any" if LOSSES[loss].is_target else "pm1")
+    has_margin = LOSSES[loss].has_margin
+
+    def own(x1: Values, x2: Values, y: Values, margin: float = 0.0, **_: float) -> Any:
+        return LOSSES[loss].kernel(np.array(x1 - x2), y, margin=margin if has_margin else 0.0, **parameters)
+
+    def gradient(x1: Values, x2: Values, y: Values, margin: float = 0.0, **_: float) -> Any:
+        return LOSSES[loss].gradient(np.array(x1 - x2), y, margin=margin if has_margin else 0.0, **parameters)
+
+    own.gradient = gradient  # type: ignore[attr-defined]
+    validation = validated(own, plan)
+    assert [check.name for check in validation.checks if not check.passed] == []
+    gradient_of_nothing = lambda x1, x2, y, margin=0.0: gradient(x1, x2, y, margin) * 1.001  # noqa: E731
+    own.gradient = gradient_of_nothing  # type: ignore[attr-defined]
+    assert not validated(own, plan).passed
+
+
+def test_parameters_are_handed_over() -> None:
+    def logistic(x1: Values, x2: Values, y: Values, margin: float, tau: float) -> Any:
+        return np.logaddexp(0, margin - y * (x1 - x2) / tau)
+
+    plan = Plan.of(loss="logistic", parameters=(("temperature", 2.0),))
+    assert validated(logistic, plan).passed
+    assert not validated(lambda x1, x2, y, margin, tau: logistic(x1, x2, y, margin, 1.0), plan).passed
+
+
+def test_margin_labels_and_dtype_are_those_asked_for() -> None:
+    seen: dict[str, set[Any]] = {"margin": set(), "dtype": set(), "y": set()}
+
+    def spy(x1: Values, x2: Values, y: Values, margin: float) -> Any:
+        if x1.size != 3:  # a few pairs beforehand show how it is called
+            seen["margin"].add(margin)
+            seen["dtype"].add(str(x1.dtype))
+            seen["y"] |= set(y.ravel().tolist())
+        return hinge(x1, x2, np.where(y > 0, 1, -1).astype(x1.dtype), margin)
+
+    assert validated(spy, Plan.of(labels="01"), margin=0.75, dtype="float32").passed
+    assert seen == {"margin": {0.75}, "dtype": {"float32"}, "y": {0.0, 1.0}}
+
+
+def test_trials_under_any_label_are_the_vectors_of_pytorch() -> None:
+    held = {trial.name: trial for trial in trials(Plan.of(labels="any"))}
+    for vector in vectors():
+        trial = held.pop(vector.name)
+        np.testing.assert_array_equal(trial.losses, vector.losses.astype(np.float64))
+        np.testing.assert_array_equal(trial.gradients + 0.0, vector.gradients.astype(np.float64) + 0.0)
+    assert held == {}
+
+
+@pytest.mark.parametrize(
+    ("function", "given"),
+    [
+        (lambda y, b, a: 0, {"y": "y", "x2": "b", "x1": "a"}),
+        (lambda p, q, r, s: 0, {"x1": "p", "x2": "q", "y": "r", "margin": "s"}),
+        (lambda scores, labels: 0, {"difference": "scores", "y": "labels"}),
+        (lambda neg_scores, pos_scores, eps=1e-6: 0, {"x2": "neg_scores", "x1": "pos_scores"}),
+        (lambda input1, input2, target, weight=None, reduction="mean": 0, None),
+    ],
+)
+def test_roles_are_read_from_the_signature(function: Any, given: dict[str, str] | None) -> None:
+    given = given or {"x1": "input1", "x2": "input2", "y": "target", "reduction": "reduction"}
+    [convention] = conventions_of(function, LOSSES["margin_ranking"])
+    assert dict(convention.given) == given
+
+
+# The command.
+
+MODULE = """
+import numpy as np
+print("imported")
+
+def loss(x1, x2, y, margin=0.0, reduction="mean"):
+    print("called")
+    losses = np.maximum(0, -y * (x1 - x2) + margin)
+    return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
+
+def wrong(x1, x2, y, margin=0.0):
+    return loss(x1, x2, -y, margin)
+
+def raising(x1, x2, y, margin=0.0):
+    raise RuntimeError("out of order")
+
+def shorter(x1, x2, y, margin=0.0):
+    return loss(x1, x2, y, margin, "none")[:-1]
+
+def text(x1, x2, y):
+    return "0.5"
+
+def nothing(x1, x2, y):
+    pass
+
+def two(x1, x2, y, margin=0.0):
+    return loss(x1, x2, y, margin), 0.5
+
+def imaginary(x1, x2, y, margin=0.0):
+    return loss(x1, x2, y, margin) + 0j
+
+def unclear(x1, x2, y, margin, strength):
+    return 0
+
+number = 3
+"""
+
+
+def test_the_command_reports_and_prints_nothing_else(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(MODULE)
+    record = mrl("--function", "losses:loss", "-f", "json").result
+    assert (record["schema"], record["function"], record["passed"]) == ("mrl.validate/1", "losses:loss", True)
+    names = {check["name"] for check in record["checks"]}
+    assert {"kink", "ties", "empty", "PyTorch's op_info", "inputs stay as they are"} <= names
+    quiet = mrl("--function", "losses.py:loss", "-q", "-f", "csv")
+    assert quiet.out.splitlines()[0] == "check,verdict,pairs,max_abs_diff,max_ulp_diff,mismatches"
+    assert quiet.code == 0
+
+
+def test_a_wrong_function_fails_with_its_line(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(MODULE)
+    ran = mrl("--function", "losses:wrong", "-f", "table")
+    assert ran.code == 1
+    explanation, mismatch = ran.out.split("\n\n", 1)[1].splitlines()[:2]
+    assert explanation.startswith("explanation: y has the other sign")
+    assert mismatch.startswith("losses.py line 10: losses of ")
+    told = mrl("--function", "losses:wrong", "-f", "tsv")
+    assert "explanation: y has the other sign" in told.err
+    assert "::error file=losses.py,line=10," in mrl("--function", "losses:wrong", "-f", "github").out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "raising",
+            "call: called as raising(x1, x2, y, margin=…) with NumPy arrays: raises RuntimeError: out of order",
+        ),
+        ("shorter", "it returns shape (49,) for pairs of shape (50,)"),
+        ("text", "it returns str, not a number or an array of numbers"),
+        ("nothing", "it returns None, not a number or an array of numbers"),
+        ("two", "it returns tuple, not a number or an array of numbers"),
+        ("imaginary", "it returns complex128"),
+    ],
+)
+def test_what_is_no_loss_has_a_clear_message(name: str, message: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(MODULE)
+    ran = mrl("--function", f"losses:{name}", "-f", "table")
+    assert ran.code == 1
+    assert message in ran.out
+    assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("losses", "MODULE:NAME names a function"),
+        ("losses:", "MODULE:NAME names a function"),
+        ("nowhere:loss", "there is no module nowhere"),
+        ("nowhere.py:loss", "there is no file nowhere.py"),
+        ("losses:los", "did you mean loss?"),
+        ("losses:number", "losses:number is an int, which cannot be called"),
+        ("losses:unclear", "unclear: what is its parameter strength, which has no default?"),
+        ("broken:loss", "cannot import broken: ZeroDivisionError: division by zero (broken.py, line 2)"),
+        ("leaving:loss", "cannot import leaving: SystemExit: 5 (leaving.py, line 1)"),
+        ("syntax:loss", "(syntax.py, line 1)"),
+        ("needing:loss", "No module named 'surely_not_installed'"),
+    ],
+)
+def test_what_cannot_be_imported_is_a_usage_error(function: str, message: str, mrl: Mrl, tmp_path: Path) -> None:
+    texts = {
+        "losses": MODULE,
+        "broken": "\n1 / 0",
+        "leaving": "raise SystemExit(5)",
+        "syntax": "def (",
+        "needing": "import surely_not_installed",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    ran = mrl("--function", function)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+@pytest.mark.parametrize(
+    "others",
+    [["pairs.csv"], ["--expect", "1"], ["--reduction", "sum"], ["--cases", "c.csv"], ["--weight", "w"]],
+)
+def test_options_that_would_do_nothing_are_refused(others: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(MODULE)
+    (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,2,1\n")
+    ran = mrl("--function", "losses:loss", *others)
+    assert (ran.code, ran.out) == (2, "")
