@@ -102,6 +102,20 @@ def test_pairs_of_a_cluster_are_drawn_together() -> None:
     assert bounds_of(together)[0].high == pytest.approx(bounds_of(alone)[0].high)
 
 
+def test_pairs_of_a_code_are_drawn_as_if_they_were_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, groups = np.arange(300) % 7, Groups(2, seed=0)
+    for part in np.array_split(np.arange(300), 4):
+        groups.add(SKEWED[part], OUTCOMES[part], codes=codes[part])
+    by_code = groups.sums_by_code()
+    assert by_code is not None
+    assert sorted(by_code) == list(range(7))
+    for code, sums in by_code.items():
+        assert np.array_equal(sums, groups_of(SKEWED[codes == code], OUTCOMES[codes == code]).sums)
+    monkeypatch.setattr(bootstrap, "GROUPS", 64)
+    assert groups_of(SKEWED[:64]).sums_by_code() is not None
+    assert groups_of(SKEWED[:65]).sums_by_code() is None
+
+
 def test_equal_differences_leave_nothing_to_see() -> None:
     assert bounds_of(groups_of(np.zeros(50)), samples=10) == [Bounds(0.0, 0.0)]
 

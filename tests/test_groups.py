@@ -235,6 +235,7 @@ def test_dictionary_far_larger_than_the_batch() -> None:
     indices = pa.array([99_999, 5, 99_999], pa.int32())
     column = pa.DictionaryArray.from_arrays(indices, pa.array([str(i) for i in range(100_000)]))
     block = ledger_block([column], np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8))
+    assert block.highest is not None
     assert sorted(zip(block.keys, block.highest.tolist(), strict=True)) == [(("5",), 2.0), (("99999",), 4.0)]
 
 
@@ -280,3 +281,19 @@ def test_arrays_of_a_ledger_are_its_totals() -> None:
     expected = [(totals.pairs, float(totals.loss_sum or 0.0)) for _, totals in ledger.totals()]
     assert actual == sorted(expected)
     assert Ledger().arrays()[1].size == 0
+
+
+def test_regrouped_ledger_holds_what_the_coarser_keys_alone_give() -> None:
+    generator = np.random.default_rng(12)
+    losses, states = generator.normal(size=900) * 1e8, generator.integers(0, 4, 900).astype(np.uint8)
+    losses[[3, 7]] = 1e300, math.inf
+    first, second = (pa.array(generator.integers(0, most, 900).astype(str).tolist()) for most in (5, 40))
+    fine, coarse, whole = Ledger(), Ledger(), Ledger()
+    for start in range(0, 900, 100):
+        part = slice(start, start + 100)
+        fine.add(ledger_block([first[part], second[part]], losses[part], states[part]))
+        coarse.add(ledger_block([second[part]], losses[part], states[part]))
+        whole.add(ledger_block([], losses[part], states[part]))
+    assert list(fine.regrouped(lambda key: key[1:]).totals()) == list(coarse.totals())
+    assert list(coarse.regrouped(lambda _: ()).totals()) == list(whole.totals())
+    assert list(fine.regrouped(lambda key: key).totals()) == list(fine.totals())

@@ -85,19 +85,18 @@ def ledger_case() -> Case:
     return Case(LedgerReduction(squares=True, describes=True), lambda ledger: list(ledger.totals()))
 
 
-def contrast_case() -> Case:
-    def seen(whole: Any) -> Any:
-        return whole.total, whole.groups.sums.tolist()
+def seen_contrasts(whole: Any) -> Any:
+    clusters = [] if whole.by_cluster is None else whole.by_cluster.entries()
+    return (
+        [(key, contrast) for key, _, contrast in whole.groups()],
+        [(key, counts.tolist(), sums) for key, _, counts, sums in clusters],
+        None if whole.drawn is None else whole.drawn.sums.tolist(),
+    )
 
-    columns = Columns(numbers=PLAN.columns.numbers)
-    return Case(ContrastReduction(PLAN.changed(columns=columns), samples=10, seed=0), seen)
 
-
-def clustered_contrast_case() -> Case:
-    def seen(whole: Any) -> Any:
-        return whole.total, list(whole.ledger.totals())
-
-    return Case(ContrastReduction(PLAN, samples=10, seed=0), seen)
+def contrast_case(*keys: tuple[Role, str]) -> Callable[[], Case]:
+    columns = Columns(numbers=PLAN.columns.numbers, keys=keys)
+    return lambda: Case(ContrastReduction(PLAN.changed(columns=columns), samples=10, seed=0), seen_contrasts)
 
 
 def swept(loss: str, **parameters: float) -> Callable[[], Case]:
@@ -125,8 +124,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "histogram": lambda: Case(HistogramReduction()),
     "look": lambda: Case(LookReduction()),
     "ledger": ledger_case,
-    "contrast": contrast_case,
-    "clustered contrast": clustered_contrast_case,
+    "contrast by group": contrast_case(("group", "g")),
+    "clustered contrast by group": contrast_case(("group", "g"), ("cluster", "c")),
     "hinge": swept("margin_ranking"),
     "squared hinge": swept("squared_hinge"),
     "logistic": swept("logistic", temperature=1.0),

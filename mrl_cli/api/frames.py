@@ -21,6 +21,7 @@ from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reports import refusals
+from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
 from mrl_cli.settings import check_choice, check_confidence, plan_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role
     from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reports.base import Report
 
 Columns: TypeAlias = "dict[Role, Hashable | None]"
 _OPTION = re.compile(r"--([a-z-]+) (\w+)")
@@ -134,6 +136,7 @@ def compare(
     loss: str = "margin_ranking",
     margin: float = 0.0,
     margin_column: Hashable | None = None,
+    group_by: Hashable | list[Any] | None = None,
     dtype: DType = "float64",
     confidence: float = USUAL_CONFIDENCE,
     cluster: Hashable | None = None,
@@ -149,8 +152,10 @@ def compare(
     is then not compared with a's. `bootstrap` is the number of samples, 0 for none; the other arguments are those of
     `evaluate` and the options of the command.
 
-    The result is a dict with the keys of the JSON of `mrl compare`; figures that the data do not define are NaN. Raises
-    ValueError for what `mrl compare` refuses, as `evaluate` does. The frame is not changed.
+    The result is a dict with the keys of the JSON of `mrl compare`; figures that the data do not define are NaN. With
+    `group_by`, its `groups` are a list with a dict for each value of that column, or for each combination of values, in
+    the order of `evaluate`. Raises ValueError for what `mrl compare` refuses, as `evaluate` does. The frame is not
+    changed.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"x1": [1, 0], "x2": [0, 0.5], "u": [1, 2], "v": [0.5, 0], "y": [1, 1]})
@@ -159,7 +164,7 @@ def compare(
     (0.25, 0.0, 0.25, 1)
     """
     columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column}
-    columns |= {"x1_b": x1_b, "x2_b": x2_b, "cluster": cluster}
+    columns |= {"x1_b": x1_b, "x2_b": x2_b, **_group_columns(group_by), "cluster": cluster}
     settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
@@ -167,9 +172,19 @@ def compare(
     plan = plan.changed(confidence=float(confidence))
     drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
     started = time.monotonic()
-    folded, _ = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
+    folded, source = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
     report = comparison_report(folded.wholes[1], folded.counts, plan, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    if group_by is not None:
+        _, _, values = source.stream
+
+        def named(group: Report) -> Any:
+            key = [values[role][text] for role, text in zip(plan.groups, group.group, strict=True)]
+            return key if len(key) > 1 else key[0]
+
+        for figures, group in zip(record["groups"], report.groups, strict=True):
+            figures["group"] = named(group)
+        record["differing_groups"] = list(map(named, differing_groups(report.groups, report.confidence)))
     return record
 
 

@@ -46,7 +46,7 @@ class Comparison(Run):
     )
 
     name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
-    names = "x1_b x2_b key by_row unmatched cluster confidence bootstrap seed MARGIN KERNEL preset READING"
+    names = "x1_b x2_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL preset READING"
     names += " ENGINE OUTPUT fail_if NOTES"
     roles = frozenset(("margin",))
 
@@ -84,12 +84,15 @@ class Comparison(Run):
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
         from mrl_cli.commands.conditions import Condition
-        from mrl_cli.reports.compare import COMPARED_NUMBERS
+        from mrl_cli.reports.base import OF_GROUPS
+        from mrl_cli.reports.compare import COMPARED_NUMBERS, GROUP_NUMBERS
 
-        conditions = [Condition.of(expression, COMPARED_NUMBERS) for expression in self.fail_if]
-        for name, key in (("bootstrap", "bootstrap."), ("cluster", "clusters")):
-            is_asked = any(condition.key.startswith(key) for condition in conditions)
-            message = f"--fail-if asks for {key.strip('.')}, which there is only with --{name}"
+        numbers = (*COMPARED_NUMBERS, *(OF_GROUPS + number for number in GROUP_NUMBERS))
+        conditions = [Condition.of(expression, numbers) for expression in self.fail_if]
+        for name, key in (("bootstrap", "bootstrap."), ("cluster", "clusters"), ("group_by", OF_GROUPS)):
+            keys = (condition.key for condition in conditions)
+            is_asked = any(asked.startswith((key, OF_GROUPS + key)) for asked in keys)
+            message = f"--fail-if asks for {key.strip('.')}, which there is only with {option_of(name)}"
             refuse_if(is_asked and not getattr(self, name), message)
         return conditions
 
@@ -116,6 +119,11 @@ class Comparison(Run):
             matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
             contrasts, counts, unmatched = contrasted(self, reduction, self.x1_b, self.x2_b, **matching)
         return comparison_report(contrasts, counts, self.plan, inputs=self.input_names, unmatched=unmatched, **drawing)
+
+    def lines(self, report: ComparisonReport) -> list[str]:
+        """Return the notes and, where no person reads the report itself, what it shows."""
+        is_read = self.written in ("table", "markdown")
+        return [*super().lines(report), *([] if is_read else report.sentences())]
 
     def notes(self, report: ComparisonReport) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""

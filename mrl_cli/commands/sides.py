@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
+from mrl_cli.inputs import columns_of
 from mrl_cli.inputs.joining import (
     RepeatedKeysError,
     Side,
+    check_groups,
     check_labels,
     joined_batches,
     matched_by_key,
@@ -40,7 +42,7 @@ def contrasted(
 
     Raises DataError for pairs that cannot be matched.
     """
-    plans = run.plan, _plan_for_b(run.plan, x1_b, x2_b)
+    plans = run.plan, _plan_for_b(run, x1_b, x2_b)
     a, rejected_a = _read(run, run.sides[0], plans[0])
     try:
         b, rejected_b = _read(run, run.sides[1], plans[1])
@@ -52,6 +54,8 @@ def contrasted(
         place = 0 if error.side is a else 1
         raise _repeated(error, run, run.sides[place], plans[place]) from None
     check_labels(a, b, matched, has_keys=not by_row)
+    for role, name in run.plan.groups.items():
+        check_groups(a, b, matched, role, name, has_keys=not by_row)
     contrasts, counts = reduction.whole(), Counts(rejected=rejected_a + rejected_b)
     for batch in joined_batches(a, b, matched):
         measured = Measured(batch, run.plan, reduction.needs)
@@ -63,11 +67,13 @@ def contrasted(
     return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
 
 
-def _plan_for_b(plan: Plan, x1: str | None, x2: str | None) -> Plan:
-    """Return the plan that reads b's file: its scores, label and key; whatever else is needed is read from a's."""
-    columns = plan.columns
-    keys = tuple((role, name) for role, name in columns.keys if role == "key")
-    return plan.changed(columns=replace(columns, x1=x1 or columns.x1, x2=x2 or columns.x2, numbers=(), keys=keys))
+def _plan_for_b(run: Run, x1: str | None, x2: str | None) -> Plan:
+    """Return the plan that reads b's file: its scores, label, key and groups; all else that is needed is of a's."""
+    columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
+    used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key"}
+    keys = tuple((role, name) for role, name in columns.keys if role in used)
+    of_b = replace(columns, x1=x1 or columns.x1, x2=x2 or columns.x2, numbers=(), keys=keys)
+    return run.plan.changed(columns=of_b)
 
 
 def _hint_for_b(hint: str | None) -> str | None:

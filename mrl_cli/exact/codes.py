@@ -56,6 +56,21 @@ class SumsByCode:
         both.add(other)
         return both
 
+    def regrouped(self, codes: NDArray[np.int64], size: int) -> SumsByCode:
+        """Return the sums by other codes, of which there are `size`: code i becomes codes[i], and what meets adds up.
+
+        >>> sums = sums_by_code(np.array([1e16, 1.0, -1e16]), np.array([0, 1, 2]), 3)
+        >>> float(sums.regrouped(np.array([0, 0, 0]), 1).at(0))
+        1.0
+        """
+        whole = SumsByCode()
+        for part in self.parts:
+            whole.add(sums_by_code(grown(part, codes.size, 0.0)[: codes.size], codes, size))
+        for code, total in self.others.items():
+            place = int(codes[code])
+            whole.others[place] = whole.others.get(place, ExactSum()) + total
+        return whole
+
     def at(self, code: int) -> ExactSum:
         """Return the sum of one code.
 
@@ -99,12 +114,16 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
 def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
 
+    One code alone is added up as `ExactSum` adds: by blocks, which is quicker.
+
     The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
 
     >>> sums = sums_by_code(np.array([1e16, 0.5, 1.0]), np.array([0, 1, 0]), 2)
     >>> [part.tolist() for part in sums.parts]
     [[1e+16, 0.0], [1.0, 0.5]]
     """
+    if size == 1:
+        return SumsByCode((), {0: ExactSum.of(values)})
     if values.size and values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
         return SumsByCode(_parts_by_code(values, codes, size))
     is_ordinary = np.abs(values) < HUGE
@@ -115,6 +134,8 @@ def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsBy
 
 def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
+    if size == 1:
+        return SumsByCode((), {0: ExactSum.of_products(left, right)})
     with np.errstate(all="ignore"):
         is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), {}
         if not is_ordinary.all():

@@ -121,13 +121,34 @@ def check_labels(a: Side, b: Side, matched: Matched, *, has_keys: bool) -> None:
         return
     lines = [f"the label differs for {differing.size:,} of {labels_a.size:,} pairs"]
     for place in differing[:SHOWN].tolist():
-        name = f"pair {place + 1}"
-        if has_keys:
-            name = f"key {harmless(a.keys('key')[int(matched.places_a[place])].as_py())!r}"
         y_a, y_b = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
-        lines.append(f"  {name}: y is {y_a} in {a.name} and {y_b} in {b.name}")
+        lines.append(f"  {_named(a, matched, place, has_keys)}: y is {y_a} in {a.name} and {y_b} in {b.name}")
     hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
     raise DataError("\n".join(lines), hint=hint if has_keys else f"{hint} match them with --key COLUMN")
+
+
+def _named(a: Side, matched: Matched, place: int, has_keys: bool) -> str:
+    """Return what messages call a matched pair."""
+    if not has_keys:
+        return f"pair {place + 1}"
+    return f"key {harmless(a.keys('key')[int(matched.places_a[place])].as_py())!r}"
+
+
+def check_groups(a: Side, b: Side, matched: Matched, role: Role, name: str, *, has_keys: bool) -> None:
+    """Raise DataError where the two sides disagree on the group of a pair, whose column, `name`, both of them have."""
+    if not (a.batches and b.batches) or role not in b.batches[0].keys:
+        return
+    places = (a, matched.places_a), (b, matched.places_b)
+    groups_a, groups_b = (side.keys(role).take(as_arrow(where)) for side, where in places)
+    if groups_a.equals(groups_b):
+        return
+    both = list(zip(groups_a.to_pylist(), groups_b.to_pylist(), strict=True))
+    differing = [place for place, (first, second) in enumerate(both) if first != second]
+    lines = [f"{harmless(name)}, the column grouped by, differs for {len(differing):,} of {len(both):,} pairs"]
+    for place in differing[:SHOWN]:
+        first, second = (repr(harmless(group)) for group in both[place])
+        lines.append(f"  {_named(a, matched, place, has_keys)}: it is {first} in {a.name} and {second} in {b.name}")
+    raise DataError("\n".join(lines), hint="group by a column that names the same groups in both files")
 
 
 def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:

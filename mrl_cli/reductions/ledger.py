@@ -20,11 +20,12 @@ from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from mrl_cli.exact import ExactSum
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
@@ -33,13 +34,16 @@ Key = tuple[str, ...]
 
 
 class LedgerBlock(NamedTuple):
-    """What a batch adds to each of its keys: `counts` has shape (keys, STATES), `lowest` and `highest` (keys,)."""
+    """What a batch adds to each of its keys: `counts` of pairs by state, shape (keys, states), and `sums` by name.
+
+    `lowest` and `highest`, of shape (keys,), are the range of losses, where that is wanted.
+    """
 
     keys: list[Key]
     counts: NDArray[np.int64]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
     sums: dict[str, SumsByCode]
+    lowest: NDArray[np.float64] | None = None
+    highest: NDArray[np.float64] | None = None
 
 
 class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
@@ -84,9 +88,8 @@ def ledger_block(
     The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
     those of `described`, and `difference_square`.
     """
-    codes, keys = _coded(columns)
+    codes, keys = coded(columns, losses.size)
     size = len(keys)
-    counts = np.bincount(codes * STATES + states, minlength=size * STATES).reshape(size, STATES)
     lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
     with np.errstate(invalid="ignore"):
         np.minimum.at(lowest, codes, losses)
@@ -105,11 +108,25 @@ def ledger_block(
         sums |= {name: sums_by_code(values, codes, size) for name, values in described.items()}
         differences = described["difference"]
         sums["difference_square"] = sums_of_products_by_code(differences, differences, codes, size)
-    return LedgerBlock(keys, counts, lowest, highest, sums)
+    return LedgerBlock(keys, counts_by_code(states, codes, size, STATES), sums, lowest, highest)
 
 
-def _coded(columns: Sequence[pa.Array]) -> tuple[NDArray[np.int64], list[Key]]:
-    """Return for every pair the place of its key in the list of those there are."""
+def counts_by_code(
+    states: NDArray[np.integer], codes: NDArray[np.int64], size: int, state_count: int
+) -> NDArray[np.int64]:
+    """Return how many pairs of each of `size` codes are in each state, shape (size, state_count)."""
+    return np.bincount(codes * state_count + states, minlength=size * state_count).reshape(size, state_count)
+
+
+def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], list[Key]]:
+    """Return for every pair the place of its key in the list of those there are; without columns all have one key.
+
+    >>> import pyarrow as pa
+    >>> coded([pa.array(["a", "b", "a"]), pa.array(["1", "1", "1"])], 3)
+    (array([0, 1, 0]), [('a', '1'), ('b', '1')])
+    """
+    if not columns:
+        return np.zeros(pairs, np.int64), [()]
     codes, texts = _codes_of(columns[0])
     keys: list[Key] = [(text,) for text in texts]
     for column in columns[1:]:
@@ -167,9 +184,9 @@ def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], li
 class Ledger:
     """Adds blocks up, key by key; `+=` adds those of a task."""
 
-    def __init__(self) -> None:
+    def __init__(self, states: int = STATES) -> None:
         self._places: dict[Key, int] = {}
-        self._counts = np.zeros((0, STATES), np.int64)
+        self._counts = np.zeros((0, states), np.int64)
         self._lowest, self._highest = np.empty(0), np.empty(0)
         self._sums: dict[str, SumsByCode] = {}
 
@@ -181,8 +198,8 @@ class Ledger:
             self.add(block)
         return self
 
-    def add(self, block: LedgerBlock) -> None:
-        """Add a block. Raises UsageError when there are more keys than a ledger holds."""
+    def add(self, block: LedgerBlock) -> NDArray[np.int64]:
+        """Add a block; return the places of its keys. Raises UsageError for more keys than a ledger holds."""
         known = self._places
         codes = list(map(known.get, block.keys))  # most keys are known, and this is the quick way to find them
         if None in codes:
@@ -196,13 +213,37 @@ class Ledger:
             self._lowest = grown(self._lowest, 2 * len(known), math.inf)
             self._highest = grown(self._highest, 2 * len(known), -math.inf)
         self._counts[places] += block.counts
-        self._lowest[places] = np.minimum(self._lowest[places], block.lowest)
-        self._highest[places] = np.maximum(self._highest[places], block.highest)
+        if block.lowest is not None and block.highest is not None:
+            self._lowest[places] = np.minimum(self._lowest[places], block.lowest)
+            self._highest[places] = np.maximum(self._highest[places], block.highest)
         for name, sums in block.sums.items():
             self._sums.setdefault(name, SumsByCode()).add(sums, places, len(self._counts))
+        return places
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys, as they were met."""
+        return list(self._places)
+
+    def regrouped(self, coarser: Callable[[Key], Key]) -> Ledger:
+        """Return the ledger by other keys, fewer perhaps: those that a key becomes; what meets adds up, exactly."""
+        known: dict[Key, int] = {}
+        codes = np.array([known.setdefault(coarser(key), len(known)) for key in self._places], np.int64)
+        counts = np.zeros((len(known), self._counts.shape[1]), np.int64)
+        lowest, highest = np.full(len(known), math.inf), np.full(len(known), -math.inf)
+        for every, ours, add in (
+            (counts, self._counts, np.add),
+            (lowest, self._lowest, np.minimum),
+            (highest, self._highest, np.maximum),
+        ):
+            add.at(every, codes, ours[: len(self)])
+        sums = {name: sums.regrouped(codes, len(known)) for name, sums in self._sums.items()}
+        whole = Ledger(self._counts.shape[1])
+        whole.add(LedgerBlock(list(known), counts, sums, lowest, highest))
+        return whole
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the counts of every key, shape (keys, STATES), and its sum of losses, (keys,): as they were met."""
+        """Return the counts of every key, shape (keys, states), and its sum of losses, (keys,): as they were met."""
         return self._counts[: len(self)], self._sums.get("loss", SumsByCode()).rounded(len(self))
 
     def correct(self) -> NDArray[np.int64]:
@@ -214,13 +255,16 @@ class Ledger:
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
-        for key in sorted_keys(self._places):
-            yield key, self._totals_at(self._places[key])
+        for key, place, counts, sums in self.entries():
+            of: dict[str, Any] = {f"{name}_sum": total for name, total in sums.items()}
+            of |= {"min": float(self._lowest[place]), "max": float(self._highest[place])}
+            yield key, Totals.of_states(counts.tolist(), **of)
 
-    def _totals_at(self, place: int) -> Totals:
-        sums: dict[str, Any] = {f"{name}_sum": sums.at(place) for name, sums in self._sums.items()}
-        lowest, highest = float(self._lowest[place]), float(self._highest[place])
-        return Totals.of_states(self._counts[place].tolist(), **sums, min=lowest, max=highest)
+    def entries(self) -> Iterator[tuple[Key, int, NDArray[np.int64], dict[str, ExactSum]]]:
+        """Yield every key with its place, its counts, shape (states,), and its sums, in the order of `totals`."""
+        for key in sorted_keys(self._places):
+            place = self._places[key]
+            yield key, place, self._counts[place], {name: sums.at(place) for name, sums in self._sums.items()}
 
 
 def sorted_keys(keys: Iterable[Key]) -> list[Key]:

@@ -68,9 +68,10 @@ class Report:
         return type(self)(**({key: getattr(self, key) for key in self.__slots__ or vars(self)} | figures))
 
     def figure(self, key: str) -> Any:
-        """Return a figure by its key, which is outer.inner for one within another."""
+        """Return a figure by its key, which is outer.inner for one within another; None for one that does not apply."""
         first, *inner = key.split(".")
-        return reduce(getitem, inner, getattr(self, first))
+        outer = getattr(self, first)
+        return None if outer is None else reduce(getitem, inner, outer)
 
     def record(self) -> Any:
         """Return what JSON holds: the figures that apply."""

@@ -10,24 +10,28 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import USUAL_CONFIDENCE
-from mrl_cli.reductions.measured import BEYOND, WRONG
-from mrl_cli.reports.base import Report, Table
+from mrl_cli.reports.base import Report, Table, flat, group_names
+from mrl_cli.reports.better import differing, differing_groups
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
+from mrl_cli.reports.groups import KeyedReport
 from mrl_cli.statistics import intervals
-from mrl_cli.statistics.bootstrap import bootstrap_bounds
+from mrl_cli.statistics.bootstrap import GROUPS, Groups, bootstrap_bounds
 from mrl_cli.statistics.moments import exact_mean
-from mrl_cli.words import counted
+from mrl_cli.statistics.multiple import holm
+from mrl_cli.words import counted, harmless, one_or_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.contrast import Contrast, Contrasts
-    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.ledger import Key, Ledger
+    from mrl_cli.reports.base import Rows
 
+    # Of each cluster its pairs, its sum of the differences of loss, and that of the differences of being right.
     ClusterSums: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
 _OF_MODEL = ("mean", "sum", "accuracy", "accuracy_half", "correct", "ties", "wrong")  # as `mrl compute` reports them
@@ -42,17 +46,75 @@ COMPARED_NUMBERS = (
     *("bootstrap.samples", "bootstrap.seed", *(f"bootstrap.{gap}.{end}" for gap in _GAPS for end in ("low", "high"))),
     *("wins", "ties", "losses", "elapsed_seconds"),
 )
+_OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence", "elapsed_seconds"}
+GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
+_SETTINGS = ("loss", "margin", "margin_column", "parameters", "group_by", "dtype", "labels")
+MOST_DRAWN_GROUPS = 1000  # beyond, drawing from each takes longer than all else
+
+
+class GroupComparison(KeyedReport):
+    """How the models differ on the pairs of one group, whose key is `group`; `p_value_holm` corrects McNemar's p."""
+
+    __slots__ = (
+        *("group", "pairs", "a", "b", "difference", "accuracy_difference", "clusters", "mcnemar", "bootstrap"),
+        *("wins", "ties", "losses", "p_value_holm"),
+    )
 
 
 class ComparisonReport(Report):
     """What `mrl compare` reports.
 
     `difference` is of the mean loss, `accuracy_difference` of the accuracy, both a's less b's. `unmatched_a` and
-    `unmatched_b` count the pairs of one file that the other lacks. `COMPARED_NUMBERS` lists every number it may hold.
+    `unmatched_b` count the pairs of one file that the other lacks. `COMPARED_NUMBERS` lists every number it may hold;
+    `groups` has a report of each group.
     """
 
+    def record(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        whole: dict[str, Any] = super().record()
+        return whole if self.groups is None else whole | {"groups": [group.record() for group in self.groups]}
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the record of each group, or that of the whole where there are none."""
+        if self.groups is None:
+            yield self.record()
+        for group in self.groups or ():
+            yield self._named(group, group.record())
+
+    def rows(self) -> Rows:
+        """Return a row for each group, or that of the whole where there are none."""
+        if self.groups is None:
+            return super().rows()
+        keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
+        settings = flat({key: self.figure(key) for key in keys})
+        rows = [self._named(group, settings | flat(group.record())) for group in self.groups]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return list(names), ([row.get(name) for name in names] for row in rows)
+
+    def _named(self, group: GroupComparison, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the row of a group with its key first, by the names of the columns grouped by."""
+        row.pop("group", None)
+        return dict(zip(group_names(self.group_by, row), group.group, strict=True)) | row
+
     def blocks(self) -> list[Table | str]:
-        """Return both models, how they differ, and how sure that is; numbers of six digits."""
+        """Return both models, how they differ, and how sure that is; numbers of six digits. Before it, each group."""
+        if self.groups is None:
+            return [self._table()]
+        names = group_names(self.group_by)
+        figures = ("pairs", "a - b", "low", "high", "accuracy a - b", "McNemar p", "Holm p")
+        rows = [_group_row(group) for group in self.groups]
+        table = Table((*map(harmless, names), *figures), rows, numbers=len(figures))
+        return [table, f"{differing(self)}\n", self._table()]
+
+    def sentences(self) -> list[str]:
+        """Return what the figures show: in which groups the models differ, if there are some."""
+        return [] if self.groups is None else [differing(self)]
+
+    @property
+    def _interval(self) -> str:
+        return f"{100 * self.confidence:.6g} % interval"
+
+    def _table(self) -> Table:
         a, b, mcnemar = self.a, self.b, self.mcnemar
         gaps = {"mean": self.difference, "accuracy": self.accuracy_difference}
         rows = [
@@ -72,7 +134,7 @@ class ComparisonReport(Report):
         rows += [(key, f"{of_a:,}", f"{of_b:,}", "", note) for key, (of_a, of_b, note) in counts.items()]
         whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "clusters")}
         rows += [(key, f"{count:,}", "", "", "") for key, count in whole.items() if count]
-        return [Table(("", "a", "b", "a - b", f"{100 * self.confidence:.6g} % interval"), rows)]
+        return Table(("", "a", "b", "a - b", self._interval), rows)
 
     def cautions(self) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""
@@ -90,7 +152,21 @@ class ComparisonReport(Report):
             notes += ["McNemar's p takes every pair as independent; the intervals are clustered"]
             if self.clusters < 2:
                 notes += ["one cluster tells nothing of how clusters differ: no intervals"]
+        if self.groups is not None and len(self.groups) > 1:
+            corrected = f"p_value_holm corrects McNemar's p for {len(self.groups):,} groups"
+            notes += [f"{corrected}; the interval of a group takes no account of the others"]
+        if self.groups and self.bootstrap is not None and self.groups[0].bootstrap is None:
+            drawn = "pairs" if self.clusters is None else "clusters"
+            most = f"{GROUPS:,} {drawn} and {MOST_DRAWN_GROUPS:,} groups"
+            notes += [f"no bootstrap for each group: one is drawn up to {most}"]
         return notes
+
+
+def _group_row(group: GroupComparison) -> tuple[str, ...]:
+    gaps = [group.difference[key] for key in ("mean", "low", "high")] + [group.accuracy_difference["mean"]]
+    numbers = (*gaps, group.mcnemar["p_value"], group.p_value_holm)
+    texts = (shown_number(number) if math.isnan(number) else f"{number:.4g}" for number in numbers)
+    return (*(harmless(name) or '""' for name in group.group), f"{group.pairs:,}", *texts)
 
 
 def _bounds(interval: dict[str, float]) -> str:
@@ -111,42 +187,92 @@ def comparison_report(
     seed: int,
     unmatched: tuple[int, int] = (0, 0),
 ) -> ComparisonReport:
-    """Return what `mrl compare` reports of contrasts; to be called once for each."""
-    total, confidence = contrasts.total, plan.reporting.confidence or USUAL_CONFIDENCE
-    clusters = None if contrasts.ledger is None else _clusters(contrasts.ledger)
-    of_models = (figures_of(Facts(model, plan.changed(confidence=None)), _SHARED) for model in (total.a, total.b))
-    a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
-    alone = {"only_a": total.only_a, "only_b": total.only_b}
+    """Return what `mrl compare` reports of contrasts."""
+    figured = _Figured(plan, samples, seed)
+    whole, groups = figured.whole(contrasts), figured.groups(contrasts) if plan.has_groups else None
+    first = {key: whole.pop(key) for key in ("a", "b", "difference", "accuracy_difference")}
     return ComparisonReport.of_run(
         "mrl.compare/1",
         inputs,
-        **plan.settings("loss", "margin", "margin_column", "parameters", "dtype", "labels"),
-        pairs=total.a.pairs,
+        **plan.settings(*_SETTINGS),
+        pairs=whole.pop("pairs"),
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
         unmatched_a=unmatched[0],
         unmatched_b=unmatched[1],
-        a=a,
-        b=b,
-        **dict(zip(_GAPS, _intervals(total, clusters, confidence), strict=True)),
-        confidence=confidence,
-        clusters=None if clusters is None else clusters[0].size,
-        mcnemar=alone | {"p_value": intervals.mcnemar_p(**alone)},
-        bootstrap=_bootstrap(contrasts, clusters, samples=samples, seed=seed, confidence=confidence),
-        **{key: getattr(total, key) for key in ("wins", "ties", "losses")},
+        **first,
+        confidence=figured.confidence,
+        **whole,
+        groups=groups,
+        differing_groups=groups and [one_or_all(group.group) for group in differing_groups(groups, figured.confidence)],
     )
 
 
-def _bootstrap(
-    contrasts: Contrasts, clusters: ClusterSums | None, *, samples: int, seed: int, confidence: float
-) -> dict[str, Any] | None:
-    """Return the bounds of both differences by resampling; None where there are no groups to draw."""
-    if contrasts.groups is None:
-        return None
-    if clusters is not None:
-        contrasts.groups.add(*clusters[1:], counts=clusters[0])
-    drawn = bootstrap_bounds(contrasts.groups.sums, samples=samples, seed=seed, confidence=confidence)
-    return {"samples": samples, "seed": seed, **dict(zip(_GAPS, map(asdict, drawn), strict=True))}
+class _Figured:
+    """Figures of contrasts, under the settings of a run."""
+
+    def __init__(self, plan: Plan, samples: int, seed: int) -> None:
+        self.confidence = plan.reporting.confidence or USUAL_CONFIDENCE
+        self._plan, self._samples, self._seed = plan.changed(confidence=None), samples, seed
+
+    def whole(self, contrasts: Contrasts) -> dict[str, Any]:
+        """Return the figures of all pairs."""
+        ledger, sums = contrasts.by_cluster, None if contrasts.drawn is None else contrasts.drawn.sums
+        if ledger is None:
+            return self._figures(contrasts.total, None, sums)
+        clusters = _clusters_by_group(ledger.regrouped(lambda key: key[-1:]) if self._plan.has_groups else ledger)[()]
+        return self._figures(contrasts.total, clusters, self._drawn(clusters))
+
+    def groups(self, contrasts: Contrasts) -> list[GroupComparison]:
+        """Return a report of each group."""
+        clusters = None if contrasts.by_cluster is None else _clusters_by_group(contrasts.by_cluster)
+        pairs = contrasts.drawn.sums_by_code() if contrasts.drawn is not None else None
+        draws = len(contrasts.by_group) <= MOST_DRAWN_GROUPS
+        draws = draws and (contrasts.by_cluster is None or len(contrasts.by_cluster) <= GROUPS)
+        reports = []
+        for key, code, contrast in contrasts.groups():
+            if clusters is None:
+                sums = pairs[code] if draws and pairs is not None else None
+                figures = self._figures(contrast, None, sums)
+            else:
+                figures = self._figures(contrast, clusters[key], self._drawn(clusters[key]) if draws else None)
+            reports.append(GroupComparison(group=key, **figures, p_value_holm=1.0))
+        corrected = holm([report.mcnemar["p_value"] for report in reports])
+        return [report.changed(p_value_holm=p_value) for report, p_value in zip(reports, corrected, strict=True)]
+
+    def _figures(
+        self, contrast: Contrast, clusters: ClusterSums | None, drawn: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
+        difference, accuracy_difference = _intervals(contrast, clusters, self.confidence)
+        of_models = (figures_of(Facts(model, self._plan), _SHARED) for model in (contrast.a, contrast.b))
+        a, b = ({key: figures[key] for key in _OF_MODEL} for figures in of_models)
+        alone = {"only_a": contrast.only_a, "only_b": contrast.only_b}
+        return {
+            "pairs": contrast.a.pairs,
+            "a": a,
+            "b": b,
+            "difference": difference,
+            "accuracy_difference": accuracy_difference,
+            "clusters": None if clusters is None else clusters[0].size,
+            "mcnemar": alone | {"p_value": intervals.mcnemar_p(**alone)},
+            "bootstrap": None if drawn is None else self._bootstrap(drawn),
+            "wins": contrast.wins,
+            "ties": contrast.ties,
+            "losses": contrast.losses,
+        }
+
+    def _drawn(self, clusters: ClusterSums) -> NDArray[np.float64] | None:
+        """Return what is drawn of clusters, None where nothing is."""
+        if not self._samples:
+            return None
+        groups = Groups(2, self._seed)
+        groups.add(*clusters[1:], counts=clusters[0])
+        return groups.sums
+
+    def _bootstrap(self, sums: NDArray[np.float64]) -> dict[str, Any]:
+        """Return the bounds of both differences by resampling."""
+        bounds = bootstrap_bounds(sums, samples=self._samples, seed=self._seed, confidence=self.confidence)
+        return {"samples": self._samples, "seed": self._seed, **dict(zip(_GAPS, map(asdict, bounds), strict=True))}
 
 
 def _intervals(
@@ -170,10 +296,17 @@ def _intervals(
     return asdict(difference) | moved, asdict(accuracy)
 
 
-def _clusters(ledger: Ledger) -> ClusterSums:
-    """Return for each cluster its number of pairs, and its sums of the differences of loss and of being right."""
+def _clusters_by_group(ledger: Ledger) -> dict[Key, ClusterSums]:
+    """Return the sums of the clusters of every group; the keys of the ledger are groups with a cluster at the end."""
     states, sums = ledger.arrays()
-    counts, outcomes = states.sum(axis=1), states[:, BEYOND] - states[:, WRONG]
+    counts, outcomes = states.sum(axis=1), states[:, 2] - states[:, 0]
+    places: dict[Key, list[int]] = {}
+    for place, key in enumerate(ledger.keys):
+        places.setdefault(key[:-1], []).append(place)
+    return {key: _ordered(counts[of_key], sums[of_key], outcomes[of_key]) for key, of_key in places.items()}
+
+
+def _ordered(counts: NDArray[np.int64], sums: NDArray[np.float64], outcomes: NDArray[np.int64]) -> ClusterSums:
     # The bootstrap allots clusters in turn, and in which order they were met depends on batches and on the format.
     order = np.lexsort((outcomes, sums, counts))
     return counts[order], sums[order], outcomes[order]

@@ -40,17 +40,23 @@ class Bounds:
 class Groups:
     """Differences of pairs or clusters: each a group of its own up to `GROUPS`, in random groups beyond.
 
-    A group is a column of `sums`: the number of pairs in it, and for each of `kinds` of difference its sum.
+    A group is a column of `sums`: the number of pairs in it, and for each of `kinds` of difference its sum. While each
+    pair is a group of its own, the pairs of each code are known too.
     """
 
     def __init__(self, kinds: int, seed: int) -> None:
         self._lots = np.random.PCG64(np.random.SeedSequence((seed, 1)))  # not the numbers that samples are drawn by
-        self._held = np.zeros((1 + kinds, GROUPS))
+        self._held, self._codes = np.zeros((1 + kinds, GROUPS)), np.zeros(GROUPS, np.int64)
         self._holds = 0
         self._sums: NDArray[np.float64] | None = None
 
-    def add(self, *differences: NDArray[np.floating | np.integer], counts: NDArray[np.int64] | None = None) -> None:
-        """Add pairs: one array of shape (n,) for each kind of difference.
+    def add(
+        self,
+        *differences: NDArray[np.floating | np.integer],
+        counts: NDArray[np.int64] | None = None,
+        codes: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Add pairs: one array of shape (n,) for each kind of difference, and `codes` to draw from the pairs of each.
 
         For clusters `counts`, shape (n,), gives the number of pairs of each, and the differences are sums over them.
         """
@@ -64,6 +70,7 @@ class Groups:
         place = slice(self._holds, self._holds + pairs.size)
         for held, values in zip(self._held, (pairs, *differences), strict=True):
             held[place] = values
+        self._codes[place] = 0 if codes is None else codes
         self._holds += pairs.size
 
     def _allot(self, sums: NDArray[np.float64], *rows: NDArray[Any]) -> None:
@@ -75,8 +82,20 @@ class Groups:
     @property
     def sums(self) -> NDArray[np.float64]:
         """The groups that hold anything, shape (1 + kinds, groups): counts, then sums; sorted."""
-        sums = self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0]
-        return sums[:, np.lexsort(sums)]
+        return _sorted(self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0])
+
+    def sums_by_code(self) -> dict[int, NDArray[np.float64]] | None:
+        """Return the groups of each code, as `sums` has them; None when they are no longer of one pair each."""
+        if self._sums is not None:
+            return None
+        order = np.argsort(self._codes[: self._holds], kind="stable")
+        codes, starts = np.unique(self._codes[order], return_index=True)
+        parts = np.split(self._held[:, order], starts[1:], axis=1)
+        return {code: _sorted(part) for code, part in zip(codes.tolist(), parts, strict=True)}
+
+
+def _sorted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    return sums[:, np.lexsort(sums)]
 
 
 def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, confidence: float) -> list[Bounds]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,7 @@ def normal_quantile(confidence: float) -> float:
     return -NormalDist().inv_cdf((1 - confidence) / 2)
 
 
+@lru_cache(maxsize=LARGEST_SUMMED_FREEDOM)  # many groups have as many pairs as another
 def t_quantile(confidence: float, freedom: int) -> float:
     """Return t such that Student's value of `freedom` degrees lies within ±t with probability `confidence`, in (0, 1).
 
