@@ -214,7 +214,7 @@ def test_column_called_as_a_figure_hides_none(column: str, mrl: Mrl, tmp_path: P
     assert (next(iter(first.values())), first["pairs"]) == ("9", int(dict(zip(header, rows[0], strict=True))["pairs"]))
 
 
-def test_table_has_a_row_for_each_group_then_which_differ_then_the_whole(mrl: Mrl) -> None:
+def test_table_has_a_row_for_each_group_then_the_whole_then_sentences(mrl: Mrl) -> None:
     out = mrl("pairs.csv", *ONE, "--group-by", "part", "-f", "markdown").out
     record = mrl("pairs.csv", *ONE, "--group-by", "part", "-f", "json").result
     assert out.splitlines()[0] == "| part | pairs | a - b | low | high | accuracy a - b | McNemar p | Holm p |"
@@ -224,9 +224,9 @@ def test_table_has_a_row_for_each_group_then_which_differ_then_the_whole(mrl: Mr
     cells = (gap["mean"], gap["low"], gap["high"], accuracy, p_value, corrected)
     assert f"| hard | {hard['pairs']} | {' | '.join(f'{cell:.4g}' for cell in cells)} |" in out
     assert "| ü\\|x | " in out
-    assert out.index("Accuracy differs in 2 of 5 groups") < out.index("|  | a | b |")
+    assert out.index("Accuracy differs in 2 of 5 groups") < out.index("|  | a | b |") < out.index(record["verdict"])
     table = mrl("pairs.csv", *ONE, "--group-by", "part", "-f", "table").out
-    assert all(text in table for text in ("hard", "Holm p", "Accuracy differs in 2 of 5 groups"))
+    assert all(text in table for text in ("hard", "Holm p", "Accuracy differs in 2 of 5 groups", record["verdict"]))
 
 
 # The bootstrap of a group, and where there is none.

@@ -173,7 +173,8 @@ def compare(
     drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
-    report = comparison_report(folded.wholes[1], folded.counts, plan, **drawn)
+    sides = f"{harmless(x1)}, {harmless(x2)}", f"{harmless(x1_b)}, {harmless(x2_b)}"
+    report = comparison_report(folded.wholes[1], folded.counts, plan, sides=sides, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     if group_by is not None:
         _, _, values = source.stream

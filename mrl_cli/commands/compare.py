@@ -9,6 +9,7 @@ import click
 from mrl_cli.commands.options import column, flag, option, option_of, plan_of_options, refuse_if, share
 from mrl_cli.commands.run import Run
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
@@ -118,7 +119,22 @@ class Comparison(Run):
 
             matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
             contrasts, counts, unmatched = contrasted(self, reduction, self.x1_b, self.x2_b, **matching)
-        return comparison_report(contrasts, counts, self.plan, inputs=self.input_names, unmatched=unmatched, **drawing)
+        sides = self.side_names
+        inputs = self.input_names
+        return comparison_report(
+            contrasts, counts, self.plan, inputs=inputs, unmatched=unmatched, sides=sides, **drawing
+        )
+
+    @property
+    def side_names(self) -> tuple[str, str]:
+        """What a and b are, in words: their files or, in one and the same, their columns."""
+        files = [side[0].shown_name if len(side) == 1 else f"{len(side)} files" for side in self.sides]
+        if len(set(files)) == 2:
+            return files[0], files[1]
+        columns = self.plan.columns
+        scores = (columns.x1, columns.x2), (self.x1_b or columns.x1, self.x2_b or columns.x2)
+        a, b = (f"{harmless(x1)}, {harmless(x2)} of {files[0]}" for x1, x2 in scores)
+        return a, b
 
     def lines(self, report: ComparisonReport) -> list[str]:
         """Return the notes and, where no person reads the report itself, what it shows."""

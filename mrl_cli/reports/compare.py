@@ -11,7 +11,7 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.reports.base import Report, Table, flat, group_names
-from mrl_cli.reports.better import differing, differing_groups
+from mrl_cli.reports.better import differing, differing_groups, verdict
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
 from mrl_cli.reports.groups import KeyedReport
 from mrl_cli.statistics import intervals
@@ -98,17 +98,18 @@ class ComparisonReport(Report):
 
     def blocks(self) -> list[Table | str]:
         """Return both models, how they differ, and how sure that is; numbers of six digits. Before it, each group."""
+        blocks: list[Table | str] = [self._table(), f"{self.verdict}\n"]
         if self.groups is None:
-            return [self._table()]
+            return blocks
         names = group_names(self.group_by)
         figures = ("pairs", "a - b", "low", "high", "accuracy a - b", "McNemar p", "Holm p")
         rows = [_group_row(group) for group in self.groups]
         table = Table((*map(harmless, names), *figures), rows, numbers=len(figures))
-        return [table, f"{differing(self)}\n", self._table()]
+        return [table, f"{differing(self)}\n", *blocks]
 
     def sentences(self) -> list[str]:
-        """Return what the figures show: in which groups the models differ, if there are some."""
-        return [] if self.groups is None else [differing(self)]
+        """Return what the figures show: in which groups the models differ, if there are some, and which is better."""
+        return [*([] if self.groups is None else [differing(self)]), self.verdict]
 
     @property
     def _interval(self) -> str:
@@ -186,12 +187,13 @@ def comparison_report(
     samples: int,
     seed: int,
     unmatched: tuple[int, int] = (0, 0),
+    sides: tuple[str, str] = ("", ""),
 ) -> ComparisonReport:
-    """Return what `mrl compare` reports of contrasts."""
+    """Return what `mrl compare` reports of contrasts. `sides` say in words what a and b are."""
     figured = _Figured(plan, samples, seed)
     whole, groups = figured.whole(contrasts), figured.groups(contrasts) if plan.has_groups else None
     first = {key: whole.pop(key) for key in ("a", "b", "difference", "accuracy_difference")}
-    return ComparisonReport.of_run(
+    report = ComparisonReport.of_run(
         "mrl.compare/1",
         inputs,
         **plan.settings(*_SETTINGS),
@@ -205,7 +207,9 @@ def comparison_report(
         **whole,
         groups=groups,
         differing_groups=groups and [one_or_all(group.group) for group in differing_groups(groups, figured.confidence)],
+        verdict=None,
     )
+    return report.changed(verdict=verdict(report, sides))
 
 
 class _Figured:
