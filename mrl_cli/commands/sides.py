@@ -19,6 +19,7 @@ from mrl_cli.inputs.joining import (
     matched_by_key,
     matched_by_row,
 )
+from mrl_cli.inputs.naming import check_same_pairs, is_naming, naming_columns, shortened
 from mrl_cli.model import Batch, Counts, Plan
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.look import LookReduction
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
+    from mrl_cli.model import Role
     from mrl_cli.reductions.contrast import ContrastReduction, Contrasts
 
 ROWS_SHOWN = 3
@@ -42,7 +44,7 @@ def contrasted(
 
     Raises DataError for pairs that cannot be matched.
     """
-    plans = run.plan, _plan_for_b(run, x1_b, x2_b)
+    plans, names = _plans(run, x1_b, x2_b, by_row=by_row)
     a, rejected_a = _read(run, run.sides[0], plans[0])
     try:
         b, rejected_b = _read(run, run.sides[1], plans[1])
@@ -53,6 +55,7 @@ def contrasted(
     except RepeatedKeysError as error:
         place = 0 if error.side is a else 1
         raise _repeated(error, run, run.sides[place], plans[place]) from None
+    check_same_pairs(a, b, names)
     check_labels(a, b, matched, has_keys=not by_row)
     for role, name in run.plan.groups.items():
         check_groups(a, b, matched, role, name, has_keys=not by_row)
@@ -67,13 +70,21 @@ def contrasted(
     return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
 
 
-def _plan_for_b(run: Run, x1: str | None, x2: str | None) -> Plan:
-    """Return the plan that reads b's file: its scores, label, key and groups; all else that is needed is of a's."""
+def _plans(run: Run, x1: str | None, x2: str | None, *, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
+    """Return the plans that read a's and b's file; b's reads scores, label, key and groups: all else is read from a's.
+
+    By row, both read also those columns that may name the pairs, which are returned by role.
+    """
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
     used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
     of_b = replace(columns, x1=x1 or columns.x1, x2=x2 or columns.x2, numbers=(), keys=keys)
-    return run.plan.changed(columns=of_b)
+    names: dict[Role, str] = {}
+    if by_row:
+        read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
+        names = naming_columns([source for side in run.sides for source in side], run.plan, read)
+    a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))
+    return (a, b), names
 
 
 def _hint_for_b(hint: str | None) -> str | None:
@@ -108,7 +119,8 @@ class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
             with np.errstate(over="ignore"):
                 finite = [np.isfinite(scores.astype(plan.loss.dtype)) for scores in (batch.x1, batch.x2)]
             held = held | (finite[0] & finite[1] & (batch.y == 0))
-        bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None)
+        keys = {role: shortened(column) if is_naming(role) else column for role, column in batch.keys.items()}
+        bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None, keys=keys)
         state.append(bare if held is None else bare.where(held))
         return state
 

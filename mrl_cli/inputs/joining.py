@@ -12,7 +12,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
-from mrl_cli.model import Batch
+from mrl_cli.model import Batch, setting_of
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import counted, harmless, number_text
 
@@ -69,15 +69,15 @@ class RepeatedKeysError(Exception):
         self.side, self.keys, self.key_count, self.pairs = side, keys, key_count, pairs
 
 
-def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool) -> Matched:
-    """Match pairs by their key, exactly, as text.
+def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool, role: Role = "key") -> Matched:
+    """Match pairs by their key, the column of that role, exactly, as text.
 
     Raises RepeatedKeysError for a key that a side has more than once or not at all (the empty text), and DataError for
     keys that one side has alone, unless they are to be dropped and counted.
     """
     import pandas as pd
 
-    indexes = [pd.Index(pd.arrays.ArrowStringArray(side.keys("key"))) for side in (a, b)]
+    indexes = [pd.Index(pd.arrays.ArrowStringArray(side.keys(role))) for side in (a, b)]
     for side, index in zip((a, b), indexes, strict=True):
         is_repeated = index.duplicated(keep=False) | np.asarray(index == "", dtype=bool)
         if is_repeated.any():
@@ -159,7 +159,9 @@ def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
     columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[matched.places_a] for role in first.numbers}
     columns |= {"x1_b": b.numbers("x1")[matched.places_b], "x2_b": b.numbers("x2")[matched.places_b]}
     keys: dict[Role, pa.ChunkedArray] = {
-        role: a.keys(role).take(as_arrow(matched.places_a)) for role in first.keys if role != "key"
+        role: a.keys(role).take(as_arrow(matched.places_a))
+        for role in first.keys
+        if setting_of(role) in ("group_by", "cluster")
     }
     for start in range(0, matched.places_a.size, BATCH_PAIRS):
         numbers = {role: column[start : start + BATCH_PAIRS] for role, column in columns.items()}
