@@ -27,6 +27,13 @@ def as_arrow(values: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(data)])
 
 
+def as_numbers(column: pa.Array) -> pa.Array:
+    """Return a column with 1 and 0 in place of true and false; any other column as it is."""
+    import pyarrow as pa
+
+    return column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+
+
 def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
     """Return texts as an Arrow array of strings; text that is not valid Unicode becomes its escape sequence.
 

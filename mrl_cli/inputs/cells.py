@@ -18,8 +18,13 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
 
 
-def number_in(cell: str, dialect: Dialect) -> float | str:
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
+
+def number_in(cell: str, dialect: Dialect, *, takes_booleans: bool = False) -> float | str:
     """Return the number that a cell holds, rounded correctly to a double, or the kind of problem it is.
+
+    Where it `takes_booleans`, true and false are 1 and 0, in any case.
 
     >>> from mrl_cli.model import Dialect
     >>> number_in(" 5e-1", Dialect()), number_in("0x10", Dialect()), number_in("", Dialect())
@@ -28,6 +33,8 @@ def number_in(cell: str, dialect: Dialect) -> float | str:
     text = cell.strip(" \t")
     if not text or cell in dialect.null_values or text in dialect.null_values:
         return problems.MISSING
+    if takes_booleans and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
     if dialect.decimal != ".":
         if "." in text:
             return problems.NOT_A_NUMBER

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, texts_as_arrow
+from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.inputs.base import batch_of_columns, column_places
 from mrl_cli.inputs.formats import FORMATS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
+BOOLEANS_HINT = "true and false are the labels 1 and 0? use --labels 01"
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
 
@@ -97,7 +98,10 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
-        elif not (is_number(kind) or (role == "y" and pa.types.is_boolean(kind))):
+        elif pa.types.is_boolean(kind) and role == "y":
+            if not plan.takes_booleans(role):
+                raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
+        elif not is_number(kind):
             msg = f"{subject}, not numbers (from row 1 on)"
             raise DataError(msg, hint="write the column as double or integer numbers")
 
@@ -176,8 +180,9 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
     if pa.types.is_decimal(column.type):
         # Arrow's own decimal to double is not correctly rounded; its reading of text is.
         column = column.cast(pa.string()).cast(pa.float64())
-    elif pa.types.is_boolean(column.type) or pa.types.is_null(column.type):
+    elif pa.types.is_null(column.type):
         column = column.cast(pa.int8())
+    column = as_numbers(column)
     bad = []
     if column.null_count:
         nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]

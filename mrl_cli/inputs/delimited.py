@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.arrow import as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
@@ -244,7 +244,9 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
     keys = {role: names[layout.places[role]] for role, _ in plan.columns.keys}
     key_types = dict.fromkeys(keys.values(), pa.dictionary(pa.int32(), pa.string()))
     is_read_twice = not key_types.keys().isdisjoint(numbers.values())  # a column is a number here and a key there
-    nulls = (number_in(value, replace(dialect, null_values=())) for value in dialect.null_values)
+    takes_booleans = plan.takes_booleans("y")
+    bare = replace(dialect, null_values=())
+    nulls = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
     null_numbers = [number for number in nulls if isinstance(number, float)]
     for label_type in _label_types(data, plan):
         types = {name: label_type if role == "y" else pa.float64() for role, name in numbers.items()}
@@ -256,7 +258,8 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
         kept = None
         if plan.reading.keep_columns:
             kept = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), ".").rename_columns(layout.names)
-        columns = {role: np.from_dlpack(table.column(name).combine_chunks()) for role, name in numbers.items()}
+        read = {role: table.column(name).combine_chunks() for role, name in numbers.items()}
+        columns = {role: np.from_dlpack(as_numbers(column)) for role, column in read.items()}
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
         key_columns = {role: key_table.column(name).combine_chunks() for role, name in keys.items()}
@@ -271,8 +274,9 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     # Arrow would read a hexadecimal label as an integer. One character is searched ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
     is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
-    only_doubles = plan.rules.labels == "any" or may_be_hex or is_used_twice
-    return [pa.float64()] if only_doubles else [pa.int8(), pa.float64()]
+    if plan.rules.labels == "any" or may_be_hex or is_used_twice:
+        return [pa.float64()]
+    return [pa.int8(), *([pa.bool_()] if plan.takes_booleans("y") else []), pa.float64()]
 
 
 def _read_csv(data: bytes, part: texts.TextPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
@@ -333,7 +337,7 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
     numbers: list[float] = []
     for role, name in plan.columns.wanted_numbers:
         cell = written[layout.places[role]]
-        number = number_in(cell, dialect)
+        number = number_in(cell, dialect, takes_booleans=plan.takes_booleans(role))
         if role == "loss" and number in problems.NOT_FINITE:
             number = float(cell.replace(dialect.decimal, "."))
         if not isinstance(number, str):

@@ -77,7 +77,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
     frame, places, _ = source.stream
     for role, _ in plan.columns.wanted_numbers:
-        _check_type(frame.iloc[:0, places[role]], role)
+        _check_type(frame.iloc[:0, places[role]], takes_booleans=plan.takes_booleans(role))
     for start in range(0, len(frame), BATCH_ROWS):
         yield Shard(source, start, 0)
 
@@ -92,10 +92,13 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
         return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {})
 
-    yield batch_of_columns(PLACE, columns, _numbers_of, keys_of, range(start, start + len(chunk)), plan)
+    def numbers(column: pd.Series[Any], role: Role) -> Numbers:
+        return _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+
+    yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
 
 
-def _check_type(column: pd.Series[Any], role: Role) -> None:
+def _check_type(column: pd.Series[Any], *, takes_booleans: bool) -> None:
     """Raise ValueError for a column whose dtype does not hold numbers, even if its cells do."""
     import pyarrow as pa
 
@@ -106,19 +109,21 @@ def _check_type(column: pd.Series[Any], role: Role) -> None:
     except (pa.ArrowException, TypeError, ValueError):
         kind = pa.string()
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if is_number(kind) or (role == "y" and pa.types.is_boolean(kind)):
+    is_boolean = pa.types.is_boolean(kind)
+    if is_number(kind) or (is_boolean and takes_booleans):
         return
     msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
-    raise ValueError(with_hint(msg, "convert it, e.g. with pandas.to_numeric"))
+    hint = "convert it, e.g. with pandas.to_numeric"
+    raise ValueError(with_hint(msg, f"labels of true and false? use labels='01'; else {hint}" if is_boolean else hint))
 
 
-def _numbers_of(column: pd.Series[Any], role: Role) -> Numbers:
+def _numbers_of(column: pd.Series[Any], *, takes_booleans: bool) -> Numbers:
     import pandas as pd
 
     def number(cell: Any) -> float | str:
         if cell is None or cell is pd.NA or cell is pd.NaT:
             return problems.MISSING
-        return _number_of(cell, role)
+        return _number_of(cell, takes_booleans=takes_booleans)
 
     return numbers_of(column.tolist(), number, _shown) if column.dtype == object else numbers_in(_arrow(column))
 
@@ -133,10 +138,12 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _number_of(cell: Any, role: Role) -> float | str:
+def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
-    is_number = isinstance(cell, Real | Decimal) and (role == "y" or not isinstance(cell, bool | np.bool_))
-    if not is_number:
+    is_boolean, is_number = isinstance(cell, bool | np.bool_), isinstance(cell, Real | Decimal)
+    if is_boolean and takes_booleans:
+        return float(cell)
+    if is_boolean or not is_number:
         return problems.NOT_A_NUMBER
     if isinstance(cell, Integral) and not is_exact(int(cell)):
         return problems.INEXACT

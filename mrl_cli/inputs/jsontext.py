@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.arrow import as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import objects
 from mrl_cli.inputs import text as texts
@@ -219,7 +219,7 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
     return Batch(
         source.shown_name,
-        {role: np.from_dlpack(column) for role, column in columns.items()},
+        {role: np.from_dlpack(as_numbers(column)) for role, column in columns.items()},
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
     )
 
@@ -238,7 +238,8 @@ def _count_braced_lines(data: bytes) -> int:
 
 
 def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
-    """Parse the wanted columns, each of the keys as strings or, where that fails, as integers.
+    """Parse the wanted columns, each of the keys as strings or, where that fails, as integers; a label perhaps as true
+    and false.
 
     The types are given, never inferred: inference would take a text that looks like a date for one. Lines between
     braces hold at least one object each, hence exactly one if there are as many objects as lines. SuspectShardError is
@@ -247,13 +248,16 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    numbers = dict.fromkeys((name for _, name in plan.columns.wanted_numbers), pa.float64())
-    keys = list(dict.fromkeys(name for _, name in plan.columns.keys))
-    if not set(keys).isdisjoint(numbers):
+    numbers = {name: [pa.float64()] for _, name in plan.columns.wanted_numbers}
+    keys = {name: [pa.string(), pa.int64()] for _, name in plan.columns.keys}
+    for role, name in plan.columns.wanted:
+        if plan.takes_booleans(role):
+            numbers[name].append(pa.bool_())
+    if not keys.keys().isdisjoint(numbers):
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
-    for key_types in product((pa.string(), pa.int64()), repeat=len(keys)):
-        schema = pa.schema([*numbers.items(), *zip(keys, key_types, strict=True)])
+    for types in product(*numbers.values(), *keys.values()):
+        schema = pa.schema(list(zip((*numbers, *keys), types, strict=True)))
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
@@ -369,7 +373,7 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     return batch_of_columns(
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
-        _numbers,
+        lambda cells, role: _numbers(cells, role, takes_booleans=plan.takes_booleans(role)),
         lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
         range(1, size + 1),
         plan,
@@ -377,7 +381,7 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     )
 
 
-def _numbers(cells: list[Any], role: Role) -> Numbers:
+def _numbers(cells: list[Any], role: Role, *, takes_booleans: bool) -> Numbers:
     """Return a column's numbers, and the cells that are not numbers."""
     values = list(map(_value, cells))
     if set(map(type, values)) <= {float, int}:
@@ -387,7 +391,11 @@ def _numbers(cells: list[Any], role: Role) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-    return numbers_of(cells, lambda cell: objects.number_of(_value(cell), role), objects.shown_value)
+
+    def number(cell: Any) -> float | str:
+        return objects.number_of(_value(cell), role, takes_booleans=takes_booleans)
+
+    return numbers_of(cells, number, objects.shown_value)
 
 
 def _value(cell: Any) -> Any:

@@ -52,7 +52,7 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
         if repeated:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     wanted = plan.columns.wanted_numbers
-    numbers = [number_of(record.get(name), role) for role, name in wanted]
+    numbers = [number_of(record.get(name), role, takes_booleans=plan.takes_booleans(role)) for role, name in wanted]
     kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
     if kinds:
         return [(kind, harmless(name), shown_value(record.get(name))) for name, kind in kinds.items()]
@@ -60,14 +60,18 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
 
-def number_of(value: Any, role: Role) -> float | str:
+def number_of(value: Any, role: Role, *, takes_booleans: bool = False) -> float | str:
     """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers.
+
+    Where it `takes_booleans`, true and false are 1 and 0.
 
     >>> number_of(2, "x1"), number_of("2", "x1"), number_of(None, "x1"), number_of(math.inf, "x1")
     (2.0, 'not a number', 'missing value', 'infinite')
     """
     if value is None:
         return problems.MISSING
+    if isinstance(value, bool) and takes_booleans:
+        return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return problems.NOT_A_NUMBER
     if isinstance(value, int):

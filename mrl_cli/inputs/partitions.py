@@ -62,7 +62,7 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
     hive, size, kept = source.hive, batch.size, batch.kept
     columns = plan.columns
     numbers = {
-        role: np.full(size, _number(name, source, plan)) for role, name in columns.wanted_numbers if name in hive
+        role: np.full(size, _number(role, name, source, plan)) for role, name in columns.wanted_numbers if name in hive
     }
     keys = {role: _constant(hive[name], size) for role, name in columns.keys if name in hive}
     if plan.reading.by_file:
@@ -73,11 +73,11 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
     return replace(batch, numbers={**batch.numbers, **numbers}, keys={**batch.keys, **keys}, kept=kept)
 
 
-def _number(name: str, source: Source, plan: Plan) -> float:
+def _number(role: Role, name: str, source: Source, plan: Plan) -> float:
     from mrl_cli.inputs.cells import number_in
 
     text = source.hive[name]
-    number = number_in(text, plan.reading.dialect)
+    number = number_in(text, plan.reading.dialect, takes_booleans=plan.takes_booleans(role))
     if isinstance(number, str):
         msg = f"{source.shown_name}: the path says {harmless(name)}={harmless(text)}, which is {number}"
         raise DataError(msg, hint="name another column, or rename the folder")

@@ -186,6 +186,10 @@ class Plan:
         """The columns to read."""
         return self.reading.columns
 
+    def takes_booleans(self, role: Role) -> bool:
+        """Whether true and false in a column of that role are the numbers 1 and 0."""
+        return role == "y" and self.rules.labels == "01"
+
     @property
     def groups(self) -> dict[Role, str]:
         """What is grouped by, in the order of a group's key: the names of columns, first of all "file", by role."""
