@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,6 +20,7 @@ from mrl_cli.model import (
     DType,
     Labels,
     Plan,
+    Strength,
     setting_of,
 )
 from mrl_cli.words import harmless
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Role
 
-_CHOICES = {"labels": get_args(Labels), "on_tie": ("error", "drop"), "dtype": get_args(DType)}
+_CHOICES = {"labels": get_args(Labels), "dtype": get_args(DType)}
+_LABEL_CHOICES = {"on_tie": ("error", "drop"), "strength": get_args(Strength)}
 _NUMBER_ROLES: tuple[Role, ...] = ("margin", "weight", "loss", "x1_b", "x2_b")
 _KEY_SETTINGS = ("group_by", "cluster", "key")
 
@@ -52,6 +55,7 @@ def plan_of(
     parameters: Mapping[str, float],
     y_const: int | None = None,
     labels: str | None = None,
+    label_settings: Mapping[str, Any] | None = None,
     confidence: float | None = None,
     **others: Any,
 ) -> Plan:
@@ -59,7 +63,8 @@ def plan_of(
 
     `columns` gives the name of each role's column, None for no such column; `others` are fields of a plan's parts.
     `word` turns the name of a setting into the caller's word for it. `is_margin_given`: a margin was asked
-    for, even if it is 0; `margins` are those of a sweep.
+    for, even if it is 0; `margins` are those of a sweep. `label_settings` are what was asked for of `on_tie`,
+    `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not.
 
     Raises SettingsError for what is unknown, out of range or contradictory, and ParameterError for a parameter that the
     loss does not have or allow.
@@ -68,13 +73,12 @@ def plan_of(
     'any'
     """
     check_choice("loss", loss, LOSSES)
+    asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
     labels = labels or ("any" if LOSSES[loss].is_target else "pm1")
     for name, value in {"labels": labels, **others}.items():
         if name in _CHOICES:
             check_choice(name, value, _CHOICES[name])
-    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
-    message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
-    _refuse_if(not is_number, message, "margin")
+    _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     dialect = others.get("dialect", Dialect())
     for first, second, is_wrong, why in (
@@ -85,6 +89,8 @@ def plan_of(
         _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
     if margin or "margin" in names:
         check_has_margin(loss)
+    one_margin = "margins" if margins is not None else "margin" if is_margin_given or margin else None
+    _check_sizes(asked.get("strength"), names, loss, word, one_margin)
     if margins is not None:
         check_margins(loss, margins, others["dtype"])
     _check_columns(columns, y_const, word)
@@ -93,12 +99,12 @@ def plan_of(
     if confidence is not None:
         check_confidence(confidence)
         message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
-        _refuse_if("weight" in names, f"{message}: these intervals are of unweighted means", "weight", "confidence")
-    numbers = tuple((role, names[role]) for role in _NUMBER_ROLES if role in names)
-    keys = tuple((role, name) for key in _KEY_SETTINGS for role, name in names.items() if setting_of(role) == key)
+        has_weights = "weight" in names or asked.get("strength") == "weight"
+        _refuse_if(has_weights, f"{message}: these intervals are of unweighted means", "weight", "confidence")
     return Plan.of(
-        columns=Columns(names["x1"], names["x2"], names.get("y"), numbers, keys),
+        columns=_columns_of(names, label_is_text="label_map" in asked),
         y_const=y_const,
+        **asked,
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,  # -0.0 becomes 0.0: a loss is never the negative zero
@@ -106,6 +112,62 @@ def plan_of(
         confidence=confidence,
         **others,
     )
+
+
+def _columns_of(names: Mapping[Role, str], *, label_is_text: bool) -> Columns:
+    """Return the columns to read, numbers and keys in the order of their roles."""
+    numbers = tuple((role, names[role]) for role in _NUMBER_ROLES if role in names)
+    keys = tuple((role, name) for key in _KEY_SETTINGS for role, name in names.items() if setting_of(role) == key)
+    columns = Columns(names["x1"], names["x2"], names.get("y"), numbers, keys)
+    return replace(columns, y=None, keys=(("y", names["y"]), *keys)) if label_is_text else columns
+
+
+def _checked_labels(
+    labels: str | None, settings: Mapping[str, Any], loss: str, word: Callable[[str], str], y_const: int | None
+) -> dict[str, Any]:
+    """Return those settings of labels that were asked for.
+
+    Raises SettingsError for settings that are unknown, contradict one another, or have no effect.
+    """
+    asked = {name: value for name, value in settings.items() if value is not None}
+    for name in asked.keys() & _LABEL_CHOICES.keys():
+        check_choice(name, asked[name], _LABEL_CHOICES[name])
+    chosen = f"{word('labels')} {labels}"
+    if y_const is not None:
+        for name in ("labels", *asked) if labels is not None else asked:
+            message = f"{word(name)} has no effect with {word('y_const')}: there is no column of labels"
+            raise SettingsError(message, name, "y_const")
+    if LOSSES[loss].is_target:
+        is_of_signs = labels == "strength" or "label_map" in asked
+        what = word("label_map") if "label_map" in asked else chosen
+        message = f"{what} does not go with the loss {loss}, whose y is the difference that x1 - x2 should have"
+        _refuse_if(is_of_signs, message, "labels", "loss")
+        labels = labels or "any"
+    message = f"{word('label_map')} makes labels 1, -1 and 0: it does not go with {chosen}"
+    _refuse_if("label_map" in asked and labels not in (None, "pm1"), message, "label_map", "labels")
+    message = f"{word('strength')} goes with {word('labels')} strength"
+    _refuse_if("strength" in asked and labels != "strength", message, "strength", "labels")
+    message = f"{word('on_tie')} has no effect under {word('labels')} {labels}, which has no ties"
+    _refuse_if("on_tie" in asked and labels not in (None, "pm1", "strength"), message, "on_tie", "labels")
+    no_tie = "label_map" in asked and 0 not in dict(asked["label_map"]).values()
+    message = f"{word('on_tie')} has no effect: {word('label_map')} maps no value to 0"
+    _refuse_if("on_tie" in asked and no_tie, message, "on_tie", "label_map")
+    return asked
+
+
+def _check_sizes(
+    strength: str | None, names: Mapping[Role, str], loss: str, word: Callable[[str], str], margin: str | None
+) -> None:
+    """Raise SettingsError where the size of strengths is a margin or a weight, and something else is that too."""
+    if strength not in ("margin", "weight"):
+        return
+    if strength == "margin":
+        check_has_margin(loss, "strength")
+    column = {"margin": "margin_column", "weight": "weight"}[strength]
+    other = column if strength in names else margin if strength == "margin" else None
+    if other is not None:
+        message = f"{word('strength')} {strength} and {word(other)} exclude each other"
+        raise SettingsError(message, "strength", other)
 
 
 def _refuse_if(is_wrong: object, message: str, *names: str) -> None:
@@ -121,6 +183,13 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 def check_has_margin(loss: str, name: str = "margin") -> None:
     """Raise SettingsError for a loss without a margin, where the setting of that name asks for one."""
     _refuse_if(not LOSSES[loss].has_margin, f"the loss {loss} has no margin", name, "loss")
+
+
+def _check_margin(margin: object) -> None:
+    """Raise SettingsError for what is no margin."""
+    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
+    message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
+    _refuse_if(not is_number, message, "margin")
 
 
 def check_margins(loss: str, margins: Sequence[float], dtype: DType) -> None:

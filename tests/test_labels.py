@@ -1,6 +1,6 @@
-"""What a label column may hold besides numbers: booleans.
+"""What a label column may hold besides numbers: words and codes that a map turns into labels, booleans, strengths.
 
-Every case is read in every format.
+Every case is read in every format, and compared with the same pairs whose labels are 1, -1 and 0.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli import evaluate
+from mrl_cli import compare, evaluate
+from mrl_cli.model import problems
+from mrl_cli.model.labels import map_of, map_text, parsed_map
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mrl_cli.model import Counts
+
     Mrl = Callable[..., Ran]
 
 X1, X2 = [3.0, 0.0, 1.0, 2.0, 0.5], [1.0, 2.0, 4.0, 1.0, 0.0]
+SIGNS = [1, -1, 1, -1, 0]  # right, right, wrong by 3, wrong by 1, a tie
 FIGURES = ("pairs", "rejected", "sum", "mean", "min", "max", "correct", "ties", "wrong", "accuracy", "active")
 
 
@@ -74,6 +79,247 @@ def figures(record: dict[str, Any]) -> dict[str, Any]:
     return {key: record[key] for key in FIGURES}
 
 
+@pytest.fixture
+def expected(mrl: Mrl, tmp_path: Path) -> dict[str, Any]:
+    """The figures of the four pairs with a label: two are right; the others cost 3 and 1."""
+    WRITERS["p.csv"](SIGNS, "expected.csv")
+    record = mrl("compute", "expected.csv", "--on-tie", "drop").result
+    assert (record["pairs"], record["correct"], record["sum"], record["ties_dropped"]) == (4, 2, 4.0, 1)
+    return figures(record)
+
+
+VALUES: dict[str, tuple[list[Any], str]] = {
+    "words": (["A>B", "B>A", "A>B", "B>A", "A=B"], "A>B=1,B>A=-1,A=B=0"),
+    "codes": ([0, 2, 0, 2, 1], "0=1,2=-1,1=0"),
+    "reals": ([0.5, 2.5, 0.5, 2.5, 1.0], "0.50=1,25e-1=-1,1=0"),
+    "text numbers": (["0", "2", "0", "2", "1"], "0.0=1,2=-1,1=0"),
+    "unicode": (["ä", "ß", "ä", "ß", "="], "ä=1,ß=-1,==0"),
+    "commas": (["a,b", 'say "x"', "a,b", 'say "x"', "a b"], '"a,b"=1,say "x"=-1,a b=0'),
+}
+
+
+@in_every_format
+@pytest.mark.parametrize("case", VALUES)
+def test_mapped_values_are_labels_in_every_format(name: str, case: str, expected: dict[str, Any], mrl: Mrl) -> None:
+    values, label_map = VALUES[case]
+    WRITERS[name](values, name)
+    record = mrl("compute", name, "--label-map", label_map, "--on-tie", "drop").result
+    assert figures(record) == expected
+    assert (record["ties_dropped"], record["labels_skipped"], record["labels"]) == (1, 0, "pm1")
+    assert parsed_map(record["label_map"]) == parsed_map(label_map)
+    skips = mrl("compute", name, "--label-map", map_text(parsed_map(label_map)[:2]) + "," + _skip(label_map)).result
+    assert figures(skips) == expected
+    assert (skips["ties_dropped"], skips["labels_skipped"]) == (0, 1)
+
+
+def _skip(label_map: str) -> str:
+    """Return the third entry of a map with skip in place of 0."""
+    value, _ = parsed_map(label_map)[2]
+    return map_text(((value, None),))
+
+
+@in_every_format
+def test_true_and_false_are_mapped_as_words(name: str, mrl: Mrl) -> None:
+    WRITERS[name]([True, False, True, False, False], name)
+    record = mrl("compute", name, "--label-map", "true=1,FALSE=-1").result
+    assert (record["pairs"], record["sum"]) == (5, 4.5)
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint16(), pa.int64(), pa.float32(), pa.float64(), pa.decimal128(5, 2)])
+def test_numbers_match_by_value_whatever_the_type_of_a_column(kind: pa.DataType, mrl: Mrl) -> None:
+    pq.write_table(_table([1, 2, 1, 2, 2], kind), "p.parquet")
+    assert mrl("compute", "p.parquet", "--label-map", "1=1,2=-1").result["sum"] == 4.5
+
+
+@in_every_format
+def test_value_that_is_not_in_the_map_is_an_error_that_names_it(name: str, mrl: Mrl) -> None:
+    WRITERS[name](["a", "b", "c", "a", "b"], name)
+    ran = mrl("compute", name, "--label-map", "a=1,b=-1")
+    assert (ran.code, ran.out) == (3, "")
+    row = "line 4" if name in ("p.csv", "p.tsv") else "line 3" if name == "p.jsonl" else "row 3"
+    assert f"{problems.NOT_IN_MAP}       1   {row}: y is 'c'" in ran.err
+    assert "hint: the map of labels is a=1,b=-1; each value needs an entry" in ran.err
+    skipped = mrl("compute", name, "--label-map", "a=1,b=-1", "--on-error", "skip").result
+    assert (skipped["pairs"], skipped["rejected"], skipped["labels_skipped"]) == (4, 1, 0)
+
+
+@in_every_format
+def test_missing_label_is_an_error_under_a_map(name: str, mrl: Mrl) -> None:
+    WRITERS[name](["a", None, "b", "a", "b"], name)
+    ran = mrl("compute", name, "--label-map", "a=1,b=-1,null=0")
+    assert ran.code == 3
+    assert f"{problems.MISSING}       1 " in ran.err
+
+
+@in_every_format
+def test_tie_is_an_error_that_shows_the_word_in_the_file(name: str, mrl: Mrl) -> None:
+    WRITERS[name](["a", "b", "same", "a", "b"], name)
+    ran = mrl("compute", name, "--label-map", "a=1,b=-1,same=0")
+    assert ran.code == 3
+    assert f"{problems.TIE}       1 " in ran.err
+    assert "y is 'same'\nhint: --on-tie drop" in ran.err
+    assert mrl("compute", name, "--label-map", "a=1,b=-1,same=0", "--on-tie", "drop").result["ties_dropped"] == 1
+
+
+def test_rejects_and_kept_columns_go_with_a_map(mrl: Mrl, capfd: pytest.CaptureFixture[str]) -> None:
+    WRITERS["p.csv"](["a", "b", "?", "skip me", "b"], "p.csv")
+    args = ["p.csv", "--label-map", "a=1,b=-1,skip me=skip", "--on-error", "skip", "--rejects", "r.csv"]
+    ran = run_inside(["compute", *args, "--reduction", "none", "--keep-columns", "-f", "csv"], capfd)
+    assert ran.out.splitlines() == ["x1,x2,y,loss", "3.0,1.0,a,0", "0.0,2.0,b,0", "0.5,0.0,b,0.5"]
+    assert "1 pairs skipped for their label" in ran.err
+    assert Path("r.csv").read_text().splitlines()[1] == "p.csv,4,y,'?',label not in the map"
+
+
+def test_label_column_may_also_be_the_group(mrl: Mrl) -> None:
+    WRITERS["p.csv"](["a", "b", "a", "b", "b"], "p.csv")
+    record = mrl("compute", "p.csv", "--label-map", "a=1,b=-1", "--group-by", "y", "--validate").result
+    assert {group["group"]: group["pairs"] for group in record["groups"]} == {"a": 2, "b": 3}
+    assert record["validation"]["passed"]
+
+
+def test_label_may_stand_in_the_path(mrl: Mrl) -> None:
+    for winner in "ab":
+        folder = Path(f"winner={winner}")
+        folder.mkdir()
+        (folder / "p.csv").write_text("x1,x2\n1,0\n")
+    record = mrl("compute", ".", "--y", "winner", "--label-map", "a=1,b=-1").result
+    assert (record["pairs"], record["correct"], record["sum"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("command", ["validate", "sweep"])
+def test_map_goes_with_every_command_over_pairs(command: str, mrl: Mrl) -> None:
+    WRITERS["p.csv"](VALUES["words"][0], "p.csv")
+    options = ["--label-map", VALUES["words"][1], "--on-tie", "drop"]
+    record = mrl(command, "p.csv", *options, *(["--margins", "0,1"] if command == "sweep" else [])).result
+    assert (record["pairs"], record["ties_dropped"], record["labels_skipped"]) == (4, 1, 0)
+    assert record.get("passed", True)
+
+
+def test_map_counts_what_it_skips_in_validate(mrl: Mrl) -> None:
+    WRITERS["p.csv"](["a", "b", "none", "none", "b"], "p.csv")
+    record = mrl("validate", "p.csv", "--label-map", "a=1,b=-1,none=skip").result
+    assert (record["passed"], record["pairs"], record["labels_skipped"]) == (True, 3, 2)
+
+
+def test_two_files_are_compared_by_mapped_labels(mrl: Mrl) -> None:
+    Path("a.csv").write_text("id,x1,x2,w\n1,1,0,A\n2,1,0,B\n3,1,0,-\n")
+    Path("b.csv").write_text("id,x1,x2,w\n3,0,1,-\n2,0,1,B\n1,0,1,A\n")
+    options = ["a.csv", "b.csv", "--y", "w"]
+    record = mrl("compare", *options, "--key", "id", "--label-map", "A=1,B=-1,-=skip").result
+    assert (record["pairs"], record["labels_skipped"], record["a"]["correct"], record["b"]["correct"]) == (2, 1, 1, 1)
+    record = mrl("compare", *options, "--key", "id", "--label-map", "A=1,B=-1,-=0", "--on-tie", "drop").result
+    assert (record["pairs"], record["ties_dropped"], record["a"]["mean"], record["b"]["mean"]) == (2, 1, 0.5, 0.5)
+    ran = mrl("compare", *options, "--by-row", "--label-map", "A=1,B=-1,-=skip")
+    assert (ran.code, "--by-row and a label that is mapped to skip exclude each other" in ran.err) == (2, True)
+
+
+# The text of a map.
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("a=1,b=-1,c=0,d=skip", (("a", 1), ("b", -1), ("c", 0), ("d", None))),
+        (" tie (bothbad) = 0 , model_a=+1", (("tie (bothbad)", 0), ("model_a", 1))),
+        ("A=B=0,A>B=1", (("A=B", 0), ("A>B", 1))),
+        ('"a,b"=1,"say ""x"""=-1', (("a,b", 1), ('say "x"', -1))),
+        ('5" disk=1,-1=-1', (('5" disk', 1), ("-1", -1))),
+        ('"x=1; y"=1', (("x=1; y", 1),)),
+    ],
+)
+def test_map_reads_and_writes_every_value(text: str, entries: tuple[Any, ...]) -> None:
+    assert parsed_map(text) == entries
+    assert parsed_map(map_text(entries)) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'' is not VALUE=1"),
+        ("a", "'a' is not VALUE=1"),
+        ("a=2", "'a=2' is not VALUE=1"),
+        ("a=1,", "'a=1,' is not"),
+        ("a=1,,b=-1", "'' is not"),
+        ("=1", "'=1' is not"),
+        ('""=1', "no value before its ="),
+        ('"a=1', "'\"a=1' is not"),
+        ("a=1;b=-1", "'a=1;b=-1' is not"),
+        ("a=1 b=-1", "'a=1 b=-1' is not"),
+        ("a=1,a=1", "'a' is mapped twice"),
+        ("a=1,a=-1", "'a' is mapped twice"),
+        ("1=1,1.0=-1", "'1.0' is mapped twice ('1' and '1.0' are the same value)"),
+        ("True=1,true=-1", "'true' is mapped twice ('True' and 'true' are the same value)"),
+        ("a=0,b=skip", "no value is mapped to 1 or -1"),
+    ],
+)
+def test_map_that_is_none_is_a_usage_error(text: str, message: str, mrl: Mrl) -> None:
+    with pytest.raises(ValueError, match=r"^") as raised:
+        parsed_map(text)
+    assert message in str(raised.value)
+    ran = mrl("compute", "p.csv", "--label-map", text)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_map_of_python_values() -> None:
+    assert map_of({"a": 1, 2: -1, 0.5: 0, "x": "skip"}) == (("a", 1), ("2", -1), ("0.5", 0), ("x", None))
+    cases: list[tuple[Any, str]] = [
+        ({"a": 2}, "mapped to 2"),
+        ({"a": True}, "mapped to True"),
+        ({None: 1}, "None is no value"),
+    ]
+    for wrong, message in cases:
+        with pytest.raises(ValueError, match=message):
+            map_of(wrong)
+
+
+# Options that contradict one another, or have no effect.
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ["--label-map", "a=1", "--labels", "01"],
+            "--label-map makes labels 1, -1 and 0: it does not go with --labels 01",
+        ),
+        (["--label-map", "a=1", "--labels", "any"], "does not go with --labels any"),
+        (["--label-map", "a=1", "--y-const", "1"], "--label-map has no effect with --y-const"),
+        (["--labels", "01", "--y-const", "1"], "--labels has no effect with --y-const"),
+        (["--on-tie", "error", "--y-const", "1"], "--on-tie has no effect with --y-const"),
+        (["--label-map", "a=1", "--loss", "margin_mse"], "--label-map does not go with the loss margin_mse"),
+        (["--labels", "strength", "--loss", "margin_mse"], "--labels strength does not go with the loss margin_mse"),
+        (["--on-tie", "drop", "--labels", "any"], "--on-tie has no effect under --labels any"),
+        (["--on-tie", "error", "--labels", "01"], "--on-tie has no effect under --labels 01"),
+        (["--on-tie", "drop", "--loss", "margin_mse"], "--on-tie has no effect under --labels any"),
+        (["--on-tie", "drop", "--label-map", "a=1"], "--on-tie has no effect: --label-map maps no value to 0"),
+        (["--strength", "margin"], "--strength goes with --labels strength"),
+        (["--strength", "ignore", "--labels", "pm1"], "--strength goes with --labels strength"),
+        (["--labels", "strength", "--strength", "margin", "--margin", "0"], "--strength margin and --margin exclude"),
+        (["--labels", "strength", "--strength", "margin", "--margin-column", "m"], "and --margin-column exclude"),
+        (["--labels", "strength", "--strength", "weight", "--weight", "w"], "--strength weight and --weight exclude"),
+        (["--labels", "strength", "--strength", "margin", "--loss", "ipo"], "the loss ipo has no margin"),
+        (["--labels", "strength", "--strength", "weight", "--confidence", "0.9"], "unweighted means"),
+        (["--labels", "strength", "--strength", "weight", "--reduction", "none"], "not with one line a pair"),
+        (["--preset", "trl", "--labels", "any"], "--labels has no effect: every label of --preset trl is 1"),
+        (["--preset", "trl", "--on-tie", "drop"], "--on-tie has no effect: every label of --preset trl is 1"),
+    ],
+)
+def test_options_that_contradict_or_do_nothing_are_errors(args: list[str], message: str, mrl: Mrl) -> None:
+    WRITERS["p.csv"](SIGNS, "p.csv")
+    ran = mrl("compute", "p.csv", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_sweep_and_compare_refuse_sizes_that_they_have_no_use_for(mrl: Mrl) -> None:
+    WRITERS["p.csv"](SIGNS, "p.csv")
+    ran = mrl("sweep", "p.csv", "--margins", "0", "--labels", "strength", "--strength", "margin")
+    assert (ran.code, "--strength margin and --margins exclude each other" in ran.err) == (2, True)
+    ran = mrl("compare", "p.csv", "--x1-b", "x2", "--x2-b", "x1", "--labels", "strength", "--strength", "weight")
+    assert (ran.code, "--strength weight does not go with compare" in ran.err) == (2, True)
+
+
 # True and false.
 
 
@@ -89,7 +335,7 @@ def test_true_and_false_are_1_and_0_under_01(name: str, mrl: Mrl) -> None:
 
 
 @in_every_format
-@pytest.mark.parametrize("labels", ["pm1", "any"])
+@pytest.mark.parametrize("labels", ["pm1", "any", "strength"])
 def test_true_and_false_are_no_other_labels(name: str, labels: str, mrl: Mrl) -> None:
     WRITERS[name](BOOLEANS, name)
     ran = mrl("compute", name, "--labels", labels)
@@ -137,11 +383,96 @@ def test_cell_that_means_no_value_is_none_even_where_it_reads_as_a_boolean(mrl: 
     assert (ran.code, "missing value       1   line 2: y is 'true'" in ran.err) == (3, True)
 
 
+# Strengths.
+
+
+STRENGTHS = [3, -1, 0.5, -2, 0]
+
+
+@in_every_format
+def test_sign_of_a_strength_is_the_label(name: str, expected: dict[str, Any], mrl: Mrl) -> None:
+    WRITERS[name](STRENGTHS, name)
+    record = mrl("compute", name, "--labels", "strength", "--on-tie", "drop", "--validate").result
+    assert figures(record) == expected
+    assert (record["labels"], record["strength"], record["ties_dropped"]) == ("strength", "ignore", 1)
+    ran = mrl("compute", name, "--labels", "strength")
+    assert (ran.code, f"{problems.TIE}       1 " in ran.err, "--on-tie drop" in ran.err) == (3, True, True)
+
+
+@in_every_format
+def test_size_of_a_strength_is_a_weight_or_a_margin(name: str, mrl: Mrl) -> None:
+    WRITERS[name](STRENGTHS, name)
+    options = ["--labels", "strength", "--on-tie", "drop", "--validate"]
+    weighted = mrl("compute", name, *options, "--strength", "weight").result
+    # The losses are 0, 0, 3 and 1, the weights 3, 1, 0.5 and 2.
+    assert (weighted["sum"], weighted["weight"], weighted["mean"]) == (0.5 * 3 + 2 * 1, 6.5, 3.5 / 6.5)
+    assert (weighted["accuracy_weighted"], weighted["zero_weight"]) == (4 / 6.5, 0)
+    assert (weighted["weight_column"], weighted["strength"]) == ("y", "weight")
+    margins = mrl("compute", name, *options, "--strength", "margin").result
+    # y(x1 - x2) is 2, 2, -3 and -1, the margins 3, 1, 0.5 and 2.
+    assert (margins["sum"], margins["inside_margin"]) == (1 + 0 + 3.5 + 3, 1)
+    assert (margins["margin_column"], "margin" in margins) == ("y", False)
+    for record in (weighted, margins):
+        assert record["validation"]["passed"]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "big"])
+def test_strength_that_is_no_finite_number_is_one_problem(value: str, mrl: Mrl) -> None:
+    Path("p.csv").write_text(f"x1,x2,y\n1,0,2\n1,0,{value}\n")
+    for strength in ("ignore", "weight", "margin"):
+        ran = mrl("compute", "p.csv", "--labels", "strength", "--strength", strength)
+        assert ran.code == 3
+        assert "error: 1 problem in p.csv (2 rows)" in ran.err
+        assert "line 3: y is" in ran.err
+
+
+def test_strengths_of_two_files_are_compared_by_their_sign(mrl: Mrl) -> None:
+    Path("a.csv").write_text("id,x1,x2,y\n1,1,0,2\n2,1,0,-1\n3,1,0,0\n")
+    Path("b.csv").write_text("id,x1,x2,y\n1,0,1,1\n2,0,1,-3\n3,0,1,0\n")
+    options = ["--key", "id", "--labels", "strength", "--on-tie", "drop", "--strength", "margin"]
+    record = mrl("compare", "a.csv", "b.csv", *options).result
+    # The margins are a's: a costs 1 and 2, b 3 and 0.
+    assert (record["pairs"], record["ties_dropped"], record["a"]["sum"], record["b"]["sum"]) == (2, 1, 3, 3)
+
+
+# Codes 0, 1, 2.
+
+
+def test_codes_of_first_equal_second_are_mapped(mrl: Mrl) -> None:
+    Path("j.csv").write_text("s1,s2,label\n3.2,1.1,0\n0.4,0.3,1\n1.0,2.0,2\n2.5,0.5,0\n0.2,0.9,2\n")
+    columns = ["j.csv", "--x1", "s1", "--x2", "s2", "--y", "label"]
+    record = mrl("compute", *columns, "--label-map", "0=1,1=0,2=-1", "--on-tie", "drop").result
+    assert (record["accuracy"], record["pairs"], record["ties_dropped"], record["sum"]) == (1.0, 4, 1, 0.0)
+
+
 # DataFrames.
 
 
 def frame(values: Any) -> pd.DataFrame:
     return pd.DataFrame({"x1": X1, "x2": X2, "y": values})
+
+
+@pytest.mark.parametrize(
+    ("values", "label_map"),
+    [
+        (VALUES["words"][0], {"A>B": 1, "B>A": -1, "A=B": 0}),
+        (pd.Categorical(VALUES["words"][0]), {"A>B": 1, "B>A": -1, "A=B": 0}),
+        (pd.array(VALUES["words"][0], "string[pyarrow]"), "A>B=1,B>A=-1,A=B=0"),
+        ([0, 2, 0, 2, 1], {0: 1, 2: -1, 1: 0}),
+        ([0.0, 2.0, 0.0, 2.0, 1.0], {0: 1, 2: -1, 1: 0}),
+        (np.array([0, "b", 0, "b", 1.0], object), {0: 1, "b": -1, 1: 0}),
+    ],
+)
+def test_frames_are_mapped_as_files_are(values: Any, label_map: Any, expected: dict[str, Any]) -> None:
+    record = evaluate(frame(values), label_map=label_map, on_tie="drop")
+    assert figures(record) == expected  # type: ignore[arg-type]
+    assert (record["ties_dropped"], record["labels_skipped"]) == (1, 0)
+
+
+def test_frame_of_objects_tells_true_from_1() -> None:
+    mixed = frame(np.array([True, False, True, 1, 0], object))
+    with pytest.raises(ValueError, match=r"label not in the map +2   row 3: y is 1   row 4: y is 0"):
+        evaluate(mixed, label_map={True: 1, False: -1})
 
 
 @pytest.mark.parametrize("values", [BOOLEANS, pd.array(BOOLEANS, "boolean"), np.array(BOOLEANS, object)])
@@ -150,3 +481,37 @@ def test_frame_holds_booleans_under_01_alone(values: Any) -> None:
     for labels in ("pm1", "any"):
         with pytest.raises(ValueError, match=r"holds bool(ean)?, not numbers|not a number"):
             evaluate(frame(values), labels=labels)
+
+
+def test_frame_holds_strengths(expected: dict[str, Any]) -> None:
+    pairs = frame(STRENGTHS)
+    assert figures(evaluate(pairs, labels="strength", on_tie="drop")) == expected  # type: ignore[arg-type]
+    assert evaluate(pairs, labels="strength", on_tie="drop", strength="weight")["weight"] == 6.5
+    assert evaluate(pairs, labels="strength", on_tie="drop", strength="margin")["sum"] == 7.5
+    with pytest.raises(ValueError, match="row 4: y is 0\nhint: on_tie='drop' leaves ties out"):
+        evaluate(pairs, labels="strength")
+
+
+def test_frames_of_two_models_are_compared_by_mapped_labels() -> None:
+    pairs = frame(VALUES["words"][0]).assign(u=X2, v=X1)
+    report = compare(pairs, x1_b="u", x2_b="v", label_map=VALUES["words"][1], on_tie="drop", bootstrap=0)
+    assert (report["pairs"], report["a"]["correct"], report["b"]["correct"], report["labels_skipped"]) == (4, 2, 2, 0)
+
+
+# What a hint needs to know.
+
+
+@in_every_format
+def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def hint_for(counts: Counts, *_: object) -> str:
+        seen.append(counts.bad_labels)
+        return "a hint"
+
+    monkeypatch.setattr("mrl_cli.reports.refusals.hint_for", hint_for)
+    WRITERS[name]([0, 2, 2, 1, 0.5], name)
+    mrl("compute", name)
+    WRITERS[name](["tie", "b", "b", "a", "tie"], name)
+    mrl("compute", name, "--label-map", "a=1,c=-1")
+    assert list(map(set, seen)) == [{"0", "2", "0.5"}, {"'tie'", "'b'"}]

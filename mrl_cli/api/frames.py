@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role
+    from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role, Strength
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reports.base import Report
 
@@ -51,7 +51,9 @@ def evaluate(
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
-    on_tie: Literal["error", "drop"] = "error",
+    label_map: Mapping[Any, Any] | str | None = None,
+    strength: Strength | None = None,
+    on_tie: Literal["error", "drop"] | None = None,
     loss: str = "margin_ranking",
     margin: float = 0.0,
     margin_column: Hashable | None = None,
@@ -67,8 +69,9 @@ def evaluate(
 
     `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns; with `y_const` there is no label
     column and every pair has that label. Columns of numbers may be of any real dtype, nullable and Arrow ones too, or
-    hold Python numbers as objects. The other arguments mean what the options of that name mean; `parameters` are those
-    of the loss.
+    hold Python numbers as objects. `label_map` says what the values of the label column mean, as in {"a": 1, "b": -1,
+    "tie": 0, "error": "skip"}, or as the option writes it. The other arguments mean what the options of that name mean;
+    `parameters` are those of the loss.
 
     Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
     DataFrame: a row for each value of that column, which is the index, integers in their order, then other values in
@@ -89,7 +92,8 @@ def evaluate(
         check_choice("reduction", reduction, ("mean", "sum"))
     columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column, "weight": weight}
     columns |= {**_group_columns(group_by), "cluster": cluster}
-    settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie)}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
@@ -132,7 +136,9 @@ def compare(
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
-    on_tie: Literal["error", "drop"] = "error",
+    label_map: Mapping[Any, Any] | str | None = None,
+    strength: Strength | None = None,
+    on_tie: Literal["error", "drop"] | None = None,
     loss: str = "margin_ranking",
     margin: float = 0.0,
     margin_column: Hashable | None = None,
@@ -165,7 +171,8 @@ def compare(
     """
     columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column}
     columns |= {"x1_b": x1_b, "x2_b": x2_b, **_group_columns(group_by), "cluster": cluster}
-    settings = {"labels": labels, "on_tie": on_tie, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie)}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
         check_confidence(confidence)
@@ -187,6 +194,17 @@ def compare(
             figures["group"] = named(group)
         record["differing_groups"] = list(map(named, differing_groups(report.groups, report.confidence)))
     return record
+
+
+def _label_settings(
+    label_map: Mapping[Any, Any] | str | None, strength: str | None, on_tie: str | None
+) -> dict[str, Any]:
+    known = None
+    if label_map is not None:
+        from mrl_cli.model.labels import map_of
+
+        known = map_of(label_map)
+    return {"label_map": known, "strength": strength, "on_tie": on_tie}
 
 
 def _whole(name: str, number: Any, largest: int | None = None) -> int:
@@ -240,6 +258,6 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
 def _argument_hint(hint: str | None) -> str | None:
     """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
-    if hint is None or "--labels" not in hint:
+    if hint is None or ("--" in hint and not any(name in hint for name in ("--labels", "--on-tie"))):
         return None
     return _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2]!r}", hint)

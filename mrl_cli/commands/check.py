@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.kinds import Rows
     from mrl_cli.reports.check import CheckReport
 
-READ = "x1 x2 y y_const labels on_tie delimiter encoding decimal null_value no_header preset"
+READ = "x1 x2 y y_const labels label_map strength on_tie delimiter encoding decimal null_value no_header preset"
 
 
 class Found(NamedTuple):

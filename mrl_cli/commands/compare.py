@@ -53,6 +53,7 @@ class Comparison(Run):
 
     def planned(self) -> Plan:
         """Return the plan: b's scores are columns of one input, and in two the key is."""
+        refuse_if(self.strength == "weight", "--strength weight does not go with compare, which has no weights")
         if len(self.inputs) > 1:
             return plan_of_options(self, {"key": self.key or None})
         asked = {"key": self.key, "by_row": self.by_row, "unmatched": self.unmatched == "drop"}
@@ -81,6 +82,9 @@ class Comparison(Run):
         message = "--by-row and --on-error skip exclude each other: rows left out in one file would shift the others"
         hint = "match the pairs by a column, with --key COLUMN"
         refuse_if(is_by_row and self.on_error == "skip", message, hint)
+        skips = None in dict(self.plan.rules.label_map).values()
+        message = "--by-row and a label that is mapped to skip exclude each other: rows left out would shift the others"
+        refuse_if(is_by_row and skips, message, hint)
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""

@@ -56,6 +56,9 @@ class Compute(Run):
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
             return
         of_many = {name: getattr(self, name) for name in ("weight", "group_by", "by_file")}
+        refuse_if(
+            self.strength == "weight", "--strength weight goes with --reduction mean or sum, not with one line a pair"
+        )
         for name, value in (of_many | {"confidence": self.plan.reporting.confidence}).items():
             refuse_if(value, f"{option_of(name)} goes with --reduction mean or sum, not with one line a pair")
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
@@ -120,6 +123,8 @@ class Compute(Run):
         notes = super().notes(report)
         if report.ties_dropped and self.is_per_pair:
             notes.append(f"{report.ties_dropped:,} ties dropped")
+        if report.labels_skipped and self.is_per_pair:
+            notes.append(f"{report.labels_skipped:,} pairs skipped for their label")
         notes += report.notes or ()
         if unknown := report.subsets_without_section:
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")

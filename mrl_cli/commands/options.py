@@ -18,6 +18,7 @@ from mrl_cli.model import (
     Plan,
     ReductionName,
     Role,
+    Strength,
     group_roles,
 )
 from mrl_cli.render import format_names
@@ -25,6 +26,8 @@ from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from mrl_cli.model.labels import LabelMap
 
 FORMAT_CHOICES = ("auto", *format_names())
 
@@ -84,6 +87,16 @@ def assignment(text: str) -> tuple[str, float]:
     if not (sign and name.strip()):
         raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
     return name.strip(), number(value)
+
+
+def label_map(text: str) -> LabelMap:
+    """Return the map of labels of VALUE=1,VALUE=-1,VALUE=0,VALUE=skip."""
+    from mrl_cli.model.labels import parsed_map  # few runs have one
+
+    try:
+        return parsed_map(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{harmless(error, 300)}.") from None
 
 
 def char(text: str) -> str:
@@ -162,12 +175,28 @@ class Options:
     y: str | None = column("Column of the label.  [default: y]")
     y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
     labels: Labels | None = option(
-        "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real number as it is.  "
+        "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real number as it is. "
+        "strength: its sign is the label, 0 a tie.  "
         "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
         choices=get_args(Labels),
         default=None,
     )
-    on_tie: str = option("What y = 0 is under pm1.", choices=("error", "drop"))
+    label_map: LabelMap | None = option(
+        "What the words or codes of the label column mean, as in 'model_a=1,model_b=-1,tie=0,error=skip'; 0 is a tie, "
+        "skip leaves out and counts. A value with a comma stands in double quotes.",
+        type=label_map,
+        metavar="MAP",
+    )
+    strength: Strength | None = option(
+        "What the size of a label is under --labels strength.  [default: ignore]",
+        choices=get_args(Strength),
+        default=None,
+    )
+    on_tie: str | None = option(
+        "What a tie is, a label 0: an error, or left out and counted.  [default: error]",
+        choices=("error", "drop"),
+        default=None,
+    )
     on_error: str = option("Bad rows: stop, or leave out and count.", choices=("fail", "skip"))
     rejects: str | None = option("Write down every problem skipped, as CSV or .jsonl.", metavar="FILE")
     delimiter: str | None = option("Field delimiter.  [default: by suffix and header]", "-d", type=char)
@@ -233,7 +262,8 @@ class Options:
 
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 GROUPS = {
-    "READING": "x1 x2 y y_const labels on_tie on_error rejects delimiter encoding decimal null_value no_header",
+    "READING": "x1 x2 y y_const labels label_map strength on_tie on_error rejects delimiter encoding decimal null_value"
+    " no_header",
     "MARGIN": "margin margin_column",
     "KERNEL": "loss param dtype",
     "PRESET": "preset scores score_column",
@@ -253,7 +283,7 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "labels", "on_tie", "on_error", "reduction", "by_file", "confidence", "margins")
+_SAME = ("loss", "dtype", "labels", "on_error", "reduction", "by_file", "confidence", "margins")
 
 
 def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
@@ -284,6 +314,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             is_margin_given=options.margin is not None,
             parameters=dict(options.param),
             y_const=None if options.y_const is None else int(options.y_const),
+            label_settings={name: getattr(options, name) for name in ("on_tie", "strength", "label_map")},
             lists_problems=options.rejects is not None,
             keep_columns=options.keep_columns,
             dialect=Dialect(*cells, header=not options.no_header),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.commands.options import refuse_if
+from mrl_cli.commands.options import option_of, refuse_if
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
@@ -78,7 +78,12 @@ def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractS
     if preset.header:
         dialect = replace(dialect, header=False, names=preset.header)
     plan = plan.changed(preset=preset.name, dialect=dialect)
-    return plan if "y" in given else plan.changed(y_const=1, columns=replace(plan.columns, y=None))
+    if "y" in given:
+        return plan
+    for name in ("labels", "label_map", "strength", "on_tie"):
+        message = f"{option_of(name)} has no effect: every label of --preset {preset.name} is 1"
+        refuse_if(getattr(options, name) is not None, message, "--y COLUMN names a column of labels")
+    return plan.changed(y_const=1, columns=replace(plan.columns, y=None))
 
 
 def _with_scores(

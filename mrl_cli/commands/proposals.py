@@ -16,6 +16,7 @@ from mrl_cli.errors import DataError, MrlError, UsageError
 from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, is_number, label_among
 from mrl_cli.inputs.presets import PRESETS, applied
 from mrl_cli.inputs.streams import Stream
+from mrl_cli.model.labels import map_text
 from mrl_cli.model.problems import ENCODING, ENCODING_HINT
 from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
@@ -201,7 +202,7 @@ def _columns(head: Head, rows: Rows, given: Mapping[str, Any], notes: list[str])
 def _rules(label: str | None, labels: Sequence[Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the options that say what labels are, the likeliest first."""
     yield {}
-    if label is None or {"labels", "on_tie", "y_const"} & given.keys():
+    if label is None or {"labels", "label_map", "on_tie", "y_const"} & given.keys():
         return
     if 1 in labels and label.casefold() not in _MAY_BE_INDEXES:
         yield {"labels": "01"}
@@ -247,7 +248,8 @@ def flags_of(options: Mapping[str, Any]) -> list[str]:
     ['--x1', 'a b', '--no-header', '--null-value', 'NA', '--null-value', '-']
     """
     words = []
-    for name, value in options.items():
+    for name, given in options.items():
+        value = map_text(given) if name == "label_map" else given
         for one in value if isinstance(value, tuple) else (value,):
             words += [option_of(name)] if one is True else [option_of(name), str(one)]
     return words

@@ -45,9 +45,9 @@ def contrasted(
     Raises DataError for pairs that cannot be matched.
     """
     plans, names = _plans(run, x1_b, x2_b, by_row=by_row)
-    a, rejected_a = _read(run, run.sides[0], plans[0])
+    a, counts_a = _read(run, run.sides[0], plans[0])
     try:
-        b, rejected_b = _read(run, run.sides[1], plans[1])
+        b, counts_b = _read(run, run.sides[1], plans[1])
     except UsageError as error:
         raise UsageError(error.message, hint=_hint_for_b(error.hint)) from None
     try:
@@ -59,7 +59,9 @@ def contrasted(
     check_labels(a, b, matched, has_keys=not by_row)
     for role, name in run.plan.groups.items():
         check_groups(a, b, matched, role, name, has_keys=not by_row)
-    contrasts, counts = reduction.whole(), Counts(rejected=rejected_a + rejected_b)
+    # A pair that is skipped for its label is missing on both sides: it is counted once.
+    counts = Counts(rejected=counts_a.rejected + counts_b.rejected, labels_skipped=counts_a.labels_skipped)
+    contrasts = reduction.whole()
     for batch in joined_batches(a, b, matched):
         measured = Measured(batch, run.plan, reduction.needs)
         counts += measured.counts
@@ -76,7 +78,7 @@ def _plans(run: Run, x1: str | None, x2: str | None, *, by_row: bool) -> tuple[t
     By row, both read also those columns that may name the pairs, which are returned by role.
     """
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
-    used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key"}
+    used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key", "y"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
     of_b = replace(columns, x1=x1 or columns.x1, x2=x2 or columns.x2, numbers=(), keys=keys)
     names: dict[Role, str] = {}
@@ -94,14 +96,14 @@ def _hint_for_b(hint: str | None) -> str | None:
     return hint and re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
 
 
-def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, int]:
-    """Return all pairs of one model, and how many rows were rejected."""
+def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts]:
+    """Return all pairs of one model, and the counts of rows."""
     folded = run.fold([LookReduction(), HeldReduction(), *run.reject_writers], sources=sources, plan=plan)
     counts, (look, batches, *_) = folded.counts, folded.wholes
     # Ties are no pairs yet to be used, but pairs that there are.
     run.refuse(replace(counts, pairs=counts.pairs + counts.ties_dropped), look, sources)
     name = sources[0].shown_name if len(sources) == 1 else f"{len(sources)} files"
-    return Side(name, batches), counts.rejected
+    return Side(name, batches), counts
 
 
 class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):

@@ -13,6 +13,7 @@ from mrl_cli.errors import DataError, MachineError
 from mrl_cli.inputs import storage
 from mrl_cli.inputs.base import Shard, Source, shown_input
 from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
+from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions, with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
@@ -150,4 +151,4 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     for batch in batches(shard, plan_for_file(plan, source)):
-        yield with_scores(with_partitions(batch, source, plan), source, plan)
+        yield with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)

@@ -154,7 +154,7 @@ def batch_of_columns(
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
     """Return a batch that has row numbers without the rows with bad cells, which are named."""
-    names = dict(plan.columns.wanted_numbers)
+    names = dict(plan.columns.wanted)
     rows = batch.rows or ()
     return batch.without(
         (index, order, Problem(kind, batch.file, rows[index], harmless(names[role]), value, batch.row_word))

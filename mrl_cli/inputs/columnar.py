@@ -125,7 +125,7 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
 
     def numbers(column: pa.Array, role: Role) -> Numbers:
         # A label that must be one of two integers is compared as it is: no double in between could change it.
-        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels != "any")
+        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels in ("pm1", "01"))
 
     def keys(column: pa.Array, _: Role) -> pa.Array:
         return keys_in(column)

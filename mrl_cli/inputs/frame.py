@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import with_hint
 from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
@@ -90,6 +91,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     columns = {role: chunk.iloc[:, place] for role, place in places.items()}
 
     def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
+        if role == "y" and column.dtype == object:  # a group of True would take 1 in
+            return texts_as_arrow(_texts_of(column))
         return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {})
 
     def numbers(column: pd.Series[Any], role: Role) -> Numbers:
@@ -157,6 +160,11 @@ def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
 
 def _shown(cell: Any) -> str:
     return harmless(cell if isinstance(cell, Integral) else repr(cell))
+
+
+def _texts_of(column: pd.Series[Any]) -> list[str]:
+    is_missing = column.isna().tolist()
+    return ["" if missing else str(value) for value, missing in zip(column.tolist(), is_missing, strict=True)]
 
 
 def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:

@@ -251,8 +251,8 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
     numbers = {name: [pa.float64()] for _, name in plan.columns.wanted_numbers}
     keys = {name: [pa.string(), pa.int64()] for _, name in plan.columns.keys}
     for role, name in plan.columns.wanted:
-        if plan.takes_booleans(role):
-            numbers[name].append(pa.bool_())
+        if role == "y" and (plan.takes_booleans(role) or name in keys):
+            (keys if name in keys else numbers)[name].append(pa.bool_())
     if not keys.keys().isdisjoint(numbers):
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)

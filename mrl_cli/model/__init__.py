@@ -17,11 +17,12 @@ from mrl_cli.model.plan import (
     Plan,
     ReductionName,
     Role,
+    Strength,
     group_roles,
     setting_of,
 )
-from mrl_cli.model.problems import Counts, Problem, ProblemCount, tally
+from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
 __all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "group_roles"]
-__all__ += ["setting_of", "tally"]
+__all__ += ["Strength", "first_labels", "setting_of", "tally"]

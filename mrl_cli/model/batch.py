@@ -26,7 +26,8 @@ class Batch:
     `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
-    calls a row. `problems` are what the reader itself met in the rows it had to leave out, `rejected_rows` of them.
+    calls a row. `problems` are what the reader itself met in the rows it had to leave out, `rejected_rows` of them;
+    `skipped_rows` are left out too, for what the map of labels says.
     `kept` are all input columns of the n pairs, when asked for.
     """
 
@@ -38,6 +39,7 @@ class Batch:
     rejected_rows: int = 0
     kept: pa.Table | None = None
     keys: Mapping[Role, pa.Array] = field(default_factory=dict)
+    skipped_rows: int = 0
 
     @property
     def x1(self) -> NDArray[np.float64]:

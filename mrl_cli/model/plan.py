@@ -11,7 +11,10 @@ from mrl_cli.words import one_or_all
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Labels = Literal["pm1", "01", "any"]
+    from mrl_cli.model.labels import LabelMap
+
+Labels = Literal["pm1", "01", "any", "strength"]
+Strength = Literal["ignore", "weight", "margin"]
 ReductionName = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]
 
@@ -48,7 +51,7 @@ class Columns:
     """The names of the columns that hold the pairs; `y` is None when every pair has one constant label.
 
     `numbers` and `keys` are the (role, name) of further columns: numbers such as a margin per pair, and keys, which are
-    text that names what belongs together.
+    text that names what belongs together. A label that a map turns into a number is read as text: it is a key then.
     """
 
     x1: str = "x1"
@@ -111,16 +114,36 @@ class Reading:
 
 @light_dataclass(frozen=True, slots=True)
 class Rules:
-    """What labels may be. `y_const` is the label of every pair where there is no column of labels."""
+    """What labels may be. `y_const` is the label of every pair where there is no column of labels.
+
+    `label_map` says which label each value of the column means; empty: the column holds labels. Of labels that are
+    strengths, `strength` says what the size is.
+    """
 
     labels: Labels = "pm1"
     on_tie: Literal["error", "drop"] = "error"
     y_const: int | None = None
+    label_map: LabelMap = ()
+    strength: Strength = "ignore"
+
+    @property
+    def have_ties(self) -> bool:
+        """Whether a label 0 is a tie."""
+        return self.labels in ("pm1", "strength")
 
     @property
     def drops_ties(self) -> bool:
         """Whether a label 0 leaves its pair out."""
-        return self.on_tie == "drop" and self.labels == "pm1"
+        return self.on_tie == "drop" and self.have_ties
+
+    @property
+    def label_map_text(self) -> str | None:
+        """The map of labels as the option writes it, None where there is none."""
+        if not self.label_map:
+            return None
+        from mrl_cli.model.labels import map_text  # few runs have one
+
+        return map_text(self.label_map)
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -231,7 +254,16 @@ class Plan:
     @property
     def has_weights(self) -> bool:
         """Whether each pair has a weight."""
-        return self.columns.name_of("weight") is not None
+        return self.column_of("weight") is not None
+
+    def column_of(self, role: Role) -> str | None:
+        """Return the name of the column that gives a role, None for none: that of strengths gives what their size is.
+
+        >>> Plan.of(labels="strength", strength="weight").column_of("weight")
+        'y'
+        """
+        is_size = self.rules.labels == "strength" and role == self.rules.strength
+        return self.columns.name_of("y" if is_size else role)
 
     def settings(self, *keys: str) -> dict[str, Any]:
         """Return what reports print of the plan, under these of their keys, or all; None where it does not apply.
@@ -239,19 +271,21 @@ class Plan:
         >>> Plan.of(margin=0.5).settings("margin", "margin_column", "labels")
         {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}
         """
-        margin_column = self.columns.name_of("margin")
+        margin_column = self.column_of("margin")
         known = {
             "loss": self.loss.name,
             "margin": None if margin_column is not None else self.loss.margin,
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
-            "weight_column": self.columns.name_of("weight"),
+            "weight_column": self.column_of("weight"),
             "group_by": one_or_all(self.groups.values()),
             "cluster_column": self.columns.name_of("cluster"),
             "confidence": self.reporting.confidence,
             "reduction": self.reporting.reduction,
             "dtype": self.loss.dtype,
             "labels": self.rules.labels,
+            "label_map": self.rules.label_map_text,
+            "strength": self.rules.strength if self.rules.labels == "strength" else None,
             "preset": self.reporting.preset,
             "scores": self.reporting.scores,
         }

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from mrl_cli.model.plan import Labels
 
 FIRST_PROBLEMS_SHOWN = 3
-LABEL_KINDS: dict[Labels, str] = {"pm1": "label not ±1", "01": "label not 0 or 1", "any": "label not finite"}
+MOST_LABELS_NAMED = 16
+LABEL_KINDS: dict[Labels, str] = {
+    "pm1": "label not ±1",
+    "01": "label not 0 or 1",
+    "any": "label not finite",
+    "strength": "label not finite",
+}
+NOT_IN_MAP = "label not in the map"
+TIE = "label is a tie"
 NOT_A_NUMBER = "not a number"
 MISSING = "missing value"
 NAN = "NaN"
@@ -61,27 +69,36 @@ class ProblemCount:
 class Counts:
     """How many rows were read, and why some are not used; `Counts()` is the identity of `+`.
 
-    `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`) or a weight 0
-    (`zero_weight`). `problems` counts by kind; the first few of each are those of the left operand, so parts are merged
-    in input order.
+    `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`), a weight 0
+    (`zero_weight`) or a label that is mapped to skip (`labels_skipped`). `problems` counts by kind; the first few of
+    each are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels
+    with a problem as messages print them: up to MOST_LABELS_NAMED of them.
     """
 
     pairs: int = 0
     rejected: int = 0
     ties_dropped: int = 0
     zero_weight: int = 0
+    labels_skipped: int = 0
     problems: dict[str, ProblemCount] = field(default_factory=dict)
+    bad_labels: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many rows were read, used or not."""
-        return self.pairs + self.rejected + self.ties_dropped + self.zero_weight
+        return self.pairs + self.rejected + self.ties_dropped + self.zero_weight + self.labels_skipped
 
     def __add__(self, other: Counts) -> Counts:
         none, kinds = ProblemCount(), self.problems | other.problems
         problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
-        *numbers, _ = Counts.__match_args__
-        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in numbers}, problems=problems)
+        *numbers, _, _ = Counts.__match_args__
+        added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
+        return Counts(**added, problems=problems, bad_labels=first_labels(self.bad_labels + other.bad_labels))
+
+
+def first_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the different ones of labels, the first MOST_LABELS_NAMED of them."""
+    return tuple(dict.fromkeys(labels))[:MOST_LABELS_NAMED]
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, INFINITE, LABEL_KINDS, NAN, NEGATIVE_WEIGHT, Problem
+from mrl_cli.model.problems import (
+    FIRST_PROBLEMS_SHOWN,
+    INFINITE,
+    LABEL_KINDS,
+    MOST_LABELS_NAMED,
+    NAN,
+    NEGATIVE_WEIGHT,
+    TIE,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 # Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
 EXACT_INTEGER_LIMIT = 2.0**53
 
-_ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0)}
+_ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0), "strength": (1, -1)}
 
 
 def passes(batch: Batch, plan: Plan) -> bool:
@@ -58,11 +67,13 @@ class Examined(NamedTuple):
     """Which pairs of a batch are fine, shape (n,); how many problems of each kind the others have; and the problems.
 
     The problems are in row order: all of them where the plan lists them, else the first few of each kind and column.
+    `labels` are the different labels with a problem, as printed, in row order: up to MOST_LABELS_NAMED of them.
     """
 
     fine: NDArray[np.bool_]
     counts: dict[str, int]
     problems: list[Problem]
+    labels: list[str]
 
 
 def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
@@ -70,14 +81,19 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
     fine = np.ones(batch.size, dtype=bool)
     counts: dict[str, int] = {}
     listing: list[tuple[int, int, Problem]] = []
-    names = dict(plan.columns.wanted_numbers)
+    labels: list[str] = []
+    names = dict(plan.columns.wanted)
     columns = [
-        (names.get(role), values, fits, kind)
+        (role, values, fits, kind)
         for role, values in batch.numbers.items()
         for fits, kind in _judged(role, values, plan)
     ]
-    for place, (name, values, fits, kind) in enumerate(columns):
+    for place, (role, values, fits, kind) in enumerate(columns):
+        name = names.get(role, names.get("y"))  # the size of a label stands in its column
         fine &= fits
+        if role == "y" and not fits.all():
+            different, first = np.unique(values[~fits], return_index=True)
+            labels += [_value_text(different[i]) for i in np.argsort(first)[:MOST_LABELS_NAMED]]
         for this_kind, is_bad in ((NAN, ~fits & np.isnan(values)), (kind, ~fits & ~np.isnan(values))):
             indexes = np.flatnonzero(is_bad)
             if indexes.size == 0:
@@ -85,11 +101,14 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
             counts[this_kind] = counts.get(this_kind, 0) + indexes.size
             listed = indexes if plan.reading.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
             listing += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
-    return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])])
+    return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])], labels)
 
 
 def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
     """Return for a column which pairs fit, and what those that do not are called: one entry for each rule."""
+    if role == "y" and plan.rules.labels == "strength":
+        ties_fit = (values != 0) | plan.rules.drops_ties
+        return [(np.isfinite(values), LABEL_KINDS["strength"]), (ties_fit, TIE)]
     if role == "y":
         return [(_label_fits(values, plan), LABEL_KINDS[plan.rules.labels])]
     if role == "loss":  # losses are compared, not computed with
@@ -106,7 +125,10 @@ def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
 
 
 def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
+    return Problem(kind, batch.file, row, column, _value_text(value), batch.row_word)
+
+
+def _value_text(value: Any) -> str:
     number = value.item()
     is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
-    text = str(int(number)) if is_plain else str(number)
-    return Problem(kind, batch.file, row, column, text, batch.row_word)
+    return str(int(number)) if is_plain else str(number)

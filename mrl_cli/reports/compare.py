@@ -48,7 +48,7 @@ COMPARED_NUMBERS = (
 )
 _OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence", "elapsed_seconds"}
 GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
-_SETTINGS = ("loss", "margin", "margin_column", "parameters", "group_by", "dtype", "labels")
+_SETTINGS = ("loss", "margin", "margin_column", "parameters", "group_by", "dtype", "labels", "label_map", "strength")
 MOST_DRAWN_GROUPS = 1000  # beyond, drawing from each takes longer than all else
 
 
@@ -133,7 +133,7 @@ class ComparisonReport(Report):
         if self.unmatched_a or self.unmatched_b:
             counts["unmatched"] = (self.unmatched_a, self.unmatched_b, "")
         rows += [(key, f"{of_a:,}", f"{of_b:,}", "", note) for key, (of_a, of_b, note) in counts.items()]
-        whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "clusters")}
+        whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "labels_skipped", "clusters")}
         rows += [(key, f"{count:,}", "", "", "") for key, count in whole.items() if count]
         return Table(("", "a", "b", "a - b", self._interval), rows)
 
@@ -200,6 +200,7 @@ def comparison_report(
         pairs=whole.pop("pairs"),
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
+        labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         unmatched_a=unmatched[0],
         unmatched_b=unmatched[1],
         **first,

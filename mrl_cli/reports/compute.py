@@ -111,7 +111,7 @@ class ComputeReport(Report):
         figures = dict(shown_figures(self))
         value = {key: figures[key] for key in ("value",) if key in figures}
         settings = flat({key: self.figure(key) for key in ("reduction", *SETTINGS) if key != "loss"})
-        texts = {key: number_text(setting) for key, setting in settings.items() if setting is not None}
+        texts = {key: harmless(number_text(setting), 200) for key, setting in settings.items() if setting is not None}
         texts |= {"group_by": listed(self.group_by)} if isinstance(self.group_by, list) else {}
         sections = {
             f"accuracy of {section['section']}": shown_number(section["accuracy"]) for section in self.sections or ()
@@ -198,7 +198,7 @@ def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = ()) -> Compute
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:
-    if plan.columns.name_of("margin") is not None or LOSSES[plan.loss.name].is_target:
+    if plan.column_of("margin") is not None or LOSSES[plan.loss.name].is_target:
         return None
     kernel = LOSSES[plan.loss.name].kernel
     with np.errstate(all="ignore"):

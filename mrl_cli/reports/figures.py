@@ -111,6 +111,7 @@ FIGURES = (
     Figure("pairs", 1, lambda of: of.totals.pairs, "count", column=2),
     Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
     Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
+    Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
     Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weight_column"),
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),

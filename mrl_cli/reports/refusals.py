@@ -12,6 +12,8 @@ from mrl_cli.model.problems import (
     LABEL_KINDS,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
+    NOT_IN_MAP,
+    TIE,
     Counts,
     Problem,
     ProblemCount,
@@ -31,6 +33,11 @@ _DECIMAL_COMMA = re.compile(r"'[+-]?\d+,(?:\d{1,2}|\d{4,})'")
 def hint_for(counts: Counts, plan: Plan, look: Look, scores: int | None) -> str:
     """Return what a user with these problems most probably has to do; pairs may point at so many scores."""
     problems = counts.problems
+    if NOT_IN_MAP in problems:
+        label_map = harmless(plan.rules.label_map_text, 200)
+        return f"the map of labels is {label_map}; each value needs an entry: 1, -1, 0 or skip"
+    if TIE in problems:
+        return "--on-tie drop leaves ties out and counts them"
     label = problems.get(LABEL_KINDS["pm1"])
     if label is not None and all(problem.value in {"0", "False"} for problem in label.first):
         return "labels are 0 and 1 here? use --labels 01; 0 means no preference? use --on-tie drop"

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.curve import CurveReduction, Point
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
-_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "zero_weight", "weight")
+_SETTINGS = (
+    *("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype"),
+    *("labels", "label_map", "strength"),
+)
+_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "labels_skipped", "zero_weight", "weight")
 
 
 class SweepReport(Report):
@@ -54,10 +58,11 @@ def sweep_report(
     return SweepReport.of_run(
         "mrl.sweep/1",
         inputs,
-        **plan.settings("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype", "labels"),
+        **plan.settings(*_SETTINGS),
         pairs=counts.pairs,
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
+        labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         zero_weight=None if weight is None else counts.zero_weight,
         weight=weight,
         points=sweep_points(sweep.points(curve), margins, counts.pairs, weight, plan),

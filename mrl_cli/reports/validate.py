@@ -11,7 +11,10 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.reports.base import Annotation, Report, Rows, Table
 from mrl_cli.words import counted, harmless, number_text
 
-VALIDATED_SETTINGS = ("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype", "labels")
+VALIDATED_SETTINGS = (
+    *("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype"),
+    *("labels", "label_map", "strength"),
+)
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -110,7 +113,14 @@ class Explanation:
 _WORDING = ("row_word", "of")  # fields that are there only to be worded
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
 _DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
-_DEFAULTS |= {"rejected": 0, "ties_dropped": 0, "checks": (), "mismatches": (), "mismatch_count": 0}
+_DEFAULTS |= {
+    "rejected": 0,
+    "ties_dropped": 0,
+    "labels_skipped": None,
+    "checks": (),
+    "mismatches": (),
+    "mismatch_count": 0,
+}
 _DEFAULTS |= {"explanations": (), "notes": (), "elapsed_seconds": 0.0}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # From here on a number rounds to infinity: float32 ends half an ulp above its largest number.
 INFINITE_FROM = {"float64": float("inf"), "float32": 2.0**128 - 2.0**103}
-LABELS = {"pm1": (-1, 1), "01": (0, 1)}
+LABELS = {"pm1": (-1, 1), "01": (0, 1), "strength": (-1, 1)}
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +112,7 @@ def usable(batch: Batch, plan: Plan) -> tuple[NDArray[np.bool_], Counter[str]]:
     is_tie = np.zeros(batch.size, bool)
     if batch.y is not None and plan.rules.labels != "any":
         low, high = LABELS[plan.rules.labels]
-        is_tie = (batch.y == 0) & (plan.rules.labels == "pm1" and plan.rules.on_tie == "drop")
+        is_tie = (batch.y == 0) & (low == -1 and plan.rules.on_tie == "drop")
         fine &= (batch.y == low) | (batch.y == high) | is_tie
     weight = batch.numbers.get("weight", np.ones(1))
     fine &= (weight >= 0) & (weight < INFINITE_FROM["float64"])

@@ -31,6 +31,7 @@ COUNTED_APART = {
     "pairs": "pairs were to be used, {:,} were",
     "rejected": "rows were to be rejected, {:,} were",
     "ties_dropped": "rows were to be dropped as ties, {:,} were",
+    "labels_skipped": "rows were to be left out for a label that is skipped, {:,} were",
     "zero_weight": "rows were to be left out for a weight of 0, {:,} were",
 }
 CHECKED_NUMBERS = ("sum", "mean", "value")  # each has a check of its own
@@ -96,6 +97,7 @@ def validation_of(
         pairs=counts.pairs,
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
+        labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         checks=tuple(checks),
         mismatches=tuple(verdict.mismatches),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),

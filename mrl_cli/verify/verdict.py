@@ -134,7 +134,8 @@ class Verifier(Reduction["list[Verdict]", Verdict]):
         used = np.ones(batch.size, bool) if measured.used is None else measured.used
         is_misaligned = pairs.columns["computed"].size != pairs.size
         counts.update(
-            rows=batch.size + batch.rejected_rows,
+            rows=batch.size + batch.rejected_rows + batch.skipped_rows,
+            labels_skipped=batch.skipped_rows,
             rejected=batch.rejected_rows,
             misjudged=int(np.count_nonzero(to_use != used)),
             misaligned=int(is_misaligned),

@@ -1,0 +1,74 @@
+"""Labels as the rules of a plan say: words and codes mapped, strengths taken apart, true and false read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.errors import SuspectShardError
+from mrl_cli.inputs.base import without_bad
+from mrl_cli.inputs.cells import shown_cell
+from mrl_cli.model import problems
+
+if TYPE_CHECKING:
+    from mrl_cli.model import Batch, Plan, Role
+
+_SKIPPED, _BAD = 2, 3  # beside the labels -1, 0 and 1
+
+
+def with_labels(batch: Batch, plan: Plan) -> Batch:
+    """Return the batch with labels in place of what its file holds: mapped values, or the sign of strengths.
+
+    Raises SuspectShardError for a value that is not in the map when the batch does not know its rows.
+    """
+    if plan.rules.label_map:
+        return _mapped(batch, plan)
+    return _signed(batch, plan) if plan.rules.labels == "strength" and batch.y is not None else batch
+
+
+def _signed(batch: Batch, plan: Plan) -> Batch:
+    """Return the batch with the signs of its strengths as labels; what is not finite stays, to be named."""
+    strengths = np.asarray(batch.numbers["y"], np.float64)
+    is_finite, sizes = np.isfinite(strengths), np.abs(strengths)
+    signs = np.sign(strengths) + 0.0  # -0.0 becomes 0.0
+    numbers: dict[Role, Any] = {"y": np.where(is_finite, signs, strengths)}
+    if plan.rules.strength != "ignore":
+        numbers[plan.rules.strength] = np.where(is_finite, sizes, 1.0)
+    return batch.with_numbers(numbers)
+
+
+def _mapped(batch: Batch, plan: Plan) -> Batch:
+    """Return the batch with labels that its column of texts is mapped to, without the pairs that are left out."""
+    from mrl_cli.model.labels import comparable  # few runs have a map
+
+    keys = dict(batch.keys)
+    codes, texts = _coded(keys.pop("y"))
+    labels = {comparable(value): _SKIPPED if label is None else label for value, label in plan.rules.label_map}
+    decimal, ties_fit = plan.reading.dialect.decimal, plan.rules.drops_ties
+    found = [labels.get(comparable(text), labels.get(comparable(text, decimal), _BAD)) for text in texts]
+    outcomes = np.array([_BAD if label == 0 and not ties_fit else label for label in found], np.int8)[codes]
+    bad = np.flatnonzero(outcomes == _BAD).tolist()
+    if bad and batch.rows is None:
+        raise SuspectShardError
+    cells = [(index, _problem_of(texts[codes[index]], found[codes[index]], plan), texts[codes[index]]) for index in bad]
+    batch = replace(batch, keys=keys).with_numbers({"y": outcomes})
+    batch = without_bad(batch, {"y": [(index, kind, shown_cell(text)) for index, kind, text in cells]}, plan)
+    is_used = batch.numbers["y"] != _SKIPPED
+    return replace(batch.where(is_used), skipped_rows=int(np.count_nonzero(~is_used)))
+
+
+def _coded(column: Any) -> tuple[Any, list[str]]:
+    """Return for each pair the place of its text in the list of those there are."""
+    import pyarrow as pa
+
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return np.from_dlpack(coded.indices).astype(np.intp), coded.dictionary.to_pylist()
+
+
+def _problem_of(text: str, label: int, plan: Plan) -> str:
+    if label == 0:
+        return problems.TIE
+    is_missing = not text.strip() or text in plan.reading.dialect.null_values
+    return problems.MISSING if is_missing else problems.NOT_IN_MAP
