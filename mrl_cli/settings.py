@@ -138,7 +138,7 @@ def _checked_labels(
             message = f"{word(name)} has no effect with {word('y_const')}: there is no column of labels"
             raise SettingsError(message, name, "y_const")
     if LOSSES[loss].is_target:
-        is_of_signs = labels == "strength" or "label_map" in asked
+        is_of_signs = labels in ("probability", "strength") or "label_map" in asked
         what = word("label_map") if "label_map" in asked else chosen
         message = f"{what} does not go with the loss {loss}, whose y is the difference that x1 - x2 should have"
         _refuse_if(is_of_signs, message, "labels", "loss")

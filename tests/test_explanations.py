@@ -56,6 +56,14 @@ TIED = (COARSE.x1 == COARSE.x2).astype(float)
 BYTES = Case(np.rint(X1 * 40), np.rint(X2 * 40), Y, MARGIN)  # differences beyond 127
 LOGISTIC = replace(CASE, loss="logistic", parameters={"temperature": 1.0})
 
+SHARES = np.random.default_rng(8).random(Y.size).round(2)  # probabilities, with 0 and 1 among them
+PROBABLE = replace(LOGISTIC, y=SHARES, margin=0.0, takes_probabilities=True)
+
+
+def softplus(z: Array) -> Array:
+    return np.log1p(np.exp(z))
+
+
 # What is planted: how the losses should have come about, what the user has, what it must be called.
 PLANTED: dict[str, tuple[Case, Array, str]] = {
     "y flipped": (CASE, hinge(X1, X2, -Y, MARGIN), SIGN),
@@ -83,6 +91,17 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
         "scores were subtracted as int8 and wrapped",
     ),
     "log base 2": (LOGISTIC, np.log2(1 + np.exp(MARGIN - Y * (X1 - X2))), "the logarithm is of base 2"),
+    "probabilities as labels": (
+        PROBABLE,
+        softplus(-SHARES * (X1 - X2)),
+        "probabilities are multiplied with x1 - x2, as labels are",
+    ),
+    "probabilities rounded": (
+        PROBABLE,
+        np.where(SHARES > 0.5, softplus(X2 - X1), softplus(X1 - X2)),
+        "probabilities are rounded to 0 and 1",
+    ),
+    "probabilities of x2": (PROBABLE, (1 - SHARES) * softplus(X2 - X1) + SHARES * softplus(X1 - X2), SIGN),
     "ties cost nothing": (COARSE, losses_of(COARSE) * (1 - TIED), "tied pairs (x1 = x2) cost nothing"),
     "ties cost half": (COARSE, losses_of(COARSE) * (1 - TIED / 2), "tied pairs (x1 = x2) cost half"),
     "a row too low": (CASE, np.roll(RIGHT, 1), "each loss stands one row too low"),

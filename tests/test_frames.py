@@ -259,7 +259,7 @@ def test_negative_weight_is_named() -> None:
         ({"weight": "x"}, "did you mean weight="),
         ({"x2": "x2"}, "the frame has column 'x2' 2 times"),
         ({"group_by": 3}, "no column '3'.*\nhint: name the column with group_by=…"),
-        ({"labels": "10"}, "labels must be one of pm1, 01, any, strength, not '10'"),
+        ({"labels": "10"}, "labels must be one of pm1, 01, any, strength, probability, not '10'"),
         ({"reduction": "none"}, "reduction must be one of mean, sum, not 'none'"),
         ({"dtype": "float16"}, "dtype must be one of"),
         ({"on_tie": "keep"}, "on_tie must be one of error, drop"),

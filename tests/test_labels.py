@@ -284,13 +284,16 @@ def test_map_of_python_values() -> None:
             "--label-map makes labels 1, -1 and 0: it does not go with --labels 01",
         ),
         (["--label-map", "a=1", "--labels", "any"], "does not go with --labels any"),
+        (["--label-map", "a=1", "--labels", "probability"], "does not go with --labels probability"),
         (["--label-map", "a=1", "--y-const", "1"], "--label-map has no effect with --y-const"),
         (["--labels", "01", "--y-const", "1"], "--labels has no effect with --y-const"),
         (["--on-tie", "error", "--y-const", "1"], "--on-tie has no effect with --y-const"),
         (["--label-map", "a=1", "--loss", "margin_mse"], "--label-map does not go with the loss margin_mse"),
         (["--labels", "strength", "--loss", "margin_mse"], "--labels strength does not go with the loss margin_mse"),
+        (["--labels", "probability", "--loss", "margin_mse"], "--labels probability does not go with the loss"),
         (["--on-tie", "drop", "--labels", "any"], "--on-tie has no effect under --labels any"),
         (["--on-tie", "error", "--labels", "01"], "--on-tie has no effect under --labels 01"),
+        (["--on-tie", "drop", "--labels", "probability"], "--on-tie has no effect under --labels probability"),
         (["--on-tie", "drop", "--loss", "margin_mse"], "--on-tie has no effect under --labels any"),
         (["--on-tie", "drop", "--label-map", "a=1"], "--on-tie has no effect: --label-map maps no value to 0"),
         (["--strength", "margin"], "--strength goes with --labels strength"),
@@ -335,7 +338,7 @@ def test_true_and_false_are_1_and_0_under_01(name: str, mrl: Mrl) -> None:
 
 
 @in_every_format
-@pytest.mark.parametrize("labels", ["pm1", "any", "strength"])
+@pytest.mark.parametrize("labels", ["pm1", "any", "probability", "strength"])
 def test_true_and_false_are_no_other_labels(name: str, labels: str, mrl: Mrl) -> None:
     WRITERS[name](BOOLEANS, name)
     ran = mrl("compute", name, "--labels", labels)

@@ -176,7 +176,7 @@ class Options:
     y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
     labels: Labels | None = option(
         "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real number as it is. "
-        "strength: its sign is the label, 0 a tie.  "
+        "strength: its sign is the label, 0 a tie. probability: that x1 is better, from 0 to 1.  "
         "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
         choices=get_args(Labels),
         default=None,

@@ -88,7 +88,8 @@ class MarginSweep(Run):
         from mrl_cli.reports.sweep import sweep_report
 
         plan = self.plan
-        sweep = CurveReduction(plan.loss.name, self.margins, plan.loss.dtype, dict(plan.loss.parameters))
+        how = plan.loss.name, self.margins, plan.loss.dtype, dict(plan.loss.parameters)
+        sweep = CurveReduction(*how, takes_probabilities=plan.rules.labels == "probability")
         folded = self.measured(sweep, WeightReduction())
         return sweep_report(sweep, folded, self.margins, plan, self.input_names)
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 from importlib import import_module
 
 from mrl_cli import modules_in
+from mrl_cli.losses.probabilities import of_probabilities
 from mrl_cli.losses.registry import LOSSES, Loss, Parameter, ParameterError, completed, registered
 
-__all__ = ["LOSSES", "Loss", "Parameter", "ParameterError", "completed", "registered"]
+__all__ = ["LOSSES", "Loss", "Parameter", "ParameterError", "completed", "of_probabilities", "registered"]
 
 for family in ("hinges", *modules_in(__path__[0])):  # the default, margin_ranking, is the first in every list
     import_module(f"mrl_cli.losses.{family}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model.labels import LabelMap
 
-Labels = Literal["pm1", "01", "any", "strength"]
+Labels = Literal["pm1", "01", "any", "strength", "probability"]
 Strength = Literal["ignore", "weight", "margin"]
 ReductionName = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]

@@ -19,6 +19,7 @@ LABEL_KINDS: dict[Labels, str] = {
     "01": "label not 0 or 1",
     "any": "label not finite",
     "strength": "label not finite",
+    "probability": "label not from 0 to 1",
 }
 NOT_IN_MAP = "label not in the map"
 TIE = "label is a tie"

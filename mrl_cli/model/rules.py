@@ -58,6 +58,9 @@ def _ordinary(values: NDArray[Any], lowest: float | None = None) -> bool:
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
     if plan.rules.labels == "any":
         return _finite_as(y, plan)
+    if plan.rules.labels == "probability":
+        within: NDArray[np.bool_] = (y >= 0) & (y <= 1)
+        return within
     first, second = _ALLOWED[plan.rules.labels]
     fits: NDArray[np.bool_] = (y == first) | (y == second)
     return fits | (y == 0) if plan.rules.drops_ties else fits

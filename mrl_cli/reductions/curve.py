@@ -19,10 +19,10 @@ import numpy as np
 
 from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
-from mrl_cli.losses import LOSSES
+from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.measured import score_differences, signed_labels
+from mrl_cli.reductions.measured import loss_labels, score_differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,8 @@ class Curve:
     Of a hinge, they are of the pairs between neighbouring margins: a pair has code i when d is above the first i
     margins only. The rows of `counts`, of shape (3, margins + 1), are all pairs, those whose d is the very margin of
     their code (kinks), and those with y = 0, whose gradient is 0 wherever d stands. The sums are of `weight` (where
-    there are weights), `first` (d) and, for a square, `second` (d*d), weighted.
+    there are weights), `first` (d) and, for a square, `second` (d*d), weighted. Of labels that are probabilities, the
+    sums are of `halves`, the counts of the half that is active first, and the third row are `changes_at_rest`.
 
     Of another loss, they are of all pairs at each margin: the sums of the `losses` and of the magnitudes of the
     `gradients`, and, in `counts`, of shape (2, margins), how many of each are above 0.
@@ -147,11 +148,17 @@ class CurveReduction(Reduction[Curve, Curve]):
         margins: Sequence[float],
         dtype: DType = "float64",
         parameters: Mapping[str, float] | None = None,
+        *,
+        takes_probabilities: bool = False,
     ) -> None:
         rounded = np.asarray(margins, np.float64).astype(dtype) + np.dtype(dtype).type(0)
         self._knots, self._places = np.unique(rounded, return_inverse=True)
         self._knot_places = KnotPlaces(self._knots)
         self._loss, self._parameters = LOSSES[loss], dict(parameters or {})
+        self._takes_probabilities = takes_probabilities
+        self._functions = [self._loss.kernel, self._loss.gradient]
+        if takes_probabilities:
+            self._functions = list(map(of_probabilities, self._functions))
 
     def empty(self) -> Curve:
         """Return the curve of no pairs."""
@@ -164,13 +171,15 @@ class CurveReduction(Reduction[Curve, Curve]):
             difference, labels = np.empty((2, pairs.size), self._knots.dtype)
             with np.errstate(all="ignore"):
                 score_differences(pairs, measured.plan, difference)
-                signed_labels(pairs, measured.plan, labels)
+                loss_labels(pairs, measured.plan, labels)
             state += self.curve(difference, labels, pairs.numbers.get("weight"))
         return state
 
     def curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None = None) -> Curve:
         """Return the curve of pairs: x1 - x2, the label and the weight (above 0) of each, all of one shape (n,)."""
         curve, of_chunk = self.empty(), self._hinge_curve if self._loss.is_hinge else self._kernel_curve
+        if self._loss.is_hinge and self._takes_probabilities:
+            of_chunk = self._curve_of_halves
         with np.errstate(all="ignore"):
             for start in range(0, difference.size, CHUNK_PAIRS):
                 chunk = slice(start, start + CHUNK_PAIRS)
@@ -187,7 +196,12 @@ class CurveReduction(Reduction[Curve, Curve]):
         (codes, is_kink), size = self._knot_places.of(signed), self._knots.size + 1
         is_unlabelled = (labels == 0) & (signed == 0)
         counts = [np.bincount(some, minlength=size) for some in (codes, codes[is_kink], codes[is_unlabelled])]
-        distance = signed.astype(np.float64, copy=False)
+        return Curve(np.array(counts), self._sums(signed, weights, codes))
+
+    def _sums(
+        self, signed: Floats, weights: NDArray[np.float64] | None, codes: NDArray[np.intp]
+    ) -> dict[str, SumsByCode]:
+        distance, size = signed.astype(np.float64, copy=False), self._knots.size + 1
         if weights is None:
             sums = {"first": sums_by_code(distance, codes, size)}
         else:
@@ -197,7 +211,27 @@ class CurveReduction(Reduction[Curve, Curve]):
             }
         if self._loss.power == 2:
             sums["second"] = _sums_of_squares(distance, weights, codes, size)
-        return Curve(np.array(counts), sums)
+        return sums
+
+    def _curve_of_halves(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
+        """As `_hinge_curve`, where labels are probabilities: see `halves`."""
+        from mrl_cli.reductions import halves  # few sweeps have them
+
+        power, size = self._loss.power, self._knots.size + 1
+
+        def codes_of(values: Floats) -> NDArray[np.intp]:
+            return self._knot_places.of(values)[0]
+
+        codes, is_kink = self._knot_places.of(halves.nearer(difference, labels))
+        counts = [np.bincount(some, minlength=size) for some in (codes, codes[is_kink])]
+        counts.append(halves.changes_at_rest(difference, labels, self._knots, codes_of, power))
+        curve, none = Curve(np.array(counts), {}), self.empty().counts
+        for signed, shares in halves.halves(difference, labels, weights):
+            curve += Curve(none, self._sums(signed, shares, codes_of(signed)))
+        for number, sums in halves.strange_halves(difference, labels, weights, power):
+            code = int(codes_of(np.array([number], self._knots.dtype))[0])
+            curve += Curve(none, {name: SumsByCode(others={code: total}) for name, total in sums.items()})
+        return curve
 
     def _hinge_points(self, curve: Curve) -> list[Point]:
         is_square = self._loss.power == 2
@@ -225,8 +259,9 @@ class CurveReduction(Reduction[Curve, Curve]):
             pair, share = (difference[block], labels[block]), None if weights is None else weights[block]
             outs = buffers[:, : pair[0].size]
             for place, knot in enumerate(self._knots.tolist()):
-                losses = self._loss.kernel(*pair, margin=knot, out=outs[0], **self._parameters)
-                slopes = self._loss.gradient(*pair, margin=knot, out=outs[1], **self._parameters)
+                kernel, gradient = self._functions
+                losses = kernel(*pair, margin=knot, out=outs[0], **self._parameters)
+                slopes = gradient(*pair, margin=knot, out=outs[1], **self._parameters)
                 np.abs(slopes, out=slopes)
                 for row, (of, values) in enumerate(zip(sums.values(), (losses, slopes), strict=True)):
                     counts[row, place] += np.count_nonzero(values > 0)

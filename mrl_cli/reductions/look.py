@@ -24,7 +24,8 @@ FEW_SCORES, FEW_LABELS = 16, 64
 class Look:
     """What scores and labels look like; `Look()`, that of no pairs, is the identity of `+`.
 
-    `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label.
+    `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label,
+    and for probabilities.
     """
 
     grids: int = -1
@@ -50,7 +51,7 @@ class LookReduction(Reduction[Look, Look]):
         pairs, labels = measured.pairs, measured.pairs.y
         if not pairs.size:
             return state
-        if labels is None:
+        if labels is None or measured.plan.rules.labels == "probability":
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]
         # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.

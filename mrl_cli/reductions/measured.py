@@ -13,7 +13,7 @@ import numpy as np
 
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, Scratch
-from mrl_cli.losses import LOSSES
+from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.model import Counts, first_labels, rules, tally
 from mrl_cli.words import harmless
 
@@ -113,7 +113,7 @@ class Measured:
         """Compute the losses of the pairs used, block by block."""
         kinds = {"losses": self.plan.loss.dtype, "states": "uint8", "differences": self.plan.loss.dtype}
         kept = {name: np.empty(self.pairs.size, kinds[name]) for name in kinds if name in self._keeps}
-        kernel = partial(LOSSES[self.plan.loss.name].kernel, **dict(self.plan.loss.parameters))
+        kernel = partial(kernel_of(self.plan), **dict(self.plan.loss.parameters))
         start = 0
         for pairs in self.parts(BLOCK_VALUES):
             stop = start + pairs.size
@@ -198,8 +198,25 @@ def score_differences(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[An
     return out
 
 
+def kernel_of(plan: Plan) -> Any:
+    """Return the kernel of the plan's loss, which takes `loss_labels`."""
+    kernel = LOSSES[plan.loss.name].kernel
+    return of_probabilities(kernel) if plan.rules.labels == "probability" else kernel
+
+
 def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
-    """Return what the differences are multiplied by, in `out`, of the plan's dtype: ±1, or under any the label."""
+    """Return what the differences are multiplied by, in `out`, of the plan's dtype: ±1, or under any the label.
+
+    Of a probability it is the likelier side: 0, that of neither, for one half.
+    """
+    loss_labels(pairs, plan, out)
+    if plan.rules.labels == "probability" and pairs.y is not None:
+        np.sign(np.subtract(out, 0.5, out=out), out=out)
+    return out
+
+
+def loss_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
+    """Return what the loss takes for y, in `out`, of the plan's dtype: the signed label, or a probability as it is."""
     if pairs.y is None:
         out.fill(plan.rules.y_const or 1)
         return out
@@ -216,7 +233,8 @@ def _computed(pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] |
     labels, difference, losses = _NUMBERS.of(size).view(dtype)[:, :size]
     is_wrong, is_correct, is_inside, is_active = _SIGNS.of(size)
     margin: Any = pairs.numbers.get("margin", plan.loss.margin)
-    is_margin_ranking = plan.loss.name == "margin_ranking"
+    is_probable = plan.rules.labels == "probability"
+    is_margin_ranking = plan.loss.name == "margin_ranking" and not is_probable
     with np.errstate(all="ignore"):
         if isinstance(margin, np.ndarray):
             margin = margin.astype(dtype, copy=False)
@@ -227,6 +245,8 @@ def _computed(pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] |
         np.less(signed, 0, out=is_wrong)
         if not is_margin_ranking:
             np.less(signed, margin, out=is_inside)
+        if is_probable:
+            loss_labels(pairs, plan, labels)
         kernel(difference, labels, margin=margin, out=losses)
         np.greater(losses, 0, out=is_active)
         # margin - d rounds to a number above 0 exactly where d is below the margin.

@@ -110,7 +110,9 @@ def usable(batch: Batch, plan: Plan) -> tuple[NDArray[np.bool_], Counter[str]]:
     columns = [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
     fine: NDArray[np.bool_] = np.logical_and.reduce([np.abs(values) < limit for values in columns])
     is_tie = np.zeros(batch.size, bool)
-    if batch.y is not None and plan.rules.labels != "any":
+    if batch.y is not None and plan.rules.labels == "probability":
+        fine &= (batch.y >= 0) & (batch.y <= 1)
+    elif batch.y is not None and plan.rules.labels != "any":
         low, high = LABELS[plan.rules.labels]
         is_tie = (batch.y == 0) & (low == -1 and plan.rules.on_tie == "drop")
         fine &= (batch.y == low) | (batch.y == high) | is_tie

@@ -20,7 +20,7 @@ from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -158,7 +158,7 @@ class Outcome(NamedTuple):
 
 def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in plain Python."""
-    name, dtype, parameters = plan.loss.name, plan.loss.dtype, dict(plan.loss.parameters)
+    name, dtype = plan.loss.name, plan.loss.dtype
     losses, agreement, computed = np.empty(pairs.size), np.empty(pairs.size), pairs.columns["computed"]
     max_ulps, figures = LOSSES[name].ulps, LoopFigures()
     terms: list[float] = []
@@ -167,11 +167,8 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     for start in range(0, pairs.size, LOOP_PAIRS):
         here = slice(start, start + LOOP_PAIRS)
         some = looped.taken(here)
-        x1, x2, y = _lists(some, "x1", "x2", "y")
-        differences = reference.differences(x1, x2, y, dtype)
-        agreement[here] = np.frombuffer(array("d", differences.agreement))
-        losses[here] = np.frombuffer(array("d", reference.LOOPS[name](differences, _margins(some), parameters)))
-        terms += reference.cancelling_terms(name, differences, parameters) or ()
+        agreement[here], losses[here], more_terms = _looped(some, plan)
+        terms += more_terms
         figures += _loop_figures(some, plan)
     places: dict[tuple[str, ...], list[int]] = {}
     for place, key in enumerate(pairs.columns["group"].tolist() if "group" in pairs.columns else ()):
@@ -179,6 +176,23 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     groups = {key: _loop_figures(looped.taken(at), plan) for key, at in places.items()}
     differ = compared(losses, computed, dtype, max_ulps=max_ulps, terms=np.array(terms) if terms else None)
     return Outcome(losses, differ, figures, groups)
+
+
+def _looped(pairs: Pairs, plan: Plan) -> tuple[Doubles, Doubles, Sequence[float]]:
+    """Return y(x1 - x2) of pairs, their losses, and how large the terms are that cancel in these, if any do."""
+    name, dtype, parameters = plan.loss.name, plan.loss.dtype, dict(plan.loss.parameters)
+    x1, x2, y = _lists(pairs, "x1", "x2", "y")
+    terms: Sequence[float] | None
+    if plan.rules.labels == "probability":
+        agreement = reference.differences(x1, x2, reference.likelier(y, dtype), dtype).agreement
+        losses: Sequence[float] = reference.mixed_losses(name, x1, x2, y, _margins(pairs), parameters, dtype)
+        terms = reference.mixed_terms(name, x1, x2, y, parameters, dtype)
+    else:
+        differences = reference.differences(x1, x2, y, dtype)
+        agreement = differences.agreement
+        losses = reference.LOOPS[name](differences, _margins(pairs), parameters)
+        terms = reference.cancelling_terms(name, differences, parameters)
+    return np.frombuffer(array("d", agreement)), np.frombuffer(array("d", losses)), terms or ()
 
 
 def _lists(pairs: Pairs, *names: str) -> list[list[float]]:
@@ -219,7 +233,8 @@ def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
     expected, bad, used_up = np.empty(pairs.size), np.zeros(pairs.size, dtype=bool), 0.0
     computed = pairs.columns["computed"]
     x1, x2, y, listed = _lists(pairs, "x1", "x2", "y", "computed")
-    exact = reference.exact_pairs(x1, x2, y, _margins(pairs), plan.loss.dtype)
+    exact_pairs = reference.mixed_pairs if plan.rules.labels == "probability" else reference.exact_pairs
+    exact = exact_pairs(x1, x2, y, _margins(pairs), plan.loss.dtype)
     for place, (pair, loss) in enumerate(zip(exact, listed, strict=True)):
         expected[place] = reference.as_double(pair.loss)
         bad[place] = not reference.is_within_bound(loss, pair, plan.loss.dtype)
@@ -239,10 +254,16 @@ def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
     names = ("x1", "x2", "y", "margin") if "margin" in pairs.columns else ("x1", "x2", "y")
     with np.errstate(over="ignore"):
         x1, x2, y, *margin = (torch.from_numpy(pairs.columns[name].astype(plan.loss.dtype)) for name in names)
-    if margin:  # margin_ranking_loss takes one margin for all: its own formula, then
-        losses = (-y * (x1 - x2) + margin[0]).clamp_min(0)
-    else:
-        losses = torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=pairs.one_margin, reduction="none")
+
+    def losses_under(labels: Any) -> Any:
+        if margin:  # margin_ranking_loss takes one margin for all: its own formula, then
+            return (-labels * (x1 - x2) + margin[0]).clamp_min(0)
+        return torch.nn.functional.margin_ranking_loss(x1, x2, labels, margin=pairs.one_margin, reduction="none")
+
+    losses = losses_under(y)
+    if plan.rules.labels == "probability":
+        better, worse = losses_under(torch.ones_like(y)), losses_under(-torch.ones_like(y))
+        losses = torch.where(y == 1, better, torch.where(y == 0, worse, y * better + (1 - y) * worse))
     expected = losses.numpy().astype(np.float64)
     return Outcome(expected, compared(expected, pairs.columns["computed"], plan.loss.dtype))
 

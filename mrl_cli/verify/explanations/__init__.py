@@ -110,4 +110,13 @@ def _parts_of(pairs: Pairs, plan: Plan, *, is_whole: bool) -> ValueParts:
 def _case_of(pairs: Pairs, plan: Plan) -> Case:
     """Return how the losses of pairs should have come about."""
     x1, x2, y = (pairs.columns[name] for name in ("x1", "x2", "y"))
-    return Case(x1, x2, y, pairs.margin, plan.loss.name, dict(plan.loss.parameters), plan.loss.dtype)
+    return Case(
+        x1,
+        x2,
+        y,
+        pairs.margin,
+        plan.loss.name,
+        dict(plan.loss.parameters),
+        plan.loss.dtype,
+        takes_probabilities=plan.rules.labels == "probability",
+    )

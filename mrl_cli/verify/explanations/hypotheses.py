@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.losses import LOSSES
+from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Case:
     """Pairs, and how their losses came about. Scores, y and margin are float64 of shape (n,); margin may be a number.
 
     `dtype` is that of the arithmetic, float16 among them; `integers` that in which scores were subtracted, if any.
-    `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other.
+    `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other. Where it
+    `takes_probabilities`, y is the probability that x1 is better.
     """
 
     x1: Doubles
@@ -45,6 +46,12 @@ class Case:
     integers: str | None = None
     formula: Callable[..., NDArray[Any]] | None = None
     edits: tuple[Edit, ...] = ()
+    takes_probabilities: bool = False
+
+    @property
+    def signs(self) -> Doubles:
+        """What x1 - x2 is multiplied by to see whether a pair is right: y, or the likelier side."""
+        return np.sign(self.y - 0.5) if self.takes_probabilities else self.y
 
     def first(self, count: int) -> Case:
         """Return the case of the first so many pairs."""
@@ -59,7 +66,9 @@ def losses_of(case: Case) -> Doubles:
         x1, x2 = (scores.astype(case.integers or dtype, copy=False) for scores in (case.x1, case.x2))
         margin = case.margin.astype(dtype, copy=False) if isinstance(case.margin, np.ndarray) else case.margin
         difference, y = (values.astype(dtype, copy=False) for values in (x1 - x2, case.y))
-        losses = (case.formula or LOSSES[case.loss].kernel)(difference, y, margin=margin, **case.parameters)
+        kernel = case.formula or LOSSES[case.loss].kernel
+        kernel = of_probabilities(kernel) if case.takes_probabilities else kernel
+        losses = kernel(difference, y, margin=margin, **case.parameters)
         for edit in case.edits:
             losses = edit(case, losses)
     return np.asarray(losses, np.float64)
@@ -80,7 +89,10 @@ class Hypothesis(NamedTuple):
 NEEDS: dict[str, Callable[[Case], bool]] = {
     "": lambda _: True,
     # Labels say which score is to be higher.
-    "signs": lambda case: not LOSSES[case.loss].is_target and bool(np.all(np.abs(case.y) == 1)),
+    "signs": lambda case: (
+        not (LOSSES[case.loss].is_target or case.takes_probabilities) and bool(np.all(np.abs(case.y) == 1))
+    ),
+    "probabilities": lambda case: case.takes_probabilities and bool(np.any((case.y > 0) & (case.y < 1))),
     "margin": lambda case: LOSSES[case.loss].has_margin and bool(np.any(case.margin)),
     "margin, but 1": lambda case: LOSSES[case.loss].has_margin and not np.all(np.equal(case.margin, 1.0)),
     "hinge": lambda case: case.loss == "margin_ranking",
@@ -134,7 +146,22 @@ def _wrapped(dtype: str) -> Hypothesis:
 # In the order in which mistakes are preferred and combined; those of a kind stand together.
 HYPOTHESES: tuple[Hypothesis, ...] = (
     # The most common one; the two cannot be distinguished, for a loss depends on y(x1 - x2) alone.
-    Hypothesis("y has the other sign, or x1 and x2 are swapped", lambda case: {"y": -case.y}),
+    Hypothesis(
+        "y has the other sign, or x1 and x2 are swapped",
+        lambda case: {"y": 1 - case.y if case.takes_probabilities else -case.y},
+    ),
+    Hypothesis(
+        "probabilities are multiplied with x1 - x2, as labels are",
+        lambda _: {"takes_probabilities": False},
+        "probabilities",
+        "probabilities",
+    ),
+    Hypothesis(
+        "probabilities are rounded to 0 and 1",
+        lambda case: {"y": 1.0 * (case.y > 0.5)},
+        "probabilities",
+        "probabilities",
+    ),
     # A label 0 makes a pair cost exactly the margin.
     Hypothesis("labels are 0 and 1: 0 was not mapped to -1", lambda case: {"y": 1.0 * (case.y > 0)}, "signs"),
     Hypothesis("y is not used: every pair counts as y = 1", lambda case: {"y": np.ones(case.y.size)}, "signs"),

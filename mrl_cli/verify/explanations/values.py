@@ -102,7 +102,7 @@ def value_parts(case: Case, *, is_whole: bool, weights: Doubles | None = None) -
     return ValueParts(
         Sums.of(losses),
         Sums.of(losses[case.x1 == case.x2]),
-        int(np.count_nonzero(case.y * (case.x1 - case.x2) > 0)),
+        int(np.count_nonzero(case.signs * (case.x1 - case.x2) > 0)),
         {
             names: Sums.of(losses_of(made), weights)
             for count in ((1, 2) if is_whole else (1,))

@@ -22,6 +22,7 @@ from mrl_cli.verify.reference.loops import (
     margin_ranking,
     rounded_to,
 )
+from mrl_cli.verify.reference.probabilities import likelier, mixed_losses, mixed_pairs, mixed_terms
 from mrl_cli.verify.reference.sums import LoopSum, as_double
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ __all__ = [
     "differences",
     "exact_pairs",
     "is_within_bound",
+    "likelier",
+    "mixed_losses",
+    "mixed_pairs",
+    "mixed_terms",
     "rounded_to",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
