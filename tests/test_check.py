@@ -128,7 +128,10 @@ def test_columns_of_parquet_are_those_of_its_footer_and_only_its_first_rows_are_
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])
 def test_preset_that_fits_is_proposed(name: str, tmp_path: Path, capfd: Capture) -> None:
     preset = PRESETS[name]
-    rows = [dict.fromkeys(preset.layouts[0], 0.5) | dict.fromkeys(preset.further, 1)] * 2
+    row: dict[str, Any] = dict.fromkeys(preset.layouts[0], 0.5) | dict.fromkeys(preset.further, 1)
+    if preset.label is not None and preset.label.label_map:
+        row |= dict.fromkeys(preset.label.columns, preset.label.label_map[0][0])
+    rows = [row] * 2
     (entry,) = check(capfd, write(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
     assert (entry["kind"], entry["preset"]) == ("pairs", name)
     assert f"--preset {name}" in entry["command"]

@@ -49,8 +49,10 @@ def test_pairs_beside_a_loss_or_a_step_are_no_log(names: list[str]) -> None:
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])
 def test_columns_of_a_preset_are_its_pairs(name: str) -> None:
     for layout in PRESETS[name].layouts:
-        rows = kind_of({**{column: [0.5, 1.5] for column in layout}, **{key: ["a"] for key in PRESETS[name].further}})
-        assert (rows.kind, rows.x1, rows.x2, rows.is_directed) == (PAIRS, *layout, True)
+        label, heads = PRESETS[name].label, (column.partition(".")[0] for column in layout)
+        rows = kind_of({**{column: [0.5, 1.5] for column in heads}, **{key: ["a"] for key in PRESETS[name].further}})
+        assert (rows.kind, rows.x1, rows.x2, rows.preset) == (PAIRS, *layout, name)
+        assert (rows.y, rows.is_directed) == ((None, True) if label is None else (label.columns[0], False))
 
 
 @pytest.mark.parametrize(

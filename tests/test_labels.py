@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import compare, evaluate
+from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import problems
 from mrl_cli.model.labels import map_of, map_text, parsed_map
 from tests.running import Ran, run_inside
@@ -436,6 +437,76 @@ def test_strengths_of_two_files_are_compared_by_their_sign(mrl: Mrl) -> None:
     record = mrl("compare", "a.csv", "b.csv", *options).result
     # The margins are a's: a costs 1 and 2, b 3 and 0.
     assert (record["pairs"], record["ties_dropped"], record["a"]["sum"], record["b"]["sum"]) == (2, 1, 3, 3)
+
+
+# Presets that know labels.
+
+
+BATTLES = "model_a,model_b,winner,rating_a,rating_b\nm,n,model_a,1100,1050\nn,o,model_b,1050,980\nm,o,tie,1100,980\n"
+BATTLES += "o,n,tie (bothbad),980,1050\no,m,model_b,980,1100\nn,m,model_a,1050,1100\n"
+
+
+def test_battles_of_an_arena_drop_and_count_both_kinds_of_tie(mrl: Mrl) -> None:
+    Path("battles.csv").write_text(BATTLES)
+    options = ["--loss", "logistic", "--param", f"temperature={400 / np.log(10)}"]
+    record = mrl("compute", "battles.csv", "--preset", "arena", *options).result
+    # log(1 + 10**(-d / 400)) for d of 50, -70, 120 and -50.
+    losses = [np.log1p(10 ** (-d / 400)) for d in (50, -70, 120, -50)]
+    assert (record["pairs"], record["ties_dropped"]) == (4, 2)
+    assert record["mean"] == pytest.approx(0.681993487225267, rel=1e-15) == pytest.approx(np.mean(losses), rel=1e-15)
+    by_hand = ["--x1", "rating_a", "--x2", "rating_b", "--y", "winner"]
+    by_hand += ["--label-map", "model_a=1,model_b=-1,tie=skip,tie (bothbad)=skip", *options]
+    own = mrl("compute", "battles.csv", *by_hand).result
+    assert (own["mean"], own["labels_skipped"]) == (record["mean"], 2)
+    ran = mrl("compute", "battles.csv", "--preset", "arena", "--on-tie", "error")
+    assert (ran.code, f"{problems.TIE}       2 " in ran.err) == (3, True)
+
+
+def test_judgebench_scores_either_side(mrl: Mrl) -> None:
+    rows = [(11.266, -10.521, "A>B"), (3.362, 1.697, "B>A"), (-5.79, -1.624, "B>A"), (4.01, 1.0, "B>A"), (1, 0, "A=B")]
+    Path("j.jsonl").write_text("".join(json.dumps({"score_A": a, "score_B": b, "label": y}) + "\n" for a, b, y in rows))
+    record = mrl("compute", "j.jsonl", "--preset", "judgebench").result
+    assert (record["pairs"], record["correct"], record["wrong"], record["ties_dropped"]) == (4, 2, 2, 1)
+    assert "these look like JudgeBench's columns: use --preset judgebench" in mrl("compute", "j.jsonl").err
+    Path("j.jsonl").write_text('{"score_A": 1, "score_B": 0, "label": "C"}\n')
+    ran = mrl("compute", "j.jsonl", "--preset", "judgebench")
+    assert (ran.code, "the map of labels is A>B=1,B>A=-1,A=B=0" in ran.err) == (3, True)
+
+
+def test_negative_strength_of_helpsteer_means_that_the_first_is_better(mrl: Mrl) -> None:
+    Path("h.csv").write_text("score_1,score_2,preference_strength\n2,1,-3\n1,2,-1\n1,3,2\n5,1,0\n")
+    record = mrl("compute", "h.csv", "--preset", "helpsteer").result
+    assert (record["pairs"], record["correct"], record["sum"], record["ties_dropped"]) == (3, 2, 1, 1)
+    assert (record["labels"], record["strength"]) == ("strength", "ignore")
+    # The differences are 1, -1 and 2 the right way round, the sizes 3, 1 and 2.
+    assert mrl("compute", "h.csv", "--preset", "helpsteer", "--strength", "margin").result["sum"] == 2 + 2 + 0
+    assert mrl("compute", "h.csv", "--preset", "helpsteer", "--strength", "weight").result["mean"] == 1 / 6
+    # Named again, the rule stays; another one has to say what every value means.
+    assert mrl("compute", "h.csv", "--preset", "helpsteer", "--labels", "strength").result["correct"] == 2
+    ran = mrl("compute", "h.csv", "--preset", "helpsteer", "--labels", "any")
+    assert (ran.code, "below 0 where the first is better" in ran.err) == (2, True)
+    own = mrl("compute", "h.csv", "--preset", "helpsteer", "--label-map", "-3=1,-1=1,2=-1,0=skip").result
+    assert (own["correct"], own["labels_skipped"], own["labels"]) == (2, 1, "pm1")
+
+
+def test_user_names_columns_of_a_preset_with_labels(mrl: Mrl) -> None:
+    Path("b.csv").write_text("won,mine,yours,rating_a,rating_b,other\nmodel_b,2,1,0,1,1\n")
+    record = mrl("compute", "b.csv", "--preset", "arena", "--y", "won").result
+    assert (record["pairs"], record["correct"]) == (1, 1)
+    record = mrl("compute", "b.csv", "--preset", "arena", "--y", "won", "--x1", "mine", "--x2", "yours").result
+    assert (record["correct"], record["sum"]) == (0, 1)
+    assert mrl("compute", "b.csv", "--preset", "arena", "--y-const", "1").result["sum"] == 1
+    assert mrl("compute", "b.csv", "--preset", "arena", "--y", "other", "--labels", "01").result["sum"] == 1
+    ran = mrl("compute", "b.csv", "--preset", "arena")
+    assert (ran.code, "has not the label column of --preset arena, winner; it has: won, mine" in ran.err) == (2, True)
+
+
+def test_presets_hold_their_label_rule_as_data() -> None:
+    rules = {name: preset.label for name, preset in PRESETS.items() if preset.label is not None}
+    assert rules.keys() == {"judgebench", "arena", "helpsteer"}
+    for rule in rules.values():
+        assert bool(rule.label_map) == (rule.labels == "pm1")
+        assert parsed_map(map_text(rule.label_map)) == rule.label_map if rule.label_map else True
 
 
 # Codes 0, 1, 2.

@@ -42,6 +42,14 @@ def scored(x1: str, x2: str, **others: Any) -> str:
     return lines(*({**others, x1: chosen, x2: rejected} for chosen, rejected in SCORES))
 
 
+def labelled(x1: str, x2: str, label: str, values: list[Any]) -> str:
+    return lines(*({x1: a, x2: b, label: value} for (a, b), value in zip(SCORES, values, strict=True)))
+
+
+# What each preset with labels calls the first one better.
+LABELS: dict[str, list[Any]] = {"judgebench": ["A>B"] * 3, "arena": ["model_a"] * 3, "helpsteer": [-3, -1, -2]}
+
+
 def nested_columns() -> str:
     return json.dumps(
         {
@@ -78,6 +86,10 @@ FILES: list[tuple[str, str, str | Callable[[Path], None]]] = [
     ("trl", "rewards.jsonl", scored("chosen", "rejected")),
     ("trl", "rewards.csv", "chosen_rewards,rejected_rewards\n3,1\n0,2\n1,1\n"),
     ("trl", "rewards.csv", "step,rewards/chosen,rewards/rejected\n1,3,1\n1,0,2\n1,1,1\n"),
+    *(
+        (name, "labels.jsonl", labelled(*PRESETS[name].layouts[0], PRESETS[name].label.columns[0], values))  # type: ignore[union-attr]
+        for name, values in LABELS.items()
+    ),
     ("ultrafeedback", "u.parquet", lambda path: parquet(path, "score_chosen", "score_rejected")),
     ("ultrafeedback", "u.parquet", lambda path: parquet(path, "chosen-rating", "rejected-rating")),
     (
@@ -124,6 +136,15 @@ def test_pipe_loses_nothing_that_was_peeked() -> None:
 
 def test_every_preset_has_a_file_here() -> None:
     assert {preset for preset, _, _ in FILES} >= {name for name, preset in PRESETS.items() if not preset.is_indexed}
+
+
+def test_every_layout_of_a_preset_with_labels_is_read(mrl: Mrl) -> None:
+    for name, preset in PRESETS.items():
+        for label in preset.label.columns if preset.label else ():
+            for x1, x2 in preset.layouts:
+                if "." not in x1:
+                    write("p.jsonl", labelled(x1, x2, label, LABELS[name]))
+                    assert mrl("p.jsonl", "--preset", name).result["sum"] == 2
 
 
 @with_every_file

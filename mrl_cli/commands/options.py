@@ -206,7 +206,7 @@ class Options:
     no_header: bool = flag("No header line: columns are called 1, 2, 3, …")
     preset: str | None = option(
         "Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
-        "catboost. Other options win over it.",
+        "catboost, judgebench, arena, helpsteer. Other options win over it.",
         type=Registered("mrl_cli.inputs.presets", "PRESETS"),
         metavar="NAME",
     )
@@ -283,7 +283,27 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "labels", "on_error", "reduction", "by_file", "confidence", "margins")
+_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins")
+
+
+def _label_settings(options: Options) -> dict[str, Any]:
+    """Return the settings of labels: as given, else as the preset has them."""
+    rule = None
+    if options.preset is not None and options.y_const is None:
+        from mrl_cli.inputs.presets import PRESETS  # few runs have one
+
+        rule = PRESETS[options.preset].label
+    asked = {name: getattr(options, name) for name in ("on_tie", "strength", "label_map")}
+    if rule is None:
+        return {"labels": options.labels, "label_settings": asked}
+    is_own = options.label_map is not None or options.labels not in (None, rule.labels)
+    message = f"the labels of --preset {options.preset} are strengths, below 0 where the first is better"
+    hint = "leave out --labels, or say what each value means with --label-map"
+    refuse_if(rule.is_reversed and is_own and options.label_map is None, message, hint)
+    if is_own:
+        return {"labels": options.labels, "label_settings": asked}
+    ruled = {"on_tie": options.on_tie or "drop", "label_map": rule.label_map or None}
+    return {"labels": rule.labels, "label_settings": asked | ruled, "is_reversed": rule.is_reversed}
 
 
 def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
@@ -314,7 +334,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             is_margin_given=options.margin is not None,
             parameters=dict(options.param),
             y_const=None if options.y_const is None else int(options.y_const),
-            label_settings={name: getattr(options, name) for name in ("on_tie", "strength", "label_map")},
+            **_label_settings(options),
             lists_problems=options.rejects is not None,
             keep_columns=options.keep_columns,
             dialect=Dialect(*cells, header=not options.no_header),

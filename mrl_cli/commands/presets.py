@@ -66,8 +66,8 @@ def with_preset(
     if names:
         place = next(iter(names.values()))
         return applied(preset, plan, list(names), harmless(place, 200), given), tuple(read)
-    x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
-    return plan.changed(columns=replace(plan.columns, x1=x1, x2=x2)), tuple(read)
+    # Nothing to choose by: there is no row.
+    return applied(preset, plan, [*preset.layouts[0], *preset.further], preset.name, given), tuple(read)
 
 
 def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
@@ -78,7 +78,7 @@ def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractS
     if preset.header:
         dialect = replace(dialect, header=False, names=preset.header)
     plan = plan.changed(preset=preset.name, dialect=dialect)
-    if "y" in given:
+    if "y" in given or preset.label is not None:
         return plan
     for name in ("labels", "label_map", "strength", "on_tie"):
         message = f"{option_of(name)} has no effect: every label of --preset {preset.name} is 1"

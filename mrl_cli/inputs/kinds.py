@@ -134,13 +134,13 @@ def _pairs(columns: Cells) -> Rows | None:
     if {"x1", "x2"} <= set(numbers):
         return Rows(PAIRS, "x1 and x2 are two scores", "x1", "x2", y)
     layouts = {name for preset in PRESETS.values() for layout in preset.layouts for name in layout}
+    layouts -= {name for preset in PRESETS.values() if preset.label for name in preset.label.columns}  # which are words
     names = [name for name in columns if name in numbers or name not in layouts]
     preset = fitting(names)
     if preset is not None:
         x1, x2 = preset.layout_in(names) or ("", "")
-        return Rows(
-            PAIRS, f"{x1} and {x2} are scores as {preset.producer} writes them", x1, x2, None, True, preset.name
-        )
+        reason, label = f"{x1} and {x2} are scores as {preset.producer} writes them", preset.label_in(names)
+        return Rows(PAIRS, reason, x1, x2, label, preset.label is None, preset.name)
     if (rows := _ranked(columns)) is not None:  # features of documents may well be numbered
         return rows
     return (

@@ -32,7 +32,7 @@ def _signed(batch: Batch, plan: Plan) -> Batch:
     """Return the batch with the signs of its strengths as labels; what is not finite stays, to be named."""
     strengths = np.asarray(batch.numbers["y"], np.float64)
     is_finite, sizes = np.isfinite(strengths), np.abs(strengths)
-    signs = np.sign(strengths) + 0.0  # -0.0 becomes 0.0
+    signs = np.sign(-strengths if plan.rules.is_reversed else strengths) + 0.0  # -0.0 becomes 0.0
     numbers: dict[Role, Any] = {"y": np.where(is_finite, signs, strengths)}
     if plan.rules.strength != "ignore":
         numbers[plan.rules.strength] = np.where(is_finite, sizes, 1.0)

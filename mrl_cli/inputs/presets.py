@@ -10,10 +10,11 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from mrl_cli.model import Plan, Role
+    from mrl_cli.model import Labels, Plan, Role
+    from mrl_cli.model.labels import LabelMap
 
 ScoreColumns = tuple[str, str]
 
@@ -21,12 +22,26 @@ CHOSEN_REJECTED: ScoreColumns = ("chosen", "rejected")  # the names that several
 
 
 @light_dataclass(frozen=True, slots=True)
+class LabelRule:
+    """What a producer writes as labels: the names of the column, the first that is there counts, and how it is read.
+
+    The fields are those of `model.plan.Rules`; ties are left out.
+    """
+
+    columns: tuple[str, ...]
+    labels: Labels = "pm1"
+    label_map: LabelMap = ()
+    is_reversed: bool = False
+
+
+@light_dataclass(frozen=True, slots=True)
 class Preset:
-    """How one producer writes pairs, whose first score should always be the higher one: each label is 1.
+    """How one producer writes pairs: with a `label`, or with the first score as the one that should be the higher.
 
     `layouts` are the names of x1 and x2, the first that is there counts; `numbers` and `group` further columns that are
     used where they are there; `has_sections`: groups are subsets of RewardBench's sections. A text of `header` has no
-    header line: these are its columns, by place. `is_indexed`: x1 and x2 are places in a separate file of scores.
+    header line: these are its columns, by place. `is_indexed`: x1 and x2 are places in a separate file of scores. A
+    name with dots is the path to a nested cell.
     """
 
     name: str
@@ -39,15 +54,32 @@ class Preset:
     header: tuple[str, ...] = ()
     delimiter: str | None = None
     is_indexed: bool = False
+    label: LabelRule | None = None
 
     def layout_in(self, names: Sequence[str]) -> ScoreColumns | None:
-        """Return the first layout whose columns are all among `names`."""
-        return next((layout for layout in self.layouts if set(layout) <= set(names)), None)
+        """Return the first layout whose columns are all among `names`, None where the label is not."""
+        if self.label is not None and self.label_in(names) is None:
+            return None
+        return next((layout for layout in self.layouts if all(is_there(name, names) for name in layout)), None)
+
+    def label_in(self, names: Collection[str]) -> str | None:
+        """Return the name of the column of labels among `names`, None where there is none."""
+        return next((name for name in self.label.columns if name in names), None) if self.label else None
 
     @property
     def further(self) -> tuple[str, ...]:
         """The names of the columns that are used where they are there."""
-        return (*(name for _, name in self.numbers), *([] if self.group is None else [self.group]))
+        labels = self.label.columns if self.label else ()
+        return (*(name for _, name in self.numbers), *([] if self.group is None else [self.group]), *labels)
+
+
+def is_there(name: str, names: Collection[str]) -> bool:
+    """Return whether a column, or what the path to a nested cell begins with, is among names.
+
+    >>> is_there("judgments.0.scores", ["label", "judgments"])
+    True
+    """
+    return name in names or name.partition(".")[0] in names
 
 
 PRESETS: dict[str, Preset] = {
@@ -85,6 +117,30 @@ PRESETS: dict[str, Preset] = {
             delimiter="\t",
             is_indexed=True,
         ),
+        Preset(
+            "judgebench",
+            "JudgeBench",
+            "outputs of a reward model as judge",
+            (("score_A", "score_B"), ("judgments.0.judgment.scores.0", "judgments.0.judgment.scores.1")),
+            label=LabelRule(("label",), label_map=(("A>B", 1), ("B>A", -1), ("A=B", 0))),
+        ),
+        Preset(
+            "arena",
+            "Chatbot Arena",
+            "battles, with a score of each side",
+            (("rating_a", "rating_b"), ("score_a", "score_b")),
+            label=LabelRule(
+                ("winner",),
+                label_map=(("model_a", 1), ("model_b", -1), ("tie", 0), ("tie (bothbad)", 0), ("both_bad", 0)),
+            ),
+        ),
+        Preset(
+            "helpsteer",
+            "HelpSteer",
+            "preferences from -3 (the first response is much better) to 3, with a score of each response",
+            (("score_1", "score_2"), ("reward_1", "reward_2"), ("score1", "score2")),
+            label=LabelRule(("preference_strength", "overall_preference"), labels="strength", is_reversed=True),
+        ),
     )
 }
 
@@ -121,7 +177,7 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     columns = plan.columns
     for first, second in preset.layouts:
         x1, x2 = columns.x1 if "x1" in given else first, columns.x2 if "x2" in given else second
-        if all(name in names or role in given for role, name in (("x1", x1), ("x2", x2))):
+        if all(is_there(name, names) or role in given for role, name in (("x1", x1), ("x2", x2))):
             break
     else:
         pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
@@ -132,4 +188,11 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     group = preset.group if preset.group in names else None
     keys = tuple((role, group) for role, is_used in further.items() if is_used and group is not None)
     columns = replace(columns, x1=x1, x2=x2, numbers=columns.numbers + numbers, keys=columns.keys + keys)
+    if preset.label is not None and "y" not in given:
+        label = preset.label_in(names)
+        if label is None:
+            wanted = ", or ".join(preset.label.columns)
+            msg = f"{place} has not the label column of --preset {preset.name}, {wanted}; it has: {listed(names)}"
+            raise UsageError(msg, hint="name it with --y COLUMN; no label column? use --y-const 1")
+        columns = columns.with_label(label)
     return plan.changed(columns=columns)

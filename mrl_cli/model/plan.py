@@ -71,6 +71,18 @@ class Columns:
         """(role, name) of every column to read: the numbers, then the keys."""
         return (*self.wanted_numbers, *self.keys)
 
+    @property
+    def label_is_text(self) -> bool:
+        """Whether the label is read as text, as a key is, to be mapped."""
+        return any(role == "y" for role, _ in self.keys)
+
+    def with_label(self, name: str | None) -> Columns:
+        """Return the columns with the label in a column of that name, read as it is now; None: in no column."""
+        others = tuple((role, key) for role, key in self.keys if role != "y")
+        if name is not None and self.label_is_text:
+            return replace(self, y=None, keys=(("y", name), *others))
+        return replace(self, y=name, keys=others)
+
     def name_of(self, role: Role) -> str | None:
         """Return the name of the column with a role, None where there is none.
 
@@ -117,7 +129,7 @@ class Rules:
     """What labels may be. `y_const` is the label of every pair where there is no column of labels.
 
     `label_map` says which label each value of the column means; empty: the column holds labels. Of labels that are
-    strengths, `strength` says what the size is.
+    strengths, `strength` says what the size is; `is_reversed`: a strength above 0 means that x2 is better.
     """
 
     labels: Labels = "pm1"
@@ -125,6 +137,7 @@ class Rules:
     y_const: int | None = None
     label_map: LabelMap = ()
     strength: Strength = "ignore"
+    is_reversed: bool = False
 
     @property
     def have_ties(self) -> bool:
