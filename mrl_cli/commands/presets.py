@@ -16,7 +16,8 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
-from mrl_cli.inputs.base import is_float, no_column
+from mrl_cli.inputs.base import no_column
+from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.presets import PRESETS, Preset, applied

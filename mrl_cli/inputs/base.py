@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UsageError
+from mrl_cli.inputs.cells import is_float
 from mrl_cli.model import Batch, Problem
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
@@ -127,15 +128,6 @@ def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
     if near is not None:
         return f"did you mean {option} {harmless(near)}?"
     return f"name the column with {option} COLUMN" + ("; no label column? use --y-const 1" if role == "y" else "")
-
-
-def is_float(text: str) -> bool:
-    """Return whether a text reads as a float, NaN too: then it is hardly the name of a column."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:

@@ -1,0 +1,291 @@
+"""What the rows of an input are: pairs, ranked lists, texts without scores, or the log of a training run.
+
+All of it is decided by the names of columns and the cells of a few rows; nothing is read here.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mrl_cli.inputs.cells import is_float
+from mrl_cli.inputs.presets import PRESETS, fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    # Names of columns, and the first cells of each: Python values, with lists and dicts as JSON has them.
+    Cells = Mapping[str, Sequence[Any]]
+
+PAIRS, LISTS, TEXTS, LOG = "pairs", "lists", "texts", "log"
+
+
+class Rows(NamedTuple):
+    """What rows are: one of PAIRS, LISTS, TEXTS and LOG, None for none of them, and the reason in words.
+
+    Of pairs, `x1` and `x2` name the scores, None where several columns can be them; `y` the label, where there is one.
+    `is_directed`: by their names the first score should be the higher one, so that each label is 1. `preset` names the
+    producer who calls columns so.
+    """
+
+    kind: str | None
+    reason: str
+    x1: str | None = None
+    x2: str | None = None
+    y: str | None = None
+    is_directed: bool = False
+    preset: str | None = None
+
+
+def kind_of(columns: Cells) -> Rows:
+    """Return what rows are, by the names of their columns and the first cells of each.
+
+    >>> kind_of({"chosen": [0.5], "rejected": [[0.25]]}).kind, kind_of({"qid": [1], "label": [2], "score": [0.5]}).kind
+    ('pairs', 'lists')
+    >>> kind_of({"chosen": ["Human: hi"], "rejected": ["Human: no"]}).kind, kind_of({"x": [1]}).kind
+    ('texts', None)
+    """
+    reason = logged_means(columns)
+    if reason is not None:
+        return Rows(LOG, reason)
+    found = (rule(columns) for rule in _RULES)
+    return next((rows for rows in found if rows is not None), Rows(None, "no two columns are scores of pairs"))
+
+
+# Logs. Trainers put "eval_" or "train/" before a key, and exports of W&B the name of the run.
+_REWARDS = re.compile(r"(.*[ /_])?rewards/(chosen|rejected|margins|accuracies)(__(MIN|MAX))?")
+_REWARDS_OF_PAIRS = re.compile(r"rewards/(chosen|rejected)")  # a row for each pair has these two as well
+_LOGGED = re.compile(r"(.*[ /_])?(logps|logits|rewards|objective|policy|val|kl)/.+|.*__(MIN|MAX)")
+_CLOCK = re.compile(
+    r"((train|eval|trainer)[/_])?(steps?|epoch|global_step|num_steps|_step|_runtime|_timestamp|(wall|relative)_time)"
+)
+_STATISTIC = re.compile(
+    r"((train|eval)[/_])?(loss|learning_rate|lr|grad_norm|num_tokens|runtime|mean_token_accuracy|value)"
+)
+_HISTORY = "log_history"
+
+
+def logged_means(names: Iterable[str]) -> str | None:
+    """Return why columns of these names hold means of batches, not pairs; None where they do not.
+
+    Rewards of chosen and rejected answers under a trainer's names are those of pairs only as long as nothing else that
+    trainers log stands beside them.
+
+    >>> logged_means(["rewards/chosen", "rewards/rejected", "epoch"])
+    'rewards/chosen beside epoch: each row is a step of a training log, and holds means of batches'
+    >>> logged_means(["rewards/chosen", "rewards/rejected", "margin"]), logged_means(["chosen", "rejected", "step"])
+    (None, None)
+    """
+    names = list(names)
+    if _HISTORY in names:
+        return f"{_HISTORY}: this is the state of a trainer, and its log holds means of batches"
+    rewards = min(filter(_REWARDS.fullmatch, names), key=lambda name: "chosen" not in name, default=None)
+    beside = next(chain(filter(_is_clock, names), filter(_is_statistic, names)), None)
+    if rewards is None or beside is None:
+        return None
+    what = rewards if rewards == beside else f"{rewards} beside {beside}"
+    return f"{what}: each row is a step of a training log, and holds means of batches"
+
+
+def _is_clock(name: str) -> bool:
+    return _CLOCK.fullmatch(_plain(name)) is not None
+
+
+def _is_statistic(name: str) -> bool:
+    is_key = _STATISTIC.fullmatch(_plain(name)) is not None
+    return is_key or (_LOGGED.fullmatch(name) is not None and not _REWARDS_OF_PAIRS.fullmatch(name))
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_")
+
+
+def _log(columns: Cells) -> Rows | None:
+    """Recognise a log without rewards, such as an export of TensorBoard: Wall time, Step, Value."""
+    clock = next(filter(_is_clock, columns), None)
+    statistic = next(filter(_is_statistic, columns), None)
+    if clock is None or statistic is None:
+        return None
+    return Rows(LOG, f"{statistic} beside {clock}: each row is a step of a training log")
+
+
+# Pairs. The names of two scores are alike but for such a word; in the first group, the first word is the better one's.
+_DIRECTED = "chosen/rejected winner/loser positive/negative pos/neg better/worse preferred/dispreferred win/lose"
+_EITHER = "1/2/3 a/b/c left/right first/second/third"
+_WORDS = [(words.split("/"), True) for words in _DIRECTED.split()]
+_WORDS += [(words.split("/"), False) for words in _EITHER.split()]
+_LABELS = "y label labels target winner preference preferred better choice judgment judgement outcome"
+_SCORE_WORDS = re.compile(r"(?i)score|reward|rating")
+# Numbers that are no scores: of a reference model, and what only counts or names something.
+_NO_SCORES = re.compile(
+    r"(?i)(?<![a-z])(ref|reference|ids?|index|len|length|tokens?|words?|count|n|time|features?|f)(?![a-z])"
+)
+
+
+def _pairs(columns: Cells) -> Rows | None:
+    numbers = [name for name, cells in columns.items() if _mostly(is_number, cells)]
+    y = next((name for label in _LABELS.split() for name in columns if _plain(name) == label), None)
+    if {"x1", "x2"} <= set(numbers):
+        return Rows(PAIRS, "x1 and x2 are two scores", "x1", "x2", y)
+    layouts = {name for preset in PRESETS.values() for layout in preset.layouts for name in layout}
+    names = [name for name in columns if name in numbers or name not in layouts]
+    preset = fitting(names)
+    if preset is not None:
+        x1, x2 = preset.layout_in(names) or ("", "")
+        return Rows(
+            PAIRS, f"{x1} and {x2} are scores as {preset.producer} writes them", x1, x2, None, True, preset.name
+        )
+    if (rows := _ranked(columns)) is not None:  # features of documents may well be numbered
+        return rows
+    return (
+        _by_place(columns)
+        if list(columns) == [str(place) for place in range(1, len(columns) + 1)]
+        else _named_pairs(numbers, y)
+    )
+
+
+def _named_pairs(numbers: Sequence[str], y: str | None) -> Rows | None:
+    twins = [twin for twin in _twins(numbers) if not _NO_SCORES.search(twin[0])]
+    twins = [twin for twin in twins if _SCORE_WORDS.search(twin[0])] or twins
+    if not twins:
+        return None
+    x1, x2, is_directed = twins[0]
+    label = None if is_directed else y
+    if len(twins) > 1:
+        names = ", or ".join(f"{first} and {second}" for first, second, _ in twins)
+        return Rows(PAIRS, f"the scores can be {names}", None, None, label, is_directed)
+    return Rows(PAIRS, f"{x1} and {x2} are two scores", x1, x2, label, is_directed)
+
+
+def _by_place(columns: Cells) -> Rows | None:
+    """Recognise pairs without names: two columns of numbers, and perhaps one of labels."""
+    first, second, *others = columns.values() if len(columns) > 1 else ((), ())
+    if not (_mostly(is_number, first) and _mostly(is_number, second)) or len(others) > 1:
+        return None
+    is_label = bool(others) and all(
+        is_number(cell) and float(cell) in (-1, 0, 1) for cell in others[0] if cell is not None
+    )
+    return Rows(PAIRS, "two columns of numbers, without names", "1", "2", "3" if is_label else None)
+
+
+def _twins(names: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
+    """Yield the names that are alike but for a word, as (first, second, whether the first should be the higher).
+
+    >>> list(_twins(["score_A", "score_B", "model1", "model2", "model3"]))
+    [('score_A', 'score_B', False)]
+    """
+    there = {name.casefold(): name for name in names}
+    for (first, *others), is_directed in _WORDS:
+        kind = r"\d" if first.isdigit() else "a-z"
+        word = re.compile(rf"(?<![{kind}]){first}(?![{kind}])")
+        for name, original in there.items():
+            others_there = [there.get(word.sub(other, name, count=1)) for other in others if word.search(name)]
+            if others_there and others_there[0] is not None and not any(others_there[1:]):
+                yield original, others_there[0], is_directed
+
+
+def is_number(cell: Any) -> bool:
+    """Return whether a cell is a number, perhaps in a list of its own or as text.
+
+    >>> [is_number(cell) for cell in (1, "0.5", [2], [1, 2], True, "a")]
+    [True, True, True, False, False, False]
+    """
+    if isinstance(cell, list):
+        return len(cell) == 1 and is_number(cell[0])
+    if isinstance(cell, str):
+        return is_float(cell)
+    return isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+
+
+def _mostly(holds: Callable[[Any], bool], cells: Iterable[Any]) -> bool:
+    """Return whether something holds of more than half of the cells that have a value: a few of them may be bad."""
+    values = [cell for cell in cells if cell is not None]
+    return 2 * sum(map(holds, values)) > len(values)
+
+
+def _pairs_in_lists(columns: Cells) -> Rows | None:
+    """Recognise pairs whose two scores stand in one list, as the judgments of JudgeBench: label A>B or B>A."""
+    y = next(
+        (name for name, cells in columns.items() if _mostly(lambda cell: cell in ("A>B", "B>A", "A=B"), cells)), None
+    )
+    if y is None:
+        return None
+    for name, cells in columns.items():
+        for path, values in _leaves(name, [cell for cell in cells if cell is not None]):
+            if _mostly(lambda value: _is_numbers(value) and len(value) == 2, values):
+                return Rows(
+                    PAIRS, f"{path} holds two scores, and {y} says which is better", f"{path}.0", f"{path}.1", y
+                )
+    return None
+
+
+def _leaves(path: str, cells: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the paths into cells, as far as all cells have them, with the values there; of lists the first element."""
+    if cells and all(isinstance(cell, dict) for cell in cells):
+        for key in cells[0]:
+            if all(key in cell for cell in cells):
+                yield from _leaves(f"{path}.{key}", [cell[key] for cell in cells])
+    elif cells and all(isinstance(cell, list) and cell and not _is_numbers(cell) for cell in cells):
+        yield from _leaves(f"{path}.0", [cell[0] for cell in cells])
+    else:
+        yield path, cells
+
+
+def _is_numbers(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and all(map(is_number, cell))
+
+
+# Lists.
+_QUERIES = "query query_id queryid qid q_id topic topic_id prompt_id group_id session_id srch_id"
+_RELEVANCES = "label labels relevance rel grade relevance_label y rank gain target"
+_SCORES = "score scores pred prediction predictions reward rewards rating s"
+_TREC = re.compile(r"\S+ (Q0 \S+|qid:\S+) ")  # a run of TREC, or a line of LETOR
+
+
+def _ranked(columns: Cells) -> Rows | None:
+    """Recognise a document of a query in each row, with its label and score."""
+    query, relevance, score = (
+        next((name for name in columns if _plain(name) in words.split()), None)
+        for words in (_QUERIES, _RELEVANCES, _SCORES)
+    )
+    if _TREC.match(" ".join(columns) + " "):
+        return Rows(LISTS, "each row is a document of a query, as TREC or LETOR write it")
+    if query is None or score is None:
+        return None
+    named = f"{query}, {relevance} and {score}" if relevance else f"{query} and {score}"
+    return Rows(LISTS, f"{named}: each row is a document of a query")
+
+
+def _lists_in_cells(columns: Cells) -> Rows | None:
+    for name, cells in columns.items():
+        if any(_is_numbers(cell) and len(cell) > 1 for cell in cells):
+            return Rows(LISTS, f"{name} holds a list of numbers in each row")
+        if any(_is_scored(cell) for cell in cells):
+            return Rows(LISTS, f"{name} holds a list of answers in each row, with a number for each")
+    return None
+
+
+def _is_scored(cell: Any) -> bool:
+    """Return whether a cell is a list of answers, each with a rank or a score; messages of a chat are not."""
+    if not (isinstance(cell, list) and cell and all(isinstance(answer, dict) for answer in cell)):
+        return False
+    return all(any(map(is_number, answer.values())) and not {"role", "from"} & answer.keys() for answer in cell)
+
+
+# Texts.
+_NO_TEXTS = re.compile(r"(?i)model|judge|source|name|(?<![a-z])id(?![a-z])")
+
+
+def _texts(columns: Cells) -> Rows | None:
+    texts = [name for name, cells in columns.items() if _mostly(_is_text, cells)]
+    twin = next((twin for twin in _twins(texts) if not _NO_TEXTS.search(twin[0])), None)
+    return None if twin is None else Rows(TEXTS, f"{twin[0]} and {twin[1]} are texts, and no columns are their scores")
+
+
+def _is_text(cell: Any) -> bool:
+    return isinstance(cell, str | dict) or (isinstance(cell, list) and all(isinstance(m, dict | str) for m in cell))
+
+
+_RULES: tuple[Callable[[Cells], Rows | None], ...] = (_pairs, _pairs_in_lists, _lists_in_cells, _texts, _log)
