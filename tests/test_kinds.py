@@ -96,8 +96,8 @@ def test_scores_and_label_of_pairs(
         {"prompt": ["q"], "answers": [[{"answer": "a", "rank": 1.0}, {"answer": "b", "rank": 2.0}]]},
         {"completions": [[{"model": "x", "overall_score": 7}]]},
         {"ranking": [[2, 1, 3]], "rewards": [[0.5, 0.25, 0.0]]},
-        {"2 qid:7 1:0.5 2:0.25": ["1 qid:7 1:0.25 2:0"]},
-        {"q1": ["q1"], "Q0": ["Q0"], "d1": ["d2"], "1": [2], "0.5": [0.25], "run": ["run"]},
+        {"1": ["1 qid:7 1:0.25 2:0"]},
+        {"1": ["q1"], "2": ["Q0"], "3": ["d2"], "4": [2], "5": [0.25], "6": ["run"]},
     ],
 )
 def test_ranked_lists(columns: dict[str, list[Any]]) -> None:

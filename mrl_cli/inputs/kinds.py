@@ -27,7 +27,7 @@ class Rows(NamedTuple):
 
     Of pairs, `x1` and `x2` name the scores, None where several columns can be them; `y` the label, where there is one.
     `is_directed`: by their names the first score should be the higher one, so that each label is 1. `preset` names the
-    producer who calls columns so.
+    producer who calls columns so, and `references` the columns that x1 and x2 count from: those of a reference model.
     """
 
     kind: str | None
@@ -37,6 +37,7 @@ class Rows(NamedTuple):
     y: str | None = None
     is_directed: bool = False
     preset: str | None = None
+    references: tuple[str, str] | None = None
 
 
 def kind_of(columns: Cells) -> Rows:
@@ -124,9 +125,12 @@ _NO_SCORES = re.compile(
 )
 
 
+_REFERENCE = re.compile(r"(?<![a-z])(reference|ref)[_ /-]|[_ /-](reference|ref)(?![a-z])")
+
+
 def _pairs(columns: Cells) -> Rows | None:
     numbers = [name for name, cells in columns.items() if _mostly(is_number, cells)]
-    y = next((name for label in _LABELS.split() for name in columns if _plain(name) == label), None)
+    y = label_among(columns)
     if {"x1", "x2"} <= set(numbers):
         return Rows(PAIRS, "x1 and x2 are two scores", "x1", "x2", y)
     layouts = {name for preset in PRESETS.values() for layout in preset.layouts for name in layout}
@@ -146,6 +150,16 @@ def _pairs(columns: Cells) -> Rows | None:
     )
 
 
+def label_among(names: Iterable[str]) -> str | None:
+    """Return the name that is most probably that of a column of labels, None for none.
+
+    >>> label_among(["id", "Winner"]), label_among(["id"])
+    ('Winner', None)
+    """
+    plain = {_plain(name): name for name in names}
+    return next((plain[label] for label in _LABELS.split() if label in plain), None)
+
+
 def _named_pairs(numbers: Sequence[str], y: str | None) -> Rows | None:
     twins = [twin for twin in _twins(numbers) if not _NO_SCORES.search(twin[0])]
     twins = [twin for twin in twins if _SCORE_WORDS.search(twin[0])] or twins
@@ -156,7 +170,16 @@ def _named_pairs(numbers: Sequence[str], y: str | None) -> Rows | None:
     if len(twins) > 1:
         names = ", or ".join(f"{first} and {second}" for first, second, _ in twins)
         return Rows(PAIRS, f"the scores can be {names}", None, None, label, is_directed)
-    return Rows(PAIRS, f"{x1} and {x2} are two scores", x1, x2, label, is_directed)
+    references = _references(numbers, x1, x2)
+    reason = f"{x1} and {x2} are two scores" + (f", counted from {' and '.join(references)}" if references else "")
+    return Rows(PAIRS, reason, x1, x2, label, is_directed, references=references)
+
+
+def _references(names: Iterable[str], x1: str, x2: str) -> tuple[str, str] | None:
+    """Return the names that are those of the scores and a word for a reference, such as ref_chosen_logps."""
+    bare = {_REFERENCE.sub("", name.casefold()): name for name in names if _REFERENCE.search(name.casefold())}
+    first, second = bare.get(x1.casefold()), bare.get(x2.casefold())
+    return None if first is None or second is None else (first, second)
 
 
 def _by_place(columns: Cells) -> Rows | None:
@@ -164,9 +187,7 @@ def _by_place(columns: Cells) -> Rows | None:
     first, second, *others = columns.values() if len(columns) > 1 else ((), ())
     if not (_mostly(is_number, first) and _mostly(is_number, second)) or len(others) > 1:
         return None
-    is_label = bool(others) and all(
-        is_number(cell) and float(cell) in (-1, 0, 1) for cell in others[0] if cell is not None
-    )
+    is_label = bool(others) and {cell for cell in others[0] if isinstance(cell, int | float)} <= {-1, 0, 1}
     return Rows(PAIRS, "two columns of numbers, without names", "1", "2", "3" if is_label else None)
 
 
@@ -193,7 +214,7 @@ def is_number(cell: Any) -> bool:
     [True, True, True, False, False, False]
     """
     if isinstance(cell, list):
-        return len(cell) == 1 and is_number(cell[0])
+        return len(cell) == 1 and not isinstance(cell[0], list) and is_number(cell[0])
     if isinstance(cell, str):
         return is_float(cell)
     return isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
@@ -241,7 +262,7 @@ def _is_numbers(cell: Any) -> bool:
 _QUERIES = "query query_id queryid qid q_id topic topic_id prompt_id group_id session_id srch_id"
 _RELEVANCES = "label labels relevance rel grade relevance_label y rank gain target"
 _SCORES = "score scores pred prediction predictions reward rewards rating s"
-_TREC = re.compile(r"\S+ (Q0 \S+|qid:\S+) ")  # a run of TREC, or a line of LETOR
+RANKED_LINE = re.compile(r"\S+ (Q0 \S+|qid:\S+) ")  # what a run of TREC begins with, or LETOR; they have no header line
 
 
 def _ranked(columns: Cells) -> Rows | None:
@@ -250,7 +271,7 @@ def _ranked(columns: Cells) -> Rows | None:
         next((name for name in columns if _plain(name) in words.split()), None)
         for words in (_QUERIES, _RELEVANCES, _SCORES)
     )
-    if _TREC.match(" ".join(columns) + " "):
+    if RANKED_LINE.match(" ".join(str(cell) for cells in columns.values() for cell in cells[:1]) + " "):
         return Rows(LISTS, "each row is a document of a query, as TREC or LETOR write it")
     if query is None or score is None:
         return None
@@ -275,6 +296,7 @@ def _is_scored(cell: Any) -> bool:
 
 
 # Texts.
+_WORD = re.compile(r"[^\W\d_]")
 _NO_TEXTS = re.compile(r"(?i)model|judge|source|name|(?<![a-z])id(?![a-z])")
 
 
@@ -285,7 +307,15 @@ def _texts(columns: Cells) -> Rows | None:
 
 
 def _is_text(cell: Any) -> bool:
-    return isinstance(cell, str | dict) or (isinstance(cell, list) and all(isinstance(m, dict | str) for m in cell))
+    """Return whether a cell holds words, perhaps in the messages of a chat."""
+    if isinstance(cell, list | dict):
+        parts = [part for each in (cell if isinstance(cell, list) else [cell]) for part in _values(each)]
+        return any(isinstance(part, str) and _WORD.search(part) for part in parts)
+    return isinstance(cell, str) and _WORD.search(cell) is not None
+
+
+def _values(message: Any) -> Iterable[Any]:
+    return message.values() if isinstance(message, dict) else [message]
 
 
 _RULES: tuple[Callable[[Cells], Rows | None], ...] = (_pairs, _pairs_in_lists, _lists_in_cells, _texts, _log)
