@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -102,3 +103,36 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     """Return names for a message, the first `most` of them."""
     shown = [harmless(name) for name in names]
     return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
+
+
+_OPTIONS_OF_ROLES = {"margin": "margin-column", "loss": "loss-column", "group": "group-by"}
+
+
+def option_of_role(role: str) -> str:
+    """Return the option that names the column of a role.
+
+    >>> option_of_role("x1_b"), option_of_role("margin")
+    ('--x1-b', '--margin-column')
+    """
+    return "--" + _OPTIONS_OF_ROLES.get(role, role.replace("_", "-"))
+
+
+def shell_line(words: Iterable[str]) -> str:
+    r"""Return words as a line that a shell splits into just these; what does not print is written as its bytes.
+
+    >>> shell_line(["mrl", "compute", "my pairs.csv", "--y", "it's", "a\tb"])
+    'mrl compute \'my pairs.csv\' --y \'it\'"\'"\'s\' $\'a\\x09b\''
+    """
+    from shlex import quote
+
+    return " ".join(quote(word) if word.isprintable() else _ansi_quoted(word) for word in words)
+
+
+def _ansi_quoted(word: str) -> str:
+    """Quote a word as $'...', which bash, zsh and POSIX since 2024 know."""
+    try:
+        data = os.fsencode(word)
+    except UnicodeEncodeError:  # half a surrogate pair, as JSON can hold it: no file and no option is called so
+        data = word.encode("utf-8", "backslashreplace")
+    safe = (chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in data)
+    return f"$'{''.join(safe)}'"

@@ -19,6 +19,7 @@ from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
+from mrl_cli.inputs.logs import may_be_logged, refuse_log
 from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.presets import PRESETS, Preset, applied
 from mrl_cli.inputs.streams import open_text
@@ -49,7 +50,7 @@ def with_preset(
 
     Of a preset's columns besides x1, x2 and y, those of `roles` are used. A column is used when any row of any source
     has it; rows without it are then reported, as for any other missing cell. Raises UsageError when the scores are not
-    among them.
+    among them, and DataError where the columns are those of a training log, unless the user names x1 and x2.
     """
     preset = None if options.preset is None else PRESETS[options.preset]
     plan, sources = _with_scores(preset, plan, options, sources)
@@ -71,8 +72,11 @@ def with_preset(
         read.append(source_now)
         names = dict.fromkeys(there, source.shown_name) | names
     if names:
-        place = next(iter(names.values()))
-        return applied(preset, plan, list(names), harmless(place, 200), given), tuple(read)
+        place = harmless(next(iter(names.values())), 200)
+        layout = preset.layout_in(list(names))
+        if not {"x1", "x2"} <= given and (layout is None or may_be_logged(layout)):
+            refuse_log(list(names), place)
+        return applied(preset, plan, list(names), place, given), tuple(read)
     x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
     return plan.changed(columns=replace(plan.columns, x1=x1, x2=x2)), tuple(read)
 

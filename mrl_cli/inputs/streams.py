@@ -84,7 +84,7 @@ def open_text(source: Source, encoding: str | None) -> Iterator[Stream]:
         head = stream.first(len(codecs.BOM_UTF8) + 1)
         wanted = _encoding_of(encoding or None, head)
         if wanted != "utf-8":
-            stream = Stream(_transcoded(stream.read, wanted, source))
+            stream = Stream(_transcoded(stream.read, wanted, source, is_named=bool(encoding)))
         elif head.startswith(codecs.BOM_UTF8):
             stream.read(len(codecs.BOM_UTF8))
         yield stream
@@ -104,8 +104,8 @@ def _encoding_of(encoding: str | None, head: bytes) -> str:
         raise UsageError(msg, hint="for example utf-8, utf-16, latin-1, cp1252") from error
 
 
-def _transcoded(read: Read, encoding: str, source: Source) -> Read:
-    """Return what reads a text in another encoding as UTF-8, nothing only at its end."""
+def _transcoded(read: Read, encoding: str, source: Source, *, is_named: bool) -> Read:
+    """Return what reads a text in another encoding, by the user's word or by its mark, as UTF-8, nothing at its end."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, at_end = 1, False
 
@@ -119,7 +119,11 @@ def _transcoded(read: Read, encoding: str, source: Source) -> Read:
                 text = decoder.decode(chunk, final=at_end)
             except UnicodeError as error:
                 msg = f"{source.shown_name} is not {encoding}: near line {line}: {error}"
-                raise DataError(msg, hint="name the file's encoding with --encoding") from error
+                is_wide = not is_named or encoding.startswith(("utf-16", "utf-32"))
+                hint = (
+                    "check that the file was copied whole" if is_wide else "is it another one? try --encoding latin-1"
+                )
+                raise DataError(msg, hint=hint) from error
             text = text.removeprefix("\ufeff") if line == 1 else text
             line += text.count("\n")
         return text.encode("utf-8", "surrogatepass")
