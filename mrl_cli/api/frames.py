@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
 
 Columns: TypeAlias = "dict[Role, Hashable | None]"
-_OPTION = re.compile(r"--([a-z-]+) (\w+)")
+_NAME = re.compile(r"--([a-z][a-z0-9-]*)")
+_OPTION = re.compile(r"--([a-z][a-z0-9-]*) (?:'([^']*)'|(\S+))")
 
 
 def evaluate(
@@ -207,7 +209,11 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
 
 def _argument_hint(hint: str | None) -> str | None:
-    """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
-    if hint is None or "--labels" not in hint:
-        return None
-    return _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2]!r}", hint)
+    """Return a hint in the words of Python, without what it says of options that are no arguments; None for no hint."""
+    arguments = {*signature(evaluate).parameters, *signature(compare).parameters}
+    said = [
+        _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part)
+        for part in (hint or "").split("; ")
+        if {option.replace("-", "_") for option in _NAME.findall(part)} <= arguments
+    ]
+    return "; ".join(said) or None

@@ -81,6 +81,11 @@ class Comparison(Run):
         hint = "match the pairs by a column, with --key COLUMN"
         refuse_if(is_by_row and self.on_error == "skip", message, hint)
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether bad rows could be left out: matched row by row, others would be shifted."""
+        return not self.by_row
+
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""
         from mrl_cli.commands.conditions import Condition

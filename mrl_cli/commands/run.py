@@ -88,6 +88,11 @@ class Run(Options, ABC):
         if self.written == "parquet":
             raise UsageError(f"{self.name} writes no Parquet", hint=f"write {outputs.report_suffixes()}")
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether bad rows could be left out."""
+        return True
+
     def resolved(self) -> list[tuple[Source, ...]]:
         """Return the sources of each side."""
         return [self.sources_named(self.inputs)]
@@ -231,7 +236,8 @@ class Run(Options, ABC):
         names = list(dict.fromkeys(source.name for source in sources))
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        refusals.refuse(counts, self.plan, names, look, wants_mean=wants_mean, scores=scores)
+        settings: dict[str, Any] = {"wants_mean": wants_mean, "scores": scores, "may_skip": self.may_skip}
+        refusals.refuse(counts, self.plan, names, look, **settings)
 
     def rendered(self, report: Any) -> str:
         """Return a report as text, at the width and in the colours of where it goes."""

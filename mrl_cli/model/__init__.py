@@ -18,7 +18,8 @@ from mrl_cli.model.plan import (
     ReductionName,
     Role,
 )
-from mrl_cli.model.problems import Counts, Problem, ProblemCount, tally
+from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
-__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "tally"]
+__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role"]
+__all__ += ["first_labels", "tally"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mrl_cli.model.plan import Labels
 
 FIRST_PROBLEMS_SHOWN = 3
+MOST_LABELS_NAMED = 16
 LABEL_KINDS: dict[Labels, str] = {"pm1": "label not ±1", "01": "label not 0 or 1", "any": "label not finite"}
 NOT_A_NUMBER = "not a number"
 MISSING = "missing value"
@@ -63,7 +64,8 @@ class Counts:
 
     `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`) or a weight 0
     (`zero_weight`). `problems` counts by kind; the first few of each are those of the left operand, so parts are merged
-    in input order.
+    in input order. So are `bad_labels`, the different labels with a problem as messages print them: up to
+    MOST_LABELS_NAMED of them.
     """
 
     pairs: int = 0
@@ -71,6 +73,7 @@ class Counts:
     ties_dropped: int = 0
     zero_weight: int = 0
     problems: dict[str, ProblemCount] = field(default_factory=dict)
+    bad_labels: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -80,8 +83,14 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         none, kinds = ProblemCount(), self.problems | other.problems
         problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
-        *numbers, _ = Counts.__match_args__
-        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in numbers}, problems=problems)
+        *numbers, _, _ = Counts.__match_args__
+        added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
+        return Counts(**added, problems=problems, bad_labels=first_labels(self.bad_labels + other.bad_labels))
+
+
+def first_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the different ones of labels, the first MOST_LABELS_NAMED of them."""
+    return tuple(dict.fromkeys(labels))[:MOST_LABELS_NAMED]
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:

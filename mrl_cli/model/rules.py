@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, INFINITE, LABEL_KINDS, NAN, NEGATIVE_WEIGHT, Problem
+from mrl_cli.model.problems import (
+    FIRST_PROBLEMS_SHOWN,
+    INFINITE,
+    LABEL_KINDS,
+    MOST_LABELS_NAMED,
+    NAN,
+    NEGATIVE_WEIGHT,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,11 +66,13 @@ class Examined(NamedTuple):
     """Which pairs of a batch are fine, shape (n,); how many problems of each kind the others have; and the problems.
 
     The problems are in row order: all of them where the plan lists them, else the first few of each kind and column.
+    `labels` are the different labels with a problem, as printed, in row order: up to MOST_LABELS_NAMED of them.
     """
 
     fine: NDArray[np.bool_]
     counts: dict[str, int]
     problems: list[Problem]
+    labels: list[str]
 
 
 def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
@@ -70,14 +80,19 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
     fine = np.ones(batch.size, dtype=bool)
     counts: dict[str, int] = {}
     listing: list[tuple[int, int, Problem]] = []
+    labels: list[str] = []
     names = dict(plan.columns.wanted_numbers)
     columns = [
-        (names.get(role), values, fits, kind)
+        (role, values, fits, kind)
         for role, values in batch.numbers.items()
         for fits, kind in _judged(role, values, plan)
     ]
-    for place, (name, values, fits, kind) in enumerate(columns):
+    for place, (role, values, fits, kind) in enumerate(columns):
+        name = names.get(role)
         fine &= fits
+        if role == "y" and not fits.all():
+            different, first = np.unique(values[~fits], return_index=True)
+            labels += [_value_text(different[i]) for i in np.argsort(first)[:MOST_LABELS_NAMED]]
         for this_kind, is_bad in ((NAN, ~fits & np.isnan(values)), (kind, ~fits & ~np.isnan(values))):
             indexes = np.flatnonzero(is_bad)
             if indexes.size == 0:
@@ -85,7 +100,7 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
             counts[this_kind] = counts.get(this_kind, 0) + indexes.size
             listed = indexes if plan.reading.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
             listing += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
-    return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])])
+    return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])], labels)
 
 
 def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
@@ -106,7 +121,10 @@ def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
 
 
 def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
+    return Problem(kind, batch.file, row, column, _value_text(value), batch.row_word)
+
+
+def _value_text(value: Any) -> str:
     number = value.item()
     is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
-    text = str(int(number)) if is_plain else str(number)
-    return Problem(kind, batch.file, row, column, text, batch.row_word)
+    return str(int(number)) if is_plain else str(number)

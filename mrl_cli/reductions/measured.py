@@ -14,7 +14,8 @@ import numpy as np
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, Scratch
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import Counts, rules, tally
+from mrl_cli.model import Counts, first_labels, rules, tally
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -152,10 +153,13 @@ def _admitted(
     """
     used: NDArray[np.bool_] | None = None
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
+    label_column = harmless(plan.columns.name_of("y") or "")
+    labels = [problem.value for problem in problems if problem.column == label_column]
     rejected = ties = zeros = 0
     if names_problems and batch.rows is not None and not _passes(batch, plan):
         examined = rules.examine(batch, batch.rows, plan)
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
+        labels += examined.labels
         used, rejected = _without(used, ~examined.fine)
     problems.sort(key=attrgetter("row"))
     if plan.rules.drops_ties and batch.y is not None:
@@ -165,7 +169,8 @@ def _admitted(
         # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
         used, zeros = _without(used, weight == 0)
     pairs = batch.size - rejected - ties - zeros
-    counts = Counts(pairs, batch.rejected_rows + rejected, ties, zeros, tally(problems, kinds))
+    left_out = batch.rejected_rows + rejected, ties, zeros
+    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels))
     return counts, problems, None if pairs == batch.size else used
 
 
