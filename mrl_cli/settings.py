@@ -61,6 +61,7 @@ def plan_of(
     for name, value in {"labels": labels, **others}.items():
         if name in _CHOICES:
             check_choice(name, value, _CHOICES[name])
+    _check_ties(labels, y_const, others.get("on_tie"), word)
     is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
     message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
     _refuse_if(not is_number, message, "margin")
@@ -127,6 +128,13 @@ def check_confidence(confidence: object) -> None:
     fits = isinstance(confidence, Real) and LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE  # type: ignore[operator]
     bounds = f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95"
     _refuse_if(not fits, f"confidence must be {bounds}, not {confidence!r}", "confidence")
+
+
+def _check_ties(labels: str, y_const: int | None, on_tie: object, word: Callable[[str], str]) -> None:
+    """Raise SettingsError for ties to be dropped where no label is one."""
+    has_ties = y_const is None and labels not in ("01", "any")
+    message = f"{word('on_tie')} goes with a column of labels of which 0 is a tie"
+    _refuse_if(on_tie == "drop" and not has_ties, message, "on_tie")
 
 
 def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None) -> None:

@@ -28,6 +28,12 @@ PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
         ({"margin": "m"}, {"loss": "ipo"}, "the loss ipo has no margin", ("margin", "loss")),
         ({}, {"loss": "ipo", "margins": [0.0], "dtype": "float64"}, "the loss ipo has no margin", ("margins", "loss")),
         ({"group": "g"}, {"by_file": True}, "{group_by} and {by_file} exclude each other", ("group_by", "by_file")),
+        (
+            {},
+            {"labels": "any", "on_tie": "drop"},
+            "{on_tie} goes with a column of labels of which 0 is a tie",
+            ("on_tie",),
+        ),
         ({}, {"y_const": 1}, "{y} and {y_const} exclude each other", ("y", "y_const")),
         (
             {"weight": "w"},
@@ -40,7 +46,18 @@ PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
 def test_settings_that_make_no_plan_are_named_in_the_words_of_the_caller(
     columns: dict[Any, str | None], settings: dict[str, Any], message: str, names: tuple[str, ...]
 ) -> None:
-    every = ("margin", "margin_column", "group_by", "by_file", "y", "y_const", "weight", "confidence", "cluster")
+    every = (
+        "margin",
+        "margin_column",
+        "group_by",
+        "by_file",
+        "y",
+        "y_const",
+        "weight",
+        "confidence",
+        "cluster",
+        "on_tie",
+    )
     for word in (str, option_of):
         with pytest.raises(SettingsError) as raised:
             plan_of(PAIRS | columns, word=word, parameters={}, **settings)

@@ -12,6 +12,8 @@ from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, either, listed, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.reports.compute import ComputeReport
     from mrl_cli.reports.validate import Validation
@@ -43,15 +45,23 @@ class Compute(Run):
         """Whether the output is a row for each pair."""
         return self.reduction == "none"
 
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
+        yield from super().without_effect()
+        yield "keep_columns", not self.is_per_pair, "--keep-columns goes with --reduction none"
+        for name in ("weight", "group_by", "by_file", "confidence", "cluster"):
+            message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
+            yield name, self.is_per_pair and getattr(self, name), message
+        if self.raw and not self.is_per_pair:
+            yield "format", self.format != "auto", "--raw and --format exclude each other"
+            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster"):
+                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
+
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.is_per_pair:
-            refuse_if(self.keep_columns, "--keep-columns goes with --reduction none")
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
             return
-        of_many = {name: getattr(self, name) for name in ("weight", "group_by", "by_file")}
-        for name, value in (of_many | {"confidence": self.plan.reporting.confidence}).items():
-            refuse_if(value, f"{option_of(name)} goes with --reduction mean or sum, not with one line a pair")
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
         formats = list(pair_suffixes())
         message = f"--reduction none writes one line a pair, which {self.written} does not"

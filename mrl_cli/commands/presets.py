@@ -87,7 +87,6 @@ def _with_scores(
     is_indexed, has_scores = preset is not None and preset.is_indexed, options.scores is not None
     message = f"--preset {options.preset} needs --scores FILE, the scores that the pairs point at"
     refuse_if(is_indexed and not has_scores, message)
-    refuse_if(options.score_column is not None and not has_scores, "--score-column goes with --scores")
     message = f"--scores and --preset {options.preset} exclude each other: its files hold the scores"
     refuse_if(has_scores and preset is not None and not is_indexed, message)
     if options.scores is None:

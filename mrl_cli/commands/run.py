@@ -13,7 +13,7 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Options, plan_of_options, refuse_if
+from mrl_cli.commands.options import GROUPS, Command, Options, is_given, option_of, plan_of_options, refuse_if
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
     from mrl_cli.reports.base import Report
+
+
+_DELIMITED = ("csv", "tsv")
+_TEXTS = (*_DELIMITED, "jsonl", "json")
 
 
 class Run(Options, ABC):
@@ -72,7 +76,7 @@ class Run(Options, ABC):
         def carry_out(**given: Any) -> int:
             return cls(**given).exit_code()
 
-        return click.Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
+        return Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
 
     @classmethod
     def option_names(cls) -> list[str]:
@@ -153,6 +157,7 @@ class Run(Options, ABC):
             from mrl_cli.commands.presets import with_preset  # few runs have one
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+        self._refuse_useless()
         conditions = self.conditions() if self.fail_if else []
         if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
@@ -163,6 +168,19 @@ class Run(Options, ABC):
         else:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
             self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)
         return conditions
+
+    def _refuse_useless(self) -> None:
+        """Raise UsageError for a given option that has no effect on what is read."""
+        formats = {source.format for source in self.sources}
+        for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
+            is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
+            refuse_if(formats and is_useless, f"{option_of(name)} goes with {' and '.join(readers)} files")
+        for name in ("on_tie", "labels") if self.plan.columns.name_of("y") is None else ():
+            is_useless = getattr(self, name) and is_given(name)
+            refuse_if(
+                is_useless,
+                f"{option_of(name)} goes with a column of labels: here every label is {self.plan.rules.y_const}",
+            )
 
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
         """Return the sources that INPUT names, or stdin when it can be read."""

@@ -6,13 +6,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, GROUPS, Registered, column, number, option, option_of, refuse_if
+from mrl_cli.commands.options import (
+    FORMAT_HELP,
+    GROUPS,
+    Registered,
+    column,
+    is_given,
+    number,
+    option,
+    option_of,
+    refuse_if,
+)
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
 from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.inputs import Source
     from mrl_cli.reports.validate import Validation
     from mrl_cli.verify.validators import Tolerance
@@ -49,6 +61,15 @@ class Validate(Run):
     roles = frozenset(("margin", "weight"))
     needs_mean = False
 
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what only some checks make use of."""
+        yield from super().without_effect()
+        yield "seed", self.sample is None and self.inputs, "--seed goes with --sample"
+        has_own = self.expect is not None or self.loss_column is not None
+        for name in ("rtol", "atol"):
+            message = f"{option_of(name)} goes with numbers of your own, --expect or --loss-column"
+            yield name, not has_own and self.inputs, message
+
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if self.written == "parquet":
@@ -56,10 +77,8 @@ class Validate(Run):
         is_none = self.expect is not None and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
         of_the_suite = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}  # how to report it
-        context = click.get_current_context()
-        given = click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT
-        for name in () if self.inputs else context.params:
-            is_wrong = name not in of_the_suite and context.get_parameter_source(name) in given
+        for name in () if self.inputs else click.get_current_context().params:
+            is_wrong = name not in of_the_suite and is_given(name)
             refuse_if(is_wrong, f"{option_of(name)} goes with INPUT", "name a file, or - for stdin")
 
     def resolved(self) -> list[tuple[Source, ...]]:
