@@ -196,9 +196,10 @@ def test_totals_merge_every_field() -> None:
 
 def test_counts_merge_every_field() -> None:
     problem, another = (Problem(problems.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
-    left = Counts(1, 2, 3, 4, {problems.NAN: ProblemCount(4, (problem,))})
-    right = Counts(10, 20, 30, 40, {problems.NAN: ProblemCount(1, (another,))})
-    assert left + right == Counts(11, 22, 33, 44, {problems.NAN: ProblemCount(5, (problem, another))})
+    left = Counts(1, 2, 3, 4, {problems.NAN: ProblemCount(4, (problem,))}, ("0", "2"))
+    right = Counts(10, 20, 30, 40, {problems.NAN: ProblemCount(1, (another,))}, ("7", "0"))
+    merged = {problems.NAN: ProblemCount(5, (problem, another))}
+    assert left + right == Counts(11, 22, 33, 44, merged, ("0", "2", "7"))
 
 
 def test_nan_among_losses_is_their_min_and_max_wherever_it_stands() -> None:
@@ -306,7 +307,9 @@ def test_problem_is_named_with_its_row_and_column(
         (kind, "pairs.csv", 17, column, "line")
     ]
     assert text is None or measured.problems[0].value == text
-    assert measured.counts == Counts(pairs=2, rejected=1, problems={kind: ProblemCount(1, (measured.problems[0],))})
+    labels = (measured.problems[0].value,) if column == "y" else ()
+    known = {kind: ProblemCount(1, (measured.problems[0],))}
+    assert measured.counts == Counts(pairs=2, rejected=1, problems=known, bad_labels=labels)
     assert measured.counts.rows == 3
     assert measured.used is not None
     assert measured.used.tolist() == [True, False, True]
@@ -317,7 +320,8 @@ def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
     pairs = batch([1.0, math.nan, 2.0], [2.0, 1.0, 0.0], [1, 5, -1], rows=[2, 3, 4])
     measured = Measured(pairs, plan)
     assert [(p.kind, p.row, p.column) for p in measured.problems] == [(problems.NAN, 3, "x1"), ("label not ±1", 3, "y")]
-    assert measured.counts == Counts(2, 1, problems=tally(measured.problems, {problems.NAN: 1, "label not ±1": 1}))
+    known = tally(measured.problems, {problems.NAN: 1, "label not ±1": 1})
+    assert measured.counts == Counts(2, 1, problems=known, bad_labels=("5",))
     assert totals_of(pairs, plan) == totals_of(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan)
 
 

@@ -17,6 +17,7 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
+from mrl_cli.inputs.logs import note_on_log
 from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE
 from mrl_cli.reductions.contrast import ContrastReduction
@@ -24,6 +25,7 @@ from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reports import refusals
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
+from mrl_cli.reports.notes import plan_notes
 from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
@@ -92,7 +94,8 @@ def evaluate(
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    record = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started).record()
+    report = report_of(folded, plan, inputs=(), cautions=_cautions(frame, plan))
+    record = report.changed(elapsed_seconds=time.monotonic() - started).record()
     groups = record.pop("groups", None)
     if groups is None:
         return record
@@ -157,6 +160,13 @@ def compare(
     report = comparison_report(folded.wholes[1], folded.counts, plan, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     return record
+
+
+def _cautions(frame: pd.DataFrame, plan: Plan) -> list[str]:
+    """Return notes on what is asked for, whatever the data."""
+    wanted = [name for _, name in plan.columns.wanted_numbers]
+    note = note_on_log(list(map(str, frame.columns)), wanted, PLACE)
+    return plan_notes(plan) + ([] if note is None else [note])
 
 
 def _whole(name: str, number: Any, largest: int | None = None) -> int:

@@ -99,7 +99,7 @@ class Compute(Run):
         folded = self.measured(*filter(None, (*reductions, verifier, rows)))
         if rows is not None:
             rows.close()
-        report = report_of(folded, self.plan, inputs=self.input_names)
+        report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
         if verifier is None:
             return report
         from mrl_cli.reports.validate import part_of_record
@@ -121,7 +121,7 @@ class Compute(Run):
         notes = super().notes(report)
         if report.ties_dropped and self.is_per_pair:
             notes.append(f"{report.ties_dropped:,} ties dropped")
-        notes += report.notes or ()
+        notes += [note for note in report.notes or () if note not in self.cautions]  # those every command prints
         if unknown := report.subsets_without_section:
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")
         return notes

@@ -43,6 +43,7 @@ class Run(Options, ABC):
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
     where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
+    `cautions` are notes that do not need the data.
     """
 
     name: ClassVar[str]
@@ -66,6 +67,7 @@ class Run(Options, ABC):
         self.check()
         self.reject_writers: list[Reduction[Any, Any]] = []
         self.rows_of: dict[str, int] = {}
+        self.cautions: list[str] = []
 
     @classmethod
     def command(cls) -> click.Command:
@@ -139,7 +141,7 @@ class Run(Options, ABC):
             self.out.write(self.rendered(report).encode())
             self.out.flush()
         if not self.quiet:
-            for line in self.lines(report):
+            for line in (*(f"note: {caution}" for caution in self.cautions), *self.lines(report)):
                 click.echo(line, err=True)
             if self.verbose and (summary := self.summary(report)):
                 click.echo(summary, err=True)
@@ -158,6 +160,7 @@ class Run(Options, ABC):
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
         self._refuse_useless()
+        self.cautions = self._cautions()
         conditions = self.conditions() if self.fail_if else []
         if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
@@ -168,6 +171,19 @@ class Run(Options, ABC):
         else:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
             self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)
         return conditions
+
+    def _cautions(self) -> list[str]:
+        """Return notes on what is asked for, whatever the data."""
+        from mrl_cli.reports.notes import plan_notes
+
+        notes, wanted = plan_notes(self.plan), [name for _, name in self.plan.columns.wanted_numbers]
+        if any("/" in name for name in wanted):  # as trainers call what they log
+            from mrl_cli.inputs import columns_of
+            from mrl_cli.inputs.logs import note_on_log
+
+            found = (note_on_log(columns_of(s, self.plan), wanted, s.shown_name) for s in self.sources)
+            notes += filter(None, found)
+        return notes
 
     def _refuse_useless(self) -> None:
         """Raise UsageError for a given option that has no effect on what is read."""

@@ -109,10 +109,11 @@ def compute_report(
     look: Look | None = None,
     inputs: Sequence[str] = (),
     ledger: Ledger | None = None,
+    cautions: Sequence[str] = (),
 ) -> ComputeReport:
     """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
 
-    The seconds are filled in later.
+    `cautions` are notes that do not need the data. The seconds are filled in later.
     """
     figures = reported_figures(plan)
     groups = clusters = sections = unknown = None
@@ -138,7 +139,7 @@ def compute_report(
         subsets_without_section=unknown or None,
         groups=groups,
         validation=None,
-        notes=list(notes.values()) or None,
+        notes=[*cautions, *notes.values()] or None,
     )
 
 
@@ -153,11 +154,11 @@ def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
     return reductions
 
 
-def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = ()) -> ComputeReport:
+def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:
     """Return the report of a look and `compute_reductions` folded."""
     look, totals, *others = folded.wholes
     ledger = others[0] if plan.has_groups or plan.has_clusters else None
-    return compute_report(folded.counts, totals, plan, look=look, inputs=inputs, ledger=ledger)
+    return compute_report(folded.counts, totals, plan, look=look, inputs=inputs, ledger=ledger, cautions=cautions)
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:
