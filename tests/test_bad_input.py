@@ -381,7 +381,8 @@ def test_parquet_counts_that_disagree_are_refused(
     write_counted(tmp_path / "pairs.parquet")
     recount(tmp_path / "pairs.parquet", LONG, patches, expected=5)
     ran = run_inside(["compute", "pairs.parquet", *options], capfd)
-    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message)
+    hint = "hint: check that the file was copied whole, or write it again"
+    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message, hint)
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])

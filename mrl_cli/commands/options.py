@@ -304,7 +304,10 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             **{name: getattr(options, name) for name in _SAME},
         )
     except settings.SettingsError as error:
-        raise UsageError(error.message, hint=_HINTS.get(error.names)) from None
+        hint = _HINTS.get(error.names)
+        if options.margin_column and hint:  # a column of margins is a margin as well
+            hint = hint.replace("--margin;", "--margin-column;")
+        raise UsageError(error.message, hint=hint) from None
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
         hint = f"did you mean --param {near}=…?" if near else None

@@ -27,7 +27,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +140,8 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
     if wanted in names or not names:
         return wanted
     near = closest(wanted, names)
-    hint = f"did you mean --score-column {harmless(near)}?" if near else "name the column with --score-column COLUMN"
+    hint = "name the column with --score-column COLUMN"
+    hint = f"did you mean {shell_line(['--score-column', near])}?" if near else hint
     raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 

@@ -75,7 +75,11 @@ class Validate(Run):
         if self.written == "parquet":
             raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         is_none = self.expect is not None and self.reduction == "none"
-        refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
+        refuse_if(
+            is_none,
+            "--expect is one value, and --reduction none has none",
+            "use --loss-column COLUMN in place of --expect",
+        )
         of_the_suite = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}  # how to report it
         for name in () if self.inputs else click.get_current_context().params:
             is_wrong = name not in of_the_suite and is_given(name)

@@ -121,7 +121,9 @@ def _transcoded(read: Read, encoding: str, source: Source, *, is_named: bool) ->
                 msg = f"{source.shown_name} is not {encoding}: near line {line}: {error}"
                 is_wide = not is_named or encoding.startswith(("utf-16", "utf-32"))
                 hint = (
-                    "check that the file was copied whole" if is_wide else "is it another one? try --encoding latin-1"
+                    "check that the file was copied whole"
+                    if is_wide
+                    else "is it in another one? e.g. --encoding latin-1"
                 )
                 raise DataError(msg, hint=hint) from error
             text = text.removeprefix("\ufeff") if line == 1 else text
