@@ -182,6 +182,42 @@ LABELS = [
 
 ROWS = [
     Case(
+        "compute p.csv -d ; --decimal ,",
+        "decimal points? use --decimal .",
+        "compute p.csv -d ; --decimal .",
+        2.5,
+        file(csv("x1;x2;y", "0.5;3;1")),
+    ),
+    Case(
+        "compute p.csv",
+        "decimal commas? use --decimal ,",
+        "compute p.csv --decimal ,",
+        2.5,
+        file(csv("x1;x2;y", "0,125;2,625;1")),
+    ),
+    Case(
+        "compute p.csv --no-header",
+        "is the first line a header? leave out --no-header",
+        "compute p.csv",
+        1.0,
+        file(GOOD),
+    ),
+    Case(
+        "compute p.jsonl",
+        "is it one JSON value over several lines? give the file the suffix .json",
+        "compute p.json",
+        2.0,
+        file(json.dumps({"x1": 1, "x2": 3, "y": 1}, indent=1).encode(), "p.jsonl"),
+        file(json.dumps({"x1": 1, "x2": 3, "y": 1}, indent=1).encode(), "p.json"),
+    ),
+    Case(
+        "compute p.csv --loss margin_mse --labels pm1",
+        "y is what x1 - x2 should be? use --labels any",
+        "compute p.csv --loss margin_mse --labels any",
+        6.25,
+        file(csv("x1,x2,y", "1,3,0.5")),
+    ),
+    Case(
         "compute p.csv",
         "--on-error skip leaves bad rows out and counts them; --rejects FILE writes them down",
         "compute p.csv --on-error skip --rejects bad.csv",

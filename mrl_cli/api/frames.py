@@ -220,10 +220,9 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
 def _argument_hint(hint: str | None) -> str | None:
     """Return a hint in the words of Python, without what it says of options that are no arguments; None for no hint."""
-    arguments = {*signature(evaluate).parameters, *signature(compare).parameters}
-    said = [
-        _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part)
-        for part in (hint or "").split("; ")
-        if {option.replace("-", "_") for option in _NAME.findall(part)} <= arguments
-    ]
+    arguments, said = {*signature(evaluate).parameters, *signature(compare).parameters}, list[str]()
+    for part in (hint or "").split("; "):
+        options = {option.replace("-", "_") for option in _NAME.findall(part)}
+        if options <= arguments and (options or said):  # a part without an option goes with the one before it
+            said.append(_OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part))
     return "; ".join(said) or None

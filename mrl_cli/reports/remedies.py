@@ -10,6 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from mrl_cli.losses import LOSSES
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -19,6 +20,7 @@ from mrl_cli.model.problems import (
     MOST_LABELS_NAMED,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
+    NOT_AN_OBJECT,
     Counts,
     Problem,
     ProblemCount,
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.look import Look
 
-# Three digits after the comma may as well be thousands.
-_DECIMAL_COMMA = re.compile(r"'[+-]?\d+,(?:\d{1,2}|\d{4,})'")
+_COMMA, _POINT = re.compile(r"'[+-]?\d+,\d+'"), re.compile(r"'?[+-]?\d+\.\d+'?")
+# Three digits after the comma may as well be thousands, but for those after a zero.
+_DECIMAL_COMMA = re.compile(r"'[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))'")
 _STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
@@ -111,6 +114,8 @@ def _for_labels(facts: Facts) -> str | None:
         return None
     if labels.words:
         return _for_words(labels, facts)
+    if rule != "any" and LOSSES[facts.plan.loss.name].is_target:
+        return "y is what x1 - x2 should be? use --labels any"
     numbers = labels.numbers
     if numbers <= {-1, 0, 1}:
         return _for_signs(numbers, rule)
@@ -187,14 +192,32 @@ def _for_texts(facts: Facts) -> str | None:
     return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
 
 
-def _for_decimal_comma(facts: Facts) -> str | None:
+def _for_decimals(facts: Facts) -> str | None:
     numbers, dialect = facts.first(NOT_A_NUMBER), facts.plan.reading.dialect
-    are_commas = bool(numbers) and all(_DECIMAL_COMMA.fullmatch(problem.value) for problem in numbers)
-    # A number with a decimal point could not be read any more.
-    have_points = facts.counts.pairs and not facts.look.grids & 1
-    if not are_commas or dialect.decimal != "." or have_points:
+    values = [problem.value for problem in numbers]
+    # A number with the other sign of decimals could not be read any more.
+    have_decimals = facts.counts.pairs and not facts.look.grids & 1
+    if not values or have_decimals:
+        return None
+    if dialect.decimal == "," and all(map(_POINT.fullmatch, values)):
+        return "decimal points? use --decimal ."
+    are_commas = all(map(_COMMA.fullmatch, values)) and any(map(_DECIMAL_COMMA.fullmatch, values))
+    if dialect.decimal != "." or not are_commas:
         return None
     return "decimal commas? use --decimal ," + (" and leave out --delimiter" if dialect.delimiter == "," else "")
+
+
+def _for_header(facts: Facts) -> str | None:
+    dialect = facts.plan.reading.dialect
+    is_first = any(problem.row == 1 and problem.value.strip("'")[:1].isalpha() for problem in facts.first(NOT_A_NUMBER))
+    has_header = is_first and not dialect.header and not dialect.names
+    return "is the first line a header? leave out --no-header" if has_header else None
+
+
+def _for_lines(facts: Facts) -> str | None:
+    is_opened = any(problem.value in ("'{'", "'['") for problem in facts.first(NOT_AN_OBJECT))
+    is_value = is_opened and facts.are_all_bad
+    return "is it one JSON value over several lines? give the file the suffix .json" if is_value else None
 
 
 def _for_encoding(facts: Facts) -> str | None:
@@ -231,9 +254,11 @@ def _for_rows(facts: Facts) -> str | None:
 
 
 REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
+    _for_header,
     _for_labels,
     _for_texts,
-    _for_decimal_comma,
+    _for_decimals,
+    _for_lines,
     _for_encoding,
     _for_scores,
     _for_float32,
