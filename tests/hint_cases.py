@@ -182,6 +182,13 @@ LABELS = [
 
 ROWS = [
     Case(
+        "compute p.csv",
+        "is y the column of labels? name that with --y COLUMN",
+        "compute p.csv --y label",
+        1.0,
+        file(csv("x1,x2,y,label", "1,3,1.5,1", "1,3,2.5,-1")),
+    ),
+    Case(
         "compute p.csv -d ; --decimal ,",
         "decimal points? use --decimal .",
         "compute p.csv -d ; --decimal .",
@@ -300,6 +307,13 @@ ROWS = [
 ]
 
 COLUMNS = [
+    Case(
+        "compute p.csv",
+        "each row is a step of a training log; if you mean its columns, name the column with --x1 COLUMN",
+        "compute p.csv --x1 Step --x2 Value --y-const 1",
+        2.0,
+        file(csv("Wall time,Step,Value", "0,1,3")),
+    ),
     Case(
         "compute p.csv --y label",
         "did you mean --y 'My Label'?",

@@ -66,16 +66,19 @@ def with_preset(
     if "y" not in given:
         plan = plan.changed(y_const=1, columns=replace(plan.columns, y=None))
     read: list[Source] = []
+    found: list[tuple[str, list[str]]] = []
     names: dict[str, str] = {}  # and the first source that has it
     for source in sources:
         there, source_now = columns_anywhere(source, plan, preset.further)
         read.append(source_now)
+        found.append((source.shown_name, there))
         names = dict.fromkeys(there, source.shown_name) | names
     if names:
         place = harmless(next(iter(names.values())), 200)
         layout = preset.layout_in(list(names))
-        if not {"x1", "x2"} <= given and (layout is None or may_be_logged(layout)):
-            refuse_log(list(names), place)
+        for shown, there in () if {"x1", "x2"} <= given else found:
+            if layout is None or may_be_logged(layout):
+                refuse_log(there, shown)
         return applied(preset, plan, list(names), place, given), tuple(read)
     x1, x2 = preset.layouts[0]  # nothing to choose by: there is no row
     return plan.changed(columns=replace(plan.columns, x1=x1, x2=x2)), tuple(read)

@@ -129,7 +129,9 @@ def _for_labels(facts: Facts) -> str | None:
         ties = " --on-tie drop" if 0 in numbers else ""
         use = f"labels are strengths, above 0 where x1 is better? use --labels strength{ties}"
         return f"{use}; below 0 where x1 is? then swap x1 and x2 as well"
-    return None
+    if facts.counts.rejected * 2 <= facts.counts.rows:
+        return None
+    return f"is {column} the column of labels? name that with --y COLUMN"
 
 
 def _for_signs(numbers: frozenset[float], rule: str) -> str | None:
