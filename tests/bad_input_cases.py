@@ -60,8 +60,8 @@ def good_cell(name: str, row: str, loss: float, *options: str) -> Case:
 
 LABELS = [
     bad_cell("y is 0", "1,3,0", "label not ±1", "y is 0", "use --labels 01", "--on-tie drop"),
-    bad_cell("y is 2", "1,3,2", "label not ±1", "y is 2", "use --labels any"),
-    bad_cell("y is a half", "1,3,0.5", "label not ±1", "y is 0.5", "use --labels any"),
+    bad_cell("y is 2", "1,3,2", "label not ±1", "y is 2", "use --label-map 1=1,2=-1"),
+    bad_cell("y is a half", "1,3,0.5", "label not ±1", "y is 0.5", "use --labels probability"),
     bad_cell("y is 1.0000000000000002", "1,3,1.0000000000000002", "label not ±1", "y is 1.0000000000000002"),
     bad_cell("y is 257, which wraps to 1", "1,3,257", "label not ±1", "y is 257"),
     bad_cell("y is 255, which wraps to -1", "1,3,255", "label not ±1", "y is 255"),
@@ -75,14 +75,14 @@ LABELS = [
         csv("1,3,1", "1,3,-1"),
         "label not 0 or 1",
         "line 3: y is -1",
-        "leave out --labels 01",
+        "labels are 1 and -1 here? use --labels pm1",
         options=("--labels", "01"),
     ),
     refused(
         "01 refuses -1 beside 0",
         csv("1,3,1", "1,3,-1", "1,3,0"),
         "line 3: y is -1",
-        "leave out --labels 01; 0 means no preference? then with --on-tie drop",
+        "0 means no preference? use --labels pm1 --on-tie drop",
         options=("--labels", "01"),
     ),
     refused(
@@ -454,7 +454,7 @@ JSON_LINES = [
     bad_line("NaN", '{"x1": NaN, "x2": 3, "y": 1}', "NaN", "x1 is NaN"),
     bad_line("Infinity", '{"x1": 1, "x2": -Infinity, "y": 1}', "infinite", "x2 is -Infinity"),
     bad_line("1e999", '{"x1": 1, "x2": 1e999, "y": 1}', "infinite", "x2 is Infinity"),
-    bad_line("label 0", '{"x1": 1, "x2": 3, "y": 0}', "label not ±1", "y is 0", "--labels 01"),
+    bad_line("label 0", '{"x1": 1, "x2": 3, "y": 0}', "label not ±1", "y is 0", "--on-tie drop"),
     bad_line("list", '{"x1": [1], "x2": 3, "y": 1}', "not a number", "x1 is [1]"),
     bad_line("object", '{"x1": {"a": 1}, "x2": 3, "y": 1}', "not a number", 'x1 is {"a": 1}'),
     bad_line("two objects on a line", ONE + ONE, "not one JSON object"),

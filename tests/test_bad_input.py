@@ -209,7 +209,7 @@ BAD_COLUMNS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "NaN score": ({"x1": [float("nan"), 1.0, 0.5]}, ["NaN", "row 1: x1 is nan"]),
     "infinite score": ({"x2": [float("-inf"), 3.0, 0.25]}, ["infinite", "row 1: x2 is -inf"]),
     "NaN label": ({"y": [float("nan"), 1.0, -1.0]}, ["NaN", "row 1: y is nan"]),
-    "label 0": ({"y": [0, 1, -1]}, ["label not ±1", "row 1: y is 0", "--labels 01"]),
+    "label 0": ({"y": [0, 1, -1]}, ["label not ±1", "row 1: y is 0", "use --on-tie drop"]),
     "label that wraps": ({"y": pa.array([255, 1, 1], pa.uint8())}, ["label not ±1", "row 1: y is 255"]),
     "2**53 + 1": ({"x1": [2**53 + 1, 1, 1]}, ["integer not exact", "row 1: x1 is 9007199254740993"]),
     "-2**53 - 1": ({"x1": [-(2**53) - 1, 1, 1]}, ["integer not exact", "row 1: x1 is -9007199254740993"]),
@@ -380,7 +380,8 @@ def test_parquet_counts_that_disagree_are_refused(
     write_counted(tmp_path / "pairs.parquet")
     recount(tmp_path / "pairs.parquet", LONG, patches, expected=5)
     ran = run_inside(["compute", "pairs.parquet", *options], capfd)
-    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message)
+    hint = "hint: check that the file was copied whole, or write it again"
+    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message, hint)
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])

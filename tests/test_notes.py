@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from mrl_cli.reductions.look import Look, grids_of
+from mrl_cli import evaluate
+from mrl_cli.model import Batch, Columns, Plan
+from mrl_cli.reductions.look import Look, LookReduction, grids_of
+from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.notes import data_notes, grid_in_words
+from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words
 from tests.running import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from mrl_cli.model import Role
 
 GENERATOR = np.random.default_rng(6)
 X1, X2 = (GENERATOR.normal(size=5000) for _ in range(2))
@@ -152,3 +162,143 @@ def test_one_label_is_noted() -> None:
     assert "the label of every pair is 1: if x1 always holds" in text
     assert "if x2 always" in notes_of(totals(), Look(0, -1.0, -1.0))[0][1]
     assert notes_of(totals(99, 60), Look(0, 1.0, 1.0)) == []
+
+
+# Most pairs in the wrong order.
+
+
+@pytest.mark.parametrize(("pairs", "correct"), [(10, 0), (100, 34), (1000, 450), (1001, 450), (1_000_000, 498_000)])
+def test_accuracy_below_one_half_by_more_than_chance_is_noted(pairs: int, correct: int) -> None:
+    notes = dict(notes_of(totals(pairs, correct)))
+    assert "below one half by more than chance" in notes["below_half"]
+    assert f"only {correct:,} of {pairs:,} pairs" in notes["below_half"]
+
+
+@pytest.mark.parametrize(("pairs", "correct"), [(9, 0), (100, 35), (1000, 452), (1001, 452), (1_000_000, 498_500)])
+def test_accuracy_that_chance_may_give_is_not_noted(pairs: int, correct: int) -> None:
+    assert "below_half" not in dict(notes_of(totals(pairs, correct)))
+    assert "below_half" not in dict(notes_of(totals(pairs, pairs - correct)))
+
+
+def test_ties_are_on_neither_side_of_one_half() -> None:
+    assert "below_half" not in dict(notes_of(totals(pairs=1000, correct=10, ties=980)))
+
+
+@pytest.mark.parametrize("correct", range(440, 501, 10))
+def test_normal_approximation_goes_on_where_the_exact_test_ends(correct: int) -> None:
+    assert chance_of_so_few(correct, 1000) == pytest.approx(chance_of_so_few(correct, 1001), rel=0.15)
+
+
+def test_swapped_columns_are_noted_in_the_result(tmp_path: Path) -> None:
+    x1, x2 = X1[:200], X1[:200] - np.abs(X2[:200])
+    _write(tmp_path / "pairs.csv", chosen=x1, rejected=x2)
+    right = run(["compute", "pairs.csv", "--preset", "llamafactory", "-f", "json"], cwd=tmp_path)
+    swapped = ["compute", "pairs.csv", "--x1", "rejected", "--x2", "chosen", "--y-const", "1", "-f", "json"]
+    assert "below one half" not in right.err
+    assert any("are x1 and x2 swapped" in note for note in run(swapped, cwd=tmp_path).result["notes"])
+
+
+# Margins that are the differences.
+
+
+def _write(path: Path, **columns: NDArray[np.float64]) -> None:
+    pd.DataFrame(columns).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("decimals", [2, 4, 17])
+def test_margin_that_is_the_difference_is_noted(decimals: int, tmp_path: Path) -> None:
+    margin = (X1 - X2)[:200].round(decimals)
+    _write(tmp_path / "pairs.csv", chosen=X1[:200].round(decimals), rejected=X2[:200].round(decimals), margin=margin)
+    ran = run(["compute", "pairs.csv", "--preset", "trl", "--loss", "logistic", "-f", "json"], cwd=tmp_path)
+    assert ran.result["mean"] == pytest.approx(math.log(2), rel=0.01)
+    cost = ", so that each costs 0.693:" if decimals > 2 else ":"  # rounded so far, they cost not quite the same
+    assert any(f"the margin of every pair is its own y*(x1 - x2){cost}" in note for note in ran.result["notes"])
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.02, -1])
+def test_margin_of_its_own_is_not_noted(factor: float, tmp_path: Path) -> None:
+    _write(tmp_path / "pairs.csv", chosen=X1[:200], rejected=X2[:200], margin=factor * (X1 - X2)[:200])
+    assert "margin" not in run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).err
+
+
+def test_margin_of_one_pair_beside_the_difference_is_enough(tmp_path: Path) -> None:
+    margin = (X1 - X2)[:200]
+    margin[150] += 0.5
+    _write(tmp_path / "pairs.csv", chosen=X1[:200], rejected=X2[:200], margin=margin)
+    assert "margin" not in run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).err
+
+
+def test_labels_count_in_the_difference() -> None:
+    y = np.where(X1 > 0, 1.0, -1.0)
+    for labels, margin, is_noted in ((y, y * (X1 - X2), True), (y, X1 - X2, False)):
+        plan = Plan.of(columns=Columns(numbers=(("margin", "m"),)))
+        numbers: dict[Role, Any] = {"x1": X1, "x2": X2, "y": labels, "margin": margin}
+        batch = Batch("pairs.csv", numbers, range(2, X1.size + 2))
+        look = LookReduction().add(Look(), Measured(batch, plan))
+        assert ("margin" in dict(notes_of(totals(5000), look))) == is_noted
+
+
+# Rewards that contain beta.
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--preset trl --loss ipo --param beta=0.1", "ipo with beta=0.1 takes scores that are not: --scale 10"),
+        ("--preset trl --loss ipo --param beta=0.3", "--scale 3.3333333333333335"),
+        ("--preset trl --loss smoothed_bradley_terry --param beta=0.1", "leave out --param beta"),
+        ("--x1 chosen_rewards --x2 rejected_rewards --y-const 1 --loss ipo --param beta=0.1", "--scale 10"),
+        ("--preset trl --loss ipo", None),
+        ("--preset trl --loss logistic --param temperature=2", None),
+    ],
+)
+def test_beta_that_rewards_contain_is_noted(options: str, words: str | None, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("chosen_rewards,rejected_rewards\n0.5,0.25\n1,0.5\n")
+    ran = run(["compute", "pairs.csv", *options.split(), "-f", "json"], cwd=tmp_path)
+    assert [words in note for note in ran.result.get("notes", [])] == [True] * (words is not None)
+    assert ran.err.count("note: ") == (words is not None)
+
+
+def test_beta_of_scores_that_are_no_rewards_is_not_noted(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("chosen,rejected\n0.5,0.25\n")
+    options = ["--x1", "chosen", "--x2", "rejected", "--y-const", "1", "--loss", "ipo", "--param", "beta=0.1"]
+    assert run(["compute", "pairs.csv", *options], cwd=tmp_path).err == ""
+
+
+# Training logs.
+
+LOG = "rewards/chosen,rewards/rejected,rewards/accuracies,step\n0.5,0.25,0.75,10\n1,0.5,1,20\n"
+BY_HAND = ["--x1", "rewards/chosen", "--x2", "rewards/rejected", "--y-const", "1"]
+
+
+@pytest.mark.parametrize("options", [["compute"], ["validate"], ["sweep", "--margins", "0,1"]])
+def test_log_named_by_hand_is_read_with_a_note(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    ran = run([*options, "log.csv", *BY_HAND], cwd=tmp_path)
+    assert (ran.code, ran.err.count("note: log.csv: rewards/chosen beside")) == (0, 1)
+    assert "the loss of means is not the mean of the losses" in ran.err
+
+
+def test_log_is_noted_of_a_frame_and_in_the_record(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    frame = pd.read_csv(tmp_path / "log.csv")
+    record = evaluate(frame, x1="rewards/chosen", x2="rewards/rejected", y_const=1)
+    note = run(["compute", "log.csv", *BY_HAND, "-f", "json"], cwd=tmp_path).result["notes"][0]
+    assert record["notes"] == [note.replace("log.csv", "the frame")]
+
+
+@pytest.mark.parametrize("options", [[], ["--preset", "trl"], ["--preset", "rewardbench"], ["--x1", "rewards/chosen"]])
+@pytest.mark.parametrize("name", ["log.csv", "trainer_state.json"])
+def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(LOG)))
+    (tmp_path / "log.csv").write_text(LOG)
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"epoch": 1.0, "log_history": rows}, indent=1))
+    ran = run(["compute", name, *options], cwd=tmp_path)
+    assert (ran.code, ran.out) == (3, "")
+    assert f"error: {name} holds no pairs: " in ran.err
+    assert "holds means of batches" in ran.err
+
+
+def test_rewards_of_pairs_are_no_log(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("id,rewards/chosen,rewards/rejected\n1,0.5,0.25\n")
+    assert run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).code == 0

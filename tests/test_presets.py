@@ -85,7 +85,7 @@ FILES: list[tuple[str, str, str | Callable[[Path], None]]] = [
     ("llamafactory", "generated_predictions.jsonl", scored("chosen", "rejected")),
     ("trl", "rewards.jsonl", scored("chosen", "rejected")),
     ("trl", "rewards.csv", "chosen_rewards,rejected_rewards\n3,1\n0,2\n1,1\n"),
-    ("trl", "rewards.csv", "step,rewards/chosen,rewards/rejected\n1,3,1\n1,0,2\n1,1,1\n"),
+    ("trl", "rewards.csv", "id,rewards/chosen,rewards/rejected\n1,3,1\n1,0,2\n1,1,1\n"),
     *(
         (name, "labels.jsonl", labelled(*PRESETS[name].layouts[0], PRESETS[name].label.columns[0], values))  # type: ignore[union-attr]
         for name, values in LABELS.items()
@@ -247,7 +247,7 @@ def test_file_of_another_producer_is_reported(mrl: Mrl) -> None:
     ran = mrl("p.csv", "--preset", "trl")
     assert (ran.code, ran.out) == (2, "")
     assert (
-        "error: p.csv has not the columns of --preset trl, chosen_rewards and rejected_rewards, "
+        "error: p.csv does not have the columns of --preset trl, chosen_rewards and rejected_rewards, "
         "or rewards/chosen and rewards/rejected, or chosen and rejected; it has: score_chosen, score_rejected\n"
         "hint: these look like UltraFeedback's columns: use --preset ultrafeedback\n"
     ) in ran.err

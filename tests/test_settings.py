@@ -41,7 +41,18 @@ PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
 def test_settings_that_make_no_plan_are_named_in_the_words_of_the_caller(
     columns: dict[Any, str | None], settings: dict[str, Any], message: str, names: tuple[str, ...]
 ) -> None:
-    every = ("margin", "margin_column", "group_by", "by_file", "y", "y_const", "weight", "confidence", "cluster")
+    every = (
+        "margin",
+        "margin_column",
+        "group_by",
+        "by_file",
+        "y",
+        "y_const",
+        "weight",
+        "confidence",
+        "cluster",
+        "on_tie",
+    )
     for word in (str, option_of):
         with pytest.raises(SettingsError) as raised:
             plan_of(PAIRS | columns, word=word, parameters={}, **settings)

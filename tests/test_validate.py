@@ -90,7 +90,7 @@ def test_pytorch_itself_agrees(mrl: Mrl) -> None:
 def test_missing_pytorch_is_reported(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     ran = mrl("pairs.csv", "--against", "torch")
-    assert (ran.code, "mrl-cli[torch]" in ran.err) == (2, True)
+    assert (ran.code, "hint: pip install 'mrl-cli[torch]'\n" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +17,7 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
+from mrl_cli.inputs.logs import note_on_log
 from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
@@ -24,6 +26,7 @@ from mrl_cli.reports import refusals
 from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
+from mrl_cli.reports.notes import plan_notes
 from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
@@ -40,7 +43,8 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
 Columns: TypeAlias = "dict[Role, Hashable | None]"
-_OPTION = re.compile(r"--([a-z-]+) (\w+)")
+_NAME = re.compile(r"--([a-z][a-z0-9-]*)")
+_OPTION = re.compile(r"--([a-z][a-z0-9-]*) (?:'([^']*)'|(\S+))")
 
 
 def evaluate(
@@ -97,8 +101,8 @@ def evaluate(
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    report = report_of(folded, plan, inputs=()).changed(elapsed_seconds=time.monotonic() - started)
-    record = report.record()
+    report = report_of(folded, plan, inputs=(), cautions=_cautions(frame, plan))
+    record = report.changed(elapsed_seconds=time.monotonic() - started).record()
     groups = record.pop("groups", None)
     if groups is None:
         return record
@@ -207,6 +211,13 @@ def _label_settings(
     return {"label_map": known, "strength": strength, "on_tie": on_tie}
 
 
+def _cautions(frame: pd.DataFrame, plan: Plan) -> list[str]:
+    """Return notes on what is asked for, whatever the data."""
+    wanted = [name for _, name in plan.columns.wanted_numbers]
+    note = note_on_log(list(map(str, frame.columns)), wanted, PLACE)
+    return plan_notes(plan) + ([] if note is None else [note])
+
+
 def _whole(name: str, number: Any, largest: int | None = None) -> int:
     is_whole = isinstance(number, Integral) and not isinstance(number, bool)
     if not is_whole or number < 0 or (largest is not None and number > largest):
@@ -257,7 +268,10 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
 
 def _argument_hint(hint: str | None) -> str | None:
-    """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
-    if hint is None or ("--" in hint and not any(name in hint for name in ("--labels", "--on-tie"))):
-        return None
-    return _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2]!r}", hint)
+    """Return a hint in the words of Python, without what it says of options that are no arguments; None for no hint."""
+    arguments, said = {*signature(evaluate).parameters, *signature(compare).parameters}, list[str]()
+    for part in (hint or "").split("; "):
+        options = {option.replace("-", "_") for option in _NAME.findall(part)}
+        if options <= arguments and (options or said):  # a part without an option goes with the one before it
+            said.append(_OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part))
+    return "; ".join(said) or None

@@ -12,6 +12,8 @@ from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.inputs import Source
     from mrl_cli.reports.compare import ComparisonReport
@@ -51,6 +53,12 @@ class Comparison(Run):
     names += " ENGINE OUTPUT fail_if NOTES"
     roles = frozenset(("margin",))
 
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what is drawn or matched only under other options."""
+        yield from super().without_effect()
+        yield "seed", not self.bootstrap, "--seed goes with a bootstrap"
+        yield "unmatched", self.by_row and not self.key, "--unmatched goes with --key"
+
     def planned(self) -> Plan:
         """Return the plan: b's scores are columns of one input, and in two the key is."""
         refuse_if(self.strength == "weight", "--strength weight does not go with compare, which has no weights")
@@ -78,13 +86,17 @@ class Comparison(Run):
         hint = "--key COLUMN matches them by a column, --by-row the first row with the first"
         refuse_if(self.key and is_by_row, "--key and --by-row exclude each other", hint)
         refuse_if(not self.key and not is_by_row, "how do the pairs of the two files belong together?", hint)
-        refuse_if(is_by_row and self.unmatched == "drop", "--unmatched goes with --key")
         message = "--by-row and --on-error skip exclude each other: rows left out in one file would shift the others"
         hint = "match the pairs by a column, with --key COLUMN"
         refuse_if(is_by_row and self.on_error == "skip", message, hint)
         skips = None in dict(self.plan.rules.label_map).values()
         message = "--by-row and a label that is mapped to skip exclude each other: rows left out would shift the others"
         refuse_if(is_by_row and skips, message, hint)
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether bad rows could be left out: matched row by row, others would be shifted."""
+        return not self.by_row
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one that needs an option which is not given."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from mrl_cli.commands.options import Command
 
-@click.command("completion", epilog='Example: eval "$(mrl completion bash)"')
+
+@click.command("completion", cls=Command, epilog='Example: eval "$(mrl completion bash)"')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

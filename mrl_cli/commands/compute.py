@@ -12,6 +12,8 @@ from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, either, listed, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.model import Plan
     from mrl_cli.reports.compute import ComputeReport
@@ -49,18 +51,25 @@ class Compute(Run):
         is_bare = self.is_per_pair or (self.raw and not self.fail_if)
         return super().planned().changed(describes=not is_bare)
 
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
+        yield from super().without_effect()
+        yield "keep_columns", not self.is_per_pair, "--keep-columns goes with --reduction none"
+        for name in ("weight", "group_by", "by_file", "confidence", "cluster"):
+            message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
+            yield name, self.is_per_pair and getattr(self, name), message
+        if self.raw and not self.is_per_pair:
+            yield "format", self.format != "auto", "--raw and --format exclude each other"
+            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster"):
+                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
+
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.is_per_pair:
-            refuse_if(self.keep_columns, "--keep-columns goes with --reduction none")
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
             return
-        of_many = {name: getattr(self, name) for name in ("weight", "group_by", "by_file")}
-        refuse_if(
-            self.strength == "weight", "--strength weight goes with --reduction mean or sum, not with one line a pair"
-        )
-        for name, value in (of_many | {"confidence": self.plan.reporting.confidence}).items():
-            refuse_if(value, f"{option_of(name)} goes with --reduction mean or sum, not with one line a pair")
+        message = "--strength weight goes with --reduction mean or sum, not with one line per pair"
+        refuse_if(self.strength == "weight", message)
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
         formats = list(pair_suffixes())
         message = f"--reduction none writes one line a pair, which {self.written} does not"
@@ -101,7 +110,7 @@ class Compute(Run):
         folded = self.measured(*filter(None, (*reductions, verifier, rows)))
         if rows is not None:
             rows.close()
-        report = report_of(folded, self.plan, inputs=self.input_names)
+        report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
         if verifier is None:
             return report
         from mrl_cli.reports.validate import part_of_record
@@ -126,6 +135,7 @@ class Compute(Run):
         if report.labels_skipped and self.is_per_pair:
             notes.append(f"{report.labels_skipped:,} pairs skipped for their label")
         notes += report.notes or ()
+        notes += [note for note in report.notes or () if note not in self.cautions]  # those every command prints
         if unknown := report.subsets_without_section:
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")
         return notes

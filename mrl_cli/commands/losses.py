@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from mrl_cli.commands.options import FORMAT_CHOICES
+from mrl_cli.commands.options import FORMAT_CHOICES, Command
 
 
-@click.command("losses", epilog="Example: mrl losses --format markdown")
+@click.command("losses", cls=Command, epilog="Example: mrl losses --format markdown")
 @click.option("-f", "--format", type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
 def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and bounds, source."""

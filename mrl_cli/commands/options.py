@@ -25,7 +25,7 @@ from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mrl_cli.model.labels import LabelMap
 
@@ -110,6 +110,27 @@ def char(text: str) -> str:
 def option_of(name: str) -> str:
     """Return the option of a name: that of a setting, of a field of Options."""
     return "--" + name.replace("_", "-")
+
+
+class Command(click.Command):
+    """A command whose options may be given once each, but for those that are repeatable."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments. Raises UsageError for an option that is given twice, by whatever spellings."""
+        if not ctx.resilient_parsing:
+            _, _, met = self.make_parser(ctx).parse_args(list(args))  # every option as often as it is given
+            for option in met:
+                is_once = isinstance(option, click.Option) and not (option.multiple or option.is_eager)
+                name = max(option.opts, key=len)
+                message = f"{name} is given more than once"
+                refuse_if(is_once and met.count(option) > 1, message, "keep one of them")
+        return super().parse_args(ctx, args)
+
+
+def is_given(name: str) -> bool:
+    """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
+    context = click.get_current_context()
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 class Declared:
@@ -253,6 +274,22 @@ class Options:
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
+        for name, is_useless, message in self.without_effect():
+            refuse_if(is_useless and name in given and is_given(name), message)
+            if is_useless:
+                vars(self).pop(name, None)  # from the environment or a file, for other runs than this one
+
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield the name of an option, whether it has no effect beside the others, and what is to be said then."""
+        yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
+        yield "score_column", self.scores is None, "--score-column goes with --scores"
+        if self.on_tie == "drop":
+            from mrl_cli.losses import LOSSES  # which needs NumPy
+
+            labels = self.labels or ("any" if LOSSES[self.loss].is_target else "pm1")
+            message = f"--on-tie goes with labels of which 0 is a tie, not with --labels {labels}"
+            yield "on_tie", self.y_const is not None, "--on-tie goes with a column of labels, not with --y-const"
+            yield "on_tie", labels in ("01", "any", "probability"), message
 
     def given(self, names: str) -> dict[str, Any]:
         """Return those of the names whose value is not the default."""
@@ -341,7 +378,10 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             **{name: getattr(options, name) for name in _SAME},
         )
     except settings.SettingsError as error:
-        raise UsageError(error.message, hint=_HINTS.get(error.names)) from None
+        hint = _HINTS.get(error.names)
+        if options.margin_column and hint:  # a column of margins is a margin as well
+            hint = hint.replace("--margin;", "--margin-column;")
+        raise UsageError(error.message, hint=hint) from None
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
         hint = f"did you mean --param {near}=…?" if near else None

@@ -34,7 +34,6 @@ def output_format(options: Options) -> str:
 
 def check_outputs(options: Options, written: str) -> None:
     """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
-    refuse_if(options.rejects and options.on_error != "skip", "--rejects goes with --on-error skip")
     refuse_if("" in (options.output, options.rejects), "an empty name names no file")
     rejects = options.rejects
     is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")

@@ -19,6 +19,7 @@ from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
+from mrl_cli.inputs.logs import may_be_logged, refuse_log
 from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.presets import PRESETS, Preset, applied
 from mrl_cli.inputs.streams import open_text
@@ -26,7 +27,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def with_preset(
 
     Of a preset's columns besides x1, x2 and y, those of `roles` are used. A column is used when any row of any source
     has it; rows without it are then reported, as for any other missing cell. Raises UsageError when the scores are not
-    among them.
+    among them, and DataError where the columns are those of a training log, unless the user names x1 and x2.
     """
     preset = None if options.preset is None else PRESETS[options.preset]
     plan, sources = _with_scores(preset, plan, options, sources)
@@ -58,14 +59,20 @@ def with_preset(
     given = given_by(plan, options, roles)
     plan = as_written_by(preset, plan, options, given)
     read: list[Source] = []
+    found: list[tuple[str, list[str]]] = []
     names: dict[str, str] = {}  # and the first source that has it
     for source in sources:
         there, source_now = columns_anywhere(source, plan, preset.further)
         read.append(source_now)
+        found.append((source.shown_name, there))
         names = dict.fromkeys(there, source.shown_name) | names
     if names:
-        place = next(iter(names.values()))
-        return applied(preset, plan, list(names), harmless(place, 200), given), tuple(read)
+        place = harmless(next(iter(names.values())), 200)
+        layout = preset.layout_in(list(names))
+        for shown, there in () if {"x1", "x2"} <= given else found:
+            if layout is None or may_be_logged(layout):
+                refuse_log(there, shown)
+        return applied(preset, plan, list(names), place, given), tuple(read)
     # Nothing to choose by: there is no row.
     return applied(preset, plan, [*preset.layouts[0], *preset.further], preset.name, given), tuple(read)
 
@@ -92,7 +99,6 @@ def _with_scores(
     is_indexed, has_scores = preset is not None and preset.is_indexed, options.scores is not None
     message = f"--preset {options.preset} needs --scores FILE, the scores that the pairs point at"
     refuse_if(is_indexed and not has_scores, message)
-    refuse_if(options.score_column is not None and not has_scores, "--score-column goes with --scores")
     message = f"--scores and --preset {options.preset} exclude each other: its files hold the scores"
     refuse_if(has_scores and preset is not None and not is_indexed, message)
     if options.scores is None:
@@ -146,7 +152,8 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
     if wanted in names or not names:
         return wanted
     near = closest(wanted, names)
-    hint = f"did you mean --score-column {harmless(near)}?" if near else "name the column with --score-column COLUMN"
+    hint = "name the column with --score-column COLUMN"
+    hint = f"did you mean {shell_line(['--score-column', near])}?" if near else hint
     raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 

@@ -13,7 +13,7 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Options, plan_of_options, refuse_if
+from mrl_cli.commands.options import GROUPS, Command, Options, is_given, option_of, plan_of_options, refuse_if
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
 
+_DELIMITED = ("csv", "tsv")
+_TEXTS = (*_DELIMITED, "jsonl", "json")
+
+
 class Run(Options, ABC):
     """One run: it opens what is read and written, folds reductions, refuses, renders, prints and gives the exit code.
 
@@ -39,6 +43,7 @@ class Run(Options, ABC):
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
     where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
+    `cautions` are notes that do not need the data.
     """
 
     name: ClassVar[str]
@@ -62,6 +67,7 @@ class Run(Options, ABC):
         self.check()
         self.reject_writers: list[Reduction[Any, Any]] = []
         self.rows_of: dict[str, int] = {}
+        self.cautions: list[str] = []
 
     @classmethod
     def command(cls) -> click.Command:
@@ -72,7 +78,7 @@ class Run(Options, ABC):
         def carry_out(**given: Any) -> int:
             return cls(**given).exit_code()
 
-        return click.Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
+        return Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
 
     @classmethod
     def option_names(cls) -> list[str]:
@@ -87,6 +93,11 @@ class Run(Options, ABC):
         """Raise UsageError for options that only make sense together."""
         if self.written == "parquet":
             raise UsageError(f"{self.name} writes no Parquet", hint=f"write {outputs.report_suffixes()}")
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether bad rows could be left out."""
+        return True
 
     def resolved(self) -> list[tuple[Source, ...]]:
         """Return the sources of each side."""
@@ -130,7 +141,7 @@ class Run(Options, ABC):
             self.out.write(self.rendered(report).encode())
             self.out.flush()
         if not self.quiet:
-            for line in self.lines(report):
+            for line in (*(f"note: {caution}" for caution in self.cautions), *self.lines(report)):
                 click.echo(line, err=True)
             if self.verbose and (summary := self.summary(report)):
                 click.echo(summary, err=True)
@@ -145,6 +156,8 @@ class Run(Options, ABC):
             stack.callback(source.close)
         outputs.refuse_inputs_as_outputs(self, self.sources)
         self.settle()
+        self._refuse_useless()
+        self.cautions = self._cautions()
         conditions = self.conditions() if self.fail_if else []
         if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
@@ -162,6 +175,26 @@ class Run(Options, ABC):
             from mrl_cli.commands.presets import with_preset  # few runs have one
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)
+
+    def _cautions(self) -> list[str]:
+        """Return notes on what is asked for, whatever the data."""
+        from mrl_cli.reports.notes import plan_notes
+
+        notes, wanted = plan_notes(self.plan), [name for _, name in self.plan.columns.wanted_numbers]
+        if any("/" in name for name in wanted):  # as trainers call what they log
+            from mrl_cli.inputs import columns_of
+            from mrl_cli.inputs.logs import note_on_log
+
+            found = (note_on_log(columns_of(s, self.plan), wanted, s.shown_name) for s in self.sources)
+            notes += filter(None, found)
+        return notes
+
+    def _refuse_useless(self) -> None:
+        """Raise UsageError for a given option that has no effect on what is read."""
+        formats = {source.format for source in self.sources}
+        for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
+            is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
+            refuse_if(formats and is_useless, f"{option_of(name)} goes with {' and '.join(readers)} files")
 
     def sources_named(self, inputs: Sequence[str]) -> tuple[Source, ...]:
         """Return the sources that INPUT names, or stdin when it can be read."""
@@ -241,7 +274,8 @@ class Run(Options, ABC):
         names = list(dict.fromkeys(source.name for source in sources))
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        refusals.refuse(counts, self.plan, names, look, wants_mean=wants_mean, scores=scores)
+        settings: dict[str, Any] = {"wants_mean": wants_mean, "scores": scores, "may_skip": self.may_skip}
+        refusals.refuse(counts, self.plan, names, look, **settings)
 
     def rendered(self, report: Any) -> str:
         """Return a report as text, at the width and in the colours of where it goes."""

@@ -90,10 +90,13 @@ def _plans(run: Run, x1: str | None, x2: str | None, *, by_row: bool) -> tuple[t
 
 
 def _hint_for_b(hint: str | None) -> str | None:
-    """Return a hint about a's options in the words of b's."""
-    if hint is not None and "--key" in hint:
-        return "both files call the key by one name: rename the column in one of them"
-    return hint and re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
+    """Return a hint in the words of b's options, of which there are two; the others hold for a's file as well."""
+    if hint is None or "--x1 " in hint or "--x2 " in hint:
+        return hint and re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
+    for option, what in (("--key", "key"), ("--y", "label")):
+        if f"{option} " in hint:
+            return f"both files call the {what} by one name: rename the column in one of them"
+    return "name b's scores with --x1-b COLUMN and --x2-b COLUMN; other options hold for both files"
 
 
 def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts]:

@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, number, option, refuse_if
+from mrl_cli.commands.options import (
+    FORMAT_HELP,
+    Registered,
+    column,
+    number,
+    option,
+    option_of,
+    refuse_if,
+)
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.errors import UsageError
 from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.inputs import Source
     from mrl_cli.reports.validate import Validation
 
@@ -43,6 +53,15 @@ class Validate(RunOnSuite):
     names += " ENGINE OUTPUT NOTES"
     roles = frozenset(("margin", "weight"))
     needs_mean = False
+
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what only some checks make use of."""
+        yield from super().without_effect()
+        yield "seed", self.sample is None and self.inputs, "--seed goes with --sample"
+        has_own = self.expect is not None or self.loss_column is not None
+        for name in ("rtol", "atol"):
+            message = f"{option_of(name)} goes with numbers of your own, --expect or --loss-column"
+            yield name, not has_own and self.inputs, message
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UsageError
-from mrl_cli.model import Batch, Problem, setting_of
+from mrl_cli.model import Batch, Problem
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import closest, harmless, listed
+from mrl_cli.words import harmless, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
     """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
     A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
-    one that stands there twice.
+    one that stands there twice, and for columns of a training log.
     """
     places: dict[Role, int] = {}
     for role, wanted in plan.columns.wanted:
@@ -98,8 +98,7 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
             msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(matches)} times"
             raise DataError(msg, hint="rename one of them")
         if not matches:
-            hint = _hint_for_missing(role, wanted, names)
-            raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
+            raise _missing(role, wanted, names, plan, source)
         places[role] = matches[0]
     return places
 
@@ -109,24 +108,15 @@ def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
     return f"{place} has no column {harmless(wanted)!r}; it has: {listed(names)}"
 
 
-def _hint_for_missing(role: Role, wanted: str, names: Sequence[str]) -> str:
-    from mrl_cli.inputs.cells import is_float
-    from mrl_cli.inputs.presets import described_fit
+def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
+    """Return the error of a missing column. Raises DataError where the rows are no pairs by their names."""
+    from mrl_cli.inputs.hints import hint_for_missing
+    from mrl_cli.inputs.logs import refuse_log
 
-    near = closest(wanted, names)
-    option = "--" + setting_of(role).replace("_", "-")
-    if any("\0" in name for name in names):
-        return "the text has NUL bytes; is it UTF-16? name it with --encoding utf-16-le"
-    if any(wanted in name.split() for name in names):
-        return "are the columns separated by blanks? use --delimiter ' '"
-    if names and all(map(is_float, names)):
-        return "is there no header line? use --no-header"
-    is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
-    if is_unnamed and (fit := described_fit(names)) is not None:
-        return fit
-    if near is not None:
-        return f"did you mean {option} {harmless(near)}?"
-    return f"name the column with {option} COLUMN" + ("; no label column? use --y-const 1" if role == "y" else "")
+    if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
+        refuse_log(names, source.shown_name)
+    hint = hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
+    return UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
 def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:

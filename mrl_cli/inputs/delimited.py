@@ -14,6 +14,7 @@ from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
 from mrl_cli.inputs.cells import as_written, is_float, number_in, shown_cell
+from mrl_cli.inputs.hints import hint_for_encoding
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
@@ -169,7 +170,7 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     names = next(reader)
     if any(map(texts.is_undecoded, names)):
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
-        raise DataError(msg, hint=problems.ENCODING_HINT)
+        raise DataError(msg, hint=hint_for_encoding(header))
     if not dialect.header:
         by_place = [str(place + 1) for place in range(len(names))]
         names = [*dialect.names[: len(names)], *by_place[len(dialect.names) :]]

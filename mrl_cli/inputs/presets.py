@@ -181,7 +181,7 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
             break
     else:
         pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
-        msg = f"{place} has not the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
+        msg = f"{place} does not have the columns of --preset {preset.name}, {pairs}; it has: {listed(names)}"
         raise UsageError(msg, hint=described_fit(names) or "name the columns with --x1 COLUMN and --x2 COLUMN")
     numbers = tuple((role, name) for role, name in preset.numbers if name in names and role not in given)
     further: dict[Role, bool] = {"group": "group" not in given, "subset": preset.has_sections and "subset" not in given}

@@ -19,7 +19,7 @@ from mrl_cli.inputs.base import STDIN
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
     import io
@@ -153,7 +153,7 @@ def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
     near = closest(name, siblings)
-    hint = None if near is None else f"did you mean {harmless(os.path.join(folder, near), limit=200)}?"
+    hint = None if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"
     return UsageError(f"no such file: {harmless(path, limit=200)}", hint=hint)
 
 

@@ -85,7 +85,7 @@ def open_text(source: Source, encoding: str | None) -> Iterator[Stream]:
         head = stream.first(len(codecs.BOM_UTF8) + 1)
         wanted = _encoding_of(encoding or None, head)
         if wanted != "utf-8":
-            stream = Stream(_transcoded(stream.read, wanted, source))
+            stream = Stream(_transcoded(stream.read, wanted, source, is_named=bool(encoding)))
             stream.encoding = wanted
         elif head.startswith(codecs.BOM_UTF8):
             stream.read(len(codecs.BOM_UTF8))
@@ -119,8 +119,8 @@ def wide_encoding(prefix: bytes) -> str | None:
     return "utf-16-le" if odd == {0} else "utf-16-be" if even == {0} else None
 
 
-def _transcoded(read: Read, encoding: str, source: Source) -> Read:
-    """Return what reads a text in another encoding as UTF-8, nothing only at its end."""
+def _transcoded(read: Read, encoding: str, source: Source, *, is_named: bool) -> Read:
+    """Return what reads a text in another encoding, by the user's word or by its mark, as UTF-8, nothing at its end."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, at_end = 1, False
 
@@ -134,7 +134,13 @@ def _transcoded(read: Read, encoding: str, source: Source) -> Read:
                 text = decoder.decode(chunk, final=at_end)
             except UnicodeError as error:
                 msg = f"{source.shown_name} is not {encoding}: near line {line}: {error}"
-                raise DataError(msg, hint="name the file's encoding with --encoding") from error
+                is_wide = not is_named or encoding.startswith(("utf-16", "utf-32"))
+                hint = (
+                    "check that the file was copied whole"
+                    if is_wide
+                    else "is it in another one? e.g. --encoding latin-1"
+                )
+                raise DataError(msg, hint=hint) from error
             text = text.removeprefix("\ufeff") if line == 1 else text
             line += text.count("\n")
         return text.encode("utf-8", "surrogatepass")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,35 +10,46 @@ import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.measured import score_differences, signed_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from mrl_cli.model import Batch, Plan
     from mrl_cli.reductions.measured import Measured
 
 FEW_SCORES, FEW_LABELS = 16, 64
+FAR_SHARE = 0.1  # of the greatest y*(x1 - x2): a margin that is farther from it is a margin of its own
 
 
 @light_dataclass(frozen=True, slots=True)
 class Look:
     """What scores and labels look like; `Look()`, that of no pairs, is the identity of `+`.
 
-    `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label,
-    and for probabilities.
+    `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label, and
+    for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
+    `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins.
     """
 
     grids: int = -1
     lowest_label: float | None = None
     highest_label: float | None = None
+    margin_gap: float | None = None
+    reach: float | None = None
 
     def __add__(self, other: Look) -> Look:
-        lowest, highest = (
-            [label for label in labels if label is not None]
-            for labels in ((self.lowest_label, other.lowest_label), (self.highest_label, other.highest_label))
+        return Look(
+            self.grids & other.grids,
+            _extreme(min, self.lowest_label, other.lowest_label),
+            *(_extreme(max, getattr(self, name), getattr(other, name)) for name in Look.__match_args__[2:]),
         )
-        return Look(self.grids & other.grids, min(lowest, default=None), max(highest, default=None))
+
+
+def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return choose(known) if known else None
 
 
 class LookReduction(Reduction[Look, Look]):
@@ -51,12 +63,30 @@ class LookReduction(Reduction[Look, Look]):
         pairs, labels = measured.pairs, measured.pairs.y
         if not pairs.size:
             return state
+        if "margin" in pairs.numbers:
+            state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
         if labels is None or measured.plan.rules.labels == "probability":
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]
         # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
         labels = few if measured.plan.rules.labels != "any" and few.min() < few.max() else labels
         return state + Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))
+
+
+def _margin_gap(pairs: Batch, plan: Plan) -> tuple[float, float]:
+    """Return how far margins are from y*(x1 - x2) at most, and the greatest size of that.
+
+    The first few pairs settle it for margins of their own.
+    """
+    for part in (pairs.part(0, FEW_SCORES), pairs):
+        with np.errstate(all="ignore"):
+            distances = signed_labels(part, plan, np.empty(part.size, plan.loss.dtype))
+            distances *= score_differences(part, plan, np.empty_like(distances))
+            reach = float(np.abs(distances).max())
+            gap = float(np.abs(np.subtract(part.numbers["margin"], distances, out=distances)).max())
+        if not gap <= FAR_SHARE * reach:
+            return math.inf, reach
+    return gap, reach
 
 
 def _have_decimals(scores: NDArray[np.float64], decimals: int) -> bool:

@@ -167,14 +167,11 @@ class CsvWriter(PairWriter):
             )
             try:
                 arrow_csv.write_csv(table, sink, options)
-            except pa.ArrowInvalid:
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 continue
-            except pa.ArrowNotImplementedError as error:
-                msg = f"a column cannot be written as text: {harmless(error, 160)}"
-                raise UsageError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)") from error
             return sink.getvalue()
-        msg = "the kept columns hold text that CSV cannot carry"
-        raise DataError(msg)
+        msg = "the kept columns hold what CSV cannot carry"
+        raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
     def write(self, encoded: tuple[list[str], pa.Buffer]) -> None:
         """Append rows, after the header if they are the first."""
@@ -236,7 +233,7 @@ class ParquetWriter(PairWriter):
             self._writer.write_table(encoded)
         except ValueError as error:
             msg = f"the inputs' columns differ in type or name: {harmless(str(error).splitlines()[0], 160)}"
-            raise DataError(msg, hint="leave out --keep-columns, or write CSV or JSON lines") from error
+            raise DataError(msg, hint="leave out --keep-columns, or write JSON lines") from error
 
     def close(self) -> None:
         """Write the footer."""

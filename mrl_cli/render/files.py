@@ -40,7 +40,7 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        hint = "nothing was changed" if target.parent.is_dir() else "make the folder first"
+        hint = "nothing was changed" if target.parent.exists() else "make the folder first"
         raise MachineError(f"cannot write {harmless(path, limit=200)}: {error.strerror or error}", hint=hint) from error
 
 

@@ -145,10 +145,11 @@ def compute_report(
     inputs: Sequence[str] = (),
     ledger: Ledger | None = None,
     histogram: Histogram | None = None,
+    cautions: Sequence[str] = (),
 ) -> ComputeReport:
     """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
 
-    The seconds are filled in later.
+    `cautions` are notes that do not need the data. The seconds are filled in later.
     """
     of_keys = Grouped() if ledger is None else grouped(ledger, plan)
     of_run = {"counts": counts, "groups": of_keys.groups, "sections": of_keys.sections, "histogram": histogram}
@@ -170,7 +171,7 @@ def compute_report(
         section_groups=of_keys.section_groups,
         groups=of_keys.groups,
         validation=None,
-        notes=list(notes.values()) or None,
+        notes=[*cautions, *notes.values()] or None,
     )
 
 
@@ -188,13 +189,13 @@ def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
     return reductions
 
 
-def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = ()) -> ComputeReport:
+def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:
     """Return the report of a look and `compute_reductions` folded."""
     look, totals, *others = folded.wholes
     histogram = others.pop(0) if plan.reporting.describes else None
     ledger = others[0] if plan.has_keys else None
     of_pairs = {"look": look, "ledger": ledger, "histogram": histogram}
-    return compute_report(folded.counts, totals, plan, inputs=inputs, **of_pairs)
+    return compute_report(folded.counts, totals, plan, inputs=inputs, cautions=cautions, **of_pairs)
 
 
 def _loss_at_equal_scores(plan: Plan) -> float | None:

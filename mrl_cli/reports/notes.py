@@ -1,14 +1,17 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label, labels 0 and 1 taken as they are. They need what every run has: counts and a look at the data.
+label, labels 0 and 1 taken as they are, most pairs in the wrong order, margins that are the differences, rewards that
+contain beta. They need what every run has: the plan, counts and a look at the data.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mrl_cli.reductions.look import GRIDS, Look
 
 if TYPE_CHECKING:
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.totals import Totals
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
@@ -17,6 +20,10 @@ _ZERO_ONE = (
     "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
     "they 0 and 1, for the one and the other order? Then use --labels 01"
 )
+LEAST_COPIED = 10  # so few margins may well be the differences
+COPIED_SHARE = 0.005  # of the greatest difference: rounded on its own, a copy of a difference is off by no more
+CHANCE = 0.001  # that an accuracy is so low where each pair is right or wrong like the side of a coin
+MOST_EXACT = 1000  # pairs, for which the binomial test is exact; beyond it the normal distribution is as good
 COLLAPSED_SHARE = 0.01  # of the margin: where x1 and x2 are this close for every pair, the loss is the margin
 
 
@@ -41,15 +48,67 @@ def data_notes(
     >>> list(data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5))
     ['collapsed']
     """
+    texts = {"below_half": _below_half(totals), "margin": _copied_margin(totals, look)}
     if totals.pairs < LEAST_PAIRS:
-        return {}
-    texts = {
+        return {kind: text for kind, text in texts.items() if text is not None}
+    texts |= {
         "collapsed": _collapsed(totals, at_equal_scores),
         "zero_one": _ZERO_ONE if labels_are_factors and (look.lowest_label, look.highest_label) == (0, 1) else None,
         "rounded": _rounding_ties(totals, look),
         "one_label": _one_label(look),
     }
     return {kind: text for kind, text in texts.items() if text is not None}
+
+
+def plan_notes(plan: Plan) -> list[str]:
+    """Return sentences on what a plan asks for, whatever the data: rewards of TRL under a beta that they contain.
+
+    >>> from mrl_cli.model import Plan
+    >>> plan_notes(Plan.of(preset="trl", loss="ipo", parameters=(("beta", 1.0),)))
+    []
+    """
+    beta = dict(plan.loss.parameters).get("beta", 1.0)
+    name = plan.columns.x1
+    if beta == 1 or not (plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"):
+        return []
+    contained = "TRL's rewards are already multiplied by beta, and"
+    if plan.loss.name == "ipo":  # here beta also says how large a difference is aimed at
+        scale = repr(1 / beta).removesuffix(".0")
+        return [f"{contained} ipo with beta={beta:g} takes scores that are not: --scale {scale} divides them by it"]
+    return [f"{contained} {plan.loss.name} multiplies them by beta={beta:g} again: leave out --param beta"]
+
+
+def _below_half(figures: Totals) -> str | None:
+    correct, wrong = figures.correct, figures.wrong
+    if correct >= wrong or chance_of_so_few(correct, correct + wrong) >= CHANCE:
+        return None
+    test = "exact binomial test" if correct + wrong <= MOST_EXACT else "binomial test, normal"
+    return (
+        f"only {correct:,} of {correct + wrong:,} pairs without a tie are in the right order, which is below one half "
+        f"by more than chance ({test}, p < {CHANCE:g}): are x1 and x2 swapped, or is a lower score the better one?"
+    )
+
+
+def chance_of_so_few(correct: int, pairs: int) -> float:
+    """Return how probable at most so many correct pairs are, where each is correct with probability one half.
+
+    >>> chance_of_so_few(0, 3), chance_of_so_few(1, 3)
+    (0.125, 0.5)
+    """
+    if pairs <= MOST_EXACT:
+        return sum(math.comb(pairs, right) for right in range(correct + 1)) / (1 << pairs)
+    return math.erfc((pairs - 2 * correct - 1) / math.sqrt(2 * pairs)) / 2  # with the correction for continuity
+
+
+def _copied_margin(figures: Totals, look: Look) -> str | None:
+    if look.margin_gap is None or not look.reach or figures.pairs < LEAST_COPIED:
+        return None
+    if look.margin_gap > COPIED_SHARE * look.reach:
+        return None
+    cost = (
+        f", so that each costs {figures.max:.3g}" if figures.max - figures.min <= COLLAPSED_SHARE * figures.max else ""
+    )
+    return f"the margin of every pair is its own y*(x1 - x2){cost}: is it a copy of the difference, not a margin?"
 
 
 def _collapsed(figures: Totals, expected: float | None) -> str | None:

@@ -1,0 +1,89 @@
+"""What to do where a wanted column is not there: chosen from the names that are, so that following it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mrl_cli.inputs.cells import is_float
+from mrl_cli.inputs.kinds import LOG, kind_of
+from mrl_cli.inputs.presets import described_fit
+from mrl_cli.model import setting_of
+from mrl_cli.model.problems import ENCODING_HINT
+from mrl_cli.words import closest, harmless, shell_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.model import Plan, Role
+
+_SEPARATORS = {",": ",", "\t": "tab", ";": ";", "|": "|", " ": " "}  # as --delimiter has them
+_DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_difference", "reward_diff", "delta"}
+_LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}
+
+
+def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, *, is_delimited: bool) -> str:
+    """Return what to do where an input has columns of these names, and not the one wanted for a role.
+
+    `is_delimited` says that the names are what a delimiter separates in a header line.
+    """
+    hint = _hint_for_text(names, plan) if is_delimited else None
+    if hint is not None:
+        return hint
+    is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
+    if is_unnamed and plan.reporting.preset is None and (fit := described_fit(names)) is not None:
+        return fit
+    if is_unnamed and (hint := _hint_for_difference(names)) is not None:
+        return hint
+    option = "--" + setting_of(role).replace("_", "-")
+    taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
+    near = closest(wanted, [name for name in names if name.strip() not in taken])
+    if near is None and role == "y":
+        near = next((name for name in names if name.strip().casefold() in _LABELS - taken), None)
+    if near is not None:
+        return f"did you mean {shell_line([option, near])}?"
+    hint = f"name the column with {option} COLUMN"
+    if role != "y":
+        rows = kind_of(dict.fromkeys(names, ()))
+        return f"{rows.reason}; if you mean its columns, {hint}" if rows.kind == LOG else hint
+    instead = "" if is_unnamed or wanted == "3" else " in place of --y"
+    return f"{hint}; no label column, and x1 should be the higher one in every pair? use --y-const 1{instead}"
+
+
+def is_number(role: Role, plan: Plan) -> bool:
+    """Return whether a role's column holds numbers: two of them in one column are a mistake."""
+    return role in dict(plan.columns.wanted_numbers)
+
+
+def _hint_for_difference(names: Sequence[str]) -> str | None:
+    name = next((name for name in names if name.strip().casefold() in _DIFFERENCES), None)
+    if name is None or {"x1", "x2"} & set(names):
+        return None
+    return f"does {harmless(name)} hold x1 - x2 already? use {shell_line(['--difference', name])}"
+
+
+def _hint_for_text(names: Sequence[str], plan: Plan) -> str | None:
+    """Return what to do about a delimited text whose header line may have been misread, None where it was not."""
+    dialect, wanted = plan.reading.dialect, {name for _, name in plan.columns.wanted}
+    if any("\0" in name for name in names):
+        return hint_for_encoding("".join(names))
+    if not dialect.header:
+        return None
+    for name in names:
+        for separator, spelled in _SEPARATORS.items():
+            if wanted <= {part.strip() for part in name.split(separator)}:
+                what = "blanks" if separator == " " else repr(spelled)
+                return f"are the columns separated by {what}? use {shell_line(['--delimiter', spelled])}"
+    if names and all(map(is_float, names)):
+        return "is there no header line? use --no-header, and columns are called 1, 2, 3, …"
+    return None
+
+
+def hint_for_encoding(text: str) -> str:
+    r"""Return what to do about a text, read as bytes, that is not in the encoding.
+
+    >>> hint_for_encoding("x\x001\x00"), hint_for_encoding("\x00x\x001")[-9:]
+    ('the text has NUL bytes; is it UTF-16? use --encoding utf-16-le', 'utf-16-be')
+    """
+    if "\0" not in text:
+        return ENCODING_HINT
+    return f"the text has NUL bytes; is it UTF-16? use --encoding utf-16-{'be' if text.startswith(chr(0)) else 'le'}"

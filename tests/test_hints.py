@@ -1,0 +1,206 @@
+"""Every hint is triggered, followed, and gives a right number or a more precise message: none leads in a circle."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mrl_cli.commands.compute import Compute
+from mrl_cli.inputs.storage import File
+from mrl_cli.inputs.text import BLOCK_BYTES
+from mrl_cli.model.plan import Labels
+from tests.hint_cases import CASES, Case
+from tests.running import Ran, run_inside
+from tests.test_structure import MODULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Capture = pytest.CaptureFixture[str]
+
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
+# Hints that no command line brings about quickly, and the tests that do.
+ELSEWHERE = {
+    "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along": "test_cli.py",
+    "use fewer --jobs": "test_cli.py",
+    "group by a column with fewer values": "test_frames.py",
+    "name a file, e.g. mrl": "test_cli.py",
+    "pairs.csv, or - for stdin": "test_cli.py",
+    "check that the file was copied whole, or write it again": "test_bad_input.py",
+    "no label column? use y_const=1": "test_frames.py",
+    "convert it, e.g. with pandas.to_numeric": "test_frames.py",
+    "run again once it is written": "test_hints.py",
+    "is a quote opened and never closed, or is it not text": "test_hints.py",
+    "pip install 'mrl-cli[torch]'": "test_validate.py",
+}
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _write(files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(data)
+
+
+def _hint_of(ran: Ran) -> str:
+    return ran.err.partition("\nhint: ")[2].strip()
+
+
+def _is_there(needed: str) -> bool:
+    return needed in Compute.option_names() or needed in Labels.__args__  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
+def test_hint_leads_to_a_right_number_or_a_more_precise_message(case: Case, capfd: Capture) -> None:
+    _write(case.files)
+    ran = run_inside(shlex.split(case.line), capfd)
+    assert ran.code in (2, 3, 4)
+    assert case.hint in ran.err.partition("\nhint: ")[2] or ("Did you mean" in case.hint and case.hint in ran.err)
+    if not all(map(_is_there, case.needs)):
+        pytest.skip(f"there is no {' and '.join(case.needs)} yet")
+    _write(case.changed)
+    then = case.then or case.line
+    proposed, new = set(OPTION.findall(ran.err)), set(OPTION.findall(then)) - set(OPTION.findall(case.line))
+    assert not new - {"-o", "--format"} or new & proposed, "what follows is another way out"
+    wants_number = isinstance(case.gives, float)
+    after = run_inside([*shlex.split(then), *(["-f", "json"] if wants_number else [])], capfd)
+    if isinstance(case.gives, str):
+        assert case.gives in after.err
+        assert _hint_of(after) != _hint_of(ran)
+        return
+    assert after.code == 0, after.err
+    if wants_number:
+        assert math.isclose(after.result["value"], float(case.gives or 0), rel_tol=1e-9)
+
+
+PROPOSED = re.compile(r"(?:use|did you mean|e\.g\.|the same,) (--[a-z][^;?…]*?)( in place of --\S+)?(?=[;?…]|$)")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
+def test_following_what_is_proposed_word_by_word_comes_to_an_end(case: Case, capfd: Capture) -> None:
+    if not all(map(_is_there, case.needs)):
+        pytest.skip(f"there is no {' and '.join(case.needs)} yet")
+    _write(case.files)
+    words, seen = shlex.split(case.line), list[str]()
+    while (ran := run_inside(words, capfd)).code and (proposed := PROPOSED.search(_hint_of(ran))):
+        assert _hint_of(ran) not in seen, " -> ".join([*seen, _hint_of(ran)])
+        seen.append(_hint_of(ran))
+        words = _with_options(words, shlex.split(proposed[1]), (proposed[2] or "").split()[-1:])
+        assert len(seen) < 5
+
+
+def _with_options(words: list[str], options: list[str], replaced: list[str]) -> list[str]:
+    """Put options in place of those of the same name, and of one other."""
+    names = {option for option in [*options, *replaced] if option.startswith("--")} - {"--param", "--fill"}
+    kept = [word for place, word in enumerate(words) if not {word, words[place - 1]} & names]
+    return kept + options
+
+
+def test_file_that_becomes_shorter_is_to_be_read_again(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    _write({"p.csv": b"x1,x2,y\n1,3,1\n"})
+    with monkeypatch.context() as patch:
+        patch.setattr(File, "read", lambda file, offset, size: b"" if offset else Path(file.path).read_bytes()[:size])
+        ran = run_inside(["compute", "p.csv"], capfd)
+    assert (ran.code, _hint_of(ran)) == (4, "run again once it is written")
+    assert run_inside(["compute", "p.csv"], capfd).code == 0
+
+
+def test_endless_row_may_be_a_quote(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    _write({"p.csv": b'x1,x2,y,t\n1,3,1,"' + b"a,\n" * 2_000_000})
+    monkeypatch.setattr("mrl_cli.inputs.text.LONGEST_ROW_BYTES", BLOCK_BYTES)
+    ran = run_inside(["compute", "p.csv"], capfd)
+    assert (ran.code, _hint_of(ran)) == (3, "is a quote opened and never closed, or is it not text?")
+    _write({"p.csv": b'x1,x2,y,t\n1,3,1,"a"\n'})
+    assert run_inside(["compute", "p.csv"], capfd).code == 0
+
+
+def _calls_hint(node: ast.Call) -> Iterator[ast.expr]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    yield from (keyword.value for keyword in node.keywords if keyword.arg == "hint")
+    yield from (
+        node.args[2:3] if name == "refuse_if" else node.args[1:2] if name in ("with_hint", "_print_error") else ()
+    )
+
+
+def _expressions(tree: ast.AST) -> Iterator[ast.expr]:
+    """Yield what is given as a hint, or is called one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from _calls_hint(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if any(re.search(r"(?i)hints?$", name) for name in names):
+                yield node.value
+
+
+def _pieces(tree: ast.AST) -> Iterator[str]:
+    """Yield the texts of several words in an expression."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip(" ;?,:"):
+            yield node.value.strip(" ;?,:")
+
+
+def hint_pieces(modules: dict[str, str]) -> set[str]:
+    """Return every text that a hint in these modules is made of, those of functions that make hints included."""
+    trees = {module: ast.parse(text) for module, text in modules.items()}
+    functions: dict[str, tuple[str, ast.FunctionDef]] = {}
+    for module, whole in trees.items():
+        for node in ast.walk(whole):
+            if isinstance(node, ast.FunctionDef):  # a private name is its module's own
+                functions[f"{module}:{node.name}" if node.name.startswith("_") else node.name] = module, node
+    rules = set(re.findall(r"\w+", modules.get("reports/remedies", "").split("REMEDIES")[-1]))
+    known = {name for name, (_, node) in functions.items() if "hint" in name or node.name in rules}
+    waiting: list[tuple[str, ast.AST]] = [
+        (module, each) for module, tree in trees.items() for each in _expressions(tree)
+    ]
+    waiting += [functions[name] for name in known]
+    pieces: set[str] = set()
+    while waiting:
+        module, tree = waiting.pop()
+        if isinstance(tree, ast.FunctionDef):
+            returned = (node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value)
+            waiting += [(module, each) for each in (*returned, *_expressions(tree))]
+            continue
+        pieces |= set(_pieces(tree))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        names = [call.id for call in calls if isinstance(call, ast.Name)]
+        called = {f"{module}:{name}" if name.startswith("_") else name for name in names}
+        waiting += [functions[name] for name in called & functions.keys() - known]
+        known |= called
+    return pieces
+
+
+def test_pieces_of_hints_are_found_wherever_they_are_made() -> None:
+    text = """
+def made(name):
+    return f"take {name} or leave it"
+def refuse(x):
+    hint = "do this first" if x else None
+    refuse_if(x, "a message", "not so fast")
+    raise DataError("a message of words", hint=made(x) or "something else")
+"""
+    assert hint_pieces({"module": text}) == {"or leave it", "do this first", "not so fast", "something else"}
+
+
+def test_every_hint_has_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    said = ""
+    for number, case in enumerate(CASES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        _write(case.files)
+        said += run_inside(shlex.split(case.line), capfd).err
+    for piece, name in ELSEWHERE.items():
+        assert piece in Path(__file__).with_name(name).read_text().replace("\\\\?", "?"), piece
+    assert {piece for piece in hint_pieces(MODULES) if piece not in said} - ELSEWHERE.keys() == set()

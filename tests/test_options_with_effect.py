@@ -1,0 +1,139 @@
+"""An option that is given twice, or that would have no effect, is an error; a default from elsewhere is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from mrl_cli.cli import group
+from mrl_cli.commands import command_names
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.running import Ran
+
+    Mrl = Callable[..., Ran]
+
+
+@pytest.fixture
+def mrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Mrl:
+    (tmp_path / "pairs.csv").write_text("x1,x2,y,g\n1,3,1,a\n3,1,1,b\n2,1,-1,a\n")
+    (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n3,1,0\n")
+    (tmp_path / "pairs.jsonl").write_text('{"x1": 1, "x2": 3, "y": 1}\n')
+    (tmp_path / "trl.csv").write_text("chosen_rewards,rejected_rewards\n1,3\n3,1\n")
+    monkeypatch.chdir(tmp_path)
+
+    def invoked(*args: str) -> Ran:
+        return run_inside(args, capfd)
+
+    return invoked
+
+
+def _options() -> Iterator[tuple[str, click.Option]]:
+    context = click.Context(group)
+    for name in command_names():
+        command = group.get_command(context, name)
+        assert command is not None
+        yield from ((name, option) for option in command.params if isinstance(option, click.Option))
+
+
+def _value(option: click.Option) -> list[str]:
+    if option.is_flag:
+        return []
+    if isinstance(option.type, click.Choice):
+        return [str(option.type.choices[0])]
+    return ["0.5"]
+
+
+@pytest.mark.parametrize(("command", "option"), list(_options()), ids=lambda case: getattr(case, "name", case))
+def test_option_that_is_not_repeatable_is_given_once(command: str, option: click.Option, mrl: Mrl) -> None:
+    spellings = [*option.opts, *option.secondary_opts]
+    ran = mrl(command, spellings[0], *_value(option), spellings[-1], *_value(option))
+    assert (f"{max(option.opts, key=len)} is given more than once" in ran.err) == (not option.multiple)
+    assert option.multiple or ran.code == 2
+
+
+def test_values_are_no_options(mrl: Mrl) -> None:
+    assert mrl("compute", "pairs.csv", "--x1", "x1", "--x2", "x2", "--null-value=--x1", "--", "pairs.csv").code == 0
+
+
+WITHOUT_EFFECT = [
+    "compute 01.csv --labels 01 --on-tie drop",
+    "compute 01.csv --labels any --on-tie drop",
+    "compute 01.csv --loss margin_mse --on-tie drop",
+    "compute pairs.csv --y-const 1 --on-tie drop",
+    "compute pairs.csv --y-const 1 --labels 01",
+    "compute trl.csv --preset trl --on-tie drop",
+    "compute trl.csv --preset trl --labels 01",
+    "compute pairs.csv --rejects bad.csv",
+    "compute pairs.csv --score-column s",
+    "compute pairs.csv --keep-columns",
+    "compute pairs.csv --group-by g --reduction none",
+    "compute pairs.csv --by-file --reduction none",
+    "compute pairs.csv --weight x1 --reduction none",
+    "compute pairs.csv --confidence 0.9 --reduction none",
+    "compute pairs.csv --format json --raw",
+    "compute pairs.csv --group-by g --raw",
+    "compute pairs.csv --by-file --raw",
+    "compute pairs.csv --confidence 0.9 --raw",
+    "compute pairs.csv --cluster g --raw",
+    "compute pairs.jsonl --delimiter ;",
+    "compute pairs.jsonl --no-header --x1 x1 --x2 x2 --y y",
+    "compare pairs.csv --x1-b x2 --x2-b x1 --bootstrap 0 --seed 3",
+    "compare pairs.csv pairs.csv --by-row --unmatched drop",
+    "validate pairs.csv --seed 3",
+    "validate pairs.csv --rtol 0.1",
+    "validate pairs.csv --atol 0.1",
+    "validate --margin 0.5",
+]
+
+
+@pytest.mark.parametrize("line", WITHOUT_EFFECT)
+def test_option_without_effect_is_an_error_that_names_it(line: str, mrl: Mrl) -> None:
+    ran = mrl(*line.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert any(word in ran.err.splitlines()[0] for word in line.split() if word.startswith("--"))
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("compute 01.csv --labels 01", "ON_TIE=drop"),
+        ("compute 01.csv --labels any", "ON_TIE=drop"),
+        ("compute pairs.csv --y-const 1", "ON_TIE=drop"),
+        ("compute pairs.csv", "REJECTS=bad.csv"),
+        ("compute pairs.csv", "KEEP_COLUMNS=1"),
+        ("compute pairs.csv --reduction none", "GROUP_BY=g"),
+        ("compute pairs.csv --raw", "FORMAT=json"),
+        ("compute pairs.jsonl", "DELIMITER=;"),
+        ("compare pairs.csv --x1-b x2 --x2-b x1 --bootstrap 0", "SEED=3"),
+        ("validate pairs.csv", "RTOL=0.1"),
+        ("validate", "MARGIN=0.5"),
+    ],
+)
+def test_default_from_the_environment_may_be_of_no_use(
+    line: str, option: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = mrl(*line.split(), "--quiet")
+    name, _, value = option.partition("=")
+    monkeypatch.setenv(f"MRL_{line.split(maxsplit=1)[0].upper()}_{name}", value)
+    ran = mrl(*line.split(), "--quiet")
+    assert (ran.code, ran.out, ran.err) == (0, plain.out, "")
+
+
+def test_options_with_effect_are_not_refused(mrl: Mrl) -> None:
+    for line in (
+        "compute pairs.csv --on-tie drop",
+        "compute pairs.csv --on-tie drop --labels pm1",
+        "compute trl.csv --preset trl --y chosen_rewards --labels any",
+        "compute pairs.csv --group-by g --raw --fail-if macro_mean>9",
+        "compute pairs.csv pairs.jsonl --delimiter ,",
+        "compute pairs.jsonl --encoding utf-8",
+        "validate pairs.csv --sample 2 --seed 3",
+    ):
+        assert mrl(*line.split()).code == 0, line
