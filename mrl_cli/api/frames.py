@@ -258,6 +258,6 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
 def _argument_hint(hint: str | None) -> str | None:
     """Return a hint in the words of Python, or None for one about options that a frame needs no argument for."""
-    if hint is None or ("--" in hint and not any(name in hint for name in ("--labels", "--on-tie"))):
+    if hint is None or not any(words in hint for words in ("--labels", "--on-tie", "map of labels")):
         return None
     return _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2]!r}", hint)
