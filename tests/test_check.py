@@ -125,6 +125,14 @@ def test_columns_of_parquet_are_those_of_its_footer_and_only_its_first_rows_are_
     assert run_inside(["compute", path, "--labels", "01"], capfd).code == 3  # the second row group is damaged
 
 
+def test_scores_in_nested_lists_are_named_by_their_path(tmp_path: Path, capfd: Capture) -> None:
+    row = {"label": "A>B", "judgments": [{"judgment": {"scores": [1.5, 0.5]}}]}
+    (entry,) = check(capfd, write(tmp_path, "a.jsonl", json.dumps(row) + "\n"))
+    assert (entry["kind"], entry["preset"], entry["y"]) == ("pairs", "judgebench", "label")
+    assert entry["x1"] == "judgments.0.judgment.scores.0"
+    assert "--y-const" not in (entry["command"] or "")
+
+
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])
 def test_preset_that_fits_is_proposed(name: str, tmp_path: Path, capfd: Capture) -> None:
     preset = PRESETS[name]

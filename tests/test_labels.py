@@ -555,6 +555,8 @@ def test_frame_holds_booleans_under_01_alone(values: Any) -> None:
     for labels in ("pm1", "any"):
         with pytest.raises(ValueError, match=r"holds bool(ean)?, not numbers|not a number"):
             evaluate(frame(values), labels=labels)
+    with pytest.raises(ValueError, match=r"pandas\.to_numeric|not a number"):  # no rule of labels helps scores
+        evaluate(frame([1, 0, 1, 0, 1]).assign(x1=values), labels="01")
 
 
 def test_frame_holds_strengths(expected: dict[str, Any]) -> None:

@@ -272,6 +272,9 @@ def _argument_hint(hint: str | None) -> str | None:
     arguments, said = {*signature(evaluate).parameters, *signature(compare).parameters}, list[str]()
     for part in (hint or "").split("; "):
         options = {option.replace("-", "_") for option in _NAME.findall(part)}
-        if options <= arguments and (options or said):  # a part without an option goes with the one before it
+        is_of_map = part.startswith("the map of labels")
+        if options <= arguments and (
+            options or said or is_of_map
+        ):  # a part without an option goes with the one before it
             said.append(_OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part))
     return "; ".join(said) or None

@@ -233,7 +233,9 @@ def _plain(cell: Any) -> Any:
 
 def _margin_is_difference(head: Head, rows: Rows) -> bool:
     cells = {column.name: column.cells for column in head.columns}
-    margins = cells.get(dict(PRESETS[rows.preset or ""].numbers).get("margin", ""), ())
+    margins = cells.get(dict(PRESETS[rows.preset or ""].numbers).get("margin", ""))
+    if margins is None:
+        return False
     triples = list(zip(cells[rows.x1 or ""], cells[rows.x2 or ""], margins, strict=False))
     if len(triples) < 2 or not all(is_number(cell) for triple in triples for cell in triple):
         return False

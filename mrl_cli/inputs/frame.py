@@ -78,7 +78,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
     frame, places, _ = source.stream
     for role, _ in plan.columns.wanted_numbers:
-        _check_type(frame.iloc[:0, places[role]], takes_booleans=plan.takes_booleans(role))
+        _check_type(frame.iloc[:0, places[role]], role, plan)
     for start in range(0, len(frame), BATCH_ROWS):
         yield Shard(source, start, 0)
 
@@ -101,7 +101,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
 
 
-def _check_type(column: pd.Series[Any], *, takes_booleans: bool) -> None:
+def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
     """Raise ValueError for a column whose dtype does not hold numbers, even if its cells do."""
     import pyarrow as pa
 
@@ -113,11 +113,12 @@ def _check_type(column: pd.Series[Any], *, takes_booleans: bool) -> None:
         kind = pa.string()
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_boolean = pa.types.is_boolean(kind)
-    if is_number(kind) or (is_boolean and takes_booleans):
+    if is_number(kind) or (is_boolean and plan.takes_booleans(role)):
         return
     msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
-    hint = "convert it, e.g. with pandas.to_numeric"
-    raise ValueError(with_hint(msg, f"labels of true and false? use labels='01'; else {hint}" if is_boolean else hint))
+    may_be_labels = is_boolean and role == "y"
+    hint = "true and false are the labels 1 and 0? use labels='01'" if may_be_labels else ""
+    raise ValueError(with_hint(msg, hint or "convert it, e.g. with pandas.to_numeric"))
 
 
 def _numbers_of(column: pd.Series[Any], *, takes_booleans: bool) -> Numbers:
