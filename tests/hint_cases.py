@@ -147,14 +147,6 @@ LABELS = [
         needs=("label_map",),
     ),
     Case(
-        "compute p.csv",
-        "all are ties? use --label-map tie=0 --on-tie drop",
-        "compute p.csv --label-map tie=0 --on-tie drop",
-        "no pairs in p.csv: 1 row, all left out (1 for a label 0)",
-        file(csv("x1,x2,y", "1,3,tie")),
-        needs=("label_map",),
-    ),
-    Case(
         "compute p.jsonl",
         "true means that x1 is better, false that x2 is? use --labels 01",
         "compute p.jsonl --labels 01",
@@ -166,7 +158,7 @@ LABELS = [
         "compute p.csv --loss logistic",
         "labels are probabilities that x1 is better? use --labels probability",
         "compute p.csv --loss logistic --labels probability",
-        0.5264986306,  # as --labels any would not give
+        0.5264986630106743,  # as --labels any would not give
         file(csv("x1,x2,y", "1.0,0.2,1.0", "0.3,0.4,0.5", "0.1,0.9,0.0", "0.6,0.5,0.75")),
         needs=("probability",),
     ),
@@ -856,10 +848,103 @@ COMPARE = [
     Case(
         "compare a.csv b.csv --by-row",
         "are x1 and x2 swapped in one of them? are these the same pairs? match them with --key COLUMN",
-        "compare a.csv b.csv --key id",
+        files=file(csv("x1,x2,y", "1,3,1", "3,1,1"), "a.csv") | file(csv("x1,x2,y", "1,3,-1", "3,1,1"), "b.csv"),
+        changed=file(csv("x1,x2,y", "3,1,1", "3,1,1"), "b.csv"),
+    ),
+    Case(
+        "compare a.csv b.csv --by-row",
+        "are these the same pairs? matched by id, some have other labels",
         files=AB | file(csv("id,x1,x2,y", "b,3,1,-1", "a,1,3,1"), "b.csv"),
-        changed=file(csv("id,x1,x2,y", "b,3,1,1", "a,1,3,1"), "b.csv"),
+        changed=AB,
+    ),
+    Case(
+        "compare a.csv b.csv --by-row",
+        "match them with --key id",
+        "compare a.csv b.csv --key id",
+        files=AB | file(csv("id,x1,x2,y", "b,3,1,1", "a,1,3,1"), "b.csv"),
+    ),
+    Case(
+        "compare a.csv b.csv --by-row",
+        "--key id --unmatched drop matches the 1 pair of both files, and counts the others",
+        "compare a.csv b.csv --key id --unmatched drop",
+        files=AB | file(csv("id,x1,x2,y", "b,3,1,1", "c,1,3,1"), "b.csv"),
+    ),
+    Case(
+        "compare a.csv b.csv --by-row",
+        "are these the same pairs? if they are, rename id in one of the files",
+        files=AB | file(csv("id,x1,x2,y", "c,1,3,1", "d,3,1,1"), "b.csv"),
+        changed=file(csv("id_b,x1,x2,y", "c,1,3,1", "d,3,1,1"), "b.csv"),
+    ),
+    Case(
+        "compare a.csv b.csv --key id --group-by g",
+        "group by a column that names the same groups in both files",
+        "compare a.csv b.csv --key id --group-by h",
+        files=file(csv("id,x1,x2,y,g,h", "a,1,3,1,u,w"), "a.csv") | file(csv("id,x1,x2,y,g,h", "a,1,3,1,v,w"), "b.csv"),
     ),
 ]
 
-CASES = [*LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]
+LOSSES_PY = b"""def my_loss(x1, x2, y, margin=0.0):
+    return (margin - y * (x1 - x2)).clip(min=0)
+"""
+SUITE = [
+    Case(
+        "validate --function my_loss",
+        "for example --function losses:my_loss, or --function path/to/losses.py:my_loss",
+        "validate --function losses.py:my_loss",
+        files=file(LOSSES_PY, "losses.py"),
+    ),
+    Case(
+        "validate --function losses_that_need_more:my_loss",
+        "it must be possible to import the module: python -c 'import …' shows the traceback",
+        "validate --function losses.py:my_loss",
+        files=file(LOSSES_PY, "losses.py") | file(b"import what_is_not_there\n", "losses_that_need_more.py"),
+    ),
+    Case("validate --cases c.csv --x1 a", "the pairs of --cases are the suite's", "validate --cases c.csv"),
+    Case("validate --cases c.csv --function losses.py:my_loss", "run mrl twice", "validate --cases c.csv"),
+]
+MAPS = [
+    Case(
+        "compute p.csv --label-map a=1,b=-1,tie=0",
+        "--on-tie drop leaves ties out and counts them",
+        "compute p.csv --label-map a=1,b=-1,tie=0 --on-tie drop",
+        2.0,
+        file(csv("x1,x2,y", "1,3,a", "1,3,tie")),
+    ),
+    Case(
+        "compute p.csv --label-map a=1,b=-1",
+        "the map of labels is a=1,b=-1; each value needs an entry: 1, -1, 0 or skip",
+        "compute p.csv --label-map a=1,b=-1,c=skip",
+        2.0,
+        file(csv("x1,x2,y", "1,3,a", "1,3,c")),
+    ),
+    Case(
+        "compute p.csv --preset trl --on-tie drop",
+        "--y COLUMN names a column of labels",
+        "compute p.csv --preset trl --on-tie drop --y y",
+        2.0,
+        file(csv("chosen_rewards,rejected_rewards,y", "1,3,1", "1,3,0")),
+    ),
+    Case(
+        "compute p.csv --preset helpsteer",
+        "name it with --y COLUMN; no label column? use --y-const 1",
+        "compute p.csv --preset helpsteer --y-const 1",
+        2.0,
+        file(csv("score_1,score_2", "1,3")),
+    ),
+    Case(
+        "compute p.csv --preset helpsteer --labels 01",
+        "leave out --labels, or say what each value means with --label-map",
+        "compute p.csv --preset helpsteer",
+        2.0,
+        file(csv("score_1,score_2,preference_strength", "1,3,-1")),
+    ),
+    Case(
+        "compute p.parquet",
+        "true and false are the labels 1 and 0? use --labels 01",
+        "compute p.parquet --labels 01",
+        2.0,
+        file(parquet(x1=[1.0, 3.0], x2=[3.0, 1.0], y=[True, False]), "p.parquet"),
+    ),
+]
+
+CASES = [*SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]

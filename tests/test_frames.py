@@ -301,3 +301,10 @@ def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 2)
     with pytest.raises(ValueError, match="more than 2 groups\nhint: group by a column with fewer values"):
         evaluate(pairs(), group_by="g")
+
+
+def test_true_and_false_are_labels_where_the_rule_says_so() -> None:
+    frame = pd.DataFrame({"x1": [1.0, 3.0], "x2": [3.0, 1.0], "y": [True, False]})
+    with pytest.raises(ValueError, match="true and false are the labels 1 and 0\\? use labels='01'"):
+        evaluate(frame)
+    assert report_on(frame, labels="01")["mean"] == 2.0

@@ -38,6 +38,8 @@ ELSEWHERE = {
     "run again once it is written": "test_hints.py",
     "is a quote opened and never closed, or is it not text": "test_hints.py",
     "pip install 'mrl-cli[torch]'": "test_validate.py",
+    "is it text": "test_check.py",
+    "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
 }
 
 

@@ -31,7 +31,7 @@ def compute(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
     def run(value: Any, *args: str, indent: int | None = None, name: str = "pairs.json") -> Ran:
         text = value if isinstance(value, str) else json.dumps(value, indent=indent)
         (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-        return run_inside(["compute", name, "-f", "json", *args], capfd)
+        return run_inside(["compute", name, *(() if "--format" in args else ("-f", "json")), *args], capfd)
 
     return run
 

@@ -25,7 +25,7 @@ from tests.running import Ran, run_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.model import Counts
+    from mrl_cli.reports.remedies import Facts
 
     Mrl = Callable[..., Ran]
 
@@ -292,10 +292,10 @@ def test_map_of_python_values() -> None:
         (["--label-map", "a=1", "--loss", "margin_mse"], "--label-map does not go with the loss margin_mse"),
         (["--labels", "strength", "--loss", "margin_mse"], "--labels strength does not go with the loss margin_mse"),
         (["--labels", "probability", "--loss", "margin_mse"], "--labels probability does not go with the loss"),
-        (["--on-tie", "drop", "--labels", "any"], "--on-tie has no effect under --labels any"),
+        (["--on-tie", "drop", "--labels", "any"], "not with --labels any"),
         (["--on-tie", "error", "--labels", "01"], "--on-tie has no effect under --labels 01"),
-        (["--on-tie", "drop", "--labels", "probability"], "--on-tie has no effect under --labels probability"),
-        (["--on-tie", "drop", "--loss", "margin_mse"], "--on-tie has no effect under --labels any"),
+        (["--on-tie", "drop", "--labels", "probability"], "not with --labels probability"),
+        (["--on-tie", "drop", "--loss", "margin_mse"], "not with --labels any"),
         (["--on-tie", "drop", "--label-map", "a=1"], "--on-tie has no effect: --label-map maps no value to 0"),
         (["--strength", "margin"], "--strength goes with --labels strength"),
         (["--strength", "ignore", "--labels", "pm1"], "--strength goes with --labels strength"),
@@ -304,7 +304,7 @@ def test_map_of_python_values() -> None:
         (["--labels", "strength", "--strength", "weight", "--weight", "w"], "--strength weight and --weight exclude"),
         (["--labels", "strength", "--strength", "margin", "--loss", "ipo"], "the loss ipo has no margin"),
         (["--labels", "strength", "--strength", "weight", "--confidence", "0.9"], "unweighted means"),
-        (["--labels", "strength", "--strength", "weight", "--reduction", "none"], "not with one line a pair"),
+        (["--labels", "strength", "--strength", "weight", "--reduction", "none"], "not with one line per pair"),
         (["--preset", "trl", "--labels", "any"], "--labels has no effect: every label of --preset trl is 1"),
         (["--preset", "trl", "--on-tie", "drop"], "--on-tie has no effect: every label of --preset trl is 1"),
     ],
@@ -581,11 +581,11 @@ def test_frames_of_two_models_are_compared_by_mapped_labels() -> None:
 def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, ...]] = []
 
-    def hint_for(counts: Counts, *_: object) -> str:
-        seen.append(counts.bad_labels)
+    def remedy(facts: Facts) -> str:
+        seen.append(facts.counts.bad_labels)
         return "a hint"
 
-    monkeypatch.setattr("mrl_cli.reports.refusals.hint_for", hint_for)
+    monkeypatch.setattr("mrl_cli.reports.refusals.remedy", remedy)
     WRITERS[name]([0, 2, 2, 1, 0.5], name)
     mrl("compute", name)
     WRITERS[name](["tie", "b", "b", "a", "tie"], name)

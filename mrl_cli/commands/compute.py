@@ -134,7 +134,6 @@ class Compute(Run):
             notes.append(f"{report.ties_dropped:,} ties dropped")
         if report.labels_skipped and self.is_per_pair:
             notes.append(f"{report.labels_skipped:,} pairs skipped for their label")
-        notes += report.notes or ()
         notes += [note for note in report.notes or () if note not in self.cautions]  # those every command prints
         if unknown := report.subsets_without_section:
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import GROUPS, option, option_of, refuse_if
+from mrl_cli.commands.options import GROUPS, is_given, option, option_of, refuse_if
 from mrl_cli.commands.outputs import pair_suffixes, suffix_of
 from mrl_cli.commands.run import Run
 from mrl_cli.render import format_of, render
@@ -63,7 +63,7 @@ class RunOnSuite(Run):
         if self.inputs:
             refuse_if(what, f"{option_of(what)} goes without INPUT: its pairs are the suite's")
             return
-        foreign = sorted(given - _HOW_TO_REPORT - _TAKEN[what] - {what})
+        foreign = sorted(set(filter(is_given, given)) - _HOW_TO_REPORT - _TAKEN[what] - {what})
         hint = f"the pairs of {option_of(what)} are the suite's" if what else "name a file, or - for stdin"
         refuse_if(foreign, f"{option_of(foreign[0]) if foreign else ''} goes with INPUT", hint)
         if self.cases is not None:

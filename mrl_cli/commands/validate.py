@@ -68,7 +68,8 @@ class Validate(RunOnSuite):
         if self.written == "parquet":
             raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         is_none = self.expect is not None and self.reduction == "none"
-        refuse_if(is_none, "--expect is one value, and --reduction none has none", "use --loss-column COLUMN")
+        hint = "use --loss-column COLUMN in place of --expect"
+        refuse_if(is_none, "--expect is one value, and --reduction none has none", hint)
         super().check()
 
     def resolved(self) -> list[tuple[Source, ...]]:

@@ -180,7 +180,7 @@ def _for_words(labels: _Labels, facts: Facts) -> str | None:
         return _label_map(meanings)
     better = {label: word for word, label in meanings.items()}
     sides = [f"{better[label]} means that {x} is better" for label, x in ((1, "x1"), (-1, "x2")) if label in better]
-    return _label_map(meanings, f"{', '.join(sides)}?" if sides else "all are ties?")
+    return _label_map(meanings, f"{', '.join(sides)}?") if sides else None  # of ties alone no pair would be left
 
 
 def _number_text(number: float) -> str:
