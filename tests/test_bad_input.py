@@ -281,8 +281,8 @@ TIME = dt.datetime(2024, 1, 1)
 @EVERY_WRITER
 @pytest.mark.parametrize(
     "values",
-    [["1", "2", "3"], [[1.0]] * 3, [{"a": 1.0}] * 3, [TIME] * 3, [TIME.date()] * 3, [True] * 3, [b"1"] * 3],
-    ids=["string", "list", "struct", "timestamp", "date", "bool", "binary"],
+    [[[[1.0]]] * 3, [{"a": 1.0}] * 3, [TIME] * 3, [TIME.date()] * 3, [True] * 3, [[True]] * 3, [b"1"] * 3],
+    ids=["lists of lists", "struct", "timestamp", "date", "bool", "lists of bool", "binary"],
 )
 def test_a_column_that_holds_no_numbers_is_refused(
     name: str, values: list[Any], tmp_path: Path, capfd: Capture

@@ -9,17 +9,19 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
-from mrl_cli.inputs.base import batch_of_columns, column_places
+from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of
+from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Numbers, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
@@ -98,10 +100,10 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
-        elif pa.types.is_boolean(kind) and role == "y":
+        elif role == "y" and pa.types.is_boolean(kind.value_type if _is_list(kind) else kind):
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
-        elif not is_number(kind):
+        elif not holds_numbers(kind):
             msg = f"{subject}, not numbers (from row 1 on)"
             raise DataError(msg, hint="write the column as double or integer numbers")
 
@@ -111,6 +113,18 @@ def is_number(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether cells of a type may be numbers: written as text too, or the one item of a list."""
+    kind = kind.value_type if _is_list(kind) else kind
+    return is_number(kind) or _is_text(kind)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -125,7 +139,8 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
 
     def numbers(column: pa.Array, role: Role) -> Numbers:
         # A label that must be one of two integers is compared as it is: no double in between could change it.
-        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels in ("pm1", "01"))
+        keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
+        return numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
 
     def keys(column: pa.Array, _: Role) -> pa.Array:
         return keys_in(column)
@@ -171,12 +186,28 @@ def _as_texts(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
-    """Return a column of numbers as doubles, and what in it cannot be one; integers as they are where asked for."""
+def numbers_in(
+    column: pa.Array, number: Callable[[str], float | str] | None = None, *, keeps_integers: bool = False
+) -> Numbers:
+    """Return a column of numbers as doubles, and what in it cannot be one; integers as they are where asked for.
+
+    `number` turns a text into a number or the kind of problem it is, where the column may hold texts.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()  # a null may stand among the indices or among the values
+    if _is_list(column.type):
+        items, longer = _only_items(column)
+        values, bad = numbers_in(items, number, keeps_integers=keeps_integers)
+        known = {index for index, *_ in longer}
+        return values, sorted(longer + [cell for cell in bad if cell[0] not in known])
+    if number is not None and _is_text(column.type):
+        return numbers_of(
+            column.to_pylist(),
+            lambda text: problems.MISSING if text is None else number(text),
+            lambda text: "null" if text is None else shown_cell(text),
+        )
     if pa.types.is_decimal(column.type):
         # Arrow's own decimal to double is not correctly rounded; its reading of text is.
         column = column.cast(pa.string()).cast(pa.float64())
@@ -202,3 +233,36 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
             if int(doubles[index]) != int(values[index])
         ]
     return doubles, bad
+
+
+def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:
+    """Return the one item of each list, null where there is not one, and the lists of none or of more."""
+    starts, lengths = _list_bounds(column)
+    others = np.flatnonzero((lengths != 1) & (lengths >= 0)).tolist()
+    bad = [(index, problems.LIST, harmless(column[index].as_py())) for index in others]
+    return _items(column, starts, lengths == 1), bad
+
+
+def _list_bounds(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each list starts among `column.values`, and its length, -1 for a null."""
+    import pyarrow as pa
+
+    if pa.types.is_fixed_size_list(column.type):
+        size = column.type.list_size
+        starts = size * np.arange(column.offset, column.offset + len(column))
+        lengths = np.full(len(column), size)
+    else:
+        offsets = np.from_dlpack(column.offsets).astype(np.int64)
+        starts, lengths = offsets[:-1], np.diff(offsets)
+    if column.null_count:
+        lengths[~np.array(column.is_valid().to_pylist(), bool)] = -1
+    return starts, lengths
+
+
+def _items(column: pa.Array, places: NDArray[np.int64], is_there: NDArray[np.bool_]) -> pa.Array:
+    """Return the values of lists at some places, a null for what is not there."""
+    import pyarrow as pa
+
+    valid, wanted = np.packbits(is_there, bitorder="little"), np.where(is_there, places, 0)
+    buffers = [pa.py_buffer(valid), pa.py_buffer(wanted)]
+    return column.values.take(pa.Array.from_buffers(pa.int64(), len(column), buffers))

@@ -13,7 +13,7 @@ from mrl_cli.arrow import as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
-from mrl_cli.inputs.cells import as_written, is_float, number_in, shown_cell
+from mrl_cli.inputs.cells import as_written, cell_number, is_float, number_in, shown_cell
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
@@ -333,13 +333,10 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
     if '"' in text:
         spelled = as_written(text, layout.delimiter)
         written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
-    dialect = plan.reading.dialect
     numbers: list[float] = []
     for role, name in plan.columns.wanted_numbers:
         cell = written[layout.places[role]]
-        number = number_in(cell, dialect, takes_booleans=plan.takes_booleans(role))
-        if role == "loss" and number in problems.NOT_FINITE:
-            number = float(cell.replace(dialect.decimal, "."))
+        number = cell_number(cell, role, plan)
         if not isinstance(number, str):
             numbers.append(number)
         elif not texts.is_undecoded(cell):  # that was noted

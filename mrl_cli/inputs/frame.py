@@ -143,6 +143,8 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
 
 def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
+    if isinstance(cell, list | tuple | np.ndarray):
+        return _number_of(cell[0], takes_booleans=takes_booleans) if np.shape(cell) == (1,) else problems.LIST
     is_boolean, is_number = isinstance(cell, bool | np.bool_), isinstance(cell, Real | Decimal)
     if is_boolean and takes_booleans:
         return float(cell)

@@ -373,7 +373,7 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     return batch_of_columns(
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
-        lambda cells, role: _numbers(cells, role, takes_booleans=plan.takes_booleans(role)),
+        lambda cells, role: _numbers(cells, role, plan),
         lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
         range(1, size + 1),
         plan,
@@ -381,9 +381,9 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
     )
 
 
-def _numbers(cells: list[Any], role: Role, *, takes_booleans: bool) -> Numbers:
+def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers:
     """Return a column's numbers, and the cells that are not numbers."""
-    values = list(map(_value, cells))
+    values = list(map(objects.only_item, cells))
     if set(map(type, values)) <= {float, int}:
         try:
             array = np.array(values, np.float64)
@@ -391,13 +391,4 @@ def _numbers(cells: list[Any], role: Role, *, takes_booleans: bool) -> Numbers:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
             return array, []
-
-    def number(cell: Any) -> float | str:
-        return objects.number_of(_value(cell), role, takes_booleans=takes_booleans)
-
-    return numbers_of(cells, number, objects.shown_value)
-
-
-def _value(cell: Any) -> Any:
-    """Return a cell's value: that of a list of one is the one."""
-    return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
+    return numbers_of(cells, lambda cell: objects.number_of(cell, role, plan), objects.shown_value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.inputs.base import Row
-from mrl_cli.inputs.cells import is_exact
+from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.model import problems
 from mrl_cli.words import harmless
 
@@ -52,7 +52,7 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
         if repeated:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     wanted = plan.columns.wanted_numbers
-    numbers = [number_of(record.get(name), role, takes_booleans=plan.takes_booleans(role)) for role, name in wanted]
+    numbers = [number_of(record.get(name), role, plan) for role, name in wanted]
     kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
     if kinds:
         return [(kind, harmless(name), shown_value(record.get(name))) for name, kind in kinds.items()]
@@ -60,20 +60,24 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
 
-def number_of(value: Any, role: Role, *, takes_booleans: bool = False) -> float | str:
-    """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers.
+def number_of(value: Any, role: Role, plan: Plan) -> float | str:
+    """Return a JSON value as a double, or the kind of problem it is; a text is read as a cell of CSV is.
 
-    Where it `takes_booleans`, true and false are 1 and 0.
-
-    >>> number_of(2, "x1"), number_of("2", "x1"), number_of(None, "x1"), number_of(math.inf, "x1")
-    (2.0, 'not a number', 'missing value', 'infinite')
+    >>> from mrl_cli.model import Plan
+    >>> number_of(2, "x1", Plan()), number_of("2", "x1", Plan()), number_of([2], "x1", Plan())
+    (2.0, 2.0, 2.0)
+    >>> number_of(None, "x1", Plan()), number_of(True, "x1", Plan()), number_of([2, 3], "x1", Plan())
+    ('missing value', 'not a number', 'a list, not one number')
     """
+    value = only_item(value)
     if value is None:
         return problems.MISSING
-    if isinstance(value, bool) and takes_booleans:
+    if isinstance(value, bool) and plan.takes_booleans(role):
         return float(value)
+    if isinstance(value, str):
+        return cell_number(value, role, plan)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return problems.NOT_A_NUMBER
+        return problems.LIST if isinstance(value, list) else problems.NOT_A_NUMBER
     if isinstance(value, int):
         return float(value) if is_exact(value) else problems.INEXACT
     if role == "loss":
@@ -81,6 +85,11 @@ def number_of(value: Any, role: Role, *, takes_booleans: bool = False) -> float 
     if math.isnan(value):
         return problems.NAN
     return problems.INFINITE if math.isinf(value) else value
+
+
+def only_item(value: Any) -> Any:
+    """Return a value, of a list of one the one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def shown_value(value: Any) -> str:

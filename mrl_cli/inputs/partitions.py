@@ -74,10 +74,10 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
 
 
 def _number(role: Role, name: str, source: Source, plan: Plan) -> float:
-    from mrl_cli.inputs.cells import number_in
+    from mrl_cli.inputs.cells import cell_number
 
     text = source.hive[name]
-    number = number_in(text, plan.reading.dialect, takes_booleans=plan.takes_booleans(role))
+    number = cell_number(text, role, plan)
     if isinstance(number, str):
         msg = f"{source.shown_name}: the path says {harmless(name)}={harmless(text)}, which is {number}"
         raise DataError(msg, hint="name another column, or rename the folder")

@@ -10,6 +10,7 @@ from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
     LABEL_KINDS,
+    LIST,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_IN_MAP,
@@ -50,6 +51,8 @@ def hint_for(counts: Counts, plan: Plan, look: Look, scores: int | None) -> str:
     not_numbers = problems.get(NOT_A_NUMBER, ProblemCount()).first
     if plan.reading.dialect.decimal == "." and any(_DECIMAL_COMMA.fullmatch(problem.value) for problem in not_numbers):
         return "decimal commas? use --decimal ,"
+    if LIST in problems:
+        return "a score is one number; lists of more are for `mrl rank`, which comes with a later version"
     if ENCODING in problems:
         return ENCODING_HINT
     if NO_SUCH_SCORE in problems and scores is not None:
