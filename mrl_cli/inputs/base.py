@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, UsageError
+from mrl_cli.inputs import paths
 from mrl_cli.model import Batch, Problem, setting_of
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
@@ -27,6 +28,8 @@ Faults = list[tuple[str, str | None, str]]
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
+# A column as texts, and its cells that a path does not lead to.
+Keys = tuple["pa.Array", BadCells]
 
 STDIN = "-"
 
@@ -84,16 +87,20 @@ class Shard(NamedTuple):
     size_bytes: int
 
 
-def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role, int]:
+def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bool = False) -> dict[Role, int]:
     """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
-    A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
-    one that stands there twice.
+    A name is matched exactly, else but for blanks around it, else, where cells may nest, as a path that begins with
+    one of `names`. Raises UsageError for a missing column and DataError for one that stands there twice.
     """
     places: dict[Role, int] = {}
     for role, wanted in plan.columns.wanted:
         matches = [place for place, name in enumerate(names) if name == wanted]
         matches = matches or [place for place, name in enumerate(names) if name.strip() == wanted]
+        if not matches:
+            _refuse_every(wanted)
+            top = paths.split(wanted, names) if nests else None
+            matches = [place for place, name in enumerate(names) if top is not None and name == top[0]]
         if len(matches) > 1:
             msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(matches)} times"
             raise DataError(msg, hint="rename one of them")
@@ -102,6 +109,18 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
             raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
         places[role] = matches[0]
     return places
+
+
+def path_below(wanted: str, name: str) -> str:
+    """Return the path that is wanted of the cells of a column that `column_places` returned, empty for all of them."""
+    return "" if wanted in (name, name.strip()) else wanted[len(name) + 1 :]
+
+
+def _refuse_every(wanted: str) -> None:
+    if paths.EVERY in wanted.split("."):
+        message = f"{harmless(wanted)} names the cells of all items of a list, and one number belongs to a pair"
+        hint = "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version"
+        raise UsageError(message, hint=hint)
 
 
 def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
@@ -140,7 +159,7 @@ def batch_of_columns(
     file: str,
     columns: Mapping[Role, Any],
     numbers_in: Callable[[Any, Role], Numbers],
-    keys_in: Callable[[Any, Role], pa.Array],
+    keys_in: Callable[[Any, Role], Keys],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
@@ -148,8 +167,15 @@ def batch_of_columns(
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
     numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
-    batch = Batch(file, {role: array for role, (array, _) in numbers.items()}, rows, "row", keys=keys, kept=kept)
-    return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
+    batch = Batch(
+        file,
+        {role: array for role, (array, _) in numbers.items()},
+        rows,
+        "row",
+        keys={role: array for role, (array, _) in keys.items()},
+        kept=kept,
+    )
+    return without_bad(batch, {role: bad for role, (_, bad) in (*numbers.items(), *keys.items())}, plan)
 
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
-from mrl_cli.errors import DataError, MrlError
-from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of
+from mrl_cli.errors import DataError, MrlError, UsageError
+from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
+from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, type_at
+from mrl_cli.inputs.paths import Astray
 from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
 
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import BadCells, Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Keys, Numbers, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
@@ -93,14 +94,18 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     import pyarrow as pa
 
     names, keys = dict(plan.columns.wanted), dict(plan.columns.keys)
-    for role, place in column_places(schema.names, plan, source).items():
-        kind = schema.field(place).type
+    for role, place in column_places(schema.names, plan, source, nests=True).items():
+        name, top = names[role], schema.names[place]
+        kind = type_at(schema.field(place).type, path_below(name, top), top)
+        if isinstance(kind, Astray):
+            error = UsageError if kind.is_missing else DataError
+            raise error(f"{source.shown_name}: {harmless(name)} is {kind.text}")
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        subject = f"{source.shown_name}: column {harmless(names[role])} holds {harmless(kind)}"
+        subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
-        elif role == "y" and pa.types.is_boolean(kind.value_type if _is_list(kind) else kind):
+        elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
         elif not holds_numbers(kind):
@@ -117,14 +122,8 @@ def is_number(kind: pa.DataType) -> bool:
 
 def holds_numbers(kind: pa.DataType) -> bool:
     """Return whether cells of a type may be numbers: written as text too, or the one item of a list."""
-    kind = kind.value_type if _is_list(kind) else kind
+    kind = kind.value_type if is_list(kind) else kind
     return is_number(kind) or _is_text(kind)
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -137,21 +136,37 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     import pyarrow as pa
 
+    wanted = dict(plan.columns.wanted)
+
+    def cells(column: pa.Array, role: Role) -> tuple[pa.Array, BadCells]:
+        top = names[places[role]]
+        return cells_at(column, path_below(wanted[role], top), top)
+
     def numbers(column: pa.Array, role: Role) -> Numbers:
+        column, astray = cells(column, role)
         # A label that must be one of two integers is compared as it is: no double in between could change it.
         keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
-        return numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
+        array, bad = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
+        return array, merged(astray, bad)
 
-    def keys(column: pa.Array, _: Role) -> pa.Array:
-        return keys_in(column)
+    def keys(column: pa.Array, role: Role) -> Keys:
+        column, astray = cells(column, role)
+        return keys_in(column), astray
 
     for batch in batches:
         names = batch.schema.names
-        columns = {role: batch.column(place) for role, place in column_places(names, plan, source).items()}
+        places = column_places(names, plan, source, nests=True)
+        columns = {role: batch.column(place) for role, place in places.items()}
         kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
         rows = range(first_row, first_row + batch.num_rows)
         yield batch_of_columns(source.shown_name, columns, numbers, keys, rows, plan, kept)
         first_row = rows.stop
+
+
+def merged(first: BadCells, others: BadCells) -> BadCells:
+    """Return bad cells in order, of a cell that is in both that of the first."""
+    known = {index for index, *_ in first}
+    return sorted(first + [cell for cell in others if cell[0] not in known]) if first else others
 
 
 def keys_in(column: pa.Array) -> pa.Array:
@@ -197,11 +212,10 @@ def numbers_in(
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()  # a null may stand among the indices or among the values
-    if _is_list(column.type):
+    if is_list(column.type):
         items, longer = _only_items(column)
         values, bad = numbers_in(items, number, keeps_integers=keeps_integers)
-        known = {index for index, *_ in longer}
-        return values, sorted(longer + [cell for cell in bad if cell[0] not in known])
+        return values, merged(longer, bad)
     if number is not None and _is_text(column.type):
         return numbers_of(
             column.to_pylist(),
@@ -237,32 +251,7 @@ def numbers_in(
 
 def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:
     """Return the one item of each list, null where there is not one, and the lists of none or of more."""
-    starts, lengths = _list_bounds(column)
+    starts, lengths = list_bounds(column)
     others = np.flatnonzero((lengths != 1) & (lengths >= 0)).tolist()
     bad = [(index, problems.LIST, harmless(column[index].as_py())) for index in others]
-    return _items(column, starts, lengths == 1), bad
-
-
-def _list_bounds(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each list starts among `column.values`, and its length, -1 for a null."""
-    import pyarrow as pa
-
-    if pa.types.is_fixed_size_list(column.type):
-        size = column.type.list_size
-        starts = size * np.arange(column.offset, column.offset + len(column))
-        lengths = np.full(len(column), size)
-    else:
-        offsets = np.from_dlpack(column.offsets).astype(np.int64)
-        starts, lengths = offsets[:-1], np.diff(offsets)
-    if column.null_count:
-        lengths[~np.array(column.is_valid().to_pylist(), bool)] = -1
-    return starts, lengths
-
-
-def _items(column: pa.Array, places: NDArray[np.int64], is_there: NDArray[np.bool_]) -> pa.Array:
-    """Return the values of lists at some places, a null for what is not there."""
-    import pyarrow as pa
-
-    valid, wanted = np.packbits(is_there, bitorder="little"), np.where(is_there, places, 0)
-    buffers = [pa.py_buffer(valid), pa.py_buffer(wanted)]
-    return column.values.take(pa.Array.from_buffers(pa.int64(), len(column), buffers))
+    return items_at(column, starts, lengths == 1), bad

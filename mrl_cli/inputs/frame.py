@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Numbers
+    from mrl_cli.inputs.base import Keys, Numbers
     from mrl_cli.model import Batch, Plan, Role
 
 
@@ -90,10 +90,10 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     chunk = frame.iloc[start : start + BATCH_ROWS]
     columns = {role: chunk.iloc[:, place] for role, place in places.items()}
 
-    def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
+    def keys_of(column: pd.Series[Any], role: Role) -> Keys:
         if role == "y" and column.dtype == object:  # a group of True would take 1 in
-            return texts_as_arrow(_texts_of(column))
-        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {})
+            return texts_as_arrow(_texts_of(column)), []
+        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
 
     def numbers(column: pd.Series[Any], role: Role) -> Numbers:
         return _numbers_of(column, takes_booleans=plan.takes_booleans(role))

@@ -11,15 +11,15 @@ from __future__ import annotations
 import io
 import json
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.arrow import as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.inputs import objects
+from mrl_cli.inputs import nested, objects, paths
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
+from mrl_cli.inputs.base import Shard, batch_of_columns, batch_of_rows, column_places, numbers_of, path_below
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems, rules
@@ -27,10 +27,11 @@ from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Numbers, Row, Source
+    from mrl_cli.inputs.base import Faults, Keys, Numbers, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
@@ -76,7 +77,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
             return
         if names := _first_keys(head, source):
-            column_places(names, plan, source)
+            column_places(names, plan, source, nests=True)
         # JSON keeps line ends out of its strings.
         if head.startswith(b"{") and texts.is_splittable(source, plan, head):
             yield from texts.range_shards(source, plan, 0)
@@ -137,7 +138,27 @@ def _are_lines(head: bytes, plan: Plan | None) -> bool:
 
 
 def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
-    return any(isinstance(value.get(name), list | dict) for _, name in plan.columns.wanted_numbers)
+    return any(isinstance(_column_in(value, name), list | dict) for _, name in plan.columns.wanted_numbers)
+
+
+def _column_in(value: dict[str, Any], name: str) -> Any:
+    """Return what an object of columns has under a name or path: a list, or what is the same for every row.
+
+    A path may lead to a list in objects, and go on in the cells of a list. An Astray is where it does not lead on.
+    """
+    top, path = (name, "") if name in value else paths.split(name, value) or ("", "")
+    column, way = value.get(top), top
+    while path and isinstance(column, dict):
+        step = paths.split(path, column)
+        if step is None:
+            return paths.absent(way, column)
+        member, path = step
+        column, way = column[member], f"{way}.{member}"
+    if path and isinstance(column, list):
+        is_of_one_row = paths.place_in_list(path) is not None and not all(isinstance(cell, list) for cell in column)
+        if not is_of_one_row:
+            return [paths.cell_at(cell, path, way) for cell in column]
+    return paths.cell_at(column, path, way)
 
 
 def _head_of_lines(data: bytes, *, at_end: bool) -> Head:
@@ -212,10 +233,14 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         data.decode("utf-8")
     except UnicodeDecodeError:
         raise SuspectShardError from None
-    table = _read_json(data, plan, lines)
-    columns = {role: table.column(name).combine_chunks() for role, name in plan.columns.wanted}
-    if any(column.null_count for column in columns.values()):
-        raise SuspectShardError
+    paths_of = {name: _path_in(data, name) for _, name in plan.columns.wanted}
+    table = _read_json(data, plan, lines, paths_of)
+    columns: dict[Role, pa.Array] = {}
+    for role, name in plan.columns.wanted:
+        top, path = paths_of[name]
+        columns[role], astray = nested.cells_at(table.column(top).combine_chunks(), path, top)
+        if astray or columns[role].null_count:
+            raise SuspectShardError
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
     return Batch(
         source.shown_name,
@@ -237,7 +262,13 @@ def _count_braced_lines(data: bytes) -> int:
     return ends + 1 if ends == between else 0
 
 
-def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
+def _path_in(data: bytes, name: str) -> tuple[str, str]:
+    """Return the column of a wanted name and the path below it; a column called exactly so, in any line, wins."""
+    top, _, path = name.partition(".")
+    return (top, path) if path and json.dumps(name).encode() not in data else (name, "")
+
+
+def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[str, str]]) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers; a label perhaps as true
     and false.
 
@@ -257,7 +288,8 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
     for types in product(*numbers.values(), *keys.values()):
-        schema = pa.schema(list(zip((*numbers, *keys), types, strict=True)))
+        named = zip((*numbers, *keys), types, strict=True)
+        schema = nested.schema_of((*paths_of[name], kind) for name, kind in named)
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
@@ -321,31 +353,44 @@ def _first_object(records: list[Any]) -> dict[str, Any]:
     return next((record for record in records if isinstance(record, dict)), {})
 
 
-def _part(value: Any, source: Source, plan: Plan) -> list[Any] | dict[str, Any]:
-    """Return a document's rows as objects, or its columns by name.
+class Document(NamedTuple):
+    """An object of columns: those wanted, by name or path, and the names of those to keep, which are among them."""
+
+    columns: dict[str, Any]
+    kept: tuple[str, ...]
+
+
+def _part(value: Any, source: Source, plan: Plan) -> list[Any] | Document:
+    """Return a document's rows as objects, or its columns.
 
     Raises UsageError for a missing column and DataError for what are no columns.
     """
     if isinstance(value, list):
         if first := _first_object(value):
-            column_places(list(first), plan, source)
+            column_places(list(first), plan, source, nests=True)
         return value
     names = list(value)
-    wanted = [names[place] for place in column_places(names, plan, source).values()]
+    places = column_places(names, plan, source, nests=True)
     if not _holds_columns(value, plan):
         return [value]
-    used = names if plan.reading.keep_columns else list(dict.fromkeys(wanted))
-    _check_columns(value, used, wanted, source, plan)
-    return {name: value[name] for name in used}
-
-
-def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], source: Source, plan: Plan) -> None:
+    tops = {name: names[places[role]] for role, name in plan.columns.wanted}
+    below = {name: _column_in(value, name) for name, top in tops.items() if path_below(name, top)}
+    wanted = [name if name in below else top for name, top in tops.items()]
+    kept = tuple(names) if plan.reading.keep_columns else ()
+    columns = {name: below[name] if name in below else value[name] for name in dict.fromkeys((*kept, *wanted))}
     repeated = value.repeated if isinstance(value, objects.Repeating) else frozenset()
+    _check_columns(columns, repeated & {*kept, *tops.values()}, wanted, source, plan)
+    return Document(columns, kept)
+
+
+def _check_columns(
+    columns: dict[str, Any], repeated: AbstractSet[str], wanted: list[str], source: Source, plan: Plan
+) -> None:
     lengths: dict[str, int] = {}
-    for name in used:
-        column, subject = value[name], f"{source.shown_name}: column {harmless(name)}"
-        if name in repeated:
-            raise DataError(f"{subject} is given twice", hint="rename one of them")
+    for name in repeated:
+        raise DataError(f"{source.shown_name}: column {harmless(name)} is given twice", hint="rename one of them")
+    for name, column in columns.items():
+        subject = f"{source.shown_name}: column {harmless(name)}"
         if isinstance(column, list):
             lengths[name] = len(column)
         elif name in wanted and isinstance(column, dict):
@@ -365,8 +410,9 @@ def _row_of_value(value: Any, plan: Plan) -> Row | Faults:
     return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
 
 
-def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
+def _batch_of_columns(document: Document, source: Source, plan: Plan) -> Batch:
     """Return the pairs of an object of columns, without the rows in which a wanted number is not a number."""
+    columns = document.columns
     size = next(len(column) for column in columns.values() if isinstance(column, list))
     filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
     names = list(columns)
@@ -374,11 +420,16 @@ def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Ba
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
         lambda cells, role: _numbers(cells, role, plan),
-        lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
+        lambda cells, _: _keys(cells),
         range(1, size + 1),
         plan,
-        objects.kept_columns(filled) if plan.reading.keep_columns else None,
+        objects.kept_columns({name: filled[name] for name in document.kept}) if plan.reading.keep_columns else None,
     )
+
+
+def _keys(cells: list[Any]) -> Keys:
+    bad = [(place, cell.kind, objects.shown_value(cell)) for place, cell in enumerate(cells) if objects.is_no_key(cell)]
+    return texts_as_arrow(map(objects.key_text, cells)), bad
 
 
 def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers:

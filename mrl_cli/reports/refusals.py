@@ -14,6 +14,7 @@ from mrl_cli.model.problems import (
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_IN_MAP,
+    PATH_LIST,
     TIE,
     Counts,
     Problem,
@@ -51,8 +52,13 @@ def hint_for(counts: Counts, plan: Plan, look: Look, scores: int | None) -> str:
     not_numbers = problems.get(NOT_A_NUMBER, ProblemCount()).first
     if plan.reading.dialect.decimal == "." and any(_DECIMAL_COMMA.fullmatch(problem.value) for problem in not_numbers):
         return "decimal commas? use --decimal ,"
+    if PATH_LIST in problems:
+        return "items of a list are named by their place, counted from 0"
     if LIST in problems:
-        return "a score is one number; lists of more are for `mrl rank`, which comes with a later version"
+        problem, later = problems[LIST].first[0], "lists are for `mrl rank`, which comes with a later version"
+        if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
+            return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
+        return f"one number belongs in a cell; {later}"
     if ENCODING in problems:
         return ENCODING_HINT
     if NO_SUCH_SCORE in problems and scores is not None:
