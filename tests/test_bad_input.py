@@ -431,8 +431,8 @@ def write_with_x2_encrypted(path: Path) -> None:
 def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path) -> None:
     write_with_x2_encrypted(tmp_path / "pairs.parquet")
     check_refusal(run(["compute", "pairs.parquet"], cwd=tmp_path), DATA, "pairs.parquet", "decrypt")
-    result = run(["compute", "pairs.parquet", "--x2", "x1", "-f", "json"], cwd=tmp_path).result
-    assert (result["sum"], result["pairs"]) == (0, 3)
+    result = run(["compute", "pairs.parquet", "--x2", "y", "-f", "json"], cwd=tmp_path).result
+    assert (result["sum"], result["pairs"]) == (0 + 0 + 1.5, 3)
 
 
 @pytest.mark.parametrize("options", [("--group-by", "k"), ("--reduction", "none", "--keep-columns")])

@@ -172,6 +172,10 @@ class Options:
     # What is read.
     x1: str | None = column("Column of the first score.  [default: x1]")
     x2: str | None = column("Column of the second score.  [default: x2]")
+    difference: str | None = column("Column that is x1 - x2 already, in place of --x1 and --x2.")
+    x1_reference: str | None = column("Column that is subtracted from x1, such as log-probabilities of the reference.")
+    x2_reference: str | None = column("The same for x2.")
+    scale: float | None = option("What scores are then multiplied by, such as beta.", type=number, metavar="X")
     y: str | None = column("Column of the label.  [default: y]")
     y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
     labels: Labels | None = option(
@@ -262,6 +266,7 @@ class Options:
 
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 GROUPS = {
+    "SCORES": "difference x1_reference x2_reference scale",
     "READING": "x1 x2 y y_const labels label_map strength on_tie on_error rejects delimiter encoding decimal null_value"
     " no_header",
     "MARGIN": "margin margin_column",
@@ -283,7 +288,7 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins")
+_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale")
 
 
 def _label_settings(options: Options) -> dict[str, Any]:
@@ -316,8 +321,11 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
     refuse_if(repeated is not None, f"--param {harmless(repeated)} is given more than once")
     x1, x2, y = ("1", "2", "3") if options.no_header else ("x1", "x2", "y")
     columns: dict[Role, str | None] = {
-        "x1": options.x1 or x1,
-        "x2": options.x2 or x2,
+        "x1": options.x1 or (x1 if options.difference is None else None),
+        "x2": options.x2 or (x2 if options.difference is None else None),
+        "difference": options.difference,
+        "x1_reference": options.x1_reference,
+        "x2_reference": options.x2_reference,
         "y": options.y or y if options.y_const is None else options.y,
         "margin": options.margin_column,
         "weight": options.weight,

@@ -19,13 +19,14 @@ from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
-from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.presets import PRESETS, Preset, applied
+from mrl_cli.inputs.scores import Scores
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
+from mrl_cli.settings import check_apart
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ def with_preset(
         there, source_now = columns_anywhere(source, plan, preset.further)
         read.append(source_now)
         names = dict.fromkeys(there, source.shown_name) | names
-    if names:
-        place = next(iter(names.values()))
-        return applied(preset, plan, list(names), harmless(place, 200), given), tuple(read)
-    # Nothing to choose by: there is no row.
-    return applied(preset, plan, [*preset.layouts[0], *preset.further], preset.name, given), tuple(read)
+    place = harmless(next(iter(names.values())), 200) if names else preset.name
+    # Without a row there is nothing to choose by.
+    plan = applied(preset, plan, list(names) or [*preset.layouts[0], *preset.further], place, given)
+    check_apart(plan.columns, option_of)
+    return plan, tuple(read)
 
 
 def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
@@ -95,6 +96,7 @@ def _with_scores(
     refuse_if(options.score_column is not None and not has_scores, "--score-column goes with --scores")
     message = f"--scores and --preset {options.preset} exclude each other: its files hold the scores"
     refuse_if(has_scores and preset is not None and not is_indexed, message)
+    refuse_if(has_scores and plan.has_differences, "--scores and --difference exclude each other")
     if options.scores is None:
         return plan, sources
     scores = read_scores(options.scores, options.score_column)

@@ -40,7 +40,7 @@ class Source:
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
     `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
-    `inputs.partitions.Scores`, x1 and x2 are rows of them.
+    `inputs.scores.Scores`, x1 and x2 are rows of them.
     """
 
     name: str

@@ -1,6 +1,5 @@
-"""Columns that do not stand in the rows: in the file's path, or in a separate file of scores.
-
-A path gives hive keys such as `split=test/part-0.parquet`, and the file itself.
+"""Columns that do not stand in the rows but in the file's path: hive keys such as `split=test/part-0.parquet`, and the
+file itself.
 """
 
 from __future__ import annotations
@@ -12,17 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
-from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.inputs.base import without_bad
-from mrl_cli.model.problems import NO_SUCH_SCORE
-from mrl_cli.records import light_dataclass
+from mrl_cli.errors import DataError
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import BadCells, Source
+    from mrl_cli.inputs.base import Source
     from mrl_cli.model import Batch, Plan, Role
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive, Spark and DuckDB name the folder of a null
@@ -88,36 +83,3 @@ def _constant(text: str, size: int) -> pa.Array:
     import pyarrow as pa
 
     return pa.DictionaryArray.from_arrays(as_arrow(np.zeros(size, np.int32)), texts_as_arrow([text]))
-
-
-@light_dataclass(frozen=True, slots=True)
-class Scores:
-    """Scores of objects, whose rows, counted from 0, are x1 and x2 of pairs: float64 of shape (n,) and finite.
-
-    The file `name` holds them in this order.
-    """
-
-    name: str
-    values: NDArray[np.float64]
-
-
-def with_scores(batch: Batch, source: Source, plan: Plan) -> Batch:
-    """Return the batch with the scores that x1 and x2 point at, without the pairs that point nowhere.
-
-    Raises SuspectShardError for those when the batch does not know its rows.
-    """
-    scores: Scores | None = source.scores
-    if scores is None:
-        return batch
-    bad: dict[Role, BadCells] = {"x1": _no_rows(batch.x1, scores), "x2": _no_rows(batch.x2, scores)}
-    if batch.rows is None and any(bad.values()):
-        raise SuspectShardError
-    batch = without_bad(batch, bad, plan)
-    x1, x2 = (scores.values[places.astype(np.intp)] for places in (batch.x1, batch.x2))
-    return batch.with_numbers({"x1": x1, "x2": x2})
-
-
-def _no_rows(places: NDArray[np.float64], scores: Scores) -> BadCells:
-    fits = (places >= 0) & (places < scores.values.size) & (places == np.floor(places))
-    indexes = np.flatnonzero(~fits).tolist()
-    return [(i, NO_SUCH_SCORE, f"{places[i]:.0f}" if places[i].is_integer() else str(places[i])) for i in indexes]

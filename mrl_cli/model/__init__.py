@@ -9,6 +9,7 @@ from mrl_cli.model.plan import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
+    SCORE_SETTINGS,
     USUAL_CONFIDENCE,
     Columns,
     Dialect,
@@ -23,6 +24,6 @@ from mrl_cli.model.plan import (
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
-__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
-__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "group_roles"]
-__all__ += ["Strength", "first_labels", "setting_of", "tally"]
+__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
+__all__ += ["Columns", "Counts", "DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName"]
+__all__ += ["Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

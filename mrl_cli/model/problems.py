@@ -40,6 +40,7 @@ NOT_AN_OBJECT = "not one JSON object"
 TOO_DEEP = "nested too deeply"
 DUPLICATE_KEY = "key given twice"
 NO_SUCH_SCORE = "no row of the scores"
+SCORE_TOO_LARGE = "score too large"
 
 
 @light_dataclass(frozen=True, slots=True)
