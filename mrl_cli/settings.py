@@ -18,6 +18,7 @@ from mrl_cli.model import (
     Columns,
     Dialect,
     DType,
+    FilledRole,
     Labels,
     Plan,
     Strength,
@@ -26,7 +27,7 @@ from mrl_cli.model import (
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
     from mrl_cli.model import Role
 
@@ -61,6 +62,8 @@ def plan_of(
     label_settings: Mapping[str, Any] | None = None,
     confidence: float | None = None,
     scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
+    awaits_preset: bool = False,
     **others: Any,
 ) -> Plan:
     """Return the plan of settings.
@@ -68,7 +71,8 @@ def plan_of(
     `columns` gives the name of each role's column, None for no such column; `others` are fields of a plan's parts.
     `word` turns the name of a setting into the caller's word for it. `is_margin_given`: a margin was asked
     for, even if it is 0; `margins` are those of a sweep. `label_settings` are what was asked for of `on_tie`,
-    `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not.
+    `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not. `awaits_preset`:
+    columns will be added to the plan, which `check_read` is then called for.
 
     Raises SettingsError for what is unknown, out of range or contradictory, and ParameterError for a parameter that the
     loss does not have or allow.
@@ -84,43 +88,41 @@ def plan_of(
             check_choice(name, value, _CHOICES[name])
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
-    contradictions = (
-        ("y", "y_const", "y" in names and y_const is not None),
-        ("margin", "margin_column", (margin or is_margin_given) and "margin" in names),
-    )
-    _check_pairs(contradictions, others.get("dialect", Dialect()), word)
+    has_margin = bool(margin) or is_margin_given
+    has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
+    _check_pairs(has_both, others.get("dialect", Dialect()), word)
     if margin or "margin" in names:
         check_has_margin(loss)
-    one_margin = "margins" if margins is not None else "margin" if is_margin_given or margin else None
+    one_margin = "margins" if margins is not None else "margin" if has_margin else None
     _check_sizes(asked.get("strength"), names, loss, word, one_margin)
     if margins is not None:
         check_margins(loss, margins, others["dtype"])
     _check_columns(columns, y_const, word)
-    every_parameter = tuple(completed(loss, parameters).items())
-    _check_scores(names, scale, others.get("dtype", "float64"), word)
+    dtype = others.get("dtype", "float64")
+    _check_scores(names, scale, dtype, word)
     has_weights = "weight" in names or asked.get("strength") == "weight"
-    read = _columns_of(names, label_is_text="label_map" in asked)
-    check_apart(read, word)
-    return Plan.of(
-        columns=read,
+    plan = Plan.of(
+        columns=_columns_of(names, label_is_text="label_map" in asked),
         y_const=y_const,
         **asked,
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,  # -0.0 becomes 0.0: a loss is never the negative zero
-        parameters=every_parameter,
+        parameters=tuple(completed(loss, parameters).items()),
         confidence=_confidence(confidence, names, word, has_weights=has_weights),
         scale=None if scale is None else float(scale),
+        fills=_fills(fill or {}, dtype, word),
         **others,
     )
+    if not awaits_preset:
+        check_read(plan, word)
+    return plan
 
 
-def _check_pairs(
-    contradictions: Iterable[tuple[str, str, object]], dialect: Dialect, word: Callable[[str], str]
-) -> None:
-    """Raise SettingsError for two settings that contradict one another, and for a dialect with one mark for two."""
-    for first, second, is_wrong in contradictions:
-        _refuse_if(is_wrong, f"{word(first)} and {word(second)} exclude each other", first, second)
+def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:
+    """Raise SettingsError where both of two settings are given for one, and for a dialect with one mark for two."""
+    for first, second in (("y", "y_const"), ("margin", "margin_column")):
+        _refuse_if(has_both[second], f"{word(first)} and {word(second)} exclude each other", first, second)
     message = f"{word('delimiter')} and {word('decimal')} are the same character"
     _refuse_if(dialect.delimiter == dialect.decimal, message, "delimiter", "decimal")
 
@@ -270,8 +272,25 @@ def _check_scores(names: Mapping[Role, str], scale: float | None, dtype: DType, 
     _refuse_if(is_wrong, f"scale must be a finite {dtype} other than 0, not {scale!r}", "scale")
 
 
-def check_apart(columns: Columns, word: Callable[[str], str] = str) -> None:
-    """Raise SettingsError for a column of scores that is held against itself."""
+def _fills(fill: Mapping[str, float], dtype: DType, word: Callable[[str], str]) -> tuple[tuple[FilledRole, float], ...]:
+    """Return what missing cells are, by role. Raises SettingsError for a role or number that none can be."""
+    known = get_args(FilledRole)
+    for role, number in fill.items():
+        given = f"{word('fill')} {role}={number!r}"
+        _refuse_if(role not in known, f"{given}: only {' and '.join(known)} can be filled", "fill")
+        with np.errstate(over="ignore"):
+            is_finite = _is_number(number) and math.isfinite(np.dtype(dtype).type(number))
+        _refuse_if(not is_finite, f"{given}: it must be a finite number", "fill")
+        _refuse_if(role == "weight" and number < 0, f"{given}: no weight is below 0", "fill")
+    return tuple((role, float(fill[role]) + 0.0) for role in known if role in fill)
+
+
+def check_read(plan: Plan, word: Callable[[str], str] = str) -> None:
+    """Raise SettingsError for a column of scores that is held against itself, and for filling one that is not read."""
+    columns = plan.columns
+    for role, number in plan.reading.fills:
+        message = f"{word('fill')} {role}={number:g}: no column of {role}s is read"
+        _refuse_if(columns.name_of(role) is None, message, "fill", role)
     held: tuple[tuple[Role, Role], ...]
     held = ("x1", "x2"), ("x1_b", "x2_b"), ("x1", "x1_reference"), ("x2", "x2_reference")
     for first, second in held:

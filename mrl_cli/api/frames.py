@@ -52,6 +52,7 @@ def evaluate(
     x1_reference: Hashable | None = None,
     x2_reference: Hashable | None = None,
     scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
@@ -97,7 +98,7 @@ def evaluate(
     columns = _scores(x1, x2, difference, x1_reference, x2_reference)
     columns |= {"y": y, "margin": margin_column, "weight": weight, **_group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
@@ -142,6 +143,7 @@ def compare(
     x1_reference: Hashable | None = None,
     x2_reference: Hashable | None = None,
     scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
@@ -183,7 +185,7 @@ def compare(
     columns |= _scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
     columns |= {"y": y, "margin": margin_column, **_group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
         check_confidence(confidence)

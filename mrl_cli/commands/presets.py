@@ -26,7 +26,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
-from mrl_cli.settings import check_apart
+from mrl_cli.settings import check_read
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def with_preset(
     place = harmless(next(iter(names.values())), 200) if names else preset.name
     # Without a row there is nothing to choose by.
     plan = applied(preset, plan, list(names) or [*preset.layouts[0], *preset.further], place, given)
-    check_apart(plan.columns, option_of)
+    check_read(plan, option_of)
     return plan, tuple(read)
 
 

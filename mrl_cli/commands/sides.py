@@ -88,7 +88,7 @@ def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan,
         read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
         names = naming_columns([source for side in run.sides for source in side], run.plan, read)
     a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))
-    return (a, b), names
+    return (a, b.changed(fills=())), names
 
 
 def _hint_for_b(hint: str | None) -> str | None:

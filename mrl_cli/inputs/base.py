@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import DataError, UsageError
+from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
+from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
 from mrl_cli.model import Batch, Problem, setting_of
+from mrl_cli.model.problems import MISSING
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, listed
 
@@ -166,6 +167,12 @@ def batch_of_columns(
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
     numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    filled: dict[Role, NDArray[np.bool_]] = {}
+    for role, number in plan.reading.fills:
+        array, bad = numbers[role]
+        filled[role] = np.zeros(array.size, bool)
+        filled[role][[index for index, kind, _ in bad if kind == MISSING]] = True
+        numbers[role] = np.where(filled[role], number, array), [cell for cell in bad if cell[1] != MISSING]
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
     batch = Batch(
         file,
@@ -174,6 +181,7 @@ def batch_of_columns(
         "row",
         keys={role: array for role, (array, _) in keys.items()},
         kept=kept,
+        filled=filled,
     )
     return without_bad(batch, {role: bad for role, (_, bad) in (*numbers.items(), *keys.items())}, plan)
 
@@ -189,8 +197,36 @@ def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch
     )
 
 
+def filled_columns(
+    columns: Mapping[Role, pa.Array], plan: Plan
+) -> tuple[dict[Role, NDArray[Any]], dict[Role, NDArray[np.bool_]]]:
+    """Return columns of numbers, nulls filled as the plan says, and at which places they were.
+
+    Raises SuspectShardError for a null in another column.
+    """
+    fills = dict(plan.reading.fills)
+    if any(column.null_count for role, column in columns.items() if role not in fills):
+        raise SuspectShardError
+    numbers, filled = {}, {}
+    for role, column in columns.items():
+        if role in fills:
+            values, filled[role] = values_and_nulls(column)
+            numbers[role] = np.where(filled[role], fills[role], values)
+        else:
+            numbers[role] = np.from_dlpack(as_numbers(column))
+    return numbers, filled
+
+
+def filled_or(number: float | str, role: Role, plan: Plan) -> float | str | None:
+    """Return the number of a cell or its kind of problem; None for a missing value that is filled."""
+    return None if number == MISSING and role in dict(plan.reading.fills) else number
+
+
 class Row(NamedTuple):
-    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept."""
+    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept.
+
+    A number is None for a missing value that is filled.
+    """
 
     numbers: Sequence[Any]
     keys: Sequence[str]
@@ -224,13 +260,19 @@ def batch_of_rows(
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
+    numbers = {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers}
+    filled: dict[Role, NDArray[np.bool_]] = {}
+    for role, number in plan.reading.fills:
+        filled[role] = np.array([cell is None for cell in columns[role]], bool)
+        numbers[role] = np.where(filled[role], number, numbers[role])
     return Batch(
         file,
-        {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers},
+        numbers,
         good,
         row_word,
         tuple(problems),
         rejected,
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
+        filled=filled,
     )

@@ -89,6 +89,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     start: int = shard.part
     chunk = frame.iloc[start : start + BATCH_ROWS]
     columns = {role: chunk.iloc[:, place] for role, place in places.items()}
+    fills = dict(plan.reading.fills)
 
     def keys_of(column: pd.Series[Any], role: Role) -> Keys:
         if role == "y" and column.dtype == object:  # a group of True would take 1 in
@@ -96,7 +97,12 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
 
     def numbers(column: pd.Series[Any], role: Role) -> Numbers:
-        return _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        array, bad = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        if role in fills:  # where pandas knows no other missing value, it is NaN
+            known = {index for index, *_ in bad}
+            unknown = np.flatnonzero(np.isnan(array)).tolist()
+            bad = bad + [(index, problems.MISSING, "nan") for index in unknown if index not in known]
+        return array, bad
 
     yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
 

@@ -11,13 +11,10 @@ import json
 from itertools import product
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mrl_cli.arrow import as_numbers
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Shard, batch_of_rows, column_places
+from mrl_cli.inputs.base import Shard, batch_of_rows, column_places, filled_columns
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
 from mrl_cli.model import Batch, problems
@@ -174,12 +171,16 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
     for role, name in plan.columns.wanted:
         top, path = paths_of[name]
         columns[role], astray = nested.cells_at(table.column(top).combine_chunks(), path, top)
-        if astray or columns[role].null_count:
+        if astray:
             raise SuspectShardError
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
+    if any(key.null_count for key in keys.values()):
+        raise SuspectShardError
+    numbers, filled = filled_columns(columns, plan)
     return Batch(
         source.shown_name,
-        {role: np.from_dlpack(as_numbers(column)) for role, column in columns.items()},
+        numbers,
+        filled=filled,
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import Row
+from mrl_cli.inputs.base import Row, filled_or
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at
 from mrl_cli.model import problems
@@ -54,7 +54,7 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     wanted, keyed = plan.columns.wanted_numbers, plan.columns.keys
     cells = {name: cell_in(record, name) for _, name in (*wanted, *keyed)}
-    numbers = [number_of(cells[name], role, plan) for role, name in wanted]
+    numbers = [filled_or(number_of(cells[name], role, plan), role, plan) for role, name in wanted]
     kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
     kinds |= {name: cells[name].kind for _, name in keyed if is_no_key(cells[name])}
     if kinds:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError
+from mrl_cli.inputs.base import filled_or
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def plan_for_file(plan: Plan, source: Source) -> Plan:
         numbers=tuple((role, name) for role, name in columns.numbers if name not in source.hive),
         keys=tuple((role, name) for role, name in columns.keys if name not in source.hive),
     )
-    return plan if reduced == columns else plan.changed(columns=reduced)
+    fills = tuple((role, number) for role, number in plan.reading.fills if reduced.name_of(role) is not None)
+    return plan if reduced == columns else plan.changed(columns=reduced, fills=fills)
 
 
 def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
@@ -56,23 +58,26 @@ def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:
         return batch
     hive, size, kept = source.hive, batch.size, batch.kept
     columns = plan.columns
-    numbers = {
-        role: np.full(size, _number(role, name, source, plan)) for role, name in columns.wanted_numbers if name in hive
-    }
+    numbers, filled = dict(batch.numbers), dict(batch.filled)
+    for role, name in columns.wanted_numbers if hive else ():
+        if name in hive:
+            number = _number(role, name, source, plan)
+            numbers[role] = np.full(size, dict(plan.reading.fills)[role] if number is None else number)
+            filled |= {role: np.full(size, number is None)} if role in dict(plan.reading.fills) else {}
     keys = {role: _constant(hive[name], size) for role, name in columns.keys if name in hive}
     if plan.reading.by_file:
         keys["file"] = _constant(source.name.encode("utf-8", "backslashreplace").decode(), size)
     if kept is not None:
         for name in [name for name in hive if name not in kept.column_names]:
             kept = kept.append_column(name, _constant(hive[name], size))
-    return replace(batch, numbers={**batch.numbers, **numbers}, keys={**batch.keys, **keys}, kept=kept)
+    return replace(batch, numbers=numbers, filled=filled, keys={**batch.keys, **keys}, kept=kept)
 
 
-def _number(role: Role, name: str, source: Source, plan: Plan) -> float:
+def _number(role: Role, name: str, source: Source, plan: Plan) -> float | None:
     from mrl_cli.inputs.cells import cell_number
 
     text = source.hive[name]
-    number = cell_number(text, role, plan)
+    number = filled_or(cell_number(text, role, plan), role, plan)
     if isinstance(number, str):
         msg = f"{source.shown_name}: the path says {harmless(name)}={harmless(text)}, which is {number}"
         raise DataError(msg, hint="name another column, or rename the folder")

@@ -14,6 +14,7 @@ from mrl_cli.model.plan import (
     Columns,
     Dialect,
     DType,
+    FilledRole,
     Labels,
     Plan,
     ReductionName,
@@ -25,5 +26,5 @@ from mrl_cli.model.plan import (
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
-__all__ += ["Columns", "Counts", "DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName"]
-__all__ += ["Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]
+__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "Plan", "Problem", "ProblemCount"]
+__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

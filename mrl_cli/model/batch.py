@@ -25,6 +25,7 @@ class Batch:
 
     As a reader makes it, it holds the columns that the plan wants; x1 and x2 are the scores that the loss takes once
     `inputs.read` hands it on. `computed_from` are then the columns that these were computed from, where they were.
+    `filled` says, of columns whose missing cells are filled, at which pairs they were.
     `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
@@ -43,6 +44,7 @@ class Batch:
     keys: Mapping[Role, pa.Array] = field(default_factory=dict)
     skipped_rows: int = 0
     computed_from: Mapping[Role, NDArray[Any]] = field(default_factory=dict)
+    filled: Mapping[Role, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def x1(self) -> NDArray[np.float64]:
@@ -78,8 +80,9 @@ class Batch:
         """Return the pairs at which `mask`, of shape (n,), is True; the batch's other attributes stay."""
         if mask.all():
             return self
-        numbers, computed_from = (
-            {role: values[mask] for role, values in columns.items()} for columns in (self.numbers, self.computed_from)
+        numbers, computed_from, filled = (
+            {role: values[mask] for role, values in columns.items()}
+            for columns in (self.numbers, self.computed_from, self.filled)
         )
         rows = None if self.rows is None else list(compress(self.rows, mask.tolist()))
         kept, keys = self.kept, self.keys
@@ -89,7 +92,9 @@ class Batch:
             chosen = as_arrow(mask)
             kept = None if kept is None else kept.filter(chosen)
             keys = {role: column.filter(chosen) for role, column in keys.items()}
-        return replace(self, numbers=numbers, rows=rows, kept=kept, keys=keys, computed_from=computed_from)
+        return replace(
+            self, numbers=numbers, rows=rows, kept=kept, keys=keys, computed_from=computed_from, filled=filled
+        )
 
     def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
         """Return the batch without the pairs with a problem, which are rejected.

@@ -25,8 +25,9 @@ Role = Literal[ScoreRole, "y", "margin", "weight", "loss", "file", "group", "sub
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
-# What reports print of how scores are computed, where they are.
-SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale")
+# What reports print of how scores are computed and missing cells filled, where they are.
+SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale", "fill")
+FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 
 
@@ -138,7 +139,7 @@ class Dialect:
 class Reading:
     """What is read. `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number
     and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller. `scale` is what
-    scores are multiplied by, where they are.
+    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is.
     """
 
     columns: Columns = Columns()
@@ -149,6 +150,7 @@ class Reading:
     lists_problems: bool = False
     holds_pairs: bool = False
     scale: float | None = None
+    fills: tuple[tuple[Role, float], ...] = ()
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -333,6 +335,7 @@ class Plan:
             "x1_reference_column": self.columns.name_of("x1_reference"),
             "x2_reference_column": self.columns.name_of("x2_reference"),
             "scale": self.reading.scale,
+            "fill": dict(self.reading.fills) or None,
             "group_by": one_or_all(self.groups.values()),
             "cluster_column": self.columns.name_of("cluster"),
             "confidence": self.reporting.confidence,

@@ -205,6 +205,7 @@ def comparison_report(
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
+        **counts.filled(plan),
         unmatched_a=unmatched[0],
         unmatched_b=unmatched[1],
         **first,

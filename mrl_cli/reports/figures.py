@@ -113,6 +113,8 @@ FIGURES = (
     Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
     Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
     Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weight_column"),
+    Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
+    Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
     Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.totals.pairs else math.nan),
@@ -171,6 +173,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
     there |= {"describes"} if plan.reporting.describes else set()
     there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
+    there |= {f"fill {role}" for role, _ in plan.reading.fills}
     there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
     there |= {"sections"} if plan.has_sections and not (of_groups and plan.outer_groups != plan.groups) else set()
     return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]

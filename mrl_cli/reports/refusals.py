@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from mrl_cli.errors import DataError
+from mrl_cli.model import FilledRole
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
     LABEL_KINDS,
     LIST,
+    MISSING,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_IN_MAP,
@@ -59,6 +61,10 @@ def hint_for(counts: Counts, plan: Plan, look: Look, scores: int | None) -> str:
         if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
             return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
         return f"one number belongs in a cell; {later}"
+    missing = {problem.column for problem in problems.get(MISSING, ProblemCount()).first}
+    for role in get_args(FilledRole):
+        if missing == {plan.columns.name_of(role)}:
+            return f"--fill {role}=VALUE says what a missing {role} is; --on-error skip leaves bad rows out"
     if ENCODING in problems:
         return ENCODING_HINT
     if NO_SUCH_SCORE in problems and scores is not None:

@@ -20,7 +20,7 @@ _SETTINGS = (
     *SCORE_SETTINGS,
     *("preset", "scores", "reduction", "dtype", "labels", "label_map", "strength"),
 )
-_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "labels_skipped", "zero_weight", "weight")
+_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "labels_skipped", "zero_weight", "filled_weight", "weight")
 
 
 class SweepReport(Report):
@@ -66,6 +66,7 @@ def sweep_report(
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         zero_weight=None if weight is None else counts.zero_weight,
+        **counts.filled(plan),
         weight=weight,
         points=sweep_points(sweep.points(curve), margins, counts.pairs, weight, plan),
     )

@@ -74,6 +74,11 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     else:
         columns["y"] = np.where(y == 0, -1.0, 1.0) if plan.rules.labels == "01" else y.astype(np.float64)
     columns |= _scores_of(batch.computed_from, plan)
+    columns |= {
+        role: np.where(batch.filled[role], number, columns[role])
+        for role, number in plan.reading.fills
+        if role in batch.filled
+    }
     columns["place"] = np.arange(start, start + batch.size)
     if batch.rows is not None:
         columns["row"] = np.asarray(batch.rows, np.int64)
