@@ -48,3 +48,19 @@ def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
     return pa.Array.from_buffers(
         pa.string(), len(encoded), [None, pa.py_buffer(bounds), pa.py_buffer(b"".join(encoded))]
     )
+
+
+def values_and_nulls(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the values of an Arrow array of plain numbers, anything where it has a null, and where it has one.
+
+    >>> import pyarrow as pa
+    >>> values, nulls = values_and_nulls(pa.array([9.0, 1.0, None, 3.0]).slice(1))
+    >>> values[~nulls].tolist(), nulls.tolist()
+    ([1.0, 3.0], [False, True, False])
+    """
+    valid, data = column.buffers()
+    here = slice(column.offset, column.offset + len(column))
+    values = np.frombuffer(data, column.type.to_pandas_dtype())[here]
+    if valid is None:
+        return values, np.zeros(len(column), bool)
+    return values, np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here] == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from mrl_cli.model import (
     Columns,
     Dialect,
     DType,
+    FilledRole,
     Labels,
     Plan,
     Strength,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 _CHOICES = {"labels": get_args(Labels), "dtype": get_args(DType)}
 _LABEL_CHOICES = {"on_tie": ("error", "drop"), "strength": get_args(Strength)}
-_NUMBER_ROLES: tuple[Role, ...] = ("margin", "weight", "loss", "x1_b", "x2_b")
+_NUMBER_ROLES: tuple[Role, ...] = (
+    *("margin", "weight", "loss", "x1_b", "x2_b"),
+    *("difference", "difference_b", "x1_reference", "x2_reference"),
+)
 _KEY_SETTINGS = ("group_by", "cluster", "key")
 
 
@@ -57,6 +61,9 @@ def plan_of(
     labels: str | None = None,
     label_settings: Mapping[str, Any] | None = None,
     confidence: float | None = None,
+    scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
+    awaits_preset: bool = False,
     **others: Any,
 ) -> Plan:
     """Return the plan of settings.
@@ -64,7 +71,8 @@ def plan_of(
     `columns` gives the name of each role's column, None for no such column; `others` are fields of a plan's parts.
     `word` turns the name of a setting into the caller's word for it. `is_margin_given`: a margin was asked
     for, even if it is 0; `margins` are those of a sweep. `label_settings` are what was asked for of `on_tie`,
-    `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not.
+    `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not. `awaits_preset`:
+    columns will be added to the plan, which `check_read` is then called for.
 
     Raises SettingsError for what is unknown, out of range or contradictory, and ParameterError for a parameter that the
     loss does not have or allow.
@@ -80,45 +88,50 @@ def plan_of(
             check_choice(name, value, _CHOICES[name])
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
-    dialect = others.get("dialect", Dialect())
-    for first, second, is_wrong, why in (
-        ("y", "y_const", "y" in names and y_const is not None, "exclude each other"),
-        ("delimiter", "decimal", dialect.delimiter == dialect.decimal, "are the same character"),
-        ("margin", "margin_column", (margin or is_margin_given) and "margin" in names, "exclude each other"),
-    ):
-        _refuse_if(is_wrong, f"{word(first)} and {word(second)} {why}", first, second)
+    has_margin = bool(margin) or is_margin_given
+    has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
+    _check_pairs(has_both, others.get("dialect", Dialect()), word)
     if margin or "margin" in names:
         check_has_margin(loss)
-    one_margin = "margins" if margins is not None else "margin" if is_margin_given or margin else None
+    one_margin = "margins" if margins is not None else "margin" if has_margin else None
     _check_sizes(asked.get("strength"), names, loss, word, one_margin)
     if margins is not None:
         check_margins(loss, margins, others["dtype"])
     _check_columns(columns, y_const, word)
-    every_parameter = tuple(completed(loss, parameters).items())
-    confidence = USUAL_CONFIDENCE if "cluster" in names and confidence is None else confidence
-    if confidence is not None:
-        check_confidence(confidence)
-        message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
-        has_weights = "weight" in names or asked.get("strength") == "weight"
-        _refuse_if(has_weights, f"{message}: these intervals are of unweighted means", "weight", "confidence")
-    return Plan.of(
+    dtype = others.get("dtype", "float64")
+    _check_scores(names, scale, dtype, word)
+    has_weights = "weight" in names or asked.get("strength") == "weight"
+    plan = Plan.of(
         columns=_columns_of(names, label_is_text="label_map" in asked),
         y_const=y_const,
         **asked,
         labels=labels,
         loss=loss,
         margin=float(margin) + 0.0,  # -0.0 becomes 0.0: a loss is never the negative zero
-        parameters=every_parameter,
-        confidence=confidence,
+        parameters=tuple(completed(loss, parameters).items()),
+        confidence=_confidence(confidence, names, word, has_weights=has_weights),
+        scale=None if scale is None else float(scale),
+        fills=_fills(fill or {}, dtype, word),
         **others,
     )
+    if not awaits_preset:
+        check_read(plan, word)
+    return plan
+
+
+def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:
+    """Raise SettingsError where both of two settings are given for one, and for a dialect with one mark for two."""
+    for first, second in (("y", "y_const"), ("margin", "margin_column")):
+        _refuse_if(has_both[second], f"{word(first)} and {word(second)} exclude each other", first, second)
+    message = f"{word('delimiter')} and {word('decimal')} are the same character"
+    _refuse_if(dialect.delimiter == dialect.decimal, message, "delimiter", "decimal")
 
 
 def _columns_of(names: Mapping[Role, str], *, label_is_text: bool) -> Columns:
     """Return the columns to read, numbers and keys in the order of their roles."""
     numbers = tuple((role, names[role]) for role in _NUMBER_ROLES if role in names)
     keys = tuple((role, name) for key in _KEY_SETTINGS for role, name in names.items() if setting_of(role) == key)
-    columns = Columns(names["x1"], names["x2"], names.get("y"), numbers, keys)
+    columns = Columns(names.get("x1"), names.get("x2"), names.get("y"), numbers, keys)
     return replace(columns, y=None, keys=(("y", names["y"]), *keys)) if label_is_text else columns
 
 
@@ -170,6 +183,10 @@ def _check_sizes(
         raise SettingsError(message, "strength", other)
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _refuse_if(is_wrong: object, message: str, *names: str) -> None:
     if is_wrong:
         raise SettingsError(message, *names)
@@ -187,9 +204,8 @@ def check_has_margin(loss: str, name: str = "margin") -> None:
 
 def _check_margin(margin: object) -> None:
     """Raise SettingsError for what is no margin."""
-    is_number = isinstance(margin, Real) and not isinstance(margin, bool) and math.isfinite(margin)
     message = f"margin must be a finite number, not {margin!r}; a column of margins is a margin_column"
-    _refuse_if(not is_number, message, "margin")
+    _refuse_if(not (_is_number(margin) and math.isfinite(margin)), message, "margin")
 
 
 def check_margins(loss: str, margins: Sequence[float], dtype: DType) -> None:
@@ -209,16 +225,78 @@ def check_confidence(confidence: object) -> None:
     _refuse_if(not fits, f"confidence must be {bounds}, not {confidence!r}", "confidence")
 
 
+def _confidence(
+    confidence: float | None, names: Mapping[Role, str], word: Callable[[str], str], *, has_weights: bool
+) -> float | None:
+    """Return the confidence of intervals, None for none. Raises SettingsError for one that cannot be had."""
+    confidence = USUAL_CONFIDENCE if "cluster" in names and confidence is None else confidence
+    if confidence is not None:
+        check_confidence(confidence)
+        message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
+        _refuse_if(has_weights, f"{message}: these intervals are of unweighted means", "weight", "confidence")
+    return confidence
+
+
 def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None, word: Callable[[str], str]) -> None:
     """Raise SettingsError where a column that must be there is called None, one that is grouped by comes twice, and
     for a label that none can be.
     """
     _refuse_if(y_const not in (None, 1, -1), f"y_const must be 1 or -1, not {y_const!r}", "y_const")
     for role in ("x1", "x2", "x1_b", "x2_b"):
-        _refuse_if(role in columns and columns[role] is None, f"{role} must name a column, not be None", role)
+        is_missing = role in columns and columns[role] is None and columns.get("difference") is None
+        _refuse_if(is_missing, f"{role} must name a column, not be None", role)
     message = "y must name a column, not be None; no label column? use y_const=1"
     _refuse_if(columns["y"] is None and y_const is None, message, "y")
     groups = [name for role, name in columns.items() if setting_of(role) == "group_by"]
     _refuse_if(len(groups) > 1 and None in groups, f"{word('group_by')} must name columns, not None", "group_by")
     twice = next((name for place, name in enumerate(groups) if name in groups[:place]), None)
     _refuse_if(twice is not None, f"{word('group_by')} names the column {harmless(twice)} twice", "group_by")
+
+
+def _check_scores(names: Mapping[Role, str], scale: float | None, dtype: DType, word: Callable[[str], str]) -> None:
+    """Raise SettingsError for columns of scores that do not go together, and for a scale that leaves none of them."""
+    others: tuple[Role, ...] = ("x1", "x2", "x1_b", "x2_b", "x1_reference", "x2_reference")
+    for role in others if "difference" in names else ():
+        message = f"{word('difference')} and {word(role)} exclude each other: the column is x1 - x2 already"
+        _refuse_if(role in names, message, "difference", role)
+    message = f"{word('difference_b')} goes with {word('difference')}"
+    _refuse_if("difference_b" in names and "difference" not in names, message, "difference_b")
+    given = [role for role in others[-2:] if role in names]
+    message = (
+        f"{word('x1_reference')} and {word('x2_reference')} go together: only {', '.join(map(word, given))} is given"
+    )
+    _refuse_if(len(given) == 1, message, *given)
+    with np.errstate(over="ignore", under="ignore"):
+        held = float(np.dtype(dtype).type(scale)) if _is_number(scale) else math.nan
+    is_wrong = scale is not None and (not math.isfinite(held) or held == 0)
+    _refuse_if(is_wrong, f"scale must be a finite {dtype} other than 0, not {scale!r}", "scale")
+
+
+def _fills(fill: Mapping[str, float], dtype: DType, word: Callable[[str], str]) -> tuple[tuple[FilledRole, float], ...]:
+    """Return what missing cells are, by role. Raises SettingsError for a role or number that none can be."""
+    known = get_args(FilledRole)
+    for role, number in fill.items():
+        given = f"{word('fill')} {role}={number!r}"
+        _refuse_if(role not in known, f"{given}: only {' and '.join(known)} can be filled", "fill")
+        with np.errstate(over="ignore"):
+            is_finite = _is_number(number) and math.isfinite(np.dtype(dtype).type(number))
+        _refuse_if(not is_finite, f"{given}: it must be a finite number", "fill")
+        _refuse_if(role == "weight" and number < 0, f"{given}: no weight is below 0", "fill")
+    return tuple((role, float(fill[role]) + 0.0) for role in known if role in fill)
+
+
+def check_read(plan: Plan, word: Callable[[str], str] = str) -> None:
+    """Raise SettingsError for a column of scores that is held against itself, and for filling one that is not read."""
+    columns = plan.columns
+    for role, number in plan.reading.fills:
+        message = f"{word('fill')} {role}={number:g}: no column of {role}s is read"
+        _refuse_if(columns.name_of(role) is None, message, "fill", role)
+    held: tuple[tuple[Role, Role], ...]
+    held = ("x1", "x2"), ("x1_b", "x2_b"), ("x1", "x1_reference"), ("x2", "x2_reference")
+    for first, second in held:
+        name = columns.name_of(first)
+        references = {columns.name_of("x1_reference"), columns.name_of("x2_reference")}
+        is_one = name is not None and name == columns.name_of(second)
+        is_wrong = is_one and (len(references) == 1 or second.endswith("_reference"))
+        names = f"{word(first)} and {word(second)} name one column, '{harmless(name)}'"
+        _refuse_if(is_wrong, f"{names}: one less the other is 0 in every pair", first, second)

@@ -446,7 +446,9 @@ def json_file(name: str, data: bytes, total: float, pairs: int) -> Case:
 
 
 JSON_LINES = [
-    bad_line("number as a string", '{"x1": "1", "x2": 3, "y": 1}', "not a number", 'x1 is "1"'),
+    good_line("number as a string", '{"x1": "1", "x2": 3, "y": 1}', 2),
+    bad_line("text", '{"x1": "one", "x2": 3, "y": 1}', "not a number", 'x1 is "one"'),
+    bad_line("empty text", '{"x1": "", "x2": 3, "y": 1}', "missing value", 'x1 is ""'),
     bad_line("null", '{"x1": null, "x2": 3, "y": 1}', "missing value", "x1 is null"),
     bad_line("key missing in a later line", '{"x1": 1, "y": 1}', "missing value", "x2 is null"),
     bad_line("true", '{"x1": true, "x2": 3, "y": 1}', "not a number", "x1 is true"),
@@ -455,7 +457,8 @@ JSON_LINES = [
     bad_line("Infinity", '{"x1": 1, "x2": -Infinity, "y": 1}', "infinite", "x2 is -Infinity"),
     bad_line("1e999", '{"x1": 1, "x2": 1e999, "y": 1}', "infinite", "x2 is Infinity"),
     bad_line("label 0", '{"x1": 1, "x2": 3, "y": 0}', "label not ±1", "y is 0", "--on-tie drop"),
-    bad_line("list", '{"x1": [1], "x2": 3, "y": 1}', "not a number", "x1 is [1]"),
+    good_line("list of one", '{"x1": [1], "x2": 3, "y": 1}', 2),
+    bad_line("list of two", '{"x1": [1, 2], "x2": 3, "y": 1}', "a list, not one number", "x1 is [1, 2]", "mrl rank"),
     bad_line("object", '{"x1": {"a": 1}, "x2": 3, "y": 1}', "not a number", 'x1 is {"a": 1}'),
     bad_line("two objects on a line", ONE + ONE, "not one JSON object"),
     refused(

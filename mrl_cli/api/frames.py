@@ -52,6 +52,11 @@ def evaluate(
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
+    difference: Hashable | None = None,
+    x1_reference: Hashable | None = None,
+    x2_reference: Hashable | None = None,
+    scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
@@ -71,11 +76,11 @@ def evaluate(
 ) -> dict[str, Any] | pd.DataFrame:
     """Return the report of `mrl compute` for the pairs in a DataFrame; with `group_by`, a frame with one row per group.
 
-    `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns; with `y_const` there is no label
-    column and every pair has that label. Columns of numbers may be of any real dtype, nullable and Arrow ones too, or
-    hold Python numbers as objects. `label_map` says what the values of the label column mean, as in {"a": 1, "b": -1,
-    "tie": 0, "error": "skip"}, or as the option writes it. The other arguments mean what the options of that name mean;
-    `parameters` are those of the loss.
+    `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns, as do `difference`, in place of
+    x1 and x2, and the references; with `y_const` there is no label column and every pair has that label. Columns of
+    numbers may be of any real dtype, nullable and Arrow ones too, or hold Python numbers as objects. `label_map` says
+    what the values of the label column mean, as in {"a": 1, "b": -1, "tie": 0, "error": "skip"}, or as the option
+    writes it. The other arguments mean what the options of that name mean; `parameters` are those of the loss.
 
     Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
     DataFrame: a row for each value of that column, which is the index, integers in their order, then other values in
@@ -94,10 +99,10 @@ def evaluate(
     """
     with value_errors():
         check_choice("reduction", reduction, ("mean", "sum"))
-    columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column, "weight": weight}
-    columns |= {**_group_columns(group_by), "cluster": cluster}
+    columns = _scores(x1, x2, difference, x1_reference, x2_reference)
+    columns |= {"y": y, "margin": margin_column, "weight": weight, **_group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie)}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
@@ -135,8 +140,14 @@ def compare(
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
-    x1_b: Hashable,
-    x2_b: Hashable,
+    x1_b: Hashable | None = None,
+    x2_b: Hashable | None = None,
+    difference: Hashable | None = None,
+    difference_b: Hashable | None = None,
+    x1_reference: Hashable | None = None,
+    x2_reference: Hashable | None = None,
+    scale: float | None = None,
+    fill: Mapping[str, float] | None = None,
     y: Hashable = "y",
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
@@ -156,7 +167,8 @@ def compare(
 ) -> dict[str, Any]:
     """Return the report of `mrl compare` for two models, a and b, on the pairs in a DataFrame.
 
-    `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's. Where the models are in two frames,
+    `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's; or `difference` and `difference_b`
+    those of their differences. References are those of both models. Where the models are in two frames,
     merge them with pandas first, on the column that identifies a pair: `a.merge(b, on="id", suffixes=("", "_b"),
     validate="one_to_one")`. Such a merge leaves out the pairs that one frame lacks without counting them, and b's label
     is then not compared with a's. `bootstrap` is the number of samples, 0 for none; the other arguments are those of
@@ -173,10 +185,11 @@ def compare(
     >>> report["a"]["mean"], report["b"]["mean"], report["difference"]["mean"], report["mcnemar"]["only_b"]
     (0.25, 0.0, 0.25, 1)
     """
-    columns: Columns = {"x1": x1, "x2": x2, "y": y, "margin": margin_column}
-    columns |= {"x1_b": x1_b, "x2_b": x2_b, **_group_columns(group_by), "cluster": cluster}
+    columns = _scores(x1, x2, difference, x1_reference, x2_reference)
+    columns |= _scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
+    columns |= {"y": y, "margin": margin_column, **_group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie)}
+    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
     plan = _plan(columns, parameters, **settings)
     with value_errors():
         check_confidence(confidence)
@@ -184,20 +197,24 @@ def compare(
     drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
-    sides = f"{harmless(x1)}, {harmless(x2)}", f"{harmless(x1_b)}, {harmless(x2_b)}"
+    sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
     report = comparison_report(folded.wholes[1], folded.counts, plan, sides=sides, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     if group_by is not None:
-        _, _, values = source.stream
-
-        def named(group: Report) -> Any:
-            key = [values[role][text] for role, text in zip(plan.groups, group.group, strict=True)]
-            return key if len(key) > 1 else key[0]
-
-        for figures, group in zip(record["groups"], report.groups, strict=True):
-            figures["group"] = named(group)
-        record["differing_groups"] = list(map(named, differing_groups(report.groups, report.confidence)))
+        _name_groups(record, report, plan, source.stream.values)
     return record
+
+
+def _name_groups(record: dict[str, Any], report: Report, plan: Plan, values: dict[Role, dict[str, Any]]) -> None:
+    """Enter in the record of a comparison the values of each group in place of their texts."""
+
+    def named(group: Report) -> Any:
+        key = [values[role][text] for role, text in zip(plan.groups, group.group, strict=True)]
+        return key if len(key) > 1 else key[0]
+
+    for figures, group in zip(record["groups"], report.groups, strict=True):
+        figures["group"] = named(group)
+    record["differing_groups"] = list(map(named, differing_groups(report.groups, report.confidence)))
 
 
 def _label_settings(
@@ -216,6 +233,28 @@ def _cautions(frame: pd.DataFrame, plan: Plan) -> list[str]:
     wanted = [name for _, name in plan.columns.wanted_numbers]
     note = note_on_log(list(map(str, frame.columns)), wanted, PLACE)
     return plan_notes(plan) + ([] if note is None else [note])
+
+
+def _scores(
+    x1: Hashable,
+    x2: Hashable,
+    difference: Hashable | None,
+    x1_reference: Hashable | None,
+    x2_reference: Hashable | None,
+) -> Columns:
+    """Return the columns of scores; x1 and x2 that are called as usual are not asked for beside a difference."""
+    usual = difference is not None and (x1, x2) == ("x1", "x2")
+    columns: Columns = {"x1": None, "x2": None} if usual else {"x1": x1, "x2": x2}
+    return columns | {"difference": difference, "x1_reference": x1_reference, "x2_reference": x2_reference}
+
+
+def _scores_of_b(difference: Hashable | None, scores: Columns, difference_b: Hashable | None) -> Columns:
+    """Return the columns of b's scores, which are its difference where a's are."""
+    if difference is None:
+        return scores | {"difference_b": difference_b}
+    if difference_b is None:
+        raise ValueError("compare needs the scores of two models: name b's difference, difference_b")
+    return {role: name for role, name in scores.items() if name is not None} | {"difference_b": difference_b}
 
 
 def _whole(name: str, number: Any, largest: int | None = None) -> int:

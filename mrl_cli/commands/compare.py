@@ -9,13 +9,13 @@ import click
 from mrl_cli.commands.options import column, flag, option, option_of, plan_of_options, refuse_if, share
 from mrl_cli.commands.run import Run
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
-from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.inputs import Source
+    from mrl_cli.model import Role
     from mrl_cli.reports.compare import ComparisonReport
 
 
@@ -29,6 +29,7 @@ class Comparison(Run):
 
     x1_b: str | None = column("Column of b's first score.  [in two files: as --x1]")
     x2_b: str | None = column("Column of b's second score.  [in two files: as --x2]")
+    difference_b: str | None = column("Column of b's x1 - x2, beside --difference.  [in two files: as --difference]")
     key: str | None = column("Two files: match the pairs by this column.")
     by_row: bool = flag("Two files: match the first row with the first, and so on.")
     unmatched: str = option(
@@ -49,8 +50,8 @@ class Comparison(Run):
     )
 
     name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
-    names = "x1_b x2_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL preset READING"
-    names += " ENGINE OUTPUT fail_if NOTES"
+    names = "x1_b x2_b difference_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL"
+    names += " preset READING SCORES ENGINE OUTPUT fail_if NOTES"
     roles = frozenset(("margin",))
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
@@ -62,15 +63,22 @@ class Comparison(Run):
     def planned(self) -> Plan:
         """Return the plan: b's scores are columns of one input, and in two the key is."""
         refuse_if(self.strength == "weight", "--strength weight does not go with compare, which has no weights")
+        message = f"{option_of('difference')} goes with {option_of('difference_b')}, not with --x1-b and --x2-b"
+        refuse_if(self.difference and (self.x1_b or self.x2_b), message)
+        refuse_if(self.difference_b and not self.difference, "--difference-b goes with --difference")
+        refuse_if(self.x1_b is not None and self.x1_b == self.x2_b, "--x1-b and --x2-b name one column")
         if len(self.inputs) > 1:
             return plan_of_options(self, {"key": self.key or None})
         asked = {"key": self.key, "by_row": self.by_row, "unmatched": self.unmatched == "drop"}
         for name, is_asked in asked.items():
             message = f"{option_of(name)} goes with two INPUTs, one for each model"
             refuse_if(is_asked, message, "mrl compare a.csv b.csv --key COLUMN")
-        hint = "both in one file: --x1-b COLUMN --x2-b COLUMN; in two: a.csv b.csv --key COLUMN"
-        refuse_if(self.x1_b is None or self.x2_b is None, "compare needs the scores of two models", hint)
-        return plan_of_options(self, {"x1_b": self.x1_b, "x2_b": self.x2_b})
+        named: tuple[Role, ...] = ("x1_b", "x2_b") if self.difference is None else ("difference_b",)
+        in_one = " ".join(f"{option_of(role)} COLUMN" for role in named)
+        hint = f"both in one file: {in_one}; in two: a.csv b.csv --key COLUMN"
+        of_b: dict[Role, str | None] = {role: getattr(self, role) for role in named}
+        refuse_if(None in of_b.values(), "compare needs the scores of two models", hint)
+        return plan_of_options(self, of_b)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -134,7 +142,8 @@ class Comparison(Run):
             from mrl_cli.commands.sides import contrasted
 
             matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
-            contrasts, counts, unmatched = contrasted(self, reduction, self.x1_b, self.x2_b, **matching)
+            of_b = self.x1_b, self.x2_b, self.difference_b
+            contrasts, counts, unmatched = contrasted(self, reduction, *of_b, **matching)
         sides = self.side_names
         inputs = self.input_names
         return comparison_report(
@@ -148,8 +157,8 @@ class Comparison(Run):
         if len(set(files)) == 2:
             return files[0], files[1]
         columns = self.plan.columns
-        scores = (columns.x1, columns.x2), (self.x1_b or columns.x1, self.x2_b or columns.x2)
-        a, b = (f"{harmless(x1)}, {harmless(x2)} of {files[0]}" for x1, x2 in scores)
+        both = columns, columns.of_b(self.x1_b, self.x2_b, self.difference_b)
+        a, b = (f"{of_model.scores_in_words} of {files[0]}" for of_model in both)
         return a, b
 
     def lines(self, report: ComparisonReport) -> list[str]:

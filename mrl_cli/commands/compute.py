@@ -36,7 +36,7 @@ class Compute(Run):
     validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
-    names = "MARGIN KERNEL weight reduction PRESET READING group_by by_file ENGINE OUTPUT confidence cluster"
+    names = "MARGIN KERNEL weight reduction PRESET READING SCORES group_by by_file ENGINE OUTPUT confidence cluster"
     names += " raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))
     _validation: Validation | None = None

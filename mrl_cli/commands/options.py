@@ -193,6 +193,16 @@ class Options:
     # What is read.
     x1: str | None = column("Column of the first score.  [default: x1]")
     x2: str | None = column("Column of the second score.  [default: x2]")
+    difference: str | None = column("Column that is x1 - x2 already, in place of --x1 and --x2.")
+    x1_reference: str | None = column("Column that is subtracted from x1, such as log-probabilities of the reference.")
+    x2_reference: str | None = column("The same for x2.")
+    scale: float | None = option("What scores are then multiplied by, such as beta.", type=number, metavar="X")
+    fill: tuple[tuple[str, float], ...] = option(
+        "What a missing margin or weight is, such as margin=0; counted. Repeatable.",
+        type=assignment,
+        multiple=True,
+        metavar="ROLE=VALUE",
+    )
     y: str | None = column("Column of the label.  [default: y]")
     y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
     labels: Labels | None = option(
@@ -299,6 +309,7 @@ class Options:
 
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 GROUPS = {
+    "SCORES": "difference x1_reference x2_reference scale fill",
     "READING": "x1 x2 y y_const labels label_map strength on_tie on_error rejects delimiter encoding decimal null_value"
     " no_header",
     "MARGIN": "margin margin_column",
@@ -317,10 +328,12 @@ def refuse_if(is_wrong: object, message: str, hint: str | None = None) -> None:
 
 
 _HINTS: dict[tuple[str, ...], str] = {
+    ("fill", "margin"): "name it with --margin-column COLUMN",
+    ("fill", "weight"): "name it with --weight COLUMN",
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins")
+_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale")
 
 
 def _label_settings(options: Options) -> dict[str, Any]:
@@ -348,13 +361,17 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
     from mrl_cli import settings  # which needs NumPy
     from mrl_cli.losses import ParameterError
 
-    names = [name for name, _ in options.param]
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    refuse_if(repeated is not None, f"--param {harmless(repeated)} is given more than once")
+    for option_name, given in (("param", options.param), ("fill", options.fill)):
+        names = [name for name, _ in given]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        refuse_if(repeated is not None, f"{option_of(option_name)} {harmless(repeated)} is given more than once")
     x1, x2, y = ("1", "2", "3") if options.no_header else ("x1", "x2", "y")
     columns: dict[Role, str | None] = {
-        "x1": options.x1 or x1,
-        "x2": options.x2 or x2,
+        "x1": options.x1 or (x1 if options.difference is None else None),
+        "x2": options.x2 or (x2 if options.difference is None else None),
+        "difference": options.difference,
+        "x1_reference": options.x1_reference,
+        "x2_reference": options.x2_reference,
         "y": options.y or y if options.y_const is None else options.y,
         "margin": options.margin_column,
         "weight": options.weight,
@@ -370,6 +387,8 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             margin=options.margin or 0.0,
             is_margin_given=options.margin is not None,
             parameters=dict(options.param),
+            fill=dict(options.fill),
+            awaits_preset=options.preset is not None,
             y_const=None if options.y_const is None else int(options.y_const),
             **_label_settings(options),
             lists_problems=options.rejects is not None,

@@ -20,13 +20,14 @@ from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.logs import may_be_logged, refuse_log
-from mrl_cli.inputs.partitions import Scores
 from mrl_cli.inputs.presets import PRESETS, Preset, applied
+from mrl_cli.inputs.scores import Scores
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
+from mrl_cli.settings import check_read
 from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
@@ -66,15 +67,15 @@ def with_preset(
         read.append(source_now)
         found.append((source.shown_name, there))
         names = dict.fromkeys(there, source.shown_name) | names
-    if names:
-        place = harmless(next(iter(names.values())), 200)
-        layout = preset.layout_in(list(names))
-        for shown, there in () if {"x1", "x2"} <= given else found:
-            if layout is None or may_be_logged(layout):
-                refuse_log(there, shown)
-        return applied(preset, plan, list(names), place, given), tuple(read)
-    # Nothing to choose by: there is no row.
-    return applied(preset, plan, [*preset.layouts[0], *preset.further], preset.name, given), tuple(read)
+    place = harmless(next(iter(names.values())), 200) if names else preset.name
+    layout = preset.layout_in(list(names))
+    for shown, there in () if {"x1", "x2"} <= given else found:
+        if layout is None or may_be_logged(layout):
+            refuse_log(there, shown)
+    # Without a row there is nothing to choose by.
+    plan = applied(preset, plan, list(names) or [*preset.layouts[0], *preset.further], place, given)
+    check_read(plan, option_of)
+    return plan, tuple(read)
 
 
 def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
@@ -101,6 +102,7 @@ def _with_scores(
     refuse_if(is_indexed and not has_scores, message)
     message = f"--scores and --preset {options.preset} exclude each other: its files hold the scores"
     refuse_if(has_scores and preset is not None and not is_indexed, message)
+    refuse_if(has_scores and plan.has_differences, "--scores and --difference exclude each other")
     if options.scores is None:
         return plan, sources
     scores = read_scores(options.scores, options.score_column)

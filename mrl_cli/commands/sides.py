@@ -38,13 +38,15 @@ ROWS_SHOWN = 3
 
 
 def contrasted(
-    run: Run, reduction: ContrastReduction, x1_b: str | None, x2_b: str | None, *, by_row: bool, drops_unmatched: bool
+    run: Run, reduction: ContrastReduction, *names_of_b: str | None, by_row: bool, drops_unmatched: bool
 ) -> tuple[Contrasts, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
 
+    `names_of_b` are those of x1, x2 and the difference in b's file, None where they are as in a's.
+
     Raises DataError for pairs that cannot be matched.
     """
-    plans, names = _plans(run, x1_b, x2_b, by_row=by_row)
+    plans, names = _plans(run, *names_of_b, by_row=by_row)
     a, counts_a = _read(run, run.sides[0], plans[0])
     try:
         b, counts_b = _read(run, run.sides[1], plans[1])
@@ -72,7 +74,7 @@ def contrasted(
     return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
 
 
-def _plans(run: Run, x1: str | None, x2: str | None, *, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
+def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
     """Return the plans that read a's and b's file; b's reads scores, label, key and groups: all else is read from a's.
 
     By row, both read also those columns that may name the pairs, which are returned by role.
@@ -80,20 +82,20 @@ def _plans(run: Run, x1: str | None, x2: str | None, *, by_row: bool) -> tuple[t
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
     used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key", "y"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
-    of_b = replace(columns, x1=x1 or columns.x1, x2=x2 or columns.x2, numbers=(), keys=keys)
+    of_b = replace(columns.of_b(*names_of_b), keys=keys)
     names: dict[Role, str] = {}
     if by_row:
         read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
         names = naming_columns([source for side in run.sides for source in side], run.plan, read)
     a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))
-    return (a, b), names
+    return (a, b.changed(fills=())), names
 
 
 def _hint_for_b(hint: str | None) -> str | None:
     """Return a hint in the words of b's options, of which there are two; the others hold for a's file as well."""
-    if hint is None or "--x1 " in hint or "--x2 " in hint:
-        return hint and re.sub(r"--(x1|x2) ", r"--\1-b ", hint)
-    for option, what in (("--key", "key"), ("--y", "label")):
+    if hint is None or any(f"--{name} " in hint for name in ("x1", "x2", "difference")):
+        return hint and re.sub(r"--(x1|x2|difference) ", r"--\1-b ", hint)
+    for option, what in (("--key", "key"), ("--y", "label"), ("-reference", "reference")):
         if f"{option} " in hint:
             return f"both files call the {what} by one name: rename the column in one of them"
     return "name b's scores with --x1-b COLUMN and --x2-b COLUMN; other options hold for both files"
@@ -125,7 +127,7 @@ class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
                 finite = [np.isfinite(scores.astype(plan.loss.dtype)) for scores in (batch.x1, batch.x2)]
             held = held | (finite[0] & finite[1] & (batch.y == 0))
         keys = {role: shortened(column) if is_naming(role) else column for role, column in batch.keys.items()}
-        bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None, keys=keys)
+        bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None, keys=keys, computed_from={})
         state.append(bare if held is None else bare.where(held))
         return state
 

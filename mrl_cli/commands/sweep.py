@@ -78,7 +78,7 @@ class MarginSweep(Run):
     reduction: ReductionName = option("What the value of a margin is.", choices=("mean", "sum"))
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
-    names = "margins weight KERNEL PRESET reduction READING ENGINE OUTPUT NOTES"
+    names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT NOTES"
     roles = frozenset(("weight",))
 
     def report(self) -> SweepReport:

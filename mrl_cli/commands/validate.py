@@ -48,7 +48,8 @@ class Validate(RunOnSuite):
 
     name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
     names = (
-        "against expect loss_column function cases rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING"
+        "against expect loss_column function cases rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING "
+        "SCORES"
     )
     names += " ENGINE OUTPUT NOTES"
     roles = frozenset(("margin", "weight"))

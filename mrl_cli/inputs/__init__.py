@@ -14,7 +14,8 @@ from mrl_cli.inputs import storage
 from mrl_cli.inputs.base import Shard, Source, shown_input
 from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
 from mrl_cli.inputs.labels import with_labels
-from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions, with_scores
+from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
+from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
 

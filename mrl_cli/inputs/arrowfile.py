@@ -129,7 +129,7 @@ def _validated(batch: pa.RecordBatch, plan: Plan, source: Source) -> pa.RecordBa
 
     batch.validate()  # lengths only, in constant time for each column: enough for plain numbers and columns not read
     names = batch.schema.names
-    used = range(len(names)) if plan.reading.keep_columns else column_places(names, plan, source).values()
+    used = range(len(names)) if plan.reading.keep_columns else column_places(names, plan, source, nests=True).values()
     for column in map(batch.column, used):
         kind = column.type
         # A plain value has its own place in the buffer and cannot point elsewhere. Such columns are not validated in

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import DataError, UsageError
+from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
+from mrl_cli.errors import DataError, SuspectShardError, UsageError
+from mrl_cli.inputs import paths
 from mrl_cli.model import Batch, Problem
+from mrl_cli.model.problems import MISSING
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
 
@@ -27,6 +29,8 @@ Faults = list[tuple[str, str | None, str]]
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
+# A column as texts, and its cells that a path does not lead to.
+Keys = tuple["pa.Array", BadCells]
 
 STDIN = "-"
 
@@ -37,7 +41,7 @@ class Source:
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
     `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
-    `inputs.partitions.Scores`, x1 and x2 are rows of them.
+    `inputs.scores.Scores`, x1 and x2 are rows of them.
     """
 
     name: str
@@ -84,16 +88,21 @@ class Shard(NamedTuple):
     size_bytes: int
 
 
-def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role, int]:
+def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bool = False) -> dict[Role, int]:
     """Return where the wanted columns stand among `names`, in the order of `Columns.wanted`.
 
-    A name is matched exactly, else but for blanks around it. Raises UsageError for a missing column and DataError for
-    one that stands there twice, and for columns of a training log.
+    A name is matched exactly, else but for blanks around it, else, where cells may nest, as a path that begins with
+    one of `names`. Raises UsageError for a missing column and DataError for one that stands there twice, and for
+    columns of a training log.
     """
     places: dict[Role, int] = {}
     for role, wanted in plan.columns.wanted:
         matches = [place for place, name in enumerate(names) if name == wanted]
         matches = matches or [place for place, name in enumerate(names) if name.strip() == wanted]
+        if not matches:
+            _refuse_every(wanted)
+            top = paths.split(wanted, names) if nests else None
+            matches = [place for place, name in enumerate(names) if top is not None and name == top[0]]
         if len(matches) > 1:
             msg = f"{source.shown_name}: the header has column {harmless(wanted)!r} {len(matches)} times"
             raise DataError(msg, hint="rename one of them")
@@ -101,6 +110,18 @@ def column_places(names: Sequence[str], plan: Plan, source: Source) -> dict[Role
             raise _missing(role, wanted, names, plan, source)
         places[role] = matches[0]
     return places
+
+
+def path_below(wanted: str, name: str) -> str:
+    """Return the path that is wanted of the cells of a column that `column_places` returned, empty for all of them."""
+    return "" if wanted in (name, name.strip()) else wanted[len(name) + 1 :]
+
+
+def _refuse_every(wanted: str) -> None:
+    if paths.EVERY in wanted.split("."):
+        message = f"{harmless(wanted)} names the cells of all items of a list, and one number belongs to a pair"
+        hint = "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version"
+        raise UsageError(message, hint=hint)
 
 
 def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
@@ -130,16 +151,30 @@ def batch_of_columns(
     file: str,
     columns: Mapping[Role, Any],
     numbers_in: Callable[[Any, Role], Numbers],
-    keys_in: Callable[[Any, Role], pa.Array],
+    keys_in: Callable[[Any, Role], Keys],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
     numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    filled: dict[Role, NDArray[np.bool_]] = {}
+    for role, number in plan.reading.fills:
+        array, bad = numbers[role]
+        filled[role] = np.zeros(array.size, bool)
+        filled[role][[index for index, kind, _ in bad if kind == MISSING]] = True
+        numbers[role] = np.where(filled[role], number, array), [cell for cell in bad if cell[1] != MISSING]
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
-    batch = Batch(file, {role: array for role, (array, _) in numbers.items()}, rows, "row", keys=keys, kept=kept)
-    return without_bad(batch, {role: bad for role, (_, bad) in numbers.items()}, plan)
+    batch = Batch(
+        file,
+        {role: array for role, (array, _) in numbers.items()},
+        rows,
+        "row",
+        keys={role: array for role, (array, _) in keys.items()},
+        kept=kept,
+        filled=filled,
+    )
+    return without_bad(batch, {role: bad for role, (_, bad) in (*numbers.items(), *keys.items())}, plan)
 
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
@@ -153,8 +188,36 @@ def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch
     )
 
 
+def filled_columns(
+    columns: Mapping[Role, pa.Array], plan: Plan
+) -> tuple[dict[Role, NDArray[Any]], dict[Role, NDArray[np.bool_]]]:
+    """Return columns of numbers, nulls filled as the plan says, and at which places they were.
+
+    Raises SuspectShardError for a null in another column.
+    """
+    fills = dict(plan.reading.fills)
+    if any(column.null_count for role, column in columns.items() if role not in fills):
+        raise SuspectShardError
+    numbers, filled = {}, {}
+    for role, column in columns.items():
+        if role in fills:
+            values, filled[role] = values_and_nulls(column)
+            numbers[role] = np.where(filled[role], fills[role], values)
+        else:
+            numbers[role] = np.from_dlpack(as_numbers(column))
+    return numbers, filled
+
+
+def filled_or(number: float | str, role: Role, plan: Plan) -> float | str | None:
+    """Return the number of a cell or its kind of problem; None for a missing value that is filled."""
+    return None if number == MISSING and role in dict(plan.reading.fills) else number
+
+
 class Row(NamedTuple):
-    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept."""
+    """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept.
+
+    A number is None for a missing value that is filled.
+    """
 
     numbers: Sequence[Any]
     keys: Sequence[str]
@@ -188,13 +251,19 @@ def batch_of_rows(
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
+    numbers = {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers}
+    filled: dict[Role, NDArray[np.bool_]] = {}
+    for role, number in plan.reading.fills:
+        filled[role] = np.array([cell is None for cell in columns[role]], bool)
+        numbers[role] = np.where(filled[role], number, numbers[role])
     return Batch(
         file,
-        {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers},
+        numbers,
         good,
         row_word,
         tuple(problems),
         rejected,
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
+        filled=filled,
     )

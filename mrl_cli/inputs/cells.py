@@ -1,4 +1,4 @@
-"""One cell of text to one number, by the one rule that every text format and both ways of reading keep."""
+"""One cell of text to one number, by the one rule that every format and both ways of reading keep."""
 
 from __future__ import annotations
 
@@ -10,45 +10,57 @@ from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from mrl_cli.model import Dialect
+    from mrl_cli.model import Dialect, Plan, Role
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
+_BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
-def number_in(cell: str, dialect: Dialect, *, takes_booleans: bool = False) -> float | str:
+def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_booleans: bool = False) -> float | str:
     """Return the number that a cell holds, rounded correctly to a double, or the kind of problem it is.
 
-    Where it `takes_booleans`, true and false are 1 and 0, in any case.
+    A list of one number is that number. Losses, a column with the role loss, may be NaN or infinite: they are compared,
+    not computed with. Where it `takes_booleans`, true and false are 1 and 0, in any case.
 
     >>> from mrl_cli.model import Dialect
-    >>> number_in(" 5e-1", Dialect()), number_in("0x10", Dialect()), number_in("", Dialect())
-    (0.5, 'not a number', 'missing value')
+    >>> number_in(" 5e-1", Dialect()), number_in("[0.5]", Dialect()), number_in("0x10", Dialect())
+    (0.5, 0.5, 'not a number')
+    >>> number_in("", Dialect()), number_in("[1, 2]", Dialect()), number_in("nan", Dialect(), "loss")
+    ('missing value', 'a list, not one number', nan)
     """
     text = cell.strip(" \t")
     if not text or cell in dialect.null_values or text in dialect.null_values:
         return problems.MISSING
     if takes_booleans and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
+    if text.startswith("[") and text.endswith("]"):
+        inner = text[1:-1].strip()
+        # Under a decimal comma [1,2] may hold two numbers as well.
+        holds_one = inner and not inner.startswith("[") and not _BETWEEN_ITEMS.search(inner)
+        return number_in(inner, dialect, role, takes_booleans=takes_booleans) if holds_one else problems.LIST
     if dialect.decimal != ".":
         if "." in text:
             return problems.NOT_A_NUMBER
         text = text.replace(dialect.decimal, ".")
-    if not _NUMBER.fullmatch(text):
-        if _NAN.fullmatch(text):
-            return problems.NAN
-        return problems.INFINITE if _INFINITE.fullmatch(text) else problems.NOT_A_NUMBER
+    if not any(form.fullmatch(text) for form in (_NUMBER, _NAN, _INFINITE)):
+        return problems.NOT_A_NUMBER
     number = float(text)
-    if math.isinf(number):
-        return problems.INFINITE
+    if not math.isfinite(number):
+        return number if role == "loss" else problems.NAN if math.isnan(number) else problems.INFINITE
     if abs(number) >= rules.EXACT_INTEGER_LIMIT and _INTEGER.fullmatch(text) and not is_exact(int(text[:400])):
         return problems.INEXACT
     return number
+
+
+def cell_number(cell: str, role: Role, plan: Plan) -> float | str:
+    """Return the number of a cell in a column of that role, or the kind of problem it is, by the rules of a plan."""
+    return number_in(cell, plan.reading.dialect, role, takes_booleans=plan.takes_booleans(role))
 
 
 def is_exact(integer: int) -> bool:

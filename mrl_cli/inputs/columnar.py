@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
-from mrl_cli.errors import DataError, MrlError
-from mrl_cli.inputs.base import batch_of_columns, column_places
+from mrl_cli.errors import DataError, MrlError, UsageError
+from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
+from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
+from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, type_at
+from mrl_cli.inputs.paths import Astray
 from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Keys, Numbers, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
@@ -91,17 +94,21 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
     import pyarrow as pa
 
     names, keys = dict(plan.columns.wanted), dict(plan.columns.keys)
-    for role, place in column_places(schema.names, plan, source).items():
-        kind = schema.field(place).type
+    for role, place in column_places(schema.names, plan, source, nests=True).items():
+        name, top = names[role], schema.names[place]
+        kind = type_at(schema.field(place).type, path_below(name, top), top)
+        if isinstance(kind, Astray):
+            error = UsageError if kind.is_missing else DataError
+            raise error(f"{source.shown_name}: {harmless(name)} is {kind.text}")
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        subject = f"{source.shown_name}: column {harmless(names[role])} holds {harmless(kind)}"
+        subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
-        elif pa.types.is_boolean(kind) and role == "y":
+        elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
-        elif not is_number(kind):
+        elif not holds_numbers(kind):
             msg = f"{subject}, not numbers (from row 1 on)"
             raise DataError(msg, hint="write the column as double or integer numbers")
 
@@ -111,6 +118,12 @@ def is_number(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether cells of a type may be numbers: written as text too, or the one item of a list."""
+    kind = kind.value_type if is_list(kind) else kind
+    return is_number(kind) or _is_text(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -123,20 +136,37 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
     """Yield the pairs of record batches that follow one another; `first_row` is the row of the first (from 1)."""
     import pyarrow as pa
 
-    def numbers(column: pa.Array, role: Role) -> Numbers:
-        # A label that must be one of two integers is compared as it is: no double in between could change it.
-        return numbers_in(column, keeps_integers=role == "y" and plan.rules.labels in ("pm1", "01"))
+    wanted = dict(plan.columns.wanted)
 
-    def keys(column: pa.Array, _: Role) -> pa.Array:
-        return keys_in(column)
+    def cells(column: pa.Array, role: Role) -> tuple[pa.Array, BadCells]:
+        top = names[places[role]]
+        return cells_at(column, path_below(wanted[role], top), top)
+
+    def numbers(column: pa.Array, role: Role) -> Numbers:
+        column, astray = cells(column, role)
+        # A label that must be one of two integers is compared as it is: no double in between could change it.
+        keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
+        array, bad = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
+        return array, merged(astray, bad)
+
+    def keys(column: pa.Array, role: Role) -> Keys:
+        column, astray = cells(column, role)
+        return keys_in(column), astray
 
     for batch in batches:
         names = batch.schema.names
-        columns = {role: batch.column(place) for role, place in column_places(names, plan, source).items()}
+        places = column_places(names, plan, source, nests=True)
+        columns = {role: batch.column(place) for role, place in places.items()}
         kept = pa.Table.from_batches([batch]) if plan.reading.keep_columns else None
         rows = range(first_row, first_row + batch.num_rows)
         yield batch_of_columns(source.shown_name, columns, numbers, keys, rows, plan, kept)
         first_row = rows.stop
+
+
+def merged(first: BadCells, others: BadCells) -> BadCells:
+    """Return bad cells in order, of a cell that is in both that of the first."""
+    known = {index for index, *_ in first}
+    return sorted(first + [cell for cell in others if cell[0] not in known]) if first else others
 
 
 def keys_in(column: pa.Array) -> pa.Array:
@@ -171,12 +201,27 @@ def _as_texts(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
-    """Return a column of numbers as doubles, and what in it cannot be one; integers as they are where asked for."""
+def numbers_in(
+    column: pa.Array, number: Callable[[str], float | str] | None = None, *, keeps_integers: bool = False
+) -> Numbers:
+    """Return a column of numbers as doubles, and what in it cannot be one; integers as they are where asked for.
+
+    `number` turns a text into a number or the kind of problem it is, where the column may hold texts.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()  # a null may stand among the indices or among the values
+    if is_list(column.type):
+        items, longer = _only_items(column)
+        values, bad = numbers_in(items, number, keeps_integers=keeps_integers)
+        return values, merged(longer, bad)
+    if number is not None and _is_text(column.type):
+        return numbers_of(
+            column.to_pylist(),
+            lambda text: problems.MISSING if text is None else number(text),
+            lambda text: "null" if text is None else shown_cell(text),
+        )
     if pa.types.is_decimal(column.type):
         # Arrow's own decimal to double is not correctly rounded; its reading of text is.
         column = column.cast(pa.string()).cast(pa.float64())
@@ -202,3 +247,11 @@ def numbers_in(column: pa.Array, *, keeps_integers: bool = False) -> Numbers:
             if int(doubles[index]) != int(values[index])
         ]
     return doubles, bad
+
+
+def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:
+    """Return the one item of each list, null where there is not one, and the lists of none or of more."""
+    starts, lengths = list_bounds(column)
+    others = np.flatnonzero((lengths != 1) & (lengths >= 0)).tolist()
+    bad = [(index, problems.LIST, harmless(column[index].as_py())) for index in others]
+    return items_at(column, starts, lengths == 1), bad

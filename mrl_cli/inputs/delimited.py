@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_numbers, texts_as_arrow
+from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places
-from mrl_cli.inputs.cells import as_written, is_float, number_in, shown_cell
+from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
+from mrl_cli.inputs.cells import as_written, cell_number, is_float, number_in, shown_cell
 from mrl_cli.inputs.hints import hint_for_encoding
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -247,24 +247,26 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
     is_read_twice = not key_types.keys().isdisjoint(numbers.values())  # a column is a number here and a key there
     takes_booleans = plan.takes_booleans("y")
     bare = replace(dialect, null_values=())
-    nulls = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
-    null_numbers = [number for number in nulls if isinstance(number, float)]
+    known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
+    null_numbers = [number for number in known if isinstance(number, float)]
+    nulls = ["", *dialect.null_values] if plan.reading.fills else []
     for label_type in _label_types(data, plan):
         types = {name: label_type if role == "y" else pa.float64() for role, name in numbers.items()}
         try:
-            table = _read_csv(data, part, names, types if is_read_twice else types | key_types, dialect.decimal)
+            typed = types if is_read_twice else types | key_types
+            table = _read_csv(data, part, names, typed, dialect.decimal, nulls=nulls)
         except pa.ArrowInvalid:
             continue
         key_table = _read_csv(data, part, names, key_types, ".") if is_read_twice else table
         kept = None
         if plan.reading.keep_columns:
             kept = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), ".").rename_columns(layout.names)
-        read = {role: table.column(name).combine_chunks() for role, name in numbers.items()}
-        columns = {role: np.from_dlpack(as_numbers(column)) for role, column in read.items()}
+        arrays = {role: table.column(name).combine_chunks() for role, name in numbers.items()}
+        columns, filled = filled_columns(arrays, plan)
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
         key_columns = {role: key_table.column(name).combine_chunks() for role, name in keys.items()}
-        return Batch(source.shown_name, columns, kept=kept, keys=key_columns)
+        return Batch(source.shown_name, columns, kept=kept, keys=key_columns, filled=filled)
     raise SuspectShardError
 
 
@@ -280,7 +282,9 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     return [pa.int8(), *([pa.bool_()] if plan.takes_booleans("y") else []), pa.float64()]
 
 
-def _read_csv(data: bytes, part: texts.TextPart, names: list[str], types: dict[str, Any], decimal: str) -> pa.Table:
+def _read_csv(
+    data: bytes, part: texts.TextPart, names: list[str], types: dict[str, Any], decimal: str, nulls: Sequence[str] = ()
+) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
@@ -292,7 +296,7 @@ def _read_csv(data: bytes, part: texts.TextPart, names: list[str], types: dict[s
             delimiter=part.layout.delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
         ),
         convert_options=csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[], decimal_point=decimal, check_utf8=False
+            column_types=types, include_columns=list(types), null_values=nulls, decimal_point=decimal, check_utf8=False
         ),
     )
 
@@ -334,13 +338,10 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
     if '"' in text:
         spelled = as_written(text, layout.delimiter)
         written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
-    dialect = plan.reading.dialect
-    numbers: list[float] = []
+    numbers: list[float | None] = []
     for role, name in plan.columns.wanted_numbers:
         cell = written[layout.places[role]]
-        number = number_in(cell, dialect, takes_booleans=plan.takes_booleans(role))
-        if role == "loss" and number in problems.NOT_FINITE:
-            number = float(cell.replace(dialect.decimal, "."))
+        number = filled_or(cell_number(cell, role, plan), role, plan)
         if not isinstance(number, str):
             numbers.append(number)
         elif not texts.is_undecoded(cell):  # that was noted

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Numbers
+    from mrl_cli.inputs.base import Keys, Numbers
     from mrl_cli.model import Batch, Plan, Role
 
 
@@ -89,14 +89,20 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     start: int = shard.part
     chunk = frame.iloc[start : start + BATCH_ROWS]
     columns = {role: chunk.iloc[:, place] for role, place in places.items()}
+    fills = dict(plan.reading.fills)
 
-    def keys_of(column: pd.Series[Any], role: Role) -> pa.Array:
+    def keys_of(column: pd.Series[Any], role: Role) -> Keys:
         if role == "y" and column.dtype == object:  # a group of True would take 1 in
-            return texts_as_arrow(_texts_of(column))
-        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {})
+            return texts_as_arrow(_texts_of(column)), []
+        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
 
     def numbers(column: pd.Series[Any], role: Role) -> Numbers:
-        return _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        array, bad = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        if role in fills:  # where pandas knows no other missing value, it is NaN
+            known = {index for index, *_ in bad}
+            unknown = np.flatnonzero(np.isnan(array)).tolist()
+            bad = bad + [(index, problems.MISSING, "nan") for index in unknown if index not in known]
+        return array, bad
 
     yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
 
@@ -144,6 +150,8 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
 
 def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
+    if isinstance(cell, list | tuple | np.ndarray):
+        return _number_of(cell[0], takes_booleans=takes_booleans) if np.shape(cell) == (1,) else problems.LIST
     is_boolean, is_number = isinstance(cell, bool | np.bool_), isinstance(cell, Real | Decimal)
     if is_boolean and takes_booleans:
         return float(cell)

@@ -44,6 +44,10 @@ class Side:
         """Return a column of numbers of all pairs, shape (pairs,)."""
         return np.concatenate([np.empty(0), *(batch.numbers[role] for batch in self.batches)])
 
+    def filled(self, role: Role) -> NDArray[np.bool_]:
+        """Return at which pairs a column of numbers was missing and was filled, shape (pairs,)."""
+        return np.concatenate([np.empty(0, bool), *(batch.filled[role] for batch in self.batches)])
+
     def keys(self, role: Role) -> pa.ChunkedArray:
         """Return a column of keys of all pairs, as plain text."""
         import pyarrow as pa
@@ -158,6 +162,7 @@ def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
     first = a.batches[0]
     columns: dict[Role, NDArray[Any]] = {role: a.numbers(role)[matched.places_a] for role in first.numbers}
     columns |= {"x1_b": b.numbers("x1")[matched.places_b], "x2_b": b.numbers("x2")[matched.places_b]}
+    filled = {role: a.filled(role)[matched.places_a] for role in first.filled}
     keys: dict[Role, pa.ChunkedArray] = {
         role: a.keys(role).take(as_arrow(matched.places_a))
         for role in first.keys
@@ -166,4 +171,6 @@ def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
     for start in range(0, matched.places_a.size, BATCH_PAIRS):
         numbers = {role: column[start : start + BATCH_PAIRS] for role, column in columns.items()}
         parts = {role: column.slice(start, BATCH_PAIRS).combine_chunks() for role, column in keys.items()}
-        yield Batch(a.name, numbers, range(start + 1, start + 1 + numbers["x1"].size), "pair", keys=parts)
+        rows = range(start + 1, start + 1 + numbers["x1"].size)
+        were_filled = {role: column[start : start + BATCH_PAIRS] for role, column in filled.items()}
+        yield Batch(a.name, numbers, rows, "pair", keys=parts, filled=were_filled)

@@ -1,9 +1,7 @@
-"""JSON: one object per line, which streams, or one value, which is held in memory: objects, or an object of columns.
+"""JSON: one object per line, which streams; a file that turns out to be one value is left to `documents`.
 
 Lines are parsed by pyarrow, and read again one by one where something is wrong. In both ways a line ends at a line feed
-only, and blank is what JSON calls so: a carriage return is a blank. A value is parsed by the standard library. Its
-columns are lists of equal length, as RewardBench writes its scores; numbers may stand in lists of their own, one each.
-A value that is not a list is the same for every row; the scores themselves must be lists.
+only, and blank is what JSON calls so: a carriage return is a blank.
 """
 
 from __future__ import annotations
@@ -11,18 +9,15 @@ from __future__ import annotations
 import io
 import json
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mrl_cli.arrow import as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.inputs import objects
+from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Shard, batch_of_columns, batch_of_rows, column_places, numbers_of
+from mrl_cli.inputs.base import Shard, batch_of_rows, column_places, filled_columns
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
-from mrl_cli.model import Batch, problems, rules
+from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Numbers, Row, Source
+    from mrl_cli.inputs.base import Faults, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
@@ -42,8 +37,8 @@ def names(source: Source, plan: Plan) -> list[str]:
         head = _head(stream)
         if source.format == "jsonl" or _are_lines(head, None):
             return _first_keys(head, source)
-        value = _parsed(stream.rest(), source)
-    return list(value if isinstance(value, dict) else _first_object(value))
+        value = documents.parsed(stream.rest(), source)
+    return list(value if isinstance(value, dict) else documents.first_object(value))
 
 
 def head(source: Source, plan: Plan) -> Head:
@@ -61,8 +56,10 @@ def head(source: Source, plan: Plan) -> Head:
         # A lone object on one line of a .json file: one row, or the columns.
         nests = any(isinstance(column.cells[0], list | dict) for column in head.columns)
         is_value = nests and head.rows == 1 and source.format != "jsonl"
-    if is_value:
-        head = _head_of_value(_parsed(data, source)) if at_end else _head_of_part(data[: heads.HEAD_BYTES])
+    if is_value and at_end:
+        head = documents.head_of_value(documents.parsed(data, source))
+    elif is_value:
+        head = documents.head_of_part(data[: heads.HEAD_BYTES])
     head.dialect["encoding"] = stream.encoding
     return head
 
@@ -73,10 +70,10 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
         head = _head(stream)
         if not (source.format == "jsonl" or _are_lines(head, plan)):
             data = stream.rest()
-            yield Shard(source, _part(_parsed(data, source), source, plan), len(data))
+            yield Shard(source, documents.part_of(documents.parsed(data, source), source, plan), len(data))
             return
         if names := _first_keys(head, source):
-            column_places(names, plan, source)
+            column_places(names, plan, source, nests=True)
         # JSON keeps line ends out of its strings.
         if head.startswith(b"{") and texts.is_splittable(source, plan, head):
             yield from texts.range_shards(source, plan, 0)
@@ -91,15 +88,7 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     if isinstance(shard.part, TextPart):
         yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
         return
-    try:
-        if isinstance(shard.part, list):
-            rows = ((place, _row_of_value(record, plan)) for place, record in enumerate(shard.part, 1))
-            batch = batch_of_rows(rows, shard.source, plan, "row", objects.kept_table)
-        else:
-            batch = _batch_of_columns(shard.part, shard.source, plan)
-    except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
-        raise _too_deep(shard.source) from error
-    yield batch
+    yield documents.batch_of(shard.part, shard.source, plan)
 
 
 def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
@@ -133,11 +122,7 @@ def _are_lines(head: bytes, plan: Plan | None) -> bool:
     except (ValueError, RecursionError):
         # A line that seems whole, before another that begins as such: its fault is one line's.
         return not line.startswith(b"{") or (line.rstrip(BLANKS).endswith(b"}") and rest.startswith(b"{"))
-    return bool(rest) or not (isinstance(first, dict) and plan and _holds_columns(first, plan))
-
-
-def _holds_columns(value: dict[str, Any], plan: Plan) -> bool:
-    return any(isinstance(value.get(name), list | dict) for _, name in plan.columns.wanted_numbers)
+    return bool(rest) or not (isinstance(first, dict) and plan and documents.holds_columns(first, plan))
 
 
 def _head_of_lines(data: bytes, *, at_end: bool) -> Head:
@@ -152,38 +137,6 @@ def _head_of_lines(data: bytes, *, at_end: bool) -> Head:
     columns = heads.columns_of_records([value for value in values if isinstance(value, dict)])
     sample = b"" if not at_end and len(lines) == 1 else None
     return heads.Head(columns, len(values), len(lines) if at_end else None, {"layout": "lines"}, {}, sample)
-
-
-def _head_of_value(value: Any) -> Head:
-    """Return the head of a value: an array of objects, an object of columns, or one object."""
-    from mrl_cli.inputs import heads  # of `mrl check` alone
-
-    if isinstance(value, list):
-        seen = value[: heads.HEAD_ROWS]
-        columns = heads.columns_of_records([record for record in seen if isinstance(record, dict)])
-        if not columns and all(isinstance(record, list) for record in seen):
-            names = ["Wall time", "Step", "Value"]  # TensorBoard's, which are no pairs; others are refused anyway
-            columns = [heads.column_of(*named) for named in zip(names, zip(*seen, strict=False), strict=False)]
-        return heads.Head(columns, len(seen), len(value), {"layout": "array"}, {})
-    value = value if isinstance(value, dict) else {}
-    lists = {name: column for name, column in value.items() if isinstance(column, list | dict)}
-    if not lists:
-        return heads.Head(heads.columns_of_records([value]), 1, 1, {"layout": "object"}, {})
-    cells = {name: list(column.values() if isinstance(column, dict) else column) for name, column in lists.items()}
-    rows = max(map(len, cells.values()))
-    columns = [heads.column_of(name, cells.get(name, [value[name]])[: heads.HEAD_ROWS]) for name in value]
-    return heads.Head(columns, min(rows, heads.HEAD_ROWS), rows, {"layout": "columns"}, {})
-
-
-def _head_of_part(data: bytes) -> Head:
-    """Return the head of a value that goes on after these bytes: of an array, with its whole objects."""
-    from mrl_cli.inputs import heads  # of `mrl check` alone
-
-    value = objects.whole_part(data.decode("utf-8", "replace"))
-    if isinstance(value, list):
-        value = value[:-1][: heads.HEAD_ROWS]  # the last one may have broken off
-    sample = json.dumps(value).encode() if isinstance(value, list) else b""
-    return _head_of_value(value)._replace(rows=None, sample=sample)
 
 
 def _first_keys(data: bytes, source: Source) -> list[str]:
@@ -212,14 +165,22 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         data.decode("utf-8")
     except UnicodeDecodeError:
         raise SuspectShardError from None
-    table = _read_json(data, plan, lines)
-    columns = {role: table.column(name).combine_chunks() for role, name in plan.columns.wanted}
-    if any(column.null_count for column in columns.values()):
-        raise SuspectShardError
+    paths_of = {name: _path_in(data, name) for _, name in plan.columns.wanted}
+    table = _read_json(data, plan, lines, paths_of)
+    columns: dict[Role, pa.Array] = {}
+    for role, name in plan.columns.wanted:
+        top, path = paths_of[name]
+        columns[role], astray = nested.cells_at(table.column(top).combine_chunks(), path, top)
+        if astray:
+            raise SuspectShardError
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
+    if any(key.null_count for key in keys.values()):
+        raise SuspectShardError
+    numbers, filled = filled_columns(columns, plan)
     return Batch(
         source.shown_name,
-        {role: np.from_dlpack(as_numbers(column)) for role, column in columns.items()},
+        numbers,
+        filled=filled,
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
     )
 
@@ -237,7 +198,13 @@ def _count_braced_lines(data: bytes) -> int:
     return ends + 1 if ends == between else 0
 
 
-def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
+def _path_in(data: bytes, name: str) -> tuple[str, str]:
+    """Return the column of a wanted name and the path below it; a column called exactly so, in any line, wins."""
+    top, _, path = name.partition(".")
+    return (top, path) if path and json.dumps(name).encode() not in data else (name, "")
+
+
+def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[str, str]]) -> pa.Table:
     """Parse the wanted columns, each of the keys as strings or, where that fails, as integers; a label perhaps as true
     and false.
 
@@ -257,7 +224,8 @@ def _read_json(data: bytes, plan: Plan, lines: int) -> pa.Table:
         raise SuspectShardError  # one column as number and as text: rare, and left to the careful way
     options = arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1)
     for types in product(*numbers.values(), *keys.values()):
-        schema = pa.schema(list(zip((*numbers, *keys), types, strict=True)))
+        named = zip((*numbers, *keys), types, strict=True)
+        schema = nested.schema_of((*paths_of[name], kind) for name, kind in named)
         parse = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pa.BufferReader(data), read_options=options, parse_options=parse)
@@ -291,113 +259,3 @@ def _row(line: str, plan: Plan) -> Row | Faults:
     except ValueError:
         record = None
     return objects.row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, text)]
-
-
-def _parsed(data: bytes, source: Source) -> Any:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = count_feeds(data[: error.start]) + 1
-        raise DataError(f"{source.shown_name} is not UTF-8: line {line}", hint=problems.ENCODING_HINT) from error
-    try:
-        return json.loads(text, object_pairs_hook=objects.object_of)
-    except json.JSONDecodeError as error:
-        msg = f"{source.shown_name} is not one JSON value: line {error.lineno}, column {error.colno}: {error.msg}"
-        is_more = error.msg == "Extra data"
-        several = "several values? write one a line, e.g. with jq -c ."
-        raise DataError(msg, hint=several if is_more else "check that the file was copied whole") from error
-    except RecursionError as error:
-        raise _too_deep(source, objects.line_nested_too_deeply(data)) from error
-    except ValueError as error:
-        raise DataError(f"{source.shown_name} holds an endless number") from error
-
-
-def _too_deep(source: Source, line: int | None = None) -> DataError:
-    msg = f"{source.shown_name} is nested too deeply" + ("" if line is None else f": line {line}")
-    return DataError(msg, hint=f"up to {objects.DEEPEST} levels are read")
-
-
-def _first_object(records: list[Any]) -> dict[str, Any]:
-    return next((record for record in records if isinstance(record, dict)), {})
-
-
-def _part(value: Any, source: Source, plan: Plan) -> list[Any] | dict[str, Any]:
-    """Return a document's rows as objects, or its columns by name.
-
-    Raises UsageError for a missing column and DataError for what are no columns.
-    """
-    if isinstance(value, list):
-        if first := _first_object(value):
-            column_places(list(first), plan, source)
-        return value
-    names = list(value)
-    wanted = [names[place] for place in column_places(names, plan, source).values()]
-    if not _holds_columns(value, plan):
-        return [value]
-    used = names if plan.reading.keep_columns else list(dict.fromkeys(wanted))
-    _check_columns(value, used, wanted, source, plan)
-    return {name: value[name] for name in used}
-
-
-def _check_columns(value: dict[str, Any], used: list[str], wanted: list[str], source: Source, plan: Plan) -> None:
-    repeated = value.repeated if isinstance(value, objects.Repeating) else frozenset()
-    lengths: dict[str, int] = {}
-    for name in used:
-        column, subject = value[name], f"{source.shown_name}: column {harmless(name)}"
-        if name in repeated:
-            raise DataError(f"{subject} is given twice", hint="rename one of them")
-        if isinstance(column, list):
-            lengths[name] = len(column)
-        elif name in wanted and isinstance(column, dict):
-            hint = "from pandas? write it with to_json(…, orient='records', lines=True)"
-            raise DataError(f"{subject} is an object, not a list", hint=hint)
-        elif name in wanted and name.strip() in (plan.columns.x1, plan.columns.x2):
-            raise DataError(f"{subject} is {objects.shown_value(column)}, not a list")
-    first = next(iter(lengths))
-    for other in (name for name in lengths if lengths[name] != lengths[first]):
-        counts = f"column {harmless(first)} has {lengths[first]:,} values, {harmless(other)} has {lengths[other]:,}"
-        raise DataError(f"{source.shown_name}: {counts}", hint="columns are lists of one length")
-
-
-def _row_of_value(value: Any, plan: Plan) -> Row | Faults:
-    if isinstance(value, dict):
-        return objects.row_of(value, plan)
-    return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
-
-
-def _batch_of_columns(columns: dict[str, Any], source: Source, plan: Plan) -> Batch:
-    """Return the pairs of an object of columns, without the rows in which a wanted number is not a number."""
-    size = next(len(column) for column in columns.values() if isinstance(column, list))
-    filled = {name: column if isinstance(column, list) else [column] * size for name, column in columns.items()}
-    names = list(columns)
-    return batch_of_columns(
-        source.shown_name,
-        {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
-        lambda cells, role: _numbers(cells, role, takes_booleans=plan.takes_booleans(role)),
-        lambda cells, _: texts_as_arrow(map(objects.key_text, cells)),
-        range(1, size + 1),
-        plan,
-        objects.kept_columns(filled) if plan.reading.keep_columns else None,
-    )
-
-
-def _numbers(cells: list[Any], role: Role, *, takes_booleans: bool) -> Numbers:
-    """Return a column's numbers, and the cells that are not numbers."""
-    values = list(map(_value, cells))
-    if set(map(type, values)) <= {float, int}:
-        try:
-            array = np.array(values, np.float64)
-        except OverflowError:
-            array = np.array([np.inf])
-        if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
-            return array, []
-
-    def number(cell: Any) -> float | str:
-        return objects.number_of(_value(cell), role, takes_booleans=takes_booleans)
-
-    return numbers_of(cells, number, objects.shown_value)
-
-
-def _value(cell: Any) -> Any:
-    """Return a cell's value: that of a list of one is the one."""
-    return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import Row
-from mrl_cli.inputs.cells import is_exact
+from mrl_cli.inputs.base import Row, filled_or
+from mrl_cli.inputs.cells import cell_number, is_exact
+from mrl_cli.inputs.paths import Astray, cell_at
 from mrl_cli.model import problems
 from mrl_cli.words import harmless
 
@@ -51,29 +52,47 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
         if repeated:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
-    wanted = plan.columns.wanted_numbers
-    numbers = [number_of(record.get(name), role, takes_booleans=plan.takes_booleans(role)) for role, name in wanted]
+    wanted, keyed = plan.columns.wanted_numbers, plan.columns.keys
+    cells = {name: cell_in(record, name) for _, name in (*wanted, *keyed)}
+    numbers = [filled_or(number_of(cells[name], role, plan), role, plan) for role, name in wanted]
     kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
+    kinds |= {name: cells[name].kind for _, name in keyed if is_no_key(cells[name])}
     if kinds:
-        return [(kind, harmless(name), shown_value(record.get(name))) for name, kind in kinds.items()]
-    keys = [key_text(record.get(name)) for _, name in plan.columns.keys]
+        return [(kind, harmless(name), shown_value(cells[name])) for name, kind in kinds.items()]
+    keys = [key_text(cells[name]) for _, name in keyed]
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
 
-def number_of(value: Any, role: Role, *, takes_booleans: bool = False) -> float | str:
-    """Return a JSON value as a double, or the kind of problem it is: only numbers are numbers.
+def cell_in(record: dict[str, Any], name: str) -> Any:
+    """Return the cell of a column, which may be a path; None for one that is not there, an Astray for such a path."""
+    return record.get(name) if name in record or "." not in name else cell_at(record, name)
 
-    Where it `takes_booleans`, true and false are 1 and 0.
 
-    >>> number_of(2, "x1"), number_of("2", "x1"), number_of(None, "x1"), number_of(math.inf, "x1")
-    (2.0, 'not a number', 'missing value', 'infinite')
+def is_no_key(cell: Any) -> bool:
+    """Return whether a path leads to no cell; one that is not there is a key, the empty one."""
+    return isinstance(cell, Astray) and not cell.is_missing
+
+
+def number_of(value: Any, role: Role, plan: Plan) -> float | str:
+    """Return a JSON value as a double, or the kind of problem it is; a text is read as a cell of CSV is.
+
+    >>> from mrl_cli.model import Plan
+    >>> number_of(2, "x1", Plan()), number_of("2", "x1", Plan()), number_of([2], "x1", Plan())
+    (2.0, 2.0, 2.0)
+    >>> number_of(None, "x1", Plan()), number_of(True, "x1", Plan()), number_of([2, 3], "x1", Plan())
+    ('missing value', 'not a number', 'a list, not one number')
     """
+    value = only_item(value)
     if value is None:
         return problems.MISSING
-    if isinstance(value, bool) and takes_booleans:
+    if isinstance(value, Astray):
+        return value.kind
+    if isinstance(value, bool) and plan.takes_booleans(role):
         return float(value)
+    if isinstance(value, str):
+        return cell_number(value, role, plan)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return problems.NOT_A_NUMBER
+        return problems.LIST if isinstance(value, list) else problems.NOT_A_NUMBER
     if isinstance(value, int):
         return float(value) if is_exact(value) else problems.INEXACT
     if role == "loss":
@@ -83,14 +102,19 @@ def number_of(value: Any, role: Role, *, takes_booleans: bool = False) -> float 
     return problems.INFINITE if math.isinf(value) else value
 
 
+def only_item(value: Any) -> Any:
+    """Return a value, of a list of one the one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def shown_value(value: Any) -> str:
-    """Return a JSON value as an error message shows it."""
-    return harmless(json.dumps(value))
+    """Return a JSON value as an error message shows it, or why a path leads to none."""
+    return harmless(value.text, limit=200) if isinstance(value, Astray) else harmless(json.dumps(value))
 
 
 def key_text(value: Any) -> str:
     """Return a JSON value as a key: text as it is, no value as the empty text, others as JSON writes them."""
-    if value is None:
+    if value is None or isinstance(value, Astray):
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Shard, column_places
+from mrl_cli.inputs.base import Shard, column_places, path_below
 from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, reading
+from mrl_cli.inputs.nested import leaves_at
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -36,15 +37,15 @@ class LightParquetFile:
         self._reader = InnerReader()
         self._iterated = self._reader.iter_batches  # asked for here, where it is not too late for pyarrow's own class
         self._reader.open(file, use_memory_map=False, arrow_extensions_enabled=True, **options)
-        self._top_names = [path[0] for path in self._reader.column_paths]
+        self._leaves = [".".join(path) for path in self._reader.column_paths]
         self.metadata: Any = self._reader.metadata
         self.schema_arrow: pa.Schema = self._reader.schema_arrow
 
     def iter_batches(
         self, batch_size: int, *, row_groups: Sequence[int], columns: Sequence[str] | None, use_threads: bool
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of row groups; `columns` None: all columns."""
-        places = [place for place, name in enumerate(self._top_names) if columns is None or name in columns]
+        """Yield the rows of row groups; `columns` are paths of leaves, None for all."""
+        places = [place for place, path in enumerate(self._leaves) if columns is None or path in columns]
         batches: Iterator[pa.RecordBatch] = self._iterated(
             batch_size, row_groups=row_groups, column_indices=places, use_threads=use_threads
         )
@@ -120,22 +121,44 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     source = shard.source
     options = {
         "metadata": part.shared,
-        "read_dictionary": [name for _, name in plan.columns.keys] or None,
+        "read_dictionary": _dictionaries(part.shared, plan) or None,
         "pre_buffer": False,
         # Without a buffer size a whole column chunk is held at a time, and a file may be one row group.
         "buffer_size": COLUMN_BUFFER_BYTES,
         "page_checksum_verification": True,
     }
     with opened(source, _place(part), **options) as file:
-        names = file.schema_arrow.names
-        columns = None
-        if not plan.reading.keep_columns:
-            columns = [names[place] for place in column_places(names, plan, source).values()]
+        columns = None if plan.reading.keep_columns else _leaves(file, plan, source)
         # Fewer at a time where more is held of each, so that memory stays the same.
         is_wide = len(plan.columns.wanted) > 3
         rows = BATCH_ROWS // (4 if plan.reading.holds_pairs else 2 if is_wide else 1)
         read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
         yield from batches_in(_counted(read, part, columns, source), part.first_row, source, plan)
+
+
+def _dictionaries(metadata: Any, plan: Plan) -> list[str]:
+    """Return the keys to be read as dictionaries: those that are a leaf, for pyarrow knows no other names."""
+    keys = [name for _, name in plan.columns.keys]
+    return [name for name in keys if "." not in name or name in _leaf_paths(metadata)]
+
+
+def _leaf_paths(metadata: Any) -> list[str]:
+    return [column.path for column in map(metadata.schema.column, range(metadata.num_columns))]
+
+
+def _leaves(file: Any, plan: Plan, source: Source) -> list[str]:
+    """Return the paths of the leaves that hold the wanted cells."""
+    schema, names = file.schema_arrow, file.schema_arrow.names
+    places, wanted = column_places(names, plan, source, nests=True), dict(plan.columns.wanted)
+    cells = [(place, path_below(wanted[role], names[place])) for role, place in places.items()]
+    if not any(path or schema.field(place).type.num_fields for place, path in cells):
+        return [names[place] for place, _ in cells]  # flat columns, of which each is a leaf
+    leaves, count = leaves_at(schema, cells)
+    every = _leaf_paths(file.metadata)
+    if count == len(every):
+        return [every[leaf] for leaf in sorted(leaves)]
+    tops = {names[place] for place, _ in cells}  # types that Parquet lays out in a way unknown here
+    return [path for path in every if path in tops or path.startswith(tuple(f"{top}." for top in tops))]
 
 
 def _counted(
@@ -163,7 +186,7 @@ def _check_value_counts(part: RowsPart, columns: Sequence[str] | None, source: S
     """Raise when a column chunk has another count of values, nulls included, than its row group has rows."""
     group = part.shared.row_group(part.group)
     for place, leaf in enumerate(part.shared.schema):
-        if columns is not None and not (leaf.name == leaf.path and leaf.name in columns):  # a path leads into a struct
+        if columns is not None and leaf.path not in columns:
             continue
         values = group.column(place).num_values
         # A list has a value for each element, or one where it is empty or null.

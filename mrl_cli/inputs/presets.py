@@ -177,7 +177,8 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     columns = plan.columns
     for first, second in preset.layouts:
         x1, x2 = columns.x1 if "x1" in given else first, columns.x2 if "x2" in given else second
-        if all(is_there(name, names) or role in given for role, name in (("x1", x1), ("x2", x2))):
+        are_there = all(role in given or is_there(name or "", names) for role, name in (("x1", x1), ("x2", x2)))
+        if plan.has_differences or are_there:
             break
     else:
         pairs = ", or ".join(" and ".join(layout) for layout in preset.layouts)
@@ -187,6 +188,8 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
     further: dict[Role, bool] = {"group": "group" not in given, "subset": preset.has_sections and "subset" not in given}
     group = preset.group if preset.group in names else None
     keys = tuple((role, group) for role, is_used in further.items() if is_used and group is not None)
+    if plan.has_differences:
+        x1 = x2 = None
     columns = replace(columns, x1=x1, x2=x2, numbers=columns.numbers + numbers, keys=columns.keys + keys)
     if preset.label is not None and "y" not in given:
         label = preset.label_in(names)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 WAKE_SECONDS = 0.2
 COPIED_BYTES = 1 << 20
+# What a saved Hugging Face data set holds beside its data; and what datasets computed from it, with the same rows.
+BESIDE_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+COMPUTED_BESIDE = "cache-"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -158,13 +161,18 @@ def _missing(path: str) -> UsageError:
 
 
 def _files_below(folder: str) -> list[str]:
-    """Return the files of known suffix below a folder; names that begin with a dot or underscore are not data."""
+    """Return the files of known suffix below a folder, but those that other tools put beside data.
+
+    Names that begin with a dot or underscore are not data either.
+    """
     from pathlib import Path  # few runs read folders
 
     files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = (name for name in folders if not name.startswith((".", "_")))
-        files += [str(Path(parent, name)) for name in names if not name.startswith((".", "_")) and named(name)[0]]
+        not_data = (".", "_", COMPUTED_BESIDE) if "dataset_info.json" in names else (".", "_")
+        data = (name for name in names if not name.startswith(not_data) and name not in BESIDE_DATA)
+        files += [str(Path(parent, name)) for name in data if named(name)[0]]
     if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
         raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_OF_SUFFIX))

@@ -9,10 +9,12 @@ from mrl_cli.model.plan import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
+    SCORE_SETTINGS,
     USUAL_CONFIDENCE,
     Columns,
     Dialect,
     DType,
+    FilledRole,
     Labels,
     Plan,
     ReductionName,
@@ -23,6 +25,6 @@ from mrl_cli.model.plan import (
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
-__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "USUAL_CONFIDENCE", "Batch", "Columns", "Counts"]
-__all__ += ["DType", "Dialect", "Labels", "Plan", "Problem", "ProblemCount", "ReductionName", "Role", "group_roles"]
-__all__ += ["Strength", "first_labels", "setting_of", "tally"]
+__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
+__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "Plan", "Problem", "ProblemCount"]
+__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

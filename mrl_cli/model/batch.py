@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Batch:
     """Columns of n pairs by role, and where they stand in a file.
 
+    As a reader makes it, it holds the columns that the plan wants; x1 and x2 are the scores that the loss takes once
+    `inputs.read` hands it on. `computed_from` are then the columns that these were computed from, where they were.
+    `filled` says, of columns whose missing cells are filled, at which pairs they were.
     `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
@@ -40,6 +43,8 @@ class Batch:
     kept: pa.Table | None = None
     keys: Mapping[Role, pa.Array] = field(default_factory=dict)
     skipped_rows: int = 0
+    computed_from: Mapping[Role, NDArray[Any]] = field(default_factory=dict)
+    filled: Mapping[Role, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def x1(self) -> NDArray[np.float64]:
@@ -59,7 +64,7 @@ class Batch:
     @property
     def size(self) -> int:
         """How many pairs there are."""
-        return int(self.numbers["x1"].size)
+        return int(next(iter(self.numbers.values())).size)
 
     def with_numbers(self, numbers: Mapping[Role, NDArray[Any]]) -> Batch:
         """Return the batch with these columns of numbers added or in place of its own."""
@@ -75,7 +80,10 @@ class Batch:
         """Return the pairs at which `mask`, of shape (n,), is True; the batch's other attributes stay."""
         if mask.all():
             return self
-        numbers = {role: values[mask] for role, values in self.numbers.items()}
+        numbers, computed_from, filled = (
+            {role: values[mask] for role, values in columns.items()}
+            for columns in (self.numbers, self.computed_from, self.filled)
+        )
         rows = None if self.rows is None else list(compress(self.rows, mask.tolist()))
         kept, keys = self.kept, self.keys
         if keys or kept is not None:
@@ -84,7 +92,9 @@ class Batch:
             chosen = as_arrow(mask)
             kept = None if kept is None else kept.filter(chosen)
             keys = {role: column.filter(chosen) for role, column in keys.items()}
-        return replace(self, numbers=numbers, rows=rows, kept=kept, keys=keys)
+        return replace(
+            self, numbers=numbers, rows=rows, kept=kept, keys=keys, computed_from=computed_from, filled=filled
+        )
 
     def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
         """Return the batch without the pairs with a problem, which are rejected.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import one_or_all
+from mrl_cli.words import harmless, one_or_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,10 +20,14 @@ DType = Literal["float64", "float32"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 # "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
-Role = Literal["x1", "x2", "y", "margin", "weight", "loss", "x1_b", "x2_b", "file", "group", "subset", "cluster", "key"]
+ScoreRole = Literal["x1", "x2", "x1_b", "x2_b", "difference", "difference_b", "x1_reference", "x2_reference"]
+Role = Literal[ScoreRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
+# What reports print of how scores are computed and missing cells filled, where they are.
+SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale", "fill")
+FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 
 
@@ -46,25 +50,29 @@ def setting_of(role: Role) -> str:
     return {"margin": "margin_column", "loss": "loss_column", "group": "group_by"}.get(word, word)
 
 
+_SCORES_OF_EACH = ("difference", "x1_reference", "x2_reference")  # columns that each model's file has
+
+
 @light_dataclass(frozen=True, slots=True)
 class Columns:
     """The names of the columns that hold the pairs; `y` is None when every pair has one constant label.
 
-    `numbers` and `keys` are the (role, name) of further columns: numbers such as a margin per pair, and keys, which are
-    text that names what belongs together. A label that a map turns into a number is read as text: it is a key then.
+    `x1` and `x2` are None where a column holds their difference, which is among the numbers. `numbers` and `keys` are
+    the (role, name) of further columns: numbers such as a margin per pair, and keys, which are text that names what
+    belongs together. A label that a map turns into a number is read as text: it is a key then.
     """
 
-    x1: str = "x1"
-    x2: str = "x2"
+    x1: str | None = "x1"
+    x2: str | None = "x2"
     y: str | None = "y"
     numbers: tuple[tuple[Role, str], ...] = ()
     keys: tuple[tuple[Role, str], ...] = ()
 
     @property
     def wanted_numbers(self) -> tuple[tuple[Role, str], ...]:
-        """(role, name) of every column of numbers to read: x1, x2, y where there is one, then the others."""
-        scores: tuple[tuple[Role, str], ...] = (("x1", self.x1), ("x2", self.x2))
-        return (*scores, *self.numbers) if self.y is None else (*scores, ("y", self.y), *self.numbers)
+        """(role, name) of every column of numbers to read: x1, x2 and y where there are such, then the others."""
+        first: tuple[tuple[Role, str | None], ...] = (("x1", self.x1), ("x2", self.x2), ("y", self.y))
+        return (*((role, name) for role, name in first if name is not None), *self.numbers)
 
     @property
     def wanted(self) -> tuple[tuple[Role, str], ...]:
@@ -82,6 +90,24 @@ class Columns:
         if name is not None and self.label_is_text:
             return replace(self, y=None, keys=(("y", name), *others))
         return replace(self, y=name, keys=others)
+
+    @property
+    def scores_in_words(self) -> str:
+        """The names of the columns of scores, or of their difference, for a message."""
+        names = (self.name_of(role) for role in ("x1", "x2", "difference"))
+        return ", ".join(harmless(name) for name in names if name is not None)
+
+    def of_b(self, x1: str | None = None, x2: str | None = None, difference: str | None = None) -> Columns:
+        """Return the columns of a second model's scores: those of these names, else b's own here, else as a's.
+
+        >>> Columns(numbers=(("x1_reference", "r"), ("margin", "m"))).of_b("u")
+        Columns(x1='u', x2='x2', y='y', numbers=(('x1_reference', 'r'),), keys=())
+        """
+        difference = difference or self.name_of("difference_b")
+        scores = [(role, name) for role, name in self.numbers if role in _SCORES_OF_EACH]
+        numbers = tuple((role, difference or name if role == "difference" else name) for role, name in scores)
+        x1, x2 = x1 or self.name_of("x1_b") or self.x1, x2 or self.name_of("x2_b") or self.x2
+        return replace(self, x1=x1, x2=x2, numbers=numbers, keys=())
 
     def name_of(self, role: Role) -> str | None:
         """Return the name of the column with a role, None where there is none.
@@ -112,7 +138,8 @@ class Dialect:
 @light_dataclass(frozen=True, slots=True)
 class Reading:
     """What is read. `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number
-    and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller.
+    and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller. `scale` is what
+    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is.
     """
 
     columns: Columns = Columns()
@@ -122,6 +149,8 @@ class Reading:
     on_error: Literal["fail", "skip"] = "fail"
     lists_problems: bool = False
     holds_pairs: bool = False
+    scale: float | None = None
+    fills: tuple[tuple[Role, float], ...] = ()
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -227,6 +256,17 @@ class Plan:
         return role == "y" and self.rules.labels == "01"
 
     @property
+    def has_differences(self) -> bool:
+        """Whether the differences of scores are read, not the scores."""
+        return self.columns.name_of("difference") is not None
+
+    @property
+    def computes_scores(self) -> bool:
+        """Whether the scores are computed from what is read, and not read as they are."""
+        is_against_reference = self.columns.name_of("x1_reference") is not None
+        return self.reading.scale is not None or self.has_differences or is_against_reference
+
+    @property
     def groups(self) -> dict[Role, str]:
         """What is grouped by, in the order of a group's key: the names of columns, first of all "file", by role."""
         files: dict[Role, str] = {"file": "file"} if self.reading.by_file else {}
@@ -291,6 +331,11 @@ class Plan:
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
             "weight_column": self.column_of("weight"),
+            "difference_column": self.columns.name_of("difference"),
+            "x1_reference_column": self.columns.name_of("x1_reference"),
+            "x2_reference_column": self.columns.name_of("x2_reference"),
+            "scale": self.reading.scale,
+            "fill": dict(self.reading.fills) or None,
             "group_by": one_or_all(self.groups.values()),
             "cluster_column": self.columns.name_of("cluster"),
             "confidence": self.reporting.confidence,

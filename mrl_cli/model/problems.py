@@ -10,7 +10,7 @@ from mrl_cli.records import light_dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mrl_cli.model.plan import Labels
+    from mrl_cli.model.plan import Labels, Plan
 
 FIRST_PROBLEMS_SHOWN = 3
 MOST_LABELS_NAMED = 16
@@ -25,10 +25,13 @@ NOT_IN_MAP = "label not in the map"
 TIE = "label is a tie"
 NOT_A_NUMBER = "not a number"
 MISSING = "missing value"
+LIST = "a list, not one number"
+PATH_LIST = "a list in the path"
+PATH_ITEM = "no such item"
+PATH_VALUE = "the path goes on below a value"
 NAN = "NaN"
 INFINITE = "infinite"
 INEXACT = "integer not exact as a double"
-NOT_FINITE = {NAN, INFINITE}  # what a column of losses may well hold: it is compared, not computed with
 NEGATIVE_WEIGHT = "weight below 0"
 RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
@@ -37,6 +40,7 @@ NOT_AN_OBJECT = "not one JSON object"
 TOO_DEEP = "nested too deeply"
 DUPLICATE_KEY = "key given twice"
 NO_SUCH_SCORE = "no row of the scores"
+SCORE_TOO_LARGE = "score too large"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -71,9 +75,10 @@ class Counts:
     """How many rows were read, and why some are not used; `Counts()` is the identity of `+`.
 
     `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`), a weight 0
-    (`zero_weight`) or a label that is mapped to skip (`labels_skipped`). `problems` counts by kind; the first few of
-    each are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels
-    with a problem as messages print them: up to MOST_LABELS_NAMED of them.
+    (`zero_weight`) or a label that is mapped to skip (`labels_skipped`). `filled_margin` and `filled_weight` are those
+    of the rows without a problem that lacked one and had it filled. `problems` counts by kind; the first few of each
+    are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels with a
+    problem as messages print them: up to MOST_LABELS_NAMED of them.
     """
 
     pairs: int = 0
@@ -83,16 +88,23 @@ class Counts:
     labels_skipped: int = 0
     problems: dict[str, ProblemCount] = field(default_factory=dict)
     bad_labels: tuple[str, ...] = ()
+    filled_margin: int = 0
+    filled_weight: int = 0
 
     @property
     def rows(self) -> int:
         """How many rows were read, used or not."""
         return self.pairs + self.rejected + self.ties_dropped + self.zero_weight + self.labels_skipped
 
+    def filled(self, plan: Plan) -> dict[str, int]:
+        """Return how many rows had a missing cell filled, for each column that the plan fills."""
+        keys = [f"filled_{role}" for role, _ in plan.reading.fills]
+        return {key: getattr(self, key) for key in keys}
+
     def __add__(self, other: Counts) -> Counts:
         none, kinds = ProblemCount(), self.problems | other.problems
         problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
-        *numbers, _, _ = Counts.__match_args__
+        numbers = [name for name in Counts.__match_args__ if name not in ("problems", "bad_labels")]
         added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
         return Counts(**added, problems=problems, bad_labels=first_labels(self.bad_labels + other.bad_labels))
 

@@ -165,11 +165,13 @@ def _admitted(
     label_column = harmless(plan.columns.name_of("y") or "")
     labels = [problem.value for problem in problems if problem.column == label_column]
     rejected = ties = zeros = 0
+    fine: NDArray[np.bool_] | bool = True
     if names_problems and batch.rows is not None and not _passes(batch, plan):
         examined = rules.examine(batch, batch.rows, plan)
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
+        fine = examined.fine
         labels += examined.labels
-        used, rejected = _without(used, ~examined.fine)
+        used, rejected = _without(used, ~fine)
     problems.sort(key=attrgetter("row"))
     if plan.rules.drops_ties and batch.y is not None:
         used, ties = _without(used, batch.y == 0)
@@ -179,7 +181,8 @@ def _admitted(
         used, zeros = _without(used, weight == 0)
     pairs = batch.size - rejected - ties - zeros
     left_out = batch.rejected_rows + rejected, ties, zeros, batch.skipped_rows
-    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels))
+    filled = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
+    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), **filled)
     return counts, problems, None if pairs == batch.size else used
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.exact import ExactSum
-from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.model import SCORE_SETTINGS, USUAL_CONFIDENCE
 from mrl_cli.reports.base import Report, Table, flat, group_names
 from mrl_cli.reports.better import differing, differing_groups, verdict
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
@@ -48,7 +48,11 @@ COMPARED_NUMBERS = (
 )
 _OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence", "elapsed_seconds"}
 GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
-_SETTINGS = ("loss", "margin", "margin_column", "parameters", "group_by", "dtype", "labels", "label_map", "strength")
+_SETTINGS = (
+    *("loss", "margin", "margin_column", "parameters"),
+    *SCORE_SETTINGS,
+    *("group_by", "dtype", "labels", "label_map", "strength"),
+)
 MOST_DRAWN_GROUPS = 1000  # beyond, drawing from each takes longer than all else
 
 
@@ -201,6 +205,7 @@ def comparison_report(
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
+        **counts.filled(plan),
         unmatched_a=unmatched[0],
         unmatched_b=unmatched[1],
         **first,

@@ -71,7 +71,7 @@ class ComputeReport(Report):
         """Return what rows of groups call the parts of a key, the settings in every row, and the keys of all else."""
         whole = flat(super().record() | self._verdict())
         of_run = (*SETTINGS, *(self.parameters or ()), "validation")
-        settings = {key: value for key, value in whole.items() if key in of_run}
+        settings = {key: value for key, value in whole.items() if key.split(".")[0] in of_run}
         figures = self.groups[0].record() if self.groups else whole
         keys = [key for key in whole if key in settings or (key in GROUP_KEYS and key in figures)]
         return group_names(self.group_by, [*keys, *(["sections"] if "sections" in figures else [])]), settings, keys

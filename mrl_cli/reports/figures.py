@@ -113,6 +113,8 @@ FIGURES = (
     Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
     Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
     Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weight_column"),
+    Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
+    Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
     Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.totals.pairs else math.nan),
@@ -134,8 +136,8 @@ FIGURES = (
     Figure("active", 5, lambda of: of.totals.active, "share"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
     Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
-    Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes"),
-    Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes"),
+    Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
+    Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes"),
     Figure("weight", 3, lambda of: float(of.weight), needs="weight_column"),
     Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weight_column"),
@@ -170,6 +172,8 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there = {key for key, value in plan.settings().items() if value is not None} | {""}
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
     there |= {"describes"} if plan.reporting.describes else set()
+    there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
+    there |= {f"fill {role}" for role, _ in plan.reading.fills}
     there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
     there |= {"sections"} if plan.has_sections and not (of_groups and plan.outer_groups != plan.groups) else set()
     return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]

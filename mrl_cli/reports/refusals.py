@@ -47,6 +47,7 @@ def _left_out(counts: Counts) -> str:
     if not counts.rows:
         return ""
     reasons = {"a problem": counts.rejected, "a label 0": counts.ties_dropped, "a weight 0": counts.zero_weight}
+    reasons["a label mapped to skip"] = counts.labels_skipped
     why = ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
     return f": {counted(counts.rows, 'row')}, all left out ({why})"
 

@@ -17,12 +17,14 @@ from mrl_cli.model.problems import (
     ENCODING_HINT,
     INFINITE,
     LABEL_KINDS,
+    LIST,
     MISSING,
     MOST_LABELS_NAMED,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
     NOT_IN_MAP,
+    PATH_LIST,
     TIE,
     Counts,
     Problem,
@@ -264,6 +266,17 @@ def _for_missing(facts: Facts) -> str | None:
     )
 
 
+def _for_lists(facts: Facts) -> str | None:
+    if PATH_LIST in facts.counts.problems:
+        return "items of a list are named by their place, counted from 0"
+    if LIST not in facts.counts.problems:
+        return None
+    problem, later = facts.first(LIST)[0], "lists are for `mrl rank`, which comes with a later version"
+    if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
+        return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
+    return f"one number belongs in a cell; {later}"
+
+
 def _for_rows(facts: Facts) -> str | None:
     if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
         return None
@@ -274,6 +287,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_header,
     _for_map,
     _for_ties,
+    _for_lists,
     _for_labels,
     _for_texts,
     _for_decimals,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli.model import SCORE_SETTINGS
 from mrl_cli.reports.base import Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import ratio, rounded, short_number, shown_number
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
 _SETTINGS = (
-    *("loss", "parameters", "weight_column", "preset", "scores", "reduction", "dtype"),
-    *("labels", "label_map", "strength"),
+    *("loss", "parameters", "weight_column"),
+    *SCORE_SETTINGS,
+    *("preset", "scores", "reduction", "dtype", "labels", "label_map", "strength"),
 )
-_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "labels_skipped", "zero_weight", "weight")
+_AFTER_POINTS = ("pairs", "rejected", "ties_dropped", "labels_skipped", "zero_weight", "filled_weight", "weight")
 
 
 class SweepReport(Report):
@@ -64,6 +66,7 @@ def sweep_report(
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         zero_weight=None if weight is None else counts.zero_weight,
+        **counts.filled(plan),
         weight=weight,
         points=sweep_points(sweep.points(curve), margins, counts.pairs, weight, plan),
     )

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from mrl_cli import __version__
+from mrl_cli.model import SCORE_SETTINGS
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.base import Annotation, Report, Rows, Table
 from mrl_cli.words import counted, harmless, number_text
 
 VALIDATED_SETTINGS = (
-    *("loss", "margin", "margin_column", "parameters", "weight_column", "reduction", "dtype"),
-    *("labels", "label_map", "strength"),
+    *("loss", "margin", "margin_column", "parameters", "weight_column"),
+    *SCORE_SETTINGS,
+    *("reduction", "dtype", "labels", "label_map", "strength"),
 )
 
 

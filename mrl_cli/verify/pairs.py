@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.records import light_dataclass
+from mrl_cli.verify import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Batch, Plan
+    from mrl_cli.model import Batch, Plan, Role
     from mrl_cli.reductions.measured import Measured
 
     Doubles = NDArray[np.float64]
@@ -72,6 +73,12 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
         columns["y"] = np.full(batch.size, float(plan.rules.y_const or 1))
     else:
         columns["y"] = np.where(y == 0, -1.0, 1.0) if plan.rules.labels == "01" else y.astype(np.float64)
+    columns |= _scores_of(batch.computed_from, plan)
+    columns |= {
+        role: np.where(batch.filled[role], number, columns[role])
+        for role, number in plan.reading.fills
+        if role in batch.filled
+    }
     columns["place"] = np.arange(start, start + batch.size)
     if batch.rows is not None:
         columns["row"] = np.asarray(batch.rows, np.int64)
@@ -82,6 +89,17 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     if measured.used is not None:
         pairs = pairs.taken(measured.used)
     return pairs.with_columns({"computed": measured.losses.astype(np.float64, copy=False)})
+
+
+def _scores_of(read: Mapping[Role, NDArray[Any]], plan: Plan) -> dict[str, NDArray[Any]]:
+    """Return the scores, by name, that are computed from what was read: in a loop, whatever the core made of it."""
+    columns: dict[str, list[float]] = {role: values.tolist() for role, values in read.items()}
+    scores: dict[str, NDArray[Any]] = {}
+    for name, of in (("x1", "x1"), ("x2", "x2"), ("x1", "difference")):
+        if of in columns:
+            less = columns.get(f"{of}_reference")
+            scores[name] = np.array(reference.scores(columns[of], less, plan.reading.scale, plan.loss.dtype))
+    return scores if "difference" not in columns else scores | {"x2": np.zeros(len(columns["difference"]))}
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:

@@ -98,6 +98,7 @@ def validation_of(
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
+        **counts.filled(plan),
         checks=tuple(checks),
         mismatches=tuple(verdict.mismatches),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),

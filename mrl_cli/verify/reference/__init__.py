@@ -21,6 +21,7 @@ from mrl_cli.verify.reference.loops import (
     differences,
     margin_ranking,
     rounded_to,
+    scores,
 )
 from mrl_cli.verify.reference.probabilities import likelier, mixed_losses, mixed_pairs, mixed_terms
 from mrl_cli.verify.reference.sums import LoopSum, as_double
@@ -41,6 +42,7 @@ __all__ = [
     "mixed_pairs",
     "mixed_terms",
     "rounded_to",
+    "scores",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
 ]

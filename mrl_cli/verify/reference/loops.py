@@ -38,6 +38,24 @@ class Differences:
         return self.rounded([a - b for a, b in zip(self.x1, self.x2, strict=True)])
 
 
+def scores(
+    values: list[float], references: list[float] | None, scale: float | None, dtype: str = "float64"
+) -> list[float]:
+    """Return (value - reference)*scale of each pair, computed in `dtype` one step after the other.
+
+    >>> scores([3.0, 1.0], [1.0, 2.0], 0.5)
+    [1.0, -0.5]
+    """
+    rounded = ROUNDED[dtype]
+    results = rounded(values)
+    if references is not None:
+        results = rounded([a - b for a, b in zip(results, rounded(references), strict=True)])
+    if scale is not None:
+        factor = rounded_to(scale, dtype)
+        results = rounded([factor * result for result in results])
+    return list(results)
+
+
 def differences(x1: list[float], x2: list[float], y: list[float], dtype: str = "float64") -> Differences:
     """Return y(x1 - x2) of the pairs, computed in `dtype` one pair at a time."""
     rounded = ROUNDED[dtype]

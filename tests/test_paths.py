@@ -1,0 +1,237 @@
+"""Cells by their path, as a user meets them: in lines and values of JSON, in structs and lists of Parquet and Arrow."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli.inputs.parquet import LightParquetFile
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    Capture = pytest.CaptureFixture[str]
+    Records = list[dict[str, Any]]
+
+
+def _write_stream(table: pa.Table, path: Path) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
+WRITERS: dict[str, Callable[[Records, Path], object]] = {
+    "pairs.jsonl": lambda records, path: path.write_text("".join(json.dumps(one) + "\n" for one in records)),
+    "array.json": lambda records, path: path.write_text(json.dumps(records, indent=1)),
+    "columns.json": lambda records, path: path.write_text(
+        json.dumps({name: [one[name] for one in records] for name in records[0]})
+    ),
+    "pairs.parquet": lambda records, path: pq.write_table(pa.Table.from_pylist(records), path, row_group_size=2),
+    "pairs.arrow": lambda records, path: pa.feather.write_feather(
+        pa.Table.from_pylist(records), path, compression="uncompressed", chunksize=2
+    ),
+    "pairs.arrows": lambda records, path: _write_stream(pa.Table.from_pylist(records), path),
+}
+EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+
+
+def _judged(first: Sequence[float], label: int, source: str) -> dict[str, Any]:
+    """A row as a judge writes it, whose second judgment has the scores the other way round."""
+    judgments = [
+        {"judgment": {"model": "m", "scores": scores}, "decision": "A>B"} for scores in (list(first), list(first)[::-1])
+    ]
+    return {"id": f"{source}-{label}", "label": {"y": label}, "judgments": judgments, "meta": {"source": source}}
+
+
+# Losses at margin 0: 2, 0, 0.25 and, of the second judgment, 0, 2, 0.
+RECORDS = [_judged((1.0, 3.0), 1, "law"), _judged((3.0, 1.0), 1, "code"), _judged((0.5, 0.25), -1, "law")]
+PATHS = ["--x1", "judgments.0.judgment.scores.0", "--x2", "judgments.0.judgment.scores.1", "--y", "label.y"]
+
+
+@pytest.fixture
+def compute(capfd: Capture, tmp_path: Path) -> Callable[..., Ran]:
+    """Write records in the format of a name, and run mrl compute on them."""
+
+    def run(name: str, records: Records, *args: str) -> Ran:
+        WRITERS[name](records, tmp_path / name)
+        return run_inside(["compute", tmp_path / name, "-f", "json", *args], capfd)
+
+    return run
+
+
+@EVERY_FORMAT
+def test_paths_lead_to_the_same_cells_in_every_format(name: str, compute: Callable[..., Ran]) -> None:
+    result = compute(name, RECORDS, *PATHS, "--group-by", "meta.source").result
+    assert (result["sum"], result["pairs"]) == (2 + 0 + 0.25, 3)
+    assert [(group["group"], group["sum"]) for group in result["groups"]] == [("code", 0.0), ("law", 2.25)]
+    second = [path.replace("judgments.0", "judgments.1") for path in PATHS]
+    assert compute(name, RECORDS, *second).result["sum"] == 0 + 2 + 0
+    validated = compute(name, RECORDS, *PATHS, "--validate").result["validation"]
+    assert validated["passed"]
+
+
+@EVERY_FORMAT
+def test_a_column_called_exactly_so_wins(name: str, compute: Callable[..., Ran]) -> None:
+    records = [{"a.b": 1.0, "a": {"b": 7.0}, "x2": 3.0, "y": 1}, {"a.b": 2.0, "a": {"b": 7.0}, "x2": 3.0, "y": 1}]
+    assert compute(name, records, "--x1", "a.b").result["sum"] == 2 + 1
+
+
+@EVERY_FORMAT
+def test_names_may_hold_dots_on_the_way(name: str, compute: Callable[..., Ran]) -> None:
+    records = [{"a.b": {"c": 1.0, "c.d": 2.0}, "x2": 3.0, "y": 1}]
+    assert compute(name, records, "--x1", "a.b.c").result["sum"] == 2
+    assert compute(name, records, "--x1", "a.b.c.d").result["sum"] == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_column_called_so_in_a_later_line_wins_there(order: int, compute: Callable[..., Ran]) -> None:
+    records = [{"a": {"b": 1.0}, "x2": 3.0, "y": 1}, {"a": {"b": 7.0}, "a.b": 2.0, "x2": 3.0, "y": 1}]
+    assert compute("pairs.jsonl", records[::order], "--x1", "a.b").result["sum"] == 2 + 1
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "pairs.parquet", "pairs.arrow", "pairs.arrows"])
+@pytest.mark.parametrize("missing", [{}, {"judgments": None}, {"judgments": [None]}, {"judgments": [{}]}])
+def test_a_member_that_is_not_there_is_a_missing_value(
+    name: str, missing: dict[str, Any], compute: Callable[..., Ran]
+) -> None:
+    records = [*RECORDS, {"id": "x", "label": {"y": 1}, "meta": {"source": "law"}} | missing]
+    ran = compute(name, records, *PATHS)
+    assert (ran.code, ran.out) == (3, "")
+    assert "missing value" in ran.err
+    assert " 4: judgments.0.judgment.scores.0 is " in ran.err
+    skipped = compute(name, records, *PATHS, "--on-error", "skip", "-q").result
+    assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (2.25, 3, 1)
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "pairs.parquet", "pairs.arrow"])
+def test_what_is_not_there_names_what_is(name: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, RECORDS, *PATHS[2:], "--x1", "judgments.0.judgment.score")
+    assert ran.code in (2, 3)
+    assert "judgments.0.judgment.score is absent; judgments.0.judgment has: model, scores" in ran.err
+    ran = compute(name, RECORDS, *PATHS[2:], "--x1", "judgements.0.judgment.score")
+    assert ran.code == 2
+    assert "has no column 'judgements.0.judgment.score'" in ran.err
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("judgments.judgment.scores.0", "in a list of"),
+        ("judgments.0.judgment.scores.first", "in a list of"),
+        ("id.score", "below a value: id "),
+        ("judgments.0.decision.0", "below a value: judgments.0.decision "),
+    ],
+)
+def test_a_path_that_cannot_lead_on_is_refused(name: str, path: str, message: str, compute: Callable[..., Ran]) -> None:
+    if name == "columns.json" and path.startswith("judgments.judgment"):
+        pytest.skip("an object of columns: judgments.0 is of the first row")
+    ran = compute(name, RECORDS, *PATHS[2:], "--x1", path)
+    assert (ran.code, ran.out) == (3, "")
+    assert f"{path} is {message}" in ran.err
+    grouped = compute(name, RECORDS, *PATHS, "--group-by", path)
+    assert (grouped.code, grouped.out) == (3, "")
+    assert f"{path} is {message}" in grouped.err
+
+
+@EVERY_FORMAT
+def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Callable[..., Ran]) -> None:
+    records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}, {"x1": [1.5], "x2": 3.0, "y": 1}] * 2
+    ran = compute(name, records, "--x1", "x1.1")
+    assert (ran.code, ran.out) == (3, "")
+    assert "no such item" in ran.err
+    assert " 4: x1.1 is beyond a list: x1 has 1 item, counted from 0" in ran.err
+    skipped = compute(name, records, "--x1", "x1.1", "--on-error", "skip", "-q").result
+    assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (1 + 1, 2, 2)
+    assert compute(name, records, "--x1", "x1.1", "--group-by", "x1.1").code == 3
+    assert compute(name, records, "--x1", "x1.0").result["sum"] == 2 + 1.5 + 2 + 1.5
+
+
+@EVERY_FORMAT
+def test_a_list_of_more_says_how_one_of_its_numbers_is_named(name: str, compute: Callable[..., Ran]) -> None:
+    records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}]
+    ran = compute(name, records)
+    assert ran.code == 3
+    assert "such as x1.0; lists are for `mrl rank`" in ran.err
+    assert compute(name, records, "--x1", "x1.0").result["sum"] == 2
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "pairs.csv"])
+def test_all_items_of_a_list_are_for_another_command(name: str, tmp_path: Path, capfd: Capture) -> None:
+    if name == "pairs.csv":
+        (tmp_path / name).write_text("x1,x2,y\n1,3,1\n")
+    else:
+        WRITERS[name](RECORDS, tmp_path / name)
+    ran = run_inside(["compute", tmp_path / name, "--x1", "judgments.*.judgment"], capfd)
+    assert (ran.code, ran.out) == (2, "")
+    assert "mrl rank" in ran.err
+
+
+def test_an_object_of_columns_may_hold_them_in_objects(tmp_path: Path, capfd: Capture) -> None:
+    columns = {"scores": {"x1": [1.0, 3.0], "x2": [[3.0], [1.0]]}, "y": 1, "model": {"name": "m"}}
+    (tmp_path / "columns.json").write_text(json.dumps(columns, indent=1))
+    args = ["--x1", "scores.x1", "--x2", "scores.x2", "--group-by", "model.name"]
+    result = run_inside(["compute", tmp_path / "columns.json", "-f", "json", *args], capfd).result
+    assert [(group["group"], group["sum"], group["pairs"]) for group in result["groups"]] == [("m", 2.0, 2)]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_object_is_one_row(indent: int | None, tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(RECORDS[0], indent=indent))
+    result = run_inside(["compute", tmp_path / "one.json", "-f", "json", *PATHS], capfd).result
+    assert (result["sum"], result["pairs"]) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", [pa.large_list(pa.float32()), pa.list_(pa.float64(), 2), pa.list_(pa.string())])
+@pytest.mark.parametrize("name", ["pairs.parquet", "pairs.feather"])
+def test_every_type_of_list_is_followed(kind: pa.DataType, name: str, tmp_path: Path, capfd: Capture) -> None:
+    numbers = [["1", "3"], ["3", "1"], None] if kind == pa.list_(pa.string()) else [[1, 3], [3, 1], None]
+    table = pa.table({"s": pa.array([{"l": None}, *({"l": one} for one in numbers)], pa.struct({"l": kind}))})
+    table = table.slice(1)  # whose lists begin in the middle of a buffer
+    write = pq.write_table if name.endswith("parquet") else pa.feather.write_feather
+    write(table, tmp_path / name)
+    args = ["--x1", "s.l.0", "--x2", "s.l.1", "--y-const", "1", "--on-error", "skip", "-q", "-f", "json"]
+    result = run_inside(["compute", tmp_path / name, *args], capfd).result
+    assert (result["sum"], result["pairs"], result["rejected"]) == (2 + 0, 2, 1)
+
+
+def test_only_the_leaves_that_are_needed_are_read(tmp_path: Path, capfd: Capture, monkeypatch: Any) -> None:
+    read: list[Any] = []
+    usual = LightParquetFile.iter_batches
+
+    def spied(self: LightParquetFile, *args: Any, **options: Any) -> Any:
+        read.append(options["columns"])
+        return usual(self, *args, **options)
+
+    monkeypatch.setattr(LightParquetFile, "iter_batches", spied)
+    WRITERS["pairs.parquet"](RECORDS[:2], tmp_path / "pairs.parquet")
+    assert run_inside(["compute", tmp_path / "pairs.parquet", *PATHS], capfd).code == 0
+    assert read == [["label.y", "judgments.list.element.judgment.scores.list.element"]]
+
+
+@pytest.mark.parametrize("path", ["a.b.", "a..b", "a.", ".a", ".", "a.0.", "a.b.0", "a.b.c"])
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "pairs.parquet"])
+def test_odd_paths_lead_nowhere(name: str, path: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"a": {"b": 1.0}, "x2": 3.0, "y": 1}] * 2, "--x1", path)
+    assert ran.code in (2, 3)
+    assert path in ran.err
+
+
+def test_kept_columns_are_those_of_the_file(compute: Callable[..., Ran]) -> None:
+    out = compute("columns.json", RECORDS, *PATHS, "--reduction", "none", "--keep-columns", "--format", "jsonl").out
+    assert list(json.loads(out.splitlines()[0])) == [*RECORDS[0], "loss"]
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json"])
+def test_a_member_given_twice_is_refused(name: str, tmp_path: Path, capfd: Capture) -> None:
+    text = '{"s": {"a": 1, "a": 2}, "x2": 3, "y": 1}'
+    (tmp_path / name).write_text(text if name.endswith("l") else f"[{text}]")
+    ran = run_inside(["compute", tmp_path / name, "--x1", "s.a"], capfd)
+    assert ran.code == 3
+    assert "key given twice" in ran.err
