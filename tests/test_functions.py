@@ -569,7 +569,7 @@ def test_the_command_reports_and_prints_nothing_else(mrl: Mrl, tmp_path: Path) -
     names = {check["name"] for check in record["checks"]}
     assert {"kink", "ties", "empty", "PyTorch's op_info", "inputs stay as they are"} <= names
     quiet = mrl("--function", "losses.py:loss", "-q", "-f", "csv")
-    assert quiet.out.splitlines()[0] == "check,verdict,pairs,max_abs_diff,max_ulp_diff,mismatches"
+    assert quiet.out.splitlines()[0] == "check,verdict,pairs,max_abs_diff,max_ulp_diff,mismatches,explanation"
     assert quiet.code == 0
 
 

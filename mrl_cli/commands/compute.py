@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import flag, option, option_of, refuse_if, share
+from mrl_cli.commands.options import flag, option, option_of, refuse_if
 from mrl_cli.commands.outputs import pair_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, either, listed, number_text
@@ -27,7 +27,6 @@ class Compute(Run):
     .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
 
-    confidence: float | None = option("Tell intervals of that confidence, such as 0.95.", type=share, metavar="SHARE")
     raw: bool = flag("The bare number, full precision.")
     keep_columns: bool = flag("Under --reduction none: all input columns first.")
     fail_if: tuple[str, ...] = option(

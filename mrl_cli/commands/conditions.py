@@ -22,6 +22,16 @@ _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 _OPERATORS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}  # in the module operator
 
 
+def refuse_unknown(option: str, key: str, numbers: Sequence[str]) -> None:
+    """Raise UsageError for a key that is none of these numbers of a report, with the closest one."""
+    if key not in numbers:
+        near = next((number for number in numbers if number.startswith(f"{key}.")), None) or closest(key, numbers)
+        of_groups = [name for name in numbers if name.startswith(OF_GROUPS)]
+        known = [*numbers[: len(numbers) - len(of_groups)], *([f"{OF_GROUPS}KEY"] if of_groups else [])]
+        message = f"{option} knows no {harmless(key)!r}; it knows {', '.join(known)}"
+        raise UsageError(message, hint=f"did you mean {near}?" if near else None)
+
+
 @light_dataclass(frozen=True, slots=True)
 class Condition:
     """A key of the report (outer.inner for one of a record within it), a comparison, and a number.
@@ -41,12 +51,7 @@ class Condition:
             message = f"--fail-if {harmless(expression)!r} is not KEY<NUMBER or the like"
             raise UsageError(message, hint="for example --fail-if 'value>0.5'")
         key, comparison, text = match.groups()
-        if key not in numbers:
-            near = next((number for number in numbers if number.startswith(f"{key}.")), None) or closest(key, numbers)
-            of_groups = [name for name in numbers if name.startswith(OF_GROUPS)]
-            known = [*numbers[: len(numbers) - len(of_groups)], *([f"{OF_GROUPS}KEY"] if of_groups else [])]
-            message = f"--fail-if knows no {harmless(key)!r}; it knows {', '.join(known)}"
-            raise UsageError(message, hint=f"did you mean {near}?" if near else None)
+        refuse_unknown("--fail-if", key, numbers)
         try:
             number = float(text)
         except ValueError:

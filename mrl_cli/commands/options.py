@@ -264,6 +264,7 @@ class Options:
     )
     by_file: bool = flag("One row for each file, and the total.")
     cluster: str | None = column("Pairs with one value here (a prompt) are not independent: for intervals.")
+    confidence: float | None = option("Tell intervals of that confidence, such as 0.95.", type=share, metavar="SHARE")
     jobs: int | None = option("How many workers.  [default: all cores]", type=click.IntRange(min=1))
     engine: str = option("Who computes.", type=Registered("mrl_cli.engines", "ENGINES"), default="local")
     # What is written.
@@ -276,7 +277,6 @@ class Options:
     quiet: bool = flag("No notes and no progress on stderr.", "-q")
     verbose: bool = flag("Say on stderr how the result came about.", "-v")
     # Options of one command, which the plan and the flow of every command know.
-    confidence: float | None = None
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None

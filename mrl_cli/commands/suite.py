@@ -45,10 +45,12 @@ class RunOnSuite(Run):
     )
 
     @property
-    def tolerance(self) -> Tolerance:
-        """How far the user's own numbers may be off."""
+    def tolerance(self) -> Tolerance | None:
+        """How far the user's own numbers may be off; None where nothing is said of it."""
         from mrl_cli.verify.validators import TOLERANCES
 
+        if self.rtol is None and self.atol is None:
+            return None
         usual = TOLERANCES[self.plan.loss.dtype]
         return usual._replace(
             **{name: given for name in ("rtol", "atol") if (given := getattr(self, name)) is not None}
@@ -88,7 +90,7 @@ class RunOnSuite(Run):
                 self.plan,
                 margin=self.margin,
                 dtype=self.dtype if _is_given("dtype") else None,
-                tolerance=None if self.rtol is None and self.atol is None else self.tolerance,
+                tolerance=self.tolerance,
             )
 
     def _with_cases(self, report: Validation, path: str) -> Validation:

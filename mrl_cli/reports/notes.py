@@ -68,7 +68,7 @@ def plan_notes(plan: Plan) -> list[str]:
     []
     """
     beta = dict(plan.loss.parameters).get("beta", 1.0)
-    name = plan.columns.x1
+    name = plan.columns.x1 or ""
     if beta == 1 or not (plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"):
         return []
     contained = "TRL's rewards are already multiplied by beta, and"

@@ -87,7 +87,9 @@ class Explanation:
     """A known mistake that explains the numbers: what it is, and what it rests on.
 
     `matches` of the `rows` looked at are what the mistake would give, `fraction` of them; in `telling` of the rows the
-    mistake gives another number than the right loss, so that they distinguish the two. `of` is what the rows are.
+    mistake gives another number than the right loss, so that they distinguish the two. `check` is the check that it
+    explains, `hint` says with which options mrl computes the same. `lacks` is what cannot prove it, though it fits.
+    `of` is what the rows are.
     """
 
     hypothesis: str
@@ -95,23 +97,37 @@ class Explanation:
     rows: int
     telling: int
     fraction: float
+    check: str = ""
+    hint: str | None = None
+    lacks: str | None = None
     of: str = "losses"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether chance hardly gives such a fit."""
+        return self.lacks is None
 
     @property
     def text(self) -> str:
         """The explanation in words, with what it rests on."""
+        hint = f"; try {self.hint}" if self.hint else ""
+        if self.lacks is not None:
+            return (
+                f"possible explanation: {self.hypothesis}: gives exactly that, but {self.lacks} cannot prove it{hint}"
+            )
         if self.of != "losses":
             return (
                 f"explanation: {self.hypothesis}: in {self.matches:,} of {self.rows:,} {self.of} ({self.fraction:.1%})"
             )
         if self.rows == 1:
-            return f"explanation: {self.hypothesis}: that gives this very number"
+            return f"explanation: {self.hypothesis}: that gives this very number{hint}"
         return (
             f"explanation: {self.hypothesis}: gives {self.matches:,} of {self.rows:,} losses ({self.fraction:.1%}); "
-            f"in {self.telling:,} of these rows it differs from the right loss"
+            f"in {self.telling:,} of these rows it differs from the right loss{hint}"
         )
 
 
+_NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
 _WORDING = ("row_word", "of")  # fields that are there only to be worded
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
 _DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
@@ -143,23 +159,29 @@ class Validation(Report):
             record[key] = [
                 {name: value for name, value in item if value is not None and name not in _WORDING} for item in items
             ]
+        for item, explanation in zip(record["explanations"], self.explanations, strict=True):
+            item["proven"] = explanation.is_proven
         return record
 
     def rows(self) -> Rows:
-        """Return a row for each check."""
-        figures = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")
+        """Return a row for each check, with what explains it where it failed."""
         verdicts = {True: "passed", False: "failed"}
-        rows = [(one.name, verdicts[one.passed], *(getattr(one, key) for key in figures)) for one in self.checks]
-        return ("check", "verdict", *figures), rows
+        first_failed = next((check.name for check in self.checks if not check.passed), "")
+        explanations = {one.check or first_failed: one.text for one in reversed(self.explanations)}
+        rows = [
+            (one.name, verdicts[one.passed], *(getattr(one, key) for key in _NUMBERS), explanations.get(one.name))
+            for one in self.checks
+        ]
+        return ("check", "verdict", *_NUMBERS, "explanation"), rows
 
     def blocks(self) -> list[Table | str]:
         """Return the checks, then the mismatches and what explains them in words."""
         names, rows = self.rows()
         checks = [
             (name, verdict, f"{pairs:,}", _three_digits(abs_diff), _three_digits(ulp_diff), f"{mismatches:,}")
-            for name, verdict, pairs, abs_diff, ulp_diff, mismatches in rows
+            for name, verdict, pairs, abs_diff, ulp_diff, mismatches, _ in rows
         ]
-        return [Table(names, checks), "".join(f"{line}\n" for line in self.sentences())]
+        return [Table(names[:-1], checks), "".join(f"{line}\n" for line in self.sentences())]
 
     def sentences(self) -> list[str]:
         """Return in words what the table of checks does not show, and the verdict as the last line."""

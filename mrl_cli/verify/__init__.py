@@ -5,6 +5,6 @@
 
 from mrl_cli.verify.rows import rows_in
 from mrl_cli.verify.validation import validation_of, verifier_of
-from mrl_cli.verify.verdict import Request, Verdict, Verifier
+from mrl_cli.verify.verdict import Expectation, Request, Verdict, Verifier
 
-__all__ = ["Request", "Verdict", "Verifier", "rows_in", "validation_of", "verifier_of"]
+__all__ = ["Expectation", "Request", "Verdict", "Verifier", "rows_in", "validation_of", "verifier_of"]

@@ -12,7 +12,7 @@ from mrl_cli.verify.reference import rounded_to
 from mrl_cli.verify.rows import counted_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, VALUE_CHECK, Verifier
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verifier
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -78,17 +78,18 @@ def validation_of(
         checks.append(_groups_check(verdict.groups, report.groups, report.pairs, plan))
     elif report.groups is not None:
         notes.append(f"more than {MOST_GROUPS:,} groups: they were checked in sum, not each")
-    if request.expect is not None and report.value is not None:
-        value = report.value, request.expect, report.pairs
-        checks.append(number_check(VALUE_CHECK, *value, plan.loss.dtype, request.allowed))
+    for one in request.expected:
+        figure = report.figure(one.name)
+        tolerance = one.tolerance(figure, request)
+        checks.append(number_check(one.check_name, float(figure), one.number, report.pairs, plan.loss.dtype, tolerance))
     failed = {check.name: check for check in checks if not check.passed}
     claims: list[Explanation | str] = []
     if failed and request.sample is not None:
         claims = ["explanations rest on consecutive pairs: leave out --sample for them"]
-    elif failed.keys() & {LOSS_COLUMN_CHECK, VALUE_CHECK}:
-        from mrl_cli.verify.explanations import claims_of  # most runs have nothing to explain
+    elif failed.keys() & {LOSS_COLUMN_CHECK, *(one.check_name for one in request.expected)}:
+        from mrl_cli.verify.explanations import Known, claims_of  # most runs have nothing to explain
 
-        claims = list(claims_of(request, verdict, counts, totals, failed, second_look))
+        claims = list(claims_of(Known(request, verdict, counts, totals, report), failed, second_look))
     return Validation(
         inputs=report.inputs,
         **plan.settings(*VALIDATED_SETTINGS),

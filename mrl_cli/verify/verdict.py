@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,27 +28,65 @@ MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch
 COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecutive rows
 VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
-LOSS_COLUMN_CHECK, VALUE_CHECK = "loss column", "expected value"
+LOSS_COLUMN_CHECK = "loss column"
+QUANTILE_WIDTH = 1 / 63  # the exact one is within 1/64 of itself
+EXPECTED = "expected"  # what the name of the check of a figure begins with
 MISMATCH_NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
+
+
+class Expectation(NamedTuple):
+    """A number of the user's own: the figure that it should be, and how far that may be from it by the digits written.
+
+    >>> Expectation.of("accuracy", "0.718")
+    Expectation(name='accuracy', number=0.718, half_a_digit=0.0005)
+    """
+
+    name: str
+    number: float
+    half_a_digit: float
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Expectation:
+        """Return the expectation of a finite number as it is written. A power of ten is no rounding: 1e6 is 1000000."""
+        exponent = Decimal(text).as_tuple().exponent
+        return cls(name, float(text), 10.0 ** min(int(exponent), 0) / 2)
+
+    @property
+    def check_name(self) -> str:
+        """What the check of the number is called."""
+        return f"{EXPECTED} {self.name}"
+
+    def tolerance(self, figure: float, request: Request) -> Tolerance:
+        """Return how far the number may be from the figure: as requested, else where its digits end.
+
+        A number of more digits than the dtype's tolerance has is held to that; a count to nothing but its digits.
+        """
+        by_digits = Tolerance(atol=self.half_a_digit * (1 + 1e-9))
+        if self.name.startswith("difference_quantiles."):  # which are within so much of the exact ones
+            return by_digits._replace(rtol=QUANTILE_WIDTH) if request.tolerance is None else request.tolerance
+        if request.tolerance is None and (isinstance(figure, int) or abs(figure - self.number) <= by_digits.atol):
+            return by_digits
+        return request.allowed
 
 
 @light_dataclass(frozen=True, slots=True)
 class Request:
     """What to validate: losses under `plan` against validators, and the user's own numbers within a tolerance.
 
-    `expect` is the user's value, None for none. With `sample`, so many pairs are checked, which ones depends on `seed`.
+    `expected` are the user's figures. Without `tolerance` a figure is held to the digits it is written with, and losses
+    to what the dtype allows. With `sample`, so many pairs are checked, which ones depends on `seed`.
     """
 
     plan: Plan
     against: tuple[str, ...] = ("loop",)
     tolerance: Tolerance | None = None
-    expect: float | None = None
+    expected: tuple[Expectation, ...] = ()
     sample: int | None = None
     seed: int = 0
 
     @property
     def allowed(self) -> Tolerance:
-        """The tolerance, else that of the dtype."""
+        """The tolerance of losses, else that of the dtype."""
         return TOLERANCES[self.plan.loss.dtype] if self.tolerance is None else self.tolerance
 
     @property
@@ -58,7 +97,7 @@ class Request:
     @property
     def most_pairs(self) -> int:
         """How many pairs are kept to explain the user's numbers from."""
-        return max(COLUMN_PAIRS if self.has_losses else 0, VALUE_PAIRS if self.expect is not None else 0)
+        return max(COLUMN_PAIRS if self.has_losses else 0, VALUE_PAIRS if self.expected else 0)
 
 
 @light_dataclass(frozen=True, slots=True)

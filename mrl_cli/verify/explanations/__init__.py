@@ -1,90 +1,154 @@
 """Why a user's numbers differ: the known mistakes, tried on the pairs that a validation retained, or in a second look.
 
-`hypotheses` holds the mistakes that change every loss, a row each; `values` those that change how losses become one
-value. `columns` and `values` return which of them explain losses or a value, never more than the data can decide.
+`hypotheses` holds the mistakes that change every loss, a row each, `unknowns` those with a number to be solved for,
+`candidates` those that change how losses become one figure. `columns` and `values` return which of them explain losses
+or a value, never more than the data can decide; what fits and cannot be proven is marked as that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.verify.explanations.columns import explain_column
+from mrl_cli.reports.figures import KEYS
+from mrl_cli.verify.explanations.candidates import (
+    RULES,
+    LeftOut,
+    Stage,
+    Stages,
+    accuracy_stages,
+    figure_stages,
+    value_stages,
+)
+from mrl_cli.verify.explanations.columns import explain_column, fitting_column
 from mrl_cli.verify.explanations.hypotheses import Case
-from mrl_cli.verify.explanations.values import ValueParts, explain_value, value_parts
+from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
+from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
+from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
 from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, VALUE_CHECK
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.reductions.totals import Totals
+    from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation
-    from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.verdict import Request, Verdict
+    from mrl_cli.verify.pairs import Doubles, Pairs
+    from mrl_cli.verify.verdict import Expectation, Request, Verdict
 
     SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
 
-NOT_TRIED = "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried"
+NOT_TRIED = (
+    "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried, no number solved for"
+)
 NONE_FITS = "none of the known mistakes explains"
+REDUCED = ("value", "sum", "mean")
+
+
+class Known(NamedTuple):
+    """What a validation knows: what was asked, the verdict, and what the core counted, added up and reported."""
+
+    request: Request
+    verdict: Verdict
+    counts: Counts
+    totals: Totals
+    report: Report
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the run."""
+        return self.request.plan
+
+    @property
+    def whole_pairs(self) -> Pairs | None:
+        """All pairs, where they were kept."""
+        verdict = self.verdict
+        return joined(verdict.retained) if verdict.retained_pairs == self.counts.pairs > 0 else None
 
 
 def claims_of(
-    request: Request,
-    verdict: Verdict,
-    counts: Counts,
-    totals: Totals,
-    failed: Mapping[str, CheckResult],
-    second_look: SecondLook | None,
+    known: Known, failed: Mapping[str, CheckResult], second_look: SecondLook | None
 ) -> Iterator[Explanation | str]:
-    """Yield what explains the user's losses and value whose checks, by name, have failed, and notes about it.
+    """Yield what explains the user's losses and figures whose checks, by name, have failed, and notes about it.
 
     `second_look` folds a reduction over the same input; None where that can be read only once.
     """
     if LOSS_COLUMN_CHECK in failed:
-        yield from _claims_of_column(request, verdict, counts)
-    if VALUE_CHECK not in failed:
+        yield from _claims_of_column(known)
+    wrong = [one for one in known.request.expected if one.check_name in failed]
+    if not wrong:
         return
-    is_whole = bool(verdict.retained) and verdict.retained_pairs == counts.pairs
-    if is_whole:
-        parts = _parts_of(joined(verdict.retained), request.plan, is_whole=True)
+    pairs = known.whole_pairs
+    if pairs is not None:
+        parts = _parts_of(known.verdict.retained, known.plan)
     elif second_look is not None:
         parts = second_look(ValuePartsReduction())
     else:
         yield "the value was not explained: the input can be read only once, and is too long to keep"
         return
-    value, weighted = failed[VALUE_CHECK], None
-    if totals.loss_sum is not None and totals.weight_sum is not None:
-        weighted = float(totals.loss_sum), float(totals.weight_sum)
-    claimed = explain_value(
-        parts,
-        value.got or 0.0,
-        request.plan.reporting.reduction,
-        request.allowed.atol + request.allowed.rtol * abs(value.expected or 0.0),
-        left_out=counts.rejected,
-        ties_dropped=counts.ties_dropped,
-        weighted=weighted,
-    )
-    yield from claimed
-    if not claimed:
-        yield f"{NONE_FITS} the expected value"
-    if not claimed and not is_whole:
-        yield NOT_TRIED.format(request.most_pairs)
+    weights = None if pairs is None else pairs.columns.get("weight")
+    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.plan)), weights)
+    for one in wrong:
+        explanations = figures.explained(one)
+        yield from (replace(explanation, check=one.check_name) for explanation in explanations)
+        if not explanations:
+            yield f"{NONE_FITS} the {one.check_name}"
+        if not explanations and pairs is None:
+            yield NOT_TRIED.format(known.request.most_pairs)
 
 
-def _claims_of_column(request: Request, verdict: Verdict, counts: Counts) -> Iterator[Explanation | str]:
-    plan, pairs = request.plan, joined(verdict.retained)
+class _Figures(NamedTuple):
+    """What figures are explained from: all pairs where they are at hand, with their weights where they have some."""
+
+    known: Known
+    parts: ValueParts
+    pairs: AllPairs
+    weights: Doubles | None
+
+    def explained(self, own: Expectation) -> list[Explanation]:
+        """Return what explains a figure of the user's own: one explanation, or none."""
+        report, tolerance = self.known.report, self.known.request.tolerance
+        right = float(report.figure(own.name))
+        room = 0.0 if tolerance is None else tolerance.atol + tolerance.rtol * abs(right)
+        mine = Own(own.number, right, self.known.counts.pairs, room, own.half_a_digit)
+        stages = Stages(self._stages(own))
+        return explain_value(mine, stages) or fitting_value(mine, stages)
+
+    def _stages(self, own: Expectation) -> Iterator[Stage]:
+        plan, report, counts, totals = self.known.plan, self.known.report, self.known.counts, self.known.totals
+        left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
+        if own.name not in REDUCED:
+            figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
+            if own.name in RULES:
+                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs)
+            return figure_stages(own.name, figures)
+        reduction = plan.reporting.reduction if own.name == "value" else own.name
+        solved = weighted = None
+        if totals.loss_sum is not None and totals.weight_sum is not None:
+            weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
+        if 0 < self.pairs.case.x1.size <= SOLVED_PAIRS:
+            solved = partial(solved_values, self.pairs.case, own.number, reduction, self.weights)
+        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved)
+
+
+def _claims_of_column(known: Known) -> Iterator[Explanation | str]:
+    plan, pairs = known.plan, joined(known.verdict.retained)
     own = pairs.columns["loss"]
-    bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=request.allowed).bad
+    bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=known.request.allowed).bad
     if bad is None:
         return
-    is_whole = pairs.size == counts.pairs
-    claimed = explain_column(_case_of(pairs, plan), own, bad, is_whole=is_whole)
-    rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {counts.pairs:,}")
-    yield from claimed
+    is_whole, case = pairs.size == known.counts.pairs, _case_of(pairs, plan)
+    claimed = explain_column(case, own, bad, is_whole=is_whole) or fitting_column(case, own, bad)
+    rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {known.counts.pairs:,}")
+    yield from (replace(explanation, check=LOSS_COLUMN_CHECK) for explanation in claimed)
     if not claimed:
         yield f"{NONE_FITS} the losses of these {rests}"
     elif not is_whole:
@@ -100,21 +164,24 @@ class ValuePartsReduction(Reduction[ValueParts, ValueParts]):
 
     def add(self, state: ValueParts, measured: Measured) -> ValueParts:
         """Add those of a batch."""
-        return state + _parts_of(pairs_of(measured), measured.plan, is_whole=False)
+        return state + _parts_of((pairs_of(measured),), measured.plan)
 
 
-def _parts_of(pairs: Pairs, plan: Plan, *, is_whole: bool) -> ValueParts:
-    return value_parts(_case_of(pairs, plan), is_whole=is_whole, weights=pairs.columns.get("weight"))
+def _parts_of(parts: Sequence[Pairs], plan: Plan) -> ValueParts:
+    pairs = joined(parts)
+    files = [np.full(part.size, part.file) for part in parts]
+    groups = pairs.columns["group"] if plan.has_groups else np.concatenate(files)
+    return value_parts(_case_of(pairs, plan), weights=pairs.columns.get("weight"), groups=groups)
 
 
-def _case_of(pairs: Pairs, plan: Plan) -> Case:
-    """Return how the losses of pairs should have come about."""
-    x1, x2, y = (pairs.columns[name] for name in ("x1", "x2", "y"))
+def _case_of(pairs: Pairs | None, plan: Plan) -> Case:
+    """Return how the losses of pairs should have come about, or of none where they are not at hand."""
+    x1, x2, y = (np.empty(0) if pairs is None else pairs.columns[name] for name in ("x1", "x2", "y"))
     return Case(
         x1,
         x2,
         y,
-        pairs.margin,
+        plan.loss.margin if pairs is None else pairs.margin,
         plan.loss.name,
         dict(plan.loss.parameters),
         plan.loss.dtype,

@@ -16,30 +16,35 @@ from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
 if TYPE_CHECKING:
     from mrl_cli.verify.explanations.hypotheses import Case, Doubles
 
-SQUARE_PAIRS = 2000  # other losses take n * n steps: no more rows than these
+SQUARE_PAIRS = 6000  # other losses take n * n steps: no more rows than these
+BLOCK_PAIRS = 2**18  # of the n * n, at once
 X1_COLUMN, X2_ROW, Y_COLUMN, MARGIN_COLUMN = (
     f"{shapes}: the mean is over n * n broadcast losses"
     for shapes in (
         "x1 is (n, 1) beside x2 and y of (n,)",
         "x2 is (n,) beside x1 and y of (n, 1)",
         "y is (n, 1) beside scores of (n,)",
-        "the margin is (n, 1) beside scores of (n,)",
+        "the margin is (n, 1) beside scores of (n,), or the other way round",
     )
 )
-COLUMNS = {X1_COLUMN: {"x1"}, X2_ROW: {"x1", "y"}, Y_COLUMN: {"y"}}  # what has the shape (n, 1)
+# What has the shape (n, 1). A margin for each pair has the shape of the scores, but in the last.
+COLUMNS = {X1_COLUMN: {"x1"}, X2_ROW: {"x1", "y"}, Y_COLUMN: {"y"}, MARGIN_COLUMN: {"margin"}}
 
 
 def broadcast_means(case: Case) -> dict[str, float]:
     """Return the mean under each way to broadcast one column against the others, by what is printed of it."""
-    size, margin, is_of_each = case.x1.size, case.margin, isinstance(case.margin, np.ndarray)
+    size, margin = case.x1.size, case.margin
     is_hinge = case.loss == "margin_ranking" and NEEDS["signs"](case)
-    if size < 2 or (not is_hinge and (is_of_each or size > SQUARE_PAIRS)):
+    if size < 2:
         return {}
-    if not is_hinge:
-        return {way: float(losses_of(_broadcast(case, columns)).mean()) for way, columns in COLUMNS.items()}
-    difference = case.x1 - case.x2
     if isinstance(margin, np.ndarray):
-        return {MARGIN_COLUMN: _hinges(margin, case.y * difference) / size**2}
+        if is_hinge:
+            return {MARGIN_COLUMN: _hinges(margin, case.y * (case.x1 - case.x2)) / size**2}
+        return {MARGIN_COLUMN: _square_mean(case, {"margin"})} if size <= SQUARE_PAIRS else {}
+    if not is_hinge:
+        ways = list(COLUMNS.items())[:3] if size <= SQUARE_PAIRS else ()
+        return {way: _square_mean(case, columns) for way, columns in ways}
+    difference = case.x1 - case.x2
     # A hinge is max(0, m - s*d) where y is s, 1 or -1.
     sums = {
         X1_COLUMN: [_hinges(margin + s * case.x2[case.y == s], s * case.x1) for s in (1, -1)],
@@ -57,10 +62,18 @@ def _hinges(limits: Doubles, scores: Doubles) -> float:
     return float((limits * below - sums[below]).sum())
 
 
-def _broadcast(case: Case, columns: set[str]) -> Case:
-    """Return the case of all n * n pairs of a row of `columns` and a row of the others."""
-    size = case.x1.size
-    spread: dict[str, Any] = {
-        name: (np.repeat if name in columns else np.tile)(getattr(case, name), size) for name in ("x1", "x2", "y")
+def _square_mean(case: Case, columns: set[str]) -> float:
+    """Return the mean over all n * n pairs of a row of `columns` and a row of the others, some rows at once."""
+    size, total = case.x1.size, 0.0
+    rows = max(1, BLOCK_PAIRS // size)
+    whole = {
+        name: values for name in ("x1", "x2", "y", "margin") if isinstance(values := getattr(case, name), np.ndarray)
     }
-    return replace(case, **spread)
+    for start in range(0, size, rows):
+        here = min(rows, size - start)
+        spread: dict[str, Any] = {
+            name: np.repeat(values[start : start + here], size) if name in columns else np.tile(values, here)
+            for name, values in whole.items()
+        }
+        total += float(losses_of(replace(case, **spread)).sum())
+    return total / size**2

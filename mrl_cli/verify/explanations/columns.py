@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, but, losses_of, mistakes, one_of
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, but, losses_of, mistakes, one_of, options_of
 from mrl_cli.verify.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
+from mrl_cli.verify.explanations.unknowns import SAMPLE_ROWS, solved_of_rows, unknowns_of
+from mrl_cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +38,8 @@ MOVES = (0.21, 0.37, 0.59, 0.83)  # of the rows
 ORDER_PAIRS = 50_000  # in so many rows another order is looked for beside another mistake
 LEAST_UNLIKE = 0.8  # of losses that were rounded: else they stand in another row by chance
 FEW_PAIRS_TRIED = 20_000  # combinations are tried on so many rows first
+IN_FLOAT32 = "the arithmetic is float32"
+FEW_PAIRS = 20  # of so few the losses may be rounded as the one with the most digits shows
 AMBIGUOUS_ROWS = " (these rows cannot tell them apart)"
 
 
@@ -47,6 +53,7 @@ class _Evidence(NamedTuple):
     hits: int  # the matches that are telling
     explained: float
     chance_rate: float
+    hint: str | None
 
     @property
     def fraction(self) -> float:
@@ -68,29 +75,31 @@ class _Evidence(NamedTuple):
 
 @light_dataclass(frozen=True, slots=True)
 class _LossColumn:
-    """The user's losses, the right ones, and which rows mismatch.
+    """The user's losses, the right ones, and which rows mismatch. `case` is what is looked at beside what was `asked`.
 
     `rounded` is what the user's losses were rounded to, if anything; `resolution` is how coarse they are then, else 0.
     """
 
     case: Case
+    asked: Case
     own: Doubles
     right: Doubles
     bad: Mask
     resolution: Doubles
     rounded: str = ""
 
-    def first(self, count: int) -> _LossColumn:
-        """Return the first so many rows."""
-        arrays = {name: getattr(self, name)[:count] for name in ("own", "right", "bad", "resolution")}
-        return replace(self, case=self.case.first(count), **arrays)
+    def taken(self, which: Any) -> _LossColumn:
+        """Return some of the rows."""
+        arrays = {name: getattr(self, name)[which] for name in ("own", "right", "bad", "resolution")}
+        return replace(self, case=self.case.taken(which), **arrays)
 
     def room(self, losses: Doubles, dtype: str = "float64") -> Doubles:
         """Return how far from a mistake's losses the user's may be: rounding, and the text they were written in."""
         scale = sum(map(np.abs, (losses, self.case.x1, self.case.x2, self.case.margin)))
         room: Doubles = RELATIVE_ROOM * scale + self.resolution
         if dtype != "float64":  # the shortest text of a narrow float reads back as a double that is not quite it
-            room = room + 0.51 * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
+            spacings = 0.51 + LOSSES[self.case.loss].ulps
+            room = room + spacings * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
         return room
 
     def matches(self, losses: Doubles, dtype: str = "float64") -> Mask:
@@ -113,12 +122,15 @@ class _LossColumn:
             lucky = sum(_count(telling & (np.abs(other - losses) <= room)) for other in moved)
         chance = (lucky + 1) / (len(MOVES) * _count(telling) + 2)
         matches, rows, tellings, hits = map(_count, (match, ~np.isnan(losses), telling, match & telling))
-        return _Evidence(names, matches, rows, tellings, hits, self.explained(match), chance)
+        hint = options_of(self.asked, made)
+        return _Evidence(names, matches, rows, tellings, hits, self.explained(match), chance, hint)
 
-    def explanation(self, text: str, matches: int, rows: int, telling: int) -> Explanation:
+    def explanation(
+        self, text: str, matches: int, rows: int, telling: int, hint: str | None = None, lacks: str | None = None
+    ) -> Explanation:
         """Return a mistake as what explains the column."""
         suffix = f" (your losses are {self.rounded})" if self.rounded else ""
-        return Explanation(text + suffix, matches, rows, telling, matches / rows)
+        return Explanation(text + suffix, matches, rows, telling, matches / rows, hint=hint, lacks=lacks)
 
 
 def _count(mask: Mask) -> int:
@@ -132,7 +144,7 @@ def explain_column(case: Case, own: Doubles, bad: Mask, *, is_whole: bool) -> li
     `case` is how the losses should have come about, for consecutive rows of the input: all of them where `is_whole`.
     `own` are the user's losses and `bad` says which of them are off, all of shape (n,).
     """
-    readings = [_LossColumn(case, own, losses_of(case), bad, np.zeros(own.size))]
+    readings = [_LossColumn(case, case, own, losses_of(case), bad, np.zeros(own.size))]
     resolution, rounded = resolution_of(own)
     if rounded:
         readings.append(replace(readings[0], resolution=np.asarray(resolution), rounded=rounded))
@@ -151,9 +163,12 @@ def _attempts(readings: list[_LossColumn], *, is_whole: bool) -> Iterator[list[E
             if count == 1 and column.rounded:
                 yield _right_but_for_rounding(column)
             claims = _claims(column, count)
-            for narrow in in_float32 if column.rounded else ():
-                claims += _claims(narrow, count, "the arithmetic is float32")
+            narrower = in_float32 if column.rounded else ()
+            for narrow in narrower:
+                claims += _claims(narrow, count, IN_FLOAT32)
             yield sorted(claims, key=lambda one: -one.fraction)[:1]
+            if count == 1:
+                yield _solved(column) or next(filter(None, (_solved(narrow, IN_FLOAT32) for narrow in narrower)), [])
         for column in readings if is_whole and (count == 1 or case.x1.size <= ORDER_PAIRS) else ():
             for names, made in mistakes(case, count - 1, but("shifted")):
                 yield _in_another_order(column, losses_of(made), names)
@@ -164,7 +179,7 @@ def _claims(column: _LossColumn, count: int, *beside: str) -> list[Explanation]:
     hypotheses = but("arithmetic") if beside else HYPOTHESES
     tries, likely = 0, None
     if count > 1 or beside:  # so many are tried on the first rows, and only those that fit there on all
-        start = column.first(FEW_PAIRS_TRIED)
+        start = column.taken(slice(FEW_PAIRS_TRIED))
         tried = [start.evidence(*mistake) for mistake in mistakes(start.case, count, hypotheses)]
         tries, likely = len(tried), {one.names for one in tried if one.fraction >= LEAST_FRACTION}
         if not likely:
@@ -179,8 +194,51 @@ def _claims(column: _LossColumn, count: int, *beside: str) -> list[Explanation]:
     best = [one for one in held if one.fraction == most]
     if not best:
         return []
+    return [_named(column, best, *beside)]
+
+
+def _named(column: _LossColumn, best: list[_Evidence], *beside: str, lacks: str | None = None) -> Explanation:
+    """Return mistakes that fit equally well as one explanation; its hint is there where it is that of all."""
     text = one_of([" and ".join((*one.names, *beside)) for one in best], AMBIGUOUS_ROWS)
-    return [column.explanation(text, best[0].matches, best[0].rows, best[0].telling)]
+    hints, first = {one.hint for one in best}, best[0]
+    hint = hints.pop() if len(hints) == 1 else None
+    return column.explanation(text, first.matches, first.rows, first.telling, hint, lacks)
+
+
+def _solved(column: _LossColumn, *beside: str) -> list[Explanation]:
+    """Return the mistake with a number that explains most, where one does."""
+    places = np.flatnonzero(np.isfinite(column.own) & column.bad)
+    places = places[:: max(1, places.size // SAMPLE_ROWS)][:SAMPLE_ROWS]
+    if not places.size:
+        return []
+    part, unknowns, held = column.taken(places), list(unknowns_of(column.case)), []
+    for unknown, of_part in zip(unknowns, unknowns_of(part.case), strict=True):
+        interval = solved_of_rows(of_part, part.own, part.room(part.own))
+        if interval is None:
+            continue
+        number, digits, text = interval.number()
+        one = column.evidence((unknown.text.format(text),), unknown.made(number))
+        if one.holds(len(unknowns) * 10**digits):
+            held.append(one)
+    most = max((one.fraction for one in held), default=0.0)
+    return [_named(column, [one], *beside) for one in held if one.fraction == most][:1]
+
+
+def fitting_column(case: Case, own: Doubles, bad: Mask) -> list[Explanation]:
+    """Return what gives all the user's losses, of so few pairs that nothing proves it: one explanation, or none."""
+    units = [
+        0.500001 * 10.0 ** int(Decimal(repr(loss)).as_tuple().exponent)
+        for loss in own[:FEW_PAIRS].tolist()
+        if math.isfinite(loss)
+    ]
+    resolution = min(units, default=0.0) if own.size <= FEW_PAIRS else 0.0
+    column = _LossColumn(case, case, own, losses_of(case), bad, np.full(own.size, resolution))
+    seen = [column.evidence(*mistake) for mistake in mistakes(case, 1)]
+    fit = [one for one in seen if one.telling and one.matches == one.rows and one.explained == 1]
+    if not fit:
+        return []
+    few = min(one.telling for one in fit)
+    return [_named(column, fit, lacks="one pair" if few == 1 else counted(few, "pair"))]
 
 
 def _right_but_for_rounding(column: _LossColumn) -> list[Explanation]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Mistakes = Iterator[tuple[tuple[str, ...], "Case"]]
 
 MOST_DECIMALS = 8
+ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
+CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -53,19 +55,31 @@ class Case:
         """What x1 - x2 is multiplied by to see whether a pair is right: y, or the likelier side."""
         return np.sign(self.y - 0.5) if self.takes_probabilities else self.y
 
-    def first(self, count: int) -> Case:
-        """Return the case of the first so many pairs."""
+    def taken(self, which: Any) -> Case:
+        """Return the case of some of the pairs."""
         names = ("x1", "x2", "y", "margin") if isinstance(self.margin, np.ndarray) else ("x1", "x2", "y")
-        return replace(self, **{name: getattr(self, name)[:count] for name in names})
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
+
+
+def _operands(case: Case) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return x1 - x2 and y in the dtype of the arithmetic."""
+    x1, x2 = (scores.astype(case.integers or case.dtype, copy=False) for scores in (case.x1, case.x2))
+    return (x1 - x2).astype(case.dtype, copy=False), case.y.astype(case.dtype, copy=False)
+
+
+def agreement_of(case: Case) -> Doubles:
+    """Return y(x1 - x2) of the pairs of a case, as float64; of probabilities, on the likelier side."""
+    with np.errstate(all="ignore"):
+        difference, _ = _operands(case)
+        return np.asarray(case.signs.astype(difference.dtype, copy=False) * difference, np.float64)
 
 
 def losses_of(case: Case) -> Doubles:
     """Return the losses of a case, as float64; NaN where there is none."""
     dtype = case.dtype
     with np.errstate(all="ignore"):
-        x1, x2 = (scores.astype(case.integers or dtype, copy=False) for scores in (case.x1, case.x2))
+        difference, y = _operands(case)
         margin = case.margin.astype(dtype, copy=False) if isinstance(case.margin, np.ndarray) else case.margin
-        difference, y = (values.astype(dtype, copy=False) for values in (x1 - x2, case.y))
         kernel = case.formula or LOSSES[case.loss].kernel
         kernel = of_probabilities(kernel) if case.takes_probabilities else kernel
         losses = kernel(difference, y, margin=margin, **case.parameters)
@@ -89,8 +103,9 @@ class Hypothesis(NamedTuple):
 NEEDS: dict[str, Callable[[Case], bool]] = {
     "": lambda _: True,
     # Labels say which score is to be higher.
-    "signs": lambda case: (
-        not (LOSSES[case.loss].is_target or case.takes_probabilities) and bool(np.all(np.abs(case.y) == 1))
+    "signs": lambda case: NEEDS["labels"](case) and not case.takes_probabilities,
+    "labels": lambda case: (
+        not LOSSES[case.loss].is_target and (case.takes_probabilities or bool(np.all(np.abs(case.y) == 1)))
     ),
     "probabilities": lambda case: case.takes_probabilities and bool(np.any((case.y > 0) & (case.y < 1))),
     "margin": lambda case: LOSSES[case.loss].has_margin and bool(np.any(case.margin)),
@@ -98,13 +113,116 @@ NEEDS: dict[str, Callable[[Case], bool]] = {
     "hinge": lambda case: case.loss == "margin_ranking",
     "square": lambda case: LOSSES[case.loss].power == 2,
     "logarithm": lambda case: LOSSES[case.loss].is_logarithmic,
+    "margin in a logarithm": lambda case: LOSSES[case.loss].is_logarithmic and NEEDS["margin"](case),
+    # The loss is -log sigmoid of something, not a mixture of two.
+    "log of a sigmoid": lambda case: (
+        NEEDS["logarithm"](case) and not (case.takes_probabilities or case.parameters.get("label_smoothing"))
+    ),
+    "log of a sigmoid alone": lambda case: NEEDS["log of a sigmoid"](case) and not NEEDS["margin"](case),
+    "margin in a log of a sigmoid": lambda case: NEEDS["log of a sigmoid"](case) and NEEDS["margin"](case),
+    "exponent alone": lambda case: not (LOSSES[case.loss].power or NEEDS["margin"](case) or case.takes_probabilities),
+    "no exponent alone": lambda case: not NEEDS["exponent alone"](case),
+    # What keeps one and the same loss from being named twice.
+    "labels, no hinge": lambda case: NEEDS["labels"](case) and not NEEDS["hinge"](case),
+    "labels, no square of a hinge": lambda case: NEEDS["labels"](case) and case.loss != "squared_hinge",
+    "labels and a margin": lambda case: NEEDS["labels"](case) and NEEDS["margin"](case),
+    "labels, no margin": lambda case: NEEDS["labels"](case) and not np.any(case.margin),
+    "labels, a margin, no logarithm": lambda case: NEEDS["labels and a margin"](case) and not NEEDS["logarithm"](case),
+    "labels and label_smoothing": lambda case: NEEDS["labels"](case) and bool(case.parameters.get("label_smoothing")),
+    "labels, no label_smoothing": lambda case: NEEDS["labels"](case) and not case.parameters.get("label_smoothing"),
+    "signs, no ipo alike": lambda case: NEEDS["signs"](case) and with_loss(case, "ipo").parameters["beta"] != 0.5,
+    "labels, no log of a sigmoid alone": (
+        lambda case: NEEDS["labels"](case) and not NEEDS["log of a sigmoid alone"](case)
+    ),
     "ties": lambda case: bool(np.any(case.x1 == case.x2)),
     "rows": lambda case: case.x1.size > 2,
 }
 
 
-def _edited(text: str, edit: Edit, needs: str, kind: str = "") -> Hypothesis:
+def _edited(text: str, edit: Edit, needs: str = "", kind: str = "") -> Hypothesis:
     return Hypothesis(text, lambda case: {"edits": (*case.edits, edit)}, needs, kind)
+
+
+def _with_parameter(text: str, name: str, change: Callable[[float], float]) -> Hypothesis:
+    """Return the mistake of another number for a parameter, where that is not 1."""
+
+    def changes(case: Case) -> dict[str, Any]:
+        value = case.parameters.get(name, 1.0)
+        if value == 1:
+            return {}
+        if case.loss == "ipo" and change(value) != 1:  # whose beta says where the difference should be
+            return {"x1": case.x1 * value, "x2": case.x2 * value}
+        return {"parameters": case.parameters | {name: change(value)}}
+
+    return Hypothesis(text, changes, kind=name)
+
+
+def _margin_outside(what: str, sign: int) -> Hypothesis:
+    def changes(case: Case) -> dict[str, Any]:
+        def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
+            return np.asarray(losses + sign * np.asarray(case.margin, losses.dtype), losses.dtype)
+
+        return {"margin": 0.0, "edits": (*case.edits, edit)}
+
+    return Hypothesis(f"the margin is {what} outside the sigmoid", changes, "margin in a logarithm", "margin")
+
+
+def _margin_over_temperature(case: Case) -> dict[str, Any]:
+    temperature = case.parameters.get("temperature", 1.0)
+    return {"margin": case.margin / temperature} if temperature != 1 else {}
+
+
+def _with_epsilon(epsilon: float) -> Hypothesis:
+    def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
+
+    return _edited(f"{epsilon:g} is added inside the logarithm", edit, "log of a sigmoid", "epsilon")
+
+
+def centered(case: Case, coefficient: float) -> Case:
+    """Return the case with the term added that keeps scores around 0: TRL's center_rewards_coefficient."""
+
+    def edit(of: Case, losses: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(losses + (coefficient * np.square(of.x1 + of.x2)).astype(losses.dtype), losses.dtype)
+
+    return replace(case, edits=(*case.edits, edit))
+
+
+def with_loss(case: Case, name: str) -> Case:
+    """Return the case of another loss, with the parameters that the two losses share, and else the usual ones."""
+    own, usual = case.parameters, LOSSES[name].defaults
+    if "temperature" in own:
+        own = own | {"beta": 1 / own["temperature"]}
+    elif "beta" in own:
+        own = own | {"temperature": 1 / own["beta"]}
+    shared = {key: own[key] for key in usual.keys() & own.keys()}
+    margin = case.margin if LOSSES[name].has_margin else 0.0
+    return replace(case, loss=name, parameters=usual | shared, margin=margin)
+
+
+def _other_loss(name: str, needs: str = "labels", text: str = "it is the {} loss", **given: float) -> Hypothesis:
+    """Return the mistake of another loss, with these parameters."""
+
+    def changes(case: Case) -> dict[str, Any]:
+        made = with_loss(case, name)
+        fields = {"loss": name, "parameters": made.parameters | given, "margin": made.margin}
+        return fields if name != case.loss and case.formula is None else {}
+
+    return Hypothesis(text.format(name), changes, needs, "loss")
+
+
+def _flipped(case: Case) -> dict[str, Any]:
+    return {"y": 1 - case.y if case.takes_probabilities else -case.y}
+
+
+def _squared(case: Case) -> dict[str, Any]:
+    return {"edits": (*case.edits, lambda _, losses: losses**2)} if case.formula else {"loss": "squared_hinge"}
+
+
+def _not_squared(case: Case) -> dict[str, Any]:
+    if LOSSES[case.loss].is_hinge:
+        return {"loss": "margin_ranking"}
+    return {"edits": (*case.edits, lambda _, losses: np.sqrt(losses))}
 
 
 def _tied(cost: str, share: float) -> Hypothesis:
@@ -146,9 +264,13 @@ def _wrapped(dtype: str) -> Hypothesis:
 # In the order in which mistakes are preferred and combined; those of a kind stand together.
 HYPOTHESES: tuple[Hypothesis, ...] = (
     # The most common one; the two cannot be distinguished, for a loss depends on y(x1 - x2) alone.
+    Hypothesis("y has the other sign, or x1 and x2 are swapped", _flipped, "no exponent alone", "sign"),
+    Hypothesis("y or the exponent has the other sign, or x1 and x2 are swapped", _flipped, "exponent alone", "sign"),
     Hypothesis(
-        "y has the other sign, or x1 and x2 are swapped",
-        lambda case: {"y": 1 - case.y if case.takes_probabilities else -case.y},
+        "the exponent has the other sign",
+        lambda case: _flipped(case) | {"margin": -case.margin},
+        "margin in a logarithm",
+        "sign",
     ),
     Hypothesis(
         "probabilities are multiplied with x1 - x2, as labels are",
@@ -168,12 +290,48 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("labels are unsigned bytes: -1 became 255", lambda case: {"y": case.y % 256}, "signs"),
     Hypothesis("there is no margin (0)", lambda _: {"margin": 0.0}, "margin"),
     Hypothesis("the margin is 1", lambda _: {"margin": 1.0}, "margin, but 1"),  # that of the hinge loss
-    Hypothesis("the margin has the other sign", lambda case: {"margin": -case.margin}, "margin"),
+    Hypothesis("the margin has the other sign", lambda case: {"margin": -case.margin}, "margin", "margin"),
+    Hypothesis("the margin is divided by the temperature too", _margin_over_temperature, "margin", "margin"),
+    _margin_outside("subtracted", -1),  # -logsigmoid(x1 - x2) - margin, a bracket misplaced
+    _margin_outside("added", 1),
+    # Scores may contain beta already, as TRL's rewards do.
+    _with_parameter("beta is applied twice", "beta", lambda beta: beta**2),
+    _with_parameter("beta is left out (1)", "beta", lambda _: 1.0),
+    _with_parameter("the temperature is applied twice", "temperature", lambda temperature: temperature**2),
+    _with_parameter("the temperature is left out (1)", "temperature", lambda _: 1.0),
     Hypothesis("losses are not clamped at 0", lambda _: {"formula": lambda d, y, *, margin: margin - y * d}, "hinge"),
-    _edited("losses are squared", lambda _, losses: losses**2, "hinge", "squared"),
-    _edited("losses are not squared", lambda _, losses: np.sqrt(losses), "square", "squared"),
+    Hypothesis("losses are squared", _squared, "hinge", "loss"),
+    Hypothesis("losses are not squared", _not_squared, "square", "loss"),
+    _other_loss("margin_ranking", "labels, no square of a hinge"),
+    _other_loss("squared_hinge", "labels, no hinge"),
+    _other_loss("logistic", "labels and a margin"),
+    _other_loss("logistic", "labels, no margin", f"it is the {{}} loss, the same as smoothed_ and {ALIKE}"),
+    _other_loss(
+        "smoothed_bradley_terry", "labels, a margin, no logarithm", f"it is the {{}} loss, the same as {ALIKE}"
+    ),
+    *(
+        hypothesis
+        for name in ("smoothed_bradley_terry", "robust_bradley_terry")
+        for hypothesis in (
+            _other_loss(name, "labels and label_smoothing"),
+            _other_loss(
+                name, "labels, no label_smoothing", "it is the {} loss with label_smoothing 0.1", label_smoothing=0.1
+            ),
+        )
+    ),
+    _other_loss("soft_zero_one", "labels, no log of a sigmoid alone"),
+    _other_loss("soft_zero_one", "log of a sigmoid alone", "the log is left out: 1 - sigmoid, which is the {} loss"),
+    *map(_other_loss, ("exponential", "ipo")),
+    _other_loss("margin_mse", "signs, no ipo alike"),
     # Some libraries' logistic loss is in bits.
-    _edited("the logarithm is of base 2", lambda _, losses: losses * np.float64(1 / math.log(2)), "logarithm"),
+    _edited("the logarithm is of base 2", lambda _, losses: losses * np.float64(1 / math.log(2)), "logarithm", "log"),
+    _edited(
+        "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "margin in a log of a sigmoid", "log"
+    ),
+    _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
+    *map(_with_epsilon, (1e-12, 1e-10, 1e-8, 1e-6)),
+    # To keep scores around 0.
+    Hypothesis(CENTERED.format(0.01), lambda case: {"edits": centered(case, 0.01).edits}, kind="centered"),
     _tied("nothing", 0.0),
     _tied("half", 0.5),
     # An off-by-one between two files.
@@ -202,6 +360,41 @@ def mistakes(case: Case, count: int, of: Sequence[Hypothesis] = HYPOTHESES) -> M
             others = [other for other in of[place + 1 :] if not other.kind or other.kind != one.kind]
             for texts, made in mistakes(replace(case, **changes), count - 1, others):
                 yield (one.text, *texts), made
+
+
+def _is_flipped(case: Case, made: Case) -> bool:
+    is_of_a_kind = made.takes_probabilities == case.takes_probabilities
+    return is_of_a_kind and bool(np.array_equal(made.y, _flipped(case)["y"]))
+
+
+def options_of(case: Case, made: Case) -> str | None:
+    """Return the options that make mrl compute a case as another was made; None where none do.
+
+    >>> pair = Case(np.ones(1), np.zeros(1), np.ones(1), margin=0.5)
+    >>> options_of(pair, replace(pair, loss="logistic", parameters={"temperature": 2.0}))
+    '--loss logistic --param temperature=2.0'
+    """
+    is_like_none = (
+        made.takes_probabilities != case.takes_probabilities
+        or made.formula
+        or made.edits
+        or made.integers
+        or made.dtype not in ("float64", "float32")
+    )
+    is_flipped = made.y is not case.y
+    has_other_pairs = made.x1 is not case.x1 or made.x2 is not case.x2 or (is_flipped and not _is_flipped(case, made))
+    if is_like_none or has_other_pairs or (isinstance(made.margin, np.ndarray) and made.margin is not case.margin):
+        return None
+    usual = case.parameters if made.loss == case.loss else LOSSES[made.loss].defaults
+    options = [f"--loss {made.loss}"] if made.loss != case.loss else []
+    options += [f"--param {name}={value!r}" for name, value in made.parameters.items() if value != usual[name]]
+    options += [f"--dtype {made.dtype}"] if made.dtype != case.dtype else []
+    others, is_column = [], isinstance(case.margin, np.ndarray)
+    if made.margin is not case.margin and np.any(made.margin != case.margin):
+        options += [f"--margin {made.margin!r}"] if np.any(made.margin) else []
+        others += ["without --margin-column"] if is_column else [] if np.any(made.margin) else ["without --margin"]
+    others += ["x1 and x2 exchanged"] if is_flipped else []
+    return ", ".join(filter(None, (" ".join(options), *others))) or None
 
 
 def one_of(texts: Iterable[str], if_ambiguous: str) -> str:

@@ -34,7 +34,7 @@ def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
     if np.unique(values).size < LEAST_DISTINCT:
         return 0.0, ""
     sizes = np.abs(np.where(np.isfinite(losses), losses, 0.0))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         ways = [way for way in _ways(values) if _mostly(way[0])]
         if not ways:
             return 0.0, ""

@@ -1,0 +1,265 @@
+"""What known mistakes give for one figure: candidates in stages, the simplest first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
+from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
+
+    Solved = Callable[[float], Iterable[tuple["Candidate", float]]]  # by the room that there is
+
+COMMON_BATCHES = sorted({2**power for power in range(1, 17)} | {c * 10**p for c in (1, 2, 3, 5) for p in range(1, 5)})
+OTHER = {"mean": "sum", "sum": "mean"}
+NOT_ZERO_ONLY = "the mean is over losses that are not 0 only"
+RULES: dict[str, tuple[str, Callable[[Sums], float]]] = {
+    "accuracy": ("ties counted as wrong", lambda of: of.correct / max(1, of.pairs)),
+    "accuracy_right": ("ties counted as right", lambda of: (of.correct + of.tied) / max(1, of.pairs)),
+    "accuracy_half": ("ties counted half", lambda of: (of.correct + of.tied / 2) / max(1, of.pairs)),
+    "accuracy_without_ties": ("ties left out", lambda of: of.correct / max(1, of.pairs - of.tied)),
+}
+
+
+class Candidate(NamedTuple):
+    """What a mistake is called, the value that it gives, and the options with which mrl computes it, if any.
+
+    The options may have a place {!r} for the user's own value.
+    """
+
+    text: str
+    value: float
+    hint: str | None = None
+
+
+class Stage(NamedTuple):
+    """Candidates that are tried together. `is_dense`: they lie densely around the right value, as batch sizes do.
+
+    `is_simple`: each is one mistake, so that it is worth naming where it fits and nothing proves it. In place of
+    candidates, `solved` returns those with a number that was solved for, each with how probable it is by chance.
+    """
+
+    candidates: list[Candidate]
+    is_dense: bool = False
+    is_simple: bool = False
+    solved: Solved | None = None
+
+
+class Stages:
+    """Stages that are made when they are first asked for, and kept: what comes late may not be needed."""
+
+    def __init__(self, stages: Iterator[Stage]) -> None:
+        self._made: list[Stage] = []
+        self._rest = stages
+
+    def __iter__(self) -> Iterator[Stage]:
+        yield from self._made
+        for stage in self._rest:
+            self._made.append(stage)
+            yield stage
+
+
+class LeftOut(NamedTuple):
+    """How many rows had a problem, and how many a label 0; the last is by what the pairs are grouped."""
+
+    rows: int = 0
+    ties: int = 0
+    by: str = "group"
+
+
+def value_stages(
+    parts: ValueParts,
+    reduction: str,
+    left_out: LeftOut,
+    weighted: Sums | None,
+    pairs: AllPairs,
+    solved: Solved | None = None,
+) -> Iterator[Stage]:
+    """Yield what mistakes give for the mean or the sum, each stage when it is asked for.
+
+    `pairs` say how the right losses come about, also where there are none of them at hand.
+    """
+
+    def value(sums: Sums) -> float:
+        return sums.value(reduction)
+
+    if weighted is not None:
+        yield Stage([*_reweighted(parts.right, reduction, weighted), *_macro(parts, left_out)], is_simple=True)
+        yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
+        yield Stage([], solved=solved)
+        return
+    others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out)]
+    others += _of_all_items(parts, pairs.case)
+    yield Stage(others, is_simple=True)
+    yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
+    yield Stage([], solved=solved)
+    yield Stage([Candidate(*one) for one in pairs.broadcasts.items()], is_simple=True)
+    for sizes in (COMMON_BATCHES, _all_sizes(parts)):
+        yield Stage(list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes)), is_dense=True)
+    yield Stage([*_reduced_too(parts, reduction), *_named(value, *pairs.two_mistakes)])
+
+
+def accuracy_stages(
+    name: str, parts: ValueParts, left_out: LeftOut, figures: Mapping[str, float], pairs: AllPairs
+) -> Iterator[Stage]:
+    """Yield what mistakes give for an accuracy, a key of RULES, each stage when it is asked for.
+
+    `figures` are all those of the report, `pairs` those of `value_stages`.
+    """
+    rule, right = RULES[name][1], parts.right
+    others = [key for key in figures if key.startswith("accuracy_") and key not in RULES]
+    taken_for_it = [*_accuracies(name, right, left_out), *(_figure(key, name, figures[key]) for key in others)]
+    yield Stage([*taken_for_it, *_macro(parts, left_out, rule)], is_simple=True)
+    yield Stage(_named(rule, parts.sums, parts.hints), is_simple=True)
+    for sizes in (COMMON_BATCHES, _all_sizes(parts)):
+        yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True)
+    yield Stage(_named(rule, *pairs.two_mistakes))
+
+
+def _named(
+    rule: Callable[[Sums], float], sums: Mapping[tuple[str, ...], Sums], hints: Mapping[tuple[str, ...], str]
+) -> list[Candidate]:
+    return [Candidate(" and ".join(names), rule(of), hints.get(names)) for names, of in sums.items()]
+
+
+def figure_stages(name: str, figures: Mapping[str, float]) -> Iterator[Stage]:
+    """Yield the other figures of a report for one of them."""
+    yield Stage([_figure(key, name, value) for key, value in figures.items() if key != name], is_simple=True)
+
+
+def _figure(key: str, name: str, value: float) -> Candidate:
+    return Candidate(f"it is the {key}, not the {name}", value, f"--expect {key}={{!r}}")
+
+
+def _all_sizes(parts: ValueParts) -> range:
+    return range(2, min(LARGEST_BATCH, parts.right.pairs - 1) + 1)
+
+
+def _reweighted(right: Sums, reduction: str, weighted: Sums) -> Iterator[Candidate]:
+    """Yield what comes of weights that are used otherwise."""
+    pairs, other = right.divisor or 1, OTHER[reduction]
+    yield Candidate("the weights are left out", right.value(reduction), "without --weight")
+    yield Candidate("weighted losses are divided by the number of pairs, not by the weights", weighted.total / pairs)
+    yield Candidate(f"it is the {other}, not the {reduction}", weighted.value(other), f"--reduction {other}")
+
+
+def _reductions(parts: ValueParts, reduction: str, left_out: LeftOut) -> Iterator[Candidate]:
+    """Yield what the right losses give when they are reduced in another way.
+
+    To add one, enter a row: what it is called, a sum, what that is divided by, and what must not be 0 or False.
+    """
+    right, other = parts.right, OTHER[reduction]
+    yield Candidate(f"it is the {other}, not the {reduction}", right.value(other), f"--reduction {other}")
+    for name, part, whole, is_needed in (
+        (NOT_ZERO_ONLY, right.total, right.active, True),
+        (
+            "tied pairs (x1 = x2) are left out of the mean",
+            right.total - parts.tied.total,
+            right.pairs - parts.tied.pairs,
+            parts.tied.pairs,
+        ),
+        ("the mean is over all rows, those left out too", right.total, right.pairs + left_out.rows, left_out.rows),
+        ("pairs with y = 0 count as pairs without a loss", right.total, right.pairs + left_out.ties, left_out.ties),
+    ):
+        if is_needed:
+            yield Candidate(name, part / max(1, whole))
+    yield from _accuracies("", right, LeftOut())
+
+
+def _accuracies(name: str, right: Sums, left_out: LeftOut) -> Iterator[Candidate]:
+    """Yield accuracies by the rules for ties other than that of `name`, and what is taken for one."""
+    for key, (ties, rule) in RULES.items():
+        hint = f"--expect {key}={{!r}}" if key != "accuracy_right" else None
+        if key != name and (right.tied or key == "accuracy"):
+            yield Candidate(f"it is the accuracy, {ties}", rule(right), hint)
+    wrong = right.pairs - right.correct - right.tied
+    yield Candidate("it is the share of wrong pairs", wrong / max(1, right.pairs))
+    if name:
+        rule = RULES[name][1]
+        yield Candidate("it is in percent", 100 * rule(right))
+        for text, more in (("those left out too", left_out.rows), ("those with y = 0 too", left_out.ties)):
+            if more:
+                yield Candidate(f"it is the share of all rows, {text}", right.correct / max(1, right.pairs + more))
+
+
+def _macro(parts: ValueParts, left_out: LeftOut, rule: Callable[[Sums], float] | None = None) -> Iterator[Candidate]:
+    """Yield the mean of the groups' values."""
+    if len(parts.groups) < 2:
+        return
+    what, key = ("accuracies", "macro_accuracy") if rule else ("means", "macro_mean")
+    of_group = rule or (lambda sums: sums.value("mean"))
+    mean = math.fsum(map(of_group, parts.groups.values())) / len(parts.groups)
+    option = "--by-file " if left_out.by == "file" else ""
+    text = f"it is the mean of the {what} of the {len(parts.groups)} {left_out.by}s (macro), not that over all pairs"
+    yield Candidate(text, mean, f"{option}--expect {key}={{!r}}")
+
+
+def _of_all_items(parts: ValueParts, case: Case) -> Iterator[Candidate]:
+    """Yield the loss of the mean difference, and what comes of items that are paired with themselves too."""
+    pairs, total = parts.right.pairs, parts.right.total
+    if not pairs or not NEEDS["signs"](case):
+        return
+    one = np.ones(1)
+    at = replace(case, x1=one * parts.agreement / pairs, x2=0 * one, y=one, margin=parts.margin / pairs)
+    yield Candidate("it is the loss of the mean difference, not the mean of the losses", float(losses_of(at)[0]))
+    of_itself = float(losses_of(replace(at, x1=0 * one))[0])
+    for of_each, count in ((1, pairs), (2, 2 * pairs)):  # each two items stand in the file twice, or once
+        items = math.isqrt(count) + 1
+        if pairs < 2 or items * (items - 1) != count:
+            continue
+        whole, added = of_each * total, items * of_itself
+        self_pairs = f"the {items} self pairs of {items} items are added"
+        yield Candidate(f"{self_pairs}: it is the mean over {items} * {items} pairs", (whole + added) / items**2)
+        yield Candidate(f"the sum is divided by {items} * {items}, not by the pairs", total / items**2)
+        if of_each == 2:
+            yield Candidate(self_pairs, (total + added) / (pairs + items))
+
+
+def _reduced_too(parts: ValueParts, reduction: str) -> Iterator[Candidate]:
+    """Yield the value under a mistake and another reduction."""
+    other = OTHER[reduction]
+    for names, sums in parts.sums.items():
+        name, hint = " and ".join(names), parts.hints.get(names)
+        of_other = f"--reduction {other} {hint}" if hint and hint.startswith("--") else None
+        yield Candidate(f"{name} and it is the {other}", sums.value(other), of_other)
+        yield Candidate(f"{name} and {NOT_ZERO_ONLY}", sums.total / max(1, sums.active))
+
+
+def _batches(tail: Doubles, total: float, pairs: int, sizes: Iterable[int], what: str = "") -> Iterator[Candidate]:
+    """Yield the mean of batch means, where the last batch is short, and the mean without that batch.
+
+    Both follow from the sum of the last batch alone: the other batches are of one size. `what` they are means of.
+    """
+    from_the_end = np.concatenate([[0.0], np.cumsum(tail[::-1])])
+    for size in sizes:
+        rest = pairs % size
+        if size >= pairs or not rest or rest >= from_the_end.size:
+            continue
+        last = float(from_the_end[rest])
+        means = (total - last) / size + last / rest
+        batches = f"batches of {size}, the last of them short ({rest})"
+        yield Candidate(f"it is the mean of the {what or 'means'} of {batches}", means / (pairs // size + 1))
+        if not what:
+            yield Candidate(f"it is the sum of the means of {batches}", means)
+        yield Candidate(
+            f"the last, short batch of batches of {size} is left out ({rest} pairs)", (total - last) / (pairs - rest)
+        )
+
+
+def _batch_accuracies(name: str, parts: ValueParts, sizes: Iterable[int]) -> Iterator[Candidate]:
+    """Yield the mean of the accuracies of batches; without ties each batch would divide by another number."""
+    if name not in ("accuracy", "accuracy_half"):
+        return
+    of_tie = 0.5 if name == "accuracy_half" else 0.0
+    credit = np.where(parts.sides > 0, 1.0, np.where(parts.sides == 0, of_tie, 0.0))
+    total = parts.right.correct + of_tie * parts.right.tied
+    yield from _batches(credit, total, parts.right.pairs, sizes, "accuracies")

@@ -1,0 +1,197 @@
+"""Mistakes with a number that is not known before: another temperature, beta, share of label noise, margin.
+
+The number is solved for, from losses or from one value. Some number nearly always gives one value, so that proves
+nothing by itself: what counts is that the number has few digits, fewer than numbers that give the value by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.losses import LOSSES
+from mrl_cli.verify.explanations.candidates import Candidate
+from mrl_cli.verify.explanations.hypotheses import CENTERED, NEEDS, centered, losses_of, options_of, with_loss
+from mrl_cli.verify.explanations.parts import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+
+SOLVED_PAIRS = 200_000  # a value is solved for from so many pairs: each try takes all of them
+SAMPLE_ROWS = 200  # of a column, from which a number is solved
+MOST_DIGITS = 9
+CHOSEN_DIGITS = 4  # people choose a number of no more digits; only many losses show one that was computed
+LEAST_FRACTION = 0.9  # of the rows must be what one number gives
+CELLS, MOST_ZOOMS = 16, 20
+STEPS, SMALL_STEP = 40, 1e-5
+MOST_ROOTS = 3
+SIZES = np.geomspace(1e-4, 1e4, 65)
+SHARES = np.linspace(0.0, 1.0, 41)
+
+
+class Unknown(NamedTuple):
+    """A mistake with a number: what is printed of it, the case with it made, and a grid in which the number lies.
+
+    `is_scale`: its inverse may be the number that was chosen.
+    """
+
+    text: str
+    made: Callable[[float], Case]
+    grid: Doubles
+    is_scale: bool = False
+
+
+def unknowns_of(case: Case) -> Iterator[Unknown]:
+    """Yield the numbers that may be other ones: those of the loss itself, then those of each other loss."""
+    yield from _of_parameters(case, "{} is {{}}", {*case.parameters})
+    if LOSSES[case.loss].has_margin:
+        grid = np.concatenate([-SIZES[:16:-1], [0.0], SIZES[16:]])
+        yield Unknown("the margin is {}", lambda number: replace(case, margin=number), grid)
+    yield Unknown(CENTERED, lambda number: centered(case, number), SIZES)
+    for name in LOSSES if NEEDS["labels"](case) else ():
+        made = with_loss(case, name)
+        # Without label noise, all Bradley-Terry losses are the logistic one.
+        is_mixture = "label_smoothing" in made.parameters
+        names = {"label_smoothing"} if is_mixture and not made.parameters["label_smoothing"] else {*made.parameters}
+        if name != case.loss:
+            yield from _of_parameters(made, f"it is the {name} loss with {{}} {{{{}}}}", names)
+
+
+def _of_parameters(case: Case, text: str, names: set[str]) -> Iterator[Unknown]:
+    for parameter in (one for one in LOSSES[case.loss].parameters if one.name in names):
+
+        def made(number: float, name: str = parameter.name) -> Case:
+            return replace(case, parameters=case.parameters | {name: number})
+
+        is_scale = parameter.highest > 1
+        grid = SIZES if is_scale else SHARES[min(parameter.excluded, default=2.0) > SHARES]
+        yield Unknown(text.format(parameter.name), made, grid, is_scale)
+
+
+def shortest(low: float, high: float) -> tuple[float, int]:
+    """Return the number of fewest significant digits in an interval, and how many digits; NaN and 0 for none.
+
+    >>> shortest(0.2499, 0.2504)
+    (0.25, 2)
+    """
+    for digits in range(1, MOST_DIGITS + 1):
+        unit = _unit(max(abs(low), abs(high)), digits)
+        number = float(f"{math.ceil(low / unit) * unit:.{digits}g}")
+        if low <= number <= high:
+            return number, digits
+    return math.nan, 0
+
+
+def _unit(size: float, digits: int) -> float:
+    """Return what one in the last of so many significant digits is worth."""
+    return 10.0 ** (math.floor(math.log10(max(abs(size), 1e-9))) - digits + 1)
+
+
+class Interval(NamedTuple):
+    """Where a number lies that was solved for."""
+
+    low: float
+    high: float
+    is_scale: bool
+
+    def number(self) -> tuple[float, int, str]:
+        """Return the number in it, or the inverse of one, of fewest digits, how many digits, and how it is written.
+
+        Without a number of few digits it is the middle, of more digits than are counted.
+
+        >>> Interval(3.33333333, 3.33333334, is_scale=True).number()
+        (3.3333333333333335, 1, '1/0.3')
+        """
+        number, digits = shortest(self.low, self.high)
+        if self.is_scale and self.low > 0:
+            inverse, of_inverse = shortest(1 / self.high, 1 / self.low)
+            if of_inverse and not 0 < digits <= of_inverse:
+                return 1 / inverse, of_inverse, f"1/{inverse:.12g}"
+        if not digits:
+            number, digits = (self.low + self.high) / 2, MOST_DIGITS + 1
+        return number, digits, f"{number:.12g}"
+
+    def chance(self, digits: int) -> float:
+        """Return how probable it is that a number of so few digits, or its inverse, lies in such an interval."""
+        by_chance = (self.high - self.low) / _unit(self.high, digits)
+        return by_chance * (2 if self.is_scale else 1)
+
+
+# From one value.
+
+
+def solved_values(
+    case: Case, value: float, reduction: str, weights: Doubles | None, room: float
+) -> list[tuple[Candidate, float]]:
+    """Return numbers that give the value within that room, with how probable ones of so few digits are by chance."""
+    intervals, found = [], []
+    for unknown in unknowns_of(case):
+
+        def off(number: float, made: Callable[[float], Case] = unknown.made) -> float:
+            losses = losses_of(made(number))
+            return Sums.of(losses, losses, weights).value(reduction) - value
+
+        for root, slope in _roots(off, unknown.grid):
+            reach = room / abs(slope) if slope else math.inf
+            if not math.isfinite(reach):
+                continue
+            interval = Interval(root - reach, root + reach, unknown.is_scale)
+            intervals.append(interval)
+            number, digits, text = interval.number()
+            if digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
+                hint = options_of(case, unknown.made(number))
+                found.append((digits, Candidate(unknown.text.format(text), value, hint)))
+    found.sort(key=lambda one: one[0])
+    return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
+
+
+def _roots(off: Callable[[float], float], grid: Doubles) -> Iterator[tuple[float, float]]:
+    """Yield where a function is 0, with its slope there: the first few of the places that a grid shows."""
+    offs = np.array([off(number) for number in grid.tolist()])
+    with np.errstate(invalid="ignore", over="ignore"):
+        places = np.flatnonzero(np.sign(offs[:-1]) * np.sign(offs[1:]) <= 0)
+    for place in places[:MOST_ROOTS].tolist():
+        last, number = grid[place : place + 2].tolist()
+        of_last, of_number = offs[place : place + 2].tolist()
+        for _ in range(STEPS):  # the Illinois algorithm, Dowell and Jarratt 1971
+            if not of_number or of_number == of_last:
+                break
+            at = number - of_number * (number - last) / (of_number - of_last)
+            if at == number or not math.isfinite(at):
+                break
+            of_at = off(at)
+            last, of_last = (number, of_number) if of_at * of_number < 0 else (last, of_last / 2)
+            number, of_number = at, of_at
+        step = SMALL_STEP * (abs(number) or 1.0)
+        yield number, (off(number + step) - off(number - step)) / (2 * step)
+
+
+# From a column.
+
+
+def solved_of_rows(unknown: Unknown, own: Doubles, room: Doubles) -> Interval | None:
+    """Return in which interval a number lies that gives nearly all of these losses within that room, if there is one.
+
+    The rows are those of the case that the unknown makes, all of shape (n,).
+    """
+    edges, interval = unknown.grid, None
+    for _ in range(MOST_ZOOMS):
+        off = np.array([losses_of(unknown.made(number)) - own for number in edges.tolist()])
+        with np.errstate(invalid="ignore"):
+            is_hit = (np.fmin(off[:-1], off[1:]) <= room) & (np.fmax(off[:-1], off[1:]) >= -room)
+        hits = np.count_nonzero(is_hit, axis=1)
+        if hits.max() < LEAST_FRACTION * own.size:
+            break
+        best = np.flatnonzero(hits == hits.max())
+        low, high = float(edges[best[0]]), float(edges[best[-1] + 1])
+        is_settled = interval is not None and high - low >= 0.9 * (interval.high - interval.low)
+        interval = Interval(low, high, unknown.is_scale)
+        if is_settled:
+            break
+        edges = np.linspace(low, high, CELLS + 1)
+    return interval
