@@ -947,4 +947,55 @@ MAPS = [
     ),
 ]
 
-CASES = [*SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]
+NESTED = file(b'{"a": [{"s": 1}], "l": [1, 2], "x1": 1, "x2": 3, "y": 1}\n', "p.jsonl")
+CELLS = [
+    Case(
+        "compute p.jsonl --x1 a.s",
+        "items of a list are named by their place, counted from 0",
+        "compute p.jsonl --x1 a.0.s",
+        2.0,
+        NESTED,
+    ),
+    Case(
+        "compute p.jsonl --x1 'a.*.s'",
+        "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version",
+        "compute p.jsonl --x1 a.0.s",
+        2.0,
+        NESTED,
+    ),
+    Case(
+        "compute p.jsonl --x1 l",
+        "one of its numbers is named by its place, from 0, such as l.0",
+        "compute p.jsonl --x1 l.0",
+        2.0,
+        NESTED,
+    ),
+    Case(
+        "compute p.csv",
+        "one number belongs in a cell",
+        files=file(csv("x1,x2,y", '"[1, 2]",3,1')),
+        changed=file(GOOD),
+    ),
+    Case(
+        "compute p.csv --fill margin=0",
+        "name it with --margin-column COLUMN",
+        "compute p.csv --fill margin=0 --margin-column m",
+        2.0,
+        file(csv("x1,x2,y,m", "1,3,1,")),
+    ),
+    Case(
+        "compute p.csv --fill weight=1",
+        "name it with --weight COLUMN",
+        "compute p.csv --fill weight=1 --weight w",
+        2.0,
+        file(csv("x1,x2,y,w", "1,3,1,")),
+    ),
+    Case(
+        "validate p.csv --expect macro_mean=1",
+        "it reports value, pairs",
+        "validate p.csv --expect mean=1",
+        files=file(GOOD),
+    ),
+]
+
+CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]

@@ -139,7 +139,8 @@ def test_rounded_scores_and_one_label_are_noted(mrl: Mrl, tmp_path: Path) -> Non
 
 
 def test_collapsed_scores_are_noted(mrl: Mrl, tmp_path: Path) -> None:
-    (tmp_path / "flat.csv").write_text("x1,x2,y\n" + "0.5001,0.5002,1\n0.5002,0.5001,-1\n" * 100)
+    rows = "0.5001,0.5002,1\n0.5002,0.5001,-1\n0.5001,0.5002,-1\n0.5002,0.5001,1\n"
+    (tmp_path / "flat.csv").write_text("x1,x2,y\n" + rows * 50)
     ran = mrl("compute", "flat.csv", "--margin", "1")
     assert "every loss is within 1% of 1, the loss of equal scores" in ran.err
     assert mrl("compute", "flat.csv", "--margin", "0").err == ""

@@ -141,7 +141,7 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
     file.write_text("\n".join([*lines, '{"chosen": -0.5, "rejected": 0.25}']))
     args: list[str | Path] = ["compute", file, "--preset", "trl", "-f", "json"]
     refused = run_inside(args, capfd)
-    assert (refused.code, "--fill margin=VALUE" in refused.err) == (3, True)
+    assert (refused.code, "use --fill margin=0" in refused.err) == (3, True)
     result = run_inside([*args, "--fill", "margin=0"], capfd).result
     assert (result["sum"], result["filled_margin"]) == (0 + 0 + 0.75, 2)
     ran = run_inside([*args, "--fill", "margin=0", "--fill", "weight=1"], capfd)

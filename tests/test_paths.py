@@ -60,7 +60,8 @@ def compute(capfd: Capture, tmp_path: Path) -> Callable[..., Ran]:
 
     def run(name: str, records: Records, *args: str) -> Ran:
         WRITERS[name](records, tmp_path / name)
-        return run_inside(["compute", tmp_path / name, "-f", "json", *args], capfd)
+        form = () if "--format" in args else ("-f", "json")
+        return run_inside(["compute", tmp_path / name, *form, *args], capfd)
 
     return run
 

@@ -98,7 +98,7 @@ class Validate(RunOnSuite):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
-        return super().planned().changed(describes="describes" in self._needed)
+        return super().planned().changed(describes=bool(self._needed & {"describes", "describes_scores"}))
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -32,7 +32,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
     is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
     if is_unnamed and plan.reporting.preset is None and (fit := described_fit(names)) is not None:
         return fit
-    if is_unnamed and (hint := _hint_for_difference(names)) is not None:
+    if is_unnamed and role != "y" and (hint := _hint_for_difference(names)) is not None:
         return hint
     option = "--" + setting_of(role).replace("_", "-")
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
