@@ -498,7 +498,7 @@ def test_user_names_columns_of_a_preset_with_labels(mrl: Mrl) -> None:
     assert mrl("compute", "b.csv", "--preset", "arena", "--y-const", "1").result["sum"] == 1
     assert mrl("compute", "b.csv", "--preset", "arena", "--y", "other", "--labels", "01").result["sum"] == 1
     ran = mrl("compute", "b.csv", "--preset", "arena")
-    assert (ran.code, "has not the label column of --preset arena, winner; it has: won, mine" in ran.err) == (2, True)
+    assert (ran.code, "not have the label column of --preset arena, winner; it has: won, mine" in ran.err) == (2, True)
 
 
 def test_presets_hold_their_label_rule_as_data() -> None:
@@ -591,3 +591,9 @@ def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch
     WRITERS[name](["tie", "b", "b", "a", "tie"], name)
     mrl("compute", name, "--label-map", "a=1,c=-1")
     assert list(map(set, seen)) == [{"0", "2", "0.5"}, {"'tie'", "'b'"}]
+
+
+def test_rows_that_are_all_skipped_are_counted_as_such(mrl: Mrl) -> None:
+    Path("p.csv").write_text("x1,x2,y\n1,3,tie\n1,3,bad\n")
+    ran = mrl("compute", "p.csv", "--label-map", "a=1,tie=0,bad=skip", "--on-tie", "drop")
+    assert (ran.code, "2 rows, all left out (1 for a label 0, 1 for a label mapped to skip)" in ran.err) == (3, True)

@@ -285,14 +285,24 @@ class Options:
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
         for name, is_useless, message in self.without_effect():
-            refuse_if(is_useless and name in given and is_given(name), message)
-            if is_useless:
-                vars(self).pop(name, None)  # from the environment or a file, for other runs than this one
+            if not (is_useless and name in given):
+                continue
+            if not is_given(name):  # from the environment or a file, for other runs than this one
+                vars(self).pop(name, None)
+            elif message:
+                raise UsageError(message)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
-        """Yield the name of an option, whether it has no effect beside the others, and what is to be said then."""
+        """Yield the name of an option, whether it has no effect beside the others, and what is to be said then.
+
+        Nothing is said here of what makes no plan: that is refused with the plan.
+        """
         yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
         yield "score_column", self.scores is None, "--score-column goes with --scores"
+        for name in ("labels", "label_map", "strength"):
+            yield name, self.y_const is not None, ""
+        yield "strength", self.labels != "strength", ""
+        yield "label_map", self.labels not in (None, "pm1"), ""
         if self.on_tie == "drop":
             from mrl_cli.losses import LOSSES  # which needs NumPy
 

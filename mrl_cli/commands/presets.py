@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.commands.options import option_of, refuse_if
+from mrl_cli.commands.options import is_given, option_of, refuse_if
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
@@ -90,7 +90,8 @@ def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractS
         return plan
     for name in ("labels", "label_map", "strength", "on_tie"):
         message = f"{option_of(name)} has no effect: every label of --preset {preset.name} is 1"
-        refuse_if(getattr(options, name) is not None, message, "--y COLUMN names a column of labels")
+        is_useless = getattr(options, name) is not None and is_given(name)
+        refuse_if(is_useless, message, "--y COLUMN names a column of labels")
     return plan.changed(y_const=1, columns=replace(plan.columns, y=None))
 
 

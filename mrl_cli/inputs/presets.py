@@ -195,7 +195,7 @@ def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given:
         label = preset.label_in(names)
         if label is None:
             wanted = ", or ".join(preset.label.columns)
-            msg = f"{place} has not the label column of --preset {preset.name}, {wanted}; it has: {listed(names)}"
+            msg = f"{place} does not have the label column of --preset {preset.name}, {wanted}; it has: {listed(names)}"
             raise UsageError(msg, hint="name it with --y COLUMN; no label column? use --y-const 1")
         columns = columns.with_label(label)
     return plan.changed(columns=columns)

@@ -123,7 +123,7 @@ def _for_ties(facts: Facts) -> str | None:
 
 def _for_labels(facts: Facts) -> str | None:
     """Propose the rule that all labels keep, whatever the rule of the plan."""
-    column = harmless(facts.plan.columns.y or "")
+    column = harmless(facts.plan.columns.name_of("y") or "")
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
     if labels is None:
