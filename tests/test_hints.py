@@ -126,6 +126,14 @@ def test_endless_row_may_be_a_quote(monkeypatch: pytest.MonkeyPatch, capfd: Capt
     assert run_inside(["compute", "p.csv"], capfd).code == 0
 
 
+def test_endless_row_of_a_plain_file_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    _write({"p.csv": b"x1,x2,y\n1,3,1\n" + bytes(8 * BLOCK_BYTES)})  # as a file on a disk that was full
+    monkeypatch.setattr("mrl_cli.inputs.text.LONGEST_ROW_BYTES", 2 * BLOCK_BYTES)
+    for command in ("compute", "check"):
+        ran = run_inside([command, "p.csv"], capfd)
+        assert (ran.code, _hint_of(ran)) == (3, "is a quote opened and never closed, or is it not text?")
+
+
 def _calls_hint(node: ast.Call) -> Iterator[ast.expr]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     yield from (keyword.value for keyword in node.keywords if keyword.arg == "hint")

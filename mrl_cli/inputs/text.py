@@ -100,6 +100,12 @@ def changed(source: Source) -> MachineError:
     return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
+def endless_row(source: Source) -> DataError:
+    """Return the error for a row longer than any is."""
+    msg = f"{source.shown_name}: a row is longer than {LONGEST_ROW_BYTES >> 20} MiB"
+    return DataError(msg, hint="is a quote opened and never closed, or is it not text?")
+
+
 def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
     """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut."""
     is_plain = source.file is not None and source.compression is None
@@ -123,6 +129,8 @@ def range_shards(
                 end += place
                 break
             end += len(probe) or stop
+            if end - start > LONGEST_ROW_BYTES:
+                raise endless_row(source)
         size = min(end, stop) - start
         yield Shard(source, TextPart(start, size, layout=layout), size)
         start += size
@@ -154,8 +162,7 @@ def block_shards(
             return
         left = len(data) - size
         wanted = BLOCK_BYTES if left < BLOCK_BYTES else 2 * left
-    msg = f"{source.shown_name}: a row is longer than {LONGEST_ROW_BYTES >> 20} MiB"
-    raise DataError(msg, hint="is a quote opened and never closed, or is it not text?")
+    raise endless_row(source)
 
 
 def cut_lines(data: bytes, at_end: bool) -> tuple[int, bool]:
