@@ -248,6 +248,7 @@ def test_labels_count_in_the_difference() -> None:
         ("--preset trl --loss ipo --param beta=0.3", "--scale 3.3333333333333335"),
         ("--preset trl --loss smoothed_bradley_terry --param beta=0.1", "leave out --param beta"),
         ("--x1 chosen_rewards --x2 rejected_rewards --y-const 1 --loss ipo --param beta=0.1", "--scale 10"),
+        ("--preset trl --loss ipo --param beta=0.1 --scale 10", None),
         ("--preset trl --loss ipo", None),
         ("--preset trl --loss logistic --param temperature=2", None),
     ],

@@ -69,7 +69,8 @@ def plan_notes(plan: Plan) -> list[str]:
     """
     beta = dict(plan.loss.parameters).get("beta", 1.0)
     name = plan.columns.x1 or ""
-    if beta == 1 or not (plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"):
+    is_of_trl = plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"
+    if beta == 1 or not is_of_trl or plan.reading.scale is not None:  # a scale divides beta out, as the note says
         return []
     contained = "TRL's rewards are already multiplied by beta, and"
     if plan.loss.name == "ipo":  # here beta also says how large a difference is aimed at
