@@ -88,6 +88,7 @@ def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
         assert ran.err == runs[0].err or not case.names_exact_place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 7, 11, 64])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("inch", ["", '5" pipe', '"5"" pipe"', '"two\nlines"'])
@@ -150,6 +151,7 @@ def expected_of(text: str) -> list[float]:
     return costs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_seed", range(0, 100, 25))
 def test_lines_of_json_are_the_same_in_both_ways_of_reading(
     first_seed: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch

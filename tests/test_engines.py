@@ -299,6 +299,7 @@ def test_naive_sum_would_differ() -> None:
     assert sum(_losses(PAIRS, MARGIN)) != math.fsum(_losses(PAIRS, MARGIN)), "the pairs are too easy to prove anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 @pytest.mark.parametrize("block_bytes", [16, 100, 4096])
 @pytest.mark.parametrize("place", range(len(FILES["csv"])))

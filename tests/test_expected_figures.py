@@ -236,6 +236,7 @@ ACCURACIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCURACIES)
 def test_a_figure_that_was_computed_otherwise_is_explained(name: str, mrl: Mrl, coarse: Path) -> None:
     key, value, hypothesis = ACCURACIES[name]
@@ -258,6 +259,7 @@ def test_files_are_groups_where_there_are_no_others(mrl: Mrl, tmp_path: Path) ->
     assert mrl(*files, *explanation["hint"].split()).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_no_random_accuracy_is_explained(seed: int, mrl: Mrl, coarse: Path) -> None:
     value = np.random.default_rng(seed).uniform(0.3, 0.95)
@@ -294,6 +296,7 @@ def test_margins_that_broadcast_are_named_for_the_logistic_loss_as_for_the_hinge
         assert explanation["proven"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["logistic", "exponential", "ipo", "squared_hinge"])
 @pytest.mark.parametrize("shapes", ["x1 is (n, 1)", "x2 is (n,)", "y is (n, 1)"])
 def test_columns_that_broadcast_are_named_for_every_loss(shapes: str, loss: str, mrl: Mrl, tmp_path: Path) -> None:
@@ -469,3 +472,9 @@ def test_each_figure_is_explained_apart(mrl: Mrl) -> None:
 def test_a_swapped_mean_of_scores_is_named(mrl: Mrl) -> None:
     (explanation,) = explanations(mrl(SAMPLE, "--expect", f"x1_mean={math.fsum(X2) / X2.size!r}", "-f", "json"))
     assert explanation["hypothesis"] == "it is the x2_mean, not the x1_mean"
+
+
+def test_a_number_near_no_temperature_at_all_is_no_bug(mrl: Mrl, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("x1,x2,y\n0.5,0.2,1\n-1.25,0.4,-1\n2.5,2.75,1\n0.1,0.9,-1\n3,1,1\n")
+    assert mrl(path, "--expect", "1").code == 1

@@ -273,6 +273,7 @@ def test_a_planted_mistake_is_named_alone(name: str) -> None:
     assert explanation.fraction == explanation.matches / explanation.rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
 def test_it_is_still_named_when_one_row_in_a_hundred_is_noise(name: str) -> None:
     case, losses, hypothesis = (PLANTED | TWO_PLANTED)[name]
@@ -468,6 +469,7 @@ VALUES: dict[str, tuple[float, str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [17, 8])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_planted_value_is_named_first(name: str, digits: int) -> None:
@@ -621,6 +623,7 @@ SEEN_IN_A_VALUE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [17, 6])
 @pytest.mark.parametrize("name", SEEN_IN_A_VALUE)
 def test_a_planted_mistake_is_named_alone_for_a_value_of_six_digits(name: str, digits: int) -> None:
@@ -649,6 +652,7 @@ def planted_file(path: Path, losses: Array) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["y flipped", "another order", "2 decimals", "labels 0 and 1"])
 def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[..., Ran], tmp_path: Path) -> None:
     _, losses, hypothesis = PLANTED[name]

@@ -274,6 +274,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", PLANTED, ids=lambda function: function.__name__)
 def test_a_planted_mistake_is_named_first(function: Any) -> None:
     validation = validated(function)
@@ -455,6 +456,7 @@ def test_other_losses_of_pytorch(torched: Mrl) -> None:
     assert torched("entropy", "--loss", "logistic").code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_of_the_registry_passes_its_own_suite(loss: str) -> None:
     parameters = completed(loss, {})
@@ -640,7 +642,14 @@ def test_what_cannot_be_imported_is_a_usage_error(function: str, message: str, m
 
 @pytest.mark.parametrize(
     "others",
-    [["pairs.csv"], ["--expect", "1"], ["--reduction", "sum"], ["--cases", "c.csv"], ["--weight", "w"]],
+    [
+        ["pairs.csv"],
+        ["--expect", "1"],
+        ["--reduction", "sum"],
+        ["--cases", "c.csv"],
+        ["--weight", "w"],
+        ["--labels", "probability"],
+    ],
 )
 def test_options_that_would_do_nothing_are_refused(others: list[str], mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "losses.py").write_text(MODULE)

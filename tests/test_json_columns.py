@@ -162,6 +162,7 @@ def test_what_is_no_column_is_refused(value: Any, message: str, compute: Mrl) ->
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [*range(100, 800, 100), *range(800, 1000, 4)])
 def test_no_depth_ends_in_a_bug(levels: int, compute: Mrl) -> None:
     deep = "[" * levels + "]" * levels

@@ -114,6 +114,7 @@ def test_every_loss_has_its_formula_here() -> None:
     assert FORMULAS.keys() == LOSSES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_and_gradient_are_within_ulps_where_the_argument_is_exact(name: str, dtype: str) -> None:

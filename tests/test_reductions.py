@@ -148,6 +148,7 @@ def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
     return case.seen(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
 @settings(deadline=None, max_examples=25)

@@ -65,6 +65,10 @@ class RunOnSuite(Run):
         if self.inputs:
             refuse_if(what, f"{option_of(what)} goes without INPUT: its pairs are the suite's")
             return
+        message = (
+            f"--labels {self.labels} goes with INPUT: the labels of the suite are 1 and -1, 0 and 1, or any number"
+        )
+        refuse_if(self.labels in ("strength", "probability"), message)
         foreign = sorted(set(filter(is_given, given)) - _HOW_TO_REPORT - _TAKEN[what] - {what})
         hint = f"the pairs of {option_of(what)} are the suite's" if what else "name a file, or - for stdin"
         refuse_if(foreign, f"{option_of(foreign[0]) if foreign else ''} goes with INPUT", hint)

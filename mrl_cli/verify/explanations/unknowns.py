@@ -143,7 +143,8 @@ def solved_values(
             interval = Interval(root - reach, root + reach, unknown.is_scale)
             intervals.append(interval)
             number, digits, text = interval.number()
-            if digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
+            is_allowed = number > 0 or not unknown.is_scale  # a wide interval may hold 0
+            if is_allowed and digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
                 hint = options_of(case, unknown.made(number))
                 found.append((digits, Candidate(unknown.text.format(text), value, hint)))
     found.sort(key=lambda one: one[0])
