@@ -14,7 +14,6 @@ from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
 from mrl_cli.inputs.cells import as_written, cell_number, is_float, number_in, shown_cell
-from mrl_cli.inputs.hints import hint_for_encoding
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless
@@ -169,6 +168,8 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     reader = texts.csv_rows(lines[blank_lines:], delimiter)
     names = next(reader)
     if any(map(texts.is_undecoded, names)):
+        from mrl_cli.inputs.hints import hint_for_encoding  # which needs all presets
+
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=hint_for_encoding(header))
     if not dialect.header:
