@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Mrl = Callable[..., Ran]
     Port = Callable[[float, float, float, float], float]
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 
 @pytest.fixture
 def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 ROWS = 37  # no other number in the headers of these files
 WRITERS: dict[str, Callable[..., Any]] = {"pairs.arrow": pa.ipc.new_file, "pairs.arrows": pa.ipc.new_stream}
 EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))

@@ -17,6 +17,8 @@ from mrl_cli.reports.figures import FIGURES
 from tests.running import Ran, run_inside
 from tests.test_explanations import AGREEMENT, MARGIN, SAMPLE, X1, X2, Y, robust, smoothed, softplus
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 Mrl = Callable[..., Ran]
 PLAIN = ("x1", "x2", "y")
 

@@ -27,6 +27,8 @@ from mrl_cli.verify.explanations.values import Own
 from mrl_cli.verify.explanations.values import explain_value as explain
 from tests.running import Ran, run_inside
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 Array = NDArray[np.float64]
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "diabetes_pairs.csv"
 TABLE = arrow_csv.read_csv(SAMPLE)

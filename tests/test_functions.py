@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Mrl = Callable[..., Ran]
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 Values = NDArray[Any]
 
 

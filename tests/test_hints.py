@@ -22,6 +22,8 @@ from tests.test_structure import MODULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 Capture = pytest.CaptureFixture[str]
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")

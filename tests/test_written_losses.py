@@ -28,6 +28,8 @@ from tests.test_explanations import (
     with_noise,
 )
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 # How losses are written, and what is printed of it.
 WRITTEN: dict[str, tuple[Callable[[float], str], str]] = {
     "6 significant digits": ("{:.6g}".format, " (your losses are rounded to 6 significant digits)"),
