@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Mrl = Callable[..., Ran]
     Port = Callable[[float, float, float, float], float]
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 ROWS = 37  # no other number in the headers of these files
 WRITERS: dict[str, Callable[..., Any]] = {"pairs.arrow": pa.ipc.new_file, "pairs.arrows": pa.ipc.new_stream}
@@ -51,7 +51,6 @@ def run_on(data: bytes, name: str, folder: Path, *options: str) -> Ran:
     return run(["compute", name, *options], cwd=folder)
 
 
-@pytest.mark.slow
 @EVERY_FORMAT
 @pytest.mark.parametrize(
     ("compression", "claimed"), [(None, ROWS + 1), (None, 10**6), (None, 10**9), ("lz4", 10**9), ("zstd", ROWS + 1)]
@@ -72,7 +71,6 @@ def test_rows_beyond_the_buffers_are_refused_from_a_pipe() -> None:
     refused(run(["compute", "-"], stdin=lie), "stdin is corrupt")
 
 
-@pytest.mark.slow
 @EVERY_FORMAT
 @pytest.mark.parametrize(("compression", "claimed"), [(None, 6), (None, 10**6), ("zstd", 6)])
 def test_a_dictionary_with_more_values_than_its_buffers_hold_is_refused(
@@ -86,7 +84,6 @@ def test_a_dictionary_with_more_values_than_its_buffers_hold_is_refused(
         refused(run_on(lie, name, tmp_path, *BY_KEY), f"{name} is corrupt")
 
 
-@pytest.mark.slow
 @EVERY_FORMAT
 @pytest.mark.parametrize(("column", "index"), [("key", 5), ("key", 10**9), ("x1", 5)])
 def test_an_index_beyond_its_dictionary_is_refused(name: str, column: str, index: int, tmp_path: Path) -> None:
@@ -107,7 +104,6 @@ TEXT_KINDS: dict[str, Callable[[], pa.Array]] = {
 }
 
 
-@pytest.mark.slow
 @EVERY_FORMAT
 @pytest.mark.parametrize("kind", list(TEXT_KINDS))
 def test_texts_outside_their_buffer_or_not_utf8_are_refused_as_keys(

@@ -17,7 +17,7 @@ from mrl_cli.reports.figures import FIGURES
 from tests.running import Ran, run_inside
 from tests.test_explanations import AGREEMENT, MARGIN, SAMPLE, X1, X2, Y, robust, smoothed, softplus
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 Mrl = Callable[..., Ran]
 PLAIN = ("x1", "x2", "y")
@@ -238,7 +238,6 @@ ACCURACIES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCURACIES)
 def test_a_figure_that_was_computed_otherwise_is_explained(name: str, mrl: Mrl, coarse: Path) -> None:
     key, value, hypothesis = ACCURACIES[name]
@@ -261,7 +260,6 @@ def test_files_are_groups_where_there_are_no_others(mrl: Mrl, tmp_path: Path) ->
     assert mrl(*files, *explanation["hint"].split()).code == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_no_random_accuracy_is_explained(seed: int, mrl: Mrl, coarse: Path) -> None:
     value = np.random.default_rng(seed).uniform(0.3, 0.95)
@@ -298,7 +296,6 @@ def test_margins_that_broadcast_are_named_for_the_logistic_loss_as_for_the_hinge
         assert explanation["proven"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["logistic", "exponential", "ipo", "squared_hinge"])
 @pytest.mark.parametrize("shapes", ["x1 is (n, 1)", "x2 is (n,)", "y is (n, 1)"])
 def test_columns_that_broadcast_are_named_for_every_loss(shapes: str, loss: str, mrl: Mrl, tmp_path: Path) -> None:

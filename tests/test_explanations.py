@@ -27,7 +27,7 @@ from mrl_cli.verify.explanations.values import Own
 from mrl_cli.verify.explanations.values import explain_value as explain
 from tests.running import Ran, run_inside
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 Array = NDArray[np.float64]
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "diabetes_pairs.csv"
@@ -275,7 +275,6 @@ def test_a_planted_mistake_is_named_alone(name: str) -> None:
     assert explanation.fraction == explanation.matches / explanation.rows
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED | TWO_PLANTED)
 def test_it_is_still_named_when_one_row_in_a_hundred_is_noise(name: str) -> None:
     case, losses, hypothesis = (PLANTED | TWO_PLANTED)[name]
@@ -315,14 +314,12 @@ UNRELATED: dict[str, Array] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", UNRELATED)
 @pytest.mark.parametrize("case", [CASE, COARSE], ids=["fine", "coarse"])
 def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> None:
     assert explained(case, UNRELATED[name]) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", UNRELATED)
 @pytest.mark.parametrize("case", [NO_MARGIN, SHARP, BETA, IPO], ids=["no margin", "logistic", "smoothed", "ipo"])
 def test_nothing_is_claimed_of_a_column_unrelated_to_another_loss(case: Case, name: str) -> None:
@@ -330,7 +327,6 @@ def test_nothing_is_claimed_of_a_column_unrelated_to_another_loss(case: Case, na
     assert bool(explained(case, UNRELATED[name])) == is_hinge_of_these
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_nothing_is_claimed_of_few_random_losses(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -471,7 +467,6 @@ VALUES: dict[str, tuple[float, str, str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("digits", [17, 8])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_planted_value_is_named_first(name: str, digits: int) -> None:
@@ -510,7 +505,6 @@ def test_the_right_value_that_is_only_near_is_named_as_that() -> None:
     assert explanation.hypothesis == "it is the right value, within the tolerance"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-5, 1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize(("digits", "most"), [(17, 1), (8, 1), (6, 2), (4, 3), (3, 3)])
 def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, digits: int, most: int) -> None:
@@ -532,7 +526,6 @@ def test_a_value_of_four_digits_is_explained_where_no_other_is_near() -> None:
     assert explanation.hypothesis == SIGN
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 0.1, 0.01, 0.001])
 def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     random = np.random.default_rng(1)
@@ -540,7 +533,6 @@ def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     assert [value for value in values if explain_value(FIGURES, float(value), "mean", 1e-7)] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("digits", "most"), [(17, 0), (7, 1)])
 @pytest.mark.parametrize("case", [SHARP, BETA, IPO], ids=["logistic", "smoothed", "ipo"])
 def test_hardly_anything_is_claimed_of_random_values_of_another_loss(case: Case, digits: int, most: int) -> None:
@@ -551,7 +543,6 @@ def test_hardly_anything_is_claimed_of_random_values_of_another_loss(case: Case,
     assert sum(bool(explain_value(parts, value, "mean", 1e-7, case=few)) for value in written) <= most
 
 
-@pytest.mark.slow
 def test_a_value_of_few_digits_is_seldom_explained() -> None:
     random = np.random.default_rng(2)
     values = np.round(RIGHT.mean() * (1 + random.uniform(-0.2, 0.2, 80)), 4)
@@ -625,7 +616,6 @@ SEEN_IN_A_VALUE = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("digits", [17, 6])
 @pytest.mark.parametrize("name", SEEN_IN_A_VALUE)
 def test_a_planted_mistake_is_named_alone_for_a_value_of_six_digits(name: str, digits: int) -> None:
@@ -654,7 +644,6 @@ def planted_file(path: Path, losses: Array) -> Path:
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["y flipped", "another order", "2 decimals", "labels 0 and 1"])
 def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[..., Ran], tmp_path: Path) -> None:
     _, losses, hypothesis = PLANTED[name]

@@ -22,7 +22,7 @@ from tests.test_structure import MODULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 Capture = pytest.CaptureFixture[str]
 
@@ -90,7 +90,6 @@ def test_hint_leads_to_a_right_number_or_a_more_precise_message(case: Case, capf
 PROPOSED = re.compile(r"(?:use|did you mean|e\.g\.|the same,) (--[a-z][^;?…]*?)( in place of --\S+)?(?=[;?…]|$)")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
 def test_following_what_is_proposed_word_by_word_comes_to_an_end(case: Case, capfd: Capture) -> None:
     if not all(map(_is_there, case.needs)):
@@ -206,7 +205,6 @@ def refuse(x):
     assert hint_pieces({"module": text}) == {"or leave it", "do this first", "not so fast", "something else"}
 
 
-@pytest.mark.slow
 def test_every_hint_has_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
     said = ""
     for number, case in enumerate(CASES):

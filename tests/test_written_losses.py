@@ -28,7 +28,7 @@ from tests.test_explanations import (
     with_noise,
 )
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 # How losses are written, and what is printed of it.
 WRITTEN: dict[str, tuple[Callable[[float], str], str]] = {
@@ -46,7 +46,6 @@ def as_written(losses: Array, how: str) -> Array:
     return np.array([float(WRITTEN[how][0](value)) for value in losses.tolist()])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 0.01])
 @pytest.mark.parametrize("how", WRITTEN)
 @pytest.mark.parametrize("name", [*SINGLE, *ROWS])
@@ -67,7 +66,6 @@ def test_two_mistakes_are_named_however_losses_are_written(how: str) -> None:
     assert explanation.hypothesis == hypothesis + WRITTEN[how][1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", WRITTEN)
 @pytest.mark.parametrize("name", [name for name in UNRELATED if name.split()[0] != "right"])
 def test_nothing_is_claimed_of_unrelated_losses_however_written(name: str, how: str) -> None:
