@@ -125,6 +125,20 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
 
 
+def option_of(name: str) -> str:
+    """Return the option of a name: that of a setting, of a field of Options."""
+    return "--" + name.replace("_", "-")
+
+
+def is_float(text: str) -> bool:
+    """Return whether a text reads as a float, NaN too: then it is hardly the name of a column."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def shell_line(words: Iterable[str]) -> str:
     r"""Return words as a line that a shell splits into just these; what does not print is written as its bytes.
 

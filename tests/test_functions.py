@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import Plan
-from mrl_cli.verify.functions.calling import conventions_of
 from mrl_cli.verify.functions.checking import Suite
+from mrl_cli.verify.functions.conventions import conventions_of
 from mrl_cli.verify.trials import trials
 from mrl_cli.verify.vectors import vectors
 from tests.running import Ran, run_inside
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Mrl = Callable[..., Ran]
 
-pytestmark = pytest.mark.slow  # a minute in all
+pytestmark = pytest.mark.slow
 
 Values = NDArray[Any]
 
@@ -276,7 +276,6 @@ PLANTED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("function", PLANTED, ids=lambda function: function.__name__)
 def test_a_planted_mistake_is_named_first(function: Any) -> None:
     validation = validated(function)
@@ -406,7 +405,6 @@ def torched(mrl: Mrl, tmp_path: Path) -> Mrl:
     return lambda name, *args: mrl("--function", f"torch_losses:{name}", "-f", "json", *args)
 
 
-@pytest.mark.slow  # PyTorch is imported
 @pytest.mark.parametrize("name", ["right", "method", "Module", "instance", "detached"])
 def test_a_right_function_of_pytorch_passes(name: str, torched: Mrl) -> None:
     record = torched(name).result
@@ -416,14 +414,12 @@ def test_a_right_function_of_pytorch_passes(name: str, torched: Mrl) -> None:
     assert has_gradients == (name != "detached")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch.nn.functional:margin_ranking_loss", "torch.nn:MarginRankingLoss"])
 def test_pytorch_itself_passes(name: str, mrl: Mrl) -> None:
     pytest.importorskip("torch")
     assert mrl("--function", name, "--labels", "any", "-f", "json").result["passed"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "begins"),
     [
@@ -441,14 +437,12 @@ def test_a_mistake_in_pytorch_is_named_first(name: str, begins: str, torched: Mr
     assert ran._replace(code=0).result["explanations"][0]["hypothesis"].startswith(begins)
 
 
-@pytest.mark.slow
 def test_a_gradient_that_does_not_reach_x2_fails(torched: Mrl) -> None:
     ran = torched("half_detached")
     assert ran.code == 1
     assert "no gradient reaches x2" in ran.out
 
 
-@pytest.mark.slow
 def test_other_losses_of_pytorch(torched: Mrl) -> None:
     naive = torched("naive", "--loss", "logistic")
     assert naive.code == 1
@@ -458,7 +452,6 @@ def test_other_losses_of_pytorch(torched: Mrl) -> None:
     assert torched("entropy", "--loss", "logistic").code == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_of_the_registry_passes_its_own_suite(loss: str) -> None:
     parameters = completed(loss, {})

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.options import Options, option_of, plan_of_options
+from mrl_cli.commands.options import Options, plan_of_options
 from mrl_cli.commands.sweep import MarginSweep
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE, group_roles
 from mrl_cli.settings import SettingsError, plan_of
+from mrl_cli.words import option_of
 
 PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
 

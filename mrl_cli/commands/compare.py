@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import column, flag, option, option_of, plan_of_options, refuse_if, share
+from mrl_cli.commands.options import column, flag, option, plan_of_options, refuse_if, share
 from mrl_cli.commands.run import Run
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
+from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

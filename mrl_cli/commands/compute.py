@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import flag, option, option_of, refuse_if
+from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import pair_suffixes
 from mrl_cli.commands.run import Run
-from mrl_cli.words import counted, either, listed, number_text
+from mrl_cli.words import counted, either, listed, number_text, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import closest, harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,11 +107,6 @@ def char(text: str) -> str:
     return character
 
 
-def option_of(name: str) -> str:
-    """Return the option of a name: that of a setting, of a field of Options."""
-    return "--" + name.replace("_", "-")
-
-
 class Command(click.Command):
     """A command whose options may be given once each, but for those that are repeatable."""
 
@@ -127,10 +122,11 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
 
-def is_given(name: str) -> bool:
+def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
-    context = click.get_current_context()
-    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    source = click.get_current_context().get_parameter_source(name)
+    by_environment = or_by_environment and source is click.core.ParameterSource.ENVIRONMENT
+    return source is click.core.ParameterSource.COMMANDLINE or by_environment
 
 
 class Declared:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.commands.options import is_given, option_of, refuse_if
+from mrl_cli.commands.options import is_given, refuse_if
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
-from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.logs import may_be_logged, refuse_log
 from mrl_cli.inputs.presets import PRESETS, Preset, applied
@@ -28,7 +27,7 @@ from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
 from mrl_cli.settings import check_read
-from mrl_cli.words import closest, harmless, shell_line
+from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.options import Options, option_of, plan_of_options
+from mrl_cli.commands.options import Options, plan_of_options
 from mrl_cli.commands.presets import as_written_by, given_by
 from mrl_cli.engines.base import first_counts
 from mrl_cli.errors import DataError, MrlError, UsageError
@@ -20,7 +20,7 @@ from mrl_cli.model.labels import map_text
 from mrl_cli.model.problems import ENCODING, ENCODING_HINT
 from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.words import counted, harmless, listed, number_text, shell_line
+from mrl_cli.words import counted, harmless, listed, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

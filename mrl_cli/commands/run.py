@@ -13,9 +13,9 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Command, Options, is_given, option_of, plan_of_options, refuse_if
+from mrl_cli.commands.options import GROUPS, Command, Options, is_given, plan_of_options, refuse_if
 from mrl_cli.errors import MachineError, UsageError
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import GROUPS, is_given, option, option_of, refuse_if
+from mrl_cli.commands.options import GROUPS, is_given, option, refuse_if
 from mrl_cli.commands.outputs import pair_suffixes, suffix_of
 from mrl_cli.commands.run import Run
 from mrl_cli.render import format_of, render
-from mrl_cli.words import either, harmless, number_text
+from mrl_cli.words import either, harmless, number_text, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ class RunOnSuite(Run):
 
     def check(self) -> None:
         """Raise UsageError for options that need INPUT where there is none, and for the suite's own where there is."""
-        given = {name for name in click.get_current_context().params if _is_given(name)}
+        given = {name for name in click.get_current_context().params if is_given(name, or_by_environment=True)}
         ours = sorted(given & _TAKEN.keys())
         refuse_if(len(ours) > 1, "--cases and --function exclude each other", "run mrl twice")
         what = ours[0] if ours else ""
@@ -93,7 +93,7 @@ class RunOnSuite(Run):
                 self.function,
                 self.plan,
                 margin=self.margin,
-                dtype=self.dtype if _is_given("dtype") else None,
+                dtype=self.dtype if is_given("dtype", or_by_environment=True) else None,
                 tolerance=self.tolerance,
             )
 
@@ -117,15 +117,10 @@ class RunOnSuite(Run):
 
     def _settings_given(self) -> Iterator[str]:
         """Yield the options that decide the losses, as they were given."""
-        for name in sorted(filter(_is_given, _OF_A_LOSS)):
+        for name in sorted(name for name in _OF_A_LOSS if is_given(name, or_by_environment=True)):
             values = (
                 [f"{key}={number_text(value)}" for key, value in self.param]
                 if name == "param"
                 else [getattr(self, name)]
             )
             yield from (f"{option_of(name)} {value}" for value in values)
-
-
-def _is_given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)

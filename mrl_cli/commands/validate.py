@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, number, option, option_of, refuse_if
+from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, number, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.errors import UsageError
 from mrl_cli.render import format_names
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FEW_CODES = 512
+FEW_CODES = 512  # where there are more, neighbours seldom share one
 _EVERY = slice(None)
 
 

@@ -75,15 +75,6 @@ def is_exact(integer: int) -> bool:
         return False
 
 
-def is_float(text: str) -> bool:
-    """Return whether a text reads as a float, NaN too: then it is hardly the name of a column."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def as_written(row: str, delimiter: str) -> list[str]:
     """Return the fields of a row as they stand there, quotes that a lenient CSV parser drops included.
 

@@ -13,10 +13,10 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
-from mrl_cli.inputs.cells import as_written, cell_number, is_float, number_in, shown_cell
+from mrl_cli.inputs.cells import as_written, cell_number, number_in, shown_cell
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.inputs.cells import is_float
+from mrl_cli.words import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.kinds import LOG, kind_of
 from mrl_cli.inputs.presets import described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
-from mrl_cli.words import closest, harmless, shell_line
+from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
         return fit
     if is_unnamed and role != "y" and (hint := _hint_for_difference(names)) is not None:
         return hint
-    option = "--" + setting_of(role).replace("_", "-")
+    option = option_of(setting_of(role))
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
     near = closest(wanted, [name for name in names if name.strip() not in taken])
     if near is None and role == "y":

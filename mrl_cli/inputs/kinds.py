@@ -10,8 +10,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.presets import PRESETS, fitting
+from mrl_cli.words import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -7,16 +7,14 @@ it is decided from the values, else from its name, whether it is the pairs that 
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import columns_of, head_of
-from mrl_cli.inputs.cells import is_float
 from mrl_cli.inputs.joining import check_labels, matched_by_key
-from mrl_cli.words import counted, harmless
+from mrl_cli.words import counted, harmless, is_float, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -158,7 +156,7 @@ def check_same_pairs(a: Side, b: Side, names: Mapping[Role, str]) -> None:
 def _hint(a: Side, b: Side, column: _Names) -> str:
     """Return what to do, which is to match pairs by the column where that is possible, with labels that agree."""
     shared = len(column.sets[0] & column.sets[1])
-    name = shlex.quote(harmless(column.name))
+    name = shell_line([harmless(column.name)])
     if not shared:
         return f"are these the same pairs? if they are, rename {name} in one of the files"
     try:

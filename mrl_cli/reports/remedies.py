@@ -30,7 +30,7 @@ from mrl_cli.model.problems import (
     Problem,
     ProblemCount,
 )
-from mrl_cli.words import harmless, number_text, shell_line
+from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,22 +92,14 @@ class _Labels(NamedTuple):
     def of(cls, facts: Facts) -> _Labels | None:
         """Return those with a problem and those of the pairs used; None where no rule makes those with one readable."""
         counts, look = facts.counts, facts.look
-        texts = [text for text in counts.bad_labels if not _is_float(text.strip("'\""))]
+        texts = [text for text in counts.bad_labels if not is_float(text.strip("'\""))]
         words = tuple(text.strip("'\"") for text in texts if text[:1] in "'\"" or text.casefold() in ("true", "false"))
-        bad = {float(text) for text in counts.bad_labels if _is_float(text) and math.isfinite(float(text))}
+        bad = {float(text) for text in counts.bad_labels if is_float(text) and math.isfinite(float(text))}
         if not (words or bad):
             return None
         used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
         ties = {0.0} if counts.ties_dropped else set()
         return cls(frozenset(bad | used | ties), words, len(counts.bad_labels) < MOST_LABELS_NAMED)
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _for_map(facts: Facts) -> str | None:
@@ -205,8 +197,8 @@ def _for_texts(facts: Facts) -> str | None:
     if not facts.are_all_bad or len(texts) < len(examples) or not texts:
         return None
     names = dict(facts.plan.columns.wanted_numbers)
-    settings = [setting_of(role) for role, name in names.items() if harmless(name) in facts.bad_columns]
-    options = [f"--{setting.replace('_', '-')} COLUMN" for setting in settings]
+    bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
+    options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
     hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'} texts"
     return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
 
@@ -250,7 +242,7 @@ def _for_scores(facts: Facts) -> str | None:
 
 def _for_float32(facts: Facts) -> str | None:
     infinite = facts.first(INFINITE)
-    fit = infinite and all(_is_float(problem.value) and math.isfinite(float(problem.value)) for problem in infinite)
+    fit = infinite and all(is_float(problem.value) and math.isfinite(float(problem.value)) for problem in infinite)
     return "float32 does not hold them; use --dtype float64" if fit and facts.plan.loss.dtype == "float32" else None
 
 

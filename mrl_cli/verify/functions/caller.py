@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.functions.arrays import NotALossError, Numbers, Returned, better_for, returned, ways_to_hand_over
-from mrl_cli.verify.functions.calling import conventions_of
+from mrl_cli.verify.functions.conventions import conventions_of
 from mrl_cli.verify.functions.loading import described
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan
     from mrl_cli.verify.functions.arrays import NumpyArrays
-    from mrl_cli.verify.functions.calling import Convention
+    from mrl_cli.verify.functions.conventions import Convention
     from mrl_cli.verify.trials import Trial
 
 Arrays = tuple[Any, Any, Any]  # x1, x2 and the labels, all of one shape
