@@ -12,7 +12,7 @@ from mrl_cli.reports.figures import GROUP_KEYS, Clusters, Facts, average_of, fig
 from mrl_cli.words import one_or_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.ledger import Key, Ledger
@@ -67,33 +67,29 @@ def grouped(ledger: Ledger, plan: Plan) -> Grouped:
         return Grouped(clusters=Clusters(counts.sum(axis=1), ledger.correct(), sums))
     if not plan.has_sections:
         return Grouped(*_by_group(ledger.totals(), plan, {}))
-    totals, roles = dict(ledger.totals()), list(plan.key_roles)
+    roles = list(plan.key_roles)
     outer = [roles.index(role) for role in plan.outer_groups]
-    ((sections, unknown),) = _sections(totals, [], roles.index("subset")).values() or [([], [])]
-    by_outer = {key: of for key, (of, _) in _sections(totals, outer, roles.index("subset")).items()} if outer else {}
+    ((sections, unknown),) = _sections(ledger, [], roles.index("subset")).values() or [([], [])]
+    by_outer = {key: of for key, (of, _) in _sections(ledger, outer, roles.index("subset")).items()} if outer else {}
     others = [place for place, role in enumerate(roles) if role != "subset"]
-    groups, clusters = _by_group(_summed(totals.items(), others).items(), plan, by_outer)
+    groups, clusters = _by_group(_by_parts(ledger, others), plan, by_outer)
     if not outer or plan.outer_groups == plan.groups:
         return Grouped(groups, clusters, sections, unknown)
     of_outer = [SectionsReport(group=key, section_average=average_of(of), sections=of) for key, of in by_outer.items()]
     return Grouped(groups, clusters, sections, unknown, of_outer)
 
 
-def _summed(totals: Iterable[tuple[Key, Totals]], places: Sequence[int]) -> dict[Key, Totals]:
+def _by_parts(ledger: Ledger, places: Sequence[int]) -> Iterator[tuple[Key, Totals]]:
     """Return totals by some parts of their keys; what meets there adds up."""
-    summed: dict[Key, Totals] = {}
-    for key, of_key in totals:
-        part = tuple(key[place] for place in places)
-        summed[part] = summed[part] + of_key if part in summed else of_key
-    return summed
+    return ledger.regrouped(lambda key: tuple(key[place] for place in places)).totals()
 
 
-def _sections(totals: Mapping[Key, Totals], outer: Sequence[int], subset: int) -> dict[Key, tuple[Sections, list[str]]]:
+def _sections(ledger: Ledger, outer: Sequence[int], subset: int) -> dict[Key, tuple[Sections, list[str]]]:
     """Return the sections of each outer group, and its subsets that are in none; the places are those in a key."""
     from mrl_cli.reports.sections import sections_of  # few runs have groups of a benchmark
 
     subsets: dict[Key, dict[str, Totals]] = {}
-    for (*group, name), of_subset in _summed(totals.items(), [*outer, subset]).items():
+    for (*group, name), of_subset in _by_parts(ledger, [*outer, subset]):
         subsets.setdefault(tuple(group), {})[name] = of_subset
     return {group: sections_of(of_group) for group, of_group in subsets.items()}
 
