@@ -301,10 +301,11 @@ ROWS = [
 COLUMNS = [
     Case(
         "compute p.csv",
-        "each row is a step of a training log; if you mean its columns, name the column with --x1 COLUMN",
-        "compute p.csv --x1 Step --x2 Value --y-const 1",
+        "the loss of means is not the mean of the losses: read the scores of each pair",
+        "compute p.csv",
         2.0,
         file(csv("Wall time,Step,Value", "0,1,3")),
+        file(csv("x1,x2,y", "1,3,1")),
     ),
     Case(
         "compute p.csv --y label",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, kind_of, logged_means
 from mrl_cli.inputs.presets import PRESETS
+from tests.running import run_inside
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Capture = pytest.CaptureFixture[str]
 CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
@@ -44,6 +49,37 @@ def test_means_of_batches_are_a_log(names: list[str]) -> None:
 def test_pairs_beside_a_loss_or_a_step_are_no_log(names: list[str]) -> None:
     assert logged_means(names) is None
     assert kind_of({name: [0.5] for name in names}).kind == PAIRS
+
+
+LOGS = [
+    ["Wall time", "Step", "Value"],
+    ["run", "tag", "step", "wall_time", "value"],
+    ["loss", "learning_rate", "epoch"],
+    ["Step", "run-1 - train/loss", "run-2 - train/loss"],
+    ["Step", "a - loss", "b - loss"],
+]
+
+
+@pytest.mark.parametrize("names", LOGS, ids=",".join)
+def test_steps_beside_a_statistic_are_a_log_and_no_pairs(names: list[str], tmp_path: Path, capfd: Capture) -> None:
+    assert kind_of({name: [0.5] for name in names}).kind == LOG
+    path = tmp_path / "log.csv"
+    path.write_text(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
+    for command in (["compute"], ["sweep", "--margins", "0,1"], ["validate"]):
+        ran = run_inside([*command, path], capfd)
+        assert (ran.code, ran.out) == (3, "")
+        assert "log.csv holds no pairs: " in ran.err
+        assert "each row is a step of a training log" in ran.err
+    assert run_inside(["compute", path, "--x1", names[0], "--x2", names[-1], "--y-const", "1"], capfd).code == 0
+
+
+@pytest.mark.parametrize("names", [["a_score", "base", "label", "loss", "step"], ["policy", "base", "step"]])
+def test_a_step_beside_labels_or_without_a_statistic_is_no_log(
+    names: list[str], tmp_path: Path, capfd: Capture
+) -> None:
+    assert kind_of({name: [0.5] for name in names}).kind is None
+    (tmp_path / "p.csv").write_text(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
+    assert run_inside(["compute", tmp_path / "p.csv"], capfd).code == 2
 
 
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.inputs.kinds import LOG, kind_of
 from mrl_cli.inputs.presets import described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
@@ -42,8 +41,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
         return f"did you mean {shell_line([option, near])}?"
     hint = f"name the column with {option} COLUMN"
     if role != "y":
-        rows = kind_of(dict.fromkeys(names, ()))
-        return f"{rows.reason}; if you mean its columns, {hint}" if rows.kind == LOG else hint
+        return hint
     instead = "" if is_unnamed or wanted == "3" else " in place of --y"
     return f"{hint}; no label column, and x1 should be the higher one in every pair? use --y-const 1{instead}"
 

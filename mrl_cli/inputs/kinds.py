@@ -60,10 +60,10 @@ _REWARDS = re.compile(r"(.*[ /_])?rewards/(chosen|rejected|margins|accuracies)(_
 _REWARDS_OF_PAIRS = re.compile(r"rewards/(chosen|rejected)")  # a row for each pair has these two as well
 _LOGGED = re.compile(r"(.*[ /_])?(logps|logits|rewards|objective|policy|val|kl)/.+|.*__(MIN|MAX)")
 _CLOCK = re.compile(
-    r"((train|eval|trainer)[/_])?(steps?|epoch|global_step|num_steps|_step|_runtime|_timestamp|(wall|relative)_time)"
+    r"(.*_-_)?((train|eval|trainer)[/_])?(steps?|epoch|global_step|num_steps|_step|_runtime|_timestamp|(wall|relative)_time)"
 )
 _STATISTIC = re.compile(
-    r"((train|eval)[/_])?(loss|learning_rate|lr|grad_norm|num_tokens|runtime|mean_token_accuracy|value)"
+    r"(.*_-_)?((train|eval)[/_])?(loss|learning_rate|lr|grad_norm|num_tokens|runtime|mean_token_accuracy|value)"
 )
 _HISTORY = "log_history"
 
@@ -104,12 +104,17 @@ def _plain(name: str) -> str:
 
 
 def _log(columns: Cells) -> Rows | None:
-    """Recognise a log without rewards, such as an export of TensorBoard: Wall time, Step, Value."""
+    """Recognise a log without rewards, such as an export of TensorBoard: Wall time, Step, Value. It has no labels."""
     clock = next(filter(_is_clock, columns), None)
     statistic = next(filter(_is_statistic, columns), None)
-    if clock is None or statistic is None:
+    if clock is None or statistic is None or label_among(columns) is not None:
         return None
     return Rows(LOG, f"{statistic} beside {clock}: each row is a step of a training log")
+
+
+def _log_alone(columns: Cells) -> Rows | None:
+    """Recognise a log with nothing beside it: the losses of two runs are alike in their names, as two scores are."""
+    return _log(columns) if all(_is_clock(name) or _is_statistic(name) for name in columns) else None
 
 
 # Pairs. The names of two scores are alike but for such a word; in the first group, the first word is the better one's.
@@ -318,4 +323,11 @@ def _values(message: Any) -> Iterable[Any]:
     return message.values() if isinstance(message, dict) else [message]
 
 
-_RULES: tuple[Callable[[Cells], Rows | None], ...] = (_pairs, _pairs_in_lists, _lists_in_cells, _texts, _log)
+_RULES: tuple[Callable[[Cells], Rows | None], ...] = (
+    _log_alone,
+    _pairs,
+    _pairs_in_lists,
+    _lists_in_cells,
+    _texts,
+    _log,
+)

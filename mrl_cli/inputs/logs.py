@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.kinds import logged_means
+from mrl_cli.inputs.kinds import LOG, kind_of, logged_means
 from mrl_cli.words import shell_line
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ _MEANS = "the loss of means is not the mean of the losses"
 
 
 def refuse_log(names: Sequence[str], place: str) -> None:
-    """Raise DataError where columns of these names hold means of batches.
+    """Raise DataError where columns of these names are a log, whatever numbers they hold.
 
     >>> refuse_log(["x1", "x2", "y", "step"], "pairs.csv")
     """
-    reason = logged_means(names)
-    if reason is None:
+    rows = kind_of(dict.fromkeys(names, (0.5,)))
+    if rows.kind != LOG:
         return
-    message = f"{place} holds no pairs: {reason}"
+    message = f"{place} holds no pairs: {rows.reason}"
     hint = f"{_MEANS}: read the scores of each pair"
     for x1 in names:
         x2 = x1.replace("rewards/chosen", "rewards/rejected")
