@@ -24,10 +24,10 @@ from mrl_cli.model import (
     Strength,
     setting_of,
 )
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
     from mrl_cli.model import Role
 
@@ -300,3 +300,29 @@ def check_read(plan: Plan, word: Callable[[str], str] = str) -> None:
         is_wrong = is_one and (len(references) == 1 or second.endswith("_reference"))
         names = f"{word(first)} and {word(second)} name one column, '{harmless(name)}'"
         _refuse_if(is_wrong, f"{names}: one less the other is 0 in every pair", first, second)
+
+
+def flags_of(options: Mapping[str, Any]) -> list[str]:
+    """Return options as words of a command line.
+
+    >>> flags_of({"x1": "a b", "no_header": True, "null_value": ("NA", "-")})
+    ['--x1', 'a b', '--no-header', '--null-value', 'NA', '--null-value', '-']
+    >>> flags_of({"label_map": (("a", 1), ("b", -1)), "fill": (("margin", 0),)})
+    ['--label-map', 'a=1,b=-1', '--fill', 'margin=0']
+    """
+    words = []
+    for name, value in options.items():
+        for one in _as_given(name, value):
+            words += [option_of(name)] if one is True else [option_of(name), str(one)]
+    return words
+
+
+def _as_given(name: str, value: Any) -> Iterable[Any]:
+    """Return the values of an option as they are given, one by one."""
+    if name == "label_map":
+        from mrl_cli.model.labels import map_text  # few runs have one
+
+        return [map_text(value)]
+    if name == "fill":
+        return [f"{role}={number}" for role, number in value]
+    return value if isinstance(value, tuple) else (value,)

@@ -281,7 +281,7 @@ ROWS = [
     ),
     Case(
         "compute p.csv --margin-column m --weight w",
-        "a missing margin is 0? use --fill margin=0; a missing weight is 1? use --fill weight=1",
+        "a missing margin is 0 and a missing weight is 1? use --fill margin=0 --fill weight=1",
         "compute p.csv --margin-column m --weight w --fill margin=0 --fill weight=1",
         2.5,
         file(csv("x1,x2,y,m,w", "1,3,1,,1", "1,3,1,1,")),
@@ -306,6 +306,21 @@ COLUMNS = [
         2.0,
         file(csv("Wall time,Step,Value", "0,1,3")),
         file(csv("x1,x2,y", "1,3,1")),
+    ),
+    Case(
+        "compute p.csv",
+        "a_logps and b_logps are two scores, counted from ref_a_logps and ref_b_logps? use --x1 a_logps --x2 b_logps "
+        "--y label --x1-reference ref_a_logps --x2-reference ref_b_logps",
+        "compute p.csv --x1 a_logps --x2 b_logps --y label --x1-reference ref_a_logps --x2-reference ref_b_logps",
+        2.0,
+        file(csv("a_logps,b_logps,ref_a_logps,ref_b_logps,label", "1,3,0.5,0.5,1")),
+    ),
+    Case(
+        "compute p.csv --y winner",
+        "labels are 0 and 1 here? use --labels 01; 0 means that x1 is better, 1 that x2 is? use --label-map 0=1,1=-1",
+        "compute p.csv --y winner --label-map 0=1,1=-1",
+        1.0,
+        file(csv("x1,x2,winner", "1,3,0", "1,3,1")),
     ),
     Case(
         "compute p.csv --y label",

@@ -155,7 +155,8 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
     first, heads = alike[0], [found.head for found in alike]
     rows, proposal = first.rows, first.proposal
     options = proposal.options or {}
-    x1, x2, y = (options.get(role, getattr(rows, role)) for role in ("x1", "x2", "y"))
+    tried = proposal.columns
+    x1, x2, y = (tried.name_of(role) if tried else getattr(rows, role) for role in ("x1", "x2", "y"))
     rows_of = [head.rows for head in heads]
     labels = {label for head in heads for label in labels_in(head, y)}
     return {
@@ -182,7 +183,7 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
 
 
 def _command(inputs: Sequence[str], options: dict[str, Any]) -> str:
-    from mrl_cli.commands.proposals import flags_of
+    from mrl_cli.settings import flags_of
 
     files = (f"./{name}" if name.startswith("-") and name != "-" else name for name in inputs)
     return shell_line(["mrl", "compute", *files, *flags_of(options)])

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli.commands.compute import Compute
 from mrl_cli.commands.options import Options, plan_of_options
 from mrl_cli.commands.presets import as_written_by, given_by
-from mrl_cli.engines.base import first_counts
+from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, MrlError, UsageError
 from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, is_number, label_among
 from mrl_cli.inputs.presets import PRESETS, applied
 from mrl_cli.inputs.streams import Stream
-from mrl_cli.model.labels import map_text
-from mrl_cli.model.problems import ENCODING, ENCODING_HINT
-from mrl_cli.reductions.look import Look
+from mrl_cli.model import Counts
+from mrl_cli.reductions.look import Look, LookReduction
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.words import counted, harmless, listed, number_text, option_of, shell_line
+from mrl_cli.reports.remedies import STRAY, Facts, Way, remedy, ways_to_read
+from mrl_cli.settings import flags_of
+from mrl_cli.words import counted, harmless, number_text, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.kinds import Rows
-    from mrl_cli.model import Counts
+    from mrl_cli.model import Columns
 
 # What to do with rows that are no pairs of scores.
 _ADVICE = {
@@ -38,15 +39,20 @@ _ADVICE = {
     None: "name the columns of the scores with --x1 COLUMN and --x2 COLUMN",
 }
 _BEYOND = "only the beginning was read, and no whole row is in it: nothing was tried, and there may be more columns"
-_MAY_BE_INDEXES = frozenset(("winner", "preferred", "preference", "better", "choice"))  # 0 the first, 1 the second
+_SAY_LABELS = {"labels", "label_map"}  # each without the other
+_ASKED = ": name it with --y COLUMN; should the first score always be the higher one? then --y-const 1"
 LABELS_LISTED = 20  # there may be a thousand real ones
 
 
 class Proposal(NamedTuple):
-    """Options of `mrl compute`, None where none are known to read the rows rightly, and notes for the user."""
+    """Options of `mrl compute`, None where none are known to read the rows rightly, and notes for the user.
+
+    `columns` are those that were tried, None where none were.
+    """
 
     options: dict[str, Any] | None
     notes: list[str]
+    columns: Columns | None = None
 
 
 def proposal_for(source: Source, head: Head, rows: Rows, given: Mapping[str, Any]) -> Proposal:
@@ -60,23 +66,42 @@ def proposal_for(source: Source, head: Head, rows: Rows, given: Mapping[str, Any
     notes = [_ADVICE[LOG]] if rows.kind == LOG else []
     label = given.get("y", _label_of_named(head, given) if is_named else rows.y)
     y: dict[str, Any] = {} if label in (None, "y") or "y" in given else {"y": label}
-    candidates = [y] if is_named else list(_columns(head, rows, given, notes))
+    candidates = [y | _references(rows, given, notes)] if is_named else list(_columns(head, rows, given, notes))
     if candidates and head.sample == b"":
         return Proposal(None, [*notes, _BEYOND])
-    labels = labels_in(head, label)
     refused: list[_Trial] = []
     for names in candidates:
-        for rule in _rules(label, labels, given):
-            trial = _tried(source, head, head.options | names | rule | dict(given))
-            if trial.fits:
-                notes += [] if names is candidates[0] else [refused[0].refusal]
-                if "labels" in rule and not any(isinstance(label, bool) for label in labels):
-                    notes.append("0 is read as -1; does it mean no preference? then --on-tie drop")
-                return Proposal(trial.options, notes)
-            if isinstance(trial.error, UsageError) and {"x1", "x2", "y", "preset"} & given.keys():
-                raise trial.error
-            refused.append(trial)
-    return _after_refusals(refused, label, labels, notes) if refused else Proposal(None, notes)
+        trial = _tried(source, head, head.options | names | dict(given))
+        if isinstance(trial.error, UsageError) and {"x1", "x2", "y", "preset"} & given.keys():
+            raise trial.error
+        trial = _followed(trial, source, head)
+        if trial.fits:
+            notes += [] if names is candidates[0] else [refused[0].refusal]
+            return Proposal(trial.options, notes + trial.hints, trial.columns)
+        refused.append(trial)
+    return _after_refusals(refused, notes) if refused else Proposal(None, notes)
+
+
+def _followed(trial: _Trial, source: Source, head: Head) -> _Trial:
+    """Return what following the hints of `mrl compute` leads to, as far as they do; what is given is kept."""
+    if trial.fits or not (ways := _ways(trial, head)):
+        return trial
+    options = {name: value for name, value in (ways[0].options or {}).items() if trial.options.get(name) != value}
+    settles = options.keys() | (_SAY_LABELS if not _SAY_LABELS.isdisjoint(options) else set())
+    if not options or not settles.isdisjoint(trial.options):
+        return trial
+    hints = [*trial.hints, "; ".join(way.text for way in ways)]
+    tried = _tried(source, head, {**trial.options, **options})._replace(hints=hints)
+    return trial if tried.facts is None else _followed(tried, source, head)
+
+
+def _ways(trial: _Trial, head: Head) -> list[Way]:
+    """Return the ways that `mrl compute` hints at; a column of booleans is an error of its own there."""
+    if trial.facts is not None:
+        return ways_to_read(trial.facts)
+    cells = head.cells(None if trial.columns is None else trial.columns.name_of("y"))
+    is_boolean = isinstance(trial.error, DataError) and any(isinstance(cell, bool) for cell in cells)
+    return [Way.to("true and false are the labels 1 and 0?", labels="01")] if is_boolean else []
 
 
 def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, Any]) -> Proposal:
@@ -91,9 +116,8 @@ def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, An
         trial = _tried(source, head, head.options | dict(given))
         if trial.error is not None:
             raise trial.error
-        if trial.counts is not None:
-            plan = plan_of_options(Options(**trial.options))
-            refuse(trial.counts, plan, [source.name], Look(), wants_mean=False)
+        if trial.facts is not None:
+            refuse(trial.facts.counts, trial.facts.plan, [source.name], trial.facts.look, wants_mean=False)
     return Proposal(None, [_ADVICE[rows.kind]])
 
 
@@ -103,68 +127,74 @@ def reads(source: Source, head: Head, options: Mapping[str, Any]) -> bool:
 
 
 class _Trial(NamedTuple):
-    """What came of options: the counts of the first rows, or the error."""
+    """What came of options: the facts of the first rows, or the error; and the hints that led to these options."""
 
     options: dict[str, Any]
-    counts: Counts | None = None
+    columns: Columns | None = None
+    facts: Facts | None = None
     error: MrlError | None = None
+    hints: list[str] = []  # noqa: RUF012 (none is added to)
 
     @property
     def fits(self) -> bool:
-        return self.counts is not None and self.counts.pairs > 0 and not self.counts.problems
+        return self.facts is not None and self.facts.counts.pairs > 0 and not self.facts.counts.problems
 
     @property
     def refusal(self) -> str:
-        """Why not, in a sentence."""
-        if self.counts is None:
+        """Why not, in a sentence, and what to do about it."""
+        if self.facts is None:
             return str(self.error)
-        kind, problems = max(self.counts.problems.items(), key=lambda item: item[1].count)
-        first = problems.first[0]
-        value = first.value if first.column is None else f"{first.column} is {first.value}"
-        where = f"{kind} in {problems.count:,} of the first {counted(self.counts.rows, 'row')}"
         way = f"{shell_line(flags_of(self.options))}: " if self.options else ""
-        hint = f"; {ENCODING_HINT}" if kind == ENCODING else ""
+        hint = "".join(f"; {text}" for text in (remedy(self.facts),) if text)
+        counts = self.facts.counts
+        of_rows = f"the first {counted(counts.rows, 'row')}"
+        if not counts.problems:
+            return f"{way}no pair in {of_rows}, all are left out{hint}"
+        kinds = sorted(counts.problems, key=lambda kind: -counts.problems[kind].count)
+        first = counts.problems[kinds[0]].first[0]
+        value = first.value if first.column is None else f"{first.column} is {first.value}"
+        where = f"{', '.join(kinds)} in {counts.rejected:,} of {of_rows}"
         return f"{way}{where} ({first.row_word} {first.row}: {value}){hint}"
 
 
 def _tried(source: Source, head: Head, options: dict[str, Any]) -> _Trial:
+    columns = None
     try:
         plan = plan_of_options(made := Options(**options))
         if made.preset is not None:
             preset, given = PRESETS[made.preset], given_by(plan, made, Compute.roles)
             names = preset.header or [column.name for column in head.columns]
             plan = applied(preset, as_written_by(preset, plan, made, given), names, source.shown_name, given)
+        columns = plan.columns
         if head.sample is not None:
             stream = Stream(io.BytesIO(head.sample).read)
             source = replace(source, file=None, stream=stream, format="json", compression=None, size_bytes=None)
         with nullcontext() if source.file else source.stream.rewinding():
-            return _Trial(options, first_counts(source, plan))
+            part = first_part(source, Job(plan, (LookReduction(),)))
+        counts, look = (Counts(), Look()) if part is None else (part.counts, part.states[0])
+        return _Trial(options, columns, Facts(counts, plan, look))
     except (UsageError, DataError) as error:
-        return _Trial(options, error=error)
+        return _Trial(options, columns, error=error)
 
 
-def _after_refusals(refused: Sequence[_Trial], label: str | None, labels: Sequence[Any], notes: list[str]) -> Proposal:
+def _after_refusals(refused: Sequence[_Trial], notes: list[str]) -> Proposal:
     """Return what is left when no options read all rows: to leave some out, or to say why.
 
     Raises the error of the first trial where all ended with bad data.
     """
     if all(isinstance(trial.error, DataError) for trial in refused) and (error := refused[0].error):
         raise error
-    first = max(refused, key=lambda trial: -1 if trial.counts is None else trial.counts.pairs)
-    is_encoded = first.counts is None or ENCODING not in first.counts.problems
-    if label is not None and is_encoded and not set(labels) <= {-1, 0, 1}:
-        shown = listed(labels)
-        return Proposal(None, [*notes, f"no rule of --labels fits {harmless(label)}: {shown}"])
-    notes = [*notes, first.refusal]
-    if first.counts is None or not _may_skip(first.counts, label):
-        return Proposal(None, notes)
-    return Proposal({**first.options, "on_error": "skip"}, [*notes, "--on-error skip leaves such rows out"])
+    first = max(refused, key=lambda trial: -1 if trial.facts is None else trial.facts.counts.pairs)
+    notes = [*notes, *first.hints, first.refusal]
+    may_skip = first.facts is not None and _may_skip(first.facts)
+    return Proposal({**first.options, "on_error": "skip"} if may_skip else None, notes, first.columns)
 
 
-def _may_skip(counts: Counts, label: str | None) -> bool:
-    """Return whether few rows are bad, and no labels: their rule is another than it was taken for."""
-    problems = [problem for kind in counts.problems.values() for problem in kind.first]
-    return counts.rejected < counts.pairs and all(problem.column != label or label is None for problem in problems)
+def _may_skip(facts: Facts) -> bool:
+    """Return whether few rows are bad; of labels very few, else their rule is another than it was taken for."""
+    counts, label = facts.counts, harmless(facts.plan.columns.name_of("y"))
+    are_labels = any(problem.column == label for kind in counts.problems.values() for problem in kind.first)
+    return counts.rejected * STRAY <= counts.rows if are_labels else counts.rejected < counts.pairs
 
 
 def _label_of_named(head: Head, given: Mapping[str, Any]) -> str | None:
@@ -183,36 +213,31 @@ def _columns(head: Head, rows: Rows, given: Mapping[str, Any], notes: list[str])
     if rows.x1 is None or rows.x2 is None:
         notes.append(f"{rows.reason}: name them with --x1 COLUMN and --x2 COLUMN")
         return
-    if rows.references is not None:
-        notes.append(f"{rows.reason}: this version takes scores as they are")
-        return
-    usual = ("1", "2", "3") if "no_header" in head.options or given.get("no_header") else ("x1", "x2", "y")
-    found = zip(("x1", "x2", "y"), (rows.x1, rows.x2, rows.y), usual, strict=True)
-    names: dict[str, Any] = {role: name for role, name, other in found if name not in (None, other)}
-    if rows.is_directed:
-        names["y_const"] = "1"
-    elif rows.y is None and not {"y", "y_const"} & given.keys():
-        notes.append("no column of labels: should the first score always be the higher one? then --y-const 1")
+    has_label = not {"y", "y_const"}.isdisjoint(given)
+    if rows.y is None and not rows.is_directed and not has_label:
+        notes.append(f"no column of labels{_ASKED}")
         if rows.x1 == "1":
             notes.append("places in a file of scores, as in CatBoost's pairs? then --preset catboost --scores FILE")
         return
-    yield names
+    usual = ("1", "2", "3") if "no_header" in head.options or given.get("no_header") else ("x1", "x2", "y")
+    settled = {*zip(("x1", "x2", "y"), usual, strict=True)}
+    names = {name: value for name, value in rows.options.items() if (name, value) not in settled}
+    for name in ("y", "y_const") if has_label else ():
+        names.pop(name, None)
+    yield names | _references(rows, names | dict(given), notes)
 
 
-def _rules(label: str | None, labels: Sequence[Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the options that say what labels are, the likeliest first."""
-    yield {}
-    if label is None or {"labels", "label_map", "on_tie", "y_const"} & given.keys():
-        return
-    if 1 in labels and label.casefold() not in _MAY_BE_INDEXES:
-        yield {"labels": "01"}
-    if -1 in labels:
-        yield {"on_tie": "drop"}
+def _references(rows: Rows, named: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
+    """Return the options for what the scores that are named count from; add to the notes what else there may be."""
+    if rows.references is None or (named.get("x1"), named.get("x2")) != (rows.x1, rows.x2):
+        return {}
+    notes.append("are rewards these differences times beta, as in DPO? then --scale BETA as well")
+    return rows.reference_options
 
 
 def labels_in(head: Head, label: str | None) -> list[Any]:
     """Return the different labels in the rows seen, as `sorted_labels`; none without a column of them."""
-    cells = next((column.cells for column in head.columns if column.name == label), ())
+    cells = (cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in head.cells(label))
     return sorted_labels({_plain(cell) for cell in cells if not isinstance(cell, list | dict | None)})
 
 
@@ -241,17 +266,3 @@ def _margin_is_difference(head: Head, rows: Rows) -> bool:
         return False
     numbers = ([float(cell[0] if isinstance(cell, list) else cell) for cell in triple] for triple in triples)
     return all(abs(x1 - x2 - margin) <= 1e-9 * max(abs(x1), abs(x2)) for x1, x2, margin in numbers)
-
-
-def flags_of(options: Mapping[str, Any]) -> list[str]:
-    """Return options as words of a command line.
-
-    >>> flags_of({"x1": "a b", "no_header": True, "null_value": ("NA", "-")})
-    ['--x1', 'a b', '--no-header', '--null-value', 'NA', '--null-value', '-']
-    """
-    words = []
-    for name, given in options.items():
-        value = map_text(given) if name == "label_map" else given
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [option_of(name)] if one is True else [option_of(name), str(one)]
-    return words

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import read, shards_of
-from mrl_cli.model import Counts
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.inputs import Shard, Source
-    from mrl_cli.model import Batch, Plan
+    from mrl_cli.model import Batch, Counts, Plan
     from mrl_cli.reductions.base import Reduction
 
     # Yields the parts of all sources in input order; the number is that of workers.
@@ -83,15 +82,15 @@ class Folded(NamedTuple):
     rows_of: dict[str, int]
 
 
-def first_counts(source: Source, plan: Plan) -> Counts:
-    """Return the counts of the first batch of a source, whatever its size."""
+def first_part(source: Source, job: Job) -> Part | None:
+    """Return the part of the first batch of a source, whatever its size; None where there is none."""
     resume_at: Shard | None = None
-    while (shard := next(shards_of((source,), plan, resume_at), None)) is not None:
+    while (shard := next(shards_of((source,), job.plan, resume_at), None)) is not None:
         try:
-            return part_of(shard, Job(plan, ()), batches=1).counts
+            return part_of(shard, job, batches=1)
         except UnsplittableTextError:
             resume_at = shard
-    return Counts()
+    return None
 
 
 def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[Reduction[Any, Any]]) -> Folded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mrl_cli.inputs import paths
 from mrl_cli.words import is_float
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ class Head(NamedTuple):
     dialect: dict[str, Any]
     options: dict[str, Any]
     sample: bytes | None = None
+
+    def cells(self, name: str | None) -> Sequence[Any]:
+        """Return the first cells of a column, or at the path to a nested cell; none where none is called so.
+
+        >>> Head([column_of("a", [{"b": 1}, {"b": [2]}, {}])], 3, 3, {}, {}).cells("a.b")
+        [1, [2]]
+        """
+        columns = {column.name.strip(): column.cells for column in self.columns}
+        columns |= {column.name: column.cells for column in self.columns}
+        top = None if name is None else paths.split(name, columns)
+        if top is None:
+            return []
+        cells = [paths.cell_at(cell, top[1]) for cell in columns[top[0]]]
+        return [cell for cell in cells if not isinstance(cell, paths.Astray)]
 
 
 def column_of(name: str, cells: Sequence[Any]) -> Column:

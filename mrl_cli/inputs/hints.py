@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mrl_cli.inputs.kinds import kind_of
 from mrl_cli.inputs.presets import described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
+from mrl_cli.settings import flags_of
 from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
         return fit
     if is_unnamed and role != "y" and (hint := _hint_for_difference(names)) is not None:
         return hint
+    if is_unnamed and role != "y" and (hint := _hint_for_references(names, plan)) is not None:
+        return hint
     option = option_of(setting_of(role))
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
     near = closest(wanted, [name for name in names if name.strip() not in taken])
@@ -56,6 +60,21 @@ def _hint_for_difference(names: Sequence[str]) -> str | None:
     if name is None or {"x1", "x2"} & set(names):
         return None
     return f"does {harmless(name)} hold x1 - x2 already? use {shell_line(['--difference', name])}"
+
+
+def _hint_for_references(names: Sequence[str], plan: Plan) -> str | None:
+    """Return what to do where scores stand beside those of a reference model, by their names."""
+    columns, rows = plan.columns, kind_of(dict.fromkeys(names, (0.5,)))
+    are_named = (columns.x1, columns.x2, columns.name_of("x1_reference")) != ("x1", "x2", None)
+    if rows.references is None or are_named:
+        return None
+    has_label = plan.rules.y_const is not None or columns.name_of("y") != "y"
+    options = {
+        name: value
+        for name, value in (rows.options | rows.reference_options).items()
+        if not (has_label and name in ("y", "y_const"))
+    }
+    return f"{rows.reason}? use {shell_line(flags_of(options))}"
 
 
 def _hint_for_text(names: Sequence[str], plan: Plan) -> str | None:

@@ -39,6 +39,17 @@ class Rows(NamedTuple):
     preset: str | None = None
     references: tuple[str, str] | None = None
 
+    @property
+    def options(self) -> dict[str, str]:
+        """The options that name the columns, and the label where it is always 1."""
+        names = {"x1": self.x1, "x2": self.x2, "y": self.y, "y_const": "1" if self.is_directed else None}
+        return {option: name for option, name in names.items() if name is not None}
+
+    @property
+    def reference_options(self) -> dict[str, str]:
+        """The options that name what the scores count from."""
+        return dict(zip(("x1_reference", "x2_reference"), self.references or (), strict=False))
+
 
 def kind_of(columns: Cells) -> Rows:
     """Return what rows are, by the names of their columns and the first cells of each.

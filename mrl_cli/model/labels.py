@@ -107,9 +107,10 @@ def map_text(label_map: LabelMap) -> str:
     >>> map_text((("A=B", 0), ("a, b", 1), ("none", None)))
     'A=B=0,"a, b"=1,none=skip'
     """
-    return ",".join(f"{_value_text(value)}={SKIP if label is None else label}" for value, label in label_map)
+    return ",".join(f"{value_text(value)}={SKIP if label is None else label}" for value, label in label_map)
 
 
-def _value_text(value: str) -> str:
+def value_text(value: str) -> str:
+    """Return a value as it stands in the text of a map."""
     needs_quotes = "," in value or value.startswith('"') or _SEVERAL.search(value)
     return '"' + value.replace('"', '""') + '"' if needs_quotes else value

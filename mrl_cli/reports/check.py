@@ -8,7 +8,7 @@ from mrl_cli.reports.base import Report, Table
 from mrl_cli.words import counted, harmless, listed, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 SCHEMA = "mrl.check/1"
@@ -67,15 +67,21 @@ def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
         "labels": "" if labels is None else f"{harmless(entry['y'])}: {listed(map(number_text, labels))}",
     }
     yield Table(("", ""), [(key, value) for key, value in facts.items() if value], title, is_summary=True)
-    roles = {entry[role]: role for role in ("x1", "x2", "y") if entry[role] is not None}
+    roles = {role: entry[role] for role in ("x1", "x2", "y") if entry[role] is not None}
     yield Table(
         ("column", "type", "read as"),
-        [(harmless(c["name"]), c["type"], roles.get(c["name"], "")) for c in entry["columns"]],
+        [(harmless(c["name"]), c["type"], _read_as(c["name"], roles)) for c in entry["columns"]],
     )
     for note in entry["notes"]:
         yield f"note: {harmless(note, 1000)}\n"
     if entry["command"] is not None:
         yield f"{entry['command']}\n"
+
+
+def _read_as(name: str, roles: Mapping[str, str]) -> str:
+    """Return the roles of a column, and of the paths to its nested cells."""
+    nested = (f"{role}: {harmless(path)}" for role, path in roles.items() if path.startswith(f"{name}."))
+    return ", ".join([*(role for role, path in roles.items() if path.strip() == name.strip()), *nested])
 
 
 def _shown(value: object) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import setting_of
+from mrl_cli.model.labels import value_text
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -30,10 +31,11 @@ from mrl_cli.model.problems import (
     Problem,
     ProblemCount,
 )
+from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.look import Look
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 _COMMA, _POINT = re.compile(r"'[+-]?\d+,\d+'"), re.compile(r"'?[+-]?\d+\.\d+'?")
 # Three digits after the comma may as well be thousands, but for those after a zero.
 _DECIMAL_COMMA = re.compile(r"'[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))'")
-_STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
+STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
     1: "model_a a a>b first left x1 response_a answer_a",
@@ -49,6 +51,8 @@ _WORDS = {
     0: "tie|tie (bothbad)|both|bothbad|equal|same|draw|neither|none|a=b",
 }
 _KNOWN = {word: label for label, words in _WORDS.items() for word in words.split("|" if "|" in words else " ")}
+# Columns called so may hold the place of the better one: 0 the first, 1 the second.
+_MAY_BE_PLACES = frozenset(("winner", "preferred", "preference", "better", "choice"))
 _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 
@@ -76,6 +80,18 @@ class Facts(NamedTuple):
         return list(dict.fromkeys(problem.column or "" for problem in self.first(NOT_A_NUMBER)))
 
 
+class Way(NamedTuple):
+    """A way to read the rows: in words, and as options of the command, None where it is for the user to choose."""
+
+    text: str
+    options: Mapping[str, Any] | None = None
+
+    @classmethod
+    def to(cls, question: str, **options: Any) -> Way:
+        """Return the way of these options, which is right where the answer to a question is yes."""
+        return cls(f"{question} use {shell_line(flags_of(options))}", options)
+
+
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
     return next(filter(None, (rule(facts) for rule in REMEDIES)), None)
@@ -99,7 +115,8 @@ class _Labels(NamedTuple):
             return None
         used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
         ties = {0.0} if counts.ties_dropped else set()
-        return cls(frozenset(bad | used | ties), words, len(counts.bad_labels) < MOST_LABELS_NAMED)
+        is_known = facts.plan.rules.labels != "probability" or not counts.pairs  # a look does not keep probabilities
+        return cls(frozenset(bad | used | ties), words, is_known and len(counts.bad_labels) < MOST_LABELS_NAMED)
 
 
 def _for_map(facts: Facts) -> str | None:
@@ -109,51 +126,82 @@ def _for_map(facts: Facts) -> str | None:
     return f"the map of labels is {label_map}; each value needs an entry: 1, -1, 0 or skip"
 
 
+def ways_to_read(facts: Facts) -> list[Way]:
+    """Return the ways to read labels with a problem and missing cells, the likeliest first.
+
+    That one has no options where other ways are as likely, or none is known.
+    """
+    return _ways_of_ties(facts) or _ways_of_labels(facts) or _ways_of_missing(facts)
+
+
 def _for_ties(facts: Facts) -> str | None:
-    return "--on-tie drop leaves ties out and counts them" if TIE in facts.counts.problems else None
+    return _in_words(_ways_of_ties(facts))
+
+
+def _ways_of_ties(facts: Facts) -> list[Way]:
+    has_ties = TIE in facts.counts.problems
+    return [Way("--on-tie drop leaves ties out and counts them", {"on_tie": "drop"})] if has_ties else []
 
 
 def _for_labels(facts: Facts) -> str | None:
-    """Propose the rule that all labels keep, whatever the rule of the plan."""
+    return _in_words(_ways_of_labels(facts))
+
+
+def _in_words(ways: list[Way]) -> str | None:
+    return "; ".join(way.text for way in ways) or None
+
+
+def _ways_of_labels(facts: Facts) -> list[Way]:
+    """Return the rules that all labels keep, whatever the rule of the plan."""
     column = harmless(facts.plan.columns.name_of("y") or "")
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
     if labels is None:
-        return None
+        return []
     if labels.words:
-        return _for_words(labels, facts)
+        return _ways_of_words(labels, facts)
     if rule != "any" and LOSSES[facts.plan.loss.name].is_target:
-        return "y is what x1 - x2 should be? use --labels any"
+        return [Way.to("y is what x1 - x2 should be?", labels="any")]
     numbers = labels.numbers
     if numbers <= {-1, 0, 1}:
-        return _for_signs(numbers, rule)
-    if facts.counts.rejected * _STRAY <= facts.counts.rows:
-        return None
+        return _ways_of_signs(numbers, rule, column)
+    if facts.counts.rejected * STRAY <= facts.counts.rows:
+        return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
-        return _for_codes(numbers)
+        return [_way_of_codes(numbers)]
     if min(numbers) >= 0 and max(numbers) <= 1:
-        return "labels are probabilities that x1 is better? use --labels probability"
+        return [Way.to("labels are probabilities that x1 is better?", labels="probability")]
     if min(numbers) < 0 < max(numbers):
-        ties = " --on-tie drop" if 0 in numbers else ""
-        use = f"labels are strengths, above 0 where x1 is better? use --labels strength{ties}"
-        return f"{use}; below 0 where x1 is? then swap x1 and x2 as well"
-    if facts.counts.rejected * 2 <= facts.counts.rows:
-        return None
-    return f"is {column} the column of labels? name that with --y COLUMN"
+        ties = {"on_tie": "drop"} if 0 in numbers else {}
+        strengths = Way.to("labels are strengths, above 0 where x1 is better?", labels="strength", **ties)
+        is_known = "preference" not in _plain(column)  # that of HelpSteer is below 0 where the first is better
+        return [strengths if is_known else Way(strengths.text), Way("below 0 where x1 is? then swap x1 and x2 as well")]
+    if labels.are_all and facts.counts.rejected * 2 <= facts.counts.rows:
+        return []
+    return [Way(f"is {column} the column of labels? name that with --y COLUMN")]
 
 
-def _for_signs(numbers: frozenset[float], rule: str) -> str | None:
-    hints = []
+def _ways_of_signs(numbers: frozenset[float], rule: str, column: str) -> list[Way]:
+    ways = []
     if numbers <= {0, 1} and rule != "01":
-        hints.append("labels are 0 and 1 here? use --labels 01")
+        zero_one = Way.to("labels are 0 and 1 here?", labels="01")
+        are_places = _plain(column) in _MAY_BE_PLACES
+        is_known = 1 in numbers and not are_places  # 0 alone may be anything
+        ways.append(zero_one if is_known else Way(zero_one.text))
+        if are_places:
+            ways.append(Way.to("0 means that x1 is better, 1 that x2 is?", label_map=(("0", 1), ("1", -1))))
     if numbers <= {-1, 1} and rule != "pm1":
-        hints.append("labels are 1 and -1 here? use --labels pm1")
-    elif 0 in numbers:
-        hints.append(f"0 means no preference? use {'' if rule == 'pm1' else '--labels pm1 '}--on-tie drop")
-    return "; ".join(hints) or None
+        ways.append(Way.to("labels are 1 and -1 here?", labels="pm1"))
+    elif 0 in numbers and numbers != {0}:  # of ties alone no pair would be left
+        ways.append(Way.to("0 means no preference?", **({} if rule == "pm1" else {"labels": "pm1"}), on_tie="drop"))
+    return ways
 
 
-def _for_codes(numbers: frozenset[float]) -> str:
+def _plain(column: str) -> str:
+    return column.rpartition(".")[2].strip().casefold()
+
+
+def _way_of_codes(numbers: frozenset[float]) -> Way:
     if numbers <= {0, 1, 2} and 0 in numbers:
         return _label_map({"0": 1, "1": 0, "2": -1}, "0 means that x1 is better, 1 neither, 2 that x2 is?")
     if numbers <= {1, 2}:
@@ -161,33 +209,34 @@ def _for_codes(numbers: frozenset[float]) -> str:
     return _label_map(dict.fromkeys(map(_number_text, sorted(numbers))))
 
 
-def _for_words(labels: _Labels, facts: Facts) -> str | None:
+def _ways_of_words(labels: _Labels, facts: Facts) -> list[Way]:
     words, numbers = {word.casefold() for word in labels.words}, labels.numbers
     if words <= {"true", "false"} and numbers <= {0, 1}:
-        return "true means that x1 is better, false that x2 is? use --labels 01"
+        return [Way.to("true means that x1 is better, false that x2 is?", labels="01")]
     is_slip = not words <= _KNOWN.keys() and facts.counts.rejected * 2 < facts.counts.rows
-    if is_slip or not labels.are_all or any(set("=,…\\") & set(word) for word in words):
-        return None
+    if is_slip or not labels.are_all or any(set("…\\") & set(word) for word in words):
+        return []
     meanings = {word: _KNOWN.get(word.casefold()) for word in labels.words}
     meanings |= {_number_text(number): int(number) if number in {-1, 0, 1} else None for number in sorted(numbers)}
     if None in meanings.values():
-        return _label_map(meanings)
+        return [_label_map(meanings)]
     better = {label: word for word, label in meanings.items()}
     sides = [f"{better[label]} means that {x} is better" for label, x in ((1, "x1"), (-1, "x2")) if label in better]
-    return _label_map(meanings, f"{', '.join(sides)}?") if sides else None  # of ties alone no pair would be left
+    return [_label_map(meanings, f"{', '.join(sides)}?")] if sides else []  # of ties alone no pair would be left
 
 
 def _number_text(number: float) -> str:
     return number_text(int(number) if number.is_integer() else number)
 
 
-def _label_map(meanings: dict[str, int | None], question: str | None = None) -> str:
-    """Return the hint to map labels; a meaning that is not known is left open."""
-    text = ",".join(f"{label}={'…' if meaning is None else meaning}" for label, meaning in meanings.items())
+def _label_map(meanings: dict[str, int | None], question: str | None = None) -> Way:
+    """Return the way to map labels; a meaning that is not known is left open."""
+    if question is not None:
+        ties = {"on_tie": "drop"} if 0 in meanings.values() else {}
+        return Way.to(question, label_map=tuple(meanings.items()), **ties)
+    text = ",".join(f"{value_text(label)}={'…' if known is None else known}" for label, known in meanings.items())
     line = shell_line(["--label-map", text]) + (" --on-tie drop" if 0 in meanings.values() else "")
-    if question is None:
-        return f"say what each label means, 1 (x1 is better), -1 (x2 is), 0 (neither) or skip: {line}"
-    return f"{question} use {line}"
+    return Way(f"say what each label means, 1 (x1 is better), -1 (x2 is), 0 (neither) or skip: {line}")
 
 
 def _for_texts(facts: Facts) -> str | None:
@@ -247,15 +296,16 @@ def _for_float32(facts: Facts) -> str | None:
 
 
 def _for_missing(facts: Facts) -> str | None:
+    return _in_words(_ways_of_missing(facts))
+
+
+def _ways_of_missing(facts: Facts) -> list[Way]:
     roles = {harmless(name): role for role, name in facts.plan.columns.numbers if role in _FILLED}
     missing = {problem.column or "" for problem in facts.first(MISSING)}
     if not missing or not missing <= roles.keys():
-        return None
-    return "; ".join(
-        f"a missing {role} is {_FILLED[role]}? use --fill {role}={_FILLED[role]}"
-        for name, role in roles.items()
-        if name in missing
-    )
+        return []
+    fill = tuple((role, _FILLED[role]) for name, role in roles.items() if name in missing)
+    return [Way.to(f"{' and '.join(f'a missing {role} is {number}' for role, number in fill)}?", fill=fill)]
 
 
 def _for_lists(facts: Facts) -> str | None:

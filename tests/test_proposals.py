@@ -1,0 +1,255 @@
+"""The command that `mrl check` proposes runs as it is written, and gives the number that is right for the data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Capture = pytest.CaptureFixture[str]
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _as_csv(rows: Rows) -> str:
+    with Path("p.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return "p.csv"
+
+
+def _as_lines(rows: Rows) -> str:
+    Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return "p.jsonl"
+
+
+def _as_parquet(rows: Rows) -> str:
+    pq.write_table(pa.Table.from_pylist(rows), "p.parquet")
+    return "p.parquet"
+
+
+WRITERS = (_as_csv, _as_lines, _as_parquet)
+
+
+def proposed(capfd: Capture, *args: str) -> dict[str, Any]:
+    """Return the one input that a check reports."""
+    (entry,) = run_inside(["check", *args, "-f", "json"], capfd).result["inputs"]
+    return dict(entry)
+
+
+def followed(capfd: Capture, command: str) -> dict[str, Any]:
+    """Return the result of a proposed command."""
+    program, *words = shlex.split(command)
+    assert program == "mrl"
+    return run_inside([*words, "-f", "json"], capfd).result
+
+
+class Labelled(NamedTuple):
+    """Labels of the pairs (1, 3), (3, 1), (1, 5) and so on, the options that read them, and the mean loss."""
+
+    labels: list[Any]
+    options: str
+    mean: float
+    pairs: int
+
+
+# At margin 0, y = 1 costs 2, 0, 4 and y = -1 costs 0, 2, 0 for the three scores.
+SCORES = [(1, 3), (3, 1), (1, 5)]
+KINDS = {
+    "signs": Labelled([1, -1, 1], "", (2 + 2 + 4) / 3, 3),
+    "signs and ties": Labelled([1, -1, 0], "--on-tie drop", (2 + 2) / 2, 2),
+    "0 and 1": Labelled([1, 0, 0], "--labels 01", (2 + 2 + 0) / 3, 3),
+    "booleans": Labelled([True, False, False], "--labels 01", (2 + 2 + 0) / 3, 3),
+    "probabilities": Labelled([0.75, 0.5, 1.0], "--labels probability", (0.75 * 2 + 0.5 * 2 + 4) / 3, 3),
+    "strengths": Labelled([3, -2, 1], "--labels strength", (2 + 2 + 4) / 3, 3),
+    "strengths and ties": Labelled([3, -2, 0], "--labels strength --on-tie drop", (2 + 2) / 2, 2),
+    "real strengths": Labelled([0.5, -0.25, 2.5], "--labels strength", (2 + 2 + 4) / 3, 3),
+    "words": Labelled(["model_b", "model_a", "model_a"], "--label-map model_b=-1,model_a=1", (0 + 0 + 4) / 3, 3),
+    "words and ties": Labelled(
+        ["model_a", "model_b", "tie"], "--label-map model_a=1,model_b=-1,tie=0 --on-tie drop", (2 + 2) / 2, 2
+    ),
+    "signs as words": Labelled(["A>B", "A=B", "B>A"], "--label-map 'A>B=1,A=B=0,B>A=-1' --on-tie drop", (2 + 0) / 2, 2),
+    "codes of two": Labelled([1, 2, 2], "--label-map 1=1,2=-1", (2 + 2 + 0) / 3, 3),
+    "codes of three": Labelled([0, 1, 2], "--label-map 0=1,1=0,2=-1 --on-tie drop", (2 + 0) / 2, 2),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("column", ["y", "verdict"])
+def test_labels_are_read_by_the_rule_that_they_keep(
+    kind: str, column: str, write: Callable[[Rows], str], capfd: Capture
+) -> None:
+    labels, options, mean, pairs = KINDS[kind]
+    name = write([{"x1": x1, "x2": x2, column: label} for (x1, x2), label in zip(SCORES, labels, strict=True)])
+    given = [] if column == "y" else ["--y", column]
+    entry = proposed(capfd, name, *given)
+    assert shlex.split(entry["command"])[3:] == [*given, *shlex.split(options)]
+    assert entry["y"] == column
+    shown = {str(label) for label in entry["labels"]}
+    assert shown == {str(label) for label in labels} or kind in ("booleans", "probabilities")
+    result = followed(capfd, entry["command"])
+    assert (result["mean"], result["pairs"]) == (pytest.approx(mean, rel=1e-15), pairs)
+    assert result["ties_dropped"] == 3 - pairs
+
+
+def test_a_column_called_y_is_not_shown_where_another_is_named(capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": 7, "p": 0.75}, {"x1": 1, "x2": 3, "y": 8, "p": 0.25}])
+    entry = proposed(capfd, "p.csv", "--y", "p")
+    assert (entry["y"], entry["labels"]) == ("p", [0.25, 0.75])
+    assert followed(capfd, entry["command"])["mean"] == (0.75 * 2 + 0.25 * 2) / 2
+    table = run_inside(["check", "p.csv", "--y", "p", "-f", "markdown"], capfd).out
+    assert "p: 0.25, 0.75" in table
+    assert "| p | number | y |" in " ".join(table.split())
+
+
+@pytest.mark.parametrize("given", ["a=1,b=-1,same=0", "a=1,b=-1,same=skip"])
+def test_a_map_that_is_given_is_kept_and_ties_are_dropped(given: str, capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": label} for label in ("a", "b", "same")])
+    entry = proposed(capfd, "p.csv", "--label-map", given)
+    assert entry["command"] == f"mrl compute p.csv --label-map {given}" + (" --on-tie drop" if "=0" in given else "")
+    assert ("--on-tie drop leaves ties out and counts them" in entry["notes"]) == ("=0" in given)
+    assert followed(capfd, entry["command"])["mean"] == (2 + 0) / 2
+
+
+def test_a_rule_that_is_given_is_kept_and_the_one_that_fits_is_named(capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": label} for label in (0.5, 0.75)])
+    entry = proposed(capfd, "p.csv", "--labels", "01")
+    assert entry["command"] is None
+    assert "use --labels probability" in entry["notes"][-1]
+
+
+@pytest.mark.parametrize("write", [_as_lines, _as_parquet])
+@pytest.mark.parametrize(
+    ("labels", "shown", "options", "mean"),
+    [
+        ((1, -1), [-1, 1], "", (2 + 0) / 2),
+        ((0.75, 0.25), [0.25, 0.75], " --labels probability", (0.75 * 2 + 0.25 * 2) / 2),
+        (("a", "b"), ["a", "b"], " --label-map a=1,b=-1", (2 + 0) / 2),
+    ],
+)
+def test_nested_cells_are_read_and_shown(
+    labels: tuple[Any, Any], shown: list[Any], options: str, mean: float, write: Callable[[Rows], str], capfd: Capture
+) -> None:
+    name = write([{"s": {"a": [1], "b": 3}, "judge": {"says": label}} for label in labels])
+    given = "--x1 s.a --x2 s.b --y judge.says"
+    entry = proposed(capfd, name, *given.split())
+    assert entry["command"] == f"mrl compute {name} {given}{options}"
+    assert (entry["x1"], entry["x2"], entry["y"], entry["labels"]) == ("s.a", "s.b", "judge.says", shown)
+    assert followed(capfd, entry["command"])["mean"] == mean
+    table = " ".join(run_inside(["check", name, *given.split(), "-f", "markdown"], capfd).out.split())
+    assert "| x1: s.a, x2: s.b |" in table
+
+
+@pytest.mark.parametrize("args", [[], ["--x1", "s.a", "--x2", "s.b", "--y", "y"]])
+def test_a_row_with_two_problems_is_one_row(args: list[str], capfd: Capture) -> None:
+    scores: Rows = [{"a": 1, "b": 3}, {"a": 1, "b": 3}, {"a": "?", "b": "?"}]
+    _as_lines([{"s": s, "x1": s["a"], "x2": s["b"], "y": 1} for s in scores])
+    entry = proposed(capfd, "p.jsonl", *args)
+    assert "not a number in 1 of the first 3 rows" in entry["notes"][0]
+    result = followed(capfd, entry["command"])
+    assert (result["mean"], result["rejected"]) == (2.0, 1)
+
+
+def test_missing_margins_and_weights_are_filled_and_asked_about(capfd: Capture) -> None:
+    _as_lines([{"chosen": 1, "rejected": 3, "margin": 1, "weight": 3}, {"chosen": 1, "rejected": 3}])
+    entry = proposed(capfd, "p.jsonl")
+    assert entry["command"] == "mrl compute p.jsonl --preset trl --fill margin=0 --fill weight=1"
+    assert "a missing margin is 0 and a missing weight is 1?" in entry["notes"][0]
+    assert followed(capfd, entry["command"])["mean"] == (3 * 3 + 1 * 2) / (3 + 1)
+
+
+def test_a_label_that_is_a_slip_is_left_out_and_named(capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": 7 if place == 20 else 1} for place in range(40)])
+    entry = proposed(capfd, "p.csv")
+    assert entry["command"] == "mrl compute p.csv --on-error skip"
+    assert "y is 7" in entry["notes"][0]
+    assert followed(capfd, entry["command"])["rejected"] == 1
+
+
+LOGPS = {"chosen_logps": -120.5, "rejected_logps": -140.25, "ref_chosen_logps": -122, "ref_rejected_logps": -139}
+WORSE = {"chosen_logps": -80, "rejected_logps": -60.5, "ref_chosen_logps": -79, "ref_rejected_logps": -61}
+
+
+@pytest.mark.parametrize(
+    ("labels", "hint"), [((0, 1, 2), "is y the column of labels?"), ((2, 2), "--label-map 1=1,2=-1")]
+)
+def test_labels_that_probabilities_hide_are_not_taken_for_all(
+    labels: tuple[int, ...], hint: str, capfd: Capture
+) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": label} for label in labels])
+    assert hint in run_inside(["compute", "p.csv", "--labels", "probability"], capfd).err
+
+
+@pytest.mark.parametrize("given", [["--on-tie", "drop"], ["--x1", "x1", "--x2", "x2"]])
+def test_what_is_given_goes_with_what_is_proposed(given: list[str], capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "y": label} for label in (0, 1, 2)])
+    entry = proposed(capfd, "p.csv", *given)
+    assert set(given) <= set(shlex.split(entry["command"]))
+    assert followed(capfd, entry["command"])["mean"] == (2 + 0) / 2
+
+
+def test_references_go_with_scores_that_are_named(capfd: Capture) -> None:
+    _as_csv([LOGPS, WORSE])
+    entry = proposed(capfd, "p.csv", "--x1", "chosen_logps", "--x2", "rejected_logps", "--y-const", "1")
+    assert followed(capfd, entry["command"])["mean"] == (0 + 1.5) / 2
+    assert proposed(capfd, "p.csv", "--x1", "chosen_logps", "--x2", "ref_chosen_logps", "--y-const", "1")[
+        "command"
+    ].endswith("--x1 chosen_logps --x2 ref_chosen_logps --y-const 1")
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_scores_are_counted_from_those_of_a_reference(write: Callable[[Rows], str], capfd: Capture) -> None:
+    name = write([LOGPS, WORSE])
+    entry = proposed(capfd, name)
+    assert "--x1-reference ref_chosen_logps --x2-reference ref_rejected_logps" in entry["command"]
+    assert "--scale BETA" in entry["notes"][0]
+    # The differences are (-120.5 + 122) - (-140.25 + 139) and (-80 + 79) - (-60.5 + 61).
+    assert followed(capfd, entry["command"])["mean"] == (0 + 1.5) / 2
+    hint = run_inside(["compute", name], capfd).err.partition("? use ")[2].strip()
+    assert f"mrl compute {name} {hint}" == entry["command"]
+
+
+PRODUCED: dict[str, tuple[Rows, float]] = {
+    "arena": ([{"rating_a": 1, "rating_b": 3, "winner": winner} for winner in ("model_a", "model_b", "tie")], 1.0),
+    "judgebench": ([{"score_A": 1, "score_B": 3, "label": label} for label in ("A>B", "B>A", "A=B")], 1.0),
+    "helpsteer": ([{"score_1": 1, "score_2": 3, "preference_strength": strength} for strength in (-3, 2, 0)], 1.0),
+    "trl": ([{"chosen": 1, "rejected": 3, "margin": margin} for margin in (0.5, 1)], 2.75),
+    "rewardbench": ([{"scores_chosen": 1, "scores_rejected": 3, "subset": "math-prm"}], 2.0),
+    "ultrafeedback": ([{"score_chosen": 1, "score_rejected": 3}], 2.0),
+    "llamafactory": ([{"chosen": 1, "rejected": 3}], 2.0),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("name", PRODUCED)
+def test_presets_give_the_number_of_their_producer(name: str, write: Callable[[Rows], str], capfd: Capture) -> None:
+    rows, mean = PRODUCED[name]
+    entry = proposed(capfd, write(rows))
+    assert entry["command"].endswith(f"--preset {name}")
+    assert followed(capfd, entry["command"])["mean"] == mean
+
+
+@pytest.mark.parametrize("labels", [(-3, 2, 0), (-1.5, 2.5, 1)])
+def test_the_sign_of_a_preference_is_for_the_user_to_know(labels: tuple[float, ...], capfd: Capture) -> None:
+    _as_csv([{"x1": 1, "x2": 3, "preference": label} for label in labels])  # that of HelpSteer favours x1 below 0
+    entry = proposed(capfd, "p.csv")
+    assert entry["command"] is None
+    assert "use --labels strength" in entry["notes"][-1]
+    assert "then swap x1 and x2" in entry["notes"][-1]
