@@ -996,6 +996,12 @@ CELLS = [
         "validate p.csv --expect mean=1",
         files=file(GOOD),
     ),
+    Case(
+        "validate p.csv --expect weight=1",
+        "difference_mean, difference_sd, x1_mean, x2_mean, rejected",
+        "validate p.csv --expect x1_mean=2",
+        files=file(GOOD),
+    ),
 ]
 
 CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]
