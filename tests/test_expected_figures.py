@@ -157,6 +157,25 @@ def test_the_average_of_the_sections_of_a_preset_can_be_expected(mrl: Mrl, tmp_p
     assert mrl(*preset, "--expect", "section_average=0.6").code == 1
 
 
+@pytest.mark.parametrize("options", [[], ["--difference", "x1"], ["--weight", "x1"], ["--loss", "ipo"]])
+def test_what_a_run_is_said_to_report_can_be_expected_of_it_and_nothing_else(
+    options: list[str], mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n1,2,1\n3,1,-1\n")
+    said = mrl("p.csv", *options, "--expect", "macro_mean=1").err.partition("it reports ")[2].split()
+    names = {name.rstrip(",") for name in said}
+    known = {f.key for f in FIGURES} - {"difference_quantiles"} | {n for n in names if n.startswith("difference_q")}
+    assert len(known) > len(FIGURES)
+    assert {name for name in known if mrl("p.csv", *options, "--expect", f"{name}=7").code < 2} == names
+
+
+def test_a_count_is_written_as_one(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n" + "1,2,1\n" * 40 + "3,1,1\n" * 13 + "3,2.75,1\n" * 7)
+    ran = mrl("p.csv", "--margin", "0.5", "--expect", "active=13", "-f", "table")
+    assert "expected active: expected 47, got 13\n" in ran.out
+    assert "; try --expect beyond_margin=13\n" in ran.out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -81,7 +81,7 @@ def validation_of(
     for one in request.expected:
         figure = report.figure(one.name)
         tolerance = one.tolerance(figure, request)
-        checks.append(number_check(one.check_name, float(figure), one.number, report.pairs, plan.loss.dtype, tolerance))
+        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance))
     failed = {check.name: check for check in checks if not check.passed}
     claims: list[Explanation | str] = []
     if failed and request.sample is not None:
