@@ -438,6 +438,31 @@ def test_a_hint_that_is_followed_gives_the_number(hint: str, way: str, mrl: Mrl,
     assert mrl(file, *given, *asked, "--rtol", "1e-9", "--atol", "1e-12").code == 0
 
 
+TOOK_A_MARGIN = {  # what a pair's own margin came from, and what is to be given in its place
+    "--margin-column margin": ("without --margin-column", ""),
+    "--labels strength --strength margin": ("without --strength margin", "--labels strength"),
+    "--preset trl": ("--margin 0.0", "--preset trl --margin 0.0"),
+}
+
+
+@pytest.mark.parametrize("options", TOOK_A_MARGIN)
+@pytest.mark.parametrize("way", ["value", "column"])
+def test_a_hint_takes_away_what_margins_came_from(options: str, way: str, mrl: Mrl, tmp_path: Path) -> None:
+    hint, instead = TOOK_A_MARGIN[options]
+    winner, loser = (np.where(Y > 0, *scores) for scores in ((X1, X2), (X2, X1)))
+    columns: dict[str, Any] = {"x1": X1, "x2": X2, "y": Y * (1 + np.arange(Y.size) % 3)}
+    if "preset" in options:
+        columns = {"chosen_rewards": winner, "rejected_rewards": loser}
+    elif "column" in options:
+        columns["y"] = Y
+    losses = np.maximum(0, -AGREEMENT)
+    file = written(tmp_path / "p.csv", **columns, margin=1 + np.arange(Y.size) % 3, mine=losses)
+    asked = ["--expect", repr(float(losses.mean()))] if way == "value" else ["--loss-column", "mine"]
+    (explanation,) = explanations(mrl(file, *options.split(), *asked, "-f", "json"))
+    assert explanation["hint"] == hint
+    assert mrl(file, *instead.split(), *asked).code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "value"),
     [

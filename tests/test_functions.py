@@ -295,6 +295,14 @@ def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:
         assert validation.explanations == ()
 
 
+@pytest.mark.parametrize("given", [None, 0.5])
+def test_a_hint_for_a_margin_that_is_ignored_is_about_what_was_given(given: float | None) -> None:
+    """There is no --margin-column of a function, and without --margin its margin is ignored all the same."""
+    (explanation,) = validated(margin_ignored, margin=given).explanations
+    assert explanation.hint == "--margin 0.0"
+    assert validated(margin_ignored, margin=0.0).passed
+
+
 # Gradients of a function beside the loss.
 
 

@@ -88,14 +88,14 @@ def claims_of(
         return
     pairs = known.whole_pairs
     if pairs is not None:
-        parts = _parts_of(known.verdict.retained, known.plan)
+        parts = _parts_of(known.verdict.retained, known.request)
     elif second_look is not None:
-        parts = second_look(ValuePartsReduction())
+        parts = second_look(ValuePartsReduction(known.request))
     else:
         yield "the value was not explained: the input can be read only once, and is too long to keep"
         return
     weights = None if pairs is None else pairs.columns.get("weight")
-    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.plan)), weights)
+    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.request)), weights)
     for one in wrong:
         explanations = figures.explained(one)
         yield from (replace(explanation, check=one.check_name) for explanation in explanations)
@@ -145,7 +145,7 @@ def _claims_of_column(known: Known) -> Iterator[Explanation | str]:
     bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=known.request.allowed).bad
     if bad is None:
         return
-    is_whole, case = pairs.size == known.counts.pairs, _case_of(pairs, plan)
+    is_whole, case = pairs.size == known.counts.pairs, _case_of(pairs, known.request)
     claimed = explain_column(case, own, bad, is_whole=is_whole) or fitting_column(case, own, bad)
     rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {known.counts.pairs:,}")
     yield from (replace(explanation, check=LOSS_COLUMN_CHECK) for explanation in claimed)
@@ -162,20 +162,24 @@ class ValuePartsReduction(Reduction[ValueParts, ValueParts]):
     needs = frozenset(("losses",))
     holds_pairs = True
 
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
     def add(self, state: ValueParts, measured: Measured) -> ValueParts:
         """Add those of a batch."""
-        return state + _parts_of((pairs_of(measured),), measured.plan)
+        return state + _parts_of((pairs_of(measured),), self._request)
 
 
-def _parts_of(parts: Sequence[Pairs], plan: Plan) -> ValueParts:
+def _parts_of(parts: Sequence[Pairs], request: Request) -> ValueParts:
     pairs = joined(parts)
     files = [np.full(part.size, part.file) for part in parts]
-    groups = pairs.columns["group"] if plan.has_groups else np.concatenate(files)
-    return value_parts(_case_of(pairs, plan), weights=pairs.columns.get("weight"), groups=groups)
+    groups = pairs.columns["group"] if request.plan.has_groups else np.concatenate(files)
+    return value_parts(_case_of(pairs, request), weights=pairs.columns.get("weight"), groups=groups)
 
 
-def _case_of(pairs: Pairs | None, plan: Plan) -> Case:
+def _case_of(pairs: Pairs | None, request: Request) -> Case:
     """Return how the losses of pairs should have come about, or of none where they are not at hand."""
+    plan = request.plan
     x1, x2, y = (np.empty(0) if pairs is None else pairs.columns[name] for name in ("x1", "x2", "y"))
     return Case(
         x1,
@@ -186,4 +190,5 @@ def _case_of(pairs: Pairs | None, plan: Plan) -> Case:
         dict(plan.loss.parameters),
         plan.loss.dtype,
         takes_probabilities=plan.rules.labels == "probability",
+        margin_from=request.margin_from,
     )

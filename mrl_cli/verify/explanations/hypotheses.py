@@ -35,7 +35,8 @@ class Case:
 
     `dtype` is that of the arithmetic, float16 among them; `integers` that in which scores were subtracted, if any.
     `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other. Where it
-    `takes_probabilities`, y is the probability that x1 is better.
+    `takes_probabilities`, y is the probability that x1 is better. `margin_from` is the option that margins come from,
+    which a hint may take away; None where there is none to take away.
     """
 
     x1: Doubles
@@ -49,6 +50,7 @@ class Case:
     formula: Callable[..., NDArray[Any]] | None = None
     edits: tuple[Edit, ...] = ()
     takes_probabilities: bool = False
+    margin_from: str | None = "--margin"
 
     @property
     def signs(self) -> Doubles:
@@ -389,10 +391,12 @@ def options_of(case: Case, made: Case) -> str | None:
     options = [f"--loss {made.loss}"] if made.loss != case.loss else []
     options += [f"--param {name}={value!r}" for name, value in made.parameters.items() if value != usual[name]]
     options += [f"--dtype {made.dtype}"] if made.dtype != case.dtype else []
-    others, is_column = [], isinstance(case.margin, np.ndarray)
+    others = []
     if made.margin is not case.margin and np.any(made.margin != case.margin):
-        options += [f"--margin {made.margin!r}"] if np.any(made.margin) else []
-        others += ["without --margin-column"] if is_column else [] if np.any(made.margin) else ["without --margin"]
+        is_said = np.any(made.margin) or (case.margin_from is None and LOSSES[made.loss].has_margin)
+        options += [f"--margin {made.margin!r}"] if is_said else []
+        is_in_the_way = case.margin_from is not None and not (is_said and case.margin_from == "--margin")
+        others += [f"without {case.margin_from}"] if is_in_the_way else []
     others += ["x1 and x2 exchanged"] if is_flipped else []
     return ", ".join(filter(None, (" ".join(options), *others))) or None
 

@@ -124,7 +124,7 @@ def _in_column(held: Sequence[Held], plan: Plan, dtype: str) -> Explanation | No
     )
     margins = np.concatenate([np.full(one.trial.x1.size, one.trial.margin) for one in held])
     margin = float(margins[0]) if (margins == margins[0]).all() else margins
-    case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype)
+    case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype, margin_from=None)
     bad = np.concatenate([one.are_wrong for one in held])
     claimed = explain_column(case, own, bad, is_whole=True)
     return claimed[0] if claimed else None
