@@ -886,6 +886,7 @@ COMPARE = [
 LOSSES_PY = b"""def my_loss(x1, x2, y, margin=0.0):
     return (margin - y * (x1 - x2)).clip(min=0)
 """
+LOSS_CLASS = b"class Loss:\n    def __call__(self, x1, x2, y): return my_loss(x1, x2, y)\n"
 SUITE = [
     Case(
         "validate --function my_loss",
@@ -898,6 +899,12 @@ SUITE = [
         "it must be possible to import the module: python -c 'import …' shows the traceback",
         "validate --function losses.py:my_loss",
         files=file(LOSSES_PY, "losses.py") | file(b"import what_is_not_there\n", "losses_that_need_more.py"),
+    ),
+    Case(
+        "validate --function losses.py:Loss.__call__",
+        "name the class, or an object of it, in place of its method",
+        "validate --function losses.py:Loss",
+        files=file(LOSSES_PY + LOSS_CLASS, "losses.py"),
     ),
     Case("validate --cases c.csv --x1 a", "the pairs of --cases are the suite's", "validate --cases c.csv"),
     Case("validate --cases c.csv --function losses.py:my_loss", "run mrl twice", "validate --cases c.csv"),

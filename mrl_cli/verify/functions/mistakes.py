@@ -51,7 +51,7 @@ def _of_inputs(caller: Caller) -> Explanation | None:
     """Name inputs that were changed, which belong to the caller."""
     if not caller.changed:
         return None
-    names = dict(caller.convention.given)
+    names = {slot.role: slot.name for slot in caller.convention.given}
     changed = " and ".join(names[role] for role in names if role in caller.changed)
     return Explanation(f"it changes its inputs: {changed}", caller.calls, caller.calls, caller.calls, 1.0, of="calls")
 
