@@ -101,7 +101,10 @@ def validation_of(
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         **counts.filled(plan),
         checks=tuple(checks),
-        mismatches=tuple(verdict.mismatches),
+        mismatches=tuple(
+            replace(one, x1=None, x2=None, difference=one.x1) if plan.has_differences else one
+            for one in verdict.mismatches
+        ),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),
         explanations=tuple(claim for claim in claims if not isinstance(claim, str)),
         notes=(*notes, *(claim for claim in claims if isinstance(claim, str))),
