@@ -463,6 +463,16 @@ def test_a_hint_takes_away_what_margins_came_from(options: str, way: str, mrl: M
     assert mrl(file, *instead.split(), *asked).code == 0
 
 
+@pytest.mark.parametrize("scale", [[], ["--scale", "0.5"]])
+def test_a_hint_exchanges_the_scores_of_a_difference_by_its_scale(scale: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    factor = float(scale[1]) if scale else 1.0
+    file = written(tmp_path / "d.csv", gap=X1 - X2, y=Y.astype(int))
+    asked = ["--difference", "gap", "--expect", repr(float(np.maximum(0, factor * AGREEMENT).mean()))]
+    (explanation,) = explanations(mrl(file, *asked, *scale, "-f", "json"))
+    assert explanation["hint"] == f"--scale {-factor}"
+    assert mrl(file, *asked, *explanation["hint"].split()).code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "value"),
     [

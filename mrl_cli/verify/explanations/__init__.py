@@ -25,7 +25,7 @@ from mrl_cli.verify.explanations.candidates import (
     value_stages,
 )
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
-from mrl_cli.verify.explanations.hypotheses import Case
+from mrl_cli.verify.explanations.hypotheses import EXCHANGED, Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
 from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
@@ -191,4 +191,5 @@ def _case_of(pairs: Pairs | None, request: Request) -> Case:
         plan.loss.dtype,
         takes_probabilities=plan.rules.labels == "probability",
         margin_from=request.margin_from,
+        exchange=f"--scale {-(plan.reading.scale or 1.0)!r}" if plan.has_differences else EXCHANGED,
     )

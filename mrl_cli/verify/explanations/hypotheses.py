@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 8
 ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
+EXCHANGED = "x1 and x2 exchanged"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
 
@@ -36,7 +37,7 @@ class Case:
     `dtype` is that of the arithmetic, float16 among them; `integers` that in which scores were subtracted, if any.
     `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other. Where it
     `takes_probabilities`, y is the probability that x1 is better. `margin_from` is the option that margins come from,
-    which a hint may take away; None where there is none to take away.
+    which a hint may take away; None where there is none to take away. `exchange` is what exchanges x1 and x2.
     """
 
     x1: Doubles
@@ -51,6 +52,7 @@ class Case:
     edits: tuple[Edit, ...] = ()
     takes_probabilities: bool = False
     margin_from: str | None = "--margin"
+    exchange: str = EXCHANGED
 
     @property
     def signs(self) -> Doubles:
@@ -397,7 +399,7 @@ def options_of(case: Case, made: Case) -> str | None:
         options += [f"--margin {made.margin!r}"] if is_said else []
         is_in_the_way = case.margin_from is not None and not (is_said and case.margin_from == "--margin")
         others += [f"without {case.margin_from}"] if is_in_the_way else []
-    others += ["x1 and x2 exchanged"] if is_flipped else []
+    others += [case.exchange] if is_flipped else []
     return ", ".join(filter(None, (" ".join(options), *others))) or None
 
 
