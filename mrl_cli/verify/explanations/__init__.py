@@ -1,8 +1,9 @@
 """Why a user's numbers differ: the known mistakes, tried on the pairs that a validation retained, or in a second look.
 
 `hypotheses` holds the mistakes that change every loss, a row each, `unknowns` those with a number to be solved for,
-`candidates` those that change how losses become one figure. `columns` and `values` return which of them explain losses
-or a value, never more than the data can decide; what fits and cannot be proven is marked as that.
+`candidates` those that change how losses become one figure, `screened` two at once of many pairs. `columns` and
+`values` return which of them explain losses or a value, never more than the data can decide; what fits and cannot be
+proven is marked as that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mrl_cli.verify.explanations.candidates import (
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
 from mrl_cli.verify.explanations.hypotheses import EXCHANGED, Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
+from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
 from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
 from mrl_cli.verify.pairs import joined, pairs_of
@@ -119,16 +121,16 @@ class _Figures(NamedTuple):
         right = float(report.figure(own.name))
         room = 0.0 if tolerance is None else tolerance.atol + tolerance.rtol * abs(right)
         mine = Own(own.number, right, self.known.counts.pairs, room, own.half_a_digit)
-        stages = Stages(self._stages(own))
+        stages = Stages(self._stages(own, Aim(own.number, max(mine.rooms))))
         return explain_value(mine, stages) or fitting_value(mine, stages)
 
-    def _stages(self, own: Expectation) -> Iterator[Stage]:
+    def _stages(self, own: Expectation, aim: Aim) -> Iterator[Stage]:
         plan, report, counts, totals = self.known.plan, self.known.report, self.known.counts, self.known.totals
         left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
         if own.name not in REDUCED:
             figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
             if own.name in RULES:
-                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs)
+                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs, aim)
             return figure_stages(own.name, figures)
         reduction = plan.reporting.reduction if own.name == "value" else own.name
         solved = weighted = None
@@ -136,7 +138,7 @@ class _Figures(NamedTuple):
             weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
         if 0 < self.pairs.case.x1.size <= SOLVED_PAIRS:
             solved = partial(solved_values, self.pairs.case, own.number, reduction, self.weights)
-        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved)
+        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved, aim)
 
 
 def _claims_of_column(known: Known) -> Iterator[Explanation | str]:

@@ -16,7 +16,7 @@ from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -355,14 +355,22 @@ def but(kind: str) -> tuple[Hypothesis, ...]:
     return tuple(one for one in HYPOTHESES if one.kind != kind)
 
 
-def mistakes(case: Case, count: int, of: Sequence[Hypothesis] = HYPOTHESES) -> Mistakes:
-    """Yield every combination of `count` mistakes, each of another kind: their texts, and the case with them made."""
+def mistakes(
+    case: Case, count: int, of: Sequence[Hypothesis] = HYPOTHESES, only: Collection[tuple[str, ...]] | None = None
+) -> Mistakes:
+    """Yield every combination of `count` mistakes, each of another kind: their texts, and the case with them made.
+
+    With `only`, no others than those of these texts.
+    """
     if not count:
         yield (), case
     for place, one in enumerate(of if count else ()):
+        rest = None if only is None else {texts[1:] for texts in only if texts[0] == one.text}
+        if rest == set():
+            continue
         if NEEDS[one.needs](case) and (changes := one.changes(case)):
             others = [other for other in of[place + 1 :] if not other.kind or other.kind != one.kind]
-            for texts, made in mistakes(replace(case, **changes), count - 1, others):
+            for texts, made in mistakes(replace(case, **changes), count - 1, others, rest):
                 yield (one.text, *texts), made
 
 
