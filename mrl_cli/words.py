@@ -84,6 +84,15 @@ def number_text(value: object) -> str:
     return repr(value)
 
 
+def plainest(value: float) -> float:
+    """Return a number as the integer that it is, if it is one whose digits are all certain: counts have no point.
+
+    >>> plainest(3.0), plainest(0.5), plainest(1e300)
+    (3, 0.5, 1e+300)
+    """
+    return int(value) if abs(value) < 2**53 and value == int(value) else value
+
+
 def json_ready(value: Any) -> Any:
     """Return a value as JSON can say it: numbers that are not finite become strings, in containers too.
 

@@ -902,6 +902,7 @@ COMPARE = [
 LOSSES_PY = b"""def my_loss(x1, x2, y, margin=0.0):
     return (margin - y * (x1 - x2)).clip(min=0)
 """
+LOSS_CLASS = b"class Loss:\n    def __call__(self, x1, x2, y): return my_loss(x1, x2, y)\n"
 SUITE = [
     Case(
         "validate --function my_loss",
@@ -914,6 +915,12 @@ SUITE = [
         "it must be possible to import the module: python -c 'import …' shows the traceback",
         "validate --function losses.py:my_loss",
         files=file(LOSSES_PY, "losses.py") | file(b"import what_is_not_there\n", "losses_that_need_more.py"),
+    ),
+    Case(
+        "validate --function losses.py:Loss.__call__",
+        "name the class, or an object of it, in place of its method",
+        "validate --function losses.py:Loss",
+        files=file(LOSSES_PY + LOSS_CLASS, "losses.py"),
     ),
     Case("validate --cases c.csv --x1 a", "the pairs of --cases are the suite's", "validate --cases c.csv"),
     Case("validate --cases c.csv --function losses.py:my_loss", "run mrl twice", "validate --cases c.csv"),
@@ -1010,6 +1017,12 @@ CELLS = [
         "validate p.csv --expect macro_mean=1",
         "it reports value, pairs",
         "validate p.csv --expect mean=1",
+        files=file(GOOD),
+    ),
+    Case(
+        "validate p.csv --expect weight=1",
+        "difference_mean, difference_sd, x1_mean, x2_mean, rejected",
+        "validate p.csv --expect x1_mean=2",
         files=file(GOOD),
     ),
 ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.running import Ran, run_inside
@@ -45,6 +48,33 @@ def test_groups_have_the_figures_of_the_whole(mrl: Mrl) -> None:
     figures = set(record["groups"][0]) - {"group"}
     assert figures <= set(alone)
     assert {"value", "pairs", "sum", "mean", "accuracy", "accuracy_weighted", "weight", "inside_margin"} <= figures
+
+
+def test_groups_of_floats_are_in_one_order_in_every_format(mrl: Mrl, tmp_path: Path) -> None:
+    values = [0.0, 1.0, 0.1, 10.0, 2.5, 1e-05, -1.0]
+    table = pa.table({"x1": values, "x2": values, "y": [1] * len(values), "g": values})
+    pq.write_table(table, tmp_path / "g.parquet")
+    (tmp_path / "g.csv").write_text("x1,x2,y,g\n" + "".join(f"{value:g},0,1,{value:g}\n" for value in values))
+    for name in ("g.parquet", "g.csv"):
+        path = tmp_path / name
+        for args in (["compute", path], ["compare", path, "--x1-b", "x2", "--x2-b", "x1"]):
+            groups = mrl(*args, "--group-by", "g", "-f", "json").result["groups"]
+            assert [float(group["group"]) for group in groups] == sorted(values)
+
+
+@pytest.mark.parametrize("output_format", ["csv", "tsv", "jsonl"])
+def test_rows_have_the_same_columns_but_for_the_names_of_groups(output_format: str, mrl: Mrl) -> None:
+    """One column or several: they come first, and nothing else says what is grouped by."""
+    keys = []
+    for columns in (["query"], ["query", "w"], ["file"], ["file", "query"]):
+        options = [word for name in columns for word in (["--by-file"] if name == "file" else ["--group-by", name])]
+        out = mrl("compute", "queries.csv", *options, "-f", output_format).out.splitlines()[0]
+        names = list(json.loads(out)) if output_format == "jsonl" else re.split("[,\t]", out)
+        assert names[: len(columns)] == columns
+        keys.append(names[len(columns) :])
+    assert keys == keys[:1] * 4
+    assert "value" in keys[0]
+    assert "group_by" not in keys[0]
 
 
 @pytest.mark.parametrize("output_format", ["csv", "tsv"])

@@ -157,6 +157,25 @@ def test_the_average_of_the_sections_of_a_preset_can_be_expected(mrl: Mrl, tmp_p
     assert mrl(*preset, "--expect", "section_average=0.6").code == 1
 
 
+@pytest.mark.parametrize("options", [[], ["--difference", "x1"], ["--weight", "x1"], ["--loss", "ipo"]])
+def test_what_a_run_is_said_to_report_can_be_expected_of_it_and_nothing_else(
+    options: list[str], mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n1,2,1\n3,1,-1\n")
+    said = mrl("p.csv", *options, "--expect", "macro_mean=1").err.partition("it reports ")[2].split()
+    names = {name.rstrip(",") for name in said}
+    known = {f.key for f in FIGURES} - {"difference_quantiles"} | {n for n in names if n.startswith("difference_q")}
+    assert len(known) > len(FIGURES)
+    assert {name for name in known if mrl("p.csv", *options, "--expect", f"{name}=7").code < 2} == names
+
+
+def test_a_count_is_written_as_one(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n" + "1,2,1\n" * 40 + "3,1,1\n" * 13 + "3,2.75,1\n" * 7)
+    ran = mrl("p.csv", "--margin", "0.5", "--expect", "active=13", "-f", "table")
+    assert "expected active: expected 47, got 13\n" in ran.out
+    assert "; try --expect beyond_margin=13\n" in ran.out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -417,6 +436,41 @@ def test_a_hint_that_is_followed_gives_the_number(hint: str, way: str, mrl: Mrl,
     if "x1 and x2 exchanged" in others:
         given += ["--x1", "x2", "--x2", "x1"]
     assert mrl(file, *given, *asked, "--rtol", "1e-9", "--atol", "1e-12").code == 0
+
+
+TOOK_A_MARGIN = {  # what a pair's own margin came from, and what is to be given in its place
+    "--margin-column margin": ("without --margin-column", ""),
+    "--labels strength --strength margin": ("without --strength margin", "--labels strength"),
+    "--preset trl": ("--margin 0.0", "--preset trl --margin 0.0"),
+}
+
+
+@pytest.mark.parametrize("options", TOOK_A_MARGIN)
+@pytest.mark.parametrize("way", ["value", "column"])
+def test_a_hint_takes_away_what_margins_came_from(options: str, way: str, mrl: Mrl, tmp_path: Path) -> None:
+    hint, instead = TOOK_A_MARGIN[options]
+    winner, loser = (np.where(Y > 0, *scores) for scores in ((X1, X2), (X2, X1)))
+    columns: dict[str, Any] = {"x1": X1, "x2": X2, "y": Y * (1 + np.arange(Y.size) % 3)}
+    if "preset" in options:
+        columns = {"chosen_rewards": winner, "rejected_rewards": loser}
+    elif "column" in options:
+        columns["y"] = Y
+    losses = np.maximum(0, -AGREEMENT)
+    file = written(tmp_path / "p.csv", **columns, margin=1 + np.arange(Y.size) % 3, mine=losses)
+    asked = ["--expect", repr(float(losses.mean()))] if way == "value" else ["--loss-column", "mine"]
+    (explanation,) = explanations(mrl(file, *options.split(), *asked, "-f", "json"))
+    assert explanation["hint"] == hint
+    assert mrl(file, *instead.split(), *asked).code == 0
+
+
+@pytest.mark.parametrize("scale", [[], ["--scale", "0.5"]])
+def test_a_hint_exchanges_the_scores_of_a_difference_by_its_scale(scale: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    factor = float(scale[1]) if scale else 1.0
+    file = written(tmp_path / "d.csv", gap=X1 - X2, y=Y.astype(int))
+    asked = ["--difference", "gap", "--expect", repr(float(np.maximum(0, factor * AGREEMENT).mean()))]
+    (explanation,) = explanations(mrl(file, *asked, *scale, "-f", "json"))
+    assert explanation["hint"] == f"--scale {-factor}"
+    assert mrl(file, *asked, *explanation["hint"].split()).code == 0
 
 
 @pytest.mark.parametrize(

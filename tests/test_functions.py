@@ -295,6 +295,14 @@ def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:
         assert validation.explanations == ()
 
 
+@pytest.mark.parametrize("given", [None, 0.5])
+def test_a_hint_for_a_margin_that_is_ignored_is_about_what_was_given(given: float | None) -> None:
+    """There is no --margin-column of a function, and without --margin its margin is ignored all the same."""
+    (explanation,) = validated(margin_ignored, margin=given).explanations
+    assert explanation.hint == "--margin 0.0"
+    assert validated(margin_ignored, margin=0.0).passed
+
+
 # Gradients of a function beside the loss.
 
 
@@ -343,6 +351,32 @@ def right(x1, x2, y, margin=0.0, reduction="mean"):
 
 def method(x1, x2, y, margin=0.0):
     return (margin - y * (x1 - x2)).clip(min=0).mean()
+
+class Named(torch.nn.Module):
+    def __init__(self, *, margin):
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, *, x1, x2, y):
+        return right(x1, x2, y, self.margin, "none")
+
+class Forwarding(torch.nn.MarginRankingLoss):
+    def __init__(self, **given):
+        super().__init__(**given)
+
+class Applied(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x1, x2, y, margin):
+        distances = margin - y * (x1 - x2)
+        ctx.save_for_backward(distances >= 0, y)
+        return distances.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradients):
+        is_active, y = ctx.saved_tensors
+        return -y * is_active * gradients, y * is_active * gradients, None, None
+
+apply = Applied.apply
 
 class Module(torch.nn.Module):
     def __init__(self, margin=0.0, reduction="mean"):
@@ -405,7 +439,7 @@ def torched(mrl: Mrl, tmp_path: Path) -> Mrl:
     return lambda name, *args: mrl("--function", f"torch_losses:{name}", "-f", "json", *args)
 
 
-@pytest.mark.parametrize("name", ["right", "method", "Module", "instance", "detached"])
+@pytest.mark.parametrize("name", ["right", "method", "Module", "instance", "detached", "Named", "Forwarding", "apply"])
 def test_a_right_function_of_pytorch_passes(name: str, torched: Mrl) -> None:
     record = torched(name).result
     assert record["passed"]
@@ -517,7 +551,7 @@ def test_trials_under_any_label_are_the_vectors_of_pytorch() -> None:
 def test_roles_are_read_from_the_signature(function: Any, given: dict[str, str] | None) -> None:
     given = given or {"x1": "input1", "x2": "input2", "y": "target", "reduction": "reduction"}
     [convention] = conventions_of(function, LOSSES["margin_ranking"])
-    assert dict(convention.given) == given
+    assert {slot.role: slot.name for slot in convention.given} == given
 
 
 # The command.

@@ -258,6 +258,14 @@ def test_keys_are_sorted_as_a_person_would() -> None:
     ]
 
 
+def test_keys_that_are_numbers_are_sorted_by_value_however_they_are_written() -> None:
+    numbers = ["-Infinity", "-1.5", "-1", "-1e-3", "-0.0", "0", "1e-05", ".1", "0.1", "+1", "1.0", "9", "1E1", "10.5"]
+    numbers += ["9007199254740992.0", "9007199254740993", "1e400", "inf"]
+    words = ["", "+", "1.2.3", "1_000", "NaN", "b", "nan", "x1", "²"]
+    backwards = [(text,) for text in reversed([*numbers, *words])]
+    assert [text for (text,) in sorted_keys(backwards)] == [*numbers, *words]
+
+
 def test_rejected_and_tied_rows_are_in_no_group() -> None:
     numbers: dict[Role, Array] = {"x1": np.arange(4.0), "x2": np.zeros(4), "y": np.array([1.0, 0.0, 5.0, -1.0])}
     pairs = Batch("", numbers, range(4), keys={"group": pa.array(["a", "b", "c", "a"])})

@@ -444,6 +444,16 @@ def test_table_for_a_person(mrl: Mrl) -> None:
     assert out.splitlines()[-1] == "1 of 7 checks failed"
 
 
+def test_a_pair_that_is_a_difference_is_shown_as_that(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text("gap,y,loss\n-0.25,1,0.5\n2,-1,5\n")
+    options = ("gaps.csv", "--difference", "gap", "--scale", "2", "--loss-column", "loss")
+    shown = "line 3: loss column: expected 4.0, got 5.0 (difference 4.0, y -1.0, margin 0.0)"
+    assert f"gaps.csv {shown}" in mrl(*options, "-f", "table").out.splitlines()
+    (mismatch,) = json.loads(mrl(*options, "-f", "json").out)["mismatches"]
+    assert mismatch.keys() & {"x1", "x2"} == set()
+    assert (mismatch["difference"], mismatch["expected"]) == (4.0, 4.0)
+
+
 def test_github_annotations_name_file_and_line(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "a,b:c%.csv").write_text(WRONG)
     lines = mrl("a,b:c%.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "github").out.splitlines()

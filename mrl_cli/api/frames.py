@@ -83,7 +83,7 @@ def evaluate(
     writes it. The other arguments mean what the options of that name mean; `parameters` are those of the loss.
 
     Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
-    DataFrame: a row for each value of that column, which is the index, integers in their order, then other values in
+    DataFrame: a row for each value of that column, which is the index, numbers in their order, then other values in
     that of their text; the columns are the figures of a group. The whole's dict is its `attrs["total"]`. `group_by` may
     be a list of columns: then there is a row for each combination, and the index is a MultiIndex.
 

@@ -155,7 +155,9 @@ class Validate(RunOnSuite):
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
         expected = tuple(Expectation.of(*one) for one in self.expect)
         self._check_are_reported(expected)
-        request = Request(self.plan, against, self.tolerance, expected, self.sample, self.seed)
+        request = Request(
+            self.plan, against, self.tolerance, expected, self.sample, self.seed, margin_from=self._margin_from
+        )
         verifier, reductions = verifier_of(request), compute_reductions(self.plan)
         folded = self.measured(*reductions, verifier)
         totals, verdict = folded.wholes[1], verifier.settled(folded.wholes[1 + len(reductions)])
@@ -167,6 +169,16 @@ class Validate(RunOnSuite):
             request, verdict, folded.counts, totals, report, self.sources, ledger=ledger, second_look=second_look
         )
 
+    @property
+    def _margin_from(self) -> str | None:
+        """The option that margins come from; None where none was given, as under a preset that has a column of them."""
+        options = {
+            "--margin": self.margin is not None,
+            "--margin-column": self.margin_column is not None,
+            "--strength margin": self.strength == "margin",
+        }
+        return next((option for option, is_theirs in options.items() if is_theirs), None)
+
     def _check_are_reported(self, expected: Iterable[Expectation]) -> None:
         """Raise UsageError for a figure that is not reported under these options."""
         from mrl_cli.commands.conditions import refuse_unknown
@@ -175,7 +187,7 @@ class Validate(RunOnSuite):
 
         reported, known = (
             [name for name in names if name not in (*SETTINGS, "elapsed_seconds") and not name.startswith(OF_GROUPS)]
-            for names in (reported_numbers(self.plan), NUMBERS)
+            for names in (reported_numbers(self.plan.changed(describes=True)), NUMBERS)
         )
         for name in (one.name for one in expected):
             refuse_unknown("--expect", name, known)

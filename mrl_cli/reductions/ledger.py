@@ -7,6 +7,7 @@ not matter, and a key's totals are what its pairs alone would give.
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
+LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE)
 
 Key = tuple[str, ...]
 
@@ -268,14 +271,17 @@ class Ledger:
 
 
 def sorted_keys(keys: Iterable[Key]) -> list[Key]:
-    """Return keys in an order that does not depend on the order of rows: integers by value, before other text.
+    """Return keys in an order that does not depend on the order of rows: numbers by value, infinite ones too, before
+    other text, of which the empty one is the first; NaN is no number.
 
-    >>> sorted_keys([("b",), ("10",), ("9",)])
-    [('9',), ('10',), ('b',)]
+    >>> sorted_keys([("b",), ("10",), ("9",), ("1e-05",), ("0.1",), ("",)])
+    [('1e-05',), ('0.1',), ('9',), ('10',), ('',), ('b',)]
     """
     return sorted(keys, key=lambda key: [_rank(text) for text in key])
 
 
-def _rank(text: str) -> tuple[int, int, str]:
-    is_integer = text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 4000
-    return (0, int(text), text) if is_integer else (1, 0, text)
+def _rank(text: str) -> tuple[int, float, str]:
+    # Integers are compared in all their digits, with floats too; equal numbers go by how they are written.
+    if len(text) >= LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return 1, 0, text
+    return 0, int(text) if text.lstrip("+-").isdecimal() else float(text), text

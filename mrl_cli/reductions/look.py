@@ -76,7 +76,7 @@ class LookReduction(Reduction[Look, Look]):
 def _margin_gap(pairs: Batch, plan: Plan) -> tuple[float, float]:
     """Return how far margins are from y*(x1 - x2) at most, and the greatest size of that.
 
-    The first few pairs settle it for margins of their own.
+    The first few pairs settle it where margins are far; where they are near, every pair is looked at.
     """
     for part in (pairs.part(0, FEW_SCORES), pairs):
         with np.errstate(all="ignore"):

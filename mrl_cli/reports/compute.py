@@ -70,7 +70,8 @@ class ComputeReport(Report):
     def _of_rows(self) -> tuple[list[str], dict[str, Any], list[str]]:
         """Return what rows of groups call the parts of a key, the settings in every row, and the keys of all else."""
         whole = flat(super().record() | self._verdict())
-        of_run = (*SETTINGS, *(self.parameters or ()), "validation")
+        # The names of the first columns say what is grouped by.
+        of_run = {*SETTINGS, *(self.parameters or ()), "validation"} - {"group_by"}
         settings = {key: value for key, value in whole.items() if key.split(".")[0] in of_run}
         figures = self.groups[0].record() if self.groups else whole
         keys = [key for key in whole if key in settings or (key in GROUP_KEYS and key in figures)]

@@ -109,7 +109,8 @@ def _copied_margin(figures: Totals, look: Look) -> str | None:
     cost = (
         f", so that each costs {figures.max:.3g}" if figures.max - figures.min <= COLLAPSED_SHARE * figures.max else ""
     )
-    return f"the margin of every pair is its own y*(x1 - x2){cost}: is it a copy of the difference, not a margin?"
+    within = f" to within {look.margin_gap:.2g}{cost}" if look.margin_gap else cost
+    return f"the margin of every pair is its own y*(x1 - x2){within}: is it a copy of the difference, not a margin?"
 
 
 def _collapsed(figures: Totals, expected: float | None) -> str | None:

@@ -61,24 +61,29 @@ class CheckResult:
 
 @light_dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A pair for which a check got another loss than expected. `row` is None where its number is not known."""
+    """A pair for which a check got another loss than expected. `row` is None where its number is not known.
+
+    A pair that is read as a difference has that, and no x1 and x2.
+    """
 
     check: str
     file: str
     row: int | None
-    x1: float
-    x2: float
+    x1: float | None
+    x2: float | None
     y: float
     margin: float
     expected: float
     got: float
     row_word: str = "line"
+    difference: float | None = None
 
     @property
     def text(self) -> str:
         """What differs, in words."""
-        names = ("expected", "got", "x1", "x2", "y", "margin")
-        expected, got, *pair = (f"{name} {number_text(getattr(self, name))}" for name in names)
+        names = ("expected", "got", "difference", "x1", "x2", "y", "margin")
+        numbers = ((name, getattr(self, name)) for name in names)
+        expected, got, *pair = (f"{name} {number_text(number)}" for name, number in numbers if number is not None)
         return f"{self.check}: {expected}, {got} ({', '.join(pair)})"
 
 

@@ -81,7 +81,7 @@ def validation_of(
     for one in request.expected:
         figure = report.figure(one.name)
         tolerance = one.tolerance(figure, request)
-        checks.append(number_check(one.check_name, float(figure), one.number, report.pairs, plan.loss.dtype, tolerance))
+        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance))
     failed = {check.name: check for check in checks if not check.passed}
     claims: list[Explanation | str] = []
     if failed and request.sample is not None:
@@ -101,7 +101,10 @@ def validation_of(
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         **counts.filled(plan),
         checks=tuple(checks),
-        mismatches=tuple(verdict.mismatches),
+        mismatches=tuple(
+            replace(one, x1=None, x2=None, difference=one.x1) if plan.has_differences else one
+            for one in verdict.mismatches
+        ),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),
         explanations=tuple(claim for claim in claims if not isinstance(claim, str)),
         notes=(*notes, *(claim for claim in claims if isinstance(claim, str))),

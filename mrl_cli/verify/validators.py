@@ -18,6 +18,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
+from mrl_cli.words import plainest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +67,9 @@ def check_of(name: str, pairs: int, differ: Compared, **others: Any) -> CheckRes
 def number_check(
     name: str, expected: float, got: float, pairs: int, dtype: str, tolerance: Tolerance | None = None
 ) -> CheckResult:
-    """Return the check of one number, bit for bit or within a tolerance."""
-    differ = compared(np.array([expected]), np.array([got]), dtype, tolerance=tolerance)
+    """Return the check of one number, bit for bit or within a tolerance. Where it is a count, so is what was got."""
+    differ = compared(np.array([expected], np.float64), np.array([got], np.float64), dtype, tolerance=tolerance)
+    got = plainest(got) if isinstance(expected, int) else got
     note = f"expected {expected!r}, got {got!r}" if differ.mismatches else None
     return check_of(name, pairs, differ, expected=expected, got=got, note=note)
 

@@ -74,7 +74,8 @@ class Request:
     """What to validate: losses under `plan` against validators, and the user's own numbers within a tolerance.
 
     `expected` are the user's figures. Without `tolerance` a figure is held to the digits it is written with, and losses
-    to what the dtype allows. With `sample`, so many pairs are checked, which ones depends on `seed`.
+    to what the dtype allows. With `sample`, so many pairs are checked, which ones depends on `seed`. `margin_from` is
+    the option that margins come from, if one was given.
     """
 
     plan: Plan
@@ -83,6 +84,7 @@ class Request:
     expected: tuple[Expectation, ...] = ()
     sample: int | None = None
     seed: int = 0
+    margin_from: str | None = "--margin"
 
     @property
     def allowed(self) -> Tolerance:

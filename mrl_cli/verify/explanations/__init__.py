@@ -1,8 +1,9 @@
 """Why a user's numbers differ: the known mistakes, tried on the pairs that a validation retained, or in a second look.
 
 `hypotheses` holds the mistakes that change every loss, a row each, `unknowns` those with a number to be solved for,
-`candidates` those that change how losses become one figure. `columns` and `values` return which of them explain losses
-or a value, never more than the data can decide; what fits and cannot be proven is marked as that.
+`candidates` those that change how losses become one figure, `screened` two at once of many pairs. `columns` and
+`values` return which of them explain losses or a value, never more than the data can decide; what fits and cannot be
+proven is marked as that.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from mrl_cli.verify.explanations.candidates import (
     value_stages,
 )
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
-from mrl_cli.verify.explanations.hypotheses import Case
+from mrl_cli.verify.explanations.hypotheses import EXCHANGED, Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
+from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
 from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
 from mrl_cli.verify.pairs import joined, pairs_of
@@ -88,14 +90,14 @@ def claims_of(
         return
     pairs = known.whole_pairs
     if pairs is not None:
-        parts = _parts_of(known.verdict.retained, known.plan)
+        parts = _parts_of(known.verdict.retained, known.request)
     elif second_look is not None:
-        parts = second_look(ValuePartsReduction())
+        parts = second_look(ValuePartsReduction(known.request))
     else:
         yield "the value was not explained: the input can be read only once, and is too long to keep"
         return
     weights = None if pairs is None else pairs.columns.get("weight")
-    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.plan)), weights)
+    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.request)), weights)
     for one in wrong:
         explanations = figures.explained(one)
         yield from (replace(explanation, check=one.check_name) for explanation in explanations)
@@ -119,16 +121,16 @@ class _Figures(NamedTuple):
         right = float(report.figure(own.name))
         room = 0.0 if tolerance is None else tolerance.atol + tolerance.rtol * abs(right)
         mine = Own(own.number, right, self.known.counts.pairs, room, own.half_a_digit)
-        stages = Stages(self._stages(own))
+        stages = Stages(self._stages(own, Aim(own.number, max(mine.rooms))))
         return explain_value(mine, stages) or fitting_value(mine, stages)
 
-    def _stages(self, own: Expectation) -> Iterator[Stage]:
+    def _stages(self, own: Expectation, aim: Aim) -> Iterator[Stage]:
         plan, report, counts, totals = self.known.plan, self.known.report, self.known.counts, self.known.totals
         left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
         if own.name not in REDUCED:
             figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
             if own.name in RULES:
-                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs)
+                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs, aim)
             return figure_stages(own.name, figures)
         reduction = plan.reporting.reduction if own.name == "value" else own.name
         solved = weighted = None
@@ -136,7 +138,7 @@ class _Figures(NamedTuple):
             weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
         if 0 < self.pairs.case.x1.size <= SOLVED_PAIRS:
             solved = partial(solved_values, self.pairs.case, own.number, reduction, self.weights)
-        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved)
+        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved, aim)
 
 
 def _claims_of_column(known: Known) -> Iterator[Explanation | str]:
@@ -145,7 +147,7 @@ def _claims_of_column(known: Known) -> Iterator[Explanation | str]:
     bad = compared(pairs.columns["computed"], own, plan.loss.dtype, tolerance=known.request.allowed).bad
     if bad is None:
         return
-    is_whole, case = pairs.size == known.counts.pairs, _case_of(pairs, plan)
+    is_whole, case = pairs.size == known.counts.pairs, _case_of(pairs, known.request)
     claimed = explain_column(case, own, bad, is_whole=is_whole) or fitting_column(case, own, bad)
     rests = f"{pairs.size:,} " + ("pairs" if is_whole else f"consecutive pairs of {known.counts.pairs:,}")
     yield from (replace(explanation, check=LOSS_COLUMN_CHECK) for explanation in claimed)
@@ -162,20 +164,24 @@ class ValuePartsReduction(Reduction[ValueParts, ValueParts]):
     needs = frozenset(("losses",))
     holds_pairs = True
 
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
     def add(self, state: ValueParts, measured: Measured) -> ValueParts:
         """Add those of a batch."""
-        return state + _parts_of((pairs_of(measured),), measured.plan)
+        return state + _parts_of((pairs_of(measured),), self._request)
 
 
-def _parts_of(parts: Sequence[Pairs], plan: Plan) -> ValueParts:
+def _parts_of(parts: Sequence[Pairs], request: Request) -> ValueParts:
     pairs = joined(parts)
     files = [np.full(part.size, part.file) for part in parts]
-    groups = pairs.columns["group"] if plan.has_groups else np.concatenate(files)
-    return value_parts(_case_of(pairs, plan), weights=pairs.columns.get("weight"), groups=groups)
+    groups = pairs.columns["group"] if request.plan.has_groups else np.concatenate(files)
+    return value_parts(_case_of(pairs, request), weights=pairs.columns.get("weight"), groups=groups)
 
 
-def _case_of(pairs: Pairs | None, plan: Plan) -> Case:
+def _case_of(pairs: Pairs | None, request: Request) -> Case:
     """Return how the losses of pairs should have come about, or of none where they are not at hand."""
+    plan = request.plan
     x1, x2, y = (np.empty(0) if pairs is None else pairs.columns[name] for name in ("x1", "x2", "y"))
     return Case(
         x1,
@@ -186,4 +192,6 @@ def _case_of(pairs: Pairs | None, plan: Plan) -> Case:
         dict(plan.loss.parameters),
         plan.loss.dtype,
         takes_probabilities=plan.rules.labels == "probability",
+        margin_from=request.margin_from,
+        exchange=f"--scale {-(plan.reading.scale or 1.0)!r}" if plan.has_differences else EXCHANGED,
     )

@@ -10,12 +10,14 @@ import numpy as np
 
 from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+from mrl_cli.verify.explanations.screened import two_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mrl_cli.verify.explanations.hypotheses import Case, Doubles
     from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
+    from mrl_cli.verify.explanations.screened import Aim
 
     Solved = Callable[[float], Iterable[tuple["Candidate", float]]]  # by the room that there is
 
@@ -83,10 +85,12 @@ def value_stages(
     weighted: Sums | None,
     pairs: AllPairs,
     solved: Solved | None = None,
+    aim: Aim | None = None,
 ) -> Iterator[Stage]:
     """Yield what mistakes give for the mean or the sum, each stage when it is asked for.
 
-    `pairs` say how the right losses come about, also where there are none of them at hand.
+    `pairs` say how the right losses come about, also where there are none of them at hand. What two mistakes give is
+    exact where it may be the `aim`, or where there is none.
     """
 
     def value(sums: Sums) -> float:
@@ -105,15 +109,20 @@ def value_stages(
     yield Stage([Candidate(*one) for one in pairs.broadcasts.items()], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         yield Stage(list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes)), is_dense=True)
-    yield Stage([*_reduced_too(parts, reduction), *_named(value, *pairs.two_mistakes)])
+    yield Stage([*_reduced_too(parts, reduction), *_named(value, *two_mistakes(pairs, parts.sums, value, aim))])
 
 
 def accuracy_stages(
-    name: str, parts: ValueParts, left_out: LeftOut, figures: Mapping[str, float], pairs: AllPairs
+    name: str,
+    parts: ValueParts,
+    left_out: LeftOut,
+    figures: Mapping[str, float],
+    pairs: AllPairs,
+    aim: Aim | None = None,
 ) -> Iterator[Stage]:
     """Yield what mistakes give for an accuracy, a key of RULES, each stage when it is asked for.
 
-    `figures` are all those of the report, `pairs` those of `value_stages`.
+    `figures` are all those of the report, `pairs` and `aim` those of `value_stages`.
     """
     rule, right = RULES[name][1], parts.right
     others = [key for key in figures if key.startswith("accuracy_") and key not in RULES]
@@ -122,7 +131,7 @@ def accuracy_stages(
     yield Stage(_named(rule, parts.sums, parts.hints), is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True)
-    yield Stage(_named(rule, *pairs.two_mistakes))
+    yield Stage(_named(rule, *two_mistakes(pairs, parts.sums, rule, aim)))
 
 
 def _named(

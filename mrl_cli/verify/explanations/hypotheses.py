@@ -16,7 +16,7 @@ from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 8
 ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
+EXCHANGED = "x1 and x2 exchanged"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
 
@@ -35,7 +36,8 @@ class Case:
 
     `dtype` is that of the arithmetic, float16 among them; `integers` that in which scores were subtracted, if any.
     `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other. Where it
-    `takes_probabilities`, y is the probability that x1 is better.
+    `takes_probabilities`, y is the probability that x1 is better. `margin_from` is the option that margins come from,
+    which a hint may take away; None where there is none to take away. `exchange` is what exchanges x1 and x2.
     """
 
     x1: Doubles
@@ -49,6 +51,8 @@ class Case:
     formula: Callable[..., NDArray[Any]] | None = None
     edits: tuple[Edit, ...] = ()
     takes_probabilities: bool = False
+    margin_from: str | None = "--margin"
+    exchange: str = EXCHANGED
 
     @property
     def signs(self) -> Doubles:
@@ -351,14 +355,22 @@ def but(kind: str) -> tuple[Hypothesis, ...]:
     return tuple(one for one in HYPOTHESES if one.kind != kind)
 
 
-def mistakes(case: Case, count: int, of: Sequence[Hypothesis] = HYPOTHESES) -> Mistakes:
-    """Yield every combination of `count` mistakes, each of another kind: their texts, and the case with them made."""
+def mistakes(
+    case: Case, count: int, of: Sequence[Hypothesis] = HYPOTHESES, only: Collection[tuple[str, ...]] | None = None
+) -> Mistakes:
+    """Yield every combination of `count` mistakes, each of another kind: their texts, and the case with them made.
+
+    With `only`, no others than those of these texts.
+    """
     if not count:
         yield (), case
     for place, one in enumerate(of if count else ()):
+        rest = None if only is None else {texts[1:] for texts in only if texts[0] == one.text}
+        if rest == set():
+            continue
         if NEEDS[one.needs](case) and (changes := one.changes(case)):
             others = [other for other in of[place + 1 :] if not other.kind or other.kind != one.kind]
-            for texts, made in mistakes(replace(case, **changes), count - 1, others):
+            for texts, made in mistakes(replace(case, **changes), count - 1, others, rest):
                 yield (one.text, *texts), made
 
 
@@ -389,11 +401,13 @@ def options_of(case: Case, made: Case) -> str | None:
     options = [f"--loss {made.loss}"] if made.loss != case.loss else []
     options += [f"--param {name}={value!r}" for name, value in made.parameters.items() if value != usual[name]]
     options += [f"--dtype {made.dtype}"] if made.dtype != case.dtype else []
-    others, is_column = [], isinstance(case.margin, np.ndarray)
+    others = []
     if made.margin is not case.margin and np.any(made.margin != case.margin):
-        options += [f"--margin {made.margin!r}"] if np.any(made.margin) else []
-        others += ["without --margin-column"] if is_column else [] if np.any(made.margin) else ["without --margin"]
-    others += ["x1 and x2 exchanged"] if is_flipped else []
+        is_said = np.any(made.margin) or (case.margin_from is None and LOSSES[made.loss].has_margin)
+        options += [f"--margin {made.margin!r}"] if is_said else []
+        is_in_the_way = case.margin_from is not None and not (is_said and case.margin_from == "--margin")
+        others += [f"without {case.margin_from}"] if is_in_the_way else []
+    others += [case.exchange] if is_flipped else []
     return ", ".join(filter(None, (" ".join(options), *others))) or None
 
 

@@ -13,6 +13,8 @@ from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.hypotheses import agreement_of, but, losses_of, mistakes, options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from mrl_cli.verify.explanations.hypotheses import Case, Doubles
@@ -108,18 +110,27 @@ def value_parts(case: Case, *, weights: Doubles | None = None, groups: NDArray[A
     )
 
 
-def mistaken_sums(case: Case, count: int, weights: Doubles | None = None) -> MistakenSums:
-    """Return the sums under each so many mistakes at once, and the options with which mrl computes so, by name."""
+def mistaken_sums(
+    case: Case, count: int, weights: Doubles | None = None, only: Collection[tuple[str, ...]] | None = None
+) -> MistakenSums:
+    """Return the sums under each so many mistakes at once, and the options with which mrl computes so, by name.
+
+    With `only`, those of these names.
+    """
     sums: dict[tuple[str, ...], Sums] = {}
     hints: dict[tuple[str, ...], str] = {}
     own = agreement_of(case)
-    for names, made in mistakes(case, count, but("shifted")) if own.size else ():
-        is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers"))
-        agreement = own if is_as_own and made.dtype == case.dtype else agreement_of(made)
-        sums[names] = Sums.of(losses_of(made), agreement, weights)
+    for names, made in mistakes(case, count, but("shifted"), only) if own.size else ():
+        sums[names] = Sums.of(losses_of(made), agreement_beside(case, own, made), weights)
         if hint := options_of(case, made):
             hints[names] = hint
     return sums, hints
+
+
+def agreement_beside(case: Case, own: Doubles, made: Case) -> Doubles:
+    """Return y(x1 - x2) under a mistake; it is that of the case, its `own`, where the mistake is not about it."""
+    is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers"))
+    return own if is_as_own and made.dtype == case.dtype else agreement_of(made)
 
 
 class AllPairs:

@@ -16,7 +16,7 @@ import numpy as np
 
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.hypotheses import one_of
-from mrl_cli.words import counted
+from mrl_cli.words import counted, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     """Return candidates as one text, and their hint where there is one for all."""
     hints = {one.hint for one in fitting}
     hint = hints.pop() if len(hints) == 1 else None
-    return one_of([one.text for one in fitting], AMBIGUOUS_VALUE), hint and hint.format(own.value)
+    return one_of([one.text for one in fitting], AMBIGUOUS_VALUE), hint and hint.format(plainest(own.value))
 
 
 def _first_fitting(stages: Iterable[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:

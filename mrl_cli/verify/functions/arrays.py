@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.verify.functions.loading import underlying
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -36,6 +38,8 @@ def returned(result: Any) -> Returned:
         return Returned(tensor.double().numpy(), str(tensor.dtype).removeprefix("torch."))
     try:
         array = np.asarray(None if isinstance(result, tuple | dict) else result)
+        if array.dtype == object:  # of numpy.frompyfunc, which may hold numbers
+            array = np.asarray(array.tolist())
     except (TypeError, ValueError, RuntimeError):
         array = np.asarray(None)
     if array.dtype.kind not in "fiub" and not array.dtype.name.startswith("bfloat"):
@@ -159,6 +163,7 @@ def _names_tensors(function: Any) -> bool:
     imports PyTorch, and makes no use of NumPy itself.
     """
     torch = sys.modules["torch"]
+    function = underlying(function)
     if isinstance(function, torch.nn.Module) or (isinstance(function, type) and issubclass(function, torch.nn.Module)):
         return True
     if any("Tensor" in str(note) for note in getattr(function, "__annotations__", {}).values()):

@@ -11,7 +11,7 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.functions.arrays import NotALossError, Numbers, Returned, better_for, returned, ways_to_hand_over
 from mrl_cli.verify.functions.conventions import conventions_of
-from mrl_cli.verify.functions.loading import described
+from mrl_cli.verify.functions.loading import described, underlying
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,8 @@ class Caller:
         self.changed: set[str] = set()
         self.calls, self.reduces = 0, False
         self._find_way()
+        for role in self.convention.open_roles:
+            self._settle(role)
         result = self.losses_of(self._probe())
         self.reduces = "reduction" not in self.convention.roles and result.values.size == 1
         self.margin = margin
@@ -74,7 +76,8 @@ class Caller:
     @property
     def text(self) -> str:
         """How the function is called, in words."""
-        name = getattr(self.function, "__name__", type(self.function).__name__)
+        own = underlying(self.function)
+        name = getattr(own, "__name__", type(own).__name__)
         return f"called as {self.convention.text(name)} with {self.way.words}"
 
     def _find_way(self) -> None:
@@ -98,6 +101,27 @@ class Caller:
                     return
         raise errors[0]
 
+    def _settle(self, role: str) -> None:
+        """Hand over what **kwargs may take where it changes the result, and else not where that can be left out."""
+        wide, narrow = self.convention.widened(role), self.convention.without(role)
+        x1, x2, y = self._probe(slice(1 if self.takes_one_pair else None))
+        flipped = 1 - y if self.plan.rules.labels == "01" else -y
+        self.convention = wide
+        first, second = (self.handed((x1, x2, y), 0.5, "none") for _ in range(2))
+        others = {"margin": 1.75, "reduction": "sum", "y": self.way.made(flipped)}
+        second[role] = others[role] if role in others else second[role] / 2 + 0.1
+        plain, changed = self._result(wide, first), self._result(wide, second)
+        is_idle = plain is None or (plain == changed and self._result(narrow, first) is not None)
+        self.convention = narrow if is_idle else wide
+
+    def _result(self, convention: Convention, handed: Mapping[str, Any]) -> list[Any] | None:
+        """Return what the function returns when it is called so, None where it raises."""
+        self.convention = convention
+        try:
+            return [*returned(self.called(handed)).values.reshape(-1)]
+        except (FunctionError, NotALossError):
+            return None
+
     def _probe(self, here: slice = slice(None)) -> Arrays:
         x1, x2, y = _taken(PROBE, here)
         labels = (y > 0).astype(np.float64) if self.plan.rules.labels == "01" else y
@@ -113,7 +137,7 @@ class Caller:
         except FunctionError:
             return 0.0
         own = float(cost.flat[0]) ** (1 / loss.power) if cost.size == 1 and cost.flat[0] >= 0 else 0.0
-        return _as_written(own) if math.isfinite(own) else 0.0
+        return _as_written(own) + 0.0 if math.isfinite(own) else 0.0
 
     def losses_of(self, arrays: Arrays, margin: float = 0.0, reduction: str = "none") -> Returned:
         """Return what the function gives for arrays; one pair at a time where it takes no more.

@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
@@ -98,9 +99,16 @@ def described(error: BaseException) -> str:
     return f"{text} ({harmless(_shown(own[-1].filename), 200)}, line {own[-1].lineno})" if own else text
 
 
+def underlying(function: Any) -> Any:
+    """Return what the user wrote: the function of a partial, and that of numpy.vectorize."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "pyfunc", function) if type(function).__module__ == "numpy" else function
+
+
 def place_of(function: Any) -> tuple[str | None, int | None]:
     """Return file and line of what the user wrote; None for what was not written in Python."""
-    code = inspect.unwrap(function) if callable(function) else function
+    code = inspect.unwrap(underlying(function))
     for candidate in (code, type(code)):
         try:
             path, line = inspect.getsourcefile(candidate), inspect.getsourcelines(candidate)[1]

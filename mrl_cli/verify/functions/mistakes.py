@@ -51,7 +51,7 @@ def _of_inputs(caller: Caller) -> Explanation | None:
     """Name inputs that were changed, which belong to the caller."""
     if not caller.changed:
         return None
-    names = dict(caller.convention.given)
+    names = {slot.role: slot.name for slot in caller.convention.given}
     changed = " and ".join(names[role] for role in names if role in caller.changed)
     return Explanation(f"it changes its inputs: {changed}", caller.calls, caller.calls, caller.calls, 1.0, of="calls")
 
@@ -124,7 +124,7 @@ def _in_column(held: Sequence[Held], plan: Plan, dtype: str) -> Explanation | No
     )
     margins = np.concatenate([np.full(one.trial.x1.size, one.trial.margin) for one in held])
     margin = float(margins[0]) if (margins == margins[0]).all() else margins
-    case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype)
+    case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype, margin_from=None)
     bad = np.concatenate([one.are_wrong for one in held])
     claimed = explain_column(case, own, bad, is_whole=True)
     return claimed[0] if claimed else None
