@@ -35,6 +35,17 @@ class Ran(NamedTuple):
         return record
 
 
+@contextmanager
+def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stay in a folder, whose modules are forgotten afterwards: another test may have one of the same name."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
 def run(
     args: Sequence[str | Path],
     stdin: bytes | str | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mrl_cli.verify.functions.checking import Suite
 from mrl_cli.verify.functions.conventions import conventions_of
 from mrl_cli.verify.trials import trials
 from mrl_cli.verify.vectors import vectors
-from tests.running import Ran, run_inside
+from tests.running import Ran, in_folder, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -423,12 +422,8 @@ def entropy(x1, x2, y):
 @pytest.fixture
 def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mrl]:
     """Run mrl in a folder of its own, whose modules are forgotten afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield lambda *args: run_inside(["validate", *args], capfd)
-    for name, module in [*sys.modules.items()]:
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    with in_folder(tmp_path, monkeypatch):
+        yield lambda *args: run_inside(["validate", *args], capfd)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mrl_cli.inputs.storage import File
 from mrl_cli.inputs.text import BLOCK_BYTES
 from mrl_cli.model.plan import Labels
 from tests.hint_cases import CASES, Case
-from tests.running import Ran, run_inside
+from tests.running import Ran, in_folder, run_inside
 from tests.test_structure import MODULES
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ ELSEWHERE = {
 
 
 @pytest.fixture(autouse=True)
-def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with in_folder(tmp_path, monkeypatch):
+        yield
 
 
 def _write(files: dict[str, bytes]) -> None:
