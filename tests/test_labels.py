@@ -119,6 +119,27 @@ def _skip(label_map: str) -> str:
     return map_text(((value, None),))
 
 
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
+@pytest.mark.parametrize(
+    ("values", "label_map"),
+    [
+        ([["A"], ["B"], ["A"], ["B"], ["="]], "A=1,B=-1,==0"),
+        ([[0], [2], [0], [2], [1]], "0=1,2=-1,1=0"),
+        (["[A]", "['B']", '["A"]', " [ B ]", "="], "A=1,B=-1,==0"),
+        (["[A]", "[B]", "[A]", "[B]", "="], "[A]=1,[B]=-1,==0"),  # a value that is in the map as it stands
+    ],
+)
+def test_a_list_of_one_label_is_that_label(
+    name: str, values: list[Any], label_map: str, expected: dict[str, Any], mrl: Mrl
+) -> None:
+    WRITERS[name](values, name)
+    assert figures(mrl("compute", name, "--label-map", label_map, "--on-tie", "drop").result) == expected
+    assert figures(evaluate(_table(values).to_pandas(), label_map=label_map, on_tie="drop")) == expected
+    WRITERS[name]([*values[:4], values[0] * 2], name)
+    ran = mrl("compute", name, "--label-map", label_map, "--on-tie", "drop")
+    assert (ran.code, problems.NOT_IN_MAP in ran.err) == (3, True)
+
+
 @in_every_format
 def test_true_and_false_are_mapped_as_words(name: str, mrl: Mrl) -> None:
     WRITERS[name]([True, False, True, False, False], name)

@@ -103,6 +103,7 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in keys:
+            kind = kind.value_type if role == "y" and is_list(kind) else kind
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
         elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
@@ -178,6 +179,8 @@ def keys_in(column: pa.Array) -> pa.Array:
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if is_list(column.type):  # labels, of which a list of one is the one: as JSON has them
+        return texts_as_arrow("" if value is None else _list_text(value) for value in column.to_pylist())
     if column.null_count:
         return _as_texts(column).fill_null("")  # filling imports pandas
     if _is_text(kind):
@@ -191,6 +194,12 @@ def keys_in(column: pa.Array) -> pa.Array:
             return pa.DictionaryArray.from_arrays(codes, texts_as_arrow(map(str, range(lowest, highest + 1))))
     coded = column.dictionary_encode()  # each number becomes text once
     return pa.DictionaryArray.from_arrays(coded.indices, _as_texts(coded.dictionary))
+
+
+def _list_text(items: list[Any]) -> str:
+    import json  # lists of labels are rare
+
+    return json.dumps(items, ensure_ascii=False, default=str)
 
 
 def _as_texts(column: pa.Array) -> pa.Array:
