@@ -420,6 +420,27 @@ COLUMNS = [
         file(csv("rewards/chosen,rewards/rejected,step", "1,3,10")),
     ),
     Case(
+        "compute p.jsonl",
+        "one of its numbers is named by its path, such as --x1 x1.v",
+        "compute p.jsonl --x1 x1.v",
+        2.0,
+        file(b'{"x1": {"judge": "m", "v": 1}, "x2": 3, "y": 1}\n', "p.jsonl"),
+    ),
+    Case(
+        "compute p.parquet",
+        "one of its numbers is named by its path, such as --x1 x1.v",
+        "compute p.parquet --x1 x1.v",
+        1.0,
+        file(parquet(**NUMBERS | {"x1": [{"judge": "m", "v": value} for value in NUMBERS["x1"]]}), "p.parquet"),
+    ),
+    Case(
+        "compute p.jsonl --x1 flag",
+        "flag holds true, not numbers; name columns of numbers with --x1 COLUMN",
+        "compute p.jsonl --x1 x1",
+        2.0,
+        file(b'{"flag": true, "x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
+    ),
+    Case(
         "compute p.parquet",
         "write the column as double or integer numbers",
         gives=1.0,
@@ -965,7 +986,7 @@ CELLS = [
     ),
     Case(
         "compute p.jsonl --x1 l",
-        "one of its numbers is named by its place, from 0, such as l.0",
+        "one of its numbers is named by its path, such as --x1 l.0",
         "compute p.jsonl --x1 l.0",
         2.0,
         NESTED,

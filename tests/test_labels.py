@@ -134,7 +134,8 @@ def test_a_list_of_one_label_is_that_label(
 ) -> None:
     WRITERS[name](values, name)
     assert figures(mrl("compute", name, "--label-map", label_map, "--on-tie", "drop").result) == expected
-    assert figures(evaluate(_table(values).to_pandas(), label_map=label_map, on_tie="drop")) == expected
+    record: Any = evaluate(_table(values).to_pandas(), label_map=label_map, on_tie="drop")
+    assert figures(record) == expected
     WRITERS[name]([*values[:4], values[0] * 2], name)
     ran = mrl("compute", name, "--label-map", label_map, "--on-tie", "drop")
     assert (ran.code, problems.NOT_IN_MAP in ran.err) == (3, True)

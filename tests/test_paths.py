@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -155,11 +156,51 @@ def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Call
 
 
 @EVERY_FORMAT
+@pytest.mark.parametrize(
+    ("cell", "path", "proposed"),
+    [
+        ([{"s": [1.0, 2.0]}], "x1.-1.s.0", "x1.0.s.0"),
+        ([{"s": [1.0, 2.0]}], "x1.s.0", "x1.0.s.0"),
+        ([[1.0, 2.0]], "x1.-1.0", "x1.0.0"),
+        ([1.0, 2.0], "x1.score", "x1.0"),
+        ([1.0, 2.0], "x1.-1", "x1.0"),
+        ({"note": "n", "a": 1.0}, "x1", "x1.a"),
+        ([{"a": 1.0}], "x1", "x1.0.a"),
+    ],
+)
+def test_what_is_proposed_for_a_path_leads_to_a_number(
+    name: str, cell: Any, path: str, proposed: str, compute: Callable[..., Ran]
+) -> None:
+    records = [{"x1": cell, "x2": 3.0, "y": 1}] * 2
+    if name == "columns.json" and not isinstance(cell, list):
+        records = [{"x1": [cell], "x2": 3.0, "y": 1}] * 2  # an object of columns, whose cells are objects
+        proposed = proposed.replace("x1.", "x1.0.")
+    ran = compute(name, records, "--x1", path)
+    assert ran.code == 3
+    assert re.search(rf"such as (--x1 )?{re.escape(proposed)}(\s|$)", ran.err)
+    if name != "columns.json":  # there, x1.0 is of the first row
+        assert compute(name, records, "--x1", proposed).result["sum"] == 2 + 2
+
+
+@pytest.mark.parametrize("path", ["x1.score", "x1.0.score", "x1.-1.score"])
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json"])
+def test_an_empty_list_has_no_item_to_name(name: str, path: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"x1": [], "x2": 3.0, "y": 1}], "--x1", path)
+    assert (ran.code, "no such item" in ran.err, "such as" in ran.err) == (3, True, False)
+
+
+@EVERY_FORMAT
+def test_an_object_is_not_called_a_text(name: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"x1": [{"a": "b"}], "x2": 3.0, "y": 1}] * 2)
+    assert (ran.code, "texts" in ran.err) == (3, False)
+
+
+@EVERY_FORMAT
 def test_a_list_of_more_says_how_one_of_its_numbers_is_named(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}]
     ran = compute(name, records)
     assert ran.code == 3
-    assert "such as x1.0; lists are for `mrl rank`" in ran.err
+    assert "such as --x1 x1.0; lists are for `mrl rank`" in ran.err
     assert compute(name, records, "--x1", "x1.0").result["sum"] == 2
 
 

@@ -12,9 +12,9 @@ from mrl_cli.errors import DataError, MrlError, UsageError
 from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
-from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, type_at
-from mrl_cli.inputs.paths import Astray
-from mrl_cli.model import problems, rules
+from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
+from mrl_cli.inputs.paths import Astray, joined
+from mrl_cli.model import path_hint, problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
@@ -110,8 +110,9 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
         elif not holds_numbers(kind):
-            msg = f"{subject}, not numbers (from row 1 on)"
-            raise DataError(msg, hint="write the column as double or integer numbers")
+            msg, below = f"{subject}, not numbers (from row 1 on)", path_to_number(kind)
+            written = "write the column as double or integer numbers"
+            raise DataError(msg, hint=path_hint(role, joined(name, below)) if below else written)
 
 
 def is_number(kind: pa.DataType) -> bool:

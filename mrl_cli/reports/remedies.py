@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import setting_of
+from mrl_cli.model import path_hint, setting_of
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -24,6 +24,7 @@ from mrl_cli.model.problems import (
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
     NOT_IN_MAP,
+    OBJECT,
     PATH_LIST,
     TIE,
     Counts,
@@ -35,12 +36,16 @@ from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.look import Look
 
 _COMMA, _POINT = re.compile(r"'[+-]?\d+,\d+'"), re.compile(r"'?[+-]?\d+\.\d+'?")
 # Three digits after the comma may as well be thousands, but for those after a zero.
 _DECIMAL_COMMA = re.compile(r"'[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))'")
+# What a problem shows of a list, and of an object (a list of one or not), that begins with plain members, then a number
+# or what may hold one.
+_LIST_OF_MORE = re.compile(r"""\[["']?[-.\d[{].*,""")
+_OBJECT = re.compile(r"""(\[)?\{(?:"[^"]*": (?:"[^"]*"|[^][{}",]+), )*?"([^"\\]+)": "?[-.\d[{]""")
 _STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
@@ -64,6 +69,10 @@ class Facts(NamedTuple):
     def first(self, kind: str) -> tuple[Problem, ...]:
         """Return the first few problems of a kind."""
         return self.counts.problems.get(kind, ProblemCount()).first
+
+    def role_of(self, problem: Problem) -> Role:
+        """Return the first role of the column in which a problem is."""
+        return next(role for role, name in self.plan.columns.wanted if harmless(name) == problem.column)
 
     @property
     def are_all_bad(self) -> bool:
@@ -193,14 +202,15 @@ def _label_map(meanings: dict[str, int | None], question: str | None = None) -> 
 def _for_texts(facts: Facts) -> str | None:
     """Name the columns of texts, where they stand in every row."""
     examples = facts.first(NOT_A_NUMBER)
-    texts = [problem for problem in examples if any(c.isalpha() for c in problem.value)]
+    texts = [problem.value for problem in examples if any(c.isalpha() for c in problem.value)]
     if not facts.are_all_bad or len(texts) < len(examples) or not texts:
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
     options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
-    hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'} texts"
-    return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
+    hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'}"
+    what = f"texts, such as {texts[0]}" if texts[0][0] in "'\"" else texts[0]  # else true or false
+    return f"{hold} {what}, not numbers; name columns of numbers with {' '.join(options)}"
 
 
 def _for_decimals(facts: Facts) -> str | None:
@@ -263,10 +273,19 @@ def _for_lists(facts: Facts) -> str | None:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
         return None
-    problem, later = facts.first(LIST)[0], "lists are for `mrl rank`, which comes with a later version"
-    if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
-        return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
+    later = "lists are for `mrl rank`, which comes with a later version"
+    for problem in facts.first(LIST):
+        if _LIST_OF_MORE.match(problem.value):  # not a text, which paths do not lead into
+            return f"{path_hint(facts.role_of(problem), f'{problem.column}.0')}; {later}"
     return f"one number belongs in a cell; {later}"
+
+
+def _for_objects(facts: Facts) -> str | None:
+    for problem in facts.first(OBJECT):
+        if shown := _OBJECT.match(problem.value):
+            path = f"{problem.column}{'.0' if shown[1] else ''}.{shown[2]}"
+            return path_hint(facts.role_of(problem), path)
+    return None
 
 
 def _for_rows(facts: Facts) -> str | None:
@@ -280,6 +299,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_map,
     _for_ties,
     _for_lists,
+    _for_objects,
     _for_labels,
     _for_texts,
     _for_decimals,
