@@ -141,6 +141,23 @@ def test_a_list_of_one_label_is_that_label(
     assert (ran.code, problems.NOT_IN_MAP in ran.err) == (3, True)
 
 
+MIXED = ["1.00", " -1", "TRUE", "+1", "-1e0"]
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
+def test_what_a_hint_says_of_mixed_labels_is_right_for_all_of_them(name: str, mrl: Mrl) -> None:
+    for values, options in ((MIXED, ["--labels", "01"]), ([*MIXED[:2], "true", "FALSE", "-1"], ["--labels", "01"])):
+        WRITERS[name](values, name)
+        assert "--labels pm1" not in mrl("compute", name, *options).err
+    WRITERS[name]([*MIXED[:2], "+1", "1e0", "-1.0"], name)
+    record = mrl("compute", name).result
+    assert (record["pairs"], record["sum"]) == (5, 0.0 + 0 + 3 + 0.0 + 0.5)
+    assert "use --labels pm1" in mrl("compute", name, "--labels", "01").err
+    WRITERS[name](["1.00", " 0", "TRUE", "False", "true"], name)
+    record = mrl("compute", name, "--labels", "01").result
+    assert (record["pairs"], record["sum"]) == (5, 3 + 1)
+
+
 @in_every_format
 def test_true_and_false_are_mapped_as_words(name: str, mrl: Mrl) -> None:
     WRITERS[name]([True, False, True, False, False], name)

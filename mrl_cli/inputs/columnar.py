@@ -9,7 +9,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
+from mrl_cli.inputs.base import Numbers, batch_of_columns, column_places, numbers_of, path_below
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import BadCells, Keys, Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Keys, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
@@ -148,8 +148,8 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
         column, astray = cells(column, role)
         # A label that must be one of two integers is compared as it is: no double in between could change it.
         keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
-        array, bad = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
-        return array, merged(astray, bad)
+        read = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
+        return read._replace(bad=merged(astray, read.bad))
 
     def keys(column: pa.Array, role: Role) -> Keys:
         column, astray = cells(column, role)
@@ -224,8 +224,8 @@ def numbers_in(
         column = column.dictionary_decode()  # a null may stand among the indices or among the values
     if is_list(column.type):
         items, longer = _only_items(column)
-        values, bad = numbers_in(items, number, keeps_integers=keeps_integers)
-        return values, merged(longer, bad)
+        read = numbers_in(items, number, keeps_integers=keeps_integers)
+        return read._replace(bad=merged(longer, read.bad))
     if number is not None and _is_text(column.type):
         return numbers_of(
             column.to_pylist(),
@@ -237,7 +237,7 @@ def numbers_in(
         column = column.cast(pa.string()).cast(pa.float64())
     elif pa.types.is_null(column.type):
         column = column.cast(pa.int8())
-    column = as_numbers(column)
+    has_booleans, column = pa.types.is_boolean(column.type), as_numbers(column)
     bad = []
     if column.null_count:
         nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]
@@ -245,9 +245,9 @@ def numbers_in(
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
-        return values.astype(np.float64, copy=False), bad
+        return Numbers(values.astype(np.float64, copy=False), bad)
     if keeps_integers:
-        return values, bad
+        return Numbers(values, bad, has_booleans)
     doubles = values.astype(np.float64)
     # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
     if values.size and (doubles.max() >= rules.EXACT_INTEGER_LIMIT or doubles.min() <= -rules.EXACT_INTEGER_LIMIT):
@@ -256,7 +256,7 @@ def numbers_in(
             for index in np.flatnonzero(np.abs(doubles) >= rules.EXACT_INTEGER_LIMIT)
             if int(doubles[index]) != int(values[index])
         ]
-    return doubles, bad
+    return Numbers(doubles, bad, has_booleans)
 
 
 def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:

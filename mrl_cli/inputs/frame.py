@@ -11,7 +11,7 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
+from mrl_cli.inputs.base import Numbers, Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
 from mrl_cli.model import problems, setting_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Keys, Numbers
+    from mrl_cli.inputs.base import Keys
     from mrl_cli.model import Batch, Plan, Role
 
 
@@ -97,12 +97,12 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
 
     def numbers(column: pd.Series[Any], role: Role) -> Numbers:
-        array, bad = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
-        if role in fills:  # where pandas knows no other missing value, it is NaN
-            known = {index for index, *_ in bad}
-            unknown = np.flatnonzero(np.isnan(array)).tolist()
-            bad = bad + [(index, problems.MISSING, "nan") for index in unknown if index not in known]
-        return array, bad
+        read = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        if role not in fills:
+            return read
+        known = {index for index, *_ in read.bad}  # where pandas knows no other missing value, it is NaN
+        unknown = np.flatnonzero(np.isnan(read.array)).tolist()
+        return Numbers(read.array, read.bad + [(i, problems.MISSING, "nan") for i in unknown if i not in known])
 
     yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
 
@@ -154,7 +154,7 @@ def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
         return _number_of(cell[0], takes_booleans=takes_booleans) if np.shape(cell) == (1,) else problems.LIST
     is_boolean, is_number = isinstance(cell, bool | np.bool_), isinstance(cell, Real | Decimal)
     if is_boolean and takes_booleans:
-        return float(cell)
+        return bool(cell)
     if is_boolean or not is_number:
         return problems.NOT_A_NUMBER
     if isinstance(cell, Integral) and not is_exact(int(cell)):

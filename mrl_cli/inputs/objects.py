@@ -88,7 +88,7 @@ def number_of(value: Any, role: Role, plan: Plan) -> float | str:
     if isinstance(value, Astray):
         return value.kind
     if isinstance(value, bool) and plan.takes_booleans(role):
-        return float(value)
+        return value
     if isinstance(value, str):
         return cell_number(value, role, plan)
     if isinstance(value, bool) or not isinstance(value, int | float):

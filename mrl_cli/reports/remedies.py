@@ -106,6 +106,7 @@ class _Labels(NamedTuple):
         bad = {float(text) for text in counts.bad_labels if is_float(text) and math.isfinite(float(text))}
         if not (words or bad):
             return None
+        words += ("true", "false") if look.has_booleans else ()  # read as 1 and 0, which other rules do not
         used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
         ties = {0.0} if counts.ties_dropped else set()
         return cls(frozenset(bad | used | ties), words, len(counts.bad_labels) < MOST_LABELS_NAMED)
