@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.model import problems
-from mrl_cli.words import counted, harmless, listed
+from mrl_cli.words import closest, counted, harmless, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
 EVERY = "*"  # of a list: the cells of all its items
 
@@ -41,6 +41,20 @@ def split(path: str, names: Container[str]) -> tuple[str, str] | None:
             return path[:end], path[end + 1 :]
         end = path.rfind(".", 0, end)
     return None
+
+
+def closest_path(wanted: str, names: Iterable[str]) -> str | None:
+    """Return the name, or the path that begins with one, that a user who wrote `wanted` most probably meant, or None.
+
+    >>> closest_path("judgements.0.s", ["id", "judgments"]), closest_path("rewards.chosen", ["rewards/chosen"])
+    ('judgments.0.s', 'rewards/chosen')
+    """
+    known = list(names)
+    head, _, rest = wanted.partition(".")
+    near, top = closest(wanted, known), closest(head, known)
+    if not rest or top is None or (near and abs(len(near) - len(wanted)) <= abs(len(top) - len(head))):
+        return near
+    return joined(top, rest)
 
 
 def place_in_list(path: str) -> tuple[int, str] | None:
