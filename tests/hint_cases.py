@@ -170,6 +170,34 @@ LABELS = [
         file(csv("x1,x2,y", "1,3,3", "1,3,-2", "1,3,0")),
         needs=("strength",),
     ),
+    Case(
+        "compute p.csv --labels 01",
+        "use --label-map A=1,B=-1 in place of --labels",
+        "compute p.csv --label-map A=1,B=-1",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,B")),
+    ),
+    Case(
+        "compute p.csv --labels strength --strength margin --on-tie drop",
+        "use --label-map A=1,B=-1 in place of --labels and --strength and --on-tie",
+        "compute p.csv --label-map A=1,B=-1",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,B")),
+    ),
+    Case(
+        "compute p.csv --on-tie drop",
+        "use --labels 01 in place of --on-tie",
+        "compute p.csv --labels 01",
+        1.0,
+        file(csv("x1,x2,y", "1,3,true", "1,3,false")),
+    ),
+    Case(
+        "compute p.csv --decimal ,",
+        "decimal points? use --decimal .",  # and not a rule of labels, which are unread
+        "compute p.csv",
+        2.0,
+        file(csv("x1;x2;y", "1;3;1.00")),
+    ),
 ]
 
 ROWS = [
@@ -229,6 +257,13 @@ ROWS = [
         "compute p.csv --y-const 1 --x1 a --x2 b",
         2.0,
         file(csv("chosen,rejected,a,b", "Human: hi,Human: no,1,3")),
+    ),
+    Case(
+        "compute p.csv",
+        "x1 holds texts, such as '50%', not numbers; name columns of numbers with --x1 COLUMN",
+        "compute p.csv --x1 share",
+        0.5,
+        file(csv("x1,share,x2,y", "50%,0.5,1,1")),
     ),
     Case(
         "compute p.csv --margin-column m",

@@ -316,5 +316,7 @@ def _argument_hint(hint: str | None) -> str | None:
         if options <= arguments and (
             options or said or is_of_map
         ):  # a part without an option goes with the one before it
-            said.append(_OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part))
+            use, instead, of = part.partition(" in place of ")
+            use = _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", use)
+            said.append(use + instead + _NAME.sub(lambda option: option[1].replace("-", "_"), of))
     return "; ".join(said) or None

@@ -46,6 +46,7 @@ _DECIMAL_COMMA = re.compile(r"'[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))'")
 # or what may hold one.
 _LIST_OF_MORE = re.compile(r"""\[["']?[-.\d[{].*,""")
 _OBJECT = re.compile(r"""(\[)?\{(?:"[^"]*": (?:"[^"]*"|[^][{}",]+), )*?"([^"\\]+)": "?[-.\d[{]""")
+_RULE = re.compile(r"--label-map |--labels (\w+)")
 _STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
@@ -70,6 +71,12 @@ class Facts(NamedTuple):
         """Return the first few problems of a kind."""
         return self.counts.problems.get(kind, ProblemCount()).first
 
+    def first_of_all(self, kind: str) -> tuple[Problem, ...]:
+        """Return the first few problems of a kind that every row has in that column, none of one that some have."""
+        problems = self.counts.problems.get(kind, ProblemCount())
+        is_of_all = len({problem.column for problem in problems.first}) * self.counts.rows <= problems.count
+        return problems.first if is_of_all else ()
+
     def role_of(self, problem: Problem) -> Role:
         """Return the first role of the column in which a problem is."""
         return next(role for role, name in self.plan.columns.wanted if harmless(name) == problem.column)
@@ -87,7 +94,23 @@ class Facts(NamedTuple):
 
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    return next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    hint = next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
+
+
+def _in_place(part: str, plan: Plan) -> str:
+    """Return a part of a hint; one that proposes a rule of labels with the options of the plan that exclude it."""
+    proposed, rules = _RULE.search(part), plan.rules
+    if proposed is None or plan.reporting.preset is not None:  # whose label rule gives way
+        return part
+    has_ties = proposed[1] in ("pm1", "strength") or (proposed[1] is None and "=0" in part)
+    others = {
+        "--labels": proposed[1] is None and rules.labels != "pm1",
+        "--strength": proposed[1] != "strength" and rules.strength != "ignore",
+        "--on-tie": rules.on_tie == "drop" and not has_ties,
+    }
+    excluded = " and ".join(option for option, is_excluded in others.items() if is_excluded)
+    return f"{part} in place of {excluded}" if excluded else part
 
 
 class _Labels(NamedTuple):
@@ -120,7 +143,8 @@ def _for_map(facts: Facts) -> str | None:
 
 
 def _for_ties(facts: Facts) -> str | None:
-    return "--on-tie drop leaves ties out and counts them" if TIE in facts.counts.problems else None
+    ties, counts = facts.counts.problems.get(TIE, ProblemCount()).count, facts.counts
+    return "--on-tie drop leaves ties out and counts them" if 0 < ties < counts.rows else None
 
 
 def _for_labels(facts: Facts) -> str | None:
@@ -129,6 +153,9 @@ def _for_labels(facts: Facts) -> str | None:
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
     if labels is None:
+        return None
+    are_points = any(is_float(p.value) for p in facts.first(NOT_A_NUMBER))  # where decimals have a comma
+    if are_points or (labels.words and LOSSES[facts.plan.loss.name].is_target):
         return None
     if labels.words:
         return _for_words(labels, facts)
@@ -158,7 +185,7 @@ def _for_signs(numbers: frozenset[float], rule: str) -> str | None:
         hints.append("labels are 0 and 1 here? use --labels 01")
     if numbers <= {-1, 1} and rule != "pm1":
         hints.append("labels are 1 and -1 here? use --labels pm1")
-    elif 0 in numbers:
+    elif 0 in numbers and len(numbers) > 1:
         hints.append(f"0 means no preference? use {'' if rule == 'pm1' else '--labels pm1 '}--on-tie drop")
     return "; ".join(hints) or None
 
@@ -202,9 +229,17 @@ def _label_map(meanings: dict[str, int | None], question: str | None = None) -> 
 
 def _for_texts(facts: Facts) -> str | None:
     """Name the columns of texts, where they stand in every row."""
-    examples = facts.first(NOT_A_NUMBER)
-    texts = [problem.value for problem in examples if any(c.isalpha() for c in problem.value)]
-    if not facts.are_all_bad or len(texts) < len(examples) or not texts:
+    texts = [problem.value for problem in facts.first(NOT_A_NUMBER)]
+    return _other_columns(facts, texts) if all(any(c.isalpha() for c in text) for text in texts) else None
+
+
+def _for_other_columns(facts: Facts) -> str | None:
+    """Name the columns of what else is no number, such as dates and shares in percent, where that is in every row."""
+    return _other_columns(facts, [problem.value for problem in facts.first(NOT_A_NUMBER)])
+
+
+def _other_columns(facts: Facts, texts: list[str]) -> str | None:
+    if not (facts.are_all_bad and texts):
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
@@ -275,14 +310,14 @@ def _for_lists(facts: Facts) -> str | None:
     if LIST not in facts.counts.problems:
         return None
     later = "lists are for `mrl rank`, which comes with a later version"
-    for problem in facts.first(LIST):
+    for problem in facts.first_of_all(LIST):
         if _LIST_OF_MORE.match(problem.value):  # not a text, which paths do not lead into
             return f"{path_hint(facts.role_of(problem), f'{problem.column}.0')}; {later}"
     return f"one number belongs in a cell; {later}"
 
 
 def _for_objects(facts: Facts) -> str | None:
-    for problem in facts.first(OBJECT):
+    for problem in facts.first_of_all(OBJECT):
         if shown := _OBJECT.match(problem.value):
             path = f"{problem.column}{'.0' if shown[1] else ''}.{shown[2]}"
             return path_hint(facts.role_of(problem), path)
@@ -310,4 +345,5 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_float32,
     _for_missing,
     _for_rows,
+    _for_other_columns,
 )
