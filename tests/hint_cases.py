@@ -192,6 +192,13 @@ LABELS = [
         file(csv("x1,x2,y", "1,3,true", "1,3,false")),
     ),
     Case(
+        "compute p.csv --labels probability",
+        "--on-error skip leaves bad rows out",  # and not a map, for the other labels are not known
+        "compute p.csv --labels probability --on-error skip",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,0.5")),
+    ),
+    Case(
         "compute p.csv --decimal ,",
         "decimal points? use --decimal .",  # and not a rule of labels, which are unread
         "compute p.csv",

@@ -289,6 +289,13 @@ def test_unknown_argument_and_what_is_no_frame_are_refused() -> None:
         evaluate([1, 2])
 
 
+def test_a_hint_says_which_arguments_to_leave_out_for_it() -> None:
+    frame = pd.DataFrame({"x1": [1, 2], "x2": [0, 0], "y": pd.Series([True, False], dtype=object)})
+    with pytest.raises(ValueError, match=r"use labels='01' in place of on_tie$"):
+        evaluate(frame, on_tie="drop")
+    assert report_on(frame, labels="01")["pairs"] == 2
+
+
 def test_no_pairs_are_refused() -> None:
     empty = pd.DataFrame({"x1": [], "x2": [], "y": []})
     with pytest.raises(ValueError, match=r"^no pairs in the frame; the mean of nothing is undefined"):

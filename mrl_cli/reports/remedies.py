@@ -132,7 +132,9 @@ class _Labels(NamedTuple):
         words += ("true", "false") if look.has_booleans else ()  # read as 1 and 0, which other rules do not
         used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
         ties = {0.0} if counts.ties_dropped else set()
-        return cls(frozenset(bad | used | ties), words, len(counts.bad_labels) < MOST_LABELS_NAMED)
+        # Under other rules a look has not all of the labels used, or none.
+        is_known = facts.plan.rules.labels in ("pm1", "01") or not counts.pairs
+        return cls(frozenset(bad | used | ties), words, is_known and len(counts.bad_labels) < MOST_LABELS_NAMED)
 
 
 def _for_map(facts: Facts) -> str | None:
@@ -239,7 +241,7 @@ def _for_other_columns(facts: Facts) -> str | None:
 
 
 def _other_columns(facts: Facts, texts: list[str]) -> str | None:
-    if not (facts.are_all_bad and texts):
+    if not (facts.are_all_bad and facts.first_of_all(NOT_A_NUMBER)):
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
