@@ -501,6 +501,24 @@ def test_battles_of_an_arena_drop_and_count_both_kinds_of_tie(mrl: Mrl) -> None:
     assert (ran.code, f"{problems.TIE}       2 " in ran.err) == (3, True)
 
 
+def test_every_kind_of_tie_that_arenas_write_is_one(mrl: Mrl) -> None:
+    ties = ["tie", "tie (bothbad)", "both_bad", "tie (inconsistent)"]  # FastChat, LMArena, MT-bench's judge
+    rows = "".join(f"{winner},2,1\n" for winner in ("model_a", "model_b", *ties))
+    Path("b.csv").write_text("winner,score_a,score_b\n" + rows)
+    record = mrl("compute", "b.csv", "--preset", "arena").result
+    assert (record["pairs"], record["ties_dropped"], record["sum"]) == (2, 4, 1)
+    plain = mrl("compute", "b.csv", "--x1", "score_a", "--x2", "score_b", "--y", "winner")
+    assert all(f"{tie}=0" in plain.err for tie in ties)
+
+
+@pytest.mark.parametrize(
+    ("header", "label"), [("score_1,score_2", "preference_strength"), ("score1,score2", "overall_preference")]
+)
+def test_both_formats_of_helpsteer_are_read(header: str, label: str, mrl: Mrl) -> None:
+    Path("h.csv").write_text(f"{header},{label}\n2,1,-3\n1,2,1\n")
+    assert mrl("compute", "h.csv", "--preset", "helpsteer").result["correct"] == 2
+
+
 def test_judgebench_scores_either_side(mrl: Mrl) -> None:
     rows = [(11.266, -10.521, "A>B"), (3.362, 1.697, "B>A"), (-5.79, -1.624, "B>A"), (4.01, 1.0, "B>A"), (1, 0, "A=B")]
     Path("j.jsonl").write_text("".join(json.dumps({"score_A": a, "score_B": b, "label": y}) + "\n" for a, b, y in rows))

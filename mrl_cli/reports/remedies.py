@@ -52,7 +52,7 @@ _STRAY = 20  # a label that is wrong in one row of so many is a slip, not anothe
 _WORDS = {
     1: "model_a a a>b first left x1 response_a answer_a",
     -1: "model_b b b>a second right x2 response_b answer_b",
-    0: "tie|tie (bothbad)|both|bothbad|equal|same|draw|neither|none|a=b",
+    0: "tie|tie (bothbad)|tie (inconsistent)|both_bad|both|bothbad|equal|same|draw|neither|none|a=b",
 }
 _KNOWN = {word: label for label, words in _WORDS.items() for word in words.split("|" if "|" in words else " ")}
 _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
