@@ -114,7 +114,7 @@ def mistaken_sums(case: Case, count: int, weights: Doubles | None = None) -> Mis
     hints: dict[tuple[str, ...], str] = {}
     own = agreement_of(case)
     for names, made in mistakes(case, count, but("shifted")) if own.size else ():
-        is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers"))
+        is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers", "tensors"))
         agreement = own if is_as_own and made.dtype == case.dtype else agreement_of(made)
         sums[names] = Sums.of(losses_of(made), agreement, weights)
         if hint := options_of(case, made):
