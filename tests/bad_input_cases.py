@@ -459,7 +459,7 @@ JSON_LINES = [
     bad_line("label 0", '{"x1": 1, "x2": 3, "y": 0}', "label not ±1", "y is 0", "--on-tie drop"),
     good_line("list of one", '{"x1": [1], "x2": 3, "y": 1}', 2),
     bad_line("list of two", '{"x1": [1, 2], "x2": 3, "y": 1}', "a list, not one number", "x1 is [1, 2]", "mrl rank"),
-    bad_line("object", '{"x1": {"a": 1}, "x2": 3, "y": 1}', "not a number", 'x1 is {"a": 1}'),
+    bad_line("object", '{"x1": {"a": 1}, "x2": 3, "y": 1}', "an object, not one number", 'x1 is {"a": 1}'),
     bad_line("two objects on a line", ONE + ONE, "not one JSON object"),
     refused(
         "two objects on a line, then none",

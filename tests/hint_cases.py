@@ -170,6 +170,41 @@ LABELS = [
         file(csv("x1,x2,y", "1,3,3", "1,3,-2", "1,3,0")),
         needs=("strength",),
     ),
+    Case(
+        "compute p.csv --labels 01",
+        "use --label-map A=1,B=-1 in place of --labels",
+        "compute p.csv --label-map A=1,B=-1",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,B")),
+    ),
+    Case(
+        "compute p.csv --labels strength --strength margin --on-tie drop",
+        "use --label-map A=1,B=-1 in place of --labels and --strength and --on-tie",
+        "compute p.csv --label-map A=1,B=-1",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,B")),
+    ),
+    Case(
+        "compute p.csv --on-tie drop",
+        "use --labels 01 in place of --on-tie",
+        "compute p.csv --labels 01",
+        1.0,
+        file(csv("x1,x2,y", "1,3,true", "1,3,false")),
+    ),
+    Case(
+        "compute p.csv --labels probability",
+        "--on-error skip leaves bad rows out",  # and not a map, for the other labels are not known
+        "compute p.csv --labels probability --on-error skip",
+        1.0,
+        file(csv("x1,x2,y", "1,3,A", "1,3,0.5")),
+    ),
+    Case(
+        "compute p.csv --decimal ,",
+        "decimal points? use --decimal .",  # and not a rule of labels, which are unread
+        "compute p.csv",
+        2.0,
+        file(csv("x1;x2;y", "1;3;1.00")),
+    ),
 ]
 
 ROWS = [
@@ -229,6 +264,13 @@ ROWS = [
         "compute p.csv --y-const 1 --x1 a --x2 b",
         2.0,
         file(csv("chosen,rejected,a,b", "Human: hi,Human: no,1,3")),
+    ),
+    Case(
+        "compute p.csv",
+        "x1 holds texts, such as '50%', not numbers; name columns of numbers with --x1 COLUMN",
+        "compute p.csv --x1 share",
+        0.5,
+        file(csv("x1,share,x2,y", "50%,0.5,1,1")),
     ),
     Case(
         "compute p.csv --margin-column m",
@@ -434,6 +476,27 @@ COLUMNS = [
         "compute p.csv --x1 rewards/chosen --x2 rewards/rejected --y-const 1",
         2.0,
         file(csv("rewards/chosen,rewards/rejected,step", "1,3,10")),
+    ),
+    Case(
+        "compute p.jsonl",
+        "one of its numbers is named by its path, such as --x1 x1.v",
+        "compute p.jsonl --x1 x1.v",
+        2.0,
+        file(b'{"x1": {"judge": "m", "v": 1}, "x2": 3, "y": 1}\n', "p.jsonl"),
+    ),
+    Case(
+        "compute p.parquet",
+        "one of its numbers is named by its path, such as --x1 x1.v",
+        "compute p.parquet --x1 x1.v",
+        1.0,
+        file(parquet(**NUMBERS | {"x1": [{"judge": "m", "v": value} for value in NUMBERS["x1"]]}), "p.parquet"),
+    ),
+    Case(
+        "compute p.jsonl --x1 flag",
+        "flag holds true, not numbers; name columns of numbers with --x1 COLUMN",
+        "compute p.jsonl --x1 x1",
+        2.0,
+        file(b'{"flag": true, "x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
     ),
     Case(
         "compute p.parquet",
@@ -988,7 +1051,7 @@ CELLS = [
     ),
     Case(
         "compute p.jsonl --x1 l",
-        "one of its numbers is named by its place, from 0, such as l.0",
+        "one of its numbers is named by its path, such as --x1 l.0",
         "compute p.jsonl --x1 l.0",
         2.0,
         NESTED,

@@ -23,7 +23,7 @@ from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, value_parts
 from mrl_cli.verify.explanations.unknowns import solved_values
-from mrl_cli.verify.explanations.values import Own
+from mrl_cli.verify.explanations.values import Own, fitting_value
 from mrl_cli.verify.explanations.values import explain_value as explain
 from tests.running import Ran, run_inside
 
@@ -53,6 +53,18 @@ def as_bfloat16(values: Array) -> Array:
         mantissa, exponent = math.frexp(value)
         collected.append(math.ldexp(round(mantissa * 256), exponent - 8))
     return np.array(collected)
+
+
+def as_float16(values: Array) -> Array:
+    return values.astype(np.float16).astype(np.float64)
+
+
+def in_tensors(
+    margin: float, rounded: Callable[[Array], Array], loss: Callable[[Array], Array] = lambda z: np.maximum(0, z)
+) -> Array:
+    """Return losses as PyTorch has them of tensors of a narrow float, which hold the result of each operation."""
+    difference = rounded(rounded(X1) - rounded(X2))
+    return rounded(loss(rounded(margin - Y * difference)))
 
 
 def shuffled(values: Array) -> Array:
@@ -105,6 +117,7 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
     "squared": (CASE, RIGHT**2, "losses are squared"),
     "float32": (CASE, hinge(X1, X2, Y, MARGIN, np.float32), "the arithmetic is float32"),
     "float16": (CASE, hinge(X1, X2, Y, MARGIN, np.float16), "the arithmetic is float16"),
+    "bfloat16": (CASE, in_tensors(MARGIN, as_bfloat16), "the arithmetic is bfloat16"),
     "float64": (replace(CASE, dtype="float32"), RIGHT, "the arithmetic is float64"),
     "bfloat16 scores": (CASE, hinge(as_bfloat16(X1), as_bfloat16(X2), Y, MARGIN), "scores are rounded to bfloat16"),
     "float16 scores": (
@@ -482,6 +495,36 @@ def test_a_value_in_float32_is_named_too() -> None:
     value = float(hinge(X1, X2, -Y, MARGIN, np.float32).astype(np.float32).mean())
     (explanation,) = explain_value(FIGURES, value, "mean", 1e-7)
     assert explanation.hypothesis == SIGN
+
+
+NARROW_FLOATS = {"bfloat16": as_bfloat16, "float16": as_float16}
+
+
+@pytest.mark.parametrize("dtype", NARROW_FLOATS)
+@pytest.mark.parametrize("loss", ["margin_ranking", "logistic"])
+def test_losses_of_a_narrow_float_added_up_in_float32_are_named(dtype: str, loss: str) -> None:
+    case = CASE if loss == "margin_ranking" else LOGISTIC
+    losses = in_tensors(MARGIN, NARROW_FLOATS[dtype], *([softplus] if case is LOGISTIC else []))
+    value = float(np.float32(losses.mean()))  # losses.float().mean()
+    (explanation,) = explained_or_fitting(case, value)
+    named = f"the arithmetic is {dtype}" + (", each function in float32 and rounded" if dtype == "float16" else "")
+    assert explanation.hypothesis == named
+
+
+@pytest.mark.parametrize("dtype", NARROW_FLOATS)
+def test_a_mean_of_a_narrow_float_is_named(dtype: str) -> None:
+    """losses.mean() of such tensors is one of the few numbers they have, the right mean rounded."""
+    rounded = NARROW_FLOATS[dtype]
+    value = float(rounded(np.array([in_tensors(MARGIN, rounded).mean()]))[0])
+    (explanation,) = explained_or_fitting(CASE, value)
+    assert f"it is the mean, rounded to {dtype}; or the arithmetic is {dtype}" in explanation.hypothesis
+
+
+def explained_or_fitting(case: Case, value: float) -> list[Explanation]:
+    parts = parts_of(case)
+    own = Own(value, parts.right.value("mean"), parts.right.pairs)
+    stages = stages_of(parts, value, "mean", NONE_LEFT_OUT, case)
+    return explain(own, stages) or fitting_value(own, stages)
 
 
 def test_a_value_added_up_in_float32_is_named_too() -> None:

@@ -285,8 +285,15 @@ def test_call_that_makes_no_sense_is_refused(arguments: dict[str, Any], complain
 def test_unknown_argument_and_what_is_no_frame_are_refused() -> None:
     with pytest.raises(ValueError, match="there is no argument 'margn', and the loss margin_ranking has no parameter"):
         evaluate(pd.DataFrame({"x1": [1], "x2": [0], "y": [1]}), margn=1)
-    with pytest.raises(TypeError, match="frame must be a pandas DataFrame, not list"):
-        evaluate([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="frame must be a pandas DataFrame or a pyarrow Table, not list"):
+        evaluate([1, 2])
+
+
+def test_a_hint_says_which_arguments_to_leave_out_for_it() -> None:
+    frame = pd.DataFrame({"x1": [1, 2], "x2": [0, 0], "y": pd.Series([True, False], dtype=object)})
+    with pytest.raises(ValueError, match=r"use labels='01' in place of on_tie$"):
+        evaluate(frame, on_tie="drop")
+    assert report_on(frame, labels="01")["pairs"] == 2
 
 
 def test_no_pairs_are_refused() -> None:

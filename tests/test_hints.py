@@ -88,7 +88,9 @@ def test_hint_leads_to_a_right_number_or_a_more_precise_message(case: Case, capf
         assert math.isclose(after.result["value"], float(case.gives or 0), rel_tol=1e-9)
 
 
-PROPOSED = re.compile(r"(?:use|did you mean|e\.g\.|the same,) (--[a-z][^;?…]*?)( in place of --\S+)?(?=[;?…]|$)")
+PROPOSED = re.compile(
+    r"(?:use|did you mean|e\.g\.|the same,) (--[a-z][^;?…]*?)( in place of (?:--\S+(?: and )?)+)?(?=[;?…]|$)"
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
@@ -100,12 +102,12 @@ def test_following_what_is_proposed_word_by_word_comes_to_an_end(case: Case, cap
     while (ran := run_inside(words, capfd)).code and (proposed := PROPOSED.search(_hint_of(ran))):
         assert _hint_of(ran) not in seen, " -> ".join([*seen, _hint_of(ran)])
         seen.append(_hint_of(ran))
-        words = _with_options(words, shlex.split(proposed[1]), (proposed[2] or "").split()[-1:])
+        words = _with_options(words, shlex.split(proposed[1]), re.findall(r"--\S+", proposed[2] or ""))
         assert len(seen) < 5
 
 
 def _with_options(words: list[str], options: list[str], replaced: list[str]) -> list[str]:
-    """Put options in place of those of the same name, and of one other."""
+    """Put options in place of those of the same name, and of others."""
     names = {option for option in [*options, *replaced] if option.startswith("--")} - {"--param", "--fill"}
     kept = [word for place, word in enumerate(words) if not {word, words[place - 1]} & names]
     return kept + options

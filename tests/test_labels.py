@@ -119,6 +119,45 @@ def _skip(label_map: str) -> str:
     return map_text(((value, None),))
 
 
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
+@pytest.mark.parametrize(
+    ("values", "label_map"),
+    [
+        ([["A"], ["B"], ["A"], ["B"], ["="]], "A=1,B=-1,==0"),
+        ([[0], [2], [0], [2], [1]], "0=1,2=-1,1=0"),
+        (["[A]", "['B']", '["A"]', " [ B ]", "="], "A=1,B=-1,==0"),
+        (["[A]", "[B]", "[A]", "[B]", "="], "[A]=1,[B]=-1,==0"),  # a value that is in the map as it stands
+    ],
+)
+def test_a_list_of_one_label_is_that_label(
+    name: str, values: list[Any], label_map: str, expected: dict[str, Any], mrl: Mrl
+) -> None:
+    WRITERS[name](values, name)
+    assert figures(mrl("compute", name, "--label-map", label_map, "--on-tie", "drop").result) == expected
+    record: Any = evaluate(_table(values).to_pandas(), label_map=label_map, on_tie="drop")
+    assert figures(record) == expected
+    WRITERS[name]([*values[:4], values[0] * 2], name)
+    ran = mrl("compute", name, "--label-map", label_map, "--on-tie", "drop")
+    assert (ran.code, problems.NOT_IN_MAP in ran.err) == (3, True)
+
+
+MIXED = ["1.00", " -1", "TRUE", "+1", "-1e0"]
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
+def test_what_a_hint_says_of_mixed_labels_is_right_for_all_of_them(name: str, mrl: Mrl) -> None:
+    for values, options in ((MIXED, ["--labels", "01"]), ([*MIXED[:2], "true", "FALSE", "-1"], ["--labels", "01"])):
+        WRITERS[name](values, name)
+        assert "--labels pm1" not in mrl("compute", name, *options).err
+    WRITERS[name]([*MIXED[:2], "+1", "1e0", "-1.0"], name)
+    record = mrl("compute", name).result
+    assert (record["pairs"], record["sum"]) == (5, 0.0 + 0 + 3 + 0.0 + 0.5)
+    assert "use --labels pm1" in mrl("compute", name, "--labels", "01").err
+    WRITERS[name](["1.00", " 0", "TRUE", "False", "true"], name)
+    record = mrl("compute", name, "--labels", "01").result
+    assert (record["pairs"], record["sum"]) == (5, 3 + 1)
+
+
 @in_every_format
 def test_true_and_false_are_mapped_as_words(name: str, mrl: Mrl) -> None:
     WRITERS[name]([True, False, True, False, False], name)
@@ -460,6 +499,24 @@ def test_battles_of_an_arena_drop_and_count_both_kinds_of_tie(mrl: Mrl) -> None:
     assert (own["mean"], own["labels_skipped"]) == (record["mean"], 2)
     ran = mrl("compute", "battles.csv", "--preset", "arena", "--on-tie", "error")
     assert (ran.code, f"{problems.TIE}       2 " in ran.err) == (3, True)
+
+
+def test_every_kind_of_tie_that_arenas_write_is_one(mrl: Mrl) -> None:
+    ties = ["tie", "tie (bothbad)", "both_bad", "tie (inconsistent)"]  # FastChat, LMArena, MT-bench's judge
+    rows = "".join(f"{winner},2,1\n" for winner in ("model_a", "model_b", *ties))
+    Path("b.csv").write_text("winner,score_a,score_b\n" + rows)
+    record = mrl("compute", "b.csv", "--preset", "arena").result
+    assert (record["pairs"], record["ties_dropped"], record["sum"]) == (2, 4, 1)
+    plain = mrl("compute", "b.csv", "--x1", "score_a", "--x2", "score_b", "--y", "winner")
+    assert all(f"{tie}=0" in plain.err for tie in ties)
+
+
+@pytest.mark.parametrize(
+    ("header", "label"), [("score_1,score_2", "preference_strength"), ("score1,score2", "overall_preference")]
+)
+def test_both_formats_of_helpsteer_are_read(header: str, label: str, mrl: Mrl) -> None:
+    Path("h.csv").write_text(f"{header},{label}\n2,1,-3\n1,2,1\n")
+    assert mrl("compute", "h.csv", "--preset", "helpsteer").result["correct"] == 2
 
 
 def test_judgebench_scores_either_side(mrl: Mrl) -> None:

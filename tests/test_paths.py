@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli import compare, evaluate
 from mrl_cli.inputs.parquet import LightParquetFile
 from tests.running import Ran, run_inside
 
@@ -118,6 +121,7 @@ def test_what_is_not_there_names_what_is(name: str, compute: Callable[..., Ran])
     ran = compute(name, RECORDS, *PATHS[2:], "--x1", "judgements.0.judgment.score")
     assert ran.code == 2
     assert "has no column 'judgements.0.judgment.score'" in ran.err
+    assert "did you mean --x1 judgments.0.judgment.score?" in ran.err
 
 
 @EVERY_FORMAT
@@ -155,11 +159,51 @@ def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Call
 
 
 @EVERY_FORMAT
+@pytest.mark.parametrize(
+    ("cell", "path", "proposed"),
+    [
+        ([{"s": [1.0, 2.0]}], "x1.-1.s.0", "x1.0.s.0"),
+        ([{"s": [1.0, 2.0]}], "x1.s.0", "x1.0.s.0"),
+        ([[1.0, 2.0]], "x1.-1.0", "x1.0.0"),
+        ([1.0, 2.0], "x1.score", "x1.0"),
+        ([1.0, 2.0], "x1.-1", "x1.0"),
+        ({"note": "n", "a": 1.0}, "x1", "x1.a"),
+        ([{"a": 1.0}], "x1", "x1.0.a"),
+    ],
+)
+def test_what_is_proposed_for_a_path_leads_to_a_number(
+    name: str, cell: Any, path: str, proposed: str, compute: Callable[..., Ran]
+) -> None:
+    records = [{"x1": cell, "x2": 3.0, "y": 1}] * 2
+    if name == "columns.json" and not isinstance(cell, list):
+        records = [{"x1": [cell], "x2": 3.0, "y": 1}] * 2  # an object of columns, whose cells are objects
+        proposed = proposed.replace("x1.", "x1.0.")
+    ran = compute(name, records, "--x1", path)
+    assert ran.code == 3
+    assert re.search(rf"such as (--x1 )?{re.escape(proposed)}(\s|$)", ran.err)
+    if name != "columns.json":  # there, x1.0 is of the first row
+        assert compute(name, records, "--x1", proposed).result["sum"] == 2 + 2
+
+
+@pytest.mark.parametrize("path", ["x1.score", "x1.0.score", "x1.-1.score"])
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json"])
+def test_an_empty_list_has_no_item_to_name(name: str, path: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"x1": [], "x2": 3.0, "y": 1}], "--x1", path)
+    assert (ran.code, "no such item" in ran.err, "such as" in ran.err) == (3, True, False)
+
+
+@EVERY_FORMAT
+def test_an_object_is_not_called_a_text(name: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"x1": [{"a": "b"}], "x2": 3.0, "y": 1}] * 2)
+    assert (ran.code, "texts" in ran.err) == (3, False)
+
+
+@EVERY_FORMAT
 def test_a_list_of_more_says_how_one_of_its_numbers_is_named(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}]
     ran = compute(name, records)
     assert ran.code == 3
-    assert "such as x1.0; lists are for `mrl rank`" in ran.err
+    assert "such as --x1 x1.0; lists are for `mrl rank`" in ran.err
     assert compute(name, records, "--x1", "x1.0").result["sum"] == 2
 
 
@@ -236,3 +280,79 @@ def test_a_member_given_twice_is_refused(name: str, tmp_path: Path, capfd: Captu
     ran = run_inside(["compute", tmp_path / name, "--x1", "s.a"], capfd)
     assert ran.code == 3
     assert "key given twice" in ran.err
+
+
+# Frames: of Python's objects, of arrays as pandas reads lists of Parquet, of Arrow's types, and a table of Arrow.
+FRAMES: dict[str, Callable[[Records], Any]] = {
+    "objects": pd.DataFrame,
+    "arrays": lambda records: pa.Table.from_pylist(records).to_pandas(),
+    "arrow": lambda records: pa.Table.from_pylist(records).to_pandas(types_mapper=pd.ArrowDtype),
+    "table": pa.Table.from_pylist,
+}
+in_every_frame = pytest.mark.parametrize("made", list(FRAMES.values()), ids=list(FRAMES))
+ARGUMENTS: dict[str, Any] = {
+    option.removeprefix("--"): path for option, path in zip(PATHS[::2], PATHS[1::2], strict=True)
+}
+
+
+@in_every_frame
+def test_paths_in_frames_are_those_in_files(made: Callable[[Records], Any], compute: Callable[..., Ran]) -> None:
+    expected = compute("pairs.jsonl", RECORDS, *PATHS, "--group-by", "meta.source").result
+    record: Any = evaluate(made(RECORDS), **ARGUMENTS)
+    assert {key: record[key] for key in ("sum", "pairs", "accuracy", "min", "max")} == {
+        key: expected[key] for key in ("sum", "pairs", "accuracy", "min", "max")
+    }
+    groups: Any = evaluate(made(RECORDS), **ARGUMENTS, group_by="meta.source")
+    assert groups.index.name == "meta.source"
+    assert groups["sum"].to_dict() == {group["group"]: group["sum"] for group in expected["groups"]}
+    other = {f"{name}_b": ARGUMENTS[name].replace("judgments.0", "judgments.1") for name in ("x1", "x2")}
+    assert compare(made(RECORDS), **ARGUMENTS, **other, bootstrap=0)["b"]["sum"] == 0 + 2 + 0
+
+
+@in_every_frame
+def test_a_column_of_a_frame_called_exactly_so_wins(made: Callable[[Records], Any]) -> None:
+    records = [{"a.b": 1.0, "a": {"b": 7.0}, "x2": 3.0, "y": 1}] * 2
+    record: Any = evaluate(made(records), x1="a.b")
+    assert record["sum"] == 2 + 2
+
+
+@in_every_frame
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("judgments.-1.judgment.scores.0", "such as judgments.0.judgment.scores.0"),
+        ("judgments.0.judgment.score", "is absent; judgments.0.judgment has: model, scores"),
+        ("judgments.0.decision.0", "below a value: judgments.0.decision "),
+        ("judgments.0.judgment.scores.5", "beyond a list: judgments.0.judgment.scores has 2 items"),
+        ("judgements.0", "did you mean x1='judgments.0'"),
+    ],
+)
+def test_paths_in_frames_that_lead_nowhere_are_refused(made: Callable[[Records], Any], path: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        evaluate(made(RECORDS), **ARGUMENTS | {"x1": path})
+
+
+@in_every_frame
+@pytest.mark.parametrize("missing", [None, {"s": None}, {"s": []}])
+def test_cells_of_a_frame_that_are_not_there_are_named(made: Callable[[Records], Any], missing: Any) -> None:
+    records = [{"j": {"s": [1.0]}, "x2": 3.0, "y": 1}, {"j": missing, "x2": 3.0, "y": 1}]
+    with pytest.raises(ValueError, match=r"row 1: j\.s\.0 is "):
+        evaluate(made(records), x1="j.s.0")
+    with pytest.raises(ValueError, match="no such item" if missing == {"s": []} else "missing value"):
+        evaluate(made(records), x1="j.s.0")
+
+
+def test_pandas_missing_value_in_a_column_of_objects_is_missing() -> None:
+    frame = pd.DataFrame({"j": [{"s": 1.0}, float("nan")], "x2": 3.0, "y": 1, "w": [{"v": 2}, {}]})
+    with pytest.raises(ValueError, match="missing value"):
+        evaluate(frame, x1="j.s")
+    record: Any = evaluate(
+        frame.assign(j=frame["j"].iloc[[0, 0]].to_list()), x1="j.s", weight="w.v", fill={"weight": 3}
+    )
+    assert (record["weight"], record["filled_weight"]) == (2 + 3, 1)
+
+
+@in_every_frame
+def test_an_object_in_a_frame_is_refused_with_the_path_to_its_number(made: Callable[[Records], Any]) -> None:
+    with pytest.raises(ValueError, match=r"x1='?x1\.a"):
+        evaluate(made([{"x1": {"a": 1.0}, "x2": 3.0, "y": 1}] * 2))

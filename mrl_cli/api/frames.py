@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, value_errors, with_hint
-from mrl_cli.inputs.frame import PLACE, frame_source
+from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
 from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     import pandas as pd
+    import pyarrow as pa
 
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
@@ -48,7 +49,7 @@ _OPTION = re.compile(r"--([a-z][a-z0-9-]*) (?:'([^']*)'|(\S+))")
 
 
 def evaluate(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | pa.Table,
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
@@ -74,11 +75,12 @@ def evaluate(
     cluster: Hashable | None = None,
     **parameters: float,
 ) -> dict[str, Any] | pd.DataFrame:
-    """Return the report of `mrl compute` for the pairs in a DataFrame; with `group_by`, a frame with one row per group.
+    """Return the report of `mrl compute` for pairs in a DataFrame or Table; with `group_by`, a frame of the groups.
 
     `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns, as do `difference`, in place of
     x1 and x2, and the references; with `y_const` there is no label column and every pair has that label. Columns of
-    numbers may be of any real dtype, nullable and Arrow ones too, or hold Python numbers as objects. `label_map` says
+    numbers may be of any real dtype, nullable and Arrow ones too, or hold Python numbers as objects. A name that no
+    column has may be the path to nested cells, such as "judgments.0.score". `label_map` says
     what the values of the label column mean, as in {"a": 1, "b": -1, "tie": 0, "error": "skip"}, or as the option
     writes it. The other arguments mean what the options of that name mean; `parameters` are those of the loss.
 
@@ -106,7 +108,7 @@ def evaluate(
     plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    report = report_of(folded, plan, inputs=(), cautions=_cautions(frame, plan))
+    report = report_of(folded, plan, inputs=(), cautions=_cautions(source.stream.frame, plan))
     record = report.changed(elapsed_seconds=time.monotonic() - started).record()
     groups = record.pop("groups", None)
     if groups is None:
@@ -118,8 +120,7 @@ def evaluate(
         del group["group"]
     indexes = []
     for place, role in enumerate(plan.groups):
-        _, places, values = source.stream
-        column, of_text = frame.iloc[:0, places[role]], values.get(role, {})
+        column, of_text = source.stream.column(role, slice(0))[0], source.stream.values.get(role, {})
         indexes.append(pd.Index([of_text[key[place]] for key in keys], dtype=column.dtype, name=column.name))
     index = indexes[0] if len(indexes) == 1 else pd.MultiIndex.from_arrays(indexes)
     figures = pd.DataFrame.from_records(groups, index=index)
@@ -136,7 +137,7 @@ def _group_columns(group_by: Hashable | list[Any] | None) -> Columns:
 
 
 def compare(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | pa.Table,
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
@@ -165,7 +166,7 @@ def compare(
     seed: int = 0,
     **parameters: float,
 ) -> dict[str, Any]:
-    """Return the report of `mrl compare` for two models, a and b, on the pairs in a DataFrame.
+    """Return the report of `mrl compare` for two models, a and b, on the pairs in a DataFrame or a pyarrow Table.
 
     `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's; or `difference` and `difference_b`
     those of their differences. References are those of both models. Where the models are in two frames,
@@ -281,12 +282,12 @@ def _plan(columns: Columns, parameters: Mapping[str, float], **settings: Any) ->
 
 @value_errors()
 def _folded(
-    frame: pd.DataFrame, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
+    frame: pd.DataFrame | pa.Table, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
 ) -> tuple[Folded, Source]:
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
-    source, every = frame_source(frame, columns), (LookReduction(), *reductions)
+    source, every = frame_source(as_frame(frame), columns), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
-    counts = _with_labels(folded.counts, frame)
+    counts = _with_labels(folded.counts, source.stream.frame)
     try:
         refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True)
     except DataError as error:
@@ -315,5 +316,7 @@ def _argument_hint(hint: str | None) -> str | None:
         if options <= arguments and (
             options or said or is_of_map
         ):  # a part without an option goes with the one before it
-            said.append(_OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", part))
+            use, instead, of = part.partition(" in place of ")
+            use = _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", use)
+            said.append(use + instead + _NAME.sub(lambda option: option[1].replace("-", "_"), of))
     return "; ".join(said) or None

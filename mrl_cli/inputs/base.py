@@ -27,12 +27,18 @@ if TYPE_CHECKING:
 Faults = list[tuple[str, str | None, str]]
 # A column's cells that hold no number: (index, kind, value as printed) of each.
 BadCells = list[tuple[int, str, str]]
-# A column as doubles (labels may stay small integers), and its cells that cannot be one.
-Numbers = tuple["NDArray[Any]", BadCells]
 # A column as texts, and its cells that a path does not lead to.
 Keys = tuple["pa.Array", BadCells]
 
 STDIN = "-"
+
+
+class Numbers(NamedTuple):
+    """A column as doubles (labels may stay small integers), its cells that cannot be one, whether it has a bool."""
+
+    array: NDArray[Any]
+    bad: BadCells
+    has_booleans: bool = False
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -144,7 +150,8 @@ def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown
     """Return cells as doubles, and those for which `number` returns a kind of problem, as `shown` prints them."""
     numbers = [number(cell) for cell in cells]
     bad = [(index, kind, shown(cells[index])) for index, kind in enumerate(numbers) if isinstance(kind, str)]
-    return np.array([0.0 if isinstance(value, str) else value for value in numbers], np.float64), bad
+    array = np.array([0.0 if isinstance(value, str) else value for value in numbers], np.float64)
+    return Numbers(array, bad, any(isinstance(value, bool) for value in numbers))
 
 
 def batch_of_columns(
@@ -160,21 +167,24 @@ def batch_of_columns(
     numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
-        array, bad = numbers[role]
+        array, bad, _ = numbers[role]
         filled[role] = np.zeros(array.size, bool)
         filled[role][[index for index, kind, _ in bad if kind == MISSING]] = True
-        numbers[role] = np.where(filled[role], number, array), [cell for cell in bad if cell[1] != MISSING]
+        others = [cell for cell in bad if cell[1] != MISSING]
+        numbers[role] = Numbers(np.where(filled[role], number, array), others)
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
     batch = Batch(
         file,
-        {role: array for role, (array, _) in numbers.items()},
+        {role: column.array for role, column in numbers.items()},
         rows,
         "row",
         keys={role: array for role, (array, _) in keys.items()},
         kept=kept,
         filled=filled,
+        has_booleans=any(column.has_booleans for column in numbers.values()),
     )
-    return without_bad(batch, {role: bad for role, (_, bad) in (*numbers.items(), *keys.items())}, plan)
+    bad_numbers = {role: column.bad for role, column in numbers.items()}
+    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan)
 
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
@@ -266,4 +276,5 @@ def batch_of_rows(
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
         filled=filled,
+        has_booleans=plan.takes_booleans("y") and any(isinstance(cell, bool) for cell in columns.get("y", ())),
     )

@@ -19,14 +19,14 @@ _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
 _BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
-_BOOLEANS = {"true": 1.0, "false": 0.0}
+_BOOLEANS = {"true": True, "false": False}
 
 
 def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_booleans: bool = False) -> float | str:
     """Return the number that a cell holds, rounded correctly to a double, or the kind of problem it is.
 
     A list of one number is that number. Losses, a column with the role loss, may be NaN or infinite: they are compared,
-    not computed with. Where it `takes_booleans`, true and false are 1 and 0, in any case.
+    not computed with. Where it `takes_booleans`, true and false, in any case, are those: 1 and 0 as numbers.
 
     >>> from mrl_cli.model import Dialect
     >>> number_in(" 5e-1", Dialect()), number_in("[0.5]", Dialect()), number_in("0x10", Dialect())

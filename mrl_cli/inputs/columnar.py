@@ -9,12 +9,12 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
+from mrl_cli.inputs.base import Numbers, batch_of_columns, column_places, numbers_of, path_below
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
-from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, type_at
-from mrl_cli.inputs.paths import Astray
-from mrl_cli.model import problems, rules
+from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
+from mrl_cli.inputs.paths import Astray, joined
+from mrl_cli.model import path_hint, problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import BadCells, Keys, Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Keys, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
@@ -103,14 +103,16 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in keys:
+            kind = kind.value_type if role == "y" and is_list(kind) else kind
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
         elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
         elif not holds_numbers(kind):
-            msg = f"{subject}, not numbers (from row 1 on)"
-            raise DataError(msg, hint="write the column as double or integer numbers")
+            msg, below = f"{subject}, not numbers (from row 1 on)", path_to_number(kind)
+            written = "write the column as double or integer numbers"
+            raise DataError(msg, hint=path_hint(role, joined(name, below)) if below else written)
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -146,8 +148,8 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
         column, astray = cells(column, role)
         # A label that must be one of two integers is compared as it is: no double in between could change it.
         keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
-        array, bad = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
-        return array, merged(astray, bad)
+        read = numbers_in(column, lambda text: cell_number(text, role, plan), keeps_integers=keeps_integers)
+        return read._replace(bad=merged(astray, read.bad))
 
     def keys(column: pa.Array, role: Role) -> Keys:
         column, astray = cells(column, role)
@@ -178,6 +180,8 @@ def keys_in(column: pa.Array) -> pa.Array:
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if is_list(column.type):  # labels, of which a list of one is the one: as JSON has them
+        return texts_as_arrow("" if value is None else _list_text(value) for value in column.to_pylist())
     if column.null_count:
         return _as_texts(column).fill_null("")  # filling imports pandas
     if _is_text(kind):
@@ -191,6 +195,12 @@ def keys_in(column: pa.Array) -> pa.Array:
             return pa.DictionaryArray.from_arrays(codes, texts_as_arrow(map(str, range(lowest, highest + 1))))
     coded = column.dictionary_encode()  # each number becomes text once
     return pa.DictionaryArray.from_arrays(coded.indices, _as_texts(coded.dictionary))
+
+
+def _list_text(items: list[Any]) -> str:
+    import json  # lists of labels are rare
+
+    return json.dumps(items, ensure_ascii=False, default=str)
 
 
 def _as_texts(column: pa.Array) -> pa.Array:
@@ -214,8 +224,8 @@ def numbers_in(
         column = column.dictionary_decode()  # a null may stand among the indices or among the values
     if is_list(column.type):
         items, longer = _only_items(column)
-        values, bad = numbers_in(items, number, keeps_integers=keeps_integers)
-        return values, merged(longer, bad)
+        read = numbers_in(items, number, keeps_integers=keeps_integers)
+        return read._replace(bad=merged(longer, read.bad))
     if number is not None and _is_text(column.type):
         return numbers_of(
             column.to_pylist(),
@@ -227,7 +237,7 @@ def numbers_in(
         column = column.cast(pa.string()).cast(pa.float64())
     elif pa.types.is_null(column.type):
         column = column.cast(pa.int8())
-    column = as_numbers(column)
+    has_booleans, column = pa.types.is_boolean(column.type), as_numbers(column)
     bad = []
     if column.null_count:
         nulls = [index for index, valid in enumerate(column.is_valid().to_pylist()) if not valid]
@@ -235,9 +245,9 @@ def numbers_in(
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
-        return values.astype(np.float64, copy=False), bad
+        return Numbers(values.astype(np.float64, copy=False), bad)
     if keeps_integers:
-        return values, bad
+        return Numbers(values, bad, has_booleans)
     doubles = values.astype(np.float64)
     # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
     if values.size and (doubles.max() >= rules.EXACT_INTEGER_LIMIT or doubles.min() <= -rules.EXACT_INTEGER_LIMIT):
@@ -246,7 +256,7 @@ def numbers_in(
             for index in np.flatnonzero(np.abs(doubles) >= rules.EXACT_INTEGER_LIMIT)
             if int(doubles[index]) != int(values[index])
         ]
-    return doubles, bad
+    return Numbers(doubles, bad, has_booleans)
 
 
 def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:

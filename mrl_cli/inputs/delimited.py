@@ -249,7 +249,7 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
     takes_booleans = plan.takes_booleans("y")
     bare = replace(dialect, null_values=())
     known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
-    null_numbers = [number for number in known if isinstance(number, float)]
+    null_numbers = [number for number in known if not isinstance(number, str)]
     nulls = ["", *dialect.null_values] if plan.reading.fills else []
     for label_type in _label_types(data, plan):
         types = {name: label_type if role == "y" else pa.float64() for role, name in numbers.items()}
@@ -267,7 +267,9 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
         if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
             raise SuspectShardError
         key_columns = {role: key_table.column(name).combine_chunks() for role, name in keys.items()}
-        return Batch(source.shown_name, columns, kept=kept, keys=key_columns, filled=filled)
+        has_booleans = label_type == pa.bool_()
+        name = source.shown_name
+        return Batch(name, columns, kept=kept, keys=key_columns, filled=filled, has_booleans=has_booleans)
     raise SuspectShardError
 
 

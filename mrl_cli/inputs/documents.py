@@ -15,13 +15,13 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import objects, paths
-from mrl_cli.inputs.base import batch_of_columns, batch_of_rows, column_places, numbers_of, path_below
+from mrl_cli.inputs.base import Numbers, batch_of_columns, batch_of_rows, column_places, numbers_of, path_below
 from mrl_cli.inputs.text import count_feeds
 from mrl_cli.model import Batch, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from mrl_cli.inputs.base import Faults, Keys, Numbers, Row, Source
+    from mrl_cli.inputs.base import Faults, Keys, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Plan, Role
 
@@ -180,7 +180,7 @@ def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers:
         except OverflowError:
             array = np.array([np.inf])
         if not array.size or bool(np.abs(array).max() < rules.EXACT_INTEGER_LIMIT):
-            return array, []
+            return Numbers(array, [])
     return numbers_of(cells, lambda cell: objects.number_of(cell, role, plan), objects.shown_value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from decimal import Decimal
 from numbers import Integral, Real
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
+from mrl_cli.errors import DataError, with_hint
+from mrl_cli.inputs import paths
+from mrl_cli.inputs.base import Numbers, Shard, Source, batch_of_columns, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
+from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, merged, numbers_in
+from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
 from mrl_cli.model import problems, setting_of
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Keys, Numbers
+    from mrl_cli.inputs.base import BadCells, Keys
     from mrl_cli.model import Batch, Plan, Role
 
 
@@ -31,37 +34,90 @@ PLACE = "the frame"  # what messages call it
 
 
 def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
-    """Return a frame as an input; `named` gives the name of each role's column.
+    """Return a frame as an input; `named` gives the name of each role's column, or the path to its cells.
 
-    Raises ValueError for a name that no column has, or several, and TypeError for anything but a DataFrame.
+    Raises ValueError for a name that no column has, or several.
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
-        msg = f"frame must be a pandas DataFrame, not {type(frame).__name__}; for arrays there is margin_ranking_loss"
-        raise TypeError(msg)
     places = {role: _place(frame, role, name) for role, name in named.items() if name is not None}
     return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
 
 
+def as_frame(given: pd.DataFrame | pa.Table) -> pd.DataFrame:
+    """Return a DataFrame, or a pyarrow Table as one, without a copy. Raises TypeError for anything else."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(given, pa.Table):
+        frame: pd.DataFrame = given.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+        return frame
+    if isinstance(given, pd.DataFrame):
+        return given
+    msg = f"frame must be a pandas DataFrame or a pyarrow Table, not {type(given).__name__}"
+    raise TypeError(f"{msg}; for arrays there is margin_ranking_loss")
+
+
 class FrameColumns(NamedTuple):
-    """A frame, where the column of each role stands in it, and by role what each key is the text of (filled in)."""
+    """A frame, where the cells of each role stand in it, and by role what each key is the text of (filled in).
+
+    Where cells stand is the place of their column and the path below it, empty for the column's own.
+    """
 
     frame: pd.DataFrame
-    places: Mapping[Role, int]
+    places: Mapping[Role, tuple[int, str]]
     values: dict[Role, dict[str, Any]]
 
+    def column(self, role: Role, rows: slice) -> tuple[pd.Series[Any], BadCells]:
+        """Return the cells of a role in some rows, and those that its path does not lead to.
 
-def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> int:
+        Raises DataError for a path that the type of an Arrow column does not have.
+        """
+        import pandas as pd
+
+        place, path = self.places[role]
+        column = self.frame.iloc[rows, place]
+        if not path:
+            return column, []
+        top = str(column.name)
+        name = paths.joined(top, path)
+        if column.dtype == object:
+            known = column.where(column.notna(), None).tolist()
+            cells = [paths.cell_at(_as_json(cell), path, top) for cell in known]
+            bad = [(i, cell.kind, cell.text) for i, cell in enumerate(cells) if isinstance(cell, paths.Astray)]
+            there = [None if isinstance(cell, paths.Astray) else cell for cell in cells]
+            return pd.Series(there, column.index, object, name), bad
+        array = _arrow(column)
+        kind = type_at(array.type, path, top)
+        if isinstance(kind, paths.Astray):
+            raise DataError(f"{PLACE}: {harmless(name)} is {kind.text}")
+        array, bad = cells_at(array, path, top)
+        return pd.Series(pd.arrays.ArrowExtensionArray(array), column.index, name=name), bad
+
+
+def _as_json(value: Any) -> Any:
+    """Return a cell as JSON has it: objects, lists, and no value in place of pandas' missing ones."""
+    import pandas as pd
+
+    if isinstance(value, dict):
+        return {str(name): _as_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return list(map(_as_json, value))
+    return None if value is pd.NA or value is pd.NaT else value
+
+
+def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> tuple[int, str]:
+    """Return the place of a column called so, else of the one that a path begins with, and the rest of the path."""
     names = list(frame.columns)
-    places = [place for place, other in enumerate(names) if other == name]
+    places, path = [place for place, other in enumerate(names) if other == name], ""
+    if not places and isinstance(name, str) and (split := paths.split(name, names)) is not None:
+        places, path = [place for place, other in enumerate(names) if other == split[0]], split[1]
+        name = split[0]
     if len(places) == 1:
-        return places[0]
+        return places[0], path
     if places:
         msg = f"{PLACE} has column {harmless(name)!r} {len(places)} times"
         raise ValueError(with_hint(msg, "rename one of them"))
     argument = setting_of(role)
-    near = closest(str(name), [other for other in names if isinstance(other, str)])
+    near = paths.closest_path(str(name), [other for other in names if isinstance(other, str)])
     hint = f"did you mean {argument}={near!r}?" if near else f"name the column with {argument}=…"
     if role == "y" and near is None:
         hint += "; no label column? use y_const=1"
@@ -76,35 +132,41 @@ def names(source: Source, plan: Plan) -> list[str]:
 
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
-    frame, places, _ = source.stream
-    for role, _ in plan.columns.wanted_numbers:
-        _check_type(frame.iloc[:0, places[role]], role, plan)
-    for start in range(0, len(frame), BATCH_ROWS):
+    columns: FrameColumns = source.stream
+    for role, _ in (*plan.columns.wanted_numbers, *plan.columns.keys):
+        column, _ = columns.column(role, slice(0))  # raises for a path that the type does not have
+        if role not in dict(plan.columns.keys):
+            _check_type(column, role, plan)
+    for start in range(0, len(columns.frame), BATCH_ROWS):
         yield Shard(source, start, 0)
 
 
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the pairs of a range of rows, numbered from 0."""
-    frame, places, values = shard.source.stream
+    frame: FrameColumns = shard.source.stream
     start: int = shard.part
-    chunk = frame.iloc[start : start + BATCH_ROWS]
-    columns = {role: chunk.iloc[:, place] for role, place in places.items()}
+    rows = range(start, min(start + BATCH_ROWS, len(frame.frame)))
+    columns = {role: frame.column(role, slice(start, rows.stop)) for role in frame.places}
     fills = dict(plan.reading.fills)
 
-    def keys_of(column: pd.Series[Any], role: Role) -> Keys:
+    def keys_of(cells: tuple[pd.Series[Any], BadCells], role: Role) -> Keys:
+        column, astray = cells
+        astray = [cell for cell in astray if cell[1] != problems.MISSING]  # a missing key is the empty one
         if role == "y" and column.dtype == object:  # a group of True would take 1 in
-            return texts_as_arrow(_texts_of(column)), []
-        return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
+            return texts_as_arrow(_texts_of(column)), astray
+        return _keys_of(column, frame.values.setdefault(role, {}) if role in plan.groups else {}), astray
 
-    def numbers(column: pd.Series[Any], role: Role) -> Numbers:
-        array, bad = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
-        if role in fills:  # where pandas knows no other missing value, it is NaN
-            known = {index for index, *_ in bad}
-            unknown = np.flatnonzero(np.isnan(array)).tolist()
-            bad = bad + [(index, problems.MISSING, "nan") for index in unknown if index not in known]
-        return array, bad
+    def numbers(cells: tuple[pd.Series[Any], BadCells], role: Role) -> Numbers:
+        column, astray = cells
+        read = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
+        read = read._replace(bad=merged(astray, read.bad))
+        if role not in fills:
+            return read
+        known = {index for index, *_ in read.bad}  # where pandas knows no other missing value, it is NaN
+        unknown = np.flatnonzero(np.isnan(read.array)).tolist()
+        return Numbers(read.array, read.bad + [(i, problems.MISSING, "nan") for i in unknown if i not in known])
 
-    yield batch_of_columns(PLACE, columns, numbers, keys_of, range(start, start + len(chunk)), plan)
+    yield batch_of_columns(PLACE, columns, numbers, keys_of, rows, plan)
 
 
 def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
@@ -117,14 +179,16 @@ def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
         kind = _arrow(column).type
     except (pa.ArrowException, TypeError, ValueError):
         kind = pa.string()
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    kind = kind.value_type if pa.types.is_dictionary(kind) or is_list(kind) else kind
     is_boolean = pa.types.is_boolean(kind)
     if is_number(kind) or (is_boolean and plan.takes_booleans(role)):
         return
     msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
-    may_be_labels = is_boolean and role == "y"
-    hint = "true and false are the labels 1 and 0? use labels='01'" if may_be_labels else ""
-    raise ValueError(with_hint(msg, hint or "convert it, e.g. with pandas.to_numeric"))
+    if is_boolean and role == "y":
+        raise ValueError(with_hint(msg, "true and false are the labels 1 and 0? use labels='01'"))
+    below = path_to_number(kind)
+    named = f"one of its numbers is named by its path: {setting_of(role)}={paths.joined(str(column.name), below)!r}"
+    raise ValueError(with_hint(msg, named if below else "convert it, e.g. with pandas.to_numeric"))
 
 
 def _numbers_of(column: pd.Series[Any], *, takes_booleans: bool) -> Numbers:
@@ -151,10 +215,12 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
 def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
     if isinstance(cell, list | tuple | np.ndarray):
-        return _number_of(cell[0], takes_booleans=takes_booleans) if np.shape(cell) == (1,) else problems.LIST
+        return _number_of(cell[0], takes_booleans=takes_booleans) if len(cell) == 1 else problems.LIST
+    if isinstance(cell, dict):
+        return problems.OBJECT
     is_boolean, is_number = isinstance(cell, bool | np.bool_), isinstance(cell, Real | Decimal)
     if is_boolean and takes_booleans:
-        return float(cell)
+        return bool(cell)
     if is_boolean or not is_number:
         return problems.NOT_A_NUMBER
     if isinstance(cell, Integral) and not is_exact(int(cell)):
@@ -168,6 +234,8 @@ def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
 
 
 def _shown(cell: Any) -> str:
+    if isinstance(cell, dict | list):
+        return harmless(json.dumps(cell, default=str))
     return harmless(cell if isinstance(cell, Integral) else repr(cell))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mrl_cli.inputs.kinds import kind_of
+from mrl_cli.inputs.paths import closest_path
 from mrl_cli.inputs.presets import described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
@@ -38,7 +39,8 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
         return hint
     option = option_of(setting_of(role))
     taken = {name for other, name in plan.columns.wanted if other != role} if is_number(role, plan) else set()
-    near = closest(wanted, [name for name in names if name.strip() not in taken])
+    free = [name for name in names if name.strip() not in taken]
+    near = closest(wanted, free) if is_delimited else closest_path(wanted, free)  # whose cells do not nest
     if near is None and role == "y":
         near = next((name for name in names if name.strip().casefold() in _LABELS - taken), None)
     if near is not None:

@@ -176,11 +176,13 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
     if any(key.null_count for key in keys.values()):
         raise SuspectShardError
+    has_booleans = "y" in columns and pa.types.is_boolean(columns["y"].type)
     numbers, filled = filled_columns(columns, plan)
     return Batch(
         source.shown_name,
         numbers,
         filled=filled,
+        has_booleans=has_booleans,
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
     )
 

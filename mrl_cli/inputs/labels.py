@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from mrl_cli.model import Batch, Plan, Role
 
 _SKIPPED, _BAD = 2, 3  # beside the labels -1, 0 and 1
+# A list of one, as JSON, pandas and Python write it.
+_LIST_OF_ONE = re.compile(r"""\[\s*(?:"(?P<a>[^"\\]*)"|'(?P<b>[^'\\]*)'|(?P<bare>[^\s\[\]"',;]+))\s*\]""")
+_NULLS = ("null", "None")
 
 
 def with_labels(batch: Batch, plan: Plan) -> Batch:
@@ -47,7 +51,13 @@ def _mapped(batch: Batch, plan: Plan) -> Batch:
     codes, texts = _coded(keys.pop("y"))
     labels = {comparable(value): _SKIPPED if label is None else label for value, label in plan.rules.label_map}
     decimal, ties_fit = plan.reading.dialect.decimal, plan.rules.drops_ties
-    found = [labels.get(comparable(text), labels.get(comparable(text, decimal), _BAD)) for text in texts]
+
+    def label_of(text: str) -> int | None:
+        return labels.get(comparable(text), labels.get(comparable(text, decimal)))
+
+    known = [(label_of(text), only_label(text)) for text in texts]
+    texts = [text if label is not None else only for text, (label, only) in zip(texts, known, strict=True)]
+    found = [_BAD if (label := label_of(text)) is None else label for text in texts]
     outcomes = np.array([_BAD if label == 0 and not ties_fit else label for label in found], np.int8)[codes]
     bad = np.flatnonzero(outcomes == _BAD).tolist()
     if bad and batch.rows is None:
@@ -57,6 +67,18 @@ def _mapped(batch: Batch, plan: Plan) -> Batch:
     batch = without_bad(batch, {"y": [(index, kind, shown_cell(text)) for index, kind, text in cells]}, plan)
     is_used = batch.numbers["y"] != _SKIPPED
     return replace(batch.where(is_used), skipped_rows=int(np.count_nonzero(~is_used)))
+
+
+def only_label(text: str) -> str:
+    """Return the text of a label; of a list of one, written as text, that of the one, and none of a missing one.
+
+    >>> only_label('["A"]'), only_label("[1]"), only_label("['A', 'B']"), only_label("[null]"), only_label("A")
+    ('A', '1', "['A', 'B']", '', 'A')
+    """
+    match = _LIST_OF_ONE.fullmatch(text.strip())
+    if match is None:
+        return text
+    return "" if match["bare"] in _NULLS else next(filter(None, match.groups()), "")
 
 
 def _coded(column: Any) -> tuple[Any, list[str]]:

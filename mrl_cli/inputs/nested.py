@@ -53,9 +53,27 @@ def _step(kind: pa.DataType, path: str, way: str) -> tuple[str | int, pa.DataTyp
         name, rest = found
         return name, kind.field(name).type, rest
     if is_list(kind):
-        item = paths.place_in_list(path)
-        return paths.in_list(way, path, "items") if item is None else (item[0], kind.value_type, item[1])
+        item, inner = paths.place_in_list(path), kind.value_type
+        if item is not None:
+            return item[0], inner, item[1]
+        return paths.in_list(way, path, "items", lambda below: not isinstance(_step(inner, below, ""), Astray))
     return Astray(problems.PATH_VALUE, f"below a value: {harmless(way)} holds {harmless(kind)}")
+
+
+def path_to_number(kind: pa.DataType) -> str:
+    """Return the path to a number below cells of a type, the first that is nearest; "" for cells with none below."""
+    from pyarrow import types
+
+    if is_list(kind):
+        below = path_to_number(kind.value_type)
+        is_number = types.is_integer(kind.value_type) or types.is_floating(kind.value_type)
+        return paths.joined("0", below) if below or is_number else ""
+    if not types.is_struct(kind):
+        return ""
+    fields = list(kind)
+    flat = next((f.name for f in fields if types.is_integer(f.type) or types.is_floating(f.type)), None)
+    deeper = (paths.joined(f.name, below) for f in fields if (below := path_to_number(f.type)))
+    return flat or next(deeper, "")
 
 
 def cells_at(column: pa.Array, path: str, way: str) -> tuple[pa.Array, BadCells]:

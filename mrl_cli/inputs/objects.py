@@ -88,11 +88,12 @@ def number_of(value: Any, role: Role, plan: Plan) -> float | str:
     if isinstance(value, Astray):
         return value.kind
     if isinstance(value, bool) and plan.takes_booleans(role):
-        return float(value)
+        return value
     if isinstance(value, str):
         return cell_number(value, role, plan)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return problems.LIST if isinstance(value, list) else problems.NOT_A_NUMBER
+        nested = problems.LIST if isinstance(value, list) else problems.OBJECT if isinstance(value, dict) else None
+        return nested or problems.NOT_A_NUMBER
     if isinstance(value, int):
         return float(value) if is_exact(value) else problems.INEXACT
     if role == "loss":

@@ -139,7 +139,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 def _dictionaries(metadata: Any, plan: Plan) -> list[str]:
     """Return the keys to be read as dictionaries: those that are a leaf, for pyarrow knows no other names."""
     keys = [name for _, name in plan.columns.keys]
-    return [name for name in keys if "." not in name or name in _leaf_paths(metadata)]
+    leaves = _leaf_paths(metadata) if keys else ()
+    return [name for name in keys if name in leaves]
 
 
 def _leaf_paths(metadata: Any) -> list[str]:

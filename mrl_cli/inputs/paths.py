@@ -5,13 +5,14 @@ A column called exactly so wins over a path. Names may hold dots themselves: the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.model import problems
-from mrl_cli.words import counted, harmless, listed
+from mrl_cli.words import closest, counted, harmless, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container, Iterable
 
 EVERY = "*"  # of a list: the cells of all its items
 
@@ -40,6 +41,20 @@ def split(path: str, names: Container[str]) -> tuple[str, str] | None:
             return path[:end], path[end + 1 :]
         end = path.rfind(".", 0, end)
     return None
+
+
+def closest_path(wanted: str, names: Iterable[str]) -> str | None:
+    """Return the name, or the path that begins with one, that a user who wrote `wanted` most probably meant, or None.
+
+    >>> closest_path("judgements.0.s", ["id", "judgments"]), closest_path("rewards.chosen", ["rewards/chosen"])
+    ('judgments.0.s', 'rewards/chosen')
+    """
+    known = list(names)
+    head, _, rest = wanted.partition(".")
+    near, top = closest(wanted, known), closest(head, known)
+    if not rest or top is None or (near and abs(len(near) - len(wanted)) <= abs(len(top) - len(head))):
+        return near
+    return joined(top, rest)
 
 
 def place_in_list(path: str) -> tuple[int, str] | None:
@@ -73,15 +88,15 @@ def cell_at(value: Any, path: str, way: str = "") -> Any:
             value = value[name]
         elif isinstance(value, list):
             item = place_in_list(rest)
-            if item is None:
-                return in_list(way, rest, counted(len(value), "item"))
-            place, rest = item
-            if place >= len(value):
+            if not value or (item is not None and item[0] >= len(value)):
                 return beyond_list(way, len(value))
+            if item is None:
+                return in_list(way, rest, counted(len(value), "item"), partial(_leads_on, value[0]))
+            place, rest = item
             name, value = str(place), value[place]
         else:
             return below_value(way, value)
-        way = f"{way}.{name}" if way else name
+        way = joined(way, name)
     return value
 
 
@@ -90,9 +105,28 @@ def absent(way: str, names: Any) -> Astray:
     return Astray(problems.MISSING, f"absent; {harmless(way)} has: {listed(names, most=8)}" if way else "absent")
 
 
-def in_list(way: str, rest: str, items: str) -> Astray:
-    """Return that a path goes through a list and names none of its items, which are counted in words."""
-    return Astray(problems.PATH_LIST, f"in a list of {items}: name one, such as {harmless(f'{way}.0.{rest}')}")
+def in_list(way: str, rest: str, items: str, leads_on: Callable[[str], bool]) -> Astray:
+    """Return that a path goes through a list and names none of its items, which are counted in words.
+
+    `leads_on` says whether a path leads on from the first item; the one that is proposed does.
+
+    >>> in_list("a", "-1.b", "2 items", lambda path: path == "b").text
+    'in a list of 2 items: name one, such as a.0.b'
+    """
+    below = next((path for path in (rest, rest.partition(".")[2]) if path and leads_on(path)), "")
+    return Astray(problems.PATH_LIST, f"in a list of {items}: name one, such as {harmless(joined(way, '0', below))}")
+
+
+def joined(*parts: str) -> str:
+    """Return parts of a path as one path; those that are empty are left out."""
+    return ".".join(filter(None, parts))
+
+
+def _leads_on(value: Any, path: str) -> bool:
+    """Return whether a path leads on from a value of JSON, for one step."""
+    if isinstance(value, list):
+        return place_in_list(path) is not None
+    return isinstance(value, dict) and split(path, value) is not None
 
 
 def beyond_list(way: str, length: int) -> Astray:

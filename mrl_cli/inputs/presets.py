@@ -124,6 +124,9 @@ PRESETS: dict[str, Preset] = {
             (("score_A", "score_B"), ("judgments.0.judgment.scores.0", "judgments.0.judgment.scores.1")),
             label=LabelRule(("label",), label_map=(("A>B", 1), ("B>A", -1), ("A=B", 0))),
         ),
+        # FastChat's clean_battle_data writes "tie (bothbad)", LMArena's arena-human-preference-140k "both_bad", and
+        # lmsys/mt_bench_human_judgments "tie (inconsistent)" where the judge prefers another side in each order. None
+        # of them has scores of the sides: a user's own are called as the sides are.
         Preset(
             "arena",
             "Chatbot Arena",
@@ -131,14 +134,22 @@ PRESETS: dict[str, Preset] = {
             (("rating_a", "rating_b"), ("score_a", "score_b")),
             label=LabelRule(
                 ("winner",),
-                label_map=(("model_a", 1), ("model_b", -1), ("tie", 0), ("tie (bothbad)", 0), ("both_bad", 0)),
+                label_map=(
+                    ("model_a", 1),
+                    ("model_b", -1),
+                    *((tie, 0) for tie in ("tie", "tie (bothbad)", "both_bad", "tie (inconsistent)")),
+                ),
             ),
         ),
+        # preference_strength goes with response_1 and response_2 (nvidia/HelpSteer2), overall_preference with response1
+        # and response2 (nvidia/HelpSteer3). Neither has scores of them: score_1 and score_2 are what a generative
+        # reward model returns for the two (NVIDIA NeMo Gym, genrm_compare), score1 and score2 the same beside the
+        # names of HelpSteer3.
         Preset(
             "helpsteer",
             "HelpSteer",
             "preferences from -3 (the first response is much better) to 3, with a score of each response",
-            (("score_1", "score_2"), ("reward_1", "reward_2"), ("score1", "score2")),
+            (("score_1", "score_2"), ("score1", "score2")),
             label=LabelRule(("preference_strength", "overall_preference"), labels="strength", is_reversed=True),
         ),
     )

@@ -21,10 +21,11 @@ from mrl_cli.model.plan import (
     Role,
     Strength,
     group_roles,
+    path_hint,
     setting_of,
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
 __all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "Plan", "Problem", "ProblemCount"]
-__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]
+__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "path_hint", "setting_of", "tally"]

@@ -25,7 +25,8 @@ class Batch:
 
     As a reader makes it, it holds the columns that the plan wants; x1 and x2 are the scores that the loss takes once
     `inputs.read` hands it on. `computed_from` are then the columns that these were computed from, where they were.
-    `filled` says, of columns whose missing cells are filled, at which pairs they were.
+    `filled` says, of columns whose missing cells are filled, at which pairs they were. It `has_booleans` where a label
+    was read of true or false.
     `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
@@ -45,6 +46,7 @@ class Batch:
     skipped_rows: int = 0
     computed_from: Mapping[Role, NDArray[Any]] = field(default_factory=dict)
     filled: Mapping[Role, NDArray[np.bool_]] = field(default_factory=dict)
+    has_booleans: bool = False
 
     @property
     def x1(self) -> NDArray[np.float64]:

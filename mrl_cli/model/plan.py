@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import harmless, one_or_all
+from mrl_cli.words import harmless, one_or_all, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,15 @@ def setting_of(role: Role) -> str:
     """
     word = role.split()[0]
     return {"margin": "margin_column", "loss": "loss_column", "group": "group_by"}.get(word, word)
+
+
+def path_hint(role: Role, path: str) -> str:
+    """Return the hint to name a number within the cells of a role's column by its path.
+
+    >>> path_hint("x1", "scores.0")
+    'one of its numbers is named by its path, such as --x1 scores.0'
+    """
+    return f"one of its numbers is named by its path, such as {shell_line([option_of(setting_of(role)), path])}"
 
 
 _SCORES_OF_EACH = ("difference", "x1_reference", "x2_reference")  # columns that each model's file has

@@ -30,7 +30,8 @@ class Look:
 
     `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label, and
     for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
-    `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins.
+    `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins. It `has_booleans` where
+    a label was true or false in the file.
     """
 
     grids: int = -1
@@ -38,12 +39,16 @@ class Look:
     highest_label: float | None = None
     margin_gap: float | None = None
     reach: float | None = None
+    has_booleans: bool = False
 
     def __add__(self, other: Look) -> Look:
         return Look(
             self.grids & other.grids,
             _extreme(min, self.lowest_label, other.lowest_label),
-            *(_extreme(max, getattr(self, name), getattr(other, name)) for name in Look.__match_args__[2:]),
+            _extreme(max, self.highest_label, other.highest_label),
+            _extreme(max, self.margin_gap, other.margin_gap),
+            _extreme(max, self.reach, other.reach),
+            self.has_booleans or other.has_booleans,
         )
 
 
@@ -65,6 +70,8 @@ class LookReduction(Reduction[Look, Look]):
             return state
         if "margin" in pairs.numbers:
             state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
+        if pairs.has_booleans:
+            state += Look(has_booleans=True)
         if labels is None or measured.plan.rules.labels == "probability":
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import setting_of
+from mrl_cli.model import path_hint, setting_of
 from mrl_cli.model.labels import value_text
 from mrl_cli.model.problems import (
     ENCODING,
@@ -25,6 +25,7 @@ from mrl_cli.model.problems import (
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
     NOT_IN_MAP,
+    OBJECT,
     PATH_LIST,
     TIE,
     Counts,
@@ -37,18 +38,23 @@ from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.look import Look
 
 _COMMA, _POINT = re.compile(r"'[+-]?\d+,\d+'"), re.compile(r"'?[+-]?\d+\.\d+'?")
 # Three digits after the comma may as well be thousands, but for those after a zero.
 _DECIMAL_COMMA = re.compile(r"'[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))'")
+# What a problem shows of a list, and of an object (a list of one or not), that begins with plain members, then a number
+# or what may hold one.
+_LIST_OF_MORE = re.compile(r"""\[["']?[-.\d[{].*,""")
+_OBJECT = re.compile(r"""(\[)?\{(?:"[^"]*": (?:"[^"]*"|[^][{}",]+), )*?"([^"\\]+)": "?[-.\d[{]""")
+_RULE = re.compile(r"--label-map |--labels (\w+)")
 STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
     1: "model_a a a>b first left x1 response_a answer_a",
     -1: "model_b b b>a second right x2 response_b answer_b",
-    0: "tie|tie (bothbad)|both|bothbad|equal|same|draw|neither|none|a=b",
+    0: "tie|tie (bothbad)|tie (inconsistent)|both_bad|both|bothbad|equal|same|draw|neither|none|a=b",
 }
 _KNOWN = {word: label for label, words in _WORDS.items() for word in words.split("|" if "|" in words else " ")}
 # Columns called so may hold the place of the better one: 0 the first, 1 the second.
@@ -68,6 +74,16 @@ class Facts(NamedTuple):
     def first(self, kind: str) -> tuple[Problem, ...]:
         """Return the first few problems of a kind."""
         return self.counts.problems.get(kind, ProblemCount()).first
+
+    def first_of_all(self, kind: str) -> tuple[Problem, ...]:
+        """Return the first few problems of a kind that every row has in that column, none of one that some have."""
+        problems = self.counts.problems.get(kind, ProblemCount())
+        is_of_all = len({problem.column for problem in problems.first}) * self.counts.rows <= problems.count
+        return problems.first if is_of_all else ()
+
+    def role_of(self, problem: Problem) -> Role:
+        """Return the first role of the column in which a problem is."""
+        return next(role for role, name in self.plan.columns.wanted if harmless(name) == problem.column)
 
     @property
     def are_all_bad(self) -> bool:
@@ -94,7 +110,23 @@ class Way(NamedTuple):
 
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    return next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    hint = next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
+
+
+def _in_place(part: str, plan: Plan) -> str:
+    """Return a part of a hint; one that proposes a rule of labels with the options of the plan that exclude it."""
+    proposed, rules = _RULE.search(part), plan.rules
+    if proposed is None or plan.reporting.preset is not None:  # whose label rule gives way
+        return part
+    has_ties = proposed[1] in ("pm1", "strength") or (proposed[1] is None and "=0" in part)
+    others = {
+        "--labels": proposed[1] is None and rules.labels != "pm1",
+        "--strength": proposed[1] != "strength" and rules.strength != "ignore",
+        "--on-tie": rules.on_tie == "drop" and not has_ties,
+    }
+    excluded = " and ".join(option for option, is_excluded in others.items() if is_excluded)
+    return f"{part} in place of {excluded}" if excluded else part
 
 
 class _Labels(NamedTuple):
@@ -113,9 +145,11 @@ class _Labels(NamedTuple):
         bad = {float(text) for text in counts.bad_labels if is_float(text) and math.isfinite(float(text))}
         if not (words or bad):
             return None
+        words += ("true", "false") if look.has_booleans else ()  # read as 1 and 0, which other rules do not
         used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
         ties = {0.0} if counts.ties_dropped else set()
-        is_known = facts.plan.rules.labels != "probability" or not counts.pairs  # a look does not keep probabilities
+        # Under other rules a look has not all of the labels used, or none.
+        is_known = facts.plan.rules.labels in ("pm1", "01") or not counts.pairs
         return cls(frozenset(bad | used | ties), words, is_known and len(counts.bad_labels) < MOST_LABELS_NAMED)
 
 
@@ -139,8 +173,9 @@ def _for_ties(facts: Facts) -> str | None:
 
 
 def _ways_of_ties(facts: Facts) -> list[Way]:
-    has_ties = TIE in facts.counts.problems
-    return [Way("--on-tie drop leaves ties out and counts them", {"on_tie": "drop"})] if has_ties else []
+    ties, counts = facts.counts.problems.get(TIE, ProblemCount()).count, facts.counts
+    has_other_labels = 0 < ties < counts.rows
+    return [Way("--on-tie drop leaves ties out and counts them", {"on_tie": "drop"})] if has_other_labels else []
 
 
 def _for_labels(facts: Facts) -> str | None:
@@ -157,6 +192,9 @@ def _ways_of_labels(facts: Facts) -> list[Way]:
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
     if labels is None:
+        return []
+    are_points = any(is_float(p.value) for p in facts.first(NOT_A_NUMBER))  # where decimals have a comma
+    if are_points or (labels.words and LOSSES[facts.plan.loss.name].is_target):
         return []
     if labels.words:
         return _ways_of_words(labels, facts)
@@ -241,15 +279,24 @@ def _label_map(meanings: dict[str, int | None], question: str | None = None) -> 
 
 def _for_texts(facts: Facts) -> str | None:
     """Name the columns of texts, where they stand in every row."""
-    examples = facts.first(NOT_A_NUMBER)
-    texts = [problem for problem in examples if any(c.isalpha() for c in problem.value)]
-    if not facts.are_all_bad or len(texts) < len(examples) or not texts:
+    texts = [problem.value for problem in facts.first(NOT_A_NUMBER)]
+    return _other_columns(facts, texts) if all(any(c.isalpha() for c in text) for text in texts) else None
+
+
+def _for_other_columns(facts: Facts) -> str | None:
+    """Name the columns of what else is no number, such as dates and shares in percent, where that is in every row."""
+    return _other_columns(facts, [problem.value for problem in facts.first(NOT_A_NUMBER)])
+
+
+def _other_columns(facts: Facts, texts: list[str]) -> str | None:
+    if not (facts.are_all_bad and facts.first_of_all(NOT_A_NUMBER)):
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
     options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
-    hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'} texts"
-    return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
+    hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'}"
+    what = f"texts, such as {texts[0]}" if texts[0][0] in "'\"" else texts[0]  # else true or false
+    return f"{hold} {what}, not numbers; name columns of numbers with {' '.join(options)}"
 
 
 def _for_decimals(facts: Facts) -> str | None:
@@ -313,10 +360,19 @@ def _for_lists(facts: Facts) -> str | None:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
         return None
-    problem, later = facts.first(LIST)[0], "lists are for `mrl rank`, which comes with a later version"
-    if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
-        return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
+    later = "lists are for `mrl rank`, which comes with a later version"
+    for problem in facts.first_of_all(LIST):
+        if _LIST_OF_MORE.match(problem.value):  # not a text, which paths do not lead into
+            return f"{path_hint(facts.role_of(problem), f'{problem.column}.0')}; {later}"
     return f"one number belongs in a cell; {later}"
+
+
+def _for_objects(facts: Facts) -> str | None:
+    for problem in facts.first_of_all(OBJECT):
+        if shown := _OBJECT.match(problem.value):
+            path = f"{problem.column}{'.0' if shown[1] else ''}.{shown[2]}"
+            return path_hint(facts.role_of(problem), path)
+    return None
 
 
 def _for_rows(facts: Facts) -> str | None:
@@ -330,6 +386,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_map,
     _for_ties,
     _for_lists,
+    _for_objects,
     _for_labels,
     _for_texts,
     _for_decimals,
@@ -339,4 +396,5 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_float32,
     _for_missing,
     _for_rows,
+    _for_other_columns,
 )

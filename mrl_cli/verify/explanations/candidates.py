@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
+from mrl_cli.verify.explanations.narrow import NARROW, narrowed
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
 from mrl_cli.verify.explanations.screened import two_mistakes
 
@@ -101,7 +102,7 @@ def value_stages(
         yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
         yield Stage([], solved=solved)
         return
-    others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out)]
+    others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
     others += _of_all_items(parts, pairs.case)
     yield Stage(others, is_simple=True)
     yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
@@ -182,6 +183,16 @@ def _reductions(parts: ValueParts, reduction: str, left_out: LeftOut) -> Iterato
         if is_needed:
             yield Candidate(name, part / max(1, whole))
     yield from _accuracies("", right, LeftOut())
+
+
+def _narrow(parts: ValueParts, reduction: str) -> Iterator[Candidate]:
+    """Yield what a tensor of a narrow float returns: the right value in it, and that of losses which it holds."""
+    for dtype in NARROW:
+        arithmetic = f"the arithmetic is {dtype}"
+        of_arithmetic = {text: sums for (text, *_), sums in parts.sums.items() if text.startswith(arithmetic)}
+        for text, of in {f"it is the {reduction}, rounded to {dtype}": parts.right, **of_arithmetic}.items():
+            if math.isfinite(of.value(reduction)):
+                yield Candidate(text, float(narrowed(np.array([of.value(reduction)]), dtype)[0]))
 
 
 def _accuracies(name: str, right: Sums, left_out: LeftOut) -> Iterator[Candidate]:

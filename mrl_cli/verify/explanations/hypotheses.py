@@ -14,6 +14,7 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
+from mrl_cli.verify.explanations.narrow import as_held, narrowed, operands_in_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ class Case:
     """Pairs, and how their losses came about. Scores, y and margin are float64 of shape (n,); margin may be a number.
 
     `dtype` is that of the arithmetic, float16 among them; `integers` that in which scores were subtracted, if any.
+    `tensors` of a narrow float hold the result of each operation, which is then in float32, rounded.
     `formula` takes the place of the loss's kernel, and `edits` change its losses, one after the other. Where it
     `takes_probabilities`, y is the probability that x1 is better. `margin_from` is the option that margins come from,
     which a hint may take away; None where there is none to take away. `exchange` is what exchanges x1 and x2.
@@ -53,6 +55,7 @@ class Case:
     takes_probabilities: bool = False
     margin_from: str | None = "--margin"
     exchange: str = EXCHANGED
+    tensors: str | None = None
 
     @property
     def signs(self) -> Doubles:
@@ -67,8 +70,10 @@ class Case:
 
 def _operands(case: Case) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return x1 - x2 and y in the dtype of the arithmetic."""
-    x1, x2 = (scores.astype(case.integers or case.dtype, copy=False) for scores in (case.x1, case.x2))
-    return (x1 - x2).astype(case.dtype, copy=False), case.y.astype(case.dtype, copy=False)
+    held = (as_held(scores, case.tensors) for scores in (case.x1, case.x2))
+    x1, x2 = (scores.astype(case.integers or case.dtype, copy=False) for scores in held)
+    difference = as_held((x1 - x2).astype(case.dtype, copy=False), case.tensors)
+    return difference, as_held(case.y, case.tensors).astype(case.dtype, copy=False)
 
 
 def agreement_of(case: Case) -> Doubles:
@@ -86,7 +91,11 @@ def losses_of(case: Case) -> Doubles:
         margin = case.margin.astype(dtype, copy=False) if isinstance(case.margin, np.ndarray) else case.margin
         kernel = case.formula or LOSSES[case.loss].kernel
         kernel = of_probabilities(kernel) if case.takes_probabilities else kernel
-        losses = kernel(difference, y, margin=margin, **case.parameters)
+        parameters = case.parameters
+        if case.tensors is not None:
+            how = case.tensors, case.loss, parameters
+            difference, margin, parameters = operands_in_tensors(*how, difference, y, margin)
+        losses = as_held(kernel(difference, y, margin=margin, **parameters), case.tensors)
         for edit in case.edits:
             losses = edit(case, losses)
     return np.asarray(losses, np.float64)
@@ -137,6 +146,11 @@ NEEDS: dict[str, Callable[[Case], bool]] = {
     "signs, no ipo alike": lambda case: NEEDS["signs"](case) and with_loss(case, "ipo").parameters["beta"] != 0.5,
     "labels, no log of a sigmoid alone": (
         lambda case: NEEDS["labels"](case) and not NEEDS["log of a sigmoid alone"](case)
+    ),
+    "no hinge in float16 alone": (
+        lambda case: (
+            case.loss != "margin_ranking" or bool(np.any(narrowed(np.array(case.margin), "float16") != case.margin))
+        )
     ),
     "ties": lambda case: bool(np.any(case.x1 == case.x2)),
     "rows": lambda case: case.x1.size > 2,
@@ -241,19 +255,14 @@ def _rounded(to: str, change: Callable[[Doubles], Any], kind: str) -> Hypothesis
     return Hypothesis(text, lambda case: {"x1": change(case.x1), "x2": change(case.x2)}, kind=kind)
 
 
-def _narrowed(values: Doubles, dtype: str) -> Doubles:
-    """Round to a narrow float. NaN and infinities do not come here."""
-    if dtype != "bfloat16":
-        with np.errstate(over="ignore"):
-            return values.astype(dtype).astype(np.float64)
-    bits = values.astype(np.float32).view(np.uint32)  # whose upper half is kept, ties to even
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return np.asarray((rounded & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64))
-
-
 def _arithmetic(dtype: str) -> Hypothesis:
     text = f"the arithmetic is {dtype}"
     return Hypothesis(text, lambda case: {"dtype": dtype} if dtype != case.dtype else {}, kind="arithmetic")
+
+
+def _in_tensors(dtype: str, how: str = "", needs: str = "") -> Hypothesis:
+    text = f"the arithmetic is {dtype}{how}"
+    return Hypothesis(text, lambda _: {"dtype": "float32", "tensors": dtype}, needs, "arithmetic")
 
 
 def _wrapped(dtype: str) -> Hypothesis:
@@ -343,9 +352,12 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     _edited("each loss stands one row too high", lambda _, losses: np.append(losses[1:], math.nan), "rows", "shifted"),
     # Written with few decimals; or kept in a narrow float, but computed with in a wide one.
     *(_rounded(f"{n} decimals", partial(np.round, decimals=n), "decimals") for n in range(MOST_DECIMALS + 1)),
-    *(_rounded(dtype, partial(_narrowed, dtype=dtype), "narrow") for dtype in ("bfloat16", "float16", "float32")),
+    *(_rounded(dtype, partial(narrowed, dtype=dtype), "narrow") for dtype in ("bfloat16", "float16", "float32")),
     # The whole loss in another float; or integer scores subtracted in their own, narrow type.
     *map(_arithmetic, ("float64", "float32", "float16")),
+    _in_tensors("bfloat16"),
+    # NumPy's functions of float16 round within, PyTorch's do not.
+    _in_tensors("float16", ", each function in float32 and rounded", "no hinge in float16 alone"),
     *map(_wrapped, ("int8", "uint8", "int16")),  # wider ones hardly ever wrap
 )
 
@@ -391,6 +403,7 @@ def options_of(case: Case, made: Case) -> str | None:
         or made.formula
         or made.edits
         or made.integers
+        or made.tensors
         or made.dtype not in ("float64", "float32")
     )
     is_flipped = made.y is not case.y

@@ -129,7 +129,7 @@ def mistaken_sums(
 
 def agreement_beside(case: Case, own: Doubles, made: Case) -> Doubles:
     """Return y(x1 - x2) under a mistake; it is that of the case, its `own`, where the mistake is not about it."""
-    is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers"))
+    is_as_own = all(getattr(made, name) is getattr(case, name) for name in ("x1", "x2", "y", "integers", "tensors"))
     return own if is_as_own and made.dtype == case.dtype else agreement_of(made)
 
 
