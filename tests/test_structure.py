@@ -32,7 +32,7 @@ LAYERS = (
     ("engines", "verify", "render"),
     ("inputs", "reports"),
     ("reductions",),
-    ("statistics", "settings"),
+    ("lists", "statistics", "settings"),
     ("losses", "exact"),
     ("model",),
     ("errors", "records", "words", "arrow", "runtime", ""),  # "": the package itself, which holds the version

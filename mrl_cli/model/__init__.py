@@ -16,7 +16,10 @@ from mrl_cli.model.plan import (
     DType,
     FilledRole,
     Labels,
+    LambdaWeight,
+    LossChoice,
     Plan,
+    Ranking,
     ReductionName,
     Role,
     Strength,
@@ -26,5 +29,6 @@ from mrl_cli.model.plan import (
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
-__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "Plan", "Problem", "ProblemCount"]
-__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]
+__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "LossChoice"]
+__all__ += ["Plan", "Problem", "ProblemCount", "Ranking", "ReductionName", "Role", "Strength", "first_labels"]
+__all__ += ["group_roles", "setting_of", "tally"]

@@ -17,6 +17,7 @@ Labels = Literal["pm1", "01", "any", "strength", "probability"]
 Strength = Literal["ignore", "weight", "margin"]
 ReductionName = Literal["mean", "sum", "none"]
 DType = Literal["float64", "float32"]
+LambdaWeight = Literal["none", "label_diff", "ndcg"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 # "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
@@ -203,6 +204,18 @@ class LossChoice:
 
 
 @light_dataclass(frozen=True, slots=True)
+class Ranking:
+    """What holds of ranked lists alone.
+
+    `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
+    the NDCG (ndcg), of the first `top` places where that is given.
+    """
+
+    lambda_weight: LambdaWeight = "none"
+    top: int | None = None
+
+
+@light_dataclass(frozen=True, slots=True)
 class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
     from, `scores` the file of scores that x1 and x2 point at. `describes`: scores and differences are reported too.
@@ -226,6 +239,7 @@ class Plan:
     reading: Reading = Reading()
     rules: Rules = Rules()
     loss: LossChoice = LossChoice()
+    ranking: Ranking = Ranking()
     reporting: Reporting = Reporting()
 
     @classmethod

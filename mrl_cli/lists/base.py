@@ -1,0 +1,70 @@
+"""Whole ranked lists, and what they come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.exact.codes import SumsByCode
+
+
+class Lists(NamedTuple):
+    """Whole ranked lists, one after the other: the items of list q are those from starts[q] to starts[q + 1].
+
+    `starts` is int64 of shape (lists + 1,); `labels` and `scores`, float64 of shape (items,), are finite. `weights` are
+    of that shape too, finite and not below 0: an item's is that of the pairs in which its label is the higher one.
+    """
+
+    starts: NDArray[np.int64]
+    labels: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many lists there are."""
+        return self.starts.size - 1
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many items each list has, shape (lists,)."""
+        sizes: NDArray[np.int64] = np.diff(self.starts)
+        return sizes
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The number of the list of each item, counted from 0, shape (items,)."""
+        return np.repeat(np.arange(self.size), self.sizes)
+
+    def part(self, first: int, last: int) -> Lists:
+        """Return the lists from number `first` to before `last`."""
+        start, stop = int(self.starts[first]), int(self.starts[last])
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+
+
+class Found(NamedTuple):
+    """What lists come to, an entry for each list: arrays of shape (lists,), and sums by the number of a list.
+
+    Of a pair, d is the score of the item with the higher label less that of the other: `correct`, `ties` and `wrong`
+    pairs have d above, equal to and below 0, `active` pairs a loss above 0. `losses` are the sums over pairs of l, or
+    of w*l where pairs have a weight, `lowest` and `highest` the least and greatest l: infinite, with the sign that
+    leaves every other number the same, for a list without pairs. `weights` and `correct_weights` are the sums of w, of
+    all pairs and of the correct ones. Of a listwise loss `losses` holds that of each list; lowest, highest and active
+    are that of it too.
+    """
+
+    pairs: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    ties: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+    active: NDArray[np.int64]
+    losses: SumsByCode
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    weights: SumsByCode | None = None
+    correct_weights: SumsByCode | None = None
