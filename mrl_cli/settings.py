@@ -19,7 +19,9 @@ from mrl_cli.model import (
     Dialect,
     DType,
     FilledRole,
-    Labels,
+    LambdaWeight,
+    ListLabels,
+    PairLabels,
     Plan,
     Strength,
     setting_of,
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Role
 
-_CHOICES = {"labels": get_args(Labels), "dtype": get_args(DType)}
+_CHOICES = {"dtype": get_args(DType), "lambda_weight": get_args(LambdaWeight)}
 _LABEL_CHOICES = {"on_tie": ("error", "drop"), "strength": get_args(Strength)}
 _NUMBER_ROLES: tuple[Role, ...] = (
-    *("margin", "weight", "loss", "x1_b", "x2_b"),
+    *("score", "margin", "weight", "query_weight", "loss", "x1_b", "x2_b"),
     *("difference", "difference_b", "x1_reference", "x2_reference"),
 )
-_KEY_SETTINGS = ("group_by", "cluster", "key")
+_KEY_SETTINGS = ("query", "group_by", "cluster", "key")
 
 
 class SettingsError(UsageError):
@@ -82,10 +84,7 @@ def plan_of(
     """
     check_choice("loss", loss, LOSSES)
     asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
-    labels = labels or ("any" if LOSSES[loss].is_target else "pm1")
-    for name, value in {"labels": labels, **others}.items():
-        if name in _CHOICES:
-            check_choice(name, value, _CHOICES[name])
+    labels = _checked_choices(labels, loss, others, is_of_lists="score" in columns)
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     has_margin = bool(margin) or is_margin_given
@@ -100,7 +99,7 @@ def plan_of(
     _check_columns(columns, y_const, word)
     dtype = others.get("dtype", "float64")
     _check_scores(names, scale, dtype, word)
-    has_weights = "weight" in names or asked.get("strength") == "weight"
+    has_weights = asked.get("strength") == "weight" or not {"weight", "query_weight"}.isdisjoint(names)
     plan = Plan.of(
         columns=_columns_of(names, label_is_text="label_map" in asked),
         y_const=y_const,
@@ -117,6 +116,15 @@ def plan_of(
     if not awaits_preset:
         check_read(plan, word)
     return plan
+
+
+def _checked_choices(labels: str | None, loss: str, others: Mapping[str, Any], *, is_of_lists: bool) -> str:
+    """Return the rule of labels. Raises SettingsError for a setting that is not one of its choices."""
+    labels = labels or ("relevance" if is_of_lists else "any" if LOSSES[loss].is_target else "pm1")
+    check_choice("labels", labels, get_args(ListLabels if is_of_lists else PairLabels))
+    for name in others.keys() & _CHOICES.keys():
+        check_choice(name, others[name], _CHOICES[name])
+    return labels
 
 
 def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:

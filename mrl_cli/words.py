@@ -60,6 +60,18 @@ def counted(count: int, word: str, words: str | None = None) -> str:
     return f"{count:,} {word if count == 1 else words or word + 's'}"
 
 
+def bytes_text(count: int) -> str:
+    """Return a number of bytes for people.
+
+    >>> bytes_text(512), bytes_text(3 << 29)
+    ('512 bytes', '1.5 GB')
+    """
+    for power, unit in ((30, "GB"), (20, "MB"), (10, "kB")):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.3g} {unit}"
+    return counted(count, "byte")
+
+
 def either(names: Sequence[str]) -> str:
     """Return names for a sentence, of which one is to be chosen.
 

@@ -77,18 +77,9 @@ class Compute(Run):
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import Condition
-        from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import NUMBERS, reported_numbers
+        from mrl_cli.commands.conditions import conditions_of
 
-        conditions = [Condition.of(expression, NUMBERS) for expression in self.fail_if]
-        reported = reported_numbers(self.plan)
-        hint = f"it tells {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
-        for condition in conditions:
-            is_of_groups = condition.key.startswith(OF_GROUPS) and not self.plan.has_groups
-            refuse_if(is_of_groups, f"--fail-if {condition.key} goes with --group-by or --by-file")
-            refuse_if(condition.key not in reported, f"--fail-if {condition.key}: this run does not tell it", hint)
-        return conditions
+        return conditions_of(self.fail_if, self.plan)
 
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""

@@ -35,6 +35,7 @@ __all__ = [
     "read",
     "resolve",
     "shards_of",
+    "spooled",
     "stdin_can_be_read",
 ]
 
@@ -66,11 +67,13 @@ def _source(path: str) -> Source:
     if isinstance(place, storage.File):
         return replace(source, file=place)
     source = replace(source, stream=place)
-    return _spooled(source) if FORMATS[format_name].magic else source
+    return spooled(source) if FORMATS[format_name].magic else source
 
 
-def _spooled(source: Source) -> Source:
+def spooled(source: Source) -> Source:
     """Put a stream into a temporary file, which lives as long as the source, so that it can be read more than once."""
+    if source.file is not None:
+        return source
     file = storage.spool(source.stream, f".{source.format}")
     return replace(source, file=file, stream=None, size_bytes=file.size_bytes)
 
@@ -113,7 +116,7 @@ def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple
 
     from mrl_cli.inputs.streams import open_text
 
-    source = source if source.file else _spooled(source)
+    source = spooled(source)
     names = columns_of(source, plan)
     patterns = {name: re.escape(json.dumps(name).encode()) + rb"\s*:" for name in wanted}
     with open_text(source, plan.reading.dialect.encoding) as stream:

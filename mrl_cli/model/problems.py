@@ -20,6 +20,8 @@ LABEL_KINDS: dict[Labels, str] = {
     "any": "label not finite",
     "strength": "label not finite",
     "probability": "label not from 0 to 1",
+    "relevance": "label not finite",
+    "rank": "label not finite",
 }
 NOT_IN_MAP = "label not in the map"
 TIE = "label is a tie"

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
 EXACT_INTEGER_LIMIT = 2.0**53
 
+_REAL: tuple[Labels, ...] = ("any", "relevance", "rank")  # labels that any finite number can be
+_WEIGHTS: tuple[Role, ...] = ("weight", "query_weight")
 _ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0), "strength": (1, -1)}
 
 
@@ -40,10 +42,10 @@ def passes(batch: Batch, plan: Plan) -> bool:
     False asks for `examine`; it does not say that anything is wrong.
     """
     for role, values in batch.numbers.items():
-        if role == "y" and plan.rules.labels != "any":
+        if role == "y" and plan.rules.labels not in _REAL:
             if not _label_fits(values, plan).all():
                 return False
-        elif role != "loss" and not _ordinary(values, lowest=0 if role == "weight" else None):
+        elif role != "loss" and not _ordinary(values, lowest=0 if role in _WEIGHTS else None):
             return False
     return True
 
@@ -56,7 +58,7 @@ def _ordinary(values: NDArray[Any], lowest: float | None = None) -> bool:
 
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
-    if plan.rules.labels == "any":
+    if plan.rules.labels in _REAL:
         return _finite_as(y, plan)
     if plan.rules.labels == "probability":
         within: NDArray[np.bool_] = (y >= 0) & (y <= 1)
@@ -116,7 +118,7 @@ def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[
         return [(_label_fits(values, plan), LABEL_KINDS[plan.rules.labels])]
     if role == "loss":  # losses are compared, not computed with
         return []
-    if role == "weight":  # weights stay doubles whatever the dtype
+    if role in _WEIGHTS:  # weights stay doubles whatever the dtype
         return [(np.isfinite(values), INFINITE), (~(values < 0), NEGATIVE_WEIGHT)]
     return [(_finite_as(values, plan), INFINITE)]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
-from mrl_cli.errors import DataError, UsageError
+from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import harmless, json_ready
 
@@ -91,6 +91,17 @@ class RejectsReduction(Reduction["list[Problem]", None]):
     def __init__(self, out: BinaryIO, path: str) -> None:
         self._out = out
         self._is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson")
+        self._begin()
+
+    def restart(self) -> None:
+        """Take back what was written: the run reads its inputs again."""
+        if not self._out.seekable():
+            raise MachineError("the problems cannot be taken back", hint="write them to a file with --rejects FILE")
+        self._out.seek(0)
+        self._out.truncate()
+        self._begin()
+
+    def _begin(self) -> None:
         if not self._is_json:
             self._out.write(_csv_rows([REJECT_COLUMNS]))
 

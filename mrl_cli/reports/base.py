@@ -82,7 +82,7 @@ class Report:
         """Return what JSON lines hold, a record for each line."""
         return [self.record()]
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return the content of CSV; there may be a million rows, so they may come one at a time."""
         row = flat(self.record())
         return list(row), [row.values()]

@@ -85,10 +85,10 @@ class ComparisonReport(Report):
         for group in self.groups or ():
             yield self._named(group, group.record())
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
-            return super().rows()
+            return super().cells()
         keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
         rows = [self._named(group, settings | flat(group.record())) for group in self.groups]

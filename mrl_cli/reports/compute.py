@@ -58,7 +58,7 @@ class ComputeReport(Report):
             del figures["group"]
             yield dict(zip(names, group.group, strict=True)) | figures
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
             whole = flat(super().record() | self._verdict())
