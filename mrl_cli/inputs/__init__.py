@@ -15,6 +15,7 @@ from mrl_cli.inputs.base import Shard, Source, shown_input
 from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
+from mrl_cli.inputs.queries import with_queries
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
@@ -155,4 +156,5 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     for batch in batches(shard, plan_for_file(plan, source)):
-        yield with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+        made = with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+        yield with_queries(made, plan) if plan.has_lists else made

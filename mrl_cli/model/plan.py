@@ -273,7 +273,7 @@ class Plan:
 
     def takes_booleans(self, role: Role) -> bool:
         """Whether true and false in a column of that role are the numbers 1 and 0."""
-        return role == "y" and self.rules.labels == "01"
+        return role == "y" and self.rules.labels in ("01", "relevance")
 
     @property
     def has_differences(self) -> bool:
@@ -340,6 +340,10 @@ class Plan:
         """Whether each pair has a weight: of its own, of its query, or one that its labels give it."""
         roles: tuple[Role, ...] = ("weight", "query_weight")
         return self.ranking.lambda_weight != "none" or any(self.column_of(role) is not None for role in roles)
+
+    def setting_of(self, role: Role) -> str:
+        """Return the setting that names the column of a role in this run: y is the label of an item of a list."""
+        return "label" if role == "y" and self.has_lists else setting_of(role)
 
     def column_of(self, role: Role) -> str | None:
         """Return the name of the column that gives a role, None for none: that of strengths gives what their size is.

@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import setting_of
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -115,6 +114,8 @@ def _for_ties(facts: Facts) -> str | None:
 
 def _for_labels(facts: Facts) -> str | None:
     """Propose the rule that all labels keep, whatever the rule of the plan."""
+    if facts.plan.has_lists:  # whose labels are any numbers
+        return None
     column = harmless(facts.plan.columns.name_of("y") or "")
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
@@ -198,7 +199,7 @@ def _for_texts(facts: Facts) -> str | None:
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
-    options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
+    options = [f"{option_of(facts.plan.setting_of(role))} COLUMN" for role in bad]
     hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'} texts"
     return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
 
