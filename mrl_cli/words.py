@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 SHOWN_CHARACTERS = 60
 
@@ -129,6 +129,21 @@ def one_or_all(texts: Iterable[str]) -> str | list[str] | None:
     """
     known = list(texts)
     return known if len(known) > 1 else next(iter(known), None)
+
+
+def group_names(group_by: str | Sequence[str], keys: Collection[str] = ()) -> list[str]:
+    """Return what the columns of a group are called in a row that has figures of these keys too: as those grouped by.
+
+    >>> group_names("subset"), group_names(["file", "margin"], ["margin", "mean"])
+    (['subset'], ['file', 'group.margin'])
+    """
+    names: list[str] = []
+    for column in [group_by] if isinstance(group_by, str) else group_by:
+        name = column
+        while name in keys or name in names:
+            name = f"group.{name}"
+        names.append(name)
+    return names
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:

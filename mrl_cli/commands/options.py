@@ -334,6 +334,11 @@ class Options:
             "cluster": self.cluster,
         }
 
+    @property
+    def writes_rows(self) -> bool:
+        """Whether the output is rows that are written as the input is read, not a report."""
+        return self.reduction == "none"
+
     def given(self, names: str) -> dict[str, Any]:
         """Return those of the names whose value is not the default."""
         usual = Options()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.options import flag, option
-from mrl_cli.commands.ranked import RankedRun
+from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.outputs import refuse_no_rows
+from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.model import LambdaWeight
 from mrl_cli.words import counted, number_text, option_of
 
@@ -39,18 +40,23 @@ class Rank(RankedRun):
     top: int | None = option(
         "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
     )
+    per_query: bool = flag("One row for each query, with its counts, its sum and its mean, and not the whole.")
     raw: bool = flag("The bare number, full precision.")
     fail_if: tuple[str, ...] = option(
         "Exit 1 when e.g. 'value>0.5' or 'query_accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
     )
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
-    names = "query label score labels margin loss param reduction lambda_weight top weight query_weight CELLS group_by"
-    names += " by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
+    names = "query label score labels margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
+    names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
         yield from super().without_effect()
+        message = "--reduction goes with the value, not with one line per query"
+        yield "reduction", self.per_query and not self.fail_if, message
+        message = "--confidence goes with the whole, not with one line per query"
+        yield "confidence", self.per_query, message
         yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
         if self.raw:
             yield "format", self.format != "auto", "--raw and --format exclude each other"
@@ -61,6 +67,19 @@ class Rank(RankedRun):
         """Return the plan that the options say."""
         return super().planned().changed(lambda_weight=self.lambda_weight, top=self.top)
 
+    def check(self) -> None:
+        """Raise UsageError for options that only make sense together."""
+        if not self.per_query:
+            super().check()
+            return
+        refuse_if(self.raw, "--raw prints one number, and --per-query a row for each query")
+        refuse_no_rows(self.written, "--per-query writes one line a query")
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether the output is rows, not a report."""
+        return self.per_query
+
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
         from mrl_cli.commands.conditions import conditions_of
@@ -69,16 +88,26 @@ class Rank(RankedRun):
 
     def report(self) -> RankReport:
         """Return the report on all lists."""
-        from mrl_cli.reductions.queries import QueriesConsumer
-        from mrl_cli.reports.rank import rank_report, refuse_no_pairs
+        from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
+        from mrl_cli.reports.rank import rank_report
 
-        ranked = self.ranked(QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
-        refuse_no_pairs(ranked.result, ranked.look, self.plan)
+        if self.per_query:
+            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer))
+        else:
+            ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
         settings: dict[str, Any] = {"inputs": self.input_names, "cautions": self.cautions}
         return rank_report(ranked.counts, ranked.result, self.plan, **settings)
 
+    def check_result(self, ranked: Ranked) -> None:
+        """Raise DataError where no list has a pair."""
+        from mrl_cli.reports.rank import refuse_no_pairs
+
+        refuse_no_pairs(ranked.result, ranked.look, self.plan)
+
     def rendered(self, report: RankReport) -> str:
-        """Return the report as text."""
+        """Return the report as text: nothing where rows were written."""
+        if self.per_query:
+            return ""
         return number_text(report.value) + "\n" if self.raw else super().rendered(report)
 
     def summary(self, report: RankReport) -> str:

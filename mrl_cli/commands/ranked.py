@@ -12,10 +12,15 @@ from mrl_cli.model import ListLabels
 from mrl_cli.words import bytes_text, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.lists import ListConsumer
     from mrl_cli.reductions.look import Look
+    from mrl_cli.reductions.rows import TableWriter
+
+COPIED_BYTES = 1 << 20
 
 
 class Ranked(NamedTuple):
@@ -66,21 +71,53 @@ class RankedRun(Run):
 
         return [tuple(spooled(source) for source in self.sources_named(self.inputs))]
 
-    def ranked(self, consumer: ListConsumer[Any, Any]) -> Ranked:
+    def ranked_rows(self, made: Callable[[TableWriter], ListConsumer[Any, Any]]) -> Ranked:
+        """Hand whole lists to a consumer that writes rows, which is made with their writer.
+
+        They go to a temporary file first: that lists cannot be whole in one pass shows when some were written.
+        """
+        import shutil
+        import tempfile
+
+        from mrl_cli.reductions.rows import TableWriter, writer_for
+
+        with tempfile.TemporaryFile(prefix="mrl-") as held:
+
+            def anew() -> ListConsumer[Any, Any]:
+                held.seek(0)
+                held.truncate()
+                self._writer = TableWriter(writer_for(self.written, held, bare=False), "the result")
+                return made(self._writer)
+
+            ranked = self.ranked(anew)
+            self._writer.close()
+            held.seek(0)
+            shutil.copyfileobj(held, self.out, COPIED_BYTES)
+        return ranked
+
+    def ranked(self, made: Callable[[], ListConsumer[Any, Any]]) -> Ranked:
         """Hand whole lists to a consumer: one after the other, or all rows gathered where those of a list stand apart.
 
         Raises DataError for what allows no number.
         """
+        ranked = self._ranked(made)
+        self.check_result(ranked)
+        return ranked
+
+    def check_result(self, ranked: Ranked) -> None:
+        """Raise DataError for a result that allows no number."""
+
+    def _ranked(self, made: Callable[[], ListConsumer[Any, Any]]) -> Ranked:
         from mrl_cli.reductions.gathered import GatherReduction
         from mrl_cli.reductions.lists import ListsReduction
 
         try:
             try:
-                return self._folded_lists(ListsReduction(self.plan, consumer))
+                return self._folded_lists(ListsReduction(self.plan, made()))
             except ScatteredListsError:
                 for writer in self.reject_writers:
                     writer.restart()
-                ranked = self._folded_lists(GatherReduction(self.plan, consumer))
+                ranked = self._folded_lists(GatherReduction(self.plan, made()))
         except QueryWeightError:
             self._refuse_query_weight()
             raise

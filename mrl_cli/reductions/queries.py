@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.measure import measured
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
 from mrl_cli.reductions.lists import ListConsumer
+from mrl_cli.words import group_names
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan
     from mrl_cli.reductions.lists import WholeLists
+    from mrl_cli.reductions.rows import TableWriter
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
@@ -36,6 +40,7 @@ class QueryRows(NamedTuple):
     means: NDArray[np.float64]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
 
 
 class Clustered(NamedTuple):
@@ -62,6 +67,47 @@ class Queries:
         self.clusters: list[Clustered] = []
 
 
+class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
+    """Adds up what lists come to, and writes a row for each list, in the order in which lists are whole."""
+
+    def __init__(self, plan: Plan, writer: TableWriter) -> None:
+        self._plan, self._inner, self._writer = plan, QueriesConsumer(plan), writer
+
+    def empty(self) -> Queries:
+        """Return what no lists come to."""
+        return self._inner.empty()
+
+    def block(self, whole: WholeLists) -> tuple[QueriesBlock, pa.Table]:
+        """Return what some lists come to, and a table with a row for each."""
+        rows, found = self._inner.measured(whole)
+        return self._inner.of_rows(rows, found), query_table(rows, self._plan)
+
+    def add(self, result: Queries, block: tuple[QueriesBlock, pa.Table]) -> None:
+        """Add a block, and write its rows."""
+        self._inner.add(result, block[0])
+        self._writer.write(block[1])
+
+
+def query_table(rows: QueryRows, plan: Plan) -> pa.Table:
+    """Return a row for each list: its groups and query, counts, and the sum and mean, null where there is none."""
+    import pyarrow as pa
+
+    texts = [_decoded(rows.whole.keys[role]) for role in (*plan.groups, "query")]
+    numbers = {"rows": as_arrow(rows.counts["rows"]), "pairs": as_arrow(rows.counts["pairs"])}
+    numbers |= {"sum": as_arrow(rows.sums), "mean": as_arrow(rows.means, ~np.isnan(rows.means))}
+    numbers |= {name: as_arrow(rows.counts[name]) for name in PAIR_COUNTS[1:]}
+    if rows.weights is not None:
+        numbers["weight"] = as_arrow(rows.weights)
+    names = [*group_names(list(plan.groups.values()), ["query", *numbers]), "query", *numbers]
+    return pa.Table.from_arrays([*texts, *numbers.values()], names=names)
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
     """Adds up what lists come to under the loss of a plan; `keeps_clusters`: of each list what intervals need."""
 
@@ -74,21 +120,24 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
 
     def block(self, whole: WholeLists) -> QueriesBlock:
         """Return what some lists come to."""
-        return self._of_rows(*self._measured(whole))
+        return self.of_rows(*self.measured(whole))
 
-    def _measured(self, whole: WholeLists) -> tuple[QueryRows, Found]:
+    def measured(self, whole: WholeLists) -> tuple[QueryRows, Found]:
+        """Return what each list comes to."""
         lists = whole.lists
         found = measured(lists, self._plan.loss, self._plan.ranking)
         counts = {name: getattr(found, name) for name in PAIR_COUNTS}
         counts |= {"rows": lists.sizes, "queries": np.ones(lists.size, np.int64)}
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
         sums = found.losses.rounded(lists.size)
-        divisors = found.pairs if found.weights is None else found.weights.rounded(lists.size)
+        weights = None if found.weights is None else found.weights.rounded(lists.size)
+        divisors = found.pairs if weights is None else weights
         with np.errstate(all="ignore"):
             means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
-        return QueryRows(whole, counts, sums, means, found.lowest, found.highest), found
+        return QueryRows(whole, counts, sums, means, found.lowest, found.highest, weights), found
 
-    def _of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
+    def of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
+        """Return what lists come to, by group."""
         whole, counts = rows.whole, rows.counts
         codes, keys = coded([whole.keys[role] for role in self._plan.groups], whole.lists.size)
         size = len(keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -109,21 +109,6 @@ def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         elif key not in _SAY_WHAT_RAN and not isinstance(value, list):
             row[prefix + key] = value
     return row
-
-
-def group_names(group_by: str | Sequence[str], keys: Collection[str] = ()) -> list[str]:
-    """Return what the columns of a group are called in a row that has figures of these keys too: as those grouped by.
-
-    >>> group_names("subset"), group_names(["file", "margin"], ["margin", "mean"])
-    (['subset'], ['file', 'group.margin'])
-    """
-    names: list[str] = []
-    for column in [group_by] if isinstance(group_by, str) else group_by:
-        name = column
-        while name in keys or name in names:
-            name = f"group.{name}"
-        names.append(name)
-    return names
 
 
 def titled(inputs: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import SCORE_SETTINGS, USUAL_CONFIDENCE
-from mrl_cli.reports.base import Report, Table, flat, group_names
+from mrl_cli.reports.base import Report, Table, flat
 from mrl_cli.reports.better import differing, differing_groups, verdict
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
 from mrl_cli.reports.groups import KeyedReport
@@ -18,7 +18,7 @@ from mrl_cli.statistics import intervals
 from mrl_cli.statistics.bootstrap import GROUPS, Groups, bootstrap_bounds
 from mrl_cli.statistics.moments import exact_mean
 from mrl_cli.statistics.multiple import holm
-from mrl_cli.words import counted, harmless, one_or_all
+from mrl_cli.words import counted, group_names, harmless, one_or_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
