@@ -16,6 +16,7 @@ from mrl_cli.model import (
     Dialect,
     DType,
     Labels,
+    LambdaWeight,
     PairLabels,
     Plan,
     ReductionName,
@@ -24,7 +25,7 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless, option_of
+from mrl_cli.words import closest, harmless, is_float, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,16 +36,17 @@ FORMAT_CHOICES = ("auto", *format_names())
 
 
 class Registered(click.ParamType[str]):
-    """A name in a registry, which is imported only when a name is given, not for help."""
+    """A name in a registry, or in one of several, which are imported only when a name is given, not for help."""
 
     name = "name"
 
-    def __init__(self, module: str, registry: str) -> None:
-        self._module, self._registry = module, registry
+    def __init__(self, module: str, *registries: str) -> None:
+        self._module, self._registries = module, registries
 
     def names(self) -> list[str]:
         """Return the names there are."""
-        return list(getattr(import_module(self._module), self._registry))
+        module = import_module(self._module)
+        return [name for registry in self._registries for name in getattr(module, registry)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with the names there are."""
@@ -89,6 +91,14 @@ def assignment(text: str) -> tuple[str, float]:
     if not (sign and name.strip()):
         raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
     return name.strip(), number(value)
+
+
+def assigned_word(text: str) -> tuple[str, float | str]:
+    """Return name and value of NAME=VALUE: a number, or else a word."""
+    name, _, value = text.partition("=")
+    if is_float(value) or not value.strip():
+        return assignment(text)
+    return name.strip(), value.strip()
 
 
 def label_map(text: str) -> LabelMap:
@@ -286,6 +296,8 @@ class Options:
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None
+    lambda_weight: LambdaWeight = "none"
+    top: int | None = None
     margins: tuple[float, ...] | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -372,7 +384,7 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale")
+_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale", "lambda_weight", "top")
 
 
 def _label_settings(options: Options) -> dict[str, Any]:

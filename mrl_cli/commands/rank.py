@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.options import Registered, assigned_word, flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.model import LambdaWeight
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.model import Plan, ReductionName
+    from mrl_cli.model import ReductionName
     from mrl_cli.reports.rank import RankReport
 
 
@@ -28,6 +28,14 @@ class Rank(RankedRun):
     query should stand together: then memory is that of the longest list.
     """
 
+    loss: str = option(
+        "Which loss, of pairs or of whole lists; `mrl losses` lists them.",
+        type=Registered("mrl_cli.losses", "LOSSES", "LISTWISE"),
+        default="margin_ranking",
+    )
+    param: tuple[tuple[str, Any], ...] = option(
+        "A parameter of the loss. Repeatable.", type=assigned_word, multiple=True, metavar="NAME=VALUE"
+    )
     reduction: ReductionName = option(
         "What the value is: the mean over all pairs, the mean over queries of their means, or the sum.",
         choices=("mean", "query-mean", "sum"),
@@ -62,10 +70,6 @@ class Rank(RankedRun):
             yield "format", self.format != "auto", "--raw and --format exclude each other"
             for name in () if self.fail_if else ("group_by", "by_file", "confidence"):
                 yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
-
-    def planned(self) -> Plan:
-        """Return the plan that the options say."""
-        return super().planned().changed(lambda_weight=self.lambda_weight, top=self.top)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

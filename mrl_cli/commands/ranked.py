@@ -63,7 +63,9 @@ class RankedRun(Run):
     def planned(self) -> Plan:
         """Return the plan that the options say."""
         memory = self.memory if self.memory is not None else runtime.memory_bytes() // 2
-        return super().planned().changed(memory_bytes=memory)
+        from mrl_cli.reductions.lists import of_lists
+
+        return of_lists(super().planned()).changed(memory_bytes=memory)
 
     def resolved(self) -> list[tuple[Source, ...]]:
         """Return the sources; what can be read only once becomes a file, for lists may have to be read again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -212,13 +213,15 @@ class Ranking:
 
     `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
     the NDCG (ndcg), of the first `top` places where that is given. `rows_are_lists`: a list is the items of one row.
-    `memory_bytes` is what lists may take that are held until they are whole, None for all there is.
+    `memory_bytes` is what lists may take that are held until they are whole, None for all there is. `least_label` is
+    the least that a label may be: 0 where gains are computed of labels.
     """
 
     lambda_weight: LambdaWeight = "none"
     top: int | None = None
     rows_are_lists: bool = False
     memory_bytes: int | None = None
+    least_label: float = -math.inf
 
 
 @light_dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ to say. Rows of one list that stand apart are noticed, and then all rows must be
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import QueryWeightError, UsageError
 from mrl_cli.lists.base import Lists
+from mrl_cli.lists.measure import least_label
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.hashes import Seen, hashes_of
 from mrl_cli.words import bytes_text
@@ -89,6 +91,16 @@ class ListRows(NamedTuple):
         starts = self.starts[first : last + 1] - self.starts[first]
         keys = {role: column.slice(first, last - first) for role, column in self.keys.items()}
         return whole_lists(starts, self.columns_of(first, last), keys, plan)
+
+
+def of_lists(plan: Plan) -> Plan:
+    """Return the plan with the least label that its loss takes. Raises UsageError where no label of its rule is one."""
+    least = least_label(plan.loss, plan.ranking)
+    if plan.rules.labels == "rank" and math.isfinite(least):
+        what = plan.loss.name if plan.ranking.lambda_weight == "none" else "--lambda-weight ndcg"
+        message = f"--labels rank does not go with {what}, which computes gains or shares of labels"
+        raise UsageError(message, hint="leave it out where a higher label is better")
+    return plan.changed(least_label=least)
 
 
 def whole_lists(

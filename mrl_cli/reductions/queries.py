@@ -13,6 +13,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.measure import measured
+from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
 from mrl_cli.reductions.lists import ListConsumer
 from mrl_cli.words import group_names
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
-COUNTS = ("rows", "queries", "queries_without_pairs", *PAIR_COUNTS)
+COUNTS = ("rows", "queries", "queries_without_pairs", "queries_undefined", *PAIR_COUNTS)
 
 
 class QueryRows(NamedTuple):
-    """What each list comes to: arrays of shape (lists,). `means` are NaN where there is none."""
+    """What each list comes to: arrays of shape (lists,). `means`, or losses of whole lists, are NaN where none is."""
 
     whole: WholeLists
     counts: dict[str, NDArray[np.int64]]
@@ -44,12 +45,16 @@ class QueryRows(NamedTuple):
 
 
 class Clustered(NamedTuple):
-    """Lists as clusters of pairs, shape (lists,) each: the place of each one's group, and what it comes to."""
+    """Lists as clusters of pairs, shape (lists,) each: the place of each one's group, and what it comes to.
+
+    `means` are NaN where a list has none.
+    """
 
     groups: NDArray[np.int64]
     pairs: NDArray[np.int64]
     correct: NDArray[np.int64]
     sums: NDArray[np.float64]
+    means: NDArray[np.float64]
 
 
 class QueriesBlock(NamedTuple):
@@ -113,6 +118,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
 
     def __init__(self, plan: Plan, *, keeps_clusters: bool = False) -> None:
         self._plan, self._keeps_clusters = plan, keeps_clusters
+        self._is_listwise = plan.loss.name in LISTWISE
 
     def empty(self) -> Queries:
         """Return what no lists come to."""
@@ -132,8 +138,12 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         sums = found.losses.rounded(lists.size)
         weights = None if found.weights is None else found.weights.rounded(lists.size)
         divisors = found.pairs if weights is None else weights
-        with np.errstate(all="ignore"):
-            means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
+        if self._is_listwise:
+            means = sums if found.defined is None else np.where(found.defined, sums, math.nan)
+        else:
+            with np.errstate(all="ignore"):
+                means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
+        counts["queries_undefined"] = np.isnan(means).astype(np.int64)
         return QueryRows(whole, counts, sums, means, found.lowest, found.highest, weights), found
 
     def of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
@@ -154,8 +164,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         block = LedgerBlock(keys, table, sums | self._of_means(rows, codes, size), lowest, highest)
         clusters = None
         if self._keeps_clusters:
-            here = counts["pairs"] > 0
-            clusters = Clustered(codes[here], counts["pairs"][here], counts["correct"][here], rows.sums[here])
+            clusters = Clustered(codes, counts["pairs"], counts["correct"], rows.sums, rows.means)
         return QueriesBlock(block, clusters)
 
     def _of_means(self, rows: QueryRows, codes: NDArray[np.int64], size: int) -> dict[str, SumsByCode]:

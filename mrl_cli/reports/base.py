@@ -97,15 +97,20 @@ class Report:
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a record as a row: figures within another as outer.inner, parameters by name; no lists, not what ran.
+    """Return a record as a row: figures within another as outer.inner, no lists, not what ran.
+
+    Parameters go by their names, but for those of which one is called as a figure.
 
     >>> flat({"schema": "s/1", "parameters": {"beta": 2}, "a": {"mean": 0.5}})
     {'beta': 2, 'a.mean': 0.5}
+    >>> flat({"parameters": {"ties": "input"}, "ties": 2})
+    {'parameters.ties': 'input', 'ties': 2}
     """
     row: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            row |= flat(value, "" if key == "parameters" else f"{prefix}{key}.")
+            by_name = key == "parameters" and record.keys().isdisjoint(value)
+            row |= flat(value, "" if by_name else f"{prefix}{key}.")
         elif key not in _SAY_WHAT_RAN and not isinstance(value, list):
             row[prefix + key] = value
     return row

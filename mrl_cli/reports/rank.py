@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError
-from mrl_cli.reductions.queries import COUNTS, Queries
+from mrl_cli.exact import ExactSum
+from mrl_cli.losses import LISTWISE
+from mrl_cli.reductions.queries import COUNTS, Clustered, Queries
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport
-from mrl_cli.reports.figures import KEYS, Clusters, Facts, figures_of, reported_figures
+from mrl_cli.reports.figures import KEYS, Facts, figures_of, reported_figures
 from mrl_cli.reports.groups import group_report
 from mrl_cli.statistics.moments import exact_mean
 from mrl_cli.words import counted, harmless
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.exact import ExactSum
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Key
     from mrl_cli.reductions.look import Look
@@ -37,16 +39,32 @@ class ListFacts(Facts):
         sums: Mapping[str, ExactSum],
         span: tuple[float, float],
         plan: Plan,
-        clusters: Clusters | None = None,
+        clusters: Clustered | None = None,
         **of_run: Any,
     ) -> None:
         of: dict[str, Any] = {f"{name}_sum": sums.get(name) for name in ("loss", "weight", "correct_weight")}
         of |= {name: lists[name] for name in _OF_PAIRS}
         totals = Totals(min=span[0], max=span[1], **of)
         self.lists, self._sums = lists, sums
-        super().__init__(totals, plan, clusters, **of_run)
-        if plan.reporting.reduction == "query-mean":
-            self.value = self.query_mean
+        self._is_listwise = plan.loss.name in LISTWISE
+        self.queries = clusters
+        super().__init__(totals, plan, **of_run)
+        if self._is_listwise:
+            self.sum, self.mean = float(sums["query_mean"]), self.query_mean
+        if plan.reporting.reduction == "query-mean" or self._is_listwise:
+            self.value = self.sum if plan.reporting.reduction == "sum" else self.query_mean
+
+    def _add_intervals(self, loss: ExactSum, confidence: float) -> None:
+        """Add intervals of means over pairs, clustered by query, and of the mean over queries."""
+        del loss
+        from mrl_cli.statistics import intervals  # a run without intervals starts without them
+
+        lists: Any = self.queries
+        here, means = lists.pairs > 0, lists.means[~np.isnan(lists.means)]
+        of_means = intervals.clustered_mean_interval(means, np.ones(means.size, np.int64), confidence)
+        of_pairs = intervals.clustered_mean_interval(lists.sums[here], lists.pairs[here], confidence)
+        self.mean_interval, self.query_mean_interval = of_means if self._is_listwise else of_pairs, of_means
+        self.accuracy_interval = intervals.clustered_wilson_interval(lists.correct[here], lists.pairs[here], confidence)
 
     @property
     def query_mean(self) -> float:
@@ -74,7 +92,7 @@ def rank_report(
     return RankReport.of_run(
         "mrl.rank/1",
         inputs,
-        **plan.settings(),
+        **(plan.settings() | ({"margin": None} if plan.loss.name in LISTWISE else {})),
         **(dict.fromkeys(KEYS) | figures_of(facts, reported_figures(plan))),
         sections=None,
         groups=groups,
@@ -94,31 +112,36 @@ def _facts(queries: Queries, plan: Plan, *, by_group: bool = False, **of_run: An
         yield key, ListFacts(named, sums, ledger.range_at(place), plan, of_group, sections=None, **of_run)
 
 
-def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clusters]:
+def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustered]:
     """Return the queries of each group as clusters, in an order that does not depend on that of rows."""
     columns: list[NDArray[Any]] = [np.concatenate(parts) for parts in zip(*queries.clusters, strict=True)]
-    of_group, *arrays = columns
-    of_group = of_group if by_group else np.zeros_like(of_group)
-    order = np.lexsort((*arrays, of_group))
-    bounds = np.searchsorted(of_group[order], np.arange(groups + 1))
-    return [Clusters(*(a[order[bounds[g] : bounds[g + 1]]] for a in arrays)) for g in range(groups)]
+    if not by_group:
+        columns[0] = np.zeros_like(columns[0])
+    order = np.lexsort((*columns[1:], columns[0]))
+    bounds = np.searchsorted(columns[0][order], np.arange(groups + 1))
+    return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
 
 
 def refuse_no_pairs(queries: Queries, look: Look, plan: Plan) -> None:
-    """Raise DataError where no list has a pair, with what the data say about why."""
-    counts = dict(zip(COUNTS, np.zeros(len(COUNTS), np.int64).tolist(), strict=True))
-    for _, _, of_all, _ in queries.ledger.regrouped(lambda _: ()).entries():
-        counts = dict(zip(COUNTS, of_all.tolist(), strict=True))
-    if counts["pairs"]:
-        return
-    rows, lists, label = counts["rows"], counts["queries"], harmless(plan.columns.name_of("y"))
-    message = (
-        f"no pairs: {counted(rows, 'row')} in {counted(lists, 'query', 'queries')}, none with two different labels"
-    )
-    hint = f"in no query are two rows of different {label}"
-    if look.lowest_label == look.highest_label:
-        hint = f"{label} is {look.lowest_label:g} in every row; name the column of labels with --label COLUMN"
-    elif rows == lists and not plan.ranking.rows_are_lists:
-        query = harmless(plan.columns.name_of("query"))
-        hint = f"each row has a {query} of its own; name what its rows have in common with --query COLUMN"
-    raise DataError(message, hint=hint)
+    """Raise DataError where no list has a pair, or a loss of its own, with what the data say about why."""
+    entries = list(queries.ledger.regrouped(lambda _: ()).entries())
+    counts = dict(zip(COUNTS, entries[0][2].tolist() if entries else [0] * len(COUNTS), strict=True))
+    rows = f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'query', 'queries')}"
+    if plan.loss.name in LISTWISE:
+        if counts["queries"] == counts["queries_undefined"]:
+            undefined = LISTWISE[plan.loss.name].undefined
+            raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
+    elif not counts["pairs"]:
+        message = f"no pairs: {rows}, none with two different labels"
+        raise DataError(message, hint=_why_no_pairs(counts, look, plan))
+    elif not entries[0][3].get("weight", ExactSum(1)).units:
+        raise DataError(f"every pair has the weight 0: {rows}; the mean of nothing is undefined")
+
+
+def _why_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> str:
+    label, query = harmless(plan.columns.name_of("y")), harmless(plan.columns.name_of("query"))
+    if look.lowest_label is not None and look.lowest_label == look.highest_label:
+        return f"{label} is {look.lowest_label:g} in every row; name the column of labels with --label COLUMN"
+    if counts["rows"] == counts["queries"] and not plan.ranking.rows_are_lists:
+        return f"each row has a {query} of its own; name what its rows have in common with --query COLUMN"
+    return f"in no query are two rows of different {label}"

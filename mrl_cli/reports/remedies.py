@@ -19,6 +19,7 @@ from mrl_cli.model.problems import (
     LIST,
     MISSING,
     MOST_LABELS_NAMED,
+    NEGATIVE_LABEL,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
@@ -259,6 +260,16 @@ def _for_missing(facts: Facts) -> str | None:
     )
 
 
+def _for_gains(facts: Facts) -> str | None:
+    if NEGATIVE_LABEL not in facts.counts.problems:
+        return None
+    plan = facts.plan
+    if plan.ranking.lambda_weight == "ndcg":
+        return "gains of labels below 0 are none; --lambda-weight label_diff takes any labels"
+    raw = "; --param target=raw or target=softmax takes any labels" if plan.loss.name == "softmax" else ""
+    return f"the loss {plan.loss.name} takes labels as shares or gains, from 0 on{raw}"
+
+
 def _for_lists(facts: Facts) -> str | None:
     if PATH_LIST in facts.counts.problems:
         return "items of a list are named by their place, counted from 0"
@@ -281,6 +292,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_map,
     _for_ties,
     _for_lists,
+    _for_gains,
     _for_labels,
     _for_texts,
     _for_decimals,
