@@ -13,9 +13,8 @@ from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.queries import COUNTS, Clustered, Queries
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport
-from mrl_cli.reports.figures import KEYS, Facts, figures_of, reported_figures
+from mrl_cli.reports.figures import KEYS, Facts, figures_of, ratio, reported_figures
 from mrl_cli.reports.groups import group_report
-from mrl_cli.statistics.moments import exact_mean
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class ListFacts(Facts):
 
     def mean_of_queries(self, name: str) -> float:
         """Return the mean over the queries that have a pair of what has that name."""
-        return exact_mean(self._sums[name], self.lists["queries"] - self.lists["queries_without_pairs"])
+        return ratio(float(self._sums[name]), self.lists["queries"] - self.lists["queries_without_pairs"])
 
 
 class RankReport(ComputeReport):
