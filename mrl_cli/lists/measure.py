@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.loop import looped
+from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from mrl_cli.lists.base import Found, Lists
@@ -14,4 +20,14 @@ if TYPE_CHECKING:
 def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists."""
     del ranking
-    return looped(lists, loss)
+    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
+    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    way = hinged if LOSSES[loss.name].is_hinge else looped
+    found = without_pairs(lists)
+    for first, last in pieces(full):
+        some = full.part(first, last)
+        part = way(some, loss)
+        if part.top_half is None:
+            part = part._replace(top_half=top_shares(some, levels_of(some)))
+        put(found, kept[first:last], part)
+    return found
