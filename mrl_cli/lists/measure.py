@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.codes import sums_by_code
+from mrl_cli.exact.codes import SumsByCode, sums_by_code
+from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import looped, looped_gradient
-from mrl_cli.losses import LISTWISE
-from mrl_cli.model import LossChoice
+from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.model import Ranking
 
 
 def least_label(loss: LossChoice, ranking: Ranking) -> float:
@@ -33,9 +35,7 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 
     No label is below `least_label`.
     """
-    if loss.name in LISTWISE:
-        return _listwise(lists, loss)
-    return looped(lists, loss, lambdas_of(lists, ranking))
+    return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
 
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
@@ -43,9 +43,26 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
     return looped_gradient(lists, loss, lambdas_of(lists, ranking))
 
 
+def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
+    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
+    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    found = without_pairs(lists)
+    if ranking.lambda_weight != "none":
+        found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
+    for first, last in pieces(full):
+        some = full.part(first, last)
+        lambdas = lambdas_of(some, ranking)
+        is_hinge = lambdas is None and LOSSES[loss.name].is_hinge
+        part = hinged(some, loss) if is_hinge else looped(some, loss, lambdas)
+        if part.top_half is None:
+            part = part._replace(top_half=top_shares(some, levels_of(some)))
+        put(found, kept[first:last], part)
+    return found
+
+
 def _listwise(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists come to under a listwise loss; their pairs are counted all the same."""
-    counts = looped(lists._replace(weights=None), LossChoice())
+    counts = _pairwise(lists._replace(weights=None), LossChoice(), Ranking())
     losses = listwise_losses(lists, loss.name, dict(loss.parameters))
     defined = ~np.isnan(losses)
     sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)
