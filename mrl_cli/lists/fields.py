@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.lists.base import Lists
+    from mrl_cli.lists.nodes import Ranked
     from mrl_cli.lists.shapes import Shape, Tail
 
     Array = NDArray[np.float64]
@@ -129,46 +129,36 @@ class Meeting(NamedTuple):
     ends: Indices
 
 
-def fields(lists: Lists, shape: Shape, charges: Array | None = None) -> Array:
-    """Return what the items with a lower label add to each item: the sum of charge_j * loss(z), shape (items,).
+def fields(rows: Ranked, shape: Shape, charges: Array | None = None) -> Array:
+    """Return what the items with a lower label add to each item: the sum of charge_j * loss(z), by list and score.
 
-    `charges` are those of the items, 1 where there are none. Finite scores of any size; infinite where the sum is.
+    `charges` are those of the items, by list and score as well, 1 where there are none. Items with the same score and
+    label, and of charges too, are in whatever order. The sum is infinite where it is beyond the doubles.
     """
-    numbers = lists.numbers
-    keys = (lists.labels, lists.scores, numbers)
-    order = np.lexsort(keys if charges is None else (charges, *keys))
-    nodes, items = numbers[order], order
-    ranks = label_ranks(lists)[order]
-    total, grid = np.zeros(order.size), Grid.of(shape.rate, shape.margin)
+    nodes, items, codes = rows.lists.numbers, np.arange(rows.order.size), rows.codes
+    total, grid = np.zeros(items.size), Grid.of(shape.rate, shape.margin)
     with np.errstate(all="ignore"):
-        for bit in reversed(range(int(ranks.max(initial=0)).bit_length())):
-            is_higher = (ranks >> bit & 1).astype(bool)
-            higher, lower = (
-                Side.of(nodes[part], lists.scores[items[part]], None if charges is None else charges[items[part]], grid)
-                for part in (is_higher, ~is_higher)
-            )
+        for bit in reversed(range(int(codes.max(initial=0)).bit_length())):
+            is_higher = (codes >> codes.dtype.type(bit) & codes.dtype.type(1)).astype(bool)
+            parts = np.flatnonzero(is_higher), np.flatnonzero(~is_higher)
+            higher, lower = (_side(part, nodes, items, rows.scores, charges, grid) for part in parts)
             if higher.nodes.size and lower.nodes.size:
                 way = _level if shape.tails else _products
-                total[items[is_higher]] += way(higher, lower, grid, shape)
+                total[items[parts[0]]] += way(higher, lower, grid, shape)
             if bit:
-                both = np.concatenate([np.flatnonzero(~is_higher), np.flatnonzero(is_higher)])
+                both = np.concatenate(parts[::-1])
                 nodes = (2 * nodes + is_higher)[both]
                 order = np.argsort(nodes, kind="stable")  # two sorted runs: a merge
                 nodes, both = nodes[order], both[order]
-                ranks, items = ranks[both], items[both]
+                codes, items = codes[both], items[both]
     return total
 
 
-def label_ranks(lists: Lists) -> NDArray[np.int64]:
-    """Return the rank of each item's label among the different labels of its list, 0 for the lowest."""
-    numbers = lists.numbers
-    order = np.lexsort((lists.labels, numbers))
-    numbers, labels = numbers[order], lists.labels[order]
-    is_new = np.append(False, (labels[1:] != labels[:-1]) & (numbers[1:] == numbers[:-1]))[: order.size]
-    counted = np.append(0, np.cumsum(is_new))
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = counted[1:] - np.repeat(counted[lists.starts[:-1]], lists.sizes)
-    return ranks
+def _side(
+    part: Indices, nodes: NDArray[np.int64], items: Indices, scores: Array, charges: Array | None, grid: Grid
+) -> Side:
+    chosen = items[part]
+    return Side.of(nodes[part], scores[chosen], None if charges is None else charges[chosen], grid)
 
 
 def _level(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Array:
