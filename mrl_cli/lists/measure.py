@@ -14,6 +14,7 @@ from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import looped, looped_gradient
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.lists.smooth import fits, is_smooth, smoothed
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
@@ -52,11 +53,27 @@ def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     for first, last in pieces(full):
         some = full.part(first, last)
         lambdas = lambdas_of(some, ranking)
-        is_hinge = lambdas is None and LOSSES[loss.name].is_hinge
-        part = hinged(some, loss) if is_hinge else looped(some, loss, lambdas)
+        part = _without_lambdas(some, loss) if lambdas is None else looped(some, loss, lambdas)
         if part.top_half is None:
             part = part._replace(top_half=top_shares(some, levels_of(some)))
         put(found, kept[first:last], part)
+    return found
+
+
+def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists of at least one item come to under a pairwise loss."""
+    if LOSSES[loss.name].is_hinge:
+        return hinged(lists, loss)
+    if not is_smooth(loss):
+        return looped(lists, loss)
+    is_large = fits(lists, loss)
+    if is_large.all():
+        return smoothed(lists, loss)
+    if not is_large.any():
+        return looped(lists, loss)
+    found = without_pairs(lists)
+    for places, way in ((np.flatnonzero(is_large), smoothed), (np.flatnonzero(~is_large), looped)):
+        put(found, places, way(lists.chosen(places), loss))
     return found
 
 
