@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
+    from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.reports.base import Report
 
 
@@ -65,7 +66,7 @@ class Run(Options, ABC):
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)
         self.check()
-        self.reject_writers: list[Reduction[Any, Any]] = []
+        self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
 

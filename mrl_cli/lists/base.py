@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode
+from mrl_cli.lists.ragged import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,13 @@ class Lists(NamedTuple):
         weights = None if self.weights is None else self.weights[start:stop]
         return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
 
+    def chosen(self, numbers: NDArray[np.intp]) -> Lists:
+        """Return the lists of those numbers, in that order."""
+        sizes = self.sizes[numbers]
+        items = ranges(self.starts[numbers], sizes)
+        weights = None if self.weights is None else self.weights[items]
+        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
+
 
 class Found(NamedTuple):
     """What lists come to, an entry for each list: arrays of shape (lists,), and sums by the number of a list.
@@ -58,7 +66,8 @@ class Found(NamedTuple):
     leaves every other number the same, for a list without pairs. `weights` and `correct_weights` are the sums of w, of
     all pairs and of the correct ones. `top_half` is the share of the highest label among the items with the highest
     score, NaN for a list without pairs. Of a listwise loss `losses` holds that of each list; lowest, highest and active
-    are that of it too.
+    are that of it too. `defined` says which lists have a loss, None where all have (without pairs, the sum 0): of one
+    that has none `losses` holds nothing, and its lowest and highest are as those of a list without pairs.
     """
 
     pairs: NDArray[np.int64]
@@ -72,6 +81,7 @@ class Found(NamedTuple):
     weights: SumsByCode | None = None
     correct_weights: SumsByCode | None = None
     top_half: NDArray[np.float64] | None = None
+    defined: NDArray[np.bool_] | None = None
 
     @property
     def top_correct(self) -> NDArray[np.bool_]:

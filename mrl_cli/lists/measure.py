@@ -2,42 +2,95 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.hinges import hinged
-from mrl_cli.lists.loop import looped
+from mrl_cli.lists.lambdas import lambdas_of
+from mrl_cli.lists.listwise import listwise_losses
+from mrl_cli.lists.loop import looped, looped_gradient
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.lists.smooth import fits, is_smooth, smoothed
 from mrl_cli.lists.squares import squared
-from mrl_cli.losses import LOSSES
+from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.losses import Loss
-    from mrl_cli.model import LossChoice, Ranking
+
+
+def least_label(loss: LossChoice, ranking: Ranking) -> float:
+    """Return the least label that lists may hold for a loss and its weights: -inf, or 0 where gains are computed."""
+    if loss.name in LISTWISE:
+        return LISTWISE[loss.name].least_label(dict(loss.parameters))
+    return 0.0 if ranking.lambda_weight == "ndcg" else -math.inf
 
 
 def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists."""
-    del ranking
+    """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists.
+
+    No label is below `least_label`.
+    """
+    return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
+
+
+def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+    """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
+    if not LOSSES[loss.name].is_hinge or ranking.lambda_weight != "none":
+        return looped_gradient(lists, loss, lambdas_of(lists, ranking))
+    slopes = np.empty(lists.scores.size)
+    for first, last in pieces(lists):
+        slopes[lists.starts[first] : lists.starts[last]] = hinge_gradient(lists.part(first, last), loss)
+    return slopes
+
+
+def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
     full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
-    way = _way(LOSSES[loss.name])
     found = without_pairs(lists)
+    if ranking.lambda_weight != "none":
+        found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
     for first, last in pieces(full):
         some = full.part(first, last)
-        part = way(some, loss)
+        lambdas = lambdas_of(some, ranking)
+        part = _without_lambdas(some, loss) if lambdas is None else looped(some, loss, lambdas)
         if part.top_half is None:
             part = part._replace(top_half=top_shares(some, levels_of(some)))
         put(found, kept[first:last], part)
     return found
 
 
-def _way(entry: Loss) -> Callable[[Lists, LossChoice], Found]:
-    if entry.is_hinge:
-        return hinged
-    return squared if entry.power == 2 else looped
+def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists of at least one item come to under a pairwise loss."""
+    entry = LOSSES[loss.name]
+    if entry.power:
+        return hinged(lists, loss) if entry.is_hinge else squared(lists, loss)
+    if not is_smooth(loss):
+        return looped(lists, loss)
+    is_large = fits(lists, loss)
+    if is_large.all():
+        return smoothed(lists, loss)
+    if not is_large.any():
+        return looped(lists, loss)
+    found = without_pairs(lists)
+    for places, way in ((np.flatnonzero(is_large), smoothed), (np.flatnonzero(~is_large), looped)):
+        put(found, places, way(lists.chosen(places), loss))
+    return found
+
+
+def _listwise(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists come to under a listwise loss; their pairs are counted all the same."""
+    counts = _pairwise(lists._replace(weights=None), LossChoice(), Ranking())
+    losses = listwise_losses(lists, loss.name, dict(loss.parameters))
+    defined = ~np.isnan(losses)
+    sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)
+    lowest, highest = np.where(defined, losses, math.inf), np.where(defined, losses, -math.inf)
+    found = counts._replace(losses=sums, lowest=lowest, highest=highest, defined=defined)
+    return found._replace(active=(defined & (losses > 0)).astype(np.int64))
