@@ -104,9 +104,9 @@ class Rank(RankedRun):
 
     def check_result(self, ranked: Ranked) -> None:
         """Raise DataError where no list has a pair."""
-        from mrl_cli.reports.rank import refuse_no_pairs
+        from mrl_cli.reports.rank import refuse_undefined
 
-        refuse_no_pairs(ranked.result, ranked.look, self.plan)
+        refuse_undefined(ranked.result, ranked.look, self.plan)
 
     def rendered(self, report: RankReport) -> str:
         """Return the report as text: nothing where rows were written."""

@@ -47,6 +47,8 @@ class RankedRun(Run):
         metavar="SIZE",
     )
 
+    _way: Any = None
+
     def columns(self) -> dict[Role, str | None]:
         """Return the name of the column of each role."""
         query, label, score = ("1", "2", "3") if self.no_header else ("query", "label", "score")
@@ -73,6 +75,10 @@ class RankedRun(Run):
 
         return [tuple(spooled(source) for source in self.sources_named(self.inputs))]
 
+    def rows_used(self, report: Any) -> int:
+        """Return how many rows were used, by this report."""
+        return int(report.figure("rows"))
+
     def ranked_rows(self, made: Callable[[TableWriter], ListConsumer[Any, Any]]) -> Ranked:
         """Hand whole lists to a consumer that writes rows, which is made with their writer.
 
@@ -97,6 +103,12 @@ class RankedRun(Run):
             shutil.copyfileobj(held, self.out, COPIED_BYTES)
         return ranked
 
+    def again(self, consumer: ListConsumer[Any, Any], *, shows_progress: bool = True) -> None:
+        """Hand whole lists to a consumer once more, in the way in which they could be made whole."""
+        reduction = self._way(self.plan, consumer)
+        (whole,) = self.fold([reduction], shows_progress=shows_progress).wholes
+        reduction.settled(whole)
+
     def ranked(self, made: Callable[[], ListConsumer[Any, Any]]) -> Ranked:
         """Hand whole lists to a consumer: one after the other, or all rows gathered where those of a list stand apart.
 
@@ -115,10 +127,12 @@ class RankedRun(Run):
 
         try:
             try:
+                self._way = ListsReduction
                 return self._folded_lists(ListsReduction(self.plan, made()))
             except ScatteredListsError:
                 for writer in self.reject_writers:
                     writer.restart()
+                self._way = GatherReduction
                 ranked = self._folded_lists(GatherReduction(self.plan, made()))
         except QueryWeightError:
             self._refuse_query_weight()

@@ -149,6 +149,13 @@ def list_rows(measured: Measured) -> ListRows:
     return ListRows(np.append(firsts, pairs.size).astype(np.int64), columns, names)
 
 
+def decoded(column: pa.Array) -> pa.Array:
+    """Return a column of texts without a dictionary."""
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def _coded(column: pa.Array) -> tuple[NDArray[Any], pa.Array]:
     import pyarrow as pa
 

@@ -147,6 +147,8 @@ FIGURES = (
     ),
     Figure("query_accuracy", 6, lambda of: of.mean_of_queries("query_accuracy"), needs="lists"),
     Figure("query_accuracy_half", 6, lambda of: of.mean_of_queries("query_accuracy_half"), needs="lists"),
+    Figure("top_accuracy", 6, lambda of: of.mean_of_queries("top_accuracy"), needs="lists"),
+    Figure("top_accuracy_half", 6, lambda of: of.mean_of_queries("top_accuracy_half"), needs="lists"),
     Figure("active", 5, lambda of: of.totals.active, "share", needs="pairwise"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
     Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),

@@ -121,20 +121,30 @@ def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustere
     return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
 
 
-def refuse_no_pairs(queries: Queries, look: Look, plan: Plan) -> None:
+def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
     """Raise DataError where no list has a pair, or a loss of its own, with what the data say about why."""
     entries = list(queries.ledger.regrouped(lambda _: ()).entries())
     counts = dict(zip(COUNTS, entries[0][2].tolist() if entries else [0] * len(COUNTS), strict=True))
-    rows = f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'query', 'queries')}"
+    rows = _rows_in_queries(counts)
     if plan.loss.name in LISTWISE:
         if counts["queries"] == counts["queries_undefined"]:
             undefined = LISTWISE[plan.loss.name].undefined
             raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
-    elif not counts["pairs"]:
-        message = f"no pairs: {rows}, none with two different labels"
-        raise DataError(message, hint=_why_no_pairs(counts, look, plan))
-    elif not entries[0][3].get("weight", ExactSum(1)).units:
+        return
+    refuse_no_pairs(counts, look, plan)
+    if not entries[0][3].get("weight", ExactSum(1)).units:
         raise DataError(f"every pair has the weight 0: {rows}; the mean of nothing is undefined")
+
+
+def refuse_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> None:
+    """Raise DataError where the counts of rows, queries and pairs are such that no list has a pair."""
+    if not counts["pairs"]:
+        message = f"no pairs: {_rows_in_queries(counts)}, none with two different labels"
+        raise DataError(message, hint=_why_no_pairs(counts, look, plan))
+
+
+def _rows_in_queries(counts: Mapping[str, int]) -> str:
+    return f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'query', 'queries')}"
 
 
 def _why_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> str:
