@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _DELIMITED = ("csv", "tsv")
-_TEXTS = (*_DELIMITED, "jsonl", "json")
+_TEXTS = (*_DELIMITED, "jsonl", "json", "letor", "trec")
 
 
 class Run(Options, ABC):
@@ -120,10 +120,14 @@ class Run(Options, ABC):
         """Return notes: rows left out, inputs read twice or without rows."""
         notes = []
         if report.rejected:
-            notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+            notes.append(f"{report.rejected:,} of {report.rejected + self.rows_used(report):,} rows left out")
         times = Counter(report.inputs)
         notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
         return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
+
+    def rows_used(self, report: Any) -> int:
+        """Return how many rows were used, by this report."""
+        return int(report.pairs)
 
     @abstractmethod
     def summary(self, report: Any) -> str:

@@ -15,17 +15,18 @@ from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_co
 from mrl_cli.lists.measure import measured
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
-from mrl_cli.reductions.lists import ListConsumer
+from mrl_cli.reductions.lists import ListConsumer, decoded
 from mrl_cli.words import group_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan
     from mrl_cli.reductions.lists import WholeLists
-    from mrl_cli.reductions.rows import TableWriter
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
@@ -41,6 +42,7 @@ class QueryRows(NamedTuple):
     means: NDArray[np.float64]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
+    top_half: NDArray[np.float64]
     weights: NDArray[np.float64] | None
 
 
@@ -75,8 +77,8 @@ class Queries:
 class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
     """Adds up what lists come to, and writes a row for each list, in the order in which lists are whole."""
 
-    def __init__(self, plan: Plan, writer: TableWriter) -> None:
-        self._plan, self._inner, self._writer = plan, QueriesConsumer(plan), writer
+    def __init__(self, plan: Plan, write: Callable[[pa.Table], None]) -> None:
+        self._plan, self._inner, self._write = plan, QueriesConsumer(plan), write
 
     def empty(self) -> Queries:
         """Return what no lists come to."""
@@ -90,14 +92,14 @@ class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
     def add(self, result: Queries, block: tuple[QueriesBlock, pa.Table]) -> None:
         """Add a block, and write its rows."""
         self._inner.add(result, block[0])
-        self._writer.write(block[1])
+        self._write(block[1])
 
 
 def query_table(rows: QueryRows, plan: Plan) -> pa.Table:
     """Return a row for each list: its groups and query, counts, and the sum and mean, null where there is none."""
     import pyarrow as pa
 
-    texts = [_decoded(rows.whole.keys[role]) for role in (*plan.groups, "query")]
+    texts = [decoded(rows.whole.keys[role]) for role in (*plan.groups, "query")]
     numbers = {"rows": as_arrow(rows.counts["rows"]), "pairs": as_arrow(rows.counts["pairs"])}
     numbers |= {"sum": as_arrow(rows.sums), "mean": as_arrow(rows.means, ~np.isnan(rows.means))}
     numbers |= {name: as_arrow(rows.counts[name]) for name in PAIR_COUNTS[1:]}
@@ -105,12 +107,6 @@ def query_table(rows: QueryRows, plan: Plan) -> pa.Table:
         numbers["weight"] = as_arrow(rows.weights)
     names = [*group_names(list(plan.groups.values()), ["query", *numbers]), "query", *numbers]
     return pa.Table.from_arrays([*texts, *numbers.values()], names=names)
-
-
-def _decoded(column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
@@ -144,7 +140,8 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
             with np.errstate(all="ignore"):
                 means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
         counts["queries_undefined"] = np.isnan(means).astype(np.int64)
-        return QueryRows(whole, counts, sums, means, found.lowest, found.highest, weights), found
+        top_half = np.full(lists.size, math.nan) if found.top_half is None else found.top_half
+        return QueryRows(whole, counts, sums, means, found.lowest, found.highest, top_half, weights), found
 
     def of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
         """Return what lists come to, by group."""
@@ -179,6 +176,8 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
             "query_weight": sums_by_code(weights, mean_codes, size),
             "query_accuracy": sums_by_code(correct / of, codes[has_pairs], size),
             "query_accuracy_half": sums_by_code((correct + ties / 2) / of, codes[has_pairs], size),
+            "top_accuracy": sums_by_code((rows.top_half[has_pairs] == 1).astype(np.float64), codes[has_pairs], size),
+            "top_accuracy_half": sums_by_code(rows.top_half[has_pairs], codes[has_pairs], size),
         }
 
     def add(self, result: Queries, block: QueriesBlock) -> None:
