@@ -41,12 +41,9 @@ class Pairs(NamedTuple):
     lower: Indices
 
 
-def looped(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Found:
-    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum.
-
-    With `lambdas`, a pair's weight is that times the weight of its item with the higher label, rounded.
-    """
-    count, is_weighted = lists.size, lists.weights is not None or lambdas is not None
+def looped(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum."""
+    count, is_weighted = lists.size, lists.weights is not None
     counts = np.zeros((5, count), np.int64)
     lowest, highest = np.full(count, math.inf), np.full(count, -math.inf)
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
@@ -59,21 +56,22 @@ def looped(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Fo
         firsts = np.searchsorted(codes, np.arange(size))
         lowest[numbers] = np.minimum(lowest[numbers], np.minimum.reduceat(values, firsts))
         highest[numbers] = np.maximum(highest[numbers], np.maximum.reduceat(values, firsts))
-        if is_weighted:
-            weights, correct = _weights(lists, block, lambdas), masks[1]
-            losses.add(_weighted_sums(weights, values, block, lambdas), numbers, count)
-            all_weights.add(sums_by_code(weights, codes, size), numbers, count)
-            correct_weights.add(sums_by_code(np.where(correct, weights, 0.0), codes, size), numbers, count)
-        else:
+        if lists.weights is None:
             losses.add(sums_by_code(values, codes, size), numbers, count)
+            continue
+        weights = lists.weights[block.higher]
+        losses.add(sums_of_products_by_code(weights, values, codes, size), numbers, count)
+        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+        correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
     found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
     return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
 
 
-def looped_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[SumsByCode, SumsByCode, SumsByCode]:
-    """Return the sums of weight * loss, of weights, and of those of correct pairs, as `looped` does.
+def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[SumsByCode, SumsByCode, SumsByCode]:
+    """Return the sums of weight * loss, of weights, and of those of correct pairs, by list.
 
-    Of large lists, pairs whose weight is 0 for what their items are by themselves are passed over.
+    A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
+    the loss is. Of large lists, pairs whose weight is 0 for what their items are by themselves are passed over.
     """
     count = lists.size
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
@@ -81,21 +79,12 @@ def looped_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[SumsB
         numbers, codes, size = block.numbers, block.codes, block.numbers.size
         differences, values = _losses(lists, block, loss)
         weights = _weights(lists, block, lambdas)
-        losses.add(_weighted_sums(weights, values, block, lambdas), numbers, count)
+        with np.errstate(all="ignore"):
+            values *= weights
+        losses.add(sums_by_code(values, codes, size), numbers, count)
         all_weights.add(sums_by_code(weights, codes, size), numbers, count)
         correct_weights.add(sums_by_code(np.where(differences > 0, weights, 0.0), codes, size), numbers, count)
     return losses, all_weights, correct_weights
-
-
-def _weighted_sums(
-    weights: NDArray[np.float64], values: NDArray[np.float64], pairs: Pairs, lambdas: Lambdas | None
-) -> SumsByCode:
-    """Return the sums of weight * loss: of a weight that is read not rounded, of one that is computed rounded."""
-    size = pairs.numbers.size
-    if lambdas is None:
-        return sums_of_products_by_code(weights, values, pairs.codes, size)
-    with np.errstate(all="ignore"):
-        return sums_by_code(weights * values, pairs.codes, size)
 
 
 def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
-from mrl_cli.lists.loop import is_large, looped, looped_gradient, looped_sums
+from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
 from mrl_cli.lists.smooth import fits, is_smooth, smooth_gradient, smoothed
 from mrl_cli.lists.squares import squared
@@ -131,19 +131,14 @@ def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
 def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     """Return what lists of at least one item come to when pairs have LambdaRank weights."""
     by_labels = ranking.lambda_weight == "label_diff" and lists.weights is None
-    ways = _ways(is_large(lists), _by_labels if by_labels else _by_pairs, _looped)
-    return _together(lists, ways, loss, ranking)
-
-
-def _looped(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    return looped(lists, loss, lambdas_of(lists, ranking))
+    return _together(lists, _ways(is_large(lists) & by_labels, _by_labels, _by_pairs), loss, ranking)
 
 
 def _by_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what large lists come to: their pairs are counted, and those that weigh something gone through."""
+    """Return what lists come to: what has no weights as ever, the sums from the pairs that weigh something."""
     lambdas = lambdas_of(lists, ranking)
     assert lambdas is not None
-    losses, weights, correct_weights = looped_sums(lists, loss, lambdas)
+    losses, weights, correct_weights = weighted_sums(lists, loss, lambdas)
     found = _without_lambdas(lists._replace(weights=None), loss)
     return found._replace(losses=losses, weights=weights, correct_weights=correct_weights)
 
