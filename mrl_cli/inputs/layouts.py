@@ -103,7 +103,7 @@ def with_list_preset(
     others = tuple((role, name) for role, name in plan.columns.numbers if role not in names and role != "score")
     keys = (*plan.columns.keys, *further)
     columns_now = replace(plan.columns, y=names.get("y"), numbers=(*numbers, *others), keys=keys)
-    return plan.changed(columns=columns_now, preset=preset.name)
+    return plan.changed(columns=columns_now, preset=preset.name, labels=preset.labels)
 
 
 def _is_there(name: str, columns: Cells) -> bool:
