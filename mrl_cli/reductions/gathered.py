@@ -96,7 +96,7 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
             parts = {role: values[here] for role, values in columns.items()}
             texts = zip(*keys[first:last], strict=True)
             names = dict(zip(plan.list_roles, map(texts_as_arrow, texts), strict=True))
-            lists = whole_lists(starts[first : last + 1] - starts[first], parts, names, plan)
+            lists = whole_lists(starts[first : last + 1] - starts[first], parts, names)
             self._consumer.add(result, self._consumer.block(lists))
             first = last
         return result
