@@ -302,9 +302,9 @@ def needed_bytes(rows: int, plan: Plan) -> int:
     return rows * (8 * _COPIES * columns + _MEASURING_BYTES)
 
 
-def check_memory(rows: int, plan: Plan, what: str, hint: str | None = None) -> None:
-    """Raise UsageError where so many rows take more memory than they may."""
-    most = plan.ranking.memory_bytes
-    if most is not None and needed_bytes(rows, plan) > most:
-        message = f"{what} take {bytes_text(needed_bytes(rows, plan))}, and --memory is {bytes_text(most)}"
+def check_memory(rows: int, plan: Plan, what: str, hint: str | None = None, *, text_bytes: int = 0) -> None:
+    """Raise UsageError where so many rows, and texts of so many bytes, take more memory than they may."""
+    most, needed = plan.ranking.memory_bytes, needed_bytes(rows, plan) + text_bytes
+    if most is not None and needed > most:
+        message = f"{what} take {bytes_text(needed)}, and --memory is {bytes_text(most)}"
         raise UsageError(message, hint=hint or "allow more with --memory SIZE")
