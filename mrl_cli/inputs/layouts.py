@@ -106,6 +106,18 @@ def with_list_preset(
     return plan.changed(columns=columns_now, preset=preset.name, labels=preset.labels)
 
 
+def fitting_list_preset(columns: Cells) -> str | None:
+    """Return the name of the first preset of lists whose columns are all there, None for none."""
+    from mrl_cli.inputs.presets import LIST_PRESETS
+
+    for preset in LIST_PRESETS.values():
+        for layout in preset.layouts:
+            lists = [cell for name in layout.values() for cell in _cells(columns, name) if isinstance(cell, list)]
+            if lists and all(_is_there(name, columns) for name in layout.values()):
+                return preset.name
+    return None
+
+
 def _is_there(name: str, columns: Cells) -> bool:
     """Return whether some of the first cells are there at a name or path."""
     if name in columns:
