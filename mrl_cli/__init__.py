@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         sweep,
     )
     from mrl_cli.api.frames import compare, evaluate
+    from mrl_cli.api.lists import evaluate_lists
     from mrl_cli.verify.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "evaluate_lists",
     "margin_ranking_loss",
     "margin_ranking_loss_grad",
     "pairwise_loss",
@@ -39,6 +41,7 @@ __all__ = [
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
+_ROOMS |= {"evaluate_lists": "api.lists"}
 _ROOMS |= dict.fromkeys(("validate_margin_ranking_loss", "validate_margin_ranking_loss_exact"), "verify.reference")
 
 

@@ -12,7 +12,6 @@ import pytest
 from mrl_cli.lists import lambdas, loop
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.loop import looped, looped_gradient
-from mrl_cli.lists.spans import least_and_greatest_differences
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import LossChoice, Ranking
 from tests import rank_lists
@@ -181,16 +180,3 @@ def test_gains_are_exact_for_whole_labels() -> None:
     assert lambdas.gains(np.array([0.5, 1e-300])).tolist() == pytest.approx(
         [2**0.5 - 1, math.log(2) * 1e-300], rel=1e-15
     )
-
-
-# Spans.
-
-
-def test_spans_are_the_least_and_greatest_differences() -> None:
-    lists = some_lists(5)
-    least, greatest = least_and_greatest_differences(lists)
-    for number in range(lists.size):
-        scores = [score for _, score, _ in rank_lists.items_of(lists, number)]
-        differences = [scores[high] - scores[low] for high, low in rank_lists.pairs_of(lists, number)]
-        assert least[number] == min(differences, default=math.inf)
-        assert greatest[number] == max(differences, default=-math.inf)

@@ -97,7 +97,7 @@ class Rank(RankedRun):
         from mrl_cli.reports.rank import rank_report
 
         if self.per_query:
-            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer))
+            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer.write))
         else:
             ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
         settings: dict[str, Any] = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode
+from mrl_cli.lists.ragged import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,13 @@ class Lists(NamedTuple):
         start, stop = int(self.starts[first]), int(self.starts[last])
         weights = None if self.weights is None else self.weights[start:stop]
         return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+
+    def chosen(self, numbers: NDArray[np.intp]) -> Lists:
+        """Return the lists of those numbers, in that order."""
+        sizes = self.sizes[numbers]
+        items = ranges(self.starts[numbers], sizes)
+        weights = None if self.weights is None else self.weights[items]
+        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
 
 
 class Found(NamedTuple):

@@ -9,11 +9,14 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import looped, looped_gradient
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.lists.smooth import fits, is_smooth, smoothed
+from mrl_cli.lists.squares import squared
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
@@ -40,7 +43,12 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
-    return looped_gradient(lists, loss, lambdas_of(lists, ranking))
+    if not LOSSES[loss.name].is_hinge or ranking.lambda_weight != "none":
+        return looped_gradient(lists, loss, lambdas_of(lists, ranking))
+    slopes = np.empty(lists.scores.size)
+    for first, last in pieces(lists):
+        slopes[lists.starts[first] : lists.starts[last]] = hinge_gradient(lists.part(first, last), loss)
+    return slopes
 
 
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
@@ -52,11 +60,28 @@ def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     for first, last in pieces(full):
         some = full.part(first, last)
         lambdas = lambdas_of(some, ranking)
-        is_hinge = lambdas is None and LOSSES[loss.name].is_hinge
-        part = hinged(some, loss) if is_hinge else looped(some, loss, lambdas)
+        part = _without_lambdas(some, loss) if lambdas is None else looped(some, loss, lambdas)
         if part.top_half is None:
             part = part._replace(top_half=top_shares(some, levels_of(some)))
         put(found, kept[first:last], part)
+    return found
+
+
+def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists of at least one item come to under a pairwise loss."""
+    entry = LOSSES[loss.name]
+    if entry.power:
+        return hinged(lists, loss) if entry.is_hinge else squared(lists, loss)
+    if not is_smooth(loss):
+        return looped(lists, loss)
+    is_large = fits(lists, loss)
+    if is_large.all():
+        return smoothed(lists, loss)
+    if not is_large.any():
+        return looped(lists, loss)
+    found = without_pairs(lists)
+    for places, way in ((np.flatnonzero(is_large), smoothed), (np.flatnonzero(~is_large), looped)):
+        put(found, places, way(lists.chosen(places), loss))
     return found
 
 
