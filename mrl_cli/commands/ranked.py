@@ -34,6 +34,8 @@ class Ranked(NamedTuple):
 class RankedRun(ListOptions, Run):
     """A run on ranked lists, a row of which is an item, or all of them."""
 
+    example = "lists.csv"
+
     memory: int | None = option(
         "What rows may take that are held: those of one query at a time, or all where those of a query stand apart. "
         "Such as 500MB or 4GB.  [default: half of the machine's memory]",
