@@ -55,6 +55,20 @@ def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
     )
 
 
+def texts_as_keys(texts: Iterable[str]) -> pa.Array:
+    """Return different texts as an Arrow array of strings with a dictionary, which is these in this order.
+
+    Arrow's own way to one loads `pyarrow.compute`.
+
+    >>> texts_as_keys(["b", "a"]).to_pylist()
+    ['b', 'a']
+    """
+    import pyarrow as pa
+
+    dictionary = texts_as_arrow(texts)
+    return pa.DictionaryArray.from_arrays(as_arrow(np.arange(len(dictionary), dtype=np.int32)), dictionary)
+
+
 def values_and_nulls(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the values of an Arrow array of plain numbers, anything where it has a null, and where it has one.
 

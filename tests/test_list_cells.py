@@ -280,3 +280,19 @@ def test_masks_leave_lists_their_sizes(tmp_path: Path) -> None:
     masked = batch.where(np.array([True, False, True, False]))
     assert np.asarray(masked.list_sizes).tolist() == [2, 0, 0]
     assert _numbers([masked])["score"] == [0.5, 1]
+
+
+def test_an_empty_list_beside_a_query_is_a_list(tmp_path: Path) -> None:
+    records: Records = [{"query": "a", "label": [1], "score": [0.5]}, {"query": "b", "label": [], "score": []}]
+    (batch,) = _read("rows.jsonl", records, _plan(), tmp_path)
+    assert np.asarray(batch.list_sizes).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["query", "qid"])
+def test_rows_of_several_queries_are_refused(name: str, tmp_path: Path) -> None:
+    rows = [{name: ["a", "a", "b"], "label": [1, 0, 2], "score": [0.5, 0.25, 1.0]}]
+    (tmp_path / "rows.jsonl").write_text(json.dumps(rows[0]))
+    with pytest.raises(UsageError, match=f"{name} holds lists too"):
+        with_layout(_plan(), resolve([str(tmp_path / "rows.jsonl")]))
+    (tmp_path / "columns.json").write_text(json.dumps(rows[0]))  # of which each value is that of an item
+    assert with_layout(_plan(), resolve([str(tmp_path / "columns.json")])).reading.lists == ()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli.commands import ranked
+from mrl_cli.commands import listoptions
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.layouts import with_layout
@@ -88,7 +88,7 @@ def test_files_of_every_producer_need_only_the_preset(name: str, rank: Rank) -> 
 def test_presets_are_named_in_the_help_and_benchmarks_once(capfd: Capture) -> None:
     page = " ".join(run_inside(["rank", "--help"], capfd).out.split())
     assert f"writes them: {', '.join(LIST_PRESETS)}." in page
-    assert tuple(LIST_PRESETS) == ranked.PRESET_NAMES
+    assert tuple(LIST_PRESETS) == listoptions.PRESET_NAMES
     assert set(BENCHMARKS_OF_LISTS) == BENCHMARKS.keys() <= LIST_PRESETS.keys()
 
 
@@ -110,7 +110,24 @@ def test_user_wins_over_the_preset(rank: Rank) -> None:
     result = rank([{"answers": answers}], "--preset", "nectar", "--score", "answers.*.mine").result
     assert (result["correct"], result["score_column"]) == (0, "answers.*.mine")
     assert rank([{"answers": answers}], "--preset", "nectar", "--labels", "relevance").result["correct"] == 1
+    turned = ["--chosen", "score_rejected", "--rejected", "score_chosen"]
+    assert rank(STYLES, "--preset", "rmbench", *turned).result["correct"] == 18 - 11
     assert rank(STYLES, "--preset", "rmbench", "--by-file").result["group_by"] == "file"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["rmbench", "--labels", "rank"], "--labels does not go with --preset rmbench, which has no column of labels"),
+        (["rewardbench2", "--unjudged", "0"], "--unjudged does not go with --preset rewardbench2"),
+        (["rewardbench2", "--label", "x"], "--label does not go with --preset rewardbench2, which reads scores and"),
+        (["nectar", "--chosen", "a", "--rejected", "b"], "--chosen does not go with --preset nectar"),
+    ],
+)
+def test_what_a_preset_leaves_no_use_for_is_refused(args: list[str], message: str, rank: Rank) -> None:
+    ran = rank(STYLES, "--preset", *args)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
 
 
 def test_missing_columns_are_named_with_those_there_are(rank: Rank) -> None:

@@ -174,9 +174,10 @@ def test_a_list_without_pairs_is_counted_and_has_no_mean() -> None:
 
 def test_rows_held_are_refused_beyond_the_memory_they_may_take() -> None:
     plan = PLANS["squares"]
-    enough = plan.changed(memory_bytes=needed_bytes(SIZE - 1, plan))  # one row is bad
+    texts = sum(200 + len(f"q{place // 2}g0") for place in range(len(SIZES)))
+    enough = plan.changed(memory_bytes=needed_bytes(SIZE - 1, plan) + texts)  # one row is bad
     assert reported(gathered(enough), [[range(SIZE)]], enough)["rows"] == SIZE - 1
-    short = plan.changed(memory_bytes=needed_bytes(SIZE - 1, plan) - 1)
+    short = plan.changed(memory_bytes=needed_bytes(SIZE - 1, plan) + texts - 1)
     with pytest.raises(UsageError, match="rows of one query stand apart, and 39 rows and more take"):
         reported(gathered(short), [[range(SIZE)]], short)
     longest = plan.changed(memory_bytes=needed_bytes(4, plan))

@@ -372,6 +372,34 @@ def test_queries_are_texts(mrl: Mrl, tmp_path: Path) -> None:
     assert (record["queries"], record["pairs"]) == (3, 1)
 
 
+def test_lists_that_are_upside_down_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    rows = "".join(f"{query},{label},{-label}\n" for query in range(12) for label in (1, 2, 3))
+    (tmp_path / "down.csv").write_text(HEAD + rows)
+    (tmp_path / "ranks.csv").write_text("query,rank,score\n" + rows)
+    assert "wrong order in most queries: is 1 the best label? then --labels rank" in mrl("rank", "down.csv").err
+    assert "where 1 is the best, use --labels rank" in mrl("rank", "ranks.csv", "--label", "rank").err
+    assert mrl("rank", "ranks.csv", "--label", "rank", "--labels", "rank").err == ""
+    few = HEAD + "".join(rows.splitlines(keepends=True)[:9])
+    (tmp_path / "few.csv").write_text(few)
+    assert mrl("rank", "few.csv").err == ""
+
+
+def test_a_quote_further_down_leaves_lists_whole(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (tmp_path / "lists.csv").read_text()
+    expected = mrl("rank", "lists.csv", "--per-query").out
+    head, rest = text[: text.index("q 7")], text[text.index("q 7") :]
+    (tmp_path / "quoted.csv").write_text(head.replace('"', "") + rest.replace("q 7", '"q 7"').replace('""', '"'))
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 120)
+    monkeypatch.setattr("mrl_cli.inputs.text.HEAD_BYTES", 120)
+    assert mrl("rank", "quoted.csv", "--per-query").out == expected
+
+
+def test_a_weight_beyond_the_doubles_is_refused(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("query,label,score,w\n1,1,5,1e200\n1,0,4,1e200\n")
+    ran = mrl("rank", "w.csv", "--query-weight", "w", "--weight", "w")
+    assert (ran.code, "beyond the largest double" in ran.err) == (3, True)
+
+
 @pytest.mark.slow
 def test_rank_is_a_process_that_reads_a_pipe() -> None:
     ran = run(["rank", "--margin", "1", "--raw"], stdin=TWO)

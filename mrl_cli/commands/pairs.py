@@ -44,6 +44,7 @@ class WritePairs(RankedRun):
 
     def check(self) -> None:
         """Raise UsageError for a format that pairs are not written in."""
+        self.check_items()
         refuse_no_rows(self.written, "pairs are written one a line")
 
     def check_result(self, ranked: Ranked) -> None:

@@ -40,7 +40,7 @@ class Run(Options, ABC):
     A command is a class with its options, reductions and report, and the help as its docstring: `names` are those of
     its options, and of GROUPS of options, in the order of the help, `metavar` and `epilog` what else the help needs.
     `roles` are those of a preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs
-    is missed.
+    is missed; `example` is what an INPUT may be called.
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
     where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
@@ -53,6 +53,7 @@ class Run(Options, ABC):
     epilog: ClassVar[str]
     roles: ClassVar[frozenset[Role]] = frozenset()
     needs_mean: ClassVar[bool] = True
+    example: ClassVar[str] = "pairs.csv"
 
     sides: list[tuple[Source, ...]]
     out: BinaryIO
@@ -211,7 +212,7 @@ class Run(Options, ABC):
         """Return the INPUT given, or stdin when it can be read."""
         from mrl_cli.inputs import stdin_can_be_read
 
-        hint = f"name a file, e.g. mrl {self.name} pairs.csv, or - for stdin"
+        hint = f"name a file, e.g. mrl {self.name} {self.example}, or - for stdin"
         refuse_if(not inputs and not stdin_can_be_read(), "no INPUT, and nothing is piped in", hint)
         refuse_if(list(inputs).count("-") > 1, "stdin can be read only once")
         return inputs or ("-",)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.inputs import head_of, paths
-from mrl_cli.words import listed, option_of
+from mrl_cli.inputs.kinds import list_columns
+from mrl_cli.words import harmless, listed, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
         if head is not None and not columns:  # without a row
             continue
         roles = list_roles(columns, plan)
+        if roles:
+            _refuse_several_queries(columns, plan, source)
         if roles and head is None:
             msg = f"{source.shown_name}: a row is a list here, and cells are lists in JSON, Parquet and Arrow only"
             raise UsageError(msg, hint="write a row for each item, with the columns query, label and score")
@@ -63,12 +66,23 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
     return plan.changed(lists=lists)
 
 
+def _refuse_several_queries(columns: Cells, plan: Plan, source: Source) -> None:
+    """Raise UsageError where a row of lists has a list of queries too: its items are not of one list then."""
+    name = plan.columns.name_of("query") or ""
+    name = name if name in columns else list_columns(columns).get("query", "")
+    if any(isinstance(cell, list) and len(cell) > 1 for cell in columns.get(name, ())):
+        msg = f"{source.shown_name}: {harmless(name)} holds lists too, and a row of lists is the list of one query"
+        raise UsageError(msg, hint="write a row for each item, or one for each query")
+
+
 def _columns(head: Head, plan: Plan) -> Cells:
     """Return the first cells of each column; an object of lists of numbers without a query is a row of lists."""
     columns: dict[str, Sequence[Any]] = {column.name: column.cells for column in head.columns}
-    is_named = (plan.columns.name_of("query") or "") in columns
-    items = [columns.get(name, ()) for role, name in plan.columns.wanted_numbers if role in ("y", "score")]
-    if head.dialect.get("layout") == "columns" and not is_named and all(map(_are_numbers, items)):
+    of_items = {name for role, name in plan.columns.wanted_numbers if role in _OF_ITEMS}
+    are_numbers = all(_are_numbers(columns.get(name, ())) for name in of_items)
+    # Anything else that has as many values may tell queries apart.
+    are_alone = all(len(cells) == 1 for name, cells in columns.items() if name not in of_items)
+    if head.dialect.get("layout") == "columns" and are_numbers and are_alone:
         return {name: [cells] for name, cells in columns.items()}
     return columns
 
@@ -103,7 +117,19 @@ def with_list_preset(
     others = tuple((role, name) for role, name in plan.columns.numbers if role not in names and role != "score")
     keys = (*plan.columns.keys, *further)
     columns_now = replace(plan.columns, y=names.get("y"), numbers=(*numbers, *others), keys=keys)
-    return plan.changed(columns=columns_now, preset=preset.name)
+    return plan.changed(columns=columns_now, preset=preset.name, labels=preset.labels)
+
+
+def fitting_list_preset(columns: Cells) -> str | None:
+    """Return the name of the first preset of lists whose columns are all there, None for none."""
+    from mrl_cli.inputs.presets import LIST_PRESETS
+
+    for preset in LIST_PRESETS.values():
+        for layout in preset.layouts:
+            lists = [cell for name in layout.values() for cell in _cells(columns, name) if isinstance(cell, list)]
+            if lists and all(_is_there(name, columns) for name in layout.values()):
+                return preset.name
+    return None
 
 
 def _is_there(name: str, columns: Cells) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.lists import ListConsumer
     from mrl_cli.reductions.measured import Measured
 
+KEY_BYTES = 200  # of a key beside its characters
 PART_ROWS = 1 << 19  # of whole lists at a time, or one list where that is longer
 
 
@@ -36,16 +37,23 @@ class GatheredRows(NamedTuple):
 
 
 class Gathered:
-    """All rows so far: the code of each key in the order of their first rows, and each row's code and numbers."""
+    """All rows so far: the code of each key in the order of their first rows, and each row's code and numbers.
+
+    `text_bytes` is about what the keys take.
+    """
 
     def __init__(self) -> None:
         self.codes: dict[Key, int] = {}
         self.pieces: list[GatheredRows] = []
-        self.rows = 0
+        self.rows = self.text_bytes = 0
 
     def add(self, rows: GatheredRows) -> None:
         """Add the rows of a batch."""
-        codes = np.array([self.codes.setdefault(key, len(self.codes)) for key in rows.keys], np.int64)
+        for key in rows.keys:
+            if key not in self.codes:
+                self.codes[key] = len(self.codes)
+                self.text_bytes += KEY_BYTES + sum(map(len, key))
+        codes = np.array([self.codes[key] for key in rows.keys], np.int64)
         self.pieces.append(GatheredRows(codes[rows.codes], [], rows.columns))
         self.rows += rows.codes.size
 
@@ -77,18 +85,21 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
         for rows in state:
             whole.add(rows)
         hint = "sort the file by query, so that the rows of one stand together, or allow more with --memory SIZE"
-        check_memory(whole.rows, self._plan, f"rows of one query stand apart, and {whole.rows:,} rows and more", hint)
+        what = f"rows of one query stand apart, and {whole.rows:,} rows and more"
+        check_memory(whole.rows, self._plan, what, hint, text_bytes=whole.text_bytes)
         return whole
 
     def settled(self, whole: Gathered) -> Any:
         """Return what all lists come to; the rows are not held any more."""
         result, plan, keys = self._consumer.empty(), self._plan, list(whole.codes)
         codes = np.concatenate([np.zeros(0, np.int64), *(piece.codes for piece in whole.pieces)])
+        pieces = [piece.columns for piece in whole.pieces]
+        whole.pieces.clear()
         order = np.argsort(codes, kind="stable")
-        starts = np.append(np.searchsorted(codes[order], np.arange(len(keys))), codes.size)
+        starts = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=len(keys)))))
         del codes
-        roles = list(whole.pieces[0].columns) if whole.pieces else []
-        columns = {role: np.concatenate([p.columns.pop(role) for p in whole.pieces])[order] for role in roles}
+        roles = list(pieces[0]) if pieces else []
+        columns = {role: np.concatenate([piece.pop(role) for piece in pieces])[order] for role in roles}
         first = 0
         while first < len(keys):
             last = max(int(np.searchsorted(starts, starts[first] + PART_ROWS, side="right")) - 1, first + 1)
@@ -96,7 +107,7 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
             parts = {role: values[here] for role, values in columns.items()}
             texts = zip(*keys[first:last], strict=True)
             names = dict(zip(plan.list_roles, map(texts_as_arrow, texts), strict=True))
-            lists = whole_lists(starts[first : last + 1] - starts[first], parts, names, plan)
+            lists = whole_lists(starts[first : last + 1] - starts[first], parts, names)
             self._consumer.add(result, self._consumer.block(lists))
             first = last
         return result

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, texts_as_arrow
-from mrl_cli.errors import QueryWeightError, UsageError
+from mrl_cli.arrow import as_arrow, texts_as_arrow, texts_as_keys
+from mrl_cli.errors import DataError, QueryWeightError, UsageError
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label
 from mrl_cli.reductions.base import Reduction
@@ -86,11 +86,11 @@ class ListRows(NamedTuple):
         here = slice(int(self.starts[first]), int(self.starts[last]))
         return {role: values[here] for role, values in self.columns.items()}
 
-    def whole(self, first: int, last: int, plan: Plan) -> WholeLists:
+    def whole(self, first: int, last: int) -> WholeLists:
         """Return the runs from number `first` to before `last` as whole lists."""
         starts = self.starts[first : last + 1] - self.starts[first]
         keys = {role: column.slice(first, last - first) for role, column in self.keys.items()}
-        return whole_lists(starts, self.columns_of(first, last), keys, plan)
+        return whole_lists(starts, self.columns_of(first, last), keys)
 
 
 def of_lists(plan: Plan) -> Plan:
@@ -104,13 +104,13 @@ def of_lists(plan: Plan) -> Plan:
 
 
 def whole_lists(
-    starts: NDArray[np.int64], columns: Mapping[Role, NDArray[np.float64]], keys: Mapping[Role, pa.Array], plan: Plan
+    starts: NDArray[np.int64], columns: Mapping[Role, NDArray[np.float64]], keys: Mapping[Role, pa.Array]
 ) -> WholeLists:
     """Return rows as whole lists; a pair weighs the weight of its item times that of its query, rounded once.
 
-    Raises QueryWeightError where that of a query is not the same in all of its rows.
+    Raises QueryWeightError where that of a query is not the same in all of its rows, and DataError for a weight beyond
+    the doubles.
     """
-    del plan
     weights, of_queries = columns.get("weight"), columns.get("query_weight")
     query_weights = None
     if of_queries is not None:
@@ -120,7 +120,10 @@ def whole_lists(
         query_weights[has_rows] = np.minimum.reduceat(of_queries, firsts) if firsts.size else 1.0
         if firsts.size and not np.array_equal(query_weights[has_rows], np.maximum.reduceat(of_queries, firsts)):
             raise QueryWeightError
-        weights = of_queries if weights is None else weights * of_queries
+        with np.errstate(over="ignore"):
+            weights = of_queries if weights is None else weights * of_queries
+        if not np.isfinite(weights).all():
+            raise DataError("the weight of an item times that of its query is beyond the largest double")
     return WholeLists(Lists(starts, columns["y"], columns["score"], weights), keys, query_weights)
 
 
@@ -194,8 +197,8 @@ class OpenList:
         """Return the list as a whole one; its rows are not held here any more."""
         roles = list(self._pieces[0])
         columns = {role: np.concatenate([piece.pop(role) for piece in self._pieces]) for role in roles}
-        keys = dict(zip(plan.list_roles, (texts_as_arrow([text]) for text in self.key), strict=True))
-        return whole_lists(np.array([0, self.rows]), columns, keys, plan)
+        keys = dict(zip(plan.list_roles, (texts_as_keys([text]) for text in self.key), strict=True))
+        return whole_lists(np.array([0, self.rows]), columns, keys)
 
 
 class ListsState:
@@ -234,7 +237,7 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
             return state
         rows = list_rows(measured)
         if self._plan.rows_are_lists:
-            state.blocks.append(self._consumer.block(rows.whole(0, rows.runs, self._plan)))
+            state.blocks.append(self._consumer.block(rows.whole(0, rows.runs)))
             return state
         digests = hashes_of(list(rows.keys.values()))
         begin, open_list = 0, state.last or state.first
@@ -252,7 +255,7 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
         state.last = OpenList(rows, rows.runs - 1, digests)
         if begin < rows.runs - 1:
             state.seen.add(digests[begin:-1])
-            state.blocks.append(self._consumer.block(rows.whole(begin, rows.runs - 1, self._plan)))
+            state.blocks.append(self._consumer.block(rows.whole(begin, rows.runs - 1)))
         return state
 
     def whole(self) -> ListsWhole[Any]:
@@ -299,9 +302,9 @@ def needed_bytes(rows: int, plan: Plan) -> int:
     return rows * (8 * _COPIES * columns + _MEASURING_BYTES)
 
 
-def check_memory(rows: int, plan: Plan, what: str, hint: str | None = None) -> None:
-    """Raise UsageError where so many rows take more memory than they may."""
-    most = plan.ranking.memory_bytes
-    if most is not None and needed_bytes(rows, plan) > most:
-        message = f"{what} take {bytes_text(needed_bytes(rows, plan))}, and --memory is {bytes_text(most)}"
+def check_memory(rows: int, plan: Plan, what: str, hint: str | None = None, *, text_bytes: int = 0) -> None:
+    """Raise UsageError where so many rows, and texts of so many bytes, take more memory than they may."""
+    most, needed = plan.ranking.memory_bytes, needed_bytes(rows, plan) + text_bytes
+    if most is not None and needed > most:
+        message = f"{what} take {bytes_text(needed)}, and --memory is {bytes_text(most)}"
         raise UsageError(message, hint=hint or "allow more with --memory SIZE")

@@ -66,8 +66,8 @@ class LookReduction(Reduction[Look, Look]):
             return state
         if measured.plan.has_lists and labels is not None:
             scores = pairs.numbers["score"]
-            smallest = float(np.abs(labels).min())
-            return state + Look(grids_of(scores, scores), float(labels.min()), float(labels.max()), smallest=smallest)
+            bounds = float(labels.min()), float(labels.max())
+            return state + Look(grids_of(scores, scores[:0]), *bounds, smallest=float(np.abs(labels).min()))
         if "margin" in pairs.numbers:
             state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
         if labels is None or measured.plan.rules.labels == "probability":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import KEYS, Facts, figures_of, ratio, reported_figures
 from mrl_cli.reports.groups import group_report
+from mrl_cli.reports.notes import CHANCE, chance_of_so_few
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.ledger import Key
     from mrl_cli.reductions.look import Look
 
+_RANKS = re.compile(r"(?i)(?<![a-z])(rank|ranking|position|place)$")
 _OF_PAIRS = ("correct", "ties", "wrong", "active")
 
 
@@ -104,7 +108,7 @@ def rank_report(
         groups=groups,
         section_groups=None,
         validation=None,
-        notes=[*cautions, *_label_notes(look, plan)] or None,
+        notes=[*cautions, *_label_notes(look, plan), *_order_notes(facts, plan)] or None,
     )
 
 
@@ -135,6 +139,24 @@ def _label_notes(look: Look | None, plan: Plan) -> list[str]:
     has_minus_one = look.lowest_label == -1 and look.smallest == 0 and (look.highest_label or 0) >= 1
     note = "labels of -1 stand among 0 and more, and count as the lowest; are those items not judged?"
     return [f"{note} then --unjudged negative"] if has_minus_one else []
+
+
+def _order_notes(facts: ListFacts, plan: Plan) -> list[str]:
+    """Return notes on lists of which most are upside down, and on ranks that are taken for labels.
+
+    Pairs of one list are not independent: as many coins are thrown as there are lists with pairs.
+    """
+    label, is_relevance = plan.columns.name_of("y") or "", plan.rules.labels == "relevance"
+    if is_relevance and _RANKS.search(label):
+        return [
+            f"{harmless(label)} is taken for a label, the higher the better; where 1 is the best, use --labels rank"
+        ]
+    lists = facts.lists["queries"] - facts.lists["queries_without_pairs"]
+    accuracy = facts.mean_of_queries("query_accuracy_half")
+    if not accuracy < 1 / 2 or chance_of_so_few(math.floor(accuracy * lists), lists) >= CHANCE:
+        return []
+    why = "is 1 the best label? then --labels rank; or " if is_relevance else ""
+    return [f"most pairs are in the wrong order in most queries: {why}is a lower score the better one?"]
 
 
 def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
