@@ -60,6 +60,9 @@ EXAMPLES: list[tuple[str, str | bytes, str | None]] = [
 ]  # fmt: skip
 
 
+LISTS_TO_RANK = ("cells.json", "ranked.csv")  # the others have no scores
+
+
 def check(capfd: Capture, *args: str | Path, stdin: bytes = b"") -> list[dict[str, Any]]:
     """Return the inputs that a check reports; none can be unreadable."""
     result = run_inside(["check", *args, "-f", "json"], capfd, stdin).result
@@ -83,11 +86,12 @@ def test_kind_is_named_and_the_command_reads_the_file(
     monkeypatch.chdir(tmp_path)
     (entry,) = check(capfd, f"./{name}")
     assert entry["kind"] == kind
-    assert (entry["command"] is not None) == (kind == "pairs")
+    assert (entry["command"] is not None) == (kind == "pairs" or name in LISTS_TO_RANK)
+    if entry["command"] is not None:
+        program, command, *args = _split(entry["command"])
+        assert (program, command) == ("mrl", "compute" if kind == "pairs" else "rank")
+        result = run_inside([command, *args, "-f", "json"], capfd).result
     if kind == "pairs":
-        program, *args = _split(entry["command"])
-        assert program == "mrl"
-        result = run_inside([*args, "-f", "json"], capfd).result
         assert result["pairs"] + result["rejected"] + result["ties_dropped"] == entry["rows"] == entry["rows_seen"]
 
 
@@ -368,3 +372,37 @@ def test_text_from_a_file_is_made_harmless(tmp_path: Path, capfd: Capture) -> No
         ran = run_inside(["check", path, "-f", written], capfd)
         assert ran.code == 0, ran.err
         assert written == "csv" or "\x1b" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("content", "command"),
+    [
+        ([{"label": [2, 0], "score": [0.5, 1.0]}], "mrl rank a.json"),
+        ([{"query": "a", "label": 2, "score": 0.5}, {"query": "a", "label": 0, "score": 1.0}], "mrl rank a.json"),
+        (
+            [{"qid": "a", "rank": y, "pred": y / 2} for y in (1, 2)],
+            "mrl rank a.json --query qid --label rank --score pred --labels rank",
+        ),
+        ([{"answers": [{"rank": y, "score": y / 2} for y in (1, 2)]}], "mrl rank a.json --preset nectar"),
+        ([{"score_chosen": [1.0, 2.0], "score_rejected": [1.0, 0.5]}], "mrl rank a.json --preset rmbench"),
+        ([{"label": [2, 0], "score": [0.5]}], None),
+        ([{"completions": [{"overall_score": 2.5}]}], None),
+    ],
+)
+def test_lists_are_for_rank(
+    content: Any, command: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    write(tmp_path, "a.json", json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    (entry,) = check(capfd, "a.json")
+    assert (entry["kind"], entry["command"]) == ("lists", command)
+    assert bool(entry["notes"]) == (command is None)
+
+
+def test_what_stands_beside_lists_is_named(tmp_path: Path, capfd: Capture) -> None:
+    run = write(tmp_path, "run.txt", "1 Q0 a 1 2.5 bm25\n1 Q0 b 2 1.5 bm25\n")
+    letor = write(tmp_path, "train.txt", "2 qid:1 1:0.5\n0 qid:1 1:0.3\n")
+    for path, kind, beside in ((run, "trec", "--qrels FILE"), (letor, "letor", "--scores FILE")):
+        (entry,) = check(capfd, path)
+        assert (entry["format"], entry["kind"], entry["command"]) == (kind, "lists", None)
+        assert beside in entry["notes"][0]

@@ -32,7 +32,7 @@ LAYERS = (
     ("engines", "verify", "render"),
     ("inputs", "reports"),
     ("reductions",),
-    ("statistics", "settings"),
+    ("lists", "statistics", "settings"),
     ("losses", "exact"),
     ("model",),
     ("errors", "records", "words", "arrow", "runtime", ""),  # "": the package itself, which holds the version
@@ -272,6 +272,8 @@ def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
         ["validate", "--help"],
         ["compare", "--help"],
         ["sweep", "--help"],
+        ["rank", "--help"],
+        ["pairs", "--help"],
         ["check", "--help"],
         ["completion", "bash"],
     ],
@@ -297,6 +299,16 @@ def test_csv_run_loads_only_what_it_needs(tmp_path: Path) -> None:
         "pyarrow.pandas_compat",
     }
     assert not loaded & {"gzip", "pathlib", "ssl", "concurrent.futures.thread"} - _loaded_by("import pyarrow.csv")
+
+
+def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
+    file = tmp_path / "lists.csv"
+    file.write_text("query,label,score,kind\na,1,0.25,k\na,0,0.5,k\nb,0,1,k\nb,1,2,k\n")
+    for options in ([], ["--group-by", "kind"], ["--loss", "softmax"]):
+        loaded = _loaded(tmp_path, "rank", file, *options)
+        assert "mrl_cli.reductions.lists" in loaded
+        assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
+    assert not _loaded(tmp_path, "compute", "--help") & {"mrl_cli.lists", "mrl_cli.commands.ranked"}
 
 
 def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:

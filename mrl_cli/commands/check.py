@@ -99,15 +99,19 @@ class Check(Run):
                 yield {"name": _as_text(path), "error": {"message": failed.message, "hint": failed.hint}}
 
     def _found(self, source: Source) -> Found:
-        from mrl_cli.commands.proposals import proposal_for
+        from mrl_cli.commands.listproposals import list_options, rows_of_lists
+        from mrl_cli.commands.proposals import Proposal, proposal_for
         from mrl_cli.inputs import head_of
-        from mrl_cli.inputs.kinds import PAIRS, kind_of
+        from mrl_cli.inputs.kinds import LISTS, PAIRS, kind_of
 
         head = head_of(source, self.plan)
         if head.rows == 0:
             raise DataError(f"no rows in {source.shown_name}", hint="is it empty, or all header?")
-        rows = kind_of({column.name: column.cells for column in head.columns})
-        proposal = proposal_for(source, head, rows, self.given(READ))
+        rows = rows_of_lists(source, kind_of({column.name: column.cells for column in head.columns}))
+        given = self.given(READ)
+        if rows.kind == LISTS and {"x1", "x2", "y", "y_const", "preset"}.isdisjoint(given):
+            return Found(source, head, rows, Proposal(*list_options(source, head, given)))
+        proposal = proposal_for(source, head, rows, given)
         if rows.kind is None and proposal.options is not None:
             rows = rows._replace(kind=PAIRS, reason="the columns named are two scores")
         return Found(source, head, rows, proposal)
@@ -177,16 +181,17 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
         "x2": x2,
         "y": y,
         "labels": None if y is None else [_as_text(x) if isinstance(x, str) else x for x in sorted_labels(labels)],
-        "command": None if proposal.options is None else _command(inputs, options),
+        "command": None if proposal.options is None else _command(inputs, options, rows.kind),
         "notes": list(dict.fromkeys(_as_text(note) for found in alike for note in found.proposal.notes)),
     }
 
 
-def _command(inputs: Sequence[str], options: dict[str, Any]) -> str:
+def _command(inputs: Sequence[str], options: dict[str, Any], kind: str | None) -> str:
+    from mrl_cli.inputs.kinds import LISTS
     from mrl_cli.settings import flags_of
 
     files = (f"./{name}" if name.startswith("-") and name != "-" else name for name in inputs)
-    return shell_line(["mrl", "compute", *files, *flags_of(options)])
+    return shell_line(["mrl", "rank" if kind == LISTS else "compute", *files, *flags_of(options)])
 
 
 def _as_text(name: str) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # What to do with rows that are no pairs of scores.
 _ADVICE = {
-    LISTS: "mrl compute reads pairs; ranked lists are for mrl rank, which is not in this version",
+    LISTS: "mrl compute reads pairs; ranked lists are for mrl rank",
     TEXTS: "mrl compute reads scores: score the texts first",
     LOG: "the loss of means is not the mean of the losses: mrl compute needs the scores of each pair",
     None: "name the columns of the scores with --x1 COLUMN and --x2 COLUMN",

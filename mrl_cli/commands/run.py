@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
+    from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.reports.base import Report
 
 
 _DELIMITED = ("csv", "tsv")
-_TEXTS = (*_DELIMITED, "jsonl", "json")
+_TEXTS = (*_DELIMITED, "jsonl", "json", "letor", "trec")
 
 
 class Run(Options, ABC):
@@ -39,7 +40,7 @@ class Run(Options, ABC):
     A command is a class with its options, reductions and report, and the help as its docstring: `names` are those of
     its options, and of GROUPS of options, in the order of the help, `metavar` and `epilog` what else the help needs.
     `roles` are those of a preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs
-    is missed.
+    is missed; `example` is what an INPUT may be called.
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
     where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
@@ -52,6 +53,7 @@ class Run(Options, ABC):
     epilog: ClassVar[str]
     roles: ClassVar[frozenset[Role]] = frozenset()
     needs_mean: ClassVar[bool] = True
+    example: ClassVar[str] = "pairs.csv"
 
     sides: list[tuple[Source, ...]]
     out: BinaryIO
@@ -65,7 +67,7 @@ class Run(Options, ABC):
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)
         self.check()
-        self.reject_writers: list[Reduction[Any, Any]] = []
+        self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
 
@@ -119,10 +121,14 @@ class Run(Options, ABC):
         """Return notes: rows left out, inputs read twice or without rows."""
         notes = []
         if report.rejected:
-            notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+            notes.append(f"{report.rejected:,} of {report.rejected + self.rows_used(report):,} rows left out")
         times = Counter(report.inputs)
         notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
         return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
+
+    def rows_used(self, report: Any) -> int:
+        """Return how many rows were used, by this report."""
+        return int(report.pairs)
 
     @abstractmethod
     def summary(self, report: Any) -> str:
@@ -206,7 +212,7 @@ class Run(Options, ABC):
         """Return the INPUT given, or stdin when it can be read."""
         from mrl_cli.inputs import stdin_can_be_read
 
-        hint = f"name a file, e.g. mrl {self.name} pairs.csv, or - for stdin"
+        hint = f"name a file, e.g. mrl {self.name} {self.example}, or - for stdin"
         refuse_if(not inputs and not stdin_can_be_read(), "no INPUT, and nothing is piped in", hint)
         refuse_if(list(inputs).count("-") > 1, "stdin can be read only once")
         return inputs or ("-",)

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import DataError, MachineError
 from mrl_cli.inputs import storage
 from mrl_cli.inputs.base import Shard, Source, shown_input
-from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
+from mrl_cli.inputs.beside import numbered, plan_of_rows, with_beside
+from mrl_cli.inputs.formats import FORMATS, PREFIX_BYTES, compression_of, identified, named, reader_of
+from mrl_cli.inputs.items import with_items
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
+from mrl_cli.inputs.queries import with_queries
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
@@ -35,10 +38,10 @@ __all__ = [
     "read",
     "resolve",
     "shards_of",
+    "spooled",
     "stdin_can_be_read",
 ]
 
-PREFIX_BYTES = 64
 COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 KEY_BYTES = 256
 
@@ -66,11 +69,13 @@ def _source(path: str) -> Source:
     if isinstance(place, storage.File):
         return replace(source, file=place)
     source = replace(source, stream=place)
-    return _spooled(source) if FORMATS[format_name].magic else source
+    return spooled(source) if FORMATS[format_name].magic else source
 
 
-def _spooled(source: Source) -> Source:
+def spooled(source: Source) -> Source:
     """Put a stream into a temporary file, which lives as long as the source, so that it can be read more than once."""
+    if source.file is not None:
+        return source
     file = storage.spool(source.stream, f".{source.format}")
     return replace(source, file=file, stream=None, size_bytes=file.size_bytes)
 
@@ -113,7 +118,7 @@ def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple
 
     from mrl_cli.inputs.streams import open_text
 
-    source = source if source.file else _spooled(source)
+    source = spooled(source)
     names = columns_of(source, plan)
     patterns = {name: re.escape(json.dumps(name).encode()) + rb"\s*:" for name in wanted}
     with open_text(source, plan.reading.dialect.encoding) as stream:
@@ -129,11 +134,17 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
     rest = iter(sources)
     if resume_at is not None:
         source = next(source for source in rest if source is resume_at.source)
-        yield from reader_of(source.format).rest(resume_at, plan_for_file(plan, source))
+        rest_of = reader_of(source.format).rest(resume_at, _plan_for(plan, source))
+        yield from numbered(rest_of, source, resume_at.first_row)
     for source in rest:
         if resume_at is None:
             _refuse_two_meanings(source, plan)
-        yield from reader_of(source.format).shards(source, plan_for_file(plan, source))
+        yield from numbered(reader_of(source.format).shards(source, _plan_for(plan, source)), source)
+
+
+def _plan_for(plan: Plan, source: Source) -> Plan:
+    """Return the plan with the columns that the reader of a source has to look for."""
+    return plan_of_rows(plan_for_file(plan, source), source)
 
 
 def _refuse_two_meanings(source: Source, plan: Plan) -> None:
@@ -151,5 +162,10 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     source = shard.source
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
-    for batch in batches(shard, plan_for_file(plan, source)):
-        yield with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+    first_row = shard.first_row
+    for read_batch in batches(shard, _plan_for(plan, source)):
+        batch = with_beside(read_batch, source, plan, first_row)
+        first_row += read_batch.size + read_batch.rejected_rows
+        items = with_items(with_partitions(batch, source, plan), plan)
+        made = with_labels(with_scores(items, source, plan), plan)
+        yield with_queries(made, plan) if plan.has_lists else made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import Batch, Problem
+from mrl_cli.model import EVERY, Batch, ListCells, Problem
 from mrl_cli.model.problems import MISSING
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
@@ -41,13 +42,21 @@ class Numbers(NamedTuple):
     has_booleans: bool = False
 
 
+class Lists(NamedTuple):
+    """A column of lists of numbers, and its cells that hold something else."""
+
+    cells: ListCells
+    bad: BadCells
+
+
 @light_dataclass(frozen=True, slots=True)
 class Source:
     """One input: its `name` in messages, where its bytes are, and what it holds.
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
     `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
-    `inputs.scores.Scores`, x1 and x2 are rows of them.
+    `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other files, an
+    `inputs.beside.Beside`, where they have some.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Source:
     size_bytes: int | None = None
     hive: dict[str, str] = field(default_factory=dict)
     scores: Any = field(default=None, compare=False, repr=False)
+    beside: Any = field(default=None, compare=False, repr=False)
 
     @property
     def is_plain_file(self) -> bool:
@@ -87,11 +97,15 @@ def shown_input(name: str) -> str:
 
 
 class Shard(NamedTuple):
-    """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms."""
+    """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms.
+
+    `first_row` is the number of the first, counted from 0, where the source has something beside its rows.
+    """
 
     source: Source
     part: Any
     size_bytes: int
+    first_row: int = 0
 
 
 def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bool = False) -> dict[Role, int]:
@@ -106,7 +120,8 @@ def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bo
         matches = [place for place, name in enumerate(names) if name == wanted]
         matches = matches or [place for place, name in enumerate(names) if name.strip() == wanted]
         if not matches:
-            _refuse_every(wanted)
+            if role not in plan.reading.lists:
+                refuse_every(wanted)
             top = paths.split(wanted, names) if nests else None
             matches = [place for place, name in enumerate(names) if top is not None and name == top[0]]
         if len(matches) > 1:
@@ -123,10 +138,11 @@ def path_below(wanted: str, name: str) -> str:
     return "" if wanted in (name, name.strip()) else wanted[len(name) + 1 :]
 
 
-def _refuse_every(wanted: str) -> None:
-    if paths.EVERY in wanted.split("."):
+def refuse_every(wanted: str) -> None:
+    """Raise UsageError for a path to the cells of all items of a list, where one number is read."""
+    if EVERY in wanted.split("."):
         message = f"{harmless(wanted)} names the cells of all items of a list, and one number belongs to a pair"
-        hint = "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version"
+        hint = "name one item by its place, from 0; lists are for `mrl rank`"
         raise UsageError(message, hint=hint)
 
 
@@ -137,12 +153,13 @@ def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
 
 def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
     """Return the error of a missing column. Raises DataError where the rows are no pairs by their names."""
-    from mrl_cli.inputs.hints import hint_for_missing
+    from mrl_cli.inputs.hints import HINTS_OF_FORMATS, hint_for_missing
     from mrl_cli.inputs.logs import refuse_log
 
     if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
         refuse_log(names, source.shown_name)
-    hint = hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
+    hint = HINTS_OF_FORMATS.get((source.format, role))
+    hint = hint or hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
     return UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
@@ -157,33 +174,35 @@ def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown
 def batch_of_columns(
     file: str,
     columns: Mapping[Role, Any],
-    numbers_in: Callable[[Any, Role], Numbers],
+    numbers_in: Callable[[Any, Role], Numbers | Lists],
     keys_in: Callable[[Any, Role], Keys],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
-    numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    found = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    numbers = {role: read for role, read in found.items() if isinstance(read, Numbers)}
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
-        array, bad, _ = numbers[role]
-        filled[role] = np.zeros(array.size, bool)
-        filled[role][[index for index, kind, _ in bad if kind == MISSING]] = True
-        others = [cell for cell in bad if cell[1] != MISSING]
-        numbers[role] = Numbers(np.where(filled[role], number, array), others)
+        read = numbers[role]
+        filled[role] = np.zeros(read.array.size, bool)
+        filled[role][[index for index, kind, _ in read.bad if kind == MISSING]] = True
+        others = [cell for cell in read.bad if cell[1] != MISSING]
+        numbers[role] = Numbers(np.where(filled[role], number, read.array), others)
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
     batch = Batch(
         file,
-        {role: column.array for role, column in numbers.items()},
+        {role: read.array for role, read in numbers.items()},
         rows,
         "row",
         keys={role: array for role, (array, _) in keys.items()},
         kept=kept,
         filled=filled,
-        has_booleans=any(column.has_booleans for column in numbers.values()),
+        has_booleans=any(read.has_booleans for read in numbers.values()),
+        lists={role: read.cells for role, read in found.items() if isinstance(read, Lists)},
     )
-    bad_numbers = {role: column.bad for role, column in numbers.items()}
+    bad_numbers = {role: read.bad for role, read in (found | numbers).items()}
     return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan)
 
 
@@ -226,7 +245,7 @@ def filled_or(number: float | str, role: Role, plan: Plan) -> float | str | None
 class Row(NamedTuple):
     """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept.
 
-    A number is None for a missing value that is filled.
+    A number is None for a missing value that is filled, and a list of them where the cells of its column are lists.
     """
 
     numbers: Sequence[Any]
@@ -261,7 +280,10 @@ def batch_of_rows(
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
-    numbers = {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers}
+    lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
+    numbers = {
+        role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers if role not in lists
+    }
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
         filled[role] = np.array([cell is None for cell in columns[role]], bool)
@@ -277,4 +299,15 @@ def batch_of_rows(
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
         filled=filled,
         has_booleans=plan.takes_booleans("y") and any(isinstance(cell, bool) for cell in columns.get("y", ())),
+        lists=lists,
     )
+
+
+def list_cells(cells: Sequence[Sequence[float]]) -> ListCells:
+    """Return lists of numbers as a column."""
+    return ListCells.of([len(cell) for cell in cells], np.fromiter(chain.from_iterable(cells), np.float64))
+
+
+def item_text(text: str, place: int, length: int) -> str:
+    """Return the value of an item of a list, as printed, with its place in the list, which is counted from 0."""
+    return f"{text} (item {place + 1} of {length})"

@@ -102,6 +102,15 @@ def rest(shard: Shard, plan: Plan) -> Iterator[Shard]:
         yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
 
 
+def rows_in(part: texts.TextPart) -> int:
+    """Return how many rows a block has that are not blank."""
+    data = part.data or b""
+    if texts.QUOTE not in data and not any(blank in data for blank in (b"\r", b"\n\n")) and data[:1] != b"\n":
+        return texts.count_feeds(data) + (not data.endswith(b"\n") and bool(data))
+    lines = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
+    return sum(map(bool, texts.csv_rows(lines, part.layout.delimiter)))
+
+
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
     part: texts.TextPart = shard.part
@@ -280,9 +289,10 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     # Arrow would read a hexadecimal label as an integer. One character is searched ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
     is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
+    booleans = [pa.bool_()] if plan.takes_booleans("y") else []
     if plan.rules.labels not in ("pm1", "01") or may_be_hex or is_used_twice:
-        return [pa.float64()]
-    return [pa.int8(), *([pa.bool_()] if plan.takes_booleans("y") else []), pa.float64()]
+        return [pa.float64(), *booleans]
+    return [pa.int8(), *booleans, pa.float64()]
 
 
 def _read_csv(

@@ -13,11 +13,23 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, with_hint
 from mrl_cli.inputs import paths
-from mrl_cli.inputs.base import Numbers, Shard, Source, batch_of_columns, no_column, numbers_of
+from mrl_cli.inputs.base import (
+    Lists,
+    Numbers,
+    Shard,
+    Source,
+    batch_of_columns,
+    item_text,
+    list_cells,
+    no_column,
+    numbers_of,
+    refuse_every,
+)
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, merged, numbers_in
+from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, lists_in, merged, numbers_in
 from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
-from mrl_cli.model import problems, setting_of
+from mrl_cli.inputs.objects import MAY_BE_SINGLE
+from mrl_cli.model import EVERY, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -33,12 +45,12 @@ if TYPE_CHECKING:
 PLACE = "the frame"  # what messages call it
 
 
-def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None]) -> Source:
+def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None], plan: Plan) -> Source:
     """Return a frame as an input; `named` gives the name of each role's column, or the path to its cells.
 
     Raises ValueError for a name that no column has, or several.
     """
-    places = {role: _place(frame, role, name) for role, name in named.items() if name is not None}
+    places = {role: _place(frame, role, name, plan) for role, name in named.items() if name is not None}
     return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
 
 
@@ -79,7 +91,7 @@ class FrameColumns(NamedTuple):
             return column, []
         top = str(column.name)
         name = paths.joined(top, path)
-        if column.dtype == object:
+        if column.dtype == object or EVERY in path.split("."):
             known = column.where(column.notna(), None).tolist()
             cells = [paths.cell_at(_as_json(cell), path, top) for cell in known]
             bad = [(i, cell.kind, cell.text) for i, cell in enumerate(cells) if isinstance(cell, paths.Astray)]
@@ -104,7 +116,7 @@ def _as_json(value: Any) -> Any:
     return None if value is pd.NA or value is pd.NaT else value
 
 
-def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> tuple[int, str]:
+def _place(frame: pd.DataFrame, role: Role, name: Hashable, plan: Plan) -> tuple[int, str]:
     """Return the place of a column called so, else of the one that a path begins with, and the rest of the path."""
     names = list(frame.columns)
     places, path = [place for place, other in enumerate(names) if other == name], ""
@@ -116,10 +128,10 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable) -> tuple[int, str]:
     if places:
         msg = f"{PLACE} has column {harmless(name)!r} {len(places)} times"
         raise ValueError(with_hint(msg, "rename one of them"))
-    argument = setting_of(role)
+    argument = plan.setting_of(role)
     near = paths.closest_path(str(name), [other for other in names if isinstance(other, str)])
     hint = f"did you mean {argument}={near!r}?" if near else f"name the column with {argument}=…"
-    if role == "y" and near is None:
+    if role == "y" and near is None and not plan.has_lists:
         hint += "; no label column? use y_const=1"
     raise ValueError(with_hint(no_column(PLACE, name, names), hint))
 
@@ -134,6 +146,8 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
     columns: FrameColumns = source.stream
     for role, _ in (*plan.columns.wanted_numbers, *plan.columns.keys):
+        if role not in plan.reading.lists:
+            refuse_every(columns.places[role][1])
         column, _ = columns.column(role, slice(0))  # raises for a path that the type does not have
         if role not in dict(plan.columns.keys):
             _check_type(column, role, plan)
@@ -156,8 +170,11 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
             return texts_as_arrow(_texts_of(column)), astray
         return _keys_of(column, frame.values.setdefault(role, {}) if role in plan.groups else {}), astray
 
-    def numbers(cells: tuple[pd.Series[Any], BadCells], role: Role) -> Numbers:
+    def numbers(cells: tuple[pd.Series[Any], BadCells], role: Role) -> Numbers | Lists:
         column, astray = cells
+        if role in plan.reading.lists:
+            lists = _lists_of(column, role)
+            return lists._replace(bad=merged(astray, lists.bad))
         read = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
         read = read._replace(bad=merged(astray, read.bad))
         if role not in fills:
@@ -179,27 +196,59 @@ def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
         kind = _arrow(column).type
     except (pa.ArrowException, TypeError, ValueError):
         kind = pa.string()
-    kind = kind.value_type if pa.types.is_dictionary(kind) or is_list(kind) else kind
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    has_items = role in plan.reading.lists and is_list(kind)
+    nested = kind.value_type if has_items else kind
+    kind = nested.value_type if is_list(nested) else nested
     is_boolean = pa.types.is_boolean(kind)
     if is_number(kind) or (is_boolean and plan.takes_booleans(role)):
         return
     msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
     if is_boolean and role == "y":
         raise ValueError(with_hint(msg, "true and false are the labels 1 and 0? use labels='01'"))
-    below = path_to_number(kind)
-    named = f"one of its numbers is named by its path: {setting_of(role)}={paths.joined(str(column.name), below)!r}"
+    below = path_to_number(nested)
+    path = plan.path_below(role, str(column.name), below)
+    named = f"one of its numbers is named by its path: {plan.setting_of(role)}={path!r}"
     raise ValueError(with_hint(msg, named if below else "convert it, e.g. with pandas.to_numeric"))
 
 
 def _numbers_of(column: pd.Series[Any], *, takes_booleans: bool) -> Numbers:
-    import pandas as pd
-
     def number(cell: Any) -> float | str:
-        if cell is None or cell is pd.NA or cell is pd.NaT:
-            return problems.MISSING
-        return _number_of(cell, takes_booleans=takes_booleans)
+        return problems.MISSING if _is_missing(cell) else _number_of(cell, takes_booleans=takes_booleans)
 
     return numbers_of(column.tolist(), number, _shown) if column.dtype == object else numbers_in(_arrow(column))
+
+
+def _lists_of(column: pd.Series[Any], role: Role) -> Lists:
+    if column.dtype != object:
+        return lists_in(_arrow(column), "", str(column.name))
+    cells: list[list[float]] = []
+    bad: BadCells = []
+    for row, cell in enumerate(column.tolist()):
+        is_list = isinstance(cell, list | tuple | np.ndarray) and np.ndim(cell) > 0
+        items = list(cell) if is_list else [cell] if role in MAY_BE_SINGLE else None
+        if items is None:
+            bad.append((row, problems.MISSING if _is_missing(cell) else problems.NO_LIST, _shown(cell)))
+        numbers = list(map(_number_of_item, items or ()))
+        bad += [
+            (row, kind, item_text(_shown((items or ())[place]), place, len(numbers)))
+            for place, kind in enumerate(numbers)
+            if isinstance(kind, str)
+        ]
+        cells.append([0.0 if isinstance(number, str) else number for number in numbers])
+    return Lists(list_cells(cells), bad)
+
+
+def _number_of_item(item: Any) -> float | str:
+    if isinstance(item, paths.Astray):
+        return item.kind
+    return problems.MISSING if _is_missing(item) else _number_of(item)
+
+
+def _is_missing(cell: Any) -> bool:
+    import pandas as pd
+
+    return cell is None or cell is pd.NA or cell is pd.NaT
 
 
 def _arrow(column: pd.Series[Any]) -> pa.Array:
@@ -212,7 +261,7 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
+def _number_of(cell: Any, *, takes_booleans: bool = False) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
     if isinstance(cell, list | tuple | np.ndarray):
         return _number_of(cell[0], takes_booleans=takes_booleans) if len(cell) == 1 else problems.LIST
@@ -234,6 +283,8 @@ def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
 
 
 def _shown(cell: Any) -> str:
+    if isinstance(cell, paths.Astray):
+        return harmless(cell.text, limit=200)
     if isinstance(cell, dict | list):
         return harmless(json.dumps(cell, default=str))
     return harmless(cell if isinstance(cell, Integral) else repr(cell))

@@ -9,7 +9,7 @@ import numpy as np
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs import paths
 from mrl_cli.inputs.paths import Astray
-from mrl_cli.model import problems
+from mrl_cli.model import EVERY, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _step(kind: pa.DataType, path: str, way: str) -> tuple[str | int, pa.DataTyp
         name, rest = found
         return name, kind.field(name).type, rest
     if is_list(kind):
+        if path.partition(".")[0] == EVERY:
+            return EVERY, kind.value_type, path[len(EVERY) + 1 :]
         item, inner = paths.place_in_list(path), kind.value_type
         if item is not None:
             return item[0], inner, item[1]
@@ -149,8 +151,8 @@ def _leaves_below(kind: pa.DataType, path: str) -> Iterable[int]:
         return range(_leaf_count(kind))
     name, inner, rest = step
     before = 0
-    if isinstance(name, str):
-        before = sum(_leaf_count(kind.field(place).type) for place in range(kind.get_field_index(name)))
+    if not is_list(kind):
+        before = sum(_leaf_count(kind.field(place).type) for place in range(kind.get_field_index(str(name))))
     return (before + leaf for leaf in _leaves_below(inner, rest))
 
 
@@ -174,7 +176,7 @@ def _type_of(types: dict[str, pa.DataType]) -> pa.DataType:
         if len(types) > 1:
             raise SuspectShardError
         return types[""]
-    items = {path: item[1] for path in types if (item := paths.place_in_list(path)) is not None}
+    items = {path: path.partition(".")[2] for path in types if paths.names_item(path)}
     if len(items) == len(types):
         of_items = {items[path]: kind for path, kind in types.items()}
         if any(of_items[items[path]] != kind for path, kind in types.items()):

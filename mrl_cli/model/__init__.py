@@ -4,8 +4,9 @@ Nothing here is computed but merges and masks, and NumPy is not imported to load
 anything heavy is loaded. `rules` alone, which checks batches, imports NumPy.
 """
 
-from mrl_cli.model.batch import Batch
+from mrl_cli.model.batch import Batch, ListCells
 from mrl_cli.model.plan import (
+    EVERY,
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
@@ -16,16 +17,22 @@ from mrl_cli.model.plan import (
     DType,
     FilledRole,
     Labels,
+    LambdaWeight,
+    ListLabels,
+    LossChoice,
+    Missing,
+    PairLabels,
     Plan,
+    Ranking,
     ReductionName,
     Role,
     Strength,
     group_roles,
-    path_hint,
     setting_of,
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
-__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
-__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "Plan", "Problem", "ProblemCount"]
-__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "path_hint", "setting_of", "tally"]
+__all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]
+__all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "ListCells"]
+__all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "Plan", "Problem", "ProblemCount", "Ranking"]
+__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

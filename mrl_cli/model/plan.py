@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, one_or_all, option_of, shell_line
@@ -13,22 +14,32 @@ if TYPE_CHECKING:
 
     from mrl_cli.model.labels import LabelMap
 
-Labels = Literal["pm1", "01", "any", "strength", "probability"]
+PairLabels = Literal["pm1", "01", "any", "strength", "probability"]
+ListLabels = Literal["relevance", "rank"]
+Labels = Literal[PairLabels, ListLabels]
 Strength = Literal["ignore", "weight", "margin"]
-ReductionName = Literal["mean", "sum", "none"]
+ReductionName = Literal["mean", "sum", "none", "query-mean"]
 DType = Literal["float64", "float32"]
+Missing = Literal["drop", "zero", "error"]
+LambdaWeight = Literal["none", "label_diff", "ndcg"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 # "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
 ScoreRole = Literal["x1", "x2", "x1_b", "x2_b", "difference", "difference_b", "x1_reference", "x2_reference"]
-Role = Literal[ScoreRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
+# Of ranked lists: items have a label, y, and a score; a whole list has a query and a weight. Items may come as the
+# chosen and the rejected ones, or as a list of which the first num_correct are the chosen ones. Of documents that are
+# judged in a file of their own, a judgment is a place in that.
+ListRole = Literal["score", "query", "query_weight", "chosen", "rejected", "num_correct", "doc", "judgment"]
+Role = Literal[ScoreRole, ListRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
 # What reports print of how scores are computed and missing cells filled, where they are.
 SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale", "fill")
 FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
+BENCHMARKS_OF_LISTS = ("rewardbench2", "rmbench")  # presets with figures of their own
 MOST_SAMPLES = 1_000_000  # of a bootstrap
+EVERY = "*"  # in a path: the cells of all items of a list
 
 
 def group_roles(names: Iterable[Any]) -> dict[Role, Any]:
@@ -50,15 +61,7 @@ def setting_of(role: Role) -> str:
     return {"margin": "margin_column", "loss": "loss_column", "group": "group_by"}.get(word, word)
 
 
-def path_hint(role: Role, path: str) -> str:
-    """Return the hint to name a number within the cells of a role's column by its path.
-
-    >>> path_hint("x1", "scores.0")
-    'one of its numbers is named by its path, such as --x1 scores.0'
-    """
-    return f"one of its numbers is named by its path, such as {shell_line([option_of(setting_of(role)), path])}"
-
-
+_LIST_LABELS = get_args(ListLabels)
 _SCORES_OF_EACH = ("difference", "x1_reference", "x2_reference")  # columns that each model's file has
 
 
@@ -148,7 +151,9 @@ class Dialect:
 class Reading:
     """What is read. `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number
     and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller. `scale` is what
-    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is.
+    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is. `lists`
+    are the roles of columns whose cells are lists of numbers, an item each: a row is a ranked list of its own then.
+    `missing` says what a document without a judgment is: left out, of relevance 0, or an error.
     """
 
     columns: Columns = Columns()
@@ -160,6 +165,8 @@ class Reading:
     holds_pairs: bool = False
     scale: float | None = None
     fills: tuple[tuple[Role, float], ...] = ()
+    lists: tuple[Role, ...] = ()
+    missing: Missing = "drop"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -168,6 +175,7 @@ class Rules:
 
     `label_map` says which label each value of the column means; empty: the column holds labels. Of labels that are
     strengths, `strength` says what the size is; `is_reversed`: a strength above 0 means that x2 is better.
+    Items of lists are left out whose label is `unjudged`: that number, or any below 0.
     """
 
     labels: Labels = "pm1"
@@ -176,6 +184,7 @@ class Rules:
     label_map: LabelMap = ()
     strength: Strength = "ignore"
     is_reversed: bool = False
+    unjudged: float | Literal["negative"] | None = None
 
     @property
     def have_ties(self) -> bool:
@@ -202,25 +211,46 @@ class LossChoice:
     """Which loss is computed, and in which dtype.
 
     Where there is a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
-    (name, value).
+    (name, value); a value is a number, or a word for a listwise loss.
     """
 
     name: str = "margin_ranking"
     margin: float = 0.0
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, Any], ...] = ()
     dtype: DType = "float64"
+
+
+@light_dataclass(frozen=True, slots=True)
+class Ranking:
+    """What holds of ranked lists alone.
+
+    `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
+    the NDCG (ndcg), of the first `top` places where that is given.
+    `memory_bytes` is what lists may take that are held until they are whole, None for all there is. `least_label` is
+    the least that a label may be: 0 where gains are computed of labels. `max_pairs` is how many pairs of a list may be
+    gone through one by one, where there is no quicker way; None: any number.
+    """
+
+    lambda_weight: LambdaWeight = "none"
+    top: int | None = None
+    max_pairs: int | None = None
+    memory_bytes: int | None = None
+    least_label: float = -math.inf
 
 
 @light_dataclass(frozen=True, slots=True)
 class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
-    from, `scores` the file of scores that x1 and x2 point at. `describes`: scores and differences are reported too.
+    from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
+    are files beside rows of lists. `describes`: scores and differences are reported too.
     """
 
     reduction: ReductionName = "mean"
     confidence: float | None = None
     preset: str | None = None
     scores: str | None = None
+    group_sizes: str | None = None
+    qrels: str | None = None
     describes: bool = False
 
 
@@ -235,6 +265,7 @@ class Plan:
     reading: Reading = Reading()
     rules: Rules = Rules()
     loss: LossChoice = LossChoice()
+    ranking: Ranking = Ranking()
     reporting: Reporting = Reporting()
 
     @classmethod
@@ -262,7 +293,7 @@ class Plan:
 
     def takes_booleans(self, role: Role) -> bool:
         """Whether true and false in a column of that role are the numbers 1 and 0."""
-        return role == "y" and self.rules.labels == "01"
+        return role == "y" and self.rules.labels in ("01", "relevance")
 
     @property
     def has_differences(self) -> bool:
@@ -282,6 +313,22 @@ class Plan:
         return files | {role: name for role, name in self.columns.keys if setting_of(role) == "group_by"}
 
     @property
+    def has_lists(self) -> bool:
+        """Whether ranked lists are read, and not pairs."""
+        return self.rules.labels in _LIST_LABELS
+
+    @property
+    def rows_are_lists(self) -> bool:
+        """Whether a ranked list is the items of one row, and not a row for each item."""
+        return bool(self.reading.lists)
+
+    @property
+    def list_roles(self) -> tuple[Role, ...]:
+        """The roles of all that makes up the key of a list: its groups, then its query, where that has a column."""
+        query: tuple[Role, ...] = ("query",)
+        return (*self.groups, *(role for role in query if self.columns.name_of(role) is not None))
+
+    @property
     def has_groups(self) -> bool:
         """Whether pairs are reported by group."""
         return bool(self.groups)
@@ -290,6 +337,11 @@ class Plan:
     def has_sections(self) -> bool:
         """Whether sections of a benchmark are reported."""
         return self.columns.name_of("subset") is not None
+
+    @property
+    def benchmark(self) -> str | None:
+        """The preset of lists that sections are reported for, None for none."""
+        return self.reporting.preset if self.has_lists and self.reporting.preset in BENCHMARKS_OF_LISTS else None
 
     @property
     def outer_groups(self) -> dict[Role, str]:
@@ -315,8 +367,27 @@ class Plan:
 
     @property
     def has_weights(self) -> bool:
-        """Whether each pair has a weight."""
-        return self.column_of("weight") is not None
+        """Whether each pair has a weight: of its own, of its query, or one that its labels give it."""
+        roles: tuple[Role, ...] = ("weight", "query_weight")
+        return self.ranking.lambda_weight != "none" or any(self.column_of(role) is not None for role in roles)
+
+    def setting_of(self, role: Role) -> str:
+        """Return the setting that names the column of a role in this run: y is the label of an item of a list."""
+        return "label" if role == "y" and self.has_lists else setting_of(role)
+
+    def path_below(self, role: Role, column: str, below: str) -> str:
+        """Return the path to what is below the cells of a role's column, below all their items where those are lists.
+
+        >>> Plan.of(lists=("score",)).path_below("score", "answers", "mean"), Plan().path_below("x1", "scores", "0")
+        ('answers.*.mean', 'scores.0')
+        """
+        is_in_items = role in self.reading.lists and EVERY not in column.split(".")
+        return ".".join([column, EVERY, below] if is_in_items else [column, below])
+
+    def path_hint(self, role: Role, column: str, below: str) -> str:
+        """Return the hint to name a number below the cells of a role's column by its path."""
+        line = shell_line([option_of(self.setting_of(role)), self.path_below(role, column, below)])
+        return f"one of its numbers is named by its path, such as {line}"
 
     def column_of(self, role: Role) -> str | None:
         """Return the name of the column that gives a role, None for none: that of strengths gives what their size is.
@@ -334,12 +405,23 @@ class Plan:
         {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}
         """
         margin_column = self.column_of("margin")
+        ranking = self.ranking if self.has_lists else None
         known = {
             "loss": self.loss.name,
             "margin": None if margin_column is not None else self.loss.margin,
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
+            "query_column": self.columns.name_of("query") if self.reporting.group_sizes is None else None,
+            "label_column": self.columns.name_of("y") if ranking and self.reporting.qrels is None else None,
+            "score_column": self.columns.name_of("score") if self.reporting.scores is None else None,
+            "chosen_column": self.columns.name_of("chosen"),
+            "rejected_column": self.columns.name_of("rejected"),
+            "num_correct_column": self.columns.name_of("num_correct"),
+            "unjudged_label": self.rules.unjudged,
+            "lambda_weight": ranking.lambda_weight if ranking else None,
+            "top": ranking.top if ranking else None,
             "weight_column": self.column_of("weight"),
+            "query_weight_column": self.columns.name_of("query_weight"),
             "difference_column": self.columns.name_of("difference"),
             "x1_reference_column": self.columns.name_of("x1_reference"),
             "x2_reference_column": self.columns.name_of("x2_reference"),
@@ -355,6 +437,9 @@ class Plan:
             "strength": self.rules.strength if self.rules.labels == "strength" else None,
             "preset": self.reporting.preset,
             "scores": self.reporting.scores,
+            "group_sizes": self.reporting.group_sizes,
+            "qrels": self.reporting.qrels,
+            "missing_documents": self.reading.missing if self.reporting.qrels is not None else None,
         }
         return {key: known[key] for key in keys or known}
 

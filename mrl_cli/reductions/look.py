@@ -31,7 +31,7 @@ class Look:
     `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label, and
     for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
     `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins. It `has_booleans` where
-    a label was true or false in the file.
+    a label was true or false in the file. `smallest` is the least size of a label of ranked lists.
     """
 
     grids: int = -1
@@ -40,16 +40,14 @@ class Look:
     margin_gap: float | None = None
     reach: float | None = None
     has_booleans: bool = False
+    smallest: float | None = None
 
     def __add__(self, other: Look) -> Look:
-        return Look(
-            self.grids & other.grids,
-            _extreme(min, self.lowest_label, other.lowest_label),
-            _extreme(max, self.highest_label, other.highest_label),
-            _extreme(max, self.margin_gap, other.margin_gap),
-            _extreme(max, self.reach, other.reach),
-            self.has_booleans or other.has_booleans,
-        )
+        least, most = ("lowest_label", "smallest"), ("highest_label", "margin_gap", "reach")
+        extremes = {name: _extreme(min, getattr(self, name), getattr(other, name)) for name in least}
+        extremes |= {name: _extreme(max, getattr(self, name), getattr(other, name)) for name in most}
+        has_booleans = self.has_booleans or other.has_booleans
+        return Look(self.grids & other.grids, has_booleans=has_booleans, **extremes)
 
 
 def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
@@ -68,6 +66,10 @@ class LookReduction(Reduction[Look, Look]):
         pairs, labels = measured.pairs, measured.pairs.y
         if not pairs.size:
             return state
+        if measured.plan.has_lists and labels is not None:
+            scores = pairs.numbers["score"]
+            bounds = float(labels.min()), float(labels.max())
+            return state + Look(grids_of(scores, scores[:0]), *bounds, smallest=float(np.abs(labels).min()))
         if "margin" in pairs.numbers:
             state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
         if pairs.has_booleans:

@@ -175,14 +175,16 @@ def _admitted(
     problems.sort(key=attrgetter("row"))
     if plan.rules.drops_ties and batch.y is not None:
         used, ties = _without(used, batch.y == 0)
-    weight = batch.numbers.get("weight")
+    weight = None if plan.has_lists else batch.numbers.get("weight")
     if weight is not None and weight.size and not weight.min() > 0:
-        # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
+        # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there. An item of a list
+        # stays: other items still stand above it.
         used, zeros = _without(used, weight == 0)
     pairs = batch.size - rejected - ties - zeros
     left_out = batch.rejected_rows + rejected, ties, zeros, batch.skipped_rows
-    filled = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
-    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), **filled)
+    named = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
+    named |= {"unjudged": batch.unjudged_rows, "missing": batch.missing_rows, "missing_as_zero": batch.missing_as_zero}
+    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), **named)
     return counts, problems, None if pairs == batch.size else used
 
 

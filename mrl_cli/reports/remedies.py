@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import path_hint, setting_of
 from mrl_cli.model.labels import value_text
 from mrl_cli.model.problems import (
     ENCODING,
@@ -21,6 +20,7 @@ from mrl_cli.model.problems import (
     LIST,
     MISSING,
     MOST_LABELS_NAMED,
+    NEGATIVE_LABEL,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
@@ -188,6 +188,8 @@ def _in_words(ways: list[Way]) -> str | None:
 
 def _ways_of_labels(facts: Facts) -> list[Way]:
     """Return the rules that all labels keep, whatever the rule of the plan."""
+    if facts.plan.has_lists:  # whose labels are any numbers
+        return []
     column = harmless(facts.plan.columns.name_of("y") or "")
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
@@ -293,7 +295,7 @@ def _other_columns(facts: Facts, texts: list[str]) -> str | None:
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
-    options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
+    options = [f"{option_of(facts.plan.setting_of(role))} COLUMN" for role in bad]
     hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'}"
     what = f"texts, such as {texts[0]}" if texts[0][0] in "'\"" else texts[0]  # else true or false
     return f"{hold} {what}, not numbers; name columns of numbers with {' '.join(options)}"
@@ -355,23 +357,40 @@ def _ways_of_missing(facts: Facts) -> list[Way]:
     return [Way.to(f"{' and '.join(f'a missing {role} is {number}' for role, number in fill)}?", fill=fill)]
 
 
+def _for_gains(facts: Facts) -> str | None:
+    if NEGATIVE_LABEL not in facts.counts.problems:
+        return None
+    plan = facts.plan
+    if plan.ranking.lambda_weight == "ndcg":
+        return "gains of labels below 0 are none; --lambda-weight label_diff takes any labels"
+    raw = "; --param target=raw or target=softmax takes any labels" if plan.loss.name == "softmax" else ""
+    return f"the loss {plan.loss.name} takes labels as shares or gains, from 0 on{raw}"
+
+
 def _for_lists(facts: Facts) -> str | None:
     if PATH_LIST in facts.counts.problems:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
         return None
-    later = "lists are for `mrl rank`, which comes with a later version"
+    later = "lists are for `mrl rank`"
+    if facts.plan.has_lists:
+        if not facts.first(LIST)[0].value.startswith("["):
+            return "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item"
+        columns = facts.plan.columns
+        every = ["--label", f"{columns.name_of('y')}.*", "--score", f"{columns.name_of('score')}.*"]
+        may_be_rows = columns.y is not None and not facts.plan.rows_are_lists
+        return f"is each row a list? use {shell_line(every)}" if may_be_rows else None
     for problem in facts.first_of_all(LIST):
         if _LIST_OF_MORE.match(problem.value):  # not a text, which paths do not lead into
-            return f"{path_hint(facts.role_of(problem), f'{problem.column}.0')}; {later}"
+            return f"{facts.plan.path_hint(facts.role_of(problem), problem.column or '', '0')}; {later}"
     return f"one number belongs in a cell; {later}"
 
 
 def _for_objects(facts: Facts) -> str | None:
     for problem in facts.first_of_all(OBJECT):
         if shown := _OBJECT.match(problem.value):
-            path = f"{problem.column}{'.0' if shown[1] else ''}.{shown[2]}"
-            return path_hint(facts.role_of(problem), path)
+            below = f"{'0.' if shown[1] else ''}{shown[2]}"
+            return facts.plan.path_hint(facts.role_of(problem), problem.column or "", below)
     return None
 
 
@@ -387,6 +406,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_ties,
     _for_lists,
     _for_objects,
+    _for_gains,
     _for_labels,
     _for_texts,
     _for_decimals,

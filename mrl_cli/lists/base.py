@@ -1,0 +1,107 @@
+"""Whole ranked lists, and what they come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact.codes import SumsByCode
+from mrl_cli.lists.ragged import ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+
+class Lists(NamedTuple):
+    """Whole ranked lists, one after the other: the items of list q are those from starts[q] to starts[q + 1].
+
+    `starts` is int64 of shape (lists + 1,); `labels` and `scores`, float64 of shape (items,), are finite. `weights` are
+    of that shape too, finite and not below 0: an item's is that of the pairs in which its label is the higher one.
+    """
+
+    starts: NDArray[np.int64]
+    labels: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many lists there are."""
+        return self.starts.size - 1
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many items each list has, shape (lists,)."""
+        sizes: NDArray[np.int64] = np.diff(self.starts)
+        return sizes
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The number of the list of each item, counted from 0, shape (items,)."""
+        return np.repeat(np.arange(self.size), self.sizes)
+
+    def part(self, first: int, last: int) -> Lists:
+        """Return the lists from number `first` to before `last`."""
+        start, stop = int(self.starts[first]), int(self.starts[last])
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+
+    def chosen(self, numbers: NDArray[np.intp]) -> Lists:
+        """Return the lists of those numbers, in that order."""
+        sizes = self.sizes[numbers]
+        items = ranges(self.starts[numbers], sizes)
+        weights = None if self.weights is None else self.weights[items]
+        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
+
+
+class Found(NamedTuple):
+    """What lists come to, an entry for each list: arrays of shape (lists,), and sums by the number of a list.
+
+    Of a pair, d is the score of the item with the higher label less that of the other: `correct`, `ties` and `wrong`
+    pairs have d above, equal to and below 0, `active` pairs a loss above 0. `losses` are the sums over pairs of l, or
+    of w*l where pairs have a weight, `lowest` and `highest` the least and greatest l: infinite, with the sign that
+    leaves every other number the same, for a list without pairs. `weights` and `correct_weights` are the sums of w, of
+    all pairs and of the correct ones. `top_half` is the share of the highest label among the items with the highest
+    score, NaN for a list without pairs. Of a listwise loss `losses` holds that of each list; lowest, highest and active
+    are that of it too. `defined` says which lists have a loss, None where all have (without pairs, the sum 0): of one
+    that has none `losses` holds nothing, and its lowest and highest are as those of a list without pairs.
+    """
+
+    pairs: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    ties: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+    active: NDArray[np.int64]
+    losses: SumsByCode
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    weights: SumsByCode | None = None
+    correct_weights: SumsByCode | None = None
+    top_half: NDArray[np.float64] | None = None
+    defined: NDArray[np.bool_] | None = None
+
+    @property
+    def top_correct(self) -> NDArray[np.bool_]:
+        """Of which lists the highest score is only among the highest label; not of lists without pairs."""
+        return np.equal(1.0 if self.top_half is None else self.top_half, 1.0)
+
+
+def without_pairs(lists: Lists) -> Found:
+    """Return what lists come to that have no pairs."""
+    pairs, correct, ties, wrong, active = np.zeros((5, lists.size), np.int64)
+    lowest, highest, top_half = (np.full(lists.size, value) for value in (np.inf, -np.inf, np.nan))
+    found = Found(pairs, correct, ties, wrong, active, SumsByCode(), lowest, highest, top_half=top_half)
+    return found if lists.weights is None else found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
+
+
+def put(whole: Found, places: NDArray[np.intp], part: Found) -> None:
+    """Put what some lists come to into `whole`, in place: the i-th of them is its list places[i]."""
+    columns: Iterator[tuple[Any, Any]] = zip(whole, part, strict=True)
+    for into, value in columns:
+        if isinstance(into, SumsByCode):
+            into.add(value, places, whole.pairs.size)
+        elif value is not None:
+            into[places] = value

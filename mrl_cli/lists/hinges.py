@@ -1,0 +1,61 @@
+"""The hinge losses of lists in n log n: sums without rounding, the least and the greatest loss, gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.exact.few import square_of_three, sum_of_three
+from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.nodes import meetings, ranked, reach_of
+from mrl_cli.lists.orders import levels_of
+from mrl_cli.lists.terms import Terms
+from mrl_cli.losses import LOSSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.lists.orders import Extremes
+    from mrl_cli.model import LossChoice
+
+    Floats = NDArray[np.float64]
+
+
+def hinged(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists of at least one item come to under a hinge loss.
+
+    Every number is that of real arithmetic on the scores, rounded once: sums of losses, the least and the greatest.
+    """
+    counter = Counter.of(lists)
+    terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
+    met = counter.met(loss.margin, terms.values)
+    active = np.add.reduceat(met.losses[0], lists.starts[:-1], dtype=np.int64)
+    return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter.pairs, counter.ends, loss))
+
+
+def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
+    round_of = square_of_three if LOSSES[loss.name].power == 2 else sum_of_three
+    lowest, highest = np.full(pairs.size, np.inf), np.full(pairs.size, -np.inf)
+    has_pairs = np.flatnonzero(pairs)
+    for found, (higher, lower) in ((lowest, ends.greatest), (highest, ends.least)):
+        three = np.full(has_pairs.size, loss.margin), lower.take(has_pairs), -higher.take(has_pairs)
+        found[has_pairs] = np.where(sum_of_three(*three) > 0, round_of(*three), 0.0)
+    return lowest, highest
+
+
+def gradient(lists: Lists, loss: LossChoice) -> Floats:
+    """Return the gradient of the sum of a hinge loss for the score of each item, rounded once.
+
+    Lists have at least one item each. At the kink of margin_ranking the gradient passes, as in PyTorch. Without
+    weights that of margin_ranking is a whole number: how many active pairs an item loses, less how many it wins.
+    """
+    rows = ranked(lists, levels_of(lists).codes())
+    weights = None if lists.weights is None else lists.weights.take(rows.order)
+    terms = Terms.of(lists, LOSSES[loss.name].power, [rows.scores], weights, gradient_at=loss.margin)
+    met = meetings(rows, [reach_of(rows, loss.margin, closed=True)], 1, terms.values, terms.back)
+    gradient = np.empty(rows.scores.size)
+    gradient[rows.order] = terms.gradient(met, loss.margin)
+    return gradient

@@ -1,0 +1,185 @@
+"""What lists come to, by going through their pairs: for any loss, at a cost that is quadratic in the size of a list.
+
+Lists of one size make a matrix, so many small ones cost as little as one large one; no more than a block of pairs is
+held. What a pair adds depends on its two items alone, and sums are exact: so neither the order of the items nor what
+else is in a block changes a bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
+from mrl_cli.lists.base import Found, Lists
+from mrl_cli.losses import LOSSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.lambdas import Lambdas
+    from mrl_cli.model import LossChoice
+
+    Indices = NDArray[np.intp]
+
+PAIRS = 1 << 16  # of a block: its arrays stay in a core's cache
+
+
+class Pairs(NamedTuple):
+    """Pairs of some lists: `numbers` are those of the lists, `codes` say which of these each pair is of, ascending.
+
+    `higher` and `lower` are the places of a pair's items among those of all lists.
+    """
+
+    numbers: Indices
+    codes: Indices
+    higher: Indices
+    lower: Indices
+
+
+def looped(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum."""
+    count, is_weighted = lists.size, lists.weights is not None
+    counts = np.zeros((5, count), np.int64)
+    lowest, highest = np.full(count, math.inf), np.full(count, -math.inf)
+    losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
+    for block in pairs_of(lists):
+        numbers, codes, size = block.numbers, block.codes, block.numbers.size
+        differences, values = _losses(lists, block, loss)
+        masks = None, differences > 0, differences == 0, differences < 0, values > 0
+        for counted, mask in zip(counts, masks, strict=True):
+            counted[numbers] += np.bincount(codes if mask is None else codes[mask], minlength=size)
+        firsts = np.searchsorted(codes, np.arange(size))
+        lowest[numbers] = np.minimum(lowest[numbers], np.minimum.reduceat(values, firsts))
+        highest[numbers] = np.maximum(highest[numbers], np.maximum.reduceat(values, firsts))
+        if lists.weights is None:
+            losses.add(sums_by_code(values, codes, size), numbers, count)
+            continue
+        weights = lists.weights[block.higher]
+        losses.add(sums_of_products_by_code(weights, values, codes, size), numbers, count)
+        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+        correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
+    found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
+    return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
+
+
+def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[SumsByCode, SumsByCode, SumsByCode]:
+    """Return the sums of weight * loss, of weights, and of those of correct pairs, by list.
+
+    A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
+    the loss is. Of large lists, pairs whose weight is 0 for what their items are by themselves are passed over.
+    """
+    count = lists.size
+    losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
+    for block in pairs_of(lists, lambdas.counting):
+        numbers, codes, size = block.numbers, block.codes, block.numbers.size
+        differences, values = _losses(lists, block, loss)
+        weights = _weights(lists, block, lambdas)
+        with np.errstate(all="ignore"):
+            values *= weights
+        losses.add(sums_by_code(values, codes, size), numbers, count)
+        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+        correct_weights.add(sums_by_code(np.where(differences > 0, weights, 0.0), codes, size), numbers, count)
+    return losses, all_weights, correct_weights
+
+
+def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
+    """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
+    size, total = lists.scores.size, SumsByCode()
+    for pairs in pairs_of(lists, None if lambdas is None else lambdas.counting):
+        _, slopes = _losses(lists, pairs, loss, of_gradient=True)
+        if lists.weights is not None or lambdas is not None:
+            slopes *= _weights(lists, pairs, lambdas)
+        sizes, starts = lists.sizes[pairs.numbers], lists.starts[pairs.numbers]
+        shifts = np.cumsum(sizes) - sizes - starts  # from an item of all lists to one of those of the block
+        items = np.arange(sizes.sum()) - np.repeat(shifts, sizes)
+        places = np.concatenate([pairs.higher, pairs.lower]) + np.tile(shifts[pairs.codes], 2)
+        total.add(sums_by_code(np.concatenate([slopes, -slopes]), places, items.size), items, size)
+    return total.rounded(size)
+
+
+def is_large(lists: Lists) -> NDArray[np.bool_]:
+    """Return which lists have so many pairs that they are in blocks of their own."""
+    sizes = lists.sizes
+    large: NDArray[np.bool_] = sizes * (sizes - 1) // 2 > PAIRS
+    return large
+
+
+def pairs_of(lists: Lists, counting: NDArray[np.bool_] | None = None) -> Iterator[Pairs]:
+    """Yield the pairs of lists in blocks of about PAIRS; those of one list are in one block, or in several alone.
+
+    Lists without pairs are in no block. Of large lists, pairs with no item that is `counting` are left out.
+    """
+    sizes = lists.sizes
+    order = np.argsort(sizes, kind="stable")
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        first, last = np.searchsorted(sizes[order], [size, size + 1])
+        these, step = order[first:last], size * (size - 1) // 2
+        if step <= PAIRS:
+            blocks = np.split(these, np.arange(PAIRS // step, these.size, PAIRS // step))
+            several = (_pairs_of_several(lists, block, size) for block in blocks)
+        else:
+            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, counting))
+        yield from (pairs for pairs in several if pairs.codes.size)
+
+
+def _pairs_of_several(lists: Lists, numbers: Indices, size: int) -> Pairs:
+    """Return the pairs of lists of one size."""
+    left, right = np.triu_indices(size, 1)
+    starts, labels = lists.starts[numbers][:, None], lists.labels
+    first, second = (starts + left).ravel(), (starts + right).ravel()
+    ahead = labels[first], labels[second]
+    is_pair = ahead[0] != ahead[1]
+    codes = np.repeat(np.arange(numbers.size), left.size)[is_pair]
+    first, second, is_higher = first[is_pair], second[is_pair], (ahead[0] > ahead[1])[is_pair]
+    has_pair = np.zeros(numbers.size, bool)
+    has_pair[codes] = True
+    codes = (np.cumsum(has_pair) - 1)[codes]
+    return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
+
+
+def _pairs_of_one(lists: Lists, number: int, counting: NDArray[np.bool_] | None) -> Iterator[Pairs]:
+    """Yield the pairs of a large list, those of some of its items at a time."""
+    start, stop = lists.starts[number : number + 2].tolist()
+    labels = lists.labels[start:stop]
+    counts = np.ones(labels.size, bool) if counting is None else counting[start:stop]
+    chosen, step = np.flatnonzero(counts), max(1, PAIRS // labels.size)
+    for first in range(0, chosen.size, step):
+        some = chosen[first : first + step]
+        higher, lower = np.nonzero(labels[some, None] > labels)
+        pairs = [(some[higher], lower)]
+        if chosen.size < labels.size:  # and those of which only the item with the lower label counts
+            lower, higher = np.nonzero((labels[some, None] < labels) & ~counts)
+            pairs.append((higher, some[lower]))
+        for above, below in pairs:
+            yield Pairs(np.array([number]), np.zeros(above.size, np.intp), above + start, below + start)
+
+
+def _losses(
+    lists: Lists, pairs: Pairs, loss: LossChoice, *, of_gradient: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the differences and the losses of pairs, or the gradient of those; see `Loss` for a target."""
+    entry = LOSSES[loss.name]
+    with np.errstate(all="ignore"):
+        differences = lists.scores[pairs.higher] - lists.scores[pairs.lower]
+        if entry.is_target:
+            labels = lists.labels[pairs.higher] - lists.labels[pairs.lower]
+        else:
+            labels = np.ones_like(differences)
+        function = entry.gradient if of_gradient else entry.kernel
+        values = function(differences, labels, margin=loss.margin, **dict(loss.parameters))
+    return differences, values.astype(np.float64, copy=False)
+
+
+def _weights(lists: Lists, pairs: Pairs, lambdas: Lambdas | None) -> NDArray[np.float64]:
+    """Return the weights of pairs."""
+    weights: NDArray[np.float64] | None = None if lists.weights is None else lists.weights[pairs.higher]
+    if lambdas is None:
+        assert weights is not None
+        return weights
+    both = lambdas.of(pairs.higher, pairs.lower)
+    return both if weights is None else np.multiply(both, weights, out=both)
