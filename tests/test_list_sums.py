@@ -17,6 +17,7 @@ from mrl_cli.lists.hinges import gradient
 from mrl_cli.lists.loop import looped
 from mrl_cli.lists.measure import measured
 from mrl_cli.lists.orders import levels_of
+from mrl_cli.lists.squares import described
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import LossChoice, Ranking
 from tests.list_oracle import LABELS, SCORES, SIZES, each, expected, lists_of, pairs_of, rounded
@@ -234,3 +235,21 @@ def test_lists_add_up_without_rounding() -> None:
     kernel = hinge("squared_hinge", 0.1)
     right = [kernel(pair.difference, pair.target) for _, one in each(lists) for pair in pairs_of(one)]
     assert float(total) == rounded(sum(right, Fraction()))
+
+
+@of_scores
+@of_labels
+def test_scores_of_pairs_are_described_without_rounding(label: str, score: str) -> None:
+    lists = lists_of(label, score, weighted=True)  # the weights of pairs do not count
+    sums = described(lists)
+    for number, one in each(lists):
+        scores = [Fraction(value) for value in one.scores.tolist()]
+        pairs = pairs_of(one)
+        right = {
+            "x1": [scores[pair.higher] for pair in pairs],
+            "x2": [scores[pair.lower] for pair in pairs],
+            "difference": [pair.difference for pair in pairs],
+            "difference_square": [pair.difference**2 for pair in pairs],
+        }
+        for name, values in right.items():
+            assert float(sums[name].at(number)) == rounded(sum(values, Fraction())), (name, one)

@@ -52,8 +52,7 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
 
 
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
-    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    full, kept = lists.with_items  # others are left as they are
     found = without_pairs(lists)
     if ranking.lambda_weight != "none":
         found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.exact import ExactSum
-from mrl_cli.exact.codes import two_sum
+from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
 from mrl_cli.exact.few import sum_of_three
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
-from mrl_cli.lists.orders import levels_of, running
+from mrl_cli.lists.orders import levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.exact.codes import SumsByCode
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.lists.nodes import Places
     from mrl_cli.lists.orders import Levels
@@ -66,14 +65,38 @@ def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Floats]) -> S
     order, firsts, ends = levels.order, levels.firsts, lists.starts.take(levels.numbers + 1)
     weights = None if lists.weights is None else lists.weights.take(order)
     terms = Terms.of(lists, 2, [part.take(order) for part in parts], weights)
-    lost = np.repeat(ends - firsts[1:], levels.sizes)
-    won = np.repeat(firsts[:-1] - lists.starts.take(levels.numbers), levels.sizes)
+    lost, won = _lost_and_won(lists, levels)
     sums = []
     for value in terms.values:
         before = np.zeros(value.size + 1, value.dtype)
         np.cumsum(value, out=before[1:])
         sums.append(np.repeat(before.take(ends) - before.take(firsts[1:]), levels.sizes))
     return terms.sums(Meetings([lost], [won], sums, []), margin)
+
+
+def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
+    """Return how many pairs each item loses, and how many it wins, by level."""
+    firsts, starts = levels.firsts, lists.starts
+    above, below = starts.take(levels.numbers + 1) - firsts[1:], firsts[:-1] - starts.take(levels.numbers)
+    return np.repeat(above, levels.sizes).astype(np.int32), np.repeat(below, levels.sizes).astype(np.int32)
+
+
+def described(lists: Lists) -> dict[str, SumsByCode]:
+    """Return sums over the pairs of each list, without weights, of scores, of differences and of their squares.
+
+    `x1` is the score of a pair's item with the higher label, `x2` that of the other. Nothing is rounded.
+    """
+    sums = {name: SumsByCode() for name in ("x1", "x2", "difference", "difference_square")}
+    full, kept = lists.with_items
+    for first, last in pieces(full):
+        some = full.part(first, last)._replace(weights=None)
+        levels = levels_of(some)
+        lost, won = _lost_and_won(some, levels)
+        places, scores = kept[first:last], some.scores.take(levels.order)
+        for name, counts in (("x1", won), ("x2", lost), ("difference", won - lost)):
+            sums[name].add(sums_of_multiples_by_code(counts, scores, some.numbers, some.size), places, lists.size)
+        sums["difference_square"].add(_sums(some, levels, 0.0, [some.scores]), places, lists.size)
+    return sums
 
 
 class Items(NamedTuple):
