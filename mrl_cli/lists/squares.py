@@ -7,7 +7,7 @@ least loss of a list needs a walk: it finds for each item the winners next to wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,18 +60,44 @@ def _distance(lists: Lists, loss: LossChoice) -> tuple[float, list[Floats]]:
     return -float(gradient[0]) / 2, [lists.scores]
 
 
+def gradient(lists: Lists, loss: LossChoice) -> Floats:
+    """Return the gradient of the sum of such a loss for the score of each item, rounded once.
+
+    Lists have at least one item each.
+    """
+    margin, parts = _distance(lists, loss)
+    levels = levels_of(lists)
+    gradient = np.empty(lists.scores.size)
+    terms = _terms(lists, levels, parts, gradient_at=margin)
+    gradient[levels.order] = terms.gradient(_met(lists, levels, terms), margin)
+    return gradient
+
+
 def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Floats]) -> SumsByCode:
-    """Return the sums of losses: by level, an item loses to all that are above in its list."""
-    order, firsts, ends = levels.order, levels.firsts, lists.starts.take(levels.numbers + 1)
+    """Return the sums of losses."""
+    terms = _terms(lists, levels, parts)
+    return terms.sums(_met(lists, levels, terms), margin)
+
+
+def _terms(lists: Lists, levels: Levels, parts: list[Floats], gradient_at: float | None = None) -> Terms:
+    order = levels.order
     weights = None if lists.weights is None else lists.weights.take(order)
-    terms = Terms.of(lists, 2, [part.take(order) for part in parts], weights)
+    return Terms.of(lists, 2, [part.take(order) for part in parts], weights, gradient_at=gradient_at)
+
+
+def _met(lists: Lists, levels: Levels, terms: Terms) -> Meetings:
+    """Return how items meet in all pairs: by level, an item loses to all that are above in its list."""
+    firsts, numbers = levels.firsts, levels.numbers
+    starts, ends = lists.starts.take(numbers), lists.starts.take(numbers + 1)
     lost, won = _lost_and_won(lists, levels)
-    sums = []
-    for value in terms.values:
+
+    def summed(value: NDArray[Any], from_places: NDArray[np.int64], to_places: NDArray[np.int64]) -> NDArray[Any]:
         before = np.zeros(value.size + 1, value.dtype)
         np.cumsum(value, out=before[1:])
-        sums.append(np.repeat(before.take(ends) - before.take(firsts[1:]), levels.sizes))
-    return terms.sums(Meetings([lost], [won], sums, []), margin)
+        return np.repeat(before.take(to_places) - before.take(from_places), levels.sizes)
+
+    sums = [summed(value, firsts[1:], ends) for value in terms.values]
+    return Meetings([lost], [won], sums, [summed(value, starts, firsts[:-1]) for value in terms.back])
 
 
 def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
