@@ -14,7 +14,7 @@ import pytest
 from mrl_cli.commands.compute import Compute
 from mrl_cli.inputs.storage import File
 from mrl_cli.inputs.text import BLOCK_BYTES
-from mrl_cli.model.plan import Labels
+from mrl_cli.model.parts import Labels
 from tests.hint_cases import CASES, Case
 from tests.running import Ran, in_folder, run_inside
 from tests.test_structure import MODULES

@@ -19,7 +19,7 @@ from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.layouts import with_layout
 from mrl_cli.inputs.presets import LIST_PRESETS
 from mrl_cli.model import Columns, Plan
-from mrl_cli.model.plan import BENCHMARKS_OF_LISTS
+from mrl_cli.model.parts import BENCHMARKS_OF_LISTS
 from mrl_cli.reductions.benchmarks import BENCHMARKS, TiesList
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reports.benchmarks import benchmark_sections, ties_figures

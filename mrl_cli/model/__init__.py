@@ -5,7 +5,7 @@ anything heavy is loaded. `rules` alone, which checks batches, imports NumPy.
 """
 
 from mrl_cli.model.batch import Batch, ListCells
-from mrl_cli.model.plan import (
+from mrl_cli.model.parts import (
     EVERY,
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
@@ -22,7 +22,6 @@ from mrl_cli.model.plan import (
     LossChoice,
     Missing,
     PairLabels,
-    Plan,
     Ranking,
     ReductionName,
     Role,
@@ -30,6 +29,7 @@ from mrl_cli.model.plan import (
     group_roles,
     setting_of,
 )
+from mrl_cli.model.plan import Plan
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model.plan import Role
+    from mrl_cli.model.parts import Role
     from mrl_cli.model.problems import Problem
 
 

@@ -10,7 +10,8 @@ from mrl_cli.records import light_dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mrl_cli.model.plan import Labels, Plan
+    from mrl_cli.model.parts import Labels
+    from mrl_cli.model.plan import Plan
 
 FIRST_PROBLEMS_SHOWN = 3
 MOST_LABELS_NAMED = 16

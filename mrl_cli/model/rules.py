@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model.batch import Batch
-    from mrl_cli.model.plan import Labels, Plan, Role
+    from mrl_cli.model.parts import Labels, Role
+    from mrl_cli.model.plan import Plan
 
 # Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
 EXACT_INTEGER_LIMIT = 2.0**53
