@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mrl_cli.commands.options import FORMAT_CHOICES
-from mrl_cli.losses import LOSSES, Loss
+from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
 from mrl_cli.render.formats.markdown import table_text
 from mrl_cli.reports.base import Table
 from tests.running import Ran, run_inside
@@ -102,8 +102,9 @@ def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], message: str
 @pytest.mark.parametrize("output_format", FORMAT_CHOICES)
 def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "600")
+    every: list[Loss | Listwise] = [*LOSSES.values(), *LISTWISE.values()]
     out = mrl("losses", "--format", output_format).out
-    for loss in LOSSES.values():
+    for loss in every:
         assert loss.name in out
         assert loss.formula in out
         assert loss.source in out
@@ -115,32 +116,44 @@ def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pyte
     if output_format == "jsonl":
         records = [json.loads(line) for line in out.splitlines()]
     if records:
-        assert [record["name"] for record in records] == list(LOSSES)
-        assert [record["margin"] for record in records] == [loss.has_margin for loss in LOSSES.values()]
+        assert [record["name"] for record in records] == [loss.name for loss in every]
+        assert [record["margin"] for record in records] == [loss.has_margin for loss in every]
+        assert [record["of"] for record in records] == ["pair"] * len(LOSSES) + ["list"] * len(LISTWISE)
         defaults = [{setting["name"]: setting["default"] for setting in record["parameters"]} for record in records]
-        assert defaults == [loss.defaults for loss in LOSSES.values()]
+        assert defaults == [loss.defaults for loss in every]
     if output_format in ("csv", "tsv", "auto"):
         rows = list(csv.DictReader(io.StringIO(out), delimiter="," if output_format == "csv" else "\t"))
-        assert [row["formula"] for row in rows] == [loss.formula for loss in LOSSES.values()]
-        assert [row["margin"] for row in rows] == ["yes" if loss.has_margin else "no" for loss in LOSSES.values()]
+        assert [row["formula"] for row in rows] == [loss.formula for loss in every]
+        assert [row["margin"] for row in rows] == ["yes" if loss.has_margin else "no" for loss in every]
 
 
 def table_of_losses() -> str:
     """Return the README's table of losses, from the registry."""
     rows = [
-        (
-            f"`{loss.name}`",
-            f"`{loss.formula}`",
-            "yes" if loss.has_margin else "no",
-            ", ".join(
-                f"`{parameter.name}` {parameter.default:g} ({parameter.bounds})" for parameter in loss.parameters
-            ),
-        )
+        (f"`{loss.name}`", f"`{loss.formula}`", "yes" if loss.has_margin else "no", _parameters_of(loss))
         for loss in LOSSES.values()
     ]
     names = ("`--loss`", "of a pair", "margin", "`--param`: default (values)")
     return table_text(Table(names, rows))
 
 
-def test_readme_has_the_registrys_table_of_losses() -> None:
-    assert f"\n\n{table_of_losses()}\n" in README.read_text(encoding="utf-8")
+def table_of_listwise_losses() -> str:
+    """Return the README's table of losses of lists, from the registry."""
+    rows = [
+        (f"`{loss.name}`", f"`{loss.formula}`", _parameters_of(loss), loss.undefined or "")
+        for loss in LISTWISE.values()
+    ]
+    return table_text(Table(("`--loss`", "of a list", "`--param`: default (values)", "no loss has"), rows))
+
+
+def _parameters_of(loss: Loss | Listwise) -> str:
+    named = ((parameter.name, parameter.default, parameter.bounds) for parameter in loss.parameters)
+    return ", ".join(
+        f"`{name}` {default if isinstance(default, str) else f'{default:g}'} ({bounds})"
+        for name, default, bounds in named
+    )
+
+
+def test_readme_has_the_registrys_tables_of_losses() -> None:
+    for table in (table_of_losses(), table_of_listwise_losses()):
+        assert f"\n\n{table}\n" in README.read_text(encoding="utf-8")

@@ -13,7 +13,9 @@ from mrl_cli.commands.options import FORMAT_CHOICES, Command
 @click.command("losses", cls=Command, epilog="Example: mrl losses --format markdown")
 @click.option("-f", "--format", type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
 def command(**options: str) -> None:
-    """List the losses: formula, whether it has a margin, parameters with default and bounds, source."""
+    """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
+    that of a pair or of a list as a whole (mrl rank).
+    """
     from mrl_cli.render import render
     from mrl_cli.reports.losses import LossesReport
 

@@ -55,7 +55,8 @@ class Found(NamedTuple):
     of w*l where pairs have a weight, `lowest` and `highest` the least and greatest l: infinite, with the sign that
     leaves every other number the same, for a list without pairs. `weights` and `correct_weights` are the sums of w, of
     all pairs and of the correct ones. Of a listwise loss `losses` holds that of each list; lowest, highest and active
-    are that of it too.
+    are that of it too. `defined` says which lists have a loss, None where all have (without pairs, the sum 0): of one
+    that has none `losses` holds nothing, and its lowest and highest are as those of a list without pairs.
     """
 
     pairs: NDArray[np.int64]
@@ -68,3 +69,4 @@ class Found(NamedTuple):
     highest: NDArray[np.float64]
     weights: SumsByCode | None = None
     correct_weights: SumsByCode | None = None
+    defined: NDArray[np.bool_] | None = None

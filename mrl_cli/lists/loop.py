@@ -1,9 +1,14 @@
-"""What lists come to, by a loop over their pairs: for any loss, at a cost that is quadratic in the size of a list."""
+"""What lists come to, by going through their pairs: for any loss, at a cost that is quadratic in the size of a list.
+
+Lists of one size make a matrix, so many small ones cost as little as one large one; no more than a block of pairs is
+held. What a pair adds depends on its two items alone, and sums are exact: so neither the order of the items nor what
+else is in a block changes a bit.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,46 +17,149 @@ from mrl_cli.lists.base import Found, Lists
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+    from mrl_cli.lists.lambdas import Lambdas
     from mrl_cli.model import LossChoice
 
-_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
+    Indices = NDArray[np.intp]
+
+PAIRS = 1 << 16  # of a block: its arrays stay in a core's cache
 
 
-def looped(lists: Lists, loss: LossChoice) -> Found:
-    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum."""
-    count, weights = lists.size, lists.weights
-    counts = {name: np.zeros(count, np.int64) for name in _COUNTS}
+class Pairs(NamedTuple):
+    """Pairs of some lists: `numbers` are those of the lists, `codes` say which of these each pair is of, ascending.
+
+    `higher` and `lower` are the places of a pair's items among those of all lists.
+    """
+
+    numbers: Indices
+    codes: Indices
+    higher: Indices
+    lower: Indices
+
+
+def looped(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Found:
+    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum.
+
+    With `lambdas`, a pair's weight is that times the weight of its item with the higher label, rounded.
+    """
+    count, is_weighted = lists.size, lists.weights is not None or lambdas is not None
+    counts = np.zeros((5, count), np.int64)
     lowest, highest = np.full(count, math.inf), np.full(count, -math.inf)
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
-    for number in range(count):
-        one = lists.part(number, number + 1)
-        higher, lower = np.nonzero(one.labels[:, None] > one.labels[None, :])
-        if not higher.size:
-            continue
-        differences = one.scores[higher] - one.scores[lower]
-        values = _losses(differences, one.labels[higher] - one.labels[lower], loss)
-        masks = np.ones(higher.size, bool), differences > 0, differences == 0, differences < 0, values > 0
-        for name, mask in zip(_COUNTS, masks, strict=True):
-            counts[name][number] = np.count_nonzero(mask)
-        lowest[number], highest[number] = values.min(), values.max()
-        place, codes = np.array([number]), np.zeros(higher.size, np.int64)
-        if weights is None:
-            losses.add(sums_by_code(values, codes, 1), place, count)
+    for block in pairs_of(lists):
+        numbers, codes, size = block.numbers, block.codes, block.numbers.size
+        differences, values = _losses(lists, block, loss)
+        masks = None, differences > 0, differences == 0, differences < 0, values > 0
+        for counted, mask in zip(counts, masks, strict=True):
+            counted[numbers] += np.bincount(codes if mask is None else codes[mask], minlength=size)
+        firsts = np.searchsorted(codes, np.arange(size))
+        lowest[numbers] = np.minimum(lowest[numbers], np.minimum.reduceat(values, firsts))
+        highest[numbers] = np.maximum(highest[numbers], np.maximum.reduceat(values, firsts))
+        if is_weighted:
+            weights, correct = _weights(lists, block, lambdas), masks[1]
+            losses.add(_weighted_sums(weights, values, block, lambdas), numbers, count)
+            all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+            correct_weights.add(sums_by_code(np.where(correct, weights, 0.0), codes, size), numbers, count)
         else:
-            w = one.weights[higher] if one.weights is not None else values
-            losses.add(sums_of_products_by_code(w, values, codes, 1), place, count)
-            all_weights.add(sums_by_code(w, codes, 1), place, count)
-            correct_weights.add(sums_by_code(w[differences > 0], codes[differences > 0], 1), place, count)
-    pairs, correct, ties, wrong, active = counts.values()
-    found = Found(pairs, correct, ties, wrong, active, losses, lowest, highest)
-    return found if weights is None else found._replace(weights=all_weights, correct_weights=correct_weights)
+            losses.add(sums_by_code(values, codes, size), numbers, count)
+    found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
+    return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
 
 
-def _losses(differences: NDArray[np.float64], targets: NDArray[np.float64], loss: LossChoice) -> NDArray[Any]:
-    """Return the loss of pairs; `targets` are the differences that they should have, for a loss that has such."""
-    entry = LOSSES[loss.name]
-    labels = targets if entry.is_target else np.ones_like(differences)
+def _weighted_sums(
+    weights: NDArray[np.float64], values: NDArray[np.float64], pairs: Pairs, lambdas: Lambdas | None
+) -> SumsByCode:
+    """Return the sums of weight * loss: of a weight that is read not rounded, of one that is computed rounded."""
+    size = pairs.numbers.size
+    if lambdas is None:
+        return sums_of_products_by_code(weights, values, pairs.codes, size)
     with np.errstate(all="ignore"):
-        return entry.kernel(differences, labels, margin=loss.margin, **dict(loss.parameters))
+        return sums_by_code(weights * values, pairs.codes, size)
+
+
+def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
+    """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
+    size, total = lists.scores.size, SumsByCode()
+    for pairs in pairs_of(lists):
+        _, slopes = _losses(lists, pairs, loss, of_gradient=True)
+        if lists.weights is not None or lambdas is not None:
+            slopes *= _weights(lists, pairs, lambdas)
+        sizes, starts = lists.sizes[pairs.numbers], lists.starts[pairs.numbers]
+        shifts = np.cumsum(sizes) - sizes - starts  # from an item of all lists to one of those of the block
+        items = np.arange(sizes.sum()) - np.repeat(shifts, sizes)
+        places = np.concatenate([pairs.higher, pairs.lower]) + np.tile(shifts[pairs.codes], 2)
+        total.add(sums_by_code(np.concatenate([slopes, -slopes]), places, items.size), items, size)
+    return total.rounded(size)
+
+
+def pairs_of(lists: Lists) -> Iterator[Pairs]:
+    """Yield the pairs of lists in blocks of about PAIRS; those of one list are in one block, or in several alone.
+
+    Lists without pairs are in no block.
+    """
+    sizes = lists.sizes
+    order = np.argsort(sizes, kind="stable")
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        first, last = np.searchsorted(sizes[order], [size, size + 1])
+        these, step = order[first:last], size * (size - 1) // 2
+        if step <= PAIRS:
+            blocks = np.split(these, np.arange(PAIRS // step, these.size, PAIRS // step))
+            several = (_pairs_of_several(lists, block, size) for block in blocks)
+        else:
+            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number))
+        yield from (pairs for pairs in several if pairs.codes.size)
+
+
+def _pairs_of_several(lists: Lists, numbers: Indices, size: int) -> Pairs:
+    """Return the pairs of lists of one size."""
+    left, right = np.triu_indices(size, 1)
+    starts, labels = lists.starts[numbers][:, None], lists.labels
+    first, second = (starts + left).ravel(), (starts + right).ravel()
+    ahead = labels[first], labels[second]
+    is_pair = ahead[0] != ahead[1]
+    codes = np.repeat(np.arange(numbers.size), left.size)[is_pair]
+    first, second, is_higher = first[is_pair], second[is_pair], (ahead[0] > ahead[1])[is_pair]
+    has_pair = np.zeros(numbers.size, bool)
+    has_pair[codes] = True
+    codes = (np.cumsum(has_pair) - 1)[codes]
+    return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
+
+
+def _pairs_of_one(lists: Lists, number: int) -> Iterator[Pairs]:
+    """Yield the pairs of a large list, those of some of its items with the higher label at a time."""
+    start, stop = lists.starts[number : number + 2].tolist()
+    labels = lists.labels[start:stop]
+    step = max(1, PAIRS // labels.size)
+    for first in range(0, labels.size, step):
+        higher, lower = np.nonzero(labels[first : first + step, None] > labels[None, :])
+        yield Pairs(np.array([number]), np.zeros(higher.size, np.intp), higher + (first + start), lower + start)
+
+
+def _losses(
+    lists: Lists, pairs: Pairs, loss: LossChoice, *, of_gradient: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the differences and the losses of pairs, or the gradient of those; see `Loss` for a target."""
+    entry = LOSSES[loss.name]
+    with np.errstate(all="ignore"):
+        differences = lists.scores[pairs.higher] - lists.scores[pairs.lower]
+        if entry.is_target:
+            labels = lists.labels[pairs.higher] - lists.labels[pairs.lower]
+        else:
+            labels = np.ones_like(differences)
+        function = entry.gradient if of_gradient else entry.kernel
+        values = function(differences, labels, margin=loss.margin, **dict(loss.parameters))
+    return differences, values.astype(np.float64, copy=False)
+
+
+def _weights(lists: Lists, pairs: Pairs, lambdas: Lambdas | None) -> NDArray[np.float64]:
+    """Return the weights of pairs."""
+    weights: NDArray[np.float64] | None = None if lists.weights is None else lists.weights[pairs.higher]
+    if lambdas is None:
+        assert weights is not None
+        return weights
+    both = lambdas.of(pairs.higher, pairs.lower)
+    return both if weights is None else np.multiply(both, weights, out=both)

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from mrl_cli.lists.loop import looped
+import numpy as np
+
+from mrl_cli.exact.codes import sums_by_code
+from mrl_cli.lists.lambdas import lambdas_of
+from mrl_cli.lists.listwise import listwise_losses
+from mrl_cli.lists.loop import looped, looped_gradient
+from mrl_cli.losses import LISTWISE
+from mrl_cli.model import LossChoice
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.model import LossChoice, Ranking
+    from mrl_cli.model import Ranking
+
+
+def least_label(loss: LossChoice, ranking: Ranking) -> float:
+    """Return the least label that lists may hold for a loss and its weights: -inf, or 0 where gains are computed."""
+    if loss.name in LISTWISE:
+        return LISTWISE[loss.name].least_label(dict(loss.parameters))
+    return 0.0 if ranking.lambda_weight == "ndcg" else -math.inf
 
 
 def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists."""
-    del ranking
-    return looped(lists, loss)
+    """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists.
+
+    No label is below `least_label`.
+    """
+    if loss.name in LISTWISE:
+        return _listwise(lists, loss)
+    return looped(lists, loss, lambdas_of(lists, ranking))
+
+
+def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+    """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
+    return looped_gradient(lists, loss, lambdas_of(lists, ranking))
+
+
+def _listwise(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists come to under a listwise loss; their pairs are counted all the same."""
+    counts = looped(lists._replace(weights=None), LossChoice())
+    losses = listwise_losses(lists, loss.name, dict(loss.parameters))
+    defined = ~np.isnan(losses)
+    sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)
+    lowest, highest = np.where(defined, losses, math.inf), np.where(defined, losses, -math.inf)
+    found = counts._replace(losses=sums, lowest=lowest, highest=highest, defined=defined)
+    return found._replace(active=(defined & (losses > 0)).astype(np.int64))

@@ -1,4 +1,4 @@
-"""The registry `LOSSES`: what a loss and a parameter say of themselves, how a loss is entered, parameters completed."""
+"""The registries `LOSSES` and `LISTWISE`: what a loss and a parameter say of themselves, how a loss is entered."""
 
 from __future__ import annotations
 
@@ -47,12 +47,19 @@ class Parameter:
     meaning: str
     excluded: tuple[float, ...] = ()
 
-    def allows(self, value: float) -> bool:
-        """Return whether the parameter may have that value; NaN it may not.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called when it is given."""
+        return (self.name,)
+
+    def allows(self, value: object) -> bool:
+        """Return whether the parameter may have that value; NaN and words it may not.
 
         >>> [LABEL_NOISE.allows(value) for value in (0.0, 0.25, 0.5, 1.0, 1.5)]
         [True, True, False, True, False]
         """
+        if not isinstance(value, float | int):
+            return False
         return self.lowest <= value <= self.highest and value not in self.excluded
 
     @property
@@ -73,6 +80,44 @@ class Parameter:
         'temperature=1 (1e-30 to 1e+30)'
         """
         return f"{self.name}={self.default:g} ({self.bounds})"
+
+
+@light_dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """A word that shapes a loss, with its default and the words that it may be; it goes by `other_names` too."""
+
+    name: str
+    default: str
+    values: tuple[str, ...]
+    meaning: str
+    other_names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called when it is given."""
+        return (self.name, *self.other_names)
+
+    def allows(self, value: object) -> bool:
+        """Return whether the parameter may be that word."""
+        return value in self.values
+
+    @property
+    def bounds(self) -> str:
+        """The values allowed, in words.
+
+        >>> Choice("gain", "exp", ("exp", "none"), "").bounds
+        'exp or none'
+        """
+        return " or ".join((", ".join(self.values[:-1]), self.values[-1]))
+
+    @property
+    def summary(self) -> str:
+        """Name, default and the words allowed, for a list of losses.
+
+        >>> Choice("gain", "exp", ("exp", "none"), "").summary
+        'gain=exp (exp or none)'
+        """
+        return f"{self.name}={self.default} ({self.bounds})"
 
 
 # A temperature, or its inverse, neither vanishes nor overflows in float32 within these bounds.
@@ -127,7 +172,40 @@ class Loss:
         return 0 if self.power else 8
 
 
+@light_dataclass(frozen=True, slots=True, eq=False)
+class Listwise:
+    """A registered loss of a list: what `mrl losses` prints of it. How it is computed is `mrl_cli.lists.listwise`.
+
+    `non_negative` are the values of its parameter under which labels must not be below 0; `is_non_negative`: they never
+    may be. `undefined` says which lists have no loss, besides those without items.
+    """
+
+    name: str
+    formula: str
+    source: str
+    parameters: tuple[Parameter | Choice, ...] = ()
+    non_negative: tuple[str, ...] = ()
+    is_non_negative: bool = False
+    undefined: str | None = None
+    has_margin: bool = False
+
+    @property
+    def defaults(self) -> dict[str, float | str]:
+        """Every parameter with its default."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def least_label(self, parameters: Mapping[str, Any]) -> float:
+        """Return the least label that it takes with all these parameters.
+
+        >>> [named("softmax").least_label({"target": target}) for target in ("gain", "raw")]
+        [0.0, -inf]
+        """
+        is_bound = self.is_non_negative or any(value in self.non_negative for value in parameters.values())
+        return 0.0 if is_bound else -math.inf
+
+
 LOSSES: dict[str, Loss] = {}
+LISTWISE: dict[str, Listwise] = {}
 
 
 def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) -> Callable[[Kernel], Kernel]:
@@ -165,24 +243,37 @@ def _of_pairs(function: Kernel, *, takes_y: bool, has_margin: bool = True, is_ta
     return called
 
 
-def completed(loss: str, given: Mapping[str, float]) -> dict[str, float]:
-    """Return every parameter of a registered loss: as given, else its default.
+def completed(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter of a registered loss, pairwise or listwise: as given, else its default.
 
     Raises ParameterError, a ValueError, for a parameter that the loss does not have and for a value out of bounds.
 
     >>> completed("smoothed_bradley_terry", {"label_smoothing": 0.25})
     {'beta': 1.0, 'label_smoothing': 0.25}
+    >>> completed("softmax", {"target": "raw"})
+    {'target': 'raw'}
     """
-    parameters = {parameter.name: parameter for parameter in LOSSES[loss].parameters}
-    names = tuple(parameters)
-    for name in given:
+    entry = named(loss)
+    names = tuple(parameter.name for parameter in entry.parameters)
+    parameters = {name: parameter for parameter in entry.parameters for name in parameter.names}
+    values: dict[str, Any] = dict(entry.defaults)
+    for name, value in given.items():
         if name not in parameters:
             has = f"it has {', '.join(names)}" if names else "it has none"
             raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names)
-    values = LOSSES[loss].defaults | dict(given)
-    for name, value in values.items():
         if not parameters[name].allows(value):
-            number = f"{value!r}" if math.isfinite(value) else f"{value}"
-            message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {number}"
+            is_number = isinstance(value, float | int)
+            written = f"{value!r}" if not is_number or math.isfinite(value) else f"{value}"
+            message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {written}"
             raise ParameterError(message, name=name, names=names)
-    return {name: float(value) + 0.0 for name, value in values.items()}  # -0.0 becomes 0.0
+        values[parameters[name].name] = value if isinstance(value, str) else float(value) + 0.0  # -0.0 becomes 0.0
+    return values
+
+
+def named(loss: str) -> Loss | Listwise:
+    """Return the registered loss of that name, pairwise or listwise.
+
+    >>> named("softmax").name, named("logistic").name
+    ('softmax', 'logistic')
+    """
+    return LOSSES[loss] if loss in LOSSES else LISTWISE[loss]

@@ -194,12 +194,12 @@ class LossChoice:
     """Which loss is computed, and in which dtype.
 
     Where there is a margin for each pair, `margin` is 0 and not used. `parameters` are all those of the loss, as
-    (name, value).
+    (name, value); a value is a number, or a word for a listwise loss.
     """
 
     name: str = "margin_ranking"
     margin: float = 0.0
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, Any], ...] = ()
     dtype: DType = "float64"
 
 

@@ -3,12 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from mrl_cli.losses import LOSSES
+from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
 from mrl_cli.reports.base import Report, Table
+
+_EVERY: tuple[Loss | Listwise, ...] = (*LOSSES.values(), *LISTWISE.values())
 
 
 class LossesReport(Report):
-    """The losses: formula, whether it has a margin, parameters with default and bounds, source."""
+    """The losses: formula, whether it has a margin, parameters with default and values, what it is of, source."""
 
     def record(self) -> list[dict[str, Any]]:
         """Return a record for each loss."""
@@ -19,8 +21,9 @@ class LossesReport(Report):
                 "margin": loss.has_margin,
                 "parameters": [asdict(parameter) for parameter in loss.parameters],
                 "source": loss.source,
+                "of": "pair" if loss.name in LOSSES else "list",
             }
-            for loss in LOSSES.values()
+            for loss in _EVERY
         ]
 
     lines = record
@@ -28,7 +31,7 @@ class LossesReport(Report):
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Return a row for each loss, in words."""
         records = self.record()
-        for record, loss in zip(records, LOSSES.values(), strict=True):
+        for record, loss in zip(records, _EVERY, strict=True):
             record["margin"] = "yes" if loss.has_margin else "no"
             record["parameters"] = ", ".join(parameter.summary for parameter in loss.parameters)
         return list(records[0]), [list(record.values()) for record in records]

@@ -1,0 +1,119 @@
+"""LambdaRank weights of pairs, and what the NDCG is made of: gains, discounts, the ideal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact.codes import sums_of_products_by_code
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.base import Lists
+    from mrl_cli.model import Ranking
+
+    Array = NDArray[np.float64]
+
+LARGE_LABEL = 900.0  # gains of larger labels are scaled down, for 2**label may be beyond the doubles
+
+
+class Lambdas(NamedTuple):
+    """The weight of a pair is |difference of its gains| * |difference of its discounts|; each of shape (items,).
+
+    Discounts that are None weigh nothing: the weight is the difference of the gains alone.
+    """
+
+    gains: Array
+    discounts: Array | None = None
+
+    def of(self, higher: NDArray[np.intp], lower: NDArray[np.intp]) -> Array:
+        """Return the weights of pairs by the places of their items; those of the higher label have the higher gain."""
+        weights: Array = self.gains[higher] - self.gains[lower]
+        if self.discounts is not None:
+            weights *= np.abs(self.discounts[higher] - self.discounts[lower])
+        return weights
+
+
+def lambdas_of(lists: Lists, ranking: Ranking) -> Lambdas | None:
+    """Return the LambdaRank weights of lists, None where pairs have none.
+
+    label_diff: label_i - label_j. ndcg: |G_i - G_j| * |D_i - D_j| / IDCG, with the gain G = 2**label - 1, so labels are
+    from 0 on, and the discount D = 1/log2(1 + rank) by score, 0 beyond the first `top` places, averaged over items of
+    one score. A pair with no item in those places weighs 0. Labels of any size have finite weights.
+
+    Burges, "From RankNet to LambdaRank to LambdaMART: An Overview", Microsoft Research MSR-TR-2010-82, 2010.
+    """
+    if ranking.lambda_weight == "none":
+        return None
+    if ranking.lambda_weight == "label_diff":
+        return Lambdas(lists.labels)
+    gains = scaled_gains(lists)
+    ideal = ideal_dcg(lists, gains, ranking.top)
+    return Lambdas(gains / np.repeat(np.where(ideal > 0, ideal, 1.0), lists.sizes), discounts(lists, ranking.top))
+
+
+def scaled_gains(lists: Lists) -> Array:
+    """Return 2**label - 1 of each item, shape (items,); of a list with huge labels times one power of two.
+
+    >>> from mrl_cli.lists.base import Lists
+    >>> scaled_gains(Lists(np.array([0, 3]), np.array([0.0, 1.0, 3.0]), np.zeros(3)))
+    array([0., 1., 7.])
+    """
+    largest = np.maximum.reduceat(np.append(lists.labels, 0.0), lists.starts[:-1]) if lists.size else np.zeros(0)
+    shifts = np.repeat(np.where((largest > LARGE_LABEL) & (lists.sizes > 0), np.floor(largest), 0.0), lists.sizes)
+    with np.errstate(all="ignore"):
+        return np.where(shifts > 0, np.exp2(lists.labels - shifts) - np.exp2(-shifts), gains(lists.labels))
+
+
+def gains(labels: Array) -> Array:
+    """Return 2**label - 1: exact where it is a double and the label whole, precise where the label is small.
+
+    >>> gains(np.array([0.0, 10.0, 1e-20, 1e9])).tolist()
+    [0.0, 1023.0, 6.931471805599452e-21, inf]
+    """
+    whole = np.clip(np.floor(labels), 0, 2000)
+    with np.errstate(all="ignore"):
+        power = np.ldexp(1.0, whole.astype(np.int64))
+        part = np.expm1(np.clip(labels - whole, 0, 1) * math.log(2))
+        return np.where(part == 0, power - 1, power * part + (power - 1))
+
+
+def discounts(lists: Lists, top: int | None) -> Array:
+    """Return the discounts of items, shape (items,), by the place of their score in the list, the highest first.
+
+    >>> from mrl_cli.lists.base import Lists
+    >>> discounts(Lists(np.array([0, 3]), np.zeros(3), np.array([2.0, 1.0, 7.0])), top=2).round(4)
+    array([0.6309, 0.    , 1.    ])
+    """
+    numbers = lists.numbers
+    order = np.lexsort((-lists.scores, numbers))
+    values = discounts_of_ranks(_ranks(lists), top)
+    numbers, scores = numbers[order], lists.scores[order]
+    is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (scores[1:] != scores[:-1]))[: scores.size]
+    firsts = np.flatnonzero(is_first)
+    counts = np.diff(np.append(firsts, scores.size))
+    of_items = np.empty(scores.size)
+    of_items[order] = np.repeat(np.add.reduceat(values, firsts) / counts if firsts.size else values, counts)
+    return of_items
+
+
+def discounts_of_ranks(ranks: NDArray[np.int64], top: int | None) -> Array:
+    """Return 1/log2(1 + rank), 0 beyond `top`."""
+    values: Array = 1 / np.log2(1.0 + ranks)
+    return values if top is None else np.where(ranks <= top, values, 0.0)
+
+
+def ideal_dcg(lists: Lists, gains_of_items: Array, top: int | None) -> Array:
+    """Return the greatest DCG that an order of each list's items has, shape (lists,); 0 where no gain is above 0."""
+    numbers = lists.numbers
+    order = np.lexsort((-gains_of_items, numbers))
+    values = discounts_of_ranks(_ranks(lists), top)
+    return sums_of_products_by_code(gains_of_items[order], values, numbers, lists.size).rounded(lists.size)
+
+
+def _ranks(lists: Lists) -> NDArray[np.int64]:
+    """Return 1, 2, … for the places of each list."""
+    return np.arange(1, lists.scores.size + 1) - np.repeat(lists.starts[:-1], lists.sizes)
