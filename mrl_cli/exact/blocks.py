@@ -114,6 +114,27 @@ def extracted(values: Array, largest: float) -> Iterator[tuple[Array, NDArray[np
         rest, places = rest[left] - quotient[left], left if places is None else places[left]
 
 
+def split(values: Array, terms: int) -> list[Array]:
+    """Return parts that sum up to doubles of magnitudes below HUGE, element by element, each of the shape of `values`.
+
+    Of each part, any sum is exact that has at most so many terms, counting one with an integer factor as often. An
+    extraction, as `extracted` does it for many blocks of a large array too.
+
+    >>> [part.tolist() for part in split(np.array([1.0, 2.0**-60, 0.0]), terms=3)]
+    [[1.0, 0.0, 0.0], [0.0, 8.673617379884035e-19, 0.0]]
+    """
+    parts: list[Array] = []
+    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
+    size_bits = (terms + 1).bit_length()
+    sigma_exponent = math.frexp(largest)[1] + size_bits
+    while largest and (not parts or values.any()):
+        parts.append(np.empty_like(values))
+        _extract(values, sigma_exponent, out=parts[-1])
+        values = values - parts[-1]
+        sigma_exponent += size_bits - 53
+    return parts
+
+
 def _extract(values: Array, sigma_exponent: int, out: Array) -> None:
     # Below the normal range sigma may be a subnormal or 0; additions are exact there, and all is extracted.
     sigma = math.ldexp(1.0, sigma_exponent)

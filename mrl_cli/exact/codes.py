@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact.blocks import HUGE, Array, are_ordinary_factors, extracted, products
+from mrl_cli.exact.blocks import HUGE, Array, are_ordinary_factors, extracted, products, split
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
 if TYPE_CHECKING:
@@ -137,14 +138,37 @@ def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.intege
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
     with np.errstate(all="ignore"):
-        is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), {}
+        is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), dict[int, ExactSum]()
         if not is_ordinary.all():
-            for code in np.unique(codes[~is_ordinary]).tolist():
-                these = ~is_ordinary & (codes == code)
-                others[code] = sum_of_any_products(left[these], right[these])
+            others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
             left, right = np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0)
         both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size)), others)
+
+
+def sums_of_multiples_by_code(
+    counts: NDArray[np.integer], values: Array, codes: NDArray[np.integer], size: int
+) -> SumsByCode:
+    """As `sums_by_code`, of counts * values, the counts being integers.
+
+    >>> sums_of_multiples_by_code(np.array([3, -1]), np.array([0.1, 0.3]), np.array([1, 1]), 2).at(1).units > 0
+    True
+    """
+    factors = counts.astype(np.float64)
+    if size == 1 or not (values.size and values.min() > -HUGE and values.max() < HUGE):
+        return sums_of_products_by_code(factors, values, codes, size)
+    terms = int(np.bincount(codes, np.abs(factors), size).max())
+    parts = (np.bincount(codes, factors * part, size) for part in split(values, terms))
+    return SumsByCode(part.astype(np.float64, copy=False) for part in parts)
+
+
+def _others_by_code(left: Array, right: Array, codes: NDArray[np.integer]) -> dict[int, ExactSum]:
+    """Return the sums of products of any magnitude, of the codes that occur."""
+    order = np.argsort(codes, kind="stable")
+    left, right, codes = left[order], right[order], codes[order]
+    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), codes.size]
+    slices = (slice(*edge) for edge in pairwise(edges))
+    return {int(codes[these.start]): sum_of_any_products(left[these], right[these]) for these in slices}
 
 
 def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int) -> list[Array]:

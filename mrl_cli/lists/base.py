@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from mrl_cli.exact.codes import SumsByCode
 
-    from mrl_cli.exact.codes import SumsByCode
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 
 class Lists(NamedTuple):
@@ -54,7 +56,8 @@ class Found(NamedTuple):
     pairs have d above, equal to and below 0, `active` pairs a loss above 0. `losses` are the sums over pairs of l, or
     of w*l where pairs have a weight, `lowest` and `highest` the least and greatest l: infinite, with the sign that
     leaves every other number the same, for a list without pairs. `weights` and `correct_weights` are the sums of w, of
-    all pairs and of the correct ones. Of a listwise loss `losses` holds that of each list; lowest, highest and active
+    all pairs and of the correct ones. `top_half` is the share of the highest label among the items with the highest
+    score, NaN for a list without pairs. Of a listwise loss `losses` holds that of each list; lowest, highest and active
     are that of it too. `defined` says which lists have a loss, None where all have (without pairs, the sum 0): of one
     that has none `losses` holds nothing, and its lowest and highest are as those of a list without pairs.
     """
@@ -70,3 +73,27 @@ class Found(NamedTuple):
     weights: SumsByCode | None = None
     correct_weights: SumsByCode | None = None
     defined: NDArray[np.bool_] | None = None
+    top_half: NDArray[np.float64] | None = None
+
+    @property
+    def top_correct(self) -> NDArray[np.bool_]:
+        """Of which lists the highest score is only among the highest label; not of lists without pairs."""
+        return np.equal(1.0 if self.top_half is None else self.top_half, 1.0)
+
+
+def without_pairs(lists: Lists) -> Found:
+    """Return what lists come to that have no pairs."""
+    pairs, correct, ties, wrong, active = np.zeros((5, lists.size), np.int64)
+    lowest, highest, top_half = (np.full(lists.size, value) for value in (np.inf, -np.inf, np.nan))
+    found = Found(pairs, correct, ties, wrong, active, SumsByCode(), lowest, highest, top_half=top_half)
+    return found if lists.weights is None else found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
+
+
+def put(whole: Found, places: NDArray[np.intp], part: Found) -> None:
+    """Put what some lists come to into `whole`, in place: the i-th of them is its list places[i]."""
+    columns: Iterator[tuple[Any, Any]] = zip(whole, part, strict=True)
+    for into, value in columns:
+        if isinstance(into, SumsByCode):
+            into.add(value, places, whole.pairs.size)
+        elif value is not None:
+            into[places] = value

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code
+from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import looped, looped_gradient
-from mrl_cli.losses import LISTWISE
+from mrl_cli.lists.orders import levels_of, pieces, top_shares
+from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice
 
 if TYPE_CHECKING:
@@ -35,7 +38,10 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     """
     if loss.name in LISTWISE:
         return _listwise(lists, loss)
-    return looped(lists, loss, lambdas_of(lists, ranking))
+    lambdas = lambdas_of(lists, ranking)
+    if lambdas is None and LOSSES[loss.name].is_hinge:
+        return _hinged(lists, loss)
+    return looped(lists, loss, lambdas)._replace(top_half=_top_shares(lists))
 
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
@@ -43,9 +49,30 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
     return looped_gradient(lists, loss, lambdas_of(lists, ranking))
 
 
+def _hinged(lists: Lists, loss: LossChoice) -> Found:
+    kept, full = _not_empty(lists)
+    found = without_pairs(lists)
+    for first, last in pieces(full):
+        some = full.part(first, last)
+        put(found, kept[first:last], hinged(some, loss))
+    return found._replace(top_half=_top_shares(lists))
+
+
+def _not_empty(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
+    kept = np.flatnonzero(lists.sizes)
+    return kept, lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+
+
+def _top_shares(lists: Lists) -> NDArray[np.float64]:
+    shares = np.full(lists.size, math.nan)
+    kept, full = _not_empty(lists)
+    shares[kept] = top_shares(full, levels_of(full))
+    return shares
+
+
 def _listwise(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists come to under a listwise loss; their pairs are counted all the same."""
-    counts = looped(lists._replace(weights=None), LossChoice())
+    counts = _hinged(lists._replace(weights=None), LossChoice())
     losses = listwise_losses(lists, loss.name, dict(loss.parameters))
     defined = ~np.isnan(losses)
     sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)
