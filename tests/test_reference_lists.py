@@ -156,7 +156,7 @@ def test_the_gradient_is_the_slope_of_the_sum(loss: str, data: st.DataObject) ->
     score = data.draw(st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=2, max_size=4, unique=True))
     label = data.draw(st.lists(st.integers(0, 2), min_size=len(score), max_size=len(score)))
     setting, step = settings_of(loss), 2.0**-17
-    for place, slope in enumerate(list_gradient([*map(float, label)], score, setting)):
+    for place, slope in enumerate(list_gradient([*map(float, label)], score, setting).values):
         ahead, behind = (
             float(
                 list_figures(
@@ -169,9 +169,9 @@ def test_the_gradient_is_the_slope_of_the_sum(loss: str, data: st.DataObject) ->
 
 
 def test_the_hinge_is_active_at_the_kink() -> None:
-    assert list_gradient([1.0, 0.0], [1.0, 0.0], ListSetting(margin=1.0)) == [-1.0, 1.0]
-    assert list_gradient([1.0, 0.0], [math.nextafter(1.0, 2.0), 0.0], ListSetting(margin=1.0)) == [0.0, 0.0]
-    assert list_gradient(LABELS, SCORES, ListSetting(margin=1.0), [100.0, 3.0, 5.0]) == [8.0, -3.0, -5.0]
+    assert list_gradient([1.0, 0.0], [1.0, 0.0], ListSetting(margin=1.0)).values == [-1.0, 1.0]
+    assert list_gradient([1.0, 0.0], [math.nextafter(1.0, 2.0), 0.0], ListSetting(margin=1.0)).values == [0.0, 0.0]
+    assert list_gradient(LABELS, SCORES, ListSetting(margin=1.0), [100.0, 3.0, 5.0]).values == [8.0, -3.0, -5.0]
 
 
 @pytest.mark.parametrize("loss", [*LOSSES, *LISTWISE])

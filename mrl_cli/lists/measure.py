@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code
-from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.base import Lists, put, without_pairs
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
@@ -20,7 +20,7 @@ from mrl_cli.model import LossChoice
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.lists.base import Found
     from mrl_cli.model import Ranking
 
 
@@ -50,7 +50,7 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
 
 
 def _hinged(lists: Lists, loss: LossChoice) -> Found:
-    kept, full = _not_empty(lists)
+    kept, full = _of_several(lists)
     found = without_pairs(lists)
     for first, last in pieces(full):
         some = full.part(first, last)
@@ -58,14 +58,20 @@ def _hinged(lists: Lists, loss: LossChoice) -> Found:
     return found._replace(top_half=_top_shares(lists))
 
 
-def _not_empty(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
-    kept = np.flatnonzero(lists.sizes)
-    return kept, lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+def _of_several(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
+    """Return the numbers of the lists of at least two items, and those lists."""
+    kept = np.flatnonzero(lists.sizes > 1)
+    if kept.size == lists.size:
+        return kept, lists
+    items = np.repeat(lists.sizes > 1, lists.sizes)
+    weights = None if lists.weights is None else lists.weights[items]
+    starts = np.concatenate(([0], np.cumsum(lists.sizes[kept])))
+    return kept, Lists(starts, lists.labels[items], lists.scores[items], weights)
 
 
 def _top_shares(lists: Lists) -> NDArray[np.float64]:
     shares = np.full(lists.size, math.nan)
-    kept, full = _not_empty(lists)
+    kept, full = _of_several(lists)
     shares[kept] = top_shares(full, levels_of(full))
     return shares
 

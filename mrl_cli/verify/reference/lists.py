@@ -93,6 +93,13 @@ class ListFigures:
         return float(self.total) / self.counts["pairs"] if self.counts["pairs"] else math.nan
 
 
+class ListGradient(NamedTuple):
+    """The gradient of a list, each entry rounded once, and how large what was added up for each is in sum."""
+
+    values: list[float]
+    sizes: list[float]
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """The pairs of one item with all items of a lower label.
@@ -118,8 +125,7 @@ class _Row:
             terms = map(abs, values) if self.terms is None else self.terms
             size = math.fsum(t * w for t, w in zip(terms, weights or repeat(1.0), strict=False))
         else:
-            counted = [Fraction(w) * n for w, n in zip(weights, self.losses, strict=True)] if weights else self.losses
-            total = LoopSum(sum(counted, Fraction(0)) * self.unit)
+            total = _sum_of_products(list(zip(weights or repeat(1.0), self.losses, strict=False)), self.unit)
             span = as_double(min(self.losses) * self.unit), as_double(max(self.losses) * self.unit)
             size = float(total)
         sides = Counter(self.signs)
@@ -148,25 +154,33 @@ def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights
 
 def list_gradient(
     labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None
-) -> list[float]:
-    """Return the gradient of the sum of one list for the scores of its items, each entry rounded once.
+) -> ListGradient:
+    """Return the gradient of the sum of one list for the scores of its items.
 
     A hinge has the slope of its active side at the kink, as in PyTorch.
 
-    >>> list_gradient([1.0, 0.0, 0.0], [2.0, 1.0, 3.0], ListSetting(margin=1.0))
+    >>> list_gradient([1.0, 0.0, 0.0], [2.0, 1.0, 3.0], ListSetting(margin=1.0)).values
     [-2.0, 1.0, 1.0]
     """
-    slopes = [LoopSum() for _ in labels]
+    parts: list[list[tuple[float, Any]]] = [[] for _ in labels]
+    unit = None
     for row in _rows(labels, scores, weights, setting, of_slopes=True):
+        unit = row.unit
         for j, slope, weight in zip(row.lower, row.losses, row.weights or repeat(1.0), strict=False):
-            if row.unit is None:
-                part = LoopSum.of_products([weight], [slope])
-                less = LoopSum.of_products([-weight], [slope])
-            else:
-                part, less = (LoopSum(Fraction(sign * weight) * slope * row.unit) for sign in (1, -1))
-            slopes[row.item] += part
-            slopes[j] += less
-    return [float(slope) + 0.0 for slope in slopes]
+            parts[row.item].append((weight, slope))
+            parts[j].append((-weight, slope))
+    sums = [_sum_of_products(of_item, unit) for of_item in parts]
+    sizes = [_sum_of_products([(abs(w), abs(slope)) for w, slope in of_item], unit) for of_item in parts]
+    return ListGradient([float(total) + 0.0 for total in sums], list(map(float, sizes)))
+
+
+def _sum_of_products(parts: list[tuple[float, Any]], unit: Fraction | None) -> LoopSum:
+    """Return the sum of weight * slope; the slopes are whole numbers of `unit`, or floats where that is None."""
+    if unit is None:
+        return LoopSum.of_products([weight for weight, _ in parts], [slope for _, slope in parts])
+    # Weights that are whole numbers need no fractions.
+    whole = ((int(w) if w.is_integer() else Fraction(w), slope) for w, slope in parts)
+    return LoopSum(sum(w * slope for w, slope in whole) * unit)
 
 
 def _rows(

@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
+from functools import cache
 
 DIGITS = 50
 PLAIN = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
-TINY = Decimal("1e-20")  # below, 1 + x has lost half of the digits of x
+TINY = Decimal("1e-20")  # below, 1 + x has lost half of the digits of x, and three terms of a series have all
 ZERO = Decimal(0)
 
 Numbers = Sequence[float]
@@ -29,18 +30,26 @@ def log1p(x: Decimal) -> Decimal:
     return x - x * x / 2 + x * x * x / 3 if x < TINY else (1 + x).ln()
 
 
+def _sigmoid(z: Decimal) -> Decimal:
+    """Return 1/(1 + exp(-z))."""
+    power = (-abs(z)).exp()
+    return (1 if z > 0 else power) / (1 + power)
+
+
 def gain(label: float) -> Decimal:
     """Return 2**label - 1.
 
     >>> gain(3.0)
     Decimal('7')
     """
-    return Decimal(2) ** Decimal(label) - 1
+    x = Decimal(label) * Decimal(2).ln()
+    return x + x * x / 2 + x * x * x / 6 if abs(x) < TINY else Decimal(2) ** Decimal(label) - 1
 
 
+@cache
 def discount(rank: Decimal) -> Decimal:
     """Return 1/log2(1 + rank)."""
-    return Decimal(2).ln() / (1 + rank).ln()
+    return PLAIN.divide(PLAIN.ln(Decimal(2)), PLAIN.ln(PLAIN.add(1, rank)))
 
 
 def ideal_dcg(labels: Numbers, top: int | None = None) -> Decimal:
@@ -56,8 +65,13 @@ def _losses_against(scores: Numbers, rivals: Callable[[int, int], bool]) -> list
     powers = [(s - highest).exp() for s in decimals]
     losses = []
     for i, own in enumerate(powers):
-        others = sum((power for j, power in enumerate(powers) if j != i and rivals(i, j)), ZERO)
-        losses.append(log1p(others / own))
+        others = [j for j in range(len(powers)) if j != i and rivals(i, j)]
+        if own:
+            losses.append(log1p(sum((powers[j] for j in others), ZERO) / own))
+        else:  # too far below the highest score for a decimal
+            ahead = [decimals[j] - decimals[i] for j in others]
+            most = max((ZERO, *ahead))
+            losses.append(most + ((-most).exp() + sum(((one - most).exp() for one in ahead), ZERO)).ln())
     return losses
 
 
@@ -108,7 +122,7 @@ def approx_ndcg(labels: Numbers, scores: Numbers, parameters: Parameters) -> Dec
     decimals, dcg = [Decimal(s) for s in scores], ZERO
     for i, label in enumerate(labels):
         others = (d for j, d in enumerate(decimals) if j != i)
-        rank = 1 + sum((1 / (1 + ((decimals[i] - other) / temperature).exp()) for other in others), ZERO)
+        rank = 1 + sum((_sigmoid((other - decimals[i]) / temperature) for other in others), ZERO)
         dcg += gain(label) * discount(rank)
     return 1 - dcg / ideal
 
