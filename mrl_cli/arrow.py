@@ -13,18 +13,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def as_arrow(values: NDArray[Any]) -> pa.Array:
+def as_arrow(values: NDArray[Any], is_there: NDArray[np.bool_] | None = None) -> pa.Array:
     """Return a 1-D array of booleans, integers or floats as an Arrow array of that type; numbers share their memory.
+
+    Where `is_there`, of its shape, is False, it has a null.
 
     >>> as_arrow(np.array([True, False, True])).to_pylist()
     [True, False, True]
+    >>> as_arrow(np.array([1, 2]), np.array([True, False])).to_pylist()
+    [1, None]
     """
     import pyarrow as pa
 
     kind = pa.from_numpy_dtype(values.dtype)
     # Arrow packs eight booleans into a byte.
     data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
-    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(data)])
+    valid = None if is_there is None else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    return pa.Array.from_buffers(kind, values.size, [valid, pa.py_buffer(data)])
 
 
 def as_numbers(column: pa.Array) -> pa.Array:

@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions that know their exit code.
 
 A user sees one clear message: what is wrong, where, and what to do about it. Every error meant for a user is a
-`MrlError`; its `exit_code` is what the shell gets, its `hint` the line that names the remedy. Two signals that never
+`MrlError`; its `exit_code` is what the shell gets, its `hint` the line that names the remedy. Signals that never
 reach a user stand at the end.
 """
 
@@ -62,6 +62,14 @@ def value_errors() -> Iterator[None]:
 
 class SuspectShardError(Exception):
     """Signal: the fast way met something in a shard that only the careful way can name."""
+
+
+class ScatteredListsError(Exception):
+    """Signal: rows of one ranked list stand apart, so that no list is whole before all is read."""
+
+
+class QueryWeightError(Exception):
+    """Signal: rows of one ranked list have different weights of the query; reading again can name them."""
 
 
 class UnsplittableTextError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 
@@ -33,6 +34,15 @@ def prepare_for_batches() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, 1 << 28)
         mallopt(_MMAP_THRESHOLD, 1 << 25)
+
+
+def memory_bytes() -> int:
+    """Return how much memory this process may have: that of the machine, or less where its container has less."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else []
+    # There is no such file where cgroups limit nothing, and in it no number where it says "max".
+    with suppress(OSError, ValueError), open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
+        sizes.append(int(file.read()))
+    return min(sizes, default=8 << 30)
 
 
 def core_count() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 import numpy as np
 
 from mrl_cli.errors import UsageError
-from mrl_cli.losses import LOSSES, completed
+from mrl_cli.losses import LISTWISE, LOSSES, completed, named
 from mrl_cli.model import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
@@ -19,7 +19,9 @@ from mrl_cli.model import (
     Dialect,
     DType,
     FilledRole,
-    Labels,
+    LambdaWeight,
+    ListLabels,
+    PairLabels,
     Plan,
     Strength,
     setting_of,
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Role
 
-_CHOICES = {"labels": get_args(Labels), "dtype": get_args(DType)}
+_CHOICES = {"dtype": get_args(DType), "lambda_weight": get_args(LambdaWeight)}
 _LABEL_CHOICES = {"on_tie": ("error", "drop"), "strength": get_args(Strength)}
 _NUMBER_ROLES: tuple[Role, ...] = (
-    *("margin", "weight", "loss", "x1_b", "x2_b"),
+    *("score", "margin", "weight", "query_weight", "loss", "x1_b", "x2_b"),
     *("difference", "difference_b", "x1_reference", "x2_reference"),
 )
-_KEY_SETTINGS = ("group_by", "cluster", "key")
+_KEY_SETTINGS = ("query", "group_by", "cluster", "key")
 
 
 class SettingsError(UsageError):
@@ -80,15 +82,14 @@ def plan_of(
     >>> plan_of({"x1": "a", "x2": "b", "y": "y"}, loss="margin_mse", parameters={}).rules.labels
     'any'
     """
-    check_choice("loss", loss, LOSSES)
+    is_of_lists = "score" in columns
+    check_choice("loss", loss, {**LOSSES, **LISTWISE} if is_of_lists else LOSSES)
     asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
-    labels = labels or ("any" if LOSSES[loss].is_target else "pm1")
-    for name, value in {"labels": labels, **others}.items():
-        if name in _CHOICES:
-            check_choice(name, value, _CHOICES[name])
+    labels = _checked_choices(labels, loss, others, is_of_lists=is_of_lists)
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     has_margin = bool(margin) or is_margin_given
+    _check_lists(names, loss, others, word)
     has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
     _check_pairs(has_both, others.get("dialect", Dialect()), word)
     if margin or "margin" in names:
@@ -100,7 +101,7 @@ def plan_of(
     _check_columns(columns, y_const, word)
     dtype = others.get("dtype", "float64")
     _check_scores(names, scale, dtype, word)
-    has_weights = "weight" in names or asked.get("strength") == "weight"
+    weight = _weight_setting(names, asked, others)
     plan = Plan.of(
         columns=_columns_of(names, label_is_text="label_map" in asked),
         y_const=y_const,
@@ -109,7 +110,7 @@ def plan_of(
         loss=loss,
         margin=float(margin) + 0.0,  # -0.0 becomes 0.0: a loss is never the negative zero
         parameters=tuple(completed(loss, parameters).items()),
-        confidence=_confidence(confidence, names, word, has_weights=has_weights),
+        confidence=_confidence(confidence, names, word, weight),
         scale=None if scale is None else float(scale),
         fills=_fills(fill or {}, dtype, word),
         **others,
@@ -117,6 +118,28 @@ def plan_of(
     if not awaits_preset:
         check_read(plan, word)
     return plan
+
+
+def _checked_choices(labels: str | None, loss: str, others: Mapping[str, Any], *, is_of_lists: bool) -> str:
+    """Return the rule of labels. Raises SettingsError for a setting that is not one of its choices."""
+    labels = labels or ("relevance" if is_of_lists else "any" if LOSSES[loss].is_target else "pm1")
+    check_choice("labels", labels, get_args(ListLabels if is_of_lists else PairLabels))
+    for name in others.keys() & _CHOICES.keys():
+        check_choice(name, others[name], _CHOICES[name])
+    return labels
+
+
+def _check_lists(names: Mapping[Role, str], loss: str, others: Mapping[str, Any], word: Callable[[str], str]) -> None:
+    """Raise SettingsError for settings of ranked lists that do not go together."""
+    lambda_weight, top = others.get("lambda_weight", "none"), others.get("top")
+    _refuse_if(
+        top is not None and lambda_weight != "ndcg", f"{word('top')} goes with {word('lambda_weight')} ndcg", "top"
+    )
+    if loss in LISTWISE:
+        weights = {"weight": "weight" in names, "lambda_weight": lambda_weight != "none"}
+        for name in (name for name, is_there in weights.items() if is_there):
+            message = f"{word(name)} is of pairs: it does not go with {loss}, the loss of a list as a whole"
+            raise SettingsError(message, name, "loss")
 
 
 def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:
@@ -150,7 +173,7 @@ def _checked_labels(
         for name in ("labels", *asked) if labels is not None else asked:
             message = f"{word(name)} has no effect with {word('y_const')}: there is no column of labels"
             raise SettingsError(message, name, "y_const")
-    if LOSSES[loss].is_target:
+    if loss in LOSSES and LOSSES[loss].is_target:
         is_of_signs = labels in ("probability", "strength") or "label_map" in asked
         what = word("label_map") if "label_map" in asked else chosen
         message = f"{what} does not go with the loss {loss}, whose y is the difference that x1 - x2 should have"
@@ -199,7 +222,7 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 def check_has_margin(loss: str, name: str = "margin") -> None:
     """Raise SettingsError for a loss without a margin, where the setting of that name asks for one."""
-    _refuse_if(not LOSSES[loss].has_margin, f"the loss {loss} has no margin", name, "loss")
+    _refuse_if(not named(loss).has_margin, f"the loss {loss} has no margin", name, "loss")
 
 
 def _check_margin(margin: object) -> None:
@@ -226,15 +249,28 @@ def check_confidence(confidence: object) -> None:
 
 
 def _confidence(
-    confidence: float | None, names: Mapping[Role, str], word: Callable[[str], str], *, has_weights: bool
+    confidence: float | None, names: Mapping[Role, str], word: Callable[[str], str], weight: str | None
 ) -> float | None:
-    """Return the confidence of intervals, None for none. Raises SettingsError for one that cannot be had."""
+    """Return the confidence of intervals, None for none. Raises SettingsError for one that cannot be had.
+
+    `weight` is the setting that gives pairs weights, None for none.
+    """
     confidence = USUAL_CONFIDENCE if "cluster" in names and confidence is None else confidence
     if confidence is not None:
         check_confidence(confidence)
-        message = f"{word('weight')} does not go with {word('confidence')} or {word('cluster')}"
-        _refuse_if(has_weights, f"{message}: these intervals are of unweighted means", "weight", "confidence")
+        message = f"{word(weight or '')} does not go with {word('confidence')} or {word('cluster')}"
+        if weight is not None:
+            raise SettingsError(f"{message}: these intervals are of unweighted means", weight, "confidence")
     return confidence
+
+
+def _weight_setting(names: Mapping[Role, str], asked: Mapping[str, Any], others: Mapping[str, Any]) -> str | None:
+    """Return the setting that gives pairs weights, None for none."""
+    if "weight" in names or asked.get("strength") == "weight":
+        return "weight"
+    if "query_weight" in names:
+        return "query_weight"
+    return "lambda_weight" if others.get("lambda_weight", "none") != "none" else None
 
 
 def _check_columns(columns: Mapping[Role, Hashable | None], y_const: int | None, word: Callable[[str], str]) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 SHOWN_CHARACTERS = 60
 
@@ -58,6 +58,18 @@ def counted(count: int, word: str, words: str | None = None) -> str:
     ('1 row', '2,000 rows', '2 matches')
     """
     return f"{count:,} {word if count == 1 else words or word + 's'}"
+
+
+def bytes_text(count: int) -> str:
+    """Return a number of bytes for people.
+
+    >>> bytes_text(512), bytes_text(3 << 29)
+    ('512 bytes', '1.5 GB')
+    """
+    for power, unit in ((30, "GB"), (20, "MB"), (10, "kB")):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.3g} {unit}"
+    return counted(count, "byte")
 
 
 def either(names: Sequence[str]) -> str:
@@ -117,6 +129,21 @@ def one_or_all(texts: Iterable[str]) -> str | list[str] | None:
     """
     known = list(texts)
     return known if len(known) > 1 else next(iter(known), None)
+
+
+def group_names(group_by: str | Sequence[str], keys: Collection[str] = ()) -> list[str]:
+    """Return what the columns of a group are called in a row that has figures of these keys too: as those grouped by.
+
+    >>> group_names("subset"), group_names(["file", "margin"], ["margin", "mean"])
+    (['subset'], ['file', 'group.margin'])
+    """
+    names: list[str] = []
+    for column in [group_by] if isinstance(group_by, str) else group_by:
+        name = column
+        while name in keys or name in names:
+            name = f"group.{name}"
+        names.append(name)
+    return names
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:

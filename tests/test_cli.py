@@ -601,6 +601,7 @@ def test_help_names_every_format_and_preset_there_is(mrl: Mrl) -> None:
 def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("id,x1,x2,y\n1,0.5,0.25,1\n2,1,2,1\n")
+    (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n")
     ran = mrl(*args, "--help")
     assert (ran.code, ran.err) == (0, "")
     match = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)

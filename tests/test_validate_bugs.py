@@ -280,13 +280,13 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
 def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true_group = reported_groups._group
+    true_group = reported_groups.group_report
 
     def group(key: Any, *given: Any) -> Any:
         actual = true_group(key, *given)
         return actual.changed(**{figure: actual.figure(figure) + 0.25}) if key == ("b",) else actual
 
-    monkeypatch.setattr(reported_groups, "_group", group)
+    monkeypatch.setattr(reported_groups, "group_report", group)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
     assert list(failed) == ["loop groups"]
     assert failed["loop groups"]["note"].startswith(f"b: {figure} is ")

@@ -9,7 +9,8 @@ import os
 
 from mrl_cli import modules_in
 
-_FIRST = ("compute", "sweep", "compare", "validate", "check", "losses", "completion")  # as a newcomer wants them
+# As a newcomer wants them.
+_FIRST = ("compute", "rank", "sweep", "compare", "validate", "pairs", "check", "losses", "completion")
 
 
 def command_names() -> list[str]:

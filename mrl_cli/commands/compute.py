@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.options import flag, option, refuse_if
-from mrl_cli.commands.outputs import pair_suffixes
+from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.run import Run
-from mrl_cli.words import counted, either, listed, number_text, option_of
+from mrl_cli.words import counted, listed, number_text, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,55 +40,38 @@ class Compute(Run):
     roles = frozenset(("margin", "weight", "group"))
     _validation: Validation | None = None
 
-    @property
-    def is_per_pair(self) -> bool:
-        """Whether the output is a row for each pair."""
-        return self.reduction == "none"
-
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each pair needs no description."""
-        is_bare = self.is_per_pair or (self.raw and not self.fail_if)
+        is_bare = self.writes_rows or (self.raw and not self.fail_if)
         return super().planned().changed(describes=not is_bare)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
         yield from super().without_effect()
-        yield "keep_columns", not self.is_per_pair, "--keep-columns goes with --reduction none"
+        yield "keep_columns", not self.writes_rows, "--keep-columns goes with --reduction none"
         for name in ("weight", "group_by", "by_file", "confidence", "cluster"):
             message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
-            yield name, self.is_per_pair and getattr(self, name), message
-        if self.raw and not self.is_per_pair:
+            yield name, self.writes_rows and getattr(self, name), message
+        if self.raw and not self.writes_rows:
             yield "format", self.format != "auto", "--raw and --format exclude each other"
             for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster"):
                 yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        if not self.is_per_pair:
+        if not self.writes_rows:
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
             return
         message = "--strength weight goes with --reduction mean or sum, not with one line per pair"
         refuse_if(self.strength == "weight", message)
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
-        formats = list(pair_suffixes())
-        message = f"--reduction none writes one line a pair, which {self.written} does not"
-        hint = f"use --format {either(formats[:-1])}, or -o FILE.parquet"
-        refuse_if(self.written not in formats, message, hint)
+        refuse_no_rows(self.written, "--reduction none writes one line a pair")
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import Condition
-        from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import NUMBERS, reported_numbers
+        from mrl_cli.commands.conditions import conditions_of
 
-        conditions = [Condition.of(expression, NUMBERS) for expression in self.fail_if]
-        reported = reported_numbers(self.plan)
-        hint = f"it tells {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
-        for condition in conditions:
-            is_of_groups = condition.key.startswith(OF_GROUPS) and not self.plan.has_groups
-            refuse_if(is_of_groups, f"--fail-if {condition.key} goes with --group-by or --by-file")
-            refuse_if(condition.key not in reported, f"--fail-if {condition.key}: this run does not tell it", hint)
-        return conditions
+        return conditions_of(self.fail_if, self.plan)
 
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
@@ -96,7 +79,7 @@ class Compute(Run):
 
         rows = verifier = None
         reductions = compute_reductions(self.plan)
-        if self.is_per_pair:
+        if self.writes_rows:
             from mrl_cli.reductions.rows import RowsReduction, writer_for
 
             writer = writer_for(self.written, self.out, bare=self.raw)
@@ -122,16 +105,16 @@ class Compute(Run):
 
     def rendered(self, report: ComputeReport) -> str:
         """Return the report as text: nothing where rows were written."""
-        if self.is_per_pair:
+        if self.writes_rows:
             return ""
         return number_text(report.value) + "\n" if self.raw else super().rendered(report)
 
     def notes(self, report: ComputeReport) -> list[str]:
         """Return notes on what was read, and on the data."""
         notes = super().notes(report)
-        if report.ties_dropped and self.is_per_pair:
+        if report.ties_dropped and self.writes_rows:
             notes.append(f"{report.ties_dropped:,} ties dropped")
-        if report.labels_skipped and self.is_per_pair:
+        if report.labels_skipped and self.writes_rows:
             notes.append(f"{report.labels_skipped:,} pairs skipped for their label")
         notes += [note for note in report.notes or () if note not in self.cautions]  # those every command prints
         if unknown := report.subsets_without_section:

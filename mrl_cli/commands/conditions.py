@@ -15,6 +15,7 @@ from mrl_cli.words import closest, harmless, number_text, quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mrl_cli.model import Plan
     from mrl_cli.reports.base import Report
 
 MOST_NAMED = 50  # groups in a message
@@ -83,3 +84,19 @@ class Condition:
         if value is None or math.isnan(value):
             return True
         return bool(getattr(operator, _OPERATORS[self.comparison])(float(value), self.number))
+
+
+def conditions_of(expressions: Sequence[str], plan: Plan) -> list[Condition]:
+    """Return conditions on figures of a run. Raises UsageError for one on a key that a run of that plan has not."""
+    from mrl_cli.reports.figures import NUMBERS, reported_numbers
+
+    reported = reported_numbers(plan)
+    known = NUMBERS if not plan.has_lists else reported
+    conditions = [Condition.of(expression, known) for expression in expressions]
+    hint = f"it tells {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
+    for condition in conditions:
+        if condition.key.startswith(OF_GROUPS) and not plan.has_groups:
+            raise UsageError(f"--fail-if {condition.key} goes with --group-by or --by-file")
+        if condition.key not in reported:
+            raise UsageError(f"--fail-if {condition.key}: this run does not tell it", hint=hint)
+    return conditions

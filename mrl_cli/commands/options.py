@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +16,8 @@ from mrl_cli.model import (
     Dialect,
     DType,
     Labels,
+    LambdaWeight,
+    PairLabels,
     Plan,
     ReductionName,
     Role,
@@ -22,7 +25,7 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless, option_of
+from mrl_cli.words import closest, harmless, is_float, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,16 +36,17 @@ FORMAT_CHOICES = ("auto", *format_names())
 
 
 class Registered(click.ParamType[str]):
-    """A name in a registry, which is imported only when a name is given, not for help."""
+    """A name in a registry, or in one of several, which are imported only when a name is given, not for help."""
 
     name = "name"
 
-    def __init__(self, module: str, registry: str) -> None:
-        self._module, self._registry = module, registry
+    def __init__(self, module: str, *registries: str) -> None:
+        self._module, self._registries = module, registries
 
     def names(self) -> list[str]:
         """Return the names there are."""
-        return list(getattr(import_module(self._module), self._registry))
+        module = import_module(self._module)
+        return [name for registry in self._registries for name in getattr(module, registry)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with the names there are."""
@@ -89,6 +93,14 @@ def assignment(text: str) -> tuple[str, float]:
     return name.strip(), number(value)
 
 
+def assigned_word(text: str) -> tuple[str, float | str]:
+    """Return name and value of NAME=VALUE: a number, or else a word."""
+    name, _, value = text.partition("=")
+    if is_float(value) or not value.strip():
+        return assignment(text)
+    return name.strip(), value.strip()
+
+
 def label_map(text: str) -> LabelMap:
     """Return the map of labels of VALUE=1,VALUE=-1,VALUE=0,VALUE=skip."""
     from mrl_cli.model.labels import parsed_map  # few runs have one
@@ -97,6 +109,14 @@ def label_map(text: str) -> LabelMap:
         return parsed_map(text)
     except ValueError as error:
         raise click.BadParameter(f"{harmless(error, 300)}.") from None
+
+
+def size(text: str) -> int:
+    """Return a number of bytes, such as 500MB or 4GB: units are powers of 1024."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
+    if match is None or not float(match[1]):
+        raise click.BadParameter(f"{text!r} is not a size such as 500MB or 4GB.")
+    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
 
 
 def char(text: str) -> str:
@@ -205,7 +225,7 @@ class Options:
         "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real number as it is. "
         "strength: its sign is the label, 0 a tie. probability: that x1 is better, from 0 to 1.  "
         "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
-        choices=get_args(Labels),
+        choices=get_args(PairLabels),
         default=None,
     )
     label_map: LabelMap | None = option(
@@ -254,7 +274,7 @@ class Options:
         "Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.", choices=get_args(DType)
     )
     weight: str | None = column("Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w.")
-    reduction: ReductionName = option("As in PyTorch; none: one line a pair.", choices=get_args(ReductionName))
+    reduction: ReductionName = option("As in PyTorch; none: one line a pair.", choices=("mean", "sum", "none"))
     group_by: tuple[str, ...] = column(
         "One row for each value of this column, and the total. Repeatable: one for each combination.", multiple=True
     )
@@ -276,6 +296,8 @@ class Options:
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None
+    lambda_weight: LambdaWeight = "none"
+    top: int | None = None
     margins: tuple[float, ...] | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -307,6 +329,28 @@ class Options:
             yield "on_tie", self.y_const is not None, "--on-tie goes with a column of labels, not with --y-const"
             yield "on_tie", labels in ("01", "any", "probability"), message
 
+    def columns(self) -> dict[Role, str | None]:
+        """Return the name of the column of each role, None for no such column."""
+        x1, x2, y = ("1", "2", "3") if self.no_header else ("x1", "x2", "y")
+        return {
+            "x1": self.x1 or (x1 if self.difference is None else None),
+            "x2": self.x2 or (x2 if self.difference is None else None),
+            "difference": self.difference,
+            "x1_reference": self.x1_reference,
+            "x2_reference": self.x2_reference,
+            "y": self.y or y if self.y_const is None else self.y,
+            "margin": self.margin_column,
+            "weight": self.weight,
+            "loss": self.loss_column,
+            **group_roles(self.group_by),
+            "cluster": self.cluster,
+        }
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether the output is rows that are written as the input is read, not a report."""
+        return self.reduction == "none"
+
     def given(self, names: str) -> dict[str, Any]:
         """Return those of the names whose value is not the default."""
         usual = Options()
@@ -314,10 +358,11 @@ class Options:
 
 
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
+_CELLS = "on_error rejects delimiter encoding decimal null_value no_header"
 GROUPS = {
+    "CELLS": _CELLS,
     "SCORES": "difference x1_reference x2_reference scale fill",
-    "READING": "x1 x2 y y_const labels label_map strength on_tie on_error rejects delimiter encoding decimal null_value"
-    " no_header",
+    "READING": f"x1 x2 y y_const labels label_map strength on_tie {_CELLS}",
     "MARGIN": "margin margin_column",
     "KERNEL": "loss param dtype",
     "PRESET": "preset scores score_column",
@@ -339,7 +384,7 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale")
+_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale", "lambda_weight", "top")
 
 
 def _label_settings(options: Options) -> dict[str, Any]:
@@ -371,24 +416,10 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
         names = [name for name, _ in given]
         repeated = next((name for name in names if names.count(name) > 1), None)
         refuse_if(repeated is not None, f"{option_of(option_name)} {harmless(repeated)} is given more than once")
-    x1, x2, y = ("1", "2", "3") if options.no_header else ("x1", "x2", "y")
-    columns: dict[Role, str | None] = {
-        "x1": options.x1 or (x1 if options.difference is None else None),
-        "x2": options.x2 or (x2 if options.difference is None else None),
-        "difference": options.difference,
-        "x1_reference": options.x1_reference,
-        "x2_reference": options.x2_reference,
-        "y": options.y or y if options.y_const is None else options.y,
-        "margin": options.margin_column,
-        "weight": options.weight,
-        "loss": options.loss_column,
-        **group_roles(options.group_by),
-        "cluster": options.cluster,
-    }
     cells = options.delimiter, options.encoding, options.decimal, options.null_value
     try:
         return settings.plan_of(
-            columns | dict(further or {}),
+            options.columns() | dict(further or {}),
             word=option_of,
             margin=options.margin or 0.0,
             is_margin_given=options.margin is not None,

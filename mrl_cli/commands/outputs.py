@@ -28,7 +28,7 @@ def output_format(options: Options) -> str:
     """Return the format asked for, else that of the suffix of -o, else the one that fits where the output goes."""
     if options.format != "auto":
         return options.format
-    is_person = options.output is None and sys.stdout.isatty() and options.reduction != "none"
+    is_person = options.output is None and sys.stdout.isatty() and not options.writes_rows
     return format_of(suffix_of(options.output)) or ("table" if is_person else "tsv")
 
 
@@ -43,17 +43,23 @@ def check_outputs(options: Options, written: str) -> None:
     is_unwritten = bool(suffix) and _is_unwritten(suffix)
     if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
         known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
-        is_per_pair = options.reduction == "none"
-        suffixes = either([*pair_suffixes().values()]) if is_per_pair else report_suffixes(but=".jsonl")
+        suffixes = either([*row_suffixes().values()]) if options.writes_rows else report_suffixes(but=".jsonl")
         hint = f"write {suffixes}, or pipe the output through a compressor"
         raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)
 
 
-def pair_suffixes() -> dict[str, str]:
-    """Return the formats in which pairs are written, each with its suffix."""
+def row_suffixes() -> dict[str, str]:
+    """Return the formats in which rows are written, each with its suffix."""
     from mrl_cli.inputs.formats import FORMATS
 
     return {row.writer: row.suffixes[0] for row in FORMATS.values() if row.writer is not None}
+
+
+def refuse_no_rows(written: str, what: str) -> None:
+    """Raise UsageError for a format in which no rows are written; `what` writes them."""
+    formats = list(row_suffixes())
+    hint = f"use --format {either(formats[:-1])}, or -o FILE.parquet"
+    refuse_if(written not in formats, f"{what}, which {written} does not", hint)
 
 
 def report_suffixes(but: str = "") -> str:

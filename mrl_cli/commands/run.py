@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
+    from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.reports.base import Report
 
 
@@ -65,7 +66,7 @@ class Run(Options, ABC):
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)
         self.check()
-        self.reject_writers: list[Reduction[Any, Any]] = []
+        self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
 
@@ -119,10 +120,14 @@ class Run(Options, ABC):
         """Return notes: rows left out, inputs read twice or without rows."""
         notes = []
         if report.rejected:
-            notes.append(f"{report.rejected:,} of {report.rejected + report.pairs:,} rows left out")
+            notes.append(f"{report.rejected:,} of {report.rejected + self.rows_used(report):,} rows left out")
         times = Counter(report.inputs)
         notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
         return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
+
+    def rows_used(self, report: Any) -> int:
+        """Return how many rows were used, by this report."""
+        return int(report.pairs)
 
     @abstractmethod
     def summary(self, report: Any) -> str:

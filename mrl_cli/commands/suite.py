@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.options import GROUPS, is_given, option, refuse_if
-from mrl_cli.commands.outputs import pair_suffixes, suffix_of
+from mrl_cli.commands.outputs import row_suffixes, suffix_of
 from mrl_cli.commands.run import Run
 from mrl_cli.render import format_of, render
 from mrl_cli.words import either, harmless, number_text, option_of
@@ -73,7 +73,7 @@ class RunOnSuite(Run):
         hint = f"the pairs of {option_of(what)} are the suite's" if what else "name a file, or - for stdin"
         refuse_if(foreign, f"{option_of(foreign[0]) if foreign else ''} goes with INPUT", hint)
         if self.cases is not None:
-            known = {**pair_suffixes(), "json": ".json"}
+            known = {**row_suffixes(), "json": ".json"}
             is_wrong = format_of(suffix_of(self.cases)) not in known
             message = f"--cases {harmless(self.cases, 200)}: the suffix of a file says its format"
             refuse_if(is_wrong, message, f"write {either([*known.values()])}")

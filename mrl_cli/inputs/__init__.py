@@ -15,6 +15,7 @@ from mrl_cli.inputs.base import Shard, Source, shown_input
 from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
+from mrl_cli.inputs.queries import with_queries
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
@@ -35,6 +36,7 @@ __all__ = [
     "read",
     "resolve",
     "shards_of",
+    "spooled",
     "stdin_can_be_read",
 ]
 
@@ -66,11 +68,13 @@ def _source(path: str) -> Source:
     if isinstance(place, storage.File):
         return replace(source, file=place)
     source = replace(source, stream=place)
-    return _spooled(source) if FORMATS[format_name].magic else source
+    return spooled(source) if FORMATS[format_name].magic else source
 
 
-def _spooled(source: Source) -> Source:
+def spooled(source: Source) -> Source:
     """Put a stream into a temporary file, which lives as long as the source, so that it can be read more than once."""
+    if source.file is not None:
+        return source
     file = storage.spool(source.stream, f".{source.format}")
     return replace(source, file=file, stream=None, size_bytes=file.size_bytes)
 
@@ -113,7 +117,7 @@ def columns_anywhere(source: Source, plan: Plan, wanted: Iterable[str]) -> tuple
 
     from mrl_cli.inputs.streams import open_text
 
-    source = source if source.file else _spooled(source)
+    source = spooled(source)
     names = columns_of(source, plan)
     patterns = {name: re.escape(json.dumps(name).encode()) + rb"\s*:" for name in wanted}
     with open_text(source, plan.reading.dialect.encoding) as stream:
@@ -152,4 +156,5 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     for batch in batches(shard, plan_for_file(plan, source)):
-        yield with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+        made = with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+        yield with_queries(made, plan) if plan.has_lists else made

@@ -278,9 +278,10 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
     # Arrow would read a hexadecimal label as an integer. One character is searched ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
     is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
+    booleans = [pa.bool_()] if plan.takes_booleans("y") else []
     if plan.rules.labels not in ("pm1", "01") or may_be_hex or is_used_twice:
-        return [pa.float64()]
-    return [pa.int8(), *([pa.bool_()] if plan.takes_booleans("y") else []), pa.float64()]
+        return [pa.float64(), *booleans]
+    return [pa.int8(), *booleans, pa.float64()]
 
 
 def _read_csv(

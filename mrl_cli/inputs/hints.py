@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mrl_cli.inputs.kinds import LOG, kind_of
+from mrl_cli.inputs.kinds import LIST_SETTINGS, LOG, kind_of, list_columns
 from mrl_cli.inputs.presets import described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
@@ -28,7 +28,11 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
     hint = _hint_for_text(names, plan) if is_delimited else None
     if hint is not None:
         return hint
+    if plan.has_lists:
+        return _hint_for_lists(role, wanted, names, plan)
     is_unnamed = role == wanted and role in ("x1", "x2", "y")  # the user did not name this column
+    if is_unnamed and role != "y" and (hint := _hint_for_pairs(names)) is not None:
+        return hint
     if is_unnamed and plan.reporting.preset is None and (fit := described_fit(names)) is not None:
         return fit
     if is_unnamed and role != "y" and (hint := _hint_for_difference(names)) is not None:
@@ -46,6 +50,31 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
         return f"{rows.reason}; if you mean its columns, {hint}" if rows.kind == LOG else hint
     instead = "" if is_unnamed or wanted == "3" else " in place of --y"
     return f"{hint}; no label column, and x1 should be the higher one in every pair? use --y-const 1{instead}"
+
+
+def _hint_for_pairs(names: Sequence[str]) -> str | None:
+    """Return what to do where rows are items of lists by the names of their columns."""
+    found = list_columns(names)
+    if len(found) < len(LIST_SETTINGS):
+        return None
+    options = [word for of, name in found.items() if of != name for word in (option_of(of), name)]
+    return f"each row is an item of a query? use {shell_line(['mrl', 'rank', *options])}"
+
+
+def _hint_for_lists(role: Role, wanted: str, names: Sequence[str], plan: Plan) -> str:
+    """Return what to do where a column of lists is missing: names that go on for all that are."""
+    if {"x1", "x2"} <= {name.strip() for name in names}:
+        return "each row is a pair, x1 and x2? use mrl compute"
+    option, there = plan.setting_of(role), {name.strip() for name in names}
+    missing = [plan.setting_of(other) for other, name in plan.columns.wanted if name not in there]
+    taken = {name for _, name in plan.columns.wanted}
+    likely = {of: name for of, name in list_columns(names).items() if of in missing and name not in taken}
+    if option in likely and wanted == option:
+        return f"did you mean {shell_line([word for of, name in likely.items() for word in (option_of(of), name)])}?"
+    near = closest(wanted, [name for name in names if name.strip() not in taken]) or likely.get(option)
+    if near is not None:
+        return f"did you mean {shell_line([option_of(option), near])}?"
+    return f"name the column with {option_of(option)} COLUMN"
 
 
 def is_number(role: Role, plan: Plan) -> bool:

@@ -259,18 +259,31 @@ def _is_numbers(cell: Any) -> bool:
 
 
 # Lists.
-_QUERIES = "query query_id queryid qid q_id topic topic_id prompt_id group_id session_id srch_id"
-_RELEVANCES = "label labels relevance rel grade relevance_label y rank gain target"
-_SCORES = "score scores pred prediction predictions reward rewards rating s"
+_OF_LISTS = {
+    "query": "query query_id queryid qid q_id topic topic_id prompt_id group_id session_id srch_id",
+    "label": "label labels relevance rel grade relevance_label y rank gain target",
+    "score": "score scores pred prediction predictions reward rewards rating s",
+}
+LIST_SETTINGS = tuple(_OF_LISTS)
 RANKED_LINE = re.compile(r"\S+ (Q0 \S+|qid:\S+) ")  # what a run of TREC begins with, or LETOR; they have no header line
+
+
+def list_columns(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that are most probably those of a query, a label and a score, by these words.
+
+    >>> list_columns(["qid", "doc", "Relevance"])
+    {'query': 'qid', 'label': 'Relevance'}
+    """
+    known = list(names)
+    found = {
+        of: next((name for name in known if _plain(name) in words.split()), None) for of, words in _OF_LISTS.items()
+    }
+    return {of: name for of, name in found.items() if name is not None}
 
 
 def _ranked(columns: Cells) -> Rows | None:
     """Recognise a document of a query in each row, with its label and score."""
-    query, relevance, score = (
-        next((name for name in columns if _plain(name) in words.split()), None)
-        for words in (_QUERIES, _RELEVANCES, _SCORES)
-    )
+    query, relevance, score = map(list_columns(columns).get, _OF_LISTS)
     if RANKED_LINE.match(" ".join(str(cell) for cells in columns.values() for cell in cells[:1]) + " "):
         return Rows(LISTS, "each row is a document of a query, as TREC or LETOR write it")
     if query is None or score is None:

@@ -72,8 +72,8 @@ class Found(NamedTuple):
     highest: NDArray[np.float64]
     weights: SumsByCode | None = None
     correct_weights: SumsByCode | None = None
-    defined: NDArray[np.bool_] | None = None
     top_half: NDArray[np.float64] | None = None
+    defined: NDArray[np.bool_] | None = None
 
     @property
     def top_correct(self) -> NDArray[np.bool_]:

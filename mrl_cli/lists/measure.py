@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrl_cli.exact.codes import sums_by_code
-from mrl_cli.lists.base import Lists, put, without_pairs
+from mrl_cli.exact.codes import SumsByCode, sums_by_code
+from mrl_cli.lists.base import put, without_pairs
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import looped, looped_gradient
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.model import LossChoice
+from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.lists.base import Found
-    from mrl_cli.model import Ranking
+    from mrl_cli.lists.base import Found, Lists
 
 
 def least_label(loss: LossChoice, ranking: Ranking) -> float:
@@ -36,12 +35,7 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 
     No label is below `least_label`.
     """
-    if loss.name in LISTWISE:
-        return _listwise(lists, loss)
-    lambdas = lambdas_of(lists, ranking)
-    if lambdas is None and LOSSES[loss.name].is_hinge:
-        return _hinged(lists, loss)
-    return looped(lists, loss, lambdas)._replace(top_half=_top_shares(lists))
+    return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
 
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
@@ -49,36 +43,26 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
     return looped_gradient(lists, loss, lambdas_of(lists, ranking))
 
 
-def _hinged(lists: Lists, loss: LossChoice) -> Found:
-    kept, full = _of_several(lists)
+def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
+    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
+    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
     found = without_pairs(lists)
+    if ranking.lambda_weight != "none":
+        found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
     for first, last in pieces(full):
         some = full.part(first, last)
-        put(found, kept[first:last], hinged(some, loss))
-    return found._replace(top_half=_top_shares(lists))
-
-
-def _of_several(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
-    """Return the numbers of the lists of at least two items, and those lists."""
-    kept = np.flatnonzero(lists.sizes > 1)
-    if kept.size == lists.size:
-        return kept, lists
-    items = np.repeat(lists.sizes > 1, lists.sizes)
-    weights = None if lists.weights is None else lists.weights[items]
-    starts = np.concatenate(([0], np.cumsum(lists.sizes[kept])))
-    return kept, Lists(starts, lists.labels[items], lists.scores[items], weights)
-
-
-def _top_shares(lists: Lists) -> NDArray[np.float64]:
-    shares = np.full(lists.size, math.nan)
-    kept, full = _of_several(lists)
-    shares[kept] = top_shares(full, levels_of(full))
-    return shares
+        lambdas = lambdas_of(some, ranking)
+        is_hinge = lambdas is None and LOSSES[loss.name].is_hinge
+        part = hinged(some, loss) if is_hinge else looped(some, loss, lambdas)
+        if part.top_half is None:
+            part = part._replace(top_half=top_shares(some, levels_of(some)))
+        put(found, kept[first:last], part)
+    return found
 
 
 def _listwise(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists come to under a listwise loss; their pairs are counted all the same."""
-    counts = _hinged(lists._replace(weights=None), LossChoice())
+    counts = _pairwise(lists._replace(weights=None), LossChoice(), Ranking())
     losses = listwise_losses(lists, loss.name, dict(loss.parameters))
     defined = ~np.isnan(losses)
     sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)

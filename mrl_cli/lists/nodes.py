@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 
 
 class Ranked(NamedTuple):
-    """Items by list and score: `order` holds them, `scores` their scores, and `codes` the ranks of their labels."""
+    """Items by list and score: `order` holds them, `scores` their scores, and `codes` the ranks of their labels.
+
+    Where a score is the sum of two doubles, `rests` are the lesser, of which each is a rounding error.
+    """
 
     lists: Lists
     order: Places
     scores: Floats
     codes: NDArray[Any]
+    rests: Floats | None = None
 
     @property
     def starts(self) -> Places:
@@ -76,6 +80,8 @@ def reach_of(rows: Ranked, margin: float, *, closed: bool = False) -> Places:
 def _reach_of_itself(rows: Ranked, closed: bool) -> Places:
     is_first = np.ones(rows.scores.size + 1, bool)
     np.not_equal(rows.scores[1:], rows.scores[:-1], out=is_first[1:-1])
+    if rows.rests is not None:
+        is_first[1:-1] |= rows.rests[1:] != rows.rests[:-1]
     is_first[rows.lists.starts] = True
     firsts = np.flatnonzero(is_first)
     return np.repeat(firsts[closed:][: firsts.size - 1].astype(np.int32), np.diff(firsts))
@@ -107,42 +113,69 @@ def _search(scores: Floats, bounds: Floats, starts: Places, ends: Places) -> Pla
 class Meetings(NamedTuple):
     """Of each item, by list and score: how many active winners it has as a loser, and active losers as a winner.
 
-    `losses` has an array for each reach, `wins` one for each of the first so many as were asked for. `sums` has one for
-    each array of values: the sum of those of an item's active winners, under the first reach.
+    `losses` has an array for each reach, `wins` one for each of the first so many as were asked for. Under the first
+    reach, `sums` has one for each array of values, the sum of those of an item's active winners, and `back` the sum of
+    values of an item's active losers. `nearest`, where it was asked for, are the places, by list and score, of the last
+    winner that is active under the first reach, else -1, and of the first winner that is not, else the number of items.
     """
 
     losses: list[NDArray[np.int32]]
     wins: list[NDArray[np.int32]]
     sums: list[NDArray[Any]]
+    back: list[NDArray[Any]]
+    nearest: tuple[Places, Places] | None = None
 
 
 class _Rows(NamedTuple):
-    """Rows of a level: codes, the start of the node of each, its reaches, its values, and its place among items."""
+    """Rows of a level: codes, the start of the node of each, its reaches, its values, and its place among items.
+
+    The place is None where that is the row itself.
+    """
 
     codes: NDArray[Any]
     starts: Places
     reaches: list[Places]
     values: list[NDArray[Any]]
-    places: Places | slice
+    back: list[NDArray[Any]]
+    places: Places | None
 
     def part(self, start: int, stop: int) -> _Rows:
-        these, places = slice(start, stop), self.places
+        """Return the rows from start to before stop, which are whole nodes."""
+        these = slice(start, stop)
         reaches = [reach[these] - np.int32(start) for reach in self.reaches]
-        places = np.arange(start, stop, dtype=np.int32) if isinstance(places, slice) else places[these]
-        values = [value[these] for value in self.values]
-        return _Rows(self.codes[these], self.starts[these] - np.int32(start), reaches, values, places)
+        values, back = ([value[these] for value in columns] for columns in (self.values, self.back))
+        places = np.arange(start, stop, dtype=np.int32) if self.places is None else self.places[these]
+        return _Rows(self.codes[these], self.starts[these] - np.int32(start), reaches, values, back, places)
+
+    def halves(self, bit: int) -> tuple[Places, Places, Places]:
+        """Return the rows with a 0 at a bit, those with a 1, and how many with a 1 are before each row and the end."""
+        is_one = (self.codes >> self.codes.dtype.type(bit) & self.codes.dtype.type(1)).astype(bool)
+        ones_before = np.zeros(is_one.size + 1, np.int32)
+        np.cumsum(is_one, out=ones_before[1:])
+        losers, winners = (np.flatnonzero(mask).astype(np.int32) for mask in (~is_one, is_one))
+        return losers, winners, ones_before
 
 
-def meetings(rows: Ranked, reaches: list[Places], wins: int = 0, values: Sequence[NDArray[Any]] = ()) -> Meetings:
-    """Return how the items of lists meet under each reach; `values` are by list and score.
+def meetings(
+    rows: Ranked,
+    reaches: list[Places],
+    wins: int = 0,
+    values: Sequence[NDArray[Any]] = (),
+    back: Sequence[NDArray[Any]] = (),
+    *,
+    nearest: bool = False,
+) -> Meetings:
+    """Return how the items of lists meet under each reach; `values`, and those to add up `back`, are by list and score.
 
     Values are added up in any order: each sum of up to as many of them as there are items is exact. `reaches` are
     taken out of their list, to be let go when the walk is past them.
     """
     size, bits = rows.scores.size, int(rows.codes.max(initial=0)).bit_length()
     losses, won = ([np.zeros(size, np.int32) for _ in range(count)] for count in (len(reaches), wins))
-    found = Meetings(losses, won, [np.zeros(size, value.dtype) for value in values])
-    waiting = [_Rows(rows.codes, rows.starts, reaches.copy(), list(values), slice(None))]
+    sums, sums_back = ([np.zeros(size, value.dtype) for value in columns] for columns in (values, back))
+    ends = (np.full(size, -1, np.int32), np.full(size, size, np.int32)) if nearest else None
+    found = Meetings(losses, won, sums, sums_back, ends)
+    waiting = [_Rows(rows.codes, rows.starts, reaches.copy(), list(values), list(back), None)]
     reaches.clear()
     _walk(waiting, bits, found)
     return found
@@ -174,36 +207,68 @@ def _cuts(rows: _Rows) -> list[int] | None:
 
 def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
     """Add what meets at a bit, and return the rows of the next level: those with a 0, then those with a 1."""
-    is_one = (rows.codes >> rows.codes.dtype.type(bit) & rows.codes.dtype.type(1)).astype(bool)
-    ones_before = np.zeros(is_one.size + 1, np.int32)
-    np.cumsum(is_one, out=ones_before[1:])
-    losers, winners = (np.flatnonzero(mask).astype(np.int32) for mask in (~is_one, is_one))
-    at_losers, at_winners = (
-        (these if isinstance(rows.places, slice) else rows.places.take(these)) for these in (losers, winners)
-    )
-    from_places = ones_before.take(rows.starts.take(losers))
-    to_places = [ones_before.take(reach.take(losers)) for reach in rows.reaches]
-    for to, losses in zip(to_places, found.losses, strict=True):
-        losses[at_losers] += to - from_places
-    entered = np.bincount(from_places, minlength=winners.size + 1)
-    for to, wins in zip(to_places, found.wins, strict=False):
-        active = entered - np.bincount(to, minlength=winners.size + 1)
+    losers, winners, ones_before = rows.halves(bit)
+    at_losers, at_winners = (these if rows.places is None else rows.places.take(these) for these in (losers, winners))
+    start = ones_before.take(rows.starts.take(losers))
+    reaches = [ones_before.take(reach.take(losers)) for reach in rows.reaches]
+    for reach, losses in zip(reaches, found.losses, strict=True):
+        losses[at_losers] += reach - start
+    entered = np.bincount(start, minlength=winners.size + 1)
+    for reach, wins in zip(reaches, found.wins, strict=False):
+        active = entered - np.bincount(reach, minlength=winners.size + 1)
         wins[at_winners] += np.cumsum(active, out=active)[:-1]
-    values = [(value.take(losers), value.take(winners)) for value in rows.values]
-    for (_, won), sums in zip(values, found.sums, strict=True):
-        sums_before = np.zeros(won.size + 1, won.dtype)
-        np.cumsum(won, out=sums_before[1:])
-        sums[at_losers] += sums_before.take(to_places[0]) - sums_before.take(from_places)
+    for value, sums in zip(rows.values, found.sums, strict=True):
+        before = np.zeros(winners.size + 1, value.dtype)
+        np.cumsum(value.take(winners), out=before[1:])
+        sums[at_losers] += before.take(reaches[0]) - before.take(start)
+    for value, sums in zip(rows.back, found.back, strict=True):
+        sums[at_winners] += _between(start, reaches[0], value.take(losers), winners.size)
+    if found.nearest is not None:
+        is_in_node = np.append(rows.starts.take(winners), -1).take(reaches[0]) == rows.starts.take(losers)
+        _put_nearest(found.nearest, at_losers, at_winners, start, reaches[0], is_in_node)
     if bit == 0:
         return rows
-    shift = np.int32(losers.size)
 
-    def joined(place: Places, before: Places) -> Places:
-        return np.concatenate([place.take(losers) - before, ones_before.take(place.take(winners)) + shift])
+    def split(column: NDArray[Any], before: Places | None = None) -> NDArray[Any]:
+        lost, won = column.take(losers), column.take(winners)
+        if before is not None:  # places become those of the next level
+            lost, won = lost - before, ones_before.take(won) + np.int32(losers.size)
+        return np.concatenate([lost, won])
 
-    starts = joined(rows.starts, from_places)
-    reaches = [joined(reach, to) for reach, to in zip(rows.reaches, to_places, strict=True)]
-    codes = np.concatenate([rows.codes.take(losers), rows.codes.take(winners)])
     return _Rows(
-        codes, starts, reaches, [np.concatenate(value) for value in values], np.concatenate([at_losers, at_winners])
+        split(rows.codes),
+        split(rows.starts, start),
+        [split(column, before) for column, before in zip(rows.reaches, reaches, strict=True)],
+        [split(column) for column in rows.values],
+        [split(column) for column in rows.back],
+        np.concatenate([at_losers, at_winners]),
     )
+
+
+def _between(starts: Places, ends: Places, values: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return for each of `size` places the sum of the values whose range, from start to before end, holds it."""
+    change = np.zeros(size + 1, values.dtype)
+    if values.dtype == object:
+        np.add.at(change, starts, values)
+        np.subtract.at(change, ends, values)
+    else:
+        change += np.bincount(starts, values, size + 1)
+        change -= np.bincount(ends, values, size + 1)
+    sums: NDArray[Any] = np.cumsum(change)[:-1]
+    return sums
+
+
+def _put_nearest(
+    nearest: tuple[Places, Places],
+    at_losers: Places,
+    at_winners: Places,
+    starts: Places,
+    reach: Places,
+    is_in_node: NDArray[np.bool_],
+) -> None:
+    """Put in the nearest winners of a bit: those at the places of their node around a loser's reach."""
+    (last, first), none = nearest, np.int32(-1)
+    before = np.where(reach > starts, np.append(at_winners, none).take(reach - 1), none)
+    last[at_losers] = np.maximum(last[at_losers], before)
+    after = np.where(is_in_node, np.append(at_winners, none).take(reach), np.int32(first.size))
+    first[at_losers] = np.minimum(first[at_losers], after)

@@ -13,12 +13,13 @@ sum is exact, and so is the product of a part and a count.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact import HUGE, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
+from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
 from mrl_cli.exact.blocks import split, units_of
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_multiples_by_code, sums_of_products_by_code
 
@@ -37,8 +38,9 @@ class Terms(NamedTuple):
     """Scores and weights of items, list after list, ready to be added up: as doubles, or as fractions.
 
     A score is the sum of `scores`, a weight that of `shares`, which are none for weights of 1, and weight times score
-    that of `pulls`, which a power of 1 does not need. Shares and pulls are such that any sum of as many of one part of
-    theirs as there are items is exact, and a difference of such sums times two.
+    that of `pulls`, which a power of 1 does not need. `back` sums up to the score too, for the gradient of a power of
+    2. Shares, pulls and back are such that any sum of as many of one part of theirs as there are items is exact, and a
+    difference of such sums times two.
     """
 
     lists: Lists
@@ -46,21 +48,38 @@ class Terms(NamedTuple):
     scores: list[NDArray[Any]]
     shares: list[NDArray[Any]]
     pulls: list[NDArray[Any]]
+    back: list[NDArray[Any]]
 
     @classmethod
-    def of(cls, lists: Lists, power: int, scores: Sequence[Floats], weights: Floats | None) -> Terms:
-        """Return the terms of items: a score is the sum of the arrays `scores`; all are list after list."""
-        given: list[Any] = [*scores, *([] if weights is None else [weights])]
-        is_triple = power == 2 and weights is not None
-        if all(_are_split(values, as_factors=is_triple) for values in given):
+    def of(
+        cls,
+        lists: Lists,
+        power: int,
+        scores: Sequence[Floats],
+        weights: Floats | None,
+        *,
+        gradient_at: float | None = None,
+    ) -> Terms:
+        """Return the terms of items: a score is the sum of the arrays `scores`; all are list after list.
+
+        `gradient_at` is the margin at which the gradient of each item is wanted, if it is.
+        """
+        given = [*scores, *([] if weights is None else [weights])]
+        needs_back = power == 2 and gradient_at is not None
+        if needs_back:
+            given.append(np.array([gradient_at]))
+        are_factors = power == 2 and len(given) > len(scores)
+        if all(_are_split(values, as_factors=are_factors) for values in given):
             terms = 4 * lists.labels.size
             shares = [] if weights is None else split(weights, terms)
             whole = scores if weights is None else [part for score in scores for part in products(weights, score)]
             pulls = [part for values in whole for part in split(values, terms)] if power == 2 else []
-            return cls(lists, power, list(scores), shares, pulls)
+            back = [part for score in scores for part in split(score, terms)] if needs_back else []
+            return cls(lists, power, list(scores), shares, pulls, back)
         whole = [np.sum([_fractions(score) for score in scores], axis=0)]
         shares = [] if weights is None else [_fractions(weights)]
-        return cls(lists, power, whole, shares, [whole[0] * (shares[0] if shares else 1)] if power == 2 else [])
+        pulls = [whole[0] * (shares[0] if shares else 1)] if power == 2 else []
+        return cls(lists, power, whole, shares, pulls, whole if needs_back else [])
 
     @property
     def values(self) -> list[NDArray[Any]]:
@@ -69,39 +88,56 @@ class Terms(NamedTuple):
 
     def sums(self, met: Meetings, margin: float) -> SumsByCode:
         """Return the sums by list; `met` holds the sums of `values`."""
-        losses, wins = met.losses[0], met.wins[0]
-        won = met.sums[: len(self.shares)], met.sums[len(self.shares) :]
-        mine = [wins * share for share in self.shares]
-        less = [theirs - own for theirs, own in zip(won[0], mine, strict=True)] if mine else [losses - wins]
+        less, both, won, pulled = self._met(met)
         total = SumsByCode()
         if margin or self.power == 1:
             total = _merged(self._sums(score, factor) for score in self.scores for factor in less)
-        mass = self._mass(mine or [wins]) if margin else SumsByCode()
+        mass = times(self._mass(won), margin, self.lists.size) if margin else SumsByCode()
         if self.power == 1:
-            total.add(times(mass, margin, self.lists.size))
-            return total
-        squares = self._squares(losses, wins, *won, mine)
+            return total.merged(mass)
+        squares = self._squares(both, pulled)
         if margin:
-            twice = total.merged(total).merged(times(mass, margin, self.lists.size))
-            squares.add(times(twice, margin, self.lists.size))
+            squares.add(times(total.merged(total).merged(mass), margin, self.lists.size))
         return squares
 
-    def _squares(
-        self,
-        losses: NDArray[np.int32],
-        wins: NDArray[np.int32],
-        shares: list[NDArray[Any]],
-        pulls: list[NDArray[Any]],
-        mine: list[NDArray[Any]],
-    ) -> SumsByCode:
+    def gradient(self, met: Meetings, margin: float) -> Floats:
+        """Return the gradient of the sum of each item's list for its score, rounded once.
+
+        `met` holds the sums of `values` and those of `back`.
+        """
+        less, both, _, pulled = self._met(met)
+        if self.power == 1:
+            return _rounded(less, 1)
+        margins = np.full(less[0].size, margin)
+        if any(score.dtype == object for score in self.scores):
+            margins = _fractions(margins)
+        terms = [part for factor in less for part in _products(factor, margins)]
+        terms += [part for score in self.scores for factor in both for part in _products(factor, score)]
+        terms += [-pull for pull in pulled]
+        weighted = [part for back in met.back for share in self.shares for part in _products(back, share)]
+        terms += [-part for part in (weighted if self.shares else met.back)]
+        return _rounded(terms, 2)
+
+    def _met(self, met: Meetings) -> tuple[list[NDArray[Any]], ...]:
+        """Return in parts, by item, the weights of the pairs that it loses less those that it wins, and of both.
+
+        Then come the weights of those that it wins, and the weighted scores of those that it loses to.
+        """
+        losses, wins = met.losses[0], met.wins[0]
+        lost, pulled = met.sums[: len(self.shares)], met.sums[len(self.shares) :]
         if not self.shares:
-            met = losses + wins
-            factors = (met * part - 2 * won for part, won in zip(self.pulls, pulls, strict=True))
+            return [losses - wins], [losses + wins], [wins], pulled
+        won = [wins * share for share in self.shares]
+        both = list(zip(lost, won, strict=True))
+        return [theirs - own for theirs, own in both], [theirs + own for theirs, own in both], won, pulled
+
+    def _squares(self, both: list[NDArray[Any]], pulled: list[NDArray[Any]]) -> SumsByCode:
+        if not self.shares:
+            factors = (both[0] * part - 2 * pull for part, pull in zip(self.pulls, pulled, strict=True))
             return _merged(self._sums(score, factor) for factor in factors for score in self.scores)
-        both = [theirs + own for theirs, own in zip(shares, mine, strict=True)]
         squares = [part for left in self.scores for right in self.scores for part in _products(left, right)]
-        total = _merged(self._sums(square, share) for square in squares for share in both)
-        return total.merged(_merged(self._sums(score, -2 * pull) for score in self.scores for pull in pulls))
+        total = _merged(self._sums(square, factor) for square in squares for factor in both)
+        return total.merged(_merged(self._sums(score, -2 * pull) for score in self.scores for pull in pulled))
 
     def _mass(self, parts: list[NDArray[Any]]) -> SumsByCode:
         if parts[0].dtype == object:
@@ -141,7 +177,9 @@ def _are_split(values: Floats, *, as_factors: bool) -> bool:
 
 
 def _products(left: NDArray[Any], right: NDArray[Any]) -> Iterable[NDArray[Any]]:
-    return [left * right] if left.dtype == object else products(left, right)
+    if object in (left.dtype, right.dtype):
+        return [left * right]
+    return products(left.astype(np.float64, copy=False), right)
 
 
 def _fractions(values: Floats) -> NDArray[Any]:
@@ -152,6 +190,21 @@ def _fractions(values: Floats) -> NDArray[Any]:
 
 def _exact(total: Fraction | int) -> ExactSum:
     return ExactSum(round(total * (1 << UNIT_EXPONENT)))
+
+
+def _rounded(terms: list[NDArray[Any]], factor: int) -> Floats:
+    """Return a factor, 1 or 2, times the sums of terms, element by element, each rounded once."""
+    if len(terms) == 1 and terms[0].dtype != object:
+        return terms[0].astype(np.float64)
+    rounded = np.empty(terms[0].size)
+    for start in range(0, rounded.size, BLOCK_VALUES):
+        block = slice(start, start + BLOCK_VALUES)
+        rows = zip(*(term[block].tolist() for term in terms), strict=True)
+        if terms[0].dtype == object:  # tiny numbers are among them: what is rounded first is not doubled rightly
+            rounded[block] = [float(_exact(factor * sum(row))) for row in rows]
+        else:
+            rounded[block] = [factor * math.fsum(row) for row in rows]
+    return rounded
 
 
 def _merged(sums: Iterable[SumsByCode]) -> SumsByCode:

@@ -17,7 +17,9 @@ from mrl_cli.model.plan import (
     FilledRole,
     Labels,
     LambdaWeight,
+    ListLabels,
     LossChoice,
+    PairLabels,
     Plan,
     Ranking,
     ReductionName,
@@ -28,7 +30,7 @@ from mrl_cli.model.plan import (
 )
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
-__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE", "Batch"]
-__all__ += ["Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "LossChoice"]
-__all__ += ["Plan", "Problem", "ProblemCount", "Ranking", "ReductionName", "Role", "Strength", "first_labels"]
-__all__ += ["group_roles", "setting_of", "tally"]
+__all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]
+__all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight"]
+__all__ += ["ListLabels", "LossChoice", "PairLabels", "Plan", "Problem", "ProblemCount", "Ranking"]
+__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

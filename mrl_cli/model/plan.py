@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -13,16 +14,19 @@ if TYPE_CHECKING:
 
     from mrl_cli.model.labels import LabelMap
 
-Labels = Literal["pm1", "01", "any", "strength", "probability"]
+PairLabels = Literal["pm1", "01", "any", "strength", "probability"]
+ListLabels = Literal["relevance", "rank"]
+Labels = Literal[PairLabels, ListLabels]
 Strength = Literal["ignore", "weight", "margin"]
-ReductionName = Literal["mean", "sum", "none"]
+ReductionName = Literal["mean", "sum", "none", "query-mean"]
 DType = Literal["float64", "float32"]
 LambdaWeight = Literal["none", "label_diff", "ndcg"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 # "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
 ScoreRole = Literal["x1", "x2", "x1_b", "x2_b", "difference", "difference_b", "x1_reference", "x2_reference"]
-Role = Literal[ScoreRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
+ListRole = Literal["score", "query", "query_weight"]  # of ranked lists, a row of which is an item; its label is y
+Role = Literal[ScoreRole, ListRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
 USUAL_CONFIDENCE = 0.95
@@ -208,11 +212,16 @@ class Ranking:
     """What holds of ranked lists alone.
 
     `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
-    the NDCG (ndcg), of the first `top` places where that is given.
+    the NDCG (ndcg), of the first `top` places where that is given. `rows_are_lists`: a list is the items of one row.
+    `memory_bytes` is what lists may take that are held until they are whole, None for all there is. `least_label` is
+    the least that a label may be: 0 where gains are computed of labels.
     """
 
     lambda_weight: LambdaWeight = "none"
     top: int | None = None
+    rows_are_lists: bool = False
+    memory_bytes: int | None = None
+    least_label: float = -math.inf
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -267,7 +276,7 @@ class Plan:
 
     def takes_booleans(self, role: Role) -> bool:
         """Whether true and false in a column of that role are the numbers 1 and 0."""
-        return role == "y" and self.rules.labels == "01"
+        return role == "y" and self.rules.labels in ("01", "relevance")
 
     @property
     def has_differences(self) -> bool:
@@ -285,6 +294,17 @@ class Plan:
         """What is grouped by, in the order of a group's key: the names of columns, first of all "file", by role."""
         files: dict[Role, str] = {"file": "file"} if self.reading.by_file else {}
         return files | {role: name for role, name in self.columns.keys if setting_of(role) == "group_by"}
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether ranked lists are read, a row for each item, and not pairs."""
+        return self.columns.name_of("score") is not None
+
+    @property
+    def list_roles(self) -> tuple[Role, ...]:
+        """The roles of all that makes up the key of a list: its groups, then its query, where that has a column."""
+        query: tuple[Role, ...] = ("query",)
+        return (*self.groups, *(role for role in query if self.columns.name_of(role) is not None))
 
     @property
     def has_groups(self) -> bool:
@@ -320,8 +340,13 @@ class Plan:
 
     @property
     def has_weights(self) -> bool:
-        """Whether each pair has a weight."""
-        return self.column_of("weight") is not None
+        """Whether each pair has a weight: of its own, of its query, or one that its labels give it."""
+        roles: tuple[Role, ...] = ("weight", "query_weight")
+        return self.ranking.lambda_weight != "none" or any(self.column_of(role) is not None for role in roles)
+
+    def setting_of(self, role: Role) -> str:
+        """Return the setting that names the column of a role in this run: y is the label of an item of a list."""
+        return "label" if role == "y" and self.has_lists else setting_of(role)
 
     def column_of(self, role: Role) -> str | None:
         """Return the name of the column that gives a role, None for none: that of strengths gives what their size is.
@@ -339,12 +364,19 @@ class Plan:
         {'margin': 0.5, 'margin_column': None, 'labels': 'pm1'}
         """
         margin_column = self.column_of("margin")
+        ranking = self.ranking if self.has_lists else None
         known = {
             "loss": self.loss.name,
             "margin": None if margin_column is not None else self.loss.margin,
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
+            "query_column": self.columns.name_of("query"),
+            "label_column": self.columns.name_of("y") if ranking else None,
+            "score_column": self.columns.name_of("score"),
+            "lambda_weight": ranking.lambda_weight if ranking else None,
+            "top": ranking.top if ranking else None,
             "weight_column": self.column_of("weight"),
+            "query_weight_column": self.columns.name_of("query_weight"),
             "difference_column": self.columns.name_of("difference"),
             "x1_reference_column": self.columns.name_of("x1_reference"),
             "x2_reference_column": self.columns.name_of("x2_reference"),

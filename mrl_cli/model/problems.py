@@ -20,6 +20,8 @@ LABEL_KINDS: dict[Labels, str] = {
     "any": "label not finite",
     "strength": "label not finite",
     "probability": "label not from 0 to 1",
+    "relevance": "label not finite",
+    "rank": "label not finite",
 }
 NOT_IN_MAP = "label not in the map"
 TIE = "label is a tie"
@@ -33,6 +35,7 @@ NAN = "NaN"
 INFINITE = "infinite"
 INEXACT = "integer not exact as a double"
 NEGATIVE_WEIGHT = "weight below 0"
+NEGATIVE_LABEL = "label below 0"
 RAGGED = "wrong number of fields"
 ENCODING = "not in the encoding"
 ENCODING_HINT = "name the file's encoding with --encoding, e.g. --encoding latin-1"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from mrl_cli.model.problems import (
     LABEL_KINDS,
     MOST_LABELS_NAMED,
     NAN,
+    NEGATIVE_LABEL,
     NEGATIVE_WEIGHT,
     TIE,
     Problem,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 # Above this magnitude neighbouring doubles are more than 1 apart, so an integer may have lost its last digits.
 EXACT_INTEGER_LIMIT = 2.0**53
 
+_REAL: tuple[Labels, ...] = ("any", "relevance", "rank")  # labels that any finite number can be
+_WEIGHTS: tuple[Role, ...] = ("weight", "query_weight")
 _ALLOWED: dict[Labels, tuple[float, ...]] = {"pm1": (1, -1), "01": (1, 0), "strength": (1, -1)}
 
 
@@ -40,23 +44,27 @@ def passes(batch: Batch, plan: Plan) -> bool:
     False asks for `examine`; it does not say that anything is wrong.
     """
     for role, values in batch.numbers.items():
-        if role == "y" and plan.rules.labels != "any":
+        if role == "y" and plan.rules.labels not in _REAL:
             if not _label_fits(values, plan).all():
                 return False
-        elif role != "loss" and not _ordinary(values, lowest=0 if role == "weight" else None):
+        elif role != "loss" and not _ordinary(values, lowest=_least(role, plan)):
             return False
     return True
 
 
-def _ordinary(values: NDArray[Any], lowest: float | None = None) -> bool:
+def _least(role: Role, plan: Plan) -> float:
+    """Return the least that a number of that role may be."""
+    return 0.0 if role in _WEIGHTS else plan.ranking.least_label if role == "y" else -math.inf
+
+
+def _ordinary(values: NDArray[Any], lowest: float) -> bool:
     # NaN makes min and max NaN, and every comparison with NaN is false.
     least = values.min()
-    is_high_enough = least > -EXACT_INTEGER_LIMIT if lowest is None else least >= lowest
-    return bool(is_high_enough and values.max() < EXACT_INTEGER_LIMIT)
+    return bool(least > -EXACT_INTEGER_LIMIT and least >= lowest and values.max() < EXACT_INTEGER_LIMIT)
 
 
 def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
-    if plan.rules.labels == "any":
+    if plan.rules.labels in _REAL:
         return _finite_as(y, plan)
     if plan.rules.labels == "probability":
         within: NDArray[np.bool_] = (y >= 0) & (y <= 1)
@@ -113,10 +121,12 @@ def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[
         ties_fit = (values != 0) | plan.rules.drops_ties
         return [(np.isfinite(values), LABEL_KINDS["strength"]), (ties_fit, TIE)]
     if role == "y":
-        return [(_label_fits(values, plan), LABEL_KINDS[plan.rules.labels])]
+        fits = [(_label_fits(values, plan), LABEL_KINDS[plan.rules.labels])]
+        is_bound = math.isfinite(plan.ranking.least_label)
+        return [*fits, (~(values < plan.ranking.least_label), NEGATIVE_LABEL)] if is_bound else fits
     if role == "loss":  # losses are compared, not computed with
         return []
-    if role == "weight":  # weights stay doubles whatever the dtype
+    if role in _WEIGHTS:  # weights stay doubles whatever the dtype
         return [(np.isfinite(values), INFINITE), (~(values < 0), NEGATIVE_WEIGHT)]
     return [(_finite_as(values, plan), INFINITE)]
 

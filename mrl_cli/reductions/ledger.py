@@ -242,6 +242,10 @@ class Ledger:
         whole.add(LedgerBlock(list(known), counts, sums, lowest, highest))
         return whole
 
+    def range_at(self, place: int) -> tuple[float, float]:
+        """Return the least and the greatest loss of the key at a place."""
+        return float(self._lowest[place]), float(self._highest[place])
+
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the counts of every key, shape (keys, states), and its sum of losses, (keys,): as they were met."""
         return self._counts[: len(self)], self._sums.get("loss", SumsByCode()).rounded(len(self))
@@ -257,8 +261,8 @@ class Ledger:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
         for key, place, counts, sums in self.entries():
             of: dict[str, Any] = {f"{name}_sum": total for name, total in sums.items()}
-            of |= {"min": float(self._lowest[place]), "max": float(self._highest[place])}
-            yield key, Totals.of_states(counts.tolist(), **of)
+            least, greatest = self.range_at(place)
+            yield key, Totals.of_states(counts.tolist(), min=least, max=greatest, **of)
 
     def entries(self) -> Iterator[tuple[Key, int, NDArray[np.int64], dict[str, ExactSum]]]:
         """Yield every key with its place, its counts, shape (states,), and its sums, in the order of `totals`."""

@@ -63,6 +63,9 @@ class LookReduction(Reduction[Look, Look]):
         pairs, labels = measured.pairs, measured.pairs.y
         if not pairs.size:
             return state
+        if measured.plan.has_lists and labels is not None:
+            scores = pairs.numbers["score"]
+            return state + Look(grids_of(scores, scores), float(labels.min()), float(labels.max()))
         if "margin" in pairs.numbers:
             state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
         if labels is None or measured.plan.rules.labels == "probability":

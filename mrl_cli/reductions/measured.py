@@ -175,9 +175,10 @@ def _admitted(
     problems.sort(key=attrgetter("row"))
     if plan.rules.drops_ties and batch.y is not None:
         used, ties = _without(used, batch.y == 0)
-    weight = batch.numbers.get("weight")
+    weight = None if plan.has_lists else batch.numbers.get("weight")
     if weight is not None and weight.size and not weight.min() > 0:
-        # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there.
+        # Nothing times 0 matters, not even an infinite loss: such a pair is as if it were not there. An item of a list
+        # stays: other items still stand above it.
         used, zeros = _without(used, weight == 0)
     pairs = batch.size - rejected - ties - zeros
     left_out = batch.rejected_rows + rejected, ties, zeros, batch.skipped_rows

@@ -1,6 +1,6 @@
 """Rows out: each pair's loss, with the input's columns where asked, and the problems of rows left out.
 
-A format is a writer: it encodes batches in the workers and writes them in input order in one thread.
+A format is a writer: it encodes tables of rows, those of batches in the workers, and writes them in one thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mrl_cli.arrow import as_arrow
-from mrl_cli.errors import DataError, UsageError
+from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import harmless, json_ready
 
@@ -27,17 +27,24 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
 
 LOSS_COLUMN = "loss"
+WRITTEN_ROWS = 1 << 16  # of tables at a time: each becomes a row group of Parquet
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
 
 
-class PairWriter:
-    """One way to write per-pair rows; `bare`: numbers only, no header, where the format has one."""
+class RowWriter:
+    """One way to write rows; `bare`: no header, where the format has one. `as_doubles`: losses are float64."""
+
+    as_doubles = True
 
     def __init__(self, out: BinaryIO, *, bare: bool) -> None:
         self._out, self._bare = out, bare
 
     def encode(self, measured: Measured) -> Any:
-        """Turn a batch into what `write` takes, in a worker."""
+        """Turn the pairs of a batch into what `write` takes, in a worker."""
+        return self.encode_table(_table(measured, as_doubles=self.as_doubles), measured.batch.file)
+
+    def encode_table(self, table: pa.Table, file: str) -> Any:
+        """Turn rows into what `write` takes; `file` is what messages call their input."""
         raise NotImplementedError
 
     def write(self, encoded: Any) -> None:
@@ -55,7 +62,7 @@ class RowsReduction(Reduction["list[Any]", None]):
     needs = frozenset(("losses",))
     holds_pairs = True
 
-    def __init__(self, writer: PairWriter, *, ends_at_problems: bool) -> None:
+    def __init__(self, writer: RowWriter, *, ends_at_problems: bool) -> None:
         self._writer, self._ends_at_problems = writer, ends_at_problems
         self._has_ended = False
 
@@ -91,6 +98,17 @@ class RejectsReduction(Reduction["list[Problem]", None]):
     def __init__(self, out: BinaryIO, path: str) -> None:
         self._out = out
         self._is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson")
+        self._begin()
+
+    def restart(self) -> None:
+        """Take back what was written: the run reads its inputs again."""
+        if not self._out.seekable():
+            raise MachineError("the problems cannot be taken back", hint="write them to a file with --rejects FILE")
+        self._out.seek(0)
+        self._out.truncate()
+        self._begin()
+
+    def _begin(self) -> None:
         if not self._is_json:
             self._out.write(_csv_rows([REJECT_COLUMNS]))
 
@@ -145,15 +163,15 @@ def _refuse_repeated(table: pa.Table, file: str) -> None:
         raise UsageError(msg, hint="write CSV or TSV, leave out --keep-columns, or rename one of them")
 
 
-class CsvWriter(PairWriter):
+class CsvWriter(RowWriter):
     """CSV; the header is written with the first rows, so that it can name the kept columns."""
 
     delimiter = ","
     _names: list[str] | None = None
 
-    def encode(self, measured: Measured) -> tuple[list[str], pa.Buffer]:
-        """Format a batch."""
-        table = _table(measured, as_doubles=True)
+    def encode_table(self, table: pa.Table, file: str) -> tuple[list[str], pa.Buffer]:
+        """Format rows."""
+        del file
         return table.column_names, self._formatted(table)
 
     def _formatted(self, table: pa.Table) -> pa.Buffer:
@@ -193,26 +211,25 @@ class TsvWriter(CsvWriter):
     delimiter = "\t"
 
 
-class JsonLinesWriter(PairWriter):
+class JsonLinesWriter(RowWriter):
     """One JSON object per line; numbers that are not finite become the strings of the JSON contract."""
 
-    def encode(self, measured: Measured) -> bytes:
-        """Format a batch."""
-        table = _table(measured, as_doubles=True)
-        _refuse_repeated(table, measured.batch.file)
+    def encode_table(self, table: pa.Table, file: str) -> bytes:
+        """Format rows."""
+        _refuse_repeated(table, file)
         rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
 
 
-class ParquetWriter(PairWriter):
+class ParquetWriter(RowWriter):
     """Parquet. Losses keep the arithmetic's dtype; dictionaries are left out, for losses hardly ever repeat."""
 
+    as_doubles = False
     _writer: Any = None
 
-    def encode(self, measured: Measured) -> pa.Table:
-        """Make a batch a table."""
-        table = _table(measured, as_doubles=False)
-        _refuse_repeated(table, measured.batch.file)
+    def encode_table(self, table: pa.Table, file: str) -> pa.Table:
+        """Return rows as they are written."""
+        _refuse_repeated(table, file)
         return table
 
     def write(self, encoded: pa.Table) -> None:
@@ -241,7 +258,34 @@ class ParquetWriter(PairWriter):
             self._writer.close()
 
 
-WRITERS: dict[str, type[PairWriter]] = {
+class TableWriter:
+    """Writes tables of rows, in few parts: `writer` takes WRITTEN_ROWS of them at a time, the last part aside."""
+
+    def __init__(self, writer: RowWriter, place: str) -> None:
+        self._writer, self._place = writer, place
+        self._tables: list[pa.Table] = []
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        self._tables.append(table)
+        if sum(waiting.num_rows for waiting in self._tables) >= WRITTEN_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and what belongs at the end."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._tables:
+            whole = pa.concat_tables(self._tables).combine_chunks()
+            self._writer.write(self._writer.encode_table(whole, self._place))
+            self._tables.clear()
+
+
+WRITERS: dict[str, type[RowWriter]] = {
     "csv": CsvWriter,
     "tsv": TsvWriter,
     "jsonl": JsonLinesWriter,
@@ -249,6 +293,6 @@ WRITERS: dict[str, type[PairWriter]] = {
 }
 
 
-def writer_for(name: str, out: BinaryIO, *, bare: bool) -> PairWriter:
+def writer_for(name: str, out: BinaryIO, *, bare: bool) -> RowWriter:
     """Return the writer of that name; `bare`: numbers only, no header."""
     return WRITERS[name](out, bare=bare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -82,7 +82,7 @@ class Report:
         """Return what JSON lines hold, a record for each line."""
         return [self.record()]
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return the content of CSV; there may be a million rows, so they may come one at a time."""
         row = flat(self.record())
         return list(row), [row.values()]
@@ -97,33 +97,23 @@ class Report:
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a record as a row: figures within another as outer.inner, parameters by name; no lists, not what ran.
+    """Return a record as a row: figures within another as outer.inner, no lists, not what ran.
+
+    Parameters go by their names, but for those of which one is called as a figure.
 
     >>> flat({"schema": "s/1", "parameters": {"beta": 2}, "a": {"mean": 0.5}})
     {'beta': 2, 'a.mean': 0.5}
+    >>> flat({"parameters": {"ties": "input"}, "ties": 2})
+    {'parameters.ties': 'input', 'ties': 2}
     """
     row: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            row |= flat(value, "" if key == "parameters" else f"{prefix}{key}.")
+            by_name = key == "parameters" and record.keys().isdisjoint(value)
+            row |= flat(value, "" if by_name else f"{prefix}{key}.")
         elif key not in _SAY_WHAT_RAN and not isinstance(value, list):
             row[prefix + key] = value
     return row
-
-
-def group_names(group_by: str | Sequence[str], keys: Collection[str] = ()) -> list[str]:
-    """Return what the columns of a group are called in a row that has figures of these keys too: as those grouped by.
-
-    >>> group_names("subset"), group_names(["file", "margin"], ["margin", "mean"])
-    (['subset'], ['file', 'group.margin'])
-    """
-    names: list[str] = []
-    for column in [group_by] if isinstance(group_by, str) else group_by:
-        name = column
-        while name in keys or name in names:
-            name = f"group.{name}"
-        names.append(name)
-    return names
 
 
 def titled(inputs: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ class CheckReport(Report):
         """Return a record for each input."""
         return self.inputs
 
-    def rows(self) -> tuple[list[str], list[list[Any]]]:
+    def cells(self) -> tuple[list[str], list[list[Any]]]:
         """Return a row for each input, lists in words."""
         names = [*_ROW[:1], "files", "columns", *_ROW[1:]]
         return names, [[_cell(name, entry) for name in names] for entry in self.inputs]

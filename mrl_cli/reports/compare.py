@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import SCORE_SETTINGS, USUAL_CONFIDENCE
-from mrl_cli.reports.base import Report, Table, flat, group_names
+from mrl_cli.reports.base import Report, Table, flat
 from mrl_cli.reports.better import differing, differing_groups, verdict
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
 from mrl_cli.reports.groups import KeyedReport
@@ -18,7 +18,7 @@ from mrl_cli.statistics import intervals
 from mrl_cli.statistics.bootstrap import GROUPS, Groups, bootstrap_bounds
 from mrl_cli.statistics.moments import exact_mean
 from mrl_cli.statistics.multiple import holm
-from mrl_cli.words import counted, harmless, one_or_all
+from mrl_cli.words import counted, group_names, harmless, one_or_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,10 +85,10 @@ class ComparisonReport(Report):
         for group in self.groups or ():
             yield self._named(group, group.record())
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
-            return super().rows()
+            return super().cells()
         keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
         rows = [self._named(group, settings | flat(group.record())) for group in self.groups]

@@ -11,7 +11,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import Report, Rows, Table, flat, group_names, titled
+from mrl_cli.reports.base import Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
@@ -26,7 +26,7 @@ from mrl_cli.reports.figures import (
 )
 from mrl_cli.reports.groups import Grouped, grouped
 from mrl_cli.reports.notes import data_notes
-from mrl_cli.words import harmless, listed, number_text, one_or_all
+from mrl_cli.words import group_names, harmless, listed, number_text, one_or_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ class ComputeReport(Report):
             del figures["group"]
             yield dict(zip(names, group.group, strict=True)) | figures
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
             whole = flat(super().record() | self._verdict())

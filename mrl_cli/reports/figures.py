@@ -58,6 +58,11 @@ class Facts:
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
 
+    @property
+    def has_range(self) -> bool:
+        """Whether there is a least and a greatest loss: without losses they are infinite, the least above."""
+        return not self.totals.min > self.totals.max
+
     def mean_of(self, name: str) -> float:
         """Return the mean of what totals describe by that name, unweighted and rounded once."""
         return exact_mean(getattr(self.totals, f"{name}_sum") or ExactSum(), self.totals.pairs)
@@ -108,22 +113,29 @@ class Figure(NamedTuple):
 
 FIGURES = (
     Figure("value", 0, lambda of: rounded(of.value, of.plan), column=1, needs="reduced"),
+    Figure("rows", 1, lambda of: of.lists["rows"], "count", needs="lists"),
+    Figure("queries", 1, lambda of: of.lists["queries"], "count", column=2, needs="lists"),
+    Figure("queries_without_pairs", 1, lambda of: of.lists["queries_without_pairs"], "left_out", needs="lists"),
+    Figure("queries_undefined", 1, lambda of: of.lists["queries_undefined"], "left_out", needs="listwise"),
     Figure("pairs", 1, lambda of: of.totals.pairs, "count", column=2),
     Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
-    Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True),
+    Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True, needs="pairs"),
     Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
-    Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weight_column"),
+    Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weighted pairs"),
     Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
     Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
-    Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.totals.pairs else math.nan),
-    Figure("max", 4, lambda of: rounded(of.totals.max, of.plan) if of.totals.pairs else math.nan),
+    Figure("query_mean", 4, lambda of: of.query_mean, needs="lists"),
+    Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.has_range else math.nan),
+    Figure("max", 4, lambda of: rounded(of.totals.max, of.plan) if of.has_range else math.nan),
     Figure("correct", 5, lambda of: of.totals.correct, "share"),
     Figure("ties", 5, lambda of: of.totals.ties, "share", column=5),
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
-    Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="has_margin"),
-    Figure("beyond_margin", 5, lambda of: of.totals.correct - of.totals.inside_margin, "share", needs="has_margin"),
+    Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="margin of pairs"),
+    Figure(
+        "beyond_margin", 5, lambda of: of.totals.correct - of.totals.inside_margin, "share", needs="margin of pairs"
+    ),
     Figure("accuracy", 6, lambda of: ratio(of.totals.correct, of.totals.pairs), column=3),
     Figure("accuracy_half", 6, lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
     Figure("accuracy_without_ties", 6, lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong)),
@@ -131,22 +143,28 @@ FIGURES = (
         "accuracy_at_margin",
         6,
         lambda of: ratio(of.totals.correct - of.totals.inside_margin, of.totals.pairs),
-        needs="has_margin",
+        needs="margin of pairs",
     ),
-    Figure("active", 5, lambda of: of.totals.active, "share"),
+    Figure("query_accuracy", 6, lambda of: of.mean_of_queries("query_accuracy"), needs="lists"),
+    Figure("query_accuracy_half", 6, lambda of: of.mean_of_queries("query_accuracy_half"), needs="lists"),
+    Figure("top_accuracy", 6, lambda of: of.mean_of_queries("top_accuracy"), needs="lists"),
+    Figure("top_accuracy_half", 6, lambda of: of.mean_of_queries("top_accuracy_half"), needs="lists"),
+    Figure("active", 5, lambda of: of.totals.active, "share", needs="pairwise"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
     Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
     Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes"),
-    Figure("weight", 3, lambda of: float(of.weight), needs="weight_column"),
-    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weight_column"),
+    Figure("weight", 3, lambda of: float(of.weight), needs="weights"),
+    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weights"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
     Figure("mean_high", 9, lambda of: of.mean_interval.high, column=7, needs="confidence"),
     Figure("accuracy_low", 9, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
     Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
+    Figure("query_mean_low", 9, lambda of: of.query_mean_interval.low, needs="confidence of lists"),
+    Figure("query_mean_high", 9, lambda of: of.query_mean_interval.high, needs="confidence of lists"),
     Figure("macro_mean", 8, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
     Figure("macro_accuracy", 8, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
     Figure("section_average", 8, lambda of: average_of(of.sections), needs="sections"),
@@ -174,7 +192,12 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"describes"} if plan.reporting.describes else set()
     there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
     there |= {f"fill {role}" for role, _ in plan.reading.fills}
-    there |= {"has_margin"} if LOSSES[plan.loss.name].has_margin else set()
+    there |= {"lists"} if plan.has_lists else {"pairs"}
+    there |= {"confidence of lists"} if plan.has_lists and plan.reporting.confidence is not None else set()
+    there |= {"pairwise"} if plan.loss.name in LOSSES else {"listwise"}
+    there |= {"weights"} if plan.has_weights else set()
+    there |= {"weighted pairs"} if plan.has_weights and not plan.has_lists else set()
+    there |= {"margin of pairs"} if not plan.has_lists and LOSSES[plan.loss.name].has_margin else set()
     there |= {"sections"} if plan.has_sections and not (of_groups and plan.outer_groups != plan.groups) else set()
     return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]
 

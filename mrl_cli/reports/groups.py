@@ -103,7 +103,7 @@ def _by_group(
     """
     figures = reported_figures(plan, of_groups=True)
     if not plan.has_clusters:
-        return [_group(key, Facts(of, plan, sections=sections.get(key)), figures) for key, of in totals], None
+        return [group_report(key, Facts(of, plan, sections=sections.get(key)), figures) for key, of in totals], None
     groups: dict[Key, list[Totals]] = {}
     whole: dict[str, Totals] = {}
     for (*group, cluster), of in totals:
@@ -112,7 +112,7 @@ def _by_group(
     reports = []
     for key, parts in groups.items():
         facts = Facts(sum(parts, Totals()), plan, _clusters_of(parts), sections=sections.get(key))
-        reports.append(_group(key, facts, figures))
+        reports.append(group_report(key, facts, figures))
     return reports, _clusters_of(whole.values())
 
 
@@ -121,5 +121,6 @@ def _clusters_of(parts: Iterable[Totals]) -> Clusters:
     return Clusters(counts[:, 0], counts[:, 1], np.array([float(part.loss_sum or 0.0) for part in parts], np.float64))
 
 
-def _group(key: Key, facts: Any, figures: Sequence[Figure]) -> GroupReport:
+def group_report(key: Key, facts: Any, figures: Sequence[Figure]) -> GroupReport:
+    """Return the report of a group, with these figures of it."""
     return GroupReport(group=key, **(_NO_FIGURES | figures_of(facts, figures) | {"sections": facts.sections}))

@@ -28,7 +28,7 @@ class LossesReport(Report):
 
     lines = record
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
+    def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return a row for each loss, in words."""
         records = self.record()
         for record, loss in zip(records, _EVERY, strict=True):
@@ -38,4 +38,4 @@ class LossesReport(Report):
 
     def blocks(self) -> list[Table | str]:
         """Return the same rows."""
-        return [Table(*self.rows())]
+        return [Table(*self.cells())]

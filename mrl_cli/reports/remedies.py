@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import setting_of
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -20,6 +19,7 @@ from mrl_cli.model.problems import (
     LIST,
     MISSING,
     MOST_LABELS_NAMED,
+    NEGATIVE_LABEL,
     NO_SUCH_SCORE,
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
@@ -115,6 +115,8 @@ def _for_ties(facts: Facts) -> str | None:
 
 def _for_labels(facts: Facts) -> str | None:
     """Propose the rule that all labels keep, whatever the rule of the plan."""
+    if facts.plan.has_lists:  # whose labels are any numbers
+        return None
     column = harmless(facts.plan.columns.name_of("y") or "")
     is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
     labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
@@ -198,7 +200,7 @@ def _for_texts(facts: Facts) -> str | None:
         return None
     names = dict(facts.plan.columns.wanted_numbers)
     bad = [role for role, name in names.items() if harmless(name) in facts.bad_columns]
-    options = [f"{option_of(setting_of(role))} COLUMN" for role in bad]
+    options = [f"{option_of(facts.plan.setting_of(role))} COLUMN" for role in bad]
     hold = f"{' and '.join(facts.bad_columns)} hold{'' if len(facts.bad_columns) > 1 else 's'} texts"
     return f"{hold}, such as {texts[0].value}, not numbers; name columns of numbers with {' '.join(options)}"
 
@@ -258,6 +260,16 @@ def _for_missing(facts: Facts) -> str | None:
     )
 
 
+def _for_gains(facts: Facts) -> str | None:
+    if NEGATIVE_LABEL not in facts.counts.problems:
+        return None
+    plan = facts.plan
+    if plan.ranking.lambda_weight == "ndcg":
+        return "gains of labels below 0 are none; --lambda-weight label_diff takes any labels"
+    raw = "; --param target=raw or target=softmax takes any labels" if plan.loss.name == "softmax" else ""
+    return f"the loss {plan.loss.name} takes labels as shares or gains, from 0 on{raw}"
+
+
 def _for_lists(facts: Facts) -> str | None:
     if PATH_LIST in facts.counts.problems:
         return "items of a list are named by their place, counted from 0"
@@ -280,6 +292,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_map,
     _for_ties,
     _for_lists,
+    _for_gains,
     _for_labels,
     _for_texts,
     _for_decimals,

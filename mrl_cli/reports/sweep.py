@@ -34,7 +34,7 @@ class SweepReport(Report):
         after = {key: settings.pop(key) for key in _AFTER_POINTS if key in settings}
         return (settings | point | after for point in self.points)
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each margin."""
         rows = list(self.lines())
         return list(rows[0]), (row.values() for row in rows)

@@ -163,7 +163,7 @@ class Validation(Report):
             item["proven"] = explanation.is_proven
         return record
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each check, with what explains it where it failed."""
         verdicts = {True: "passed", False: "failed"}
         first_failed = next((check.name for check in self.checks if not check.passed), "")
@@ -176,7 +176,7 @@ class Validation(Report):
 
     def blocks(self) -> list[Table | str]:
         """Return the checks, then the mismatches and what explains them in words."""
-        names, rows = self.rows()
+        names, rows = self.cells()
         checks = [
             (name, verdict, f"{pairs:,}", _three_digits(abs_diff), _three_digits(ulp_diff), f"{mismatches:,}")
             for name, verdict, pairs, abs_diff, ulp_diff, mismatches, _ in rows

@@ -50,13 +50,13 @@ class CaseFile(Report):
         """Return a record for each pair."""
         return self.lines()
 
-    def rows(self) -> Rows:
+    def cells(self) -> Rows:
         """Return a row for each pair."""
         return self.names, [list(line.values()) for line in self.lines()]
 
     def blocks(self) -> list[Table | str]:
         """Return the same rows."""
-        names, rows = self.rows()
+        names, rows = self.cells()
         return [Table(names, [[number_text(cell) for cell in row] for row in rows], numbers=len(names) - 1)]
 
 

@@ -12,7 +12,7 @@ def render(report: Report, *_: object, delimiter: str = ",") -> str:
     """Return the rows."""
     import csv  # few formats need it
 
-    names, rows = report.rows()
+    names, rows = report.cells()
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)

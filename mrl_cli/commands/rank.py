@@ -1,0 +1,126 @@
+"""`mrl rank`: the loss of ranked lists: over every pair that they imply, and per query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from mrl_cli.commands.options import Registered, assigned_word, flag, option, refuse_if
+from mrl_cli.commands.outputs import refuse_no_rows
+from mrl_cli.commands.ranked import Ranked, RankedRun
+from mrl_cli.model import LambdaWeight
+from mrl_cli.words import counted, number_text, option_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mrl_cli.commands.conditions import Condition
+    from mrl_cli.model import ReductionName
+    from mrl_cli.reports.rank import RankReport
+
+
+class Rank(RankedRun):
+    """Compute the loss of the ranked lists in INPUT files, over every pair that they imply.
+
+    A list is the rows of one query, each an item with a label and a score. Its pairs are all two items with different
+    labels: the one with the higher label should have the higher score. INPUT is what `mrl compute` reads. Rows of one
+    query should stand together: then memory is that of the longest list.
+    """
+
+    loss: str = option(
+        "Which loss, of pairs or of whole lists; `mrl losses` lists them.",
+        type=Registered("mrl_cli.losses", "LOSSES", "LISTWISE"),
+        default="margin_ranking",
+    )
+    param: tuple[tuple[str, Any], ...] = option(
+        "A parameter of the loss. Repeatable.", type=assigned_word, multiple=True, metavar="NAME=VALUE"
+    )
+    reduction: ReductionName = option(
+        "What the value is: the mean over all pairs, the mean over queries of their means, or the sum.",
+        choices=("mean", "query-mean", "sum"),
+    )
+    lambda_weight: LambdaWeight = option(
+        "What a pair weighs: label_diff, the difference of its labels; ndcg, what swapping its two items would change "
+        "in the NDCG.",
+        choices=get_args(LambdaWeight),
+    )
+    top: int | None = option(
+        "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
+    )
+    per_query: bool = flag("One row for each query, with its counts, its sum and its mean, and not the whole.")
+    raw: bool = flag("The bare number, full precision.")
+    fail_if: tuple[str, ...] = option(
+        "Exit 1 when e.g. 'value>0.5' or 'query_accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
+    )
+
+    name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
+    names = "query label score labels margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
+    names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
+
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
+        yield from super().without_effect()
+        message = "--reduction goes with the value, not with one line per query"
+        yield "reduction", self.per_query and not self.fail_if, message
+        message = "--confidence goes with the whole, not with one line per query"
+        yield "confidence", self.per_query, message
+        yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
+        if self.raw:
+            yield "format", self.format != "auto", "--raw and --format exclude each other"
+            for name in () if self.fail_if else ("group_by", "by_file", "confidence"):
+                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
+
+    def check(self) -> None:
+        """Raise UsageError for options that only make sense together."""
+        if not self.per_query:
+            super().check()
+            return
+        refuse_if(self.raw, "--raw prints one number, and --per-query a row for each query")
+        refuse_no_rows(self.written, "--per-query writes one line a query")
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether the output is rows, not a report."""
+        return self.per_query
+
+    def conditions(self) -> list[Condition]:
+        """Return the conditions. Raises UsageError for one on a key that this run will not report."""
+        from mrl_cli.commands.conditions import conditions_of
+
+        return conditions_of(self.fail_if, self.plan)
+
+    def report(self) -> RankReport:
+        """Return the report on all lists."""
+        from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
+        from mrl_cli.reports.rank import rank_report
+
+        if self.per_query:
+            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer))
+        else:
+            ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
+        settings: dict[str, Any] = {"inputs": self.input_names, "cautions": self.cautions}
+        return rank_report(ranked.counts, ranked.result, self.plan, **settings)
+
+    def check_result(self, ranked: Ranked) -> None:
+        """Raise DataError where no list has a pair."""
+        from mrl_cli.reports.rank import refuse_undefined
+
+        refuse_undefined(ranked.result, ranked.look, self.plan)
+
+    def rendered(self, report: RankReport) -> str:
+        """Return the report as text: nothing where rows were written."""
+        if self.per_query:
+            return ""
+        return number_text(report.value) + "\n" if self.raw else super().rendered(report)
+
+    def summary(self, report: RankReport) -> str:
+        """Return how much was read, how quickly, and the result in full."""
+        return (
+            f"{counted(report.figure('rows'), 'row')}, {counted(report.queries, 'query', 'queries')} and "
+            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} in "
+            f"{report.elapsed_seconds:.3f} s, {self.workers}; mean {report.mean!r}, sum {report.sum!r}"
+        )
+
+
+command = Rank.command()

@@ -1,0 +1,56 @@
+"""The pairs of lists, numbered, so that any of them can be had without the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.base import Lists
+
+    Places = NDArray[np.int64]
+
+
+class NumberedPairs(NamedTuple):
+    """The pairs of lists, numbered from 0: by the item with the higher label, in the order of items; for each of them
+    by the other item, that with the lowest label first.
+
+    `order` are the items by list and label, shape (items,), `firsts` the number of the first pair of each item, and how
+    many pairs there are, shape (items + 1,), `starts` the first item of the list of each item, shape (items,).
+
+    >>> from mrl_cli.lists.base import Lists
+    >>> pairs = NumberedPairs.of(Lists(np.array([0, 3]), np.array([1.0, 0.0, 2.0]), np.zeros(3)))
+    >>> pairs.total, [places.tolist() for places in pairs.at(np.arange(3))]
+    (3, [[0, 2, 2], [1, 1, 0]])
+    """
+
+    order: Places
+    firsts: Places
+    starts: Places
+
+    @classmethod
+    def of(cls, lists: Lists) -> NumberedPairs:
+        """Return the pairs of lists."""
+        numbers, size = lists.numbers, lists.labels.size
+        order = np.lexsort((lists.labels, numbers))
+        labels, numbers = lists.labels[order], numbers[order]
+        is_first = np.ones(size, bool)
+        is_first[1:] = (labels[1:] != labels[:-1]) | (numbers[1:] != numbers[:-1])
+        of_label = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+        starts = np.repeat(lists.starts[:-1], lists.sizes)  # the same by item and in that order
+        lower = np.empty(size, np.int64)
+        lower[order] = of_label - starts
+        return cls(order, np.concatenate(([0], np.cumsum(lower))), starts)
+
+    @property
+    def total(self) -> int:
+        """How many pairs there are."""
+        return int(self.firsts[-1])
+
+    def at(self, numbers: Places) -> tuple[Places, Places]:
+        """Return the places of both items of the pairs of these numbers: of the higher labels, and of the lower."""
+        higher = np.searchsorted(self.firsts, numbers, side="right") - 1
+        return higher, self.order[self.starts[higher] + numbers - self.firsts[higher]]

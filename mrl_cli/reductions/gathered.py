@@ -1,0 +1,97 @@
+"""Whole ranked lists out of rows in any order: all rows are held until there are no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.ledger import coded
+from mrl_cli.reductions.lists import check_memory, list_rows, whole_lists
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan, Role
+    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.lists import ListConsumer
+    from mrl_cli.reductions.measured import Measured
+
+PART_ROWS = 1 << 19  # of whole lists at a time, or one list where that is longer
+
+
+class GatheredRows(NamedTuple):
+    """Rows of a batch: the place of each one's key among `keys`, and its numbers by role."""
+
+    codes: NDArray[np.int64]
+    keys: list[Key]
+    columns: dict[Role, NDArray[np.float64]]
+
+
+class Gathered:
+    """All rows so far: the code of each key in the order of their first rows, and each row's code and numbers."""
+
+    def __init__(self) -> None:
+        self.codes: dict[Key, int] = {}
+        self.pieces: list[GatheredRows] = []
+        self.rows = 0
+
+    def add(self, rows: GatheredRows) -> None:
+        """Add the rows of a batch."""
+        codes = np.array([self.codes.setdefault(key, len(self.codes)) for key in rows.keys], np.int64)
+        self.pieces.append(GatheredRows(codes[rows.codes], [], rows.columns))
+        self.rows += rows.codes.size
+
+
+class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
+    """Holds all rows, and hands whole lists to a consumer at the end, in the order of their first rows."""
+
+    state = list
+
+    def __init__(self, plan: Plan, consumer: ListConsumer[Any, Any]) -> None:
+        self._plan, self._consumer = plan, consumer
+
+    def add(self, state: list[GatheredRows], measured: Measured) -> list[GatheredRows]:
+        """Add the rows of a batch."""
+        if measured.counts.pairs:
+            rows = list_rows(measured)
+            of_runs, keys = coded(list(rows.keys.values()), rows.runs)
+            copies = {role: values.copy() for role, values in rows.columns.items()}
+            state.append(GatheredRows(np.repeat(of_runs, np.diff(rows.starts)), keys, copies))
+        return state
+
+    def whole(self) -> Gathered:
+        """Return no rows."""
+        return Gathered()
+
+    def merge(self, whole: Gathered, state: list[GatheredRows], part: Any) -> Gathered:
+        """Add the rows of the next task. Raises UsageError where they take more memory than they may."""
+        del part
+        for rows in state:
+            whole.add(rows)
+        hint = "sort the file by query, so that the rows of one stand together, or allow more with --memory SIZE"
+        check_memory(whole.rows, self._plan, f"rows of one query stand apart, and {whole.rows:,} rows and more", hint)
+        return whole
+
+    def settled(self, whole: Gathered) -> Any:
+        """Return what all lists come to; the rows are not held any more."""
+        result, plan, keys = self._consumer.empty(), self._plan, list(whole.codes)
+        codes = np.concatenate([np.zeros(0, np.int64), *(piece.codes for piece in whole.pieces)])
+        order = np.argsort(codes, kind="stable")
+        starts = np.append(np.searchsorted(codes[order], np.arange(len(keys))), codes.size)
+        del codes
+        roles = list(whole.pieces[0].columns) if whole.pieces else []
+        columns = {role: np.concatenate([p.columns.pop(role) for p in whole.pieces])[order] for role in roles}
+        first = 0
+        while first < len(keys):
+            last = max(int(np.searchsorted(starts, starts[first] + PART_ROWS, side="right")) - 1, first + 1)
+            here = slice(int(starts[first]), int(starts[last]))
+            parts = {role: values[here] for role, values in columns.items()}
+            texts = zip(*keys[first:last], strict=True)
+            names = dict(zip(plan.list_roles, map(texts_as_arrow, texts), strict=True))
+            lists = whole_lists(starts[first : last + 1] - starts[first], parts, names, plan)
+            self._consumer.add(result, self._consumer.block(lists))
+            first = last
+        return result

@@ -1,0 +1,156 @@
+"""What `mrl rank` reports: the figures of all pairs that lists have, and means over queries."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.errors import DataError
+from mrl_cli.exact import ExactSum
+from mrl_cli.losses import LISTWISE
+from mrl_cli.reductions.queries import COUNTS, Clustered, Queries
+from mrl_cli.reductions.totals import Totals
+from mrl_cli.reports.compute import ComputeReport
+from mrl_cli.reports.figures import KEYS, Facts, figures_of, ratio, reported_figures
+from mrl_cli.reports.groups import group_report
+from mrl_cli.words import counted, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Counts, Plan
+    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.look import Look
+
+_OF_PAIRS = ("correct", "ties", "wrong", "active")
+
+
+class ListFacts(Facts):
+    """What figures of lists are computed from: those of their pairs, `lists`, which are counts, and sums of means."""
+
+    def __init__(
+        self,
+        lists: Mapping[str, int],
+        sums: Mapping[str, ExactSum],
+        span: tuple[float, float],
+        plan: Plan,
+        clusters: Clustered | None = None,
+        **of_run: Any,
+    ) -> None:
+        of: dict[str, Any] = {f"{name}_sum": sums.get(name) for name in ("loss", "weight", "correct_weight")}
+        of |= {name: lists[name] for name in _OF_PAIRS}
+        totals = Totals(min=span[0], max=span[1], **of)
+        self.lists, self._sums = lists, sums
+        self._is_listwise = plan.loss.name in LISTWISE
+        self.queries = clusters
+        super().__init__(totals, plan, **of_run)
+        if self._is_listwise:
+            self.sum, self.mean = float(sums["query_mean"]), self.query_mean
+        if plan.reporting.reduction == "query-mean" or self._is_listwise:
+            self.value = self.sum if plan.reporting.reduction == "sum" else self.query_mean
+
+    def _add_intervals(self, loss: ExactSum, confidence: float) -> None:
+        """Add intervals of means over pairs, clustered by query, and of the mean over queries."""
+        del loss
+        from mrl_cli.statistics import intervals  # a run without intervals starts without them
+
+        lists: Any = self.queries
+        here, means = lists.pairs > 0, lists.means[~np.isnan(lists.means)]
+        of_means = intervals.clustered_mean_interval(means, np.ones(means.size, np.int64), confidence)
+        of_pairs = intervals.clustered_mean_interval(lists.sums[here], lists.pairs[here], confidence)
+        self.mean_interval, self.query_mean_interval = of_means if self._is_listwise else of_pairs, of_means
+        self.accuracy_interval = intervals.clustered_wilson_interval(lists.correct[here], lists.pairs[here], confidence)
+
+    @property
+    def query_mean(self) -> float:
+        """The mean of the means of queries, by the weights of queries where they have some."""
+        return self._sums["query_mean"] / self._sums["query_weight"]
+
+    def mean_of_queries(self, name: str) -> float:
+        """Return the mean over the queries that have a pair of what has that name."""
+        return ratio(float(self._sums[name]), self.lists["queries"] - self.lists["queries_without_pairs"])
+
+
+class RankReport(ComputeReport):
+    """What `mrl rank` reports; `groups` holds a report of each group, whose key is its `group`."""
+
+
+def rank_report(
+    counts: Counts, queries: Queries, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()
+) -> RankReport:
+    """Return what `mrl rank` reports of what lists come to, and of each group where the plan has some."""
+    groups = None
+    if plan.has_groups:
+        figures = reported_figures(plan, of_groups=True)
+        groups = [group_report(key, facts, figures) for key, facts in _facts(queries, plan, by_group=True)]
+    ((_, facts),) = _facts(queries, plan, counts=counts, groups=groups)
+    return RankReport.of_run(
+        "mrl.rank/1",
+        inputs,
+        **(plan.settings() | ({"margin": None} if plan.loss.name in LISTWISE else {})),
+        **(dict.fromkeys(KEYS) | figures_of(facts, reported_figures(plan))),
+        sections=None,
+        groups=groups,
+        section_groups=None,
+        validation=None,
+        notes=[*cautions] or None,
+    )
+
+
+def _facts(queries: Queries, plan: Plan, *, by_group: bool = False, **of_run: Any) -> Iterator[tuple[Key, ListFacts]]:
+    """Yield every group with its facts, or all lists as one."""
+    ledger = queries.ledger if by_group else queries.ledger.regrouped(lambda _: ())
+    clusters = _clusters(queries, len(ledger), by_group=by_group) if plan.reporting.confidence is not None else None
+    for key, place, counts, sums in ledger.entries():
+        of_group = None if clusters is None else clusters[place]
+        named = dict(zip(COUNTS, counts.tolist(), strict=True))
+        yield key, ListFacts(named, sums, ledger.range_at(place), plan, of_group, sections=None, **of_run)
+
+
+def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustered]:
+    """Return the queries of each group as clusters, in an order that does not depend on that of rows."""
+    columns: list[NDArray[Any]] = [np.concatenate(parts) for parts in zip(*queries.clusters, strict=True)]
+    if not by_group:
+        columns[0] = np.zeros_like(columns[0])
+    order = np.lexsort((*columns[1:], columns[0]))
+    bounds = np.searchsorted(columns[0][order], np.arange(groups + 1))
+    return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
+
+
+def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
+    """Raise DataError where no list has a pair, or a loss of its own, with what the data say about why."""
+    entries = list(queries.ledger.regrouped(lambda _: ()).entries())
+    counts = dict(zip(COUNTS, entries[0][2].tolist() if entries else [0] * len(COUNTS), strict=True))
+    rows = _rows_in_queries(counts)
+    if plan.loss.name in LISTWISE:
+        if counts["queries"] == counts["queries_undefined"]:
+            undefined = LISTWISE[plan.loss.name].undefined
+            raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
+        return
+    refuse_no_pairs(counts, look, plan)
+    if not entries[0][3].get("weight", ExactSum(1)).units:
+        raise DataError(f"every pair has the weight 0: {rows}; the mean of nothing is undefined")
+
+
+def refuse_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> None:
+    """Raise DataError where the counts of rows, queries and pairs are such that no list has a pair."""
+    if not counts["pairs"]:
+        message = f"no pairs: {_rows_in_queries(counts)}, none with two different labels"
+        raise DataError(message, hint=_why_no_pairs(counts, look, plan))
+
+
+def _rows_in_queries(counts: Mapping[str, int]) -> str:
+    return f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'query', 'queries')}"
+
+
+def _why_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> str:
+    label, query = harmless(plan.columns.name_of("y")), harmless(plan.columns.name_of("query"))
+    if look.lowest_label is not None and look.lowest_label == look.highest_label:
+        return f"{label} is {look.lowest_label:g} in every row; name the column of labels with --label COLUMN"
+    if counts["rows"] == counts["queries"] and not plan.ranking.rows_are_lists:
+        return f"each row has a {query} of its own; name what its rows have in common with --query COLUMN"
+    return f"in no query are two rows of different {label}"
