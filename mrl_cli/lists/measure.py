@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import gradient as hinged_gradient
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
@@ -40,12 +41,20 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
-    return looped_gradient(lists, loss, lambdas_of(lists, ranking))
+    lambdas = lambdas_of(lists, ranking)
+    if lambdas is None and LOSSES[loss.name].is_hinge:
+        return hinged_gradient(_not_empty(lists)[1], loss)
+    return looped_gradient(lists, loss, lambdas)
+
+
+def _not_empty(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
+    """Return the numbers of the lists that have items, and those lists."""
+    kept = np.flatnonzero(lists.sizes)
+    return kept, lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
 
 
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
-    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    kept, full = _not_empty(lists)
     found = without_pairs(lists)
     if ranking.lambda_weight != "none":
         found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())

@@ -188,7 +188,7 @@ def list_checks() -> Iterator[tuple[str, CheckResult]]:
                 seen.add(kind)
                 yield name, _alone(used, setting, got)
             yield name, _check(setting.text, got, *_expected(used, setting))
-            if not (setting.loss.name in LISTWISE or setting.is_exact):
+            if setting.loss.name in LOSSES:
                 yield name, _gradient_check(used, setting)
 
 
@@ -220,7 +220,8 @@ def _gradient_check(items: Sequence[Items], setting: Setting) -> CheckResult:
     right = np.concatenate([one.values for one in of_reference])
     # A weight may be the difference of nearly equal gains or discounts: what that loses shows beside other items only.
     room = np.concatenate([np.full(len(one.sizes), setting.share * max(one.sizes)) for one in of_reference])
-    return _check(setting.text, {"gradient": slopes + 0.0}, {"gradient": right}, {"gradient": room})
+    rooms = {} if setting.is_exact else {"gradient": room}
+    return _check(setting.text, {"gradient": slopes + 0.0}, {"gradient": right}, rooms)
 
 
 def _figures(lists: Lists, setting: Setting) -> Figures:
