@@ -958,7 +958,7 @@ CELLS = [
     ),
     Case(
         "compute p.jsonl --x1 'a.*.s'",
-        "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version",
+        "name one item by its place, from 0; lists are for `mrl rank`",
         "compute p.jsonl --x1 a.0.s",
         2.0,
         NESTED,

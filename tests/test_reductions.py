@@ -19,8 +19,10 @@ from mrl_cli.engines.base import Part
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
+from mrl_cli.reductions.benchmarks import BENCHMARKS
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
+from mrl_cli.reductions.documents import DocumentsReduction
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.ledger import LedgerReduction
@@ -215,6 +217,7 @@ def test_every_reduction_of_the_room_has_a_case() -> None:
         import_module(f"mrl_cli.reductions.{module.name}")
     room = {kind for kind in Reduction.__subclasses__() if kind.__module__.startswith("mrl_cli.reductions")}
     room -= {ListsReduction, GatherReduction, QueryWeightReduction}  # of lists: test_list_reductions
+    room -= {DocumentsReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
     assert room == {type(make().reduction) for make in CASES.values()}
 
 

@@ -361,6 +361,8 @@ class Options:
 _CELLS = "on_error rejects delimiter encoding decimal null_value no_header"
 GROUPS = {
     "CELLS": _CELLS,
+    "ITEMS": "query label score labels unjudged chosen rejected num_correct"
+    " preset scores score_column group_sizes qrels doc missing",
     "SCORES": "difference x1_reference x2_reference scale fill",
     "READING": f"x1 x2 y y_const labels label_map strength on_tie {_CELLS}",
     "MARGIN": "margin margin_column",
@@ -393,7 +395,8 @@ def _label_settings(options: Options) -> dict[str, Any]:
     if options.preset is not None and options.y_const is None:
         from mrl_cli.inputs.presets import PRESETS  # few runs have one
 
-        rule = PRESETS[options.preset].label
+        preset = PRESETS.get(options.preset)  # one of lists is not among them
+        rule = None if preset is None else preset.label
     asked = {name: getattr(options, name) for name in ("on_tie", "strength", "label_map")}
     if rule is None:
         return {"labels": options.labels, "label_settings": asked}

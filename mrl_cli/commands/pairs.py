@@ -30,7 +30,7 @@ class WritePairs(RankedRun):
     seed: int = option("What --sample is drawn by.", type=click.IntRange(min=0), default=0, metavar="S")
 
     name, epilog = "pairs", "Example: mrl pairs lists.csv -o pairs.csv"
-    names = "query label score labels weight query_weight sample seed CELLS memory ENGINE OUTPUT NOTES"
+    names = "ITEMS weight query_weight sample seed CELLS memory ENGINE OUTPUT NOTES"
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and the seed of no sample."""

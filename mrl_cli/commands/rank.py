@@ -24,8 +24,9 @@ class Rank(RankedRun):
     """Compute the loss of the ranked lists in INPUT files, over every pair that they imply.
 
     A list is the rows of one query, each an item with a label and a score. Its pairs are all two items with different
-    labels: the one with the higher label should have the higher score. INPUT is what `mrl compute` reads. Rows of one
-    query should stand together: then memory is that of the longest list.
+    labels: the one with the higher label should have the higher score. INPUT is what `mrl compute` reads, and LETOR or
+    runs of TREC. Cells may be lists: a row of those is a list. Rows of one query should stand together: then memory is
+    that of the longest list.
     """
 
     loss: str = option(
@@ -55,7 +56,7 @@ class Rank(RankedRun):
     )
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
-    names = "query label score labels margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
+    names = "ITEMS margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
     names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
@@ -99,7 +100,12 @@ class Rank(RankedRun):
             ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer))
         else:
             ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
-        settings: dict[str, Any] = {"inputs": self.input_names, "cautions": self.cautions}
+        settings: dict[str, Any] = {
+            "inputs": self.input_names,
+            "cautions": self.cautions,
+            "sections": ranked.sections,
+            "look": ranked.look,
+        }
         return rank_report(ranked.counts, ranked.result, self.plan, **settings)
 
     def check_result(self, ranked: Ranked) -> None:
@@ -113,6 +119,10 @@ class Rank(RankedRun):
         if self.per_query:
             return ""
         return number_text(report.value) + "\n" if self.raw else super().rendered(report)
+
+    def notes(self, report: RankReport) -> list[str]:
+        """Return notes on what was read, and on the data."""
+        return super().notes(report) + [note for note in report.notes or () if note not in self.cautions]
 
     def summary(self, report: RankReport) -> str:
         """Return how much was read, how quickly, and the result in full."""

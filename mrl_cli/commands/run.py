@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _DELIMITED = ("csv", "tsv")
-_TEXTS = (*_DELIMITED, "jsonl", "json")
+_TEXTS = (*_DELIMITED, "jsonl", "json", "letor", "trec")
 
 
 class Run(Options, ABC):

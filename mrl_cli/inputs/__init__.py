@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import DataError, MachineError
 from mrl_cli.inputs import storage
 from mrl_cli.inputs.base import Shard, Source, shown_input
-from mrl_cli.inputs.formats import FORMATS, compression_of, identified, named, reader_of
+from mrl_cli.inputs.beside import numbered, plan_of_rows, with_beside
+from mrl_cli.inputs.formats import FORMATS, PREFIX_BYTES, compression_of, identified, named, reader_of
+from mrl_cli.inputs.items import with_items
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
 from mrl_cli.inputs.queries import with_queries
@@ -40,7 +42,6 @@ __all__ = [
     "stdin_can_be_read",
 ]
 
-PREFIX_BYTES = 64
 COMPRESSED_PREFIX_BYTES = 1 << 16  # enough to see what a compressed text begins with
 KEY_BYTES = 256
 
@@ -133,11 +134,17 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
     rest = iter(sources)
     if resume_at is not None:
         source = next(source for source in rest if source is resume_at.source)
-        yield from reader_of(source.format).rest(resume_at, plan_for_file(plan, source))
+        rest_of = reader_of(source.format).rest(resume_at, _plan_for(plan, source))
+        yield from numbered(rest_of, source, resume_at.first_row)
     for source in rest:
         if resume_at is None:
             _refuse_two_meanings(source, plan)
-        yield from reader_of(source.format).shards(source, plan_for_file(plan, source))
+        yield from numbered(reader_of(source.format).shards(source, _plan_for(plan, source)), source)
+
+
+def _plan_for(plan: Plan, source: Source) -> Plan:
+    """Return the plan with the columns that the reader of a source has to look for."""
+    return plan_of_rows(plan_for_file(plan, source), source)
 
 
 def _refuse_two_meanings(source: Source, plan: Plan) -> None:
@@ -155,6 +162,10 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     source = shard.source
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
-    for batch in batches(shard, plan_for_file(plan, source)):
-        made = with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)
+    first_row = shard.first_row
+    for read_batch in batches(shard, _plan_for(plan, source)):
+        batch = with_beside(read_batch, source, plan, first_row)
+        first_row += read_batch.size + read_batch.rejected_rows
+        items = with_items(with_partitions(batch, source, plan), plan)
+        made = with_labels(with_scores(items, source, plan), plan)
         yield with_queries(made, plan) if plan.has_lists else made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import Batch, Problem
+from mrl_cli.model import Batch, ListCells, Problem
 from mrl_cli.model.problems import MISSING
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
@@ -29,6 +30,8 @@ Faults = list[tuple[str, str | None, str]]
 BadCells = list[tuple[int, str, str]]
 # A column as doubles (labels may stay small integers), and its cells that cannot be one.
 Numbers = tuple["NDArray[Any]", BadCells]
+# A column of lists of numbers, and its cells that hold something else.
+Lists = tuple[ListCells, BadCells]
 # A column as texts, and its cells that a path does not lead to.
 Keys = tuple["pa.Array", BadCells]
 
@@ -41,7 +44,8 @@ class Source:
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
     `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
-    `inputs.scores.Scores`, x1 and x2 are rows of them.
+    `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other files, an
+    `inputs.beside.Beside`, where they have some.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Source:
     size_bytes: int | None = None
     hive: dict[str, str] = field(default_factory=dict)
     scores: Any = field(default=None, compare=False, repr=False)
+    beside: Any = field(default=None, compare=False, repr=False)
 
     @property
     def is_plain_file(self) -> bool:
@@ -81,11 +86,15 @@ def shown_input(name: str) -> str:
 
 
 class Shard(NamedTuple):
-    """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms."""
+    """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms.
+
+    `first_row` is the number of the first, counted from 0, where the source has something beside its rows.
+    """
 
     source: Source
     part: Any
     size_bytes: int
+    first_row: int = 0
 
 
 def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bool = False) -> dict[Role, int]:
@@ -100,7 +109,8 @@ def column_places(names: Sequence[str], plan: Plan, source: Source, *, nests: bo
         matches = [place for place, name in enumerate(names) if name == wanted]
         matches = matches or [place for place, name in enumerate(names) if name.strip() == wanted]
         if not matches:
-            _refuse_every(wanted)
+            if role not in plan.reading.lists:
+                _refuse_every(wanted)
             top = paths.split(wanted, names) if nests else None
             matches = [place for place, name in enumerate(names) if top is not None and name == top[0]]
         if len(matches) > 1:
@@ -120,7 +130,7 @@ def path_below(wanted: str, name: str) -> str:
 def _refuse_every(wanted: str) -> None:
     if paths.EVERY in wanted.split("."):
         message = f"{harmless(wanted)} names the cells of all items of a list, and one number belongs to a pair"
-        hint = "name one item by its place, from 0; lists are for `mrl rank`, which comes with a later version"
+        hint = "name one item by its place, from 0; lists are for `mrl rank`"
         raise UsageError(message, hint=hint)
 
 
@@ -131,12 +141,13 @@ def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
 
 def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
     """Return the error of a missing column. Raises DataError where the rows are no pairs by their names."""
-    from mrl_cli.inputs.hints import hint_for_missing
+    from mrl_cli.inputs.hints import HINTS_OF_FORMATS, hint_for_missing
     from mrl_cli.inputs.logs import refuse_log
 
     if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
         refuse_log(names, source.shown_name)
-    hint = hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
+    hint = HINTS_OF_FORMATS.get((source.format, role))
+    hint = hint or hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
     return UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
@@ -150,31 +161,35 @@ def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown
 def batch_of_columns(
     file: str,
     columns: Mapping[Role, Any],
-    numbers_in: Callable[[Any, Role], Numbers],
+    numbers_in: Callable[[Any, Role], Numbers | Lists],
     keys_in: Callable[[Any, Role], Keys],
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
 ) -> Batch:
     """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
-    numbers = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    found = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
+    bad_cells = {role: bad for role, (_, bad) in found.items()}
+    numbers = {role: values for role, (values, _) in found.items() if not isinstance(values, ListCells)}
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
-        array, bad = numbers[role]
+        array, bad = numbers[role], bad_cells[role]
         filled[role] = np.zeros(array.size, bool)
         filled[role][[index for index, kind, _ in bad if kind == MISSING]] = True
-        numbers[role] = np.where(filled[role], number, array), [cell for cell in bad if cell[1] != MISSING]
+        numbers[role] = np.where(filled[role], number, array)
+        bad_cells[role] = [cell for cell in bad if cell[1] != MISSING]
     keys = {role: keys_in(columns[role], role) for role, _ in plan.columns.keys}
     batch = Batch(
         file,
-        {role: array for role, (array, _) in numbers.items()},
+        numbers,
         rows,
         "row",
         keys={role: array for role, (array, _) in keys.items()},
         kept=kept,
         filled=filled,
+        lists={role: values for role, (values, _) in found.items() if isinstance(values, ListCells)},
     )
-    return without_bad(batch, {role: bad for role, (_, bad) in (*numbers.items(), *keys.items())}, plan)
+    return without_bad(batch, bad_cells | {role: bad for role, (_, bad) in keys.items()}, plan)
 
 
 def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
@@ -216,7 +231,7 @@ def filled_or(number: float | str, role: Role, plan: Plan) -> float | str | None
 class Row(NamedTuple):
     """One good row: its numbers and keys in the order of the plan's columns, and all of it where that is kept.
 
-    A number is None for a missing value that is filled.
+    A number is None for a missing value that is filled, and a list of them where the cells of its column are lists.
     """
 
     numbers: Sequence[Any]
@@ -251,7 +266,10 @@ def batch_of_rows(
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
-    numbers = {role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers}
+    lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
+    numbers = {
+        role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers if role not in lists
+    }
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
         filled[role] = np.array([cell is None for cell in columns[role]], bool)
@@ -266,4 +284,15 @@ def batch_of_rows(
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
         filled=filled,
+        lists=lists,
     )
+
+
+def list_cells(cells: Sequence[Sequence[float]]) -> ListCells:
+    """Return lists of numbers as a column."""
+    return ListCells.of([len(cell) for cell in cells], np.fromiter(chain.from_iterable(cells), np.float64))
+
+
+def item_text(text: str, place: int, length: int) -> str:
+    """Return the value of an item of a list, as printed, with its place in the list, which is counted from 0."""
+    return f"{text} (item {place + 1} of {length})"

@@ -9,12 +9,13 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.base import batch_of_columns, column_places, numbers_of, path_below
+from mrl_cli.inputs.base import batch_of_columns, column_places, item_text, numbers_of, path_below
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, type_at
-from mrl_cli.inputs.paths import Astray
-from mrl_cli.model import problems, rules
+from mrl_cli.inputs.objects import MAY_BE_SINGLE
+from mrl_cli.inputs.paths import EVERY, Astray, around_every
+from mrl_cli.model import ListCells, problems, rules
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import BadCells, Keys, Numbers, Source
+    from mrl_cli.inputs.base import BadCells, Keys, Lists, Numbers, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
 BOOLEANS_HINT = "true and false are the labels 1 and 0? use --labels 01"
+LISTS_HINT = "name a column of lists, or a number in all items of a list, such as answers.*.rank"
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
 
@@ -102,6 +104,10 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
             raise error(f"{source.shown_name}: {harmless(name)} is {kind.text}")
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
+        if role in plan.reading.lists and EVERY not in path_below(name, top).split("."):
+            if not (is_list(kind) or pa.types.is_null(kind) or role in MAY_BE_SINGLE):
+                raise DataError(f"{subject}, not lists of numbers (from row 1 on)", hint=LISTS_HINT)
+            kind = kind.value_type if is_list(kind) else kind
         if role in keys:
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
@@ -142,7 +148,10 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
         top = names[places[role]]
         return cells_at(column, path_below(wanted[role], top), top)
 
-    def numbers(column: pa.Array, role: Role) -> Numbers:
+    def numbers(column: pa.Array, role: Role) -> Numbers | Lists:
+        if role in plan.reading.lists:
+            top = names[places[role]]
+            return lists_in(column, path_below(wanted[role], top), top, lambda text: cell_number(text, role, plan))
         column, astray = cells(column, role)
         # A label that must be one of two integers is compared as it is: no double in between could change it.
         keeps_integers = role == "y" and plan.rules.labels in ("pm1", "01")
@@ -247,6 +256,30 @@ def numbers_in(
             if int(doubles[index]) != int(values[index])
         ]
     return doubles, bad
+
+
+def lists_in(column: pa.Array, path: str, way: str, number: Callable[[str], float | str] | None = None) -> Lists:
+    """Return the lists of numbers at a path below the cells of a column called `way`, and what is none.
+
+    The path may lead to lists, or to a cell in all items of lists. A cell that is one number is a list of it.
+    """
+    to_list, in_item = around_every(path)
+    column, bad = cells_at(column, to_list, way)
+    if not is_list(column.type):
+        values, others = numbers_in(column, number)
+        return ListCells.of(np.ones(len(column), np.int64), values), merged(bad, others)
+    _, lengths = list_bounds(column)
+    nulls = [(index, problems.MISSING, "null") for index in np.flatnonzero(lengths < 0).tolist()]
+    items, astray = cells_at(column.flatten(), in_item, f"{way}.{EVERY}")
+    values, others = numbers_in(items, number)
+    cells = ListCells.of(np.maximum(lengths, 0), values)
+    of_items = merged(astray, others)
+    rows = (np.searchsorted(cells.starts, [place for place, *_ in of_items], side="right") - 1).tolist()
+    bad_items = [
+        (row, kind, item_text(text, place - int(cells.starts[row]), int(lengths[row])))
+        for row, (place, kind, text) in zip(rows, of_items, strict=True)
+    ]
+    return cells, sorted(merged(bad, nulls) + bad_items, key=lambda cell: cell[0])
 
 
 def _only_items(column: pa.Array) -> tuple[pa.Array, BadCells]:

@@ -102,6 +102,15 @@ def rest(shard: Shard, plan: Plan) -> Iterator[Shard]:
         yield from _stream_shards(stream, shard.source, part.layout, part.offset, line)
 
 
+def rows_in(part: texts.TextPart) -> int:
+    """Return how many rows a block has that are not blank."""
+    data = part.data or b""
+    if texts.QUOTE not in data and not any(blank in data for blank in (b"\r", b"\n\n")) and data[:1] != b"\n":
+        return texts.count_feeds(data) + (not data.endswith(b"\n") and bool(data))
+    lines = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
+    return sum(map(bool, texts.csv_rows(lines, part.layout.delimiter)))
+
+
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
     part: texts.TextPart = shard.part

@@ -15,15 +15,18 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import objects, paths
-from mrl_cli.inputs.base import batch_of_columns, batch_of_rows, column_places, numbers_of, path_below
+from mrl_cli.inputs.base import batch_of_columns, batch_of_rows, column_places, list_cells, numbers_of, path_below
 from mrl_cli.inputs.text import count_feeds
 from mrl_cli.model import Batch, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from mrl_cli.inputs.base import Faults, Keys, Numbers, Row, Source
+    from mrl_cli.inputs.base import Faults, Keys, Lists, Numbers, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Plan, Role
+
+
+_SCORES = ("x1", "x2", "difference", "score", "chosen", "rejected")  # which are not the same for every row
 
 
 class Document(NamedTuple):
@@ -90,8 +93,17 @@ def part_of(value: Any, source: Source, plan: Plan) -> list[Any] | Document:
 
 
 def holds_columns(value: dict[str, Any], plan: Plan) -> bool:
-    """Return whether an object is one of columns: whether a wanted number is a list or an object in it."""
-    return any(isinstance(_column_in(value, name), list | dict) for _, name in plan.columns.wanted_numbers)
+    """Return whether an object is one of columns: whether a wanted number is a list or an object in it.
+
+    Where cells are lists, whether those are in a list: one with an item in a list of its own is just a cell.
+    """
+    return any(
+        any(isinstance(cell, list) and (len(cell) != 1 or isinstance(cell[0], list)) for cell in column)
+        if role in plan.reading.lists and isinstance(column, list)
+        else isinstance(column, list | dict)
+        for role, name in plan.columns.wanted_numbers
+        for column in [_column_in(value, name)]
+    )
 
 
 def _column_in(value: dict[str, Any], name: str) -> Any:
@@ -108,7 +120,7 @@ def _column_in(value: dict[str, Any], name: str) -> Any:
         member, path = step
         column, way = column[member], f"{way}.{member}"
     if path and isinstance(column, list):
-        is_of_one_row = paths.place_in_list(path) is not None and not all(isinstance(cell, list) for cell in column)
+        is_of_one_row = paths.names_item(path) and not all(isinstance(cell, list) for cell in column)
         if not is_of_one_row:
             return [paths.cell_at(cell, path, way) for cell in column]
     return paths.cell_at(column, path, way)
@@ -116,7 +128,7 @@ def _column_in(value: dict[str, Any], name: str) -> Any:
 
 def _check_columns(columns: dict[str, Any], wanted: list[str], source: Source, plan: Plan) -> None:
     lengths: dict[str, int] = {}
-    scores = {name for role, name in plan.columns.wanted_numbers if role in ("x1", "x2", "difference")}
+    scores = {name for role, name in plan.columns.wanted_numbers if role in _SCORES}
     for name, column in columns.items():
         subject = f"{source.shown_name}: column {harmless(name)}"
         if isinstance(column, list):
@@ -171,8 +183,12 @@ def _keys(cells: list[Any]) -> Keys:
     return texts_as_arrow(map(objects.key_text, cells)), bad
 
 
-def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers:
+def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers | Lists:
     """Return a column's numbers, and the cells that are not numbers."""
+    if role in plan.reading.lists:
+        found = [objects.items_of(cell, role, plan) for cell in cells]
+        bad = [(place, kind, text) for place, (_, faults) in enumerate(found) for kind, text in faults]
+        return list_cells([numbers for numbers, _ in found]), bad
     values = list(map(objects.only_item, cells))
     if set(map(type, values)) <= {float, int}:
         try:

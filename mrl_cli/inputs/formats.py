@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,7 @@ class Format(NamedTuple):
     """One format: the module that reads it, its suffixes, and the first bytes that identify it.
 
     `title` is what messages call it; `writer` the name in `reductions.rows` of what writes pairs in the format, where
-    something does.
+    something does. One that `is_of_lists` holds no pairs.
     """
 
     reader: str  # a module of this package, imported when a file of the format turns up
@@ -38,6 +39,7 @@ class Format(NamedTuple):
     magic: tuple[bytes, ...] = ()
     title: str = ""
     writer: str | None = None
+    is_of_lists: bool = False
 
     @property
     def kind(self) -> str:
@@ -52,11 +54,20 @@ FORMATS = {
     "json": Format("jsontext", (".json",), title="JSON, JSON lines"),  # it reads either
     "parquet": Format("parquet", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
     "arrow": Format("arrowfile", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"),
+    "letor": Format("lines", (".letor", ".svm", ".svmlight", ".libsvm"), title="LETOR", is_of_lists=True),
+    "trec": Format("lines", (".trec", ".run"), title="TREC", is_of_lists=True),
     "frame": Format("frame"),  # of pandas, in the Python interface
 }
 TEXTS = ("csv", "tsv")
 FORMAT_OF_SUFFIX = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
+
+PREFIX_BYTES = 64  # of an input, of which its format is found out
+# What lines of ranked lists begin with, which no header line does, after comments perhaps.
+_LINES = {
+    "letor": re.compile(rb"(?:#[^\n]*\n\s*)*[+-]?\d+(?:\.\d*)?[ \t]+(?:qid:\S+[ \t]+)?\d+:[\d.+-]"),
+    "trec": re.compile(rb"\S+[ \t]+Q0[ \t]+\S"),
+}
 
 _MAGIC = {start: name for name, row in FORMATS.items() for start in row.magic}
 _COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
@@ -134,11 +145,13 @@ def _text_format(prefix: bytes, compression: str | None) -> str:
         from mrl_cli.inputs.streams import decompressed, is_corruption
 
         try:
-            prefix = decompressed(io.BytesIO(prefix).read, compression)(1)
+            prefix = decompressed(io.BytesIO(prefix).read, compression)(PREFIX_BYTES)
         except Exception as error:
             if not (is_corruption(error) or isinstance(error, ImportError)):
                 raise
             prefix = b""  # these first bytes say nothing
     text = prefix.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if (listed := next((name for name, line in _LINES.items() if line.match(text)), None)) is not None:
+        return listed
     after_null = text.removeprefix(b"null").lstrip(b" \t\r\n")
     return "json" if after_null.startswith((b"{", b"[")) or (text and not after_null) else "csv"

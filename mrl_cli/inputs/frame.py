@@ -11,9 +11,11 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import with_hint
-from mrl_cli.inputs.base import Shard, Source, batch_of_columns, no_column, numbers_of
+from mrl_cli.inputs.base import Shard, Source, batch_of_columns, item_text, list_cells, no_column, numbers_of
 from mrl_cli.inputs.cells import is_exact
-from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, numbers_in
+from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, lists_in, numbers_in
+from mrl_cli.inputs.nested import is_list
+from mrl_cli.inputs.objects import MAY_BE_SINGLE
 from mrl_cli.model import problems, setting_of
 from mrl_cli.words import closest, harmless
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Keys, Numbers
+    from mrl_cli.inputs.base import BadCells, Keys, Lists, Numbers
     from mrl_cli.model import Batch, Plan, Role
 
 
@@ -96,7 +98,9 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
             return texts_as_arrow(_texts_of(column)), []
         return _keys_of(column, values.setdefault(role, {}) if role in plan.groups else {}), []
 
-    def numbers(column: pd.Series[Any], role: Role) -> Numbers:
+    def numbers(column: pd.Series[Any], role: Role) -> Numbers | Lists:
+        if role in plan.reading.lists:
+            return _lists_of(column, role)
         array, bad = _numbers_of(column, takes_booleans=plan.takes_booleans(role))
         if role in fills:  # where pandas knows no other missing value, it is NaN
             known = {index for index, *_ in bad}
@@ -119,6 +123,8 @@ def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
         kind = pa.string()
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_boolean = pa.types.is_boolean(kind)
+    if role in plan.reading.lists and is_list(kind):
+        kind = kind.value_type
     if is_number(kind) or (is_boolean and plan.takes_booleans(role)):
         return
     msg = f"{PLACE}: column {harmless(column.name)} holds {column.dtype}, not numbers"
@@ -128,14 +134,36 @@ def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:
 
 
 def _numbers_of(column: pd.Series[Any], *, takes_booleans: bool) -> Numbers:
-    import pandas as pd
-
     def number(cell: Any) -> float | str:
-        if cell is None or cell is pd.NA or cell is pd.NaT:
-            return problems.MISSING
-        return _number_of(cell, takes_booleans=takes_booleans)
+        return problems.MISSING if _is_missing(cell) else _number_of(cell, takes_booleans=takes_booleans)
 
     return numbers_of(column.tolist(), number, _shown) if column.dtype == object else numbers_in(_arrow(column))
+
+
+def _lists_of(column: pd.Series[Any], role: Role) -> Lists:
+    if column.dtype != object:
+        return lists_in(_arrow(column), "", str(column.name))
+    cells: list[list[float]] = []
+    bad: BadCells = []
+    for row, cell in enumerate(column.tolist()):
+        is_list = isinstance(cell, list | tuple | np.ndarray) and np.ndim(cell) > 0
+        items = list(cell) if is_list else [cell] if role in MAY_BE_SINGLE else None
+        if items is None:
+            bad.append((row, problems.MISSING if _is_missing(cell) else problems.NO_LIST, _shown(cell)))
+        numbers = [problems.MISSING if _is_missing(item) else _number_of(item) for item in items or ()]
+        bad += [
+            (row, kind, item_text(_shown((items or ())[place]), place, len(numbers)))
+            for place, kind in enumerate(numbers)
+            if isinstance(kind, str)
+        ]
+        cells.append([0.0 if isinstance(number, str) else number for number in numbers])
+    return list_cells(cells), bad
+
+
+def _is_missing(cell: Any) -> bool:
+    import pandas as pd
+
+    return cell is None or cell is pd.NA or cell is pd.NaT
 
 
 def _arrow(column: pd.Series[Any]) -> pa.Array:
@@ -148,7 +176,7 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _number_of(cell: Any, *, takes_booleans: bool) -> float | str:
+def _number_of(cell: Any, *, takes_booleans: bool = False) -> float | str:
     """Return the nearest double, an infinity beyond the largest and NaN for a signalling one, or a kind of problem."""
     if isinstance(cell, list | tuple | np.ndarray):
         return _number_of(cell[0], takes_booleans=takes_booleans) if np.shape(cell) == (1,) else problems.LIST

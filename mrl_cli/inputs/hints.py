@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan, Role
 
+_RANK_RUN = "a run of TREC is read by mrl rank, with --qrels FILE for its judgments"
+_RANK_LETOR = "LETOR is read by mrl rank, with --scores FILE for the scores of its rows"
+# What is not in files of a format, where it is then.
+HINTS_OF_FORMATS: dict[tuple[str, Role], str] = {
+    ("trec", "x1"): _RANK_RUN,
+    ("trec", "x2"): _RANK_RUN,
+    ("trec", "y"): "a run of TREC has no labels: name the file of judgments with --qrels FILE",
+    ("letor", "x1"): _RANK_LETOR,
+    ("letor", "x2"): _RANK_LETOR,
+    ("letor", "score"): "LETOR has no scores: name a file with one for each row with --scores FILE",
+    ("letor", "query"): "rows without qid: name a file with the number of rows of each query with --group-sizes FILE",
+}
 _SEPARATORS = {",": ",", "\t": "tab", ";": ";", "|": "|", " ": " "}  # as --delimiter has them
 _DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_difference", "reward_diff", "delta"}
 _LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}

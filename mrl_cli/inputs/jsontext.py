@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mrl_cli.errors import DataError, SuspectShardError
-from mrl_cli.inputs import documents, nested, objects
+from mrl_cli.inputs import documents, nested, objects, paths
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Shard, batch_of_rows, column_places, filled_columns
+from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
-from mrl_cli.model import Batch, problems
+from mrl_cli.model import Batch, ListCells, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -75,7 +79,9 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
         if names := _first_keys(head, source):
             column_places(names, plan, source, nests=True)
         # JSON keeps line ends out of its strings.
-        if head.startswith(b"{") and texts.is_splittable(source, plan, head):
+        # Lists of their own are called by their rows, and those of a range are not known without all before it.
+        may_split = head.startswith(b"{") and not plan.reading.lists
+        if may_split and texts.is_splittable(source, plan, head):
             yield from texts.range_shards(source, plan, 0)
         elif head:
             yield from texts.block_shards(stream, texts.cut_lines, source, 1, count_feeds)
@@ -83,10 +89,21 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             yield Shard(source, TextPart(0, 0, b"", 1), 0)
 
 
+def rows_in(part: TextPart) -> int:
+    """Return how many lines a block has that are not blank."""
+    return sum(map(bool, (line.strip(BLANKS) for line in (part.data or b"").split(b"\n"))))
+
+
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch; that of lines, parsed by pyarrow, does not know its rows."""
     if isinstance(shard.part, TextPart):
-        yield _batch_of_lines(shard.part.read(shard.source), shard.source, plan)
+        data = shard.part.read(shard.source)
+        batch = _batch_of_lines(data, shard.source, plan)
+        if plan.reading.lists:
+            blank = count_feeds(data[: len(data) - len(data.lstrip(BLANKS))])
+            first = shard.part.line_number(shard.source, count_feeds) + blank
+            batch = replace(batch, rows=range(first, first + batch.size))
+        yield batch
         return
     yield documents.batch_of(shard.part, shard.source, plan)
 
@@ -168,10 +185,17 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
     paths_of = {name: _path_in(data, name) for _, name in plan.columns.wanted}
     table = _read_json(data, plan, lines, paths_of)
     columns: dict[Role, pa.Array] = {}
+    lists: dict[Role, ListCells] = {}
     for role, name in plan.columns.wanted:
         top, path = paths_of[name]
-        columns[role], astray = nested.cells_at(table.column(top).combine_chunks(), path, top)
-        if astray:
+        column = table.column(top).combine_chunks()
+        if role in plan.reading.lists:
+            lists[role], bad = lists_in(column, path, top)
+            if not np.isfinite(lists[role].values).all():
+                raise SuspectShardError
+        else:
+            columns[role], bad = nested.cells_at(column, path, top)
+        if bad:
             raise SuspectShardError
     keys = {role: columns.pop(role) for role, _ in plan.columns.keys}
     if any(key.null_count for key in keys.values()):
@@ -182,6 +206,7 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         numbers,
         filled=filled,
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
+        lists=lists,
     )
 
 
@@ -215,7 +240,12 @@ def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[st
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    numbers = {name: [pa.float64()] for _, name in plan.columns.wanted_numbers}
+    numbers: dict[str, list[pa.DataType]] = {name: [pa.float64()] for _, name in plan.columns.wanted_numbers}
+    for role, name in plan.columns.wanted_numbers:
+        if role in plan.reading.lists:
+            is_every = paths.EVERY in paths_of[name][1].split(".")
+            cells = pa.float64() if is_every else pa.list_(pa.float64())
+            numbers[name] = [cells, pa.list_(pa.float64() if is_every else cells)]
     keys = {name: [pa.string(), pa.int64()] for _, name in plan.columns.keys}
     for role, name in plan.columns.wanted:
         if role == "y" and (plan.takes_booleans(role) or name in keys):

@@ -25,7 +25,16 @@ def with_labels(batch: Batch, plan: Plan) -> Batch:
     """
     if plan.rules.label_map:
         return _mapped(batch, plan)
+    if plan.rules.unjudged is not None:
+        return _judged(batch, plan.rules.unjudged)
     return _signed(batch, plan) if plan.rules.labels == "strength" and batch.y is not None else batch
+
+
+def _judged(batch: Batch, unjudged: float | str) -> Batch:
+    """Return the batch without the items whose label says that there is none."""
+    labels = batch.numbers["y"]
+    is_judged = labels != unjudged if isinstance(unjudged, float) else ~(labels < 0)
+    return replace(batch.where(is_judged), unjudged_rows=int(np.count_nonzero(~is_judged)))
 
 
 def _signed(batch: Batch, plan: Plan) -> Batch:

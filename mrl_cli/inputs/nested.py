@@ -53,6 +53,8 @@ def _step(kind: pa.DataType, path: str, way: str) -> tuple[str | int, pa.DataTyp
         name, rest = found
         return name, kind.field(name).type, rest
     if is_list(kind):
+        if path.partition(".")[0] == paths.EVERY:
+            return paths.EVERY, kind.value_type, path[len(paths.EVERY) + 1 :]
         item = paths.place_in_list(path)
         return paths.in_list(way, path, "items") if item is None else (item[0], kind.value_type, item[1])
     return Astray(problems.PATH_VALUE, f"below a value: {harmless(way)} holds {harmless(kind)}")
@@ -131,8 +133,8 @@ def _leaves_below(kind: pa.DataType, path: str) -> Iterable[int]:
         return range(_leaf_count(kind))
     name, inner, rest = step
     before = 0
-    if isinstance(name, str):
-        before = sum(_leaf_count(kind.field(place).type) for place in range(kind.get_field_index(name)))
+    if not is_list(kind):
+        before = sum(_leaf_count(kind.field(place).type) for place in range(kind.get_field_index(str(name))))
     return (before + leaf for leaf in _leaves_below(inner, rest))
 
 
@@ -156,7 +158,7 @@ def _type_of(types: dict[str, pa.DataType]) -> pa.DataType:
         if len(types) > 1:
             raise SuspectShardError
         return types[""]
-    items = {path: item[1] for path in types if (item := paths.place_in_list(path)) is not None}
+    items = {path: path.partition(".")[2] for path in types if paths.names_item(path)}
     if len(items) == len(types):
         of_items = {items[path]: kind for path, kind in types.items()}
         if any(of_items[items[path]] != kind for path, kind in types.items()):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import Row, filled_or
+from mrl_cli.inputs.base import Row, filled_or, item_text
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at
 from mrl_cli.model import problems
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.base import Faults
     from mrl_cli.model import Plan, Role
 
+
+MAY_BE_SINGLE = ("chosen", "rejected")  # roles of columns of lists in which a number is a list of one
 
 # How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,
 # the standard library's as many levels as Python's stack has left; half of its usual limit is for the callers.
@@ -54,11 +56,21 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     wanted, keyed = plan.columns.wanted_numbers, plan.columns.keys
     cells = {name: cell_in(record, name) for _, name in (*wanted, *keyed)}
-    numbers = [filled_or(number_of(cells[name], role, plan), role, plan) for role, name in wanted]
-    kinds = {name: kind for (_, name), kind in zip(wanted, numbers, strict=True) if isinstance(kind, str)}
-    kinds |= {name: cells[name].kind for _, name in keyed if is_no_key(cells[name])}
-    if kinds:
-        return [(kind, harmless(name), shown_value(cells[name])) for name, kind in kinds.items()]
+    numbers: list[Any] = []
+    number: Any
+    faults: dict[str, list[tuple[str, str]]] = {name: [] for name in cells}
+    for role, name in wanted:
+        if role in plan.reading.lists:
+            number, bad = items_of(cells[name], role, plan)
+        else:
+            number = filled_or(number_of(cells[name], role, plan), role, plan)
+            bad = [(number, shown_value(cells[name]))] if isinstance(number, str) else []
+        numbers.append(number)
+        faults[name] = bad or faults[name]
+    for _, name in keyed:
+        faults[name] = [(cells[name].kind, shown_value(cells[name]))] if is_no_key(cells[name]) else faults[name]
+    if any(faults.values()):
+        return [(kind, harmless(name), text) for name, bad in faults.items() for kind, text in bad]
     keys = [key_text(cells[name]) for _, name in keyed]
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
@@ -100,6 +112,31 @@ def number_of(value: Any, role: Role, plan: Plan) -> float | str:
     if math.isnan(value):
         return problems.NAN
     return problems.INFINITE if math.isinf(value) else value
+
+
+def items_of(value: Any, role: Role, plan: Plan) -> tuple[list[float], list[tuple[str, str]]]:
+    """Return the numbers of a list, and of each item that is none the kind of problem and its value as printed.
+
+    One chosen or rejected answer need not stand in a list.
+
+    >>> from mrl_cli.model import Plan
+    >>> items_of([[2.5], 1], "score", Plan()), items_of(0.5, "chosen", Plan())
+    (([2.5, 1.0], []), ([0.5], []))
+    >>> items_of(0.5, "score", Plan())[1], items_of([1, None], "score", Plan())[1]
+    ([('not a list', '0.5')], [('missing value', 'null (item 2 of 2)')])
+    """
+    if not isinstance(value, list | Astray | None) and role in MAY_BE_SINGLE:
+        value = [value]
+    if not isinstance(value, list):
+        kind = value.kind if isinstance(value, Astray) else problems.MISSING if value is None else problems.NO_LIST
+        return [], [(kind, shown_value(value))]
+    numbers = [number_of(item, role, plan) for item in value]
+    bad = [
+        (kind, item_text(shown_value(value[place]), place, len(value)))
+        for place, kind in enumerate(numbers)
+        if isinstance(kind, str)
+    ]
+    return [number for number in numbers if not isinstance(number, str)], bad
 
 
 def only_item(value: Any) -> Any:

@@ -52,10 +52,31 @@ def place_in_list(path: str) -> tuple[int, str] | None:
     return (int(head), rest) if head.isascii() and head.isdecimal() else None
 
 
+def names_item(path: str) -> bool:
+    """Return whether a path begins with an item of a list, or with all of them.
+
+    >>> names_item("0.score"), names_item("*.score"), names_item("*")
+    (True, True, True)
+    """
+    return path.partition(".")[0] == EVERY or place_in_list(path) is not None
+
+
+def around_every(path: str) -> tuple[str, str]:
+    """Return the path to a list and the path in its items, of one that leads to the cells of all items, or to the list.
+
+    >>> around_every("answers.*.rank"), around_every("*.rank"), around_every("scores.*"), around_every("scores")
+    (('answers', 'rank'), ('', 'rank'), ('scores', ''), ('scores', ''))
+    """
+    steps = path.split(".")
+    place = steps.index(EVERY) if EVERY in steps else len(steps)
+    return ".".join(steps[:place]), ".".join(steps[place + 1 :])
+
+
 def cell_at(value: Any, path: str, way: str = "") -> Any:
     """Return what stands at a path in a value of JSON, or an Astray; below a null stands null.
 
-    `way` is the path to the value itself.
+    `way` is the path to the value itself. Of a list that the path asks for all items of, it is the list of what stands
+    in each.
 
     >>> record = {"judgments": [{"score": 0.5}]}
     >>> cell_at(record, "judgments.0.score"), cell_at(record, "judgments.score").text
@@ -73,6 +94,8 @@ def cell_at(value: Any, path: str, way: str = "") -> Any:
             value = value[name]
         elif isinstance(value, list):
             item = place_in_list(rest)
+            if rest.partition(".")[0] == EVERY:
+                return [cell_at(each, rest[len(EVERY) + 1 :], f"{way}.{EVERY}") for each in value]
             if item is None:
                 return in_list(way, rest, counted(len(value), "item"))
             place, rest = item

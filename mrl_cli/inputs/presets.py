@@ -10,7 +10,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from mrl_cli.model import Labels, Plan, Role
@@ -140,6 +140,69 @@ PRESETS: dict[str, Preset] = {
             "preferences from -3 (the first response is much better) to 3, with a score of each response",
             (("score_1", "score_2"), ("reward_1", "reward_2"), ("score1", "score2")),
             label=LabelRule(("preference_strength", "overall_preference"), labels="strength", is_reversed=True),
+        ),
+    )
+}
+
+
+@light_dataclass(frozen=True, slots=True)
+class ListPreset:
+    """How one producer writes ranked lists: the names of columns by role, the first of `layouts` that is there counts.
+
+    `keys` are further columns, used where they are there: groups, subsets of a benchmark, and the id of a list.
+    """
+
+    name: str
+    producer: str
+    files: str
+    layouts: tuple[Mapping[Role, str], ...]
+    keys: tuple[tuple[Role, str], ...] = ()
+    labels: Labels = "relevance"
+
+
+def _answers(label: str, answers: str, *names: str) -> tuple[Mapping[Role, str], ...]:
+    """Return the layouts of labels in a list of answers, with scores there under one of these names, or beside it."""
+    scores = [*(f"{answers}.*.{name}" for name in names), "scores", "rewards"]
+    layouts: list[Mapping[Role, str]] = [{"y": label, "score": score} for score in scores]
+    return tuple(layouts)
+
+
+LIST_PRESETS: dict[str, ListPreset] = {
+    preset.name: preset
+    for preset in (
+        ListPreset(
+            "rewardbench2",
+            "RewardBench 2",
+            "`eval-set-scores/*.json`: the first num_correct of the scores are right",
+            ({"score": "scores", "num_correct": "num_correct"},),
+            keys=(("group", "subset"), ("subset", "subset"), ("key", "id")),
+        ),
+        ListPreset(
+            "rmbench",
+            "RM-Bench",
+            "results: three scores of chosen and of rejected answers, by style",
+            ({"chosen": "score_chosen", "rejected": "score_rejected"},),
+            keys=(("group", "domain"),),
+        ),
+        ListPreset(
+            "nectar",
+            "Nectar",
+            "answers with ranks, and a score of each",
+            _answers("answers.*.rank", "answers", "score", "reward"),
+            labels="rank",
+        ),
+        ListPreset(
+            "ultrafeedback",
+            "UltraFeedback",
+            "completions with an overall_score, and a score of each",
+            _answers("completions.*.overall_score", "completions", "score", "reward"),
+        ),
+        ListPreset(
+            "imagereward",
+            "ImageReward",
+            "a ranking and rewards, as lists",
+            ({"y": "ranking", "score": "rewards"},),
+            labels="rank",
         ),
     )
 }

@@ -107,8 +107,11 @@ def endless_row(source: Source) -> DataError:
 
 
 def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
-    """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut."""
-    is_plain = source.file is not None and source.compression is None
+    """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut.
+
+    Where something stands beside its rows they are counted, which is done block by block.
+    """
+    is_plain = source.file is not None and source.compression is None and source.beside is None
     is_utf8 = plan.reading.dialect.encoding in (None, "utf-8")
     return is_plain and is_utf8 and bool(source.file.first(2) == head[:2])  # not so behind a byte order mark
 

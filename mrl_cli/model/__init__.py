@@ -4,7 +4,7 @@ Nothing here is computed but merges and masks, and NumPy is not imported to load
 anything heavy is loaded. `rules` alone, which checks batches, imports NumPy.
 """
 
-from mrl_cli.model.batch import Batch
+from mrl_cli.model.batch import Batch, ListCells
 from mrl_cli.model.plan import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
@@ -19,6 +19,7 @@ from mrl_cli.model.plan import (
     LambdaWeight,
     ListLabels,
     LossChoice,
+    Missing,
     PairLabels,
     Plan,
     Ranking,
@@ -32,5 +33,15 @@ from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, 
 
 __all__ = ["LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]
 __all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight"]
-__all__ += ["ListLabels", "LossChoice", "PairLabels", "Plan", "Problem", "ProblemCount", "Ranking"]
+__all__ += [
+    "ListCells",
+    "ListLabels",
+    "LossChoice",
+    "Missing",
+    "PairLabels",
+    "Plan",
+    "Problem",
+    "ProblemCount",
+    "Ranking",
+]
 __all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

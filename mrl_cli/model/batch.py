@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.records import light_dataclass
 
@@ -19,6 +19,37 @@ if TYPE_CHECKING:
     from mrl_cli.model.problems import Problem
 
 
+class ListCells(NamedTuple):
+    """Cells that are lists of numbers: cell i holds values[starts[i]:starts[i + 1]].
+
+    `starts` is int64 of shape (cells + 1,), `values` float64 of shape (starts[-1],).
+    """
+
+    starts: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, lengths: Any, values: Any) -> ListCells:
+        """Return cells of these lengths, whose values follow one another."""
+        import numpy as np
+
+        return cls(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), np.asarray(values, np.float64))
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return int(self.starts.size) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many numbers each cell has, shape (cells,)."""
+        return self.starts[1:] - self.starts[:-1]
+
+    def where(self, mask: NDArray[np.bool_]) -> ListCells:
+        """Return the cells at which `mask`, of shape (cells,), is True."""
+        return ListCells.of(self.lengths[mask], self.values[mask.repeat(self.lengths)])
+
+
 @light_dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Columns of n pairs by role, and where they stand in a file.
@@ -30,8 +61,12 @@ class Batch:
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
     calls a row. `problems` are what the reader itself met in the rows it had to leave out, `rejected_rows` of them;
-    `skipped_rows` are left out too, for what the map of labels says.
-    `kept` are all input columns of the n pairs, when asked for.
+    `skipped_rows` are left out too, for what the map of labels says, `unjudged_rows` for a label that says that there
+    is none, `missing_rows` for want of a judgment; for `missing_as_zero` of those that stay, 0 was put in.
+    `kept` are all input columns of the n pairs, when asked for. `lists` are the columns whose cells are lists of
+    numbers, until `inputs.read` makes an item of each number: `list_sizes` are then how many items each row had, in
+    order, and 0 for a list of none; int64. It is None where a row is an item. `list_keys` are then the keys, of the
+    rows and not of each item, and `list_rows` the row numbers.
     """
 
     file: str
@@ -45,6 +80,13 @@ class Batch:
     skipped_rows: int = 0
     computed_from: Mapping[Role, NDArray[Any]] = field(default_factory=dict)
     filled: Mapping[Role, NDArray[np.bool_]] = field(default_factory=dict)
+    lists: Mapping[Role, ListCells] = field(default_factory=dict)
+    list_sizes: NDArray[np.int64] | None = None
+    list_keys: Mapping[Role, pa.Array] = field(default_factory=dict)
+    list_rows: Sequence[int] | None = None
+    unjudged_rows: int = 0
+    missing_rows: int = 0
+    missing_as_zero: int = 0
 
     @property
     def x1(self) -> NDArray[np.float64]:
@@ -64,7 +106,9 @@ class Batch:
     @property
     def size(self) -> int:
         """How many pairs there are."""
-        return int(next(iter(self.numbers.values())).size)
+        if self.numbers:
+            return int(next(iter(self.numbers.values())).size)
+        return next(iter(self.lists.values())).size
 
     def with_numbers(self, numbers: Mapping[Role, NDArray[Any]]) -> Batch:
         """Return the batch with these columns of numbers added or in place of its own."""
@@ -92,9 +136,21 @@ class Batch:
             chosen = as_arrow(mask)
             kept = None if kept is None else kept.filter(chosen)
             keys = {role: column.filter(chosen) for role, column in keys.items()}
-        return replace(
+        batch = replace(
             self, numbers=numbers, rows=rows, kept=kept, keys=keys, computed_from=computed_from, filled=filled
         )
+        return batch._with_lists_where(mask) if self.lists or self.list_sizes is not None else batch
+
+    def _with_lists_where(self, mask: NDArray[np.bool_]) -> Batch:
+        """Return the batch with the lists of the rows, or the sizes of what is left of lists, at which mask is True."""
+        import numpy as np
+
+        lists = {role: cells.where(mask) for role, cells in self.lists.items()}
+        if self.list_sizes is None:
+            return replace(self, lists=lists)
+        ends = np.cumsum(self.list_sizes)
+        before = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
+        return replace(self, list_sizes=before[ends] - before[ends - self.list_sizes])
 
     def without(self, problems: Iterable[tuple[int, int, Problem]]) -> Batch:
         """Return the batch without the pairs with a problem, which are rejected.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, one_or_all
@@ -20,12 +20,16 @@ Labels = Literal[PairLabels, ListLabels]
 Strength = Literal["ignore", "weight", "margin"]
 ReductionName = Literal["mean", "sum", "none", "query-mean"]
 DType = Literal["float64", "float32"]
+Missing = Literal["drop", "zero", "error"]
 LambdaWeight = Literal["none", "label_diff", "ndcg"]
 
 # What a column is for. A role is a word of the command line and of records, whatever the column itself is called.
 # "file" is the group that a whole input is, "subset" what sections of a benchmark are made of.
 ScoreRole = Literal["x1", "x2", "x1_b", "x2_b", "difference", "difference_b", "x1_reference", "x2_reference"]
-ListRole = Literal["score", "query", "query_weight"]  # of ranked lists, a row of which is an item; its label is y
+# Of ranked lists: items have a label, y, and a score; a whole list has a query and a weight. Items may come as the
+# chosen and the rejected ones, or as a list of which the first num_correct are the chosen ones. Of documents that are
+# judged in a file of their own, a judgment is a place in that.
+ListRole = Literal["score", "query", "query_weight", "chosen", "rejected", "num_correct", "doc", "judgment"]
 Role = Literal[ScoreRole, ListRole, "y", "margin", "weight", "loss", "file", "group", "subset", "cluster", "key"]
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.01, 0.999999  # within these the quantiles are exact to ten digits
@@ -33,6 +37,7 @@ USUAL_CONFIDENCE = 0.95
 # What reports print of how scores are computed and missing cells filled, where they are.
 SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale", "fill")
 FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
+BENCHMARKS_OF_LISTS = ("rewardbench2", "rmbench")  # presets with figures of their own
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 
 
@@ -55,6 +60,7 @@ def setting_of(role: Role) -> str:
     return {"margin": "margin_column", "loss": "loss_column", "group": "group_by"}.get(word, word)
 
 
+_LIST_LABELS = get_args(ListLabels)
 _SCORES_OF_EACH = ("difference", "x1_reference", "x2_reference")  # columns that each model's file has
 
 
@@ -144,7 +150,9 @@ class Dialect:
 class Reading:
     """What is read. `by_file`: each file is a group. `lists_problems`: every problem is wanted, not just their number
     and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller. `scale` is what
-    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is.
+    scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is. `lists`
+    are the roles of columns whose cells are lists of numbers, an item each: a row is a ranked list of its own then.
+    `missing` says what a document without a judgment is: left out, of relevance 0, or an error.
     """
 
     columns: Columns = Columns()
@@ -156,6 +164,8 @@ class Reading:
     holds_pairs: bool = False
     scale: float | None = None
     fills: tuple[tuple[Role, float], ...] = ()
+    lists: tuple[Role, ...] = ()
+    missing: Missing = "drop"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -164,6 +174,7 @@ class Rules:
 
     `label_map` says which label each value of the column means; empty: the column holds labels. Of labels that are
     strengths, `strength` says what the size is; `is_reversed`: a strength above 0 means that x2 is better.
+    Items of lists are left out whose label is `unjudged`: that number, or any below 0.
     """
 
     labels: Labels = "pm1"
@@ -172,6 +183,7 @@ class Rules:
     label_map: LabelMap = ()
     strength: Strength = "ignore"
     is_reversed: bool = False
+    unjudged: float | Literal["negative"] | None = None
 
     @property
     def have_ties(self) -> bool:
@@ -212,14 +224,13 @@ class Ranking:
     """What holds of ranked lists alone.
 
     `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
-    the NDCG (ndcg), of the first `top` places where that is given. `rows_are_lists`: a list is the items of one row.
+    the NDCG (ndcg), of the first `top` places where that is given.
     `memory_bytes` is what lists may take that are held until they are whole, None for all there is. `least_label` is
     the least that a label may be: 0 where gains are computed of labels.
     """
 
     lambda_weight: LambdaWeight = "none"
     top: int | None = None
-    rows_are_lists: bool = False
     memory_bytes: int | None = None
     least_label: float = -math.inf
 
@@ -227,13 +238,16 @@ class Ranking:
 @light_dataclass(frozen=True, slots=True)
 class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
-    from, `scores` the file of scores that x1 and x2 point at. `describes`: scores and differences are reported too.
+    from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
+    are files beside rows of lists. `describes`: scores and differences are reported too.
     """
 
     reduction: ReductionName = "mean"
     confidence: float | None = None
     preset: str | None = None
     scores: str | None = None
+    group_sizes: str | None = None
+    qrels: str | None = None
     describes: bool = False
 
 
@@ -297,8 +311,13 @@ class Plan:
 
     @property
     def has_lists(self) -> bool:
-        """Whether ranked lists are read, a row for each item, and not pairs."""
-        return self.columns.name_of("score") is not None
+        """Whether ranked lists are read, and not pairs."""
+        return self.rules.labels in _LIST_LABELS
+
+    @property
+    def rows_are_lists(self) -> bool:
+        """Whether a ranked list is the items of one row, and not a row for each item."""
+        return bool(self.reading.lists)
 
     @property
     def list_roles(self) -> tuple[Role, ...]:
@@ -315,6 +334,11 @@ class Plan:
     def has_sections(self) -> bool:
         """Whether sections of a benchmark are reported."""
         return self.columns.name_of("subset") is not None
+
+    @property
+    def benchmark(self) -> str | None:
+        """The preset of lists that sections are reported for, None for none."""
+        return self.reporting.preset if self.has_lists and self.reporting.preset in BENCHMARKS_OF_LISTS else None
 
     @property
     def outer_groups(self) -> dict[Role, str]:
@@ -370,9 +394,13 @@ class Plan:
             "margin": None if margin_column is not None else self.loss.margin,
             "margin_column": margin_column,
             "parameters": dict(self.loss.parameters) or None,
-            "query_column": self.columns.name_of("query"),
-            "label_column": self.columns.name_of("y") if ranking else None,
-            "score_column": self.columns.name_of("score"),
+            "query_column": self.columns.name_of("query") if self.reporting.group_sizes is None else None,
+            "label_column": self.columns.name_of("y") if ranking and self.reporting.qrels is None else None,
+            "score_column": self.columns.name_of("score") if self.reporting.scores is None else None,
+            "chosen_column": self.columns.name_of("chosen"),
+            "rejected_column": self.columns.name_of("rejected"),
+            "num_correct_column": self.columns.name_of("num_correct"),
+            "unjudged_label": self.rules.unjudged,
             "lambda_weight": ranking.lambda_weight if ranking else None,
             "top": ranking.top if ranking else None,
             "weight_column": self.column_of("weight"),
@@ -392,6 +420,9 @@ class Plan:
             "strength": self.rules.strength if self.rules.labels == "strength" else None,
             "preset": self.reporting.preset,
             "scores": self.reporting.scores,
+            "group_sizes": self.reporting.group_sizes,
+            "qrels": self.reporting.qrels,
+            "missing_documents": self.reading.missing if self.reporting.qrels is not None else None,
         }
         return {key: known[key] for key in keys or known}
 

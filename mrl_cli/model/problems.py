@@ -28,6 +28,11 @@ TIE = "label is a tie"
 NOT_A_NUMBER = "not a number"
 MISSING = "missing value"
 LIST = "a list, not one number"
+NO_LIST = "not a list"
+UNEQUAL_LISTS = "lists of unequal length"
+NO_SUCH_COUNT = "no number of items of the list"
+NOT_A_ROW = "not such a line"
+NOT_JUDGED = "document not judged"
 PATH_LIST = "a list in the path"
 PATH_ITEM = "no such item"
 PATH_VALUE = "the path goes on below a value"
@@ -78,7 +83,9 @@ class Counts:
     """How many rows were read, and why some are not used; `Counts()` is the identity of `+`.
 
     `pairs` were used; rows were left out for a problem (`rejected`), a label 0 (`ties_dropped`), a weight 0
-    (`zero_weight`) or a label that is mapped to skip (`labels_skipped`). `filled_margin` and `filled_weight` are those
+    (`zero_weight`) or a label that is mapped to skip (`labels_skipped`), items of lists for a label that
+    says that there is none (`unjudged`) or for want of a judgment (`missing`). `missing_as_zero` are those used that
+    had none, and a label 0 put in. `filled_margin` and `filled_weight` are those
     of the rows without a problem that lacked one and had it filled. `problems` counts by kind; the first few of each
     are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels with a
     problem as messages print them: up to MOST_LABELS_NAMED of them.
@@ -93,11 +100,15 @@ class Counts:
     bad_labels: tuple[str, ...] = ()
     filled_margin: int = 0
     filled_weight: int = 0
+    unjudged: int = 0
+    missing: int = 0
+    missing_as_zero: int = 0
 
     @property
     def rows(self) -> int:
         """How many rows were read, used or not."""
-        return self.pairs + self.rejected + self.ties_dropped + self.zero_weight + self.labels_skipped
+        left_out = self.ties_dropped + self.zero_weight + self.labels_skipped + self.unjudged + self.missing
+        return self.pairs + self.rejected + left_out
 
     def filled(self, plan: Plan) -> dict[str, int]:
         """Return how many rows had a missing cell filled, for each column that the plan fills."""

@@ -97,14 +97,14 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
     columns = [
         (role, values, fits, kind)
         for role, values in batch.numbers.items()
-        for fits, kind in _judged(role, values, plan)
+        for fits, kind in judged(role, values, plan)
     ]
     for place, (role, values, fits, kind) in enumerate(columns):
         name = names.get(role, names.get("y"))  # the size of a label stands in its column
         fine &= fits
         if role == "y" and not fits.all():
             different, first = np.unique(values[~fits], return_index=True)
-            labels += [_value_text(different[i]) for i in np.argsort(first)[:MOST_LABELS_NAMED]]
+            labels += [value_text(different[i].item()) for i in np.argsort(first)[:MOST_LABELS_NAMED]]
         for this_kind, is_bad in ((NAN, ~fits & np.isnan(values)), (kind, ~fits & ~np.isnan(values))):
             indexes = np.flatnonzero(is_bad)
             if indexes.size == 0:
@@ -115,7 +115,7 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
     return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])], labels)
 
 
-def _judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
+def judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
     """Return for a column which pairs fit, and what those that do not are called: one entry for each rule."""
     if role == "y" and plan.rules.labels == "strength":
         ties_fit = (values != 0) | plan.rules.drops_ties
@@ -138,10 +138,10 @@ def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
 
 
 def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
-    return Problem(kind, batch.file, row, column, _value_text(value), batch.row_word)
+    return Problem(kind, batch.file, row, column, value_text(value.item()), batch.row_word)
 
 
-def _value_text(value: Any) -> str:
-    number = value.item()
+def value_text(number: float) -> str:
+    """Return a number as problems print it: an integer without its fraction."""
     is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
     return str(int(number)) if is_plain else str(number)

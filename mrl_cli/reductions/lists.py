@@ -114,8 +114,11 @@ def whole_lists(
     weights, of_queries = columns.get("weight"), columns.get("query_weight")
     query_weights = None
     if of_queries is not None:
-        query_weights = np.minimum.reduceat(of_queries, starts[:-1])
-        if not np.array_equal(query_weights, np.maximum.reduceat(of_queries, starts[:-1])):
+        has_rows = starts[1:] > starts[:-1]  # reduceat would take the next row of a list of none
+        firsts = starts[:-1][has_rows]
+        query_weights = np.ones(has_rows.size)
+        query_weights[has_rows] = np.minimum.reduceat(of_queries, firsts) if firsts.size else 1.0
+        if firsts.size and not np.array_equal(query_weights[has_rows], np.maximum.reduceat(of_queries, firsts)):
             raise QueryWeightError
         weights = of_queries if weights is None else weights * of_queries
     return WholeLists(Lists(starts, columns["y"], columns["score"], weights), keys, query_weights)
@@ -131,21 +134,18 @@ def list_rows(measured: Measured) -> ListRows:
     }
     if plan.rules.labels == "rank":
         columns["y"] = -columns["y"]
+    if pairs.list_sizes is not None:
+        starts = np.concatenate(([0], np.cumsum(pairs.list_sizes, dtype=np.int64)))
+        of_lists = {role: pairs.list_keys[role].dictionary_encode() for role in plan.list_roles}
+        if "query" not in of_lists:  # a list is called by the number of its row
+            of_lists["query"] = texts_as_arrow(map(str, pairs.list_rows or ())).dictionary_encode()
+        return ListRows(starts, columns, of_lists)
     keys = {role: _coded(pairs.keys[role]) for role in plan.list_roles}
     changes = np.zeros(max(pairs.size - 1, 0), bool)
-    if plan.ranking.rows_are_lists:
-        rows = np.asarray(measured.batch.rows)
-        rows = rows if measured.used is None else rows[measured.used]
-        changes |= rows[1:] != rows[:-1]
-    else:
-        for codes, _ in keys.values():
-            changes |= codes[1:] != codes[:-1]
+    for codes, _ in keys.values():
+        changes |= codes[1:] != codes[:-1]
     firsts = np.concatenate(([0], np.flatnonzero(changes) + 1))[: pairs.size]
-    if plan.ranking.rows_are_lists and "query" not in keys:
-        names: Any = {"query": texts_as_arrow(map(str, rows[firsts].tolist()))}
-    else:
-        names = {}
-    names = {role: _of_runs(codes[firsts], texts) for role, (codes, texts) in keys.items()} | names
+    names = {role: _of_runs(codes[firsts], texts) for role, (codes, texts) in keys.items()}
     return ListRows(np.append(firsts, pairs.size).astype(np.int64), columns, names)
 
 
@@ -230,10 +230,10 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
 
     def add(self, state: ListsState, measured: Measured) -> ListsState:
         """Add the rows of a batch."""
-        if not measured.counts.pairs:
+        if not (measured.counts.pairs or measured.pairs.list_sizes is not None):
             return state
         rows = list_rows(measured)
-        if self._plan.ranking.rows_are_lists:
+        if self._plan.rows_are_lists:
             state.blocks.append(self._consumer.block(rows.whole(0, rows.runs, self._plan)))
             return state
         digests = hashes_of(list(rows.keys.values()))

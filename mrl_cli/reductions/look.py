@@ -31,6 +31,7 @@ class Look:
     `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label, and
     for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
     `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins.
+    `smallest` is the least size of a label of ranked lists.
     """
 
     grids: int = -1
@@ -38,13 +39,13 @@ class Look:
     highest_label: float | None = None
     margin_gap: float | None = None
     reach: float | None = None
+    smallest: float | None = None
 
     def __add__(self, other: Look) -> Look:
-        return Look(
-            self.grids & other.grids,
-            _extreme(min, self.lowest_label, other.lowest_label),
-            *(_extreme(max, getattr(self, name), getattr(other, name)) for name in Look.__match_args__[2:]),
-        )
+        least, most = ("lowest_label", "smallest"), ("highest_label", "margin_gap", "reach")
+        extremes = {name: _extreme(min, getattr(self, name), getattr(other, name)) for name in least}
+        extremes |= {name: _extreme(max, getattr(self, name), getattr(other, name)) for name in most}
+        return Look(self.grids & other.grids, **extremes)
 
 
 def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
@@ -65,7 +66,8 @@ class LookReduction(Reduction[Look, Look]):
             return state
         if measured.plan.has_lists and labels is not None:
             scores = pairs.numbers["score"]
-            return state + Look(grids_of(scores, scores), float(labels.min()), float(labels.max()))
+            smallest = float(np.abs(labels).min())
+            return state + Look(grids_of(scores, scores), float(labels.min()), float(labels.max()), smallest=smallest)
         if "margin" in pairs.numbers:
             state += Look(-1, None, None, *_margin_gap(pairs, measured.plan))
         if labels is None or measured.plan.rules.labels == "probability":

@@ -182,8 +182,9 @@ def _admitted(
         used, zeros = _without(used, weight == 0)
     pairs = batch.size - rejected - ties - zeros
     left_out = batch.rejected_rows + rejected, ties, zeros, batch.skipped_rows
-    filled = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
-    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), **filled)
+    named = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
+    named |= {"unjudged": batch.unjudged_rows, "missing": batch.missing_rows, "missing_as_zero": batch.missing_as_zero}
+    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), **named)
     return counts, problems, None if pairs == batch.size else used
 
 

@@ -124,6 +124,10 @@ FIGURES = (
     Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weighted pairs"),
     Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
     Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
+    Figure("unjudged", 2, lambda of: of.counts.unjudged, "left_out", of_run=True, needs="unjudged_label"),
+    Figure(
+        "missing", 2, lambda of: of.counts.missing + of.counts.missing_as_zero, "left_out", of_run=True, needs="qrels"
+    ),
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
     Figure("query_mean", 4, lambda of: of.query_mean, needs="lists"),
@@ -198,7 +202,12 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"weights"} if plan.has_weights else set()
     there |= {"weighted pairs"} if plan.has_weights and not plan.has_lists else set()
     there |= {"margin of pairs"} if not plan.has_lists and LOSSES[plan.loss.name].has_margin else set()
-    there |= {"sections"} if plan.has_sections and not (of_groups and plan.outer_groups != plan.groups) else set()
+    there |= {"sections"} if plan.benchmark is not None and not of_groups else set()
+    there |= (
+        {"sections"}
+        if not plan.has_lists and plan.has_sections and not (of_groups and plan.outer_groups != plan.groups)
+        else set()
+    )
     return [figure for figure in FIGURES if figure.needs in there and not (of_groups and figure.of_run)]
 
 

@@ -80,24 +80,31 @@ class RankReport(ComputeReport):
 
 
 def rank_report(
-    counts: Counts, queries: Queries, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()
+    counts: Counts,
+    queries: Queries,
+    plan: Plan,
+    *,
+    inputs: Sequence[str] = (),
+    look: Look | None = None,
+    cautions: Sequence[str] = (),
+    sections: list[dict[str, Any]] | None = None,
 ) -> RankReport:
     """Return what `mrl rank` reports of what lists come to, and of each group where the plan has some."""
     groups = None
     if plan.has_groups:
         figures = reported_figures(plan, of_groups=True)
         groups = [group_report(key, facts, figures) for key, facts in _facts(queries, plan, by_group=True)]
-    ((_, facts),) = _facts(queries, plan, counts=counts, groups=groups)
+    ((_, facts),) = _facts(queries, plan, counts=counts, groups=groups, sections=sections)
     return RankReport.of_run(
         "mrl.rank/1",
         inputs,
         **(plan.settings() | ({"margin": None} if plan.loss.name in LISTWISE else {})),
         **(dict.fromkeys(KEYS) | figures_of(facts, reported_figures(plan))),
-        sections=None,
+        sections=sections,
         groups=groups,
         section_groups=None,
         validation=None,
-        notes=[*cautions] or None,
+        notes=[*cautions, *_label_notes(look, plan)] or None,
     )
 
 
@@ -108,7 +115,7 @@ def _facts(queries: Queries, plan: Plan, *, by_group: bool = False, **of_run: An
     for key, place, counts, sums in ledger.entries():
         of_group = None if clusters is None else clusters[place]
         named = dict(zip(COUNTS, counts.tolist(), strict=True))
-        yield key, ListFacts(named, sums, ledger.range_at(place), plan, of_group, sections=None, **of_run)
+        yield key, ListFacts(named, sums, ledger.range_at(place), plan, of_group, **({"sections": None} | of_run))
 
 
 def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustered]:
@@ -119,6 +126,15 @@ def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustere
     order = np.lexsort((*columns[1:], columns[0]))
     bounds = np.searchsorted(columns[0][order], np.arange(groups + 1))
     return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
+
+
+def _label_notes(look: Look | None, plan: Plan) -> list[str]:
+    """Return the note that -1 stands among labels 0, 1 and so on, where it is a label."""
+    if look is None or plan.rules.labels != "relevance" or plan.rules.unjudged is not None:
+        return []
+    has_minus_one = look.lowest_label == -1 and look.smallest == 0 and (look.highest_label or 0) >= 1
+    note = "labels of -1 stand among 0 and more, and count as the lowest; are those items not judged?"
+    return [f"{note} then --unjudged negative"] if has_minus_one else []
 
 
 def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
@@ -148,9 +164,12 @@ def _rows_in_queries(counts: Mapping[str, int]) -> str:
 
 
 def _why_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> str:
-    label, query = harmless(plan.columns.name_of("y")), harmless(plan.columns.name_of("query"))
+    columns = plan.columns
+    label, query = harmless(columns.name_of("y") or "relevance"), harmless(columns.name_of("query"))
+    if columns.name_of("chosen") is not None or columns.name_of("num_correct") is not None:
+        return "no row has a right answer and a wrong one"
     if look.lowest_label is not None and look.lowest_label == look.highest_label:
         return f"{label} is {look.lowest_label:g} in every row; name the column of labels with --label COLUMN"
-    if counts["rows"] == counts["queries"] and not plan.ranking.rows_are_lists:
+    if counts["rows"] == counts["queries"] and not plan.rows_are_lists:
         return f"each row has a {query} of its own; name what its rows have in common with --query COLUMN"
     return f"in no query are two rows of different {label}"

@@ -36,7 +36,8 @@ def refuse(
     if counts.pairs:
         return
     undefined = "; the mean of nothing is undefined" if wants_mean else ""
-    message = f"no pairs in {place}{_left_out(counts)}{undefined}"
+    what = "rows" if plan.has_lists else "pairs"
+    message = f"no {what} in {place}{_left_out(counts)}{undefined}"
     if counts.problems:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
     raise DataError(message, hint=hint if counts.rows else "is it empty, or all header?")

@@ -275,7 +275,13 @@ def _for_lists(facts: Facts) -> str | None:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
         return None
-    problem, later = facts.first(LIST)[0], "lists are for `mrl rank`, which comes with a later version"
+    problem, later = facts.first(LIST)[0], "lists are for `mrl rank`"
+    if facts.plan.has_lists:
+        if not problem.value.startswith("["):
+            return "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item"
+        columns = facts.plan.columns
+        every = ["--label", f"{columns.name_of('y')}.*", "--score", f"{columns.name_of('score')}.*"]
+        return f"is each row a list? use {shell_line(every)}" if columns.y is not None else None
     if problem.value.startswith("[") and "," in problem.value:  # not in a text, which paths do not lead into
         return f"one of its numbers is named by its place, from 0, such as {problem.column}.0; {later}"
     return f"one number belongs in a cell; {later}"

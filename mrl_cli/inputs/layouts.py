@@ -1,0 +1,142 @@
+"""How the items of ranked lists stand in rows: an item in each, or a list in each. Decided by the head of an input.
+
+Nothing is taken for certain that rows after the head may contradict: there a number where a list belongs is a problem
+that is named, and so is a list where a number does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import UsageError
+from mrl_cli.inputs import head_of, paths
+from mrl_cli.words import listed, option_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mrl_cli.inputs.base import Source
+    from mrl_cli.inputs.presets import ListPreset
+    from mrl_cli.model import Plan, Role
+
+    Cells = Mapping[str, Sequence[Any]]
+
+NESTING = ("jsonl", "json", "parquet", "arrow")  # formats whose cells may be lists
+_OF_ITEMS: tuple[Role, ...] = ("y", "score", "weight")
+_SIDES: tuple[Role, ...] = ("chosen", "rejected")
+
+
+def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool = False) -> Plan:
+    """Return the plan of ranked lists with the roles whose cells are lists in these sources.
+
+    Where a row is a list of its own it needs no query; a column of those is used where it is there. Raises UsageError
+    for sources that differ, and for lists in a format that has none.
+    """
+    found: dict[tuple[Role, ...], str] = {}
+    names: set[str] = set()
+    for source in sources:
+        head = head_of(source, plan) if source.format in NESTING else None
+        columns = {column.name: column.cells for column in head.columns} if head is not None else {}
+        if head is not None and not columns:  # without a row
+            continue
+        roles = list_roles(columns, plan)
+        if roles and head is None:
+            msg = f"{source.shown_name}: a row is a list here, and cells are lists in JSON, Parquet and Arrow only"
+            raise UsageError(msg, hint="write a row for each item, with the columns query, label and score")
+        found.setdefault(roles, source.shown_name)
+        names |= columns.keys()
+    if len(found) > 1:
+        (roles, first), (others, second) = list(found.items())[:2]
+        differ = set(roles) ^ set(others)
+        which = ", ".join(option_of("label" if role == "y" else role) for role in _OF_ITEMS if role in differ)
+        msg = f"the cells of {which} are lists in {first if roles > others else second} and numbers in the other"
+        raise UsageError(f"{first} and {second} differ: {msg}", hint="read them one by one")
+    lists = next(iter(found), ())
+    if lists and any(source.beside is not None for source in sources):
+        raise UsageError("--scores, --group-sizes and --qrels go with a row for each item: here a row is a list")
+    query = plan.columns.name_of("query")
+    if lists and query is not None and not is_query_named and query not in names:
+        keys = tuple((role, name) for role, name in plan.columns.keys if role != "query")
+        plan = plan.changed(columns=replace(plan.columns, keys=keys))
+    return plan.changed(lists=lists)
+
+
+def with_list_preset(
+    plan: Plan, preset: ListPreset, sources: Sequence[Source], given: Mapping[Role, str], *, is_grouped: bool
+) -> Plan:
+    """Return the plan with the columns that a preset names and the first source with rows has, but for those given.
+
+    `is_grouped`: the user groups by something else. Raises UsageError where the columns are not there.
+    """
+    heads = ((source, head_of(source, plan)) for source in sources)
+    source, head = next(((source, head) for source, head in heads if head.columns), (None, None))
+    columns: Cells = {column.name: column.cells for column in head.columns} if head is not None else {}
+    names: Mapping[Role, str] = preset.layouts[0]
+    for layout in preset.layouts:
+        names = {role: given.get(role, name) for role, name in layout.items()}
+        if all(role in given or _is_there(name, columns) for role, name in names.items()):
+            break
+    else:
+        if source is not None:
+            layouts = ", or ".join(dict.fromkeys(" and ".join(layout.values()) for layout in preset.layouts))
+            msg = f"{source.shown_name} does not have the columns of --preset {preset.name}, {layouts}"
+            flags = " and ".join(f"{option_of(plan.setting_of(role))} COLUMN" for role in preset.layouts[0])
+            raise UsageError(f"{msg}; it has: {listed(columns)}", hint=f"name the columns with {flags}")
+    further = [(role, name) for role, name in preset.keys if name in columns and not (role == "group" and is_grouped)]
+    numbers = tuple((role, name) for role, name in names.items() if role != "y")
+    others = tuple((role, name) for role, name in plan.columns.numbers if role not in names and role != "score")
+    keys = (*plan.columns.keys, *further)
+    columns_now = replace(plan.columns, y=names.get("y"), numbers=(*numbers, *others), keys=keys)
+    return plan.changed(columns=columns_now, preset=preset.name)
+
+
+def _is_there(name: str, columns: Cells) -> bool:
+    """Return whether some of the first cells are there at a name or path."""
+    if name in columns:
+        return True
+    for cell in _cells(columns, name):
+        items = cell if isinstance(cell, list) else [cell]
+        if any(item is not None and not isinstance(item, paths.Astray) for item in items):
+            return True
+    return False
+
+
+def list_roles(columns: Cells, plan: Plan) -> tuple[Role, ...]:
+    """Return the roles whose cells are lists, none where a row is an item, by names of columns and their first cells.
+
+    A path to all items of lists says so itself, and so do columns of chosen and rejected ones. Else rows are lists
+    where labels or scores are, but for lists of one number each beside a query: those are that number.
+
+    >>> from mrl_cli.model import Columns, Plan
+    >>> plan = Plan.of(columns=Columns(None, None, "label", (("score", "score"),), (("query", "query"),)))
+    >>> list_roles({"label": [[1, 0]], "score": [[0.5, 2]]}, plan)
+    ('y', 'score')
+    >>> list_roles({"query": ["a"], "label": [1], "score": [[0.5]]}, plan)
+    ()
+    """
+    names = dict(plan.columns.wanted_numbers)
+    cells = {role: [cell for cell in _cells(columns, name) if cell is not None] for role, name in names.items()}
+    of_items = [role for role in _OF_ITEMS if role in names and _is_list(names[role], cells[role])]
+    if set(_SIDES) & names.keys():
+        if "weight" in of_items:
+            raise UsageError("a weight of each item does not go with --chosen and --rejected: one of the row does")
+        return _SIDES
+    if "num_correct" in names:
+        return ("score", *(role for role in of_items if role == "weight"))
+    lists = [cell for role in ("y", "score") for cell in cells.get(role, ()) if isinstance(cell, list)]
+    are_named = any(paths.EVERY in names[role].split(".") for role in of_items)
+    is_named = (plan.columns.name_of("query") or "") in columns
+    if not (are_named or any(len(cell) != 1 for cell in lists) or (lists and not is_named)):
+        return ()
+    return tuple(role for role in _OF_ITEMS if role in ("y", "score") or role in of_items)
+
+
+def _is_list(name: str, cells: Sequence[Any]) -> bool:
+    return paths.EVERY in name.split(".") or any(isinstance(cell, list) for cell in cells)
+
+
+def _cells(columns: Cells, name: str) -> Sequence[Any]:
+    """Return the first cells at a name or path; where it leads to no cell stands what says so."""
+    top, path = paths.split(name, columns) or (name, "")
+    return [paths.cell_at(cell, path, top) for cell in columns.get(top, ())]

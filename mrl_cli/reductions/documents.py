@@ -1,0 +1,77 @@
+"""Documents that a run names twice for one query: which of two scores counts is not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.errors import DataError
+from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.ledger import coded
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.measured import Measured
+
+    Documents = tuple[Key, NDArray[np.int64], list[tuple[str, str]]]
+
+
+class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
+    """Raises DataError for a document that stands twice in a query of a group, as far as that matters.
+
+    `judged` are the pairs of query and document that have a judgment. Of others only those that stay are looked at.
+    `may_be_runs` says that each of several inputs may be a run of its own.
+    """
+
+    state = list
+
+    def __init__(self, plan: Plan, judged: Mapping[tuple[str, str], int], *, may_be_runs: bool) -> None:
+        self._plan, self._judged, self._may_be_runs = plan, judged, may_be_runs
+
+    def add(self, state: list[Documents], measured: Measured) -> list[Documents]:
+        """Keep which documents a batch has: the places of their judgments, and the names of those without one."""
+        pairs = measured.pairs
+        places = pairs.numbers["judgment"].astype(np.int64)
+        codes, groups = coded([pairs.keys[role] for role in self._plan.groups], pairs.size)
+        for code, group in enumerate(groups):
+            here = np.flatnonzero(codes == code)
+            others = here[places[here] < 0]
+            names = (pairs.keys[role].to_pylist() if others.size else [] for role in ("query", "doc"))
+            queries, documents = names
+            of_others = [(queries[place], documents[place]) for place in others.tolist()]
+            state.append((group, places[here][places[here] >= 0], of_others))
+        return state
+
+    def whole(self) -> dict[Key, Any]:
+        """Return no documents."""
+        return {}
+
+    def merge(self, whole: dict[Key, Any], state: Sequence[Documents], part: Any) -> dict[Key, Any]:
+        """Add the documents of the next task."""
+        del part
+        for group, places, others in state:
+            if group not in whole:
+                whole[group] = np.zeros(len(self._judged), bool), set()
+            is_there, names = whole[group]
+            ordered = np.sort(places)
+            again = np.concatenate((ordered[1:][ordered[1:] == ordered[:-1]], places[is_there[places]]))
+            if again.size:
+                self._refuse(list(self._judged)[int(again.min())])
+            is_there[places] = True
+            for name in others:
+                if name in names:
+                    self._refuse(name)
+                names.add(name)
+        return whole
+
+    def _refuse(self, name: tuple[str, str]) -> None:
+        query, document = map(harmless, name)
+        hint = "are these runs of several systems? keep them apart with --by-file" if self._may_be_runs else None
+        raise DataError(f"document {document} stands twice in query {query}", hint=hint)

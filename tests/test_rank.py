@@ -1,0 +1,379 @@
+"""`mrl rank` and `mrl pairs`: worked lists, and the same figures from every format, cut, order and number of jobs."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli.losses import LISTWISE, LOSSES
+from tests.running import Ran, run, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Mrl = Callable[..., Ran]
+
+# Two queries, one relevant item each, with scores as in the documentation of TF-Ranking's PairwiseHingeLoss.
+TWO = "query,label,score\n1,1,0.6\n1,0,0.8\n2,0,0.5\n2,1,0.8\n2,0,0.4\n"
+# Scores are multiples of 1/8, so that every difference is a double: then pairs and lists have one sum.
+RANDOM = np.random.default_rng(3)
+SIZES = [1, 2, 9, 30, 4, 1, 17, 3, 40, 5]
+QUERIES = [f"q {place}" for place, size in enumerate(SIZES) for _ in range(size)]
+LABELS = RANDOM.integers(0, 4, len(QUERIES)).tolist()
+SCORES = (RANDOM.integers(-40, 40, len(QUERIES)) / 8).tolist()
+WEIGHTS = RANDOM.choice([0.5, 1.0, 3.0], len(QUERIES)).tolist()
+TABLE = pa.table({"query": QUERIES, "label": LABELS, "score": SCORES, "w": WEIGHTS})
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in a folder with a few files of lists."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two.csv").write_text(TWO)
+    arrow_csv.write_csv(TABLE, tmp_path / "lists.csv")
+    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
+
+
+def figures(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without what says where it comes from."""
+    return {key: value for key, value in record.items() if key not in ("inputs", "elapsed_seconds", "notes")}
+
+
+def test_published_example_over_pairs_and_per_query(mrl: Mrl) -> None:
+    record = mrl("rank", "two.csv", "--margin", "1", "-f", "json").result
+    # Losses 1.2; 0.7 and 0.6. Over pairs (RAX): 2.5 / 3. Over the means of queries: (1.2 + 0.65) / 2.
+    assert (record["schema"], record["rows"], record["queries"], record["pairs"]) == ("mrl.rank/1", 5, 2, 3)
+    assert record["value"] == record["mean"] == pytest.approx(0.8333, abs=5e-5)
+    assert record["query_mean"] == pytest.approx(0.925, rel=1e-15)
+    assert mrl("rank", "two.csv", "--margin", "1", "--reduction", "query-mean", "--raw").out == "0.925\n"
+    assert mrl("rank", "two.csv", "--margin", "1", "--reduction", "sum", "--raw").out == "2.5\n"
+    assert (record["accuracy"], record["query_accuracy"], record["top_accuracy"]) == (2 / 3, 0.5, 0.5)
+    assert (record["min"], record["max"]) == pytest.approx((0.6, 1.2), rel=1e-15)
+    assert (record["query_column"], record["label_column"], record["score_column"]) == ("query", "label", "score")
+
+
+def test_a_query_without_pairs_is_counted_and_never_averaged_as_zero(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(TWO + "3,1,9\n4,0,1\n4,0,2\n")
+    plain, more = (mrl("rank", name, "--margin", "1", "-f", "json").result for name in ("two.csv", "more.csv"))
+    assert (more["queries"], more["queries_without_pairs"], more["rows"]) == (4, 2, 8)
+    same = ("mean", "query_mean", "query_accuracy", "query_accuracy_half", "top_accuracy", "top_accuracy_half", "pairs")
+    assert {key: more[key] for key in same} == {key: plain[key] for key in same}
+    assert "queries_without_pairs" in mrl("rank", "more.csv", "-f", "table").out
+    assert "queries_without_pairs" not in mrl("rank", "two.csv", "-f", "table").out
+
+
+def test_ranks_are_labels_of_which_the_least_is_best(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "ranks.csv").write_text(TWO.replace(",1,", ",-1,").replace(",0,", ",2,"))
+    ranks = mrl("rank", "ranks.csv", "--labels", "rank", "--margin", "1", "-f", "json").result
+    assert figures(ranks) == figures(mrl("rank", "two.csv", "--margin", "1", "-f", "json").result) | {"labels": "rank"}
+
+
+def test_pairs_of_a_query_weigh_its_weight_times_that_of_the_better_item(mrl: Mrl, tmp_path: Path) -> None:
+    rows = zip(TWO.splitlines(), ["w,q", "2,3", "9,3", "9,0.5", "4,0.5", "9,0.5"], strict=True)
+    (tmp_path / "weights.csv").write_text("".join(f"{row},{weights}\n" for row, weights in rows))
+    record = mrl("rank", "weights.csv", "--margin", "1", "--weight", "w", "--query-weight", "q", "-f", "json").result
+    # The pair of query 1 weighs 2*3, those of query 2 4*0.5.
+    assert record["weight"] == 6 + 2 + 2
+    assert record["sum"] == pytest.approx(6 * 1.2 + 2 * 0.7 + 2 * 0.6, rel=1e-15)
+    assert record["mean"] == record["sum"] / 10
+    assert record["query_mean"] == pytest.approx((3 * 1.2 + 0.5 * 0.65) / 3.5, rel=1e-15)
+    assert record["accuracy_weighted"] == 4 / 10
+    assert (record["weight_column"], record["query_weight_column"]) == ("w", "q")
+
+
+@pytest.mark.parametrize("options", [[], ["--weight", "w"]], ids=["plain", "weighted"])
+@pytest.mark.parametrize("loss", ["margin_ranking", "squared_hinge", "logistic", "exponential"])
+def test_lists_have_the_figures_of_the_pairs_written(loss: str, options: list[str], mrl: Mrl) -> None:
+    margin = ["--margin", "0.5"] if LOSSES[loss].has_margin else []
+    lists = mrl("rank", "lists.csv", "--loss", loss, *margin, *options, "-f", "json").result
+    assert mrl("pairs", "lists.csv", *options, "-o", "pairs.csv", "-q") == Ran(0, "", "")
+    weight = ["--weight", "weight"] if options else []
+    pairs = mrl("compute", "pairs.csv", "--loss", loss, *margin, *weight, "-f", "json").result
+    counts = ["pairs", "correct", "ties", "wrong", "active", "accuracy", "accuracy_half", *(["weight"] * bool(weight))]
+    assert {key: lists[key] for key in counts} == {key: pairs[key] for key in counts}
+    for key in ("sum", "mean", "min", "max"):
+        assert lists[key] == (pairs[key] if LOSSES[loss].power else pytest.approx(pairs[key], rel=1e-14))
+
+
+def written(path: Path, format_name: str) -> Path:
+    """Write the lists in a format; return the file."""
+    file = path / f"lists.{format_name}"
+    if format_name == "tsv":
+        arrow_csv.write_csv(TABLE, file, arrow_csv.WriteOptions(delimiter="\t"))
+    elif format_name == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in TABLE.to_pylist()))
+    elif format_name == "json":
+        file.write_text(json.dumps(TABLE.to_pylist()))
+    elif format_name == "parquet":
+        pq.write_table(TABLE, file, row_group_size=7)
+    elif format_name == "arrow":
+        feather.write_feather(TABLE, str(file), chunksize=5)
+    else:
+        arrow_csv.write_csv(TABLE, file)
+    return file
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "jsonl", "json", "parquet", "arrow"])
+def test_every_format_gives_the_same_figures(format_name: str, mrl: Mrl, tmp_path: Path) -> None:
+    options = ["--weight", "w", "--margin", "0.1", "-f", "json"]
+    expected = figures(mrl("rank", "lists.csv", *options).result)
+    assert figures(mrl("rank", written(tmp_path, format_name), *options).result) == expected
+
+
+def test_any_cut_and_any_jobs_give_the_same_bytes(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--weight", "w", "--margin", "0.1"]
+    expected = [mrl("rank", "lists.csv", *options).out, mrl("rank", "lists.csv", *options, "--per-query").out]
+    expected.append(mrl("pairs", "lists.csv", *options[:2]).out)
+    for block_bytes in (64, 200, 1000):
+        monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", block_bytes)
+        for jobs in ("1", "3"):
+            more = [*options, "--jobs", jobs]
+            assert mrl("rank", "lists.csv", *more).out == expected[0]
+            assert mrl("rank", "lists.csv", *more, "--per-query").out == expected[1]
+            assert mrl("pairs", "lists.csv", *options[:2], "--jobs", jobs).out == expected[2]
+
+
+def scattered(path: Path) -> Path:
+    """Write the lists with their rows in another order."""
+    order = np.random.default_rng(1).permutation(len(QUERIES))
+    arrow_csv.write_csv(TABLE.take(pa.array(order)), path / "scattered.csv")
+    return path / "scattered.csv"
+
+
+def test_rows_that_stand_apart_are_gathered_and_that_is_said(mrl: Mrl, tmp_path: Path) -> None:
+    file, options = scattered(tmp_path), ["--weight", "w", "--margin", "0.1"]
+    expected = figures(mrl("rank", "lists.csv", *options, "-f", "json").result)
+    ran = mrl("rank", file, *options, "-f", "json")
+    assert figures(ran.result) == expected
+    assert "note: rows of one query stand apart: all 112 rows were held, in about" in ran.err
+    assert figures(mrl("rank", "-", *options, "-f", "json", stdin=file.read_bytes()).result) == expected
+    rows = [sorted(mrl("rank", name, *options, "--per-query").out.splitlines()) for name in ("lists.csv", file)]
+    assert rows[0] == rows[1]
+    refused = mrl("rank", file, "--memory", "2kB")
+    assert (refused.code, refused.out) == (2, "")
+    assert "hint: sort the file by query" in refused.err
+
+
+def test_a_query_goes_on_in_the_next_file_but_not_by_file(mrl: Mrl, tmp_path: Path) -> None:
+    rows = (tmp_path / "lists.csv").read_text().splitlines(keepends=True)
+    for name, part in (("a.csv", rows[:30]), ("b.csv", rows[:1] + rows[30:])):
+        (tmp_path / name).write_text("".join(part))
+    whole = figures(mrl("rank", "lists.csv", "-f", "json").result)
+    assert figures(mrl("rank", "a.csv", "b.csv", "-f", "json").result) == whole
+    by_file = mrl("rank", "a.csv", "b.csv", "--by-file", "-f", "json").result
+    assert by_file["queries"] == whole["queries"] + 1
+    assert [group["rows"] for group in by_file["groups"]] == [29, len(QUERIES) - 29]
+
+
+def test_groups_and_intervals_have_the_figures_of_their_lists_alone(mrl: Mrl, tmp_path: Path) -> None:
+    kinds = pa.array([(query[-1] in "02468" and "even") or "odd" for query in QUERIES])
+    table = TABLE.append_column("kind", kinds)
+    arrow_csv.write_csv(table, tmp_path / "all.csv")
+    arrow_csv.write_csv(table.filter(pa.compute.equal(kinds, "odd")), tmp_path / "odd.csv")
+    options = ["--margin", "0.1", "--confidence", "0.9", "-f", "json"]
+    grouped = mrl("rank", "all.csv", "--group-by", "kind", *options).result
+    odd = mrl("rank", "odd.csv", *options).result
+    (group,) = (group for group in grouped["groups"] if group["group"] == "odd")
+    assert group == {key: odd.get(key) for key in group if key != "group"} | {"group": "odd"}
+    assert grouped["pairs"] == sum(group["pairs"] for group in grouped["groups"])
+    assert odd["mean_low"] < odd["mean"] < odd["mean_high"]
+    assert odd["query_mean_low"] < odd["query_mean"] < odd["query_mean_high"]
+
+
+def test_intervals_are_clustered_by_query(mrl: Mrl) -> None:
+    mrl("pairs", "lists.csv", "-o", "pairs.csv")
+    lists = mrl("rank", "lists.csv", "--margin", "0.5", "--confidence", "0.9", "-f", "json").result
+    by_query = ["--cluster", "query", "--confidence", "0.9"]
+    pairs = mrl("compute", "pairs.csv", "--margin", "0.5", *by_query, "-f", "json").result
+    keys = ("standard_error", "mean_low", "mean_high", "accuracy_low", "accuracy_high")
+    assert {key: lists[key] for key in keys} == pytest.approx({key: pairs[key] for key in keys}, rel=1e-12)
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "jsonl", "parquet"])
+def test_rows_of_queries_say_what_each_comes_to(format_name: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(TWO + "3,1,9\n")
+    assert mrl("rank", "more.csv", "--margin", "1", "--per-query", "-o", f"out.{format_name}") == Ran(0, "", "")
+    data = (tmp_path / f"out.{format_name}").read_bytes()
+    if format_name == "parquet":
+        rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    elif format_name == "jsonl":
+        rows = [json.loads(line) for line in data.splitlines()]
+    else:
+        delimiter = arrow_csv.ParseOptions(delimiter={"csv": ",", "tsv": "\t"}[format_name])
+        rows = arrow_csv.read_csv(io.BytesIO(data), parse_options=delimiter).to_pylist()
+    assert [str(row["query"]) for row in rows] == ["1", "2", "3"]
+    assert [(row["rows"], row["pairs"], row["correct"], row["wrong"]) for row in rows] == [
+        (2, 1, 0, 1),
+        (3, 2, 2, 0),
+        (1, 0, 0, 0),
+    ]
+    assert [row["mean"] for row in rows[:2]] == pytest.approx([1.2, 0.65], rel=1e-15)
+    assert rows[2]["mean"] is None
+
+
+@pytest.mark.parametrize("loss", LISTWISE)
+def test_losses_of_whole_lists_have_their_mean_over_queries(loss: str, mrl: Mrl) -> None:
+    record = mrl("rank", "two.csv", "--loss", loss, "-f", "json").result
+    rows = [
+        json.loads(line)
+        for line in mrl("rank", "two.csv", "--loss", loss, "--per-query", "-f", "jsonl").out.split("\n")[:2]
+    ]
+    assert record["mean"] == record["query_mean"] == math.fsum(row["mean"] for row in rows) / 2
+    assert record["sum"] == math.fsum(row["sum"] for row in rows)
+    assert "margin" not in record
+    assert "active" not in record
+
+
+def test_one_pair_of_softmax_is_the_logistic_loss(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("query,label,score\na,1,0.5\na,0,2\n")
+    softmax = mrl("rank", "one.csv", "--loss", "softmax", "--raw").out
+    assert float(softmax) == pytest.approx(math.log1p(math.exp(1.5)), rel=1e-15)
+
+
+def test_lambda_weights_are_reported_as_weights(mrl: Mrl) -> None:
+    record = mrl("rank", "two.csv", "--margin", "1", "--lambda-weight", "ndcg", "-f", "json").result
+    # Gains are 1 and 0. Query 1: ranks 2 and 1; query 2: the relevant item is first, the others second and third.
+    first = 1 - 1 / math.log2(3)
+    weights = [first, first, 1 - 1 / 2]
+    assert record["weight"] == pytest.approx(math.fsum(weights), rel=1e-14)
+    expected = math.fsum(w * loss for w, loss in zip(weights, [1.2, 0.7, 0.6], strict=True))
+    assert record["sum"] == pytest.approx(expected, rel=1e-14)
+    assert record["lambda_weight"] == "ndcg"
+    top = mrl("rank", "two.csv", "--margin", "1", "--lambda-weight", "ndcg", "--top", "1", "-f", "json").result
+    assert (top["top"], top["weight"]) == (1, 3.0)
+
+
+def test_a_sample_is_of_the_pairs_and_the_same_for_any_jobs(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = mrl("pairs", "lists.csv").out.splitlines()
+    sample = mrl("pairs", "lists.csv", "--sample", "20", "--seed", "7").out.splitlines()
+    assert (sample[0], len(sample)) == (pairs[0], 21)
+    places = iter(pairs[1:])
+    assert all(row in places for row in sample[1:])  # in the same order, and none more often than it is there
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 100)
+    assert mrl("pairs", "lists.csv", "--sample", "20", "--seed", "7", "--jobs", "3").out.splitlines() == sample
+    assert mrl("pairs", "lists.csv", "--sample", "20", "--seed", "8").out.splitlines() != sample
+    everything = mrl("pairs", "lists.csv", "--sample", "99999")
+    assert everything.out.splitlines() == pairs
+    assert f"no more than {len(pairs) - 1:,} pairs: all of them are written" in everything.err
+
+
+HEAD = "query,label,score\n"
+BAD = {
+    "no pairs, one label": (HEAD + "1,1,5\n1,1,6\n", 3, "no pairs: 2 rows in 1 query, none", "label is 1 in every row"),
+    "no pairs, own query": (HEAD + "1,1,5\n2,0,6\n", 3, "no pairs: 2 rows in 2 queries, none", "each row has a query"),
+    "no pairs": (HEAD + "1,1,5\n1,1,6\n2,0,1\n", 3, "no pairs: 3 rows in 2 queries, none", "in no query are two rows"),
+    "infinite score": (HEAD + "1,1,5\n1,0,inf\n", 3, "infinite  ", "--on-error skip"),
+    "label is no number": (HEAD + "1,1,5\n1,good,1\n", 3, "line 3: label is 'good'", "--on-error skip"),
+    "no query": (HEAD + "1,1,5\n,0,1\n1,0,2\n", 3, "line 3: query is empty", "--on-error skip"),
+    "no rows": (HEAD, 3, "no rows in lists.csv", "all header"),
+    "names": ("qid,rel,pred\n1,1,5\n", 2, "has no column 'label'", "--query qid --label rel --score pred"),
+    "near name": ("query,label,scores\n1,1,5\n", 2, "has no column 'score'", "did you mean --score scores?"),
+    "pairs": ("x1,x2,y\n1,2,1\n", 2, "has no column", "use mrl compute"),
+}
+
+
+@pytest.mark.parametrize("command", ["rank", "pairs"])
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_with_what_to_do(name: str, command: str, mrl: Mrl, tmp_path: Path) -> None:
+    text, code, message, hint = BAD[name]
+    (tmp_path / "lists.csv").write_text(text)
+    ran = mrl(command, "lists.csv")
+    assert (ran.code, ran.out) == (code, "")
+    assert message in ran.err
+    assert "hint: " in ran.err
+    assert hint in ran.err.partition("hint: ")[2]
+
+
+def test_hints_for_names_of_columns_go_on(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "ltr.csv").write_text("qid,rel,pred\n1,1,5\n1,0,4\n")
+    line = mrl("rank", "ltr.csv").err.partition("did you mean ")[2].strip(" ?\n")
+    assert mrl("rank", "ltr.csv", *line.split()).code == 0
+    hint = mrl("compute", "ltr.csv").err.partition("use mrl ")[2]
+    assert mrl(*hint.split()[:1], "ltr.csv", *hint.split()[1:]).code == 0
+
+
+def test_a_query_weight_that_changes_is_named_with_its_rows(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("query,label,score,w\n1,1,5,2\n2,1,4,1\n2,0,3,1.5\n")
+    ran = mrl("rank", "w.csv", "--query-weight", "w")
+    assert ran.code == 3
+    assert "the weight of query '2' changes: it is 1.0 in w.csv, line 3, and 1.5 in w.csv, line 4" in ran.err
+
+
+USELESS = {
+    "--top": (["--top", "3"], "--top goes with --lambda-weight ndcg"),
+    "per query and reduction": (["--per-query", "--reduction", "sum"], "--reduction goes with the value"),
+    "per query and confidence": (["--per-query", "--confidence", "0.9"], "--confidence goes with the whole"),
+    "per query and raw": (["--per-query", "--raw"], "--raw prints one number"),
+    "per query as a table": (["--per-query", "-f", "table"], "one line a query, which table does not"),
+    "weights of pairs": (["--loss", "softmax", "--weight", "w"], "--weight is of pairs"),
+    "lambda of lists": (["--loss", "softmax", "--lambda-weight", "ndcg"], "--lambda-weight is of pairs"),
+    "margin of lists": (["--loss", "softmax", "--margin", "1"], "softmax has no margin"),
+    "ranks as gains": (["--labels", "rank", "--lambda-weight", "ndcg"], "--labels rank does not go with"),
+    "weighted intervals": (["--lambda-weight", "ndcg", "--confidence", "0.9"], "--lambda-weight does not go with"),
+    "size": (["--memory", "lots"], "is not a size"),
+    "no such word": (["--loss", "softmax", "--param", "target=all"], "target of the loss softmax must be"),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_options_without_effect_are_refused(name: str, mrl: Mrl) -> None:
+    options, message = USELESS[name]
+    ran = mrl("rank", "lists.csv", *options)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+def test_a_run_fails_by_the_figures_of_lists(mrl: Mrl) -> None:
+    assert mrl("rank", "two.csv", "--fail-if", "query_accuracy<0.7").code == 1
+    assert mrl("rank", "two.csv", "--fail-if", "top_accuracy<0.3", "--fail-if", "value>2").code == 0
+    refused = mrl("rank", "two.csv", "--fail-if", "difference_mean<0")
+    assert (refused.code, "knows no 'difference_mean'" in refused.err) == (2, True)
+
+
+def test_bad_rows_are_left_out_counted_and_written_down_once(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(TWO + "2,0,nan\n1,x,1\n")  # query 1 comes again
+    ran = mrl("rank", "bad.csv", "--margin", "1", "--on-error", "skip", "--rejects", "rejects.csv", "-f", "json")
+    assert (ran.result["rejected"], ran.result["pairs"]) == (2, 3)
+    assert "2 of 7 rows left out" in ran.err
+    assert (tmp_path / "rejects.csv").read_text().splitlines()[0] == "file,row,column,value,problem"
+    assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 3
+
+
+def test_rejects_are_not_written_twice_where_rows_are_gathered(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(TWO + "2,0,nan\n1,0,0.1\n")
+    ran = mrl("rank", "bad.csv", "--on-error", "skip", "--rejects", "rejects.csv", "-f", "json")
+    assert (ran.result["rejected"], ran.result["pairs"]) == (1, 4)
+    assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 2
+
+
+def test_true_and_false_are_labels_in_every_format(mrl: Mrl, tmp_path: Path) -> None:
+    words = TWO.replace(",1,", ",true,").replace(",0,", ",false,")
+    (tmp_path / "words.csv").write_text(words)
+    rows = arrow_csv.read_csv(io.BytesIO(words.encode()))
+    pq.write_table(rows, tmp_path / "words.parquet")
+    (tmp_path / "words.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows.to_pylist()))
+    expected = mrl("rank", "two.csv", "--raw").out
+    assert [mrl("rank", f"words.{kind}", "--raw").out for kind in ("csv", "parquet", "jsonl")] == [expected] * 3
+
+
+def test_queries_are_texts(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text(HEAD + "007,1,1\n7,1,2\n07,0,3\n7,0,1\n")
+    record = mrl("rank", "texts.csv", "-f", "json").result
+    assert (record["queries"], record["pairs"]) == (3, 1)
+
+
+@pytest.mark.slow
+def test_rank_is_a_process_that_reads_a_pipe() -> None:
+    ran = run(["rank", "--margin", "1", "--raw"], stdin=TWO)
+    assert ran.code == 0
+    assert float(ran.out) == pytest.approx(2.5 / 3, rel=1e-15)
