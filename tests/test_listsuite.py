@@ -11,8 +11,8 @@ import pytest
 from mrl_cli.lists import measure
 from mrl_cli.lists.loop import looped
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.verify import listsuite
-from mrl_cli.verify.listsuite import LISTS, list_checks, settings
+from mrl_cli.verify.lists import suite as listsuite
+from mrl_cli.verify.lists.suite import LISTS, list_checks, settings, text_of
 
 TRUE = measure.measured
 
@@ -31,7 +31,7 @@ def test_every_loss_is_in_the_suite() -> None:
     ways = list(settings())
     assert {way.loss.name for way in ways} == {*LOSSES, *LISTWISE}
     assert {way.ranking.lambda_weight for way in ways} == {"none", "label_diff", "ndcg"}
-    assert len({way.text for way in ways}) == len(ways)
+    assert len({text_of(way) for way in ways}) == len(ways)
 
 
 def test_lists_are_about_what_they_say() -> None:

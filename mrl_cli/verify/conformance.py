@@ -23,7 +23,7 @@ from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
-from mrl_cli.verify.listsuite import list_checks
+from mrl_cli.verify.lists.suite import list_checks
 from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
 from mrl_cli.verify.vectors import torch_version, vectors
 
