@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         sweep,
     )
     from mrl_cli.api.frames import compare, evaluate
+    from mrl_cli.api.lists import evaluate_lists
+    from mrl_cli.api.ranks import rank_loss, rank_loss_grad
     from mrl_cli.verify.reference import (
         validate_margin_ranking_loss,
         validate_margin_ranking_loss_exact,
@@ -32,10 +34,13 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "evaluate_lists",
     "margin_ranking_loss",
     "margin_ranking_loss_grad",
     "pairwise_loss",
     "pairwise_loss_grad",
+    "rank_loss",
+    "rank_loss_grad",
     "sweep",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
@@ -44,6 +49,7 @@ __all__ = [
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
+_ROOMS |= {"evaluate_lists": "api.lists", "rank_loss": "api.ranks", "rank_loss_grad": "api.ranks"}
 _ROOMS |= {name: "verify.reference" for name in __all__ if name.startswith("validate_")}
 
 

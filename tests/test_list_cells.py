@@ -254,7 +254,7 @@ def test_a_query_column_is_optional_beside_lists(tmp_path: Path) -> None:
 
 
 def test_one_list_in_an_object_is_one_row(tmp_path: Path) -> None:
-    for name, label in (("one.jsonl", "label"), ("one.json", "label.*")):
+    for name, label in (("one.jsonl", "label"), ("one.json", "label"), ("two.json", "label.*")):
         (tmp_path / name).write_text('{"label": [1, 0], "score": [0.5, 0.25]}')
         plan = _plan(label, {"score": label.replace("label", "score")}, query=None)
         (batch,) = _batches(tmp_path / name, plan, is_careful=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Capture = pytest.CaptureFixture[str]
     Rank = Callable[..., Ran]
@@ -237,3 +237,15 @@ def test_any_cut_has_the_same_sections(name: str, tmp_path: Path) -> None:
         seen.append(benchmark_sections(whole))
     assert seen[0] == seen[1] == seen[2]
     assert len(seen[0]) == 3
+
+
+def test_readme_has_the_registry() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    for preset in LIST_PRESETS.values():
+        (row,) = (
+            line
+            for line in text.splitlines()
+            if line.startswith(f"| {preset.producer} | `{preset.name}` | {preset.files} |")
+        )
+        names = {name for layout in preset.layouts for name in layout.values()} | {name for _, name in preset.keys}
+        assert all(f"`{name}`" in row for name in names), preset.name

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
-from mrl_cli.errors import DataError, value_errors, with_hint
+from mrl_cli.errors import DataError, MrlError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, frame_source
 from mrl_cli.inputs.logs import note_on_log
 from mrl_cli.losses import ParameterError
@@ -31,7 +31,7 @@ from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Literal
 
     import pandas as pd
@@ -100,34 +100,44 @@ def evaluate(
     with value_errors():
         check_choice("reduction", reduction, ("mean", "sum"))
     columns = _scores(x1, x2, difference, x1_reference, x2_reference)
-    columns |= {"y": y, "margin": margin_column, "weight": weight, **_group_columns(group_by), "cluster": cluster}
+    columns |= {"y": y, "margin": margin_column, "weight": weight, **group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
-    plan = _plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
+    plan = made_plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
     report = report_of(folded, plan, inputs=(), cautions=_cautions(frame, plan))
     record = report.changed(elapsed_seconds=time.monotonic() - started).record()
-    groups = record.pop("groups", None)
-    if groups is None:
-        return record
+    return record if report.groups is None else by_group(record, report, plan, source)
+
+
+def by_group(record: dict[str, Any], report: Report, plan: Plan, source: Source) -> pd.DataFrame:
+    """Return the groups of a record as a frame, with the rest of it as `attrs["total"]`.
+
+    The index are the values of the columns grouped by; those of a file are text.
+    """
     import pandas as pd
 
+    groups = record.pop("groups")
     keys = [group.group for group in report.groups]
     for group in groups:
         del group["group"]
     indexes = []
-    for place, role in enumerate(plan.groups):
-        _, places, values = source.stream
-        column, of_text = frame.iloc[:0, places[role]], values.get(role, {})
-        indexes.append(pd.Index([of_text[key[place]] for key in keys], dtype=column.dtype, name=column.name))
+    for place, (role, name) in enumerate(plan.groups.items()):
+        texts = [key[place] for key in keys]
+        if source.file is None:
+            frame, places, values = source.stream
+            column, of_text = frame.iloc[:0, places[role]], values.get(role, {})
+            indexes.append(pd.Index([of_text[text] for text in texts], dtype=column.dtype, name=column.name))
+        else:
+            indexes.append(pd.Index(texts, name=name))
     index = indexes[0] if len(indexes) == 1 else pd.MultiIndex.from_arrays(indexes)
     figures = pd.DataFrame.from_records(groups, index=index)
     figures.attrs["total"] = record
     return figures
 
 
-def _group_columns(group_by: Hashable | list[Any] | None) -> Columns:
+def group_columns(group_by: Hashable | list[Any] | None) -> Columns:
     """Return the columns that a frame is grouped by, by role: one, or those of a list."""
     names = group_by if isinstance(group_by, list) else [group_by]
     if not names:
@@ -187,10 +197,10 @@ def compare(
     """
     columns = _scores(x1, x2, difference, x1_reference, x2_reference)
     columns |= _scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
-    columns |= {"y": y, "margin": margin_column, **_group_columns(group_by), "cluster": cluster}
+    columns |= {"y": y, "margin": margin_column, **group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
-    plan = _plan(columns, parameters, **settings)
+    plan = made_plan(columns, parameters, **settings)
     with value_errors():
         check_confidence(confidence)
     plan = plan.changed(confidence=float(confidence))
@@ -266,9 +276,9 @@ def _whole(name: str, number: Any, largest: int | None = None) -> int:
 
 
 @value_errors()
-def _plan(columns: Columns, parameters: Mapping[str, float], **settings: Any) -> Plan:
+def made_plan(columns: Columns, parameters: Mapping[str, float], **settings: Any) -> Plan:
     """Return the plan of a call. Raises ValueError for what makes none; an unknown word is no argument either."""
-    if settings["y_const"] is not None:
+    if settings.get("y_const") is not None:
         columns["y"] = None
     try:
         return plan_of(columns, parameters=parameters, **settings)
@@ -286,15 +296,20 @@ def _folded(
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
     source, every = frame_source(frame, columns), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
-    counts = _with_labels(folded.counts, frame)
+    counts = with_labels(folded.counts, frame)
     try:
         refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True)
     except DataError as error:
-        raise ValueError(with_hint(error.message, _argument_hint(error.hint))) from None
+        raise in_words_of_python(error, evaluate, compare) from None
     return folded, source
 
 
-def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
+def in_words_of_python(error: MrlError, *functions: Callable[..., Any]) -> ValueError:
+    """Return an error as the Python interface raises it, with its hint in the arguments that functions have."""
+    return ValueError(with_hint(error.message, _argument_hint(error.hint, functions)))
+
+
+def with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
     """Return counts whose problems have rows by their label, and by their position where that is another."""
 
     def labelled(problem: Problem) -> Problem:
@@ -306,9 +321,9 @@ def _with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
     return replace(counts, problems={k: replace(known, first=tuple(map(labelled, known.first))) for k, known in kinds})
 
 
-def _argument_hint(hint: str | None) -> str | None:
+def _argument_hint(hint: str | None, functions: Iterable[Callable[..., Any]]) -> str | None:
     """Return a hint in the words of Python, without what it says of options that are no arguments; None for no hint."""
-    arguments, said = {*signature(evaluate).parameters, *signature(compare).parameters}, list[str]()
+    arguments, said = {name for function in functions for name in signature(function).parameters}, list[str]()
     for part in (hint or "").split("; "):
         options = {option.replace("-", "_") for option in _NAME.findall(part)}
         is_of_map = part.startswith("the map of labels")

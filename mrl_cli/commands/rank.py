@@ -96,7 +96,7 @@ class Rank(RankedRun):
         from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
 
         if self.per_query:
-            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer))
+            ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer.write))
         else:
             ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
         return self.report_of(ranked)

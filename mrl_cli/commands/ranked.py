@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from mrl_cli import runtime
 from mrl_cli.commands.options import Registered, column, number, option, refuse_if, size
 from mrl_cli.commands.run import Run
-from mrl_cli.errors import QueryWeightError, ScatteredListsError
 from mrl_cli.model import ListLabels, Missing
-from mrl_cli.words import bytes_text, counted, option_of
+from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,27 +218,19 @@ class RankedRun(Run):
         """Raise DataError for a result that allows no number."""
 
     def _ranked(self, made: Callable[[], ListConsumer[Any, Any]]) -> Ranked:
-        from mrl_cli.reductions.gathered import GatherReduction
-        from mrl_cli.reductions.lists import ListsReduction
+        from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gathered_note
 
-        try:
-            try:
-                self._way = ListsReduction
-                return self._folded_lists(ListsReduction(self.plan, made()))
-            except ScatteredListsError:
-                for writer in self.reject_writers:
-                    writer.restart()
-                self._way = GatherReduction
-                ranked = self._folded_lists(GatherReduction(self.plan, made()))
-        except QueryWeightError:
-            self._refuse_query_weight()
-            raise
-        from mrl_cli.reductions.lists import needed_bytes
+        def start_over() -> None:
+            for writer in self.reject_writers:
+                writer.restart()
 
-        held = bytes_text(needed_bytes(ranked.counts.pairs, self.plan))
-        self.cautions.append(
-            f"rows of one query stand apart: all {counted(ranked.counts.pairs, 'row')} were held, in about {held}"
-        )
+        def look_again(reduction: Reduction[Any, Any]) -> None:
+            self.fold([reduction], shows_progress=False)
+
+        ranked: Ranked
+        ranked, self._way = folded_either_way(self.plan, made, self._folded_lists, look_again, start_over)
+        if self._way is GatherReduction:
+            self.cautions.append(gathered_note(ranked.counts.pairs, self.plan))
         return ranked
 
     def _folded_lists(self, reduction: Any) -> Ranked:
@@ -262,9 +253,3 @@ class RankedRun(Run):
         look, whole, *others = folded.wholes
         sections = None if benchmark is None else benchmark_sections(others[0])
         return Ranked(folded.counts, look, reduction.settled(whole), sections)
-
-    def _refuse_query_weight(self) -> None:
-        """Raise DataError that names the row whose query has another weight in a row before."""
-        from mrl_cli.reductions.queryweights import QueryWeightReduction
-
-        self.fold([QueryWeightReduction()], shows_progress=False)

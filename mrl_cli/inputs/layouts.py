@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mrl_cli.inputs.base import Source
+    from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.presets import ListPreset
     from mrl_cli.model import Plan, Role
 
@@ -37,7 +38,7 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
     names: set[str] = set()
     for source in sources:
         head = head_of(source, plan) if source.format in NESTING else None
-        columns = {column.name: column.cells for column in head.columns} if head is not None else {}
+        columns = {} if head is None else _columns(head, plan)
         if head is not None and not columns:  # without a row
             continue
         roles = list_roles(columns, plan)
@@ -60,6 +61,20 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
         keys = tuple((role, name) for role, name in plan.columns.keys if role != "query")
         plan = plan.changed(columns=replace(plan.columns, keys=keys))
     return plan.changed(lists=lists)
+
+
+def _columns(head: Head, plan: Plan) -> Cells:
+    """Return the first cells of each column; an object of lists of numbers without a query is a row of lists."""
+    columns: dict[str, Sequence[Any]] = {column.name: column.cells for column in head.columns}
+    is_named = (plan.columns.name_of("query") or "") in columns
+    items = [columns.get(name, ()) for role, name in plan.columns.wanted_numbers if role in ("y", "score")]
+    if head.dialect.get("layout") == "columns" and not is_named and all(map(_are_numbers, items)):
+        return {name: [cells] for name, cells in columns.items()}
+    return columns
+
+
+def _are_numbers(cells: Sequence[Any]) -> bool:
+    return len(cells) > 0 and not any(isinstance(cell, list | dict) for cell in cells)
 
 
 def with_list_preset(

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import Faults, Shard, Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.model import Batch, Plan
+    from mrl_cli.model import Batch, Plan, Role
 
 LETOR, TREC = "letor", "trec"
 _NO_QUERY = "qid:"
+KNOWN_TEXTS = 1 << 12  # of numbers, of a block
 
 
 class Layout(NamedTuple):
@@ -125,37 +126,56 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 def _is_row(line: str) -> bool:
     """Return whether a line is a row: not blank, and not a comment alone."""
     text = line.lstrip()
-    return bool(text) and not text.startswith("#")
+    return text != "" and text[0] != "#"
 
 
 def _rows(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
-    layout = LAYOUTS[shard.source.format]
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
+    reader = _Reader(LAYOUTS[shard.source.format], plan, all_is_text=not texts.is_undecoded(text))
     for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
         if _is_row(line):
-            yield number, _row(line, layout, plan)
+            yield number, reader.row(line)
 
 
-def _row(line: str, layout: Layout, plan: Plan) -> Row | Faults:
-    cells = layout.cells(line)
-    if cells is None:
-        return [(problems.NOT_A_ROW, None, f"'{harmless(line.strip())}'")]
-    here = dict(zip(layout.names, cells, strict=False))
-    faults: Faults = []
-    numbers: list[float | None] = []
-    for role, name in plan.columns.wanted:
-        cell = here.get(name.strip(), "")
-        if texts.is_undecoded(cell):
-            faults.append((problems.ENCODING, harmless(name), shown_cell(cell)))
-        elif role not in dict(plan.columns.keys):
-            number = filled_or(cell_number(cell, role, plan), role, plan)
+class _Reader:
+    """Reads lines: numbers that are met again, as labels are, are known by their text."""
+
+    def __init__(self, layout: Layout, plan: Plan, *, all_is_text: bool) -> None:
+        self._cells, self._plan, self._all_is_text = layout.cells, plan, all_is_text
+        places = {name: place for place, name in enumerate(layout.names)}
+        numbers, keys = plan.columns.wanted_numbers, plan.columns.keys
+        self._numbers = [(role, name, places[name.strip()]) for role, name in numbers]
+        self._keys = [(name, places[name.strip()]) for _, name in keys]
+        self._known: dict[tuple[Role, str], float | str | None] = {}
+
+    def row(self, line: str) -> Row | Faults:
+        """Return the row of a line, or what is wrong with it."""
+        cells = self._cells(line)
+        if cells is None:
+            return [(problems.NOT_A_ROW, None, f"'{harmless(line.strip())}'")]
+        numbers: list[float | None] = []
+        faults: Faults = []
+        for role, name, place in self._numbers:
+            number = self._number(cells[place], role) if place < len(cells) else problems.MISSING
             if isinstance(number, str):
-                faults.append((number, harmless(name), shown_cell(cell)))
+                shown = shown_cell(cells[place]) if place < len(cells) else "absent"
+                faults.append((number, harmless(name), shown))
             else:
                 numbers.append(number)
-        elif not cell:
-            faults.append((problems.MISSING, harmless(name), "absent"))
-    if faults:
-        return faults
-    return Row(numbers, [here[name.strip()] for _, name in plan.columns.keys], cells)
+        for name, place in self._keys:
+            if place >= len(cells):
+                faults.append((problems.MISSING, harmless(name), "absent"))
+            elif not self._all_is_text and texts.is_undecoded(cells[place]):
+                faults.append((problems.ENCODING, harmless(name), shown_cell(cells[place])))
+        return faults or Row(numbers, [cells[place] for _, place in self._keys], cells)
+
+    def _number(self, text: str, role: Role) -> float | str | None:
+        found = self._known.get((role, text), "")
+        if found == "":
+            is_text = self._all_is_text or not texts.is_undecoded(text)
+            found = cell_number(text, role, self._plan) if is_text else problems.ENCODING
+            found = filled_or(found, role, self._plan)
+            if len(self._known) < KNOWN_TEXTS:
+                self._known[role, text] = found
+        return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode
+from mrl_cli.lists.ragged import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,24 @@ class Lists(NamedTuple):
         """The number of the list of each item, counted from 0, shape (items,)."""
         return np.repeat(np.arange(self.size), self.sizes)
 
+    @property
+    def with_items(self) -> tuple[Lists, NDArray[np.intp]]:
+        """The lists that have an item, and their numbers here."""
+        kept = np.flatnonzero(self.sizes)
+        return self._replace(starts=np.append(self.starts[kept], self.starts[-1])), kept
+
     def part(self, first: int, last: int) -> Lists:
         """Return the lists from number `first` to before `last`."""
         start, stop = int(self.starts[first]), int(self.starts[last])
         weights = None if self.weights is None else self.weights[start:stop]
         return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+
+    def chosen(self, numbers: NDArray[np.intp]) -> Lists:
+        """Return the lists of those numbers, in that order."""
+        sizes = self.sizes[numbers]
+        items = ranges(self.starts[numbers], sizes)
+        weights = None if self.weights is None else self.weights[items]
+        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
 
 
 class Found(NamedTuple):

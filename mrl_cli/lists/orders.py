@@ -135,17 +135,17 @@ def extremes(lists: Lists, levels: Levels) -> Extremes:
         (greatest, highs, np.minimum, lows, 1.0),
         (least, lows, np.maximum, highs, -1.0),
     ):
-        lower = np.roll(_running(best, values, levels.ranks), 1)  # those of a list's first level mean nothing
+        lower = np.roll(running(best, values, levels.ranks), 1)  # those of a list's first level mean nothing
         places = _places_of_greatest(higher, lower, sign, levels.ranks)
         found[:, levels.numbers.take(places)] = higher.take(places), lower.take(places)
     return Extremes(least, greatest)
 
 
-def _running(best: np.ufunc, values: Floats, ranks: NDArray[np.int64]) -> Floats:
-    """Return at each level the best of the values of its list up to there."""
+def running(best: np.ufunc, values: NDArray[Any], ranks: NDArray[np.int64]) -> NDArray[Any]:
+    """Return at each level the best of the values of its list up to there; `ranks` are those of levels."""
     if ranks.size and ranks[-1] == ranks.size - 1:  # one list
-        running: Floats = best.accumulate(values)
-        return running
+        best_until: NDArray[Any] = best.accumulate(values)
+        return best_until
     reach = 1
     while reach <= ranks.max(initial=0):
         both = best(values[reach:], values[:-reach])

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
+from mrl_cli.errors import QueryWeightError, ScatteredListsError
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.ledger import coded
-from mrl_cli.reductions.lists import check_memory, list_rows, whole_lists
+from mrl_cli.reductions.lists import ListsReduction, check_memory, list_rows, needed_bytes, whole_lists
+from mrl_cli.reductions.queryweights import QueryWeightReduction
+from mrl_cli.words import bytes_text, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
@@ -95,3 +100,33 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
             self._consumer.add(result, self._consumer.block(lists))
             first = last
         return result
+
+
+def folded_either_way(
+    plan: Plan,
+    made: Callable[[], ListConsumer[Any, Any]],
+    fold: Callable[[Any], Any],
+    look_again: Callable[[Reduction[Any, Any]], object],
+    start_over: Callable[[], None] = lambda: None,
+) -> tuple[Any, type[ListsReduction] | type[GatherReduction]]:
+    """Return what `fold` makes of a reduction that makes lists whole for a consumer, and the kind of that reduction.
+
+    Lists are taken one after the other, with a new consumer; where rows of one stand apart, `start_over` is called and
+    all rows are gathered, with another one. Where the weight of a query changes, `look_again` folds a reduction that
+    raises DataError which names the row.
+    """
+    try:
+        try:
+            return fold(ListsReduction(plan, made())), ListsReduction
+        except ScatteredListsError:
+            start_over()
+        return fold(GatherReduction(plan, made())), GatherReduction
+    except QueryWeightError:
+        look_again(QueryWeightReduction())
+        raise
+
+
+def gathered_note(rows: int, plan: Plan) -> str:
+    """Return the note that so many rows were held."""
+    held = bytes_text(needed_bytes(rows, plan))
+    return f"rows of one query stand apart: all {counted(rows, 'row')} were held, in about {held}"

@@ -19,13 +19,14 @@ from mrl_cli.reductions.lists import ListConsumer, decoded
 from mrl_cli.words import group_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan
     from mrl_cli.reductions.lists import WholeLists
-    from mrl_cli.reductions.rows import TableWriter
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
@@ -76,8 +77,8 @@ class Queries:
 class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
     """Adds up what lists come to, and writes a row for each list, in the order in which lists are whole."""
 
-    def __init__(self, plan: Plan, writer: TableWriter) -> None:
-        self._plan, self._inner, self._writer = plan, QueriesConsumer(plan), writer
+    def __init__(self, plan: Plan, write: Callable[[pa.Table], None]) -> None:
+        self._plan, self._inner, self._write = plan, QueriesConsumer(plan), write
 
     def empty(self) -> Queries:
         """Return what no lists come to."""
@@ -91,7 +92,7 @@ class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
     def add(self, result: Queries, block: tuple[QueriesBlock, pa.Table]) -> None:
         """Add a block, and write its rows."""
         self._inner.add(result, block[0])
-        self._writer.write(block[1])
+        self._write(block[1])
 
 
 def query_table(rows: QueryRows, plan: Plan) -> pa.Table:

@@ -1,0 +1,157 @@
+"""What `mrl rank` reports of the ranked lists in a pandas DataFrame or in files."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli import runtime
+from mrl_cli.api.frames import by_group, group_columns, in_words_of_python, made_plan, with_labels
+from mrl_cli.engines.base import Job, fold
+from mrl_cli.engines.local import local
+from mrl_cli.errors import MrlError, value_errors
+from mrl_cli.inputs import resolve, spooled
+from mrl_cli.inputs.frame import PLACE, frame_source
+from mrl_cli.inputs.layouts import list_roles, with_layout
+from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gathered_note
+from mrl_cli.reductions.lists import of_lists
+from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
+from mrl_cli.reports import refusals
+from mrl_cli.reports.rank import rank_report, refuse_undefined
+from mrl_cli.settings import check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from typing import Literal
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from mrl_cli.engines.base import Folded
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import LambdaWeight, ListLabels, Plan, Role
+    from mrl_cli.reductions.lists import ListConsumer
+
+SEEN = 1000  # of so many rows it is seen whether cells are lists
+
+
+def evaluate_lists(
+    frame: pd.DataFrame | str | os.PathLike[str],
+    *,
+    query: Hashable = "query",
+    label: Hashable = "label",
+    score: Hashable = "score",
+    labels: ListLabels = "relevance",
+    loss: str = "margin_ranking",
+    margin: float = 0.0,
+    reduction: Literal["mean", "query-mean", "sum"] = "mean",
+    lambda_weight: LambdaWeight = "none",
+    top: int | None = None,
+    weight: Hashable | None = None,
+    query_weight: Hashable | None = None,
+    group_by: Hashable | list[Any] | None = None,
+    confidence: float | None = None,
+    per_query: bool = False,
+    memory_bytes: int | None = None,
+    **parameters: Any,
+) -> dict[str, Any] | pd.DataFrame:
+    """Return the report of `mrl rank` for the ranked lists in a DataFrame, or in the files that a path names.
+
+    A row is an item of a list: the rows with one value of `query` are a list, in any order. Where the cells of `label`
+    and `score` are lists, a row is a list of its own. The other arguments mean what the options of that name mean;
+    `memory_bytes`, by default half of the machine's memory, is what may be held beside the frame; `parameters` are
+    those of the loss.
+
+    The result is a dict with the keys of the JSON of `mrl rank`. With `group_by` it is a DataFrame with a row for each
+    group, as that of `evaluate`; with `per_query` one with a row for each query, whose `query` is a text: groups,
+    query, rows, pairs, sum, mean (NaN where a query has no pair) and counts.
+
+    Raises ValueError for what `mrl rank` refuses. A frame is not changed.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"query": [1, 1, 2, 2, 2], "label": [1, 0, 0, 1, 0], "score": [0.5, 0.75, 0.5, 1, 0]})
+    >>> report = evaluate_lists(frame, margin=1)
+    >>> report["mean"], report["query_mean"], report["pairs"]
+    (0.5833333333333334, 0.75, 3)
+    >>> evaluate_lists(frame, margin=1, per_query=True)["mean"].tolist()
+    [1.25, 0.25]
+    """
+    with value_errors():
+        check_choice("reduction", reduction, ("mean", "query-mean", "sum"))
+    columns: dict[Role, Hashable | None] = {"y": label, "score": score, "query": query, "weight": weight}
+    columns |= {"query_weight": query_weight, **group_columns(group_by)}
+    settings = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top}
+    plan = made_plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
+    started = time.monotonic()
+    with value_errors():
+        plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)
+        lists = _Lists(frame, columns, plan)
+    tables: list[pa.Table] = []
+
+    def made() -> ListConsumer[Any, Any]:
+        tables.clear()
+        if per_query:
+            return QueryRowsConsumer(lists.plan, tables.append)
+        return QueriesConsumer(lists.plan, keeps_clusters=confidence is not None)
+
+    counts, queries, notes = lists.ranked(made)
+    if per_query:
+        import pyarrow as pa
+
+        rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return rows
+    report = rank_report(counts, queries, lists.plan, cautions=notes)
+    record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    return record if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
+
+
+class _Lists:
+    """Lists in a frame or in files, and the plan by which they are read."""
+
+    def __init__(self, given: Any, columns: Mapping[Role, Hashable | None], plan: Plan) -> None:
+        self._frame, self.sources, self.plan = None, _sources(given, columns, plan), plan
+        if isinstance(given, str | os.PathLike):
+            self.plan = with_layout(plan, self.sources)
+            return
+        self._frame, places, _ = self.sources[0].stream
+        head = self._frame.iloc[:SEEN]
+        cells = {name: _cells(head.iloc[:, places[role]]) for role, name in plan.columns.wanted}
+        self.plan = plan.changed(lists=list_roles(cells, plan))
+
+    def ranked(self, made: Any) -> tuple[Any, Any, list[str]]:
+        """Return counts of rows, what a consumer makes of the lists, and notes. Raises ValueError for no number."""
+        try:
+            (folded, queries), way = folded_either_way(self.plan, made, self._checked, self._folded)
+            refuse_undefined(queries, folded.wholes[0], self.plan)
+        except MrlError as error:
+            raise in_words_of_python(error, evaluate_lists) from None
+        notes = [gathered_note(folded.counts.pairs, self.plan)] if way is GatherReduction else []
+        return folded.counts, queries, notes
+
+    def _checked(self, reduction: Any) -> tuple[Folded, Any]:
+        folded = self._folded(reduction)
+        counts = folded.counts if self._frame is None else with_labels(folded.counts, self._frame)
+        names = [PLACE] if self._frame is not None else [source.name for source in self.sources]
+        refusals.refuse(counts, self.plan, names, folded.wholes[0], wants_mean=True)
+        return folded, reduction.settled(folded.wholes[1])
+
+    def _folded(self, reduction: Any) -> Folded:
+        every = (LookReduction(), reduction)
+        jobs = 1 if self._frame is not None else runtime.core_count()
+        return fold(local(self.sources, Job(self.plan, every), jobs), self.sources, every)
+
+
+def _sources(given: Any, columns: Mapping[Role, Hashable | None], plan: Plan) -> Sequence[Source]:
+    if isinstance(given, str | os.PathLike):
+        return tuple(map(spooled, resolve([os.fspath(given)])))
+    wanted = {role for role, _ in plan.columns.wanted}
+    return (frame_source(given, {role: name for role, name in columns.items() if role in wanted}),)
+
+
+def _cells(column: pd.Series[Any]) -> list[Any]:
+    """Return cells with arrays as lists."""
+    return [cell.tolist() if hasattr(cell, "tolist") and np.ndim(cell) else cell for cell in column]

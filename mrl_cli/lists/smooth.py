@@ -1,0 +1,152 @@
+"""What large lists come to under a loss made of exponentials, in n log n."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.exact.codes import sums_by_code
+from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.fields import fields
+from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
+from mrl_cli.lists.orders import levels_of
+from mrl_cli.lists.shapes import shape_of
+from mrl_cli.losses import LOSSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.model import LossChoice
+
+    Array = NDArray[np.float64]
+
+FEWEST_ITEMS = 64  # of a list: fewer are gone through pair by pair as quickly
+LARGEST = 1e290  # of a score and a margin in z: what is larger may be beyond the doubles on the way
+
+
+def is_smooth(loss: LossChoice) -> bool:
+    """Return whether a loss is made of exponentials, and has a way here."""
+    return shape_of(loss) is not None
+
+
+def fits(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+    """Return which lists are measured here: they are large, and neither their scores nor the margin near overflow."""
+    shape = shape_of(loss)
+    assert shape is not None
+    largest = np.maximum.reduceat(np.abs(lists.scores), lists.starts[:-1]) if lists.size else np.zeros(0)
+    with np.errstate(over="ignore"):
+        is_small = (largest * max(1.0, float(shape.rate)) < LARGEST) & (abs(loss.margin) < LARGEST)
+    return is_small & (lists.sizes >= FEWEST_ITEMS)
+
+
+def smoothed(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists that fit come to: sums to some units in the last place, of any n.
+
+    The losses of pairs, of which the lowest, the highest and those above 0 are told, are rounded as the loop does.
+    """
+    shape = shape_of(loss)
+    assert shape is not None
+    counter = Counter.of(lists)
+    values = fields(counter.rows, shape)
+    if counter.weights is not None:
+        with np.errstate(invalid="ignore"):
+            values *= counter.weights
+    sums = sums_by_code(values, lists.numbers, lists.size)
+    lowest, highest = _extremes(counter, loss)
+    active = _active(counter, loss, lowest)
+    return counter.found(counter.met(), active, sums, lowest, highest)
+
+
+def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
+    """Return the gradient of the sum for the scores of the items of lists that fit, shape (items,)."""
+    shape = shape_of(loss, is_slope=True)
+    assert shape is not None
+    ahead, behind = np.empty((2, lists.scores.size))
+    rows = ranked(lists, levels_of(lists).codes())
+    ahead[rows.order] = fields(rows, shape)
+    # Negated, labels and scores make the same pairs, and each item is what it was to the other.
+    turned = lists._replace(labels=-lists.labels, scores=-lists.scores)
+    keys = turned.labels, turned.scores, turned.numbers
+    order = np.lexsort(keys if lists.weights is None else (lists.weights, *keys))  # charges of ties in one order
+    codes = levels_of(turned).codes()
+    rows = Ranked(turned, order.astype(np.int32), turned.scores[order], codes[order])
+    behind[order] = fields(rows, shape, None if lists.weights is None else lists.weights[order])
+    if lists.weights is not None:
+        ahead *= lists.weights
+    slopes: Array = (behind - ahead) * float(shape.rate)
+    return slopes
+
+
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
+    """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
+    has_pairs, ends = counter.pairs > 0, counter.ends
+    lowest, highest = np.full(has_pairs.size, math.inf), np.full(has_pairs.size, -math.inf)
+    with np.errstate(all="ignore"):
+        spans = np.stack([np.subtract(*ends.least), np.subtract(*ends.greatest)])[:, has_pairs]
+    values = _losses(spans, loss)
+    lowest[has_pairs], highest[has_pairs] = values.min(axis=0), values.max(axis=0)
+    if (bottom := _bottom(loss)) is not None:
+        np.minimum(lowest, _lowest_near(counter.rows, loss, bottom), out=lowest)
+    return lowest, highest
+
+
+def _losses(differences: Array, loss: LossChoice) -> Array:
+    kernel = LOSSES[loss.name].kernel
+    with np.errstate(all="ignore"):
+        values = kernel(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
+    return values.astype(np.float64, copy=False)
+
+
+def _bottom(loss: LossChoice) -> float | None:
+    """Return the difference at which a loss that falls and then rises is lowest, None for one that does not."""
+    if LOSSES[loss.name].is_monotone:
+        return None
+    parameters = dict(loss.parameters)
+    share = parameters["label_smoothing"]
+    return math.log((1 - share) / share) / parameters["beta"] if 0 < share < 1 else None
+
+
+def _lowest_near(rows: Ranked, loss: LossChoice, bottom: float) -> Array:
+    """Return the lowest loss of each list's pairs whose difference is next to `bottom`, on either side."""
+    nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True).nearest
+    assert nearest is not None
+    lowest, numbers = np.full(rows.lists.size, math.inf), rows.lists.numbers
+    for places in nearest:
+        losers = np.flatnonzero((places >= 0) & (places < places.size))
+        values = _losses(rows.scores[places[losers]] - rows.scores[losers], loss)
+        np.minimum.at(lowest, numbers[losers], values)
+    return lowest
+
+
+def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int64]:
+    """Return how many pairs of each list have a loss above 0: all, or those on one side of a difference."""
+    if (lowest > 0).all():
+        return counter.pairs
+    ends = np.array([-np.finfo(np.float64).max, np.finfo(np.float64).max])
+    falls = bool(_losses(ends, loss)[0] > 0)
+    low, high = _order_of(ends)
+    while high - low > 1:  # doubles in their order are whole numbers: 64 steps
+        middle = (low + high) // 2
+        if bool(_losses(_double_at(middle), loss)[0] > 0) == falls:
+            low = middle
+        else:
+            high = middle
+    bound = float(_double_at(high)[0])
+    met = meetings(counter.rows, [reach_of(counter.rows, bound)])
+    below = np.add.reduceat(met.losses[0], counter.lists.starts[:-1], dtype=np.int64)
+    return below if falls else counter.pairs - below
+
+
+def _order_of(values: Array) -> list[int]:
+    """Return the places of doubles among all doubles in their order, 0.0 at 0."""
+    bits = values.view(np.int64).tolist()
+    return [place if place >= 0 else -(place & (1 << 63) - 1) for place in bits]
+
+
+def _double_at(place: int) -> Array:
+    """Return the double at a place."""
+    value = np.array([abs(place)], np.int64).view(np.float64)
+    return value if place >= 0 else -value

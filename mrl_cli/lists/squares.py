@@ -1,0 +1,190 @@
+"""The losses of lists that are the square of a distance to where a difference should be: moments, without rounding.
+
+Every pair counts, so how items meet follows from the order of labels alone; with z the score, or the score less the
+label where that is the target, the loss of a pair is (margin + z_j - z_i)**2, a power as that of a hinge is. Only the
+least loss of a list needs a walk: it finds for each item the winners next to where they should be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact import ExactSum
+from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
+from mrl_cli.exact.few import sum_of_three
+from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
+from mrl_cli.lists.orders import levels_of, pieces, running
+from mrl_cli.lists.terms import Terms
+from mrl_cli.losses import LOSSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.lists.nodes import Places
+    from mrl_cli.lists.orders import Levels
+    from mrl_cli.model import LossChoice
+
+    Floats = NDArray[np.float64]
+
+
+def squared(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists of at least one item come to under a loss that is the square of a distance.
+
+    Sums are those of real arithmetic on scores and labels, rounded once; the lowest and the highest loss are within
+    1e-15 of that.
+    """
+    margin, parts = _distance(lists, loss)
+    levels = levels_of(lists)
+    losses = _sums(lists, levels, margin, parts)
+    counter = Counter.of(lists)
+    items = Items.of(counter.rows, margin, parts)
+    rows = items.rows
+    met = meetings(rows, [reach_of(rows, margin), reach_of(rows, margin, closed=True)], nearest=True)
+    at_rest = np.subtract(met.losses[1], met.losses[0], dtype=np.int64)
+    active = counter.pairs - np.add.reduceat(at_rest, lists.starts[:-1])
+    lowest, highest = _lowest(items, met), _highest(items, levels)
+    return counter.found(counter.met(), active, losses, lowest, np.where(counter.pairs, highest, -np.inf))
+
+
+def _distance(lists: Lists, loss: LossChoice) -> tuple[float, list[Floats]]:
+    """Return what a difference should be, and the parts of the numbers whose difference that is."""
+    entry = LOSSES[loss.name]
+    if entry.is_target:
+        return 0.0, [lists.scores, -lists.labels]
+    # The loss is (d - margin)**2, so its gradient at 0 is -2 margin.
+    gradient = entry.gradient(np.zeros(1), np.ones(1), margin=0.0, **dict(loss.parameters))
+    return -float(gradient[0]) / 2, [lists.scores]
+
+
+def gradient(lists: Lists, loss: LossChoice) -> Floats:
+    """Return the gradient of the sum of such a loss for the score of each item, rounded once.
+
+    Lists have at least one item each.
+    """
+    margin, parts = _distance(lists, loss)
+    levels = levels_of(lists)
+    gradient = np.empty(lists.scores.size)
+    terms = _terms(lists, levels, parts, gradient_at=margin)
+    gradient[levels.order] = terms.gradient(_met(lists, levels, terms), margin)
+    return gradient
+
+
+def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Floats]) -> SumsByCode:
+    """Return the sums of losses."""
+    terms = _terms(lists, levels, parts)
+    return terms.sums(_met(lists, levels, terms), margin)
+
+
+def _terms(lists: Lists, levels: Levels, parts: list[Floats], gradient_at: float | None = None) -> Terms:
+    order = levels.order
+    weights = None if lists.weights is None else lists.weights.take(order)
+    return Terms.of(lists, 2, [part.take(order) for part in parts], weights, gradient_at=gradient_at)
+
+
+def _met(lists: Lists, levels: Levels, terms: Terms) -> Meetings:
+    """Return how items meet in all pairs: by level, an item loses to all that are above in its list."""
+    firsts, numbers = levels.firsts, levels.numbers
+    starts, ends = lists.starts.take(numbers), lists.starts.take(numbers + 1)
+    lost, won = _lost_and_won(lists, levels)
+
+    def summed(value: NDArray[Any], from_places: NDArray[np.int64], to_places: NDArray[np.int64]) -> NDArray[Any]:
+        before = np.zeros(value.size + 1, value.dtype)
+        np.cumsum(value, out=before[1:])
+        return np.repeat(before.take(to_places) - before.take(from_places), levels.sizes)
+
+    sums = [summed(value, firsts[1:], ends) for value in terms.values]
+    return Meetings([lost], [won], sums, [summed(value, starts, firsts[:-1]) for value in terms.back])
+
+
+def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
+    """Return how many pairs each item loses, and how many it wins, by level."""
+    firsts, starts = levels.firsts, lists.starts
+    above, below = starts.take(levels.numbers + 1) - firsts[1:], firsts[:-1] - starts.take(levels.numbers)
+    return np.repeat(above, levels.sizes).astype(np.int32), np.repeat(below, levels.sizes).astype(np.int32)
+
+
+def described(lists: Lists) -> dict[str, SumsByCode]:
+    """Return sums over the pairs of each list, without weights, of scores, of differences and of their squares.
+
+    `x1` is the score of a pair's item with the higher label, `x2` that of the other. Nothing is rounded.
+    """
+    sums = {name: SumsByCode() for name in ("x1", "x2", "difference", "difference_square")}
+    full, kept = lists.with_items
+    for first, last in pieces(full):
+        some = full.part(first, last)._replace(weights=None)
+        levels = levels_of(some)
+        lost, won = _lost_and_won(some, levels)
+        places, scores = kept[first:last], some.scores.take(levels.order)
+        for name, counts in (("x1", won), ("x2", lost), ("difference", won - lost)):
+            sums[name].add(sums_of_multiples_by_code(counts, scores, some.numbers, some.size), places, lists.size)
+        sums["difference_square"].add(_sums(some, levels, 0.0, [some.scores]), places, lists.size)
+    return sums
+
+
+class Items(NamedTuple):
+    """Items by list and by the number whose differences count, which is the sum of `parts`."""
+
+    rows: Ranked
+    margin: float
+    parts: list[Floats]
+
+    @classmethod
+    def of(cls, rows: Ranked, margin: float, parts: list[Floats]) -> Items:
+        """Return the items of rows by list and score; `parts` are in the order of lists."""
+        if len(parts) == 1:
+            return cls(rows, margin, [rows.scores])
+        lists = rows.lists
+        with np.errstate(all="ignore"):
+            numbers, rests = two_sum(*parts)
+            is_whole = np.isfinite(numbers)
+            rests = np.where(is_whole, rests, parts[0] / 4 + parts[1] / 4)  # what overflows is compared scaled down
+        order = np.lexsort((rests, numbers, lists.numbers)).astype(np.int32)
+        codes = np.empty_like(rows.codes)
+        codes[rows.order] = rows.codes
+        columns = numbers.take(order), codes.take(order), rests.take(order)
+        return cls(Ranked(lists, order, *columns), margin, [part.take(order) for part in parts])
+
+    def distances(self, winners: Places, losers: Places) -> Floats:
+        """Return how far the difference of two items, at those places, is from where it should be: not below 0."""
+        numbers, rests = self.rows.scores, self.rows.rests
+        if rests is None:
+            return abs(sum_of_three(np.full(winners.size, self.margin), numbers.take(losers), -numbers.take(winners)))
+        with np.errstate(all="ignore"):
+            high, low = two_sum(numbers.take(losers), -numbers.take(winners))
+            distances = abs(sum_of_three(high, rests.take(losers), -rests.take(winners)) + low)
+        for place in np.flatnonzero(~np.isfinite(distances)).tolist():
+            four = [sign * part[these[place]] for part in self.parts for sign, these in ((1, losers), (-1, winners))]
+            distances[place] = abs(float(ExactSum.of_few(map(float, four))))
+        return distances
+
+
+def _lowest(items: Items, met: Meetings) -> Floats:
+    """Return the lowest loss of each list: that of the pair with the least distance."""
+    lists, least = items.rows.lists, np.full(items.rows.scores.size, np.inf)
+    for winners in met.nearest or ():
+        losers = np.flatnonzero((winners >= 0) & (winners < winners.size)).astype(np.int32)
+        least[losers] = np.minimum(least[losers], items.distances(winners.take(losers), losers))
+    return _squares(np.minimum.reduceat(least, lists.starts[:-1]))
+
+
+def _highest(items: Items, levels: Levels) -> Floats:
+    """Return the highest loss of each list: of a level's last item and the first of those below, or the reverse."""
+    places = np.empty(levels.order.size, np.int32)
+    places[items.rows.order] = np.arange(places.size, dtype=np.int32)
+    places = places.take(levels.order)
+    has_below = np.flatnonzero(levels.ranks > 0)
+    greatest = np.zeros(items.rows.lists.size)
+    lows, highs = (best.reduceat(places, levels.firsts[:-1]) for best in (np.minimum, np.maximum))
+    for winners, best, values in ((highs, np.minimum, lows), (lows, np.maximum, highs)):
+        below = running(best, values, levels.ranks).take(has_below - 1)
+        np.maximum.at(greatest, levels.numbers.take(has_below), items.distances(winners.take(has_below), below))
+    return _squares(greatest)
+
+
+def _squares(values: Floats) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.square(values)

@@ -1,0 +1,113 @@
+"""`evaluate_lists`: what `mrl rank` reports, of a frame or of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mrl_cli
+from mrl_cli import evaluate_lists
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RANDOM = np.random.default_rng(4)
+FRAME = pd.DataFrame(
+    {
+        "query": np.repeat([10, 7, 3, 5], [6, 1, 9, 4]),
+        "label": RANDOM.integers(0, 3, 20),
+        "score": RANDOM.normal(size=20),
+        "w": RANDOM.choice([0.5, 2.0], 20),
+        "kind": np.repeat([True, False], 10),
+    }
+)
+
+
+def record_of(args: list[str], capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    record = run_inside(["rank", *args, "-f", "json"], capfd).result
+    return {key: value for key, value in record.items() if key not in ("inputs", "elapsed_seconds")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ({"margin": 0.5}, ["--margin", "0.5"]),
+        ({"weight": "w", "reduction": "query-mean"}, ["--weight", "w", "--reduction", "query-mean"]),
+        ({"loss": "softmax", "target": "raw"}, ["--loss", "softmax", "--param", "target=raw"]),
+        ({"lambda_weight": "ndcg", "top": 2}, ["--lambda-weight", "ndcg", "--top", "2"]),
+        ({"labels": "rank", "confidence": 0.9}, ["--labels", "rank", "--confidence", "0.9"]),
+    ],
+)
+def test_frame_and_files_have_the_record_of_the_command(
+    arguments: dict[str, Any], options: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    FRAME.to_csv(tmp_path / "lists.csv", index=False)
+    expected = record_of([str(tmp_path / "lists.csv"), *options], capfd)
+    shuffled = FRAME.sample(frac=1, random_state=0)
+    for given in (FRAME, shuffled, tmp_path / "lists.csv", str(tmp_path / "lists.csv")):
+        record = evaluate_lists(given, **arguments)
+        assert isinstance(record, dict)
+        assert ("notes" in record) == (given is shuffled)
+        assert {key: value for key, value in record.items() if key in expected} == expected
+
+
+def test_groups_are_rows_by_their_values(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "lists.csv", index=False)
+    groups = evaluate_lists(FRAME, group_by="kind")
+    assert isinstance(groups, pd.DataFrame)
+    assert groups.index.tolist() == [False, True]
+    alone = evaluate_lists(FRAME[FRAME["kind"]])
+    assert isinstance(alone, dict)
+    assert groups.loc[True, "sum"] == alone["sum"]
+    assert groups.attrs["total"]["pairs"] == groups["pairs"].sum()
+    texts = evaluate_lists(tmp_path / "lists.csv", group_by="kind")
+    assert isinstance(texts, pd.DataFrame)
+    assert texts.index.tolist() == ["False", "True"]
+
+
+def test_rows_of_queries_are_a_frame() -> None:
+    rows = evaluate_lists(FRAME.sample(frac=1, random_state=1), margin=1, per_query=True)
+    assert isinstance(rows, pd.DataFrame)
+    assert sorted(rows["query"]) == ["10", "3", "5", "7"]
+    by_query = rows.set_index("query")
+    assert by_query["rows"].to_dict() == {"10": 6, "7": 1, "3": 9, "5": 4}
+    assert by_query.index[by_query["mean"].isna()].tolist() == ["7"]
+
+
+def test_cells_that_are_lists_make_a_row_a_list() -> None:
+    lists = FRAME.groupby("query", sort=False)[["label", "score"]].agg(list).reset_index()
+    by_row, by_item = evaluate_lists(lists, margin=0.5), evaluate_lists(FRAME, margin=0.5)
+    assert isinstance(by_row, dict)
+    assert isinstance(by_item, dict)
+    assert {key: by_row[key] for key in ("sum", "query_mean", "queries")} == {
+        key: by_item[key] for key in ("sum", "query_mean", "queries")
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"score": "scores"}, "did you mean score='score'"),
+        ({"label": "query"}, "none with two different labels"),
+        ({"score": "kind"}, "column kind holds bool, not numbers"),
+        ({"loss": "hinge"}, "loss must be one of"),
+        ({"loss": "softmax", "target": "all"}, "target of the loss softmax must be"),
+        ({"labels": "pm1"}, "labels must be one of relevance, rank"),
+        ({"labels": "rank", "loss": "approx_ndcg"}, "does not go with approx_ndcg"),
+        ({"reduction": "none"}, "reduction must be one of"),
+        ({"query_weight": "w"}, "the weight of query '10' changes"),
+        ({"memory_bytes": 100}, "take"),
+        ({"weight": "score"}, "weight below 0"),
+    ],
+)
+def test_what_the_command_refuses_is_a_value_error(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate_lists(FRAME, **arguments)
+
+
+def test_the_package_names_it() -> None:
+    assert "evaluate_lists" in mrl_cli.__all__
