@@ -100,9 +100,28 @@ def test_lists_have_the_figures_of_the_pairs_written(loss: str, options: list[st
     weight = ["--weight", "weight"] if options else []
     pairs = mrl("compute", "pairs.csv", "--loss", loss, *margin, *weight, "-f", "json").result
     counts = ["pairs", "correct", "ties", "wrong", "active", "accuracy", "accuracy_half", *(["weight"] * bool(weight))]
-    assert {key: lists[key] for key in counts} == {key: pairs[key] for key in counts}
+    described = ["difference_mean", "difference_sd", "x1_mean", "x2_mean"]  # without weights
+    same = [*counts, *described]
+    assert {key: lists[key] for key in same} == {key: pairs[key] for key in same}
     for key in ("sum", "mean", "min", "max"):
         assert lists[key] == (pairs[key] if LOSSES[loss].power else pytest.approx(pairs[key], rel=1e-14))
+
+
+def test_scores_are_described_by_group_and_not_where_nothing_reports_them(
+    mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = mrl("rank", "two.csv", "--group-by", "query", "-f", "json").result["groups"]
+    described = [[group[key] for key in ("x1_mean", "x2_mean", "difference_mean")] for group in groups]
+    # The differences of the second query are 0.3 and 0.4.
+    assert described[0] == [0.6, 0.8, pytest.approx(-0.2, rel=1e-15)]
+    assert described[1] == pytest.approx([0.8, 0.45, 0.35], rel=1e-15)
+    assert groups[1]["difference_sd"] == pytest.approx(math.sqrt(0.005), rel=1e-14)
+
+    def described_anyway(lists: object) -> None:
+        pytest.fail(f"{lists} are described")
+
+    monkeypatch.setattr("mrl_cli.reductions.queries.described", described_anyway)
+    assert mrl("rank", "two.csv", "--raw").code == mrl("rank", "two.csv", "--per-query").code == 0
 
 
 def written(path: Path, format_name: str) -> Path:
@@ -336,8 +355,8 @@ def test_options_without_effect_are_refused(name: str, mrl: Mrl) -> None:
 def test_a_run_fails_by_the_figures_of_lists(mrl: Mrl) -> None:
     assert mrl("rank", "two.csv", "--fail-if", "query_accuracy<0.7").code == 1
     assert mrl("rank", "two.csv", "--fail-if", "top_accuracy<0.3", "--fail-if", "value>2").code == 0
-    refused = mrl("rank", "two.csv", "--fail-if", "difference_mean<0")
-    assert (refused.code, "knows no 'difference_mean'" in refused.err) == (2, True)
+    refused = mrl("rank", "two.csv", "--fail-if", "difference_quantiles.p50<0")
+    assert (refused.code, "knows no 'difference_quantiles.p50'" in refused.err) == (2, True)
 
 
 def test_bad_rows_are_left_out_counted_and_written_down_once(mrl: Mrl, tmp_path: Path) -> None:

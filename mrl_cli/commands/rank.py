@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.model import ReductionName
+    from mrl_cli.model import Plan, ReductionName
     from mrl_cli.reports.rank import RankReport
 
 
@@ -58,6 +58,11 @@ class Rank(RankedRun):
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
     names = "ITEMS margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
     names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say; a bare number or a row for each query needs no description."""
+        is_bare = self.per_query or (self.raw and not self.fail_if)
+        return super().planned().changed(describes=not is_bare)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""

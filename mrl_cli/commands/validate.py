@@ -98,7 +98,8 @@ class Validate(RunOnSuite):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
-        return super().planned().changed(describes=bool(self._needed & {"describes", "describes_scores"}))
+        described = {"describes", "describes pairs", "describes_scores"}
+        return super().planned().changed(describes=not described.isdisjoint(self._needed))
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

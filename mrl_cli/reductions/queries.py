@@ -13,6 +13,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.measure import measured
+from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
 from mrl_cli.reductions.lists import ListConsumer, decoded
@@ -158,6 +159,8 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         if found.weights is not None and found.correct_weights is not None:
             sums["weight"] = found.weights.regrouped(codes, size)
             sums["correct_weight"] = found.correct_weights.regrouped(codes, size)
+        if self._plan.reporting.describes:
+            sums |= {name: each.regrouped(codes, size) for name, each in described(whole.lists).items()}
         block = LedgerBlock(keys, table, sums | self._of_means(rows, codes, size), lowest, highest)
         clusters = None
         if self._keeps_clusters:
