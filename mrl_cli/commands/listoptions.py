@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from mrl_cli.commands.options import Options, Registered, column, number, option, refuse_if
+from mrl_cli.commands.options import Options, column, option, refuse_if
+from mrl_cli.commands.values import Registered, number
 from mrl_cli.model import ListLabels, Missing
 from mrl_cli.words import option_of
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.options import Registered, assigned_word, flag, option, refuse_if
+from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
+from mrl_cli.commands.values import Registered, assigned_word
 from mrl_cli.model import LambdaWeight
 from mrl_cli.words import counted, number_text, option_of
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, number, option, refuse_if
+from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.suite import RunOnSuite
+from mrl_cli.commands.values import Registered, number
 from mrl_cli.errors import UsageError
 from mrl_cli.render import format_names
 from mrl_cli.words import harmless, option_of
