@@ -333,6 +333,11 @@ USELESS = {
     "per query and reduction": (["--per-query", "--reduction", "sum"], "--reduction goes with the value"),
     "per query and confidence": (["--per-query", "--confidence", "0.9"], "--confidence goes with the whole"),
     "per query and raw": (["--per-query", "--raw"], "--raw prints one number"),
+    "per query and sides": (
+        ["--per-query", "--chosen", "a", "--label", "b"],
+        "--chosen and --label exclude each other",
+    ),
+    "whole as Parquet": (["-o", "whole.parquet"], "Parquet output goes with --per-query"),
     "per query as a table": (["--per-query", "-f", "table"], "one line a query, which table does not"),
     "weights of pairs": (["--loss", "softmax", "--weight", "w"], "--weight is of pairs"),
     "lambda of lists": (["--loss", "softmax", "--lambda-weight", "ndcg"], "--lambda-weight is of pairs"),

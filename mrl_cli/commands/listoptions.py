@@ -61,7 +61,7 @@ class ListOptions(Options):
     missing: Any = option("What a document without a judgment is.", choices=get_args(Missing))
     preset: str | None = option(
         f"Columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
-        type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS"),
+        type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS", elsewhere={"PRESETS": "a preset of mrl compute"}),
         metavar="NAME",
     )
 

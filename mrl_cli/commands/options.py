@@ -158,7 +158,7 @@ class Options:
     preset: str | None = option(
         "Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
         "catboost, judgebench, arena, helpsteer. Other options win over it.",
-        type=Registered("mrl_cli.inputs.presets", "PRESETS"),
+        type=Registered("mrl_cli.inputs.presets", "PRESETS", elsewhere={"LIST_PRESETS": "a preset of mrl rank"}),
         metavar="NAME",
     )
     scores: str | None = option(
@@ -169,7 +169,9 @@ class Options:
     margin: float | None = option("The margin.  [default: 0.0]", type=number)
     margin_column: str | None = column("Column of a margin for each pair.")
     loss: str = option(
-        "Which loss; `mrl losses` lists them.", type=Registered("mrl_cli.losses", "LOSSES"), default="margin_ranking"
+        "Which loss; `mrl losses` lists them.",
+        type=Registered("mrl_cli.losses", "LOSSES", elsewhere={"LISTWISE": "a loss of whole lists, for mrl rank"}),
+        default="margin_ranking",
     )
     param: tuple[tuple[str, float], ...] = option(
         "A parameter of the loss. Repeatable.", type=assignment, multiple=True, metavar="NAME=VALUE"

@@ -81,8 +81,10 @@ class Rank(RankedRun):
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.per_query:
+            refuse_if(self.written == "parquet", "Parquet output goes with --per-query")
             super().check()
             return
+        self.check_items()
         refuse_if(self.raw, "--raw prints one number, and --per-query a row for each query")
         refuse_no_rows(self.written, "--per-query writes one line a query")
 

@@ -13,16 +13,21 @@ from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE
 from mrl_cli.words import closest, harmless, is_float
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mrl_cli.model.labels import LabelMap
 
 
 class Registered(click.ParamType[str]):
-    """A name in a registry, or in one of several, which are imported only when a name is given, not for help."""
+    """A name in a registry, or in one of several, which are imported only when a name is given, not for help.
+
+    `elsewhere` says of other registries what their names are good for.
+    """
 
     name = "name"
 
-    def __init__(self, module: str, *registries: str) -> None:
-        self._module, self._registries = module, registries
+    def __init__(self, module: str, *registries: str, elsewhere: Mapping[str, str] | None = None) -> None:
+        self._module, self._registries, self._elsewhere = module, registries, elsewhere or {}
 
     def names(self) -> list[str]:
         """Return the names there are."""
@@ -33,6 +38,9 @@ class Registered(click.ParamType[str]):
         """Return the name, or fail with the names there are."""
         names = self.names()
         if value not in names:
+            for registry, what in self._elsewhere.items():
+                if value in getattr(import_module(self._module), registry):
+                    self.fail(f"{value} is {what}", param, ctx)
             near = closest(value, names)
             hint = f" Did you mean {near}?" if near else ""
             self.fail(f"{value!r} is not one of {', '.join(names)}.{hint}", param, ctx)
