@@ -328,8 +328,21 @@ def test_a_query_weight_that_changes_is_named_with_its_rows(mrl: Mrl, tmp_path: 
     assert "the weight of query '2' changes: it is 1.0 in w.csv, line 3, and 1.5 in w.csv, line 4" in ran.err
 
 
+def test_a_query_with_too_many_pairs_to_go_through_is_named(mrl: Mrl) -> None:
+    options = ["--loss", "approx_ndcg", "-f", "json"]
+    refused = mrl("rank", "lists.csv", *options, "--max-pairs", "500")
+    message = "query 'q 8' of 40 items has 780 pairs to go through one by one, more than 500"
+    assert (refused.code, message in refused.err) == (3, True)
+    hint = refused.err.partition("hint: ")[2].split(" goes through")[0]
+    allowed = mrl("rank", "lists.csv", *options, *hint.split())
+    assert figures(allowed.result) == figures(mrl("rank", "lists.csv", *options).result)
+    by_labels = ["--lambda-weight", "label_diff", "--weight", "w", "--max-pairs", "500"]
+    assert "query 'q 8' of 40 items" in mrl("rank", "lists.csv", *by_labels).err
+
+
 USELESS = {
     "--top": (["--top", "3"], "--top goes with --lambda-weight ndcg"),
+    "--max-pairs": (["--max-pairs", "9", "--lambda-weight", "label_diff"], "--max-pairs goes with --loss approx_ndcg"),
     "per query and reduction": (["--per-query", "--reduction", "sum"], "--reduction goes with the value"),
     "per query and confidence": (["--per-query", "--confidence", "0.9"], "--confidence goes with the whole"),
     "per query and raw": (["--per-query", "--raw"], "--raw prints one number"),

@@ -50,6 +50,11 @@ class Rank(RankedRun):
     top: int | None = option(
         "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
     )
+    max_pairs: int | None = option(
+        "Refuse a list with more pairs than that to go through one by one: by approx_ndcg and --lambda-weight ndcg.",
+        type=click.IntRange(min=1),
+        metavar="N",
+    )
     per_query: bool = flag("One row for each query, with its counts, its sum and its mean, and not the whole.")
     raw: bool = flag("The bare number, full precision.")
     fail_if: tuple[str, ...] = option(
@@ -57,13 +62,13 @@ class Rank(RankedRun):
     )
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
-    names = "ITEMS margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
+    names = "ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight per_query CELLS"
     names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
 
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each query needs no description."""
         is_bare = self.per_query or (self.raw and not self.fail_if)
-        return super().planned().changed(describes=not is_bare)
+        return super().planned().changed(describes=not is_bare, max_pairs=self.max_pairs)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
@@ -72,6 +77,15 @@ class Rank(RankedRun):
         yield "reduction", self.per_query and not self.fail_if, message
         message = "--confidence goes with the whole, not with one line per query"
         yield "confidence", self.per_query, message
+        if self.max_pairs is not None:
+            from mrl_cli.lists.measure import goes_through_pairs
+
+            items_weigh = self.weight is not None or self.query_weight is not None
+            goes_through = goes_through_pairs(self.loss, self.lambda_weight, items_weigh=items_weigh)
+            message = (
+                "--max-pairs goes with --loss approx_ndcg and --lambda-weight ndcg: no other pairs are gone through"
+            )
+            yield "max_pairs", not goes_through, message
         yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
         if self.raw:
             yield "format", self.format != "auto", "--raw and --format exclude each other"

@@ -12,12 +12,12 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
-from mrl_cli.lists.measure import measured
+from mrl_cli.lists.measure import PairsLimitError, measured
 from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
 from mrl_cli.reductions.lists import ListConsumer, decoded
-from mrl_cli.words import group_names
+from mrl_cli.words import group_names, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,10 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
     def measured(self, whole: WholeLists) -> tuple[QueryRows, Found]:
         """Return what each list comes to."""
         lists = whole.lists
-        found = measured(lists, self._plan.loss, self._plan.ranking)
+        try:
+            found = measured(lists, self._plan.loss, self._plan.ranking)
+        except PairsLimitError as error:
+            raise error.called(f"query '{harmless(whole.keys['query'][error.number].as_py())}'") from None
         counts = {name: getattr(found, name) for name in PAIR_COUNTS}
         counts |= {"rows": lists.sizes, "queries": np.ones(lists.size, np.int64)}
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
