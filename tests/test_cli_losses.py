@@ -80,6 +80,8 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
     [
         (["--loss", "logistic", "--param", "temprature=2"], "did you mean --param temperature=…?"),
         (["--loss", "logistic", "--param", "beta=2"], "no parameter 'beta'; it has temperature"),
+        (["--loss", "softmax"], "softmax is a loss of whole lists, for mrl rank"),
+        (["--preset", "nectar"], "nectar is a preset of mrl rank"),
         (["--param", "temperature=2"], "margin_ranking has no parameter 'temperature'; it has none"),
         (["--loss", "logistic", "--param", "temperature=0"], "must be 1e-30 to 1e+30; it is 0.0"),
         (

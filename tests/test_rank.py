@@ -100,9 +100,28 @@ def test_lists_have_the_figures_of_the_pairs_written(loss: str, options: list[st
     weight = ["--weight", "weight"] if options else []
     pairs = mrl("compute", "pairs.csv", "--loss", loss, *margin, *weight, "-f", "json").result
     counts = ["pairs", "correct", "ties", "wrong", "active", "accuracy", "accuracy_half", *(["weight"] * bool(weight))]
-    assert {key: lists[key] for key in counts} == {key: pairs[key] for key in counts}
+    described = ["difference_mean", "difference_sd", "x1_mean", "x2_mean"]  # without weights
+    same = [*counts, *described]
+    assert {key: lists[key] for key in same} == {key: pairs[key] for key in same}
     for key in ("sum", "mean", "min", "max"):
         assert lists[key] == (pairs[key] if LOSSES[loss].power else pytest.approx(pairs[key], rel=1e-14))
+
+
+def test_scores_are_described_by_group_and_not_where_nothing_reports_them(
+    mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = mrl("rank", "two.csv", "--group-by", "query", "-f", "json").result["groups"]
+    described = [[group[key] for key in ("x1_mean", "x2_mean", "difference_mean")] for group in groups]
+    # The differences of the second query are 0.3 and 0.4.
+    assert described[0] == [0.6, 0.8, pytest.approx(-0.2, rel=1e-15)]
+    assert described[1] == pytest.approx([0.8, 0.45, 0.35], rel=1e-15)
+    assert groups[1]["difference_sd"] == pytest.approx(math.sqrt(0.005), rel=1e-14)
+
+    def described_anyway(lists: object) -> None:
+        pytest.fail(f"{lists} are described")
+
+    monkeypatch.setattr("mrl_cli.reductions.queries.described", described_anyway)
+    assert mrl("rank", "two.csv", "--raw").code == mrl("rank", "two.csv", "--per-query").code == 0
 
 
 def written(path: Path, format_name: str) -> Path:
@@ -309,11 +328,29 @@ def test_a_query_weight_that_changes_is_named_with_its_rows(mrl: Mrl, tmp_path: 
     assert "the weight of query '2' changes: it is 1.0 in w.csv, line 3, and 1.5 in w.csv, line 4" in ran.err
 
 
+def test_a_query_with_too_many_pairs_to_go_through_is_named(mrl: Mrl) -> None:
+    options = ["--loss", "approx_ndcg", "-f", "json"]
+    refused = mrl("rank", "lists.csv", *options, "--max-pairs", "500")
+    message = "query 'q 8' of 40 items has 780 pairs to go through one by one, more than 500"
+    assert (refused.code, message in refused.err) == (3, True)
+    hint = refused.err.partition("hint: ")[2].split(" goes through")[0]
+    allowed = mrl("rank", "lists.csv", *options, *hint.split())
+    assert figures(allowed.result) == figures(mrl("rank", "lists.csv", *options).result)
+    by_labels = ["--lambda-weight", "label_diff", "--weight", "w", "--max-pairs", "500"]
+    assert "query 'q 8' of 40 items" in mrl("rank", "lists.csv", *by_labels).err
+
+
 USELESS = {
     "--top": (["--top", "3"], "--top goes with --lambda-weight ndcg"),
+    "--max-pairs": (["--max-pairs", "9", "--lambda-weight", "label_diff"], "--max-pairs goes with --loss approx_ndcg"),
     "per query and reduction": (["--per-query", "--reduction", "sum"], "--reduction goes with the value"),
     "per query and confidence": (["--per-query", "--confidence", "0.9"], "--confidence goes with the whole"),
     "per query and raw": (["--per-query", "--raw"], "--raw prints one number"),
+    "per query and sides": (
+        ["--per-query", "--chosen", "a", "--label", "b"],
+        "--chosen and --label exclude each other",
+    ),
+    "whole as Parquet": (["-o", "whole.parquet"], "Parquet output goes with --per-query"),
     "per query as a table": (["--per-query", "-f", "table"], "one line a query, which table does not"),
     "weights of pairs": (["--loss", "softmax", "--weight", "w"], "--weight is of pairs"),
     "lambda of lists": (["--loss", "softmax", "--lambda-weight", "ndcg"], "--lambda-weight is of pairs"),
@@ -336,8 +373,8 @@ def test_options_without_effect_are_refused(name: str, mrl: Mrl) -> None:
 def test_a_run_fails_by_the_figures_of_lists(mrl: Mrl) -> None:
     assert mrl("rank", "two.csv", "--fail-if", "query_accuracy<0.7").code == 1
     assert mrl("rank", "two.csv", "--fail-if", "top_accuracy<0.3", "--fail-if", "value>2").code == 0
-    refused = mrl("rank", "two.csv", "--fail-if", "difference_mean<0")
-    assert (refused.code, "knows no 'difference_mean'" in refused.err) == (2, True)
+    refused = mrl("rank", "two.csv", "--fail-if", "difference_quantiles.p50<0")
+    assert (refused.code, "knows no 'difference_quantiles.p50'" in refused.err) == (2, True)
 
 
 def test_bad_rows_are_left_out_counted_and_written_down_once(mrl: Mrl, tmp_path: Path) -> None:

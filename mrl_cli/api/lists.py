@@ -84,8 +84,15 @@ def evaluate_lists(
         check_choice("reduction", reduction, ("mean", "query-mean", "sum"))
     columns: dict[Role, Hashable | None] = {"y": label, "score": score, "query": query, "weight": weight}
     columns |= {"query_weight": query_weight, **group_columns(group_by)}
-    settings = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top}
-    plan = made_plan(columns, parameters, reduction=reduction, confidence=confidence, **settings)
+    settings: dict[str, Any] = {
+        "labels": labels,
+        "loss": loss,
+        "margin": margin,
+        "lambda_weight": lambda_weight,
+        "top": top,
+    }
+    settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
+    plan = made_plan(columns, parameters, **settings)
     started = time.monotonic()
     with value_errors():
         plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import column, flag, option, plan_of_options, refuse_if, share
+from mrl_cli.commands.options import column, flag, option, plan_of_options, refuse_if
 from mrl_cli.commands.run import Run
+from mrl_cli.commands.values import share
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 from mrl_cli.words import option_of
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mrl_cli.commands.options import number, option, refuse_if
+from mrl_cli.commands.options import option, refuse_if
 from mrl_cli.commands.run import Run
+from mrl_cli.commands.values import number
 from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:

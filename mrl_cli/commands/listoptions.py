@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from mrl_cli.commands.options import Options, Registered, column, number, option, refuse_if
+from mrl_cli.commands.options import Options, column, option, refuse_if
+from mrl_cli.commands.values import Registered, number
 from mrl_cli.model import ListLabels, Missing
 from mrl_cli.words import option_of
 
@@ -60,7 +61,7 @@ class ListOptions(Options):
     missing: Any = option("What a document without a judgment is.", choices=get_args(Missing))
     preset: str | None = option(
         f"Columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
-        type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS"),
+        type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS", elsewhere={"PRESETS": "a preset of mrl compute"}),
         metavar="NAME",
     )
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from mrl_cli.commands.values import Registered, assignment, char, label_map, number, share
 from mrl_cli.errors import UsageError
 from mrl_cli.model import (
-    LEAST_CONFIDENCE,
-    MOST_CONFIDENCE,
     Dialect,
     DType,
     Labels,
@@ -25,7 +21,7 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless, is_float, option_of
+from mrl_cli.words import closest, harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,98 +29,6 @@ if TYPE_CHECKING:
     from mrl_cli.model.labels import LabelMap
 
 FORMAT_CHOICES = ("auto", *format_names())
-
-
-class Registered(click.ParamType[str]):
-    """A name in a registry, or in one of several, which are imported only when a name is given, not for help."""
-
-    name = "name"
-
-    def __init__(self, module: str, *registries: str) -> None:
-        self._module, self._registries = module, registries
-
-    def names(self) -> list[str]:
-        """Return the names there are."""
-        module = import_module(self._module)
-        return [name for registry in self._registries for name in getattr(module, registry)]
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name, or fail with the names there are."""
-        names = self.names()
-        if value not in names:
-            near = closest(value, names)
-            hint = f" Did you mean {near}?" if near else ""
-            self.fail(f"{value!r} is not one of {', '.join(names)}.{hint}", param, ctx)
-        return str(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Complete from the registry."""
-        del ctx, param
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
-
-
-# Types of options; help calls one by the name of its function, where it has no metavar.
-
-
-def number(text: str, lowest: float = -math.inf, highest: float = math.inf, expected: str = "a finite number") -> float:
-    """Return a finite number within bounds; what is none is refused as not what was expected."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and lowest <= value <= highest):
-        raise click.BadParameter(f"{text!r} is not {expected}.")
-    return value + 0.0  # -0.0 becomes 0.0: a loss is never the negative zero
-
-
-def share(text: str) -> float:
-    """Return the confidence of an interval."""
-    bounds = LEAST_CONFIDENCE, MOST_CONFIDENCE
-    return number(text, *bounds, f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}, such as 0.95")
-
-
-def assignment(text: str) -> tuple[str, float]:
-    """Return name and number of NAME=VALUE."""
-    name, sign, value = text.partition("=")
-    if not (sign and name.strip()):
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
-    return name.strip(), number(value)
-
-
-def assigned_word(text: str) -> tuple[str, float | str]:
-    """Return name and value of NAME=VALUE: a number, or else a word."""
-    name, _, value = text.partition("=")
-    if is_float(value) or not value.strip():
-        return assignment(text)
-    return name.strip(), value.strip()
-
-
-def label_map(text: str) -> LabelMap:
-    """Return the map of labels of VALUE=1,VALUE=-1,VALUE=0,VALUE=skip."""
-    from mrl_cli.model.labels import parsed_map  # few runs have one
-
-    try:
-        return parsed_map(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{harmless(error, 300)}.") from None
-
-
-def size(text: str) -> int:
-    """Return a number of bytes, such as 500MB or 4GB: units are powers of 1024."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if match is None or not float(match[1]):
-        raise click.BadParameter(f"{text!r} is not a size such as 500MB or 4GB.")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
-
-
-def char(text: str) -> str:
-    r"""Return a delimiter or decimal point: one ASCII character; \t and "tab" are a tab."""
-    character = {"\\t": "\t", "tab": "\t"}.get(text, text)
-    if len(character) != 1 or not character.isascii() or character in '"\r\n':
-        raise click.BadParameter(f"{text!r} is not one ASCII character.")
-    return character
 
 
 class Command(click.Command):
@@ -254,7 +158,7 @@ class Options:
     preset: str | None = option(
         "Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
         "catboost, judgebench, arena, helpsteer. Other options win over it.",
-        type=Registered("mrl_cli.inputs.presets", "PRESETS"),
+        type=Registered("mrl_cli.inputs.presets", "PRESETS", elsewhere={"LIST_PRESETS": "a preset of mrl rank"}),
         metavar="NAME",
     )
     scores: str | None = option(
@@ -265,7 +169,9 @@ class Options:
     margin: float | None = option("The margin.  [default: 0.0]", type=number)
     margin_column: str | None = column("Column of a margin for each pair.")
     loss: str = option(
-        "Which loss; `mrl losses` lists them.", type=Registered("mrl_cli.losses", "LOSSES"), default="margin_ranking"
+        "Which loss; `mrl losses` lists them.",
+        type=Registered("mrl_cli.losses", "LOSSES", elsewhere={"LISTWISE": "a loss of whole lists, for mrl rank"}),
+        default="margin_ranking",
     )
     param: tuple[tuple[str, float], ...] = option(
         "A parameter of the loss. Repeatable.", type=assignment, multiple=True, metavar="NAME=VALUE"

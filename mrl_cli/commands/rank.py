@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.options import Registered, assigned_word, flag, option, refuse_if
+from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
+from mrl_cli.commands.values import Registered, assigned_word
 from mrl_cli.model import LambdaWeight
 from mrl_cli.words import counted, number_text, option_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.model import ReductionName
+    from mrl_cli.model import Plan, ReductionName
     from mrl_cli.reports.rank import RankReport
 
 
@@ -49,6 +50,11 @@ class Rank(RankedRun):
     top: int | None = option(
         "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
     )
+    max_pairs: int | None = option(
+        "Refuse a list with more pairs than that to go through one by one: by approx_ndcg and --lambda-weight ndcg.",
+        type=click.IntRange(min=1),
+        metavar="N",
+    )
     per_query: bool = flag("One row for each query, with its counts, its sum and its mean, and not the whole.")
     raw: bool = flag("The bare number, full precision.")
     fail_if: tuple[str, ...] = option(
@@ -56,8 +62,13 @@ class Rank(RankedRun):
     )
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
-    names = "ITEMS margin loss param reduction lambda_weight top weight query_weight per_query CELLS"
+    names = "ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight per_query CELLS"
     names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say; a bare number or a row for each query needs no description."""
+        is_bare = self.per_query or (self.raw and not self.fail_if)
+        return super().planned().changed(describes=not is_bare, max_pairs=self.max_pairs)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
@@ -66,6 +77,15 @@ class Rank(RankedRun):
         yield "reduction", self.per_query and not self.fail_if, message
         message = "--confidence goes with the whole, not with one line per query"
         yield "confidence", self.per_query, message
+        if self.max_pairs is not None:
+            from mrl_cli.lists.measure import goes_through_pairs
+
+            items_weigh = self.weight is not None or self.query_weight is not None
+            goes_through = goes_through_pairs(self.loss, self.lambda_weight, items_weigh=items_weigh)
+            message = (
+                "--max-pairs goes with --loss approx_ndcg and --lambda-weight ndcg: no other pairs are gone through"
+            )
+            yield "max_pairs", not goes_through, message
         yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
         if self.raw:
             yield "format", self.format != "auto", "--raw and --format exclude each other"
@@ -75,8 +95,10 @@ class Rank(RankedRun):
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.per_query:
+            refuse_if(self.written == "parquet", "Parquet output goes with --per-query")
             super().check()
             return
+        self.check_items()
         refuse_if(self.raw, "--raw prints one number, and --per-query a row for each query")
         refuse_no_rows(self.written, "--per-query writes one line a query")
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli import runtime
 from mrl_cli.commands.listoptions import ListOptions
-from mrl_cli.commands.options import option, size
+from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
+from mrl_cli.commands.values import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from mrl_cli.commands.listchecks import with_lists
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, option, refuse_if
+from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
+from mrl_cli.commands.values import Registered
 from mrl_cli.errors import UsageError
 from mrl_cli.model import Labels, ListLabels, ReductionName
 from mrl_cli.render import format_names
@@ -95,7 +96,8 @@ class Validate(RunOnSuite):
         for name, is_one in (of_lists | {"reduction": self.reduction == "query-mean"}).items():
             message = f"--{name} {getattr(self, name)} goes with ranked lists"
             refuse_if(is_one, message, "name the column of the query with --query COLUMN")
-        return super().planned().changed(describes=bool(self._needed & {"describes", "describes_scores"}))
+        described = {"describes", "describes pairs", "describes_scores"}
+        return super().planned().changed(describes=not described.isdisjoint(self._needed))
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.model import LambdaWeight
 
     Mask = NDArray[np.bool_]
     Way = Callable[..., Found]
@@ -36,10 +37,14 @@ if TYPE_CHECKING:
 class PairsLimitError(DataError):
     """A list has more pairs than may be gone through one by one: list `number` of those given, with so many `pairs`."""
 
-    def __init__(self, number: int, items: int, pairs: int, most: int) -> None:
-        message = f"a list of {items:,} items has {pairs:,} pairs to go through one by one, more than {most:,}"
+    def __init__(self, number: int, items: int, pairs: int, most: int, name: str = "a list") -> None:
+        message = f"{name} of {items:,} items has {pairs:,} pairs to go through one by one, more than {most:,}"
         super().__init__(message, hint=f"--max-pairs {pairs} goes through them")
-        self.number, self.pairs = number, pairs
+        self.number, self.pairs, self._items, self._most = number, pairs, items, most
+
+    def called(self, name: str) -> PairsLimitError:
+        """Return the error with that name of the list."""
+        return PairsLimitError(self.number, self._items, self.pairs, self._most, name)
 
 
 def least_label(loss: LossChoice, ranking: Ranking) -> float:
@@ -83,21 +88,27 @@ def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.floa
     return slopes
 
 
+def goes_through_pairs(loss: str, lambda_weight: LambdaWeight, *, items_weigh: bool) -> bool:
+    """Return whether the pairs of a list of any size are gone through one by one: where there is no quicker way.
+
+    That is in approx_ndcg, and under weights by NDCG or by labels and items alike.
+    """
+    return loss == "approx_ndcg" or lambda_weight == "ndcg" or (lambda_weight == "label_diff" and items_weigh)
+
+
 def _check_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> None:
     """Raise PairsLimitError for a list with more pairs to go through than the ranking says.
 
-    Where there is a quicker way nothing is gone through: that is everywhere but in approx_ndcg, and under weights by
-    NDCG or by labels and items alike. Of the first `top` places, pairs with no item there are passed over.
+    Of the first `top` places, pairs with no item there are passed over.
     """
     if ranking.max_pairs is None or not lists.size:
+        return
+    if not goes_through_pairs(loss.name, ranking.lambda_weight, items_weigh=lists.weights is not None):
         return
     sizes = lists.sizes
     tops = sizes - 1
     if ranking.lambda_weight == "ndcg" and ranking.top is not None:
         tops = np.minimum(ranking.top, tops)
-    is_by_labels = ranking.lambda_weight == "label_diff" and lists.weights is not None
-    if not (loss.name == "approx_ndcg" or ranking.lambda_weight == "ndcg" or is_by_labels):
-        return
     pairs = tops * sizes - tops * (tops + 1) // 2
     number = int(pairs.argmax())
     if pairs[number] > ranking.max_pairs:

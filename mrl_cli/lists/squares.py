@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+DESCRIBED = ("x1", "x2", "difference", "difference_square")  # what `described` adds up
+
+
 def squared(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists of at least one item come to under a loss that is the square of a distance.
 
@@ -112,16 +115,17 @@ def described(lists: Lists) -> dict[str, SumsByCode]:
 
     `x1` is the score of a pair's item with the higher label, `x2` that of the other. Nothing is rounded.
     """
-    sums = {name: SumsByCode() for name in ("x1", "x2", "difference", "difference_square")}
+    sums = {name: SumsByCode() for name in DESCRIBED}
     full, kept = lists.with_items
     for first, last in pieces(full):
         some = full.part(first, last)._replace(weights=None)
         levels = levels_of(some)
         lost, won = _lost_and_won(some, levels)
         places, scores = kept[first:last], some.scores.take(levels.order)
-        for name, counts in (("x1", won), ("x2", lost), ("difference", won - lost)):
+        for name, counts in (("x1", won), ("x2", lost)):
             sums[name].add(sums_of_multiples_by_code(counts, scores, some.numbers, some.size), places, lists.size)
         sums["difference_square"].add(_sums(some, levels, 0.0, [some.scores]), places, lists.size)
+    sums["difference"] = sums["x1"].merged(sums["x2"].negated())
     return sums
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
-from mrl_cli.lists.measure import measured
+from mrl_cli.lists.measure import PairsLimitError, measured
+from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
 from mrl_cli.reductions.lists import ListConsumer, decoded
-from mrl_cli.words import group_names
+from mrl_cli.words import group_names, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,10 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
     def measured(self, whole: WholeLists) -> tuple[QueryRows, Found]:
         """Return what each list comes to."""
         lists = whole.lists
-        found = measured(lists, self._plan.loss, self._plan.ranking)
+        try:
+            found = measured(lists, self._plan.loss, self._plan.ranking)
+        except PairsLimitError as error:
+            raise error.called(f"query '{harmless(whole.keys['query'][error.number].as_py())}'") from None
         counts = {name: getattr(found, name) for name in PAIR_COUNTS}
         counts |= {"rows": lists.sizes, "queries": np.ones(lists.size, np.int64)}
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
@@ -158,6 +162,8 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         if found.weights is not None and found.correct_weights is not None:
             sums["weight"] = found.weights.regrouped(codes, size)
             sums["correct_weight"] = found.correct_weights.regrouped(codes, size)
+        if self._plan.reporting.describes:
+            sums |= {name: each.regrouped(codes, size) for name, each in described(whole.lists).items()}
         block = LedgerBlock(keys, table, sums | self._of_means(rows, codes, size), lowest, highest)
         clusters = None
         if self._keeps_clusters:

@@ -158,7 +158,7 @@ FIGURES = (
     Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
     Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
-    Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes"),
+    Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
     Figure("weight", 3, lambda of: float(of.weight), needs="weights"),
     Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weights"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
@@ -194,6 +194,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there = {key for key, value in plan.settings().items() if value is not None} | {""}
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
     there |= {"describes"} if plan.reporting.describes else set()
+    there |= {"describes pairs"} if plan.reporting.describes and not plan.has_lists else set()
     there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
     there |= {f"fill {role}" for role, _ in plan.reading.fills}
     there |= {"lists"} if plan.has_lists else {"pairs"}

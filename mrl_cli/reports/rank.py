@@ -11,6 +11,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.exact import ExactSum
+from mrl_cli.lists.squares import DESCRIBED
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.queries import COUNTS, Clustered, Queries
 from mrl_cli.reductions.totals import Totals
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _RANKS = re.compile(r"(?i)(?<![a-z])(rank|ranking|position|place)$")
 _OF_PAIRS = ("correct", "ties", "wrong", "active")
+_SUMS = ("loss", "weight", "correct_weight")
 
 
 class ListFacts(Facts):
@@ -45,7 +47,7 @@ class ListFacts(Facts):
         clusters: Clustered | None = None,
         **of_run: Any,
     ) -> None:
-        of: dict[str, Any] = {f"{name}_sum": sums.get(name) for name in ("loss", "weight", "correct_weight")}
+        of: dict[str, Any] = {f"{name}_sum": sums.get(name) for name in (*_SUMS, *DESCRIBED)}
         of |= {name: lists[name] for name in _OF_PAIRS}
         totals = Totals(min=span[0], max=span[1], **of)
         self.lists, self._sums = lists, sums
