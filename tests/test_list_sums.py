@@ -249,6 +249,14 @@ def test_sums_of_three_are_rounded_once() -> None:
     assert sum_of_three(*np.array([[1e308], [1e308], [-1e308]])).tolist() == [1e308]
 
 
+@pytest.mark.parametrize("loss", ["margin_mse", "ipo", "squared_hinge"])
+def test_a_difference_beyond_the_doubles_has_an_infinite_square(loss: str) -> None:
+    lists = Lists(np.array([0, 2, 4]), np.array([1.0, 0.0, 1.0, 0.0]), np.array([-1e308, 1e308, 3.0, 2.0]))
+    found = found_of(lists, loss, **LOSSES[loss].defaults)
+    assert [found.losses.rounded(2)[0], found.lowest[0], found.highest[0]] == [np.inf] * 3
+    assert np.isfinite([found.losses.rounded(2)[1], found.lowest[1], found.highest[1]]).all()
+
+
 def test_lists_add_up_without_rounding() -> None:
     lists = lists_of("different", "mixed", [8] * 40)
     found = found_of(lists, "squared_hinge", 0.1)

@@ -159,8 +159,10 @@ class Items(NamedTuple):
             return abs(sum_of_three(np.full(winners.size, self.margin), numbers.take(losers), -numbers.take(winners)))
         with np.errstate(all="ignore"):
             high, low = two_sum(numbers.take(losers), -numbers.take(winners))
+            is_whole = np.isfinite(high)
+            high, low = np.where(is_whole, high, 0.0), np.where(is_whole, low, 0.0)
             distances = abs(sum_of_three(high, rests.take(losers), -rests.take(winners)) + low)
-        for place in np.flatnonzero(~np.isfinite(distances)).tolist():
+        for place in np.flatnonzero(~(is_whole & np.isfinite(distances))).tolist():
             four = [sign * part[these[place]] for part in self.parts for sign, these in ((1, losers), (-1, winners))]
             distances[place] = abs(float(ExactSum.of_few(map(float, four))))
         return distances
