@@ -185,11 +185,11 @@ class Validate(RunOnSuite):
         """Raise UsageError for a figure that is not reported under these options."""
         from mrl_cli.commands.conditions import refuse_unknown
         from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import NUMBERS, SETTINGS, reported_numbers
+        from mrl_cli.reports.figures import PAIR_NUMBERS, SETTINGS, reported_numbers
 
         reported, known = (
             [name for name in names if name not in (*SETTINGS, "elapsed_seconds") and not name.startswith(OF_GROUPS)]
-            for names in (reported_numbers(self.plan.changed(describes=True)), NUMBERS)
+            for names in (reported_numbers(self.plan.changed(describes=True)), PAIR_NUMBERS)
         )
         for name in (one.name for one in expected):
             refuse_unknown("--expect", name, known)
