@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import mrl_cli
 from mrl_cli import MarginRankingLoss, margin_ranking_loss, margin_ranking_loss_grad
-from mrl_cli.model import ReductionName
+from mrl_cli.model import PairReduction
 
 Array = NDArray[Any]
 
@@ -49,7 +49,7 @@ def test_reductions_are_those_of_the_hand_worked_losses() -> None:
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_reduced_loss_is_a_plain_float(reduction: ReductionName) -> None:
+def test_reduced_loss_is_a_plain_float(reduction: PairReduction) -> None:
     assert type(margin_ranking_loss(X1, X2, Y, reduction=reduction)) is float
     assert type(margin_ranking_loss(*(np.array(a, np.float32) for a in (X1, X2, Y)), reduction=reduction)) is float
 
@@ -228,7 +228,7 @@ def test_gradient_passes_at_the_kink_and_not_beyond() -> None:
 )
 @settings(deadline=None)
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_gradients_are_those_of_finite_differences(reduction: ReductionName, rows: list[tuple[float, ...]]) -> None:
+def test_gradients_are_those_of_finite_differences(reduction: PairReduction, rows: list[tuple[float, ...]]) -> None:
     x1, x2, y = np.array(rows, np.float64).T
     margin, step = 0.3, 2.0**-10  # y (x1 - x2) is a multiple of 1/2: the kink at 0.3 is never within a step
     gradients = margin_ranking_loss_grad(x1, x2, y, margin=margin, reduction=reduction)
@@ -258,3 +258,8 @@ def test_package_offers_the_interface_by_name() -> None:
     assert all(hasattr(mrl_cli, name) for name in mrl_cli.__all__)
     with pytest.raises(AttributeError, match="no_such_loss"):
         getattr(mrl_cli, "no_such_loss")  # noqa: B009 - mypy knows that there is none
+
+
+def test_a_mean_over_queries_is_none_of_pairs() -> None:
+    with pytest.raises(ValueError, match=r"reduction must be one of mean, sum, none, not 'query-mean'"):
+        margin_ranking_loss([1], [2], [1], reduction="query-mean")  # type: ignore[call-overload, arg-type, unused-ignore]

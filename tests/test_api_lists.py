@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import mrl_cli
-from mrl_cli import evaluate_lists
+from mrl_cli import evaluate, evaluate_lists
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -86,6 +88,46 @@ def test_cells_that_are_lists_make_a_row_a_list() -> None:
     assert {key: by_row[key] for key in ("sum", "query_mean", "queries")} == {
         key: by_item[key] for key in ("sum", "query_mean", "queries")
     }
+
+
+def nested(*answers: Any) -> list[Any]:
+    """Return rows with a column of answers as a frame of objects, a Table, and a frame of Arrow's types."""
+    table = pa.Table.from_pylist([{"answers": row} for row in answers])
+    return [pd.DataFrame({"answers": list(answers)}), table, table.to_pandas(types_mapper=pd.ArrowDtype)]
+
+
+RANKS: dict[str, Any] = {"label": "answers.*.rank", "score": "answers.*.score", "labels": "rank"}
+
+
+def test_items_of_nested_cells_are_named_by_their_path_and_need_no_query() -> None:
+    first, second = ([{"rank": 1, "score": score}, {"rank": 2, "score": 2.0}] for score in (1.0, 4.0))
+    for frame in nested(first, second):
+        report = evaluate_lists(frame, **RANKS)
+        assert isinstance(report, dict)
+        assert (report["queries"], report["pairs"], report["sum"]) == (2, 2, 1.0)
+        with pytest.raises(ValueError, match=r"answers\.\*\.score names the cells of all items of a list"):
+            evaluate(frame, x1="answers.*.score", x2="answers.0.score", y_const=1)
+        for label in ("answers", "answer.*.rank"):
+            with pytest.raises(ValueError, match=re.escape("label='answers.*.rank'")):
+                evaluate_lists(frame, **RANKS | {"label": label})
+
+
+def test_bad_items_of_nested_cells_are_named_with_row_and_place() -> None:
+    for frame in nested([{"rank": 1, "score": 1.0}, {"rank": None, "score": 3.0}], None):
+        with pytest.raises(ValueError, match=r"row 0: answers\.\*\.rank is \w+ \(item 2 of 2\)   row 1: answers\."):
+            evaluate_lists(frame, **RANKS)
+    with pytest.raises(ValueError, match=r"absent; answers\.\* has: score \(item 2 of 2\)"):
+        evaluate_lists(nested([{"rank": 1, "score": 1.0}, {"score": 3.0}])[0], **RANKS)
+    with pytest.raises(ValueError, match=r"a list, not one number +1 +row 0: label is \[1, 2\] \(item 1 of 2\)"):
+        evaluate_lists(pd.DataFrame({"label": [[[1, 2], 0]], "score": [[1, 0]]}))
+
+
+def test_a_table_is_read_as_its_frame_is() -> None:
+    records: list[Any] = [evaluate_lists(given, margin=0.5) for given in (pa.Table.from_pandas(FRAME), FRAME)]
+    table, frame = ({key: record[key] for key in record if key != "elapsed_seconds"} for record in records)
+    assert table == frame
+    with pytest.raises(ValueError, match="has no column 'query'"):
+        evaluate_lists(FRAME.rename(columns={"query": "q"}))
 
 
 @pytest.mark.parametrize(

@@ -466,6 +466,7 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
         ("valeu>0.5", "did you mean value?"),
         ("Value>0.5", "did you mean value?"),
         ("inputs>0.5", "knows no 'inputs'"),
+        ("queries>1", "knows no 'queries'"),  # which lists have
         ("value>nan", "is not a number"),
         ("value>x", "is not a number"),
         ("value", "for example --fail-if"),

@@ -19,8 +19,9 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.candidates import COMMON_BATCHES, LeftOut, Stages, value_stages
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.columns import explain_column
-from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, mistakes
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, value_parts
 from mrl_cli.verify.explanations.unknowns import solved_values
 from mrl_cli.verify.explanations.values import Own, fitting_value

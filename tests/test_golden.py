@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mrl_cli import margin_ranking_loss, margin_ranking_loss_grad
-from mrl_cli.model import ReductionName
+from mrl_cli.model import PairReduction
 
 VECTORS = json.loads((Path(__file__).parent / "golden" / "pytorch_margin_ranking.json").read_text(encoding="ascii"))
 CASES: list[dict[str, Any]] = VECTORS["cases"]
@@ -89,7 +89,7 @@ def test_losses_are_pytorchs_bit_for_bit(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @with_every_case
-def test_gradients_are_pytorchs_bit_for_bit(case: dict[str, Any], reduction: ReductionName) -> None:
+def test_gradients_are_pytorchs_bit_for_bit(case: dict[str, Any], reduction: PairReduction) -> None:
     gradients = margin_ranking_loss_grad(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)
     for key, ours in zip(("x1", "x2"), gradients, strict=True):
         gradient, expected = ours, array(case, f"{key}_grad_{reduction}", case["dtype"])

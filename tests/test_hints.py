@@ -15,7 +15,9 @@ from mrl_cli.commands.compute import Compute
 from mrl_cli.inputs.storage import File
 from mrl_cli.inputs.text import BLOCK_BYTES
 from mrl_cli.model.parts import Labels
-from tests.hint_cases import CASES, Case
+from tests.hint_cases import CASES as OF_PAIRS
+from tests.hint_cases import Case
+from tests.list_hint_cases import LIST_CASES
 from tests.running import Ran, in_folder, run_inside
 from tests.test_structure import MODULES
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.slow
 
 Capture = pytest.CaptureFixture[str]
 
+CASES = [*OF_PAIRS, *LIST_CASES]
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 # Hints that no command line brings about quickly, and the tests that do.
 ELSEWHERE = {
@@ -41,6 +44,7 @@ ELSEWHERE = {
     "is a quote opened and never closed, or is it not text": "test_hints.py",
     "pip install 'mrl-cli[torch]'": "test_validate.py",
     "is it text": "test_check.py",
+    "write them to a file with --rejects FILE": "test_rank.py",
     "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
 }
 

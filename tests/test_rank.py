@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.errors import MachineError
 from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.reductions.rows import RejectsReduction
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -338,6 +341,15 @@ def test_a_query_with_too_many_pairs_to_go_through_is_named(mrl: Mrl) -> None:
     assert figures(allowed.result) == figures(mrl("rank", "lists.csv", *options).result)
     by_labels = ["--lambda-weight", "label_diff", "--weight", "w", "--max-pairs", "500"]
     assert "query 'q 8' of 40 items" in mrl("rank", "lists.csv", *by_labels).err
+
+
+def test_problems_in_a_pipe_cannot_be_taken_back() -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb"), open(writing, "wb") as out:
+        rejects = RejectsReduction(out, "/dev/fd/3")
+        with pytest.raises(MachineError) as caught:
+            rejects.restart()
+    assert caught.value.hint == "write them to a file with --rejects FILE"
 
 
 USELESS = {

@@ -9,7 +9,7 @@ import pytest
 
 from mrl_cli.verify.explanations import screened
 from mrl_cli.verify.explanations.candidates import RULES
-from mrl_cli.verify.explanations.hypotheses import Case
+from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, mistaken_sums
 from mrl_cli.verify.explanations.screened import Aim, Estimate, two_mistakes
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mrl_cli import margin_ranking_loss, margin_ranking_loss_grad
-from mrl_cli.model import DType, ReductionName
+from mrl_cli.model import DType, PairReduction
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ else:
 Array = NDArray[Any]
 Pairs = tuple[DType, list[tuple[float, float, float]], float]
 
-REDUCTIONS_WITH_GRADIENTS: tuple[ReductionName, ...] = ("none", "sum", "mean")
+REDUCTIONS_WITH_GRADIENTS: tuple[PairReduction, ...] = ("none", "sum", "mean")
 DTYPES: tuple[DType, ...] = ("float32", "float64")
 
 
@@ -41,7 +41,7 @@ def without_signed_zeros(values: Array) -> Array:
     return result
 
 
-def by_torch(x1: Array, x2: Array, y: Array, *, margin: float, reduction: ReductionName) -> tuple[Array, Array, Array]:
+def by_torch(x1: Array, x2: Array, y: Array, *, margin: float, reduction: PairReduction) -> tuple[Array, Array, Array]:
     """Return PyTorch's loss, and its gradients (under none: of the sum of the losses) for x1 and x2."""
     left, right = (torch.from_numpy(scores.copy()).requires_grad_() for scores in (x1, x2))
     labels = torch.from_numpy(y.copy())
@@ -122,7 +122,7 @@ def test_wide_labels_widen_what_follows_the_subtraction_as_in_pytorch() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_reductions_are_within_rounding_of_pytorchs(reduction: ReductionName, dtype: DType) -> None:
+def test_reductions_are_within_rounding_of_pytorchs(reduction: PairReduction, dtype: DType) -> None:
     random = np.random.default_rng(1)
     x1, x2 = (random.standard_normal(10_000).astype(dtype) for _ in range(2))
     y = random.choice(np.array([-1, 1], dtype), 10_000)

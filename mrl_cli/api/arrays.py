@@ -11,7 +11,7 @@ import numpy as np
 from mrl_cli.errors import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES, completed
-from mrl_cli.model import Plan, ReductionName
+from mrl_cli.model import PairReduction, Plan
 from mrl_cli.settings import check_choice, check_has_margin, check_margins
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def pairwise_loss(
     loss: str = "margin_ranking",
     margin: ArrayLike = 0.0,
     weight: ArrayLike | None = None,
-    reduction: ReductionName = "mean",
+    reduction: PairReduction = "mean",
     **parameters: float,
 ) -> float | NDArray[Any]:
     """Return a registered loss of pairs, reduced.
@@ -77,7 +77,7 @@ def pairwise_loss_grad(
     loss: str = "margin_ranking",
     margin: ArrayLike = 0.0,
     weight: ArrayLike | None = None,
-    reduction: ReductionName = "mean",
+    reduction: PairReduction = "mean",
     **parameters: float,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of `pairwise_loss` for x1 and for x2, each in the inputs' shape and float dtype.
@@ -151,7 +151,7 @@ def sweep(
 
 
 def margin_ranking_loss(
-    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: ReductionName = "mean"
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: PairReduction = "mean"
 ) -> float | NDArray[Any]:
     """Return PyTorch's margin ranking loss, max(0, -y*(x1 - x2) + margin), reduced.
 
@@ -169,7 +169,7 @@ def margin_ranking_loss(
 
 
 def margin_ranking_loss_grad(
-    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: ReductionName = "mean"
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: PairReduction = "mean"
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of `margin_ranking_loss` for x1 and for x2, each in the inputs' shape and float dtype.
 
@@ -193,12 +193,12 @@ class MarginRankingLoss:
     """
 
     margin: float = 0.0
-    reduction: ReductionName = "mean"
+    reduction: PairReduction = "mean"
 
     @value_errors()
     def __post_init__(self) -> None:
         _check_real("margin", self.margin)
-        check_choice("reduction", self.reduction, get_args(ReductionName))
+        check_choice("reduction", self.reduction, get_args(PairReduction))
 
     def __call__(self, x1: ArrayLike, x2: ArrayLike, y: ArrayLike) -> float | NDArray[Any]:
         """Return the loss of the pairs; see `margin_ranking_loss`."""
@@ -222,7 +222,7 @@ class _Pairs(NamedTuple):
 @value_errors()
 def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
     """Check everything that a caller can get wrong; `given` are x1, x2, y, margin and weight, in that order."""
-    check_choice("reduction", reduction, get_args(ReductionName))
+    check_choice("reduction", reduction, get_args(PairReduction))
     check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)

@@ -15,7 +15,7 @@ from mrl_cli.engines.local import local
 from mrl_cli.errors import MrlError, value_errors
 from mrl_cli.inputs import resolve, spooled
 from mrl_cli.inputs.frame import PLACE, FrameColumns, as_frame, frame_source
-from mrl_cli.inputs.layouts import list_roles, with_layout
+from mrl_cli.inputs.layouts import list_roles, with_layout, without_query
 from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gathered_note
 from mrl_cli.reductions.lists import of_lists
 from mrl_cli.reductions.look import LookReduction
@@ -25,7 +25,7 @@ from mrl_cli.reports.rank import rank_report, refuse_undefined
 from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping
     from typing import Literal
 
     import pandas as pd
@@ -62,9 +62,9 @@ def evaluate_lists(
     """Return the report of `mrl rank` for the ranked lists in a DataFrame or Table, or in the files that a path names.
 
     A row is an item of a list: the rows with one value of `query` are a list, in any order. Where the cells of `label`
-    and `score` are lists, a row is a list of its own. The other arguments mean what the options of that name mean;
-    `memory_bytes`, by default half of the machine's memory, is what may be held beside the frame; `parameters` are
-    those of the loss.
+    and `score` are lists, a row is a list of its own, and needs no query. A name may be the path to nested cells, such
+    as "answers.*.rank". The other arguments mean what the options of that name mean; `memory_bytes`, by default half of
+    the machine's memory, is what may be held beside the frame; `parameters` are those of the loss.
 
     The result is a dict with the keys of the JSON of `mrl rank`. With `group_by` it is a DataFrame with a row for each
     group, as that of `evaluate`; with `per_query` one with a row for each query, whose `query` is a text: groups,
@@ -120,14 +120,24 @@ class _Lists:
     """Lists in a frame or in files, and the plan by which they are read."""
 
     def __init__(self, given: Any, columns: Mapping[Role, Hashable | None], plan: Plan) -> None:
-        self._frame, self.sources, self.plan = None, _sources(given, columns, plan), plan
+        self._frame: pd.DataFrame | None = None
+        self.sources: tuple[Source, ...]
         if isinstance(given, str | os.PathLike):
+            self.sources = tuple(map(spooled, resolve([os.fspath(given)])))
             self.plan = with_layout(plan, self.sources)
             return
-        columns_of: FrameColumns = self.sources[0].stream
-        self._frame = columns_of.frame
-        cells = {name: _cells(columns_of.column(role, slice(SEEN))[0]) for role, name in plan.columns.wanted}
-        self.plan = plan.changed(lists=list_roles(cells, plan))
+        self._frame = as_frame(given)
+        has_query = columns["query"] != "query" or "query" in self._frame.columns
+        self._read_frame(self._frame, columns, plan if has_query else without_query(plan))
+        if not (has_query or self.plan.rows_are_lists):  # only a row that is a list needs no query
+            self._read_frame(self._frame, columns, plan)
+
+    def _read_frame(self, frame: pd.DataFrame, columns: Mapping[Role, Hashable | None], plan: Plan) -> None:
+        named = {role: columns[role] for role, _ in plan.columns.wanted}
+        source = frame_source(frame, named, plan)
+        stream: FrameColumns = source.stream
+        cells = {name: _cells(stream.column(role, slice(SEEN))[0]) for role, name in plan.columns.wanted}
+        self.sources, self.plan = (source,), plan.changed(lists=list_roles(cells, plan))
 
     def ranked(self, made: Any) -> tuple[Any, Any, list[str]]:
         """Return counts of rows, what a consumer makes of the lists, and notes. Raises ValueError for no number."""
@@ -150,13 +160,6 @@ class _Lists:
         every = (LookReduction(), reduction)
         jobs = 1 if self._frame is not None else runtime.core_count()
         return fold(local(self.sources, Job(self.plan, every), jobs), self.sources, every)
-
-
-def _sources(given: Any, columns: Mapping[Role, Hashable | None], plan: Plan) -> Sequence[Source]:
-    if isinstance(given, str | os.PathLike):
-        return tuple(map(spooled, resolve([os.fspath(given)])))
-    wanted = {role for role, _ in plan.columns.wanted}
-    return (frame_source(as_frame(given), {role: name for role, name in columns.items() if role in wanted}, plan),)
 
 
 def _cells(column: pd.Series[Any]) -> list[Any]:

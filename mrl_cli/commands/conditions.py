@@ -88,10 +88,10 @@ class Condition:
 
 def conditions_of(expressions: Sequence[str], plan: Plan) -> list[Condition]:
     """Return conditions on figures of a run. Raises UsageError for one on a key that a run of that plan has not."""
-    from mrl_cli.reports.figures import NUMBERS, reported_numbers
+    from mrl_cli.reports.figures import PAIR_NUMBERS, reported_numbers
 
     reported = reported_numbers(plan)
-    known = NUMBERS if not plan.has_lists else reported
+    known = PAIR_NUMBERS if not plan.has_lists else reported
     conditions = [Condition.of(expression, known) for expression in expressions]
     hint = f"it tells {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
     for condition in conditions:

@@ -88,12 +88,13 @@ class Expecting(Run):
         """The user's figures. Raises UsageError for one that is not reported under these options."""
         from mrl_cli.commands.conditions import refuse_unknown
         from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import NUMBERS, SETTINGS, reported_numbers
+        from mrl_cli.reports.figures import PAIR_NUMBERS, SETTINGS, reported_numbers
         from mrl_cli.verify import Expectation
 
+        reported = reported_numbers(self.plan.changed(describes=True))
         reported, known = (
             [name for name in names if name not in (*SETTINGS, "elapsed_seconds") and not name.startswith(OF_GROUPS)]
-            for names in (reported_numbers(self.plan.changed(describes=True)), NUMBERS)
+            for names in (reported, reported if self.plan.has_lists else PAIR_NUMBERS)
         )
         for name, _ in self.expect:
             refuse_unknown("--expect", name, known)

@@ -16,7 +16,7 @@ from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path
 from mrl_cli.inputs.objects import MAY_BE_SINGLE
 from mrl_cli.inputs.paths import Astray, around_every
 from mrl_cli.model import EVERY, ListCells, problems, rules
-from mrl_cli.words import harmless, number_text
+from mrl_cli.words import harmless, number_text, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Batch, Plan, Role
 
 BOOLEANS_HINT = "true and false are the labels 1 and 0? use --labels 01"
-LISTS_HINT = "name a column of lists, or a number in all items of a list, such as answers.*.rank"
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
 
@@ -106,7 +105,9 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in plan.reading.lists and EVERY not in path_below(name, top).split("."):
             if not (is_list(kind) or pa.types.is_null(kind) or role in MAY_BE_SINGLE):
-                raise DataError(f"{subject}, not lists of numbers (from row 1 on)", hint=LISTS_HINT)
+                hint = f"name a column of lists with {option_of(plan.setting_of(role))} COLUMN"
+                hint += ", or a number in all items of a list, such as answers.*.rank"
+                raise DataError(f"{subject}, not lists of numbers (from row 1 on)", hint=hint)
             kind = kind.value_type if is_list(kind) else kind
         if role in keys:
             kind = kind.value_type if role == "y" and is_list(kind) else kind

@@ -145,9 +145,9 @@ def names(source: Source, plan: Plan) -> list[str]:
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield ranges of rows. Raises ValueError for a column whose dtype does not hold numbers."""
     columns: FrameColumns = source.stream
-    for role, _ in (*plan.columns.wanted_numbers, *plan.columns.keys):
+    for role, name in plan.columns.wanted:
         if role not in plan.reading.lists:
-            refuse_every(columns.places[role][1])
+            refuse_every(name)
         column, _ = columns.column(role, slice(0))  # raises for a path that the type does not have
         if role not in dict(plan.columns.keys):
             _check_type(column, role, plan)
@@ -225,7 +225,7 @@ def _lists_of(column: pd.Series[Any], role: Role) -> Lists:
     cells: list[list[float]] = []
     bad: BadCells = []
     for row, cell in enumerate(column.tolist()):
-        is_list = isinstance(cell, list | tuple | np.ndarray) and np.ndim(cell) > 0
+        is_list = cell.ndim > 0 if isinstance(cell, np.ndarray) else isinstance(cell, list | tuple)
         items = list(cell) if is_list else [cell] if role in MAY_BE_SINGLE else None
         if items is None:
             bad.append((row, problems.MISSING if _is_missing(cell) else problems.NO_LIST, _shown(cell)))

@@ -62,9 +62,14 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
         raise UsageError("--scores, --group-sizes and --qrels go with a row for each item: here a row is a list")
     query = plan.columns.name_of("query")
     if lists and query is not None and not is_query_named and query not in names:
-        keys = tuple((role, name) for role, name in plan.columns.keys if role != "query")
-        plan = plan.changed(columns=replace(plan.columns, keys=keys))
+        plan = without_query(plan)
     return plan.changed(lists=lists)
+
+
+def without_query(plan: Plan) -> Plan:
+    """Return the plan without a column of queries."""
+    keys = tuple((role, name) for role, name in plan.columns.keys if role != "query")
+    return plan.changed(columns=replace(plan.columns, keys=keys))
 
 
 def _refuse_several_queries(columns: Cells, plan: Plan, source: Source) -> None:

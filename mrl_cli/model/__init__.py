@@ -22,6 +22,7 @@ from mrl_cli.model.parts import (
     LossChoice,
     Missing,
     PairLabels,
+    PairReduction,
     Ranking,
     ReductionName,
     Role,
@@ -34,5 +35,5 @@ from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, 
 
 __all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]
 __all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "ListCells"]
-__all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "Plan", "Problem", "ProblemCount", "Ranking"]
-__all__ += ["ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]
+__all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "PairReduction", "Plan", "Problem", "ProblemCount"]
+__all__ += ["Ranking", "ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

@@ -97,7 +97,7 @@ def _ties_list(one: Lists, name: str, where: str) -> TiesList:
     kind, _, number = name.partition(":")
     if kind not in (REFERENCE, TIED) or not (number.isascii() and number.isdecimal()):
         msg = f"{where}: the id {harmless(name) or '(none)'} is not {REFERENCE}:NUMBER or {TIED}:NUMBER"
-        raise DataError(msg, hint="rows of the subset Ties have such ids; leave out --preset, and name the columns")
+        raise DataError(msg, hint="rows of Ties have such ids; without --preset, name --score, --num-correct")
     right, wrong = one.scores[one.labels == 1], one.scores[one.labels == 0]
     if not wrong.size or right.size < (2 if kind == TIED else 1):
         msg = f"{where}: {harmless(name)} has {counted(right.size, 'right answer')} and {wrong.size} wrong"

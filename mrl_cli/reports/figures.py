@@ -187,6 +187,10 @@ NUMBERS = (
     "elapsed_seconds",
     *(OF_GROUPS + key for key in GROUP_KEYS),
 )
+_NEED_LISTS = ("lists", "listwise", "confidence of lists", "unjudged_label", "qrels")
+_OF_LISTS = {figure.key for figure in FIGURES if figure.needs in _NEED_LISTS}
+# What of them there is of pairs.
+PAIR_NUMBERS = tuple(key for key in NUMBERS if key.removeprefix(OF_GROUPS) not in _OF_LISTS)
 
 
 def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:

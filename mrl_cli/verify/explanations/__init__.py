@@ -25,8 +25,8 @@ from mrl_cli.verify.explanations.candidates import (
     figure_stages,
     value_stages,
 )
+from mrl_cli.verify.explanations.cases import EXCHANGED, Case
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
-from mrl_cli.verify.explanations.hypotheses import EXCHANGED, Case
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
 from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
+from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.hypotheses import NEEDS
 
 if TYPE_CHECKING:
-    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Doubles
 
 SQUARE_PAIRS = 6000  # other losses take n * n steps: no more rows than these
 BLOCK_PAIRS = 2**18  # of the n * n, at once

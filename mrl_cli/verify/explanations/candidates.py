@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.verify.explanations.hypotheses import NEEDS, losses_of
+from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.hypotheses import NEEDS
 from mrl_cli.verify.explanations.narrow import NARROW, narrowed
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
 from mrl_cli.verify.explanations.screened import two_mistakes
@@ -16,7 +17,7 @@ from mrl_cli.verify.explanations.screened import two_mistakes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Doubles
     from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
     from mrl_cli.verify.explanations.screened import Aim
 

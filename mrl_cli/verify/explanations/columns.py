@@ -18,7 +18,8 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, but, losses_of, mistakes, one_of, options_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
+from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, but, mistakes, one_of, options_of
 from mrl_cli.verify.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
 from mrl_cli.verify.explanations.unknowns import SAMPLE_ROWS, solved_of_rows, unknowns_of
 from mrl_cli.words import counted
@@ -26,7 +27,7 @@ from mrl_cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.verify.explanations.hypotheses import Doubles
+    from mrl_cli.verify.explanations.cases import Doubles
     from mrl_cli.verify.explanations.resolutions import Mask
 
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives

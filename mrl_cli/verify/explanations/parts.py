@@ -10,14 +10,15 @@ import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.hypotheses import agreement_of, but, losses_of, mistakes, options_of
+from mrl_cli.verify.explanations.cases import agreement_of, losses_of
+from mrl_cli.verify.explanations.hypotheses import but, mistakes, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import NDArray
 
-    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Doubles
 
     MistakenSums = tuple[dict[tuple[str, ...], "Sums"], dict[tuple[str, ...], str]]  # and options, by names
 

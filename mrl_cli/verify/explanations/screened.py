@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.verify.explanations.hypotheses import agreement_of, but, losses_of, mistakes
+from mrl_cli.verify.explanations.cases import agreement_of, losses_of
+from mrl_cli.verify.explanations.hypotheses import but, mistakes
 from mrl_cli.verify.explanations.parts import Sums, agreement_beside, mistaken_sums
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Doubles
     from mrl_cli.verify.explanations.parts import AllPairs, MistakenSums
 
     SumsByNames = Mapping[tuple[str, ...], Sums]

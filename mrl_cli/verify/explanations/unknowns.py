@@ -14,13 +14,14 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.explanations.candidates import Candidate
-from mrl_cli.verify.explanations.hypotheses import CENTERED, NEEDS, centered, losses_of, options_of, with_loss
+from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.hypotheses import CENTERED, NEEDS, centered, options_of, with_loss
 from mrl_cli.verify.explanations.parts import Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mrl_cli.verify.explanations.hypotheses import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Doubles
 
 SOLVED_PAIRS = 200_000  # a value is solved for from so many pairs: each try takes all of them
 SAMPLE_ROWS = 200  # of a column, from which a number is solved

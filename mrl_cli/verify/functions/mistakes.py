@@ -13,8 +13,8 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
+from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.columns import explain_column
-from mrl_cli.verify.explanations.hypotheses import Case
 from mrl_cli.verify.functions.caller import FunctionError
 from mrl_cli.verify.trials import LARGEST_PLAIN
 

@@ -1,0 +1,235 @@
+"""The table of hints of commands on ranked lists: what triggers each, and what following it gives.
+
+In most of them the better of two items has the score 1 and the other 3: at margin 0 that costs 2.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.hint_cases import Case, Files, csv, file, parquet
+
+LIST = csv("query,label,score", "1,1,1", "1,0,3")
+ITEMS = csv("label,score", "1,1", "0,3")
+RUN = b"1 Q0 a 1 1 s\n1 Q0 b 2 3 s\n"
+QRELS = b"1 0 a 1\n1 0 b 0\n"
+NEGATIVE = csv("query,label,score", "1,1,1", "1,-1,3")
+SCATTERED = csv("query,label,score", "1,1,1", "2,1,1", "2,0,3", "1,0,3")
+
+
+def lines(*rows: dict[str, Any], name: str = "p.jsonl") -> Files:
+    return {name: "".join(f"{json.dumps(row)}\n" for row in rows).encode()}
+
+
+def ties(*rows: tuple[str, list[float], int]) -> Files:
+    return lines(*({"subset": "Ties", "id": name, "scores": of, "num_correct": right} for name, of, right in rows))
+
+
+BESIDE = [
+    Case(
+        "rank p.csv --group-sizes sizes",
+        "--group-sizes wants the number of rows of each query, one in a line",
+        gives=2.0,
+        files=file(ITEMS) | file(b"1.5\n", "sizes"),
+        changed=file(b"2\n", "sizes"),
+    ),
+    Case(
+        "rank p.csv --group-sizes sizes",
+        "are both files of the same data, and whole?",
+        gives=2.0,
+        files=file(ITEMS) | file(b"3\n", "sizes"),
+        changed=file(b"2\n", "sizes"),
+    ),
+    Case(
+        "rank run.trec --qrels qrels",
+        "a line is: query, 0, document and relevance, separated by blanks",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(b"1 a\n", "qrels"),
+        changed=file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank run.trec other.trec --qrels qrels",
+        "are these runs of several systems? keep them apart with --by-file",
+        "rank run.trec other.trec --qrels qrels --by-file",
+        2.0,
+        file(RUN, "run.trec") | file(RUN, "other.trec") | file(QRELS, "qrels"),
+    ),
+]
+BENCHMARKS = [
+    Case(
+        "rank p.jsonl --preset rmbench",
+        "RM-Bench has one of each style; without --preset, name --chosen, --rejected",
+        "rank p.jsonl --chosen score_chosen --rejected score_rejected",
+        2.0,
+        lines({"score_chosen": [1, 1], "score_rejected": [3]}),
+    ),
+    Case(
+        "rank p.jsonl --preset rewardbench2",
+        "rows of Ties have such ids; without --preset, name --score, --num-correct",
+        "rank p.jsonl --score scores --num-correct num_correct",
+        2.0,
+        ties(("7", [1, 3], 1)),
+    ),
+    Case(
+        "rank p.jsonl --preset rewardbench2",
+        "a row of Ties has right and wrong answers, a tied one several right ones",
+        gives=2.0,
+        files=ties(("ref:1", [1, 3], 1), ("tied:1", [1, 3], 1)),
+        changed=ties(("ref:1", [1, 3], 1), ("tied:1", [1, 1, 3], 2)),
+    ),
+]
+LAYOUTS = [
+    Case(
+        "rank p.csv",
+        "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item",
+        gives=2.0,
+        files=file(csv("query,label,score", '1,"[1, 0]","[1, 3]"')),
+        changed=file(LIST),
+    ),
+    Case(
+        "rank p.csv --label 'label.*' --score 'score.*'",
+        "write a row for each item, with the columns query, label and score",
+        "rank p.csv",
+        2.0,
+        file(LIST),
+    ),
+    Case(
+        "rank p.jsonl",
+        "is each row a list? use --label 'label.*' --score 'score.*'",
+        "rank p.jsonl --label 'label.*' --score 'score.*'",
+        2.0,
+        lines(*[{"query": 1, "label": [1], "score": [1]}] * 1000, {"query": 2, "label": [1, 0], "score": [1, 3]}),
+    ),
+    Case(
+        "rank p.parquet",
+        "name a column of lists with --score COLUMN, or a number in all items of a list, such as answers.*.rank",
+        "rank p.parquet --score scores",
+        2.0,
+        file(parquet(label=[[1, 0]], score=[1.0], scores=[[1.0, 3.0]]), "p.parquet"),
+    ),
+    Case(
+        "rank p.parquet --label answers --score answers.*.score",
+        "one of its numbers is named by its path, such as --label 'answers.*.grade'",
+        "rank p.parquet --label 'answers.*.grade' --score 'answers.*.score'",
+        2.0,
+        file(parquet(answers=[[{"grade": 1, "score": 1.0}, {"grade": 0, "score": 3.0}]]), "p.parquet"),
+    ),
+    Case(
+        "rank p.jsonl --label answers --score answers.*.score",
+        "one of its numbers is named by its path, such as --label 'answers.*.grade'",
+        "rank p.jsonl --label 'answers.*.grade' --score 'answers.*.score'",
+        2.0,
+        lines({"answers": [{"grade": 1, "score": 1.0}, {"grade": 0, "score": 3.0}]}),
+    ),
+    Case(
+        "rank p.jsonl",
+        "write a row for each item, or one for each query",
+        gives=2.0,
+        files=lines({"query": [1, 1], "label": [1, 0], "score": [1, 3]}),
+        changed=lines({"query": 1, "label": [1, 0], "score": [1, 3]}),
+    ),
+    Case(
+        "rank a.jsonl b.jsonl",
+        "read them one by one",
+        "rank a.jsonl",
+        2.0,
+        lines({"label": [1, 0], "score": [1, 3]}, name="a.jsonl")
+        | lines({"query": 1, "label": 1, "score": 1}, name="b.jsonl"),
+    ),
+    Case(
+        "rank p.jsonl --chosen good --rejected bad",
+        "no row has a right answer and a wrong one",
+        gives=2.0,
+        files=lines({"good": [1], "bad": []}),
+        changed=lines({"good": [1], "bad": [3]}),
+    ),
+]
+COLUMNS = [
+    Case(
+        "rank p.csv --query id",
+        "each row has a id of its own; name what its rows have in common with --query COLUMN",
+        "rank p.csv --query q",
+        2.0,
+        file(csv("id,q,label,score", "1,1,1,1", "2,1,0,3")),
+    ),
+    Case(
+        "rank p.csv",
+        "each row is a pair, x1 and x2? use mrl compute",
+        "compute p.csv",
+        2.0,
+        file(csv("x1,x2,y", "1,3,1")),
+    ),
+    Case(
+        "compute p.csv",
+        "each row is an item of a query? use mrl rank --query qid --label rel --score pred",
+        "rank p.csv --query qid --label rel --score pred",
+        2.0,
+        file(csv("qid,rel,pred", "1,1,1", "1,0,3")),
+    ),
+    Case(
+        "rank p.csv",
+        "label is 1 in every row; name the column of labels with --label COLUMN",
+        "rank p.csv --label grade",
+        2.0,
+        file(csv("query,label,grade,score", "1,1,2,1", "1,1,0,3")),
+    ),
+    Case(
+        "rank p.csv",
+        "in no query are two rows of different label",
+        gives=2.0,
+        files=file(csv("query,label,score", "1,1,1", "1,1,1", "2,0,3")),
+        changed=file(LIST),
+    ),
+    Case(
+        "rank p.csv --query-weight w",
+        "the weight of a query is the same in all of its rows; for a weight of each item use --weight",
+        "rank p.csv --weight w",
+        2.0,
+        file(csv("query,label,score,w", "1,1,1,1", "1,0,3,2")),
+    ),
+]
+LOSSES = [
+    Case(
+        "rank p.csv --lambda-weight ndcg",
+        "gains of labels below 0 are none; --lambda-weight label_diff takes any labels",
+        "rank p.csv --lambda-weight label_diff",
+        2.0,
+        file(NEGATIVE),
+    ),
+    Case(
+        "rank p.csv --loss softmax",
+        "takes labels as shares or gains, from 0 on; --param target=raw or target=softmax takes any labels",
+        "rank p.csv --loss softmax --param target=softmax",
+        files=file(NEGATIVE),
+    ),
+    Case(
+        "rank p.csv --loss softmax",
+        "without a loss is a list whose labels are all 0",
+        files=file(LIST.replace(b"1,1,1", b"1,0,1")),
+        changed=file(LIST),
+    ),
+    Case(
+        "rank p.csv --lambda-weight ndcg --labels rank",
+        "leave it out where a higher label is better",
+        "rank p.csv --lambda-weight ndcg",
+        2.0,
+        file(LIST),
+    ),
+    Case(
+        "rank p.csv --loss approx_ndcg --max-pairs 1",
+        "--max-pairs 3 goes through them",
+        "rank p.csv --loss approx_ndcg --max-pairs 3",
+        files=file(csv("query,label,score", "1,1,1", "1,0,3", "1,0,2")),
+    ),
+    Case("rank p.csv --memory 100", "allow more with --memory SIZE", "rank p.csv --memory 1MB", 2.0, file(LIST)),
+    Case(
+        "rank p.csv --memory 400",
+        "sort the file by query, so that the rows of one stand together, or allow more with --memory SIZE",
+        "rank p.csv --memory 1MB",
+        2.0,
+        file(SCATTERED),
+    ),
+]
+
+LIST_CASES = [*BESIDE, *BENCHMARKS, *LAYOUTS, *COLUMNS, *LOSSES]
