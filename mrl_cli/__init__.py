@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from mrl_cli.api.frames import compare, evaluate
     from mrl_cli.api.lists import evaluate_lists
+    from mrl_cli.api.ranks import rank_loss, rank_loss_grad
     from mrl_cli.verify.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 
 __version__ = "0.1.0"
@@ -34,6 +35,8 @@ __all__ = [
     "margin_ranking_loss_grad",
     "pairwise_loss",
     "pairwise_loss_grad",
+    "rank_loss",
+    "rank_loss_grad",
     "sweep",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
@@ -41,7 +44,7 @@ __all__ = [
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
-_ROOMS |= {"evaluate_lists": "api.lists"}
+_ROOMS |= {"evaluate_lists": "api.lists", "rank_loss": "api.ranks", "rank_loss_grad": "api.ranks"}
 _ROOMS |= dict.fromkeys(("validate_margin_ranking_loss", "validate_margin_ranking_loss_exact"), "verify.reference")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-DIGITS = decimal.Context(prec=60, Emin=-(10**9), Emax=10**9)
+DIGITS = decimal.Context(prec=60, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, traps=[])
 
 
 def lists_of(*given: tuple[ArrayLike, ArrayLike], weights: ArrayLike | None = None) -> Lists:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ import pytest
 from mrl_cli.lists import lambdas, loop
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.loop import looped, looped_gradient
-from mrl_cli.losses import LOSSES
+from mrl_cli.lists.measure import PairsLimitError, gradient, measured
+from mrl_cli.losses import LOSSES, named
 from mrl_cli.model import LossChoice, Ranking
 from tests import rank_lists
 from tests.rank_lists import DIGITS, lists_of
@@ -74,19 +76,19 @@ def test_no_bit_depends_on_order_or_on_other_lists(
 ) -> None:
     random = np.random.default_rng(1)
     lists = some_lists(weighted=True)
-    whole = numbers_of(looped(lists, choice, lambdas_of(lists, ranking)), lists)
-    slopes = looped_gradient(lists, choice, lambdas_of(lists, ranking))
+    whole = numbers_of(measured(lists, choice, ranking), lists)
+    slopes = gradient(lists, choice, ranking)
     other, order = rank_lists.reordered(lists, random)
-    assert numbers_of(looped(other, choice, lambdas_of(other, ranking)), other) == whole
-    assert looped_gradient(other, choice, lambdas_of(other, ranking)).tolist() == slopes[order].tolist()
+    assert numbers_of(measured(other, choice, ranking), other) == whole
+    assert gradient(other, choice, ranking).tolist() == slopes[order].tolist()
     for number in range(lists.size):
         one = lists.part(number, number + 1)
-        alone = numbers_of(looped(one, choice, lambdas_of(one, ranking)), one)
+        alone = numbers_of(measured(one, choice, ranking), one)
         assert alone == [[row[number]] for row in whole]
     for pairs in (1, 7, 30):  # blocks of few pairs: lists alone, and lists in several blocks
         monkeypatch.setattr(loop, "PAIRS", pairs)
-        assert numbers_of(looped(lists, choice, lambdas_of(lists, ranking)), lists) == whole
-        assert looped_gradient(lists, choice, lambdas_of(lists, ranking)).tolist() == slopes.tolist()
+        assert numbers_of(measured(lists, choice, ranking), lists) == whole
+        assert gradient(lists, choice, ranking).tolist() == slopes.tolist()
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=list(LOSSES))
@@ -136,7 +138,7 @@ def exact_lambda(lists: Lists, number: int, top: int | None) -> dict[tuple[int, 
 @pytest.mark.parametrize("top", [None, 1, 3])
 def test_ndcg_weights_in_sixty_digits(top: int | None) -> None:
     lists = some_lists(3, weighted=True)
-    found = looped(lists, LossChoice("margin_ranking", 0.25), lambdas_of(lists, Ranking("ndcg", top)))
+    found = measured(lists, LossChoice("margin_ranking", 0.25), Ranking("ndcg", top))
     assert found.weights is not None
     for number in range(lists.size):
         for sums, loss in ((found.losses, _hinge), (found.weights, _one)):
@@ -162,14 +164,14 @@ def test_pair_outside_of_the_top_weighs_nothing() -> None:
 
 def test_label_diff_weighs_by_the_difference_of_labels() -> None:
     lists = lists_of(([5.0, 2.0], [0.0, 1.5]))
-    found = looped(lists, LossChoice("margin_ranking"), lambdas_of(lists, Ranking("label_diff")))
+    found = measured(lists, LossChoice("margin_ranking"), Ranking("label_diff"))
     assert numbers_of(found, lists)[-3:] == [[3 * 1.5], [3.0], [0.0]]
 
 
 def test_huge_labels_have_finite_weights() -> None:
     # 2**2000 is no double, yet its share of the ideal is: of two items, 1 - 1/log2(3) less next to nothing.
     lists = lists_of(([2000.0, 1.0], [0.0, 1.0]), ([3.0, 1.0], [0.0, 1.0]))
-    found = looped(lists, LossChoice("margin_ranking"), lambdas_of(lists, Ranking("ndcg")))
+    found = measured(lists, LossChoice("margin_ranking"), Ranking("ndcg"))
     lost = 1 - 1 / math.log2(3)
     expected = [lost, (7 - 1) * lost / (7 + 1 / math.log2(3))]
     assert found.losses.rounded(2).tolist() == pytest.approx(expected, rel=1e-15)
@@ -180,3 +182,72 @@ def test_gains_are_exact_for_whole_labels() -> None:
     assert lambdas.gains(np.array([0.5, 1e-300])).tolist() == pytest.approx(
         [2**0.5 - 1, math.log(2) * 1e-300], rel=1e-15
     )
+
+
+# Large lists.
+
+
+def large_lists(*, weighted: bool) -> Lists:
+    """A list with more pairs than a block may have, ties of labels and scores, and a small list."""
+    random = np.random.default_rng(8)
+    labels = np.append(random.integers(0, 4, 60), [1.0, 0.0, 2.0])
+    lists = lists_of((labels[:60], random.normal(size=60).round(1)), (labels[60:], random.normal(size=3)))
+    return lists._replace(weights=random.random(63).round(2) if weighted else None)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("choice", CHOICES, ids=list(LOSSES))
+@pytest.mark.parametrize("ranking", RANKINGS[1:], ids=str)
+def test_large_lists_come_to_what_small_ones_do(
+    choice: LossChoice, ranking: Ranking, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = large_lists(weighted=weighted)
+    small, slopes = measured(lists, choice, ranking), gradient(lists, choice, ranking)
+    monkeypatch.setattr(loop, "PAIRS", 100)
+    large = measured(lists, choice, ranking)
+    for one, other in zip(numbers_of(large, lists), numbers_of(small, lists), strict=True):
+        assert one == pytest.approx(other, rel=2e-14)
+    np.testing.assert_array_equal(gradient(lists, choice, ranking), slopes)
+
+
+def test_labels_weigh_large_lists_without_going_through_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PAIRS", 100)
+    monkeypatch.setattr(loop, "_pairs_of_one", lambda *_: pytest.fail("pairs are gone through"))
+    for name in ("margin_ranking", "squared_hinge", "ipo", "margin_mse"):
+        measured(
+            large_lists(weighted=False),
+            LossChoice(name, 0.0, tuple(LOSSES[name].defaults.items())),
+            Ranking("label_diff"),
+        )
+
+
+def test_infinite_losses_stay_infinite_under_weights_by_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PAIRS", 1)
+    lists = lists_of(([2.0, 1.0, 0.0], [0.0, 2000.0, 1000.0]))
+    found = measured(lists, LossChoice("exponential", 0.0, (("temperature", 1.0),)), Ranking("label_diff"))
+    assert found.losses.rounded(1).tolist() == [math.inf]
+
+
+@pytest.mark.parametrize(
+    ("name", "ranking", "weighted", "pairs"),
+    [
+        ("margin_ranking", Ranking("ndcg"), False, 60 * 59 // 2),
+        ("margin_ranking", Ranking("ndcg", 2), False, 59 + 58),
+        ("margin_ranking", Ranking("label_diff"), True, 60 * 59 // 2),
+        ("approx_ndcg", Ranking(), False, 60 * 59 // 2),
+        ("margin_ranking", Ranking("label_diff"), False, None),
+        ("logistic", Ranking(), False, None),
+        ("softmax", Ranking(), False, None),
+    ],
+)
+def test_more_pairs_than_allowed_are_an_error(name: str, ranking: Ranking, weighted: bool, pairs: int | None) -> None:
+    lists, choice = large_lists(weighted=weighted), LossChoice(name, 0.0, tuple(named(name).defaults.items()))
+    if pairs is None:
+        measured(lists, choice, replace(ranking, max_pairs=1))
+        return
+    measured(lists, choice, replace(ranking, max_pairs=pairs))
+    with pytest.raises(PairsLimitError, match=f"60 items has {pairs:,} pairs") as caught:
+        measured(lists, choice, replace(ranking, max_pairs=pairs - 1))
+    assert (caught.value.number, caught.value.pairs) == (0, pairs)
+    with pytest.raises(PairsLimitError):
+        gradient(lists, choice, replace(ranking, max_pairs=1))

@@ -49,9 +49,9 @@ def hinge(loss: str, margin: float) -> Kernel:
 
 
 def columns(lists: Lists) -> list[str]:
-    return [
-        name for name in Found._fields if name != "top_half" and (lists.weights is not None or "weight" not in name)
-    ]
+    """Return what is found of lists; the top of a list and whether a loss is defined have tests of their own."""
+    names = [name for name in Found._fields if name not in ("top_half", "defined")]
+    return names if lists.weights is not None else [name for name in names if "weight" not in name]
 
 
 @of_scores

@@ -134,7 +134,7 @@ def sweep(
     from mrl_cli.reports.sweep import sweep_points
 
     pairs = _pairs(loss, parameters, x1=x1, x2=x2, y=y, margin=0.0, weight=weight)
-    given = _real_array("margins", margins).astype(np.float64)
+    given = real_array("margins", margins).astype(np.float64)
     if given.ndim > 1:
         raise ValueError(f"margins must be one number or an array of shape (n,), not {given.shape}")
     each = given.reshape(-1).tolist()
@@ -231,7 +231,7 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
         _check_real("margin", given.pop("margin"))
     if given["weight"] is None:
         del given["weight"]
-    arrays = {name: _real_array(name, values) for name, values in given.items()}
+    arrays = {name: real_array(name, values) for name, values in given.items()}
     if len({array.shape for array in arrays.values()}) > 1:
         *names, last = arrays
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -255,7 +255,8 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
     return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
 
 
-def _real_array(name: str, given: ArrayLike) -> NDArray[Any]:
+def real_array(name: str, given: ArrayLike) -> NDArray[Any]:
+    """Return what an argument of that name holds, an array of real numbers. Raises TypeError for anything else."""
     if isinstance(given, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; leave the masked pairs out first")
     array = np.asarray(given)

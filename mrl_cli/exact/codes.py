@@ -51,6 +51,11 @@ class SumsByCode:
         self.parts.append(np.zeros(size))
         self.parts[-1][places] = rest
 
+    def negated(self) -> SumsByCode:
+        """Return the sums of the values with the other sign."""
+        others = {code: ExactSum() - total for code, total in self.others.items()}
+        return SumsByCode((-part for part in self.parts), others)
+
     def merged(self, other: SumsByCode) -> SumsByCode:
         """Return the sums of the values of both."""
         both = SumsByCode((part.copy() for part in self.parts), self.others)

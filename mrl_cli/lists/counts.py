@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Counter(NamedTuple):
-    """Lists of at least one item, ready to be counted: `rows` are by list and score, `won` and `weights` alike.
+    """Lists of at least one item, ready to be counted: `rows` are by list and score, and so is `won`.
 
     `won` says how many pairs an item wins, of all; it is None where pairs have no weights. `ends` are the pairs with
     the least and the greatest difference.
@@ -33,17 +33,19 @@ class Counter(NamedTuple):
     pairs: NDArray[np.int64]
     top_half: Floats
     ends: Extremes
-    weights: Floats | None
-    won: NDArray[np.int64] | None
+    won: NDArray[np.integer] | None
 
     @classmethod
     def of(cls, lists: Lists) -> Counter:
         """Return the lists ready to be counted."""
         codes, won, pairs, top_half, ends = _of_levels(lists)
         rows = ranked(lists, codes)
-        if lists.weights is None or won is None:
-            return cls(lists, rows, pairs, top_half, ends, None, None)
-        return cls(lists, rows, pairs, top_half, ends, lists.weights.take(rows.order), won.take(rows.order))
+        return cls(lists, rows, pairs, top_half, ends, None if won is None else won.take(rows.order))
+
+    @property
+    def weights(self) -> Floats | None:
+        """The weights of items, by list and score."""
+        return None if self.lists.weights is None else self.lists.weights.take(self.rows.order)
 
     def met(self, margin: float | None = None, values: Sequence[NDArray[Any]] = ()) -> Meetings:
         """Return how items meet: first in the pairs below a margin, if one is given, with values; last in wrong pairs.
@@ -51,7 +53,7 @@ class Counter(NamedTuple):
         With weights, the last wins are those of pairs that are not correct.
         """
         reaches = [] if margin is None else [reach_of(self.rows, margin)]
-        if self.weights is not None:
+        if self.won is not None:
             reaches.append(reach_of(self.rows, 0.0, closed=True))
         wins = len(reaches)
         if margin != 0 or wins > 1:  # else those below the margin are the wrong ones
@@ -67,10 +69,10 @@ class Counter(NamedTuple):
         ties = equal_pairs(lists, rows.codes, rows.scores)
         counts = self.pairs, self.pairs - ties - wrong, ties, wrong, active
         found = Found(*counts, losses, lowest, highest, top_half=self.top_half)
-        if self.weights is None or self.won is None:
+        if (weights := self.weights) is None or self.won is None:
             return found
         of_all, of_correct = (
-            sums_of_multiples_by_code(wins, self.weights, lists.numbers, lists.size)
+            sums_of_multiples_by_code(wins, weights, lists.numbers, lists.size)
             for wins in (self.won, self.won - met.wins[-1])
         )
         return found._replace(weights=of_all, correct_weights=of_correct)
@@ -89,5 +91,5 @@ def counted(lists: Lists) -> tuple[Found, Extremes]:
 def _of_levels(lists: Lists) -> tuple[Any, ...]:
     """Return what is found out by level, which of a long list with many labels are large: they are let go here."""
     levels = levels_of(lists)
-    won = None if lists.weights is None else levels.wins(lists)
+    won = None if lists.weights is None else levels.wins(lists).astype(np.int32)
     return levels.codes(), won, levels.pairs(lists), top_shares(lists, levels), extremes(lists, levels)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.exact import products
+from mrl_cli.exact.codes import two_sum
 from mrl_cli.lists.ragged import ranges
 from mrl_cli.lists.shapes import DEGREE
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.lists.base import Lists
+    from mrl_cli.lists.nodes import Ranked
     from mrl_cli.lists.shapes import Shape, Tail
 
     Array = NDArray[np.float64]
@@ -36,13 +38,14 @@ if TYPE_CHECKING:
 
 NEAR = 7.5  # beyond, a line and POWERS powers of exp(-|z|) are all there is: exp(-7.5*5)/6 is 1e-17
 DIRECT = 16  # pairs of items that take as long as one pair of cells
+HEAD_BITS = 40  # of a step; times 13 bits of a number of steps, a double holds them
+MOST_STEPS = 4096.0  # a step is more than 1/2: exp of so many is 0
 PAIRS = 1 << 17  # of cells, or of items, at a time
-NOTHING = 746.0  # exp of less is 0
 
 
 class Grid(NamedTuple):
     """Cells of scores: `width`, a power of two, is `step` in z. z = step*(offset of cells + shift) + rest + …, where
-    near cells are up to `reach` apart, the shift taken with them.
+    near cells are up to `reach` apart, the shift taken with them. `head` and `tail` sum up to the step.
     """
 
     width: float
@@ -50,6 +53,8 @@ class Grid(NamedTuple):
     shift: float
     rest: float
     reach: int
+    head: float
+    tail: float
 
     @classmethod
     def of(cls, rate: Fraction, margin: float) -> Grid:
@@ -61,7 +66,15 @@ class Grid(NamedTuple):
         step = Fraction(2) ** exponent * rate  # above 1/4, at most 1
         shift = round(Fraction(margin) / step)
         rest = float(Fraction(margin) - shift * step)
-        return cls(2.0**exponent, float(step), float(shift), rest, math.ceil(NEAR / float(step) + 0.5))
+        head = float(round(step * 2**HEAD_BITS)) / 2.0**HEAD_BITS
+        reach = math.ceil(NEAR / float(step) + 0.5)
+        return cls(2.0**exponent, float(step), float(shift), rest, reach, head, float(step - Fraction(head)))
+
+    def decay(self, steps: Array) -> Array:
+        """Return exp(-steps * step) for whole numbers: to two units in the last place, for their product is exact."""
+        steps = np.minimum(steps, MOST_STEPS)
+        decay: Array = np.exp(-steps * self.head) * np.exp(-steps * self.tail)
+        return decay
 
 
 class Side(NamedTuple):
@@ -116,46 +129,36 @@ class Meeting(NamedTuple):
     ends: Indices
 
 
-def fields(lists: Lists, shape: Shape, charges: Array | None = None) -> Array:
-    """Return what the items with a lower label add to each item: the sum of charge_j * loss(z), shape (items,).
+def fields(rows: Ranked, shape: Shape, charges: Array | None = None) -> Array:
+    """Return what the items with a lower label add to each item: the sum of charge_j * loss(z), by list and score.
 
-    `charges` are those of the items, 1 where there are none. Finite scores of any size; infinite where the sum is.
+    `charges` are those of the items, by list and score as well, 1 where there are none. Items with the same score and
+    label, and of charges too, are in whatever order. The sum is infinite where it is beyond the doubles.
     """
-    numbers = lists.numbers
-    keys = (lists.labels, lists.scores, numbers)
-    order = np.lexsort(keys if charges is None else (charges, *keys))
-    nodes, items = numbers[order], order
-    ranks = label_ranks(lists)[order]
-    total, grid = np.zeros(order.size), Grid.of(shape.rate, shape.margin)
+    nodes, items, codes = rows.lists.numbers, np.arange(rows.order.size), rows.codes
+    total, grid = np.zeros(items.size), Grid.of(shape.rate, shape.margin)
     with np.errstate(all="ignore"):
-        for bit in reversed(range(int(ranks.max(initial=0)).bit_length())):
-            is_higher = (ranks >> bit & 1).astype(bool)
-            higher, lower = (
-                Side.of(nodes[part], lists.scores[items[part]], None if charges is None else charges[items[part]], grid)
-                for part in (is_higher, ~is_higher)
-            )
+        for bit in reversed(range(int(codes.max(initial=0)).bit_length())):
+            is_higher = (codes >> codes.dtype.type(bit) & codes.dtype.type(1)).astype(bool)
+            parts = np.flatnonzero(is_higher), np.flatnonzero(~is_higher)
+            higher, lower = (_side(part, nodes, items, rows.scores, charges, grid) for part in parts)
             if higher.nodes.size and lower.nodes.size:
                 way = _level if shape.tails else _products
-                total[items[is_higher]] += way(higher, lower, grid, shape)
+                total[items[parts[0]]] += way(higher, lower, grid, shape)
             if bit:
-                both = np.concatenate([np.flatnonzero(~is_higher), np.flatnonzero(is_higher)])
+                both = np.concatenate(parts[::-1])
                 nodes = (2 * nodes + is_higher)[both]
                 order = np.argsort(nodes, kind="stable")  # two sorted runs: a merge
                 nodes, both = nodes[order], both[order]
-                ranks, items = ranks[both], items[both]
+                codes, items = codes[both], items[both]
     return total
 
 
-def label_ranks(lists: Lists) -> NDArray[np.int64]:
-    """Return the rank of each item's label among the different labels of its list, 0 for the lowest."""
-    numbers = lists.numbers
-    order = np.lexsort((lists.labels, numbers))
-    numbers, labels = numbers[order], lists.labels[order]
-    is_new = np.append(False, (labels[1:] != labels[:-1]) & (numbers[1:] == numbers[:-1]))[: order.size]
-    counted = np.append(0, np.cumsum(is_new))
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = counted[1:] - np.repeat(counted[lists.starts[:-1]], lists.sizes)
-    return ranks
+def _side(
+    part: Indices, nodes: NDArray[np.int64], items: Indices, scores: Array, charges: Array | None, grid: Grid
+) -> Side:
+    chosen = items[part]
+    return Side.of(nodes[part], scores[chosen], None if charges is None else charges[chosen], grid)
 
 
 def _level(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Array:
@@ -175,18 +178,29 @@ def _products(higher: Side, lower: Side, _: Grid, shape: Shape) -> Array:
     It is exp of the difference to the highest score, times a sum that is at least 1: so only what is beyond the doubles
     overflows.
     """
-    rate = float(shape.rate)
     is_last = np.append(lower.nodes[1:] != lower.nodes[:-1], True)
     ends = lower.firsts[1:][is_last]
     firsts = np.append(0, ends[:-1])
     nodes, tops = lower.nodes[is_last], lower.scores[ends - 1]
-    values = np.exp((lower.scores - np.repeat(tops, ends - firsts)) * rate)
+    values = _exp_of(lower.scores, np.repeat(tops, ends - firsts), shape.rate)
     sums = np.add.reduceat(values if lower.charges is None else values * lower.charges, firsts)
     place = np.searchsorted(nodes, higher.nodes)
     is_met = nodes[np.minimum(place, nodes.size - 1)] == higher.nodes
     place = np.repeat(np.where(is_met, place, nodes.size), higher.counts)
-    half = np.exp((np.append(tops, 0.0)[place] - higher.scores) * (rate / 2))
+    half = _exp_of(np.append(tops, 0.0)[place], higher.scores, shape.rate / 2)
     return np.where(place < nodes.size, half * np.append(sums, 0.0)[place] * half, 0.0)
+
+
+def _exp_of(left: Array, right: Array, rate: Fraction) -> Array:
+    """Return exp((left - right)*rate) to some units in the last place: the exponent is a sum of two doubles."""
+    near = float(rate)
+    differences, errors = two_sum(left, -right)
+    most = MOST_STEPS / near  # of more the exponential is 0 or infinite, and no product overflows
+    differences = np.clip(differences, -most, most)
+    exponents, rest = products(differences, np.full_like(differences, near))
+    rest += differences * float(rate - Fraction(near)) + np.where(np.isfinite(errors), errors, 0.0) * near
+    values: Array = np.exp(exponents) * (1 + rest)
+    return values
 
 
 def _meeting(higher: Side, lower: Side, grid: Grid) -> Meeting:
@@ -292,12 +306,13 @@ def _add_far(added: Array, higher: Side, lower: Side, meeting: Meeting, grid: Gr
         return
     edges = edges[cells]
     chosen, steps = higher.some(cells), _Running(lower, sign, grid)
-    z = ((lower.cells[edges] - higher.cells[cells]) + grid.shift) * grid.step + grid.rest
+    offsets = (lower.cells[edges] - higher.cells[cells]) + grid.shift
+    z = offsets * grid.step + grid.rest
     reached = np.zeros(chosen.scores.size)
     half = grid.step / 2
     for power, coefficient in enumerate(tail.powers, 1):
         sums = steps.decayed(lower.sums(np.exp(-sign * power * half * lower.places)), power)
-        local = coefficient * sums[edges] * np.exp(-sign * power * z)
+        local = coefficient * sums[edges] * grid.decay(sign * power * offsets) * np.exp(-sign * power * grid.rest)
         reached += np.repeat(local, chosen.counts) * np.exp(sign * power * half * chosen.places)
     if tail.slope or tail.level:
         number, distance = steps.distances(lower.sums(np.ones_like(lower.places)))
@@ -319,7 +334,7 @@ class _Running:
 
     def __init__(self, side: Side, sign: int, grid: Grid) -> None:
         self._order = slice(None) if sign < 0 else slice(None, None, -1)
-        self._nodes, self._step = side.nodes[self._order], grid.step
+        self._nodes, self._grid = side.nodes[self._order], grid
         self._cells = -sign * side.cells[self._order]
 
     def _gaps(self) -> Iterator[tuple[int, NDArray[np.bool_], Array]]:
@@ -336,9 +351,9 @@ class _Running:
         """Return the running sums of exp(-power * distance in z)."""
         sums = sums[self._order].copy()
         for stride, is_within, gaps in self._gaps():
-            if power * self._step * stride > NOTHING:
+            if power * stride > MOST_STEPS:
                 break
-            sums[stride:] += np.where(is_within, sums[:-stride] * np.exp(-power * self._step * gaps), 0.0)
+            sums[stride:] += np.where(is_within, sums[:-stride] * self._grid.decay(power * gaps), 0.0)
         return sums[self._order]
 
     def distances(self, sums: Array) -> tuple[Array, Array]:

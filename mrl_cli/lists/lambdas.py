@@ -29,6 +29,11 @@ class Lambdas(NamedTuple):
     gains: Array
     discounts: Array | None = None
 
+    @property
+    def counting(self) -> NDArray[np.bool_] | None:
+        """Which items have a discount: a pair of others weighs nothing. None: all may weigh something."""
+        return None if self.discounts is None else self.discounts > 0
+
     def of(self, higher: NDArray[np.intp], lower: NDArray[np.intp]) -> Array:
         """Return the weights of pairs by the places of their items; those of the higher label have the higher gain."""
         weights: Array = self.gains[higher] - self.gains[lower]

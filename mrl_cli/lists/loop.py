@@ -41,12 +41,9 @@ class Pairs(NamedTuple):
     lower: Indices
 
 
-def looped(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Found:
-    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum.
-
-    With `lambdas`, a pair's weight is that times the weight of its item with the higher label, rounded.
-    """
-    count, is_weighted = lists.size, lists.weights is not None or lambdas is not None
+def looped(lists: Lists, loss: LossChoice) -> Found:
+    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum."""
+    count, is_weighted = lists.size, lists.weights is not None
     counts = np.zeros((5, count), np.int64)
     lowest, highest = np.full(count, math.inf), np.full(count, -math.inf)
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
@@ -59,32 +56,41 @@ def looped(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Fo
         firsts = np.searchsorted(codes, np.arange(size))
         lowest[numbers] = np.minimum(lowest[numbers], np.minimum.reduceat(values, firsts))
         highest[numbers] = np.maximum(highest[numbers], np.maximum.reduceat(values, firsts))
-        if is_weighted:
-            weights, correct = _weights(lists, block, lambdas), masks[1]
-            losses.add(_weighted_sums(weights, values, block, lambdas), numbers, count)
-            all_weights.add(sums_by_code(weights, codes, size), numbers, count)
-            correct_weights.add(sums_by_code(np.where(correct, weights, 0.0), codes, size), numbers, count)
-        else:
+        if lists.weights is None:
             losses.add(sums_by_code(values, codes, size), numbers, count)
+            continue
+        weights = lists.weights[block.higher]
+        losses.add(sums_of_products_by_code(weights, values, codes, size), numbers, count)
+        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+        correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
     found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
     return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
 
 
-def _weighted_sums(
-    weights: NDArray[np.float64], values: NDArray[np.float64], pairs: Pairs, lambdas: Lambdas | None
-) -> SumsByCode:
-    """Return the sums of weight * loss: of a weight that is read not rounded, of one that is computed rounded."""
-    size = pairs.numbers.size
-    if lambdas is None:
-        return sums_of_products_by_code(weights, values, pairs.codes, size)
-    with np.errstate(all="ignore"):
-        return sums_by_code(weights * values, pairs.codes, size)
+def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[SumsByCode, SumsByCode, SumsByCode]:
+    """Return the sums of weight * loss, of weights, and of those of correct pairs, by list.
+
+    A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
+    the loss is. Of large lists, pairs whose weight is 0 for what their items are by themselves are passed over.
+    """
+    count = lists.size
+    losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
+    for block in pairs_of(lists, lambdas.counting):
+        numbers, codes, size = block.numbers, block.codes, block.numbers.size
+        differences, values = _losses(lists, block, loss)
+        weights = _weights(lists, block, lambdas)
+        with np.errstate(all="ignore"):
+            values *= weights
+        losses.add(sums_by_code(values, codes, size), numbers, count)
+        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
+        correct_weights.add(sums_by_code(np.where(differences > 0, weights, 0.0), codes, size), numbers, count)
+    return losses, all_weights, correct_weights
 
 
 def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
     size, total = lists.scores.size, SumsByCode()
-    for pairs in pairs_of(lists):
+    for pairs in pairs_of(lists, None if lambdas is None else lambdas.counting):
         _, slopes = _losses(lists, pairs, loss, of_gradient=True)
         if lists.weights is not None or lambdas is not None:
             slopes *= _weights(lists, pairs, lambdas)
@@ -96,10 +102,17 @@ def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = No
     return total.rounded(size)
 
 
-def pairs_of(lists: Lists) -> Iterator[Pairs]:
+def is_large(lists: Lists) -> NDArray[np.bool_]:
+    """Return which lists have so many pairs that they are in blocks of their own."""
+    sizes = lists.sizes
+    large: NDArray[np.bool_] = sizes * (sizes - 1) // 2 > PAIRS
+    return large
+
+
+def pairs_of(lists: Lists, counting: NDArray[np.bool_] | None = None) -> Iterator[Pairs]:
     """Yield the pairs of lists in blocks of about PAIRS; those of one list are in one block, or in several alone.
 
-    Lists without pairs are in no block.
+    Lists without pairs are in no block. Of large lists, pairs with no item that is `counting` are left out.
     """
     sizes = lists.sizes
     order = np.argsort(sizes, kind="stable")
@@ -110,7 +123,7 @@ def pairs_of(lists: Lists) -> Iterator[Pairs]:
             blocks = np.split(these, np.arange(PAIRS // step, these.size, PAIRS // step))
             several = (_pairs_of_several(lists, block, size) for block in blocks)
         else:
-            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number))
+            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, counting))
         yield from (pairs for pairs in several if pairs.codes.size)
 
 
@@ -129,14 +142,21 @@ def _pairs_of_several(lists: Lists, numbers: Indices, size: int) -> Pairs:
     return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
 
 
-def _pairs_of_one(lists: Lists, number: int) -> Iterator[Pairs]:
-    """Yield the pairs of a large list, those of some of its items with the higher label at a time."""
+def _pairs_of_one(lists: Lists, number: int, counting: NDArray[np.bool_] | None) -> Iterator[Pairs]:
+    """Yield the pairs of a large list, those of some of its items at a time."""
     start, stop = lists.starts[number : number + 2].tolist()
     labels = lists.labels[start:stop]
-    step = max(1, PAIRS // labels.size)
-    for first in range(0, labels.size, step):
-        higher, lower = np.nonzero(labels[first : first + step, None] > labels[None, :])
-        yield Pairs(np.array([number]), np.zeros(higher.size, np.intp), higher + (first + start), lower + start)
+    counts = np.ones(labels.size, bool) if counting is None else counting[start:stop]
+    chosen, step = np.flatnonzero(counts), max(1, PAIRS // labels.size)
+    for first in range(0, chosen.size, step):
+        some = chosen[first : first + step]
+        higher, lower = np.nonzero(labels[some, None] > labels)
+        pairs = [(some[higher], lower)]
+        if chosen.size < labels.size:  # and those of which only the item with the lower label counts
+            lower, higher = np.nonzero((labels[some, None] < labels) & ~counts)
+            pairs.append((higher, some[lower]))
+        for above, below in pairs:
+            yield Pairs(np.array([number]), np.zeros(above.size, np.intp), above + start, below + start)
 
 
 def _losses(

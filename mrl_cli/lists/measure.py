@@ -7,23 +7,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.errors import DataError
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
 from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
-from mrl_cli.lists.loop import looped, looped_gradient
+from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
-from mrl_cli.lists.smooth import fits, is_smooth, smoothed
+from mrl_cli.lists.smooth import fits, is_smooth, smooth_gradient, smoothed
 from mrl_cli.lists.squares import squared
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
+
+    Mask = NDArray[np.bool_]
+    Way = Callable[..., Found]
+
+
+class PairsLimitError(DataError):
+    """A list has more pairs than may be gone through one by one: list `number` of those given, with so many `pairs`."""
+
+    def __init__(self, number: int, items: int, pairs: int, most: int) -> None:
+        message = f"a list of {items:,} items has {pairs:,} pairs to go through one by one, more than {most:,}"
+        super().__init__(message, hint=f"--max-pairs {pairs} goes through them")
+        self.number, self.pairs = number, pairs
 
 
 def least_label(loss: LossChoice, ranking: Ranking) -> float:
@@ -36,31 +51,67 @@ def least_label(loss: LossChoice, ranking: Ranking) -> float:
 def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     """Return what whole lists come to: it depends on each list's items alone, not on their order or on other lists.
 
-    No label is below `least_label`.
+    No label is below `least_label`. Raises PairsLimitError.
     """
+    _check_pairs(lists, loss, ranking)
     return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
 
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
-    """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
-    if not LOSSES[loss.name].is_hinge or ranking.lambda_weight != "none":
-        return looped_gradient(lists, loss, lambdas_of(lists, ranking))
-    slopes = np.empty(lists.scores.size)
-    for first, last in pieces(lists):
-        slopes[lists.starts[first] : lists.starts[last]] = hinge_gradient(lists.part(first, last), loss)
+    """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
+    _check_pairs(lists, loss, ranking)
+    kept = np.flatnonzero(lists.sizes)
+    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    slopes = np.empty(full.scores.size)
+    for first, last in pieces(full):
+        some = full.part(first, last)
+        slopes[full.starts[first] : full.starts[last]] = _slopes(some, loss, ranking)
     return slopes
+
+
+def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+    lambdas = lambdas_of(lists, ranking)
+    if lambdas is None and LOSSES[loss.name].is_hinge:
+        return hinge_gradient(lists, loss)
+    if lambdas is not None or not is_smooth(loss):
+        return looped_gradient(lists, loss, lambdas)
+    slopes, numbers = np.empty(lists.scores.size), lists.numbers
+    is_quick = fits(lists, loss)
+    for places, way in ((np.flatnonzero(is_quick), smooth_gradient), (np.flatnonzero(~is_quick), looped_gradient)):
+        slopes[np.isin(numbers, places)] = way(lists.chosen(places), loss)
+    return slopes
+
+
+def _check_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> None:
+    """Raise PairsLimitError for a list with more pairs to go through than the ranking says.
+
+    Where there is a quicker way nothing is gone through: that is everywhere but in approx_ndcg, and under weights by
+    NDCG or by labels and items alike. Of the first `top` places, pairs with no item there are passed over.
+    """
+    if ranking.max_pairs is None or not lists.size:
+        return
+    sizes = lists.sizes
+    tops = sizes - 1
+    if ranking.lambda_weight == "ndcg" and ranking.top is not None:
+        tops = np.minimum(ranking.top, tops)
+    is_by_labels = ranking.lambda_weight == "label_diff" and lists.weights is not None
+    if not (loss.name == "approx_ndcg" or ranking.lambda_weight == "ndcg" or is_by_labels):
+        return
+    pairs = tops * sizes - tops * (tops + 1) // 2
+    number = int(pairs.argmax())
+    if pairs[number] > ranking.max_pairs:
+        raise PairsLimitError(number, int(sizes[number]), int(pairs[number]), ranking.max_pairs)
 
 
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
     full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
-    found = without_pairs(lists)
-    if ranking.lambda_weight != "none":
+    found, has_lambdas = without_pairs(lists), ranking.lambda_weight != "none"
+    if has_lambdas:
         found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
     for first, last in pieces(full):
         some = full.part(first, last)
-        lambdas = lambdas_of(some, ranking)
-        part = _without_lambdas(some, loss) if lambdas is None else looped(some, loss, lambdas)
+        part = _with_lambdas(some, loss, ranking) if has_lambdas else _without_lambdas(some, loss)
         if part.top_half is None:
             part = part._replace(top_half=top_shares(some, levels_of(some)))
         put(found, kept[first:last], part)
@@ -74,14 +125,63 @@ def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
         return hinged(lists, loss) if entry.is_hinge else squared(lists, loss)
     if not is_smooth(loss):
         return looped(lists, loss)
-    is_large = fits(lists, loss)
-    if is_large.all():
-        return smoothed(lists, loss)
-    if not is_large.any():
-        return looped(lists, loss)
-    found = without_pairs(lists)
-    for places, way in ((np.flatnonzero(is_large), smoothed), (np.flatnonzero(~is_large), looped)):
-        put(found, places, way(lists.chosen(places), loss))
+    return _together(lists, _ways(fits(lists, loss), smoothed, looped), loss)
+
+
+def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
+    """Return what lists of at least one item come to when pairs have LambdaRank weights."""
+    by_labels = ranking.lambda_weight == "label_diff" and lists.weights is None
+    return _together(lists, _ways(is_large(lists) & by_labels, _by_labels, _by_pairs), loss, ranking)
+
+
+def _by_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
+    """Return what lists come to: what has no weights as ever, the sums from the pairs that weigh something."""
+    lambdas = lambdas_of(lists, ranking)
+    assert lambdas is not None
+    losses, weights, correct_weights = weighted_sums(lists, loss, lambdas)
+    found = _without_lambdas(lists._replace(weights=None), loss)
+    return found._replace(losses=losses, weights=weights, correct_weights=correct_weights)
+
+
+def _by_labels(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
+    """Return what large lists come to when pairs weigh label_i - label_j.
+
+    That is what they come to when each weighs label_i, less what they do when each weighs label_j: labels and scores
+    negated make the same pairs, of which the item with the other label is now the one with the higher.
+    """
+    least = np.repeat(np.minimum.reduceat(lists.labels, lists.starts[:-1]), lists.sizes)
+    weights = lists.labels - least
+    turned = lists._replace(labels=-lists.labels, scores=-lists.scores, weights=weights)
+    found, less = (_without_lambdas(some, loss) for some in (lists._replace(weights=weights), turned))
+    both = found.losses, less.losses
+    if not all(np.isfinite(sums.rounded(lists.size)).all() for sums in both):
+        return _by_pairs(lists, loss, ranking)  # Infinity less Infinity is no number
+    sums = {
+        name: getattr(found, name).merged(getattr(less, name).negated())
+        for name in ("losses", "weights", "correct_weights")
+    }
+    return found._replace(**sums)
+
+
+def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[NDArray[np.intp], Way]]:
+    """Return (the numbers of lists, the way they go) for those of a mask and the others, as far as there are any."""
+    both = (np.flatnonzero(mask), way), (np.flatnonzero(~mask), other)
+    return [(places, chosen) for places, chosen in both if places.size]
+
+
+def _together(lists: Lists, ways: list[tuple[NDArray[np.intp], Way]], *given: object) -> Found:
+    """Return what lists come to that go different ways, each called with some lists and what is given."""
+    if len(ways) == 1:
+        return ways[0][1](lists, *given)
+    found: Found | None = None
+    for places, way in ways:
+        part = way(lists.chosen(places), *given)
+        if found is None:
+            found = without_pairs(lists)
+            if part.weights is not None:
+                found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
+        put(found, places, part)
+    assert found is not None
     return found
 
 

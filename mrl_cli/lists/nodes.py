@@ -235,14 +235,14 @@ def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
             lost, won = lost - before, ones_before.take(won) + np.int32(losers.size)
         return np.concatenate([lost, won])
 
-    return _Rows(
-        split(rows.codes),
-        split(rows.starts, start),
-        [split(column, before) for column, before in zip(rows.reaches, reaches, strict=True)],
-        [split(column) for column in rows.values],
-        [split(column) for column in rows.back],
-        np.concatenate([at_losers, at_winners]),
-    )
+    # One column at a time, so that the level that is left does not stay as a whole.
+    for place, before in enumerate(reaches):
+        rows.reaches[place] = split(rows.reaches[place], before)
+    for columns in (rows.values, rows.back):
+        for place, column in enumerate(columns):
+            columns[place] = split(column)
+    codes, starts, places = split(rows.codes), split(rows.starts, start), np.concatenate([at_losers, at_winners])
+    return _Rows(codes, starts, rows.reaches, rows.values, rows.back, places)
 
 
 def _between(starts: Places, ends: Places, values: NDArray[Any], size: int) -> NDArray[Any]:

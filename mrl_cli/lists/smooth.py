@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code
+from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.fields import fields
-from mrl_cli.lists.hinges import hinged
-from mrl_cli.lists.nodes import meetings, ranked, reach_of
-from mrl_cli.lists.orders import extremes, levels_of
+from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
+from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.shapes import shape_of
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import LossChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
+    from mrl_cli.model import LossChoice
 
     Array = NDArray[np.float64]
 
@@ -49,36 +49,48 @@ def smoothed(lists: Lists, loss: LossChoice) -> Found:
     """
     shape = shape_of(loss)
     assert shape is not None
-    found = hinged(lists, LossChoice())
-    values = fields(lists, shape)
-    if lists.weights is not None:
+    counter = Counter.of(lists)
+    values = fields(counter.rows, shape)
+    if counter.weights is not None:
         with np.errstate(invalid="ignore"):
-            values *= lists.weights
-    ends = extremes(lists, levels_of(lists))
-    has_pairs = found.pairs > 0
-    lowest, highest = np.full(lists.size, math.inf), np.full(lists.size, -math.inf)
-    with np.errstate(all="ignore"):
-        spans = np.stack([np.subtract(*ends.least), np.subtract(*ends.greatest)])[:, has_pairs]
-    of_ends = _losses(spans, loss)
-    lowest[has_pairs], highest[has_pairs] = of_ends.min(axis=0), of_ends.max(axis=0)
-    if (bottom := _bottom(loss)) is not None:
-        np.minimum(lowest, _lowest_near(lists, loss, bottom), out=lowest)
-    active = _active(lists, loss, found.pairs, lowest)
+            values *= counter.weights
     sums = sums_by_code(values, lists.numbers, lists.size)
-    return found._replace(losses=sums, lowest=lowest, highest=highest, active=active)
+    lowest, highest = _extremes(counter, loss)
+    active = _active(counter, loss, lowest)
+    return counter.found(counter.met(), active, sums, lowest, highest)
 
 
 def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
     """Return the gradient of the sum for the scores of the items of lists that fit, shape (items,)."""
     shape = shape_of(loss, is_slope=True)
     assert shape is not None
-    ahead = fields(lists, shape)
+    ahead, behind = np.empty((2, lists.scores.size))
+    rows = ranked(lists, levels_of(lists).codes())
+    ahead[rows.order] = fields(rows, shape)
     # Negated, labels and scores make the same pairs, and each item is what it was to the other.
-    behind = fields(lists._replace(labels=-lists.labels, scores=-lists.scores), shape, lists.weights)
+    turned = lists._replace(labels=-lists.labels, scores=-lists.scores)
+    keys = turned.labels, turned.scores, turned.numbers
+    order = np.lexsort(keys if lists.weights is None else (lists.weights, *keys))  # charges of ties in one order
+    codes = levels_of(turned).codes()
+    rows = Ranked(turned, order.astype(np.int32), turned.scores[order], codes[order])
+    behind[order] = fields(rows, shape, None if lists.weights is None else lists.weights[order])
     if lists.weights is not None:
         ahead *= lists.weights
     slopes: Array = (behind - ahead) * float(shape.rate)
     return slopes
+
+
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
+    """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
+    has_pairs, ends = counter.pairs > 0, counter.ends
+    lowest, highest = np.full(has_pairs.size, math.inf), np.full(has_pairs.size, -math.inf)
+    with np.errstate(all="ignore"):
+        spans = np.stack([np.subtract(*ends.least), np.subtract(*ends.greatest)])[:, has_pairs]
+    values = _losses(spans, loss)
+    lowest[has_pairs], highest[has_pairs] = values.min(axis=0), values.max(axis=0)
+    if (bottom := _bottom(loss)) is not None:
+        np.minimum(lowest, _lowest_near(counter.rows, loss, bottom), out=lowest)
+    return lowest, highest
 
 
 def _losses(differences: Array, loss: LossChoice) -> Array:
@@ -97,23 +109,22 @@ def _bottom(loss: LossChoice) -> float | None:
     return math.log((1 - share) / share) / parameters["beta"] if 0 < share < 1 else None
 
 
-def _lowest_near(lists: Lists, loss: LossChoice, bottom: float) -> Array:
+def _lowest_near(rows: Ranked, loss: LossChoice, bottom: float) -> Array:
     """Return the lowest loss of each list's pairs whose difference is next to `bottom`, on either side."""
-    rows = ranked(lists, levels_of(lists).codes())
     nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True).nearest
     assert nearest is not None
-    lowest = np.full(lists.size, math.inf)
+    lowest, numbers = np.full(rows.lists.size, math.inf), rows.lists.numbers
     for places in nearest:
         losers = np.flatnonzero((places >= 0) & (places < places.size))
         values = _losses(rows.scores[places[losers]] - rows.scores[losers], loss)
-        np.minimum.at(lowest, lists.numbers[losers], values)
+        np.minimum.at(lowest, numbers[losers], values)
     return lowest
 
 
-def _active(lists: Lists, loss: LossChoice, pairs: NDArray[np.int64], lowest: Array) -> NDArray[np.int64]:
+def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int64]:
     """Return how many pairs of each list have a loss above 0: all, or those on one side of a difference."""
     if (lowest > 0).all():
-        return pairs
+        return counter.pairs
     ends = np.array([-np.finfo(np.float64).max, np.finfo(np.float64).max])
     falls = bool(_losses(ends, loss)[0] > 0)
     low, high = _order_of(ends)
@@ -124,8 +135,9 @@ def _active(lists: Lists, loss: LossChoice, pairs: NDArray[np.int64], lowest: Ar
         else:
             high = middle
     bound = float(_double_at(high)[0])
-    below = hinged(lists._replace(weights=None), LossChoice("margin_ranking", bound)).active
-    return below if falls else pairs - below
+    met = meetings(counter.rows, [reach_of(counter.rows, bound)])
+    below = np.add.reduceat(met.losses[0], counter.lists.starts[:-1], dtype=np.int64)
+    return below if falls else counter.pairs - below
 
 
 def _order_of(values: Array) -> list[int]:

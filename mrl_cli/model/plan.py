@@ -226,11 +226,13 @@ class Ranking:
     `lambda_weight`: a pair weighs the difference of its labels (label_diff), or what swapping the two would change in
     the NDCG (ndcg), of the first `top` places where that is given.
     `memory_bytes` is what lists may take that are held until they are whole, None for all there is. `least_label` is
-    the least that a label may be: 0 where gains are computed of labels.
+    the least that a label may be: 0 where gains are computed of labels. `max_pairs` is how many pairs of a list may be
+    gone through one by one, where there is no quicker way; None: any number.
     """
 
     lambda_weight: LambdaWeight = "none"
     top: int | None = None
+    max_pairs: int | None = None
     memory_bytes: int | None = None
     least_label: float = -math.inf
 
