@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from mrl_cli.api.frames import compare, evaluate
     from mrl_cli.api.lists import evaluate_lists
     from mrl_cli.api.ranks import rank_loss, rank_loss_grad
-    from mrl_cli.verify.reference import validate_margin_ranking_loss, validate_margin_ranking_loss_exact
+    from mrl_cli.verify.reference import (
+        validate_margin_ranking_loss,
+        validate_margin_ranking_loss_exact,
+        validate_rank_loss,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,12 +44,13 @@ __all__ = [
     "sweep",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
+    "validate_rank_loss",
 ]
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
 _ROOMS |= {"evaluate_lists": "api.lists", "rank_loss": "api.ranks", "rank_loss_grad": "api.ranks"}
-_ROOMS |= dict.fromkeys(("validate_margin_ranking_loss", "validate_margin_ranking_loss_exact"), "verify.reference")
+_ROOMS |= {name: "verify.reference" for name in __all__ if name.startswith("validate_")}
 
 
 def modules_in(folder: str) -> list[str]:

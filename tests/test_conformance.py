@@ -14,7 +14,7 @@ from mrl_cli.reductions import measured as measure
 from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
 from mrl_cli.verify import conformance
-from mrl_cli.verify.conformance import conformance_checks
+from mrl_cli.verify.conformance import conformance_checks, pair_checks
 from mrl_cli.verify.vectors import torch_version
 from tests.golden import make_conformance
 from tests.running import run_inside
@@ -27,7 +27,7 @@ def test_the_packaged_vectors_are_the_golden_ones() -> None:
 
 
 def test_every_check_passes_on_this_machine() -> None:
-    checks = conformance_checks()
+    checks = conformance_checks(pair_checks())
     assert [check for check in checks if not check.passed or check.max_ulp_diff] == []
     names = {check.name for check in checks}
     assert {"kink", "ties", "huge, subnormal, overflow", "empty", "hard sums", "PyTorch's op_info"} <= names
@@ -62,7 +62,7 @@ def broken_kernel(difference: Any, y: Any, *, margin: float, out: Any = None) ->
 )
 def test_a_broken_core_fails(broken: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], **broken))
-    assert any(not check.passed and check.note for check in conformance_checks())
+    assert any(not check.passed and check.note for check in conformance_checks(pair_checks()))
 
 
 def test_a_sum_that_rounds_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_the_command_fails_on_a_broken_core(capfd: pytest.CaptureFixture[str], m
 
 
 def failed_families() -> dict[str, str | None]:
-    return {check.name: check.note for check in conformance_checks() if not check.passed}
+    return {check.name: check.note for check in conformance_checks(pair_checks()) if not check.passed}
 
 
 def test_labels_that_are_not_mapped_fail(monkeypatch: pytest.MonkeyPatch) -> None:

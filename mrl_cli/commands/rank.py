@@ -94,12 +94,17 @@ class Rank(RankedRun):
     def report(self) -> RankReport:
         """Return the report on all lists."""
         from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
-        from mrl_cli.reports.rank import rank_report
 
         if self.per_query:
             ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer.write))
         else:
             ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
+        return self.report_of(ranked)
+
+    def report_of(self, ranked: Ranked) -> RankReport:
+        """Return the report on what lists come to."""
+        from mrl_cli.reports.rank import rank_report
+
         settings: dict[str, Any] = {
             "inputs": self.input_names,
             "cautions": self.cautions,

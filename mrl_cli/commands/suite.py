@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrl_cli.commands.expectations import Expecting
 from mrl_cli.commands.options import GROUPS, is_given, option, refuse_if
 from mrl_cli.commands.outputs import row_suffixes, suffix_of
-from mrl_cli.commands.run import Run
 from mrl_cli.render import format_of, render
 from mrl_cli.words import either, harmless, number_text, option_of
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.reports.validate import Validation
-    from mrl_cli.verify.validators import Tolerance
 
 _HOW_TO_REPORT = {"inputs", *GROUPS["OUTPUT"].split(), *GROUPS["NOTES"].split()}
 _OF_A_LOSS = {"margin", *GROUPS["KERNEL"].split(), "labels"}
@@ -27,7 +26,7 @@ _OF_A_LOSS = {"margin", *GROUPS["KERNEL"].split(), "labels"}
 _TAKEN: dict[str, set[str]] = {"": set(), "function": {"rtol", "atol", *_OF_A_LOSS}, "cases": _OF_A_LOSS}
 
 
-class RunOnSuite(Run):
+class RunOnSuite(Expecting):
     """A run that has INPUT, or else the suite's pairs."""
 
     function: str | None = option(
@@ -37,24 +36,6 @@ class RunOnSuite(Run):
     cases: str | None = option(
         "Write the suite's pairs and their losses, for an implementation in another language.", metavar="FILE"
     )
-    rtol: float | None = option(
-        "Relative tolerance.  [default: 1e-7; float32: 1.3e-6]", type=click.FloatRange(min=0), metavar="X"
-    )
-    atol: float | None = option(
-        "Absolute tolerance.  [default: 1e-7; float32: 1e-5]", type=click.FloatRange(min=0), metavar="X"
-    )
-
-    @property
-    def tolerance(self) -> Tolerance | None:
-        """How far the user's own numbers may be off; None where nothing is said of it."""
-        from mrl_cli.verify.validators import TOLERANCES
-
-        if self.rtol is None and self.atol is None:
-            return None
-        usual = TOLERANCES[self.plan.loss.dtype]
-        return usual._replace(
-            **{name: given for name in ("rtol", "atol") if (given := getattr(self, name)) is not None}
-        )
 
     def check(self) -> None:
         """Raise UsageError for options that need INPUT where there is none, and for the suite's own where there is."""

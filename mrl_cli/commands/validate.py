@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
-import click
-
-from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, number, option, refuse_if
+from mrl_cli.commands.listchecks import with_lists
+from mrl_cli.commands.options import FORMAT_HELP, Registered, column, flag, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
+from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.errors import UsageError
+from mrl_cli.model import Labels, ListLabels, ReductionName
 from mrl_cli.render import format_names
-from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, Role
     from mrl_cli.reports.validate import Validation
-    from mrl_cli.verify import Expectation
-
-
-def expectation(text: str) -> tuple[str, str]:
-    """Return the name of a figure, and a finite number as it is written; the name may be left out for the value."""
-    name, sign, written = text.rpartition("=")
-    if sign and not name.strip():
-        raise click.BadParameter(f"{text!r} is not VALUE or NAME=VALUE.")
-    number(written)
-    try:
-        Decimal(written)
-    except ArithmeticError:  # an exponent of very many digits
-        raise click.BadParameter(f"{written!r} has an exponent out of bounds.") from None
-    return name.strip() or "value", written.strip()
 
 
 class Validate(RunOnSuite):
@@ -49,20 +34,30 @@ class Validate(RunOnSuite):
         type=Registered("mrl_cli.verify.validators", "AGAINST"),
         multiple=True,
     )
-    expect: tuple[tuple[str, str], ...] = option(
-        "Your own value under the chosen reduction, or NAME=VALUE for another figure of mrl compute, such as "
-        "accuracy=0.718. Repeatable. It is held to the digits it is written with, unless --rtol or --atol is given.",
-        type=expectation,
-        multiple=True,
-        metavar="[NAME=]VALUE",
-    )
     loss_column: str | None = column("Column of your own per-pair losses.")
     group_by: tuple[str, ...] = column(
         "Check the figures of each group too. Repeatable: groups are combinations.", multiple=True
     )
     by_file: bool = flag("Check the figures of each file too.")
-    sample: int | None = option("Check N of the pairs only.", type=click.IntRange(min=1), metavar="N")
-    seed: int = option("Which N.", type=click.IntRange(min=0), default=0)
+    # Those of pairs and those of ranked lists.
+    loss: str = Rank.loss
+    param: tuple[tuple[str, Any], ...] = Rank.param
+    labels: Labels | None = option(
+        "Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it is; strength, its "
+        "sign is the label; probability, that x1 is better. Of lists: relevance, the higher the better; rank, 1 is the "
+        "best.  [default: pm1, or relevance; as the preset has it]",
+        choices=get_args(Labels),
+        default=None,
+    )
+    reduction: ReductionName = option(
+        "What the value is: mean and sum; of pairs none, of lists the mean over queries.",
+        choices=get_args(ReductionName),
+    )
+    preset: str | None = option(
+        "Columns and labels as a known producer writes them, as in mrl compute and mrl rank.",
+        type=Registered("mrl_cli.inputs.presets", "PRESETS", "LIST_PRESETS"),
+        metavar="NAME",
+    )
     format: str = option(FORMAT_HELP, "-f", choices=("auto", *format_names(with_annotations=True)))
 
     name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
@@ -77,10 +72,6 @@ class Validate(RunOnSuite):
         """Yield as every run, and what only some checks make use of."""
         yield from super().without_effect()
         yield "seed", self.sample is None and self.inputs, "--seed goes with --sample"
-        has_own = bool(self.expect) or self.loss_column is not None
-        for name in ("rtol", "atol"):
-            message = f"{option_of(name)} goes with numbers of your own, --expect or --loss-column"
-            yield name, not has_own and self.inputs, message
 
     @property
     def _needed(self) -> set[str]:
@@ -98,18 +89,22 @@ class Validate(RunOnSuite):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
+        from mrl_cli.losses import LISTWISE
+
+        of_lists = {"loss": self.loss in LISTWISE, "labels": self.labels in get_args(ListLabels)}
+        for name, is_one in (of_lists | {"reduction": self.reduction == "query-mean"}).items():
+            message = f"--{name} {getattr(self, name)} goes with ranked lists"
+            refuse_if(is_one, message, "name the column of the query with --query COLUMN")
         return super().planned().changed(describes=bool(self._needed & {"describes", "describes_scores"}))
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if self.written == "parquet":
             raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
-        names = [name for name, _ in self.expect]
         hint = "use --loss-column COLUMN in place of --expect"
-        is_none = "value" in names and self.reduction == "none"
+        is_none = any(name == "value" for name, _ in self.expect) and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", hint)
-        twice = next((name for name in names if names.count(name) > 1), None)
-        refuse_if(twice is not None, f"--expect of the {harmless(twice)} is given more than once")
+        self.check_expected()
         super().check()
 
     def resolved(self) -> list[tuple[Source, ...]]:
@@ -126,13 +121,11 @@ class Validate(RunOnSuite):
 
     def lines(self, report: Validation) -> list[str]:
         """Return rows left out of the data, and what rows of checks leave out."""
-        rows = report.rejected + report.pairs
-        left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
-        leaves_out = (self.inputs or self.function) and self.written in ("csv", "tsv") and not report.passed
+        unsaid = self.unsaid(report) if self.inputs or self.function else []
         wrote = [f"note: {report.notes[-1]}"] if self.cases and self.written in ("csv", "tsv") else []
         if self.margin_column is None and self.preset is None and self.plan.columns.name_of("margin") is not None:
-            left_out.append("note: margins are those of the column margin, as in every file of --cases")
-        return left_out + wrote + (report.sentences() if leaves_out else [])
+            wrote.append("note: margins are those of the column margin, as in every file of --cases")
+        return wrote + unsaid
 
     def summary(self, report: Validation) -> str:
         """Return how much was read and how quickly; the built-in suite reads nothing."""
@@ -141,21 +134,15 @@ class Validate(RunOnSuite):
             return ""
         return f"{report.pairs:,} pairs in {seconds:.3f} s ({report.pairs / max(seconds, 1e-9):,.0f} pairs/s)"
 
-    def passes(self, report: Validation) -> bool:
-        """Return whether every check passed."""
-        return bool(report.passed)
-
     def report(self) -> Validation:
         """Return the verdict of the validators on all pairs, or of the built-in suite."""
         if not self.inputs:
             return self.suite_report()
         from mrl_cli.reports.compute import compute_reductions, report_of
-        from mrl_cli.verify import Expectation, Request, validation_of, verifier_of
+        from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
-        expected = tuple(Expectation.of(*one) for one in self.expect)
-        self._check_are_reported(expected)
-        request = Request(self.plan, against, self.tolerance, expected, self.sample, self.seed)
+        request = Request(self.plan, against, self.tolerance, self.expected, self.sample, self.seed)
         verifier, reductions = verifier_of(request), compute_reductions(self.plan)
         folded = self.measured(*reductions, verifier)
         totals, verdict = folded.wholes[1], verifier.settled(folded.wholes[1 + len(reductions)])
@@ -167,20 +154,5 @@ class Validate(RunOnSuite):
             request, verdict, folded.counts, totals, report, self.sources, ledger=ledger, second_look=second_look
         )
 
-    def _check_are_reported(self, expected: Iterable[Expectation]) -> None:
-        """Raise UsageError for a figure that is not reported under these options."""
-        from mrl_cli.commands.conditions import refuse_unknown
-        from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import NUMBERS, SETTINGS, reported_numbers
 
-        reported, known = (
-            [name for name in names if name not in (*SETTINGS, "elapsed_seconds") and not name.startswith(OF_GROUPS)]
-            for names in (reported_numbers(self.plan), NUMBERS)
-        )
-        for name in (one.name for one in expected):
-            refuse_unknown("--expect", name, known)
-            message = f"--expect {name}: this run does not report it"
-            refuse_if(name not in reported, message, f"it reports {', '.join(reported)}")
-
-
-command = Validate.command()
+command = with_lists(Validate.command(), Validate)

@@ -17,6 +17,8 @@ VALIDATED_SETTINGS = (
     *SCORE_SETTINGS,
     *("reduction", "dtype", "labels", "label_map", "strength"),
 )
+# Of ranked lists.
+LIST_SETTINGS = ("query_column", "label_column", "score_column", "query_weight_column", "lambda_weight", "top")
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class Explanation:
 _NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
 _WORDING = ("row_word", "of")  # fields that are there only to be worded
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
-_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
+_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, *LIST_SETTINGS, "passed", "value", "pairs"))
 _DEFAULTS |= {
     "rejected": 0,
     "ties_dropped": 0,
@@ -191,7 +193,7 @@ class Validation(Report):
             row = "" if mismatch.row is None else f" {mismatch.row_word} {mismatch.row}"
             lines.append(f"{harmless(mismatch.file, 200)}{row}: {mismatch.text}")
         more = self.mismatch_count - len(self.mismatches)
-        lines += [f"… and {counted(more, 'more mismatch', 'more mismatches')}"] if more > 0 else []
+        lines += [f"… and {counted(more, 'more mismatch', 'more mismatches')}"] if more > 0 and self.mismatches else []
         lines += [f"note: {note}" for note in self.notes]
         failed = sum(not check.passed for check in self.checks)
         return [*lines, f"{failed} of {len(self.checks)} checks failed" if failed else "every check passed"]

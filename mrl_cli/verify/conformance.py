@@ -1,4 +1,4 @@
-"""The built-in conformance suite: this machine's NumPy against PyTorch's golden vectors, and the hard sums.
+"""The built-in conformance suite: this machine's NumPy against PyTorch's golden vectors, hard sums and ranked lists.
 
 Every family of vectors goes through the loss kernel, its gradient and the loop validator, and where all is finite
 through the whole way of a batch: measured, reduced and reported, also with labels 0 and 1. The vectors are those of
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import platform
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +23,12 @@ from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
+from mrl_cli.verify.lists.suite import list_checks
 from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
 from mrl_cli.verify.vectors import torch_version, vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -64,15 +66,22 @@ def conformance() -> Validation:
     )
 
 
-def conformance_checks() -> list[CheckResult]:
-    """Run the suite; return one check for each family of vectors, and one for the hard sums."""
+def conformance_checks(checks: Iterable[tuple[str, CheckResult]] | None = None) -> list[CheckResult]:
+    """Run the suite; return one check for each family of vectors, of sums, and of ranked lists.
+
+    With `checks`, by the names of their families, those alone are put together.
+    """
     families: dict[str, CheckResult] = {}
-    of_vectors = ((vector.family, _vector_checks(vector)) for vector in vectors())
-    for name, checks in (*of_vectors, ("hard sums", _hard_sums())):
-        for check in checks:
-            named = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
-            families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + named
+    for name, check in chain(pair_checks(), list_checks()) if checks is None else checks:
+        named = replace(check, note=f"{check.name}: {check.note}" if check.note else None)
+        families[name] = families.get(name, CheckResult(name, passed=True, pairs=0)) + named
     return list(families.values())
+
+
+def pair_checks() -> Iterator[tuple[str, CheckResult]]:
+    """Yield the checks of pairs and of sums, by the names of their families."""
+    yield from ((vector.family, check) for vector in vectors() for check in _vector_checks(vector))
+    yield from (("hard sums", check) for check in _hard_sums())
 
 
 def _vector_checks(vector: Vector) -> Iterator[CheckResult]:

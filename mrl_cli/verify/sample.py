@@ -30,11 +30,12 @@ def hashes(pairs: Pairs, seed: int) -> NDArray[np.uint64]:
     """Return a number for each pair that looks random and is the same for the same bits of x1, x2 and y."""
     state = np.full(pairs.size, seed, np.uint64)
     for name in ("x1", "x2", "y"):
-        state = _mixed(state ^ pairs.columns[name].view(np.uint64))
+        state = mixed(state ^ pairs.columns[name].view(np.uint64))
     return state
 
 
-def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return numbers whose bits are all mixed."""
     state = state + GOLDEN_GAMMA
     state = (state ^ (state >> np.uint64(30))) * FIRST_MIX
     state = (state ^ (state >> np.uint64(27))) * SECOND_MIX

@@ -2,7 +2,8 @@
 
 Two validators stand here. The loop computes in floats, one operation after the other as the definition is written;
 the exact one in rational numbers, which round nothing. Both add with no rounding at all. Neither imports NumPy or
-anything of this package: what agrees with them does not agree with itself.
+anything of this package: what agrees with them does not agree with itself. `lists` and `listwise` are the same for
+ranked lists.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
+from mrl_cli.verify.reference.lists import POWERS, ListFigures, ListSetting, list_figures, list_gradient, top_share
+from mrl_cli.verify.reference.listwise import LISTWISE, listwise_loss
 from mrl_cli.verify.reference.loops import (
     LOOPS,
     ROUNDED,
@@ -24,13 +27,19 @@ from mrl_cli.verify.reference.loops import (
     scores,
 )
 from mrl_cli.verify.reference.probabilities import likelier, mixed_losses, mixed_pairs, mixed_terms
+from mrl_cli.verify.reference.ranks import DEFAULTS, validate_rank_loss
 from mrl_cli.verify.reference.sums import LoopSum, as_double
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "DEFAULTS",
+    "LISTWISE",
     "LOOPS",
+    "POWERS",
+    "ListFigures",
+    "ListSetting",
     "LoopSum",
     "as_double",
     "cancelling_terms",
@@ -38,13 +47,18 @@ __all__ = [
     "exact_pairs",
     "is_within_bound",
     "likelier",
+    "list_figures",
+    "list_gradient",
+    "listwise_loss",
     "mixed_losses",
     "mixed_pairs",
     "mixed_terms",
     "rounded_to",
     "scores",
+    "top_share",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
+    "validate_rank_loss",
 ]
 
 

@@ -130,12 +130,40 @@ def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, fl
 def soft_zero_one(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return 1 / (1 + exp(y(x1 - x2)/temperature)) for each pair."""
     scaled = _divided(pairs, parameters["temperature"])
-    return pairs.rounded([1 / (1 + _exp(s)) if s < 0 else _exp(-s) / (1 + _exp(-s)) for s in scaled])
+    return pairs.rounded([_sigmoid(-s) for s in scaled])
 
 
 def exponential(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return exp(-y(x1 - x2)/temperature) for each pair."""
     return pairs.rounded([_exp(-s) for s in _divided(pairs, parameters["temperature"])])
+
+
+# Slopes for x1 - x2 of the losses that are made of exponentials, where y is 1.
+
+
+def _logistic_slope(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
+    scaled, temperature = _divided(pairs, parameters["temperature"]), parameters["temperature"]
+    return [-_sigmoid(m - s) / temperature for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)]
+
+
+def _smoothed_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
+    e, beta = parameters["label_smoothing"], parameters["beta"]
+    return [beta * (e * _sigmoid(z) - (1 - e) * _sigmoid(-z)) for z in _multiplied(pairs, parameters)]
+
+
+def _robust_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
+    slope, beta = _slope(parameters), parameters["beta"]
+    return [-beta * (_sigmoid(-z) + slope) for z in _multiplied(pairs, parameters)]
+
+
+def _soft_zero_one_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
+    temperature = parameters["temperature"]
+    return [-_sigmoid(s) * _sigmoid(-s) / temperature for s in _divided(pairs, temperature)]
+
+
+def _exponential_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
+    temperature = parameters["temperature"]
+    return [-_exp(-s) / temperature for s in _divided(pairs, temperature)]
 
 
 def _divided(pairs: Differences, temperature: float) -> Sequence[float]:
@@ -159,6 +187,11 @@ def _exp(z: float) -> float:
         return math.inf
 
 
+def _sigmoid(z: float) -> float:
+    """Return 1 / (1 + exp(-z)) without overflow, and with the digits of a small one."""
+    return 1 / (1 + _exp(-z)) if z > 0 else _exp(z) / (1 + _exp(z))
+
+
 def _softplus(z: float) -> float:
     """Return log(1 + exp(z)) without overflow, and with the digits of a small one."""
     return (z if z > 0 else 0.0) + math.log1p(_exp(-abs(z)))
@@ -179,6 +212,14 @@ LOOPS: dict[str, Loop] = {
         soft_zero_one,
         exponential,
     )
+}
+
+SLOPES: dict[str, Loop] = {
+    "logistic": _logistic_slope,
+    "smoothed_bradley_terry": _smoothed_slope,
+    "robust_bradley_terry": _robust_slope,
+    "soft_zero_one": _soft_zero_one_slope,
+    "exponential": _exponential_slope,
 }
 
 

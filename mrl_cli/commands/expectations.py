@@ -1,0 +1,112 @@
+"""Numbers of a user's own, which `mrl validate` holds against its figures: their options, and their tolerance."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from mrl_cli.commands.options import number, option, refuse_if
+from mrl_cli.commands.run import Run
+from mrl_cli.words import harmless, option_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mrl_cli.reports.validate import Validation
+    from mrl_cli.verify import Expectation
+    from mrl_cli.verify.validators import Tolerance
+
+
+def expectation(text: str) -> tuple[str, str]:
+    """Return the name of a figure, and a finite number as it is written; the name may be left out for the value."""
+    name, sign, written = text.rpartition("=")
+    if sign and not name.strip():
+        raise click.BadParameter(f"{text!r} is not VALUE or NAME=VALUE.")
+    number(written)
+    try:
+        Decimal(written)
+    except ArithmeticError:  # an exponent of very many digits
+        raise click.BadParameter(f"{written!r} has an exponent out of bounds.") from None
+    return name.strip() or "value", written.strip()
+
+
+class Expecting(Run):
+    """A run that holds numbers of the user's own against its figures."""
+
+    expect: tuple[tuple[str, str], ...] = option(
+        "Your own value under the chosen reduction, or NAME=VALUE for another figure of mrl compute, or of mrl rank, "
+        "such as accuracy=0.718. Repeatable. It is held to the digits it is written with, unless --rtol or --atol is "
+        "given.",
+        type=expectation,
+        multiple=True,
+        metavar="[NAME=]VALUE",
+    )
+    rtol: float | None = option(
+        "Relative tolerance.  [default: 1e-7; float32: 1.3e-6]", type=click.FloatRange(min=0), metavar="X"
+    )
+    atol: float | None = option(
+        "Absolute tolerance.  [default: 1e-7; float32: 1e-5]", type=click.FloatRange(min=0), metavar="X"
+    )
+    sample: int | None = option(
+        "Check N of the pairs only, or of the queries.  [default: all pairs; as many queries as a few seconds allow]",
+        type=click.IntRange(min=1),
+        metavar="N",
+    )
+    seed: int = option("Which N.", type=click.IntRange(min=0), default=0)
+
+    def without_effect(self) -> Iterator[tuple[str, object, str]]:
+        """Yield as every run, and tolerances without numbers of the user's own."""
+        yield from super().without_effect()
+        has_own = bool(self.expect) or self.loss_column is not None
+        for name in ("rtol", "atol"):
+            message = f"{option_of(name)} goes with numbers of your own, --expect or --loss-column"
+            yield name, not has_own and self.inputs, message
+
+    def check_expected(self) -> None:
+        """Raise UsageError for a figure that is expected twice."""
+        names = [name for name, _ in self.expect]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        refuse_if(twice is not None, f"--expect of the {harmless(twice)} is given more than once")
+
+    @property
+    def tolerance(self) -> Tolerance | None:
+        """How far the user's own numbers may be off; None where nothing is said of it."""
+        from mrl_cli.verify.validators import TOLERANCES
+
+        if self.rtol is None and self.atol is None:
+            return None
+        usual = TOLERANCES[self.plan.loss.dtype]
+        return usual._replace(
+            **{name: given for name in ("rtol", "atol") if (given := getattr(self, name)) is not None}
+        )
+
+    @property
+    def expected(self) -> tuple[Expectation, ...]:
+        """The user's figures. Raises UsageError for one that is not reported under these options."""
+        from mrl_cli.commands.conditions import refuse_unknown
+        from mrl_cli.reports.base import OF_GROUPS
+        from mrl_cli.reports.figures import NUMBERS, SETTINGS, reported_numbers
+        from mrl_cli.verify import Expectation
+
+        reported, known = (
+            [name for name in names if name not in (*SETTINGS, "elapsed_seconds") and not name.startswith(OF_GROUPS)]
+            for names in (reported_numbers(self.plan), NUMBERS)
+        )
+        for name, _ in self.expect:
+            refuse_unknown("--expect", name, known)
+            message = f"--expect {name}: this run does not report it"
+            refuse_if(name not in reported, message, f"it reports {', '.join(reported)}")
+        return tuple(Expectation.of(*one) for one in self.expect)
+
+    def unsaid(self, report: Validation) -> list[str]:
+        """Return what rows of checks do not say: rows that were left out, and why a check failed."""
+        rows = report.rejected + self.rows_used(report)
+        left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
+        leaves_out = self.written in ("csv", "tsv") and not report.passed
+        return left_out + (report.sentences() if leaves_out else [])
+
+    def passes(self, report: Validation) -> bool:
+        """Return whether every check passed."""
+        return bool(report.passed)

@@ -1,0 +1,154 @@
+"""The lists that are validated: all, where the loop over their pairs takes a few seconds, or else some of them.
+
+Which are taken depends on the seed and on what lists are called, by a hash: not on the order of rows or on how the
+input was cut. In the order of these hashes, lists are taken while their work stays within what may be spent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.lists.base import Lists
+from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.reductions.hashes import hashes_of
+from mrl_cli.reductions.lists import ListConsumer
+from mrl_cli.reductions.queries import PAIR_COUNTS, QueriesConsumer
+from mrl_cli.verify.sample import mixed
+
+if TYPE_CHECKING:
+    from mrl_cli.lists.base import Found
+    from mrl_cli.model import Plan, Role
+    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.lists import WholeLists
+    from mrl_cli.reductions.queries import Queries, QueriesBlock
+    from mrl_cli.verify.pairs import Doubles
+
+MOST_WORK = 4e6  # of all lists: a few seconds. A list takes its size squared, times what one pair takes.
+# What a pair takes of a loss in floats, of LambdaRank's weights, and of the losses of lists, in decimals.
+OF_FLOATS, OF_LAMBDAS, OF_LISTWISE, OF_APPROX_NDCG = 3.0, 8.0, 4.0, 40.0
+
+
+class Taken(NamedTuple):
+    """Whole lists that were taken, with what the core found for each: `figures` by name, of shape (lists,).
+
+    `keys` are the texts that name them, `hashes` what they were taken by, `work` what validating them takes.
+    """
+
+    hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]
+    work: Doubles
+    keys: list[Key]
+    lists: Lists
+    query_weights: Doubles
+    figures: dict[str, Doubles]
+
+    @property
+    def size(self) -> int:
+        """How many lists there are."""
+        return len(self.keys)
+
+    def joined(self, other: Taken) -> Taken:
+        """Return the lists of both."""
+        ours, theirs = self.lists, other.lists
+        starts = np.concatenate([ours.starts, ours.starts[-1] + theirs.starts[1:]])
+        labels, scores = (np.concatenate([getattr(x, n) for x in (ours, theirs)]) for n in ("labels", "scores"))
+        weights = None
+        if ours.weights is not None and theirs.weights is not None:
+            weights = np.concatenate([ours.weights, theirs.weights])
+        return Taken(
+            np.concatenate([self.hashes, other.hashes]),
+            np.concatenate([self.work, other.work]),
+            [*self.keys, *other.keys],
+            Lists(starts, labels, scores, weights),
+            np.concatenate([self.query_weights, other.query_weights]),
+            {name: np.concatenate([values, other.figures[name]]) for name, values in self.figures.items()},
+        )
+
+    def chosen(self, most: int | None) -> Taken:
+        """Return the first lists in the order of their hashes: `most`, or as many as the work allows."""
+        order = np.argsort(self.hashes, kind="stable")
+        if most is None:
+            order = order[self.work[order] <= MOST_WORK]
+            most = int(np.searchsorted(np.cumsum(self.work[order]), MOST_WORK, side="right"))
+        return self.at(order[:most])
+
+    def at(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Taken:
+        """Return the lists at these places."""
+        sizes, starts = self.lists.sizes[places], self.lists.starts[places]
+        ends = np.cumsum(sizes)
+        items = np.arange(int(sizes.sum())) - np.repeat(ends - sizes - starts, sizes)
+        weights = None if self.lists.weights is None else self.lists.weights[items]
+        lists = Lists(np.append(0, ends), self.lists.labels[items], self.lists.scores[items], weights)
+        figures = {name: values[places] for name, values in self.figures.items()}
+        keys = [self.keys[place] for place in places.tolist()]
+        return Taken(self.hashes[places], self.work[places], keys, lists, self.query_weights[places], figures)
+
+
+class Verified:
+    """What all lists come to, how many there were, and those that were taken."""
+
+    def __init__(self, queries: Queries) -> None:
+        self.queries = queries
+        self.lists = 0
+        self.taken: Taken | None = None
+
+
+class ListVerifier(ListConsumer["tuple[QueriesBlock, Taken, int]", Verified]):
+    """Adds up what lists come to, and takes lists to validate: `most`, or as many as a few seconds allow."""
+
+    def __init__(self, plan: Plan, most: int | None, seed: int, *, keeps_clusters: bool = False) -> None:
+        self._plan, self._most, self._seed = plan, most, seed
+        self._inner = QueriesConsumer(plan, keeps_clusters=keeps_clusters)
+
+    def empty(self) -> Verified:
+        """Return what no lists come to."""
+        return Verified(self._inner.empty())
+
+    def block(self, whole: WholeLists) -> tuple[QueriesBlock, Taken, int]:
+        """Return what some lists come to, and those to take if there are no others."""
+        rows, found = self._inner.measured(whole)
+        return self._inner.of_rows(rows, found), self._taken(whole, found).chosen(self._most), whole.lists.size
+
+    def add(self, result: Verified, block: tuple[QueriesBlock, Taken, int]) -> None:
+        """Add a block."""
+        result.lists += block[2]
+        self._inner.add(result.queries, block[0])
+        taken = block[1] if result.taken is None else result.taken.joined(block[1])
+        result.taken = taken.chosen(self._most)
+
+    def _taken(self, whole: WholeLists, found: Found) -> Taken:
+        import pyarrow as pa
+
+        lists = whole.lists
+        roles: list[Role] = [*self._plan.groups, "query"]
+        columns = [whole.keys[role] for role in roles]
+        columns = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in columns]
+        hashes = mixed(hashes_of(columns) ^ mixed(np.full(1, self._seed, np.uint64)))
+        keys = list(zip(*(column.to_pylist() for column in columns), strict=True))
+        weights = np.ones(lists.size) if whole.query_weights is None else whole.query_weights
+        work = np.square(lists.sizes.astype(np.float64)) * pair_work(self._plan) + 1
+        return Taken(hashes, work, keys, lists, weights, figures_of_lists(found, lists.size))
+
+
+def pair_work(plan: Plan) -> float:
+    """Return what one pair of a list takes the reference, that of a hinge being 1."""
+    name = plan.loss.name
+    if name in LISTWISE:
+        return OF_APPROX_NDCG if name == "approx_ndcg" else OF_LISTWISE
+    work = 1.0 if LOSSES[name].power else OF_FLOATS
+    return work if plan.ranking.lambda_weight == "none" else work + OF_LAMBDAS
+
+
+def figures_of_lists(found: Found, size: int) -> dict[str, Doubles]:
+    """Return what the core found for each list, by name, shape (lists,) each."""
+    figures = {name: getattr(found, name).astype(np.float64) for name in PAIR_COUNTS}
+    figures |= {"sum": found.losses.rounded(size), "min": found.lowest, "max": found.highest}
+    if found.defined is not None:
+        figures["sum"] = np.where(found.defined, figures["sum"], np.nan)
+    for name, sums in (("weight", found.weights), ("correct weight", found.correct_weights)):
+        if sums is not None:
+            figures[name] = sums.rounded(size)
+    if found.top_half is not None:
+        figures["top half"] = found.top_half
+    return figures

@@ -1,0 +1,249 @@
+"""Ranked lists, again: every two items of a list with different labels, one pair after the other.
+
+The pairs of a list are all (i, j) with label_i > label_j, and d = score_i - score_j should be above 0. Losses that are
+powers, the hinges among them, are computed in whole numbers over one denominator, and nothing rounds but a result, at
+the end. The others go through the loops of pairs, in floats. A pair weighs what item i does, times LambdaRank's weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from mrl_cli.verify.reference.listwise import lambda_weights
+from mrl_cli.verify.reference.loops import LOOPS, SLOPES, cancelling_terms, differences
+from mrl_cli.verify.reference.sums import LoopSum, as_double
+
+Numbers = Sequence[float]
+
+Formula = Callable[[int, int, int, int], int]
+
+
+class Power(NamedTuple):
+    """A loss that is a power: which, what a pair costs, and the slope of that for d.
+
+    Both are by d, the target label_i - label_j, the margin m and 1/(2 beta), the aim.
+    """
+
+    power: int
+    loss: Formula
+    slope: Formula
+
+
+# A hinge has the slope of its active side at the kink, as in PyTorch.
+POWERS: dict[str, Power] = {
+    "margin_ranking": Power(1, lambda d, _t, m, _a: max(0, m - d), lambda d, _t, m, _a: -1 if m >= d else 0),
+    "squared_hinge": Power(2, lambda d, _t, m, _a: max(0, m - d) ** 2, lambda d, _t, m, _a: -2 * max(0, m - d)),
+    "margin_mse": Power(2, lambda d, target, _m, _a: (d - target) ** 2, lambda d, target, _m, _a: 2 * (d - target)),
+    "ipo": Power(2, lambda d, _t, _m, aim: (d - aim) ** 2, lambda d, _t, _m, aim: 2 * (d - aim)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListSetting:
+    """Under what a list is computed: the loss, its margin and all its parameters, LambdaRank's weights and their top.
+
+    `lambda_weight` is "none", "label_diff" or "ndcg".
+    """
+
+    loss: str = "margin_ranking"
+    margin: float = 0.0
+    parameters: dict[str, float] = field(default_factory=dict)
+    lambda_weight: str = "none"
+    top: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListFigures:
+    """What the pairs of lists come to; `ListFigures()` is what those of none do, and `+` is of different lists.
+
+    `counts` are pairs, correct, ties, wrong and active. `total` is the sum of the losses, weighted where there are
+    weights, `weight` that of the weights, and `correct_weight` of those of correct pairs. `terms` is how large the
+    losses, or what cancels in them, are in sum: how far a sum of rounded ones may be off is a share of that.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    total: LoopSum = field(default_factory=LoopSum)
+    weight: LoopSum = field(default_factory=LoopSum)
+    correct_weight: LoopSum = field(default_factory=LoopSum)
+    lowest: float = math.inf
+    highest: float = -math.inf
+    terms: float = 0.0
+
+    def __add__(self, other: ListFigures) -> ListFigures:
+        return ListFigures(
+            self.counts + other.counts,
+            self.total + other.total,
+            self.weight + other.weight,
+            self.correct_weight + other.correct_weight,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            self.terms + other.terms,
+        )
+
+    def mean(self, *, is_weighted: bool) -> float:
+        """Return the mean over pairs, by their weights where they have some; NaN where there are no pairs."""
+        if is_weighted:
+            return self.total.over(self.weight)
+        return float(self.total) / self.counts["pairs"] if self.counts["pairs"] else math.nan
+
+
+class ListGradient(NamedTuple):
+    """The gradient of a list, each entry rounded once, and how large what was added up for each is in sum."""
+
+    values: list[float]
+    sizes: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The pairs of one item with all items of a lower label.
+
+    `losses` are whole numbers of `unit`, or floats where that is None. `terms` are what `cancelling_terms` returns.
+    """
+
+    item: int
+    lower: list[int]
+    signs: list[int]
+    losses: list[Any]
+    unit: Fraction | None
+    weights: list[float] | None
+    terms: list[float] | None = None
+
+    def figures(self) -> ListFigures:
+        """Return what the pairs come to."""
+        weights = self.weights
+        if self.unit is None:
+            values = [float(loss) for loss in self.losses]
+            total = LoopSum.of(values) if weights is None else LoopSum.of_products(weights, values)
+            span = min(values), max(values)
+            terms = map(abs, values) if self.terms is None else self.terms
+            size = math.fsum(t * w for t, w in zip(terms, weights or repeat(1.0), strict=False))
+        else:
+            total = _sum_of_products(list(zip(weights or repeat(1.0), self.losses, strict=False)), self.unit)
+            span = as_double(min(self.losses) * self.unit), as_double(max(self.losses) * self.unit)
+            size = float(total)
+        sides = Counter(self.signs)
+        counts = Counter(correct=sides[1], ties=sides[0], wrong=sides[-1], pairs=len(self.lower))
+        counts["active"] = sum(loss > 0 for loss in self.losses)
+        if weights is None:
+            return ListFigures(counts, total, lowest=span[0], highest=span[1], terms=size)
+        correct = [w for w, sign in zip(weights, self.signs, strict=True) if sign > 0]
+        return ListFigures(counts, total, LoopSum.of(weights), LoopSum.of(correct), *span, size)
+
+
+def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None) -> ListFigures:
+    """Return what the pairs of one list come to.
+
+    `labels`, `scores` and `weights`, those of the items, are of one length and finite.
+
+    >>> figures = list_figures([1.0, 0.0, 0.0], [2.0, 1.0, 3.0], ListSetting(margin=0.5))
+    >>> float(figures.total), figures.counts["pairs"], figures.counts["correct"]
+    (1.5, 2, 1)
+    """
+    total = ListFigures()
+    for row in _rows(labels, scores, weights, setting):
+        total += row.figures()
+    return total
+
+
+def list_gradient(
+    labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None
+) -> ListGradient:
+    """Return the gradient of the sum of one list for the scores of its items.
+
+    A hinge has the slope of its active side at the kink, as in PyTorch.
+
+    >>> list_gradient([1.0, 0.0, 0.0], [2.0, 1.0, 3.0], ListSetting(margin=1.0)).values
+    [-2.0, 1.0, 1.0]
+    """
+    parts: list[list[tuple[float, Any]]] = [[] for _ in labels]
+    unit = None
+    for row in _rows(labels, scores, weights, setting, of_slopes=True):
+        unit = row.unit
+        for j, slope, weight in zip(row.lower, row.losses, row.weights or repeat(1.0), strict=False):
+            parts[row.item].append((weight, slope))
+            parts[j].append((-weight, slope))
+    sums = [_sum_of_products(of_item, unit) for of_item in parts]
+    sizes = [_sum_of_products([(abs(w), abs(slope)) for w, slope in of_item], unit) for of_item in parts]
+    return ListGradient([float(total) + 0.0 for total in sums], list(map(float, sizes)))
+
+
+def _sum_of_products(parts: list[tuple[float, Any]], unit: Fraction | None) -> LoopSum:
+    """Return the sum of weight * slope; the slopes are whole numbers of `unit`, or floats where that is None."""
+    if unit is None:
+        return LoopSum.of_products([weight for weight, _ in parts], [slope for _, slope in parts])
+    # Weights that are whole numbers need no fractions.
+    whole = ((int(w) if w.is_integer() else Fraction(w), slope) for w, slope in parts)
+    return LoopSum(sum(w * slope for w, slope in whole) * unit)
+
+
+def _rows(
+    labels: Numbers, scores: Numbers, weights: Numbers | None, setting: ListSetting, *, of_slopes: bool = False
+) -> Iterator[_Row]:
+    """Yield the pairs of a list, those of one higher item at a time, with their losses or the slopes of these for d."""
+    lambdas = None
+    if setting.lambda_weight != "none":
+        lambdas = lambda_weights(labels, scores, setting.lambda_weight, setting.top)
+    whole = _Whole.of(labels, scores, setting) if setting.loss in POWERS else None
+    for i, label in enumerate(labels):
+        lower = [j for j, other in enumerate(labels) if other < label]
+        if not lower:
+            continue
+        signs = [(scores[i] > scores[j]) - (scores[i] < scores[j]) for j in lower]
+        own = 1.0 if weights is None else weights[i]
+        of_pairs = None if weights is None else [own] * len(lower)
+        if lambdas is not None:
+            of_pairs = [as_double(Fraction(own) * lambdas(i, j)) for j in lower]
+        if whole is not None:
+            values = [whole.value(i, j, of_slopes=of_slopes) for j in lower]
+            yield _Row(i, lower, signs, values, whole.unit(of_slopes=of_slopes), of_pairs)
+            continue
+        pairs = differences([scores[i]] * len(lower), [scores[j] for j in lower], [1.0] * len(lower))
+        floats = (SLOPES if of_slopes else LOOPS)[setting.loss](pairs, setting.margin, setting.parameters)
+        terms = cancelling_terms(setting.loss, pairs, setting.parameters)
+        yield _Row(i, lower, signs, list(floats), None, of_pairs, terms)
+
+
+class _Whole(NamedTuple):
+    """A list in whole numbers over one denominator: every double is one over a power of two."""
+
+    loss: str
+    denominator: int
+    labels: list[int]
+    scores: list[int]
+    margin: int
+    aim: int
+
+    @classmethod
+    def of(cls, labels: Numbers, scores: Numbers, setting: ListSetting) -> _Whole:
+        """Return a list in whole numbers, with the margin and 1/(2 beta)."""
+        aim = 1 / (2 * setting.parameters["beta"]) if "beta" in setting.parameters else 0.0
+        numbers = [Fraction(value) for value in (*labels, *scores, setting.margin, aim)]
+        denominator = max(number.denominator for number in numbers)
+        *items, margin, whole_aim = (int(number * denominator) for number in numbers)
+        return cls(setting.loss, denominator, items[: len(labels)], items[len(labels) :], margin, whole_aim)
+
+    def value(self, i: int, j: int, *, of_slopes: bool) -> int:
+        """Return the loss of a pair, or its slope for d."""
+        formula = POWERS[self.loss].slope if of_slopes else POWERS[self.loss].loss
+        return formula(self.scores[i] - self.scores[j], self.labels[i] - self.labels[j], self.margin, self.aim)
+
+    def unit(self, *, of_slopes: bool) -> Fraction:
+        """Return what a loss, or a slope, of 1 is worth."""
+        return Fraction(1, self.denominator ** (POWERS[self.loss].power - of_slopes))
+
+
+def top_share(labels: Numbers, scores: Numbers) -> float:
+    """Return the share of items of the highest label among those of the highest score: 1 where the top is right.
+
+    >>> top_share([2.0, 1.0, 2.0], [0.5, 0.5, 0.5])
+    0.6666666666666666
+    """
+    best = [label for label, score in zip(labels, scores, strict=True) if score == max(scores)]
+    return best.count(max(labels)) / len(best)

@@ -1,0 +1,228 @@
+"""`mrl validate` on ranked lists: it passes on what is right, finds what is wrong, names what a number is instead."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mrl_cli.lists import measure
+from mrl_cli.reductions import queries
+from mrl_cli.verify.lists import sample
+from tests.running import Ran, run_inside
+
+Mrl = Callable[..., dict[str, Any]]
+ROOT = Path(__file__).parent.parent
+
+
+def lists_text(lists: int, seed: int = 0) -> str:
+    """Return lists of 1 to 6 items as CSV; about one in five has no pair."""
+    random = np.random.default_rng(seed)
+    rows = ["query,topic,label,score,weight"]
+    for number in range(lists):
+        for _ in range(int(random.integers(1, 7))):
+            label, score = random.integers(0, 3), round(random.normal(), 3)
+            rows.append(f"q{number},{'ab'[number % 2]},{label},{score},{random.integers(0, 4) / 2}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lists.csv").write_text(lists_text(60))
+    return lambda *args: run_inside([*args], capfd, b"")
+
+
+@pytest.fixture
+def validated(mrl: Callable[..., Ran]) -> Mrl:
+    def checked(*options: str, code: int = 0) -> dict[str, Any]:
+        ran = mrl("validate", "lists.csv", "--query", "query", *options, "-f", "json")
+        assert ran.code == code, ran
+        record: dict[str, Any] = json.loads(ran.out)
+        assert record["schema"] == "mrl.validate/1"
+        assert record["passed"] == (code == 0) == all(check["passed"] for check in record["checks"])
+        return record
+
+    return checked
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--margin 0.5",
+        "--loss squared_hinge --margin 0.1 --weight weight",
+        "--loss logistic --reduction query-mean",
+        "--loss margin_mse",
+        "--lambda-weight ndcg --top 2 --loss logistic",
+        "--lambda-weight label_diff --reduction sum",
+        "--loss softmax --param target=softmax --reduction sum",
+        "--loss approx_ndcg --param temperature=0.1",
+        "--labels rank",
+        "--group-by topic --margin 0.5",
+        "--by-file",
+    ],
+)
+def test_what_is_right_passes(options: str, validated: Mrl) -> None:
+    record = validated(*options.split())
+    names = [check["name"] for check in record["checks"]]
+    assert {"rows", "loop counts of lists", "loop losses of lists", "loop sum", "loop query_mean"} <= set(names)
+    assert ("loop groups" in names) == ("--group-by" in options or "--by-file" in options)
+    assert record["query_column"] == "query"
+    assert record["notes"] == []
+
+
+def broken(name: str, change: Callable[[Any], Any]) -> Callable[..., Any]:
+    true = measure.measured
+
+    def measured(lists: Any, loss: Any, ranking: Any) -> Any:
+        found = true(lists, loss, ranking)
+        return found._replace(**{name: change(getattr(found, name))})
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("figure", "change", "check"),
+    [
+        ("highest", lambda values: np.nextafter(values, np.inf), "loop range"),
+        ("correct", lambda counts: counts + (counts > 3), "loop counts of lists"),
+        ("top_half", lambda shares: np.where(shares == 0, 1.0, shares), "loop top accuracy"),
+    ],
+)
+def test_a_wrong_list_is_named(
+    figure: str, change: Callable[[Any], Any], check: str, validated: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "measured", broken(figure, change))
+    record = validated("--margin", "0.5", code=1)
+    failed = {one["name"]: one for one in record["checks"] if not one["passed"]}
+    assert check in failed
+    assert "query 'q" in failed[check]["note"]
+    assert record["mismatch_count"] > 0
+
+
+def test_lists_that_are_added_twice_are_found(validated: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = queries.QueriesConsumer.add
+
+    def twice(self: Any, result: Any, block: Any) -> None:
+        true(self, result, block)
+        true(self, result, block)
+
+    monkeypatch.setattr(queries.QueriesConsumer, "add", twice)
+    failed = {check["name"]: check for check in validated(code=1)["checks"] if not check["passed"]}
+    assert {"loop sum", "loop figures"} <= set(failed)
+    assert "queries is 120, not 60" in failed["loop figures"]["note"]
+
+
+def test_a_sample_is_the_same_for_any_order_and_says_its_size(mrl: Callable[..., Ran], validated: Mrl) -> None:
+    first = validated("--sample", "7", "--seed", "3")
+    assert first["notes"] == ["7 of 60 queries were checked, of seed 3"]
+    assert not any(check["name"] == "loop sum" for check in first["checks"])
+    path = Path("lists.csv")
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *rows[::-1]]) + "\n")
+    assert validated("--sample", "7", "--seed", "3")["checks"] == first["checks"]
+    others = {validated("--sample", "7", "--seed", str(seed))["checks"][1]["pairs"] for seed in range(5)}
+    assert len(others) > 1
+
+
+def test_only_what_a_few_seconds_allow_is_checked(
+    mrl: Callable[..., Ran], validated: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "MOST_WORK", 100.0)
+    assert "of 60 queries were checked" in validated()["notes"][0]
+    monkeypatch.setattr(sample, "MOST_WORK", 1.0)
+    ran = mrl("validate", "lists.csv", "--query", "query")
+    assert ran.code == 2
+    assert "--sample 1" in ran.err
+
+
+def figures(mrl: Callable[..., Ran], *options: str) -> dict[str, Any]:
+    record: dict[str, Any] = mrl("rank", "lists.csv", *options, "-f", "json").result
+    return record
+
+
+def explained(validated: Mrl, value: float, *options: str) -> tuple[str, str | None]:
+    record = validated(*options, "--expect", repr(value), code=1)
+    (explanation,) = record["explanations"]
+    assert explanation["proven"], explanation
+    return explanation["hypothesis"], explanation.get("hint")
+
+
+@pytest.mark.parametrize(
+    ("asked", "theirs", "words", "hint"),
+    [
+        ("--margin 0.5", "--margin 0.5 --reduction query-mean", "mean over queries", "--reduction query-mean"),
+        ("--margin 0.5", "--margin 0.5 --reduction sum", "the sum", "--reduction sum"),
+        ("--margin 0.5", "--margin 0.5 --labels rank", "labels are ranks", "--labels rank"),
+        ("", "--margin 1", "the margin is 1", "--margin 1"),
+        ("--margin 1", "--loss logistic", "logistic", "--loss logistic --margin 0"),
+        ("--loss logistic", "--loss logistic --lambda-weight ndcg", "lambda weights", "--lambda-weight ndcg"),
+        ("--weight weight --margin 0.5", "--margin 0.5", "weights are left out", "without --weight"),
+        ("--loss softmax", "--loss softmax --param target=raw", "target is raw", "--param target=raw"),
+    ],
+)
+def test_another_way_is_named_with_the_options_that_give_it(
+    asked: str, theirs: str, words: str, hint: str, mrl: Callable[..., Ran], validated: Mrl
+) -> None:
+    value = figures(mrl, *theirs.split())["value"]
+    hypothesis, given = explained(validated, value, *asked.split())
+    assert words in hypothesis
+    assert given == hint
+    if given.startswith("--"):  # then those options, beside the others, give that very number
+        names = {part for part in given.split() if part.startswith("--")}
+        rest = asked.split()
+        kept = [rest[i : i + 2] for i in range(0, len(rest), 2) if rest[i] not in names or rest[i] == "--param"]
+        again = figures(mrl, *(part for pair in kept for part in pair), *given.split())["value"]
+        assert again == pytest.approx(value, rel=1e-12)
+
+
+def test_numbers_of_other_libraries_are_named(mrl: Callable[..., Ran], validated: Mrl) -> None:
+    found = figures(mrl, "--margin", "1")
+    queries_, without = found["queries"], found["queries_without_pairs"]
+    assert without
+    zeros = found["query_mean"] * (queries_ - without) / queries_
+    assert "those without pairs with 0" in explained(validated, zeros, "--margin", "1")[0]
+    sizes = [line.split(",")[0] for line in Path("lists.csv").read_text().splitlines()[1:]]
+    longest = max(map(sizes.count, set(sizes)))
+    keras = found["sum"] / (queries_ * longest)
+    assert "TensorFlow Ranking" in explained(validated, keras, "--margin", "1")[0]
+    bits = figures(mrl, "--loss", "logistic")["value"] / math.log(2)
+    assert "base 2" in explained(validated, bits, "--loss", "logistic")[0]
+    accuracy = (found["correct"] + found["ties"]) / found["pairs"]
+    if found["ties"]:
+        assert "ties" in explained(validated, accuracy, "--margin", "1")[0]
+
+
+def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mrl) -> None:
+    rows = "".join(f"q,a,{i % 3},{i * 7 % 11 / 8},1\n" for i in range(12))
+    Path("lists.csv").write_text("query,topic,label,score,weight\n" + rows)
+    found = figures(mrl, "--margin", "1")
+    record = validated("--margin", "1", "--expect", repr(found["sum"] / 12), code=1)
+    assert [one["proven"] for one in record["explanations"]] == [False]
+    assert record["explanations"][0]["lacks"] == "one query with pairs"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--query", "query", "--x1", "score"], "--x1 goes with pairs"),
+        (["--query", "query", "--against", "exact"], "--against goes with pairs"),
+        (["--query", "query", "--labels", "pm1"], "labels of ranked lists are relevance or rank"),
+        (["--query", "query", "--reduction", "none"], "lists have mean, query-mean or sum"),
+        (["--query", "query", "--preset", "trl"], "--preset trl is one of pairs"),
+        (["--query", "query", "--expect", "1", "--expect", "2"], "more than once"),
+        (["--query", "query", "--expect", "inside_margin=1"], "does not report it"),
+        (["--loss", "softmax"], "--loss softmax goes with ranked lists"),
+        (["--labels", "rank"], "--labels rank goes with ranked lists"),
+        (["--reduction", "query-mean"], "--reduction query-mean goes with ranked lists"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: list[str], message: str, mrl: Callable[..., Ran]) -> None:
+    ran = mrl("validate", "lists.csv", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
