@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from mrl_cli.errors import DataError
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import Hinges, hinged
 from mrl_cli.lists.hinges import gradient as hinge_gradient
-from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
@@ -22,7 +23,7 @@ from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,13 +61,37 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
     _check_pairs(lists, loss, ranking)
-    kept = np.flatnonzero(lists.sizes)
-    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    _, full = _not_empty(lists)
     slopes = np.empty(full.scores.size)
     for first, last in pieces(full):
         some = full.part(first, last)
         slopes[full.starts[first] : full.starts[last]] = _slopes(some, loss, ranking)
     return slopes
+
+
+def measured_at(
+    lists: Lists, loss: LossChoice, ranking: Ranking, margins: Sequence[float]
+) -> Iterator[tuple[Found, int | None]]:
+    """Yield what `measured` returns at each of some margins, and for a hinge in how many pairs its gradient is not 0.
+
+    At the kink that of margin_ranking passes, as in PyTorch.
+    """
+    choices, entry = [replace(loss, margin=margin) for margin in margins], LOSSES[loss.name]
+    if not entry.is_hinge:
+        yield from ((measured(lists, choice, ranking), None) for choice in choices)
+        return
+    kept, full = _not_empty(lists)
+    parts = [(kept[first:last], Hinges.of(full.part(first, last), loss)) for first, last in pieces(full)]
+    for choice in choices:
+        found, passing = without_pairs(lists), 0
+        for places, hinges in parts:
+            part, its_passing = hinges.at(choice)
+            put(found, places, part)
+            passing += its_passing
+        if entry.power == 2:
+            passing = int(found.active.sum())
+        has_lambdas = ranking.lambda_weight != "none"
+        yield measured(lists, choice, ranking) if has_lambdas else found, passing
 
 
 def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
@@ -103,9 +128,14 @@ def _check_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> None:
         raise PairsLimitError(number, int(sizes[number]), int(pairs[number]), ranking.max_pairs)
 
 
+def _not_empty(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
+    """Return the numbers of the lists that have items, and those lists."""
+    kept = np.flatnonzero(lists.sizes)
+    return kept, lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+
+
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    kept = np.flatnonzero(lists.sizes)  # lists of no items are left as they are
-    full = lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
+    kept, full = _not_empty(lists)  # lists of no items are left as they are
     found, has_lambdas = without_pairs(lists), ranking.lambda_weight != "none"
     if has_lambdas:
         found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
