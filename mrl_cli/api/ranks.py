@@ -13,7 +13,9 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import gradient, measured
 from mrl_cli.losses import LISTWISE
-from mrl_cli.reductions.lists import of_lists
+from mrl_cli.reductions.listcurve import ListCurveConsumer
+from mrl_cli.reductions.lists import WholeLists, of_lists
+from mrl_cli.reports.sweep import list_sweep_points
 from mrl_cli.settings import check_choice, plan_of
 
 if TYPE_CHECKING:
@@ -115,6 +117,45 @@ def rank_loss_grad(
     return whole
 
 
+def rank_sweep(
+    score: ArrayLike,
+    label: ArrayLike,
+    query: ArrayLike | None = None,
+    *,
+    margins: ArrayLike,
+    loss: str = "margin_ranking",
+    weight: ArrayLike | None = None,
+    reduction: RankReduction = "mean",
+    lambda_weight: LambdaWeight = "none",
+    top: int | None = None,
+    **parameters: Any,
+) -> list[dict[str, Any]]:
+    """Return what ranked lists come to at each of many margins: a record for each, in the order given.
+
+    A record has the keys of a point of `mrl sweep` on lists: `margin`; `value`, what `rank_loss` returns at it; `sum`
+    and `mean` over pairs, and `query_mean` where that is the reduction; `active`, how many pairs have a loss above 0,
+    and `active_share`; and for a hinge `gradient_share`, the share of pairs whose gradient is not 0.
+
+    `margins` is an array of shape (n,), or one number. Other arguments and errors are those of `rank_loss`; a loss
+    without a margin is a ValueError.
+
+    >>> points = rank_sweep([0.5, 0.75, 0.5, 1, 0], [1, 0, 0, 1, 0], [7, 7, 8, 8, 8], margins=[0, 1])
+    >>> [(point["mean"], point["active"]) for point in points]
+    [(0.08333333333333333, 1), (0.5833333333333334, 2)]
+    """
+    each = real_array("margins", margins).astype(np.float64)
+    if each.ndim > 1:
+        raise ValueError(f"margins must be one number or an array of shape (n,), not {each.shape}")
+    margins = each.reshape(-1).tolist()
+    plan = _plan(loss, 0.0, weight, lambda_weight, top, parameters, margins=margins, dtype="float64")
+    given = _given(score, label, query, weight, reduction, plan)
+    plan = plan.changed(reduction=reduction)
+    consumer = ListCurveConsumer(plan, margins)
+    curve = consumer.empty()
+    consumer.add(curve, consumer.block(WholeLists(given.lists, {})))
+    return list_sweep_points(consumer.points(curve), plan)
+
+
 class _Given(NamedTuple):
     """Checked lists, the item that stands at each of their places, and what is computed."""
 
@@ -130,12 +171,13 @@ def _plan(
     lambda_weight: LambdaWeight,
     top: int | None,
     parameters: dict[str, Any],
+    **of_sweep: Any,
 ) -> Plan:
     roles: tuple[Role, ...] = ("score", "y", "query") if weight is None else ("score", "y", "query", "weight")
     columns = {role: str(role) for role in roles}
     with value_errors():
-        plan = plan_of(columns, loss=loss, margin=margin, parameters=parameters, lambda_weight=lambda_weight, top=top)
-        return of_lists(plan)
+        settings = {"loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top, **of_sweep}
+        return of_lists(plan_of(columns, parameters=parameters, **settings))
 
 
 @value_errors()

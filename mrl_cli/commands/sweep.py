@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.options import option
-from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
 
+    from mrl_cli.commands.ranked import Ranked
     from mrl_cli.model import ReductionName
     from mrl_cli.reports.sweep import SweepReport
 
@@ -62,11 +63,12 @@ def _number(text: str) -> Fraction:
     return Fraction(text.strip())
 
 
-class MarginSweep(Run):
+class MarginSweep(RunOnPairs):
     """Compute the loss of the pairs in INPUT files for many margins, in one pass.
 
     For each margin: the loss (mean and sum), and the shares of pairs with a loss above 0 and with a gradient. A hinge
-    loss takes little longer for a thousand margins than for one. INPUT is what `mrl compute` reads.
+    loss takes little longer for a thousand margins than for one. INPUT is what `mrl compute` reads, or, where an option
+    of ranked lists is given such as --query, what `mrl rank` reads: then over all pairs of each list.
     """
 
     margins: tuple[float, ...] = option(
@@ -75,7 +77,10 @@ class MarginSweep(Run):
         required=True,
         metavar="LIST",
     )
-    reduction: ReductionName = option("What the value of a margin is.", choices=("mean", "sum"))
+    reduction: ReductionName = option(
+        "What the value of a margin is; of lists also the mean over queries of their means.",
+        choices=("mean", "sum", "query-mean"),
+    )
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
     names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT NOTES"
@@ -101,4 +106,38 @@ class MarginSweep(Run):
         )
 
 
-command = MarginSweep.command()
+class ListSweep(RunOnLists):
+    """Compute the loss of ranked lists for many margins, in one reading."""
+
+    margins: tuple[float, ...] = MarginSweep.margins
+
+    name = MarginSweep.name
+    names = "margins ITEMS loss param reduction lambda_weight top weight query_weight CELLS memory ENGINE OUTPUT NOTES"
+
+    def report(self) -> SweepReport:  # type: ignore[override]
+        """Return the report on all margins."""
+        from mrl_cli.reductions.listcurve import ListCurveConsumer
+        from mrl_cli.reports.sweep import list_sweep_report
+
+        self._consumer = ListCurveConsumer(self.plan, self.margins)
+        ranked = self.ranked(lambda: self._consumer)
+        points = self._consumer.points(ranked.result)
+        return list_sweep_report(points, ranked.counts, self.plan, self.input_names, ranked.look)
+
+    def check_result(self, ranked: Ranked) -> None:
+        """Raise DataError where no list has a pair."""
+        from mrl_cli.reports.rank import refuse_no_mean
+
+        point = self._consumer.points(ranked.result)[0]
+        refuse_no_mean(point.counts, point.sums, ranked.look, self.plan)
+
+    def summary(self, report: Any) -> str:
+        """Return how much was read and how quickly."""
+        return (
+            f"{counted(report.rows, 'row')}, {counted(report.queries, 'query', 'queries')} and "
+            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
+            f"{counted(len(report.points), 'margin')} in {report.elapsed_seconds:.3f} s, {self.workers}"
+        )
+
+
+command = command_of(MarginSweep, ListSweep)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from mrl_cli.commands.listchecks import with_lists
+from mrl_cli.commands.kinds import RunOnPairs, command_of
+from mrl_cli.commands.listchecks import ValidateLists
 from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.commands.values import Registered
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Labels, ListLabels, ReductionName
+from mrl_cli.model import ReductionName
 from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.validate import Validation
 
 
-class Validate(RunOnSuite):
+class Validate(RunOnSuite, RunOnPairs):
     """Check the loss of every pair in INPUT files against an independent validator, and your own numbers against both.
 
     Where your number differs, the known mistakes are tried on the data, and those that explain it are named. Without
@@ -43,21 +44,9 @@ class Validate(RunOnSuite):
     # Those of pairs and those of ranked lists.
     loss: str = Rank.loss
     param: tuple[tuple[str, Any], ...] = Rank.param
-    labels: Labels | None = option(
-        "Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it is; strength, its "
-        "sign is the label; probability, that x1 is better. Of lists: relevance, the higher the better; rank, 1 is the "
-        "best.  [default: pm1, or relevance; as the preset has it]",
-        choices=get_args(Labels),
-        default=None,
-    )
     reduction: ReductionName = option(
         "What the value is: mean and sum; of pairs none, of lists the mean over queries.",
         choices=get_args(ReductionName),
-    )
-    preset: str | None = option(
-        "Columns and labels as a known producer writes them, as in mrl compute and mrl rank.",
-        type=Registered("mrl_cli.inputs.presets", "PRESETS", "LIST_PRESETS"),
-        metavar="NAME",
     )
     format: str = option(FORMAT_HELP, "-f", choices=("auto", *format_names(with_annotations=True)))
 
@@ -90,12 +79,6 @@ class Validate(RunOnSuite):
 
     def planned(self) -> Plan:
         """Return the plan that the options say; scores and differences are described where that is expected."""
-        from mrl_cli.losses import LISTWISE
-
-        of_lists = {"loss": self.loss in LISTWISE, "labels": self.labels in get_args(ListLabels)}
-        for name, is_one in (of_lists | {"reduction": self.reduction == "query-mean"}).items():
-            message = f"--{name} {getattr(self, name)} goes with ranked lists"
-            refuse_if(is_one, message, "name the column of the query with --query COLUMN")
         described = {"describes", "describes pairs", "describes_scores"}
         return super().planned().changed(describes=not described.isdisjoint(self._needed))
 
@@ -169,4 +152,4 @@ class Validate(RunOnSuite):
         return next((option for option, is_theirs in options.items() if is_theirs), None)
 
 
-command = with_lists(Validate.command(), Validate)
+command = command_of(Validate, ValidateLists)

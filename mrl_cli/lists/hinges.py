@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.exact.codes import SumsByCode
 from mrl_cli.exact.few import square_of_three, sum_of_three
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
@@ -33,6 +34,39 @@ def hinged(lists: Lists, loss: LossChoice) -> Found:
     met = counter.met(loss.margin, terms.values)
     active = np.add.reduceat(met.losses[0], lists.starts[:-1], dtype=np.int64)
     return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter.pairs, counter.ends, loss))
+
+
+class Hinges(NamedTuple):
+    """Lists of at least one item, ready to be measured under a hinge at one margin after the other.
+
+    `apart` is what they come to apart from that: its losses are none.
+    """
+
+    counter: Counter
+    terms: Terms
+    apart: Found
+
+    @classmethod
+    def of(cls, lists: Lists, loss: LossChoice) -> Hinges:
+        """Return lists ready to be measured under a loss, whatever its margin."""
+        counter = Counter.of(lists)
+        terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
+        none = np.full(lists.size, np.inf)
+        return cls(counter, terms, counter.found(counter.met(), counter.pairs, SumsByCode(), none, -none))
+
+    def at(self, loss: LossChoice) -> tuple[Found, int]:
+        """Return what `hinged` returns under the loss, and in how many pairs the gradient of margin_ranking passes.
+
+        It does so where margin - d is at least 0.
+        """
+        rows, starts = self.counter.rows, self.counter.lists.starts[:-1]
+        reaches = [reach_of(rows, loss.margin, closed=closed) for closed in (False, True)]
+        met = meetings(rows, reaches, 1, self.terms.values)
+        active = np.add.reduceat(met.losses[0], starts, dtype=np.int64)
+        lowest, highest = _extremes(self.counter.pairs, self.counter.ends, loss)
+        sums = self.terms.sums(met, loss.margin)
+        found = self.apart._replace(active=active, losses=sums, lowest=lowest, highest=highest)
+        return found, int(met.losses[1].sum(dtype=np.int64))
 
 
 def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:

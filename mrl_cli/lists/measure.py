@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from mrl_cli.errors import DataError
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
 from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.hinges import Hinges, hinged
 from mrl_cli.lists.hinges import gradient as hinge_gradient
-from mrl_cli.lists.hinges import hinged
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
@@ -23,7 +24,7 @@ from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,6 +73,31 @@ def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.flo
         some = full.part(first, last)
         slopes[full.starts[first] : full.starts[last]] = _slopes(some, loss, ranking)
     return slopes
+
+
+def measured_at(
+    lists: Lists, loss: LossChoice, ranking: Ranking, margins: Sequence[float]
+) -> Iterator[tuple[Found, int | None]]:
+    """Yield what `measured` returns at each of some margins, and for a hinge in how many pairs its gradient is not 0.
+
+    At the kink that of margin_ranking passes, as in PyTorch.
+    """
+    choices, entry = [replace(loss, margin=margin) for margin in margins], LOSSES[loss.name]
+    if not entry.is_hinge:
+        yield from ((measured(lists, choice, ranking), None) for choice in choices)
+        return
+    full, kept = lists.with_items
+    parts = [(kept[first:last], Hinges.of(full.part(first, last), loss)) for first, last in pieces(full)]
+    for choice in choices:
+        found, passing = without_pairs(lists), 0
+        for places, hinges in parts:
+            part, its_passing = hinges.at(choice)
+            put(found, places, part)
+            passing += its_passing
+        if entry.power == 2:
+            passing = int(found.active.sum())
+        has_lambdas = ranking.lambda_weight != "none"
+        yield measured(lists, choice, ranking) if has_lambdas else found, passing
 
 
 def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import loss_labels, score_differences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -239,16 +239,9 @@ class CurveReduction(Reduction[Curve, Curve]):
         below = reached - curve.counts[1, :-1]
         # At the kink the gradient of the hinge passes, as in PyTorch; that of its square is 0 there.
         passing = np.where(self._knots > 0, below - unlabelled, below) if is_square else reached - unlabelled
-        # A pair at the kink adds m - d = 0 to the sum, so it may be counted in.
-        weight, first, second = (
-            accumulate(map(curve.of(name).at, range(self._knots.size))) for name in ("weight", "first", "second")
-        )
-        counts = weight if "weight" in curve.sums else (ExactSum(count << UNIT_EXPONENT) for count in reached.tolist())
         has_nan = curve.of("first").at(self._knots.size).nans > 0
-        sums = [
-            float("nan") if has_nan else _hinge_sum(*knot_sums, is_square=is_square)
-            for knot_sums in zip(self._knots.tolist(), counts, first, second, strict=True)
-        ]
+        terms = hinge_terms(self._knots.tolist(), curve)
+        sums = [float("nan") if has_nan else _hinge_sum(*of_knot, is_square=is_square) for of_knot in terms]
         return list(map(Point, sums, below.tolist(), passing.tolist()))
 
     def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
@@ -273,19 +266,40 @@ class CurveReduction(Reduction[Curve, Curve]):
         return list(map(Point, map(float, losses), *curve.counts.tolist(), map(float, slopes)))
 
 
-def _hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
-    """Return m*n - Σd, or m²*n - 2m*Σd + Σd², rounded once."""
-    if first.negative_infinities:
-        return float("inf")
+def hinge_terms(knots: Sequence[float], curve: Curve) -> Iterator[tuple[float, ExactSum, ExactSum, ExactSum]]:
+    """Yield for each of some margins, which ascend: m, and n, Σd and Σd² of the pairs below it and at its kink.
+
+    A pair at the kink adds m - d = 0 to the sum, so it may be counted in.
+    """
+    weight, first, second = (
+        accumulate(map(curve.of(name).at, range(len(knots)))) for name in ("weight", "first", "second")
+    )
+    reached = np.cumsum(curve.counts[0])[:-1]
+    counts = weight if "weight" in curve.sums else (ExactSum(count << UNIT_EXPONENT) for count in reached.tolist())
+    return zip(knots, counts, first, second, strict=True)
+
+
+def hinge_total(
+    margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool
+) -> tuple[int, int]:
+    """Return m*n - Σd, or m²*n - 2m*Σd + Σd², as (numerator, e): unrounded, in multiples of 2**-e."""
     numerator, denominator = margin.as_integer_ratio()
     unit = 1 << _SMALLEST_EXPONENT
     m = numerator * (unit // denominator)
-    total, scale = m * count.units - unit * first.units, UNIT_EXPONENT + _SMALLEST_EXPONENT
+    total, exponent = m * count.units - unit * first.units, UNIT_EXPONENT + _SMALLEST_EXPONENT
     if is_square:
         total = m * total - unit * m * first.units + unit * unit * second.units
-        scale += _SMALLEST_EXPONENT
+        exponent += _SMALLEST_EXPONENT
+    return total, exponent
+
+
+def _hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
+    """Return `hinge_total` rounded once."""
+    if first.negative_infinities:
+        return float("inf")
+    total, exponent = hinge_total(margin, count, first, second, is_square=is_square)
     try:
-        return total / (1 << scale)  # Python divides integers with one correct rounding
+        return total / (1 << exponent)  # Python divides integers with one correct rounding
     except OverflowError:
         return float("inf")
 

@@ -127,11 +127,15 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
 
     def measured(self, whole: WholeLists) -> tuple[QueryRows, Found]:
         """Return what each list comes to."""
-        lists = whole.lists
         try:
-            found = measured(lists, self._plan.loss, self._plan.ranking)
+            found = measured(whole.lists, self._plan.loss, self._plan.ranking)
         except PairsLimitError as error:
             raise error.called(f"query '{harmless(whole.keys['query'][error.number].as_py())}'") from None
+        return self.rows(whole, found), found
+
+    def rows(self, whole: WholeLists, found: Found) -> QueryRows:
+        """Return what each list comes to, from what it was found to come to."""
+        lists = whole.lists
         counts = {name: getattr(found, name) for name in PAIR_COUNTS}
         counts |= {"rows": lists.sizes, "queries": np.ones(lists.size, np.int64)}
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
@@ -145,7 +149,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
                 means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
         counts["queries_undefined"] = np.isnan(means).astype(np.int64)
         top_half = np.full(lists.size, math.nan) if found.top_half is None else found.top_half
-        return QueryRows(whole, counts, sums, means, found.lowest, found.highest, top_half, weights), found
+        return QueryRows(whole, counts, sums, means, found.lowest, found.highest, top_half, weights)
 
     def of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
         """Return what lists come to, by group."""

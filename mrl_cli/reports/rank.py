@@ -110,7 +110,7 @@ def rank_report(
         groups=groups,
         section_groups=None,
         validation=None,
-        notes=[*cautions, *_label_notes(look, plan), *_order_notes(facts, plan)] or None,
+        notes=[*cautions, *label_notes(look, plan), *_order_notes(facts, plan)] or None,
     )
 
 
@@ -134,28 +134,32 @@ def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustere
     return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
 
 
-def _label_notes(look: Look | None, plan: Plan) -> list[str]:
-    """Return the note that -1 stands among labels 0, 1 and so on, where it is a label."""
-    if look is None or plan.rules.labels != "relevance" or plan.rules.unjudged is not None:
+def label_notes(look: Look | None, plan: Plan) -> list[str]:
+    """Return notes on labels: -1 stands among 0, 1 and so on where it is a label, or they look like ranks."""
+    rules, label = plan.rules, plan.columns.name_of("y") or ""
+    if rules.labels != "relevance":
         return []
-    has_minus_one = look.lowest_label == -1 and look.smallest == 0 and (look.highest_label or 0) >= 1
-    note = "labels of -1 stand among 0 and more, and count as the lowest; are those items not judged?"
-    return [f"{note} then --unjudged negative"] if has_minus_one else []
+    notes = []
+    is_lowest = look is not None and look.lowest_label == -1 and look.smallest == 0 and (look.highest_label or 0) >= 1
+    if is_lowest and rules.unjudged is None:
+        note = "labels of -1 stand among 0 and more, and count as the lowest; are those items not judged?"
+        notes.append(f"{note} then --unjudged negative")
+    if _RANKS.search(label):
+        note = f"{harmless(label)} is taken for a label, the higher the better; where 1 is the best, use --labels rank"
+        notes.append(note)
+    return notes
 
 
 def _order_notes(facts: ListFacts, plan: Plan) -> list[str]:
-    """Return notes on lists of which most are upside down, and on ranks that are taken for labels.
+    """Return the note that most lists are upside down, unless it is said that labels look like ranks.
 
     Pairs of one list are not independent: as many coins are thrown as there are lists with pairs.
     """
-    label, is_relevance = plan.columns.name_of("y") or "", plan.rules.labels == "relevance"
-    if is_relevance and _RANKS.search(label):
-        return [
-            f"{harmless(label)} is taken for a label, the higher the better; where 1 is the best, use --labels rank"
-        ]
+    is_relevance = plan.rules.labels == "relevance"
     lists = facts.lists["queries"] - facts.lists["queries_without_pairs"]
     accuracy = facts.mean_of_queries("query_accuracy_half")
-    if not accuracy < 1 / 2 or chance_of_so_few(math.floor(accuracy * lists), lists) >= CHANCE:
+    is_said = is_relevance and _RANKS.search(plan.columns.name_of("y") or "")
+    if is_said or not accuracy < 1 / 2 or chance_of_so_few(math.floor(accuracy * lists), lists) >= CHANCE:
         return []
     why = "is 1 the best label? then --labels rank; or " if is_relevance else ""
     return [f"most pairs are in the wrong order in most queries: {why}is a lower score the better one?"]
@@ -171,9 +175,14 @@ def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
             undefined = LISTWISE[plan.loss.name].undefined
             raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
         return
+    refuse_no_mean(counts, entries[0][3] if entries else {}, look, plan)
+
+
+def refuse_no_mean(counts: Mapping[str, int], sums: Mapping[str, ExactSum], look: Look, plan: Plan) -> None:
+    """Raise DataError where no list has a pair, or every pair the weight 0."""
     refuse_no_pairs(counts, look, plan)
-    if not entries[0][3].get("weight", ExactSum(1)).units:
-        raise DataError(f"every pair has the weight 0: {rows}; the mean of nothing is undefined")
+    if not sums.get("weight", ExactSum(1)).units:
+        raise DataError(f"every pair has the weight 0: {_rows_in_queries(counts)}; the mean of nothing is undefined")
 
 
 def refuse_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Write a file of random pairs, the same bytes for the same row count.
+"""Write a file of random pairs, or of ranked lists, the same bytes for the same options.
 
 Chunks are drawn and written one at a time, so that memory stays flat at any number of rows. A CSV file and a Parquet
 file of the same size hold the same numbers.
@@ -21,6 +21,8 @@ SEED = 20250101
 CHUNK_ROWS = 1024 * 1024  # also pyarrow's default row group
 GROUPS = 1000
 PLAIN = pa.schema([("x1", pa.float64()), ("x2", pa.float64()), ("y", pa.int64())])
+LISTS = pa.schema([("query", pa.int64()), ("label", pa.int64()), ("score", pa.float64())])
+STRIDE = 7_368_787  # a prime that divides no row count: multiples of it take every remainder once
 EXTENDED = pa.schema([*PLAIN, ("margin", pa.float64()), ("weight", pa.float64()), ("group", pa.int64())])
 
 
@@ -39,22 +41,36 @@ def chunks(rows: int, schema: Any) -> Iterator[Any]:
         yield pa.record_batch(columns, schema=schema)
 
 
-def write_csv(rows: int, path: Path, schema: Any) -> None:
-    """Write ``rows`` pairs as CSV; floats carry their shortest round-trip digits."""
+def list_chunks(rows: int, levels: int, items: int) -> Iterator[Any]:
+    """Record batches of ``query, label, score``: normal scores, labels of so many levels, or all different ones for 0.
+
+    A query has so many items, or all rows for 0.
+    """
+    for index, start in enumerate(range(0, rows, CHUNK_ROWS)):
+        places = np.arange(start, min(start + CHUNK_ROWS, rows))
+        rng = np.random.default_rng([SEED, index])
+        scores = rng.standard_normal(places.size)
+        labels = rng.integers(0, levels, places.size) if levels else places * STRIDE % rows
+        columns = [places // (items or rows), labels, scores]
+        yield pa.record_batch(list(map(pa.array, columns)), schema=LISTS)
+
+
+def write_csv(path: Path, schema: Any, batches: Iterator[Any]) -> None:
+    """Write batches as CSV; floats carry their shortest round-trip digits."""
     with path.open("wb") as file:
         # pyarrow would put the header names in quotes, which pandas, Polars and DuckDB do not write.
         file.write(",".join(schema.names).encode() + b"\n")
         options = pyarrow.csv.WriteOptions(include_header=False)
         with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
-            for chunk in chunks(rows, schema):
-                writer.write_batch(chunk)
+            for batch in batches:
+                writer.write_batch(batch)
 
 
-def write_parquet(rows: int, path: Path, schema: Any) -> None:
-    """Write ``rows`` pairs as Parquet with pyarrow's defaults, one row group a chunk."""
+def write_parquet(path: Path, schema: Any, batches: Iterator[Any]) -> None:
+    """Write batches as Parquet with pyarrow's defaults, one row group each."""
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        for chunk in chunks(rows, schema):
-            writer.write_batch(chunk)
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 WRITERS = {"csv": write_csv, "parquet": write_parquet}
@@ -66,11 +82,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--format", choices=sorted(WRITERS), required=True)
     parser.add_argument("--extended", action="store_true", help="columns margin, weight and group too")
+    parser.add_argument("--levels", type=int, help="ranked lists, with so many labels, 0 for all different")
+    parser.add_argument("--items", type=int, default=0, help="how many items a query has, 0 for one query")
     parser.add_argument("path", type=Path)
     options = parser.parse_args()
     partial = options.path.with_name(f"{options.path.name}.{os.getpid()}.partial")
+    schema = EXTENDED if options.extended else PLAIN if options.levels is None else LISTS
+    if schema is LISTS:
+        batches = list_chunks(options.rows, options.levels, options.items)
+    else:
+        batches = chunks(options.rows, schema)
     try:
-        WRITERS[options.format](options.rows, partial, EXTENDED if options.extended else PLAIN)
+        WRITERS[options.format](partial, schema, batches)
         partial.replace(options.path)
     finally:
         partial.unlink(missing_ok=True)

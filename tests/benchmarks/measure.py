@@ -41,6 +41,17 @@ class Contestant:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """What a process may take, its start included."""
+
+    seconds: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"within {self.seconds:g} s and {self.megabytes:g} MB"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One finished process: its wall time, its CPU time, its peak resident memory, and what it printed."""
 
@@ -64,6 +75,11 @@ class Result:
         return median(run.elapsed_seconds for run in self.runs)
 
     @property
+    def median_cpu_seconds(self) -> float:
+        """The median CPU time of a run, of all its threads."""
+        return median(run.cpu_seconds for run in self.runs)
+
+    @property
     def peak_bytes(self) -> int:
         """The largest resident memory that any run reached."""
         return max(run.peak_bytes for run in self.runs)
@@ -71,12 +87,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """The results of all contestants on one file; the first is the reference that the others are compared with."""
+    """The results of all contestants on one file; the first is the reference that the others are compared with.
+
+    Where there is a bar, the first must stay below it.
+    """
 
     scene: str
     label: str
     rows: int
     results: tuple[Result, ...]
+    bar: Bar | None = None
 
 
 def run_process(command: Sequence[str]) -> Run:
@@ -104,7 +124,9 @@ def run_process(command: Sequence[str]) -> Run:
         )
 
 
-def race(scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int) -> Race:
+def race(
+    scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int, bar: Bar | None = None
+) -> Race:
     """Warm every contestant up once, then run them all in turn, ``rounds`` times; ``RaceError`` when answers differ."""
     answers = [_answer(contestant, run_process(contestant.command)) for contestant in contestants]
     _check_answers(label, contestants, answers)
@@ -116,7 +138,20 @@ def race(scene: str, label: str, rows: int, contestants: Sequence[Contestant], r
                 _check_answers(label, [contestants[0], contestant], [answers[0], _number(contestant, run.stdout)])
             own_runs.append(run)
     results = [Result(*fields) for fields in zip(contestants, map(tuple, runs), answers, strict=True)]
-    return Race(scene, label, rows, tuple(results))
+    return Race(scene, label, rows, tuple(results), bar)
+
+
+def missed_bars(races: Iterable[Race], *, by_cpu: bool) -> list[str]:
+    """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one."""
+    missed = []
+    for one in races:
+        if one.bar is None:
+            continue
+        first = one.results[0]
+        seconds = first.median_cpu_seconds if by_cpu else first.median_seconds
+        if seconds > one.bar.seconds or first.peak_bytes > one.bar.megabytes * 1e6:
+            missed.append(f"  {one.label}; it took {seconds:.1f} s and {first.peak_bytes / 1e6:.0f} MB")
+    return missed
 
 
 def paired_ratios(reference: Result, other: Result) -> list[float]:

@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Contestant, Race, RaceError, race, run_process, warm_page_cache
+from files import data_file, file_label, note
+from measure import Contestant, Race, RaceError, missed_bars, race, run_process
 from peers import MARGIN, PEERS, Peer, loss_mean_command, parse_alone, peer_contestant, version_of
+from ranked import BARS, LEVELS, LOSSES, MOST_BRUTE_ROWS, RankedRun, brute_force
 from report import as_json, facts_line, machine_facts, markdown_tables, text_tables
 
 FORMATS = ("csv", "parquet")
@@ -170,6 +172,29 @@ def before_scene(settings: Settings) -> Iterator[Race]:
             yield race("before", f"{name}, {file_label(rows, file_format)}", rows, contestants, settings.rounds)
 
 
+def rank_scene(settings: Settings) -> Iterator[Race]:
+    """``mrl rank`` on one list of all rows and on queries of ten, beside PyTorch over all pairs where that ends."""
+    for rows, file_format in settings.files():
+        for run in [*(RankedRun(rows, levels) for levels in LEVELS), RankedRun(rows, 5, items=10)]:
+            path = data_file(settings.folder, rows, file_format, *run.of_data)
+            for loss, options in LOSSES.items():
+                contestants = [Contestant("mrl rank", settings.command("rank", path, *options, "--raw"))]
+                if PEERS["torch"] in settings.peers and rows <= MOST_BRUTE_ROWS and not run.items:
+                    contestants.append(brute_force(path, loss, file_format, settings.jobs))
+                label = f"{file_label(rows, file_format)}, {run.what}, {loss}"
+                yield race("rank", label, rows, contestants, settings.rounds)
+
+
+def bars_scene(settings: Settings) -> Iterator[Race]:
+    """Runs of ``mrl rank`` on files of ten million rows that must stay below a time and a memory; see ``BARS``."""
+    for file_format in settings.formats:
+        for run, loss, bar in BARS:
+            path = data_file(settings.folder, run.rows, file_format, *run.of_data)
+            command = settings.command("rank", path, *LOSSES[loss], "--raw")
+            label = f"{file_label(run.rows, file_format)}, {run.what}, {loss}: {bar}"
+            yield race("bars", label, run.rows, [Contestant("mrl rank", command)], settings.rounds, bar=bar)
+
+
 # Run with a margin and an `mrl sweep` command: prints the mean at that margin.
 MEAN_AT_MARGIN = """
 import json, subprocess, sys
@@ -187,33 +212,9 @@ SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
     "columns": columns_scene,
     "floor": floor_scene,
     "before": before_scene,
+    "rank": rank_scene,
+    "bars": bars_scene,
 }
-
-
-def data_file(folder: Path, rows: int, file_format: str, *options: str) -> Path:
-    """The path of a file of ``rows`` pairs, made unless it is there, and read once into the page cache.
-
-    ``options`` are those of ``make_data.py``.
-    """
-    path = folder / f"pairs-{rows}{''.join(options).replace('--', '-')}.{file_format}"
-    if not path.exists():
-        note(f"writing {path}")
-        folder.mkdir(parents=True, exist_ok=True)
-        # In a process of its own, because this one must stay small: see measure.py.
-        script = Path(__file__).with_name("make_data.py")
-        run_process([sys.executable, str(script), "--rows", str(rows), "--format", file_format, *options, str(path)])
-    warm_page_cache(path)
-    return path
-
-
-def file_label(rows: int, file_format: str) -> str:
-    """The name of a file in the tables."""
-    return f"{file_format}, {rows:,} rows"
-
-
-def note(message: str) -> None:
-    """Say what goes on, on stderr: stdout is for results."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def available_peers(names: list[str]) -> tuple[Peer, ...]:
@@ -287,6 +288,7 @@ def parse_options() -> argparse.Namespace:
     add("--mrl", type=shlex.split, default=default_mrl, help="the command that is mrl (default: beside this Python)")
     add("--before", type=shlex.split, default=[], help="the command that is the mrl of another checkout")
     add("--jobs", type=positive_int, help="threads for every contestant (default: what each takes by itself)")
+    add("--cpu", action="store_true", help="hold bars against CPU time: for a machine on which something else runs")
     add("--json", type=Path, metavar="FILE", help="write every single run there")
     add("--markdown", action="store_true", help="print the tables as Markdown")
     return parser.parse_args()
@@ -315,10 +317,12 @@ def run_scenes(options: argparse.Namespace) -> None:
     print(markdown_tables(races) if options.markdown else text_tables(races))
     if options.json:
         options.json.write_text(json.dumps(as_json(facts, races), indent=1) + "\n")
+    if missed := missed_bars(races, by_cpu=options.cpu):
+        raise RaceError("\n".join(["bars are missed:", *missed]))
 
 
 def main() -> int:
-    """Run the program; 1 when a contestant fails or the answers differ."""
+    """Run the program; 1 when a contestant fails, the answers differ or a bar is missed."""
     try:
         run_scenes(parse_options())
     except RaceError as error:

@@ -34,10 +34,10 @@ def facts_line(facts: dict[str, Any]) -> str:
 
 
 def text_tables(races: Sequence[Race]) -> str:
-    """For each scene one row per file and contestant: median time, ratio to the reference and its range, memory."""
+    """For each scene one row per file and contestant: median times, ratio to the reference and its range, memory."""
     blocks = []
     for title, group in _grouped(races, lambda race: (race.scene, race.results[0].contestant.name)):
-        heading = ("file", "contestant", "seconds", "ratio", "min-max", "peak MB")
+        heading = ("file", "contestant", "seconds", "CPU", "ratio", "min-max", "peak MB")
         rows = [row for race in group for row in _text_rows(race)]
         blocks.append(f"{title}\n{_aligned([heading, *rows])}")
     return "\n\n".join(blocks)
@@ -89,8 +89,8 @@ def _text_rows(race: Race) -> Iterator[Row]:
         if result is not race.results[0]:
             ratios = paired_ratios(race.results[0], result)
             ratio, ratio_range = f"{median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"
-        seconds = f"{result.median_seconds:.3f}"
-        yield race.label, result.contestant.name, seconds, ratio, ratio_range, _megabytes(result)
+        seconds, cpu_seconds = f"{result.median_seconds:.3f}", f"{result.median_cpu_seconds:.3f}"
+        yield race.label, result.contestant.name, seconds, cpu_seconds, ratio, ratio_range, _megabytes(result)
 
 
 def _markdown_cell(race: Race, result: Result) -> str:

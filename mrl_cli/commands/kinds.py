@@ -1,0 +1,95 @@
+"""Commands that read pairs or ranked lists: what both kinds share, and the command that carries out either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+from mrl_cli.commands.options import is_given, option, refuse_if
+from mrl_cli.commands.rank import Rank
+from mrl_cli.commands.run import Run
+from mrl_cli.commands.values import Registered
+from mrl_cli.model import Labels, ListLabels
+from mrl_cli.words import option_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+
+    from mrl_cli.model import Plan
+
+
+class RunOnPairs(Run):
+    """A run on pairs, whose command carries out one on ranked lists too: the options of both."""
+
+    labels: Labels | None = option(
+        "Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it is; strength, its "
+        "sign is the label; probability, that x1 is better. Of lists: relevance, the higher the better; rank, 1 is the "
+        "best.  [default: pm1, or relevance; as the preset has it]",
+        choices=get_args(Labels),
+        default=None,
+    )
+    preset: str | None = option(
+        "Columns and labels as a known producer writes them, as in mrl compute and mrl rank.",
+        type=Registered("mrl_cli.inputs.presets", "PRESETS", "LIST_PRESETS"),
+        metavar="NAME",
+    )
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say. Raises UsageError for a choice that goes with ranked lists."""
+        from mrl_cli.losses import LISTWISE
+
+        of_lists = {"loss": self.loss in LISTWISE, "labels": self.labels in get_args(ListLabels)}
+        for name, is_one in (of_lists | {"reduction": self.reduction == "query-mean"}).items():
+            message = f"--{name} {getattr(self, name)} goes with ranked lists"
+            refuse_if(is_one, message, "name the column of the query with --query COLUMN")
+        return super().planned()
+
+
+class RunOnLists(Rank):
+    """A run on ranked lists of a command that is one on pairs too."""
+
+    @classmethod
+    def of(cls, given: dict[str, Any], others: Sequence[str]) -> Self:
+        """Return the run of options that were given. Raises UsageError for one of `others`, which go with pairs."""
+        names = {"inputs", *cls.option_names()}
+        for name in others:
+            message = f"{option_of(name)} goes with pairs, not with ranked lists"
+            refuse_if(name not in names and is_given(name), message, "leave it out, or the options of lists")
+        labels, preset = given["labels"], given["preset"]
+        message = f"--labels {labels} is a rule of pairs: labels of ranked lists are relevance or rank"
+        refuse_if(labels is not None and labels not in get_args(ListLabels), message)
+        message = "--reduction none goes with pairs: lists have mean, query-mean or sum"
+        refuse_if(given["reduction"] == "none", message)
+        if preset is not None:
+            from mrl_cli.inputs.presets import LIST_PRESETS
+
+            message = f"--preset {preset} is one of pairs; those of ranked lists are {', '.join(LIST_PRESETS)}"
+            refuse_if(preset not in LIST_PRESETS, message)
+        return cls(**{name: value for name, value in given.items() if name in names})
+
+
+def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Command:
+    """Return the command of a run on pairs, which carries out one on lists where an option of those alone is given."""
+    command, own = pairs.command(), ["inputs", *pairs.option_names()]
+    further = [name for name in lists.option_names() if name not in own]
+    command.params += [getattr(lists, name).option for name in further]
+
+    def carry_out(**given: Any) -> int:
+        run: Run
+        if any(map(is_given, further)) or _is_preset_of_lists(given["preset"]):
+            run = lists.of(given, own)
+        else:
+            run = pairs(**{name: given[name] for name in own})
+        return run.exit_code()
+
+    command.callback = carry_out
+    return command
+
+
+def _is_preset_of_lists(preset: str | None) -> bool:
+    if preset is None:
+        return False
+    from mrl_cli.inputs.presets import PRESETS
+
+    return preset not in PRESETS
