@@ -216,7 +216,7 @@ def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mr
         (["--query", "query", "--reduction", "none"], "lists have mean, query-mean or sum"),
         (["--query", "query", "--preset", "trl"], "--preset trl is one of pairs"),
         (["--query", "query", "--expect", "1", "--expect", "2"], "more than once"),
-        (["--query", "query", "--expect", "inside_margin=1"], "does not report it"),
+        (["--query", "query", "--expect", "inside_margin=1"], "knows no 'inside_margin'"),
         (["--loss", "softmax"], "--loss softmax goes with ranked lists"),
         (["--labels", "rank"], "--labels rank goes with ranked lists"),
         (["--reduction", "query-mean"], "--reduction query-mean goes with ranked lists"),

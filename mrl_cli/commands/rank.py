@@ -95,7 +95,8 @@ class Rank(RankedRun):
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
         if not self.per_query:
-            refuse_if(self.written == "parquet", "Parquet output goes with --per-query")
+            may_write_rows = "per_query" in self.option_names()
+            refuse_if(may_write_rows and self.written == "parquet", "Parquet output goes with --per-query")
             super().check()
             return
         self.check_items()
