@@ -15,8 +15,10 @@ from mrl_cli.lists.base import Found, Lists
 from mrl_cli.lists.counts import counted
 from mrl_cli.lists.hinges import gradient
 from mrl_cli.lists.loop import looped
+from mrl_cli.lists.measure import gradient as measured_gradient
 from mrl_cli.lists.measure import measured
 from mrl_cli.lists.orders import levels_of
+from mrl_cli.lists.squares import described
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import LossChoice, Ranking
 from tests.list_oracle import LABELS, SCORES, SIZES, each, expected, lists_of, pairs_of, rounded
@@ -110,6 +112,26 @@ def test_square_of_lists_equals_rationals(loss: str, label: str, score: str) -> 
                     assert got == pytest.approx(right[name], rel=1e-15, abs=0), (name, beta, one)
                 else:
                     assert got == right[name], (name, beta, one)
+
+
+@of_scores
+@of_labels
+@pytest.mark.parametrize("loss", SQUARES)
+def test_gradient_of_square_equals_rationals(loss: str, label: str, score: str) -> None:
+    for weighted in (False, True):
+        lists = lists_of(label, score, weighted=weighted)
+        settings = {parameter.name: 0.1 for parameter in LOSSES[loss].parameters}
+        got = measured_gradient(lists, LossChoice(loss, 0.0, tuple(settings.items())), Ranking()).tolist()
+        right = []
+        for _, one in each(lists):
+            sums = [Fraction(0)] * one.labels.size
+            for pair in pairs_of(one):
+                aim = pair.target if LOSSES[loss].is_target else Fraction(1 / (2 * 0.1))
+                slope = 2 * pair.weight * (pair.difference - aim)
+                sums[pair.higher] += slope
+                sums[pair.lower] -= slope
+            right += [rounded(value) for value in sums]
+        assert got == right, lists
 
 
 @of_weights
@@ -234,3 +256,21 @@ def test_lists_add_up_without_rounding() -> None:
     kernel = hinge("squared_hinge", 0.1)
     right = [kernel(pair.difference, pair.target) for _, one in each(lists) for pair in pairs_of(one)]
     assert float(total) == rounded(sum(right, Fraction()))
+
+
+@of_scores
+@of_labels
+def test_scores_of_pairs_are_described_without_rounding(label: str, score: str) -> None:
+    lists = lists_of(label, score, weighted=True)  # the weights of pairs do not count
+    sums = described(lists)
+    for number, one in each(lists):
+        scores = [Fraction(value) for value in one.scores.tolist()]
+        pairs = pairs_of(one)
+        right = {
+            "x1": [scores[pair.higher] for pair in pairs],
+            "x2": [scores[pair.lower] for pair in pairs],
+            "difference": [pair.difference for pair in pairs],
+            "difference_square": [pair.difference**2 for pair in pairs],
+        }
+        for name, values in right.items():
+            assert float(sums[name].at(number)) == rounded(sum(values, Fraction())), (name, one)

@@ -43,6 +43,12 @@ class Lists(NamedTuple):
         """The number of the list of each item, counted from 0, shape (items,)."""
         return np.repeat(np.arange(self.size), self.sizes)
 
+    @property
+    def with_items(self) -> tuple[Lists, NDArray[np.intp]]:
+        """The lists that have an item, and their numbers here."""
+        kept = np.flatnonzero(self.sizes)
+        return self._replace(starts=np.append(self.starts[kept], self.starts[-1])), kept
+
     def part(self, first: int, last: int) -> Lists:
         """Return the lists from number `first` to before `last`."""
         start, stop = int(self.starts[first]), int(self.starts[last])

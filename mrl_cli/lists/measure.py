@@ -18,6 +18,7 @@ from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
 from mrl_cli.lists.smooth import fits, is_smooth, smooth_gradient, smoothed
+from mrl_cli.lists.squares import gradient as square_gradient
 from mrl_cli.lists.squares import squared
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
@@ -61,7 +62,7 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
     _check_pairs(lists, loss, ranking)
-    _, full = _not_empty(lists)
+    full, _ = lists.with_items
     slopes = np.empty(full.scores.size)
     for first, last in pieces(full):
         some = full.part(first, last)
@@ -80,7 +81,7 @@ def measured_at(
     if not entry.is_hinge:
         yield from ((measured(lists, choice, ranking), None) for choice in choices)
         return
-    kept, full = _not_empty(lists)
+    full, kept = lists.with_items
     parts = [(kept[first:last], Hinges.of(full.part(first, last), loss)) for first, last in pieces(full)]
     for choice in choices:
         found, passing = without_pairs(lists), 0
@@ -96,8 +97,9 @@ def measured_at(
 
 def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     lambdas = lambdas_of(lists, ranking)
-    if lambdas is None and LOSSES[loss.name].is_hinge:
-        return hinge_gradient(lists, loss)
+    entry = LOSSES[loss.name]
+    if lambdas is None and entry.power:
+        return hinge_gradient(lists, loss) if entry.is_hinge else square_gradient(lists, loss)
     if lambdas is not None or not is_smooth(loss):
         return looped_gradient(lists, loss, lambdas)
     slopes, numbers = np.empty(lists.scores.size), lists.numbers
@@ -128,14 +130,8 @@ def _check_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> None:
         raise PairsLimitError(number, int(sizes[number]), int(pairs[number]), ranking.max_pairs)
 
 
-def _not_empty(lists: Lists) -> tuple[NDArray[np.intp], Lists]:
-    """Return the numbers of the lists that have items, and those lists."""
-    kept = np.flatnonzero(lists.sizes)
-    return kept, lists._replace(starts=np.append(lists.starts[kept], lists.starts[-1]))
-
-
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    kept, full = _not_empty(lists)  # lists of no items are left as they are
+    full, kept = lists.with_items  # others are left as they are
     found, has_lambdas = without_pairs(lists), ranking.lambda_weight != "none"
     if has_lambdas:
         found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())

@@ -7,23 +7,22 @@ least loss of a list needs a walk: it finds for each item the winners next to wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.exact import ExactSum
-from mrl_cli.exact.codes import two_sum
+from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
 from mrl_cli.exact.few import sum_of_three
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
-from mrl_cli.lists.orders import levels_of, running
+from mrl_cli.lists.orders import levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.exact.codes import SumsByCode
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.lists.nodes import Places
     from mrl_cli.lists.orders import Levels
@@ -61,19 +60,69 @@ def _distance(lists: Lists, loss: LossChoice) -> tuple[float, list[Floats]]:
     return -float(gradient[0]) / 2, [lists.scores]
 
 
+def gradient(lists: Lists, loss: LossChoice) -> Floats:
+    """Return the gradient of the sum of such a loss for the score of each item, rounded once.
+
+    Lists have at least one item each.
+    """
+    margin, parts = _distance(lists, loss)
+    levels = levels_of(lists)
+    gradient = np.empty(lists.scores.size)
+    terms = _terms(lists, levels, parts, gradient_at=margin)
+    gradient[levels.order] = terms.gradient(_met(lists, levels, terms), margin)
+    return gradient
+
+
 def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Floats]) -> SumsByCode:
-    """Return the sums of losses: by level, an item loses to all that are above in its list."""
-    order, firsts, ends = levels.order, levels.firsts, lists.starts.take(levels.numbers + 1)
+    """Return the sums of losses."""
+    terms = _terms(lists, levels, parts)
+    return terms.sums(_met(lists, levels, terms), margin)
+
+
+def _terms(lists: Lists, levels: Levels, parts: list[Floats], gradient_at: float | None = None) -> Terms:
+    order = levels.order
     weights = None if lists.weights is None else lists.weights.take(order)
-    terms = Terms.of(lists, 2, [part.take(order) for part in parts], weights)
-    lost = np.repeat(ends - firsts[1:], levels.sizes)
-    won = np.repeat(firsts[:-1] - lists.starts.take(levels.numbers), levels.sizes)
-    sums = []
-    for value in terms.values:
+    return Terms.of(lists, 2, [part.take(order) for part in parts], weights, gradient_at=gradient_at)
+
+
+def _met(lists: Lists, levels: Levels, terms: Terms) -> Meetings:
+    """Return how items meet in all pairs: by level, an item loses to all that are above in its list."""
+    firsts, numbers = levels.firsts, levels.numbers
+    starts, ends = lists.starts.take(numbers), lists.starts.take(numbers + 1)
+    lost, won = _lost_and_won(lists, levels)
+
+    def summed(value: NDArray[Any], from_places: NDArray[np.int64], to_places: NDArray[np.int64]) -> NDArray[Any]:
         before = np.zeros(value.size + 1, value.dtype)
         np.cumsum(value, out=before[1:])
-        sums.append(np.repeat(before.take(ends) - before.take(firsts[1:]), levels.sizes))
-    return terms.sums(Meetings([lost], [won], sums, []), margin)
+        return np.repeat(before.take(to_places) - before.take(from_places), levels.sizes)
+
+    sums = [summed(value, firsts[1:], ends) for value in terms.values]
+    return Meetings([lost], [won], sums, [summed(value, starts, firsts[:-1]) for value in terms.back])
+
+
+def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
+    """Return how many pairs each item loses, and how many it wins, by level."""
+    firsts, starts = levels.firsts, lists.starts
+    above, below = starts.take(levels.numbers + 1) - firsts[1:], firsts[:-1] - starts.take(levels.numbers)
+    return np.repeat(above, levels.sizes).astype(np.int32), np.repeat(below, levels.sizes).astype(np.int32)
+
+
+def described(lists: Lists) -> dict[str, SumsByCode]:
+    """Return sums over the pairs of each list, without weights, of scores, of differences and of their squares.
+
+    `x1` is the score of a pair's item with the higher label, `x2` that of the other. Nothing is rounded.
+    """
+    sums = {name: SumsByCode() for name in ("x1", "x2", "difference", "difference_square")}
+    full, kept = lists.with_items
+    for first, last in pieces(full):
+        some = full.part(first, last)._replace(weights=None)
+        levels = levels_of(some)
+        lost, won = _lost_and_won(some, levels)
+        places, scores = kept[first:last], some.scores.take(levels.order)
+        for name, counts in (("x1", won), ("x2", lost), ("difference", won - lost)):
+            sums[name].add(sums_of_multiples_by_code(counts, scores, some.numbers, some.size), places, lists.size)
+        sums["difference_square"].add(_sums(some, levels, 0.0, [some.scores]), places, lists.size)
+    return sums
 
 
 class Items(NamedTuple):
