@@ -13,6 +13,7 @@ from mrl_cli.lists import fields as fields_module
 from mrl_cli.lists import smooth
 from mrl_cli.lists.loop import looped, looped_gradient
 from mrl_cli.lists.measure import gradient, measured
+from mrl_cli.lists.shapes import shape_of
 from mrl_cli.lists.smooth import is_smooth, smooth_gradient, smoothed
 from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import LossChoice, Ranking
@@ -104,6 +105,17 @@ def test_sums_in_sixty_digits(kind: str, levels: int) -> None:
             assert total == math.inf
         else:  # of a robust loss, terms of both signs may cancel
             assert abs(DIGITS.subtract(Decimal(total), wanted)) <= size_of_all * Decimal("3e-15")
+
+
+@pytest.mark.parametrize("centre", [-8.0, -3.0, -1.0, 0.0, 0.5, 1.0, 8.0])
+def test_polynomials_hold_at_the_corners_of_two_cells(centre: float) -> None:
+    shape = shape_of(choice("logistic"))
+    assert shape is not None
+    terms = shape.coefficients(centre, 1.0)
+    for x in (-1, 1):
+        for y in (-1, 1):  # where T_k is 1 or (-1)**k, and no error of a coefficient cancels against another's
+            value = math.fsum(c * x**row * y**column for row, column, c in terms)
+            assert rank_lists.relative_error(value, softplus(Decimal(centre + (y - x) / 2))) < 3e-15
 
 
 def found_by_both(lists: Lists, loss: LossChoice) -> tuple[Found, Found]:

@@ -250,17 +250,17 @@ def _add_near(
     if not cells.size:
         return
     first, second = np.repeat(np.arange(cells.size), others), ranges(meeting.lows[cells], others)
-    is_used = np.zeros(lower.nodes.size, bool)
-    is_used[second] = True
-    used = np.flatnonzero(is_used)
+    base = int(second.min())
+    is_used = np.zeros(int(second.max()) - base + 1, bool)
+    is_used[second - base] = True
     second_of = np.cumsum(is_used) - 1
-    part = lower.some(used)
+    part = lower.some(np.flatnonzero(is_used) + base)
     moments = np.stack([part.sums(values) for values in _polynomials(part.places)])
     offsets = (lower.cells[second] - higher.cells[cells][first]) + grid.shift
     local = np.zeros((DEGREE + 1, cells.size))
     for offset in np.unique(offsets).tolist():
         here = offsets == offset
-        at, of = first[here], moments[:, second_of[second[here]]]
+        at, of = first[here], moments[:, second_of[second[here] - base]]
         for row, column, coefficient in shape.coefficients(offset * grid.step + grid.rest, grid.step):
             local[row, at] += coefficient * of[column]
     chosen = higher.some(cells)

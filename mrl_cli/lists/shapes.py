@@ -96,12 +96,10 @@ def _coefficients(choice: LossChoice, is_slope: bool, centre: float, step: float
 def _cosines() -> Array:
     """Return cos(pi*k/(2*NODES)) for k from 0 to 2*NODES.
 
-    Angles that are rounded are all off to one side: a polynomial of degree 15 would be off by 60 times as much.
+    Each angle is rounded by itself: multiples of one rounded angle are all off to one side, and polynomials ten times
+    as far (test_polynomials_hold_at_the_corners_of_two_cells).
     """
-    exact = [PI * k / (2 * NODES) for k in range(2 * NODES + 1)]
-    rounded = [float(angle) for angle in exact]
-    off = [float(angle - Fraction(near)) for angle, near in zip(exact, rounded, strict=True)]
-    return np.array([math.cos(near) - less * math.sin(near) for near, less in zip(rounded, off, strict=True)])
+    return np.array([math.cos(float(PI * k / (2 * NODES))) for k in range(2 * NODES + 1)])
 
 
 def _softplus(share: float, *, is_slope: bool) -> tuple[Tail, Tail]:
