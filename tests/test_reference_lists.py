@@ -95,17 +95,17 @@ def test_listwise_values_of_two_items() -> None:
     shares: dict[str, tuple[float, float]] = {"raw": (3, 1), "sum": (3 / 4, 1 / 4), "gain": (7 / 8, 1 / 8)}
     shares["softmax"] = odds / (odds + 1), 1 / (odds + 1)
     for target, (first, second) in shares.items():
-        value = validate_rank_loss(score, [3, 1], loss="softmax", parameters={"target": target})
+        value = validate_rank_loss(score, [3, 1], loss="softmax", target=target)
         assert value == pytest.approx(first * right + second * wrong, rel=1e-15)
     # One label: each against the other, or in their order.
     assert validate_rank_loss(score, [1, 1], loss="listmle") == pytest.approx(right + wrong, rel=1e-15)
-    in_order = validate_rank_loss(score, [1, 1], loss="listmle", parameters={"ties": "input"})
+    in_order = validate_rank_loss(score, [1, 1], loss="listmle", ties="input")
     assert in_order == pytest.approx(right, rel=1e-15)
     gain = validate_rank_loss(score, [2, 0], loss="unique_softmax")
     assert gain == pytest.approx(3 * right, rel=1e-15)
     rank = 1 + 1 / (1 + math.exp(1 / 0.5))
     ndcg = 1 / math.log2(1 + rank)
-    approximate = validate_rank_loss(score, label, loss="approx_ndcg", parameters={"temperature": 0.5})
+    approximate = validate_rank_loss(score, label, loss="approx_ndcg", temperature=0.5)
     assert approximate == pytest.approx(1 - ndcg, rel=1e-14)
 
 

@@ -226,3 +226,13 @@ def test_what_does_not_go_together_is_refused(options: list[str], message: str, 
     ran = mrl("validate", "lists.csv", *options)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_lists_in_cells_and_labels_of_any_size(mrl: Callable[..., Ran]) -> None:
+    Path("cells.jsonl").write_text(
+        '{"label": [2, 0, 1], "score": [0.5, 0.25, 0.75]}\n{"label": [1, 0], "score": [0.5, 0.5]}\n'
+    )
+    assert mrl("validate", "cells.jsonl", "--label", "label", "--score", "score", "-f", "json").result["pairs"] == 4
+    Path("huge.csv").write_text("query,label,score\na,1e300,1\na,0,2\n")
+    for options in (["--lambda-weight", "ndcg"], ["--loss", "softmax", "--param", "target=gain"]):
+        assert mrl("validate", "huge.csv", "--query", "query", *options, "-f", "json").result["passed"]

@@ -138,7 +138,7 @@ def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     for first, last in pieces(full):
         some = full.part(first, last)
         part = _with_lambdas(some, loss, ranking) if has_lambdas else _without_lambdas(some, loss)
-        if part.top_half is None:
+        if part.top_half is None or np.isnan(part.top_half[part.pairs > 0]).any():  # not every way finds them
             part = part._replace(top_half=top_shares(some, levels_of(some)))
         put(found, kept[first:last], part)
     return found

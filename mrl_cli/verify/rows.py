@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Encodings that write line ends and quotes as ASCII does.
 ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
 OPENERS = {None: "io", "gzip": "gzip", "bz2": "bz2", "xz": "lzma"}  # the module whose `open` reads a compression
+COUNTED_FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "arrow")
 CHUNK_BYTES = 4 << 20
 JSON_BLANKS = b" \t\r\n"
 ANY_DELIMITER = ",\t;|"
@@ -32,7 +33,8 @@ def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, lis
     wanted = [name for _, name in plan.columns.wanted] if dialect.header else []
     for source in sources:
         rows = None
-        if source.is_plain_file and (dialect.encoding or "").lower() in ASCII_LIKE:
+        is_known = source.format in COUNTED_FORMATS and not plan.rows_are_lists
+        if source.is_plain_file and is_known and (dialect.encoding or "").lower() in ASCII_LIKE:
             names = tuple(name for name in wanted if name not in source.hive)
             rows = rows_in(source.path, source.format, source.compression, **how, names=names)
         if rows is None:

@@ -142,6 +142,8 @@ def figures_expected(found: Sequence[Expected], setting: Setting) -> tuple[Figur
     rooms["sum"] = setting.share * np.array([one.figures.terms for one in found])
     if setting.is_power:  # a difference that is nearly the one it should be has lost digits
         rooms |= {"min": rooms["max"], "active": np.full(len(found), math.inf)}
+        if setting.ranking.lambda_weight == "none":  # whose sums are those of real numbers all the same
+            del rooms["sum"]
     return expected, rooms
 
 

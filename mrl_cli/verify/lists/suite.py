@@ -80,7 +80,13 @@ LISTS: dict[str, list[Items]] = {
         ([float(label) for label in range(24)], _spread(24)),
         (sorted(_spread(20)), [round(score, 1) for score in _spread(20, 9973)]),
     ],
-    "long": [([float(i % 5) for i in range(70)], _spread(70)), ([float(i % 2) for i in range(66)], _spread(66, 100))],
+    # Beside a short one, for another way may be quicker for either.
+    "long": [
+        ([float(i % 5) for i in range(70)], _spread(70)),
+        _GRADED,
+        ([float(i % 2) for i in range(66)], _spread(66, 100)),
+        ([float(i % 3) for i in range(65)], [100 * score for score in _spread(65)]),
+    ],
     "no pairs": [([1.0], [0.3]), ([1.0, 1.0, 1.0], [0.1, 0.2, 0.3]), ([0.0, 0.0], [1.0, 0.5]), _BINARY],
     "negative labels": [
         ([2.0, -1.0, 0.0, 1.0], [0.3, 0.9, 0.1, 0.2]),

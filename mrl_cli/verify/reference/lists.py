@@ -21,6 +21,8 @@ from mrl_cli.verify.reference.sums import LoopSum, as_double
 
 Numbers = Sequence[float]
 
+ORDINARY_EXPONENT = 50.0  # rounding such a one, or a smaller one, is within what sums may be off
+
 Formula = Callable[[int, int, int, int], int]
 
 
@@ -104,7 +106,8 @@ class ListGradient(NamedTuple):
 class _Row:
     """The pairs of one item with all items of a lower label.
 
-    `losses` are whole numbers of `unit`, or floats where that is None. `terms` are what `cancelling_terms` returns.
+    `losses` are whole numbers of `unit`, or floats where that is None; then `terms` are how large they are, or what
+    cancels in them, and more where their exponent is large: that is rounded, and a share of itself is a share of e^it.
     """
 
     item: int
@@ -122,8 +125,7 @@ class _Row:
             values = [float(loss) for loss in self.losses]
             total = LoopSum.of(values) if weights is None else LoopSum.of_products(weights, values)
             span = min(values), max(values)
-            terms = map(abs, values) if self.terms is None else self.terms
-            size = math.fsum(t * w for t, w in zip(terms, weights or repeat(1.0), strict=False))
+            size = math.fsum(t * w for t, w in zip(self.terms or (), weights or repeat(1.0), strict=False))
         else:
             total = _sum_of_products(list(zip(weights or repeat(1.0), self.losses, strict=False)), self.unit)
             span = as_double(min(self.losses) * self.unit), as_double(max(self.losses) * self.unit)
@@ -163,15 +165,19 @@ def list_gradient(
     [-2.0, 1.0, 1.0]
     """
     parts: list[list[tuple[float, Any]]] = [[] for _ in labels]
+    sizes: list[list[tuple[float, Any]]] = [[] for _ in labels]
     unit = None
     for row in _rows(labels, scores, weights, setting, of_slopes=True):
         unit = row.unit
-        for j, slope, weight in zip(row.lower, row.losses, row.weights or repeat(1.0), strict=False):
+        terms = row.terms or [abs(slope) for slope in row.losses]
+        for j, slope, term, weight in zip(row.lower, row.losses, terms, row.weights or repeat(1.0), strict=False):
             parts[row.item].append((weight, slope))
             parts[j].append((-weight, slope))
+            sizes[row.item].append((weight, term))
+            sizes[j].append((weight, term))
     sums = [_sum_of_products(of_item, unit) for of_item in parts]
-    sizes = [_sum_of_products([(abs(w), abs(slope)) for w, slope in of_item], unit) for of_item in parts]
-    return ListGradient([float(total) + 0.0 for total in sums], list(map(float, sizes)))
+    added = [float(_sum_of_products(of_item, unit)) for of_item in sizes]
+    return ListGradient([float(total) + 0.0 for total in sums], added)
 
 
 def _sum_of_products(parts: list[tuple[float, Any]], unit: Fraction | None) -> LoopSum:
@@ -206,7 +212,13 @@ def _rows(
             continue
         pairs = differences([scores[i]] * len(lower), [scores[j] for j in lower], [1.0] * len(lower))
         floats = (SLOPES if of_slopes else LOOPS)[setting.loss](pairs, setting.margin, setting.parameters)
-        terms = cancelling_terms(setting.loss, pairs, setting.parameters)
+        cancelling = None if of_slopes else cancelling_terms(setting.loss, pairs, setting.parameters)
+        parameters = setting.parameters
+        per_difference = parameters["beta"] if "label_smoothing" in parameters else 1 / parameters["temperature"]
+        terms = [
+            size * (1 + (abs(d) * per_difference + abs(setting.margin)) / ORDINARY_EXPONENT)
+            for size, d in zip(cancelling or map(abs, floats), pairs.agreement, strict=True)
+        ]
         yield _Row(i, lower, signs, list(floats), None, of_pairs, terms)
 
 

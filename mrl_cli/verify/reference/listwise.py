@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Overflow, localcontext
 from fractions import Fraction
 from functools import cache
 
 DIGITS = 50
 PLAIN = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
 TINY = Decimal("1e-20")  # below, 1 + x has lost half of the digits of x, and three terms of a series have all
+HUGE_LABEL = 1e6  # 2 to that is beyond any use of a gain
 ZERO = Decimal(0)
 
 Numbers = Sequence[float]
@@ -52,9 +53,23 @@ def discount(rank: Decimal) -> Decimal:
     return PLAIN.divide(PLAIN.ln(Decimal(2)), PLAIN.ln(PLAIN.add(1, rank)))
 
 
-def ideal_dcg(labels: Numbers, top: int | None = None) -> Decimal:
+def gains_of(labels: Numbers) -> list[Decimal]:
+    """Return the gains of a list, all times one power of two where the largest would be beyond a decimal.
+
+    >>> [[float(g) for g in gains_of([label, 0.0])] for label in (2.0, 1e300)]
+    [[3.0, 0.0], [1.0, 0.0]]
+    """
+    largest = max(labels, default=0.0)
+    if largest < HUGE_LABEL:
+        return [gain(y) for y in labels]
+    with localcontext(PLAIN):
+        lowest = -Decimal(largest)
+        return [Decimal(2) ** (Decimal(y) - Decimal(largest)) - Decimal(2) ** lowest for y in labels]
+
+
+def ideal_dcg(gains: Sequence[Decimal], top: int | None = None) -> Decimal:
     """Return the greatest sum of gain times discount that an order of items has, over the first `top` places."""
-    best = sorted(map(gain, labels), reverse=True)[:top]
+    best = sorted(gains, reverse=True)[:top]
     return sum((g * discount(Decimal(place)) for place, g in enumerate(best, 1)), ZERO)
 
 
@@ -85,7 +100,7 @@ TARGETS: dict[str, Callable[[Numbers], list[Decimal] | None]] = {
     "raw": lambda labels: [Decimal(y) for y in labels],
     "sum": lambda labels: _shares([Decimal(y) for y in labels]),
     "softmax": lambda labels: _shares([(Decimal(y) - Decimal(max(labels))).exp() for y in labels]),
-    "gain": lambda labels: _shares([gain(y) for y in labels]),
+    "gain": lambda labels: _shares(gains_of(labels)),
 }
 
 
@@ -110,20 +125,25 @@ def listmle(labels: Numbers, scores: Numbers, parameters: Parameters) -> Decimal
 def unique_softmax(labels: Numbers, scores: Numbers, parameters: Parameters) -> Decimal:
     """Return the sum of gain * (log(exp(s) + sum of exp(s) of those with a lower label) - s)."""
     losses = _losses_against(scores, lambda i, j: labels[j] < labels[i])
-    gains = [gain(y) if parameters["gain"] == "exp" else Decimal(1) for y in labels]
-    return sum((g * one for g, one in zip(gains, losses, strict=True)), ZERO)
+    if parameters["gain"] == "none":
+        return sum(losses, ZERO)
+    try:
+        return sum((gain(y) * one for y, one in zip(labels, losses, strict=True) if one), ZERO)
+    except Overflow:
+        return Decimal("Infinity")
 
 
 def approx_ndcg(labels: Numbers, scores: Numbers, parameters: Parameters) -> Decimal | None:
     """Return 1 - NDCG, a rank being 1 + the sum of 1/(1 + exp((s_i - s_j)/temperature)); None for labels all 0."""
-    ideal, temperature = ideal_dcg(labels), Decimal(parameters["temperature"])
+    gains, temperature = gains_of(labels), Decimal(parameters["temperature"])
+    ideal = ideal_dcg(gains)
     if not ideal:
         return None
     decimals, dcg = [Decimal(s) for s in scores], ZERO
-    for i, label in enumerate(labels):
+    for i, own in enumerate(gains):
         others = (d for j, d in enumerate(decimals) if j != i)
         rank = 1 + sum((_sigmoid((other - decimals[i]) / temperature) for other in others), ZERO)
-        dcg += gain(label) * discount(rank)
+        dcg += own * discount(rank)
     return 1 - dcg / ideal
 
 
@@ -159,7 +179,8 @@ def lambda_weights(labels: Numbers, scores: Numbers, kind: str, top: int | None)
     if kind == "label_diff":
         return lambda i, j: abs(Fraction(labels[i]) - Fraction(labels[j]))
     with localcontext(PLAIN):
-        gains, discounts, ideal = [gain(y) for y in labels], _discounts(scores, top), ideal_dcg(labels, top)
+        gains, discounts = gains_of(labels), _discounts(scores, top)
+        ideal = ideal_dcg(gains, top)
 
     def weight(i: int, j: int) -> Fraction:
         with localcontext(PLAIN):

@@ -11,7 +11,7 @@ from mrl_cli.verify.reference.loops import LOOPS
 from mrl_cli.verify.reference.sums import LoopSum
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable
 
 # What a parameter is where nothing is said of it.
 DEFAULTS: dict[str, Any] = {"temperature": 1.0, "beta": 1.0, "label_smoothing": 0.0}
@@ -25,20 +25,21 @@ def validate_rank_loss(
     *,
     loss: str = "margin_ranking",
     margin: float = 0.0,
-    parameters: Mapping[str, Any] | None = None,
     weight: Iterable[float] | None = None,
     lambda_weight: str = "none",
     top: int | None = None,
     reduction: str = "mean",
+    **parameters: Any,
 ) -> float:
     """Return the loss of ranked lists as a loop over their pairs finds it; of a listwise loss, as its definition does.
 
     `score`, `label`, `query` and `weight` are those of items, of one length: finite numbers, and anything hashable for
     `query`, equal for the items of one list; without it all items are one list. A pair is any two items of a list with
     different labels; it weighs what `weight` is of its item with the higher label, times its `lambda_weight`: "none",
-    "label_diff" or "ndcg", of the `top` first places. `reduction` is "mean" over all pairs, "query-mean" over the lists
-    that have a pair, or "sum"; of a listwise loss the mean is over the lists for which it is defined. The mean of
-    nothing is NaN. The slow way to the numbers of `mrl rank`, to check them with; it shares no code with it.
+    "label_diff" or "ndcg", of the `top` first places. `parameters` are those of the loss. `reduction` is "mean" over
+    all pairs, "query-mean" over the lists that have a pair, or "sum"; of a listwise loss the mean is over the lists for
+    which it is defined. The mean of nothing is NaN. The slow way to the numbers of `mrl rank`, to check them with; it
+    shares no code with it.
 
     >>> validate_rank_loss([2.0, 1.0, 3.0], [1, 0, 0], margin=0.5)
     0.75
@@ -56,7 +57,7 @@ def validate_rank_loss(
     for place, name in enumerate(names):
         places.setdefault(name, []).append(place)
     lists = [{name: [values[i] for i in at] for name, values in numbers.items()} for at in places.values()]
-    known = DEFAULTS | dict(parameters or {})
+    known = DEFAULTS | parameters
     if loss not in LISTWISE:
         return _of_pairs(lists, ListSetting(loss, float(margin), known, lambda_weight, top), reduction)
     if weight is not None or lambda_weight != "none":
