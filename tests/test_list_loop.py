@@ -22,6 +22,8 @@ from tests.rank_lists import DIGITS, lists_of
 if TYPE_CHECKING:
     from mrl_cli.lists.base import Found, Lists
 
+pytestmark = pytest.mark.slow
+
 CHOICES = [
     LossChoice(loss.name, 0.5 if loss.has_margin else 0.0, tuple(loss.defaults.items())) for loss in LOSSES.values()
 ]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.lists.base import Found, Lists
 
+pytestmark = pytest.mark.slow
+
 NAMES = [loss.name for loss in LOSSES.values() if loss.power == 0]
 
 

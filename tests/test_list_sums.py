@@ -26,6 +26,8 @@ from tests.list_oracle import LABELS, SCORES, SIZES, each, expected, lists_of, p
 if TYPE_CHECKING:
     from tests.list_oracle import Kernel
 
+pytestmark = pytest.mark.slow
+
 HINGES = [name for name, loss in LOSSES.items() if loss.is_hinge]
 SQUARES = [name for name, loss in LOSSES.items() if loss.power == 2 and not loss.is_hinge]
 MARGINS = [0.0, 0.5, -0.3, 0.1, 1.0, 1e-200]

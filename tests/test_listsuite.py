@@ -14,6 +14,8 @@ from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.verify.lists import suite as listsuite
 from mrl_cli.verify.lists.suite import LISTS, list_checks, settings, text_of
 
+pytestmark = pytest.mark.slow
+
 TRUE = measure.measured
 
 

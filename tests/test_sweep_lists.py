@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Mrl = Callable[..., Ran]
 
+pytestmark = pytest.mark.slow
+
 MARGINS = "-0.3,0,0.1,0.5,1,1e8,0.5"
 WITH_MARGIN = [name for name, loss in LOSSES.items() if loss.has_margin]
 SIZES = (1, 2, 40, 0, 7, 90, 3, 25)
