@@ -1,7 +1,7 @@
 /* Rows of delimited text as arrays of numbers: the quick way of the reader of CSV and TSV.
 
-   It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with at
-   most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
+   It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
+   at most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
    allocates nothing, and holds the interpreter's lock only for the few cells that it hands to the interpreter.
 
    A double is m * 2**p with 53 bits of m, a decimal number w * 10**q. It is rounded correctly in one of three ways:
@@ -122,8 +122,8 @@ static const uint8_t *exponent(const uint8_t *text, const uint8_t *end, int64_t 
     return text;
 }
 
-/* Read the first digits of a number again, without zeros before them, as w * 10**q; `cut` is set where others than zeros
-   are left out. */
+/* Read the first digits of a number again, without zeros before them, as w * 10**q; `cut` is set where others than
+   zeros are left out. */
 static void first_digits(const uint8_t *text, const uint8_t *end, uint8_t decimal, uint64_t *w, int64_t *q, int *cut)
 {
     int count = 0, is_fraction = 0;
@@ -169,9 +169,9 @@ static int nearest(uint64_t w, int64_t q, double *number)
     uint64_t m = upper >> extra; /* 54 bits: one more than a double has */
     /* 217706 / 2**16 is log2(10) closely enough for the floor of q*log2(10) at each q of the table. */
     int64_t p = ((217706 * q) >> 16) + 63 + top - shift + 1023;
-    /* Halfway between two doubles, the even one is nearest. Only these powers are small enough for that, and there the
-       product is exact; 1 in the lower half is what rounding a reciprocal up makes of it. */
-    if (lower <= 1 && q >= -4 && q <= 23 && (m & 3) == 1 && m << extra == upper)
+    /* Halfway between two doubles, the even one is nearest. Only these powers are small enough for that, and there both
+       halves of the product are exact: what rounding a reciprocal up adds lies below them. */
+    if (lower == 0 && q >= -4 && q <= 23 && (m & 3) == 1 && m << extra == upper)
         m &= ~(uint64_t)1;
     m = (m + (m & 1)) >> 1;
     if (m == (uint64_t)1 << 53) {
