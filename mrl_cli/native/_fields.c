@@ -37,7 +37,7 @@ enum {
 };
 
 #define EXACT_INTEGER_LIMIT 9007199254740992.0 /* 2**53, as in model/rules.py */
-#define MOST_EXPONENT ((int64_t)1 << 60)       /* where exponents stop growing: no cell has as many digits */
+#define MOST_EXPONENT 100000000000000000       /* 10**17, where exponents stop growing: no cell has as many digits */
 
 /* A column that is wanted: which field of a row it is, and where its numbers go; one of the two is NULL. */
 typedef struct {
