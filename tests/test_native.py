@@ -105,8 +105,11 @@ def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeyp
         (b"1e400,2\n", "dd", 0, 0, [[], []]),
         (b"9007199254740992,2\n", "dd", 0, 0, [[], []]),
         (b"1,128\n", "db", 0, 0, [[], []]),
+        (b"1,18446744073709551617\n", "db", 0, 0, [[], []]),  # 2**64 + 1, which wraps to 1
         (b"1,0.5\n", "db", 0, 0, [[], []]),
         (b"1,-0\n", "db", 0, 0, [[], []]),
+        (b"1,-0.0\n", "db", 0, 0, [[], []]),
+        (b"1,-1.0\n2,+1.\n3,00\n4,.0\n5,-128\n", "db", 5, 30, [[1, 2, 3, 4, 5], [-1, 1, 0, 0, -128]]),
     ],
 )
 def test_rows_are_read_until_one_is_not_certain(

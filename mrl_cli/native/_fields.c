@@ -4,12 +4,11 @@
    at most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
    allocates nothing, and holds the interpreter's lock only for the few cells that it hands to the interpreter.
 
-   A double is m * 2**p with 53 bits of m, a decimal number w * 10**q. It is rounded correctly in one of three ways:
-   1. w and 10**|q| are doubles: one multiplication or division rounds once (Clinger, How to read floating point numbers
-      accurately, 1990).
+   A decimal number w * 10**q is rounded correctly to a double m * 2**p in one of three ways:
+   1. An integer w below 2**53 is a double.
    2. w fits 64 bits: its product with 128 bits of 5**q decides, unless it lies too close to a boundary to tell (Lemire,
       Number parsing at a gigabyte per second, 2021; Mushtak and Lemire, Fast number parsing without fallback, 2023).
-   3. The interpreter's own conversion, for the cells that are left: one in 10**9 of those of 17 digits. */
+   3. The interpreter's own conversion, for the few cells that are left. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -36,7 +35,7 @@ enum {
     LONGEST_CELL = 2047 /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
 };
 
-#define EXACT_INTEGER_LIMIT 9007199254740992.0 /* 2**53, as in model/rules.py */
+#define EXACT_INTEGERS ((uint64_t)1 << 53)     /* below this; EXACT_INTEGER_LIMIT of model/rules.py */
 #define MOST_EXPONENT 100000000000000000       /* 10**17, where exponents stop growing: no cell has as many digits */
 
 /* A column that is wanted: which field of a row it is, and where its numbers go; one of the two is NULL. */
@@ -73,37 +72,49 @@ static uint64_t eight_bytes(const uint8_t *text)
     return bytes;
 }
 
-/* Digits are 0x30 to 0x39: their upper half is 3, and still is when 6 is added. A carry out of a byte above 0xF9 does
-   not matter, for the upper half of that byte is not 3. */
-static int are_digits(uint64_t bytes)
+/* Return zero where eight bytes are digits; else the first byte above zero, from the lowest on, is where the first
+   other byte is. Digits are 0x30 to 0x39: their upper half is 3, and still is when 6 is added. What that carries out of
+   a byte above 0xF9 changes later bytes alone. */
+static uint64_t not_digits(uint64_t bytes)
 {
     const uint64_t upper = 0xF0F0F0F0F0F0F0F0, threes = 0x3030303030303030;
-    return (bytes & upper) == threes && ((bytes + 0x0606060606060606) & upper) == threes;
+    return ((bytes & upper) ^ threes) | (((bytes + 0x0606060606060606) & upper) ^ threes);
 }
 
-/* Return the number that eight digits are: neighbours are joined to numbers of two digits, then of four, then of eight,
-   each time the first of the two times the power of ten plus the second. */
-static uint64_t number_of(uint64_t bytes)
+/* Return the number that eight digits from 0 to 9 are: neighbours are joined to numbers of two digits, then of four,
+   then of eight, each time the first of the two times the power of ten plus the second. */
+static uint64_t number_of(uint64_t digits)
 {
-    bytes -= 0x3030303030303030;
-    bytes = (bytes * 10 + (bytes >> 8)) & 0x00FF00FF00FF00FF;
-    bytes = (bytes * 100 + (bytes >> 16)) & 0x0000FFFF0000FFFF;
-    return (bytes * 10000 + (bytes >> 32)) & 0xFFFFFFFF;
+    digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF00FF00FF;
+    digits = (digits * 100 + (digits >> 16)) & 0x0000FFFF0000FFFF;
+    return (digits * 10000 + (digits >> 32)) & 0xFFFFFFFF;
 }
 
-/* Append digits to the number w, which wraps where they are too many. Return where they end. */
-static const uint8_t *digits(const uint8_t *text, const uint8_t *end, uint64_t *w)
+/* Append digits to the number w, which wraps where they are too many. Return where they end. For few digits. */
+static const uint8_t *few_digits(const uint8_t *text, const uint8_t *end, uint64_t *w)
 {
-    while (end - text >= 8) {
-        uint64_t bytes = eight_bytes(text);
-        if (!are_digits(bytes))
-            break;
-        *w = *w * 100000000 + number_of(bytes);
-        text += 8;
-    }
     for (; text < end && is_digit(*text); text++)
         *w = *w * 10 + (uint64_t)(*text - '0');
     return text;
+}
+
+/* As few_digits, for many: eight at a time. The last ones, of which nobody can foretell how many there are, are moved
+   up behind zeros to be eight: a branch for each would be mispredicted. */
+static const uint8_t *many_digits(const uint8_t *text, const uint8_t *end, uint64_t *w)
+{
+    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    while (end - text >= 8) {
+        uint64_t bytes = eight_bytes(text), others = not_digits(bytes);
+        bytes -= 0x3030303030303030; /* borrows from bytes after the digits alone */
+        if (others != 0) {
+            int count = __builtin_ctzll(others) / 8;
+            *w = *w * powers[count] + number_of(bytes << (56 - 8 * count) << 8);
+            return text + count;
+        }
+        *w = *w * 100000000 + number_of(bytes);
+        text += 8;
+    }
+    return few_digits(text, end, w);
 }
 
 /* Read what follows the letter of an exponent and add it to q. Return where it ends, NULL where there is no digit. */
@@ -203,23 +214,19 @@ static int by_interpreter(Reading *reading, const uint8_t *text, const uint8_t *
     return is_certain;
 }
 
-static const double POWERS_OF_TEN[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
 /* Read a number. Return where it ends, NULL where there is none or it is not certain. */
 static const uint8_t *number(Reading *reading, const uint8_t *text, double *result)
 {
     const uint8_t *end = reading->end;
     int is_negative = text < end && *text == '-', is_integer = 1, cut = 0;
-    if (text < end && (*text == '-' || *text == '+'))
-        text++;
-    uint64_t w = 0;
+    text += is_negative | (text < end && *text == '+'); /* without a branch: signs cannot be foretold */
+    uint64_t w = 0, bits;
     int64_t q = 0;
-    const uint8_t *last = digits(text, end, &w);
+    const uint8_t *last = few_digits(text, end, &w);
     int64_t count = last - text;
     if (last < end && *last == reading->decimal) {
         const uint8_t *fraction = last + 1;
-        last = digits(fraction, end, &w);
+        last = many_digits(fraction, end, &w);
         q = fraction - last;
         count -= q;
         is_integer = 0;
@@ -235,14 +242,16 @@ static const uint8_t *number(Reading *reading, const uint8_t *text, double *resu
         is_integer = 0;
     }
     double value, above;
-    if (!cut && w <= (uint64_t)EXACT_INTEGER_LIMIT && q >= -22 && q <= 22)
-        value = q < 0 ? (double)w / POWERS_OF_TEN[-q] : (double)w * POWERS_OF_TEN[q];
+    if (is_integer && w < EXACT_INTEGERS)
+        value = (double)w;
+    else if (is_integer) /* its last digits may be lost */
+        return NULL;
     else if (!nearest(w, q, &value) || (cut && (!nearest(w + 1, q, &above) || above > value)))
         if (!by_interpreter(reading, text, last, &value))
             return NULL;
-    if (is_integer && value >= EXACT_INTEGER_LIMIT) /* its last digits may be lost */
-        return NULL;
-    *result = is_negative ? -value : value;
+    memcpy(&bits, &value, sizeof bits);
+    bits |= (uint64_t)is_negative << 63;
+    memcpy(result, &bits, sizeof bits);
     return last;
 }
 
@@ -253,22 +262,36 @@ static const uint8_t *blanks(const Reading *reading, const uint8_t *text)
     return text;
 }
 
+/* Read a label that is a small integer, and zero has no sign; the careful way reads the others. As `number`. */
+static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *result)
+{
+    const uint8_t *end = reading->end;
+    int is_negative = text < end && *text == '-';
+    const uint8_t *first = text + (is_negative | (text < end && *text == '+'));
+    uint64_t w = 0;
+    const uint8_t *last = few_digits(first, end, &w);
+    int is_plain = last == end || (*last != reading->decimal && *last != 'e' && *last != 'E');
+    if (is_plain && last > first && last - first <= MOST_DIGITS && w <= INT8_MAX && w >= (uint64_t)is_negative) {
+        *result = (int8_t)(is_negative ? -(int)w : (int)w);
+        return last;
+    }
+    double value;
+    last = number(reading, text, &value); /* it may be written as a decimal number */
+    if (last == NULL || !(value >= INT8_MIN && value <= INT8_MAX) || value != (int8_t)value)
+        return NULL;
+    if (value == 0 && is_negative)
+        return NULL;
+    *result = (int8_t)value;
+    return last;
+}
+
 /* Read the cell of a column into a row. Return where it ends, NULL where it is not certain. */
 static const uint8_t *cell(Reading *reading, const Column *column, const uint8_t *text, Py_ssize_t row)
 {
-    double value;
-    text = number(reading, blanks(reading, text), &value);
-    if (text == NULL)
-        return NULL;
-    if (column->numbers != NULL) {
-        column->numbers[row] = value;
-    } else {
-        /* Labels are few small integers here, and zero has no sign; the careful way reads the others. */
-        if (!(value >= INT8_MIN && value <= INT8_MAX) || value != (int8_t)value || (value == 0 && signbit(value)))
-            return NULL;
-        column->labels[row] = (int8_t)value;
-    }
-    return blanks(reading, text);
+    text = blanks(reading, text);
+    text = column->labels == NULL ? number(reading, text, column->numbers + row)
+                                  : label(reading, text, column->labels + row);
+    return text == NULL ? NULL : blanks(reading, text);
 }
 
 /* Return where the line end that stands here ends, at the end of the text too; NULL where there is another byte. A lone
