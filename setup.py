@@ -6,6 +6,7 @@ MRL_NATIVE=0 leaves it out, MRL_NATIVE=1 demands it; else it is left out where i
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -16,7 +17,9 @@ from setuptools.command.build_ext import build_ext
 LEAST_POWER, MOST_POWER = -342, 308  # of ten: below and above, 64 bits times it are no double
 LEAST_EXACT_RECIPROCAL = -27  # as long as 5**27 fits 64 bits
 
-WISH = os.environ.get("MRL_NATIVE")
+WISH = os.environ.get("MRL_NATIVE", "")
+if WISH not in ("", "0", "1"):
+    sys.exit(f"MRL_NATIVE is {WISH!r}, which is neither 0 nor 1")
 # The limited interface, so that one wheel is for all versions; an interpreter without a global lock does not have it.
 IS_LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
 

@@ -234,11 +234,14 @@ def test_other_threads_run_while_it_reads() -> None:
     assert turns > 0
 
 
-def test_absence_and_wishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,3,1\n")
     runs = {wish: run(["compute", tmp_path / "pairs.csv", "--raw"], env={native.VARIABLE: wish}) for wish in "01"}
     assert runs["0"] == runs["1"]
     assert (runs["0"].code, runs["0"].out.strip()) == (0, "2.0")
+    ran = run(["compute", tmp_path / "pairs.csv"], env={native.VARIABLE: "no"})
+    assert (ran.code, ran.out) == (2, "")
+    assert "MRL_NATIVE is no, which is neither 0 nor 1" in ran.err
     monkeypatch.setitem(sys.modules, "mrl_cli.native._fields", None)
     monkeypatch.delattr(native, "_fields", raising=False)
     native.fields.cache_clear()

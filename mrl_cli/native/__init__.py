@@ -9,7 +9,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mrl_cli.errors import MachineError
+from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,9 +22,11 @@ VARIABLE = "MRL_NATIVE"
 def fields() -> ModuleType | None:
     """Return the compiled reader, None where it is absent or MRL_NATIVE=0 says not to use it.
 
-    Raises MachineError where it is absent and MRL_NATIVE=1 demands it.
+    Raises MachineError where it is absent and MRL_NATIVE=1 demands it, and UsageError for another value.
     """
-    wish = os.environ.get(VARIABLE)
+    wish = os.environ.get(VARIABLE, "")
+    if wish not in ("", "0", "1"):
+        raise UsageError(f"{VARIABLE} is {harmless(wish)}, which is neither 0 nor 1")
     if wish == "0":
         return None
     try:
