@@ -41,6 +41,7 @@ ELSEWHERE = {
     "is a quote opened and never closed, or is it not text": "test_hints.py",
     "pip install 'mrl-cli[torch]'": "test_validate.py",
     "is it text": "test_check.py",
+    "install mrl with MRL_NATIVE=1, where there is a C compiler": "test_native.py",
     "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
 }
 

@@ -245,8 +245,9 @@ def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "mrl_cli.native._fields", None)
     monkeypatch.delattr(native, "_fields", raising=False)
     native.fields.cache_clear()
-    with pytest.raises(MachineError, match="no compiled reader"):
+    with pytest.raises(MachineError, match="no compiled reader") as caught:
         native.fields()
+    assert caught.value.hint == "install mrl with MRL_NATIVE=1, where there is a C compiler"
     monkeypatch.delenv(native.VARIABLE)
     native.fields.cache_clear()
     assert native.csv_reader_name() == "pyarrow"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan, Role
 
-DELIMITERS = ",\t;|: "  # none that a number may hold
-DECIMALS = ".,"
+DELIMITERS = frozenset(",\t;|: ")  # none that a number may hold
+DECIMALS = frozenset(".,")
 
 
 def plain_columns(

@@ -34,7 +34,7 @@ def fields() -> ModuleType | None:
     except ImportError as error:
         if wish == "1":
             msg = f"{VARIABLE}=1, and this installation has no compiled reader"
-            raise MachineError(msg, hint=f"install it with {VARIABLE}=1, where there is a C compiler") from error
+            raise MachineError(msg, hint="install mrl with MRL_NATIVE=1, where there is a C compiler") from error
         return None
     return _fields
 

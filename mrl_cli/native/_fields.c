@@ -13,7 +13,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,9 +21,6 @@
 
 #ifndef __SIZEOF_INT128__
 #error "products of 128 bits are needed; without them pyarrow reads"
-#endif
-#if FLT_EVAL_METHOD != 0
-#error "doubles are computed with more digits here, and would be rounded twice; without this pyarrow reads"
 #endif
 
 __extension__ typedef unsigned __int128 uint128_t;
@@ -35,8 +31,8 @@ enum {
     LONGEST_CELL = 2047 /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
 };
 
-#define EXACT_INTEGERS ((uint64_t)1 << 53)     /* below this; EXACT_INTEGER_LIMIT of model/rules.py */
-#define MOST_EXPONENT 100000000000000000       /* 10**17, where exponents stop growing: no cell has as many digits */
+#define EXACT_INTEGERS ((uint64_t)1 << 53) /* below this; EXACT_INTEGER_LIMIT of model/rules.py */
+#define MOST_EXPONENT 100000000000000000   /* 10**17, where exponents stop growing: no cell has as many digits */
 
 /* A column that is wanted: which field of a row it is, and where its numbers go; one of the two is NULL. */
 typedef struct {
@@ -178,7 +174,7 @@ static int nearest(uint64_t w, int64_t q, double *number)
     }
     int top = (int)(upper >> 63), extra = top + 9;
     uint64_t m = upper >> extra; /* 54 bits: one more than a double has */
-    /* 217706 / 2**16 is log2(10) closely enough for the floor of q*log2(10) at each q of the table. */
+    /* 217706 / 2**16 is log2(10), closely enough for the floor of q*log2(10) at each q of the table. */
     int64_t p = ((217706 * q) >> 16) + 63 + top - shift + 1023;
     /* Halfway between two doubles, the even one is nearest. Only these powers are small enough for that, and there both
        halves of the product are exact: what rounding a reciprocal up adds lies below them. */
