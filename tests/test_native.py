@@ -209,10 +209,10 @@ def test_plans_that_it_does_not_serve_are_left_to_another_way(settings: dict[str
     assert plain_columns(b"1,2,1\n", 3, places, ",", Plan.of(**settings)) is None
 
 
-def test_other_threads_run_while_it_reads() -> None:
+def _turns_while_reading(data: bytes, column: NDArray[np.float64]) -> int:
+    """Return how often this thread had its turn while another one read."""
     reader = native.fields()
     assert reader is not None
-    data, column = b"0.12345678901234567\n" * 4_000_000, np.empty(4_000_000)
     begun, is_done, turns = threading.Event(), threading.Event(), 0
 
     def work() -> None:
@@ -220,18 +220,23 @@ def test_other_threads_run_while_it_reads() -> None:
         reader.read(data, ",", ".", (column,))
         is_done.set()
 
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    while not is_done.wait(0.001):
+        turns += 1
+    thread.join()
+    return turns
+
+
+def test_other_threads_run_while_it_reads() -> None:
+    data, column = b"0.12345678901234567\n" * 4_000_000, np.empty(4_000_000)
     usual = sys.getswitchinterval()
     sys.setswitchinterval(10)  # the lock is given up by those who let go of it, and by no one else
     try:
-        thread = threading.Thread(target=work)
-        thread.start()
-        begun.wait()
-        while not is_done.wait(0.001):
-            turns += 1
-        thread.join()
+        assert any(_turns_while_reading(data, column) for _ in range(5))  # a busy machine may pass over this thread
     finally:
         sys.setswitchinterval(usual)
-    assert turns > 0
 
 
 def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
