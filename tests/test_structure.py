@@ -48,6 +48,8 @@ ONLY_IN = {
     "pandas": {"api", "inputs"},
     "dask": {"engines"},
     "torch": {"verify"},
+    "hatchling": {"native"},
+    "setuptools": {"native"},
 }
 
 
