@@ -73,18 +73,40 @@ class LazyGroup(click.Group):
         return guarded(super().invoke, ctx)
 
 
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the version, with -v what reads CSV too, and exit."""
+    del param
+    if not value or ctx.resilient_parsing:
+        return
+    from mrl_cli.native import csv_reader_name
+
+    reader = f" (CSV reader: {csv_reader_name()})" if ctx.params["verbose"] else ""
+    click.echo(f"mrl {__version__}{reader}")
+    ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MRL", "max_content_width": 100},
     epilog="Example: mrl compute pairs.csv --margin 0.5",
 )
-@click.version_option(__version__, "-V", "--version", message="mrl %(version)s")
-def group() -> None:
+@click.option("-V", "--version", is_flag=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    is_eager=True,
+    allow_from_autoenv=False,  # MRL_VERBOSE is the commands'
+    help="With --version: say what reads CSV and TSV here.",
+)
+def group(verbose: bool) -> None:
     """Compute and validate ranking losses on files of scores.
 
     A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
     0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
     """
+    if verbose:
+        raise click.UsageError("-v goes after the command, or with --version.")
 
 
 def guarded(action: Callable[..., Result], *args: Any, **extra: Any) -> Result:

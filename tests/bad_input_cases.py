@@ -92,6 +92,13 @@ LABELS = [
         r"line 3: x2 is '\xe92'",
     ),
     refused("columns between blanks", b"x1 x2 y\n1 2 1\n", "has no column 'x1'", "use --delimiter ' '", code=2),
+    refused(
+        "a bad cell between blanks",
+        b"x1 x2 y\n1 3 1\n1 oops 1\n",
+        "1 problem in FILE (2 rows)",
+        "line 3: x2 is 'oops'",
+        options=("--delimiter", " "),
+    ),
     refused("any refuses infinity", csv("1,3,1", "1,3,inf"), "line 3: y is 'inf'", options=("--labels", "any")),
     right("01 takes 0 as -1", csv("1,3,1", "1,3,0", "3,1,0"), 2 + 0 + 2, 3, "--labels", "01"),
     right("any takes real labels", csv("1,3,0.5", "1,3,0", "1,3,-2"), 0.5 * 2 + 0 + 0, 3, "--labels", "any"),

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.cli import main
+from mrl_cli.native import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,8 @@ def run(
     cwd: str | Path | None = None,
 ) -> Ran:
     """Run `mrl` as a process of its own; `stdin` goes through a pipe, None is /dev/null; `env` is added."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MRL_")}
+    # But for the one that says by which reader the whole suite is run.
+    inherited = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith("MRL_")}
     data = stdin.encode() if isinstance(stdin, str) else stdin
     process = subprocess.Popen(
         [sys.executable, "-m", "mrl_cli", *map(str, args)],

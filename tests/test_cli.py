@@ -30,6 +30,7 @@ from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.inputs.formats import COMPRESSIONS, FORMATS
 from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import Counts, Plan
+from mrl_cli.native import csv_reader_name
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.base import flat
@@ -618,6 +619,22 @@ def test_help_lists_every_command(mrl: Mrl) -> None:
 
 def test_version(mrl: Mrl) -> None:
     assert mrl("-V") == mrl("--version") == Ran(0, f"mrl {mrl_cli.__version__}\n", "")
+
+
+def test_verbose_version_says_what_reads_csv(mrl: Mrl) -> None:
+    assert (
+        mrl("--version", "-v")
+        == mrl("-vV")
+        == Ran(0, f"mrl {mrl_cli.__version__} (CSV reader: {csv_reader_name()})\n", "")
+    )
+
+
+def test_verbose_without_version_goes_after_the_command(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = mrl("-v", "losses")
+    assert (ran.code, ran.out) == (2, "")
+    assert "-v goes after the command" in ran.err
+    monkeypatch.setenv("MRL_VERBOSE", "1")
+    assert mrl("losses").code == 0
 
 
 def test_module_runs_as_the_command(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ ELSEWHERE = {
     "pip install 'mrl-cli[torch]'": "test_validate.py",
     "is it text": "test_check.py",
     "write them to a file with --rejects FILE": "test_rank.py",
+    "install mrl with MRL_NATIVE=1, where there is a C compiler": "test_native.py",
     "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
 }
 

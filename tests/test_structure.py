@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ LAYERS = (
     ("lists", "statistics", "settings"),
     ("losses", "exact"),
     ("model",),
+    ("native",),
     ("errors", "records", "words", "arrow", "runtime", ""),  # "": the package itself, which holds the version
 )
 LAYER_OF = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
@@ -46,6 +48,8 @@ ONLY_IN = {
     "pandas": {"api", "inputs"},
     "dask": {"engines"},
     "torch": {"verify"},
+    "hatchling": {"native"},
+    "setuptools": {"native"},
 }
 
 
@@ -256,9 +260,10 @@ with open(sys.argv[1], "w") as file:
 """
 
 
-def _loaded(tmp_path: Path, *args: str | Path) -> set[str]:
+def _loaded(tmp_path: Path, *args: str | Path, **env: str) -> set[str]:
     names = tmp_path / "modules.txt"
-    done = subprocess.run([sys.executable, "-c", SCRIPT, names, *args], capture_output=True, check=False)
+    call = [sys.executable, "-c", SCRIPT, names, *args]
+    done = subprocess.run(call, capture_output=True, check=False, env=os.environ | env)
     assert done.returncode == 0, done.stderr
     return set(names.read_text().split())
 
@@ -284,10 +289,22 @@ def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     assert not loaded & {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio"}
 
 
-def test_csv_run_loads_only_what_it_needs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_compiled_reader_loads_no_pyarrow(suffix: str, compiled: None, tmp_path: Path) -> None:
+    file = tmp_path / f"pairs.{suffix}"
+    file.write_text("x1,x2,y\n0.5,0.25,1\n".replace(",", "," if suffix == "csv" else "\t"))
+    for command in ("compute", "validate"):
+        loaded = _loaded(tmp_path, command, file, MRL_NATIVE="1")
+        assert {"numpy", "mrl_cli.native._fields", "mrl_cli.reductions.measured"} <= loaded
+        assert not any(name.startswith("pyarrow") for name in loaded)
+        assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
+        assert not loaded & {"gzip", "ssl", "concurrent.futures.thread"} - _loaded_by("import numpy")
+
+
+def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
-    loaded = _loaded(tmp_path, "compute", file)
+    loaded = _loaded(tmp_path, "compute", file, MRL_NATIVE="0")
     assert {"numpy", "pyarrow.csv", "mrl_cli.reductions.measured"} <= loaded
     assert not loaded & {"mrl_cli.reductions.curve", "mrl_cli.reductions.ledger", "mrl_cli.exact.codes", "fractions"}
     assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
@@ -366,6 +383,6 @@ def _loaded_by(statement: str) -> set[str]:
 def test_validating_csv_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
-    loaded = _loaded(tmp_path, "validate", file)
+    loaded = _loaded(tmp_path, "validate", file, MRL_NATIVE="0")
     assert {"numpy", "pyarrow.csv", "mrl_cli.verify.reference"} <= loaded
     assert not loaded & {"pandas", "rich", "torch", "dask", "mrl_cli.verify.explanations", "mrl_cli.verify.conformance"}

@@ -1,4 +1,4 @@
-"""CSV and TSV: parsed by pyarrow as doubles; read again by the standard library's parser where a cell is bad."""
+"""CSV and TSV: read as doubles by the compiled reader, else by pyarrow; again, cell by cell, where a cell is bad."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
 from mrl_cli.inputs.cells import as_written, cell_number, number_in, shown_cell
+from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
 from mrl_cli.words import harmless, is_float
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Dialect, Plan, Role
 
 DELIMITERS = ",\t;|"
-_SENTINEL = "\n\0end of block"
+_SENTINEL = "\n\ud800"  # no decoded text has half a character of UTF-16, and no field ends within it
 
 
 class Layout(NamedTuple):
@@ -112,7 +113,7 @@ def rows_in(part: texts.TextPart) -> int:
 
 
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
-    """Yield the shard's pairs as one batch, parsed by pyarrow; the batch does not know its rows."""
+    """Yield the shard's pairs as one batch, read as columns; the batch does not know its rows."""
     part: texts.TextPart = shard.part
     data = part.read(shard.source)
     # A quote or a byte that is not text makes a number unreadable: it is looked for only where other cells may hold
@@ -246,6 +247,29 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
 
 
 def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
+    layout: Layout = part.layout
+    places = [(role, layout.places[role]) for role, _ in plan.columns.wanted_numbers]
+    columns = plain_columns(data, len(layout.names), places, layout.delimiter, plan)
+    if columns is None:
+        batch = _parsed_by_arrow(data, part, source, plan)
+    else:
+        filled = {role: np.zeros(columns[role].size, bool) for role, _ in plan.reading.fills}
+        batch = Batch(source.shown_name, columns, filled=filled)
+    null_numbers = _null_numbers(plan)
+    if null_numbers and any(np.isin(column, null_numbers).any() for column in batch.numbers.values()):
+        raise SuspectShardError
+    return batch
+
+
+def _null_numbers(plan: Plan) -> list[float | bool]:
+    """Return the values that stand for none and are numbers."""
+    dialect = plan.reading.dialect
+    bare, takes_booleans = replace(dialect, null_values=()), plan.takes_booleans("y")
+    known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
+    return [number for number in known if not isinstance(number, str)]
+
+
+def _parsed_by_arrow(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
     import pyarrow as pa
 
     layout: Layout = part.layout
@@ -255,10 +279,6 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
     keys = {role: names[layout.places[role]] for role, _ in plan.columns.keys}
     key_types = dict.fromkeys(keys.values(), pa.dictionary(pa.int32(), pa.string()))
     is_read_twice = not key_types.keys().isdisjoint(numbers.values())  # a column is a number here and a key there
-    takes_booleans = plan.takes_booleans("y")
-    bare = replace(dialect, null_values=())
-    known = (number_in(value, bare, takes_booleans=takes_booleans) for value in dialect.null_values)
-    null_numbers = [number for number in known if not isinstance(number, str)]
     nulls = ["", *dialect.null_values] if plan.reading.fills else []
     for label_type in _label_types(data, plan):
         types = {name: label_type if role == "y" else pa.float64() for role, name in numbers.items()}
@@ -273,8 +293,6 @@ def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Ba
             kept = _read_csv(data, part, names, dict.fromkeys(names, pa.string()), ".").rename_columns(layout.names)
         arrays = {role: table.column(name).combine_chunks() for role, name in numbers.items()}
         columns, filled = filled_columns(arrays, plan)
-        if null_numbers and any(np.isin(column, null_numbers).any() for column in columns.values()):
-            raise SuspectShardError
         key_columns = {role: key_table.column(name).combine_chunks() for role, name in keys.items()}
         has_booleans = label_type == pa.bool_()
         name = source.shown_name
@@ -288,9 +306,8 @@ def _label_types(data: bytes, plan: Plan) -> list[Any]:
 
     # Arrow would read a hexadecimal label as an integer. One character is searched ten times as quickly as two.
     may_be_hex = (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
-    is_used_twice = plan.columns.y in {name for role, name in plan.columns.wanted if role != "y"}
     booleans = [pa.bool_()] if plan.takes_booleans("y") else []
-    if plan.rules.labels not in ("pm1", "01") or may_be_hex or is_used_twice:
+    if may_be_hex or not labels_are_small(plan):
         return [pa.float64(), *booleans]
     return [pa.int8(), *booleans, pa.float64()]
 

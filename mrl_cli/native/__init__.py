@@ -1,0 +1,44 @@
+"""The compiled reader of plain CSV and TSV, which may be absent: pyarrow reads the same numbers then.
+
+It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0. `_fields.c` is all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+VARIABLE = "MRL_NATIVE"
+
+
+@cache
+def fields() -> ModuleType | None:
+    """Return the compiled reader, None where it is absent or MRL_NATIVE=0 says not to use it.
+
+    Raises MachineError where it is absent and MRL_NATIVE=1 demands it, and UsageError for another value.
+    """
+    wish = os.environ.get(VARIABLE, "")
+    if wish not in ("", "0", "1"):
+        raise UsageError(f"{VARIABLE} is {harmless(wish)}, which is neither 0 nor 1")
+    if wish == "0":
+        return None
+    try:
+        from mrl_cli.native import _fields
+    except ImportError as error:
+        if wish == "1":
+            msg = f"{VARIABLE}=1, and this installation has no compiled reader"
+            raise MachineError(msg, hint="install mrl with MRL_NATIVE=1, where there is a C compiler") from error
+        return None
+    return _fields
+
+
+def csv_reader_name() -> str:
+    """Return the name of what reads plain CSV and TSV here, "compiled" or "pyarrow"."""
+    return "pyarrow" if fields() is None else "compiled"

@@ -1,0 +1,413 @@
+/* Rows of delimited text as arrays of numbers: the quick way of the reader of CSV and TSV.
+
+   It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
+   at most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
+   allocates nothing, and holds the interpreter's lock only for the few cells that it hands to the interpreter.
+
+   A decimal number w * 10**q is rounded correctly to a double m * 2**p in one of three ways:
+   1. An integer w below 2**53 is a double.
+   2. w fits 64 bits: its product with 128 bits of 5**q decides, unless it lies too close to a boundary to tell (Lemire,
+      Number parsing at a gigabyte per second, 2021; Mushtak and Lemire, Fast number parsing without fallback, 2023).
+   3. The interpreter's own conversion, for the few cells that are left. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "powers_of_five.h"
+
+#ifndef __SIZEOF_INT128__
+#error "products of 128 bits are needed; without them pyarrow reads"
+#endif
+
+__extension__ typedef unsigned __int128 uint128_t;
+
+enum {
+    MOST_COLUMNS = 16,  /* more than there are roles of numbers */
+    MOST_DIGITS = 19,   /* so many always fit 64 bits */
+    LONGEST_CELL = 2047 /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
+};
+
+#define EXACT_INTEGERS ((uint64_t)1 << 53) /* below this; EXACT_INTEGER_LIMIT of model/rules.py */
+#define MOST_EXPONENT 100000000000000000   /* 10**17, where exponents stop growing: no cell has as many digits */
+
+/* A column that is wanted: which field of a row it is, and where its numbers go; one of the two is NULL. */
+typedef struct {
+    Py_ssize_t place;
+    double *numbers;
+    int8_t *labels;
+} Column;
+
+typedef struct {
+    const uint8_t *end; /* of the text, which is never read from here on */
+    uint8_t delimiter, decimal;
+    Py_ssize_t width; /* fields of a row */
+    Py_ssize_t most_rows;
+    int wanted;
+    Column columns[MOST_COLUMNS]; /* in the order of their places */
+    uint8_t stops[256];           /* 1 for the bytes at which a field that is not wanted ends, or is not plain */
+    PyThreadState *state;         /* of the thread, while it does not hold the lock */
+} Reading;
+
+static int is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* Return eight bytes as an integer whose lowest byte is the first of them. */
+static uint64_t eight_bytes(const uint8_t *text)
+{
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    return bytes;
+}
+
+/* Return zero where eight bytes are digits; else the first byte above zero, from the lowest on, is where the first
+   other byte is. Digits are 0x30 to 0x39: their upper half is 3, and still is when 6 is added. What that carries out of
+   a byte above 0xF9 changes later bytes alone. */
+static uint64_t not_digits(uint64_t bytes)
+{
+    const uint64_t upper = 0xF0F0F0F0F0F0F0F0, threes = 0x3030303030303030;
+    return ((bytes & upper) ^ threes) | (((bytes + 0x0606060606060606) & upper) ^ threes);
+}
+
+/* Return the number that eight digits from 0 to 9 are: neighbours are joined to numbers of two digits, then of four,
+   then of eight, each time the first of the two times the power of ten plus the second. */
+static uint64_t number_of(uint64_t digits)
+{
+    digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF00FF00FF;
+    digits = (digits * 100 + (digits >> 16)) & 0x0000FFFF0000FFFF;
+    return (digits * 10000 + (digits >> 32)) & 0xFFFFFFFF;
+}
+
+/* Append digits to the number w, which wraps where they are too many. Return where they end. For few digits. */
+static const uint8_t *few_digits(const uint8_t *text, const uint8_t *end, uint64_t *w)
+{
+    for (; text < end && is_digit(*text); text++)
+        *w = *w * 10 + (uint64_t)(*text - '0');
+    return text;
+}
+
+/* As few_digits, for many: eight at a time. The last ones, of which nobody can foretell how many there are, are moved
+   up behind zeros to be eight: a branch for each would be mispredicted. */
+static const uint8_t *many_digits(const uint8_t *text, const uint8_t *end, uint64_t *w)
+{
+    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    while (end - text >= 8) {
+        uint64_t bytes = eight_bytes(text), others = not_digits(bytes);
+        bytes -= 0x3030303030303030; /* borrows from bytes after the digits alone */
+        if (others != 0) {
+            int count = __builtin_ctzll(others) / 8;
+            *w = *w * powers[count] + number_of(bytes << (56 - 8 * count) << 8);
+            return text + count;
+        }
+        *w = *w * 100000000 + number_of(bytes);
+        text += 8;
+    }
+    return few_digits(text, end, w);
+}
+
+/* Read what follows the letter of an exponent and add it to q. Return where it ends, NULL where there is no digit. */
+static const uint8_t *exponent(const uint8_t *text, const uint8_t *end, int64_t *q)
+{
+    int64_t size = 0;
+    int is_negative = text < end && *text == '-';
+    if (text < end && (*text == '-' || *text == '+'))
+        text++;
+    if (text == end || !is_digit(*text))
+        return NULL;
+    for (; text < end && is_digit(*text); text++)
+        if (size < MOST_EXPONENT)
+            size = size * 10 + (*text - '0');
+    *q += is_negative ? -size : size;
+    return text;
+}
+
+/* Read the first digits of a number again, without zeros before them, as w * 10**q; `cut` is set where others than
+   zeros are left out. */
+static void first_digits(const uint8_t *text, const uint8_t *end, uint8_t decimal, uint64_t *w, int64_t *q, int *cut)
+{
+    int count = 0, is_fraction = 0;
+    *w = 0;
+    *cut = 0;
+    for (*q = 0; text < end; text++) {
+        if (*text == decimal) {
+            is_fraction = 1;
+        } else if (count < MOST_DIGITS) {
+            *w = *w * 10 + (uint64_t)(*text - '0');
+            count += *w != 0;
+            *q -= is_fraction;
+        } else {
+            *cut |= *text != '0';
+            *q += !is_fraction;
+        }
+    }
+}
+
+/* Round w * 10**q to the nearest double, by way 2. Return 0 where that is not certain, nor a normal double. */
+static int nearest(uint64_t w, int64_t q, double *number)
+{
+    if (w == 0) {
+        *number = 0.0;
+        return 1;
+    }
+    if (q < LEAST_POWER || q > MOST_POWER)
+        return 0;
+    const uint64_t *power = POWERS_OF_FIVE[q - LEAST_POWER];
+    int shift = __builtin_clzll(w);
+    uint128_t product = (uint128_t)(w << shift) * power[0];
+    uint64_t upper = (uint64_t)(product >> 64), lower = (uint64_t)product;
+    /* 55 bits of the product are used. The lower half of the power matters where what it adds can carry into them. */
+    if ((upper & 0x1FF) == 0x1FF) {
+        uint64_t more = (uint64_t)((uint128_t)(w << shift) * power[1] >> 64);
+        lower += more;
+        upper += lower < more;
+        /* What the table cuts off 5**q could carry once more; within these bounds nothing that matters is cut off. */
+        if (lower == UINT64_MAX && (q < -27 || q > 55))
+            return 0;
+    }
+    int top = (int)(upper >> 63), extra = top + 9;
+    uint64_t m = upper >> extra; /* 54 bits: one more than a double has */
+    /* 217706 / 2**16 is log2(10), closely enough for the floor of q*log2(10) at each q of the table. */
+    int64_t p = ((217706 * q) >> 16) + 63 + top - shift + 1023;
+    /* Halfway between two doubles, the even one is nearest. Only these powers are small enough for that, and there both
+       halves of the product are exact: what rounding a reciprocal up adds lies below them. */
+    if (lower == 0 && q >= -4 && q <= 23 && (m & 3) == 1 && m << extra == upper)
+        m &= ~(uint64_t)1;
+    m = (m + (m & 1)) >> 1;
+    if (m == (uint64_t)1 << 53) {
+        m >>= 1;
+        p++;
+    }
+    if (p < 1 || p > 2046) /* subnormal, or too large */
+        return 0;
+    uint64_t bits = (m & (((uint64_t)1 << 52) - 1)) | (uint64_t)p << 52;
+    memcpy(number, &bits, sizeof bits);
+    return 1;
+}
+
+/* Round a number without sign by the interpreter's own conversion. Return 0 where it is infinite, or too long. */
+static int by_interpreter(Reading *reading, const uint8_t *text, const uint8_t *end, double *number)
+{
+    char copy[LONGEST_CELL + 1], *stop = NULL;
+    Py_ssize_t size = end - text;
+    if (size > LONGEST_CELL)
+        return 0;
+    for (Py_ssize_t i = 0; i < size; i++)
+        copy[i] = text[i] == reading->decimal ? '.' : (char)text[i];
+    copy[size] = '\0';
+    PyEval_RestoreThread(reading->state);
+    *number = PyOS_string_to_double(copy, &stop, NULL);
+    int is_certain = PyErr_Occurred() == NULL && stop == copy + size && isfinite(*number);
+    PyErr_Clear();
+    reading->state = PyEval_SaveThread();
+    return is_certain;
+}
+
+/* Read a number. Return where it ends, NULL where there is none or it is not certain. */
+static const uint8_t *number(Reading *reading, const uint8_t *text, double *result)
+{
+    const uint8_t *end = reading->end;
+    int is_negative = text < end && *text == '-', is_integer = 1, cut = 0;
+    text += is_negative | (text < end && *text == '+'); /* without a branch: signs cannot be foretold */
+    uint64_t w = 0, bits;
+    int64_t q = 0;
+    const uint8_t *last = few_digits(text, end, &w);
+    int64_t count = last - text;
+    if (last < end && *last == reading->decimal) {
+        const uint8_t *fraction = last + 1;
+        last = many_digits(fraction, end, &w);
+        q = fraction - last;
+        count -= q;
+        is_integer = 0;
+    }
+    if (count == 0)
+        return NULL;
+    if (count > MOST_DIGITS)
+        first_digits(text, last, reading->decimal, &w, &q, &cut);
+    if (last < end && (*last == 'e' || *last == 'E')) {
+        last = exponent(last + 1, end, &q);
+        if (last == NULL)
+            return NULL;
+        is_integer = 0;
+    }
+    double value, above;
+    if (is_integer && w < EXACT_INTEGERS)
+        value = (double)w;
+    else if (is_integer) /* its last digits may be lost */
+        return NULL;
+    else if (!nearest(w, q, &value) || (cut && (!nearest(w + 1, q, &above) || above > value)))
+        if (!by_interpreter(reading, text, last, &value))
+            return NULL;
+    memcpy(&bits, &value, sizeof bits);
+    bits |= (uint64_t)is_negative << 63;
+    memcpy(result, &bits, sizeof bits);
+    return last;
+}
+
+static const uint8_t *blanks(const Reading *reading, const uint8_t *text)
+{
+    while (text < reading->end && (*text == ' ' || *text == '\t') && *text != reading->delimiter)
+        text++;
+    return text;
+}
+
+/* Read a label that is a small integer, and zero has no sign; the careful way reads the others. As `number`. */
+static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *result)
+{
+    const uint8_t *end = reading->end;
+    int is_negative = text < end && *text == '-';
+    const uint8_t *first = text + (is_negative | (text < end && *text == '+'));
+    uint64_t w = 0;
+    const uint8_t *last = few_digits(first, end, &w);
+    int is_plain = last == end || (*last != reading->decimal && *last != 'e' && *last != 'E');
+    if (is_plain && last > first && last - first <= MOST_DIGITS && w <= INT8_MAX && w >= (uint64_t)is_negative) {
+        *result = (int8_t)(is_negative ? -(int)w : (int)w);
+        return last;
+    }
+    double value;
+    last = number(reading, text, &value); /* it may be written as a decimal number */
+    if (last == NULL || !(value >= INT8_MIN && value <= INT8_MAX) || value != (int8_t)value)
+        return NULL;
+    if (value == 0 && is_negative)
+        return NULL;
+    *result = (int8_t)value;
+    return last;
+}
+
+/* Read the cell of a column into a row. Return where it ends, NULL where it is not certain. */
+static const uint8_t *cell(Reading *reading, const Column *column, const uint8_t *text, Py_ssize_t row)
+{
+    text = blanks(reading, text);
+    text = column->labels == NULL ? number(reading, text, column->numbers + row)
+                                  : label(reading, text, column->labels + row);
+    return text == NULL ? NULL : blanks(reading, text);
+}
+
+/* Return where the line end that stands here ends, at the end of the text too; NULL where there is another byte. A lone
+   carriage return, which ends lines as well, is left to the careful way. */
+static const uint8_t *line_end(const Reading *reading, const uint8_t *text)
+{
+    if (text == reading->end)
+        return text;
+    if (*text == '\r' && ++text == reading->end)
+        return NULL;
+    return *text == '\n' ? text + 1 : NULL;
+}
+
+/* Read a row. Return where the next one begins, NULL where something is not certain. */
+static const uint8_t *row(Reading *reading, const uint8_t *text, Py_ssize_t number_of_row)
+{
+    const Column *column = reading->columns, *last = reading->columns + reading->wanted;
+    for (Py_ssize_t place = 0;; place++) {
+        if (column < last && column->place == place)
+            text = cell(reading, column++, text, number_of_row);
+        else
+            while (text < reading->end && !reading->stops[*text])
+                text++;
+        if (text == NULL || place == reading->width - 1)
+            break;
+        if (text == reading->end || *text != reading->delimiter)
+            return NULL;
+        text++;
+    }
+    return text == NULL ? NULL : line_end(reading, text);
+}
+
+/* Read rows until one is not certain. Set `text` to where that begins, or to the end; return how many were read. */
+static Py_ssize_t rows(Reading *reading, const uint8_t **text)
+{
+    Py_ssize_t count = 0;
+    while (*text < reading->end) {
+        const uint8_t *next = NULL;
+        if (**text == '\n' || **text == '\r')
+            next = line_end(reading, *text); /* blank lines are no rows */
+        else if (count < reading->most_rows) {
+            next = row(reading, *text, count);
+            count += next != NULL;
+        }
+        if (next == NULL)
+            break;
+        *text = next;
+    }
+    return count;
+}
+
+/* Take the arrays of the columns that are wanted. Return 0, with the error set, where they are not what is expected. */
+static int take_columns(Reading *reading, PyObject *columns, Py_buffer *views)
+{
+    reading->width = PyTuple_Size(columns);
+    reading->most_rows = PY_SSIZE_T_MAX;
+    for (Py_ssize_t place = 0; place < reading->width; place++) {
+        PyObject *array = PyTuple_GetItem(columns, place);
+        if (array == Py_None)
+            continue;
+        if (reading->wanted == MOST_COLUMNS) {
+            PyErr_SetString(PyExc_ValueError, "too many columns");
+            return 0;
+        }
+        Py_buffer *view = views + reading->wanted;
+        if (PyObject_GetBuffer(array, view, PyBUF_CONTIG | PyBUF_FORMAT) < 0)
+            return 0;
+        Column *column = reading->columns + reading->wanted++;
+        int holds_numbers = view->format != NULL && strcmp(view->format, "d") == 0;
+        int holds_labels = view->format != NULL && strcmp(view->format, "b") == 0;
+        if (!holds_numbers && !holds_labels) {
+            PyErr_SetString(PyExc_TypeError, "a column is an array of float64 or int8");
+            return 0;
+        }
+        *column = (Column){place, holds_numbers ? view->buf : NULL, holds_labels ? view->buf : NULL};
+        if (reading->most_rows > view->len / view->itemsize)
+            reading->most_rows = view->len / view->itemsize;
+    }
+    return 1;
+}
+
+static PyObject *read_text(PyObject *module, PyObject *arguments)
+{
+    Py_buffer data, views[MOST_COLUMNS];
+    PyObject *columns, *result = NULL;
+    int delimiter, decimal;
+    Reading reading = {0};
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "y*CCO!:read", &data, &delimiter, &decimal, &PyTuple_Type, &columns))
+        return NULL;
+    if (delimiter > 127 || decimal > 127) {
+        PyErr_SetString(PyExc_ValueError, "delimiter and decimal point are ASCII");
+    } else if (take_columns(&reading, columns, views)) {
+        const uint8_t *start = data.buf, *text = start;
+        reading.end = start + data.len;
+        reading.delimiter = (uint8_t)delimiter;
+        reading.decimal = (uint8_t)decimal;
+        reading.stops['\0'] = reading.stops['"'] = reading.stops['\r'] = reading.stops['\n'] = 1;
+        reading.stops[delimiter] = 1;
+        reading.state = PyEval_SaveThread();
+        Py_ssize_t count = rows(&reading, &text);
+        PyEval_RestoreThread(reading.state);
+        result = Py_BuildValue("nn", count, (Py_ssize_t)(text - start));
+    }
+    for (int place = 0; place < reading.wanted; place++)
+        PyBuffer_Release(views + place);
+    PyBuffer_Release(&data);
+    return result;
+}
+
+PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
+                       "Read rows into arrays; return how many there are, and how many bytes of data these take.");
+
+static PyMethodDef methods[] = {{"read", read_text, METH_VARARGS, read_doc}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_fields", NULL, 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__fields(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer  # known to type checkers for every version of Python
+
+def read(data: Buffer, delimiter: str, decimal: str, columns: tuple[Buffer | None, ...], /) -> tuple[int, int]: ...

@@ -1,0 +1,227 @@
+"""Cells of text that are hard to round to a double, or hard to tell from a number; and what holds of them.
+
+`test_native.py` runs some of each kind. As many as wanted, here 50 million:
+
+    python -m tests.decimals --cells 50000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from random import Random
+from struct import pack, unpack
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mrl_cli.inputs.cells import number_in
+from mrl_cli.model import Dialect
+from mrl_cli.native import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+INFINITY_BITS = 0x7FF << 52
+LEAST_EXPONENT = -1074  # of two: subnormals are multiples of 2**-1074
+LONGEST_CELL = 2047  # that the compiled reader converts, as _fields.c says
+EXACT_INTEGERS = 2.0**53
+ROUND_CELLS = 10_000
+
+
+def of_bits(bits: int) -> float:
+    """Return the double of these 64 bits."""
+    number: float = unpack("<d", pack("<Q", bits))[0]
+    return number
+
+
+def bits_of(number: float) -> int:
+    """Return the 64 bits of a double: they tell -0.0 from 0.0."""
+    bits: int = unpack("<Q", pack("<d", number))[0]
+    return bits
+
+
+def _finite(random: Random) -> float:
+    return math.copysign(of_bits(random.randrange(INFINITY_BITS)), random.random() - 0.5)
+
+
+def _positional(digits: int, power: int, random: Random) -> str:
+    """Return digits * 10**power, without an exponent or with the point somewhere and an exponent that fits."""
+    text = str(digits)
+    place = random.randrange(len(text) + 1) if random.random() < 0.5 or abs(power) > 400 else len(text) + power
+    if place <= 0:
+        text = "0." + "0" * -place + text
+    elif place < len(text):
+        text = f"{text[:place]}.{text[place:]}"
+    else:
+        text += "0" * (place - len(text)) + "."
+    exponent = power + len(str(digits)) - place
+    return f"{text}e{exponent}" if exponent else text
+
+
+def shortest(random: Random) -> str:
+    return repr(_finite(random))
+
+
+def seventeen_digits(random: Random) -> str:
+    return f"{_finite(random):.16e}"
+
+
+def more_digits(random: Random) -> str:
+    return f"{_finite(random):.{random.randrange(17, 60)}e}"
+
+
+def as_scores(random: Random) -> str:
+    return f"{random.gauss(0, 10):.{random.randrange(20)}f}"
+
+
+def any_digits(random: Random) -> str:
+    digits = random.getrandbits(random.randrange(1, 80))
+    return f"{digits}e{random.randrange(-365, 310)}" if random.random() < 0.5 else f"{digits}."
+
+
+def subnormal(random: Random) -> str:
+    number = of_bits(random.getrandbits(random.randrange(1, 53)))
+    return f"{number!r}" if random.random() < 0.5 else f"{number:.{random.randrange(30)}e}"
+
+
+def halfway(random: Random) -> str:
+    """Return a number halfway between two doubles, exactly or but for its last digit of up to 800."""
+    bits = random.getrandbits(52) if random.random() < 0.2 else random.randrange(INFINITY_BITS)
+    if random.random() < 0.5:  # not far from 1, where few digits are
+        bits = random.randrange(0x3C0 << 52, 0x440 << 52)
+    significand = (bits & ((1 << 52) - 1)) | (1 << 52 if bits >> 52 else 0)
+    numerator, exponent = 2 * significand + 1, max(bits >> 52, 1) - 1 + LEAST_EXPONENT - 1
+    digits, power = (numerator << exponent, 0) if exponent >= 0 else (numerator * 5**-exponent, exponent)
+    further = random.choice([0, 0, 1, 10, 800 - len(str(digits))])
+    if further > 0:
+        digits, power = digits * 10**further, power - further
+    return _positional(digits + random.choice([-1, 0, 0, 1]), power, random)
+
+
+def short_halfway(random: Random) -> str:
+    """Return a number halfway between two doubles, or next to such a one, of so few digits that it fits 64 bits."""
+    power = random.randrange(-4, 24)
+    scale = 5 ** abs(power)
+    if power < 0:
+        digits = (random.randrange(1 << 53, 1 << 54) | 1) * scale
+    else:
+        least = (1 << 53) // scale
+        digits = random.randrange(least, 2 * least + 1) | 1
+        digits <<= random.randrange(65 - digits.bit_length())
+    return f"{digits + random.choice([-1, 0, 0, 0, 1])}e{power}"
+
+
+def near_power_of_two(random: Random) -> str:
+    """Return a power of two, a little less or a little more; a little less is rounded up to it."""
+    text = f"{2.0 ** random.randrange(-1022, 1024):.{random.randrange(15, 60)}e}"
+    mantissa, _, exponent = text.partition("e")
+    return _positional(
+        int(mantissa.replace(".", "")) + random.choice([-1, 0, 1]), 1 - len(mantissa) + 1 + int(exponent), random
+    )
+
+
+def power_of_ten(random: Random) -> str:
+    digits = 10 ** random.randrange(25) + random.choice([-1, 0, 0, 1])
+    return _positional(digits, random.randrange(-345, 290), random)
+
+
+def long_zeros(random: Random) -> str:
+    before, between, after = (random.choice([0, 1, 7, 8, 9, 15, 20, 300, 700]) for _ in range(3))
+    digits = random.getrandbits(random.randrange(1, 66))
+    power = between + random.choice([0, len(str(digits)), 5, -5, random.randrange(-320, 300)])
+    return f"{'0' * before}.{'0' * between}{digits}{'0' * after}e{power}"
+
+
+def long_exponent(random: Random) -> str:
+    zeros = "0" * random.choice([0, 1, 2, 5, 19, 20, 40])
+    size = random.choice([str(random.randrange(10 ** random.randrange(1, 4))), "9" * random.randrange(3, 45)])
+    digits = random.choice(["0", "0.000", "1", "17976931348623157", "4.9", "0" * 25])
+    return f"{digits}{random.choice('eE')}{random.choice(['', '+', '-'])}{zeros}{size}"
+
+
+# Each kind, and how many are made for one of the slowest.
+KINDS: dict[Callable[[Random], str], int] = {
+    shortest: 10,
+    seventeen_digits: 10,
+    more_digits: 4,
+    as_scores: 6,
+    any_digits: 10,
+    subnormal: 4,
+    halfway: 2,
+    short_halfway: 6,
+    near_power_of_two: 4,
+    power_of_ten: 2,
+    long_zeros: 1,
+    long_exponent: 1,
+}
+_ALPHABET = "0123456789" * 3 + "....eE+-+-" + " \t" + ",;xXinfINF_[]٣é\0\x0b\xa0'"
+
+
+def nearly_a_number(random: Random) -> str:
+    """Return a number with a few characters changed, or a few characters; no quote and no line end."""
+    kind = random.choice(list(KINDS)) if random.random() < 0.1 else as_scores
+    text = kind(random) if random.random() < 0.6 else ""
+    for _ in range(random.choice([0, 1, 1, 2, 3, 5])):
+        place = random.randrange(len(text) + 1)
+        text = text[:place] + random.choice(_ALPHABET) + text[place + random.randrange(2) :]
+    return random.choice(["", "", " ", "\t "]) + text + random.choice(["", "", " ", "\t"])
+
+
+def wrong_cells(cells: Sequence[str], decimal: str = ".") -> list[str]:
+    """Return the cells that the compiled reader does not read as it should.
+
+    A number that it accepts is the one that the careful way accepts, which is Python's own conversion, bit by bit. It
+    declines what that way does not accept, and numbers of four kinds: in brackets, too long, and integers that are
+    large.
+    """
+    reader = fields()
+    assert reader is not None
+    dialect, wrong = Dialect(decimal=decimal), []
+    data = np.frombuffer("".join(f"{cell}|\n" for cell in cells).encode(), np.uint8)
+    ends = np.flatnonzero(data == ord("\n")) + 1
+    first = start = 0
+    while first < len(cells):
+        numbers = np.empty(len(cells) - first)
+        count, size = reader.read(data[start:], "|", decimal, (numbers, None))
+        read = cells[first : first + count]
+        for cell, bits in zip(read, numbers[:count].view(np.uint64).tolist(), strict=True):
+            expected = number_in(cell, dialect)
+            if isinstance(expected, str) or bits_of(expected) != bits:
+                wrong.append(cell)
+        first, start = first + count, start + size
+        if first < len(cells):
+            expected = number_in(cells[first], dialect)
+            if isinstance(expected, float) and not _may_be_declined(cells[first], expected, decimal):
+                wrong.append(cells[first])
+            start, first = int(ends[first]), first + 1
+    return wrong
+
+
+def _may_be_declined(cell: str, number: float, decimal: str) -> bool:
+    is_integer = not any(character in cell for character in (decimal, "e", "E"))
+    return "[" in cell or len(cell) > LONGEST_CELL or (is_integer and abs(number) >= EXACT_INTEGERS)
+
+
+def main() -> int:
+    """Check as many cells as are wanted; 1 where one is wrong."""
+    parser = argparse.ArgumentParser(description="Hold the compiled reader of CSV to Python's float, bit by bit.")
+    parser.add_argument("--cells", type=int, default=50_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    random, done = Random(options.seed), 0
+    share = ROUND_CELLS // sum(KINDS.values())
+    while done < options.cells:
+        for kind, weight in KINDS.items():
+            cells = [kind(random) for _ in range(share * weight)]
+            if wrong := wrong_cells(cells):
+                print(f"{kind.__name__}: {len(wrong)} wrong, the first is {wrong[0]!r}")
+                return 1
+            done += len(cells)
+    print(f"{done:,} cells of {len(KINDS)} kinds are right (seed {options.seed})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

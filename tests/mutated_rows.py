@@ -1,0 +1,113 @@
+"""Delimited text that somebody damaged: the compiled reader reads it as the careful way does, or declines it."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mrl_cli.errors import SuspectShardError
+from mrl_cli.inputs import delimited
+from mrl_cli.inputs.base import Shard, Source
+from mrl_cli.inputs.text import TextPart
+from mrl_cli.model import Columns, Dialect, Plan
+from mrl_cli.native import fields
+from tests.decimals import KINDS, as_scores
+
+if TYPE_CHECKING:
+    from mrl_cli.model import Batch
+
+NAMES = ("x1", "x2", "y", "margin", "weight")
+_BYTES = [b"", b"\n", b"\n\n", b"\r\n", b"\r", b'"', b"\0", b" ", b"\t", b",", b";", b".", b"-", "é".encode(), b"\xe9"]
+_BYTES += [b"e9", b"1e400", b"0x1", b"nan", b"inf", b"true", b"NA", b"1_0", b"[1]", b"7" * 9, b"0" * 30]
+_BYTES += [b"9007199254740993"]
+
+
+class Damaged(NamedTuple):
+    """Rows, and by which plan they are read."""
+
+    text: bytes
+    layout: delimited.Layout
+    plan: Plan
+
+    @property
+    def shard(self) -> Shard:
+        """The rows as a shard of a file."""
+        size = len(self.text)
+        return Shard(Source("pairs.csv", "csv"), TextPart(0, size, self.text, 2, layout=self.layout), size)
+
+
+def damaged_rows(random: Random) -> Damaged:
+    """Return a few rows, damaged in up to three places, perhaps cut off."""
+    dialect = random.choice([",.", ",.", "\t.", ";,", "|.", " .", ",,", "e."])
+    delimiter, decimal = dialect[0], dialect[1]
+    further = tuple(name for name in ("margin", "weight") if random.random() < 0.3)
+    columns = random.sample(["x1", "x2", "y", *further, *["text"] * random.choice([0, 0, 1, 2])], k=3 + len(further))
+    columns += [name for name in ("x1", "x2", "y", *further) if name not in columns]
+    line_end = random.choice(["\n", "\n", "\r\n"])
+    rows = [_row(columns, delimiter, decimal, random) for _ in range(random.randrange(1, 7))]
+    text = line_end.join([*rows, ""] if random.random() < 0.8 else rows).encode()
+    for _ in range(random.choice([0, 0, 0, 1, 1, 2, 3])):
+        place = random.randrange(len(text) + 1)
+        text = text[:place] + random.choice(_BYTES) + text[place + random.randrange(3) :]
+    text = text[: random.randrange(len(text) + 1)] if random.random() < 0.2 else text
+    places: dict[Any, int] = {name: columns.index(name) for name in NAMES if name in columns}
+    layout = delimited.Layout(tuple(columns), delimiter, places, 0, 2, b"\n")
+    return Damaged(text, layout, _plan(further, decimal, random))
+
+
+def _row(columns: list[str], delimiter: str, decimal: str, random: Random) -> str:
+    def cell(name: str) -> str:
+        if name == "text":
+            return random.choice(["", "a word", "Zürich", "it's", "=1+1"])
+        if name == "y":
+            return random.choice(["1", "-1", "1", "-1", "0", "+1", "1.0", "2"][: random.choice([2, 2, 4, 8])])
+        kind = random.choice(list(KINDS)) if random.random() < 0.2 else as_scores
+        return random.choice(["", "", "", " "]) + kind(random).replace(".", decimal)
+
+    return delimiter.join(map(cell, columns))
+
+
+def _plan(further: tuple[str, ...], decimal: str, random: Random) -> Plan:
+    numbers: Any = tuple((name, name) for name in further)
+    fills: Any = tuple((name, 1.0) for name in further if random.random() < 0.5)
+    dialect = Dialect(decimal=decimal, null_values=random.choice([(), (), ("NA",), ("-1",), ("7" * 9,)]))
+    labels = random.choice(["pm1", "01", "any"])
+    return Plan.of(columns=Columns(numbers=numbers), dialect=dialect, fills=fills, labels=labels)
+
+
+def decline(*given: Any) -> Batch:
+    """Stand for the way of pyarrow, which is not tested here."""
+    raise SuspectShardError
+
+
+def compared(rows: Damaged) -> bool:
+    """Return whether the compiled reader accepted the rows; fail where the careful way does not read them alike."""
+    _check_bounds(rows)
+    try:
+        (quick,) = delimited.batches(rows.shard, rows.plan)
+    except SuspectShardError:
+        return False
+    (careful,) = delimited.careful_batches(rows.shard, rows.plan)
+    assert (careful.rejected_rows, careful.size) == (0, quick.size)
+    for role, values in careful.numbers.items():
+        assert quick.numbers[role].astype(np.float64).tobytes() == values.tobytes(), role
+    assert {role: mask.tolist() for role, mask in quick.filled.items()} == {
+        role: mask.tolist() for role, mask in careful.filled.items()
+    }
+    return True
+
+
+def _check_bounds(rows: Damaged) -> None:
+    """Read the rows in a block of memory that has no byte more: a sanitizer sees who reads or writes beyond it."""
+    reader = fields()
+    assert reader is not None
+    names, delimiter = rows.layout.names, rows.layout.delimiter
+    data = np.empty(len(rows.text), np.uint8)
+    data[:] = np.frombuffer(rows.text, np.uint8)
+    for most_rows in (0, 1, 9):
+        arrays = tuple(None if name == "text" else np.empty(most_rows, "i1" if name == "y" else "f8") for name in names)
+        count, size = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
+        assert 0 <= count <= most_rows
+        assert 0 <= size <= len(rows.text)

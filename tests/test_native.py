@@ -1,0 +1,258 @@
+"""The compiled reader of CSV: it reads what the careful way reads, bit by bit, or declines; never beyond its buffer."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+import threading
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mrl_cli import native
+from mrl_cli.errors import MachineError
+from mrl_cli.inputs import delimited, text
+from mrl_cli.inputs.plain import plain_columns
+from mrl_cli.model import Columns, Dialect, Plan
+from tests.decimals import KINDS, nearly_a_number, wrong_cells
+from tests.mutated_rows import compared, damaged_rows, decline
+from tests.running import run, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+_NO_ACCESS = 0  # PROT_NONE, which mmap does not name
+Read = tuple[int, int, list[list[Any]]]
+
+
+def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = ",", decimal: str = ".") -> Read:
+    """Return rows, bytes, and columns as read; `kinds` has d, b or a dot for each field."""
+    reader = native.fields()
+    assert reader is not None
+    arrays = [None if kind == "." else np.full(len(data) + 1, 9, kind) for kind in kinds]
+    count, size = reader.read(data, delimiter, decimal, tuple(arrays))
+    assert all((array[count:] == 9).all() for array in arrays if array is not None and size == len(data))
+    return count, size, [array[:count].tolist() for array in arrays if array is not None]
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_numbers_of_a_kind_are_those_of_python(kind: Callable[[Random], str], decimal: str) -> None:
+    random = Random(7)
+    cells = [kind(random) for _ in range(300 * KINDS[kind])]
+    assert wrong_cells([cell.replace(".", decimal) for cell in cells], decimal) == []
+
+
+@pytest.mark.parametrize("count", [30_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_accepts_what_the_careful_way_accepts(count: int) -> None:
+    random = Random(count)
+    for _ in range(count // 10_000):
+        assert wrong_cells([nearly_a_number(random) for _ in range(10_000)]) == []
+
+
+def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Careless:
+        def read(self, data: bytes, delimiter: str, decimal: str, columns: tuple[NDArray[np.float64], None]) -> Any:
+            cells = bytes(data).decode().split("|\n")[:-1]
+            columns[0][:] = [1.0 if cell == "x" else np.nextafter(float(cell), 9) for cell in cells]
+            return len(cells), len(data)
+
+    monkeypatch.setattr("tests.decimals.fields", Careless)
+    assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
+
+
+@pytest.mark.parametrize("count", [5000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_parsed_by_arrow", decline)
+    random = Random(count)
+    accepted = sum(compared(damaged_rows(random)) for _ in range(count))
+    assert 0.1 < accepted / count < 0.5  # else it would show little
+
+
+@pytest.mark.parametrize(
+    ("data", "kinds", "rows", "size", "columns"),
+    [
+        (b"", "dd", 0, 0, [[], []]),
+        (b"1,2\n3,4\n", "dd", 2, 8, [[1, 3], [2, 4]]),
+        (b"1,2\r\n3,4", "dd", 2, 8, [[1, 3], [2, 4]]),
+        (b"\n\r\n1,2\n\n", "dd", 1, 8, [[1], [2]]),
+        (b"a,1,,b\nc,2,,", ".d..", 2, 12, [[1, 2]]),
+        (b" 1 ,\t2\t\n", "dd", 1, 8, [[1], [2]]),
+        (b"+1.,-.5e-0\n", "dd", 1, 11, [[1], [-0.5]]),
+        (b"1,-1\n2,1e0\n", "db", 2, 11, [[1, 2], [-1, 1]]),
+        # Declined: it stops where the row begins.
+        (b"1,2\n3,4,\n5,6\n", "dd", 1, 4, [[1], [2]]),
+        (b"1,2\n3\n", "dd", 1, 4, [[1], [2]]),
+        (b"1,2\r3,4\r", "dd", 0, 0, [[], []]),
+        (b"1,2\r", "dd", 0, 0, [[], []]),
+        (b"\r\r\n1,2\n", "dd", 0, 0, [[], []]),
+        (b" \n1,2\n", "dd", 0, 0, [[], []]),
+        (b'"1",2\n', "dd", 0, 0, [[], []]),
+        (b'1,"a"\n', "d.", 0, 0, [[]]),
+        (b"1,a\0\n", "d.", 0, 0, [[]]),
+        (b"1,\n", "dd", 0, 0, [[], []]),
+        (b"1e,2\n", "dd", 0, 0, [[], []]),
+        (b"0x1,2\n", "dd", 0, 0, [[], []]),
+        (b"1 2,3\n", "dd", 0, 0, [[], []]),
+        (b"1e400,2\n", "dd", 0, 0, [[], []]),
+        (b"9007199254740992,2\n", "dd", 0, 0, [[], []]),
+        (b"1,128\n", "db", 0, 0, [[], []]),
+        (b"1,18446744073709551617\n", "db", 0, 0, [[], []]),  # 2**64 + 1, which wraps to 1
+        (b"1,0.5\n", "db", 0, 0, [[], []]),
+        (b"1,-0\n", "db", 0, 0, [[], []]),
+        (b"1,-0.0\n", "db", 0, 0, [[], []]),
+        (b"1,-1.0\n2,+1.\n3,00\n4,.0\n5,-128\n", "db", 5, 30, [[1, 2, 3, 4, 5], [-1, 1, 0, 0, -128]]),
+    ],
+)
+def test_rows_are_read_until_one_is_not_certain(
+    data: bytes, kinds: str, rows: int, size: int, columns: list[list[float]]
+) -> None:
+    assert _read(data, kinds) == (rows, size, columns)
+
+
+def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
+    reader = native.fields()
+    assert reader is not None
+    columns = np.full(9, 9.0), np.full(9, 9.0)
+    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12)
+    assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        ((np.empty(2, np.float32),), TypeError),
+        ((np.empty(2, np.uint8),), TypeError),
+        ((np.empty(2, ">f8"),), TypeError),
+        ((np.empty(4)[::2],), ValueError),
+        ((np.frombuffer(bytes(16), np.float64),), ValueError),
+        ((1.5,), TypeError),
+        ([np.empty(2)], TypeError),
+        (tuple(np.empty(2) for _ in range(17)), ValueError),
+    ],
+)
+def test_arrays_that_cannot_hold_the_numbers_are_refused(columns: Any, error: type[Exception]) -> None:
+    reader = native.fields()
+    assert reader is not None
+    with pytest.raises(error):
+        reader.read(b"1\n", ",", ".", columns)
+
+
+@pytest.fixture
+def page_end() -> Iterator[Callable[[bytes], NDArray[np.uint8]]]:
+    """Return what puts bytes right before memory that nobody may read."""
+    size = mmap.PAGESIZE
+    pages = mmap.mmap(-1, 2 * size)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    assert protect(address + size, size, _NO_ACCESS) == 0
+
+    def put(data: bytes) -> NDArray[np.uint8]:
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * len(data)).from_address(address + size - len(data)))
+        array[:] = np.frombuffer(data, np.uint8)
+        return array
+
+    yield put
+    assert protect(address + size, size, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="mprotect is of Unix")
+@pytest.mark.parametrize("row", ["-0.12345678901234567,1e-5,1\n", "1,2,-1\r\n", ' 12345678 ,"",0', "1.5E+3,é,1\n\n\n"])
+def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], NDArray[np.uint8]]) -> None:
+    whole = (row * 3).encode()
+    for end in range(len(whole) + 1):
+        for start in range(min(end, len(row) + 1)):
+            data = whole[start:end]
+            for kinds in ("ddb", "d.b", "..d"):
+                assert _read(page_end(data), kinds) == _read(data, kinds)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
+    end: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 24)
+    whole = end.join(["x1,t,x2,y", "0.5,a,-1.25e1,1", "0.30000000000000004,,7,-1", "12345678.5,ü,1E-3,1", ""]).encode()
+    for size in range(len(whole) + 1):
+        (tmp_path / "pairs.csv").write_bytes(whole[:size])
+        runs = []
+        for wish in ("0", "1"):
+            monkeypatch.setenv(native.VARIABLE, wish)
+            native.fields.cache_clear()
+            runs.append(run_inside(["compute", "pairs.csv", "--labels", "any", "--reduction", "none"], capfd))
+        assert runs[0] == runs[1]
+    assert runs[0].code == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"keep_columns": True},
+        {"columns": Columns(keys=(("group", "g"),))},
+        {"dialect": Dialect(decimal="'")},
+        {"dialect": Dialect(decimal=",")},
+    ],
+)
+def test_plans_that_it_does_not_serve_are_left_to_another_way(settings: dict[str, Any]) -> None:
+    places: Any = [("x1", 0), ("x2", 1), ("y", 2)]
+    assert plain_columns(b"1,2,1\n", 3, places, ",", Plan()) is not None
+    assert plain_columns(b"1,2,1\n", 3, places, ",", Plan.of(**settings)) is None
+
+
+def _turns_while_reading(data: bytes, column: NDArray[np.float64]) -> int:
+    """Return how often this thread had its turn while another one read."""
+    reader = native.fields()
+    assert reader is not None
+    begun, is_done, turns = threading.Event(), threading.Event(), 0
+
+    def work() -> None:
+        begun.set()
+        reader.read(data, ",", ".", (column,))
+        is_done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    while not is_done.wait(0.001):
+        turns += 1
+    thread.join()
+    return turns
+
+
+def test_other_threads_run_while_it_reads() -> None:
+    data, column = b"0.12345678901234567\n" * 4_000_000, np.empty(4_000_000)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(10)  # the lock is given up by those who let go of it, and by no one else
+    try:
+        assert any(_turns_while_reading(data, column) for _ in range(5))  # a busy machine may pass over this thread
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,3,1\n")
+    runs = {wish: run(["compute", tmp_path / "pairs.csv", "--raw"], env={native.VARIABLE: wish}) for wish in "01"}
+    assert runs["0"] == runs["1"]
+    assert (runs["0"].code, runs["0"].out.strip()) == (0, "2.0")
+    ran = run(["compute", tmp_path / "pairs.csv"], env={native.VARIABLE: "no"})
+    assert (ran.code, ran.out) == (2, "")
+    assert "MRL_NATIVE is no, which is neither 0 nor 1" in ran.err
+    monkeypatch.setitem(sys.modules, "mrl_cli.native._fields", None)
+    monkeypatch.delattr(native, "_fields", raising=False)
+    native.fields.cache_clear()
+    with pytest.raises(MachineError, match="no compiled reader") as caught:
+        native.fields()
+    assert caught.value.hint == "install mrl with MRL_NATIVE=1, where there is a C compiler"
+    monkeypatch.delenv(native.VARIABLE)
+    native.fields.cache_clear()
+    assert native.csv_reader_name() == "pyarrow"
