@@ -322,6 +322,7 @@ def _is_flipped(case: Case, made: Case) -> bool:
 def options_of(case: Case, made: Case) -> str | None:
     """Return the options that make mrl compute a case as another was made; None where none do.
 
+    >>> from mrl_cli.verify.explanations.cases import Case
     >>> pair = Case(np.ones(1), np.zeros(1), np.ones(1), margin=0.5)
     >>> options_of(pair, replace(pair, loss="logistic", parameters={"temperature": 2.0}))
     '--loss logistic --param temperature=2.0'
