@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
-from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.base import Lists, Numbers, batch_of_columns, column_places, item_text, numbers_of, path_below
+from mrl_cli.errors import DataError, MrlError
+from mrl_cli.inputs.base import (
+    Lists,
+    Numbers,
+    batch_of_columns,
+    column_places,
+    item_text,
+    no_path,
+    numbers_of,
+    path_below,
+)
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
@@ -100,8 +109,9 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         name, top = names[role], schema.names[place]
         kind = type_at(schema.field(place).type, path_below(name, top), top)
         if isinstance(kind, Astray):
-            error = UsageError if kind.is_missing else DataError
-            raise error(f"{source.shown_name}: {harmless(name)} is {kind.text}")
+            if kind.is_missing:
+                raise no_path(source.shown_name, name, kind.text, kind.near)
+            raise DataError(f"{source.shown_name}: {harmless(name)} is {kind.text}")
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in plan.reading.lists and EVERY not in path_below(name, top).split("."):
