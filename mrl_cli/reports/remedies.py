@@ -208,7 +208,7 @@ def _ways_of_labels(facts: Facts) -> list[Way]:
     if facts.counts.rejected * STRAY <= facts.counts.rows:
         return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
-        return [_way_of_codes(numbers)]
+        return [way_of_codes(numbers)]
     if min(numbers) >= 0 and max(numbers) <= 1:
         return [Way.to("labels are probabilities that x1 is better?", labels="probability")]
     if min(numbers) < 0 < max(numbers):
@@ -241,7 +241,8 @@ def _plain(column: str) -> str:
     return column.rpartition(".")[2].strip().casefold()
 
 
-def _way_of_codes(numbers: frozenset[float]) -> Way:
+def way_of_codes(numbers: frozenset[float]) -> Way:
+    """Return the way to map labels that are small integers."""
     if numbers <= {0, 1, 2} and 0 in numbers:
         return _label_map({"0": 1, "1": 0, "2": -1}, "0 means that x1 is better, 1 neither, 2 that x2 is?")
     if numbers <= {1, 2}:
