@@ -113,6 +113,27 @@ LABELS = [
         file(csv("x1,x2,y", "3,1,1", "1,3,2")),
         needs=("label_map",),
     ),
+    Case(  # as the cell is, not as CSV writes it
+        "compute p.csv",
+        "say what each label means, 1 (x1 is better), -1 (x2 is), 0 (neither) or skip: --label-map 'a\"b=…,c=…'",
+        "compute p.csv --label-map 'a\"b=1,c=-1'",
+        1.0,
+        file(csv("x1,x2,y", '1,3,"a""b"', "1,3,c")),
+    ),
+    Case(  # blanks around a label do not count
+        "compute p.csv",
+        "say what each label means, 1 (x1 is better), -1 (x2 is), 0 (neither) or skip: --label-map 'm b=…,c=…'",
+        "compute p.csv --label-map 'm b=1,c=-1'",
+        4 / 3,
+        file(csv("x1,x2,y", "1,3,m b", "1,3, m b ", "1,3,c")),
+    ),
+    Case(
+        "compute p.csv --preset judgebench --labels 01",
+        "--label-map 'A>B=1,B>A=-1,A=B=0,A<B=…' --on-tie drop in place of --labels",
+        "compute p.csv --preset judgebench --label-map 'A>B=1,B>A=-1,A=B=0,A<B=-1' --on-tie drop",
+        2 / 3,
+        file(csv("score_A,score_B,label", "1,3,A>B", "1,3,B>A", "1,3,A=B", "1,3,A<B")),
+    ),
     Case(
         "compute p.csv",
         "say what each label means, 1 (x1 is better), -1 (x2 is), 0 (neither) or skip: --label-map '1=…,3=…,5=…'",

@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
+_WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
@@ -78,8 +79,8 @@ def is_exact(integer: int) -> bool:
 def as_written(row: str, delimiter: str) -> list[str]:
     """Return the fields of a row as they stand there, quotes that a lenient CSV parser drops included.
 
-    >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5', ",")
-    (['12', '"1"2', '0'], ['a,b', '5'])
+    >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5,"a""b"', ",")
+    (['12', '"1"2', '0'], ['a,b', '5', 'a"b'])
     """
     field = re.compile(rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*')
     fields = []
@@ -88,8 +89,8 @@ def as_written(row: str, delimiter: str) -> list[str]:
     while True:
         match = field.match(text, place)
         raw = match.group() if match else ""
-        is_well_quoted = len(raw) > 1 and raw.startswith('"') and '"' not in raw[1:-1] and raw.endswith('"')
-        fields.append(raw[1:-1] if is_well_quoted else raw)
+        is_well_quoted = _WELL_QUOTED.fullmatch(raw) is not None
+        fields.append(raw[1:-1].replace('""', '"') if is_well_quoted else raw)
         place += len(raw)
         if place >= len(text) or text[place] != delimiter:
             return fields
