@@ -618,6 +618,15 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
+@pytest.mark.parametrize("command", [["compute"], ["sweep", "--margins", "0:1:1"], ["validate"]])
+def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, capfd: Capture) -> None:
+    """Of those used, and of those left out for something else than a problem."""
+    path = tmp_path / "pairs.csv"
+    path.write_text("x1,x2,y\n2,1,A\n1,2,B\n3,1,tie\n3,1,bad\nz,1,A\n")
+    options = ["--label-map", "A=1,B=-1,tie=0,bad=skip", "--on-tie", "drop", "--on-error", "skip"]
+    assert "1 of 5 rows left out" in run_inside([*command, path, *options], capfd).err
+
+
 def test_rejects_name_the_row_of_a_columnar_file(tmp_path: Path, capfd: Capture) -> None:
     WRITERS["pairs.parquet"](columns(x1=[1.0, 1.0, None]), tmp_path / "pairs.parquet")
     ran = run_inside(["compute", "pairs.parquet", *LEAVE_OUT, "--rejects", "bad.csv", "-f", "json"], capfd)

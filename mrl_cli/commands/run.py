@@ -121,14 +121,14 @@ class Run(Options, ABC):
         """Return notes: rows left out, inputs read twice or without rows."""
         notes = []
         if report.rejected:
-            notes.append(f"{report.rejected:,} of {report.rejected + self.rows_used(report):,} rows left out")
+            notes.append(self.left_out(report))
         times = Counter(report.inputs)
         notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
         return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
 
-    def rows_used(self, report: Any) -> int:
-        """Return how many rows were used, by this report."""
-        return int(report.pairs)
+    def left_out(self, report: Any) -> str:
+        """Return how many rows were left out for a problem, of all that were read."""
+        return f"{report.rejected:,} of {sum(self.rows_of.values()):,} rows left out"
 
     @abstractmethod
     def summary(self, report: Any) -> str:
