@@ -9,6 +9,7 @@ import pytest
 
 from mrl_cli.cli import group
 from mrl_cli.commands import command_names
+from mrl_cli.commands.options import ColumnName
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def mrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     (tmp_path / "pairs.csv").write_text("x1,x2,y,g\n1,3,1,a\n3,1,1,b\n2,1,-1,a\n")
     (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n3,1,0\n")
     (tmp_path / "pairs.jsonl").write_text('{"x1": 1, "x2": 3, "y": 1}\n')
+    (tmp_path / "lists.csv").write_text("query,label,score\na,1,2\na,0,1\n")
     (tmp_path / "trl.csv").write_text("chosen_rewards,rejected_rewards\n1,3\n3,1\n")
     monkeypatch.chdir(tmp_path)
 
@@ -140,3 +142,28 @@ def test_options_with_effect_are_not_refused(mrl: Mrl) -> None:
         "validate pairs.csv --sample 2 --seed 3",
     ):
         assert mrl(*line.split()).code == 0, line
+
+
+INPUTS = {
+    "compute": ["pairs.csv"],
+    "sweep": ["pairs.csv", "--margins", "0"],
+    "validate": ["pairs.csv"],
+    "compare": ["pairs.csv", "--x1-b", "x2", "--x2-b", "x1"],
+    "check": ["pairs.csv"],
+    "rank": ["lists.csv"],
+    "pairs": ["lists.csv"],
+}
+
+
+NAMING = [
+    (command, max(option.opts, key=len))
+    for command, option in _options()
+    if isinstance(option.type, ColumnName) or option.metavar == "FILE" or option.name == "encoding"
+]
+
+
+@pytest.mark.parametrize(("command", "option"), NAMING)
+def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, mrl: Mrl) -> None:
+    ran = mrl(command, *INPUTS[command], option, "")
+    assert ran.code in (2, 3, 4), ran
+    assert ran.err.startswith("error: ")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.values import Registered, assignment, char, label_map, number, share
+from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import UsageError
 from mrl_cli.model import (
     Dialect,
@@ -151,7 +151,9 @@ class Options:
     on_error: str = option("Bad rows: stop, or leave out and count.", choices=("fail", "skip"))
     rejects: str | None = option("Write down every problem skipped, as CSV or .jsonl.", metavar="FILE")
     delimiter: str | None = option("Field delimiter.  [default: by suffix and header]", "-d", type=char)
-    encoding: str | None = option("Text encoding.  [default: UTF-8, or as the BOM says]", "-e", metavar="NAME")
+    encoding: str | None = option(
+        "Text encoding.  [default: UTF-8, or as the BOM says]", "-e", type=named, metavar="NAME"
+    )
     decimal: str = option("Decimal point.", type=char, default=".")
     null_value: tuple[str, ...] = option("A cell that means: no value. Repeatable.", multiple=True, metavar="TEXT")
     no_header: bool = flag("No header line: columns are called 1, 2, 3, …")
@@ -237,14 +239,15 @@ class Options:
 
     def columns(self) -> dict[Role, str | None]:
         """Return the name of the column of each role, None for no such column."""
-        x1, x2, y = ("1", "2", "3") if self.no_header else ("x1", "x2", "y")
+        usual = ("1", "2", "3") if self.no_header else ("x1", "x2", "y")
+        x1, x2, y = (own if name is None else name for name, own in zip((self.x1, self.x2, self.y), usual, strict=True))
         return {
-            "x1": self.x1 or (x1 if self.difference is None else None),
-            "x2": self.x2 or (x2 if self.difference is None else None),
+            "x1": x1 if self.difference is None else self.x1,
+            "x2": x2 if self.difference is None else self.x2,
             "difference": self.difference,
             "x1_reference": self.x1_reference,
             "x2_reference": self.x2_reference,
-            "y": self.y or y if self.y_const is None else self.y,
+            "y": y if self.y_const is None else self.y,
             "margin": self.margin_column,
             "weight": self.weight,
             "loss": self.loss_column,

@@ -177,7 +177,7 @@ class Run(Options, ABC):
 
     def settle(self) -> None:
         """Complete the plan with what --preset and --scores say of the inputs."""
-        if self.preset or self.scores or self.score_column:
+        if not (self.preset is self.scores is self.score_column is None):
             from mrl_cli.commands.presets import with_preset  # few runs have one
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)

@@ -82,6 +82,13 @@ def assignment(text: str) -> tuple[str, float]:
     return name.strip(), number(value)
 
 
+def named(text: str) -> str:
+    """Return a name that is not empty: an empty one would be none, as if it were not given."""
+    if not text.strip():
+        raise click.BadParameter("the name is empty.")
+    return text
+
+
 def assigned_word(text: str) -> tuple[str, float | str]:
     """Return name and value of NAME=VALUE: a number, or else a word."""
     name, _, value = text.partition("=")
