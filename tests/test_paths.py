@@ -315,6 +315,13 @@ def test_odd_paths_lead_nowhere(name: str, path: str, compute: Callable[..., Ran
     assert path in ran.err
 
 
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "columns.json", "pairs.parquet"])
+def test_one_cell_has_one_path(name: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"b": [[5.0, 1.0]], "y": 1}] * 2, "--x1", "b.0.0", "--x2", "b.00.0")
+    assert ran.code in (2, 3)
+    assert "name one, such as b.0" in ran.err
+
+
 def test_kept_columns_are_those_of_the_file(compute: Callable[..., Ran]) -> None:
     out = compute("columns.json", RECORDS, *PATHS, "--reduction", "none", "--keep-columns", "--format", "jsonl").out
     assert list(json.loads(out.splitlines()[0])) == [*RECORDS[0], "loss"]

@@ -69,11 +69,14 @@ def closest_path(wanted: str, names: Iterable[str]) -> str | None:
 def place_in_list(path: str) -> tuple[int, str] | None:
     """Return the place in a list that a path begins with, and its rest; None where it begins with a name.
 
-    >>> place_in_list("0.score"), place_in_list("score")
-    ((0, 'score'), None)
+    A place is written in one way, without a zero before it: one cell has one path.
+
+    >>> place_in_list("0.score"), place_in_list("score"), place_in_list("00.score")
+    ((0, 'score'), None, None)
     """
     head, _, rest = path.partition(".")
-    return (int(head), rest) if head.isascii() and head.isdecimal() else None
+    is_place = head.isascii() and head.isdecimal() and (head == "0" or not head.startswith("0"))
+    return (int(head), rest) if is_place else None
 
 
 def names_item(path: str) -> bool:
