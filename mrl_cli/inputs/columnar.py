@@ -264,7 +264,8 @@ def numbers_in(
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
-        return Numbers(values.astype(np.float64, copy=False), bad)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which is a problem of its row
+            return Numbers(values.astype(np.float64, copy=False), bad)
     if keeps_integers:
         return Numbers(values, bad, has_booleans)
     doubles = values.astype(np.float64)
