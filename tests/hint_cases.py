@@ -1084,6 +1084,27 @@ CELLS = [
         changed=file(GOOD),
     ),
     Case(
+        "compute p.csv --labels strength --strength margin --fill margin=1",
+        "the size of the label is it, and labels are not filled: leave out --fill",
+        "compute p.csv --labels strength --strength margin",
+        2 + 3,
+        file(csv("x1,x2,y", "1,3,3")),
+    ),
+    Case(
+        "compute p.csv --labels strength --strength weight --fill weight=1",
+        "the size of the label is it, and labels are not filled: leave out --fill",
+        "compute p.csv --labels strength --strength weight",
+        2.0,
+        file(csv("x1,x2,y", "1,3,3")),
+    ),
+    Case(
+        "sweep p.csv --margins 0 --fill margin=0",
+        "this command reads none: leave out --fill",
+        "sweep p.csv --margins 0",
+        None,
+        file(csv("x1,x2,y", "1,3,1")),
+    ),
+    Case(
         "compute p.csv --fill margin=0",
         "name it with --margin-column COLUMN",
         "compute p.csv --fill margin=0 --margin-column m",

@@ -319,6 +319,20 @@ def _label_settings(options: Options) -> dict[str, Any]:
     return {"labels": rule.labels, "label_settings": asked | ruled, "is_reversed": rule.is_reversed}
 
 
+def _hint_for(names: tuple[str, ...], options: Options) -> str | None:
+    """Return what to do about settings that make no plan, in the command that runs."""
+    hint = _HINTS.get(names)
+    if names[0] == "fill" and hint:
+        option_name = {"margin": "margin_column", "weight": "weight"}[names[1]]
+        is_there = any(option.name == option_name for option in click.get_current_context().command.params)
+        if options.strength == names[1]:
+            return "the size of the label is it, and labels are not filled: leave out --fill"
+        return hint if is_there else "this command reads none: leave out --fill"
+    if options.margin_column is not None and hint:  # a column of margins is a margin as well
+        return hint.replace("--margin;", "--margin-column;")
+    return hint
+
+
 def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
     """Return the plan that options say, with further columns. Raises UsageError for what makes none."""
     from mrl_cli import settings  # which needs NumPy
@@ -346,10 +360,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             **{name: getattr(options, name) for name in _SAME},
         )
     except settings.SettingsError as error:
-        hint = _HINTS.get(error.names)
-        if options.margin_column and hint:  # a column of margins is a margin as well
-            hint = hint.replace("--margin;", "--margin-column;")
-        raise UsageError(error.message, hint=hint) from None
+        raise UsageError(error.message, hint=_hint_for(error.names, options)) from None
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
         hint = f"did you mean --param {near}=…?" if near else None
