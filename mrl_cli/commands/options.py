@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model.labels import LabelMap
 
+PREFIX = "MRL"  # of the variables of the environment that options come from
 FORMAT_CHOICES = ("auto", *format_names())
 
 
@@ -53,6 +55,16 @@ def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE or by_environment
 
 
+class Option(click.Option):
+    """An option whose value may stand in the environment: for one command, as MRL_COMPUTE_MARGIN, or as MRL_MARGIN."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value for the command, else that for all; None where neither is set, and for an empty one."""
+        own = super().resolve_envvar_value(ctx)
+        is_taken = own is not None or not self.allow_from_autoenv or self.name is None
+        return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
+
+
 class Declared:
     """An option of click, called as the attribute it is; in a command without it, the attribute is its default."""
 
@@ -73,7 +85,7 @@ class Declared:
     @property
     def option(self) -> click.Option:
         """The option for a command."""
-        return click.Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
+        return Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
 
 
 def option(text: str, *flags: str, **settings: Any) -> Any:
@@ -225,10 +237,16 @@ class Options:
         """
         yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
         yield "score_column", self.scores is None, "--score-column goes with --scores"
+        for name, others in _EXCLUDED.items():  # from the environment, they give way to the command line
+            yield name, getattr(self, name) is not None and any(map(is_given, others)), ""
         for name in ("labels", "label_map", "strength"):
             yield name, self.y_const is not None, ""
         yield "strength", self.labels != "strength", ""
         yield "label_map", self.labels not in (None, "pm1"), ""
+        if self.margin is not None and not is_given("margin"):
+            from mrl_cli.losses import LOSSES  # which needs NumPy
+
+            yield "margin", self.loss in LOSSES and not LOSSES[self.loss].has_margin, ""
         if self.on_tie == "drop":
             from mrl_cli.losses import LOSSES  # which needs NumPy
 
@@ -266,6 +284,15 @@ class Options:
         return {name: value for name in names.split() if (value := getattr(self, name)) != getattr(usual, name)}
 
 
+# Options, and those that leave no use for them.
+_EXCLUDED = {
+    "difference": ("x1", "x2", "x1_reference", "x2_reference"),
+    **dict.fromkeys(("x1", "x2", "x1_reference", "x2_reference"), ("difference",)),
+    "margin": ("margin_column",),
+    "margin_column": ("margin",),
+    "y": ("y_const",),
+    "y_const": ("y",),
+}
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 _CELLS = "on_error rejects delimiter encoding decimal null_value no_header"
 GROUPS = {
