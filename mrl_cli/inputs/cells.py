@@ -17,6 +17,7 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
 _WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_QUOTED = re.compile(r"""("|')[^"'\\]*\1""")
 _BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
@@ -42,6 +43,7 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
         return _BOOLEANS[text.lower()]
     if text.startswith("[") and text.endswith("]"):
         inner = text[1:-1].strip()
+        inner = inner[1:-1].strip() if _QUOTED.fullmatch(inner) else inner  # a text, as JSON and Python write it
         # Under a decimal comma [1,2] may hold two numbers as well.
         holds_one = inner and not inner.startswith("[") and not _BETWEEN_ITEMS.search(inner)
         return number_in(inner, dialect, role, takes_booleans=takes_booleans) if holds_one else problems.LIST

@@ -119,7 +119,7 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
                 raise DataError(f"{subject}, not lists of numbers (from row 1 on)", hint=LISTS_HINT)
             kind = kind.value_type if is_list(kind) else kind
         if role in keys:
-            kind = kind.value_type if role == "y" and is_list(kind) else kind
+            kind = kind.value_type if is_list(kind) else kind
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
         elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
