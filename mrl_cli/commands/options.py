@@ -50,7 +50,8 @@ class Command(click.Command):
 
 def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
-    source = click.get_current_context().get_parameter_source(name)
+    context = click.get_current_context(silent=True)
+    source = None if context is None else context.get_parameter_source(name)
     by_environment = or_by_environment and source is click.core.ParameterSource.ENVIRONMENT
     return source is click.core.ParameterSource.COMMANDLINE or by_environment
 
