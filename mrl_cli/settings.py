@@ -267,7 +267,7 @@ def _confidence(
 def _weight_setting(names: Mapping[Role, str], asked: Mapping[str, Any], others: Mapping[str, Any]) -> str | None:
     """Return the setting that gives pairs weights, None for none."""
     if "weight" in names or asked.get("strength") == "weight":
-        return "weight"
+        return "weight" if "weight" in names else "strength"
     if "query_weight" in names:
         return "query_weight"
     return "lambda_weight" if others.get("lambda_weight", "none") != "none" else None
@@ -316,7 +316,7 @@ def _fills(fill: Mapping[str, float], dtype: DType, word: Callable[[str], str]) 
         _refuse_if(role not in known, f"{given}: only {' and '.join(known)} can be filled", "fill")
         with np.errstate(over="ignore"):
             is_finite = _is_number(number) and math.isfinite(np.dtype(dtype).type(number))
-        _refuse_if(not is_finite, f"{given}: it must be a finite number", "fill")
+        _refuse_if(not is_finite, f"{given}: it must be a finite {dtype}", "fill")
         _refuse_if(role == "weight" and number < 0, f"{given}: no weight is below 0", "fill")
     return tuple((role, float(fill[role]) + 0.0) for role in known if role in fill)
 

@@ -17,7 +17,7 @@ from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.look import Look, LookReduction, grids_of
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words
+from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words, plan_notes
 from tests.running import run
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_labels_count_in_the_difference() -> None:
         ("--x1 chosen_rewards --x2 rejected_rewards --y-const 1 --loss ipo --param beta=0.1", "--scale 10"),
         ("--preset trl --loss ipo --param beta=0.1 --scale 10", None),
         ("--preset trl --loss ipo", None),
-        ("--preset trl --loss logistic --param temperature=2", None),
+        ("--preset trl --loss logistic --param temperature=2", "leave out --param temperature"),
     ],
 )
 def test_beta_that_rewards_contain_is_noted(options: str, words: str | None, tmp_path: Path) -> None:
@@ -348,3 +348,10 @@ def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path:
 def test_rewards_of_pairs_are_no_log(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("id,rewards/chosen,rewards/rejected\n1,0.5,0.25\n")
     assert run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).code == 0
+
+
+def test_a_temperature_is_one_over_beta_too() -> None:
+    plan = Plan.of(preset="trl", loss="logistic", parameters=(("temperature", 10.0),))
+    (note,) = plan_notes(plan)
+    assert note.endswith("logistic divides them by temperature=10 as well: leave out --param temperature")
+    assert plan_notes(Plan.of(preset="trl", loss="logistic", parameters=(("temperature", 1.0),))) == []

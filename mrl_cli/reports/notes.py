@@ -68,15 +68,21 @@ def plan_notes(plan: Plan) -> list[str]:
     >>> plan_notes(Plan.of(preset="trl", loss="ipo", parameters=(("beta", 1.0),)))
     []
     """
-    beta = dict(plan.loss.parameters).get("beta", 1.0)
+    parameters = dict(plan.loss.parameters)
+    beta, temperature = parameters.get("beta", 1.0), parameters.get("temperature", 1.0)
     name = plan.columns.x1 or ""
     is_of_trl = plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"
-    if beta == 1 or not is_of_trl or plan.reading.scale is not None:  # a scale divides beta out, as the note says
+    if (
+        beta == temperature == 1 or not is_of_trl or plan.reading.scale is not None
+    ):  # a scale divides beta out, as the note says
         return []
     contained = "TRL's rewards are already multiplied by beta, and"
     if plan.loss.name == "ipo":  # here beta also says how large a difference is aimed at
         scale = repr(1 / beta).removesuffix(".0")
         return [f"{contained} ipo with beta={beta:g} takes scores that are not: --scale {scale} divides them by it"]
+    if temperature != 1:  # one over beta
+        again = f"divides them by temperature={temperature:g} as well: leave out --param temperature"
+        return [f"{contained} {plan.loss.name} {again}"]
     return [f"{contained} {plan.loss.name} multiplies them by beta={beta:g} again: leave out --param beta"]
 
 
