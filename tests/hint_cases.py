@@ -530,7 +530,7 @@ COLUMNS = [
         "compute p.parquet --group-by g",
         "write the column as text or integers",
         gives=1.0,
-        files=file(parquet(**NUMBERS, g=[[1], [2]]), "p.parquet"),
+        files=file(parquet(**NUMBERS, g=[b"1", b"2"]), "p.parquet"),
         changed=file(parquet(**NUMBERS, g=["1", "2"]), "p.parquet"),
     ),
     Case(
