@@ -103,7 +103,8 @@ def group(verbose: bool) -> None:
     """Compute and validate ranking losses on files of scores.
 
     A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
-    0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed.
+    0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed. Options come from
+    the environment too: MRL_COMPUTE_MARGIN for one command, MRL_MARGIN for all.
     """
     if verbose:
         raise click.UsageError("-v goes after the command, or with --version.")

@@ -267,7 +267,7 @@ def _confidence(
 def _weight_setting(names: Mapping[Role, str], asked: Mapping[str, Any], others: Mapping[str, Any]) -> str | None:
     """Return the setting that gives pairs weights, None for none."""
     if "weight" in names or asked.get("strength") == "weight":
-        return "weight"
+        return "weight" if "weight" in names else "strength"
     if "query_weight" in names:
         return "query_weight"
     return "lambda_weight" if others.get("lambda_weight", "none") != "none" else None
@@ -316,7 +316,7 @@ def _fills(fill: Mapping[str, float], dtype: DType, word: Callable[[str], str]) 
         _refuse_if(role not in known, f"{given}: only {' and '.join(known)} can be filled", "fill")
         with np.errstate(over="ignore"):
             is_finite = _is_number(number) and math.isfinite(np.dtype(dtype).type(number))
-        _refuse_if(not is_finite, f"{given}: it must be a finite number", "fill")
+        _refuse_if(not is_finite, f"{given}: it must be a finite {dtype}", "fill")
         _refuse_if(role == "weight" and number < 0, f"{given}: no weight is below 0", "fill")
     return tuple((role, float(fill[role]) + 0.0) for role in known if role in fill)
 
@@ -327,15 +327,26 @@ def check_read(plan: Plan, word: Callable[[str], str] = str) -> None:
     for role, number in plan.reading.fills:
         message = f"{word('fill')} {role}={number:g}: no column of {role}s is read"
         _refuse_if(columns.name_of(role) is None, message, "fill", role)
-    held: tuple[tuple[Role, Role], ...]
-    held = ("x1", "x2"), ("x1_b", "x2_b"), ("x1", "x1_reference"), ("x2", "x2_reference")
-    for first, second in held:
+    is_against_references = columns.name_of("x1_reference") is not None
+    for first, second, why in _APART:
         name = columns.name_of(first)
-        references = {columns.name_of("x1_reference"), columns.name_of("x2_reference")}
         is_one = name is not None and name == columns.name_of(second)
-        is_wrong = is_one and (len(references) == 1 or second.endswith("_reference"))
+        is_fine = is_against_references and second in ("x2", "x2_b")  # one policy against two others
         names = f"{word(first)} and {word(second)} name one column, '{harmless(name)}'"
-        _refuse_if(is_wrong, f"{names}: one less the other is 0 in every pair", first, second)
+        _refuse_if(is_one and not is_fine, f"{names}: {why}", first, second)
+
+
+_NOTHING = "one less the other is 0 in every pair"
+_APART: tuple[tuple[Role, Role, str], ...] = (
+    ("x1", "x2", _NOTHING),
+    ("x1_b", "x2_b", _NOTHING),
+    ("x1_reference", "x2_reference", "what is subtracted from both cancels"),
+    ("x1", "x1_reference", _NOTHING),
+    ("x2", "x2_reference", _NOTHING),
+    ("difference", "y", "held against itself, it is right in every pair"),
+    ("difference_b", "y", "held against itself, it is right in every pair"),
+    ("difference", "difference_b", "a model is compared with itself"),
+)
 
 
 def flags_of(options: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import struct
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -618,6 +619,15 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
+@pytest.mark.parametrize("command", [["compute"], ["sweep", "--margins", "0:1:1"], ["validate"]])
+def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, capfd: Capture) -> None:
+    """Of those used, and of those left out for something else than a problem."""
+    path = tmp_path / "pairs.csv"
+    path.write_text("x1,x2,y\n2,1,A\n1,2,B\n3,1,tie\n3,1,bad\nz,1,A\n")
+    options = ["--label-map", "A=1,B=-1,tie=0,bad=skip", "--on-tie", "drop", "--on-error", "skip"]
+    assert "1 of 5 rows left out" in run_inside([*command, path, *options], capfd).err
+
+
 def test_rejects_name_the_row_of_a_columnar_file(tmp_path: Path, capfd: Capture) -> None:
     WRITERS["pairs.parquet"](columns(x1=[1.0, 1.0, None]), tmp_path / "pairs.parquet")
     ran = run_inside(["compute", "pairs.parquet", *LEAVE_OUT, "--rejects", "bad.csv", "-f", "json"], capfd)
@@ -653,3 +663,17 @@ def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
     check_refusal(run(["compute", "-"], stdin=csv("1,3,1", "oops,3,1")), DATA, "1 problem in stdin (2 rows)")
     check_refusal(run(["compute", "-"], stdin=b""), DATA, "no pairs in stdin")
     check_refusal(run(["compute", "pairs.csv", "--y", "label"], cwd=tmp_path), USAGE, "no column 'label'", "x1, x2, y")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: Path, capfd: Capture) -> None:
+    signalling = np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32)
+    table, path = pa.table({"x1": signalling, "x2": [1.0, 2.0], "y": [1, 1]}), tmp_path / f"pairs{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        feather.write_feather(table, path, compression="uncompressed")
+    ran = run_inside(["compute", path], capfd)
+    assert ran.code == 3
+    assert ran.err.startswith("error: 1 problem in ")
+    assert "row 2: x1 is nan" in ran.err

@@ -158,7 +158,7 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
         (("--margin-column", "m", "--fill", "margin"), "'margin' is not NAME=VALUE"),
         (("--margin-column", "m", "--fill", "margin=none"), "'none' is not a finite number"),
         (("--margin-column", "m", "--fill", "margin=inf"), "'inf' is not a finite number"),
-        (("--margin-column", "m", "--fill", "margin=1e99", "--dtype", "float32"), "it must be a finite number"),
+        (("--margin-column", "m", "--fill", "margin=1e99", "--dtype", "float32"), "it must be a finite float32"),
         (("--weight", "w", "--fill", "weight=-1"), "no weight is below 0"),
         (("--margin-column", "m", "--fill", "margin=0", "--fill", "margin=1"), "--fill margin is given more than once"),
     ],

@@ -654,3 +654,21 @@ def test_rows_that_are_all_skipped_are_counted_as_such(mrl: Mrl) -> None:
     Path("p.csv").write_text("x1,x2,y\n1,3,tie\n1,3,bad\n")
     ran = mrl("compute", "p.csv", "--label-map", "a=1,tie=0,bad=skip", "--on-tie", "drop")
     assert (ran.code, "2 rows, all left out (1 for a label 0, 1 for a label mapped to skip)" in ran.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--label-map A=1,B=-1,", "nothing stands after the last comma"),
+        ("--scale 1_0", "'1_0' is not a finite number"),
+        ("--margin 1_0", "'1_0' is not a finite number"),
+        ("--labels strength --strength weight --cluster x1", "--strength does not go with --confidence or --cluster"),
+    ],
+)
+def test_what_is_wrong_with_options_is_what_the_message_says(
+    line: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("x1,x2,y\n1,3,1\n")
+    ran = run_inside(["compute", path, *line.split()], capfd)
+    assert (ran.code, message in ran.err) == (2, True), ran.err

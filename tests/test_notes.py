@@ -17,7 +17,7 @@ from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.look import Look, LookReduction, grids_of
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words
+from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words, plan_notes
 from tests.running import run
 
 if TYPE_CHECKING:
@@ -139,21 +139,58 @@ def test_losses_that_spread_have_not_collapsed(changes: dict[str, Any]) -> None:
     assert notes_of(totals(**{"least": 0.995, "greatest": 1.004} | changes), margin=margin) == []
 
 
+def factors(*labels: float) -> Look:
+    """Return the look at labels that are factors, among others as many as no code has."""
+    return Look(0, min(labels), max(labels), codes=frozenset(labels) if len(labels) < 4 else None)
+
+
+@pytest.mark.parametrize("pairs", [4, 1000])
 @pytest.mark.parametrize(
-    ("lowest", "highest", "is_noted"), [(0, 1, True), (-1, 1, False), (0, 0.5, False), (1, 1, False)]
+    ("look", "way"),
+    [
+        (factors(0, 1), "use --labels 01"),
+        (factors(0, 0.5, 1), "use --labels probability"),
+        (factors(0.02, 0.1, 0.4, 0.97), "use --labels probability"),
+        (factors(0, 1, 2), "use --label-map 0=1,1=0,2=-1 --on-tie drop in place of --labels"),
+        (factors(1, 2), "use --label-map 1=1,2=-1 in place of --labels"),
+        (factors(-1, 1), None),
+        (factors(0, 0.5), None),
+        (factors(1, 2, 3), None),
+        (factors(0.3, 1.5), None),
+    ],
 )
-def test_labels_from_0_to_1_that_are_factors_are_noted(lowest: float, highest: float, is_noted: bool) -> None:
-    look = Look(0, lowest, highest)
-    kinds = list(data_notes(totals(), look, at_equal_scores=0.1, labels_are_factors=True))
-    assert ("zero_one" in kinds) == is_noted
-    assert "zero_one" not in data_notes(totals(), look, at_equal_scores=0.1)
+def test_codes_and_probabilities_that_are_factors_are_noted(look: Look, way: str | None, pairs: int) -> None:
+    figures = totals(pairs, pairs)
+    text = data_notes(figures, look, at_equal_scores=0.1, labels_are_factors=True).get("codes")
+    assert (text is None) if way is None else str(text).endswith(way)
+    assert "codes" not in data_notes(figures, look, at_equal_scores=0.1)
 
 
-def test_zero_one_labels_taken_as_they_are_are_noted_by_compute(tmp_path: Path) -> None:
-    path = tmp_path / "zero_one.csv"
-    path.write_text("x1,x2,y\n" + "0.125,0.75,0\n0.5,0.0625,1\n" * 100)
-    errors = [run(["compute", path, "--margin", "0.5", "--labels", labels]).err for labels in ("any", "01")]
-    assert ["use --labels 01" in err for err in errors] == [True, False]
+@pytest.mark.parametrize("labels", ["0 1", "0 1 2", "0 0.25 0.5 0.75 1", "1 2"])
+def test_what_a_note_on_codes_says_to_do_reads_them(labels: str, tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    rows = [f"0.125,{0.25 * place},{label}\n" for place, label in enumerate(labels.split())]
+    path.write_text("x1,x2,y\n" + "".join(rows) * 2)
+    noted = run(["compute", path, "--margin", "0.5", "--labels", "any"]).err.strip()
+    way = noted.rpartition(" use ")[2].removesuffix(" in place of --labels")
+    followed = run(["compute", path, "--margin", "0.5", *way.split()])
+    assert (followed.code, "use" in followed.err) == (0, False), (way, followed.err)
+
+
+def test_labels_0_are_no_ties_of_rounding() -> None:
+    look = Look(0b1100, 0, 2, codes=frozenset((0, 1, 2)), zeros=150)
+    assert "rounded" not in dict(notes_of(totals(ties=150), look))
+    assert dict(notes_of(totals(ties=170), look))["rounded"].startswith("20 of 1,000 pairs are ties (2.0%)")
+    assert notes_of(totals(correct=0, ties=1000), Look(0, 0, 0, codes=frozenset((0,)), zeros=1000)) == [
+        ("one_label", "the label of every pair is 0")
+    ]
+
+
+def test_labels_0_are_counted_where_labels_are_any_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.csv"
+    path.write_text("x1,x2,y\n" + "0.12,0.75,0\n0.5,0.06,1\n0.25,0.25,2\n" * 100)
+    error = run(["compute", path, "--margin", "0.5", "--labels", "any"]).err
+    assert "100 of 300 pairs are ties (33.3%)" in error
 
 
 def test_one_label_is_noted() -> None:
@@ -258,7 +295,7 @@ def test_labels_count_in_the_difference() -> None:
         ("--x1 chosen_rewards --x2 rejected_rewards --y-const 1 --loss ipo --param beta=0.1", "--scale 10"),
         ("--preset trl --loss ipo --param beta=0.1 --scale 10", None),
         ("--preset trl --loss ipo", None),
-        ("--preset trl --loss logistic --param temperature=2", None),
+        ("--preset trl --loss logistic --param temperature=2", "leave out --param temperature"),
     ],
 )
 def test_beta_that_rewards_contain_is_noted(options: str, words: str | None, tmp_path: Path) -> None:
@@ -311,3 +348,10 @@ def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path:
 def test_rewards_of_pairs_are_no_log(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("id,rewards/chosen,rewards/rejected\n1,0.5,0.25\n")
     assert run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).code == 0
+
+
+def test_a_temperature_is_one_over_beta_too() -> None:
+    plan = Plan.of(preset="trl", loss="logistic", parameters=(("temperature", 10.0),))
+    (note,) = plan_notes(plan)
+    assert note.endswith("logistic divides them by temperature=10 as well: leave out --param temperature")
+    assert plan_notes(Plan.of(preset="trl", loss="logistic", parameters=(("temperature", 1.0),))) == []

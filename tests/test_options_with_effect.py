@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
 from mrl_cli.cli import group
 from mrl_cli.commands import command_names
+from mrl_cli.commands.options import ColumnName
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def mrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     (tmp_path / "pairs.csv").write_text("x1,x2,y,g\n1,3,1,a\n3,1,1,b\n2,1,-1,a\n")
     (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n3,1,0\n")
     (tmp_path / "pairs.jsonl").write_text('{"x1": 1, "x2": 3, "y": 1}\n')
+    (tmp_path / "lists.csv").write_text("query,label,score\na,1,2\na,0,1\n")
     (tmp_path / "trl.csv").write_text("chosen_rewards,rejected_rewards\n1,3\n3,1\n")
     monkeypatch.chdir(tmp_path)
 
@@ -140,3 +142,76 @@ def test_options_with_effect_are_not_refused(mrl: Mrl) -> None:
         "validate pairs.csv --sample 2 --seed 3",
     ):
         assert mrl(*line.split()).code == 0, line
+
+
+@pytest.mark.parametrize(("command", "option"), list(_options()), ids=lambda case: getattr(case, "name", case))
+def test_every_option_comes_from_the_environment(
+    command: str, option: click.Option, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That for the command wins over that for all commands, and the command line over both."""
+    if option.is_eager or option.name is None:
+        return
+    made = group.get_command(click.Context(group), command)
+    assert made is not None
+    context = click.Context(made, info_name=command, parent=click.Context(group, auto_envvar_prefix="MRL"))
+    environment = click.core.ParameterSource.ENVIRONMENT
+    one, other = ("1", "0") if option.is_flag else ("one", "other")
+    for name, value in ((option.name, one), (f"{command}_{option.name}", other)):
+        monkeypatch.setenv(f"MRL_{name.upper()}", value)
+        assert option.resolve_envvar_value(context) == value
+        assert option.consume_value(context, {})[1] is environment
+    given: Any = {option.name: "own"}
+    assert option.consume_value(context, given) == ("own", click.core.ParameterSource.COMMANDLINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line", "result"),
+    [
+        ("MARGIN", "3", "compute pairs.csv --raw", (5 + 1 + 4) / 3),
+        ("MARGIN", "3", "compute pairs.csv --raw --margin 0", (2 + 0 + 1) / 3),
+        ("MARGIN", "3", "compute pairs.csv --raw --margin-column x1", (3 + 1 + 3) / 3),
+        ("MARGIN_COLUMN", "x1", "compute pairs.csv --raw --margin 0", (2 + 0 + 1) / 3),
+        ("DIFFERENCE", "x1", "compute pairs.csv --raw --x1 x1", (2 + 0 + 1) / 3),
+        ("X1", "x2", "compute pairs.csv --raw --difference x1", (0 + 0 + 2) / 3),
+        ("Y_CONST", "1", "compute pairs.csv --raw --y y", (2 + 0 + 1) / 3),
+        ("Y", "x1", "compute pairs.csv --raw --y-const 1", (2 + 0 + 0) / 3),
+        ("MARGIN", "3", "compute pairs.csv --raw --loss ipo --y-const 1", (2.5**2 + 1.5**2 + 0.5**2) / 3),
+    ],
+)
+def test_what_the_command_line_excludes_is_passed_over(
+    name: str, value: str, line: str, result: float, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for form in (f"MRL_{name}", f"MRL_COMPUTE_{name}"):
+        monkeypatch.setenv(form, value)
+        assert float(mrl(*line.split()).out) == pytest.approx(result), form
+
+
+def test_what_the_environment_alone_excludes_is_refused(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MRL_DIFFERENCE", "x1")
+    monkeypatch.setenv("MRL_X1", "x1")
+    assert "exclude each other" in mrl("compute", "pairs.csv").err
+
+
+INPUTS = {
+    "compute": ["pairs.csv"],
+    "sweep": ["pairs.csv", "--margins", "0"],
+    "validate": ["pairs.csv"],
+    "compare": ["pairs.csv", "--x1-b", "x2", "--x2-b", "x1"],
+    "check": ["pairs.csv"],
+    "rank": ["lists.csv"],
+    "pairs": ["lists.csv"],
+}
+
+
+NAMING = [
+    (command, max(option.opts, key=len))
+    for command, option in _options()
+    if isinstance(option.type, ColumnName) or option.metavar == "FILE" or option.name == "encoding"
+]
+
+
+@pytest.mark.parametrize(("command", "option"), NAMING)
+def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, mrl: Mrl) -> None:
+    ran = mrl(command, *INPUTS[command], option, "")
+    assert ran.code in (2, 3, 4), ran
+    assert ran.err.startswith("error: ")

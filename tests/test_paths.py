@@ -80,6 +80,53 @@ def test_paths_lead_to_the_same_cells_in_every_format(name: str, compute: Callab
     assert validated["passed"]
 
 
+META: Records = [{"x1": 2, "x2": 1, "y": 1, "meta": {"margin": 5, "g": "u"}}] * 2
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(
+    ("options", "near"),
+    [
+        (("--margin-column", "meta.margn", "--fill", "margin=0"), "meta.margin"),
+        (("--weight", "meta.magin", "--fill", "weight=1"), "meta.margin"),
+        (("--group-by", "meta.gg"), "meta.g"),
+    ],
+)
+def test_a_path_to_nothing_in_any_row_is_a_missing_column(
+    name: str, options: tuple[str, ...], near: str, compute: Callable[..., Ran]
+) -> None:
+    ran = compute(name, META, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{options[1]} is absent; meta has: margin, g\nhint: did you mean {near}?" in ran.err
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "columns.json"])
+@pytest.mark.parametrize("rest", [{"margin": 5}, {"margin": None}])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_path_to_nothing_in_some_rows_is_a_missing_cell(
+    name: str, rest: dict[str, Any], order: int, compute: Callable[..., Ran]
+) -> None:
+    pair = {"x1": 2, "x2": 1, "y": 1}
+    records: Records = [pair | {"meta": {"g": "u"}}, pair | {"meta": rest}, pair | {"meta": None}]
+    result = compute(name, records[::order], "--margin-column", "meta.margin", "--fill", "margin=1").result
+    is_null = rest["margin"] is None
+    assert (result["sum"], result["filled_margin"]) == ((0, 3) if is_null else (5 - 1, 2))
+
+
+def test_a_path_to_something_in_a_row_left_out_is_no_missing_column(compute: Callable[..., Ran]) -> None:
+    records: Records = [{"x1": "-", "x2": 1, "y": 1, "meta": {"margin": 5}}, {"x1": 2, "x2": 1, "y": 1, "meta": {}}]
+    options = ["--margin-column", "meta.margin", "--fill", "margin=1.5", "--on-error", "skip", "-q"]
+    assert compute("pairs.jsonl", records, *options).result["sum"] == 1.5 - 1
+
+
+def test_each_file_has_a_path_of_its_own(tmp_path: Path, capfd: Capture) -> None:
+    for name, member in (("a", "g"), ("b", "other")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"x1": 2, "x2": 1, "y": 1, "m": {member: "u"}}))
+    ran = run_inside(["compute", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--group-by", "m.g"], capfd)
+    assert ran.code == 2
+    assert "b.jsonl: m.g is absent; m has: other" in ran.err
+
+
 @EVERY_FORMAT
 def test_a_column_called_exactly_so_wins(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"a.b": 1.0, "a": {"b": 7.0}, "x2": 3.0, "y": 1}, {"a.b": 2.0, "a": {"b": 7.0}, "x2": 3.0, "y": 1}]
@@ -268,6 +315,13 @@ def test_odd_paths_lead_nowhere(name: str, path: str, compute: Callable[..., Ran
     assert path in ran.err
 
 
+@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "columns.json", "pairs.parquet"])
+def test_one_cell_has_one_path(name: str, compute: Callable[..., Ran]) -> None:
+    ran = compute(name, [{"b": [[5.0, 1.0]], "y": 1}] * 2, "--x1", "b.0.0", "--x2", "b.00.0")
+    assert ran.code in (2, 3)
+    assert "name one, such as b.0" in ran.err
+
+
 def test_kept_columns_are_those_of_the_file(compute: Callable[..., Ran]) -> None:
     out = compute("columns.json", RECORDS, *PATHS, "--reduction", "none", "--keep-columns", "--format", "jsonl").out
     assert list(json.loads(out.splitlines()[0])) == [*RECORDS[0], "loss"]
@@ -330,6 +384,15 @@ def test_a_column_of_a_frame_called_exactly_so_wins(made: Callable[[Records], An
 def test_paths_in_frames_that_lead_nowhere_are_refused(made: Callable[[Records], Any], path: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         evaluate(made(RECORDS), **ARGUMENTS | {"x1": path})
+
+
+@in_every_frame
+def test_a_path_to_nothing_in_any_row_of_a_frame_is_a_missing_column(made: Callable[[Records], Any]) -> None:
+    for arguments in ({"margin_column": "meta.margn", "fill": {"margin": 0}}, {"group_by": "meta.gg"}):
+        with pytest.raises(ValueError, match="is absent; meta has: margin, g"):
+            evaluate(made(META), **arguments)
+    record: Any = evaluate(made(META), margin_column="meta.margin", fill={"margin": 0})
+    assert record["sum"] == 2 * (5 - 1)
 
 
 @in_every_frame

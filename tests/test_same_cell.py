@@ -51,6 +51,7 @@ GOOD: dict[str, tuple[list[Any], float, tuple[str, ...]]] = {
     "lists of one integer": ([[0], [1], [-2]], 3 + 2 + 5, ()),
     "numbers as text": (["0.5", "1", "-2e0"], 2.5 + 2 + 5, ()),
     "numbers as text with blanks": ([" 0.5", "1 ", "\t-2"], 2.5 + 2 + 5, ()),
+    "lists of one text": ([["0.5"], ["1"], [" -2"]], 2.5 + 2 + 5, ()),
     "lists as text": (["[0.5]", "[ 1 ]", "[-2]"], 2.5 + 2 + 5, ()),
     "decimal commas": (["0,5", "1", "-2,0"], 2.5 + 2 + 5, ("--decimal", ",")),
 }
@@ -124,3 +125,11 @@ def test_one_line_of_lists_is_one_pair(tmp_path: Path, capfd: Capture) -> None:
     (tmp_path / "one.jsonl").write_text('{"chosen": [0.25], "rejected": [1.5]}\n')
     result = run_inside(["compute", tmp_path / "one.jsonl", "--preset", "rewardbench", "-f", "json"], capfd).result
     assert (result["pairs"], result["value"]) == (1, 1.25)
+
+
+@EVERY_FORMAT
+def test_a_list_is_a_key_in_every_format(name: str, tmp_path: Path, capfd: Capture) -> None:
+    columns: Columns = {"x1": [0.5, 1.0, 2.0], "x2": [3, 3, 3], "y": [1, 1, 1], "g": [["a", "b"], ["a"], ["a", "b"]]}
+    WRITERS[name](columns, tmp_path / name)
+    result = run_inside(["compute", tmp_path / name, "--group-by", "g", "-f", "json"], capfd).result
+    assert {group["group"]: group["sum"] for group in result["groups"]} == {'["a", "b"]': 2.5 + 1, '["a"]': 2}

@@ -242,6 +242,10 @@ def test_frames_have_the_same_scores() -> None:
             (*CHOSEN[:4], "--x1-reference", "chosen", "--x2-reference", "ref_rejected"),
             "--x1 and --x1-reference name one",
         ),
+        (
+            (*CHOSEN[:4], "--x1-reference", "ref_chosen", "--x2-reference", "ref_chosen"),
+            "--x1-reference and --x2-reference name one column, 'ref_chosen': what is subtracted from both cancels",
+        ),
         ((*CHOSEN[:4], "--x1-reference", "ref_chosen"), "go together: only --x1-reference is given"),
         (("--difference", "d", "--x1", "chosen"), "--difference and --x1 exclude each other"),
         (("--difference", "d", *REFERENCES), "--difference and --x1-reference exclude each other"),
@@ -261,6 +265,15 @@ def test_what_makes_no_scores_is_a_usage_error(args: tuple[str, ...], message: s
     ran = mrl("compute", "pairs.csv", *args, *labels)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+@pytest.mark.parametrize(
+    "labels", [(), ("--labels", "strength"), ("--label-map", "1=1,0=-1"), ("--loss", "margin_mse")]
+)
+def test_a_difference_is_not_held_against_itself(labels: tuple[str, ...], mrl: Mrl) -> None:
+    ran = mrl("compute", "pairs.csv", "--difference", "d", "--y", "d", *labels)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--difference and --y name one column, 'd'" in ran.err
 
 
 def test_what_compare_cannot_read_is_a_usage_error(mrl: Mrl) -> None:

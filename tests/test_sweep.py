@@ -420,7 +420,7 @@ def test_bad_rows_are_left_out_counted_and_written_down(mrl: Mrl, tmp_path: Path
     assert "x1 is 'oops'" in ran.err
     args = ("sweep", "bad.csv", "--margins", "0", "--on-error", "skip", "--on-tie", "drop", "-f", "json")
     ran = mrl(*args, "--rejects", "rejects.csv", "-o", "swept.json")
-    assert (ran.code, ran.out, ran.err) == (0, "", "note: 1 of 3 rows left out\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "note: 1 of 4 rows left out\n")
     record = json.loads((tmp_path / "swept.json").read_text())
     assert [record[key] for key in ("pairs", "rejected", "ties_dropped")] == [2, 1, 1]
     assert record["points"][0]["sum"] == 1.0

@@ -60,18 +60,18 @@ class Comparison(Run):
         """Yield as every run, and what is drawn or matched only under other options."""
         yield from super().without_effect()
         yield "seed", not self.bootstrap, "--seed goes with a bootstrap"
-        yield "unmatched", self.by_row and not self.key, "--unmatched goes with --key"
+        yield "unmatched", self.by_row and self.key is None, "--unmatched goes with --key"
 
     def planned(self) -> Plan:
         """Return the plan: b's scores are columns of one input, and in two the key is."""
         refuse_if(self.strength == "weight", "--strength weight does not go with compare, which has no weights")
         message = f"{option_of('difference')} goes with {option_of('difference_b')}, not with --x1-b and --x2-b"
-        refuse_if(self.difference and (self.x1_b or self.x2_b), message)
-        refuse_if(self.difference_b and not self.difference, "--difference-b goes with --difference")
+        refuse_if(self.difference is not None and not (self.x1_b is self.x2_b is None), message)
+        refuse_if(self.difference_b is not None and self.difference is None, "--difference-b goes with --difference")
         refuse_if(self.x1_b is not None and self.x1_b == self.x2_b, "--x1-b and --x2-b name one column")
         if len(self.inputs) > 1:
-            return plan_of_options(self, {"key": self.key or None})
-        asked = {"key": self.key, "by_row": self.by_row, "unmatched": self.unmatched == "drop"}
+            return plan_of_options(self, {"key": self.key})
+        asked = {"key": self.key is not None, "by_row": self.by_row, "unmatched": self.unmatched == "drop"}
         for name, is_asked in asked.items():
             message = f"{option_of(name)} goes with two INPUTs, one for each model"
             refuse_if(is_asked, message, "mrl compare a.csv b.csv --key COLUMN")
@@ -94,8 +94,8 @@ class Comparison(Run):
         if files < 2:
             return
         hint = "--key COLUMN matches them by a column, --by-row the first row with the first"
-        refuse_if(self.key and is_by_row, "--key and --by-row exclude each other", hint)
-        refuse_if(not self.key and not is_by_row, "how do the pairs of the two files belong together?", hint)
+        refuse_if(self.key is not None and is_by_row, "--key and --by-row exclude each other", hint)
+        refuse_if(self.key is None and not is_by_row, "how do the pairs of the two files belong together?", hint)
         message = "--by-row and --on-error skip exclude each other: rows left out in one file would shift the others"
         hint = "match the pairs by a column, with --key COLUMN"
         refuse_if(is_by_row and self.on_error == "skip", message, hint)

@@ -104,8 +104,7 @@ class Expecting(Run):
 
     def unsaid(self, report: Validation) -> list[str]:
         """Return what rows of checks do not say: rows that were left out, and why a check failed."""
-        rows = report.rejected + self.rows_used(report)
-        left_out = [f"note: {report.rejected:,} of {rows:,} rows left out"] if report.rejected else []
+        left_out = [f"note: {self.left_out(report)}"] if report.rejected else []
         leaves_out = self.written in ("csv", "tsv") and not report.passed
         return left_out + (report.sentences() if leaves_out else [])
 

@@ -61,11 +61,6 @@ class ValidateLists(Expecting, RunOnLists):
         message = "in a few seconds no query can be checked: the loop goes over every pair"
         refuse_if(taken is None or not taken.size, message, "check one with --sample 1, whatever it takes")
 
-    def rows_used(self, report: Any) -> int:
-        """Return how many rows were used."""
-        del report
-        return self._rows
-
     def lines(self, report: Validation) -> list[str]:
         """Return what rows of checks do not say."""
         return self.unsaid(report)

@@ -102,12 +102,12 @@ class ListOptions(Options):
             plan = plan.changed(columns=replace(columns, y=None, numbers=(*columns.numbers, *named)))
         if self.preset is not None:
             plan = with_list_preset(plan, self._preset(), sources, self._given(), is_grouped=self._is_grouped)
-        if self.scores or self.group_sizes or self.qrels:
+        if not (self.scores is self.group_sizes is self.qrels is None):
             from mrl_cli.commands.beside import with_files_beside  # few runs have some
 
             names = ("scores", "score_column", "group_sizes", "qrels", "missing")
             files = {name: getattr(self, name) for name in names}
-            plan, sources = with_files_beside(plan, sources, doc=self.doc or "doc", **files)
+            plan, sources = with_files_beside(plan, sources, doc="doc" if self.doc is None else self.doc, **files)
         return with_layout(plan, sources, is_query_named=self.query is not None), sources
 
     @property
@@ -136,12 +136,14 @@ class ListOptions(Options):
 
     def columns(self) -> dict[Role, str | None]:
         """Return the name of the column of each role."""
-        query, label, score = ("1", "2", "3") if self.no_header else ("query", "label", "score")
+        usual = ("1", "2", "3") if self.no_header else ("query", "label", "score")
+        named = zip((self.query, self.label, self.score), usual, strict=True)
+        query, label, score = (own if name is None else name for name, own in named)
         others = super().columns()
         return {
-            "y": self.label or label,
-            "score": self.score or score,
-            "query": self.query or query,
+            "y": label,
+            "score": score,
+            "query": query,
             "weight": self.weight,
             "query_weight": self.query_weight,
             **{role: name for role, name in others.items() if role.startswith("group")},

@@ -7,11 +7,11 @@ import sys
 
 import click
 
-from mrl_cli.commands.options import FORMAT_CHOICES, Command
+from mrl_cli.commands.options import FORMAT_CHOICES, Command, Option
 
 
 @click.command("losses", cls=Command, epilog="Example: mrl losses --format markdown")
-@click.option("-f", "--format", type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
+@click.option("-f", "--format", cls=Option, type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
 def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
     that of a pair or of a list as a whole (mrl rank).

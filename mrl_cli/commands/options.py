@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.values import Registered, assignment, char, label_map, number, share
+from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import UsageError
 from mrl_cli.model import (
     Dialect,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.model.labels import LabelMap
 
+PREFIX = "MRL"  # of the variables of the environment that options come from
 FORMAT_CHOICES = ("auto", *format_names())
 
 
@@ -48,9 +50,20 @@ class Command(click.Command):
 
 def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
-    source = click.get_current_context().get_parameter_source(name)
+    context = click.get_current_context(silent=True)
+    source = None if context is None else context.get_parameter_source(name)
     by_environment = or_by_environment and source is click.core.ParameterSource.ENVIRONMENT
     return source is click.core.ParameterSource.COMMANDLINE or by_environment
+
+
+class Option(click.Option):
+    """An option whose value may stand in the environment: for one command, as MRL_COMPUTE_MARGIN, or as MRL_MARGIN."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value for the command, else that for all; None where neither is set, and for an empty one."""
+        own = super().resolve_envvar_value(ctx)
+        is_taken = own is not None or not self.allow_from_autoenv or self.name is None
+        return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
 
 
 class Declared:
@@ -73,7 +86,7 @@ class Declared:
     @property
     def option(self) -> click.Option:
         """The option for a command."""
-        return click.Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
+        return Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
 
 
 def option(text: str, *flags: str, **settings: Any) -> Any:
@@ -151,7 +164,9 @@ class Options:
     on_error: str = option("Bad rows: stop, or leave out and count.", choices=("fail", "skip"))
     rejects: str | None = option("Write down every problem skipped, as CSV or .jsonl.", metavar="FILE")
     delimiter: str | None = option("Field delimiter.  [default: by suffix and header]", "-d", type=char)
-    encoding: str | None = option("Text encoding.  [default: UTF-8, or as the BOM says]", "-e", metavar="NAME")
+    encoding: str | None = option(
+        "Text encoding.  [default: UTF-8, or as the BOM says]", "-e", type=named, metavar="NAME"
+    )
     decimal: str = option("Decimal point.", type=char, default=".")
     null_value: tuple[str, ...] = option("A cell that means: no value. Repeatable.", multiple=True, metavar="TEXT")
     no_header: bool = flag("No header line: columns are called 1, 2, 3, …")
@@ -223,10 +238,16 @@ class Options:
         """
         yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
         yield "score_column", self.scores is None, "--score-column goes with --scores"
+        for name, others in _EXCLUDED.items():  # from the environment, they give way to the command line
+            yield name, getattr(self, name) is not None and any(map(is_given, others)), ""
         for name in ("labels", "label_map", "strength"):
             yield name, self.y_const is not None, ""
         yield "strength", self.labels != "strength", ""
         yield "label_map", self.labels not in (None, "pm1"), ""
+        if self.margin is not None and not is_given("margin"):
+            from mrl_cli.losses import LOSSES  # which needs NumPy
+
+            yield "margin", self.loss in LOSSES and not LOSSES[self.loss].has_margin, ""
         if self.on_tie == "drop":
             from mrl_cli.losses import LOSSES  # which needs NumPy
 
@@ -237,14 +258,15 @@ class Options:
 
     def columns(self) -> dict[Role, str | None]:
         """Return the name of the column of each role, None for no such column."""
-        x1, x2, y = ("1", "2", "3") if self.no_header else ("x1", "x2", "y")
+        usual = ("1", "2", "3") if self.no_header else ("x1", "x2", "y")
+        x1, x2, y = (own if name is None else name for name, own in zip((self.x1, self.x2, self.y), usual, strict=True))
         return {
-            "x1": self.x1 or (x1 if self.difference is None else None),
-            "x2": self.x2 or (x2 if self.difference is None else None),
+            "x1": x1 if self.difference is None else self.x1,
+            "x2": x2 if self.difference is None else self.x2,
             "difference": self.difference,
             "x1_reference": self.x1_reference,
             "x2_reference": self.x2_reference,
-            "y": self.y or y if self.y_const is None else self.y,
+            "y": y if self.y_const is None else self.y,
             "margin": self.margin_column,
             "weight": self.weight,
             "loss": self.loss_column,
@@ -263,6 +285,15 @@ class Options:
         return {name: value for name in names.split() if (value := getattr(self, name)) != getattr(usual, name)}
 
 
+# Options, and those that leave no use for them.
+_EXCLUDED = {
+    "difference": ("x1", "x2", "x1_reference", "x2_reference"),
+    **dict.fromkeys(("x1", "x2", "x1_reference", "x2_reference"), ("difference",)),
+    "margin": ("margin_column",),
+    "margin_column": ("margin",),
+    "y": ("y_const",),
+    "y_const": ("y",),
+}
 # Options that are declared together, in the order of the help; a command's `names` name them in capitals.
 _CELLS = "on_error rejects delimiter encoding decimal null_value no_header"
 GROUPS = {
@@ -316,6 +347,20 @@ def _label_settings(options: Options) -> dict[str, Any]:
     return {"labels": rule.labels, "label_settings": asked | ruled, "is_reversed": rule.is_reversed}
 
 
+def _hint_for(names: tuple[str, ...], options: Options) -> str | None:
+    """Return what to do about settings that make no plan, in the command that runs."""
+    hint = _HINTS.get(names)
+    if names[0] == "fill" and hint:
+        option_name = {"margin": "margin_column", "weight": "weight"}[names[1]]
+        is_there = any(option.name == option_name for option in click.get_current_context().command.params)
+        if options.strength == names[1]:
+            return "the size of the label is it, and labels are not filled: leave out --fill"
+        return hint if is_there else "this command reads none: leave out --fill"
+    if options.margin_column is not None and hint:  # a column of margins is a margin as well
+        return hint.replace("--margin;", "--margin-column;")
+    return hint
+
+
 def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
     """Return the plan that options say, with further columns. Raises UsageError for what makes none."""
     from mrl_cli import settings  # which needs NumPy
@@ -343,10 +388,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
             **{name: getattr(options, name) for name in _SAME},
         )
     except settings.SettingsError as error:
-        hint = _HINTS.get(error.names)
-        if options.margin_column and hint:  # a column of margins is a margin as well
-            hint = hint.replace("--margin;", "--margin-column;")
-        raise UsageError(error.message, hint=hint) from None
+        raise UsageError(error.message, hint=_hint_for(error.names, options)) from None
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
         hint = f"did you mean --param {near}=…?" if near else None

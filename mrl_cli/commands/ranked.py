@@ -73,10 +73,6 @@ class RankedRun(ListOptions, Run):
 
         return [tuple(spooled(source) for source in self.sources_named(self.inputs))]
 
-    def rows_used(self, report: Any) -> int:
-        """Return how many rows were used, by this report."""
-        return int(report.figure("rows"))
-
     def ranked_rows(self, made: Callable[[TableWriter], ListConsumer[Any, Any]]) -> Ranked:
         """Hand whole lists to a consumer that writes rows, which is made with their writer.
 

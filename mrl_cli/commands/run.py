@@ -121,14 +121,14 @@ class Run(Options, ABC):
         """Return notes: rows left out, inputs read twice or without rows."""
         notes = []
         if report.rejected:
-            notes.append(f"{report.rejected:,} of {report.rejected + self.rows_used(report):,} rows left out")
+            notes.append(self.left_out(report))
         times = Counter(report.inputs)
         notes += [f"{harmless(name, 200)} was read {count} times" for name, count in times.items() if count > 1]
         return notes + [f"{harmless(name, 200)} has no rows" for name, rows in self.rows_of.items() if rows == 0]
 
-    def rows_used(self, report: Any) -> int:
-        """Return how many rows were used, by this report."""
-        return int(report.pairs)
+    def left_out(self, report: Any) -> str:
+        """Return how many rows were left out for a problem, of all that were read."""
+        return f"{report.rejected:,} of {sum(self.rows_of.values()):,} rows left out"
 
     @abstractmethod
     def summary(self, report: Any) -> str:
@@ -177,7 +177,7 @@ class Run(Options, ABC):
 
     def settle(self) -> None:
         """Complete the plan with what --preset and --scores say of the inputs."""
-        if self.preset or self.scores or self.score_column:
+        if not (self.preset is self.scores is self.score_column is None):
             from mrl_cli.commands.presets import with_preset  # few runs have one
 
             self.plan, self.sides[0] = with_preset(self.plan, self, self.sides[0], self.roles)

@@ -60,7 +60,7 @@ class Registered(click.ParamType[str]):
 def number(text: str, lowest: float = -math.inf, highest: float = math.inf, expected: str = "a finite number") -> float:
     """Return a finite number within bounds; what is none is refused as not what was expected."""
     try:
-        value = float(text)
+        value = math.nan if "_" in str(text) else float(text)  # 1_0 is a number to Python alone
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and lowest <= value <= highest):
@@ -80,6 +80,13 @@ def assignment(text: str) -> tuple[str, float]:
     if not (sign and name.strip()):
         raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
     return name.strip(), number(value)
+
+
+def named(text: str) -> str:
+    """Return a name that is not empty: an empty one would be none, as if it were not given."""
+    if not text.strip():
+        raise click.BadParameter("the name is empty.")
+    return text
 
 
 def assigned_word(text: str) -> tuple[str, float | str]:

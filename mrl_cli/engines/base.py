@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import read, shards_of
+from mrl_cli.inputs.base import no_path
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -94,7 +95,7 @@ def first_part(source: Source, job: Job) -> Part | None:
 
 
 def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[Reduction[Any, Any]]) -> Folded:
-    """Merge parts in input order."""
+    """Merge parts in input order. Raises UsageError for a path that leads nowhere in any row of a file."""
     counts = _COUNTS.whole()
     wholes = [reduction.whole() for reduction in reductions]
     rows_of = {source.name: 0 for source in sources}
@@ -103,4 +104,7 @@ def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[
         rows_of[part.shard.source.name] += part.counts.rows
         for place, (reduction, state) in enumerate(zip(reductions, part.states, strict=True)):
             wholes[place] = reduction.merge(wholes[place], state, part)
+    for (file, path), absent in counts.paths.items():
+        if absent is not None:
+            raise no_path(file, path, *absent)
     return Folded(counts, tuple(wholes), rows_of)

@@ -151,6 +151,12 @@ def no_column(place: str, wanted: object, names: Iterable[object]) -> str:
     return f"{place} has no column {harmless(wanted)!r}; it has: {listed(names)}"
 
 
+def no_path(place: str, wanted: str, why: str, near: str | None) -> UsageError:
+    """Return the error of a path that leads to no cell in any row of a file; `near` is one that may be meant."""
+    hint = None if near is None else f"did you mean {harmless(near)}?"
+    return UsageError(f"{place}: {harmless(wanted)} is {why}", hint=hint)
+
+
 def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
     """Return the error of a missing column. Raises DataError where the rows are no pairs by their names."""
     from mrl_cli.inputs.hints import HINTS_OF_FORMATS, hint_for_missing

@@ -16,6 +16,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
+_WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_QUOTED = re.compile(r"""("|')[^"'\\]*\1""")
 _BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
@@ -41,6 +43,7 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
         return _BOOLEANS[text.lower()]
     if text.startswith("[") and text.endswith("]"):
         inner = text[1:-1].strip()
+        inner = inner[1:-1].strip() if _QUOTED.fullmatch(inner) else inner  # a text, as JSON and Python write it
         # Under a decimal comma [1,2] may hold two numbers as well.
         holds_one = inner and not inner.startswith("[") and not _BETWEEN_ITEMS.search(inner)
         return number_in(inner, dialect, role, takes_booleans=takes_booleans) if holds_one else problems.LIST
@@ -78,8 +81,8 @@ def is_exact(integer: int) -> bool:
 def as_written(row: str, delimiter: str) -> list[str]:
     """Return the fields of a row as they stand there, quotes that a lenient CSV parser drops included.
 
-    >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5', ",")
-    (['12', '"1"2', '0'], ['a,b', '5'])
+    >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5,"a""b"', ",")
+    (['12', '"1"2', '0'], ['a,b', '5', 'a"b'])
     """
     field = re.compile(rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*')
     fields = []
@@ -88,8 +91,8 @@ def as_written(row: str, delimiter: str) -> list[str]:
     while True:
         match = field.match(text, place)
         raw = match.group() if match else ""
-        is_well_quoted = len(raw) > 1 and raw.startswith('"') and '"' not in raw[1:-1] and raw.endswith('"')
-        fields.append(raw[1:-1] if is_well_quoted else raw)
+        is_well_quoted = _WELL_QUOTED.fullmatch(raw) is not None
+        fields.append(raw[1:-1].replace('""', '"') if is_well_quoted else raw)
         place += len(raw)
         if place >= len(text) or text[place] != delimiter:
             return fields

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
-from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.base import Lists, Numbers, batch_of_columns, column_places, item_text, numbers_of, path_below
+from mrl_cli.errors import DataError, MrlError
+from mrl_cli.inputs.base import (
+    Lists,
+    Numbers,
+    batch_of_columns,
+    column_places,
+    item_text,
+    no_path,
+    numbers_of,
+    path_below,
+)
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
@@ -99,8 +108,9 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         name, top = names[role], schema.names[place]
         kind = type_at(schema.field(place).type, path_below(name, top), top)
         if isinstance(kind, Astray):
-            error = UsageError if kind.is_missing else DataError
-            raise error(f"{source.shown_name}: {harmless(name)} is {kind.text}")
+            if kind.is_missing:
+                raise no_path(source.shown_name, name, kind.text, kind.near)
+            raise DataError(f"{source.shown_name}: {harmless(name)} is {kind.text}")
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         subject = f"{source.shown_name}: column {harmless(name)} holds {harmless(kind)}"
         if role in plan.reading.lists and EVERY not in path_below(name, top).split("."):
@@ -110,7 +120,7 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
                 raise DataError(f"{subject}, not lists of numbers (from row 1 on)", hint=hint)
             kind = kind.value_type if is_list(kind) else kind
         if role in keys:
-            kind = kind.value_type if role == "y" and is_list(kind) else kind
+            kind = kind.value_type if is_list(kind) else kind
             if not (is_number(kind) or _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)):
                 raise DataError(f"{subject}, which is no key", hint="write the column as text or integers")
         elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
@@ -255,7 +265,8 @@ def numbers_in(
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
     if pa.types.is_floating(column.type):
-        return Numbers(values.astype(np.float64, copy=False), bad)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which is a problem of its row
+            return Numbers(values.astype(np.float64, copy=False), bad)
     if keeps_integers:
         return Numbers(values, bad, has_booleans)
     doubles = values.astype(np.float64)

@@ -8,6 +8,7 @@ be lists.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from mrl_cli.inputs.base import (
     batch_of_rows,
     column_places,
     list_cells,
+    no_path,
     numbers_of,
     path_below,
 )
@@ -125,7 +127,7 @@ def _column_in(value: dict[str, Any], name: str) -> Any:
     while path and isinstance(column, dict):
         step = paths.split(path, column)
         if step is None:
-            return paths.absent(way, column)
+            return paths.absent(way, path, column)
         member, path = step
         column, way = column[member], f"{way}.{member}"
     if path and isinstance(column, list):
@@ -142,9 +144,13 @@ def _check_columns(columns: dict[str, Any], wanted: list[str], source: Source, p
         subject = f"{source.shown_name}: column {harmless(name)}"
         if isinstance(column, list):
             lengths[name] = len(column)
+            if column and all(isinstance(cell, paths.Astray) and cell.is_missing for cell in column):
+                raise no_path(source.shown_name, name, column[0].text, column[0].near)
         elif name in wanted and isinstance(column, dict):
             hint = "from pandas? write it with to_json(…, orient='records', lines=True)"
             raise DataError(f"{subject} is an object, not a list", hint=hint)
+        elif isinstance(column, paths.Astray) and column.is_missing:
+            raise no_path(source.shown_name, name, column.text, column.near)
         elif name in wanted and name.strip() in scores:
             raise DataError(f"{subject} is {objects.shown_value(column)}, not a list")
     first = next(iter(lengths))
@@ -158,15 +164,16 @@ def batch_of(part: list[Any] | Document, source: Source, plan: Plan) -> Batch:
     try:
         if isinstance(part, Document):
             return _batch_of_columns(part, source, plan)
-        rows = ((place, _row_of_value(record, plan)) for place, record in enumerate(part, 1))
-        return batch_of_rows(rows, source, plan, "row", objects.kept_table)
+        led = objects.Led(plan)
+        rows = ((place, _row_of_value(record, plan, led)) for place, record in enumerate(part, 1))
+        return replace(batch_of_rows(rows, source, plan, "row", objects.kept_table), paths=led.paths)
     except RecursionError as error:  # what could just be parsed may be too deep to be written as a key
         raise _too_deep(source) from error
 
 
-def _row_of_value(value: Any, plan: Plan) -> Row | Faults:
+def _row_of_value(value: Any, plan: Plan, led: objects.Led) -> Row | Faults:
     if isinstance(value, dict):
-        return objects.row_of(value, plan)
+        return objects.row_of(value, plan, led)
     return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]
 
 

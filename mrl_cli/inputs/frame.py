@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,8 +29,9 @@ from mrl_cli.inputs.base import (
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, lists_in, merged, numbers_in
 from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
-from mrl_cli.inputs.objects import MAY_BE_SINGLE
+from mrl_cli.inputs.objects import MAY_BE_SINGLE, quiet_paths
 from mrl_cli.model import EVERY, problems
+from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -183,7 +185,17 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         unknown = np.flatnonzero(np.isnan(read.array)).tolist()
         return Numbers(read.array, read.bad + [(i, problems.MISSING, "nan") for i in unknown if i not in known])
 
-    yield batch_of_columns(PLACE, columns, numbers, keys_of, rows, plan)
+    batch = batch_of_columns(PLACE, columns, numbers, keys_of, rows, plan)
+    wanted = [(str(name), columns[role]) for role, name in plan.columns.wanted]
+    met = {name: _met(*cells) for name, cells in wanted if name in quiet_paths(plan)}
+    yield replace(batch, paths={name: absent for name, (is_met, absent) in met.items() if is_met})
+
+
+def _met(column: pd.Series[Any], astray: BadCells) -> tuple[bool, AbsentPath | None]:
+    """Return whether cells show where their path leads, and why it leads to none of them, None where it does."""
+    absent = next((text for _, kind, text in astray if kind == problems.MISSING), None)
+    is_there = bool(column.notna().any())
+    return is_there or absent is not None, None if is_there or absent is None else AbsentPath(absent, None)
 
 
 def _check_type(column: pd.Series[Any], role: Role, plan: Plan) -> None:

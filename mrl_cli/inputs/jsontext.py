@@ -111,7 +111,9 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield the shard's pairs as one batch, object by object."""
     if isinstance(shard.part, TextPart):
-        yield batch_of_rows(_rows_of_lines(shard, plan), shard.source, plan, "line", objects.kept_table)
+        led = objects.Led(plan)
+        batch = batch_of_rows(_rows_of_lines(shard, plan, led), shard.source, plan, "line", objects.kept_table)
+        yield replace(batch, paths=led.paths)
     else:
         yield from batches(shard, plan)
 
@@ -202,6 +204,9 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         raise SuspectShardError
     has_booleans = "y" in columns and pa.types.is_boolean(columns["y"].type)
     numbers, filled = filled_columns(columns, plan)
+    quiet = objects.quiet_paths(plan)
+    if any(mask.all() for role, mask in filled.items() if plan.columns.name_of(role) in quiet):
+        raise SuspectShardError  # null or absent: pyarrow does not say
     return Batch(
         source.shown_name,
         numbers,
@@ -209,6 +214,7 @@ def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
         has_booleans=has_booleans,
         keys={role: key if pa.types.is_string(key.type) else key.cast(pa.string()) for role, key in keys.items()},
         lists=lists,
+        paths=dict.fromkeys(quiet),
     )
 
 
@@ -269,16 +275,16 @@ def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[st
     raise SuspectShardError
 
 
-def _rows_of_lines(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
+def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple[int, Row | Faults]]:
     """Yield the number of every line that is not blank, and its row or what is wrong with it."""
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
     for number, line in enumerate(io.StringIO(text, newline="\n"), first_line):
         if line.strip(BLANKS.decode()):
-            yield number, _row(line, plan)
+            yield number, _row(line, plan, led)
 
 
-def _row(line: str, plan: Plan) -> Row | Faults:
+def _row(line: str, plan: Plan, led: objects.Led) -> Row | Faults:
     text = f"'{harmless(line.strip())}'"
     if texts.is_undecoded(line):
         return [(problems.ENCODING, None, text)]
@@ -290,4 +296,4 @@ def _row(line: str, plan: Plan) -> Row | Faults:
         return [(problems.TOO_DEEP, None, text)]
     except ValueError:
         record = None
-    return objects.row_of(record, plan) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, text)]
+    return objects.row_of(record, plan, led) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, text)]

@@ -49,7 +49,7 @@ def _step(kind: pa.DataType, path: str, way: str) -> tuple[str | int, pa.DataTyp
         names = [field.name for field in kind]
         found = paths.split(path, names)
         if found is None:
-            return paths.absent(way, names)
+            return paths.absent(way, path, names)
         name, rest = found
         return name, kind.field(name).type, rest
     if is_list(kind):
@@ -96,7 +96,7 @@ def cells_at(column: pa.Array, path: str, way: str) -> tuple[pa.Array, BadCells]
         else:
             starts, lengths = list_bounds(column)
             short = np.flatnonzero((lengths <= name) & (lengths >= 0)).tolist()
-            bad += [(index, *paths.beyond_list(way, int(lengths[index]))) for index in short]
+            bad += [(index, *paths.beyond_list(way, int(lengths[index]))[:2]) for index in short]
             column = items_at(column, starts + name, lengths > name)
         way = f"{way}.{name}"
     return column, bad

@@ -11,11 +11,14 @@ import numpy as np
 
 from mrl_cli.inputs.base import Row, filled_or, item_text
 from mrl_cli.inputs.cells import cell_number, is_exact
-from mrl_cli.inputs.paths import Astray, cell_at
+from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
 from mrl_cli.model import problems
+from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Faults
@@ -48,7 +51,36 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
+class Led:
+    """Whether paths lead somewhere of which a missing cell is no problem: those to keys, and to what is filled."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._names = quiet_paths(plan)
+        self._met: dict[str, Astray | None] = {}
+
+    def meet(self, cells: Mapping[str, Any], record: dict[str, Any]) -> None:
+        """Note where the paths lead in a record, whose cells are given by name."""
+        for name in self._names:
+            cell = cells[name]
+            if isinstance(cell, Astray) and cell.is_missing:
+                self._met.setdefault(name, cell)
+            elif cell is not None or is_null_of_its_own(record, name):
+                self._met[name] = None
+
+    @property
+    def paths(self) -> dict[str, AbsentPath | None]:
+        """The paths met, as `Batch.paths` has them."""
+        return {name: cell and AbsentPath(cell.text, cell.near) for name, cell in self._met.items()}
+
+
+def quiet_paths(plan: Plan) -> list[str]:
+    """Return the paths of which a missing cell is no problem."""
+    filled = {plan.columns.name_of(role) for role, _ in plan.reading.fills}
+    names = [name for _, name in plan.columns.wanted if name in filled or name in dict(plan.columns.keys).values()]
+    return [name for name in dict.fromkeys(names) if "." in name]
+
+
+def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | Faults:
     """Return an object's wanted numbers and keys, or what is wrong with it."""
     if isinstance(record, Repeating):
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
@@ -56,6 +88,7 @@ def row_of(record: dict[str, Any], plan: Plan) -> Row | Faults:
             return [(problems.DUPLICATE_KEY, harmless(name), "given twice") for name in dict.fromkeys(repeated)]
     wanted, keyed = plan.columns.wanted_numbers, plan.columns.keys
     cells = {name: cell_in(record, name) for _, name in (*wanted, *keyed)}
+    led.meet(cells, record)
     numbers: list[Any] = []
     number: Any
     faults: dict[str, list[tuple[str, str]]] = {name: [] for name in cells}

@@ -16,15 +16,26 @@ if TYPE_CHECKING:
 
 
 class Astray(NamedTuple):
-    """Why a path leads to no cell: the kind of problem, and in words what is in its way."""
+    """Why a path leads to no cell: the kind of problem, and in words what is in its way.
+
+    Of a member that is not there, `asked` is the way to where it should be, what is asked for, and what there is.
+    """
 
     kind: str
     text: str
+    asked: tuple[str, str, Iterable[str]] | None = None
 
     @property
     def is_missing(self) -> bool:
         """Whether it is just that a member on the way is not there."""
         return self.kind == problems.MISSING
+
+    @property
+    def near(self) -> str | None:
+        """The path that was most probably meant, None where none is near."""
+        way, rest, names = self.asked or ("", "", ())
+        found = closest_path(rest, names)
+        return None if found is None else joined(way, found)
 
 
 def split(path: str, names: Container[str]) -> tuple[str, str] | None:
@@ -58,11 +69,14 @@ def closest_path(wanted: str, names: Iterable[str]) -> str | None:
 def place_in_list(path: str) -> tuple[int, str] | None:
     """Return the place in a list that a path begins with, and its rest; None where it begins with a name.
 
-    >>> place_in_list("0.score"), place_in_list("score")
-    ((0, 'score'), None)
+    A place is written in one way, without a zero before it: one cell has one path.
+
+    >>> place_in_list("0.score"), place_in_list("score"), place_in_list("00.score")
+    ((0, 'score'), None, None)
     """
     head, _, rest = path.partition(".")
-    return (int(head), rest) if head.isascii() and head.isdecimal() else None
+    is_place = head.isascii() and head.isdecimal() and (head == "0" or not head.startswith("0"))
+    return (int(head), rest) if is_place else None
 
 
 def names_item(path: str) -> bool:
@@ -100,7 +114,7 @@ def cell_at(value: Any, path: str, way: str = "") -> Any:
         if isinstance(value, dict):
             step = split(rest, value)
             if step is None:
-                return absent(way, value)
+                return absent(way, rest, value)
             name, rest = step
             if name in getattr(value, "repeated", ()):
                 return Astray(problems.DUPLICATE_KEY, "given twice")
@@ -121,9 +135,24 @@ def cell_at(value: Any, path: str, way: str = "") -> Any:
     return value
 
 
-def absent(way: str, names: Any) -> Astray:
-    """Return that a path asks for a member that is not there; `names` are those that are there at `way`."""
-    return Astray(problems.MISSING, f"absent; {harmless(way)} has: {listed(names, most=8)}" if way else "absent")
+def absent(way: str, rest: str, names: Any) -> Astray:
+    """Return that a path asks for a member that is not there: `rest` of it, of the `names` that are there at `way`."""
+    if not way:
+        return Astray(problems.MISSING, "absent")
+    return Astray(problems.MISSING, f"absent; {harmless(way)} has: {listed(names, most=8)}", (way, rest, names))
+
+
+def is_null_of_its_own(value: Any, path: str) -> bool:
+    """Return whether a null that a path leads to stands there itself, and not above, where nothing can be below it.
+
+    >>> is_null_of_its_own({"a": {"b": None}}, "a.b"), is_null_of_its_own({"a": None}, "a.b")
+    (True, False)
+    """
+    ends = [place for place, sign in enumerate(path) if sign == "."]
+    above = ((cell_at(value, path[:end]), path[end + 1 :]) for end in ends)
+    return any(
+        name in cell if isinstance(cell, dict) else isinstance(cell, list) and "." not in name for cell, name in above
+    )
 
 
 def in_list(way: str, rest: str, items: str, leads_on: Callable[[str], bool]) -> Astray:

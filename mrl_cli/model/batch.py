@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model.parts import Role
-    from mrl_cli.model.problems import Problem
+    from mrl_cli.model.problems import AbsentPath, Problem
 
 
 class ListCells(NamedTuple):
@@ -67,7 +67,8 @@ class Batch:
     `kept` are all input columns of the n pairs, when asked for. `lists` are the columns whose cells are lists of
     numbers, until `inputs.read` makes an item of each number: `list_sizes` are then how many items each row had, in
     order, and 0 for a list of none; int64. It is None where a row is an item. `list_keys` are then the keys, of the
-    rows and not of each item, and `list_rows` the row numbers.
+    rows and not of each item, and `list_rows` the row numbers. `paths` are those of which a missing cell is no problem,
+    where the columns do not show whether they lead anywhere: None where one does, in some row.
     """
 
     file: str
@@ -89,6 +90,7 @@ class Batch:
     unjudged_rows: int = 0
     missing_rows: int = 0
     missing_as_zero: int = 0
+    paths: Mapping[str, AbsentPath | None] = field(default_factory=dict)
 
     @property
     def x1(self) -> NDArray[np.float64]:

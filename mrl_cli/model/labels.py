@@ -56,6 +56,8 @@ def parsed_map(text: str) -> LabelMap:
     while place < len(text) or not entries:
         match = _ENTRY.match(text, place)
         if match is None or _SEVERAL.search(match["plain"] or ""):
+            if text[place:].rstrip().endswith(",") and _ENTRY.fullmatch(text.rstrip()[:-1], place):
+                raise ValueError("nothing stands after the last comma")
             rest = text[place:].partition(",")[0] if place else text
             raise ValueError(f"{rest!r} is not {_SHAPE}")
         quoted = match["quoted"]

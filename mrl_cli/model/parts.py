@@ -115,10 +115,13 @@ class Columns:
         >>> Columns(numbers=(("x1_reference", "r"), ("margin", "m"))).of_b("u")
         Columns(x1='u', x2='x2', y='y', numbers=(('x1_reference', 'r'),), keys=())
         """
-        difference = difference or self.name_of("difference_b")
+        difference = self.name_of("difference_b") if difference is None else difference
         scores = [(role, name) for role, name in self.numbers if role in _SCORES_OF_EACH]
-        numbers = tuple((role, difference or name if role == "difference" else name) for role, name in scores)
-        x1, x2 = x1 or self.name_of("x1_b") or self.x1, x2 or self.name_of("x2_b") or self.x2
+        numbers = tuple(
+            (role, name if difference is None or role != "difference" else difference) for role, name in scores
+        )
+        of_x1, of_x2 = (x1, self.name_of("x1_b"), self.x1), (x2, self.name_of("x2_b"), self.x2)
+        x1, x2 = (next((name for name in names if name is not None), None) for names in (of_x1, of_x2))
         return replace(self, x1=x1, x2=x2, numbers=numbers, keys=())
 
     def name_of(self, role: Role) -> str | None:

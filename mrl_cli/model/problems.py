@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.records import light_dataclass
 
@@ -69,6 +69,13 @@ class Problem:
     row_word: str = "line"
 
 
+class AbsentPath(NamedTuple):
+    """Why a path leads to no cell, in words, and the path that was most probably meant."""
+
+    why: str
+    near: str | None
+
+
 @light_dataclass(frozen=True, slots=True)
 class ProblemCount:
     """How many problems of one kind there are, and the first few of them."""
@@ -90,7 +97,8 @@ class Counts:
     had none, and a label 0 put in. `filled_margin` and `filled_weight` are those
     of the rows without a problem that lacked one and had it filled. `problems` counts by kind; the first few of each
     are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels with a
-    problem as messages print them: up to MOST_LABELS_NAMED of them.
+    problem as messages print them: up to MOST_LABELS_NAMED of them. `paths` are those of which a missing cell is no
+    problem, each as (file, path): None where it leads somewhere in some row.
     """
 
     pairs: int = 0
@@ -105,6 +113,7 @@ class Counts:
     unjudged: int = 0
     missing: int = 0
     missing_as_zero: int = 0
+    paths: dict[tuple[str, str], AbsentPath | None] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -120,9 +129,11 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         none, kinds = ProblemCount(), self.problems | other.problems
         problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
-        numbers = [name for name in Counts.__match_args__ if name not in ("problems", "bad_labels")]
+        numbers = [name for name in Counts.__match_args__ if name not in ("problems", "bad_labels", "paths")]
         added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
-        return Counts(**added, problems=problems, bad_labels=first_labels(self.bad_labels + other.bad_labels))
+        paths = other.paths | self.paths | {path: None for path, absent in other.paths.items() if absent is None}
+        labels = first_labels(self.bad_labels + other.bad_labels)
+        return Counts(**added, problems=problems, bad_labels=labels, paths=paths)
 
 
 def first_labels(labels: Iterable[str]) -> tuple[str, ...]:

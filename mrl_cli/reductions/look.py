@@ -13,7 +13,7 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import score_differences, signed_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
 
 FEW_SCORES, FEW_LABELS = 16, 64
+MOST_CODES = 16  # with more, labels are no codes
 FAR_SHARE = 0.1  # of the greatest y*(x1 - x2): a margin that is farther from it is a margin of its own
 
 
@@ -31,7 +32,8 @@ class Look:
     `grids` has bit i set when every score lies on grid i of `GRIDS`. The labels are None where there is no label, and
     for probabilities. `margin_gap` is how far a margin is from y*(x1 - x2) at most, infinite where it is far, and
     `reach` the greatest size of y*(x1 - x2); both are None where there is no column of margins. It `has_booleans` where
-    a label was true or false in the file. `smallest` is the least size of a label of ranked lists.
+    a label was true or false in the file. `smallest` is the least size of a label of ranked lists. Of labels that
+    are any numbers, `codes` are the different ones, None where they are more than MOST_CODES; `zeros` of them are 0.
     """
 
     grids: int = -1
@@ -41,13 +43,23 @@ class Look:
     reach: float | None = None
     has_booleans: bool = False
     smallest: float | None = None
+    codes: frozenset[float] | None = frozenset()
+    zeros: int = 0
 
     def __add__(self, other: Look) -> Look:
         least, most = ("lowest_label", "smallest"), ("highest_label", "margin_gap", "reach")
         extremes = {name: _extreme(min, getattr(self, name), getattr(other, name)) for name in least}
         extremes |= {name: _extreme(max, getattr(self, name), getattr(other, name)) for name in most}
         has_booleans = self.has_booleans or other.has_booleans
-        return Look(self.grids & other.grids, has_booleans=has_booleans, **extremes)
+        codes = None if self.codes is None or other.codes is None else few_codes(self.codes | other.codes)
+        zeros = self.zeros + other.zeros
+        return Look(self.grids & other.grids, has_booleans=has_booleans, codes=codes, zeros=zeros, **extremes)
+
+
+def few_codes(labels: Iterable[float]) -> frozenset[float] | None:
+    """Return the different labels, None for more than MOST_CODES."""
+    different = frozenset(labels)
+    return different if len(different) <= MOST_CODES else None
 
 
 def _extreme(choose: Callable[..., float], *numbers: float | None) -> float | None:
@@ -77,6 +89,9 @@ class LookReduction(Reduction[Look, Look]):
         if labels is None or measured.plan.rules.labels == "probability":
             return state + Look(grids_of(pairs.x1, pairs.x2))
         few = labels[:FEW_LABELS]
+        if measured.plan.rules.labels == "any":
+            codes = few_codes(few.tolist()) and few_codes(np.unique(labels).tolist())
+            state += Look(codes=codes, zeros=int(np.count_nonzero(labels == 0)))
         # Where only two labels are allowed, the few may show both, and then they are the lowest and the highest.
         labels = few if measured.plan.rules.labels != "any" and few.min() < few.max() else labels
         return state + Look(grids_of(pairs.x1, pairs.x2), float(labels.min()), float(labels.max()))

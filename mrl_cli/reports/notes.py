@@ -1,6 +1,6 @@
 """Notes on data that are fine to read and yet may not say what they seem to: rounded scores, collapsed scores, one
-label, labels 0 and 1 taken as they are, most pairs in the wrong order, margins that are the differences, rewards that
-contain beta. They need what every run has: the plan, counts and a look at the data.
+label, codes and probabilities taken as they are, most pairs in the wrong order, margins that are the differences,
+rewards that contain beta. They need what every run has: the plan, counts and a look at the data.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mrl_cli.reductions.look import GRIDS, Look
+from mrl_cli.words import listed
 
 if TYPE_CHECKING:
     from mrl_cli.model import Plan
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 LEAST_PAIRS = 100  # a handful of pairs, written by hand perhaps, has few decimals and one label easily
 LEAST_TIE_SHARE = 0.001  # fewer ties move no accuracy by what anyone would look at
-_ZERO_ONE = (
-    "labels lie from 0 to 1 and are taken as they are: a pair of label 0 costs the same whatever its scores. Are "
-    "they 0 and 1, for the one and the other order? Then use --labels 01"
-)
+_AS_THEY_ARE = "and are taken as they are: a pair of label 0 costs the same whatever its scores."
 LEAST_COPIED = 10  # so few margins may well be the differences
 COPIED_SHARE = 0.005  # of the greatest difference: rounded on its own, a copy of a difference is off by no more
 CHANCE = 0.001  # that an accuracy is so low where each pair is right or wrong like the side of a coin
@@ -48,12 +46,15 @@ def data_notes(
     >>> list(data_notes(Totals(ties=200, min=0.5, max=0.5), Look(), at_equal_scores=0.5))
     ['collapsed']
     """
-    texts = {"below_half": _below_half(totals), "margin": _copied_margin(totals, look)}
+    texts = {
+        "below_half": _below_half(totals),
+        "margin": _copied_margin(totals, look),
+        "codes": _codes(look) if labels_are_factors else None,
+    }
     if totals.pairs < LEAST_PAIRS:
         return {kind: text for kind, text in texts.items() if text is not None}
     texts |= {
-        "collapsed": _collapsed(totals, at_equal_scores),
-        "zero_one": _ZERO_ONE if labels_are_factors and (look.lowest_label, look.highest_label) == (0, 1) else None,
+        "collapsed": None if look.zeros else _collapsed(totals, at_equal_scores),
         "rounded": _rounding_ties(totals, look),
         "one_label": _one_label(look),
     }
@@ -67,15 +68,21 @@ def plan_notes(plan: Plan) -> list[str]:
     >>> plan_notes(Plan.of(preset="trl", loss="ipo", parameters=(("beta", 1.0),)))
     []
     """
-    beta = dict(plan.loss.parameters).get("beta", 1.0)
+    parameters = dict(plan.loss.parameters)
+    beta, temperature = parameters.get("beta", 1.0), parameters.get("temperature", 1.0)
     name = plan.columns.x1 or ""
     is_of_trl = plan.reporting.preset == "trl" or "rewards/" in name or name == "chosen_rewards"
-    if beta == 1 or not is_of_trl or plan.reading.scale is not None:  # a scale divides beta out, as the note says
+    if (
+        beta == temperature == 1 or not is_of_trl or plan.reading.scale is not None
+    ):  # a scale divides beta out, as the note says
         return []
     contained = "TRL's rewards are already multiplied by beta, and"
     if plan.loss.name == "ipo":  # here beta also says how large a difference is aimed at
         scale = repr(1 / beta).removesuffix(".0")
         return [f"{contained} ipo with beta={beta:g} takes scores that are not: --scale {scale} divides them by it"]
+    if temperature != 1:  # one over beta
+        again = f"divides them by temperature={temperature:g} as well: leave out --param temperature"
+        return [f"{contained} {plan.loss.name} {again}"]
     return [f"{contained} {plan.loss.name} multiplies them by beta={beta:g} again: leave out --param beta"]
 
 
@@ -113,6 +120,26 @@ def _copied_margin(figures: Totals, look: Look) -> str | None:
     return f"the margin of every pair is its own y*(x1 - x2){within}: is it a copy of the difference, not a margin?"
 
 
+def _codes(look: Look) -> str | None:
+    """Return what to do where labels that are factors seem to be codes, or probabilities."""
+    lowest, highest = look.lowest_label, look.highest_label
+    if lowest is None or highest is None or lowest == highest or lowest < 0:
+        return None
+    if look.codes == frozenset({0, 1}):
+        asked = "Are they the one and the other order? Then use --labels 01"
+        return f"labels are 0 and 1 {_AS_THEY_ARE} {asked}"
+    if lowest < 0.5 < highest <= 1:
+        asked = "Are they probabilities that x1 is better? Then use --labels probability"
+        return f"labels lie from 0 to 1 {_AS_THEY_ARE} {asked}"
+    if look.codes is None or not look.codes <= {0, 1, 2}:
+        return None
+    from mrl_cli.reports.remedies import way_of_codes  # few runs have codes
+
+    listing = listed([f"{label:g}" for label in sorted(look.codes)])
+    way = f"Are they codes? {way_of_codes(look.codes).text} in place of --labels"
+    return f"labels are {listing} and are taken as they are, as factors of x1 - x2. {way}"
+
+
 def _collapsed(figures: Totals, expected: float | None) -> str | None:
     if figures.ties == figures.pairs:
         return "x1 equals x2 in every pair: the scores have collapsed, or one column was read twice"
@@ -127,7 +154,8 @@ def _collapsed(figures: Totals, expected: float | None) -> str | None:
 
 
 def _rounding_ties(figures: Totals, look: Look) -> str | None:
-    grid, pairs, ties = grid_in_words(look.grids), figures.pairs, figures.ties
+    # A label 0 makes a tie of any scores.
+    grid, pairs, ties = grid_in_words(look.grids), figures.pairs, figures.ties - look.zeros
     if grid is None or ties == pairs or ties / pairs < LEAST_TIE_SHARE:
         return None
     accuracy, accuracy_half = figures.correct / pairs, (figures.correct + ties / 2) / pairs

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.model.labels import value_text
+from mrl_cli.model.labels import comparable, value_text
 from mrl_cli.model.problems import (
     ENCODING,
     ENCODING_HINT,
@@ -117,7 +117,8 @@ def remedy(facts: Facts) -> str | None:
 def _in_place(part: str, plan: Plan) -> str:
     """Return a part of a hint; one that proposes a rule of labels with the options of the plan that exclude it."""
     proposed, rules = _RULE.search(part), plan.rules
-    if proposed is None or plan.reporting.preset is not None:  # whose label rule gives way
+    is_of_preset = plan.reporting.preset is not None and (rules.is_reversed or rules.label_map)
+    if proposed is None or is_of_preset:  # a rule of its own gives way
         return part
     has_ties = proposed[1] in ("pm1", "strength") or (proposed[1] is None and "=0" in part)
     others = {
@@ -127,6 +128,10 @@ def _in_place(part: str, plan: Plan) -> str:
     }
     excluded = " and ".join(option for option, is_excluded in others.items() if is_excluded)
     return f"{part} in place of {excluded}" if excluded else part
+
+
+def _is_boolean(text: str) -> bool:
+    return text.casefold() in ("true", "false")
 
 
 class _Labels(NamedTuple):
@@ -141,7 +146,8 @@ class _Labels(NamedTuple):
         """Return those with a problem and those of the pairs used; None where no rule makes those with one readable."""
         counts, look = facts.counts, facts.look
         texts = [text for text in counts.bad_labels if not is_float(text.strip("'\""))]
-        words = tuple(text.strip("'\"") for text in texts if text[:1] in "'\"" or text.casefold() in ("true", "false"))
+        said = (text[1:-1] if text[:1] in "'\"" else text for text in texts if text[:1] in "'\"" or _is_boolean(text))
+        words = tuple({comparable(word): word.strip() for word in said}.values())
         bad = {float(text) for text in counts.bad_labels if is_float(text) and math.isfinite(float(text))}
         if not (words or bad):
             return None
@@ -208,7 +214,7 @@ def _ways_of_labels(facts: Facts) -> list[Way]:
     if facts.counts.rejected * STRAY <= facts.counts.rows:
         return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
-        return [_way_of_codes(numbers)]
+        return [way_of_codes(numbers)]
     if min(numbers) >= 0 and max(numbers) <= 1:
         return [Way.to("labels are probabilities that x1 is better?", labels="probability")]
     if min(numbers) < 0 < max(numbers):
@@ -241,7 +247,8 @@ def _plain(column: str) -> str:
     return column.rpartition(".")[2].strip().casefold()
 
 
-def _way_of_codes(numbers: frozenset[float]) -> Way:
+def way_of_codes(numbers: frozenset[float]) -> Way:
+    """Return the way to map labels that are small integers."""
     if numbers <= {0, 1, 2} and 0 in numbers:
         return _label_map({"0": 1, "1": 0, "2": -1}, "0 means that x1 is better, 1 neither, 2 that x2 is?")
     if numbers <= {1, 2}:
