@@ -289,21 +289,21 @@ def _mean_of_nothing(held: Sequence[Held]) -> Explanation | None:
 
 
 def _of_gradients(held: Sequence[Held], plan: Plan) -> Explanation | None:
-    """Name what is wrong with the gradients, which differ in `bad` from the right ones."""
-    with_gradients = [one for one in held if one.gradients is not None]
-    if not with_gradients:
-        return None
-    count = sum(one.wrong_gradients for one in with_gradients)
-    for text, made in _slopes(plan):
+    """Name what is wrong with the gradients: with all of them, or with those of a sum or a mean alone."""
+    slopes = [(name, one, slope) for one in held for name, made in one.slopes.items() for slope in made]
+    wrong = {name for name, _, slope in slopes if slope.wrong}
+    suffix = "" if wrong == {name for name, *_ in slopes} else f", with reduction {' and '.join(sorted(wrong))}"
+    concerned = [(one, slope) for name, one, slope in slopes if name in wrong]
+    count = sum(slope.wrong for _, slope in concerned)
+    for text, made in _slopes(plan) if count else ():
         hits = telling = 0
-        for one in with_gradients:
-            for own, right, scale in one.both_gradients:
-                other = made(one, right, scale)
-                differs = ~_fits(other, right)
-                telling += int(differs.sum())
-                hits += int((differs & _fits(own, other)).sum())
+        for one, slope in concerned:
+            other = made(one, slope.right, slope.scale)
+            differs = ~_fits(other, slope.right)
+            telling += int(differs.sum())
+            hits += int((differs & _fits(slope.own, other)).sum())
         if telling and hits >= ALIKE * telling and hits >= ALIKE * count:
-            return Explanation(text, hits, telling, telling, hits / telling, of="gradients")
+            return Explanation(text + suffix, hits, telling, telling, hits / telling, of="gradients")
     return None
 
 
