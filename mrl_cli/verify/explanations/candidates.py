@@ -104,8 +104,8 @@ def value_stages(
         return
     others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
     others += _of_all_items(parts, pairs.case)
-    yield Stage(others, is_simple=True)
-    yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
+    # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
+    yield Stage([*others, *_named(value, parts.sums, parts.hints)], is_simple=True)
     yield Stage([], solved=solved)
     yield Stage([Candidate(*one) for one in pairs.broadcasts.items()], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
