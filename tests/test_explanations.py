@@ -184,7 +184,7 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
             -np.log(1 / (1 + np.exp(MARGIN - 40 * AGREEMENT)) + epsilon),
             f"{epsilon:g} is added inside the logarithm",
         )
-        for epsilon in (1e-12, 1e-10, 1e-8, 1e-6)
+        for epsilon in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 2e-6, 5e-4)
     },
     "centering": (
         LOGISTIC,
@@ -655,7 +655,8 @@ SEEN_IN_A_VALUE = [
     if np.isfinite(losses).all()
     and hypothesis.split(" ")[0] not in ("each", "rows", "your", "scores", "tied")
     and "float" not in hypothesis
-    and name not in ("labels in bytes", "epsilon 1e-12", "epsilon 1e-10", "epsilon 1e-08")
+    and name not in ("labels in bytes", "epsilon 1e-12", "epsilon 1e-10", "epsilon 1e-09", "epsilon 1e-08")
+    and name != "epsilon 0.0005"  # one number of any of those solved for may give six digits
 ]
 
 

@@ -576,6 +576,16 @@ def test_every_loss_of_the_registry_passes_its_own_suite(loss: str) -> None:
     assert not validated(own, plan).passed
 
 
+@pytest.mark.parametrize("epsilon", ["1e-12", "1e-07", "0.0005"])
+def test_an_epsilon_inside_the_logarithm_is_named(epsilon: str) -> None:
+    def guarded(x1: Values, x2: Values, y: Values, margin: float) -> Any:
+        return -np.log(1 / (1 + np.exp(margin - y * (x1 - x2))) + float(epsilon))
+
+    validation = validated(guarded, Plan.of(loss="logistic", parameters=(("temperature", 1.0),)))
+    assert not validation.passed
+    assert validation.explanations[0].hypothesis == f"{epsilon} is added inside the logarithm"
+
+
 def test_parameters_are_handed_over() -> None:
     def logistic(x1: Values, x2: Values, y: Values, margin: float, tau: float) -> Any:
         return np.logaddexp(0, margin - y * (x1 - x2) / tau)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST_DECIMALS = 8
 ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
 EXCHANGED = "x1 and x2 exchanged"
+GUARDED = "{} is added inside the logarithm"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
 
@@ -190,11 +191,18 @@ def _margin_over_temperature(case: Case) -> dict[str, Any]:
     return {"margin": case.margin / temperature} if temperature != 1 else {}
 
 
-def _with_epsilon(epsilon: float) -> Hypothesis:
+def guarded(case: Case, epsilon: float) -> Case:
+    """Return the case with an epsilon added inside the logarithm, which keeps it from being infinite."""
+
     def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
 
-    return _edited(f"{epsilon:g} is added inside the logarithm", edit, "log of a sigmoid", "epsilon")
+    return replace(case, edits=(*case.edits, edit))
+
+
+def _with_epsilon(epsilon: float) -> Hypothesis:
+    text = GUARDED.format(f"{epsilon:g}")
+    return Hypothesis(text, lambda case: {"edits": guarded(case, epsilon).edits}, "log of a sigmoid", "epsilon")
 
 
 def centered(case: Case, coefficient: float) -> Case:
@@ -342,7 +350,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "margin in a log of a sigmoid", "log"
     ),
     _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
-    *map(_with_epsilon, (1e-12, 1e-10, 1e-8, 1e-6)),
+    *map(_with_epsilon, (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
     # To keep scores around 0.
     Hypothesis(CENTERED.format(0.01), lambda case: {"edits": centered(case, 0.01).edits}, kind="centered"),
     _tied("nothing", 0.0),
