@@ -60,10 +60,18 @@ def as_float16(values: Array) -> Array:
 
 
 def in_tensors(
-    margin: float, rounded: Callable[[Array], Array], loss: Callable[[Array], Array] = lambda z: np.maximum(0, z)
+    margin: float,
+    rounded: Callable[[Array], Array],
+    loss: Callable[[Array], Array] = lambda z: np.maximum(0, z),
+    *,
+    on_gpu: bool = False,
 ) -> Array:
-    """Return losses as PyTorch has them of tensors of a narrow float, which hold the result of each operation."""
+    """Return losses as PyTorch has them of tensors of a narrow float, which hold the result of each operation.
+
+    A number beside them is rounded first, but on a GPU.
+    """
     difference = rounded(rounded(X1) - rounded(X2))
+    margin = margin if on_gpu else float(rounded(np.array([margin]))[0])
     return rounded(loss(rounded(margin - Y * difference)))
 
 
@@ -118,6 +126,16 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
     "float32": (CASE, hinge(X1, X2, Y, MARGIN, np.float32), "the arithmetic is float32"),
     "float16": (CASE, hinge(X1, X2, Y, MARGIN, np.float16), "the arithmetic is float16"),
     "bfloat16": (CASE, in_tensors(MARGIN, as_bfloat16), "the arithmetic is bfloat16"),
+    "bfloat16 on a GPU": (
+        CASE,
+        in_tensors(MARGIN, as_bfloat16, on_gpu=True),
+        "the arithmetic is bfloat16, but for the margin",
+    ),
+    "float16 on a GPU": (
+        CASE,
+        in_tensors(MARGIN, as_float16, on_gpu=True),
+        "the arithmetic is float16, but for the margin",
+    ),
     "float64": (replace(CASE, dtype="float32"), RIGHT, "the arithmetic is float64"),
     "bfloat16 scores": (CASE, hinge(as_bfloat16(X1), as_bfloat16(X2), Y, MARGIN), "scores are rounded to bfloat16"),
     "float16 scores": (
@@ -507,7 +525,8 @@ def test_losses_of_a_narrow_float_added_up_in_float32_are_named(dtype: str, loss
     losses = in_tensors(MARGIN, NARROW_FLOATS[dtype], *([softplus] if case is LOGISTIC else []))
     value = float(np.float32(losses.mean()))  # losses.float().mean()
     (explanation,) = explained_or_fitting(case, value)
-    named = f"the arithmetic is {dtype}" + (", each function in float32 and rounded" if dtype == "float16" else "")
+    is_of_numpy = case is CASE or dtype == "bfloat16"  # which rounds within its functions of float16
+    named = f"the arithmetic is {dtype}" + ("" if is_of_numpy else ", each function in float32 and rounded")
     assert explanation.hypothesis == named
 
 
