@@ -257,6 +257,12 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
         "it is the robust_bradley_terry loss with label_smoothing 0.25",
     ),
     "losses of 4 decimals": (CASE, RIGHT.round(4), "your losses are rounded to 4 decimals"),
+    "losses of bfloat16": (CASE, as_bfloat16(RIGHT), "your losses are rounded to bfloat16"),
+    "texts of bfloat16": (
+        CASE,
+        np.array([float(str(one)) for one in as_bfloat16(RIGHT).astype(np.float32)]),
+        "your losses are rounded to bfloat16",
+    ),
     "losses of float16": (CASE, RIGHT.astype(np.float16).astype(float), "your losses are rounded to float16"),
 }
 TWO_PLANTED: dict[str, tuple[Case, Array, str]] = {
@@ -268,6 +274,11 @@ TWO_PLANTED: dict[str, tuple[Case, Array, str]] = {
         CASE,
         hinge(X1, X2, -Y, MARGIN).round(4),
         f"{SIGN} (your losses are rounded to 4 decimals)",
+    ),
+    "sign and losses of bfloat16": (
+        CASE,
+        as_bfloat16(hinge(X1, X2, -Y, MARGIN)),
+        f"{SIGN} (your losses are rounded to bfloat16)",
     ),
     "labels and margin": (
         CASE,
