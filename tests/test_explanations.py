@@ -790,3 +790,14 @@ def test_weights_used_otherwise_are_named(
     (tmp_path / "weighted.csv").write_text("x1,x2,y,w\n" + "\n".join(lines) + "\n")
     ran = mrl("weighted.csv", "--weight", "w", "--margin", MARGIN, "--expect", repr(float(value)), "-f", "json")
     assert [actual["hypothesis"] for actual in json.loads(ran.out)["explanations"]] == [hypothesis]
+
+
+@pytest.mark.parametrize("asked", [["--loss-column", "mine"], ["--expect", "0.284231"], ["--expect", "accuracy=0.3"]])
+def test_mistakes_that_overflow_warn_of_nothing(asked: list[str], mrl: Callable[..., Ran], tmp_path: Path) -> None:
+    """Warnings are errors here; for users they would be lines of NumPy's beside the report."""
+    sides = [f"{x1},{x2},{y},0.5" for x1 in (1e308, -1e308, 1e39, 0.5) for x2 in (1e308, -1e308, 2.5) for y in (1, -1)]
+    path = tmp_path / "huge.csv"
+    path.write_text("\n".join(["x1,x2,y,mine", *sides]))
+    ran = mrl(path, "--margin", "1", *asked)
+    assert ran.code == 1
+    assert "Warning" not in ran.err

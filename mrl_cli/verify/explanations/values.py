@@ -86,6 +86,7 @@ def explain_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
     return []
 
 
+@np.errstate(all="ignore")
 def fitting_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
     """Return what gives the value and nothing proves: one explanation, or none. Only single mistakes are named."""
     room = max(own.rooms[:2])
