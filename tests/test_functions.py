@@ -237,6 +237,18 @@ def loses_nan(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     return np.fmax(0, margin - y * (x1 - x2))
 
 
+def halved_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), reduction) / (2 if reduction == "mean" else 1)
+
+
+def larger_sum(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), reduction) * (3.7 if reduction == "sum" else 1)
+
+
+def halved_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).sum() / (2 * x1.size) if x1.size else np.nan
+
+
 def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     x1 -= x2
     return np.maximum(0, margin - y * x1)
@@ -271,6 +283,9 @@ PLANTED = {
     nothing_is_zero: "the mean of no pairs is 0",
     nan_of_nothing: "a loss is NaN where it should be a number",
     loses_nan: "NaN is lost",
+    halved_mean: "the mean is 0.5 times the right one",
+    larger_sum: "the sum is 3.7 times the right one",
+    halved_inside: "every loss is 0.5 times the right one",
     in_place: "it changes its inputs: x1",
 }
 
@@ -292,6 +307,14 @@ def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:
         validation = validated(function)
         assert not validation.passed
         assert validation.explanations == ()
+
+
+def test_a_sum_that_is_always_one_number_is_not_called_the_mean() -> None:
+    def ones(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+        return np.ones(np.shape(x1)) if reduction == "none" else 1.0
+
+    (explanation,) = validated(ones).explanations
+    assert explanation.hypothesis == "one and the same number is returned for any pairs: 1"
 
 
 @pytest.mark.parametrize("given", [None, 0.5])
