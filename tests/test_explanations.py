@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.candidates import COMMON_BATCHES, LeftOut, Stages, value_stages
+from mrl_cli.verify.explanations.candidates import COMMON_BATCHES, Candidate, LeftOut, Stage, Stages, value_stages
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, Case, losses_of, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, value_parts
@@ -640,6 +640,17 @@ def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:
     right = float(np.mean(Y * (COARSE.x1 - COARSE.x2) >= 0))
     (explanation,) = explain_value(of_coarse, right, "mean", 1e-7, case=COARSE)
     assert explanation.hypothesis == "it is the accuracy, ties counted as right"
+
+
+@pytest.mark.parametrize("distance", [1e-7, 1e-3])
+def test_a_common_batch_size_that_fits_too_is_named_beside_a_simple_mistake(distance: float) -> None:
+    """Each is a plausible mistake: which of them is tried first proves nothing."""
+    simple = Stage([Candidate("the share", 0.284231)], is_simple=True)
+    common = Stage([Candidate("batches of 64", 0.284231 + distance)], is_dense=True, is_common=True)
+    rare = Stage([Candidate("batches of 77", 0.284231)], is_dense=True)
+    (explanation,) = explain(Own(0.284231, 0.9, 5777), [simple, common, rare])
+    both = "the share; or batches of 64 (one value cannot tell them apart)"
+    assert explanation.hypothesis == (both if distance < 1e-6 else "the share")
 
 
 def test_figures_merge() -> None:
