@@ -166,8 +166,13 @@ def option_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def is_float(text: str) -> bool:
-    """Return whether a text reads as a float, NaN too: then it is hardly the name of a column."""
+def is_float(text: Any) -> bool:
+    """Return whether a text, or what was read from one, is a float, NaN too: then it is hardly the name of a column.
+
+    Digits are not grouped by underscores, as they may be in Python: 1_0 is no 10 in a file or on a command line.
+    """
+    if "_" in str(text):
+        return False
     try:
         float(text)
     except ValueError:

@@ -1004,3 +1004,20 @@ def test_interrupt_while_loading_is_silent(tmp_path: Path) -> None:
         [sys.executable, "-m", "mrl_cli", "--version"], env=env, capture_output=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--difference", "x1", "--scale", "1_0"],
+        ["--margin", "1_0"],
+        ["--fail-if", "value>1_0"],
+        ["--loss", "logistic", "--param", "temperature=1_0"],
+        ["--confidence", "0.9_5"],
+    ],
+)
+def test_digits_grouped_by_underscores_are_no_number(options: list[str], mrl: Mrl) -> None:
+    """Python reads them; in a cell they are none either."""
+    ran = mrl("compute", "-", *options, stdin=b"x1,x2,y\n2,1,1\n")
+    assert (ran.code, ran.out) == (2, "")
+    assert "1_0" in ran.err or "0.9_5" in ran.err

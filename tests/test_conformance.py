@@ -20,6 +20,8 @@ from tests.golden import make_conformance
 from tests.running import run_inside
 from tests.test_golden import CASES, VECTORS
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_packaged_vectors_are_the_golden_ones() -> None:
     assert make_conformance.TARGET.read_text(encoding="ascii") == make_conformance.text()

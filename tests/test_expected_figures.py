@@ -347,6 +347,18 @@ def test_the_loss_of_the_mean_difference_is_named(mrl: Mrl) -> None:
         ]
 
 
+@pytest.mark.parametrize("margin", [0.3, 1.5])
+def test_without_a_clamp_the_mean_is_the_loss_of_the_mean_difference(margin: float, mrl: Mrl) -> None:
+    """Where that is above 0 the two are one number, of which none can be said to be it."""
+    value = margin - AGREEMENT.mean()
+    (explanation,) = explanations(mrl(SAMPLE, "--margin", str(margin), "--expect", f"{value:.6g}", "-f", "json"))
+    both = "it is the loss of the mean difference, not the mean of the losses; or losses are not clamped at 0"
+    if value > 0:
+        assert explanation["hypothesis"] == f"{both} (one value cannot tell them apart)"
+    else:
+        assert explanation["hypothesis"] == "losses are not clamped at 0"
+
+
 @pytest.mark.parametrize("is_each_way", [True, False])
 def test_items_paired_with_themselves_are_named(is_each_way: bool, mrl: Mrl, tmp_path: Path) -> None:
     """Of 40 items, the n * n matrix of pairs with its diagonal, where each costs the margin."""

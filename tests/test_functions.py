@@ -237,6 +237,18 @@ def loses_nan(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     return np.fmax(0, margin - y * (x1 - x2))
 
 
+def halved_mean(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), reduction) / (2 if reduction == "mean" else 1)
+
+
+def larger_sum(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+    return reduced(hinge(x1, x2, y, margin), reduction) * (3.7 if reduction == "sum" else 1)
+
+
+def halved_inside(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
+    return hinge(x1, x2, y, margin).sum() / (2 * x1.size) if x1.size else np.nan
+
+
 def in_place(x1: Values, x2: Values, y: Values, margin: float = 0.0) -> Any:
     x1 -= x2
     return np.maximum(0, margin - y * x1)
@@ -271,6 +283,9 @@ PLANTED = {
     nothing_is_zero: "the mean of no pairs is 0",
     nan_of_nothing: "a loss is NaN where it should be a number",
     loses_nan: "NaN is lost",
+    halved_mean: "the mean is 0.5 times the right one",
+    larger_sum: "the sum is 3.7 times the right one",
+    halved_inside: "every loss is 0.5 times the right one",
     in_place: "it changes its inputs: x1",
 }
 
@@ -292,6 +307,14 @@ def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:
         validation = validated(function)
         assert not validation.passed
         assert validation.explanations == ()
+
+
+def test_a_sum_that_is_always_one_number_is_not_called_the_mean() -> None:
+    def ones(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+        return np.ones(np.shape(x1)) if reduction == "none" else 1.0
+
+    (explanation,) = validated(ones).explanations
+    assert explanation.hypothesis == "one and the same number is returned for any pairs: 1"
 
 
 @pytest.mark.parametrize("given", [None, 0.5])
@@ -336,6 +359,50 @@ def test_gradients_beside_the_loss_are_held_to_the_right_ones(gradient: Any, beg
     assert [one.hypothesis.startswith(str(begins)) for one in validation.explanations] == ([True] if begins else [])
 
 
+def reduced_slope(factors: dict[str, Callable[[int], float]]) -> Callable[..., Any]:
+    """Return the gradients of `right`, for each reduction multiplied by what `factors` give for so many pairs."""
+
+    def gradient(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+        scale = 1 / x1.size if reduction == "mean" else 1.0
+        factor = factors[reduction](x1.size) if reduction in factors else 1.0
+        made = slope(x1, x2, y, margin) * scale * factor
+        return made, -made
+
+    return gradient
+
+
+@pytest.mark.parametrize(
+    ("factors", "hypothesis"),
+    [
+        ({}, None),
+        ({"mean": lambda n: n}, "the gradient is that of the sum, not of the mean, with reduction mean"),
+        ({"sum": lambda n: 1 / n}, "the gradient is that of the mean, not of the sum, with reduction sum"),
+        ({"mean": lambda _: 0.0}, "the gradient is 0 everywhere, with reduction mean"),
+        (
+            dict.fromkeys(("mean", "sum"), lambda _: -1.0),
+            "the gradient has the other sign, with reduction mean and sum",
+        ),
+        (dict.fromkeys(("none", "mean", "sum"), lambda _: 2.0), "the gradient is twice the right one"),
+        ({"sum": lambda _: 3.7}, ""),
+        ({"mean": lambda _: 1.0001}, ""),
+    ],
+)
+def test_gradients_of_a_sum_and_a_mean_are_held_too(
+    factors: dict[str, Callable[[int], float]], hypothesis: str | None
+) -> None:
+    def loss(x1: Values, x2: Values, y: Values, margin: float = 0.0, reduction: str = "mean") -> Any:
+        return right(x1, x2, y, margin, reduction)
+
+    loss.gradient = reduced_slope(factors)  # type: ignore[attr-defined]
+    validation = validated(loss)
+    assert validation.passed == (hypothesis is None)
+    assert [one.hypothesis for one in validation.explanations] == ([hypothesis] if hypothesis else [])
+    if hypothesis == "":
+        assert {one.check.split(" for ")[0] for one in validation.mismatches} == {
+            f"gradients of the {next(iter(factors))}"
+        }
+
+
 # What stands in a module of the user's.
 
 TORCH = """
@@ -376,6 +443,28 @@ class Applied(torch.autograd.Function):
         return -y * is_active * gradients, y * is_active * gradients, None, None
 
 apply = Applied.apply
+
+class Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, losses):
+        ctx.shape = losses.shape
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.expand(ctx.shape)
+
+def mean_of_sum(x1, x2, y, margin=0.0, reduction="mean"):
+    losses = torch.clamp(-y * (x1 - x2) + margin, min=0)
+    return Mean.apply(losses) if reduction == "mean" and losses.numel() else reduced(losses, reduction)
+
+def mean_detached(x1, x2, y, margin=0.0, reduction="mean"):
+    losses = right(x1, x2, y, margin, reduction)
+    return losses.detach() if reduction == "mean" else losses
+
+def losses_detached(x1, x2, y, margin=0.0, reduction="mean"):
+    losses = right(x1, x2, y, margin, reduction)
+    return losses.detach() if reduction == "none" else losses
 
 class Module(torch.nn.Module):
     def __init__(self, margin=0.0, reduction="mean"):
@@ -434,7 +523,9 @@ def torched(mrl: Mrl, tmp_path: Path) -> Mrl:
     return lambda name, *args: mrl("--function", f"torch_losses:{name}", "-f", "json", *args)
 
 
-@pytest.mark.parametrize("name", ["right", "method", "Module", "instance", "detached", "Named", "Forwarding", "apply"])
+@pytest.mark.parametrize(
+    "name", ["right", "method", "Module", "instance", "detached", "Named", "Forwarding", "apply", "losses_detached"]
+)
 def test_a_right_function_of_pytorch_passes(name: str, torched: Mrl) -> None:
     record = torched(name).result
     assert record["passed"]
@@ -458,6 +549,7 @@ def test_pytorch_itself_passes(name: str, mrl: Mrl) -> None:
         ("no_clamp", "losses are not clamped at 0"),
         ("half_inside", "the arithmetic is float16"),
         ("first_axis", "the mean is over the first axis only"),
+        ("mean_of_sum", "the gradient is that of the sum, not of the mean, with reduction mean"),
     ],
 )
 def test_a_mistake_in_pytorch_is_named_first(name: str, begins: str, torched: Mrl) -> None:
@@ -470,6 +562,12 @@ def test_a_gradient_that_does_not_reach_x2_fails(torched: Mrl) -> None:
     ran = torched("half_detached")
     assert ran.code == 1
     assert "no gradient reaches x2" in ran.out
+
+
+def test_a_mean_without_gradients_fails_where_its_losses_have_some(torched: Mrl) -> None:
+    ran = torched("mean_detached")
+    assert ran.code == 1
+    assert "no gradient of the mean: what it returns is detached from its scores" in ran.out
 
 
 def test_other_losses_of_pytorch(torched: Mrl) -> None:
@@ -499,6 +597,16 @@ def test_every_loss_of_the_registry_passes_its_own_suite(loss: str) -> None:
     gradient_of_nothing = lambda x1, x2, y, margin=0.0: gradient(x1, x2, y, margin) * 1.001  # noqa: E731
     own.gradient = gradient_of_nothing  # type: ignore[attr-defined]
     assert not validated(own, plan).passed
+
+
+@pytest.mark.parametrize("epsilon", ["1e-12", "1e-07", "0.0005"])
+def test_an_epsilon_inside_the_logarithm_is_named(epsilon: str) -> None:
+    def guarded(x1: Values, x2: Values, y: Values, margin: float) -> Any:
+        return -np.log(1 / (1 + np.exp(margin - y * (x1 - x2))) + float(epsilon))
+
+    validation = validated(guarded, Plan.of(loss="logistic", parameters=(("temperature", 1.0),)))
+    assert not validation.passed
+    assert validation.explanations[0].hypothesis == f"{epsilon} is added inside the logarithm"
 
 
 def test_parameters_are_handed_over() -> None:

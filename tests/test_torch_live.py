@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mrl_cli import margin_ranking_loss, margin_ranking_loss_grad
 from mrl_cli.model import DType, PairReduction
+from mrl_cli.verify.explanations.cases import Case, losses_of
+from mrl_cli.verify.explanations.hypotheses import mistakes
 
 if TYPE_CHECKING:
     import torch
@@ -131,3 +133,14 @@ def test_reductions_are_within_rounding_of_pytorchs(reduction: PairReduction, dt
     assert margin_ranking_loss(x1, x2, y, margin=0.5, reduction=reduction) == pytest.approx(
         float(torchs), rel=100 * float(np.finfo(dtype).eps), abs=0
     )
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.3, 1.7])
+def test_the_arithmetic_of_bfloat16_is_that_of_pytorch(margin: float) -> None:
+    random = np.random.default_rng(7)
+    x1, x2 = random.normal(size=(2, 2000))
+    y = np.where(random.random(2000) < 0.8, 1.0, -1.0)
+    first, second, labels = (torch.tensor(values).to(torch.bfloat16) for values in (x1, x2, y))
+    own = torch.nn.functional.margin_ranking_loss(first, second, labels, margin=margin, reduction="none")
+    (made,) = (made for (text,), made in mistakes(Case(x1, x2, y, margin), 1) if text == "the arithmetic is bfloat16")
+    np.testing.assert_array_equal(losses_of(made), own.double().numpy())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.base import OF_GROUPS
-from mrl_cli.words import closest, harmless, number_text, quoted
+from mrl_cli.words import closest, harmless, is_float, number_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,7 @@ class Condition:
             raise UsageError(message, hint="for example --fail-if 'value>0.5'")
         key, comparison, text = match.groups()
         refuse_unknown("--fail-if", key, numbers)
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = float(text) if is_float(text) else math.nan
         if math.isnan(number):
             raise UsageError(f"--fail-if {harmless(expression)!r}: {harmless(text)!r} is not a number")
         return cls(key, comparison, number)

@@ -59,10 +59,7 @@ class Registered(click.ParamType[str]):
 
 def number(text: str, lowest: float = -math.inf, highest: float = math.inf, expected: str = "a finite number") -> float:
     """Return a finite number within bounds; what is none is refused as not what was expected."""
-    try:
-        value = math.nan if "_" in str(text) else float(text)  # 1_0 is a number to Python alone
-    except ValueError:
-        value = math.nan
+    value = float(text) if is_float(text) else math.nan
     if not (math.isfinite(value) and lowest <= value <= highest):
         raise click.BadParameter(f"{text!r} is not {expected}.")
     return value + 0.0  # -0.0 becomes 0.0: a loss is never the negative zero

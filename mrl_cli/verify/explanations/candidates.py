@@ -48,13 +48,16 @@ class Candidate(NamedTuple):
 class Stage(NamedTuple):
     """Candidates that are tried together. `is_dense`: they lie densely around the right value, as batch sizes do.
 
-    `is_simple`: each is one mistake, so that it is worth naming where it fits and nothing proves it. In place of
-    candidates, `solved` returns those with a number that was solved for, each with how probable it is by chance.
+    `is_simple`: each is one mistake, so that it is worth naming where it fits and nothing proves it.
+
+    `is_common`: each is as likely as a simple one, and named beside one that fits too. In place of candidates, `solved`
+    returns those with a number that was solved for, each with how probable it is by chance.
     """
 
     candidates: list[Candidate]
     is_dense: bool = False
     is_simple: bool = False
+    is_common: bool = False
     solved: Solved | None = None
 
 
@@ -105,12 +108,13 @@ def value_stages(
         return
     others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
     others += _of_all_items(parts, pairs.case)
-    yield Stage(others, is_simple=True)
-    yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
+    # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
+    yield Stage([*others, *_named(value, parts.sums, parts.hints)], is_simple=True)
     yield Stage([], solved=solved)
     yield Stage([Candidate(*one) for one in pairs.broadcasts.items()], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
-        yield Stage(list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes)), is_dense=True)
+        batches = list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
+        yield Stage(batches, is_dense=True, is_common=sizes is COMMON_BATCHES)
     yield Stage([*_reduced_too(parts, reduction), *_named(value, *two_mistakes(pairs, parts.sums, value, aim))])
 
 
@@ -132,7 +136,7 @@ def accuracy_stages(
     yield Stage([*taken_for_it, *_macro(parts, left_out, rule)], is_simple=True)
     yield Stage(_named(rule, parts.sums, parts.hints), is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
-        yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True)
+        yield Stage(list(_batch_accuracies(name, parts, sizes)), is_dense=True, is_common=sizes is COMMON_BATCHES)
     yield Stage(_named(rule, *two_mistakes(pairs, parts.sums, rule, aim)))
 
 

@@ -225,6 +225,7 @@ def _solved(column: _LossColumn, *beside: str) -> list[Explanation]:
     return [_named(column, [one], *beside) for one in held if one.fraction == most][:1]
 
 
+@np.errstate(all="ignore")
 def fitting_column(case: Case, own: Doubles, bad: Mask) -> list[Explanation]:
     """Return what gives all the user's losses, of so few pairs that nothing proves it: one explanation, or none."""
     units = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.verify.explanations.narrow import narrowed
+from mrl_cli.verify.explanations.narrow import NARROW, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 8
 ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
+GUARDED = "{} is added inside the logarithm"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
 
@@ -39,6 +40,10 @@ class Hypothesis(NamedTuple):
     changes: Callable[[Case], dict[str, Any]]
     needs: str = ""
     kind: str = ""
+
+
+def _is_wider(dtype: str, case: Case) -> bool:
+    return LOSSES[case.loss].has_margin and bool(np.any(narrowed(np.array(case.margin), dtype) != case.margin))
 
 
 NEEDS: dict[str, Callable[[Case], bool]] = {
@@ -75,11 +80,8 @@ NEEDS: dict[str, Callable[[Case], bool]] = {
     "labels, no log of a sigmoid alone": (
         lambda case: NEEDS["labels"](case) and not NEEDS["log of a sigmoid alone"](case)
     ),
-    "no hinge in float16 alone": (
-        lambda case: (
-            case.loss != "margin_ranking" or bool(np.any(narrowed(np.array(case.margin), "float16") != case.margin))
-        )
-    ),
+    "no hinge": lambda case: case.loss != "margin_ranking",
+    **{f"margin wider than {dtype}": partial(_is_wider, dtype) for dtype in NARROW},
     "ties": lambda case: bool(np.any(case.x1 == case.x2)),
     "rows": lambda case: case.x1.size > 2,
 }
@@ -118,11 +120,18 @@ def _margin_over_temperature(case: Case) -> dict[str, Any]:
     return {"margin": case.margin / temperature} if temperature != 1 else {}
 
 
-def _with_epsilon(epsilon: float) -> Hypothesis:
+def guarded(case: Case, epsilon: float) -> Case:
+    """Return the case with an epsilon added inside the logarithm, which keeps it from being infinite."""
+
     def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
 
-    return _edited(f"{epsilon:g} is added inside the logarithm", edit, "log of a sigmoid", "epsilon")
+    return replace(case, edits=(*case.edits, edit))
+
+
+def _with_epsilon(epsilon: float) -> Hypothesis:
+    text = GUARDED.format(f"{epsilon:g}")
+    return Hypothesis(text, lambda case: {"edits": guarded(case, epsilon).edits}, "log of a sigmoid", "epsilon")
 
 
 def centered(case: Case, coefficient: float) -> Case:
@@ -189,7 +198,16 @@ def _arithmetic(dtype: str) -> Hypothesis:
 
 
 def _in_tensors(dtype: str, how: str = "", needs: str = "") -> Hypothesis:
-    text = f"the arithmetic is {dtype}{how}"
+    def changes(case: Case) -> dict[str, Any]:
+        margin = narrowed(np.array(case.margin), dtype)
+        return {"dtype": "float32", "tensors": dtype, "margin": margin if margin.ndim else float(margin)}
+
+    return Hypothesis(f"the arithmetic is {dtype}{how}", changes, needs, "arithmetic")
+
+
+def _in_tensors_but_margin(dtype: str) -> Hypothesis:
+    """Return the mistake as PyTorch makes it on a GPU, where a number beside tensors stays as wide as float32."""
+    text, needs = f"the arithmetic is {dtype}, but for the margin", f"margin wider than {dtype}"
     return Hypothesis(text, lambda _: {"dtype": "float32", "tensors": dtype}, needs, "arithmetic")
 
 
@@ -270,7 +288,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "margin in a log of a sigmoid", "log"
     ),
     _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
-    *map(_with_epsilon, (1e-12, 1e-10, 1e-8, 1e-6)),
+    *map(_with_epsilon, (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
     # To keep scores around 0.
     Hypothesis(CENTERED.format(0.01), lambda case: {"edits": centered(case, 0.01).edits}, kind="centered"),
     _tied("nothing", 0.0),
@@ -285,7 +303,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     *map(_arithmetic, ("float64", "float32", "float16")),
     _in_tensors("bfloat16"),
     # NumPy's functions of float16 round within, PyTorch's do not.
-    _in_tensors("float16", ", each function in float32 and rounded", "no hinge in float16 alone"),
+    _in_tensors("float16", ", each function in float32 and rounded", "no hinge"),
+    *map(_in_tensors_but_margin, NARROW),
     *map(_wrapped, ("int8", "uint8", "int16")),  # wider ones hardly ever wrap
 )
 

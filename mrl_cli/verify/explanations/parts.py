@@ -96,6 +96,7 @@ def _merged(one: dict[Any, Sums], other: dict[Any, Sums]) -> dict[Any, Sums]:
     return {key: one.get(key, Sums()) + other.get(key, Sums()) for key in one | other}
 
 
+@np.errstate(all="ignore")
 def value_parts(case: Case, *, weights: Doubles | None = None, groups: NDArray[Any] | None = None) -> ValueParts:
     """Return the sums and counts of pairs, under single mistakes. `weights`, and `groups` by key, have shape (n,)."""
     losses, agreement, is_tied = losses_of(case), agreement_of(case), case.x1 == case.x2

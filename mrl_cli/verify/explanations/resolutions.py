@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.verify.explanations.narrow import narrowed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -63,6 +65,9 @@ def _ways(values: Doubles) -> Iterator[Way]:
                 f"rounded to {digits} significant digits",
             )
             break
+    single = values.astype(np.float32)  # the text of one is not always quite the bfloat16 that it holds
+    fits = np.isfinite(single) & (narrowed(single, "bfloat16") == single)
+    yield fits, partial(_spacings, dtype="bfloat16", share=0.51), 0.0, "rounded to bfloat16"
     for dtype in ("float16", "float32"):
         fits = values.astype(dtype).astype(np.float64) == values
         yield fits, partial(_spacings, dtype=dtype, share=0.51), 0.0, f"rounded to {dtype}"
@@ -73,6 +78,9 @@ def _ways(values: Doubles) -> Iterator[Way]:
 
 def _spacings(sizes: Doubles, dtype: str, share: float) -> Doubles:
     """Return that share of the spacing of a narrow float."""
+    if dtype == "bfloat16":  # of 8 significant bits
+        _, exponents = np.frexp(np.maximum(sizes, np.finfo(np.float32).smallest_normal))
+        return np.asarray(share * np.ldexp(1.0, exponents - 8))
     return np.asarray(share * np.spacing(sizes.astype(dtype)).astype(np.float64))
 
 

@@ -19,7 +19,7 @@ from mrl_cli.verify.explanations.hypotheses import one_of
 from mrl_cli.words import counted, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.verify.explanations.candidates import Candidate, Stage
 
@@ -86,6 +86,7 @@ def explain_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
     return []
 
 
+@np.errstate(all="ignore")
 def fitting_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
     """Return what gives the value and nothing proves: one explanation, or none. Only single mistakes are named."""
     room = max(own.rooms[:2])
@@ -108,7 +109,7 @@ def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     return one_of([one.text for one in fitting], AMBIGUOUS_VALUE), hint and hint.format(plainest(own.value))
 
 
-def _first_fitting(stages: Iterable[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:
+def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:
     """Return what fits within that room, and `chance` with what would fit by chance added."""
     tried, expected = 0, own.value
     centres = [own.right]  # around which others crowd: the right value, and mistakes that others are added to
@@ -134,6 +135,8 @@ def _first_fitting(stages: Iterable[Stage], own: Own, room: float, chance: float
             continue  # nothing is claimed here, so nothing by chance either
         chance += added
         if fitting:
+            common = next((other.candidates for other in stages if other.is_common), []) if stage.is_simple else []
+            fitting += [one for one in common if abs(one.value - expected) <= room]
             return [_explained(*_named(fitting, own), tried=tried)], chance
     return [], chance
 

@@ -14,7 +14,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import CheckResult, Mismatch, Validation
 from mrl_cli.verify.functions.caller import Caller, FunctionError, RaisedError
 from mrl_cli.verify.functions.gradients import Gradients
-from mrl_cli.verify.functions.held import Held
+from mrl_cli.verify.functions.held import Held, Slope
 from mrl_cli.verify.functions.loading import loaded, place_of
 from mrl_cli.verify.functions.mistakes import explanations_of
 from mrl_cli.verify.trials import trials
@@ -242,20 +242,20 @@ class Suite:
         trial = held.trial
         if not trial.is_finite or not trial.x1.size:
             return
-        found = self._gradients.of(trial)
-        if found is None:
-            return
-        is_mean = self._caller.reduces and self._own_reduction == "mean"
-        scale = 1 / trial.x1.size if is_mean else 1.0
-        right = scale * (trial.gradients if self._caller.takes_y else trial.gradients * trial.y)
-        held.gradients, held.right_gradients, held.scales = found, [right, -right], [scale, -scale]
-        with np.errstate(all="ignore"):
-            room = self._share(trial) * (np.abs(right) + self._curvature(trial))
-            distance = np.abs(trial.margin - trial.y * (trial.x1 - trial.x2))
-            room[(distance > 0) & (distance < FLUSHED[trial.dtype])] = math.inf  # flushed, it is the kink
-        for leaf, expected, got in zip(self._gradients.leaves, held.right_gradients, found, strict=False):
-            bad = self._compare(f"gradients for {leaf}", trial, expected + 0.0, got + 0.0, room)
-            held.wrong_gradients += 0 if bad is None else int(bad.sum())
+        for reduction, found in self._gradients.of(trial).items():
+            is_mean = reduction == "mean" or (self._caller.reduces and self._own_reduction == "mean")
+            scale = 1 / trial.x1.size if is_mean else 1.0
+            of_losses = trial.gradients if self._caller.takes_y else trial.gradients * trial.y
+            with np.errstate(all="ignore"):
+                room = scale * self._share(trial) * (np.abs(of_losses) + self._curvature(trial))
+                distance = np.abs(trial.margin - trial.y * (trial.x1 - trial.x2))
+                room[(distance > 0) & (distance < FLUSHED[trial.dtype])] = math.inf  # flushed, it is the kink
+            what = "gradients" if reduction == "none" else f"gradients of the {reduction}"
+            held.slopes[reduction] = []
+            for leaf, own, part in zip(self._gradients.leaves, found, (scale, -scale), strict=False):
+                right = part * of_losses
+                bad = self._compare(f"{what} for {leaf}", trial, right + 0.0, own + 0.0, room)
+                held.slopes[reduction].append(Slope(own, right, part, 0 if bad is None else int(bad.sum())))
 
     def _curvature(self, trial: Trial) -> Doubles:
         """Return how far a gradient moves with a rounded score: not at all for the hinge."""

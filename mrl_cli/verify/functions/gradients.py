@@ -38,18 +38,29 @@ class Gradients:
         elif caller.way.library:
             self.words = f"gradients are those that {caller.way.library} takes"
 
-    def of(self, trial: Trial) -> list[NDArray[np.float64]] | None:
-        """Return the gradients of the losses of a trial, added up or averaged as the function does, for `leaves`.
+    def of(self, trial: Trial) -> dict[str, list[NDArray[np.float64]]]:
+        """Return the gradients of a trial for `leaves`, by reduction, empty where there are none.
 
-        None where there are none. Raises FunctionError where the function raises, or reaches only one of x1 and x2.
+        Those of the losses, added up or averaged as the function does, are of "none"; where it takes a reduction, there
+        are those of the sum and the mean too. Raises FunctionError where the function raises, reaches only one of x1
+        and x2, or has gradients that do not come of a sum or mean.
         """
         if not self.words:
-            return None
+            return {}
+        names = ("none", "sum", "mean") if "reduction" in self._caller.convention.roles else ("none",)
+        found = {name: gradients for name in names if (gradients := self._of(trial, name)) is not None}
+        if not found:
+            self.words = "it has no gradients: what it returns is detached from its scores"
+        elif lost := [name for name in names if name not in ("none", *found)]:
+            msg = f"no gradient of the {' and of the '.join(lost)}: what it returns is detached from its scores"
+            raise FunctionError(msg)
+        return found
+
+    def _of(self, trial: Trial, reduction: str) -> list[NDArray[np.float64]] | None:
         arrays = tuple(values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
-        handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, "none")
+        handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, reduction)
         found = self._by_function(self._name, handed) if self._name is not None else self._by_library(handed)
         if found is None:
-            self.words = "it has no gradients: what it returns is detached from its scores"
             return None
         lost = [leaf for leaf, gradient in zip(self.leaves, found, strict=False) if gradient is None]
         if lost:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from mrl_cli.verify.trials import Trial
@@ -16,14 +14,22 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 
+class Slope(NamedTuple):
+    """A gradient beside what it should be, and what that is of the gradients of single losses, by their sign too."""
+
+    own: Doubles
+    right: Doubles
+    scale: float
+    wrong: int  # so many of it differ
+
+
 class Held:
     """A trial, and what a function gave for it; None or empty where it gave nothing.
 
     `losses` are of the trial's shape, or of one that is wrong; of a function that reduces they are those of the pairs
     one at a time; `are_wrong` says which differ from the right ones. `reduced` are sum and mean by name, of whatever
-    shape they were returned. `gradients` are those for the scores that were handed over, `right_gradients` what they
-    should be, and `scales` what they are of the gradients of single losses, by their sign too; so many
-    as `wrong_gradients` differ. `dtype` is that of what was returned.
+    shape they were returned. `slopes` are the gradients for the scores that were handed over, by the
+    reduction of which they are: "none", "sum" or "mean". `dtype` is that of what was returned.
     """
 
     def __init__(self, trial: Trial) -> None:
@@ -31,10 +37,7 @@ class Held:
         self.losses: Doubles | None = None
         self.are_wrong = np.zeros(trial.x1.size, bool)
         self.reduced: dict[str, Doubles] = {}
-        self.gradients: list[Doubles] | None = None
-        self.right_gradients: list[Doubles] = []
-        self.scales: list[float] = []
-        self.wrong_gradients = 0
+        self.slopes: dict[str, list[Slope]] = {}
         self.dtype = trial.dtype
 
     @property
@@ -49,8 +52,3 @@ class Held:
             msg = "no losses were returned"
             raise ValueError(msg)
         return self.losses.reshape(-1)
-
-    @property
-    def both_gradients(self) -> Iterator[tuple[Doubles, Doubles, float]]:
-        """The gradients beside what they should be, and their scale, for each of the scores."""
-        return zip(self.gradients or (), self.right_gradients, self.scales, strict=False)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOM = 1e-6  # what is nearer to a mistake than this, relatively, is that mistake
 EACH = "the reduction is ignored: the loss of each pair is returned"
 MOST_OF = 0.9  # of what is wrong, at least, must come of a mistake
+LEAST_ALIKE = 10  # numbers show that they are all multiplied by one factor
 ALIKE = 0.999  # of the numbers in which a mistake differs from what is right must be what the mistake gives
 
 
@@ -67,6 +68,7 @@ def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan
             yield _in_column(of_dtype, plan, dtype)
             yield _whole(of_dtype)
             yield _narrow(of_dtype, dtype)
+            yield _multiplied(of_dtype)
             break
     for text in _NOT_FINITE:
         yield _not_finite(held, text)
@@ -156,6 +158,22 @@ def _whole(held: Sequence[Held]) -> Explanation | None:
     return Explanation("losses are cut off to whole numbers", right.size, right.size, int(bad.sum()), 1.0)
 
 
+def _multiplied(held: Sequence[Held]) -> Explanation | None:
+    """Name losses that are all too large or too small by one factor."""
+    own, right = (np.concatenate(values) for values in ([one.own for one in held], [one.trial.losses for one in held]))
+    factor, telling = _factor(own, right)
+    text = f"every loss is {factor:.6g} times the right one"
+    return Explanation(text, own.size, own.size, telling, 1.0) if telling >= LEAST_ALIKE else None
+
+
+def _factor(own: Doubles, right: Doubles) -> tuple[float, int]:
+    """Return by what the right numbers are multiplied, and how many show it; NaN and 0 where it is nothing for all."""
+    telling = np.isfinite(right) & (right != 0)
+    factor = float(np.median(own[telling] / right[telling])) if telling.any() else math.nan
+    is_one = math.isfinite(factor) and factor != 0 and _fits(own, factor * right).all()
+    return (factor, int(telling.sum())) if is_one else (math.nan, 0)
+
+
 def _narrow(held: Sequence[Held], dtype: str) -> Explanation | None:
     """Name a result that is narrower than the scores."""
     narrow = [one for one in held if one.dtype in _NARROWER[dtype]]
@@ -221,6 +239,10 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
     """Name how a function reduces its losses, where that is not what it was asked for."""
     usable = [one for one in held if one.reduced and one.is_of_pairs and one.trial.is_finite and one.own.size > 1]
     wrong = [(one, name) for one in usable for name in one.reduced if not _is_reduced(one, name)]
+    results = [float(got.flat[0]) for one in usable for got in one.reduced.values() if got.size]
+    if wrong and len(results) >= LEAST_ALIKE and len({*results}) == 1:
+        text = f"one and the same number is returned for any pairs: {results[0]:g}"
+        return Explanation(text, len(results), len(results), len(wrong), 1.0, of="results")
     # Arrays of more dimensions show which axis it is; plain ones show the rest.
     wrong.sort(key=lambda found: -len(found[0].trial.shape))
     for text in dict.fromkeys(text for one, name in wrong for text, _ in _reductions(one, name, plan)):
@@ -232,7 +254,20 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
             )
             words = f"the {names.pop()} is over the wrong axis: the loss of each pair is returned" if is_one else text
             return Explanation(words, len(hits), len(hits), len(hits), 1.0, of="results")
-    return None
+    return _multiplied_sums(wrong)
+
+
+def _multiplied_sums(wrong: Sequence[tuple[Held, str]]) -> Explanation | None:
+    """Name sums or means that are all too large or too small by one factor."""
+    names = {name for _, name in wrong}
+    if len(names) != 1 or any(one.reduced[name].size != 1 for one, name in wrong):
+        return None
+    name = names.pop()
+    own = np.array([float(one.reduced[name].flat[0]) for one, _ in wrong])
+    right = np.array([one.own.sum() if name == "sum" else one.own.mean() for one, _ in wrong])
+    factor, telling = _factor(own, right)
+    text = f"the {name} is {factor:.6g} times the right one"
+    return Explanation(text, own.size, own.size, telling, 1.0, of="results") if telling >= LEAST_ALIKE else None
 
 
 def _is_reduced(held: Held, name: str) -> bool:
@@ -289,21 +324,21 @@ def _mean_of_nothing(held: Sequence[Held]) -> Explanation | None:
 
 
 def _of_gradients(held: Sequence[Held], plan: Plan) -> Explanation | None:
-    """Name what is wrong with the gradients, which differ in `bad` from the right ones."""
-    with_gradients = [one for one in held if one.gradients is not None]
-    if not with_gradients:
-        return None
-    count = sum(one.wrong_gradients for one in with_gradients)
-    for text, made in _slopes(plan):
+    """Name what is wrong with the gradients: with all of them, or with those of a sum or a mean alone."""
+    slopes = [(name, one, slope) for one in held for name, made in one.slopes.items() for slope in made]
+    wrong = {name for name, _, slope in slopes if slope.wrong}
+    suffix = "" if wrong == {name for name, *_ in slopes} else f", with reduction {' and '.join(sorted(wrong))}"
+    concerned = [(one, slope) for name, one, slope in slopes if name in wrong]
+    count = sum(slope.wrong for _, slope in concerned)
+    for text, made in _slopes(plan) if count else ():
         hits = telling = 0
-        for one in with_gradients:
-            for own, right, scale in one.both_gradients:
-                other = made(one, right, scale)
-                differs = ~_fits(other, right)
-                telling += int(differs.sum())
-                hits += int((differs & _fits(own, other)).sum())
+        for one, slope in concerned:
+            other = made(one, slope.right, slope.scale)
+            differs = ~_fits(other, slope.right)
+            telling += int(differs.sum())
+            hits += int((differs & _fits(slope.own, other)).sum())
         if telling and hits >= ALIKE * telling and hits >= ALIKE * count:
-            return Explanation(text, hits, telling, telling, hits / telling, of="gradients")
+            return Explanation(text + suffix, hits, telling, telling, hits / telling, of="gradients")
     return None
 
 
