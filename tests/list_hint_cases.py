@@ -231,5 +231,19 @@ LOSSES = [
         file(SCATTERED),
     ),
 ]
+CHECKS = [
+    Case(
+        "validate p.csv --loss softmax",
+        "name the column of the query with --query COLUMN",
+        "validate p.csv --loss softmax --query query",
+        files=file(LIST),
+    ),
+    Case(
+        "validate p.csv --query query --x1 score",
+        "leave it out, or the options of lists",
+        "validate p.csv --query query",
+        files=file(LIST),
+    ),
+]
 
-LIST_CASES = [*BESIDE, *BENCHMARKS, *LAYOUTS, *COLUMNS, *LOSSES]
+LIST_CASES = [*BESIDE, *BENCHMARKS, *LAYOUTS, *COLUMNS, *LOSSES, *CHECKS]

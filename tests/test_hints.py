@@ -45,6 +45,9 @@ ELSEWHERE = {
     "pip install 'mrl-cli[torch]'": "test_validate.py",
     "is it text": "test_check.py",
     "write them to a file with --rejects FILE": "test_rank.py",
+    "check one with --sample 1, whatever it takes": "test_validate_lists.py",
+    "without --lambda-weight": "test_validate_lists.py",
+    "without --labels rank": "test_validate_lists.py",
     "install mrl with MRL_NATIVE=1, where there is a C compiler": "test_native.py",
     "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
 }

@@ -138,7 +138,7 @@ def test_only_what_a_few_seconds_allow_is_checked(
     monkeypatch.setattr(sample, "MOST_WORK", 1.0)
     ran = mrl("validate", "lists.csv", "--query", "query")
     assert ran.code == 2
-    assert "--sample 1" in ran.err
+    assert "check one with --sample 1, whatever it takes" in ran.err
 
 
 def figures(mrl: Callable[..., Ran], *options: str) -> dict[str, Any]:
@@ -159,6 +159,8 @@ def explained(validated: Mrl, value: float, *options: str) -> tuple[str, str | N
         ("--margin 0.5", "--margin 0.5 --reduction query-mean", "mean over queries", "--reduction query-mean"),
         ("--margin 0.5", "--margin 0.5 --reduction sum", "the sum", "--reduction sum"),
         ("--margin 0.5", "--margin 0.5 --labels rank", "labels are ranks", "--labels rank"),
+        ("--margin 0.5 --labels rank", "--margin 0.5", "the higher is better", "without --labels rank"),
+        ("--margin 0.5 --lambda-weight label_diff", "--margin 0.5", "are left out", "without --lambda-weight"),
         ("", "--margin 1", "the margin is 1", "--margin 1"),
         ("--margin 1", "--loss logistic", "logistic", "--loss logistic --margin 0"),
         ("--loss logistic", "--loss logistic --lambda-weight ndcg", "lambda weights", "--lambda-weight ndcg"),

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     Again = Callable[[ListConsumer[Any, Any]], None]
 
 NONE_FITS = "none of the known mistakes explains the {}"
-OTHER_LABELS = "labels are ranks, of which 1 is the best, or scores are the other way round"
+OTHER_LABELS = {  # and the hint, by whether labels are ranks by the plan
+    False: ("labels are ranks, of which 1 is the best, or scores are the other way round", "--labels rank"),
+    True: ("labels are no ranks, the higher is better, or scores are the other way round", "without --labels rank"),
+}
 EQUAL_LABELS = "pairs of equal labels are counted, each both ways"
 BITS = "the logarithm is of base 2"
 NEGATIVE = "it is minus the approximate NDCG, without the 1"
@@ -144,7 +147,7 @@ def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: 
     figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
     reduction = {"sum": "sum", "mean": "mean", "query_mean": "query-mean", "value": plan.reporting.reduction}.get(name)
     if reduction is None:
-        yield from _accuracy_stages(name, figures)
+        yield from _accuracy_stages(name, figures, plan)
         yield from figure_stages(name, figures)
         return
     if plan.loss.name in LISTWISE and reduction == "mean":
@@ -177,13 +180,14 @@ def _hint(reduced: Reduced, hint: str | None) -> str | None:
     return " ".join([f"--reduction {reduced.reduction}", *([hint] if hint else [])])
 
 
-def _accuracy_stages(name: str, figures: dict[str, float]) -> Iterator[Stage]:
+def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan) -> Iterator[Stage]:
     """Yield what is taken for an accuracy: ties counted right, the other way round, lists without pairs with 0."""
     pairs, correct, ties, wrong = (figures[key] for key in ("pairs", "correct", "ties", "wrong"))
     queries, without = figures["queries"], figures["queries_without_pairs"]
+    reason, hint = OTHER_LABELS[plan.rules.labels == "rank"]
     candidates = [
         Candidate("ties are counted as right", _ratio(correct + ties, pairs)),
-        Candidate(f"it is the share of wrong pairs: {OTHER_LABELS}", _ratio(wrong, pairs), "--labels rank"),
+        Candidate(f"it is the share of wrong pairs: {reason}", _ratio(wrong, pairs), hint),
     ]
     if name in figures and "accuracy" in name:
         candidates.append(Candidate("it is in percent", 100 * figures[name]))
@@ -197,10 +201,8 @@ def ways_of(plan: Plan) -> Iterator[Way]:
     """Yield ways to compute each list, the right one first."""
     loss, ranking = plan.loss, plan.ranking
     yield _way(RIGHT, None, loss, ranking)
-    is_rank = plan.rules.labels == "rank"
     if math.isinf(least_label(loss, ranking)):
-        hint = "without --labels rank" if is_rank else "--labels rank"
-        yield Way(OTHER_LABELS, hint, lambda whole: _added(_reversed(whole), loss, ranking))
+        yield Way(*OTHER_LABELS[plan.rules.labels == "rank"], lambda whole: _added(_reversed(whole), loss, ranking))
     if loss.name in LISTWISE:
         yield from _listwise_ways(plan)
         return
