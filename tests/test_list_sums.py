@@ -251,6 +251,19 @@ def test_sums_of_three_are_rounded_once() -> None:
     assert sum_of_three(*np.array([[1e308], [1e308], [-1e308]])).tolist() == [1e308]
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("far", [6.0, 1000.0])
+def test_lists_that_weigh_nothing_come_to_nothing(loss: str, far: float) -> None:
+    starts, scores = np.array([0, 3, 5]), np.array([0.0, 5.0, far, 0.0, far])
+    lists = Lists(starts, np.array([1.0, 0.0, 0.0, 1.0, 0.0]), scores, np.zeros(5))
+    margin = 0.5 if LOSSES[loss].has_margin else 0.0
+    for some in (lists, lists._replace(weights=np.array([0.0, 0.0, 0.0, 1.0, 0.0]))):
+        found = found_of(some, loss, margin, **LOSSES[loss].defaults)
+        assert [float(found.losses.at(0)), of_list(found, 0, "weights")] == [0, 0]
+        choice = LossChoice(loss, margin, tuple(LOSSES[loss].defaults.items()))
+        assert measured_gradient(some, choice, Ranking())[:3].tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("loss", ["margin_mse", "ipo", "squared_hinge"])
 def test_a_difference_beyond_the_doubles_has_an_infinite_square(loss: str) -> None:
     lists = Lists(np.array([0, 2, 4]), np.array([1.0, 0.0, 1.0, 0.0]), np.array([-1e308, 1e308, 3.0, 2.0]))

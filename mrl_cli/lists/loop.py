@@ -60,7 +60,7 @@ def looped(lists: Lists, loss: LossChoice) -> Found:
             losses.add(sums_by_code(values, codes, size), numbers, count)
             continue
         weights = lists.weights[block.higher]
-        losses.add(sums_of_products_by_code(weights, values, codes, size), numbers, count)
+        losses.add(sums_of_products_by_code(weights, _weighed(values, weights), codes, size), numbers, count)
         all_weights.add(sums_by_code(weights, codes, size), numbers, count)
         correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
     found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
@@ -80,11 +80,16 @@ def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[Sum
         differences, values = _losses(lists, block, loss)
         weights = _weights(lists, block, lambdas)
         with np.errstate(all="ignore"):
-            values *= weights
+            values = _weighed(values, weights) * weights
         losses.add(sums_by_code(values, codes, size), numbers, count)
         all_weights.add(sums_by_code(weights, codes, size), numbers, count)
         correct_weights.add(sums_by_code(np.where(differences > 0, weights, 0.0), codes, size), numbers, count)
     return losses, all_weights, correct_weights
+
+
+def _weighed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values that are to be weighed: what weighs nothing is 0, be it infinite."""
+    return np.where(weights == 0, 0.0, values)
 
 
 def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
@@ -93,7 +98,8 @@ def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = No
     for pairs in pairs_of(lists, None if lambdas is None else lambdas.counting):
         _, slopes = _losses(lists, pairs, loss, of_gradient=True)
         if lists.weights is not None or lambdas is not None:
-            slopes *= _weights(lists, pairs, lambdas)
+            weights = _weights(lists, pairs, lambdas)
+            slopes = _weighed(slopes, weights) * weights
         sizes, starts = lists.sizes[pairs.numbers], lists.starts[pairs.numbers]
         shifts = np.cumsum(sizes) - sizes - starts  # from an item of all lists to one of those of the block
         items = np.arange(sizes.sum()) - np.repeat(shifts, sizes)

@@ -71,7 +71,7 @@ class Terms(NamedTuple):
         are_factors = power == 2 and len(given) > len(scores)
         if all(_are_split(values, as_factors=are_factors) for values in given):
             terms = 4 * lists.labels.size
-            shares = [] if weights is None else split(weights, terms)
+            shares = [] if weights is None else split(weights, terms) or [np.zeros_like(weights)]
             whole = scores if weights is None else [part for score in scores for part in products(weights, score)]
             pulls = [part for values in whole for part in split(values, terms)] if power == 2 else []
             back = [part for score in scores for part in split(score, terms)] if needs_back else []
