@@ -332,10 +332,13 @@ def check_read(plan: Plan, word: Callable[[str], str] = str) -> None:
         name = columns.name_of(first)
         is_one = name is not None and name == columns.name_of(second)
         is_fine = is_against_references and second in ("x2", "x2_b")  # one policy against two others
-        names = f"{word(first)} and {word(second)} name one column, '{harmless(name)}'"
+        names = (
+            f"{word(plan.setting_of(first))} and {word(plan.setting_of(second))} name one column, '{harmless(name)}'"
+        )
         _refuse_if(is_one and not is_fine, f"{names}: {why}", first, second)
 
 
+_ITSELF = "held against itself, it is right in every pair"
 _NOTHING = "one less the other is 0 in every pair"
 _APART: tuple[tuple[Role, Role, str], ...] = (
     ("x1", "x2", _NOTHING),
@@ -343,8 +346,9 @@ _APART: tuple[tuple[Role, Role, str], ...] = (
     ("x1_reference", "x2_reference", "what is subtracted from both cancels"),
     ("x1", "x1_reference", _NOTHING),
     ("x2", "x2_reference", _NOTHING),
-    ("difference", "y", "held against itself, it is right in every pair"),
-    ("difference_b", "y", "held against itself, it is right in every pair"),
+    ("difference", "y", _ITSELF),
+    ("score", "y", _ITSELF),
+    ("difference_b", "y", _ITSELF),
     ("difference", "difference_b", "a model is compared with itself"),
 )
 

@@ -454,3 +454,9 @@ def test_rank_is_a_process_that_reads_a_pipe() -> None:
     ran = run(["rank", "--margin", "1", "--raw"], stdin=TWO)
     assert ran.code == 0
     assert float(ran.out) == pytest.approx(2.5 / 3, rel=1e-15)
+
+
+def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
+    ran = mrl("rank", "lists.csv", "--score", "label")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--score and --label name one column, 'label'" in ran.err
