@@ -30,9 +30,10 @@ TO_FLOAT32 = "rounded to float32"
 def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
     """Return how far the losses may be from what they were before they were rounded, and to what; "" if not.
 
-    A few rows (noise) need not be rounded.
+    A few rows (noise) need not be rounded; these may not be off.
     """
-    values = losses[np.isfinite(losses) & (losses != 0)]
+    may_be_rounded = np.isfinite(losses) & (losses != 0)
+    values = losses[may_be_rounded]
     if np.unique(values).size < LEAST_DISTINCT:
         return 0.0, ""
     sizes = np.abs(np.where(np.isfinite(losses), losses, 0.0))
@@ -43,8 +44,11 @@ def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
         both = np.abs(values[np.logical_and.reduce([fits for fits, _, _, _ in ways])])
         # Of several, it is the one that rounds away more; nearly as much is no more.
         coarseness = [round(float(np.log10(room(both)).mean()) - penalty, 6) for _, room, penalty, _ in ways]
-        _, room, _, description = ways[int(np.argmax(coarseness))]
-        return room(sizes), description
+        fits, room, _, description = ways[int(np.argmax(coarseness))]
+        # What is not rounded has no room: that would excuse a wrong loss among right ones that are on the grid anyhow.
+        is_on_grid = np.ones(losses.shape, bool)
+        is_on_grid[may_be_rounded] = fits
+        return np.where(is_on_grid, room(sizes), 0.0), description
 
 
 def _ways(values: Doubles) -> Iterator[Way]:
