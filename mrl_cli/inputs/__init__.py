@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import DataError, MachineError
 from mrl_cli.inputs import storage
 from mrl_cli.inputs.base import Shard, Source, shown_input
-from mrl_cli.inputs.beside import numbered, plan_of_rows, with_beside
 from mrl_cli.inputs.formats import FORMATS, PREFIX_BYTES, compression_of, identified, named, reader_of
-from mrl_cli.inputs.items import with_items
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
-from mrl_cli.inputs.queries import with_queries
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
 from mrl_cli.words import harmless
@@ -135,16 +132,29 @@ def shards_of(sources: Sequence[Source], plan: Plan, resume_at: Shard | None = N
     if resume_at is not None:
         source = next(source for source in rest if source is resume_at.source)
         rest_of = reader_of(source.format).rest(resume_at, _plan_for(plan, source))
-        yield from numbered(rest_of, source, resume_at.first_row)
+        yield from _numbered(rest_of, source, resume_at.first_row)
     for source in rest:
         if resume_at is None:
             _refuse_two_meanings(source, plan)
-        yield from numbered(reader_of(source.format).shards(source, _plan_for(plan, source)), source)
+        yield from _numbered(reader_of(source.format).shards(source, _plan_for(plan, source)), source)
 
 
 def _plan_for(plan: Plan, source: Source) -> Plan:
     """Return the plan with the columns that the reader of a source has to look for."""
-    return plan_of_rows(plan_for_file(plan, source), source)
+    plan = plan_for_file(plan, source)
+    if source.beside is None:
+        return plan
+    from mrl_cli.inputs.beside import plan_of_rows  # few runs have files beside
+
+    return plan_of_rows(plan, source)
+
+
+def _numbered(shards: Iterator[Shard], source: Source, first_row: int = 0) -> Iterator[Shard]:
+    if source.beside is None:
+        return shards
+    from mrl_cli.inputs.beside import numbered
+
+    return numbered(shards, source, first_row)
 
 
 def _refuse_two_meanings(source: Source, plan: Plan) -> None:
@@ -162,10 +172,11 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     source = shard.source
     reader = reader_of(source.format)
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
-    first_row = shard.first_row
-    for read_batch in batches(shard, _plan_for(plan, source)):
-        batch = with_beside(read_batch, source, plan, first_row)
-        first_row += read_batch.size + read_batch.rejected_rows
-        items = with_items(with_partitions(batch, source, plan), plan)
-        made = with_labels(with_scores(items, source, plan), plan)
-        yield with_queries(made, plan) if plan.has_lists else made
+    found = batches(shard, _plan_for(plan, source))
+    if plan.has_lists:
+        from mrl_cli.inputs.queries import batches_of_items  # pairs start without it
+
+        yield from batches_of_items(found, shard, plan)
+        return
+    for batch in found:
+        yield with_labels(with_scores(with_partitions(batch, source, plan), source, plan), plan)

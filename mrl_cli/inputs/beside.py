@@ -63,9 +63,7 @@ class Beside:
 
 
 def plan_of_rows(plan: Plan, source: Source) -> Plan:
-    """Return the plan without the columns that stand beside the rows of a source."""
-    if source.beside is None:
-        return plan
+    """Return the plan without the columns that stand beside the rows of a source, which has some."""
     columns, away = plan.columns, source.beside.roles
     return plan.changed(
         columns=replace(
@@ -78,13 +76,10 @@ def plan_of_rows(plan: Plan, source: Source) -> Plan:
 
 
 def numbered(shards: Iterator[Shard], source: Source, first_row: int = 0) -> Iterator[Shard]:
-    """Yield shards with the place of their first row among all of the source, where columns stand beside it."""
+    """Yield shards with the place of their first row among all of the source, which has columns beside it."""
     from mrl_cli.inputs.formats import reader_of
     from mrl_cli.inputs.text import TextPart
 
-    if source.beside is None:
-        yield from shards
-        return
     for shard in shards:
         is_text = isinstance(shard.part, TextPart)
         if not is_text:  # groups of rows say where they begin, and all else is one shard, or begins at its number

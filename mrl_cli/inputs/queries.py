@@ -1,4 +1,7 @@
-"""The queries of items: an item of no query belongs to no list, so its row is left out and named."""
+"""From batches as a reader hands them on to items of ranked lists, each with its query.
+
+An item of no query belongs to no list, so its row is left out and named.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,27 @@ import numpy as np
 
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import without_bad
+from mrl_cli.inputs.beside import with_beside
 from mrl_cli.inputs.cells import shown_cell
+from mrl_cli.inputs.items import with_items
+from mrl_cli.inputs.labels import with_labels
+from mrl_cli.inputs.partitions import with_partitions
 from mrl_cli.model import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mrl_cli.inputs.base import Shard
     from mrl_cli.model import Batch, Plan
+
+
+def batches_of_items(batches: Iterable[Batch], shard: Shard, plan: Plan) -> Iterator[Batch]:
+    """Yield batches as a reader hands them on as those of the items of ranked lists, each with its query."""
+    source, first_row = shard.source, shard.first_row
+    for batch in batches:
+        whole = with_partitions(with_beside(batch, source, plan, first_row), source, plan)
+        first_row += batch.size + batch.rejected_rows
+        yield with_queries(with_labels(with_items(whole, plan), plan), plan)
 
 
 def with_queries(batch: Batch, plan: Plan) -> Batch:
