@@ -14,6 +14,7 @@ from mrl_cli.lists.listwise import listwise_losses
 from mrl_cli.lists.measure import least_label, measured
 from mrl_cli.losses import LISTWISE, ParameterError, completed, named
 from mrl_cli.model import LossChoice, Ranking
+from mrl_cli.verify.reference import listwise_loss
 from tests import rank_lists
 from tests.rank_lists import DIGITS, lists_of, softplus
 
@@ -191,6 +192,22 @@ def test_huge_labels_and_gains() -> None:
 
 
 # The registry.
+
+
+@pytest.mark.parametrize("target", ["sum", "raw", "softmax", "gain"])
+def test_softmax_is_finite_where_only_what_it_is_made_of_is_beyond_the_doubles(target: str) -> None:
+    lists = lists_of(
+        ([1.0, 0.0], [1e308, -1e308]),
+        ([0.25, 1.0, 0.0, 0.0], [-0.5e308, 1e308, 0.75e308, -1e308]),
+        ([0.75e308, 0.75e308, 0.0], [1.0, 2.0, 3.0]),
+        ([900.0, 800.0], [-9e307, 9e307]),
+    )
+    got = listwise_losses(lists, "softmax", {"target": target})
+    parts = (lists.part(number, number + 1) for number in range(lists.size))
+    right = [listwise_loss("softmax", one.labels.tolist(), one.scores.tolist(), {"target": target}) for one in parts]
+    assert got.tolist() == pytest.approx(right, rel=1e-12)
+    assert np.isfinite(got[:2]).all()
+    assert math.isfinite(got[2]) == (target != "raw")
 
 
 def test_words_are_completed_and_checked() -> None:

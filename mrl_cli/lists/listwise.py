@@ -42,28 +42,49 @@ def listwise_losses(lists: Lists, name: str, parameters: dict[str, Any]) -> Arra
 
 def _softmax(lists: Lists, target: str) -> Array:
     """Return sum(t*(lse(s) - s)): with the top score s_0, lse(s) - s is (s_0 - s) + log1p(sum of the other exp)."""
-    numbers = lists.numbers
-    below, tail = _below_top(lists.scores, lists)
+    shares, total = _targets(lists, target)
+    losses = np.where(total != 0, _entropies(lists, shares) / total, math.nan)
+    far = np.flatnonzero(~np.isfinite(losses) & (total != 0))
+    if far.size:  # what is added up, or the sum, may be beyond the doubles, and the loss not
+        some = lists.chosen(far)
+        shares, total = _targets(some, target)
+        largest = np.maximum.reduceat(np.abs(shares), some.starts[:-1])
+        halvings = np.frexp(largest)[1] + np.frexp(some.sizes.astype(np.float64))[1]  # then the shares sum up to 1
+        shares = np.ldexp(shares, -halvings[some.numbers])
+        total = np.ldexp(1.0, -halvings) if target == "raw" else _sums(shares, some)
+        losses[far] = _entropies(some, shares, 0.25) / total * 4
+    return losses
+
+
+def _targets(lists: Lists, target: str) -> tuple[Array, Array]:
+    """Return what the entropies of items are weighed by, and what the sum of a list is divided by."""
     if target == "softmax":
-        of_labels, tail_of_labels = _below_top(lists.labels, lists)
-        shares, total = np.exp(-of_labels), 1 + tail_of_labels
-    else:
-        shares = scaled_gains(lists) if target == "gain" else lists.labels
-        total = np.ones(lists.size)
-        if target != "raw":
-            total = sums_by_code(shares, numbers, lists.size).rounded(lists.size)
-    logs = np.where(shares == 0, 0.0, below + np.log1p(tail)[numbers])
-    losses = sums_of_products_by_code(shares, logs, numbers, lists.size)
-    return np.where(total != 0, losses.rounded(lists.size) / total, math.nan)
+        below, tail = _below_top(lists.labels, lists)
+        return np.exp(-below), 1 + tail
+    shares = scaled_gains(lists) if target == "gain" else lists.labels
+    return shares, np.ones(lists.size) if target == "raw" else _sums(shares, lists)
 
 
-def _below_top(values: Array, lists: Lists) -> tuple[Array, Array]:
-    """Return how far each value is below the top of its list, and the sums of exp(-that) over all but one top."""
+def _entropies(lists: Lists, shares: Array, scale: float = 1.0) -> Array:
+    """Return the sums of share*(lse(s) - s) times a scale."""
+    below, tail = _below_top(lists.scores, lists, scale)
+    logs = np.where(shares == 0, 0.0, below + scale * np.log1p(tail)[lists.numbers])
+    return sums_of_products_by_code(shares, logs, lists.numbers, lists.size).rounded(lists.size)
+
+
+def _sums(values: Array, lists: Lists) -> Array:
+    return sums_by_code(values, lists.numbers, lists.size).rounded(lists.size)
+
+
+def _below_top(values: Array, lists: Lists, scale: float = 1.0) -> tuple[Array, Array]:
+    """Return how far each value is below the top of its list, times a power of two, and the sums of exp(-distance) over
+    all but one top.
+    """
     numbers, held = lists.numbers, lists.sizes > 0
     top = np.zeros(lists.size)
     top[held] = np.maximum.reduceat(values, lists.starts[:-1][held]) if values.size else 0.0
-    below = top[numbers] - values
-    sums = sums_by_code(np.exp(-below), numbers, lists.size)
+    below = scale * top[numbers] - scale * values
+    sums = sums_by_code(np.exp(-below / scale), numbers, lists.size)
     sums.add(sums_by_code(np.where(held, -1.0, 0.0), np.arange(lists.size), lists.size))
     return below, sums.rounded(lists.size)
 
@@ -81,7 +102,7 @@ def _listmle(lists: Lists, ties: str) -> Array:
     others = _softplus_of(tails, places + lists.numbers + 1, scores)
     # Of equal labels, the first has the highest score: the others are at most half of what they are held against.
     whole = (largest[firsts + lists.numbers] - scores) + np.log(sums[firsts + lists.numbers])
-    return _summed(np.where(firsts == places, others, whole), lists)
+    return _sums(np.where(firsts == places, others, whole), lists)
 
 
 def _unique_softmax(lists: Lists, gain: str) -> Array:
@@ -91,7 +112,7 @@ def _unique_softmax(lists: Lists, gain: str) -> Array:
     scores = lists.scores[order]
     losses = _softplus_of(_tails(lists, scores), ends + lists.numbers, scores)
     if gain == "none":
-        return _summed(losses, lists)
+        return _sums(losses, lists)
     weights, numbers = gains(lists.labels[order]), lists.numbers
     # A loss of 0 weighs nothing, be the gain beyond the doubles.
     weights = np.where(losses > 0, weights, 0.0)
@@ -136,10 +157,6 @@ def _every_two(lists: Lists) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp
         others = np.arange(of_item.size) - np.repeat(ends[first:last] - counts - before - starts[first:last], counts)
         yield np.arange(first, last), of_item, others
         first = last
-
-
-def _summed(losses: Array, lists: Lists) -> Array:
-    return sums_by_code(losses, lists.numbers, lists.size).rounded(lists.size)
 
 
 def _label_groups(lists: Lists, order: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
