@@ -348,6 +348,7 @@ _APART: tuple[tuple[Role, Role, str], ...] = (
     ("x2", "x2_reference", _NOTHING),
     ("difference", "y", _ITSELF),
     ("score", "y", _ITSELF),
+    ("chosen", "rejected", "each answer is held against itself and the others of its side"),
     ("difference_b", "y", _ITSELF),
     ("difference", "difference_b", "a model is compared with itself"),
 )

@@ -92,6 +92,7 @@ class ListOptions(Options):
         Raises UsageError for columns that are not there, and for options that do not go together.
         """
         from mrl_cli.inputs.layouts import with_layout, with_list_preset
+        from mrl_cli.settings import check_read
 
         columns = plan.columns
         others = tuple((role, name) for role, name in columns.numbers if role != "score")
@@ -108,6 +109,7 @@ class ListOptions(Options):
             names = ("scores", "score_column", "group_sizes", "qrels", "missing")
             files = {name: getattr(self, name) for name in names}
             plan, sources = with_files_beside(plan, sources, doc="doc" if self.doc is None else self.doc, **files)
+        check_read(plan, option_of)
         return with_layout(plan, sources, is_query_named=self.query is not None), sources
 
     @property
