@@ -449,6 +449,13 @@ def test_a_weight_beyond_the_doubles_is_refused(mrl: Mrl, tmp_path: Path) -> Non
     assert (ran.code, "beyond the largest double" in ran.err) == (3, True)
 
 
+def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "far.csv").write_text("query,label,score\na,1,-1e308\na,0,1e308\nb,1,2\nb,0,7\n")
+    assert mrl("rank", "far.csv", "--per-query", "-f", "csv").out.splitlines()[1] == "a,2,1,Infinity,Infinity,0,0,1,1"
+    assert mrl("pairs", "far.csv", "-o", "far_pairs.csv").code == 0
+    assert mrl("compute", "far_pairs.csv", "--reduction", "none").out.splitlines()[1:] == ["Infinity", "5"]
+
+
 @pytest.mark.slow
 def test_rank_is_a_process_that_reads_a_pipe() -> None:
     ran = run(["rank", "--margin", "1", "--raw"], stdin=TWO)
@@ -460,3 +467,12 @@ def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
     ran = mrl("rank", "lists.csv", "--score", "label")
     assert (ran.code, ran.out) == (2, "")
     assert "--score and --label name one column, 'label'" in ran.err
+
+
+@pytest.mark.parametrize("of_preset", [(), ("--preset", "rmbench")])
+def test_chosen_answers_are_not_held_against_themselves(mrl: Mrl, tmp_path: Path, of_preset: tuple[str, ...]) -> None:
+    (tmp_path / "sides.jsonl").write_text('{"good": [2.0, 1.0, 0.0], "bad": [0.5, 1.5, 1.0]}\n')
+    ran = mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "good", *of_preset)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--chosen and --rejected name one column, 'good'" in ran.err
+    assert mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "bad", *of_preset).code == 0

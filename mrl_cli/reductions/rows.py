@@ -154,6 +154,22 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
+def _not_finite_as_texts(table: pa.Table) -> pa.Table:
+    """Return rows whose columns with NaN or Infinity are the texts that CSV has for their numbers; Arrow has others."""
+    import pyarrow as pa
+
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if pa.types.is_floating(column.type) and not np.isfinite(column.to_numpy()).all():
+            import pyarrow.compute as pc  # few runs have some
+
+            texts = pc.cast(column, pa.string())
+            for short, whole in (("nan", "NaN"), ("inf", "Infinity")):
+                texts = pc.replace_substring(texts, short, whole)
+            table = table.set_column(place, name, texts)
+    return table
+
+
 def _refuse_repeated(table: pa.Table, file: str) -> None:
     """Raise where a format that identifies columns by name would lose one of two that share it."""
     names = table.column_names
@@ -178,6 +194,7 @@ class CsvWriter(RowWriter):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
+        table = _not_finite_as_texts(table)
         for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
             sink = pa.BufferOutputStream()
             options = arrow_csv.WriteOptions(
