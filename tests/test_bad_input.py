@@ -306,12 +306,12 @@ def test_columns_missing_or_twice_are_reported(name: str, tmp_path: Path, capfd:
 @EVERY_WRITER
 def test_columnar_files_without_rows_are_refused(name: str, tmp_path: Path, capfd: Capture) -> None:
     WRITERS[name](columns().slice(0, 0), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"no pairs in {name}")
+    check_refusal(run_inside(["compute", name], capfd), DATA, f"no rows in {name}")
 
 
 def test_a_parquet_file_without_row_groups_is_refused(tmp_path: Path, capfd: Capture) -> None:
     pq.ParquetWriter(tmp_path / "pairs.parquet", columns().schema).close()
-    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "no pairs in pairs.parquet")
+    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "no rows in pairs.parquet")
 
 
 @EVERY_WRITER
@@ -661,7 +661,7 @@ def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "\x1b[31moops,3,1"))
     check_refusal(run(["compute", "pairs.csv"], cwd=tmp_path), DATA, r"line 3: x1 is '\x1b[31moops'")
     check_refusal(run(["compute", "-"], stdin=csv("1,3,1", "oops,3,1")), DATA, "1 problem in stdin (2 rows)")
-    check_refusal(run(["compute", "-"], stdin=b""), DATA, "no pairs in stdin")
+    check_refusal(run(["compute", "-"], stdin=b""), DATA, "no rows in stdin")
     check_refusal(run(["compute", "pairs.csv", "--y", "label"], cwd=tmp_path), USAGE, "no column 'label'", "x1, x2, y")
 
 

@@ -707,7 +707,7 @@ def test_same_file_twice_counts_twice_and_is_noted(mrl: Mrl) -> None:
 def test_nothing_to_compute_is_reported_as_such(reduction: str, reason: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("x1,x2,y\n")
     ran = mrl("compute", "empty.csv", "--reduction", reduction)
-    assert (ran.code, ran.err) == (3, f"error: no pairs in empty.csv{reason}\nhint: is it empty, or all header?\n")
+    assert (ran.code, ran.err) == (3, f"error: no rows in empty.csv{reason}\nhint: is it empty, or all header?\n")
 
 
 def test_folder_that_is_not_there_is_to_be_made(mrl: Mrl) -> None:

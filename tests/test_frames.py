@@ -298,7 +298,7 @@ def test_a_hint_says_which_arguments_to_leave_out_for_it() -> None:
 
 def test_no_pairs_are_refused() -> None:
     empty = pd.DataFrame({"x1": [], "x2": [], "y": []})
-    with pytest.raises(ValueError, match=r"^no pairs in the frame; the mean of nothing is undefined"):
+    with pytest.raises(ValueError, match=r"^no rows in the frame; the mean of nothing is undefined"):
         evaluate(empty)
     with pytest.raises(ValueError, match="no pairs in the frame: 1 row, all left out"):
         evaluate(pd.DataFrame({"x1": [1], "x2": [0], "y": [0]}), on_tie="drop")

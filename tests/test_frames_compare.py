@@ -195,7 +195,7 @@ def test_rows_and_chunks_are_named_by_their_own_number() -> None:
 
 
 def test_no_pairs_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^no pairs in the frame; the mean of nothing is undefined"):
+    with pytest.raises(ValueError, match=r"^no rows in the frame; the mean of nothing is undefined"):
         compare(pairs().head(0), **B)
     with pytest.raises(ValueError, match="no pairs in the frame: 5 rows, all left out"):
         compare(pairs(5).assign(y=0), **B, on_tie="drop")

@@ -149,10 +149,10 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
         ),
         ('[{"x1": 1, "x2": 3, "y": 1},\n{"x1": ' + '{"a": ' * 100_000 + "0" + "}" * 100_001 + "]", "deeply: line 2"),
         ('{"x1": [' + "1" * 5000 + "]}", "holds an endless number"),
-        ("[]", "no pairs in pairs.json"),
-        ("", "no pairs in pairs.json"),
-        ("\n \n", "no pairs in pairs.json"),
-        ({"x1": [], "x2": [], "y": []}, "no pairs in pairs.json"),
+        ("[]", "no rows in pairs.json"),
+        ("", "no rows in pairs.json"),
+        ("\n \n", "no rows in pairs.json"),
+        ({"x1": [], "x2": [], "y": []}, "no rows in pairs.json"),
     ],
 )
 def test_what_is_no_column_is_refused(value: Any, message: str, compute: Mrl) -> None:

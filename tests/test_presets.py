@@ -239,7 +239,7 @@ def test_first_file_that_has_rows_decides(mrl: Mrl) -> None:
     ran = mrl("b.csv", "c.csv", "--preset", "trl")
     assert ran.code == 2
     assert "c.csv has no column 'chosen_rewards'; it has: chosen, rejected" in ran.err
-    assert "no pairs in a.csv" in mrl("a.csv", "--preset", "trl").err
+    assert "no rows in a.csv" in mrl("a.csv", "--preset", "trl").err
 
 
 def test_file_of_another_producer_is_reported(mrl: Mrl) -> None:

@@ -36,7 +36,7 @@ def refuse(
     if counts.pairs:
         return
     undefined = "; the mean of nothing is undefined" if wants_mean else ""
-    what = "rows" if plan.has_lists else "pairs"
+    what = "rows" if plan.has_lists or not counts.rows else "pairs"
     message = f"no {what} in {place}{_left_out(counts)}{undefined}"
     if counts.problems:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
