@@ -222,6 +222,13 @@ LOSSES = [
         "rank p.csv --loss approx_ndcg --max-pairs 3",
         files=file(csv("query,label,score", "1,1,1", "1,0,3", "1,0,2")),
     ),
+    Case(
+        "rank p.csv --group-by label",
+        "leave out --group-by: rows of one query are in several groups, and those of each are a list",
+        "rank p.csv",
+        2.0,
+        file(LIST),
+    ),
     Case("rank p.csv --memory 100", "allow more with --memory SIZE", "rank p.csv --memory 1MB", 2.0, file(LIST)),
     Case(
         "rank p.csv --memory 400",

@@ -197,6 +197,20 @@ def test_a_query_goes_on_in_the_next_file_but_not_by_file(mrl: Mrl, tmp_path: Pa
     assert [group["rows"] for group in by_file["groups"]] == [29, len(QUERIES) - 29]
 
 
+def test_a_query_of_several_groups_is_said_to_be_a_list_in_each(mrl: Mrl, tmp_path: Path) -> None:
+    rows = ["a,1,1,x", "a,0,3,y", "a,0,2,x", "b,1,1,x", "b,0,3,x"]
+    (tmp_path / "g.csv").write_text("\n".join(["query,label,score,g", *rows]))
+    whole, grouped = (mrl("rank", "g.csv", *by, "-f", "json") for by in ((), ("--group-by", "g")))
+    assert [whole.result["pairs"], grouped.result["pairs"], grouped.result["queries"]] == [3, 2, 3]
+    said = "in 1 of 2 queries rows are of several groups, and those of each are a list"
+    assert (said in str(grouped.result["notes"]), said in grouped.err, said in whole.err) == (True, True, False)
+    (tmp_path / "g.csv").write_text("\n".join(["query,label,score,g", *rows[:1], *rows[2:]]))
+    whole, grouped = (mrl("rank", "g.csv", *by, "-f", "json").result for by in ((), ("--group-by", "g")))
+    assert {key: grouped[key] for key in figures(whole)} == figures(whole)
+    (tmp_path / "again.csv").write_text(TWO)
+    assert "leave out --by-file to have them" in mrl("rank", "two.csv", "again.csv", "--by-file").err
+
+
 def test_groups_and_intervals_have_the_figures_of_their_lists_alone(mrl: Mrl, tmp_path: Path) -> None:
     kinds = pa.array([(query[-1] in "02468" and "even") or "odd" for query in QUERIES])
     table = TABLE.append_column("kind", kinds)

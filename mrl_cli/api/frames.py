@@ -333,5 +333,5 @@ def _argument_hint(hint: str | None, functions: Iterable[Callable[..., Any]]) ->
         ):  # a part without an option goes with the one before it
             use, instead, of = part.partition(" in place of ")
             use = _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", use)
-            said.append(use + instead + _NAME.sub(lambda option: option[1].replace("-", "_"), of))
+            said.append(_NAME.sub(lambda option: option[1].replace("-", "_"), use + instead + of))
     return "; ".join(said) or None

@@ -159,10 +159,15 @@ def decoded(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _coded(column: pa.Array) -> tuple[NDArray[Any], pa.Array]:
+def as_dictionary(column: pa.Array) -> pa.Array:
+    """Return a column of texts with a dictionary."""
     import pyarrow as pa
 
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+
+def _coded(column: pa.Array) -> tuple[NDArray[Any], pa.Array]:
+    coded = as_dictionary(column)
     return np.from_dlpack(coded.indices), coded.dictionary
 
 

@@ -15,8 +15,9 @@ from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_co
 from mrl_cli.lists.measure import PairsLimitError, measured
 from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
+from mrl_cli.reductions.hashes import hashes_of
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
-from mrl_cli.reductions.lists import ListConsumer, decoded
+from mrl_cli.reductions.lists import ListConsumer, as_dictionary, decoded
 from mrl_cli.words import group_names, harmless
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ class Clustered(NamedTuple):
 
 
 class QueriesBlock(NamedTuple):
-    """What some lists come to, by group, and where each list counts by itself."""
+    """What some lists come to, by group, and where each list counts by itself; where its query may be in other groups
+    too, a hash of that, shape (lists,).
+    """
 
     ledger: LedgerBlock
     clusters: Clustered | None
+    queries: NDArray[np.uint64] | None = None
 
 
 class Queries:
@@ -73,6 +77,12 @@ class Queries:
     def __init__(self) -> None:
         self.ledger = Ledger(len(COUNTS))
         self.clusters: list[Clustered] = []
+        self.hashes: list[NDArray[np.uint64]] = []
+
+    def in_several_groups(self) -> tuple[int, int]:
+        """Return how many queries have rows in several groups, and how many queries there are, where some may."""
+        _, lists = np.unique(np.concatenate([np.zeros(0, np.uint64), *self.hashes]), return_counts=True)
+        return int(np.count_nonzero(lists > 1)), lists.size
 
 
 class QueryRowsConsumer(ListConsumer["tuple[QueriesBlock, pa.Table]", Queries]):
@@ -172,7 +182,9 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         clusters = None
         if self._keeps_clusters:
             clusters = Clustered(codes, counts["pairs"], counts["correct"], rows.sums, rows.means)
-        return QueriesBlock(block, clusters)
+        may_be_split = self._plan.has_groups and not self._plan.rows_are_lists
+        hashes = hashes_of([as_dictionary(whole.keys["query"])]) if may_be_split else None
+        return QueriesBlock(block, clusters, hashes)
 
     def _of_means(self, rows: QueryRows, codes: NDArray[np.int64], size: int) -> dict[str, SumsByCode]:
         """Return the sums of what each list with pairs has: its mean, weighted by its query, and its accuracies."""
@@ -193,5 +205,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
     def add(self, result: Queries, block: QueriesBlock) -> None:
         """Add a block."""
         places = result.ledger.add(block.ledger)
+        if block.queries is not None:
+            result.hashes.append(block.queries)
         if block.clusters is not None:
             result.clusters.append(block.clusters._replace(groups=places[block.clusters.groups]))

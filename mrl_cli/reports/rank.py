@@ -110,7 +110,7 @@ def rank_report(
         groups=groups,
         section_groups=None,
         validation=None,
-        notes=[*cautions, *label_notes(look, plan), *_order_notes(facts, plan)] or None,
+        notes=[*cautions, *_group_notes(queries, plan), *label_notes(look, plan), *_order_notes(facts, plan)] or None,
     )
 
 
@@ -132,6 +132,20 @@ def _clusters(queries: Queries, groups: int, *, by_group: bool) -> list[Clustere
     order = np.lexsort((*columns[1:], columns[0]))
     bounds = np.searchsorted(columns[0][order], np.arange(groups + 1))
     return [Clustered(*(array[order[slice(*here)]] for array in columns)) for here in pairwise(bounds)]
+
+
+def _group_notes(queries: Queries, plan: Plan) -> list[str]:
+    """Return the note that rows of one query are in several groups: the total is then not that without groups."""
+    split, known = queries.in_several_groups()
+    if not split:
+        return []
+    note = f"in {split:,} of {known:,} queries rows are of several groups, and those of each are a list: pairs across"
+    return [f"{note} groups are in no group and not in the total; leave out {_grouping(plan)} to have them"]
+
+
+def _grouping(plan: Plan) -> str:
+    """Return the options that lists are grouped by."""
+    return " and ".join(dict.fromkeys("--by-file" if role == "file" else "--group-by" for role in plan.groups))
 
 
 def label_notes(look: Look | None, plan: Plan) -> list[str]:
@@ -175,6 +189,12 @@ def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
             undefined = LISTWISE[plan.loss.name].undefined
             raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
         return
+    split, known = queries.in_several_groups()
+    if split and not counts["pairs"] and look.lowest_label != look.highest_label:
+        in_lists = f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'list')}"
+        message = f"no pairs: {in_lists}, one for each group of {counted(known, 'query', 'queries')}, "
+        hint = f"leave out {_grouping(plan)}: rows of one query are in several groups, and those of each are a list"
+        raise DataError(f"{message}none with two different labels", hint=hint)
     refuse_no_mean(counts, entries[0][3] if entries else {}, look, plan)
 
 
