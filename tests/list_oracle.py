@@ -39,7 +39,7 @@ def pairs_of(one: Lists) -> list[Pair]:
         Pair(i, j, scores[i] - scores[j], labels[i] - labels[j], weights[i])
         for i in range(len(labels))
         for j in range(len(labels))
-        if labels[i] > labels[j]
+        if labels[i] > labels[j] and weights[i] > 0
     ]
 
 

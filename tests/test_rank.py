@@ -205,8 +205,8 @@ def test_a_query_of_several_groups_is_said_to_be_a_list_in_each(mrl: Mrl, tmp_pa
     said = "in 1 of 2 queries rows are of several groups, and those of each are a list"
     assert (said in str(grouped.result["notes"]), said in grouped.err, said in whole.err) == (True, True, False)
     (tmp_path / "g.csv").write_text("\n".join(["query,label,score,g", *rows[:1], *rows[2:]]))
-    whole, grouped = (mrl("rank", "g.csv", *by, "-f", "json").result for by in ((), ("--group-by", "g")))
-    assert {key: grouped[key] for key in figures(whole)} == figures(whole)
+    alone, by_group = (mrl("rank", "g.csv", *by, "-f", "json").result for by in ((), ("--group-by", "g")))
+    assert {key: by_group[key] for key in figures(alone)} == figures(alone)
     (tmp_path / "again.csv").write_text(TWO)
     assert "leave out --by-file to have them" in mrl("rank", "two.csv", "again.csv", "--by-file").err
 
@@ -461,6 +461,27 @@ def test_a_weight_beyond_the_doubles_is_refused(mrl: Mrl, tmp_path: Path) -> Non
     (tmp_path / "w.csv").write_text("query,label,score,w\n1,1,5,1e200\n1,0,4,1e200\n")
     ran = mrl("rank", "w.csv", "--query-weight", "w", "--weight", "w")
     assert (ran.code, "beyond the largest double" in ran.err) == (3, True)
+
+
+@pytest.mark.parametrize("loss", [("margin_ranking", "--margin", "0.5"), ("ipo",), ("logistic", "--margin", "0.5")])
+@pytest.mark.parametrize(
+    "weights", [("--weight", "w"), ("--query-weight", "v"), ("--weight", "w", "--query-weight", "v")]
+)
+def test_pairs_of_weight_0_are_left_out_as_compute_leaves_them_out(
+    mrl: Mrl, tmp_path: Path, loss: tuple[str, ...], weights: tuple[str, ...]
+) -> None:
+    random = np.random.default_rng(8)
+    v = dict(zip(dict.fromkeys(QUERIES), [1.0, 0.0, 2.0, 1.0, 1.0, 0.0, 0.5, 3.0, 0.0, 1.0], strict=True))
+    more = {"w": random.choice([0.0, 0.5, 2.0], len(QUERIES)), "v": [v[query] for query in QUERIES]}
+    arrow_csv.write_csv(pa.table({**TABLE.drop(["w"]).to_pydict(), **more}), tmp_path / "zeros.csv")
+    lists = mrl("rank", "zeros.csv", *weights, "--loss", *loss, "-f", "json").result
+    assert mrl("pairs", "zeros.csv", *weights, "-o", "pairs.csv").code == 0
+    pairs = mrl("compute", "pairs.csv", "--weight", "weight", "--loss", *loss, "-f", "json").result
+    assert lists["zero_weight"] > 0
+    same = ["pairs", "zero_weight", "correct", "ties", "wrong", "active", "min", "max", "accuracy", "weight"]
+    same += ["difference_mean", "difference_sd", "x1_mean", "x2_mean", "accuracy_weighted"]
+    assert [lists[name] for name in same] == [pairs[name] for name in same]
+    assert lists["sum"] == pytest.approx(pairs["sum"], rel=1e-14)
 
 
 def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -> None:

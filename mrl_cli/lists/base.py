@@ -44,6 +44,11 @@ class Lists(NamedTuple):
         return np.repeat(np.arange(self.size), self.sizes)
 
     @property
+    def weighing(self) -> NDArray[np.bool_] | None:
+        """Which items weigh more than 0: pairs with the higher label of another are as if not there. None for all."""
+        return None if self.weights is None or self.weights.all() else self.weights > 0
+
+    @property
     def with_items(self) -> tuple[Lists, NDArray[np.intp]]:
         """The lists that have an item, and their numbers here."""
         kept = np.flatnonzero(self.sizes)
@@ -65,6 +70,8 @@ class Lists(NamedTuple):
 
 class Found(NamedTuple):
     """What lists come to, an entry for each list: arrays of shape (lists,), and sums by the number of a list.
+
+    A pair whose item with the higher label weighs 0 is as if it were not there.
 
     Of a pair, d is the score of the item with the higher label less that of the other: `correct`, `ties` and `wrong`
     pairs have d above, equal to and below 0, `active` pairs a loss above 0. `losses` are the sums over pairs of l, or

@@ -32,7 +32,7 @@ def hinged(lists: Lists, loss: LossChoice) -> Found:
     counter = Counter.of(lists)
     terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
     met = counter.met(loss.margin, terms.values)
-    active = np.add.reduceat(met.losses[0], lists.starts[:-1], dtype=np.int64)
+    active = counter.counted(met, 0)
     return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter.pairs, counter.ends, loss))
 
 
@@ -59,14 +59,14 @@ class Hinges(NamedTuple):
 
         It does so where margin - d is at least 0.
         """
-        rows, starts = self.counter.rows, self.counter.lists.starts[:-1]
+        rows = self.counter.rows
         reaches = [reach_of(rows, loss.margin, closed=closed) for closed in (False, True)]
-        met = meetings(rows, reaches, 1, self.terms.values)
-        active = np.add.reduceat(met.losses[0], starts, dtype=np.int64)
+        met = meetings(rows, reaches, 1 if self.counter.weighing is None else 2, self.terms.values)
+        active = self.counter.counted(met, 0)
         lowest, highest = _extremes(self.counter.pairs, self.counter.ends, loss)
         sums = self.terms.sums(met, loss.margin)
         found = self.apart._replace(active=active, losses=sums, lowest=lowest, highest=highest)
-        return found, int(met.losses[1].sum(dtype=np.int64))
+        return found, int(self.counter.counted(met, 1).sum())
 
 
 def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:

@@ -118,37 +118,42 @@ def is_large(lists: Lists) -> NDArray[np.bool_]:
 def pairs_of(lists: Lists, counting: NDArray[np.bool_] | None = None) -> Iterator[Pairs]:
     """Yield the pairs of lists in blocks of about PAIRS; those of one list are in one block, or in several alone.
 
-    Lists without pairs are in no block. Of large lists, pairs with no item that is `counting` are left out.
+    Lists without pairs are in no block, nor are pairs whose item with the higher label weighs 0. Of large lists, pairs
+    with no item that is `counting` are left out.
     """
-    sizes = lists.sizes
+    sizes, weighing = lists.sizes, lists.weighing
     order = np.argsort(sizes, kind="stable")
     for size in np.unique(sizes[sizes > 1]).tolist():
         first, last = np.searchsorted(sizes[order], [size, size + 1])
         these, step = order[first:last], size * (size - 1) // 2
         if step <= PAIRS:
             blocks = np.split(these, np.arange(PAIRS // step, these.size, PAIRS // step))
-            several = (_pairs_of_several(lists, block, size) for block in blocks)
+            several = (_pairs_of_several(lists, block, size, weighing) for block in blocks)
         else:
-            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, counting))
+            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, counting, weighing))
         yield from (pairs for pairs in several if pairs.codes.size)
 
 
-def _pairs_of_several(lists: Lists, numbers: Indices, size: int) -> Pairs:
+def _pairs_of_several(lists: Lists, numbers: Indices, size: int, weighing: NDArray[np.bool_] | None) -> Pairs:
     """Return the pairs of lists of one size."""
     left, right = np.triu_indices(size, 1)
     starts, labels = lists.starts[numbers][:, None], lists.labels
     first, second = (starts + left).ravel(), (starts + right).ravel()
     ahead = labels[first], labels[second]
-    is_pair = ahead[0] != ahead[1]
+    is_pair, is_higher = ahead[0] != ahead[1], ahead[0] > ahead[1]
+    if weighing is not None:
+        is_pair &= np.where(is_higher, weighing[first], weighing[second])
     codes = np.repeat(np.arange(numbers.size), left.size)[is_pair]
-    first, second, is_higher = first[is_pair], second[is_pair], (ahead[0] > ahead[1])[is_pair]
+    first, second, is_higher = first[is_pair], second[is_pair], is_higher[is_pair]
     has_pair = np.zeros(numbers.size, bool)
     has_pair[codes] = True
     codes = (np.cumsum(has_pair) - 1)[codes]
     return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
 
 
-def _pairs_of_one(lists: Lists, number: int, counting: NDArray[np.bool_] | None) -> Iterator[Pairs]:
+def _pairs_of_one(
+    lists: Lists, number: int, counting: NDArray[np.bool_] | None, weighing: NDArray[np.bool_] | None
+) -> Iterator[Pairs]:
     """Yield the pairs of a large list, those of some of its items at a time."""
     start, stop = lists.starts[number : number + 2].tolist()
     labels = lists.labels[start:stop]
@@ -162,6 +167,9 @@ def _pairs_of_one(lists: Lists, number: int, counting: NDArray[np.bool_] | None)
             lower, higher = np.nonzero((labels[some, None] < labels) & ~counts)
             pairs.append((higher, some[lower]))
         for above, below in pairs:
+            if weighing is not None:
+                weighs = weighing[above + start]
+                above, below = above[weighs], below[weighs]  # noqa: PLW2901
             yield Pairs(np.array([number]), np.zeros(above.size, np.intp), above + start, below + start)
 
 

@@ -176,7 +176,8 @@ def _by_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     lambdas = lambdas_of(lists, ranking)
     assert lambdas is not None
     losses, weights, correct_weights = weighted_sums(lists, loss, lambdas)
-    found = _without_lambdas(lists._replace(weights=None), loss)
+    # Weights that are not 0 change nothing else, and are left out for speed.
+    found = _without_lambdas(lists if lists.weighing is not None else lists._replace(weights=None), loss)
     return found._replace(losses=losses, weights=weights, correct_weights=correct_weights)
 
 
@@ -224,7 +225,8 @@ def _together(lists: Lists, ways: list[tuple[NDArray[np.intp], Way]], *given: ob
 
 def _listwise(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists come to under a listwise loss; their pairs are counted all the same."""
-    counts = _pairwise(lists._replace(weights=None), LossChoice(), Ranking())
+    counts = _pairwise(lists if lists.weighing is not None else lists._replace(weights=None), LossChoice(), Ranking())
+    counts = counts._replace(weights=None, correct_weights=None)
     losses = listwise_losses(lists, loss.name, dict(loss.parameters))
     defined = ~np.isnan(losses)
     sums = sums_by_code(losses[defined], np.flatnonzero(defined), lists.size)

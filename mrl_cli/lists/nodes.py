@@ -117,6 +117,7 @@ class Meetings(NamedTuple):
     reach, `sums` has one for each array of values, the sum of those of an item's active winners, and `back` the sum of
     values of an item's active losers. `nearest`, where it was asked for, are the places, by list and score, of the last
     winner that is active under the first reach, else -1, and of the first winner that is not, else the number of items.
+    They are of the winners that are `counting`, all where that is None.
     """
 
     losses: list[NDArray[np.int32]]
@@ -124,6 +125,7 @@ class Meetings(NamedTuple):
     sums: list[NDArray[Any]]
     back: list[NDArray[Any]]
     nearest: tuple[Places, Places] | None = None
+    counting: NDArray[np.bool_] | None = None
 
 
 class _Rows(NamedTuple):
@@ -164,6 +166,7 @@ def meetings(
     back: Sequence[NDArray[Any]] = (),
     *,
     nearest: bool = False,
+    counting: NDArray[np.bool_] | None = None,
 ) -> Meetings:
     """Return how the items of lists meet under each reach; `values`, and those to add up `back`, are by list and score.
 
@@ -174,7 +177,7 @@ def meetings(
     losses, won = ([np.zeros(size, np.int32) for _ in range(count)] for count in (len(reaches), wins))
     sums, sums_back = ([np.zeros(size, value.dtype) for value in columns] for columns in (values, back))
     ends = (np.full(size, -1, np.int32), np.full(size, size, np.int32)) if nearest else None
-    found = Meetings(losses, won, sums, sums_back, ends)
+    found = Meetings(losses, won, sums, sums_back, ends, counting)
     waiting = [_Rows(rows.codes, rows.starts, reaches.copy(), list(values), list(back), None)]
     reaches.clear()
     _walk(waiting, bits, found)
@@ -224,8 +227,9 @@ def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
     for value, sums in zip(rows.back, found.back, strict=True):
         sums[at_winners] += _between(start, reaches[0], value.take(losers), winners.size)
     if found.nearest is not None:
-        is_in_node = np.append(rows.starts.take(winners), -1).take(reaches[0]) == rows.starts.take(losers)
-        _put_nearest(found.nearest, at_losers, at_winners, start, reaches[0], is_in_node)
+        counts = None if found.counting is None else found.counting.take(at_winners)
+        nodes = rows.starts.take(winners), rows.starts.take(losers)
+        _put_nearest(found.nearest, at_losers, at_winners, start, reaches[0], nodes, counts)
     if bit == 0:
         return rows
 
@@ -264,11 +268,22 @@ def _put_nearest(
     at_winners: Places,
     starts: Places,
     reach: Places,
-    is_in_node: NDArray[np.bool_],
+    nodes: tuple[Places, Places],
+    counts: NDArray[np.bool_] | None,
 ) -> None:
-    """Put in the nearest winners of a bit: those at the places of their node around a loser's reach."""
-    (last, first), none = nearest, np.int32(-1)
-    before = np.where(reach > starts, np.append(at_winners, none).take(reach - 1), none)
-    last[at_losers] = np.maximum(last[at_losers], before)
-    after = np.where(is_in_node, np.append(at_winners, none).take(reach), np.int32(first.size))
-    first[at_losers] = np.minimum(first[at_losers], after)
+    """Put in the nearest winners of a bit: those at the places of their node around a loser's reach.
+
+    `nodes` are where the node of each winner, and of each loser, begins; `counts` says which winners count, None: all.
+    """
+    (last, first), none, before, after = nearest, np.int32(-1), reach - 1, reach
+    if counts is not None:
+        size = at_winners.size
+        places = np.arange(size)
+        until = np.maximum.accumulate(np.where(counts, places, -1))
+        onwards = np.minimum.accumulate(np.where(counts, places, size)[::-1])[::-1]
+        before, after = np.append(until, -1).take(before), np.append(onwards, size).take(after)
+    found = np.where(before >= starts, np.append(at_winners, none).take(before), none)
+    last[at_losers] = np.maximum(last[at_losers], found)
+    is_in_node = np.append(nodes[0], none).take(after) == nodes[1]
+    found = np.where(is_in_node, np.append(at_winners, none).take(after), np.int32(first.size))
+    first[at_losers] = np.minimum(first[at_losers], found)

@@ -83,6 +83,12 @@ class Levels(NamedTuple):
         wins[self.order] = np.repeat(self._below(lists), self.sizes)
         return wins
 
+    def ends(self, values: NDArray[Any], others: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the least of the values and the greatest of the others by level; all are in the order of levels."""
+        if self.numbers.size == self.order.size:
+            return values, others
+        return np.minimum.reduceat(values, self.firsts[:-1]), np.maximum.reduceat(others, self.firsts[:-1])
+
     def _below(self, lists: Lists) -> Places:
         below: Places = self.firsts[:-1] - lists.starts.take(self.numbers)
         return below
@@ -128,12 +134,15 @@ def extremes(lists: Lists, levels: Levels) -> Extremes:
     """
     least, greatest = np.zeros((2, 2, lists.size))
     least[0], greatest[0] = np.inf, -np.inf
-    lows = highs = lists.scores.take(levels.order)
-    if levels.numbers.size < lows.size:
-        lows, highs = (best.reduceat(lows, levels.firsts[:-1]) for best in (np.minimum, np.maximum))
+    scores = lists.scores.take(levels.order)
+    lows, highs = levels.ends(scores, scores)
+    of_winners = highs, lows
+    if lists.weighing is not None:  # of a level without an item that weighs, the least difference is Infinity
+        weighs = lists.weighing.take(levels.order)
+        of_winners = levels.ends(*(np.where(weighs, scores, end) for end in (np.inf, -np.inf)))[::-1]
     for found, higher, best, values, sign in (
-        (greatest, highs, np.minimum, lows, 1.0),
-        (least, lows, np.maximum, highs, -1.0),
+        (greatest, of_winners[0], np.minimum, lows, 1.0),
+        (least, of_winners[1], np.maximum, highs, -1.0),
     ):
         lower = np.roll(running(best, values, levels.ranks), 1)  # those of a list's first level mean nothing
         places = _places_of_greatest(higher, lower, sign, levels.ranks)

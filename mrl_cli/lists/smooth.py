@@ -54,6 +54,7 @@ def smoothed(lists: Lists, loss: LossChoice) -> Found:
     if counter.weights is not None:
         with np.errstate(invalid="ignore"):
             values *= counter.weights
+        np.copyto(values, 0.0, where=counter.weights == 0)  # be they infinite
     sums = sums_by_code(values, lists.numbers, lists.size)
     lowest, highest = _extremes(counter, loss)
     active = _active(counter, loss, lowest)
@@ -89,7 +90,7 @@ def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
     values = _losses(spans, loss)
     lowest[has_pairs], highest[has_pairs] = values.min(axis=0), values.max(axis=0)
     if (bottom := _bottom(loss)) is not None:
-        np.minimum(lowest, _lowest_near(counter.rows, loss, bottom), out=lowest)
+        np.minimum(lowest, _lowest_near(counter, loss, bottom), out=lowest)
     return lowest, highest
 
 
@@ -109,9 +110,10 @@ def _bottom(loss: LossChoice) -> float | None:
     return math.log((1 - share) / share) / parameters["beta"] if 0 < share < 1 else None
 
 
-def _lowest_near(rows: Ranked, loss: LossChoice, bottom: float) -> Array:
+def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Array:
     """Return the lowest loss of each list's pairs whose difference is next to `bottom`, on either side."""
-    nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True).nearest
+    rows = counter.rows
+    nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True, counting=counter.weighing).nearest
     assert nearest is not None
     lowest, numbers = np.full(rows.lists.size, math.inf), rows.lists.numbers
     for places in nearest:
@@ -135,8 +137,8 @@ def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int
         else:
             high = middle
     bound = float(_double_at(high)[0])
-    met = meetings(counter.rows, [reach_of(counter.rows, bound)])
-    below = np.add.reduceat(met.losses[0], counter.lists.starts[:-1], dtype=np.int64)
+    wins = 0 if counter.weighing is None else 1
+    below = counter.counted(meetings(counter.rows, [reach_of(counter.rows, bound)], wins), 0)
     return below if falls else counter.pairs - below
 
 

@@ -46,9 +46,11 @@ def squared(lists: Lists, loss: LossChoice) -> Found:
     counter = Counter.of(lists)
     items = Items.of(counter.rows, margin, parts)
     rows = items.rows
-    met = meetings(rows, [reach_of(rows, margin), reach_of(rows, margin, closed=True)], nearest=True)
-    at_rest = np.subtract(met.losses[1], met.losses[0], dtype=np.int64)
-    active = counter.pairs - np.add.reduceat(at_rest, lists.starts[:-1])
+    weighing = None if lists.weighing is None else lists.weighing.take(rows.order)
+    reaches = [reach_of(rows, margin), reach_of(rows, margin, closed=True)]
+    met = meetings(rows, reaches, 0 if weighing is None else 2, nearest=True, counting=weighing)
+    of_rows = counter._replace(weighing=weighing)
+    active = counter.pairs - (of_rows.counted(met, 1) - of_rows.counted(met, 0))
     lowest, highest = _lowest(items, met), _highest(items, levels)
     return counter.found(counter.met(), active, losses, lowest, np.where(counter.pairs, highest, -np.inf))
 
@@ -111,16 +113,23 @@ def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
 
 
 def described(lists: Lists) -> dict[str, SumsByCode]:
-    """Return sums over the pairs of each list, without weights, of scores, of differences and of their squares.
+    """Return sums over the pairs of each list of scores, of differences and of their squares, by no weight but 0.
 
     `x1` is the score of a pair's item with the higher label, `x2` that of the other. Nothing is rounded.
     """
     sums = {name: SumsByCode() for name in DESCRIBED}
     full, kept = lists.with_items
     for first, last in pieces(full):
-        some = full.part(first, last)._replace(weights=None)
+        some = full.part(first, last)
+        weighing = some.weighing
+        some = some._replace(weights=None if weighing is None else weighing.astype(np.float64))
         levels = levels_of(some)
         lost, won = _lost_and_won(some, levels)
+        if weighing is not None:
+            weighs = weighing.take(levels.order)
+            before, ends = np.append(0, np.cumsum(weighs)), some.starts.take(levels.numbers + 1)
+            won = won * weighs
+            lost = np.repeat(before.take(ends) - before.take(levels.firsts[1:]), levels.sizes)
         places, scores = kept[first:last], some.scores.take(levels.order)
         for name, counts in (("x1", won), ("x2", lost)):
             sums[name].add(sums_of_multiples_by_code(counts, scores, some.numbers, some.size), places, lists.size)
@@ -181,11 +190,13 @@ def _highest(items: Items, levels: Levels) -> Floats:
     """Return the highest loss of each list: of a level's last item and the first of those below, or the reverse."""
     places = np.empty(levels.order.size, np.int32)
     places[items.rows.order] = np.arange(places.size, dtype=np.int32)
-    places = places.take(levels.order)
-    has_below = np.flatnonzero(levels.ranks > 0)
+    places, weighing = places.take(levels.order), items.rows.lists.weighing
+    weighs = np.ones(places.size, bool) if weighing is None else weighing.take(levels.order)
     greatest = np.zeros(items.rows.lists.size)
-    lows, highs = (best.reduceat(places, levels.firsts[:-1]) for best in (np.minimum, np.maximum))
-    for winners, best, values in ((highs, np.minimum, lows), (lows, np.maximum, highs)):
+    lows, highs = levels.ends(places, places)
+    first, last = levels.ends(np.where(weighs, places, places.size), np.where(weighs, places, -1))
+    has_below = np.flatnonzero((levels.ranks > 0) & (last >= 0))
+    for winners, best, values in ((last, np.minimum, lows), (first, np.maximum, highs)):
         below = running(best, values, levels.ranks).take(has_below - 1)
         np.maximum.at(greatest, levels.numbers.take(has_below), items.distances(winners.take(has_below), below))
     return _squares(greatest)

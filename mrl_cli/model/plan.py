@@ -138,8 +138,13 @@ class Plan:
     @property
     def has_weights(self) -> bool:
         """Whether each pair has a weight: of its own, of its query, or one that its labels give it."""
+        return self.ranking.lambda_weight != "none" or self.has_own_weights
+
+    @property
+    def has_own_weights(self) -> bool:
+        """Whether a column has the weights of pairs, or of their items or queries."""
         roles: tuple[Role, ...] = ("weight", "query_weight")
-        return self.ranking.lambda_weight != "none" or any(self.column_of(role) is not None for role in roles)
+        return any(self.column_of(role) is not None for role in roles)
 
     def setting_of(self, role: Role) -> str:
         """Return the setting that names the column of a role in this run: y is the label of an item of a list."""

@@ -15,6 +15,7 @@ import numpy as np
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
+from mrl_cli.lists.counts import weightless_pairs
 from mrl_cli.lists.loop import pairs_of
 from mrl_cli.lists.measure import measured_at
 from mrl_cli.losses import LOSSES
@@ -123,6 +124,7 @@ class ListCurveConsumer(ListConsumer[ListCurveBlock, ListCurve]):
             of_pairs += [np.count_nonzero(mask) for mask in (higher > lower, higher == lower, higher < lower)]
             curve += self._curve(higher, lower, None if lists.weights is None else lists.weights[pairs.higher])
         counts = dict.fromkeys((*COUNTS, "passing"), 0) | {"rows": lists.scores.size, "queries": lists.size}
+        counts["zero_weight"] = int(weightless_pairs(lists).sum())
         counts |= zip(("correct", "ties", "wrong"), of_pairs.tolist(), strict=True)
         counts |= {"queries_without_pairs": int(np.count_nonzero(~has_pairs)), "pairs": int(of_pairs.sum())}
         return curve, LedgerBlock([(_EVERY,)], np.array([list(counts.values())]), _weight_of(curve))

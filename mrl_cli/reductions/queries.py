@@ -1,6 +1,6 @@
 """What ranked lists come to, added up: counts and sums of pairs, and sums of the means of lists, by group.
 
-A list that has no pair has no mean, and no accuracy: it is counted. Nor has one whose pairs all have the weight 0.
+A list that has no pair has no mean, and no accuracy: it is counted. Pairs of weight 0 are as if they were not there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
+from mrl_cli.lists.counts import weightless_pairs
 from mrl_cli.lists.measure import PairsLimitError, measured
 from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")
-COUNTS = ("rows", "queries", "queries_without_pairs", "queries_undefined", *PAIR_COUNTS)
+COUNTS = ("rows", "queries", "queries_without_pairs", "queries_undefined", "zero_weight", *PAIR_COUNTS)
 
 
 class QueryRows(NamedTuple):
@@ -148,6 +149,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         lists = whole.lists
         counts = {name: getattr(found, name) for name in PAIR_COUNTS}
         counts |= {"rows": lists.sizes, "queries": np.ones(lists.size, np.int64)}
+        counts["zero_weight"] = weightless_pairs(lists)
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
         sums = found.losses.rounded(lists.size)
         weights = None if found.weights is None else found.weights.rounded(lists.size)

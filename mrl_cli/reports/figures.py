@@ -12,7 +12,7 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
-from mrl_cli.model import Plan
+from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.base import OF_GROUPS
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
@@ -68,6 +68,12 @@ class Facts:
         return exact_mean(getattr(self.totals, f"{name}_sum") or ExactSum(), self.totals.pairs)
 
     @property
+    def zero_weight(self) -> int:
+        """How many pairs are left out for a weight of 0."""
+        counts: Counts = vars(self)["counts"]
+        return counts.zero_weight
+
+    @property
     def difference_sd(self) -> float:
         """The standard deviation of d = y*(x1 - x2)."""
         totals = self.totals
@@ -121,7 +127,7 @@ FIGURES = (
     Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
     Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True, needs="pairs"),
     Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
-    Figure("zero_weight", 2, lambda of: of.counts.zero_weight, "left_out", of_run=True, needs="weighted pairs"),
+    Figure("zero_weight", 2, lambda of: of.zero_weight, "left_out", of_run=True, needs="weighted"),
     Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
     Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
     Figure("unjudged", 2, lambda of: of.counts.unjudged, "left_out", of_run=True, needs="unjudged_label"),
@@ -205,7 +211,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"confidence of lists"} if plan.has_lists and plan.reporting.confidence is not None else set()
     there |= {"pairwise"} if plan.loss.name in LOSSES else {"listwise"}
     there |= {"weights"} if plan.has_weights else set()
-    there |= {"weighted pairs"} if plan.has_weights and not plan.has_lists else set()
+    there |= {"weighted"} if plan.has_own_weights else set()
     there |= {"margin of pairs"} if not plan.has_lists and LOSSES[plan.loss.name].has_margin else set()
     there |= {"sections"} if plan.benchmark is not None and not of_groups else set()
     there |= (

@@ -72,6 +72,11 @@ class ListFacts(Facts):
         self.accuracy_interval = intervals.clustered_wilson_interval(lists.correct[here], lists.pairs[here], confidence)
 
     @property
+    def zero_weight(self) -> int:
+        """How many pairs are left out for a weight of 0."""
+        return self.lists["zero_weight"]
+
+    @property
     def query_mean(self) -> float:
         """The mean of the means of queries, by the weights of queries where they have some."""
         return self._sums["query_mean"] / self._sums["query_weight"]

@@ -38,8 +38,7 @@ class Setting(NamedTuple):
     @classmethod
     def of(cls, plan: Plan) -> Setting:
         """Return the setting of a plan."""
-        has_weights = any(plan.column_of(role) is not None for role in ("weight", "query_weight"))
-        return cls(plan.loss, plan.ranking, has_weights)
+        return cls(plan.loss, plan.ranking, plan.has_own_weights)
 
     @property
     def is_listwise(self) -> bool:
@@ -104,7 +103,7 @@ def expected_lists(lists: Lists, setting: Setting) -> list[Expected]:
         has_pairs = len(set(labels)) > 1
         top_half = reference.top_share(labels, scores) if has_pairs else math.nan
         if setting.is_listwise:
-            figures, loss = _listwise(labels, scores, setting)
+            figures, loss = _listwise(labels, scores, setting, weights)
         else:
             figures = reference.list_figures(labels, scores, setting.of_reference, weights)
             loss = float(figures.total)
@@ -112,10 +111,12 @@ def expected_lists(lists: Lists, setting: Setting) -> list[Expected]:
     return found
 
 
-def _listwise(labels: list[float], scores: list[float], setting: Setting) -> tuple[reference.ListFigures, float]:
+def _listwise(
+    labels: list[float], scores: list[float], setting: Setting, weights: list[float] | None
+) -> tuple[reference.ListFigures, float]:
     """Return the figures of a list under a listwise loss, and that."""
     loss = reference.listwise_loss(setting.loss.name, labels, scores, dict(setting.loss.parameters))
-    counts = Counter(reference.list_figures(labels, scores, reference.ListSetting()).counts)
+    counts = Counter(reference.list_figures(labels, scores, reference.ListSetting(), weights).counts)
     counts["active"] = int(loss > 0)
     span = (math.inf, -math.inf) if math.isnan(loss) else (loss, loss)
     return reference.ListFigures(counts, lowest=span[0], highest=span[1], terms=abs(loss)), loss

@@ -199,7 +199,7 @@ def _rows(
     whole = _Whole.of(labels, scores, setting) if setting.loss in POWERS else None
     for i, label in enumerate(labels):
         lower = [j for j, other in enumerate(labels) if other < label]
-        if not lower:
+        if not lower or (weights is not None and weights[i] == 0):  # pairs of weight 0 are as if they were not there
             continue
         signs = [(scores[i] > scores[j]) - (scores[i] < scores[j]) for j in lower]
         own = 1.0 if weights is None else weights[i]
