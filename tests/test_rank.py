@@ -463,6 +463,18 @@ def test_a_weight_beyond_the_doubles_is_refused(mrl: Mrl, tmp_path: Path) -> Non
     assert (ran.code, "beyond the largest double" in ran.err) == (3, True)
 
 
+def test_accuracies_of_queries_are_weighed_as_their_means(mrl: Mrl, tmp_path: Path) -> None:
+    rows = [
+        f"{query},{item},{weight}" for query, weight in ((1, 3), (2, 1)) for item in ("1,2", "0,1", "0,5")[: query + 1]
+    ]
+    (tmp_path / "w.csv").write_text("\n".join(["query,label,score,w", *rows]))
+    record = mrl("rank", "w.csv", "--query-weight", "w", "-f", "json").result
+    assert record["query_mean"] == (3 * 0 + 1 * 3 / 2) / 4
+    assert [record[name] for name in ("query_accuracy", "query_accuracy_half")] == [(3 * 1 + 1 * 0.5) / 4] * 2
+    assert [record[name] for name in ("top_accuracy", "top_accuracy_half")] == [3 / 4] * 2
+    assert mrl("validate", "w.csv", "--query", "query", "--query-weight", "w").code == 0
+
+
 @pytest.mark.parametrize("loss", [("margin_ranking", "--margin", "0.5"), ("ipo",), ("logistic", "--margin", "0.5")])
 @pytest.mark.parametrize(
     "weights", [("--weight", "w"), ("--query-weight", "v"), ("--weight", "w", "--query-weight", "v")]

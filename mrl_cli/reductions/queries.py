@@ -189,19 +189,22 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         return QueriesBlock(block, clusters, hashes)
 
     def _of_means(self, rows: QueryRows, codes: NDArray[np.int64], size: int) -> dict[str, SumsByCode]:
-        """Return the sums of what each list with pairs has: its mean, weighted by its query, and its accuracies."""
-        has_mean, pairs = ~np.isnan(rows.means), rows.counts["pairs"]
-        means, mean_codes = rows.means[has_mean], codes[has_mean]
-        weights = np.ones(means.size) if rows.whole.query_weights is None else rows.whole.query_weights[has_mean]
-        has_pairs = pairs > 0
+        """Return the sums of what each list with pairs has, its mean and its accuracies, weighted by its query."""
+        has_mean, has_pairs = ~np.isnan(rows.means), rows.counts["pairs"] > 0
+        weights = np.ones(codes.size) if rows.whole.query_weights is None else rows.whole.query_weights
         correct, ties, of = (rows.counts[name][has_pairs] for name in ("correct", "ties", "pairs"))
+        top_half, of_pairs, pair_codes = rows.top_half[has_pairs], weights[has_pairs], codes[has_pairs]
+        accuracies = {
+            "query_accuracy": correct / of,
+            "query_accuracy_half": (correct + ties / 2) / of,
+            "top_accuracy": (top_half == 1).astype(np.float64),
+            "top_accuracy_half": top_half,
+        }
         return {
-            "query_mean": sums_of_products_by_code(weights, means, mean_codes, size),
-            "query_weight": sums_by_code(weights, mean_codes, size),
-            "query_accuracy": sums_by_code(correct / of, codes[has_pairs], size),
-            "query_accuracy_half": sums_by_code((correct + ties / 2) / of, codes[has_pairs], size),
-            "top_accuracy": sums_by_code((rows.top_half[has_pairs] == 1).astype(np.float64), codes[has_pairs], size),
-            "top_accuracy_half": sums_by_code(rows.top_half[has_pairs], codes[has_pairs], size),
+            "query_mean": sums_of_products_by_code(weights[has_mean], rows.means[has_mean], codes[has_mean], size),
+            "query_weight": sums_by_code(weights[has_mean], codes[has_mean], size),
+            "weight_with_pairs": sums_by_code(of_pairs, pair_codes, size),
+            **{n: sums_of_products_by_code(of_pairs, share, pair_codes, size) for n, share in accuracies.items()},
         }
 
     def add(self, result: Queries, block: QueriesBlock) -> None:

@@ -82,8 +82,8 @@ class ListFacts(Facts):
         return self._sums["query_mean"] / self._sums["query_weight"]
 
     def mean_of_queries(self, name: str) -> float:
-        """Return the mean over the queries that have a pair of what has that name."""
-        return ratio(float(self._sums[name]), self.lists["queries"] - self.lists["queries_without_pairs"])
+        """Return the mean over the queries that have a pair, by their weights, of what has that name."""
+        return ratio(float(self._sums[name]), float(self._sums["weight_with_pairs"]))
 
 
 class RankReport(ComputeReport):

@@ -200,7 +200,7 @@ def _whole_figures(
         sums["mean"] = _Sum(total.mean(is_weighted=setting.is_weighted), share * size / (divisor or 1))
     value = {"sum": "sum", "query-mean": "query_mean"}.get(reduction, "mean")
     sums["value"] = sums["query_mean" if setting.is_listwise and value == "mean" else value]
-    return sums, _other_figures(found, total, len(means), setting)
+    return sums, _other_figures(found, query_weights, total, len(means), setting)
 
 
 def _divisor(one: Expected, setting: Setting) -> float:
@@ -210,11 +210,16 @@ def _divisor(one: Expected, setting: Setting) -> float:
 
 
 def _other_figures(
-    found: Sequence[Expected], total: reference.ListFigures, defined: int, setting: Setting
+    found: Sequence[Expected],
+    query_weights: Sequence[float],
+    total: reference.ListFigures,
+    defined: int,
+    setting: Setting,
 ) -> dict[str, _Sum]:
     counts, share = total.counts, 0.0 if setting.is_exact else setting.share
     pairs, correct, ties, wrong = (counts[name] for name in ("pairs", "correct", "ties", "wrong"))
-    with_pairs = [one for one in found if one.figures.counts["pairs"]]
+    weighted = [(one, w) for one, w in zip(found, query_weights, strict=True) if one.figures.counts["pairs"]]
+    with_pairs, weights = [one for one, _ in weighted], [weight for _, weight in weighted]
     of_lists = [one.figures.counts for one in with_pairs]
     accuracies = [c["correct"] / c["pairs"] for c in of_lists]
     halves = [(c["correct"] + c["ties"] / 2) / c["pairs"] for c in of_lists]
@@ -227,10 +232,10 @@ def _other_figures(
         "accuracy": _ratio(correct, pairs),
         "accuracy_half": _ratio(2 * correct + ties, 2 * pairs),
         "accuracy_without_ties": _ratio(correct, correct + wrong),
-        "query_accuracy": _mean(accuracies),
-        "query_accuracy_half": _mean(halves),
-        "top_accuracy": _mean([float(top == 1) for top in tops]),
-        "top_accuracy_half": _mean(tops),
+        "query_accuracy": _mean(accuracies, weights),
+        "query_accuracy_half": _mean(halves, weights),
+        "top_accuracy": _mean([float(top == 1) for top in tops], weights),
+        "top_accuracy_half": _mean(tops, weights),
     }
     sums = {name: _Sum(value) for name, value in figures.items()}
     lowest = min((one.figures.lowest for one in found), default=math.inf)
@@ -247,8 +252,8 @@ def _other_figures(
         sums["active"] = _Sum(counts["active"])
     if setting.is_weighted:
         sums["weight"] = _Sum(float(total.weight), share * float(total.weight))
-        weighted = total.correct_weight.over(total.weight)
-        sums["accuracy_weighted"] = _Sum(weighted, 2 * share * weighted)
+        accuracy = total.correct_weight.over(total.weight)
+        sums["accuracy_weighted"] = _Sum(accuracy, 2 * share * accuracy)
     return sums
 
 
@@ -256,5 +261,5 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def _mean(values: Sequence[float]) -> float:
-    return _ratio(float(reference.LoopSum.of(values)), len(values))
+def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    return _ratio(float(reference.LoopSum.of_products(weights, values)), float(reference.LoopSum.of(weights)))
