@@ -15,6 +15,7 @@ from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
 from mrl_cli.verify import conformance
 from mrl_cli.verify.conformance import conformance_checks, pair_checks
+from mrl_cli.verify.lists import suite
 from mrl_cli.verify.vectors import torch_version
 from tests.golden import make_conformance
 from tests.running import run_inside
@@ -73,15 +74,24 @@ def test_a_sum_that_rounds_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hard sums" in failed_families()
 
 
-def test_the_command_runs_it_without_input(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def plain_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the suite one family of ranked lists: test_listsuite runs them all."""
+    monkeypatch.setattr(suite, "LISTS", {"plain": suite.LISTS["plain"]})
+
+
+def test_the_command_runs_it_without_input(plain_lists: None, capfd: pytest.CaptureFixture[str]) -> None:
     ran = run_inside(["validate", "-f", "json"], capfd)
+    assert {"lists: plain", "kink", "hard sums"} <= {check["name"] for check in ran.result["checks"]}
     assert ran.result["passed"]
     assert ran.result["schema"] == "mrl.validate/1"
     assert "margin" not in ran.result
     assert run_inside(["validate", "-f", "table"], capfd).out.endswith("every check passed\n")
 
 
-def test_the_command_fails_on_a_broken_core(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_fails_on_a_broken_core(
+    plain_lists: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(LOSSES, "margin_ranking", replace(LOSSES["margin_ranking"], kernel=broken_kernel))
     ran = run_inside(["validate", "-f", "table"], capfd)
     assert ran.code == 1

@@ -370,7 +370,7 @@ def test_nothing_is_claimed_of_a_column_unrelated_to_another_loss(case: Case, na
     assert bool(explained(case, UNRELATED[name])) == is_hinge_of_these
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_claimed_of_few_random_losses(seed: int) -> None:
     random = np.random.default_rng(seed)
     size = int(random.integers(1, 40))
@@ -418,9 +418,17 @@ FIGURES = figures()
 NONE_LEFT_OUT = LeftOut()
 
 
-def stages_of(parts: ValueParts, value: float, reduction: str, left_out: LeftOut, case: Case) -> Stages:
+KNOWN_STAGES: dict[tuple[int, str, LeftOut], tuple[ValueParts, Stages]] = {}
+
+
+def stages_of(parts: ValueParts, value: float, reduction: str, left_out: LeftOut, case: Case) -> list[Stage]:
+    """Return the stages for a value; those of some parts are made once, as only what is solved for depends on it."""
+    key = id(parts), reduction, left_out
+    if key not in KNOWN_STAGES:
+        made = value_stages(parts, reduction, left_out, None, all_pairs_of(case), lambda room: [])
+        KNOWN_STAGES[key] = parts, Stages(made)
     solved = partial(solved_values, case, value, reduction, None)
-    return Stages(value_stages(parts, reduction, left_out, None, all_pairs_of(case), solved))
+    return [stage._replace(solved=solved) if stage.solved else stage for stage in KNOWN_STAGES[key][1]]
 
 
 def explain_value(
@@ -579,8 +587,10 @@ def test_the_right_value_that_is_only_near_is_named_as_that() -> None:
     assert explanation.hypothesis == "it is the right value, within the tolerance"
 
 
-@pytest.mark.parametrize("scale", [1e-5, 1e-4, 1e-3, 1e-2])
-@pytest.mark.parametrize(("digits", "most"), [(17, 1), (8, 1), (6, 2), (4, 3), (3, 3)])
+@pytest.mark.parametrize(
+    ("scale", "digits", "most"),
+    [(1e-5, 17, 1), (1e-2, 17, 1), (1e-4, 8, 1), (1e-3, 6, 2), (1e-2, 6, 2), (1e-3, 4, 3), (1e-2, 3, 3)],
+)
 def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, digits: int, most: int) -> None:
     """Mistakes that change little crowd there: of 100 values one or so may agree with one of them by chance."""
     random = np.random.default_rng(7)
@@ -603,7 +613,7 @@ def test_a_value_of_four_digits_is_explained_where_no_other_is_near() -> None:
 @pytest.mark.parametrize("scale", [1, 0.1, 0.01, 0.001])
 def test_nothing_is_claimed_of_random_values(scale: float) -> None:
     random = np.random.default_rng(1)
-    values = RIGHT.mean() * (1 + scale * random.standard_normal(60))
+    values = RIGHT.mean() * (1 + scale * random.standard_normal(25))
     assert [value for value in values if explain_value(FIGURES, float(value), "mean", 1e-7)] == []
 
 
@@ -612,7 +622,7 @@ def test_nothing_is_claimed_of_random_values(scale: float) -> None:
 def test_hardly_anything_is_claimed_of_random_values_of_another_loss(case: Case, digits: int, most: int) -> None:
     few, random = few_of(case), np.random.default_rng(1)
     parts = figures(few)
-    values = parts.right.value("mean") * (1 + np.repeat([1, 0.1, 0.01], 20) * random.standard_normal(60))
+    values = parts.right.value("mean") * (1 + np.repeat([1, 0.1, 0.01], 8) * random.standard_normal(24))
     written = [float(f"{value:.{digits}g}") for value in values]
     assert sum(bool(explain_value(parts, value, "mean", 1e-7, case=few)) for value in written) <= most
 

@@ -18,18 +18,29 @@ from mrl_cli.reductions.look import Look, LookReduction, grids_of
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words, plan_notes
-from tests.running import run
+from tests.running import run_inside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mrl_cli.model import Role
+    from tests.running import Ran
+
+    Mrl = Callable[..., Ran]
 
 GENERATOR = np.random.default_rng(6)
 X1, X2 = (GENERATOR.normal(size=5000) for _ in range(2))
 NO_GRID, TWO_DECIMALS = Look(grids=0), Look(grids=0b1100)
+
+
+@pytest.fixture
+def mrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Mrl:
+    """Run mrl in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda args: run_inside(args, capfd)
 
 
 def totals(pairs: int = 1000, correct: int = 600, ties: int = 0, least: float = 0.0, greatest: float = 3.0) -> Totals:
@@ -167,13 +178,13 @@ def test_codes_and_probabilities_that_are_factors_are_noted(look: Look, way: str
 
 
 @pytest.mark.parametrize("labels", ["0 1", "0 1 2", "0 0.25 0.5 0.75 1", "1 2"])
-def test_what_a_note_on_codes_says_to_do_reads_them(labels: str, tmp_path: Path) -> None:
+def test_what_a_note_on_codes_says_to_do_reads_them(labels: str, tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "codes.csv"
     rows = [f"0.125,{0.25 * place},{label}\n" for place, label in enumerate(labels.split())]
     path.write_text("x1,x2,y\n" + "".join(rows) * 2)
-    noted = run(["compute", path, "--margin", "0.5", "--labels", "any"]).err.strip()
+    noted = mrl(["compute", path, "--margin", "0.5", "--labels", "any"]).err.strip()
     way = noted.rpartition(" use ")[2].removesuffix(" in place of --labels")
-    followed = run(["compute", path, "--margin", "0.5", *way.split()])
+    followed = mrl(["compute", path, "--margin", "0.5", *way.split()])
     assert (followed.code, "use" in followed.err) == (0, False), (way, followed.err)
 
 
@@ -186,10 +197,10 @@ def test_labels_0_are_no_ties_of_rounding() -> None:
     ]
 
 
-def test_labels_0_are_counted_where_labels_are_any_numbers(tmp_path: Path) -> None:
+def test_labels_0_are_counted_where_labels_are_any_numbers(tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "zeros.csv"
     path.write_text("x1,x2,y\n" + "0.12,0.75,0\n0.5,0.06,1\n0.25,0.25,2\n" * 100)
-    error = run(["compute", path, "--margin", "0.5", "--labels", "any"]).err
+    error = mrl(["compute", path, "--margin", "0.5", "--labels", "any"]).err
     assert "100 of 300 pairs are ties (33.3%)" in error
 
 
@@ -226,13 +237,13 @@ def test_normal_approximation_goes_on_where_the_exact_test_ends(correct: int) ->
     assert chance_of_so_few(correct, 1000) == pytest.approx(chance_of_so_few(correct, 1001), rel=0.15)
 
 
-def test_swapped_columns_are_noted_in_the_result(tmp_path: Path) -> None:
+def test_swapped_columns_are_noted_in_the_result(tmp_path: Path, mrl: Mrl) -> None:
     x1, x2 = X1[:200], X1[:200] - np.abs(X2[:200])
     _write(tmp_path / "pairs.csv", chosen=x1, rejected=x2)
-    right = run(["compute", "pairs.csv", "--preset", "llamafactory", "-f", "json"], cwd=tmp_path)
+    right = mrl(["compute", "pairs.csv", "--preset", "llamafactory", "-f", "json"])
     swapped = ["compute", "pairs.csv", "--x1", "rejected", "--x2", "chosen", "--y-const", "1", "-f", "json"]
     assert "below one half" not in right.err
-    assert any("are x1 and x2 swapped" in note for note in run(swapped, cwd=tmp_path).result["notes"])
+    assert any("are x1 and x2 swapped" in note for note in mrl(swapped).result["notes"])
 
 
 # Margins that are the differences.
@@ -243,10 +254,10 @@ def _write(path: Path, **columns: NDArray[np.float64]) -> None:
 
 
 @pytest.mark.parametrize("decimals", [2, 4, 17])
-def test_margin_that_is_the_difference_is_noted(decimals: int, tmp_path: Path) -> None:
+def test_margin_that_is_the_difference_is_noted(decimals: int, tmp_path: Path, mrl: Mrl) -> None:
     margin = (X1 - X2)[:200].round(decimals)
     _write(tmp_path / "pairs.csv", chosen=X1[:200].round(decimals), rejected=X2[:200].round(decimals), margin=margin)
-    ran = run(["compute", "pairs.csv", "--preset", "trl", "--loss", "logistic", "-f", "json"], cwd=tmp_path)
+    ran = mrl(["compute", "pairs.csv", "--preset", "trl", "--loss", "logistic", "-f", "json"])
     assert ran.result["mean"] == pytest.approx(math.log(2), rel=0.01)
     cost = ", so that each costs 0.693:" if decimals > 2 else ":"  # rounded so far, they cost not quite the same
     gap = np.abs(X1[:200].round(decimals) - X2[:200].round(decimals) - margin).max()
@@ -255,22 +266,22 @@ def test_margin_that_is_the_difference_is_noted(decimals: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.02, -1])
-def test_margin_of_its_own_is_not_noted(factor: float, tmp_path: Path) -> None:
+def test_margin_of_its_own_is_not_noted(factor: float, tmp_path: Path, mrl: Mrl) -> None:
     _write(tmp_path / "pairs.csv", chosen=X1[:200], rejected=X2[:200], margin=factor * (X1 - X2)[:200])
-    assert "margin" not in run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).err
+    assert "margin" not in mrl(["compute", "pairs.csv", "--preset", "trl"]).err
 
 
-def test_margin_that_is_the_difference_to_the_last_bit_is_said_to_be_it(tmp_path: Path) -> None:
+def test_margin_that_is_the_difference_to_the_last_bit_is_said_to_be_it(tmp_path: Path, mrl: Mrl) -> None:
     _write(tmp_path / "pairs.csv", chosen=X1[:200], rejected=X2[:200], margin=X1[:200] - X2[:200])
-    ran = run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path)
+    ran = mrl(["compute", "pairs.csv", "--preset", "trl"])
     assert "the margin of every pair is its own y*(x1 - x2), so that each costs 0:" in ran.err
 
 
-def test_margin_of_one_pair_beside_the_difference_is_enough(tmp_path: Path) -> None:
+def test_margin_of_one_pair_beside_the_difference_is_enough(tmp_path: Path, mrl: Mrl) -> None:
     margin = (X1 - X2)[:200]
     margin[150] += 0.5
     _write(tmp_path / "pairs.csv", chosen=X1[:200], rejected=X2[:200], margin=margin)
-    assert "margin" not in run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).err
+    assert "margin" not in mrl(["compute", "pairs.csv", "--preset", "trl"]).err
 
 
 def test_labels_count_in_the_difference() -> None:
@@ -298,17 +309,17 @@ def test_labels_count_in_the_difference() -> None:
         ("--preset trl --loss logistic --param temperature=2", "leave out --param temperature"),
     ],
 )
-def test_beta_that_rewards_contain_is_noted(options: str, words: str | None, tmp_path: Path) -> None:
+def test_beta_that_rewards_contain_is_noted(options: str, words: str | None, tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_text("chosen_rewards,rejected_rewards\n0.5,0.25\n1,0.5\n")
-    ran = run(["compute", "pairs.csv", *options.split(), "-f", "json"], cwd=tmp_path)
+    ran = mrl(["compute", "pairs.csv", *options.split(), "-f", "json"])
     assert [words in note for note in ran.result.get("notes", [])] == [True] * (words is not None)
     assert ran.err.count("note: ") == (words is not None)
 
 
-def test_beta_of_scores_that_are_no_rewards_is_not_noted(tmp_path: Path) -> None:
+def test_beta_of_scores_that_are_no_rewards_is_not_noted(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_text("chosen,rejected\n0.5,0.25\n")
     options = ["--x1", "chosen", "--x2", "rejected", "--y-const", "1", "--loss", "ipo", "--param", "beta=0.1"]
-    assert run(["compute", "pairs.csv", *options], cwd=tmp_path).err == ""
+    assert mrl(["compute", "pairs.csv", *options]).err == ""
 
 
 # Training logs.
@@ -318,36 +329,36 @@ BY_HAND = ["--x1", "rewards/chosen", "--x2", "rewards/rejected", "--y-const", "1
 
 
 @pytest.mark.parametrize("options", [["compute"], ["validate"], ["sweep", "--margins", "0,1"]])
-def test_log_named_by_hand_is_read_with_a_note(options: list[str], tmp_path: Path) -> None:
+def test_log_named_by_hand_is_read_with_a_note(options: list[str], tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "log.csv").write_text(LOG)
-    ran = run([*options, "log.csv", *BY_HAND], cwd=tmp_path)
+    ran = mrl([*options, "log.csv", *BY_HAND])
     assert (ran.code, ran.err.count("note: log.csv: rewards/chosen beside")) == (0, 1)
     assert "the loss of means is not the mean of the losses" in ran.err
 
 
-def test_log_is_noted_of_a_frame_and_in_the_record(tmp_path: Path) -> None:
+def test_log_is_noted_of_a_frame_and_in_the_record(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     frame = pd.read_csv(tmp_path / "log.csv")
     record = evaluate(frame, x1="rewards/chosen", x2="rewards/rejected", y_const=1)
-    note = run(["compute", "log.csv", *BY_HAND, "-f", "json"], cwd=tmp_path).result["notes"][0]
+    note = mrl(["compute", "log.csv", *BY_HAND, "-f", "json"]).result["notes"][0]
     assert record["notes"] == [note.replace("log.csv", "the frame")]
 
 
 @pytest.mark.parametrize("options", [[], ["--preset", "trl"], ["--preset", "rewardbench"], ["--x1", "rewards/chosen"]])
 @pytest.mark.parametrize("name", ["log.csv", "trainer_state.json"])
-def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path: Path) -> None:
+def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path: Path, mrl: Mrl) -> None:
     rows = list(csv.DictReader(io.StringIO(LOG)))
     (tmp_path / "log.csv").write_text(LOG)
     (tmp_path / "trainer_state.json").write_text(json.dumps({"epoch": 1.0, "log_history": rows}, indent=1))
-    ran = run(["compute", name, *options], cwd=tmp_path)
+    ran = mrl(["compute", name, *options])
     assert (ran.code, ran.out) == (3, "")
     assert f"error: {name} holds no pairs: " in ran.err
     assert "holds means of batches" in ran.err
 
 
-def test_rewards_of_pairs_are_no_log(tmp_path: Path) -> None:
+def test_rewards_of_pairs_are_no_log(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_text("id,rewards/chosen,rewards/rejected\n1,0.5,0.25\n")
-    assert run(["compute", "pairs.csv", "--preset", "trl"], cwd=tmp_path).code == 0
+    assert mrl(["compute", "pairs.csv", "--preset", "trl"]).code == 0
 
 
 def test_a_temperature_is_one_over_beta_too() -> None:

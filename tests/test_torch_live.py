@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from mrl_cli.model import DType, PairReduction
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import mistakes
 
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = pytest.importorskip("torch")
+if importlib.util.find_spec("torch") is None:
+    pytest.skip("PyTorch is not installed", allow_module_level=True)
+
+pytestmark = pytest.mark.slow  # importing PyTorch alone takes seconds; test_golden holds its vectors meanwhile
 
 Array = NDArray[Any]
 Pairs = tuple[DType, list[tuple[float, float, float]], float]
@@ -45,6 +46,8 @@ def without_signed_zeros(values: Array) -> Array:
 
 def by_torch(x1: Array, x2: Array, y: Array, *, margin: float, reduction: PairReduction) -> tuple[Array, Array, Array]:
     """Return PyTorch's loss, and its gradients (under none: of the sum of the losses) for x1 and x2."""
+    import torch
+
     left, right = (torch.from_numpy(scores.copy()).requires_grad_() for scores in (x1, x2))
     labels = torch.from_numpy(y.copy())
     loss = torch.nn.functional.margin_ranking_loss(left, right, labels, margin=margin, reduction=reduction)
@@ -82,7 +85,6 @@ def pairs(draw: st.DrawFn) -> Pairs:
     return dtype, rows, margin if rounded(margin, dtype) else 0.0
 
 
-@pytest.mark.slow
 @given(pairs())
 @example(("float32", [(0.3, 0.2, 1.0), (0.2, 0.3, -1.0)], 0.1))
 @example(("float64", [(0.3, 0.2, 1.0), (0.2, 0.3, -1.0)], 0.1))
@@ -137,6 +139,8 @@ def test_reductions_are_within_rounding_of_pytorchs(reduction: PairReduction, dt
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.3, 1.7])
 def test_the_arithmetic_of_bfloat16_is_that_of_pytorch(margin: float) -> None:
+    import torch
+
     random = np.random.default_rng(7)
     x1, x2 = random.normal(size=(2, 2000))
     y = np.where(random.random(2000) < 0.8, 1.0, -1.0)
