@@ -190,6 +190,13 @@ COLUMNS = [
     ),
 ]
 LOSSES = [
+    Case(  # compute would propose to fill it
+        "rank p.csv --weight w",
+        "--on-error skip leaves bad rows out",
+        "rank p.csv --weight w --on-error skip",
+        2.0,
+        file(csv("query,label,score,w", "1,1,1,1", "1,0,3,1", "1,0,4,")),
+    ),
     Case(
         "rank p.csv --lambda-weight ndcg",
         "gains of labels below 0 are none; --lambda-weight label_diff takes any labels",

@@ -281,6 +281,7 @@ class Run(Options, ABC):
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
         settings: dict[str, Any] = {"wants_mean": wants_mean, "scores": scores, "may_skip": self.may_skip}
+        settings["options"] = self.option_names()
         refusals.refuse(counts, self.plan, names, look, **settings)
 
     def rendered(self, report: Any) -> str:

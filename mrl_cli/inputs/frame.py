@@ -56,8 +56,11 @@ def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None], pla
     return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
 
 
-def as_frame(given: pd.DataFrame | pa.Table) -> pd.DataFrame:
-    """Return a DataFrame, or a pyarrow Table as one, without a copy. Raises TypeError for anything else."""
+def as_frame(given: pd.DataFrame | pa.Table, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFrame:
+    """Return a DataFrame, or a pyarrow Table as one, without a copy.
+
+    Raises TypeError for anything else, which names the function `of_arrays`.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -67,7 +70,7 @@ def as_frame(given: pd.DataFrame | pa.Table) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return given
     msg = f"frame must be a pandas DataFrame or a pyarrow Table, not {type(given).__name__}"
-    raise TypeError(f"{msg}; for arrays there is margin_ranking_loss")
+    raise TypeError(f"{msg}; for arrays there is {of_arrays}")
 
 
 class FrameColumns(NamedTuple):

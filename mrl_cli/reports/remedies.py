@@ -33,10 +33,10 @@ from mrl_cli.model.problems import (
     ProblemCount,
 )
 from mrl_cli.settings import flags_of
-from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
+from mrl_cli.words import harmless, hint_for, is_float, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.look import Look
@@ -63,11 +63,14 @@ _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 
 class Facts(NamedTuple):
-    """What remedies are chosen from: counts, the plan, a look at the data, and how many scores pairs may point at."""
+    """What remedies are chosen from: counts, the plan, a look at the data, the names of the options that there are,
+    and how many scores pairs may point at.
+    """
 
     counts: Counts
     plan: Plan
     look: Look
+    options: Collection[str]
     scores: int | None = None
     may_skip: bool = True
 
@@ -110,7 +113,7 @@ class Way(NamedTuple):
 
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    hint = next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    hint = next(filter(None, (hint_for(rule(facts), facts.options) for rule in REMEDIES)), None)
     return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
 
 
