@@ -79,7 +79,37 @@ BENCHMARKS = [
         changed=ties(("ref:1", [1, 3], 1), ("tied:1", [1, 1, 3], 2)),
     ),
 ]
+STYLES = lines({"score_chosen": [1, 1, 1], "score_rejected": [3, 3, 3]})
 LAYOUTS = [
+    Case("rank p.jsonl", "RM-Bench's columns: use --preset rmbench", "rank p.jsonl --preset rmbench", 2.0, STYLES),
+    Case(
+        "compute p.jsonl",
+        "score_chosen holds a list of numbers in each row? use mrl rank --preset rmbench",
+        "rank p.jsonl --preset rmbench",
+        2.0,
+        STYLES,
+    ),
+    Case(
+        "compute p.jsonl --preset ultrafeedback",
+        "completions holds a list of answers in each row, with a number for each? use mrl rank --preset ultrafeedback",
+        "rank p.jsonl --preset ultrafeedback",
+        2.0,
+        lines({"completions": [{"overall_score": 2, "score": 1}, {"overall_score": 1, "score": 3}]}),
+    ),
+    Case(
+        "rank p.jsonl --preset ultrafeedback",
+        "scores as UltraFeedback writes them? use mrl compute --preset ultrafeedback",
+        "compute p.jsonl --preset ultrafeedback",
+        2.0,
+        lines({"score_chosen": 1, "score_rejected": 3}),
+    ),
+    Case(
+        "rank p.csv",
+        "score_a and score_b are two scores? use mrl compute --x1 score_a --x2 score_b --y label",
+        "compute p.csv --x1 score_a --x2 score_b --y label",
+        2.0,
+        file(csv("score_a,score_b,label", "1,3,1")),
+    ),
     Case(
         "rank p.csv",
         "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item",
@@ -155,7 +185,7 @@ COLUMNS = [
     ),
     Case(
         "rank p.csv",
-        "each row is a pair, x1 and x2? use mrl compute",
+        "x1 and x2 are two scores? use mrl compute",
         "compute p.csv",
         2.0,
         file(csv("x1,x2,y", "1,3,1")),

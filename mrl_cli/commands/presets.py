@@ -27,7 +27,7 @@ from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
 from mrl_cli.settings import check_read
-from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
+from mrl_cli.words import closest, harmless, is_float, listed, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,10 +71,20 @@ def with_preset(
     for shown, there in () if {"x1", "x2"} <= given else found:
         if layout is None or may_be_logged(layout):
             refuse_log(there, shown)
+    if layout is None and (hint := _hint_for_lists(sources, plan)):
+        message = f"{place} does not have the columns of --preset {preset.name} of pairs; it has: {listed(names)}"
+        refuse_if(not {"x1", "x2"} <= given, message, hint)
     # Without a row there is nothing to choose by.
     plan = applied(preset, plan, list(names) or [*preset.layouts[0], *preset.further], place, given)
     check_read(plan, option_of)
     return plan, tuple(read)
+
+
+def _hint_for_lists(sources: Sequence[Source], plan: Plan) -> str | None:
+    """Return the hint that rows are lists, None where they are not."""
+    from mrl_cli.inputs.layouts import first_cells, hint_for_kind
+
+    return next((hint for source in sources if (hint := hint_for_kind(first_cells(source, plan), plan))), None)
 
 
 def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
