@@ -27,6 +27,54 @@ def ties(*rows: tuple[str, list[float], int]) -> Files:
 
 
 BESIDE = [
+    *(
+        Case(
+            "rank p.csv --group-sizes sizes",
+            "--group-sizes wants the number of rows of each query, one in a line",
+            gives=2.0,
+            files=file(ITEMS) | file(data, "sizes"),
+            changed=file(b"2\n", "sizes"),
+        )
+        for data in (b"", b"rows\n", b"2\nx\n")
+    ),
+    Case(
+        "rank p.csv --scores scores",
+        "every score must be a finite number: rows take them by place",
+        gives=2.0,
+        files=file(csv("query,label", "1,1", "1,0")) | file(b"1\nx\n", "scores"),
+        changed=file(b"1\n3\n", "scores"),
+    ),
+    *(
+        Case(
+            f"rank run.trec --qrels qrels --missing {missing}",
+            "are these the judgments of this run? ids are compared as text",
+            gives=2.0,
+            files=file(RUN, "run.trec") | file(QRELS.replace(b"1 0", b"01 0"), "qrels"),
+            changed=file(QRELS, "qrels"),
+        )
+        for missing in ("drop", "zero")
+    ),
+    Case(
+        "rank run.trec --qrels qrels --missing error",
+        "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0",
+        "rank run.trec --qrels qrels --missing zero",
+        2.0,
+        file(RUN, "run.trec") | file(QRELS.splitlines(keepends=True)[0], "qrels"),
+    ),
+    Case(
+        "rank run.trec --qrels qrels",
+        "which of the two counts is not known: leave one of them out",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(QRELS + b"1 0 a 0\n", "qrels"),
+        changed=file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank run.trec --qrels qrels",
+        "without 0, BEIR has a header line above",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(b"1 a 1\n1 b 0\n", "qrels"),
+        changed=file(b"query-id corpus-id score\n1 a 1\n1 b 0\n", "qrels"),
+    ),
     Case(
         "rank p.csv --group-sizes sizes",
         "--group-sizes wants the number of rows of each query, one in a line",

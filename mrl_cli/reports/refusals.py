@@ -46,11 +46,12 @@ def refuse(
 
 
 def _left_out(counts: Counts) -> str:
-    """Return in words how many rows were left out, and why."""
+    """Return in words how many rows were left out, and why: a reason for each summand of `Counts.rows` but pairs."""
     if not counts.rows:
         return ""
     reasons = {"a problem": counts.rejected, "a label 0": counts.ties_dropped, "a weight 0": counts.zero_weight}
-    reasons["a label mapped to skip"] = counts.labels_skipped
+    reasons |= {"a label mapped to skip": counts.labels_skipped, "a label of items not judged": counts.unjudged}
+    reasons["want of a judgment"] = counts.missing
     why = ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
     return f": {counted(counts.rows, 'row')}, all left out ({why})"
 

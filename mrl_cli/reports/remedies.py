@@ -25,6 +25,7 @@ from mrl_cli.model.problems import (
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
     NOT_IN_MAP,
+    NOT_JUDGED,
     OBJECT,
     PATH_LIST,
     TIE,
@@ -404,6 +405,12 @@ def _for_objects(facts: Facts) -> str | None:
     return None
 
 
+def _for_judgments(facts: Facts) -> str | None:
+    if NOT_JUDGED not in facts.counts.problems:
+        return None
+    return "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
+
+
 def _for_rows(facts: Facts) -> str | None:
     if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
         return None
@@ -425,6 +432,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_scores,
     _for_float32,
     _for_missing,
+    _for_judgments,
     _for_rows,
     _for_other_columns,
 )
