@@ -225,6 +225,13 @@ LAYOUTS = [
 ]
 COLUMNS = [
     Case(
+        "rank p.csv",
+        "ids of queries are text: write each of them in one way",
+        gives=2.0,
+        files=file(csv("query,label,score", "1,1,1", "2,0,3", "1.0,0,3")),
+        changed=file(LIST),
+    ),
+    Case(
         "rank p.csv --query id",
         "each row has a id of its own; name what its rows have in common with --query COLUMN",
         "rank p.csv --query q",

@@ -149,6 +149,11 @@ class RankedRun(ListOptions, Run):
 
         benchmark = self.plan.benchmark
         further: list[Reduction[Any, Any]] = [] if benchmark is None else [BENCHMARKS[benchmark]()]
+        has_queries = self.plan.rows_are_lists and self.plan.columns.name_of("query") is not None
+        if has_queries:
+            from mrl_cli.reductions.repeats import RepeatsReduction
+
+            further.append(RepeatsReduction())
         beside = next((source.beside for source in self.sources), None)
         if beside is not None and beside.qrels is not None:
             from mrl_cli.reductions.documents import DocumentsReduction
@@ -161,5 +166,6 @@ class RankedRun(ListOptions, Run):
 
             check_rows(self.sources, folded.rows_of)
         look, whole, *others = folded.wholes
+        self.cautions += [others[-1].note] if has_queries and others[-1].note is not None else []
         sections = None if benchmark is None else benchmark_sections(others[0])
         return Ranked(folded.counts, look, reduction.settled(whole), sections)
