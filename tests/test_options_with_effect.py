@@ -223,6 +223,20 @@ def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, m
     assert ran.err.startswith("error: ")
 
 
+def test_no_numeric_option_takes_digits_grouped_by_underscores() -> None:
+    met = set[str]()
+    for name in command_names():
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+                met.add(option.opts[0])
+                option.type_cast_value(click.Context(command), "10")
+                with pytest.raises(click.BadParameter, match="'1_0' is not a valid"):
+                    option.type_cast_value(click.Context(command), "1_0")
+    assert {"--jobs", "--rtol", "--top"} <= met
+
+
 def test_no_hint_names_an_option_that_the_command_does_not_have() -> None:
     pieces = hint_pieces(MODULES)
     assert any("--fill" in piece for piece in pieces)

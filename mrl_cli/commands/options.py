@@ -73,6 +73,13 @@ class Option(click.Option):
         is_taken = own is not None or not self.allow_from_autoenv or self.name is None
         return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the option's type has it. Digits are not grouped by underscores, as in Python."""
+        is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
+        if is_number and "_" in str(value):
+            raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
+        return super().type_cast_value(ctx, value)
+
 
 class Declared:
     """An option of click, called as the attribute it is; in a command without it, the attribute is its default."""
