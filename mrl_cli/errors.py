@@ -7,12 +7,6 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 # Exit codes beside those of the exceptions: the user's Ctrl-C, and a reader of stdout that went away.
 INTERRUPTED, READER_GONE, BUG = 130, 141, 70
 
@@ -49,15 +43,6 @@ class MachineError(MrlError):
 def with_hint(message: str, hint: str | None) -> str:
     """Return a message with what to do about it, if that is known."""
     return f"{message}\nhint: {hint}" if hint else message
-
-
-@contextmanager
-def value_errors() -> Iterator[None]:
-    """Raise ValueError, the error of the Python interface, in place of a MrlError."""
-    try:
-        yield
-    except MrlError as error:
-        raise ValueError(with_hint(error.message, error.hint)) from None
 
 
 class SuspectShardError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -164,6 +165,28 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 def option_of(name: str) -> str:
     """Return the option of a name: that of a setting, of a field of Options."""
     return "--" + name.replace("_", "-")
+
+
+OPTION = re.compile(r"(?<![\w'\"-])--([a-z][a-z0-9-]*)")
+_COMMAND = re.compile(r"\bmrl [a-z]+")
+
+
+def hint_for(hint: str | None, names: Collection[str]) -> str | None:
+    """Return the parts of a hint that can be followed where options, or arguments, of these names are; None for none.
+
+    A part without options goes with the one before it. What stands after the name of a command is that one's.
+
+    >>> hint_for("weights are 1? use --fill weight=1; or --on-error skip; it is counted", ["on_error"])
+    'or --on-error skip; it is counted'
+    >>> hint_for("use mrl rank --query q", ["x1"]), hint_for("use --query q", ["x1"])
+    ('use mrl rank --query q', None)
+    """
+    said, fits = [], True
+    for part in hint.split("; ") if hint else ():
+        options = {name.replace("-", "_") for name in OPTION.findall(_COMMAND.split(part)[0])}
+        fits = options <= set(names) if options else fits
+        said += [part] if fits else []
+    return "; ".join(said) or None
 
 
 def is_float(text: Any) -> bool:

@@ -556,7 +556,7 @@ COLUMNS = [
     ),
     Case(
         "compute p.csv --scores s.txt",
-        "take the line out, or write the score that belongs there",
+        "take the line out, or write the number that belongs there",
         gives=2.0,
         files=file(csv("x1,x2,y", "0,1,1")) | file(b"1\n\n3\n", "s.txt"),
         changed=file(b"1\n3\n", "s.txt"),

@@ -27,6 +27,54 @@ def ties(*rows: tuple[str, list[float], int]) -> Files:
 
 
 BESIDE = [
+    *(
+        Case(
+            "rank p.csv --group-sizes sizes",
+            "--group-sizes wants the number of rows of each query, one in a line",
+            gives=2.0,
+            files=file(ITEMS) | file(data, "sizes"),
+            changed=file(b"2\n", "sizes"),
+        )
+        for data in (b"", b"rows\n", b"2\nx\n")
+    ),
+    Case(
+        "rank p.csv --scores scores",
+        "every score must be a finite number: rows take them by place",
+        gives=2.0,
+        files=file(csv("query,label", "1,1", "1,0")) | file(b"1\nx\n", "scores"),
+        changed=file(b"1\n3\n", "scores"),
+    ),
+    *(
+        Case(
+            f"rank run.trec --qrels qrels --missing {missing}",
+            "are these the judgments of this run? ids are compared as text",
+            gives=2.0,
+            files=file(RUN, "run.trec") | file(QRELS.replace(b"1 0", b"01 0"), "qrels"),
+            changed=file(QRELS, "qrels"),
+        )
+        for missing in ("drop", "zero")
+    ),
+    Case(
+        "rank run.trec --qrels qrels --missing error",
+        "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0",
+        "rank run.trec --qrels qrels --missing zero",
+        2.0,
+        file(RUN, "run.trec") | file(QRELS.splitlines(keepends=True)[0], "qrels"),
+    ),
+    Case(
+        "rank run.trec --qrels qrels",
+        "which of the two counts is not known: leave one of them out",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(QRELS + b"1 0 a 0\n", "qrels"),
+        changed=file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank run.trec --qrels qrels",
+        "without 0, BEIR has a header line above",
+        gives=2.0,
+        files=file(RUN, "run.trec") | file(b"1 a 1\n1 b 0\n", "qrels"),
+        changed=file(b"query-id corpus-id score\n1 a 1\n1 b 0\n", "qrels"),
+    ),
     Case(
         "rank p.csv --group-sizes sizes",
         "--group-sizes wants the number of rows of each query, one in a line",
@@ -79,7 +127,37 @@ BENCHMARKS = [
         changed=ties(("ref:1", [1, 3], 1), ("tied:1", [1, 1, 3], 2)),
     ),
 ]
+STYLES = lines({"score_chosen": [1, 1, 1], "score_rejected": [3, 3, 3]})
 LAYOUTS = [
+    Case("rank p.jsonl", "RM-Bench's columns: use --preset rmbench", "rank p.jsonl --preset rmbench", 2.0, STYLES),
+    Case(
+        "compute p.jsonl",
+        "score_chosen holds a list of numbers in each row? use mrl rank --preset rmbench",
+        "rank p.jsonl --preset rmbench",
+        2.0,
+        STYLES,
+    ),
+    Case(
+        "compute p.jsonl --preset ultrafeedback",
+        "completions holds a list of answers in each row, with a number for each? use mrl rank --preset ultrafeedback",
+        "rank p.jsonl --preset ultrafeedback",
+        2.0,
+        lines({"completions": [{"overall_score": 2, "score": 1}, {"overall_score": 1, "score": 3}]}),
+    ),
+    Case(
+        "rank p.jsonl --preset ultrafeedback",
+        "scores as UltraFeedback writes them? use mrl compute --preset ultrafeedback",
+        "compute p.jsonl --preset ultrafeedback",
+        2.0,
+        lines({"score_chosen": 1, "score_rejected": 3}),
+    ),
+    Case(
+        "rank p.csv",
+        "score_a and score_b are two scores? use mrl compute --x1 score_a --x2 score_b --y label",
+        "compute p.csv --x1 score_a --x2 score_b --y label",
+        2.0,
+        file(csv("score_a,score_b,label", "1,3,1")),
+    ),
     Case(
         "rank p.csv",
         "cells are lists in JSON, Parquet and Arrow; in text, write a row for each item",
@@ -147,6 +225,13 @@ LAYOUTS = [
 ]
 COLUMNS = [
     Case(
+        "rank p.csv",
+        "ids of queries are text: write each of them in one way",
+        gives=2.0,
+        files=file(csv("query,label,score", "1,1,1", "2,0,3", "1.0,0,3")),
+        changed=file(LIST),
+    ),
+    Case(
         "rank p.csv --query id",
         "each row has a id of its own; name what its rows have in common with --query COLUMN",
         "rank p.csv --query q",
@@ -155,7 +240,7 @@ COLUMNS = [
     ),
     Case(
         "rank p.csv",
-        "each row is a pair, x1 and x2? use mrl compute",
+        "x1 and x2 are two scores? use mrl compute",
         "compute p.csv",
         2.0,
         file(csv("x1,x2,y", "1,3,1")),
@@ -190,6 +275,13 @@ COLUMNS = [
     ),
 ]
 LOSSES = [
+    Case(  # compute would propose to fill it
+        "rank p.csv --weight w",
+        "--on-error skip leaves bad rows out",
+        "rank p.csv --weight w --on-error skip",
+        2.0,
+        file(csv("query,label,score,w", "1,1,1,1", "1,0,3,1", "1,0,4,")),
+    ),
     Case(
         "rank p.csv --lambda-weight ndcg",
         "gains of labels below 0 are none; --lambda-weight label_diff takes any labels",

@@ -151,5 +151,23 @@ def test_what_the_command_refuses_is_a_value_error(arguments: dict[str, Any], me
         evaluate_lists(FRAME, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("frame", "arguments", "words"),
+    [
+        ([1, 2], {}, "for arrays there is rank_loss"),
+        (FRAME, {"query_weight": "w"}, "for a weight of each item use weight$"),
+        (FRAME, {"query": "index"}, "name what its rows have in common with query=…$"),
+        (FRAME, {"memory_bytes": 10}, "and memory_bytes is 10 bytes\nhint: allow more with memory_bytes=…$"),
+        (FRAME, {"labels": "rank", "lambda_weight": "ndcg"}, "^labels rank does not go with lambda_weight ndcg"),
+        (FRAME.assign(w=None), {"weight": "w"}, r"missing value +20   [^\n]*$"),  # none of them can be filled
+    ],
+)
+def test_errors_speak_of_arguments(frame: Any, arguments: dict[str, Any], words: str) -> None:
+    frame = frame.assign(index=range(20)) if isinstance(frame, pd.DataFrame) else frame
+    with pytest.raises((ValueError, TypeError), match=words) as raised:
+        evaluate_lists(frame, **arguments)
+    assert "--" not in str(raised.value)
+
+
 def test_the_package_names_it() -> None:
     assert "evaluate_lists" in mrl_cli.__all__

@@ -12,7 +12,11 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.errors import DataError
 from mrl_cli.inputs import text
+from mrl_cli.model import Counts, Plan
+from mrl_cli.reductions.look import Look
+from mrl_cli.reports.refusals import refuse
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -257,3 +261,49 @@ def test_of_ranks_one_is_best(rank: Rank) -> None:
     rows = "query,label,score\na,1,0.5\na,2,0.75\na,3,0.25\n"
     assert _outcome(rank("a.csv", "--labels", "rank", a__csv=rows)) == (0.25, 3, 1, 3, 2, 1)
     assert _outcome(rank("a.csv", a__csv=rows)) == (0.25 + 0.5, 3, 1, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "message"),
+    [
+        ({"s": "rows\n"}, ["--group-sizes", "s"], "no sizes in s, nothing but the header 'rows' in line 1\n"),
+        ({"s": ""}, ["--group-sizes", "s"], "no sizes in s\n"),
+        ({"s": "1\nx\n"}, ["--scores", "s"], "not a number       1   line 2: 'x'\n"),
+        ({"q": "1 a 1\n1 b 0\n"}, ["--qrels", "q"], "q: line 1 is no judgment: 1 a 1\n"),
+        ({"q": "1 0 a 1\n1 0 a 1\n"}, ["--qrels", "q"], "q: line 2 judges a of query 1 a second time, after line 1\n"),
+        (
+            {"q": "9 0 c 1\n"},
+            ["--qrels", "q"],
+            "3 documents of 2 queries have no judgment in q, and",
+        ),
+        ({"q": "9 0 c 1\n"}, ["--qrels", "q"], "'a' of query '1', and the first that is judged 'c' of query '9'\n"),
+    ],
+)
+def test_what_is_wrong_beside_rows_is_named(
+    files: dict[str, str],
+    args: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, data in files.items():
+        (tmp_path / name).write_text(data)
+    (tmp_path / "p.csv").write_text("query,doc,label,score\n1,a,1,1\n1,b,0,3\n2,a,1,2\n")
+    for missing in ("drop", "zero") if "--qrels" in args else (None,):
+        ran = run_inside(["rank", "p.csv", *args, *(["--missing", missing] if missing else [])], capfd)
+        assert (ran.code, ran.out) == (3, "")
+        assert message in ran.err
+        assert "pairs" not in ran.err
+
+
+def test_every_reason_for_a_row_left_out_is_named() -> None:
+    names: list[Any] = list(Counts.__match_args__)
+    made: Any = Counts
+    numbers = [name for name in names if isinstance(getattr(Counts(), name), int)]
+    summands = [name for name in numbers if made(**{name: 3}).rows and name != "pairs"]
+    assert {"rejected", "missing", "unjudged"} <= set(summands)
+    for name in summands:
+        with pytest.raises(DataError, match=r"3 rows, all left out \(3 for [a-z]"):
+            refuse(made(**{name: 3}), Plan.of(), ["p.csv"], Look(), wants_mean=False, options=())

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "is a quote opened and never closed, or is it not text": "test_hints.py",
     "pip install 'mrl-cli[torch]'": "test_validate.py",
     "is it text": "test_check.py",
+    "are their cells lists? then mrl rank --preset": "test_list_presets.py",
     "write them to a file with --rejects FILE": "test_rank.py",
     "check one with --sample 1, whatever it takes": "test_validate_lists.py",
     "without --lambda-weight": "test_validate_lists.py",

@@ -85,6 +85,18 @@ def test_files_of_every_producer_need_only_the_preset(name: str, rank: Rank) -> 
     assert result["preset"] == name
 
 
+@pytest.mark.parametrize("name", list(LIST_PRESETS))
+def test_what_check_proposes_is_what_a_run_without_the_preset_hints_at(name: str, rank: Rank, capfd: Capture) -> None:
+    value, _ = FILES[name]
+    hint = rank(value).err.partition("\nhint: ")[2]
+    (command,) = (one["command"] for one in run_inside(["check", "a.json", "-f", "json"], capfd).result["inputs"])
+    assert command == f"mrl rank a.json --preset {name}"
+    assert f"use --preset {name}" in hint
+    assert f"use mrl rank --preset {name}" in run_inside(["compute", "a.json"], capfd).err
+    ran = run_inside(["compute", "-"], capfd, json.dumps(value).encode())
+    assert ("--preset" not in ran.err) or ("are their cells lists? then mrl rank --preset" in ran.err)
+
+
 def test_presets_are_named_in_the_help_and_benchmarks_once(capfd: Capture) -> None:
     page = " ".join(run_inside(["rank", "--help"], capfd).out.split())
     assert f"writes them: {', '.join(LIST_PRESETS)}." in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,9 +11,13 @@ import pytest
 
 from mrl_cli.cli import group
 from mrl_cli.commands import command_names
-from mrl_cli.commands.options import ColumnName
+from mrl_cli.commands.options import ColumnName, refuse_if
+from mrl_cli.errors import UsageError
 from mrl_cli.verify import conformance
+from mrl_cli.words import OPTION
 from tests.running import run_inside
+from tests.test_hints import hint_pieces
+from tests.test_structure import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,3 +223,33 @@ def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, m
     ran = mrl(command, *INPUTS[command], option, "")
     assert ran.code in (2, 3, 4), ran
     assert ran.err.startswith("error: ")
+
+
+def test_no_numeric_option_takes_digits_grouped_by_underscores() -> None:
+    met = set[str]()
+    for name in command_names():
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+                met.add(option.opts[0])
+                option.type_cast_value(click.Context(command), "10")
+                with pytest.raises(click.BadParameter, match="'1_0' is not a valid"):
+                    option.type_cast_value(click.Context(command), "1_0")
+    assert {"--jobs", "--rtol", "--top"} <= met
+
+
+def test_no_hint_names_an_option_that_the_command_does_not_have() -> None:
+    pieces = hint_pieces(MODULES)
+    assert any("--fill" in piece for piece in pieces)
+    for name in command_names():
+        command = copy(group.get_command(click.Context(group), name))
+        assert command is not None
+        options, context = {option.name for option in command.params} | {"help"}, click.Context(command)
+        for piece in pieces:
+            command.callback = partial(refuse_if, True, "no", piece)
+            with pytest.raises(UsageError) as raised:
+                command.invoke(context)
+            named = OPTION.findall((raised.value.hint or "").split("mrl ")[0])
+            assert {option.replace("-", "_") for option in named} <= options
+            assert raised.value.hint == piece or OPTION.search(piece)

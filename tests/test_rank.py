@@ -17,6 +17,7 @@ import pytest
 
 from mrl_cli.errors import MachineError
 from mrl_cli.losses import LISTWISE, LOSSES
+from mrl_cli.reductions import repeats
 from mrl_cli.reductions.rows import RejectsReduction
 from tests.running import Ran, run, run_inside
 
@@ -523,3 +524,63 @@ def test_chosen_answers_are_not_held_against_themselves(mrl: Mrl, tmp_path: Path
     assert (ran.code, ran.out) == (2, "")
     assert "--chosen and --rejected name one column, 'good'" in ran.err
     assert mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "bad", *of_preset).code == 0
+
+
+def test_a_whole_number_is_one_query_as_integer_and_as_double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "7.csv").write_text("query,label,score\n7,1,1\n7,0,3\n")
+    (tmp_path / "007.csv").write_text("query,label,score\n007,1,1\n007,0,3\n")
+    (tmp_path / "7.0.csv").write_text("query,label,score\n7.0,1,1\n7.0,0,3\n")
+    (tmp_path / "d.jsonl").write_text('{"query": 7.0, "label": 0, "score": 3}\n{"query": 7, "label": 0, "score": 3}\n')
+    (tmp_path / "d.json").write_text('{"query": [7.0, 7], "label": [0, 0], "score": [3, 3]}')
+    pq.write_table(pa.table({"query": [7.0, 7.0], "label": [0, 0], "score": [3.0, 3.0]}), "d.parquet")
+
+    def queries(*names: str) -> list[str]:
+        ran = run_inside(["rank", *names, "--per-query", "-f", "csv"], capfd)
+        return [line.split(",")[0] for line in ran.out.splitlines()[1:]] or [ran.err]
+
+    for name in ("d.jsonl", "d.json", "d.parquet"):
+        assert queries("7.csv", name) == ["7"]
+        assert queries("7.csv", name, "007.csv") == ["7", "007"]  # ids are text
+    assert queries("7.0.csv") == ["7.0"]
+    for names in (("7.csv", "7.0.csv"), ("7.0.csv", "7.csv"), ("7.0.csv", "007.csv", "d.parquet")):
+        (message,) = queries(*names)
+        assert "queries '7' and '7.0' are one number in two ways" in message
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
+def test_rows_of_lists_with_one_query_are_noted_once(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"query": query, "label": [1, 0], "score": [1.0, 3.0]} for query in "abcbac"]
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), "p.parquet")
+    else:
+        (tmp_path / f"p.{form}").write_text(json.dumps(rows) if form == "json" else "\n".join(map(json.dumps, rows)))
+    ran = run_inside(["rank", f"p.{form}", "-f", "json"], capfd)
+    word = "line" if form == "jsonl" else "row"
+    note = f"query 'b' stands in p.{form}, {word} 2 and in p.{form}, {word} 4: each row is a list of its own"
+    assert ran.result["queries"] == 6
+    assert ran.err.count("a list of its own") == 1
+    assert note in ran.err
+    assert note in ran.result["notes"]
+
+
+@pytest.mark.parametrize(("most", "first"), [(9, "'b' stands in 1 and in 3"), (3, None)])
+def test_which_repeated_query_is_noted_does_not_depend_on_cuts(
+    most: int, first: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_QUERIES", most)
+    for cut in range(9):
+        for second in range(cut, 9):
+            whole = repeats.Repeats()
+            for start, stop in ((0, cut), (cut, second), (second, 9)):
+                part = repeats.Repeats()
+                for place in range(start, stop):
+                    part.add(("abcbaccab"[place],), str(place))
+                whole.join(part)
+            assert (whole.note is None) if first is None else (first in (whole.note or ""))
+            assert len(whole.first) <= most

@@ -22,7 +22,7 @@ from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.benchmarks import BENCHMARKS
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
-from mrl_cli.reductions.documents import DocumentsReduction
+from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.ledger import LedgerReduction
@@ -30,6 +30,7 @@ from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.queryweights import QueryWeightReduction
+from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import TotalsReduction, WeightReduction
 
@@ -217,7 +218,8 @@ def test_every_reduction_of_the_room_has_a_case() -> None:
         import_module(f"mrl_cli.reductions.{module.name}")
     room = {kind for kind in Reduction.__subclasses__() if kind.__module__.startswith("mrl_cli.reductions")}
     room -= {ListsReduction, GatherReduction, QueryWeightReduction}  # of lists: test_list_reductions
-    room -= {DocumentsReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
+    room -= {DocumentsReduction, UnjudgedReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
+    room -= {RepeatsReduction}  # test_rank
     assert room == {type(make().reduction) for make in CASES.values()}
 
 

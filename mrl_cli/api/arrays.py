@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from mrl_cli.errors import value_errors
+from mrl_cli.api.errors import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import PairReduction, Plan

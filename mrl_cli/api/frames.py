@@ -6,16 +6,14 @@ line, with rows by their label and hints in the words of Python.
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
-from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mrl_cli.api.errors import arguments_of, value_errors
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
-from mrl_cli.errors import DataError, MrlError, value_errors, with_hint
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
 from mrl_cli.losses import ParameterError
@@ -31,7 +29,7 @@ from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Mapping
     from typing import Literal
 
     import pandas as pd
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
 Columns: TypeAlias = "dict[Role, Hashable | None]"
-_NAME = re.compile(r"--([a-z][a-z0-9-]*)")
-_OPTION = re.compile(r"--([a-z][a-z0-9-]*) (?:'([^']*)'|(\S+))")
 
 
 def evaluate(
@@ -290,7 +286,10 @@ def made_plan(columns: Columns, parameters: Mapping[str, float], **settings: Any
         raise ParameterError(message, name=error.name, names=error.names) from None
 
 
-@value_errors()
+_FUNCTIONS = (evaluate, compare)
+
+
+@value_errors(*_FUNCTIONS)
 def _folded(
     frame: pd.DataFrame | pa.Table, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
 ) -> tuple[Folded, Source]:
@@ -298,16 +297,8 @@ def _folded(
     source, every = frame_source(as_frame(frame), columns, plan), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
     counts = with_labels(folded.counts, source.stream.frame)
-    try:
-        refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True)
-    except DataError as error:
-        raise in_words_of_python(error, evaluate, compare) from None
+    refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True, options=arguments_of(*_FUNCTIONS))
     return folded, source
-
-
-def in_words_of_python(error: MrlError, *functions: Callable[..., Any]) -> ValueError:
-    """Return an error as the Python interface raises it, with its hint in the arguments that functions have."""
-    return ValueError(with_hint(error.message, _argument_hint(error.hint, functions)))
 
 
 def with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
@@ -320,18 +311,3 @@ def with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
 
     kinds = counts.problems.items()
     return replace(counts, problems={k: replace(known, first=tuple(map(labelled, known.first))) for k, known in kinds})
-
-
-def _argument_hint(hint: str | None, functions: Iterable[Callable[..., Any]]) -> str | None:
-    """Return a hint in the words of Python, without what it says of options that are no arguments; None for no hint."""
-    arguments, said = {name for function in functions for name in signature(function).parameters}, list[str]()
-    for part in (hint or "").split("; "):
-        options = {option.replace("-", "_") for option in _NAME.findall(part)}
-        is_of_map = part.startswith("the map of labels")
-        if options <= arguments and (
-            options or said or is_of_map
-        ):  # a part without an option goes with the one before it
-            use, instead, of = part.partition(" in place of ")
-            use = _OPTION.sub(lambda option: f"{option[1].replace('-', '_')}={option[2] or option[3]!r}", use)
-            said.append(_NAME.sub(lambda option: option[1].replace("-", "_"), use + instead + of))
-    return "; ".join(said) or None

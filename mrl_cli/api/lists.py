@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import runtime
-from mrl_cli.api.frames import by_group, group_columns, in_words_of_python, made_plan, with_labels
+from mrl_cli.api.errors import arguments_of, value_errors
+from mrl_cli.api.frames import by_group, group_columns, made_plan, with_labels
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
-from mrl_cli.errors import MrlError, value_errors
 from mrl_cli.inputs import resolve, spooled
 from mrl_cli.inputs.frame import PLACE, FrameColumns, as_frame, frame_source
 from mrl_cli.inputs.layouts import list_roles, with_layout, without_query
@@ -94,7 +94,7 @@ def evaluate_lists(
     settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
     plan = made_plan(columns, parameters, **settings)
     started = time.monotonic()
-    with value_errors():
+    with value_errors(evaluate_lists):
         plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)
         lists = _Lists(frame, columns, plan)
     tables: list[pa.Table] = []
@@ -126,7 +126,7 @@ class _Lists:
             self.sources = tuple(map(spooled, resolve([os.fspath(given)])))
             self.plan = with_layout(plan, self.sources)
             return
-        self._frame = as_frame(given)
+        self._frame = as_frame(given, of_arrays="rank_loss")
         has_query = columns["query"] != "query" or "query" in self._frame.columns
         self._read_frame(self._frame, columns, plan if has_query else without_query(plan))
         if not (has_query or self.plan.rows_are_lists):  # only a row that is a list needs no query
@@ -141,11 +141,9 @@ class _Lists:
 
     def ranked(self, made: Any) -> tuple[Any, Any, list[str]]:
         """Return counts of rows, what a consumer makes of the lists, and notes. Raises ValueError for no number."""
-        try:
+        with value_errors(evaluate_lists):
             (folded, queries), way = folded_either_way(self.plan, made, self._checked, self._folded)
             refuse_undefined(queries, folded.wholes[0], self.plan)
-        except MrlError as error:
-            raise in_words_of_python(error, evaluate_lists) from None
         notes = [gathered_note(folded.counts.pairs, self.plan)] if way is GatherReduction else []
         return folded.counts, queries, notes
 
@@ -153,7 +151,8 @@ class _Lists:
         folded = self._folded(reduction)
         counts = folded.counts if self._frame is None else with_labels(folded.counts, self._frame)
         names = [PLACE] if self._frame is not None else [source.name for source in self.sources]
-        refusals.refuse(counts, self.plan, names, folded.wholes[0], wants_mean=True)
+        options = arguments_of(evaluate_lists)
+        refusals.refuse(counts, self.plan, names, folded.wholes[0], wants_mean=True, options=options)
         return folded, reduction.settled(folded.wholes[1])
 
     def _folded(self, reduction: Any) -> Folded:

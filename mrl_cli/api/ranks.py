@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from mrl_cli.api.arrays import real_array
-from mrl_cli.errors import value_errors
+from mrl_cli.api.errors import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import gradient, measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.commands.options import refuse_if
-from mrl_cli.commands.presets import read_scores
+from mrl_cli.commands.presets import SCORES_OF_ROWS, SIZES, read_scores
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.beside import Beside, GroupSizes
 from mrl_cli.inputs.qrels import read_qrels
@@ -44,7 +44,7 @@ def with_files_beside(
         message = f"{option} counts rows by place: --on-error skip would move those after a bad one"
         refuse_if(given is not None and plan.reading.on_error == "skip", message)
     beside = Beside(
-        None if scores is None else read_scores(scores, score_column),
+        None if scores is None else read_scores(scores, score_column, SCORES_OF_ROWS),
         None if group_sizes is None else _group_sizes(group_sizes),
         None if qrels is None else read_qrels(qrels),
     )
@@ -55,12 +55,12 @@ def with_files_beside(
 
 
 def _group_sizes(path: str) -> GroupSizes:
-    scores = read_scores(path, None)
+    scores = read_scores(path, None, SIZES)
     sizes = scores.values
     bad = np.flatnonzero((sizes < 0) | (sizes != np.floor(sizes)))
     if bad.size:
         msg = f"{scores.name}: size {int(bad[0]) + 1} is {sizes[bad[0]]:g}, which is no number of rows"
-        raise DataError(msg, hint="--group-sizes wants the number of rows of each query, one in a line")
+        raise DataError(msg, hint=SIZES.hint)
     return GroupSizes(scores.name, np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))))
 
 

@@ -9,12 +9,12 @@ from mrl_cli.commands.listoptions import ListOptions
 from mrl_cli.commands.options import plan_of_options
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, UsageError
-from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, Rows, list_columns
-from mrl_cli.inputs.layouts import fitting_list_preset
+from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, Rows
+from mrl_cli.inputs.layouts import list_candidates
 from mrl_cli.inputs.lines import LAYOUTS, LETOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.heads import Head
@@ -35,21 +35,10 @@ def list_options(source: Source, head: Head, given: Mapping[str, Any]) -> tuple[
     """Return the options of `mrl rank` that read the first rows without a problem, None for none; and notes."""
     if source.format in LAYOUTS:
         return None, [_BESIDE[source.format == LETOR]]
-    for options in _candidates(head):
+    for options in list_candidates({column.name: column.cells for column in head.columns}):
         if _fits(source, made := {**head.options, **options, **given}):
             return made, []
     return None, [_UNNAMED]
-
-
-def _candidates(head: Head) -> Iterator[dict[str, Any]]:
-    columns = {column.name: column.cells for column in head.columns}
-    preset = fitting_list_preset(columns)
-    if preset is not None:
-        yield {"preset": preset}
-    found = list_columns(columns)
-    if {"label", "score"} <= found.keys():
-        named = {of: name for of, name in found.items() if name != of}
-        yield named | ({"labels": "rank"} if found["label"].strip().casefold() == "rank" else {})
 
 
 def _fits(source: Source, options: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
-from mrl_cli.errors import UsageError
+from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.model import (
     Dialect,
     DType,
@@ -22,7 +22,7 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless, option_of
+from mrl_cli.words import closest, harmless, hint_for, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +47,14 @@ class Command(click.Command):
                 refuse_if(is_once and met.count(option) > 1, message, "keep one of them")
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run. What an error hints at is left out where the command does not have the option for it."""
+        try:
+            return super().invoke(ctx)
+        except MrlError as error:
+            error.hint = hint_for(error.hint, {option.name for option in self.params if option.name})
+            raise
+
 
 def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
@@ -64,6 +72,13 @@ class Option(click.Option):
         own = super().resolve_envvar_value(ctx)
         is_taken = own is not None or not self.allow_from_autoenv or self.name is None
         return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the option's type has it. Digits are not grouped by underscores, as in Python."""
+        is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
+        if is_number and "_" in str(value):
+            raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
+        return super().type_cast_value(ctx, value)
 
 
 class Declared:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
 from mrl_cli.settings import check_read
-from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
+from mrl_cli.words import closest, harmless, is_float, listed, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,10 +71,20 @@ def with_preset(
     for shown, there in () if {"x1", "x2"} <= given else found:
         if layout is None or may_be_logged(layout):
             refuse_log(there, shown)
+    if layout is None and (hint := _hint_for_lists(sources, plan)):
+        message = f"{place} does not have the columns of --preset {preset.name} of pairs; it has: {listed(names)}"
+        refuse_if(not {"x1", "x2"} <= given, message, hint)
     # Without a row there is nothing to choose by.
     plan = applied(preset, plan, list(names) or [*preset.layouts[0], *preset.further], place, given)
     check_read(plan, option_of)
     return plan, tuple(read)
+
+
+def _hint_for_lists(sources: Sequence[Source], plan: Plan) -> str | None:
+    """Return the hint that rows are lists, None where they are not."""
+    from mrl_cli.inputs.layouts import first_cells, hint_for_kind
+
+    return next((hint for source in sources if (hint := hint_for_kind(first_cells(source, plan), plan))), None)
 
 
 def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
@@ -125,7 +135,22 @@ def given_by(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozense
     return frozenset(role for role, is_settled in settled.items() if is_settled) | useless
 
 
-def read_scores(path: str, column: str | None) -> Scores:
+class Beside(NamedTuple):
+    """What numbers of a file beside pairs or rows are: the option that names it, what they are called, and what to do
+    about one that is none.
+    """
+
+    option: str
+    words: str
+    hint: str
+
+
+SCORES_OF_PAIRS = Beside("--scores", "scores", "every score must be a finite number: pairs count them by place")
+SCORES_OF_ROWS = Beside("--scores", "scores", "every score must be a finite number: rows take them by place")
+SIZES = Beside("--group-sizes", "sizes", "--group-sizes wants the number of rows of each query, one in a line")
+
+
+def read_scores(path: str, column: str | None, what: Beside = SCORES_OF_PAIRS) -> Scores:
     """Return the scores in a file's column; None: its only one, else the one called `score`.
 
     A text of numbers without a header line has one column. Raises UsageError where the column is not there and
@@ -133,7 +158,7 @@ def read_scores(path: str, column: str | None) -> Scores:
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        raise UsageError(f"--scores {harmless(path, 200)} is not one file")
+        raise UsageError(f"{what.option} {harmless(path, 200)} is not one file")
     source = sources[0]
     try:
         names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))
@@ -142,8 +167,8 @@ def read_scores(path: str, column: str | None) -> Scores:
         name = _chosen(names, column, source) if has_header else "1"
         plan = Plan.of(columns=Columns(name, name, None), y_const=1, dialect=Dialect(header=has_header))
         if is_one_column:
-            _refuse_blank_lines(source, name if has_header else None)
-        values = _values(source, plan)
+            _refuse_blank_lines(source, name if has_header else None, what)
+        values = _values(source, plan, what)
     finally:
         source.close()
     return Scores(source.name, values)
@@ -159,16 +184,18 @@ def _chosen(names: Sequence[str], column: str | None, source: Source) -> str:
     raise UsageError(no_column(source.shown_name, wanted, names), hint=hint)
 
 
-def _values(source: Source, plan: Plan) -> Any:
+def _values(source: Source, plan: Plan, what: Beside) -> Any:
     reduction = ScoresReduction()
     plan = plan.changed(lists_problems=True)
     counts, (batches,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     problems = tally(dict.fromkeys(problem for _, listed in batches for problem in listed))  # read as x1 and as x2
     if problems:
         description = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
-        raise DataError(description, hint="every score must be a finite number: pairs count them by place")
+        raise DataError(description, hint=what.hint)
     if not counts.rows:
-        raise DataError(f"no scores in {source.shown_name}")
+        header = harmless(plan.columns.x1)
+        there = "" if header == COLUMN else f", nothing but the header '{header}' in line 1"
+        raise DataError(f"no {what.words} in {source.shown_name}{there}", hint=what.hint)
     return np.concatenate([scores for scores, _ in batches])
 
 
@@ -179,11 +206,13 @@ class ScoresReduction(Reduction["list[_ScoresOfBatch]", "list[_ScoresOfBatch]"])
 
     def add(self, state: list[_ScoresOfBatch], measured: Measured) -> list[_ScoresOfBatch]:
         """Keep those of a batch."""
-        state.append((measured.batch.x1, measured.problems))
+        has_name = measured.plan.reading.dialect.header
+        problems = [problem if has_name else replace(problem, column=None) for problem in measured.problems]
+        state.append((measured.batch.x1, problems))
         return state
 
 
-def _refuse_blank_lines(source: Source, header: str | None) -> None:
+def _refuse_blank_lines(source: Source, header: str | None, what: Beside) -> None:
     """Raise DataError for a blank line before a score: elsewhere it is no row, here it would move all scores below."""
     with nullcontext() if source.file else source.stream.rewinding(), open_text(source, None) as stream:
         text = stream.rest().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n")
@@ -195,5 +224,5 @@ def _refuse_blank_lines(source: Source, header: str | None) -> None:
     place = start if text.startswith(b"\n", start) else text.find(b"\n\n", start) + 1 or -1
     if place >= 0:
         line = text.count(b"\n", 0, place) + 1
-        msg = f"{source.shown_name}: line {line} is blank, and pairs count scores by place"
-        raise DataError(msg, hint="take the line out, or write the score that belongs there")
+        msg = f"{source.shown_name}: line {line} is blank, and {what.words} count by their place"
+        raise DataError(msg, hint="take the line out, or write the number that belongs there")

@@ -117,7 +117,8 @@ def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, An
         if trial.error is not None:
             raise trial.error
         if trial.facts is not None:
-            refuse(trial.facts.counts, trial.facts.plan, [source.name], trial.facts.look, wants_mean=False)
+            facts = trial.facts
+            refuse(facts.counts, facts.plan, [source.name], facts.look, wants_mean=False, options=facts.options)
     return Proposal(None, [_ADVICE[rows.kind]])
 
 
@@ -172,7 +173,7 @@ def _tried(source: Source, head: Head, options: dict[str, Any]) -> _Trial:
         with nullcontext() if source.file else source.stream.rewinding():
             part = first_part(source, Job(plan, (LookReduction(),)))
         counts, look = (Counts(), Look()) if part is None else (part.counts, part.states[0])
-        return _Trial(options, columns, Facts(counts, plan, look))
+        return _Trial(options, columns, Facts(counts, plan, look, Compute.option_names()))
     except (UsageError, DataError) as error:
         return _Trial(options, columns, error=error)
 

@@ -11,7 +11,7 @@ from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, Plan
@@ -131,12 +131,29 @@ class RankedRun(ListOptions, Run):
             self.cautions.append(gathered_note(ranked.counts.pairs, self.plan))
         return ranked
 
+    def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
+        """Raise DataError as every run, and where none of the documents is judged."""
+        has_unjudged = counts.missing + counts.missing_as_zero > 0
+        if has_unjudged and counts.pairs == counts.missing_as_zero and not counts.problems:
+            from mrl_cli.reductions.documents import UnjudgedReduction, refuse_unjudged
+
+            plan = self.plan.changed(missing="zero")  # under which they are handed on
+            (first_of,) = self.fold([UnjudgedReduction()], plan=plan, shows_progress=False).wholes
+            qrels = next(source.beside.qrels for source in self.sources if source.beside is not None)
+            refuse_unjudged(counts.missing + counts.missing_as_zero, first_of, qrels.name, next(iter(qrels.places)))
+        super().refuse(counts, look, sources)
+
     def _folded_lists(self, reduction: Any) -> Ranked:
         from mrl_cli.reductions.benchmarks import BENCHMARKS
         from mrl_cli.reports.benchmarks import benchmark_sections
 
         benchmark = self.plan.benchmark
         further: list[Reduction[Any, Any]] = [] if benchmark is None else [BENCHMARKS[benchmark]()]
+        has_queries = self.plan.rows_are_lists and self.plan.columns.name_of("query") is not None
+        if has_queries:
+            from mrl_cli.reductions.repeats import RepeatsReduction
+
+            further.append(RepeatsReduction())
         beside = next((source.beside for source in self.sources), None)
         if beside is not None and beside.qrels is not None:
             from mrl_cli.reductions.documents import DocumentsReduction
@@ -149,5 +166,6 @@ class RankedRun(ListOptions, Run):
 
             check_rows(self.sources, folded.rows_of)
         look, whole, *others = folded.wholes
+        self.cautions += [others[-1].note] if has_queries and others[-1].note is not None else []
         sections = None if benchmark is None else benchmark_sections(others[0])
         return Ranked(folded.counts, look, reduction.settled(whole), sections)

@@ -6,7 +6,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import click
@@ -18,7 +18,7 @@ from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines.base import Folded
@@ -141,7 +141,7 @@ class Run(Options, ABC):
 
     def exit_code(self) -> int:
         """Carry out the run; return its exit code."""
-        with ExitStack() as stack:
+        with ExitStack() as stack, _hints_by_cells():
             conditions = self._open(stack)
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
             self.out.write(self.rendered(report).encode())
@@ -281,6 +281,7 @@ class Run(Options, ABC):
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
         settings: dict[str, Any] = {"wants_mean": wants_mean, "scores": scores, "may_skip": self.may_skip}
+        settings["options"] = self.option_names()
         refusals.refuse(counts, self.plan, names, look, **settings)
 
     def rendered(self, report: Any) -> str:
@@ -292,6 +293,21 @@ class Run(Options, ABC):
         is_terminal = self.output is None and sys.stdout.isatty()
         color = outputs.wants_color(self.color, is_terminal=is_terminal)
         return render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
+
+
+@contextmanager
+def _hints_by_cells() -> Iterator[None]:
+    """Let the error of a missing column that the user did not name propose what the first rows show, as check does."""
+    try:
+        yield
+    except UsageError as error:
+        from mrl_cli.inputs.base import NoColumnError
+
+        if isinstance(error, NoColumnError) and error.is_unnamed:
+            from mrl_cli.inputs.layouts import first_cells, hint_for_kind
+
+            error.hint = hint_for_kind(first_cells(error.source, error.plan), error.plan) or error.hint
+        raise
 
 
 def _opened(stack: ExitStack, path: str) -> BinaryIO:

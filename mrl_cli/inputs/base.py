@@ -34,6 +34,14 @@ Keys = tuple["pa.Array", BadCells]
 STDIN = "-"
 
 
+class NoColumnError(UsageError):
+    """A wanted column is not there, which the user did not name himself where it `is_unnamed`."""
+
+    def __init__(self, message: str, source: Source, plan: Plan, *, is_unnamed: bool, hint: str | None) -> None:
+        super().__init__(message, hint=hint)
+        self.source, self.plan, self.is_unnamed = source, plan, is_unnamed
+
+
 class Numbers(NamedTuple):
     """A column as doubles (labels may stay small integers), its cells that cannot be one, whether it has a bool."""
 
@@ -165,8 +173,12 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
     if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
         refuse_log(names, source.shown_name)
     hint = HINTS_OF_FORMATS.get((source.format, role))
-    hint = hint or hint_for_missing(role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"))
-    return UsageError(no_column(source.shown_name, wanted, names), hint=hint)
+    hint = hint or hint_for_missing(
+        role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"), is_file=source.file is not None
+    )
+    is_unnamed = wanted == (plan.setting_of(role) if plan.has_lists else role) and plan.reporting.preset is None
+    message = no_column(source.shown_name, wanted, names)
+    return NoColumnError(message, source, plan, is_unnamed=is_unnamed, hint=hint)
 
 
 def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:

@@ -22,10 +22,10 @@ from mrl_cli.inputs.base import (
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
-from mrl_cli.inputs.objects import MAY_BE_SINGLE
+from mrl_cli.inputs.objects import IDS, MAY_BE_SINGLE
 from mrl_cli.inputs.paths import Astray, around_every
 from mrl_cli.model import EVERY, ListCells, problems, rules
-from mrl_cli.words import harmless, number_text, option_of
+from mrl_cli.words import harmless, number_text, option_of, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -173,7 +173,7 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
 
     def keys(column: pa.Array, role: Role) -> Keys:
         column, astray = cells(column, role)
-        return keys_in(column), astray
+        return keys_in(column, is_id=role in IDS), astray
 
     for batch in batches:
         names = batch.schema.names
@@ -191,10 +191,15 @@ def merged(first: BadCells, others: BadCells) -> BadCells:
     return sorted(first + [cell for cell in others if cell[0] not in known]) if first else others
 
 
-def keys_in(column: pa.Array) -> pa.Array:
-    """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text."""
+def keys_in(column: pa.Array, *, is_id: bool = False) -> pa.Array:
+    """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text.
+
+    Where it `is_id`, a whole number is the text of that integer, as an id is in a file of integers or of text.
+    """
     import pyarrow as pa
 
+    if is_id and pa.types.is_floating(column.type):
+        return texts_as_arrow("" if value is None else number_text(plainest(value)) for value in column.to_pylist())
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_dictionary(column.type) and not (column.null_count or column.dictionary.null_count):
         values = column.dictionary if pa.types.is_string(kind) else _as_texts(column.dictionary)

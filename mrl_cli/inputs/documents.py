@@ -187,16 +187,16 @@ def _batch_of_columns(document: Document, source: Source, plan: Plan) -> Batch:
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
         lambda cells, role: _numbers(cells, role, plan),
-        lambda cells, _: _keys(cells),
+        lambda cells, role: _keys(cells, is_id=role in objects.IDS),
         range(1, size + 1),
         plan,
         objects.kept_columns({name: filled[name] for name in document.kept}) if plan.reading.keep_columns else None,
     )
 
 
-def _keys(cells: list[Any]) -> Keys:
+def _keys(cells: list[Any], *, is_id: bool) -> Keys:
     bad = [(place, cell.kind, objects.shown_value(cell)) for place, cell in enumerate(cells) if objects.is_no_key(cell)]
-    return texts_as_arrow(map(objects.key_text, cells)), bad
+    return texts_as_arrow(objects.key_text(cell, is_id=is_id) for cell in cells), bad
 
 
 def _numbers(cells: list[Any], role: Role, plan: Plan) -> Numbers | Lists:

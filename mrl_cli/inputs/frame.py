@@ -29,10 +29,10 @@ from mrl_cli.inputs.base import (
 from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, lists_in, merged, numbers_in
 from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
-from mrl_cli.inputs.objects import MAY_BE_SINGLE, quiet_paths
+from mrl_cli.inputs.objects import IDS, MAY_BE_SINGLE, quiet_paths
 from mrl_cli.model import EVERY, problems
 from mrl_cli.model.problems import AbsentPath
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -56,8 +56,11 @@ def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None], pla
     return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
 
 
-def as_frame(given: pd.DataFrame | pa.Table) -> pd.DataFrame:
-    """Return a DataFrame, or a pyarrow Table as one, without a copy. Raises TypeError for anything else."""
+def as_frame(given: pd.DataFrame | pa.Table, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFrame:
+    """Return a DataFrame, or a pyarrow Table as one, without a copy.
+
+    Raises TypeError for anything else, which names the function `of_arrays`.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -67,7 +70,7 @@ def as_frame(given: pd.DataFrame | pa.Table) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return given
     msg = f"frame must be a pandas DataFrame or a pyarrow Table, not {type(given).__name__}"
-    raise TypeError(f"{msg}; for arrays there is margin_ranking_loss")
+    raise TypeError(f"{msg}; for arrays there is {of_arrays}")
 
 
 class FrameColumns(NamedTuple):
@@ -170,7 +173,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         astray = [cell for cell in astray if cell[1] != problems.MISSING]  # a missing key is the empty one
         if role == "y" and column.dtype == object:  # a group of True would take 1 in
             return texts_as_arrow(_texts_of(column)), astray
-        return _keys_of(column, frame.values.setdefault(role, {}) if role in plan.groups else {}), astray
+        values = frame.values.setdefault(role, {}) if role in plan.groups else {}
+        return _keys_of(column, values, is_id=role in IDS), astray
 
     def numbers(cells: tuple[pd.Series[Any], BadCells], role: Role) -> Numbers | Lists:
         column, astray = cells
@@ -307,13 +311,16 @@ def _texts_of(column: pd.Series[Any]) -> list[str]:
     return ["" if missing else str(value) for value, missing in zip(column.tolist(), is_missing, strict=True)]
 
 
-def _keys_of(column: pd.Series[Any], values: dict[str, Any]) -> pa.Array:
+def _keys_of(column: pd.Series[Any], values: dict[str, Any], *, is_id: bool) -> pa.Array:
     """Return a column as keys, and enter in `values` what each key is the text of."""
     import pandas as pd
     import pyarrow as pa
 
     codes, uniques = pd.factorize(column, use_na_sentinel=False)
-    texts = map(str, uniques) if column.dtype == object else keys_in(_arrow(pd.Series(uniques))).to_pylist()
+    if column.dtype == object:
+        texts = [str(plainest(one) if is_id and isinstance(one, float) else one) for one in uniques]
+    else:
+        texts = keys_in(_arrow(pd.Series(uniques)), is_id=is_id).to_pylist()
     texts = ["" if pd.isna(value) else text for text, value in zip(texts, uniques, strict=True)]
     for text, value in zip(texts, uniques, strict=True):
         values.setdefault(text, value)

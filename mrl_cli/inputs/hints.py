@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.inputs.kinds import LIST_SETTINGS, kind_of, list_columns
 from mrl_cli.inputs.paths import closest_path
-from mrl_cli.inputs.presets import described_fit
+from mrl_cli.inputs.presets import LIST_PRESETS, described_fit
 from mrl_cli.model import setting_of
 from mrl_cli.model.problems import ENCODING_HINT
 from mrl_cli.settings import flags_of
@@ -34,10 +34,13 @@ _DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_differ
 _LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}
 
 
-def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, *, is_delimited: bool) -> str:
+def hint_for_missing(
+    role: Role, wanted: str, names: Sequence[str], plan: Plan, *, is_delimited: bool, is_file: bool
+) -> str:
     """Return what to do where an input has columns of these names, and not the one wanted for a role.
 
-    `is_delimited` says that the names are what a delimiter separates in a header line.
+    `is_delimited` says that the names are what a delimiter separates in a header line, `is_file` that more than the
+    names can be looked at elsewhere.
     """
     hint = _hint_for_text(names, plan) if is_delimited else None
     if hint is not None:
@@ -48,7 +51,7 @@ def hint_for_missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, 
     if is_unnamed and role != "y" and (hint := _hint_for_pairs(names)) is not None:
         return hint
     if is_unnamed and plan.reporting.preset is None and (fit := described_fit(names)) is not None:
-        return fit
+        return fit if is_file else fit + _of_lists(names)
     if is_unnamed and role != "y" and (hint := _hint_for_difference(names)) is not None:
         return hint
     if is_unnamed and role != "y" and (hint := _hint_for_references(names, plan)) is not None:
@@ -77,10 +80,15 @@ def _hint_for_pairs(names: Sequence[str]) -> str | None:
     return f"each row is an item of a query? use {shell_line(['mrl', 'rank', *options])}"
 
 
+def _of_lists(names: Sequence[str]) -> str:
+    """Return the further part of a hint that lists may have columns of these names too, where they may."""
+    presets = (p for p in LIST_PRESETS.values() if any(set(layout.values()) <= set(names) for layout in p.layouts))
+    preset = next(presets, None)
+    return "" if preset is None else f"; are their cells lists? then mrl rank --preset {preset.name}"
+
+
 def _hint_for_lists(role: Role, wanted: str, names: Sequence[str], plan: Plan, *, is_delimited: bool) -> str:
     """Return what to do where a column of lists is missing: names that go on for all that are."""
-    if {"x1", "x2"} <= {name.strip() for name in names}:
-        return "each row is a pair, x1 and x2? use mrl compute"
     option, there = plan.setting_of(role), {name.strip() for name in names}
     missing = [plan.setting_of(other) for other, name in plan.columns.wanted if name not in there]
     taken = {name for _, name in plan.columns.wanted}

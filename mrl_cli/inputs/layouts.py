@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import UsageError
+from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.inputs import head_of, paths
-from mrl_cli.inputs.kinds import list_columns
+from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, kind_of, list_columns
+from mrl_cli.inputs.presets import LIST_PRESETS, described
 from mrl_cli.model import EVERY
-from mrl_cli.words import harmless, listed, option_of
+from mrl_cli.settings import flags_of
+from mrl_cli.words import harmless, listed, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.heads import Head
@@ -117,7 +119,8 @@ def with_list_preset(
             layouts = ", or ".join(dict.fromkeys(" and ".join(layout.values()) for layout in preset.layouts))
             msg = f"{source.shown_name} does not have the columns of --preset {preset.name}, {layouts}"
             flags = " and ".join(f"{option_of(plan.setting_of(role))} COLUMN" for role in preset.layouts[0])
-            raise UsageError(f"{msg}; it has: {listed(columns)}", hint=f"name the columns with {flags}")
+            hint = hint_for_kind(columns, plan) or f"name the columns with {flags}"
+            raise UsageError(f"{msg}; it has: {listed(columns)}", hint=hint)
     further = [(role, name) for role, name in preset.keys if name in columns and not (role == "group" and is_grouped)]
     numbers = tuple((role, name) for role, name in names.items() if role != "y")
     others = tuple((role, name) for role, name in plan.columns.numbers if role not in names and role != "score")
@@ -126,10 +129,49 @@ def with_list_preset(
     return plan.changed(columns=columns_now, preset=preset.name, labels=preset.labels)
 
 
-def fitting_list_preset(columns: Cells) -> str | None:
-    """Return the name of the first preset of lists whose columns are all there, None for none."""
-    from mrl_cli.inputs.presets import LIST_PRESETS
+def first_cells(source: Source, plan: Plan) -> Cells:
+    """Return the first cells of each column of a source, none where it cannot be read once more."""
+    try:
+        return {column.name: column.cells for column in head_of(source, plan).columns} if source.file else {}
+    except MrlError:
+        return {}
 
+
+def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
+    """Return what reads rows of these first cells, as `mrl check` proposes it: a preset, or another command.
+
+    None where that is not known, and where the command of the plan reads such rows.
+    """
+    if not cells:
+        return None
+    rows, options = kind_of(cells), next(list_candidates(cells), {})
+    if not plan.has_lists:
+        if len(list_columns(cells)) == len(LIST_SETTINGS):  # items, which their names alone show
+            return None
+        reads = shell_line(["mrl", "rank", *flags_of(options)])
+        return f"{harmless(rows.reason, 200)}? use {reads}" if rows.kind == LISTS else None
+    if "preset" in options:
+        return described(LIST_PRESETS[options["preset"]])
+    if rows.kind != PAIRS or "query" in list_columns(cells):
+        return None
+    named = {of: name for of, name in rows.options.items() if of != name}
+    reads = shell_line(["mrl", "compute", *flags_of({"preset": rows.preset} if rows.preset else named)])
+    return f"{harmless(rows.reason, 200)}? use {reads}"
+
+
+def list_candidates(columns: Cells) -> Iterator[dict[str, Any]]:
+    """Yield the options of `mrl rank` that may read rows of these first cells, the likeliest first."""
+    preset = _fitting_preset(columns)
+    if preset is not None:
+        yield {"preset": preset}
+    found = list_columns(columns)
+    if {"label", "score"} <= found.keys():
+        named = {of: name for of, name in found.items() if name != of}
+        yield named | ({"labels": "rank"} if found["label"].strip().casefold() == "rank" else {})
+
+
+def _fitting_preset(columns: Cells) -> str | None:
+    """Return the name of the first preset of lists whose columns are all there, None for none."""
     for preset in LIST_PRESETS.values():
         for layout in preset.layouts:
             lists = [cell for name in layout.values() for cell in _cells(columns, name) if isinstance(cell, list)]

@@ -14,7 +14,7 @@ from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
 from mrl_cli.model import problems
 from mrl_cli.model.problems import AbsentPath
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan, Role
 
 
+IDS = ("query", "doc")  # roles of keys that other files and formats name too
 MAY_BE_SINGLE = ("chosen", "rejected")  # roles of columns of lists in which a number is a list of one
 
 # How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,
@@ -104,7 +105,7 @@ def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | Faults:
         faults[name] = [(cells[name].kind, shown_value(cells[name]))] if is_no_key(cells[name]) else faults[name]
     if any(faults.values()):
         return [(kind, harmless(name), text) for name, bad in faults.items() for kind, text in bad]
-    keys = [key_text(cells[name]) for _, name in keyed]
+    keys = [key_text(cells[name], is_id=role in IDS) for role, name in keyed]
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 
 
@@ -183,10 +184,18 @@ def shown_value(value: Any) -> str:
     return harmless(value.text, limit=200) if isinstance(value, Astray) else harmless(json.dumps(value))
 
 
-def key_text(value: Any) -> str:
-    """Return a JSON value as a key: text as it is, no value as the empty text, others as JSON writes them."""
+def key_text(value: Any, *, is_id: bool = False) -> str:
+    """Return a JSON value as a key: text as it is, no value as the empty text, others as JSON writes them.
+
+    Where it `is_id`, a whole number is the integer that it is.
+
+    >>> key_text(7.0), key_text(7.0, is_id=True), key_text("7.0", is_id=True)
+    ('7.0', '7', '7.0')
+    """
     if value is None or isinstance(value, Astray):
         return ""
+    if is_id and isinstance(value, float):
+        value = plainest(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

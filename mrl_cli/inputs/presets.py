@@ -239,7 +239,12 @@ def fitting(names: Sequence[str]) -> Preset | None:
 def described_fit(names: Sequence[str]) -> str | None:
     """Return the hint that a preset fits names of columns, None where none does."""
     preset = fitting(names)
-    return None if preset is None else f"these look like {preset.producer}'s columns: use --preset {preset.name}"
+    return None if preset is None else described(preset)
+
+
+def described(preset: Preset | ListPreset) -> str:
+    """Return the hint that a preset fits."""
+    return f"these look like {preset.producer}'s columns: use --preset {preset.name}"
 
 
 def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given: AbstractSet[str]) -> Plan:

@@ -13,7 +13,7 @@ from mrl_cli.inputs.beside import Qrels
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.model import Dialect
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.base import Source
 
 _TREC, _BEIR = 4, 3  # fields of a line: query, iteration, document and relevance, or without iteration
-_HINT = "a line is: query, 0, document and relevance, separated by blanks"
+_HINT = "a line is: query, 0, document and relevance, separated by blanks; without 0, BEIR has a header line above"
+_TWICE = "which of the two counts is not known: leave one of them out"
 
 
 def read_qrels(path: str) -> Qrels:
@@ -36,6 +37,7 @@ def read_qrels(path: str) -> Qrels:
     source = sources[0]
     places: dict[tuple[str, str], int] = {}
     labels: list[float] = []
+    lines: list[int] = []
     try:
         for number, fields in _lines(source):
             relevance = number_in(fields[-1], Dialect()) if len(fields) == _TREC else "no judgment"
@@ -47,8 +49,10 @@ def read_qrels(path: str) -> Qrels:
                 raise DataError(f"{where} is no judgment: {text}", hint=_HINT)
             pair = fields[0], fields[2]
             if pair in places:
-                raise DataError(f"{where} judges {harmless(pair[1])} of query {harmless(pair[0])} a second time")
+                what = f"{harmless(pair[1])} of query {harmless(pair[0])}"
+                raise DataError(f"{where} judges {what} a second time, after line {lines[places[pair]]}", hint=_TWICE)
             places[pair] = len(labels)
+            lines.append(number)
             labels.append(relevance)
     finally:
         source.close()
@@ -64,7 +68,8 @@ def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
             text = stream.rest().decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(f"{source.shown_name} is not UTF-8") from error
-    is_beir = len(text.partition("\n")[0].split()) == _BEIR
+    first = text.partition("\n")[0].split()
+    is_beir = len(first) == _BEIR and not is_float(first[-1])  # a judgment is no header line
     for number, line in enumerate(text.split("\n"), 1):
         fields = line.split()
         if is_beir and len(fields) == _BEIR:

@@ -9,18 +9,20 @@ import numpy as np
 from mrl_cli.errors import DataError
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.ledger import coded
-from mrl_cli.words import harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.ledger import Key
     from mrl_cli.reductions.measured import Measured
 
     Documents = tuple[Key, NDArray[np.int64], list[tuple[str, str]]]
+
+_NAMES: tuple[Role, ...] = ("query", "doc")
 
 
 class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
@@ -43,7 +45,7 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
         for code, group in enumerate(groups):
             here = np.flatnonzero(codes == code)
             others = here[places[here] < 0]
-            names = (pairs.keys[role].to_pylist() if others.size else [] for role in ("query", "doc"))
+            names = (pairs.keys[role].to_pylist() if others.size else [] for role in _NAMES)
             queries, documents = names
             of_others = [(queries[place], documents[place]) for place in others.tolist()]
             state.append((group, places[here][places[here] >= 0], of_others))
@@ -75,3 +77,36 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
         query, document = map(harmless, name)
         hint = "are these runs of several systems? keep them apart with --by-file" if self._may_be_runs else None
         raise DataError(f"document {document} stands twice in query {query}", hint=hint)
+
+
+class UnjudgedReduction(Reduction["dict[str, str]", "dict[str, str]"]):
+    """Keeps the first document without a judgment of each query that has one."""
+
+    state = dict
+
+    def add(self, state: dict[str, str], measured: Measured) -> dict[str, str]:
+        """Look at a batch."""
+        pairs = measured.pairs
+        queries, documents = (pairs.keys[role].to_pylist() for role in _NAMES)
+        for place in np.flatnonzero(pairs.numbers["judgment"] < 0).tolist():
+            state.setdefault(queries[place], documents[place])
+        return state
+
+    def merge(self, whole: dict[str, str], state: dict[str, str], part: Any) -> dict[str, str]:
+        """Add the queries of the next task."""
+        del part
+        return state | whole
+
+
+def refuse_unjudged(documents: int, first_of: Mapping[str, str], qrels: str, judged: tuple[str, str]) -> None:
+    """Raise DataError for so many documents, none of which has a judgment, with the first of each query.
+
+    `judged` are the query and document of the first judgment there is in the file `qrels`.
+    """
+    query, document = next(iter(first_of.items()))
+    what = f"{counted(documents, 'document')} of {counted(len(first_of), 'query', 'queries')}"
+    names = [f"'{harmless(text)}'" for text in (document, query, *reversed(judged))]
+    first, other = f"{names[0]} of query {names[1]}", f"{names[2]} of query {names[3]}"
+    message = f"{what} have no judgment in {harmless(qrels, 200)}, and no others are left"
+    hint = "are these the judgments of this run? ids are compared as text"
+    raise DataError(f"{message}: the first is {first}, and the first that is judged {other}", hint=hint)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
-from mrl_cli.errors import QueryWeightError, ScatteredListsError
+from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.ledger import coded
-from mrl_cli.reductions.lists import ListsReduction, check_memory, list_rows, needed_bytes, whole_lists
+from mrl_cli.reductions.lists import ListsReduction, check_memory, integer_key, list_rows, needed_bytes, whole_lists
 from mrl_cli.reductions.queryweights import QueryWeightReduction
-from mrl_cli.words import bytes_text, counted
+from mrl_cli.words import bytes_text, counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -45,6 +45,7 @@ class Gathered:
     def __init__(self) -> None:
         self.codes: dict[Key, int] = {}
         self.pieces: list[GatheredRows] = []
+        self.decimals: dict[Key, set[Key]] = {}  # keys of a query such as 7.0, by that of the integer
         self.rows = self.text_bytes = 0
 
     def add(self, rows: GatheredRows) -> None:
@@ -84,6 +85,8 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
         del part
         for rows in state:
             whole.add(rows)
+            if self._plan.columns.name_of("query") is not None:
+                _refuse_two_ways(rows.keys, whole)
         hint = "sort the file by query, so that the rows of one stand together, or allow more with --memory SIZE"
         what = f"rows of one query stand apart, and {whole.rows:,} rows and more"
         check_memory(whole.rows, self._plan, what, hint, text_bytes=whole.text_bytes)
@@ -111,6 +114,20 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
             self._consumer.add(result, self._consumer.block(lists))
             first = last
         return result
+
+
+def _refuse_two_ways(keys: Iterable[Key], whole: Gathered) -> None:
+    """Raise DataError for a query that stands there as another text of the same number: ids are compared as text."""
+    for key in keys:
+        integer = integer_key(key)
+        if integer is not None:
+            whole.decimals.setdefault(integer, set()).add(key)
+    for integer, texts in whole.decimals.items():
+        found = [integer] * (integer in whole.codes) + sorted(texts)
+        if len(found) > 1:
+            names = " and ".join(f"'{harmless(key[-1])}'" for key in found[:2])
+            message = f"queries {names} are one number in two ways, and whether they are one query is not known"
+            raise DataError(message, hint="ids of queries are text: write each of them in one way")
 
 
 def folded_either_way(

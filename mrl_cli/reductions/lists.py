@@ -8,6 +8,7 @@ to say. Rows of one list that stand apart are noticed, and then all rows must be
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -177,11 +178,36 @@ def _of_runs(codes: NDArray[Any], texts: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(as_arrow(codes), texts)
 
 
-class OpenList:
-    """The rows of a list as far as they are read, by its key and the hash of that."""
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 
-    def __init__(self, rows: ListRows, run: int, digest: NDArray[np.uint64]) -> None:
-        self.key, self.digest, self.rows = rows.key(run), digest[run : run + 1], 0
+
+def integer_key(key: Key) -> Key | None:
+    """Return a key with the integer that its last part, the query, is written as with decimals; None for others.
+
+    >>> integer_key(("g", "7.0")), integer_key(("g", "7")), integer_key(("7.0", "7.5"))
+    (('g', '7'), None, None)
+    """
+    match = _WHOLE.fullmatch(key[-1])
+    return None if match is None else (*key[:-1], match[1])
+
+
+def _with_integers(digests: NDArray[np.uint64], rows: ListRows, first: int, last: int) -> NDArray[np.uint64]:
+    """Return the hashes of some runs, and those of keys that are the same number: met too, these are read again."""
+    *_, query = rows.keys.values()
+    *_, data = query.dictionary.buffers()
+    if "query" not in rows.keys or data is None or b".0" not in bytes(data):
+        return digests[first:last]
+    keys = [key for key in map(integer_key, map(rows.key, range(first, last))) if key is not None]
+    if not keys:
+        return digests[first:last]
+    return np.concatenate((digests[first:last], hashes_of([texts_as_keys(part) for part in zip(*keys, strict=True)])))
+
+
+class OpenList:
+    """The rows of a list as far as they are read, by its key and the hashes of that."""
+
+    def __init__(self, rows: ListRows, run: int, digests: NDArray[np.uint64]) -> None:
+        self.key, self.digests, self.rows = rows.key(run), _with_integers(digests, rows, run, run + 1), 0
         self._pieces: list[dict[Role, NDArray[np.float64]]] = []
         self.append(rows, run)
 
@@ -255,11 +281,11 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
         if begin == rows.runs:
             return state
         if state.last is not None:
-            state.seen.add(state.last.digest)
+            state.seen.add(state.last.digests)
             state.blocks.append(self._consumer.block(state.last.whole(self._plan)))
         state.last = OpenList(rows, rows.runs - 1, digests)
         if begin < rows.runs - 1:
-            state.seen.add(digests[begin:-1])
+            state.seen.add(_with_integers(digests, rows, begin, rows.runs - 1))
             state.blocks.append(self._consumer.block(rows.whole(begin, rows.runs - 1)))
         return state
 
@@ -287,7 +313,7 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
 
     def _close(self, whole: ListsWhole[Any]) -> None:
         if whole.open is not None:
-            whole.seen.add(whole.open.digest)
+            whole.seen.add(whole.open.digests)
             self._consumer.add(whole.result, self._consumer.block(whole.open.whole(self._plan)))
             whole.open = None
 

@@ -9,7 +9,7 @@ from mrl_cli.reports.remedies import Facts, remedy
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mrl_cli.model import Counts, Plan, Problem
     from mrl_cli.reductions.look import Look
@@ -23,14 +23,16 @@ def refuse(
     *,
     wants_mean: bool,
     scores: int | None = None,
+    options: Collection[str],
     may_skip: bool = True,
 ) -> None:
     """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'.
 
-    Pairs may point at so many `scores`; `may_skip` says that the run could leave bad rows out.
+    Pairs may point at so many `scores`; `options` are the names of those that the caller has; `may_skip` says that the
+    run could leave bad rows out.
     """
     place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
-    is_one_file, hint = len(names) == 1, remedy(Facts(counts, plan, look, scores, may_skip=may_skip))
+    is_one_file, hint = len(names) == 1, remedy(Facts(counts, plan, look, options, scores, may_skip))
     if counts.problems and plan.reading.on_error == "fail":
         raise DataError(described_problems(counts, place, is_one_file=is_one_file), hint=hint)
     if counts.pairs:
@@ -44,11 +46,12 @@ def refuse(
 
 
 def _left_out(counts: Counts) -> str:
-    """Return in words how many rows were left out, and why."""
+    """Return in words how many rows were left out, and why: a reason for each summand of `Counts.rows` but pairs."""
     if not counts.rows:
         return ""
     reasons = {"a problem": counts.rejected, "a label 0": counts.ties_dropped, "a weight 0": counts.zero_weight}
-    reasons["a label mapped to skip"] = counts.labels_skipped
+    reasons |= {"a label mapped to skip": counts.labels_skipped, "a label of items not judged": counts.unjudged}
+    reasons["want of a judgment"] = counts.missing
     why = ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
     return f": {counted(counts.rows, 'row')}, all left out ({why})"
 

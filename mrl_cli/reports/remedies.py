@@ -25,6 +25,7 @@ from mrl_cli.model.problems import (
     NOT_A_NUMBER,
     NOT_AN_OBJECT,
     NOT_IN_MAP,
+    NOT_JUDGED,
     OBJECT,
     PATH_LIST,
     TIE,
@@ -33,10 +34,10 @@ from mrl_cli.model.problems import (
     ProblemCount,
 )
 from mrl_cli.settings import flags_of
-from mrl_cli.words import harmless, is_float, number_text, option_of, shell_line
+from mrl_cli.words import harmless, hint_for, is_float, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.look import Look
@@ -63,11 +64,14 @@ _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 
 class Facts(NamedTuple):
-    """What remedies are chosen from: counts, the plan, a look at the data, and how many scores pairs may point at."""
+    """What remedies are chosen from: counts, the plan, a look at the data, the names of the options that there are,
+    and how many scores pairs may point at.
+    """
 
     counts: Counts
     plan: Plan
     look: Look
+    options: Collection[str]
     scores: int | None = None
     may_skip: bool = True
 
@@ -110,7 +114,7 @@ class Way(NamedTuple):
 
 def remedy(facts: Facts) -> str | None:
     """Return what a user with these problems most probably has to do, None where nothing is known to help."""
-    hint = next(filter(None, (rule(facts) for rule in REMEDIES)), None)
+    hint = next(filter(None, (hint_for(rule(facts), facts.options) for rule in REMEDIES)), None)
     return hint and "; ".join(_in_place(part, facts.plan) for part in hint.split("; "))
 
 
@@ -401,6 +405,12 @@ def _for_objects(facts: Facts) -> str | None:
     return None
 
 
+def _for_judgments(facts: Facts) -> str | None:
+    if NOT_JUDGED not in facts.counts.problems:
+        return None
+    return "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
+
+
 def _for_rows(facts: Facts) -> str | None:
     if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
         return None
@@ -422,6 +432,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_scores,
     _for_float32,
     _for_missing,
+    _for_judgments,
     _for_rows,
     _for_other_columns,
 )

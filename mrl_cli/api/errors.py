@@ -1,0 +1,66 @@
+"""Errors as the Python interface raises them: ValueError, with arguments in place of options."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import MrlError, with_hint
+from mrl_cli.words import OPTION, hint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_VALUE = re.compile(rf"{OPTION.pattern} (?:'([^']*)'|(?![A-Z]+\b)(\S+?)(?=[,;?]?(?: |$)))")
+_NAMED = re.compile(rf"{OPTION.pattern}( [A-Z]+\b)?")  # and what its value is called in the help
+_ARGUMENTS = {"memory": "memory_bytes"}  # what arguments are called that are not called as the option
+_FUNCTIONS = {"mrl rank": "evaluate_lists", "mrl compute": "evaluate"}
+
+
+@contextmanager
+def value_errors(*functions: Callable[..., Any]) -> Iterator[None]:
+    """Raise ValueError, the error of the Python interface, in place of a MrlError, and in the words of Python.
+
+    Of the hint, what `functions` have the arguments for, where they are given.
+    """
+    try:
+        yield
+    except MrlError as error:
+        hint = hint_for(error.hint, arguments_of(*functions)) if functions else error.hint
+        hint = hint and in_python(hint, has_values=True)
+        raise ValueError(with_hint(in_python(error.message, has_values=False), hint)) from None
+
+
+def arguments_of(*functions: Callable[..., Any]) -> set[str]:
+    """Return the names of what functions take, and of the options that are called otherwise."""
+    names = {name for function in functions for name in signature(function).parameters}
+    return names | {option for option, argument in _ARGUMENTS.items() if argument in names}
+
+
+def in_python(text: str, *, has_values: bool) -> str:
+    """Return a message in the words of Python: arguments in place of options, and the functions of commands.
+
+    In a hint, which `has_values`, what follows an option is its value, but for a word in capitals.
+
+    >>> in_python("use --on-tie drop in place of --labels; name it with --y COLUMN", has_values=True)
+    "use on_tie='drop' in place of labels; name it with y=…"
+    >>> in_python("for ranked lists there is `mrl rank`; --top goes with it", has_values=False)
+    'for ranked lists there is evaluate_lists; top goes with it'
+    """
+
+    def named(match: re.Match[str]) -> str:
+        name = match[1].replace("-", "_")
+        return _ARGUMENTS.get(name, name)
+
+    def asked_for(match: re.Match[str]) -> str:
+        return f"{named(match)}=…" if match[2] else named(match)
+
+    for command, function in _FUNCTIONS.items():
+        text = text.replace(f"`{command}`", function).replace(command, function)
+    if has_values:
+        parts = [part.partition(" in place of ") for part in text.split("; ")]
+        uses = (_VALUE.sub(lambda match: f"{named(match)}={match[2] or match[3]!r}", use) for use, *_ in parts)
+        text = "; ".join(use + instead + of for use, (_, instead, of) in zip(uses, parts, strict=True))
+    return _NAMED.sub(asked_for, text)
