@@ -135,11 +135,18 @@ def _check_lists(names: Mapping[Role, str], loss: str, others: Mapping[str, Any]
     _refuse_if(
         top is not None and lambda_weight != "ndcg", f"{word('top')} goes with {word('lambda_weight')} ndcg", "top"
     )
+    message = f"{word('max_pairs')} goes with {word('loss')} {' or '.join(quadratic_losses())}"
+    _refuse_if(others.get("max_pairs") is not None and loss not in quadratic_losses(), message, "max_pairs")
     if loss in LISTWISE:
         weights = {"weight": "weight" in names, "lambda_weight": lambda_weight != "none"}
         for name in (name for name, is_there in weights.items() if is_there):
             message = f"{word(name)} is of pairs: it does not go with {loss}, the loss of a list as a whole"
             raise SettingsError(message, name, "loss")
+
+
+def quadratic_losses() -> list[str]:
+    """Return the losses that go through every two items of a list."""
+    return [name for name, entry in LISTWISE.items() if entry.is_quadratic]
 
 
 def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:

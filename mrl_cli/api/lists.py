@@ -57,6 +57,7 @@ def evaluate_lists(
     confidence: float | None = None,
     per_query: bool = False,
     memory_bytes: int | None = None,
+    max_pairs: int | None = None,
     **parameters: Any,
 ) -> dict[str, Any] | pd.DataFrame:
     """Return the report of `mrl rank` for the ranked lists in a DataFrame or Table, or in the files that a path names.
@@ -84,13 +85,8 @@ def evaluate_lists(
         check_choice("reduction", reduction, ("mean", "query-mean", "sum"))
     columns: dict[Role, Hashable | None] = {"y": label, "score": score, "query": query, "weight": weight}
     columns |= {"query_weight": query_weight, **group_columns(group_by)}
-    settings: dict[str, Any] = {
-        "labels": labels,
-        "loss": loss,
-        "margin": margin,
-        "lambda_weight": lambda_weight,
-        "top": top,
-    }
+    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight}
+    settings |= {"top": top, "max_pairs": max_pairs}
     settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
     plan = made_plan(columns, parameters, **settings)
     started = time.monotonic()

@@ -41,6 +41,7 @@ def rank_loss(
     reduction: RankReduction = "mean",
     lambda_weight: LambdaWeight = "none",
     top: int | None = None,
+    max_pairs: int | None = None,
     **parameters: Any,
 ) -> float:
     """Return a registered loss over all pairs of ranked lists, or of lists as a whole, reduced.
@@ -56,7 +57,8 @@ def rank_loss(
     reduction "sum" returns the sum over pairs, "mean" (default) that over the number of pairs, or over the sum of their
     weights, "query-mean" the mean of the means of the lists that have a pair. Over nothing the sum is 0.0 and a mean
     NaN. A listwise loss is summed, or averaged, over the lists that have one. Hinges, ipo and margin_mse are computed
-    without rounding, and rounded once; all take time in proportion to n log n but weights by NDCG and approx_ndcg.
+    without rounding, and rounded once, where `lambda_weight` is "none". All take time in proportion to n log n, weights
+    by NDCG to n log(n)**2, but approx_ndcg goes through all pairs: `max_pairs` is how many a list may have.
 
     Raises ValueError when shapes differ, for what is not finite and for settings that do not go together; TypeError for
     what is not a real number.
@@ -66,8 +68,10 @@ def rank_loss(
     >>> rank_loss([0.5, 0.75, 0.5, 1, 0], [1, 0, 0, 1, 0], [7, 7, 8, 8, 8], margin=1, reduction="query-mean")
     0.75
     """
-    given = _given(score, label, query, weight, reduction, _plan(loss, margin, weight, lambda_weight, top, parameters))
-    found = measured(given.lists, given.plan.loss, given.plan.ranking)
+    plan = _plan(loss, margin, weight, lambda_weight, top, parameters, max_pairs=max_pairs)
+    given = _given(score, label, query, weight, reduction, plan)
+    with value_errors():
+        found = measured(given.lists, given.plan.loss, given.plan.ranking)
     if reduction == "query-mean" or (reduction == "mean" and loss in LISTWISE):
         means = _means(found, given)
         means = means[~np.isnan(means)]
@@ -171,12 +175,12 @@ def _plan(
     lambda_weight: LambdaWeight,
     top: int | None,
     parameters: dict[str, Any],
-    **of_sweep: Any,
+    **others: Any,
 ) -> Plan:
     roles: tuple[Role, ...] = ("score", "y", "query") if weight is None else ("score", "y", "query", "weight")
     columns = {role: str(role) for role in roles}
     with value_errors():
-        settings = {"loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top, **of_sweep}
+        settings = {"loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top, **others}
         return of_lists(plan_of(columns, parameters=parameters, **settings))
 
 
@@ -185,9 +189,10 @@ def _given(
     score: ArrayLike, label: ArrayLike, query: ArrayLike | None, weight: ArrayLike | None, reduction: str, plan: Plan
 ) -> _Given:
     check_choice("reduction", reduction, ("mean", "query-mean", "sum"))
-    top = plan.ranking.top
-    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
-        raise ValueError(f"top must be a whole number of at least 1, not {top!r}")
+    for name in ("top", "max_pairs"):
+        value = getattr(plan.ranking, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
     given = {"score": score, "label": label} | ({} if weight is None else {"weight": weight})
     arrays = {name: real_array(name, values).astype(np.float64) for name, values in given.items()}
     codes = np.zeros(arrays["score"].shape, np.intp) if query is None else _codes(query)

@@ -233,6 +233,7 @@ class Options:
     keep_columns: bool = False
     loss_column: str | None = None
     lambda_weight: LambdaWeight = "none"
+    max_pairs: int | None = None
     top: int | None = None
     margins: tuple[float, ...] | None = None
 
@@ -338,7 +339,19 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
-_SAME = ("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "margins", "scale", "lambda_weight", "top")
+_SAME = (
+    "loss",
+    "dtype",
+    "on_error",
+    "reduction",
+    "by_file",
+    "confidence",
+    "margins",
+    "scale",
+    "lambda_weight",
+    "top",
+    "max_pairs",
+)
 
 
 def _label_settings(options: Options) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Rank(RankedRun):
         "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
     )
     max_pairs: int | None = option(
-        "Refuse a list with more pairs than that to go through one by one: by approx_ndcg and --lambda-weight ndcg.",
+        "Refuse a list with more pairs than that, which approx_ndcg goes through one by one.",
         type=click.IntRange(min=1),
         metavar="N",
     )
@@ -68,7 +68,7 @@ class Rank(RankedRun):
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each query needs no description."""
         is_bare = self.per_query or (self.raw and not self.fail_if)
-        return super().planned().changed(describes=not is_bare, max_pairs=self.max_pairs)
+        return super().planned().changed(describes=not is_bare)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
@@ -78,14 +78,10 @@ class Rank(RankedRun):
         message = "--confidence goes with the whole, not with one line per query"
         yield "confidence", self.per_query, message
         if self.max_pairs is not None:
-            from mrl_cli.lists.measure import goes_through_pairs
+            from mrl_cli.settings import quadratic_losses
 
-            items_weigh = self.weight is not None or self.query_weight is not None
-            goes_through = goes_through_pairs(self.loss, self.lambda_weight, items_weigh=items_weigh)
-            message = (
-                "--max-pairs goes with --loss approx_ndcg and --lambda-weight ndcg: no other pairs are gone through"
-            )
-            yield "max_pairs", not goes_through, message
+            message = f"--max-pairs goes with --loss {' or '.join(quadratic_losses())}"
+            yield "max_pairs", self.loss not in quadratic_losses(), message
         yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
         if self.raw:
             yield "format", self.format != "auto", "--raw and --format exclude each other"

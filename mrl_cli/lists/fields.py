@@ -81,7 +81,8 @@ class Side(NamedTuple):
     """Items of one side of the pairs of nodes, sorted by node and score: cells of them.
 
     `nodes` and `cells` (the place on the grid, whole) are of each cell, `firsts` too, with the end behind the last;
-    `scores`, `places` (from -1 to 1 within the cell) and `charges` of each item.
+    `scores`, `places` (from -1 to 1 within the cell) and `charges` of each item; these may have several rows, and what
+    comes of them has as many.
     """
 
     nodes: NDArray[np.int64]
@@ -107,14 +108,18 @@ class Side(NamedTuple):
 
     def sums(self, values: Array) -> Array:
         """Return the sum of charge * value by cell."""
-        return np.add.reduceat(values if self.charges is None else values * self.charges, self.firsts[:-1])
+        return np.add.reduceat(values if self.charges is None else values * self.charges, self.firsts[:-1], axis=-1)
+
+    def none(self, size: int) -> Array:
+        """Return what so many items get from no others."""
+        return np.zeros((size,) if self.charges is None else (*self.charges.shape[:-1], size))
 
     def some(self, cells: Indices) -> Side:
         """Return the side of those cells alone."""
         counts = self.counts[cells]
         items = ranges(self.firsts[cells], counts)
         firsts = np.append(0, np.cumsum(counts))
-        charges = None if self.charges is None else self.charges[items]
+        charges = None if self.charges is None else self.charges[..., items]
         return Side(self.nodes[cells], self.cells[cells], firsts, self.scores[items], self.places[items], charges)
 
 
@@ -143,8 +148,7 @@ def fields(rows: Ranked, shape: Shape, charges: Array | None = None) -> Array:
             parts = np.flatnonzero(is_higher), np.flatnonzero(~is_higher)
             higher, lower = (_side(part, nodes, items, rows.scores, charges, grid) for part in parts)
             if higher.nodes.size and lower.nodes.size:
-                way = _level if shape.tails else _products
-                total[items[parts[0]]] += way(higher, lower, grid, shape)
+                total[items[parts[0]]] += level_sums(higher, lower, grid, shape)
             if bit:
                 both = np.concatenate(parts[::-1])
                 nodes = (2 * nodes + is_higher)[both]
@@ -161,18 +165,20 @@ def _side(
     return Side.of(nodes[part], scores[chosen], None if charges is None else charges[chosen], grid)
 
 
-def _level(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Array:
+def level_sums(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Array:
     """Return what the lower items of each node add to the higher ones, by the order of `higher`."""
+    if not shape.tails:
+        return _products(higher, lower, shape)
     meeting = _meeting(higher, lower, grid)
-    added = np.zeros(higher.scores.size)
-    for cells in _blocks(meeting.highs - meeting.lows):
+    added = lower.none(higher.scores.size)
+    for cells in blocks_of(meeting.highs - meeting.lows):
         _add_near(added, cells, higher, lower, meeting, grid, shape)
     for tail in shape.tails:
         _add_far(added, higher, lower, meeting, grid, tail)
     return added
 
 
-def _products(higher: Side, lower: Side, _: Grid, shape: Shape) -> Array:
+def _products(higher: Side, lower: Side, shape: Shape) -> Array:
     """Return what the lower items of each node add to the higher ones where the loss is exp(z): a product.
 
     It is exp of the difference to the highest score, times a sum that is at least 1: so only what is beyond the doubles
@@ -183,12 +189,13 @@ def _products(higher: Side, lower: Side, _: Grid, shape: Shape) -> Array:
     firsts = np.append(0, ends[:-1])
     nodes, tops = lower.nodes[is_last], lower.scores[ends - 1]
     values = _exp_of(lower.scores, np.repeat(tops, ends - firsts), shape.rate)
-    sums = np.add.reduceat(values if lower.charges is None else values * lower.charges, firsts)
+    sums = np.add.reduceat(values if lower.charges is None else values * lower.charges, firsts, axis=-1)
+    sums = np.concatenate([sums, lower.none(1)], axis=-1)
     place = np.searchsorted(nodes, higher.nodes)
     is_met = nodes[np.minimum(place, nodes.size - 1)] == higher.nodes
     place = np.repeat(np.where(is_met, place, nodes.size), higher.counts)
     half = _exp_of(np.append(tops, 0.0)[place], higher.scores, shape.rate / 2)
-    return np.where(place < nodes.size, half * np.append(sums, 0.0)[place] * half, 0.0)
+    return np.where(place < nodes.size, half * sums[..., place] * half, 0.0)
 
 
 def _exp_of(left: Array, right: Array, rate: Fraction) -> Array:
@@ -224,7 +231,7 @@ def _first_from(higher: Side, lower: Side, begins: Indices, ends: Indices, grid:
         high = np.where(is_open & ~is_below, middle, high)
 
 
-def _blocks(counts: Indices) -> Iterator[Indices]:
+def blocks_of(counts: Indices) -> Iterator[Indices]:
     """Yield the places with a count above 0, so many at a time that their counts sum up to about PAIRS."""
     places = np.flatnonzero(counts)
     ends = np.cumsum(counts[places])
@@ -257,17 +264,17 @@ def _add_near(
     part = lower.some(np.flatnonzero(is_used) + base)
     moments = np.stack([part.sums(values) for values in _polynomials(part.places)])
     offsets = (lower.cells[second] - higher.cells[cells][first]) + grid.shift
-    local = np.zeros((DEGREE + 1, cells.size))
+    local = np.stack([lower.none(cells.size)] * (DEGREE + 1))
     for offset in np.unique(offsets).tolist():
         here = offsets == offset
-        at, of = first[here], moments[:, second_of[second[here] - base]]
+        at, of = first[here], moments[..., second_of[second[here] - base]]
         for row, column, coefficient in shape.coefficients(offset * grid.step + grid.rest, grid.step):
-            local[row, at] += coefficient * of[column]
+            local[row][..., at] += coefficient * of[column]
     chosen = higher.some(cells)
-    reached = np.zeros(chosen.scores.size)
+    reached = lower.none(chosen.scores.size)
     for coefficients, values in zip(local, _polynomials(chosen.places), strict=True):
-        reached += np.repeat(coefficients, chosen.counts) * values
-    added[ranges(higher.firsts[cells], chosen.counts)] += reached
+        reached += np.repeat(coefficients, chosen.counts, axis=-1) * values
+    added[..., ranges(higher.firsts[cells], chosen.counts)] += reached
 
 
 def _polynomials(places: Array) -> Iterator[Array]:
@@ -283,13 +290,13 @@ def _add_pairs(
     added: Array, items: Indices, starts: Indices, counts: Indices, higher: Side, lower: Side, shape: Shape
 ) -> None:
     """Add to each of some items what so many of the other side from a place on add, pair by pair."""
-    for block in _blocks(counts):
+    for block in blocks_of(counts):
         number = counts[block]
         others = ranges(starts[block], number)
         values = shape.losses(np.repeat(higher.scores[items[block]], number) - lower.scores[others])
         if lower.charges is not None:
-            values = values * lower.charges[others]
-        added[items[block]] += np.add.reduceat(values, np.cumsum(number) - number)
+            values = values * lower.charges[..., others]
+        added[..., items[block]] += np.add.reduceat(values, np.cumsum(number) - number, axis=-1)
 
 
 def _add_far(added: Array, higher: Side, lower: Side, meeting: Meeting, grid: Grid, tail: Tail) -> None:
@@ -308,21 +315,21 @@ def _add_far(added: Array, higher: Side, lower: Side, meeting: Meeting, grid: Gr
     chosen, steps = higher.some(cells), _Running(lower, sign, grid)
     offsets = (lower.cells[edges] - higher.cells[cells]) + grid.shift
     z = offsets * grid.step + grid.rest
-    reached = np.zeros(chosen.scores.size)
+    reached = lower.none(chosen.scores.size)
     half = grid.step / 2
     for power, coefficient in enumerate(tail.powers, 1):
         sums = steps.decayed(lower.sums(np.exp(-sign * power * half * lower.places)), power)
-        local = coefficient * sums[edges] * grid.decay(sign * power * offsets) * np.exp(-sign * power * grid.rest)
-        reached += np.repeat(local, chosen.counts) * np.exp(sign * power * half * chosen.places)
+        local = coefficient * sums[..., edges] * grid.decay(sign * power * offsets) * np.exp(-sign * power * grid.rest)
+        reached += np.repeat(local, chosen.counts, axis=-1) * np.exp(sign * power * half * chosen.places)
     if tail.slope or tail.level:
         number, distance = steps.distances(lower.sums(np.ones_like(lower.places)))
-        within = steps.decayed(lower.sums(lower.places), 0)[edges]
-        number, distance = number[edges], distance[edges]
+        within = steps.decayed(lower.sums(lower.places), 0)[..., edges]
+        number, distance = number[..., edges], distance[..., edges]
         line = tail.slope * (number * z + sign * grid.step * distance + half * within) + tail.level * number
-        reached += np.repeat(line, chosen.counts)
+        reached += np.repeat(line, chosen.counts, axis=-1)
         if tail.slope:
-            reached -= np.repeat(tail.slope * half * number, chosen.counts) * chosen.places
-    added[ranges(higher.firsts[cells], chosen.counts)] += reached
+            reached -= np.repeat(tail.slope * half * number, chosen.counts, axis=-1) * chosen.places
+    added[..., ranges(higher.firsts[cells], chosen.counts)] += reached
 
 
 class _Running:
@@ -349,18 +356,19 @@ class _Running:
 
     def decayed(self, sums: Array, power: int) -> Array:
         """Return the running sums of exp(-power * distance in z)."""
-        sums = sums[self._order].copy()
+        sums = sums[..., self._order].copy()
         for stride, is_within, gaps in self._gaps():
             if power * stride > MOST_STEPS:
                 break
-            sums[stride:] += np.where(is_within, sums[:-stride] * self._grid.decay(power * gaps), 0.0)
-        return sums[self._order]
+            sums[..., stride:] += np.where(is_within, sums[..., :-stride] * self._grid.decay(power * gaps), 0.0)
+        return sums[..., self._order]
 
     def distances(self, sums: Array) -> tuple[Array, Array]:
         """Return the running sums, and those times the distance in cells."""
-        sums = sums[self._order].copy()
+        sums = sums[..., self._order].copy()
         distances = np.zeros_like(sums)
         for stride, is_within, gaps in self._gaps():
-            distances[stride:] += np.where(is_within, distances[:-stride] + gaps * sums[:-stride], 0.0)
-            sums[stride:] += np.where(is_within, sums[:-stride], 0.0)
-        return sums[self._order], distances[self._order]
+            before = sums[..., :-stride]
+            distances[..., stride:] += np.where(is_within, distances[..., :-stride] + gaps * before, 0.0)
+            sums[..., stride:] += np.where(is_within, before, 0.0)
+        return sums[..., self._order], distances[..., self._order]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact.codes import sums_of_products_by_code
+from mrl_cli.exact import products
+from mrl_cli.exact.blocks import split
+from mrl_cli.exact.codes import sums_of_products_by_code, two_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,28 +20,43 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LARGE_LABEL = 900.0  # gains of larger labels are scaled down, for 2**label may be beyond the doubles
+MOST_RANKS = 1 << 31
 
 
 class Lambdas(NamedTuple):
-    """The weight of a pair is |difference of its gains| * |difference of its discounts|; each of shape (items,).
+    """The weight of a pair is |difference of its gains| * |difference of its discounts|.
 
-    Discounts that are None weigh nothing: the weight is the difference of the gains alone.
+    `gains` are of shape (items,), `discounts` of shape (2, items): each is the sum of two doubles, for those of
+    neighbours far down a list differ in their last digits alone. Discounts that are None weigh nothing: the weight is
+    the difference of the gains alone.
     """
 
     gains: Array
     discounts: Array | None = None
 
-    @property
-    def counting(self) -> NDArray[np.bool_] | None:
-        """Which items have a discount: a pair of others weighs nothing. None: all may weigh something."""
-        return None if self.discounts is None else self.discounts > 0
-
     def of(self, higher: NDArray[np.intp], lower: NDArray[np.intp]) -> Array:
         """Return the weights of pairs by the places of their items; those of the higher label have the higher gain."""
         weights: Array = self.gains[higher] - self.gains[lower]
         if self.discounts is not None:
-            weights *= np.abs(self.discounts[higher] - self.discounts[lower])
+            weights *= self.apart(higher, lower)
         return weights
+
+    def apart(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> Array:
+        """Return how far the discounts of items are from those of others, by their places."""
+        assert self.discounts is not None
+        high, low = self.discounts
+        apart: Array = np.abs((high[first] - high[second]) + (low[first] - low[second]))
+        return apart
+
+    @property
+    def turned(self) -> Lambdas:
+        """The same weights for labels and scores negated."""
+        return Lambdas(-self.gains, None if self.discounts is None else -self.discounts)
+
+    def of_list(self, start: int, stop: int) -> Lambdas:
+        """Return the weights in a list, of the items from start to before stop."""
+        discounts = None if self.discounts is None else self.discounts[:, start:stop]
+        return Lambdas(self.gains[start:stop], discounts)
 
 
 def lambdas_of(lists: Lists, ranking: Ranking) -> Lambdas | None:
@@ -87,22 +104,56 @@ def gains(labels: Array) -> Array:
 
 
 def discounts(lists: Lists, top: int | None) -> Array:
-    """Return the discounts of items, shape (items,), by the place of their score in the list, the highest first.
+    """Return the discounts of items by the place of their score in the list, the highest first, shape (2, items).
+
+    Each is the sum of two doubles, and so precise that the difference of any two is.
 
     >>> from mrl_cli.lists.base import Lists
-    >>> discounts(Lists(np.array([0, 3]), np.zeros(3), np.array([2.0, 1.0, 7.0])), top=2).round(4)
+    >>> discounts(Lists(np.array([0, 3]), np.zeros(3), np.array([2.0, 1.0, 7.0])), top=2).sum(axis=0).round(4)
     array([0.6309, 0.    , 1.    ])
     """
     numbers = lists.numbers
     order = np.lexsort((-lists.scores, numbers))
-    values = discounts_of_ranks(_ranks(lists), top)
-    numbers, scores = numbers[order], lists.scores[order]
+    numbers, scores, ranks = numbers[order], lists.scores[order], _ranks(lists)
+    table = _discount_table(int(ranks.max(initial=1)))
+    counting = np.ones(ranks.size, bool) if top is None else ranks <= top
+    values = np.where(counting, table[:, ranks - 1], 0.0)
     is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (scores[1:] != scores[:-1]))[: scores.size]
     firsts = np.flatnonzero(is_first)
     counts = np.diff(np.append(firsts, scores.size))
-    of_items = np.empty(scores.size)
-    of_items[order] = np.repeat(np.add.reduceat(values, firsts) / counts if firsts.size else values, counts)
+    of_items = np.empty_like(values)
+    if firsts.size:  # the mean over items of one score: what they are apart is added up, not what they are
+        high, low = np.repeat(values[:, firsts], counts, axis=1)
+        fallen = np.where(counting, (high - values[0]) + (low - values[1]), 0.0)
+        shared = np.add.reduceat(counting, firsts, dtype=np.float64)
+        means = _mean(values[:, firsts], shared, np.add.reduceat(fallen, firsts), counts.astype(np.float64))
+        of_items[:, order] = np.repeat(means, counts, axis=1)
     return of_items
+
+
+def _mean(values: Array, factors: Array, less: Array, divisors: Array) -> Array:
+    """Return (factor * value - less) / divisor, of sums of two doubles, shape (2, n)."""
+    high, rest = products(factors, values[0])
+    high, error = two_sum(high, -less)
+    rest += error + factors * values[1]
+    mean = high / divisors
+    product, error = products(mean, divisors)
+    return np.stack(two_sum(mean, ((high - product) - error + rest) / divisors))
+
+
+def _discount_table(most: int) -> Array:
+    """Return the discounts of the ranks from 1 to `most`, each the sum of two doubles, shape (2, most).
+
+    What they fall by from rank to rank is added up without rounding: so differences are as precise as values. The
+    digits of a rank do not depend on how many there are.
+    """
+    logs = np.log1p(np.arange(1.0, most + 1))
+    steps = math.log(2) * np.log1p(1 / np.arange(2.0, most + 1)) / (logs[:-1] * logs[1:])
+    high, low = np.ones(most), np.zeros(most)
+    for part in split(steps, MOST_RANKS):
+        high, error = two_sum(high, -np.append(0.0, np.cumsum(part)))
+        low += error
+    return np.stack(two_sum(high, low))
 
 
 def discounts_of_ranks(ranks: NDArray[np.int64], top: int | None) -> Array:

@@ -71,11 +71,11 @@ def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[Sum
     """Return the sums of weight * loss, of weights, and of those of correct pairs, by list.
 
     A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
-    the loss is. Of large lists, pairs whose weight is 0 for what their items are by themselves are passed over.
+    the loss is.
     """
     count = lists.size
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
-    for block in pairs_of(lists, lambdas.counting):
+    for block in pairs_of(lists):
         numbers, codes, size = block.numbers, block.codes, block.numbers.size
         differences, values = _losses(lists, block, loss)
         weights = _weights(lists, block, lambdas)
@@ -95,7 +95,7 @@ def _weighed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
 def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
     size, total = lists.scores.size, SumsByCode()
-    for pairs in pairs_of(lists, None if lambdas is None else lambdas.counting):
+    for pairs in pairs_of(lists):
         _, slopes = _losses(lists, pairs, loss, of_gradient=True)
         if lists.weights is not None or lambdas is not None:
             weights = _weights(lists, pairs, lambdas)
@@ -108,18 +108,10 @@ def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = No
     return total.rounded(size)
 
 
-def is_large(lists: Lists) -> NDArray[np.bool_]:
-    """Return which lists have so many pairs that they are in blocks of their own."""
-    sizes = lists.sizes
-    large: NDArray[np.bool_] = sizes * (sizes - 1) // 2 > PAIRS
-    return large
-
-
-def pairs_of(lists: Lists, counting: NDArray[np.bool_] | None = None) -> Iterator[Pairs]:
+def pairs_of(lists: Lists) -> Iterator[Pairs]:
     """Yield the pairs of lists in blocks of about PAIRS; those of one list are in one block, or in several alone.
 
-    Lists without pairs are in no block, nor are pairs whose item with the higher label weighs 0. Of large lists, pairs
-    with no item that is `counting` are left out.
+    Lists without pairs are in no block, nor are pairs whose item with the higher label weighs 0.
     """
     sizes, weighing = lists.sizes, lists.weighing
     order = np.argsort(sizes, kind="stable")
@@ -130,7 +122,7 @@ def pairs_of(lists: Lists, counting: NDArray[np.bool_] | None = None) -> Iterato
             blocks = np.split(these, np.arange(PAIRS // step, these.size, PAIRS // step))
             several = (_pairs_of_several(lists, block, size, weighing) for block in blocks)
         else:
-            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, counting, weighing))
+            several = (pairs for number in these.tolist() for pairs in _pairs_of_one(lists, number, weighing))
         yield from (pairs for pairs in several if pairs.codes.size)
 
 
@@ -151,26 +143,17 @@ def _pairs_of_several(lists: Lists, numbers: Indices, size: int, weighing: NDArr
     return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
 
 
-def _pairs_of_one(
-    lists: Lists, number: int, counting: NDArray[np.bool_] | None, weighing: NDArray[np.bool_] | None
-) -> Iterator[Pairs]:
+def _pairs_of_one(lists: Lists, number: int, weighing: NDArray[np.bool_] | None) -> Iterator[Pairs]:
     """Yield the pairs of a large list, those of some of its items at a time."""
     start, stop = lists.starts[number : number + 2].tolist()
     labels = lists.labels[start:stop]
-    counts = np.ones(labels.size, bool) if counting is None else counting[start:stop]
-    chosen, step = np.flatnonzero(counts), max(1, PAIRS // labels.size)
-    for first in range(0, chosen.size, step):
-        some = chosen[first : first + step]
-        higher, lower = np.nonzero(labels[some, None] > labels)
-        pairs = [(some[higher], lower)]
-        if chosen.size < labels.size:  # and those of which only the item with the lower label counts
-            lower, higher = np.nonzero((labels[some, None] < labels) & ~counts)
-            pairs.append((higher, some[lower]))
-        for above, below in pairs:
-            if weighing is not None:
-                weighs = weighing[above + start]
-                above, below = above[weighs], below[weighs]  # noqa: PLW2901
-            yield Pairs(np.array([number]), np.zeros(above.size, np.intp), above + start, below + start)
+    step = max(1, PAIRS // labels.size)
+    for first in range(0, labels.size, step):
+        is_pair = labels[first : first + step, None] > labels
+        if weighing is not None:
+            is_pair &= weighing[start:stop][first : first + step, None]
+        higher, lower = np.nonzero(is_pair)
+        yield Pairs(np.array([number]), np.zeros(higher.size, np.intp), higher + (first + start), lower + start)
 
 
 def _losses(

@@ -15,11 +15,12 @@ from mrl_cli.lists.hinges import Hinges, hinged
 from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.lambdas import lambdas_of
 from mrl_cli.lists.listwise import listwise_losses
-from mrl_cli.lists.loop import is_large, looped, looped_gradient, weighted_sums
+from mrl_cli.lists.loop import looped, looped_gradient, weighted_sums
 from mrl_cli.lists.orders import levels_of, pieces, top_shares
-from mrl_cli.lists.smooth import fits, is_smooth, smooth_gradient, smoothed
+from mrl_cli.lists.smooth import fits, is_smooth, is_within, smooth_gradient, smoothed
 from mrl_cli.lists.squares import gradient as square_gradient
 from mrl_cli.lists.squares import squared
+from mrl_cli.lists.weighted import gradient_by_items, sums_by_items
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.model import LossChoice, Ranking
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.model import LambdaWeight
 
     Mask = NDArray[np.bool_]
     Way = Callable[..., Found]
+
+# Items of a list whose pairs have LambdaRank weights: fewer are gone through as quickly.
+FEWEST_WEIGHTED, FEWEST_WEIGHTED_SMOOTH = 1024, 4096
 
 
 class PairsLimitError(DataError):
@@ -66,7 +69,6 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 
 def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
-    _check_pairs(lists, loss, ranking)
     full, _ = lists.with_items
     slopes = np.empty(full.scores.size)
     for first, last in pieces(full):
@@ -101,44 +103,33 @@ def measured_at(
 
 
 def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
-    lambdas = lambdas_of(lists, ranking)
-    entry = LOSSES[loss.name]
-    if lambdas is None and entry.power:
+    entry, slopes, numbers = LOSSES[loss.name], np.empty(lists.scores.size), lists.numbers
+    if ranking.lambda_weight != "none":
+        for places, has_quick_way in _by_way(lists, loss):
+            some = lists.chosen(places)
+            lambdas = lambdas_of(some, ranking)
+            assert lambdas is not None
+            of_items = (gradient_by_items if has_quick_way else looped_gradient)(some, loss, lambdas)
+            slopes[np.isin(numbers, places)] = of_items
+        return slopes
+    if entry.power:
         return hinge_gradient(lists, loss) if entry.is_hinge else square_gradient(lists, loss)
-    if lambdas is not None or not is_smooth(loss):
-        return looped_gradient(lists, loss, lambdas)
-    slopes, numbers = np.empty(lists.scores.size), lists.numbers
+    if not is_smooth(loss):
+        return looped_gradient(lists, loss)
     is_quick = fits(lists, loss)
     for places, way in ((np.flatnonzero(is_quick), smooth_gradient), (np.flatnonzero(~is_quick), looped_gradient)):
         slopes[np.isin(numbers, places)] = way(lists.chosen(places), loss)
     return slopes
 
 
-def goes_through_pairs(loss: str, lambda_weight: LambdaWeight, *, items_weigh: bool) -> bool:
-    """Return whether the pairs of a list of any size are gone through one by one: where there is no quicker way.
-
-    That is in approx_ndcg, and under weights by NDCG or by labels and items alike.
-    """
-    return loss == "approx_ndcg" or lambda_weight == "ndcg" or (lambda_weight == "label_diff" and items_weigh)
-
-
 def _check_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> None:
-    """Raise PairsLimitError for a list with more pairs to go through than the ranking says.
-
-    Of the first `top` places, pairs with no item there are passed over.
-    """
-    if ranking.max_pairs is None or not lists.size:
+    """Raise PairsLimitError for a list with more pairs to go through than the ranking says."""
+    if ranking.max_pairs is None or not lists.size or loss.name not in LISTWISE or not LISTWISE[loss.name].is_quadratic:
         return
-    if not goes_through_pairs(loss.name, ranking.lambda_weight, items_weigh=lists.weights is not None):
-        return
-    sizes = lists.sizes
-    tops = sizes - 1
-    if ranking.lambda_weight == "ndcg" and ranking.top is not None:
-        tops = np.minimum(ranking.top, tops)
-    pairs = tops * sizes - tops * (tops + 1) // 2
+    pairs = lists.sizes * (lists.sizes - 1) // 2
     number = int(pairs.argmax())
     if pairs[number] > ranking.max_pairs:
-        raise PairsLimitError(number, int(sizes[number]), int(pairs[number]), ranking.max_pairs)
+        raise PairsLimitError(number, int(lists.sizes[number]), int(pairs[number]), ranking.max_pairs)
 
 
 def _pairwise(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
@@ -166,39 +157,28 @@ def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
 
 
 def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what lists of at least one item come to when pairs have LambdaRank weights."""
-    by_labels = ranking.lambda_weight == "label_diff" and lists.weights is None
-    return _together(lists, _ways(is_large(lists) & by_labels, _by_labels, _by_pairs), loss, ranking)
-
-
-def _by_pairs(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what lists come to: what has no weights as ever, the sums from the pairs that weigh something."""
-    lambdas = lambdas_of(lists, ranking)
-    assert lambdas is not None
-    losses, weights, correct_weights = weighted_sums(lists, loss, lambdas)
-    # Weights that are not 0 change nothing else, and are left out for speed.
+    """Return what lists of at least one item come to when pairs have LambdaRank weights: all but sums is as without."""
+    # Item weights that are not 0 change nothing else, and are left out for speed.
     found = _without_lambdas(lists if lists.weighing is not None else lists._replace(weights=None), loss)
-    return found._replace(losses=losses, weights=weights, correct_weights=correct_weights)
+    sums = SumsByCode(), SumsByCode(), SumsByCode()
+    for places, has_quick_way in _by_way(lists, loss):
+        some = lists.chosen(places)
+        lambdas = lambdas_of(some, ranking)
+        assert lambdas is not None
+        parts = (sums_by_items if has_quick_way else weighted_sums)(some, loss, lambdas)
+        for whole, part in zip(sums, parts, strict=True):
+            whole.add(part, places, lists.size)
+    return found._replace(losses=sums[0], weights=sums[1], correct_weights=sums[2])
 
 
-def _by_labels(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
-    """Return what large lists come to when pairs weigh label_i - label_j.
+def _by_way(lists: Lists, loss: LossChoice) -> Iterator[tuple[NDArray[np.intp], bool]]:
+    """Yield the numbers of lists whose pairs, with LambdaRank weights, are gone through, and of those with a quick way.
 
-    That is what they come to when each weighs label_i, less what they do when each weighs label_j: labels and scores
-    negated make the same pairs, of which the item with the other label is now the one with the higher.
+    A list is quicker gone through while it has few items.
     """
-    least = np.repeat(np.minimum.reduceat(lists.labels, lists.starts[:-1]), lists.sizes)
-    weights = lists.labels - least
-    turned = lists._replace(labels=-lists.labels, scores=-lists.scores, weights=weights)
-    found, less = (_without_lambdas(some, loss) for some in (lists._replace(weights=weights), turned))
-    both = found.losses, less.losses
-    if not all(np.isfinite(sums.rounded(lists.size)).all() for sums in both):
-        return _by_pairs(lists, loss, ranking)  # Infinity less Infinity is no number
-    sums = {
-        name: getattr(found, name).merged(getattr(less, name).negated())
-        for name in ("losses", "weights", "correct_weights")
-    }
-    return found._replace(**sums)
+    fewest = FEWEST_WEIGHTED if LOSSES[loss.name].power else FEWEST_WEIGHTED_SMOOTH
+    is_quick = is_within(lists, loss) & (lists.sizes >= fewest)
+    yield from ((places, way) for way in (False, True) if (places := np.flatnonzero(is_quick == way)).size)
 
 
 def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[NDArray[np.intp], Way]]:

@@ -32,14 +32,19 @@ def is_smooth(loss: LossChoice) -> bool:
     return shape_of(loss) is not None
 
 
-def fits(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
-    """Return which lists are measured here: they are large, and neither their scores nor the margin near overflow."""
+def is_within(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+    """Return of which lists neither the scores nor the margin are near overflow."""
     shape = shape_of(loss)
-    assert shape is not None
+    rate = 1.0 if shape is None else float(shape.rate)
     largest = np.maximum.reduceat(np.abs(lists.scores), lists.starts[:-1]) if lists.size else np.zeros(0)
     with np.errstate(over="ignore"):
-        is_small = (largest * max(1.0, float(shape.rate)) < LARGEST) & (abs(loss.margin) < LARGEST)
-    return is_small & (lists.sizes >= FEWEST_ITEMS)
+        within: NDArray[np.bool_] = (largest * max(1.0, rate) < LARGEST) & (abs(loss.margin) < LARGEST)
+    return within
+
+
+def fits(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+    """Return which lists are measured here: they are large, and neither their scores nor the margin near overflow."""
+    return is_within(lists, loss) & (lists.sizes >= FEWEST_ITEMS)
 
 
 def smoothed(lists: Lists, loss: LossChoice) -> Found:

@@ -55,6 +55,7 @@ _ALL = (
         (TEMPERATURE,),
         is_non_negative=True,
         undefined="a list whose labels are all 0",
+        is_quadratic=True,
     ),
 )
 LISTWISE.update((loss.name, loss) for loss in _ALL)

@@ -177,7 +177,8 @@ class Listwise:
     """A registered loss of a list: what `mrl losses` prints of it. How it is computed is `mrl_cli.lists.listwise`.
 
     `non_negative` are the values of its parameter under which labels must not be below 0; `is_non_negative`: they never
-    may be. `undefined` says which lists have no loss, besides those without items.
+    may be. `undefined` says which lists have no loss, besides those without items. `is_quadratic`: every two items of a
+    list are gone through.
     """
 
     name: str
@@ -188,6 +189,7 @@ class Listwise:
     is_non_negative: bool = False
     undefined: str | None = None
     has_margin: bool = False
+    is_quadratic: bool = False
 
     @property
     def defaults(self) -> dict[str, float | str]:
