@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
+from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.words import harmless, json_ready
+from mrl_cli.words import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,6 +124,8 @@ class RejectsReduction(Reduction["list[Problem]", None]):
         del whole, part
         rows = [(problem.file, problem.row, problem.column, problem.value, problem.kind) for problem in state]
         if self._is_json:
+            import json  # few runs write any
+
             lines = (json.dumps(dict(zip(REJECT_COLUMNS, row, strict=True))) + "\n" for row in rows)
             self._out.write("".join(lines).encode())
         else:
@@ -154,6 +155,24 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
+def _with_named_numbers(table: pa.Table) -> pa.Table:
+    """Return rows with columns of numbers that are not all finite as texts, for Arrow calls those nan and inf."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_floating(field.type):
+            continue
+        column = table.column(place).combine_chunks()
+        values, nulls = values_and_nulls(column)
+        if not np.isfinite(values[~nulls]).all():
+            texts = (_NAMES.get(text, text) or "" for text in column.cast(pa.string()).to_pylist())
+            table = table.set_column(place, field.name, texts_as_arrow(texts))
+    return table
+
+
+_NAMES = {text: number_text(float(text)) for text in ("nan", "inf", "-inf")}
+
+
 def _refuse_repeated(table: pa.Table, file: str) -> None:
     """Raise where a format that identifies columns by name would lose one of two that share it."""
     names = table.column_names
@@ -178,6 +197,7 @@ class CsvWriter(RowWriter):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
+        table = _with_named_numbers(table)
         for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
             sink = pa.BufferOutputStream()
             options = arrow_csv.WriteOptions(
@@ -216,6 +236,8 @@ class JsonLinesWriter(RowWriter):
 
     def encode_table(self, table: pa.Table, file: str) -> bytes:
         """Format rows."""
+        import json
+
         _refuse_repeated(table, file)
         rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
