@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from mrl_cli import native
 from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 LOSS_COLUMN = "loss"
 WRITTEN_ROWS = 1 << 16  # of tables at a time: each becomes a row group of Parquet
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
+LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
 
 
 class RowWriter:
@@ -155,6 +158,16 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
+def _lines_of(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return an array of numbers as lines of text, None without the compiled part: the text is that of pyarrow."""
+    compiled = native.fields()
+    if compiled is None:
+        return None
+    text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
+    _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
+    return text[:size]
+
+
 def _with_named_numbers(table: pa.Table) -> pa.Table:
     """Return rows with columns of numbers that are not all finite as texts, for Arrow calls those nan and inf."""
     import pyarrow as pa
@@ -188,6 +201,11 @@ class CsvWriter(RowWriter):
     delimiter = ","
     _names: list[str] | None = None
 
+    def encode(self, measured: Measured) -> tuple[list[str], Any]:
+        """Format the pairs of a batch, in a worker."""
+        lines = _lines_of(measured.losses) if measured.pairs.kept is None else None
+        return super().encode(measured) if lines is None else ([LOSS_COLUMN], lines)
+
     def encode_table(self, table: pa.Table, file: str) -> tuple[list[str], pa.Buffer]:
         """Format rows."""
         del file
@@ -211,7 +229,7 @@ class CsvWriter(RowWriter):
         msg = "the kept columns hold what CSV cannot carry"
         raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
-    def write(self, encoded: tuple[list[str], pa.Buffer]) -> None:
+    def write(self, encoded: tuple[list[str], Any]) -> None:
         """Append rows, after the header if they are the first."""
         names, rows = encoded
         if self._names is None:
