@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mrl_cli
+from mrl_cli.start import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,6 +288,10 @@ def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     loaded = _loaded(tmp_path, *args)
     assert "mrl_cli.cli" in loaded
     assert not loaded & {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio"}
+
+
+def test_frames_have_room_below_the_process() -> None:
+    assert process.__code__.co_stacksize * 8 >= 1 << 20  # more than the calls of the deepest run take
 
 
 def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
