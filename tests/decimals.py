@@ -1,6 +1,7 @@
 """Cells of text that are hard to round to a double, or hard to tell from a number; and what holds of them.
 
-`test_native.py` runs some of each kind. As many as wanted, here 50 million:
+Read as doubles, they and their neighbours are what is hard to write. `test_native.py` runs some of each kind. As many
+as wanted, here 50 million cells to read and three times as many doubles to write:
 
     python -m tests.decimals --cells 50000000
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from decimal import Decimal
 from random import Random
 from struct import pack, unpack
 from typing import TYPE_CHECKING
@@ -19,9 +21,13 @@ import numpy as np
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.model import Dialect
 from mrl_cli.native import fields
+from mrl_cli.reductions.rows import LONGEST_LINE
+from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
 INFINITY_BITS = 0x7FF << 52
 LEAST_EXPONENT = -1074  # of two: subnormals are multiples of 2**-1074
@@ -204,9 +210,47 @@ def _may_be_declined(cell: str, number: float, decimal: str) -> bool:
     return "[" in cell or len(cell) > LONGEST_CELL or (is_integer and abs(number) >= EXACT_INTEGERS)
 
 
+def doubles_of(cells: Sequence[str]) -> NDArray[np.float64]:
+    """Return the doubles that cells are read as, and the neighbours of each."""
+    numbers = np.array([float(cell) for cell in cells])
+    with np.errstate(over="ignore"):  # the neighbour of the largest is infinite
+        return np.concatenate([numbers, np.nextafter(numbers, -np.inf), np.nextafter(numbers, np.inf)])
+
+
+def line_of(number: float) -> str:
+    """Return a double as a line of CSV: the digits of Python's `repr`, with neither a point nor zeros at their end."""
+    if not math.isfinite(number):
+        return number_text(number)
+    _, digits, last = Decimal(repr(number)).as_tuple()
+    kept = "".join(map(str, digits)).rstrip("0") or "0"
+    power = int(last) + len(digits) - 1 if number else 0  # of ten, by which the first digit is multiplied
+    sign = "-" if math.copysign(1, number) < 0 else ""
+    if not -6 <= power < 10:
+        return f"{sign}{kept[0]}{'.' * (len(kept) > 1)}{kept[1:]}e{power:+}"
+    kept = "0" * -power + kept.ljust(power + 1, "0")
+    whole = max(power, 0) + 1
+    return f"{sign}{kept[:whole]}{'.' * (len(kept) > whole)}{kept[whole:]}"
+
+
+def wrongly_written(numbers: NDArray[np.float64], room: int | None = None) -> list[float]:
+    """Return the doubles that the compiled writer does not write as it should.
+
+    In `room` bytes (by default enough for all) it writes as many as fit.
+    """
+    compiled = fields()
+    assert compiled is not None
+    text = np.empty(LONGEST_LINE * numbers.size if room is None else room, np.uint8)
+    count, size = compiled.write(numbers, text)
+    lines = bytes(text[:size]).decode().split("\n")
+    assert lines.pop() == ""
+    assert count == numbers.size or text.size - size < LONGEST_LINE
+    written = zip(numbers[:count].tolist(), lines, strict=True)
+    return [number for number, line in written if line_of(number) != line]
+
+
 def main() -> int:
     """Check as many cells as are wanted; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(description="Hold the compiled reader of CSV to Python's float, bit by bit.")
+    parser = argparse.ArgumentParser(description="Hold the compiled part to Python's float and repr, bit by bit.")
     parser.add_argument("--cells", type=int, default=50_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -218,8 +262,11 @@ def main() -> int:
             if wrong := wrong_cells(cells):
                 print(f"{kind.__name__}: {len(wrong)} wrong, the first is {wrong[0]!r}")
                 return 1
+            if badly := wrongly_written(doubles_of(cells)):
+                print(f"{kind.__name__}: {len(badly)} wrongly written, the first is {badly[0]!r}")
+                return 1
             done += len(cells)
-    print(f"{done:,} cells of {len(KINDS)} kinds are right (seed {options.seed})")
+    print(f"{done:,} cells of {len(KINDS)} kinds are right, and thrice as many doubles (seed {options.seed})")
     return 0
 
 

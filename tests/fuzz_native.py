@@ -1,4 +1,4 @@
-"""The compiled reader of CSV under sanitizers, on damaged rows: no fault of memory, and no number of its own.
+"""The compiled part under sanitizers, on damaged rows and hard numbers: no fault of memory, no number of its own.
 
 Run from the root of the repository, with GCC or Clang and the packages of the tests installed; on Linux:
 
@@ -18,7 +18,7 @@ from random import Random, randrange
 
 from mrl_cli import native
 from mrl_cli.inputs import delimited
-from tests.decimals import KINDS, nearly_a_number, wrong_cells
+from tests.decimals import KINDS, doubles_of, nearly_a_number, wrong_cells, wrongly_written
 from tests.mutated_rows import compared, damaged_rows, decline
 
 ROOT = Path(__file__).parent.parent
@@ -57,9 +57,12 @@ def fuzz(seconds: float, seed: int) -> None:
                 print(f"case {place} of seed {seed + cases}: {rows}")
                 raise
         texts = [kind(random) for kind in KINDS for _ in range(CASES // 50)]
+        doubles = doubles_of(texts)
+        badly_written = wrongly_written(doubles, room=random.randrange(60) + 20 * doubles.size)
         texts += [nearly_a_number(random) for _ in range(CASES)]
         wrong = wrong_cells(texts)
         assert not wrong, wrong[:5]
+        assert not badly_written, badly_written[:5]
         cases += CASES
         cells += len(texts)
     print(f"{cases:,} texts, {accepted:,} of them accepted, and {cells:,} cells: no finding")

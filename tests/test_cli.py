@@ -271,6 +271,19 @@ def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tm
     assert rows.out == '{"loss": "Infinity"}\n'
 
 
+def test_numbers_not_finite_have_their_names_in_delimited_rows(mrl: Mrl, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"x1": [1e308, 0.5], "x2": [-1e308, 1.5], "y": [-1, 1], "w": [None, math.nan], "f": [-math.inf, 1e-7]}
+    pq.write_table(pa.table(columns), tmp_path / "huge.parquet")
+    rows = mrl("compute", "huge.parquet", "-f", "tsv", "--reduction", "none", "--keep-columns").out.split("\n")
+    assert rows[1].split("\t") == ["1e+308", "-1e+308", "-1", "", "-Infinity", "Infinity"]
+    assert rows[2].split("\t") == ["0.5", "1.5", "1", "NaN", "1e-7", "1"]
+    (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n0,1e-7,1\n")
+    assert mrl("compute", "huge.csv", "-f", "csv", "--reduction", "none").out == "loss\nInfinity\n1e-7\n"
+
+
 def _report(**changes: Any) -> ComputeReport:
     empty = compute_report(Counts(), Totals(), Plan())
     return empty.changed(**(RECORD | changes))

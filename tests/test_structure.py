@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mrl_cli
+from mrl_cli.start import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,6 +290,10 @@ def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     assert not loaded & {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio"}
 
 
+def test_frames_have_room_below_the_process() -> None:
+    assert process.__code__.co_stacksize * 8 >= 1 << 20  # more than the calls of the deepest run take
+
+
 def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0.5,0.25,1\n")
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,0.25\n")
@@ -301,12 +306,13 @@ def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
 def test_compiled_reader_loads_no_pyarrow(suffix: str, compiled: None, tmp_path: Path) -> None:
     file = tmp_path / f"pairs.{suffix}"
     file.write_text("x1,x2,y\n0.5,0.25,1\n".replace(",", "," if suffix == "csv" else "\t"))
-    for command in ("compute", "validate"):
-        loaded = _loaded(tmp_path, command, file, MRL_NATIVE="1")
+    for command, *options in (["compute"], ["compute", "--reduction", "none", "-f", suffix], ["validate"]):
+        loaded = _loaded(tmp_path, command, file, *options, MRL_NATIVE="1")
         assert {"numpy", "mrl_cli.native._fields", "mrl_cli.reductions.measured"} <= loaded
         assert not any(name.startswith("pyarrow") for name in loaded)
         assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
         assert not loaded & {"gzip", "ssl", "concurrent.futures.thread"} - _loaded_by("import numpy")
+        assert "json" not in loaded or command == "validate"
 
 
 def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""The compiled reader of plain CSV and TSV, which may be absent: pyarrow reads the same numbers then.
+"""The compiled reader of plain CSV and TSV, which writes losses as text too.
 
+It may be absent: pyarrow reads the same numbers then, and writes the same text.
 It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0. `_fields.c` is all of it.
 """
 

@@ -1,4 +1,5 @@
-/* Rows of delimited text as arrays of numbers: the quick way of the reader of CSV and TSV.
+/* Rows of delimited text as arrays of numbers, and numbers as lines of text: the quick way of reading and writing CSV
+   and TSV.
 
    It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
    at most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
@@ -401,7 +402,200 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
 PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
                        "Read rows into arrays; return how many there are, and how many bytes of data these take.");
 
-static PyMethodDef methods[] = {{"read", read_text, METH_VARARGS, read_doc}, {NULL, NULL, 0, NULL}};
+/* Numbers as lines of text: the shortest decimal number that is read as the same double, and of these the nearest.
+
+   A double c * 2**q stands for all numbers between the points halfway to its neighbours. With k the floor of q*log10(2)
+   these lie 1 to 10 times 10**k apart: between them is a multiple of 10**k, and at most one of 10**(k + 1), which the
+   shorter numbers are among (Giulietti, The Schubfach way to render doubles, 2020). In units of 10**k / 4 all of these
+   are even numbers, and a product with 128 bits of 10**-k tells on which side of one it lies: a test computes how close
+   to one it can come. */
+
+enum {
+    DIGITS = 17,         /* of the longest */
+    LEAST_PLAIN = -6,    /* the powers of ten of the first digit that are written without an exponent: from this */
+    BEYOND_PLAIN = 10,   /* and below this one */
+    LINE_ROOM = 48,      /* the longest line, and what is written beyond its end */
+    FRACTION_BITS = 52   /* of a double */
+};
+
+#define INFINITE_BITS ((uint64_t)0x7FF << FRACTION_BITS) /* of infinity, and below those of NaN */
+#define LEAST_OF_DIGITS ((uint64_t)10000000000000000) /* 10**16, the least number of DIGITS digits */
+
+/* Return a number below 10**8 as eight bytes, its digits, the first of them lowest: it is split into numbers of four
+   digits, these into such of two, and these into digits. The factors are reciprocals, large enough for what is split. */
+static uint64_t eight_digits(uint32_t number)
+{
+    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007F0000007F;
+    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t tens = (twos * 103 >> 10) & 0x000F000F000F000F;
+    return tens | (twos - tens * 10) << 8;
+}
+
+/* Store eight bytes, the lowest of an integer first. */
+static void store_eight(uint8_t *text, uint64_t bytes)
+{
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    memcpy(text, &bytes, sizeof bytes);
+}
+
+/* Return the floor of a product with a power, over 2**128, with its lowest bit set where it is not all. */
+static uint64_t product_of(uint64_t factor, const uint64_t *power)
+{
+    uint128_t product = (uint128_t)factor * power[0] + ((uint128_t)factor * power[1] >> 64);
+    return (uint64_t)(product >> 64) | ((uint64_t)product != 0);
+}
+
+/* Return the digits of the shortest number that is read as the double of these bits, which is finite and above zero;
+   `power` is set to that of ten by which they are multiplied. They may end in zeros. */
+static uint64_t shortest(uint64_t bits, int *power)
+{
+    uint64_t c = bits & (((uint64_t)1 << FRACTION_BITS) - 1);
+    int q = (int)(bits >> FRACTION_BITS), is_lopsided = c == 0 && q > 1; /* the double below is half as far */
+    c |= (uint64_t)(q > 0) << FRACTION_BITS;
+    q = (q > 0 ? q : 1) - 1075;
+    /* 315653 / 2**20 is log10(2), and -131007 / 2**20 log10(3/4), closely enough for the floor at each q there is. */
+    int k = (315653 * q - (is_lopsided ? 131007 : 0)) >> 20;
+    int shift = q + ((-217706 * k) >> 16) + 1;
+    const uint64_t *scale = POWERS_OF_FIVE[-k - LEAST_POWER];
+    uint64_t middle = product_of(4 * c << shift, scale);
+    /* Halfway, the even double is read: without the last bit of an odd one, no number there is within. */
+    uint64_t least = product_of((4 * c - 2 + (uint64_t)is_lopsided) << shift, scale) + (c & 1);
+    uint64_t most = product_of((4 * c + 2) << shift, scale) - (c & 1);
+    *power = k;
+    uint64_t whole = middle >> 2, tens = whole / 10 * 10;
+    int is_lower = least <= 4 * tens, is_upper = 4 * (tens + 10) <= most;
+    if (is_lower != is_upper)
+        return tens + (is_upper ? 10 : 0);
+    is_lower = least <= 4 * whole;
+    is_upper = 4 * (whole + 1) <= most;
+    if (is_lower == is_upper) {
+        uint64_t half = 4 * whole + 2;
+        is_upper = middle > half || (middle == half && (whole & 1));
+    }
+    return whole + (uint64_t)is_upper;
+}
+
+/* Write digits with the point where it belongs, or an exponent; `power` is that of ten of the first of them. Return the
+   end of the text. More bytes than that are written: LINE_ROOM at most. */
+static uint8_t *decimal_text(uint8_t *text, const uint8_t *digits, int count, int power)
+{
+    if (power >= LEAST_PLAIN && power < 0) {
+        memcpy(text, "0.000000", 8);
+        memcpy(text + 1 - power, digits, 24);
+        return text + 1 - power + count;
+    }
+    int whole = power >= 0 && power < BEYOND_PLAIN ? power + 1 : 1; /* digits before the point */
+    memcpy(text, digits, 16);
+    memcpy(text + whole + 1, digits + whole, 16);
+    text[whole] = '.';
+    text += count > whole ? count + 1 : whole;
+    if (power >= LEAST_PLAIN && power < BEYOND_PLAIN)
+        return text;
+    *text++ = 'e';
+    *text++ = power < 0 ? '-' : '+';
+    unsigned int size = (unsigned int)(power < 0 ? -power : power);
+    if (size >= 100)
+        *text++ = (uint8_t)('0' + size / 100);
+    if (size >= 10)
+        *text++ = (uint8_t)('0' + size / 10 % 10);
+    *text++ = (uint8_t)('0' + size % 10);
+    return text;
+}
+
+/* Write a number and a line end; return the end. More bytes than that are written: LINE_ROOM at most. */
+static uint8_t *number_line(uint8_t *text, double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    int is_negative = (int)(bits >> 63);
+    bits &= UINT64_MAX >> 1;
+    if (bits >= INFINITE_BITS) {
+        const char *name = bits > INFINITE_BITS ? "NaN\n" : is_negative ? "-Infinity\n" : "Infinity\n";
+        memcpy(text, name, strlen(name));
+        return text + strlen(name);
+    }
+    *text = '-';
+    text += is_negative;
+    if (bits == 0) {
+        memcpy(text, "0\n", 2);
+        return text + 2;
+    }
+    int power;
+    uint64_t whole = shortest(bits, &power);
+    for (; whole < LEAST_OF_DIGITS; whole *= 10)
+        power--;
+    const uint64_t zeros = 0x3030303030303030;
+    uint64_t upper = eight_digits((uint32_t)(whole / 100000000 % 100000000));
+    uint64_t lower = eight_digits((uint32_t)(whole % 100000000));
+    int count = 1; /* of the digits, without zeros at their end */
+    if (lower != 0)
+        count = DIGITS - __builtin_clzll(lower) / 8;
+    else if (upper != 0)
+        count = DIGITS - 8 - __builtin_clzll(upper) / 8;
+    uint8_t digits[40];
+    digits[0] = (uint8_t)('0' + whole / LEAST_OF_DIGITS);
+    store_eight(digits + 1, upper | zeros);
+    store_eight(digits + 9, lower | zeros);
+    memset(digits + DIGITS, '0', sizeof digits - DIGITS);
+    text = decimal_text(text, digits, count, power + DIGITS - 1);
+    *text = '\n';
+    return text + 1;
+}
+
+/* Write numbers as lines until one does not fit. Set `text` to the end; return how many were written. */
+static Py_ssize_t lines(const uint8_t *numbers, Py_ssize_t count, uint8_t **text, const uint8_t *end)
+{
+    Py_ssize_t done = 0;
+    for (double number; done < count; done++) {
+        memcpy(&number, numbers + done * (Py_ssize_t)sizeof number, sizeof number);
+        if (end - *text >= LINE_ROOM) {
+            *text = number_line(*text, number);
+            continue;
+        }
+        uint8_t line[LINE_ROOM];
+        Py_ssize_t size = number_line(line, number) - line;
+        if (size > end - *text)
+            break;
+        memcpy(*text, line, (size_t)size);
+        *text += size;
+    }
+    return done;
+}
+
+static PyObject *write_lines(PyObject *module, PyObject *arguments)
+{
+    Py_buffer out, numbers;
+    PyObject *array, *result = NULL;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "Ow*:write", &array, &out))
+        return NULL;
+    if (PyObject_GetBuffer(array, &numbers, PyBUF_CONTIG_RO | PyBUF_FORMAT) == 0) {
+        if (numbers.format == NULL || strcmp(numbers.format, "d") != 0) {
+            PyErr_SetString(PyExc_TypeError, "numbers are an array of float64");
+        } else {
+            uint8_t *start = out.buf, *text = start;
+            PyThreadState *state = PyEval_SaveThread();
+            Py_ssize_t count = lines(numbers.buf, numbers.len / numbers.itemsize, &text, start + out.len);
+            PyEval_RestoreThread(state);
+            result = Py_BuildValue("nn", count, (Py_ssize_t)(text - start));
+        }
+        PyBuffer_Release(&numbers);
+    }
+    PyBuffer_Release(&out);
+    return result;
+}
+
+PyDoc_STRVAR(write_doc, "write(numbers, out, /)\n--\n\n"
+                        "Write float64 numbers as lines of text; return how many fit, and how many bytes these take.");
+
+static PyMethodDef methods[] = {
+    {"read", read_text, METH_VARARGS, read_doc},
+    {"write", write_lines, METH_VARARGS, write_doc},
+    {NULL, NULL, 0, NULL},
+};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_fields", NULL, 0, methods, slots, NULL, NULL, NULL,

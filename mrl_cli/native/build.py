@@ -20,7 +20,7 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
-LEAST_POWER, MOST_POWER = -342, 308  # of ten: below and above, 64 bits times it are no double
+LEAST_POWER, MOST_POWER = -342, 324  # of ten: below, 64 bits times it are no double; above, no reciprocal of it is one
 LEAST_EXACT_RECIPROCAL = -27  # as long as 5**27 fits 64 bits
 
 PLACE = "mrl_cli/native"

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
+from mrl_cli import native
+from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.words import harmless, json_ready
+from mrl_cli.words import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LOSS_COLUMN = "loss"
 WRITTEN_ROWS = 1 << 16  # of tables at a time: each becomes a row group of Parquet
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
+LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
 
 
 class RowWriter:
@@ -125,6 +127,8 @@ class RejectsReduction(Reduction["list[Problem]", None]):
         del whole, part
         rows = [(problem.file, problem.row, problem.column, problem.value, problem.kind) for problem in state]
         if self._is_json:
+            import json  # few runs write any
+
             lines = (json.dumps(dict(zip(REJECT_COLUMNS, row, strict=True))) + "\n" for row in rows)
             self._out.write("".join(lines).encode())
         else:
@@ -154,20 +158,32 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
-def _not_finite_as_texts(table: pa.Table) -> pa.Table:
-    """Return rows whose columns with NaN or Infinity are the texts that CSV has for their numbers; Arrow has others."""
+def _lines_of(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return an array of numbers as lines of text, None without the compiled part: the text is that of pyarrow."""
+    compiled = native.fields()
+    if compiled is None:
+        return None
+    text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
+    _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
+    return text[:size]
+
+
+def _with_named_numbers(table: pa.Table) -> pa.Table:
+    """Return rows with columns of numbers that are not all finite as texts, for Arrow calls those nan and inf."""
     import pyarrow as pa
 
-    for place, name in enumerate(table.column_names):
-        column = table.column(place)
-        if pa.types.is_floating(column.type) and not np.isfinite(column.to_numpy()).all():
-            import pyarrow.compute as pc  # few runs have some
-
-            texts = pc.cast(column, pa.string())
-            for short, whole in (("nan", "NaN"), ("inf", "Infinity")):
-                texts = pc.replace_substring(texts, short, whole)
-            table = table.set_column(place, name, texts)
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_floating(field.type):
+            continue
+        column = table.column(place).combine_chunks()
+        values, nulls = values_and_nulls(column)
+        if not np.isfinite(values[~nulls]).all():
+            texts = (_NAMES.get(text, text) or "" for text in column.cast(pa.string()).to_pylist())
+            table = table.set_column(place, field.name, texts_as_arrow(texts))
     return table
+
+
+_NAMES = {text: number_text(float(text)) for text in ("nan", "inf", "-inf")}
 
 
 def _refuse_repeated(table: pa.Table, file: str) -> None:
@@ -185,6 +201,11 @@ class CsvWriter(RowWriter):
     delimiter = ","
     _names: list[str] | None = None
 
+    def encode(self, measured: Measured) -> tuple[list[str], Any]:
+        """Format the pairs of a batch, in a worker."""
+        lines = _lines_of(measured.losses) if measured.pairs.kept is None else None
+        return super().encode(measured) if lines is None else ([LOSS_COLUMN], lines)
+
     def encode_table(self, table: pa.Table, file: str) -> tuple[list[str], pa.Buffer]:
         """Format rows."""
         del file
@@ -194,7 +215,7 @@ class CsvWriter(RowWriter):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        table = _not_finite_as_texts(table)
+        table = _with_named_numbers(table)
         for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
             sink = pa.BufferOutputStream()
             options = arrow_csv.WriteOptions(
@@ -208,7 +229,7 @@ class CsvWriter(RowWriter):
         msg = "the kept columns hold what CSV cannot carry"
         raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
-    def write(self, encoded: tuple[list[str], pa.Buffer]) -> None:
+    def write(self, encoded: tuple[list[str], Any]) -> None:
         """Append rows, after the header if they are the first."""
         names, rows = encoded
         if self._names is None:
@@ -233,6 +254,8 @@ class JsonLinesWriter(RowWriter):
 
     def encode_table(self, table: pa.Table, file: str) -> bytes:
         """Format rows."""
+        import json
+
         _refuse_repeated(table, file)
         rows = table.to_pylist()
         return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)

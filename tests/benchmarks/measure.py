@@ -52,6 +52,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of the time of the quickest of some contestants another one may take."""
+
+    name: str
+    others: tuple[str, ...]
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One finished process: its wall time, its CPU time, its peak resident memory, and what it printed."""
 
@@ -89,7 +98,7 @@ class Result:
 class Race:
     """The results of all contestants on one file; the first is the reference that the others are compared with.
 
-    Where there is a bar, the first must stay below it.
+    Where there is a bar, the first must stay below it; where there is a limit, the one that it names.
     """
 
     scene: str
@@ -97,6 +106,7 @@ class Race:
     rows: int
     results: tuple[Result, ...]
     bar: Bar | None = None
+    limit: Limit | None = None
 
 
 def run_process(command: Sequence[str]) -> Run:
@@ -125,7 +135,13 @@ def run_process(command: Sequence[str]) -> Run:
 
 
 def race(
-    scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int, bar: Bar | None = None
+    scene: str,
+    label: str,
+    rows: int,
+    contestants: Sequence[Contestant],
+    rounds: int,
+    bar: Bar | None = None,
+    limit: Limit | None = None,
 ) -> Race:
     """Warm every contestant up once, then run them all in turn, ``rounds`` times; ``RaceError`` when answers differ."""
     answers = [_answer(contestant, run_process(contestant.command)) for contestant in contestants]
@@ -138,13 +154,16 @@ def race(
                 _check_answers(label, [contestants[0], contestant], [answers[0], _number(contestant, run.stdout)])
             own_runs.append(run)
     results = [Result(*fields) for fields in zip(contestants, map(tuple, runs), answers, strict=True)]
-    return Race(scene, label, rows, tuple(results), bar)
+    return Race(scene, label, rows, tuple(results), bar, limit)
 
 
 def missed_bars(races: Iterable[Race], *, by_cpu: bool) -> list[str]:
-    """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one."""
+    """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one; or its limit."""
     missed = []
     for one in races:
+        if one.limit is not None and (share := _share(one, one.limit, by_cpu=by_cpu)) > one.limit.most:
+            others = " or ".join(one.limit.others)
+            missed.append(f"  {one.label}: {one.limit.name} took {share:.2f} of {others}, not {one.limit.most:g}")
         if one.bar is None:
             continue
         first = one.results[0]
@@ -152,6 +171,19 @@ def missed_bars(races: Iterable[Race], *, by_cpu: bool) -> list[str]:
         if seconds > one.bar.seconds or first.peak_bytes > one.bar.megabytes * 1e6:
             missed.append(f"  {one.label}; it took {seconds:.1f} s and {first.peak_bytes / 1e6:.0f} MB")
     return missed
+
+
+def _share(one: Race, limit: Limit, *, by_cpu: bool) -> float:
+    """The time of the contestant that is limited over that of the quickest other, round by round; the median."""
+    times = {
+        result.contestant.name: [run.cpu_seconds if by_cpu else run.elapsed_seconds for run in result.runs]
+        for result in one.results
+    }
+    others = [times[name] for name in limit.others if name in times]  # some may not be installed
+    if not others:
+        return 0.0
+    quickest = min(others, key=median)
+    return median(own / other for own, other in zip(times[limit.name], quickest, strict=True))
 
 
 def paired_ratios(reference: Result, other: Result) -> list[float]:

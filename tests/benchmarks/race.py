@@ -17,13 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from files import data_file, file_label, note
-from measure import Contestant, Race, RaceError, missed_bars, race, run_process
+from measure import Contestant, Limit, Race, RaceError, missed_bars, race, run_process
 from peers import MARGIN, PEERS, Peer, loss_mean_command, parse_alone, peer_contestant, version_of
 from ranked import BARS, LEVELS, LOSSES, MOST_BRUTE_ROWS, RankedRun, brute_force
 from report import as_json, facts_line, machine_facts, markdown_tables, text_tables
 
 FORMATS = ("csv", "parquet")
+QUICKEST = (PEERS["duckdb"].label, PEERS["polars"].label)
 START_ROWS = 1000
+PEER_SHARES = {"parquet": 0.95}  # of the quicker of DuckDB and Polars that mrl may take at every size,
+START_SHARES = {"csv": 0.75} | PEER_SHARES  # and at START_ROWS
+NONE_SHARE = 2.0  # of the time of the mean that writing every loss may take: half the rows per second
 MEMORY_ROUNDS = 3  # a peak hardly varies, and the files are the largest
 
 
@@ -62,7 +66,9 @@ def compute_scene(settings: Settings) -> Iterator[Race]:
         path = data_file(settings.folder, rows, file_format)
         peers = [peer_contestant(peer, path, file_format, settings.jobs) for peer in settings.peers]
         contestants = [settings.compute("mrl", path), *peers]
-        yield race("compute", file_label(rows, file_format), rows, contestants, settings.rounds)
+        share = (START_SHARES if rows <= START_ROWS else PEER_SHARES).get(file_format)
+        limit = None if share is None else Limit("mrl", QUICKEST, share)
+        yield race("compute", file_label(rows, file_format), rows, contestants, settings.rounds, limit=limit)
 
 
 def start_scene(settings: Settings) -> Iterator[Race]:
@@ -94,7 +100,8 @@ def none_scene(settings: Settings) -> Iterator[Race]:
                 writer = settings.compute(f"none to {out_format}", path, "--reduction", "none", "-o", str(out))
                 answer_command = loss_mean_command(out, out_format)
                 contestants.append(Contestant(writer.name, writer.command, answer_command=answer_command))
-            yield race("none", file_label(rows, file_format), rows, contestants, settings.rounds)
+            limit = Limit("none to csv", ("mean",), NONE_SHARE)
+            yield race("none", file_label(rows, file_format), rows, contestants, settings.rounds, limit=limit)
 
 
 def memory_scene(settings: Settings) -> Iterator[Race]:

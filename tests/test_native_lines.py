@@ -1,0 +1,194 @@
+"""Losses as lines of text: the compiled writer, pyarrow and `repr` agree, digit by digit; nothing beyond its buffer."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli import native
+from mrl_cli.reductions.rows import LONGEST_LINE, CsvWriter
+from tests.decimals import KINDS, doubles_of, line_of, wrongly_written
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+LINES = {
+    3.0: "3",
+    -0.5: "-0.5",
+    0.1 + 0.2: "0.30000000000000004",
+    1e-6: "0.000001",
+    1e-7: "1e-7",
+    -1.2345678901234567e-06: "-0.0000012345678901234567",
+    9999999999.999998: "9999999999.999998",
+    1234567890.0: "1234567890",
+    1e10: "1e+10",
+    2.0**53: "9.007199254740992e+15",
+    2.0**-1074: "5e-324",
+    2.0**-1022: "2.2250738585072014e-308",
+    -(2.0 - 2.0**-52) * 2.0**1023: "-1.7976931348623157e+308",
+    float("inf"): "Infinity",
+    -float("inf"): "-Infinity",
+    float("nan"): "NaN",
+}
+
+
+def _written(numbers: NDArray[np.float64], size: int) -> tuple[int, bytes]:
+    """Return how many numbers fit in a buffer of this size, and the text; nothing may be written beside it."""
+    compiled = native.fields()
+    assert compiled is not None
+    memory = np.full(size + 200, 7, np.uint8)
+    count, used = compiled.write(numbers, memory[100 : 100 + size])
+    assert used <= size
+    assert (np.delete(memory, np.s_[100 : 100 + size]) == 7).all()
+    return count, memory[100 : 100 + used].tobytes()
+
+
+def test_forms_of_numbers() -> None:
+    numbers, lines = [0.0, -0.0, *LINES], ["0", "-0", *LINES.values()]  # as keys of a dictionary zeros are one
+    text = "".join(f"{line}\n" for line in lines)
+    assert _written(np.array(numbers), LONGEST_LINE * len(numbers)) == (len(numbers), text.encode())
+    assert [line_of(number) for number in numbers] == lines
+    assert max(map(len, lines)) + 1 == LONGEST_LINE
+
+
+def test_doubles_of_every_kind_are_written_as_python_writes_them() -> None:
+    random = Random(7)
+    for kind in KINDS:
+        assert wrongly_written(doubles_of([kind(random) for _ in range(100 * KINDS[kind])])) == []
+
+
+def test_doubles_are_written_as_pyarrow_writes_them() -> None:
+    random = Random(8)
+    numbers = doubles_of([kind(random) for kind in KINDS for _ in range(50 * KINDS[kind])])
+    _, text = _written(numbers, LONGEST_LINE * numbers.size)
+    table = pa.table({"loss": numbers})
+    assert CsvWriter(None, bare=True).encode_table(table, "pairs.csv")[1].to_pybytes() == text  # type: ignore[arg-type]
+
+
+def test_wrong_lines_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Careless:
+        def write(self, numbers: NDArray[np.float64], out: NDArray[np.uint8]) -> tuple[int, int]:
+            text = "".join(f"{number:.16g}\n" for number in numbers).encode()
+            out[: len(text)] = np.frombuffer(text, np.uint8)
+            return numbers.size, len(text)
+
+    monkeypatch.setattr("tests.decimals.fields", Careless)
+    assert wrongly_written(np.array([0.5, 0.1 + 0.2, 1e-7])) == [0.1 + 0.2, 1e-7]
+
+
+def test_nothing_is_written_beyond_the_buffer() -> None:
+    numbers = np.array([-1.2345678901234567e-06, 0.5, 0.0, -np.inf, 1e22, 1 / 3] * 2)
+    _, whole = _written(numbers, 1000)
+    ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
+    for size in range(len(whole) + 1):
+        fitting = sum(end <= size for end in ends)
+        assert _written(numbers, size) == (fitting, whole[: ends[fitting - 1] if fitting else 0])
+
+
+def test_numbers_that_are_not_aligned_are_written() -> None:
+    compiled = native.fields()
+    assert compiled is not None
+    numbers, text = memoryview(b"\0" + np.array([0.5, 1 / 3]).tobytes())[1:].cast("d"), bytearray(100)
+    assert compiled.write(numbers, text) == (2, 23)
+    assert text[:23] == b"0.5\n0.3333333333333333\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "out", "error"),
+    [
+        (np.empty(2, np.float32), np.empty(99, np.uint8), TypeError),
+        (np.empty(2, ">f8"), np.empty(99, np.uint8), TypeError),
+        (np.empty(4)[::2], np.empty(99, np.uint8), ValueError),
+        (np.empty(2), bytes(99), TypeError),
+        (0.5, np.empty(99, np.uint8), TypeError),
+    ],
+)
+def test_arrays_that_cannot_be_written_are_refused(numbers: Any, out: Any, error: type[Exception]) -> None:
+    compiled = native.fields()
+    assert compiled is not None
+    with pytest.raises((error, BufferError)):
+        compiled.write(numbers, out)
+
+
+def _least_residues(factor: int, modulus: int, most: int) -> tuple[int, int]:
+    """Return the least n*factor % modulus for n from 1 to `most` and the least -n*factor % modulus; none may be 0.
+
+    Each next one is one from below plus as many from above as keep it above 0, or the other way around.
+    """
+    above, below = (1, factor % modulus), (0, modulus)
+    while True:
+        is_above = above[1] > below[1]
+        (count, size), (step, width) = (above, below) if is_above else (below, above)
+        times = min((size - 1) // width, (most - count) // step)
+        if times == 0:
+            return above[1], below[1]
+        found = count + times * step, size - times * width
+        above, below = (found, below) if is_above else (above, found)
+
+
+def test_least_residues() -> None:
+    for modulus in (101, 211, 509):
+        for factor in range(1, modulus, 3):
+            for most in (1, 2, 5, modulus // 3, modulus - 1):
+                residues = [n * factor % modulus for n in range(1, most + 1)]
+                assert _least_residues(factor, modulus, most) == (min(residues), modulus - max(residues))
+
+
+def test_no_product_is_so_close_to_an_even_number_that_128_bits_do_not_show_it() -> None:
+    """What the compiled writer compares with even numbers are n * 2**(q + 1) / 10**k, for n up to 2**54 + 1.
+
+    They are even, or differ from an even number by more than 2**-64, what 64 bits behind the point show, and what the
+    table of powers leaves out, below 2**-68. Where they may be even, 5**-k is in the table as it is, or rounded up.
+    """
+    most, least_shown = (1 << 54) + 1, Fraction(1, 1 << 65) + Fraction(1, 1 << 69)  # of half of it
+    for q in range(-1074, 972):
+        for is_lopsided in (False, True):
+            width = Fraction(2) ** q * (Fraction(3, 4) if is_lopsided else 1)
+            k = len(str(width.numerator)) - len(str(width.denominator))
+            k -= width < Fraction(10) ** k
+            assert 1 <= width / Fraction(10) ** k < 10
+            half = Fraction(2) ** q / Fraction(10) ** k
+            if half.denominator <= most:
+                assert -55 <= k <= 27
+            elif is_lopsided:  # such a double is a power of two, and the one below it half as far
+                parts = [n * half % 1 for n in ((1 << 53) - Fraction(1, 2), 1 << 53, (1 << 53) + 1)]
+                assert least_shown < min(parts) < max(parts) < 1 - least_shown
+            else:
+                closest = min(_least_residues(half.numerator, half.denominator, most))
+                assert closest > least_shown * half.denominator
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
+def test_rows_are_the_same_bytes_without_the_compiled_part(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(9)
+    cells = [random.choice([0.0, random.gauss(0, 1), random.gauss(0, 1e-6), 1e17, 0.25]) for _ in range(600)]
+    columns = {"x1": [*cells[:300], -1e308], "x2": [*cells[300:], 1e308], "y": [1, -1] * 150 + [1]}
+    if name.endswith("csv"):
+        rows = zip(*columns.values(), strict=True)
+        (tmp_path / name).write_text("x1,x2,y\n" + "".join(f"{x1},{x2},{y}\n" for x1, x2, y in rows))
+    else:
+        pq.write_table(pa.table(columns), tmp_path / name)
+    for options in ([], ["-f", "tsv", "--raw"], ["--margin", "-1e-7"], ["-o", str(tmp_path / "out.csv")]):
+        call = ["compute", str(tmp_path / name), "--reduction", "none", "--jobs", "1", *options]
+        runs = []
+        for wish in ("0", "1"):
+            monkeypatch.setenv(native.VARIABLE, wish)
+            native.fields.cache_clear()
+            ran = run_inside(call, capfd)
+            runs.append((ran, (tmp_path / "out.csv").read_bytes() if "-o" in options else b""))
+        assert runs[0] == runs[1]
+        assert runs[0][0].code == 0
+        assert "Infinity" in runs[0][0].out or runs[0][1].endswith(b"Infinity\n")
