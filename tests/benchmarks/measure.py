@@ -31,13 +31,15 @@ class Contestant:
     """A command to run, and where its answer comes from.
 
     The answer is the number that the command prints; or, where ``answer_command`` is given, the number that this second
-    command prints after the warm-up, untimed. With ``has_answer`` false nothing is compared.
+    command prints after the warm-up, untimed. With ``has_answer`` false nothing is compared. A contestant may take at
+    most ``most`` times as long as the first one.
     """
 
     name: str
     command: tuple[str, ...]
     has_answer: bool = True
     answer_command: tuple[str, ...] = ()
+    most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Run:
     cpu_seconds: float
     peak_bytes: int
     stdout: str
+
+    def seconds(self, by_cpu: bool) -> float:
+        """The CPU time, or the wall time."""
+        return self.cpu_seconds if by_cpu else self.elapsed_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +151,15 @@ def missed_bars(races: Iterable[Race], *, by_cpu: bool) -> list[str]:
     """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one."""
     missed = []
     for one in races:
+        first, *others = one.results
+        for other in others:
+            pairs = zip(first.runs, other.runs, strict=True)
+            ratio = median(theirs.seconds(by_cpu) / mine.seconds(by_cpu) for mine, theirs in pairs)
+            if ratio > other.contestant.most:
+                name, most = other.contestant.name, other.contestant.most
+                missed.append(f"  {one.label}: {name} took {ratio:.2f} times {first.contestant.name}, not {most:g}")
         if one.bar is None:
             continue
-        first = one.results[0]
         seconds = first.median_cpu_seconds if by_cpu else first.median_seconds
         if seconds > one.bar.seconds or first.peak_bytes > one.bar.megabytes * 1e6:
             missed.append(f"  {one.label}; it took {seconds:.1f} s and {first.peak_bytes / 1e6:.0f} MB")
