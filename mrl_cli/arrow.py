@@ -45,9 +45,13 @@ def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
     >>> texts_as_arrow(["a", "", "ü"]).to_pylist()
     ['a', '', 'ü']
     """
+    return bytes_as_arrow([text.encode("utf-8", "backslashreplace") for text in texts])
+
+
+def bytes_as_arrow(encoded: list[bytes]) -> pa.Array:
+    """Return texts in UTF-8 as an Arrow array of strings."""
     import pyarrow as pa
 
-    encoded = [text.encode("utf-8", "backslashreplace") for text in texts]
     bounds = np.zeros(len(encoded) + 1, np.int32)
     np.cumsum([len(text) for text in encoded], out=bounds[1:])
     return pa.Array.from_buffers(

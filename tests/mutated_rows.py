@@ -18,7 +18,8 @@ from tests.decimals import KINDS, as_scores
 if TYPE_CHECKING:
     from mrl_cli.model import Batch
 
-NAMES = ("x1", "x2", "y", "margin", "weight")
+NAMES = ("x1", "x2", "y", "margin", "weight", "group", "cluster")
+KEYS = ("group", "cluster")
 _BYTES = [b"", b"\n", b"\n\n", b"\r\n", b"\r", b'"', b"\0", b" ", b"\t", b",", b";", b".", b"-", "é".encode(), b"\xe9"]
 _BYTES += [b"e9", b"1e400", b"0x1", b"nan", b"inf", b"true", b"NA", b"1_0", b"[1]", b"7" * 9, b"0" * 30]
 _BYTES += [b"9007199254740993"]
@@ -43,8 +44,10 @@ def damaged_rows(random: Random) -> Damaged:
     dialect = random.choice([",.", ",.", "\t.", ";,", "|.", " .", ",,", "e."])
     delimiter, decimal = dialect[0], dialect[1]
     further = tuple(name for name in ("margin", "weight") if random.random() < 0.3)
-    columns = random.sample(["x1", "x2", "y", *further, *["text"] * random.choice([0, 0, 1, 2])], k=3 + len(further))
-    columns += [name for name in ("x1", "x2", "y", *further) if name not in columns]
+    keys = tuple(name for name in KEYS if random.random() < 0.3)
+    wanted = ["x1", "x2", "y", *further, *keys]
+    columns = random.sample([*wanted, *["text"] * random.choice([0, 0, 1, 2])], k=len(wanted))
+    columns += [name for name in wanted if name not in columns]
     line_end = random.choice(["\n", "\n", "\r\n"])
     rows = [_row(columns, delimiter, decimal, random) for _ in range(random.randrange(1, 7))]
     text = line_end.join([*rows, ""] if random.random() < 0.8 else rows).encode()
@@ -54,12 +57,14 @@ def damaged_rows(random: Random) -> Damaged:
     text = text[: random.randrange(len(text) + 1)] if random.random() < 0.2 else text
     places: dict[Any, int] = {name: columns.index(name) for name in NAMES if name in columns}
     layout = delimited.Layout(tuple(columns), delimiter, places, 0, 2, b"\n")
-    return Damaged(text, layout, _plan(further, decimal, random))
+    return Damaged(text, layout, _plan(further, keys, decimal, random))
 
 
 def _row(columns: list[str], delimiter: str, decimal: str, random: Random) -> str:
     def cell(name: str) -> str:
-        if name == "text":
+        if name in KEYS and random.random() < 0.7:
+            return random.choice(["", "a", "b", " a", "a\t", "-1", "0.5", "NA", "ü"]).replace(delimiter, "_")
+        if name in (*KEYS, "text"):
             return random.choice(["", "a word", "Zürich", "it's", "=1+1"])
         if name == "y":
             return random.choice(["1", "-1", "1", "-1", "0", "+1", "1.0", "2"][: random.choice([2, 2, 4, 8])])
@@ -69,12 +74,13 @@ def _row(columns: list[str], delimiter: str, decimal: str, random: Random) -> st
     return delimiter.join(map(cell, columns))
 
 
-def _plan(further: tuple[str, ...], decimal: str, random: Random) -> Plan:
+def _plan(further: tuple[str, ...], keyed: tuple[str, ...], decimal: str, random: Random) -> Plan:
     numbers: Any = tuple((name, name) for name in further)
+    keys: Any = tuple((name, name) for name in keyed)
     fills: Any = tuple((name, 1.0) for name in further if random.random() < 0.5)
     dialect = Dialect(decimal=decimal, null_values=random.choice([(), (), ("NA",), ("-1",), ("7" * 9,)]))
     labels = random.choice(["pm1", "01", "any"])
-    return Plan.of(columns=Columns(numbers=numbers), dialect=dialect, fills=fills, labels=labels)
+    return Plan.of(columns=Columns(numbers=numbers, keys=keys), dialect=dialect, fills=fills, labels=labels)
 
 
 def decline(*given: Any) -> Batch:
@@ -96,6 +102,9 @@ def compared(rows: Damaged) -> bool:
     assert {role: mask.tolist() for role, mask in quick.filled.items()} == {
         role: mask.tolist() for role, mask in careful.filled.items()
     }
+    assert {role: column.to_pylist() for role, column in quick.keys.items()} == {
+        role: column.to_pylist() for role, column in careful.keys.items()
+    }
     return True
 
 
@@ -107,7 +116,10 @@ def _check_bounds(rows: Damaged) -> None:
     data = np.empty(len(rows.text), np.uint8)
     data[:] = np.frombuffer(rows.text, np.uint8)
     for most_rows in (0, 1, 9):
-        arrays = tuple(None if name == "text" else np.empty(most_rows, "i1" if name == "y" else "f8") for name in names)
+        kinds = {"text": None, "y": "i1"} | dict.fromkeys(KEYS, "i4")
+        shapes: list[Any] = [(5, 1 << most_rows.bit_length()) if name in KEYS else most_rows for name in names]
+        read = [(shape, kinds.get(name, "f8")) for name, shape in zip(names, shapes, strict=True)]
+        arrays = tuple(None if kind is None else np.full(shape, -7, kind) for shape, kind in read)
         count, size = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
         assert 0 <= count <= most_rows
         assert 0 <= size <= len(rows.text)

@@ -131,6 +131,9 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     [
         ((np.empty(2, np.float32),), TypeError),
         ((np.empty(2, np.uint8),), TypeError),
+        ((np.empty(20, np.int64),), TypeError),
+        ((np.empty(20, np.uint32),), TypeError),
+        *(((np.empty(size, np.int32),), ValueError) for size in (0, 4, 6, 15, 19, 21)),
         ((np.empty(2, ">f8"),), TypeError),
         ((np.empty(4)[::2],), ValueError),
         ((np.frombuffer(bytes(16), np.float64),), ValueError),
@@ -144,6 +147,64 @@ def test_arrays_that_cannot_hold_the_numbers_are_refused(columns: Any, error: ty
     assert reader is not None
     with pytest.raises(error):
         reader.read(b"1\n", ",", ".", columns)
+
+
+Keyed = tuple[int, int, list[str]]
+
+
+def _keys(data: bytes | NDArray[np.uint8], most: int = 8) -> Keyed:
+    """Return rows, bytes, and keys as read of the first of two fields; the array is dirty before."""
+    reader = native.fields()
+    assert reader is not None
+    array = np.full((5, most), -7, np.int32)
+    count, size = reader.read(data, ",", ".", (array, None))
+    text, bounds = bytes(data), array[1:3].T.tolist()
+    return count, size, [text[slice(*bounds[code])].decode("latin-1") for code in array[0, :count].tolist()]
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "size", "keys"),
+    [
+        (b"a,1\nb,2\na,3\n,4\n,5", 5, 17, ["a", "b", "a", "", ""]),
+        (b" a,1\r\na ,2\na,3\n", 3, 15, [" a", "a ", "a"]),
+        ("ü,\nu,\n".encode(), 2, 7, ["Ã¼", "u"]),
+        (b"".join(b"%d,\n" % place for place in range(8)), 8, 24, list("01234567")),
+        # Declined: it stops where the row begins.
+        (b'a,\n"a",\n', 1, 3, ["a"]),
+        (b'a,\na"b,\n', 1, 3, ["a"]),
+        (b"a,\na\0,\n", 1, 3, ["a"]),
+        (b"a,\na\rb,\n", 1, 3, ["a"]),
+        (b"a,\nb\n", 1, 3, ["a"]),
+        (b"a,\nb,1,\n", 1, 3, ["a"]),
+        (b"".join(b"%d,\n" % place for place in range(9)), 8, 24, list("01234567")),
+    ],
+)
+def test_keys_are_coded_until_a_row_is_not_certain(data: bytes, rows: int, size: int, keys: list[str]) -> None:
+    assert _keys(data) == (rows, size, keys)
+
+
+def test_keys_are_told_apart_wherever_their_hashes_fall() -> None:
+    random = Random(3)
+    for most in (1, 2, 64, 4096):  # as full as the table may get
+        cells = [f"{random.getrandbits(random.randrange(1, 40)):x}" for _ in range(most)]
+        assert _keys("".join(f"{cell},\n" for cell in cells).encode(), most)[2] == cells
+
+
+def test_keys_whose_hashes_are_all_one_are_left_to_another_way() -> None:
+    def hash_of(cell: bytes) -> int:
+        value = 0xCBF29CE484222325
+        for byte in cell:
+            value = (value ^ byte) * 0x100000001B3 % 2**64
+        return value ^ value >> 32
+
+    most = 1024
+    cells = (b"%x" % place for place in range(1 << 40))
+    chosen = [b""] * 0
+    while len(chosen) < most:
+        cell = next(cells)
+        if hash_of(cell) % (2 * most) < 4:
+            chosen.append(cell)
+    assert _keys(b"".join(cell + b",\n" for cell in chosen), most)[0] in range(1000, most)
 
 
 @pytest.fixture
@@ -174,6 +235,7 @@ def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], ND
             data = whole[start:end]
             for kinds in ("ddb", "d.b", "..d"):
                 assert _read(page_end(data), kinds) == _read(data, kinds)
+            assert _keys(page_end(data)) == _keys(data)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -198,13 +260,13 @@ def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
     "settings",
     [
         {"keep_columns": True},
-        {"columns": Columns(keys=(("group", "g"),))},
+        {"columns": Columns(keys=(("group", "x1"),))},
         {"dialect": Dialect(decimal="'")},
         {"dialect": Dialect(decimal=",")},
     ],
 )
 def test_plans_that_it_does_not_serve_are_left_to_another_way(settings: dict[str, Any]) -> None:
-    places: Any = [("x1", 0), ("x2", 1), ("y", 2)]
+    places: Any = {"x1": 0, "x2": 1, "y": 2, "group": 0}
     assert plain_columns(b"1,2,1\n", 3, places, ",", Plan()) is not None
     assert plain_columns(b"1,2,1\n", 3, places, ",", Plan.of(**settings)) is None
 

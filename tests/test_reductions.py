@@ -32,7 +32,7 @@ from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
-from mrl_cli.reductions.totals import TotalsReduction, WeightReduction
+from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,6 +89,14 @@ def totals_case() -> Case:
 
 def ledger_case() -> Case:
     return Case(LedgerReduction(squares=True, describes=True), lambda ledger: list(ledger.totals()))
+
+
+def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
+    measured, adds = Measured(PAIRS, PLAN), {"squares": True, "describes": True}
+    reduction = LedgerReduction(**adds)
+    ledger = reduction.merge(reduction.whole(), reduction.add(reduction.empty(), measured), None)
+    assert ledger.total == TotalsReduction(**adds).add(Totals(), measured)
+    assert LedgerReduction().whole().total == Totals()
 
 
 def seen_contrasts(whole: Any) -> Any:

@@ -75,7 +75,7 @@ class Compute(Run):
 
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
-        from mrl_cli.reports.compute import compute_reductions, report_of
+        from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
 
         rows = verifier = None
         reductions = compute_reductions(self.plan)
@@ -98,7 +98,7 @@ class Compute(Run):
         from mrl_cli.reports.validate import part_of_record
         from mrl_cli.verify import validation_of
 
-        totals, ledger = folded.wholes[1], folded.wholes[len(reductions)] if self.plan.has_keys else None
+        totals, ledger = totals_and_ledger(folded, self.plan)
         verdict = verifier.settled(folded.wholes[1 + len(reductions)])
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
         return report.changed(validation=part_of_record(self._validation))

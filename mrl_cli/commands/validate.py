@@ -123,7 +123,7 @@ class Validate(RunOnSuite, RunOnPairs):
         """Return the verdict of the validators on all pairs, or of the built-in suite."""
         if not self.inputs:
             return self.suite_report()
-        from mrl_cli.reports.compute import compute_reductions, report_of
+        from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
         from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
@@ -132,8 +132,8 @@ class Validate(RunOnSuite, RunOnPairs):
         )
         verifier, reductions = verifier_of(request), compute_reductions(self.plan)
         folded = self.measured(*reductions, verifier)
-        totals, verdict = folded.wholes[1], verifier.settled(folded.wholes[1 + len(reductions)])
-        ledger = folded.wholes[len(reductions)] if self.plan.has_keys else None
+        verdict = verifier.settled(folded.wholes[1 + len(reductions)])
+        totals, ledger = totals_and_ledger(folded, self.plan)
         report = report_of(folded, self.plan, inputs=self.input_names)
         may_read_again = all(source.is_plain_file for source in self.sources)
         second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None

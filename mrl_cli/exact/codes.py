@@ -143,7 +143,9 @@ def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.intege
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
     with np.errstate(all="ignore"):
-        is_ordinary, others = are_ordinary_factors(left) & are_ordinary_factors(right), dict[int, ExactSum]()
+        is_ordinary, others = are_ordinary_factors(left), dict[int, ExactSum]()
+        if right is not left:  # of squares they are the same
+            is_ordinary &= are_ordinary_factors(right)
         if not is_ordinary.all():
             others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
             left, right = np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0)

@@ -248,13 +248,13 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
 
 def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
     layout: Layout = part.layout
-    places = [(role, layout.places[role]) for role, _ in plan.columns.wanted_numbers]
-    columns = plain_columns(data, len(layout.names), places, layout.delimiter, plan)
-    if columns is None:
+    read = plain_columns(data, len(layout.names), layout.places, layout.delimiter, plan)
+    if read is None:
         batch = _parsed_by_arrow(data, part, source, plan)
     else:
+        columns, keys = read
         filled = {role: np.zeros(columns[role].size, bool) for role, _ in plan.reading.fills}
-        batch = Batch(source.shown_name, columns, filled=filled)
+        batch = Batch(source.shown_name, columns, keys=keys, filled=filled)
     null_numbers = _null_numbers(plan)
     if null_numbers and any(np.isin(column, null_numbers).any() for column in batch.numbers.values()):
         raise SuspectShardError

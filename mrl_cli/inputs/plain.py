@@ -1,4 +1,4 @@
-"""Plain delimited text as numbers by the compiled reader, where it is installed and certain of every row."""
+"""Plain delimited text as numbers and keys by the compiled reader, where it is installed and certain of every row."""
 
 from __future__ import annotations
 
@@ -7,40 +7,66 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import native
+from mrl_cli.arrow import as_arrow, bytes_as_arrow
+from mrl_cli.inputs.text import count_feeds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
 
 DELIMITERS = frozenset(",\t;|: ")  # none that a number may hold
 DECIMALS = frozenset(".,")
+_KEY_ROWS = 5  # of the array of a column of keys, see _fields.c
 
 
 def plain_columns(
-    data: bytes, width: int, places: Sequence[tuple[Role, int]], delimiter: str, plan: Plan
-) -> dict[Role, NDArray[Any]] | None:
-    """Return columns of numbers of whole rows of `width` fields; None where another way has to read them.
+    data: bytes, width: int, places: Mapping[Role, int], delimiter: str, plan: Plan
+) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array]] | None:
+    """Return columns of numbers and of keys of whole rows of `width` fields; None where another way has to read them.
 
-    That is where keys or all columns are wanted, or something is not certainly a number by the rules of `cells`.
-    `places` says which field of a row each role is.
+    That is where all columns are wanted, one column as a number and as a key, or something is not certainly a number by
+    the rules of `cells`. `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted.
     """
     decimal = plan.reading.dialect.decimal
+    keys = {role: places[role] for role, _ in plan.columns.keys}
+    numbers = {role: places[role] for role, _ in plan.columns.wanted_numbers}
     is_known = delimiter in DELIMITERS and decimal in DECIMALS and delimiter != decimal
-    if not is_known or not places or plan.columns.keys or plan.reading.keep_columns:
+    if not is_known or not numbers or plan.reading.keep_columns or set(numbers.values()) & set(keys.values()):
         return None
     fields = native.fields()
     if fields is None:
         return None
-    kinds = {place: np.int8 if role == "y" and labels_are_small(plan) else np.float64 for role, place in places}
+    kinds = {
+        place: np.int8 if role == "y" and labels_are_small(plan) else np.float64 for role, place in numbers.items()
+    }
     most_rows = (len(data) + 1) // (width + len(kinds))  # a wanted cell has a byte at least, and one ends each field
-    arrays = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
+    arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
+    for place in keys.values():
+        most_keys = 1 << count_feeds(data).bit_length()  # more than lines: they end in line feeds here
+        arrays[place] = np.empty((_KEY_ROWS, most_keys), np.int32)
     count, size = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
     if count == 0 or size < len(data):
         return None
-    return {role: arrays[place][:count] for role, place in places}
+    columns = {place: _keys_in(data, arrays[place], count) for place in set(keys.values())}
+    return (
+        {role: arrays[place][:count] for role, place in numbers.items()},
+        {role: columns[place] for role, place in keys.items()},
+    )
+
+
+def _keys_in(data: bytes, array: NDArray[np.int32], count: int) -> pa.Array:
+    """Return the keys of `count` rows as the compiled reader leaves them: codes, and where each one begins and ends."""
+    import pyarrow as pa
+
+    codes = array[0, :count].copy()
+    known = int(codes.max()) + 1
+    bounds = zip(array[1, :known].tolist(), array[2, :known].tolist(), strict=True)
+    texts = bytes_as_arrow([data[start:end] for start, end in bounds])
+    return pa.DictionaryArray.from_arrays(as_arrow(codes), texts)
 
 
 def labels_are_small(plan: Plan) -> bool:

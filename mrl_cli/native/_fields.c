@@ -1,9 +1,10 @@
-/* Rows of delimited text as arrays of numbers, and numbers as lines of text: the quick way of reading and writing CSV
-   and TSV.
+/* Rows of delimited text as arrays of numbers and of codes of keys, and numbers as lines of text: the quick way of
+   reading and writing CSV and TSV.
 
    It accepts a row only where it is certain that the careful way (inputs/cells.py) reads the same numbers: digits with
-   at most one decimal point and an exponent, with blanks around them. At anything else it stops and says where. It
-   allocates nothing, and holds the interpreter's lock only for the few cells that it hands to the interpreter.
+   at most one decimal point and an exponent, with blanks around them, and keys as they stand, without quotes; that
+   they are UTF-8 is for the caller to see. At anything else it stops and says where. It allocates nothing, and holds
+   the interpreter's lock only for the few cells that it hands to the interpreter.
 
    A decimal number w * 10**q is rounded correctly to a double m * 2**p in one of three ways:
    1. An integer w below 2**53 is a double.
@@ -29,20 +30,28 @@ __extension__ typedef unsigned __int128 uint128_t;
 enum {
     MOST_COLUMNS = 16,  /* more than there are roles of numbers */
     MOST_DIGITS = 19,   /* so many always fit 64 bits */
-    LONGEST_CELL = 2047 /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
+    LONGEST_CELL = 2047, /* that is handed to the interpreter: boundaries between doubles have up to 767 digits */
+    KEY_ROWS = 5,        /* of the array of a column of keys */
+    MOST_PROBES = 1000   /* where a hash table is half full, few keys take ten, unless somebody chose them for it */
 };
 
 #define EXACT_INTEGERS ((uint64_t)1 << 53) /* below this; EXACT_INTEGER_LIMIT of model/rules.py */
 #define MOST_EXPONENT 100000000000000000   /* 10**17, where exponents stop growing: no cell has as many digits */
 
-/* A column that is wanted: which field of a row it is, and where its numbers go; one of the two is NULL. */
+/* A column that is wanted: which field of a row it is, and where its cells go; all but one are NULL. `codes` is the
+   first of five rows of `most` places: the code of each cell, then where the first cell of each code begins and ends in
+   the text, then a hash table of twice as many places, which holds codes from 1 on. `known` codes are given. */
 typedef struct {
     Py_ssize_t place;
     double *numbers;
     int8_t *labels;
+    int32_t *codes;
+    Py_ssize_t most;
+    int32_t known;
 } Column;
 
 typedef struct {
+    const uint8_t *start;
     const uint8_t *end; /* of the text, which is never read from here on */
     uint8_t delimiter, decimal;
     Py_ssize_t width; /* fields of a row */
@@ -282,9 +291,39 @@ static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *resul
     return last;
 }
 
-/* Read the cell of a column into a row. Return where it ends, NULL where it is not certain. */
-static const uint8_t *cell(Reading *reading, const Column *column, const uint8_t *text, Py_ssize_t row)
+/* Read a key, whose code goes into a row. Return where it ends, NULL where it is too far away, or found too slowly. */
+static const uint8_t *key(const Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
 {
+    const uint8_t *first = text;
+    uint64_t hash = 0xCBF29CE484222325; /* FNV-1a, and its upper half, which is mixed best, on the lower */
+    for (; text < reading->end && !reading->stops[*text]; text++)
+        hash = (hash ^ *text) * 0x100000001B3;
+    hash ^= hash >> 32;
+    if (text - reading->start > INT32_MAX)
+        return NULL;
+    int32_t *starts = column->codes + column->most, *ends = starts + column->most, *slots = ends + column->most;
+    uint64_t mask = 2 * (uint64_t)column->most - 1;
+    for (uint64_t probe = 0; probe < MOST_PROBES; probe++) {
+        int32_t *slot = slots + ((hash + probe) & mask);
+        if (*slot == 0) {
+            starts[column->known] = (int32_t)(first - reading->start);
+            ends[column->known] = (int32_t)(text - reading->start);
+            *slot = ++column->known;
+        }
+        int32_t code = *slot - 1, size = ends[code] - starts[code];
+        if (size == text - first && memcmp(reading->start + starts[code], first, (size_t)size) == 0) {
+            column->codes[row] = code;
+            return text;
+        }
+    }
+    return NULL;
+}
+
+/* Read the cell of a column into a row. Return where it ends, NULL where it is not certain. */
+static const uint8_t *cell(Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
+{
+    if (column->codes != NULL)
+        return key(reading, column, text, row);
     text = blanks(reading, text);
     text = column->labels == NULL ? number(reading, text, column->numbers + row)
                                   : label(reading, text, column->labels + row);
@@ -305,7 +344,7 @@ static const uint8_t *line_end(const Reading *reading, const uint8_t *text)
 /* Read a row. Return where the next one begins, NULL where something is not certain. */
 static const uint8_t *row(Reading *reading, const uint8_t *text, Py_ssize_t number_of_row)
 {
-    const Column *column = reading->columns, *last = reading->columns + reading->wanted;
+    Column *column = reading->columns, *last = reading->columns + reading->wanted;
     for (Py_ssize_t place = 0;; place++) {
         if (column < last && column->place == place)
             text = cell(reading, column++, text, number_of_row);
@@ -340,6 +379,30 @@ static Py_ssize_t rows(Reading *reading, const uint8_t **text)
     return count;
 }
 
+/* Take the array of a column. Return for how many rows it has room, -1, with the error set, for one of another kind. */
+static Py_ssize_t take_array(Column *column, const Py_buffer *view)
+{
+    const char *format = view->format == NULL ? "" : view->format;
+    Py_ssize_t count = view->len / view->itemsize, most = count / KEY_ROWS;
+    if (strcmp(format, "d") == 0)
+        column->numbers = view->buf;
+    else if (strcmp(format, "b") == 0)
+        column->labels = view->buf;
+    else if (strchr("il", *format) != NULL && view->itemsize == sizeof(int32_t)) {
+        if (count != KEY_ROWS * most || most < 1 || most > INT32_MAX / 2 || (most & (most - 1)) != 0) {
+            PyErr_SetString(PyExc_ValueError, "an array of keys has five rows of a power of two");
+            return -1;
+        }
+        column->codes = view->buf;
+        column->most = count = most;
+        memset(column->codes + 3 * most, 0, 2 * (size_t)most * sizeof(int32_t));
+    } else {
+        PyErr_SetString(PyExc_TypeError, "a column is an array of float64, int8 or int32");
+        return -1;
+    }
+    return count;
+}
+
 /* Take the arrays of the columns that are wanted. Return 0, with the error set, where they are not what is expected. */
 static int take_columns(Reading *reading, PyObject *columns, Py_buffer *views)
 {
@@ -357,15 +420,12 @@ static int take_columns(Reading *reading, PyObject *columns, Py_buffer *views)
         if (PyObject_GetBuffer(array, view, PyBUF_CONTIG | PyBUF_FORMAT) < 0)
             return 0;
         Column *column = reading->columns + reading->wanted++;
-        int holds_numbers = view->format != NULL && strcmp(view->format, "d") == 0;
-        int holds_labels = view->format != NULL && strcmp(view->format, "b") == 0;
-        if (!holds_numbers && !holds_labels) {
-            PyErr_SetString(PyExc_TypeError, "a column is an array of float64 or int8");
+        Py_ssize_t most_rows = take_array(column, view);
+        if (most_rows < 0)
             return 0;
-        }
-        *column = (Column){place, holds_numbers ? view->buf : NULL, holds_labels ? view->buf : NULL};
-        if (reading->most_rows > view->len / view->itemsize)
-            reading->most_rows = view->len / view->itemsize;
+        column->place = place;
+        if (reading->most_rows > most_rows)
+            reading->most_rows = most_rows;
     }
     return 1;
 }
@@ -383,6 +443,7 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "delimiter and decimal point are ASCII");
     } else if (take_columns(&reading, columns, views)) {
         const uint8_t *start = data.buf, *text = start;
+        reading.start = start;
         reading.end = start + data.len;
         reading.delimiter = (uint8_t)delimiter;
         reading.decimal = (uint8_t)decimal;

@@ -260,6 +260,11 @@ class Ledger:
         )
         return correct
 
+    @property
+    def total(self) -> Totals:
+        """The totals of all keys together."""
+        return next((totals for _, totals in self.regrouped(lambda _: ()).totals()), Totals())
+
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
         for key, place, counts, sums in self.entries():

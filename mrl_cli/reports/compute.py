@@ -177,25 +177,31 @@ def compute_report(
 
 
 def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
-    """Return what a run folds for the report, in this order, after a look at the data."""
+    """Return what a run folds for the report, in this order, after a look at the data.
+
+    Pairs that are added up by key are not added up once more: `totals_and_ledger`.
+    """
     squares = plan.reporting.confidence is not None and not plan.has_clusters
     of_pairs = {"squares": squares, "describes": plan.reporting.describes}
-    reductions: list[Reduction[Any, Any]] = [TotalsReduction(**of_pairs)]
-    if plan.reporting.describes:
-        reductions.append(HistogramReduction())
-    if plan.has_keys:
-        from mrl_cli.reductions.ledger import LedgerReduction
+    reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.reporting.describes else []
+    if not plan.has_keys:
+        return [TotalsReduction(**of_pairs), *reductions]
+    from mrl_cli.reductions.ledger import LedgerReduction
 
-        reductions.append(LedgerReduction(**of_pairs))
-    return reductions
+    return [LedgerReduction(**of_pairs), *reductions]
+
+
+def totals_and_ledger(folded: Any, plan: Plan) -> tuple[Totals, Ledger | None]:
+    """Return the totals of all pairs of a look and `compute_reductions` folded, and the ledger where there are keys."""
+    whole = folded.wholes[1]
+    return (whole.total, whole) if plan.has_keys else (whole, None)
 
 
 def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:
     """Return the report of a look and `compute_reductions` folded."""
-    look, totals, *others = folded.wholes
-    histogram = others.pop(0) if plan.reporting.describes else None
-    ledger = others[0] if plan.has_keys else None
-    of_pairs = {"look": look, "ledger": ledger, "histogram": histogram}
+    totals, ledger = totals_and_ledger(folded, plan)
+    histogram = folded.wholes[2] if plan.reporting.describes else None
+    of_pairs = {"look": folded.wholes[0], "ledger": ledger, "histogram": histogram}
     return compute_report(folded.counts, totals, plan, inputs=inputs, cautions=cautions, **of_pairs)
 
 

@@ -26,10 +26,10 @@ STRIDE = 7_368_787  # a prime that divides no row count: multiples of it take ev
 EXTENDED = pa.schema([*PLAIN, ("margin", pa.float64()), ("weight", pa.float64()), ("group", pa.int64())])
 
 
-def chunks(rows: int, schema: Any) -> Iterator[Any]:
+def chunks(rows: int, schema: Any, groups: int = GROUPS) -> Iterator[Any]:
     """Record batches of ``x1, x2, y`` with ``rows`` rows together: normal scores, labels -1 or 1.
 
-    Under the extended schema a margin and a weight from 0 to 1 follow, and one of ``GROUPS`` group numbers.
+    Under the extended schema a margin and a weight from 0 to 1 follow, and one of so many group numbers.
     """
     for index, start in enumerate(range(0, rows, CHUNK_ROWS)):
         size = min(CHUNK_ROWS, rows - start)
@@ -37,7 +37,7 @@ def chunks(rows: int, schema: Any) -> Iterator[Any]:
         y = 2 * rng.integers(0, 2, size) - 1
         columns = [pa.array(rng.standard_normal(size)), pa.array(rng.standard_normal(size)), pa.array(y)]
         if schema is EXTENDED:
-            columns += [pa.array(rng.random(size)), pa.array(rng.random(size)), pa.array(rng.integers(0, GROUPS, size))]
+            columns += [pa.array(rng.random(size)), pa.array(rng.random(size)), pa.array(rng.integers(0, groups, size))]
         yield pa.record_batch(columns, schema=schema)
 
 
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--format", choices=sorted(WRITERS), required=True)
     parser.add_argument("--extended", action="store_true", help="columns margin, weight and group too")
+    parser.add_argument("--groups", type=int, default=GROUPS, help="how many groups there are")
     parser.add_argument("--levels", type=int, help="ranked lists, with so many labels, 0 for all different")
     parser.add_argument("--items", type=int, default=0, help="how many items a query has, 0 for one query")
     parser.add_argument("path", type=Path)
@@ -91,7 +92,7 @@ def main() -> None:
     if schema is LISTS:
         batches = list_chunks(options.rows, options.levels, options.items)
     else:
-        batches = chunks(options.rows, schema)
+        batches = chunks(options.rows, schema, options.groups)
     try:
         WRITERS[options.format](partial, schema, batches)
         partial.replace(options.path)

@@ -31,13 +31,16 @@ class Contestant:
     """A command to run, and where its answer comes from.
 
     The answer is the number that the command prints; or, where ``answer_command`` is given, the number that this second
-    command prints after the warm-up, untimed. With ``has_answer`` false nothing is compared.
+    command prints after the warm-up, untimed. With ``has_answer`` false nothing is compared. A contestant may take at
+    most ``most`` times as long as the quickest of those that it is ``held_to``, or else as the first one.
     """
 
     name: str
     command: tuple[str, ...]
     has_answer: bool = True
     answer_command: tuple[str, ...] = ()
+    most: float = math.inf
+    held_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,6 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """How much of the time of the quickest of some contestants another one may take."""
-
-    name: str
-    others: tuple[str, ...]
-    most: float
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One finished process: its wall time, its CPU time, its peak resident memory, and what it printed."""
 
@@ -68,6 +62,10 @@ class Run:
     cpu_seconds: float
     peak_bytes: int
     stdout: str
+
+    def seconds(self, by_cpu: bool) -> float:
+        """The CPU time, or the wall time."""
+        return self.cpu_seconds if by_cpu else self.elapsed_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Result:
 class Race:
     """The results of all contestants on one file; the first is the reference that the others are compared with.
 
-    Where there is a bar, the first must stay below it; where there is a limit, the one that it names.
+    Where there is a bar, the first must stay below it.
     """
 
     scene: str
@@ -106,7 +104,6 @@ class Race:
     rows: int
     results: tuple[Result, ...]
     bar: Bar | None = None
-    limit: Limit | None = None
 
 
 def run_process(command: Sequence[str]) -> Run:
@@ -135,13 +132,7 @@ def run_process(command: Sequence[str]) -> Run:
 
 
 def race(
-    scene: str,
-    label: str,
-    rows: int,
-    contestants: Sequence[Contestant],
-    rounds: int,
-    bar: Bar | None = None,
-    limit: Limit | None = None,
+    scene: str, label: str, rows: int, contestants: Sequence[Contestant], rounds: int, bar: Bar | None = None
 ) -> Race:
     """Warm every contestant up once, then run them all in turn, ``rounds`` times; ``RaceError`` when answers differ."""
     answers = [_answer(contestant, run_process(contestant.command)) for contestant in contestants]
@@ -154,36 +145,34 @@ def race(
                 _check_answers(label, [contestants[0], contestant], [answers[0], _number(contestant, run.stdout)])
             own_runs.append(run)
     results = [Result(*fields) for fields in zip(contestants, map(tuple, runs), answers, strict=True)]
-    return Race(scene, label, rows, tuple(results), bar, limit)
+    return Race(scene, label, rows, tuple(results), bar)
 
 
 def missed_bars(races: Iterable[Race], *, by_cpu: bool) -> list[str]:
-    """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one; or its limit."""
+    """What is above its bar: the median time of the runs, wall or CPU, or the peak memory of one."""
     missed = []
     for one in races:
-        if one.limit is not None and (share := _share(one, one.limit, by_cpu=by_cpu)) > one.limit.most:
-            others = " or ".join(one.limit.others)
-            missed.append(f"  {one.label}: {one.limit.name} took {share:.2f} of {others}, not {one.limit.most:g}")
+        first = one.results[0]
+        for result in one.results:
+            held_to = result.contestant.held_to or (first.contestant.name,)
+            others = [other for other in one.results if other.contestant.name in held_to]  # some may not be installed
+            ratio = _ratio(result, others, by_cpu=by_cpu) if others else 0.0
+            if ratio > result.contestant.most:
+                name, most = result.contestant.name, result.contestant.most
+                missed.append(f"  {one.label}: {name} took {ratio:.2f} times {' or '.join(held_to)}, not {most:g}")
         if one.bar is None:
             continue
-        first = one.results[0]
         seconds = first.median_cpu_seconds if by_cpu else first.median_seconds
         if seconds > one.bar.seconds or first.peak_bytes > one.bar.megabytes * 1e6:
             missed.append(f"  {one.label}; it took {seconds:.1f} s and {first.peak_bytes / 1e6:.0f} MB")
     return missed
 
 
-def _share(one: Race, limit: Limit, *, by_cpu: bool) -> float:
-    """The time of the contestant that is limited over that of the quickest other, round by round; the median."""
-    times = {
-        result.contestant.name: [run.cpu_seconds if by_cpu else run.elapsed_seconds for run in result.runs]
-        for result in one.results
-    }
-    others = [times[name] for name in limit.others if name in times]  # some may not be installed
-    if not others:
-        return 0.0
-    quickest = min(others, key=median)
-    return median(own / other for own, other in zip(times[limit.name], quickest, strict=True))
+def _ratio(result: Result, others: Iterable[Result], *, by_cpu: bool) -> float:
+    """The time of one over that of the quickest of others, round by round; the median."""
+    quickest = min(others, key=lambda other: median(run.seconds(by_cpu) for run in other.runs))
+    pairs = zip(result.runs, quickest.runs, strict=True)
+    return median(own.seconds(by_cpu) / other.seconds(by_cpu) for own, other in pairs)
 
 
 def paired_ratios(reference: Result, other: Result) -> list[float]:

@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from files import data_file, file_label, note
-from measure import Contestant, Limit, Race, RaceError, missed_bars, race, run_process
+from measure import Bar, Contestant, Race, RaceError, missed_bars, race, run_process
 from peers import MARGIN, PEERS, Peer, loss_mean_command, parse_alone, peer_contestant, version_of
-from ranked import BARS, LEVELS, LOSSES, MOST_BRUTE_ROWS, RankedRun, brute_force
+from ranked import BARS, LEVELS, LOSSES, MILLION, MOST_BRUTE_ROWS, RankedRun, brute_force
 from report import as_json, facts_line, machine_facts, markdown_tables, text_tables
 
 FORMATS = ("csv", "parquet")
 QUICKEST = (PEERS["duckdb"].label, PEERS["polars"].label)
 START_ROWS = 1000
-PEER_SHARES = {"parquet": 0.95}  # of the quicker of DuckDB and Polars that mrl may take at every size,
-START_SHARES = {"csv": 0.75} | PEER_SHARES  # and at START_ROWS
-NONE_SHARE = 2.0  # of the time of the mean that writing every loss may take: half the rows per second
+# Of the quicker of DuckDB and Polars that mrl may take: at every size, and at START_ROWS.
+PEER_SHARES = {"csv": 0.55, "parquet": 0.95}
+START_SHARES = {"csv": 0.75, "parquet": 0.95}
+GROUPED_ROWS = 10 * MILLION
+GROUPS_BAR = Bar(6, 1000)  # of a million groups in so many rows
+# How many times as long as the first contestant others may take on large files.
+MOST: dict[str | tuple[str, str], float] = {
+    "none to csv": 2.0,  # half the rows per second
+    "weight": 1.15,
+    "100 margins": 1.4,
+    ("1000 groups", "csv"): 1.15,
+    ("1000 groups", "parquet"): 1.35,
+}
 MEMORY_ROUNDS = 3  # a peak hardly varies, and the files are the largest
 
 
@@ -65,10 +76,10 @@ def compute_scene(settings: Settings) -> Iterator[Race]:
     for rows, file_format in settings.files():
         path = data_file(settings.folder, rows, file_format)
         peers = [peer_contestant(peer, path, file_format, settings.jobs) for peer in settings.peers]
-        contestants = [settings.compute("mrl", path), *peers]
-        share = (START_SHARES if rows <= START_ROWS else PEER_SHARES).get(file_format)
-        limit = None if share is None else Limit("mrl", QUICKEST, share)
-        yield race("compute", file_label(rows, file_format), rows, contestants, settings.rounds, limit=limit)
+        most = (START_SHARES if rows <= START_ROWS else PEER_SHARES)[file_format]
+        mrl = replace(settings.compute("mrl", path), most=most, held_to=QUICKEST)
+        contestants = [mrl, *peers]
+        yield race("compute", file_label(rows, file_format), rows, contestants, settings.rounds)
 
 
 def start_scene(settings: Settings) -> Iterator[Race]:
@@ -99,9 +110,9 @@ def none_scene(settings: Settings) -> Iterator[Race]:
                 out = Path(folder) / f"losses.{out_format}"
                 writer = settings.compute(f"none to {out_format}", path, "--reduction", "none", "-o", str(out))
                 answer_command = loss_mean_command(out, out_format)
-                contestants.append(Contestant(writer.name, writer.command, answer_command=answer_command))
-            limit = Limit("none to csv", ("mean",), NONE_SHARE)
-            yield race("none", file_label(rows, file_format), rows, contestants, settings.rounds, limit=limit)
+                most = most_of(writer.name, rows, file_format)
+                contestants.append(Contestant(writer.name, writer.command, answer_command=answer_command, most=most))
+            yield race("none", file_label(rows, file_format), rows, contestants, settings.rounds)
 
 
 def memory_scene(settings: Settings) -> Iterator[Race]:
@@ -113,6 +124,11 @@ def memory_scene(settings: Settings) -> Iterator[Race]:
         yield race("memory", file_label(rows, file_format), rows, contestants, rounds)
 
 
+def most_of(name: str, rows: int, file_format: str) -> float:
+    """How many times as long as the first a contestant may take: on large files, where starting is little."""
+    return MOST.get((name, file_format), MOST.get(name, math.inf)) if rows >= MILLION else math.inf
+
+
 def sweep_scene(settings: Settings) -> Iterator[Race]:
     """``mrl sweep`` over many margins against ``mrl compute`` at one; the means at that one must agree."""
     for rows, file_format in settings.files():
@@ -121,25 +137,37 @@ def sweep_scene(settings: Settings) -> Iterator[Race]:
         for name, margins in (("100 margins", "0:1.98:0.02"), ("10,000 margins", "0:1.9998:0.0002")):
             command = settings.command("sweep", path, "--margins", margins, "-f", "jsonl")
             answer_command = (sys.executable, "-c", MEAN_AT_MARGIN, MARGIN, *command)
-            contestants.append(Contestant(name, command, answer_command=answer_command))
+            most = most_of(name, rows, file_format)
+            contestants.append(Contestant(name, command, answer_command=answer_command, most=most))
         yield race("sweep", file_label(rows, file_format), rows, contestants, settings.rounds)
 
 
 def columns_scene(settings: Settings) -> Iterator[Race]:
-    """What a weight, a margin for each pair and a thousand groups cost, against the plain run on the same file."""
+    """What a weight, a margin for each pair and groups cost, against the same run without them on the same file."""
     for rows, file_format in settings.files():
-        path = data_file(settings.folder, rows, file_format, "--extended")
-        options = {
-            "weight": ("--margin", MARGIN, "--weight", "weight", "--raw"),
-            "margin column": ("--margin-column", "margin", "--raw"),
-            "1000 groups": ("--margin", MARGIN, "--group-by", "group", "-f", "tsv"),
-        }
+        label, path = file_label(rows, file_format), data_file(settings.folder, rows, file_format, "--extended")
+        options = {"weight": ("--margin", MARGIN, "--weight", "weight"), "margin column": ("--margin-column", "margin")}
         contestants = [settings.compute("plain", path)]
-        contestants += [
-            Contestant(name, settings.command("compute", path, *extra), has_answer=False)
-            for name, extra in options.items()
-        ]
-        yield race("columns", file_label(rows, file_format), rows, contestants, settings.rounds)
+        for name, extra in options.items():
+            command = settings.command("compute", path, *extra, "--raw")
+            contestants.append(Contestant(name, command, has_answer=False, most=most_of(name, rows, file_format)))
+        yield race("columns", label, rows, contestants, settings.rounds)
+        report = settings.command("compute", path, "--margin", MARGIN, "-f", "tsv")
+        groups = Contestant(
+            "1000 groups",
+            (*report, "--group-by", "group"),
+            has_answer=False,
+            most=most_of("1000 groups", rows, file_format),
+        )
+        contestants = [Contestant("report", report, has_answer=False), groups]
+        yield race("columns", f"{label}, report", rows, contestants, settings.rounds)
+        if rows < GROUPED_ROWS:
+            continue
+        path = data_file(settings.folder, rows, file_format, "--extended", "--groups", str(MILLION))
+        options_of = ("--margin", MARGIN, "-f", "tsv", "--group-by", "group")
+        groups = Contestant("mrl", settings.command("compute", path, *options_of), has_answer=False)
+        bar = GROUPS_BAR if rows == GROUPED_ROWS else None
+        yield race("columns", f"{label}, a million groups", rows, [groups], settings.rounds, bar=bar)
 
 
 def floor_scene(settings: Settings) -> Iterator[Race]:
