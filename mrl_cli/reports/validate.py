@@ -16,9 +16,9 @@ VALIDATED_SETTINGS = (
     *("loss", "margin", "margin_column", "parameters", "weight_column"),
     *SCORE_SETTINGS,
     *("reduction", "dtype", "labels", "label_map", "strength"),
+    # Of ranked lists.
+    *("query_column", "label_column", "score_column", "query_weight_column", "lambda_weight", "top"),
 )
-# Of ranked lists.
-LIST_SETTINGS = ("query_column", "label_column", "score_column", "query_weight_column", "lambda_weight", "top")
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Explanation:
 _NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
 _WORDING = ("row_word", "of")  # fields that are there only to be worded
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
-_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, *LIST_SETTINGS, "passed", "value", "pairs"))
+_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
 _DEFAULTS |= {
     "rejected": 0,
     "ties_dropped": 0,

@@ -38,8 +38,7 @@ class Setting(NamedTuple):
     @classmethod
     def of(cls, plan: Plan) -> Setting:
         """Return the setting of a plan."""
-        has_weights = any(plan.column_of(role) is not None for role in ("weight", "query_weight"))
-        return cls(plan.loss, plan.ranking, has_weights)
+        return cls(plan.loss, plan.ranking, plan.has_weights)
 
     @property
     def is_listwise(self) -> bool:
@@ -65,6 +64,12 @@ class Setting(NamedTuple):
     def share(self) -> float:
         """How far figures may be off, as a share of what is added up."""
         return LISTWISE_SHARE if self.is_listwise else PAIRWISE_SHARE
+
+    def divisor(self, figures: reference.ListFigures) -> float:
+        """Return what a sum over pairs is divided by for their mean; the loss of a list is divided by nothing."""
+        if self.is_listwise:
+            return 1.0
+        return float(figures.weight) if self.is_weighted else figures.counts["pairs"]
 
     @property
     def of_reference(self) -> reference.ListSetting:
