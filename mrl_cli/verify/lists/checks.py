@@ -125,9 +125,8 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
         sums = {"sum": (float(total.total), total.terms), "mean": mean}
     sums["query_mean"] = query_mean
     sums["value"] = sums[plan.reporting.reduction.replace("-", "_")]
-    if total.lowest < math.inf:
-        largest = total.highest if setting.is_power else total.lowest
-        sums |= {"min": (total.lowest, abs(largest)), "max": (total.highest, abs(total.highest))}
+    lowest, highest = (total.lowest, total.highest) if total.lowest < math.inf else (math.nan, math.nan)
+    sums |= {"min": (lowest, abs(highest if setting.is_power else lowest)), "max": (highest, abs(highest))}
     if setting.is_weighted:
         whole, weighted = float(total.weight), total.correct_weight.over(total.weight)
         sums |= {"weight": (whole, whole), "accuracy_weighted": (weighted, 2 * weighted)}
