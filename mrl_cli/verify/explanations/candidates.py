@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.verify.explanations.cases import losses_of
-from mrl_cli.verify.explanations.hypotheses import NEEDS
+from mrl_cli.verify.explanations.hypotheses import holds
 from mrl_cli.verify.explanations.narrow import NARROW, narrowed
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
 from mrl_cli.verify.explanations.screened import two_mistakes
@@ -231,7 +231,7 @@ def _macro(parts: ValueParts, left_out: LeftOut, rule: Callable[[Sums], float] |
 def _of_all_items(parts: ValueParts, case: Case) -> Iterator[Candidate]:
     """Yield the loss of the mean difference, and what comes of items that are paired with themselves too."""
     pairs, total = parts.right.pairs, parts.right.total
-    if not pairs or not NEEDS["signs"](case):
+    if not pairs or not holds("signs", case):
         return
     one = np.ones(1)
     at = replace(case, x1=one * parts.agreement / pairs, x2=0 * one, y=one, margin=parts.margin / pairs)

@@ -131,7 +131,7 @@ class _LossColumn:
     ) -> Explanation:
         """Return a mistake as what explains the column."""
         suffix = f" (your losses are {self.rounded})" if self.rounded else ""
-        return Explanation(text + suffix, matches, rows, telling, matches / rows, hint=hint, lacks=lacks)
+        return Explanation(text + suffix, matches, rows, telling, hint=hint, lacks=lacks)
 
 
 def _count(mask: Mask) -> int:
@@ -250,7 +250,7 @@ def _right_but_for_rounding(column: _LossColumn) -> list[Explanation]:
     explains_few = column.bad.any() and column.explained(match) < LEAST_EXPLAINED
     if count / max(1, match.size) < LEAST_FRACTION or not telling or explains_few:
         return []
-    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, count / match.size)]
+    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling)]
 
 
 def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:

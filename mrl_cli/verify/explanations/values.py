@@ -99,7 +99,7 @@ def fitting_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
 
 
 def _explained(text: str, hint: str | None = None, lacks: str | None = None, tried: int = 1) -> Explanation:
-    return Explanation(text, 1, 1, tried, 1.0, hint=hint, lacks=lacks)
+    return Explanation(text, 1, 1, tried, hint=hint, lacks=lacks)
 
 
 def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
