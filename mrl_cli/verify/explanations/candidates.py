@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.reports.figures import KEYS
 from mrl_cli.verify.explanations.cases import losses_of
 from mrl_cli.verify.explanations.hypotheses import holds
-from mrl_cli.verify.explanations.narrow import NARROW, narrowed
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 from mrl_cli.verify.explanations.screened import two_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from mrl_cli.reports.base import Report
     from mrl_cli.verify.explanations.cases import Case, Doubles
     from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
     from mrl_cli.verify.explanations.screened import Aim
@@ -144,6 +146,11 @@ def _named(
     rule: Callable[[Sums], float], sums: Mapping[tuple[str, ...], Sums], hints: Mapping[tuple[str, ...], str]
 ) -> list[Candidate]:
     return [Candidate(" and ".join(names), rule(of), hints.get(names)) for names, of in sums.items()]
+
+
+def numbers_in(report: Report) -> dict[str, float]:
+    """Return the figures of a report that are numbers, by key."""
+    return {key: number for key in KEYS if isinstance(number := report.figure(key), int | float)}
 
 
 def figure_stages(name: str, figures: Mapping[str, float]) -> Iterator[Stage]:

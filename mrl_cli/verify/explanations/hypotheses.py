@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.verify.explanations.narrow import NARROW, narrowed
+from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -138,8 +138,8 @@ def agreement_beside(case: Case, own: Doubles, made: Case) -> Doubles:
 class AllPairs:
     """All pairs there are, or none where they are too many, as a case; what takes long of them is computed once."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
+    def __init__(self, case: Case, weights: Doubles | None = None) -> None:
+        self.case, self.weights = case, weights
 
     @cached_property
     def two_mistakes(self) -> MistakenSums:
