@@ -7,6 +7,7 @@ the function itself has, and the gradients of losses that are right: so one mist
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.functions.caller import FunctionError
-from mrl_cli.verify.trials import LARGEST_PLAIN
+from mrl_cli.verify.vectors import LARGEST_PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.caller import Caller
-    from mrl_cli.verify.functions.held import Held
+    from mrl_cli.verify.functions.caller import Caller, Held
 
     Doubles = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     if plan.rules.labels != "pm1" or not caller.takes_y:
         return None
     one = max(held, key=lambda one: int(one.are_wrong.sum()))
-    trial = one.trial._replace(labels=(one.trial.y > 0).astype(one.trial.dtype))
+    trial = replace(one.trial, labels=(one.trial.y > 0).astype(one.trial.dtype))
     try:
         arrays = trial.x1, trial.x2, trial.labels
         own = caller.single_losses(trial) if caller.reduces else caller.losses_of(arrays, trial.margin).values
