@@ -266,12 +266,9 @@ def _added(whole: WholeLists, loss: LossChoice, ranking: Ranking, *, times_size:
         return Added(math.nan, math.nan, math.nan, math.nan)
     found = measured(lists, loss, ranking)
     sums = found.losses.rounded(lists.size) * (lists.sizes if times_size else 1)
-    if found.defined is not None:
-        sums = np.where(found.defined, sums, math.nan)
-        divisors = np.ones(lists.size)
-    else:
-        divisors = found.pairs.astype(np.float64) if found.weights is None else found.weights.rounded(lists.size)
-    return _of_lists(whole, sums, divisors)
+    if loss.name in LISTWISE:
+        return _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size))
+    return _of_lists(whole, sums, found.divisors)
 
 
 def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
