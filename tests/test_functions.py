@@ -12,8 +12,7 @@ from mrl_cli.losses import LOSSES, completed
 from mrl_cli.model import Plan
 from mrl_cli.verify.functions.checking import Suite
 from mrl_cli.verify.functions.conventions import conventions_of
-from mrl_cli.verify.trials import trials
-from mrl_cli.verify.vectors import vectors
+from mrl_cli.verify.vectors import trials, vectors
 from tests.running import Ran, in_folder, run_inside
 
 if TYPE_CHECKING:

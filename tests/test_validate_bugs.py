@@ -331,7 +331,7 @@ def test_a_group_that_is_lost_is_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
         return actual.changed(groups=actual.groups[1:])
 
     monkeypatch.setattr(reporting, "compute_report", report)
-    assert failures(mrl(*GROUPED))["loop groups"]["note"] == "1 group not told"
+    assert failures(mrl(*GROUPED))["loop groups"]["note"] == "1 group not reported"
 
 
 def test_files_as_groups_are_checked(mrl: Mrl, tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_what_is_right_passes(options: str, validated: Mrl) -> None:
     assert record["notes"] == []
 
 
+def test_a_group_of_lists_without_a_loss_passes(validated: Mrl) -> None:
+    Path("lists.csv").write_text("query,topic,label,score\na,t,1,0.5\na,t,0,0.25\nb,u,0,0.5\nb,u,0,0.75\n")
+    for loss in ("softmax", "margin_ranking"):
+        names = [check["name"] for check in validated("--group-by", "topic", "--loss", loss)["checks"]]
+        assert "loop groups" in names
+
+
 def broken(name: str, change: Callable[[Any], Any]) -> Callable[..., Any]:
     true = measure.measured
 

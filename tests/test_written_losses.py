@@ -9,7 +9,7 @@ import pytest
 
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES
-from mrl_cli.verify.explanations.resolutions import resolution_of
+from mrl_cli.verify.explanations.rounding import resolution_of
 from tests.test_explanations import (
     CASE,
     MARGIN,

@@ -134,10 +134,7 @@ def sweep(
     from mrl_cli.reports.sweep import sweep_points
 
     pairs = _pairs(loss, parameters, x1=x1, x2=x2, y=y, margin=0.0, weight=weight)
-    given = real_array("margins", margins).astype(np.float64)
-    if given.ndim > 1:
-        raise ValueError(f"margins must be one number or an array of shape (n,), not {given.shape}")
-    each = given.reshape(-1).tolist()
+    each = margins_of(margins)
     plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
         check_margins(loss, each, plan.loss.dtype)
@@ -265,6 +262,15 @@ def real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
         raise TypeError(f"{name} must hold real numbers of at most 64 bits, not {array.dtype}")
     return array
+
+
+def margins_of(given: ArrayLike) -> list[float]:
+    """Return the margins of a sweep: one number, or shape (n,). Raises TypeError or ValueError for anything else."""
+    array = real_array("margins", given).astype(np.float64)
+    if array.ndim > 1:
+        raise ValueError(f"margins must be one number or an array of shape (n,), not {array.shape}")
+    margins: list[float] = array.reshape(-1).tolist()
+    return margins
 
 
 def _check_real(name: str, value: object) -> None:

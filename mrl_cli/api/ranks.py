@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from mrl_cli.api.arrays import real_array
+from mrl_cli.api.arrays import margins_of, real_array
 from mrl_cli.api.errors import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
@@ -73,7 +73,7 @@ def rank_loss(
     with value_errors():
         found = measured(given.lists, given.plan.loss, given.plan.ranking)
     if reduction == "query-mean" or (reduction == "mean" and loss in LISTWISE):
-        means = _means(found, given)
+        means = found.means(found.losses.rounded(given.lists.size), is_listwise=loss in LISTWISE)
         means = means[~np.isnan(means)]
         return ExactSum.of(means) / ExactSum.of(np.ones(means.size))
     total, divisor = _total(found.losses, given), _divisor(found, given)
@@ -113,7 +113,7 @@ def rank_loss_grad(
         if reduction == "mean":
             divisors: Any = float(_divisor(found, given))
         else:
-            divisors = _divisors(found, given)
+            divisors = found.divisors
             divisors = np.repeat(divisors, given.lists.sizes) * np.count_nonzero(divisors)
         slopes = np.divide(slopes, divisors, out=np.zeros_like(slopes), where=slopes != 0)
     whole = np.empty_like(slopes)
@@ -147,14 +147,11 @@ def rank_sweep(
     >>> [(point["mean"], point["active"]) for point in points]
     [(0.08333333333333333, 1), (0.5833333333333334, 2)]
     """
-    each = real_array("margins", margins).astype(np.float64)
-    if each.ndim > 1:
-        raise ValueError(f"margins must be one number or an array of shape (n,), not {each.shape}")
-    margins = each.reshape(-1).tolist()
-    plan = _plan(loss, 0.0, weight, lambda_weight, top, parameters, margins=margins, dtype="float64")
+    each = margins_of(margins)
+    plan = _plan(loss, 0.0, weight, lambda_weight, top, parameters, margins=each, dtype="float64")
     given = _given(score, label, query, weight, reduction, plan)
     plan = plan.changed(reduction=reduction)
-    consumer = ListCurveConsumer(plan, margins)
+    consumer = ListCurveConsumer(plan, each)
     curve = consumer.empty()
     consumer.add(curve, consumer.block(WholeLists(given.lists, {})))
     return list_sweep_points(consumer.points(curve), plan)
@@ -242,20 +239,3 @@ def _total(sums: SumsByCode, given: _Given) -> ExactSum:
 def _divisor(found: Found, given: _Given) -> ExactSum:
     """Return what the sum over all pairs is divided by: their weights, or how many they are."""
     return ExactSum.of_few([float(found.pairs.sum())]) if found.weights is None else _total(found.weights, given)
-
-
-def _divisors(found: Found, given: _Given) -> Floats:
-    if found.weights is None:
-        return found.pairs.astype(np.float64)
-    return found.weights.rounded(given.lists.size)
-
-
-def _means(found: Found, given: _Given) -> Floats:
-    """Return the mean of each list, NaN where it has none."""
-    sums = found.losses.rounded(given.lists.size)
-    if given.plan.loss.name in LISTWISE:
-        return sums if found.defined is None else np.where(found.defined, sums, np.nan)
-    divisors = _divisors(found, given)
-    means = np.full(sums.size, np.nan)
-    np.divide(sums, divisors, out=means, where=divisors > 0)
-    return means

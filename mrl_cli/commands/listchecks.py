@@ -12,11 +12,8 @@ from mrl_cli.errors import UsageError
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mrl_cli.commands.ranked import Ranked
-    from mrl_cli.reports.validate import Explanation, Validation
-    from mrl_cli.verify import Expectation
+    from mrl_cli.reports.validate import Validation
 
 
 class ValidateLists(Expecting, RunOnLists):
@@ -39,20 +36,12 @@ class ValidateLists(Expecting, RunOnLists):
         from mrl_cli.verify.lists.checks import list_validation
         from mrl_cli.verify.lists.sample import ListVerifier
 
-        request = Request(self.plan, (), self.tolerance, self.expected, self.sample, self.seed)
         keeps = self.confidence is not None
         ranked = self.ranked(lambda: ListVerifier(self.plan, self.sample, self.seed, keeps_clusters=keeps))
         request = Request(self.plan, (), self.tolerance, self.expected, self.sample, self.seed)
         report = self.report_of(ranked._replace(result=ranked.result.queries))
         self._rows = int(report.figure("rows"))
-
-        def explain(wrong: Sequence[Expectation]) -> Iterator[Explanation | str]:
-            if wrong:
-                from mrl_cli.verify.lists.mistakes import claims_of
-
-                yield from claims_of(request, wrong, report, self.again)
-
-        return list_validation(request, ranked.result, ranked.counts, report, self.sources, explain)
+        return list_validation(request, ranked.result, ranked.counts, report, self.sources, self.again)
 
     def check_result(self, ranked: Ranked) -> None:
         """Raise DataError where no list has a pair, and UsageError where none can be checked in a few seconds."""

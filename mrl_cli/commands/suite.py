@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,16 +67,12 @@ class RunOnSuite(Expecting):
             from mrl_cli.verify.conformance import conformance
 
             return conformance() if self.cases is None else self._with_cases(conformance(), self.cases)
-        from mrl_cli.verify.functions import function_validation
+        from mrl_cli.verify.functions import Suite, loaded
 
         with redirect_stdout(sys.stderr):  # the result alone goes to stdout, whatever the user's module prints
-            return function_validation(
-                self.function,
-                self.plan,
-                margin=self.margin,
-                dtype=self.dtype if is_given("dtype", or_by_environment=True) else None,
-                tolerance=self.tolerance,
-            )
+            dtype = self.dtype if is_given("dtype", or_by_environment=True) else None
+            settings: dict[str, Any] = {"margin": self.margin, "dtype": dtype, "tolerance": self.tolerance}
+            return Suite(self.function, loaded(self.function), self.plan, **settings).validation()
 
     def _with_cases(self, report: Validation, path: str) -> Validation:
         """Write the suite's pairs to a file; the report says so."""

@@ -97,6 +97,19 @@ class Found(NamedTuple):
     defined: NDArray[np.bool_] | None = None
 
     @property
+    def divisors(self) -> NDArray[np.float64]:
+        """What the sum of each list is divided by for its mean over pairs: their weights, or how many they are."""
+        return self.pairs.astype(np.float64) if self.weights is None else self.weights.rounded(self.pairs.size)
+
+    def means(self, sums: NDArray[np.float64], *, is_listwise: bool) -> NDArray[np.float64]:
+        """Return the mean of each list by its rounded sum, that itself of a listwise loss; NaN where it has none."""
+        if is_listwise:
+            return sums if self.defined is None else np.where(self.defined, sums, np.nan)
+        divisors = self.divisors
+        with np.errstate(all="ignore"):
+            return np.where((self.pairs > 0) & (divisors > 0), sums / divisors, np.nan)
+
+    @property
     def top_correct(self) -> NDArray[np.bool_]:
         """Of which lists the highest score is only among the highest label; not of lists without pairs."""
         return np.equal(1.0 if self.top_half is None else self.top_half, 1.0)

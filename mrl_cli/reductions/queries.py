@@ -153,12 +153,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         counts["queries_without_pairs"] = (found.pairs == 0).astype(np.int64)
         sums = found.losses.rounded(lists.size)
         weights = None if found.weights is None else found.weights.rounded(lists.size)
-        divisors = found.pairs if weights is None else weights
-        if self._is_listwise:
-            means = sums if found.defined is None else np.where(found.defined, sums, math.nan)
-        else:
-            with np.errstate(all="ignore"):
-                means = np.where((found.pairs > 0) & (divisors > 0), sums / divisors, math.nan)
+        means = found.means(sums, is_listwise=self._is_listwise)
         counts["queries_undefined"] = np.isnan(means).astype(np.int64)
         top_half = np.full(lists.size, math.nan) if found.top_half is None else found.top_half
         return QueryRows(whole, counts, sums, means, found.lowest, found.highest, top_half, weights)

@@ -16,9 +16,9 @@ VALIDATED_SETTINGS = (
     *("loss", "margin", "margin_column", "parameters", "weight_column"),
     *SCORE_SETTINGS,
     *("reduction", "dtype", "labels", "label_map", "strength"),
+    # Of ranked lists.
+    *("query_column", "label_column", "score_column", "query_weight_column", "lambda_weight", "top"),
 )
-# Of ranked lists.
-LIST_SETTINGS = ("query_column", "label_column", "score_column", "query_weight_column", "lambda_weight", "top")
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -93,21 +93,25 @@ class Mismatch:
 class Explanation:
     """A known mistake that explains the numbers: what it is, and what it rests on.
 
-    `matches` of the `rows` looked at are what the mistake would give, `fraction` of them; in `telling` of the rows the
-    mistake gives another number than the right loss, so that they distinguish the two. `check` is the check that it
-    explains, `hint` says with which options mrl computes the same. `lacks` is what cannot prove it, though it fits.
-    `of` is what the rows are.
+    `matches` of the `rows` looked at are what the mistake would give; in `telling` of the rows the mistake gives
+    another number than the right loss, so that they distinguish the two. `check` is the check that it explains, `hint`
+    says with which options mrl computes the same. `lacks` is what cannot prove it, though it fits. `of` is what the
+    rows are.
     """
 
     hypothesis: str
     matches: int
     rows: int
     telling: int
-    fraction: float
     check: str = ""
     hint: str | None = None
     lacks: str | None = None
     of: str = "losses"
+
+    @property
+    def fraction(self) -> float:
+        """The share of the rows looked at that the mistake would give."""
+        return self.matches / self.rows
 
     @property
     def is_proven(self) -> bool:
@@ -135,9 +139,10 @@ class Explanation:
 
 
 _NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
-_WORDING = ("row_word", "of")  # fields that are there only to be worded
+# What is printed of an explanation; `row_word` of a mismatch and `of` here are there only to be worded.
+_EXPLAINED = ("hypothesis", "matches", "rows", "telling", "fraction", "check", "hint", "lacks")
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
-_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, *LIST_SETTINGS, "passed", "value", "pairs"))
+_DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
 _DEFAULTS |= {
     "rejected": 0,
     "ties_dropped": 0,
@@ -161,13 +166,15 @@ class Validation(Report):
     def record(self) -> dict[str, Any]:
         """Return the JSON object, without what is there only to be worded."""
         record: dict[str, Any] = super().record()
-        for key in record.keys() & {"checks", "mismatches", "explanations"}:
+        for key in ("checks", "mismatches"):
             items = [asdict(item).items() for item in record[key]]
             record[key] = [
-                {name: value for name, value in item if value is not None and name not in _WORDING} for item in items
+                {name: value for name, value in item if value is not None and name != "row_word"} for item in items
             ]
-        for item, explanation in zip(record["explanations"], self.explanations, strict=True):
-            item["proven"] = explanation.is_proven
+        record["explanations"] = [
+            {key: value for key in _EXPLAINED if (value := getattr(one, key)) is not None} | {"proven": one.is_proven}
+            for one in self.explanations
+        ]
         return record
 
     def cells(self) -> Rows:

@@ -15,7 +15,7 @@ import numpy as np
 from mrl_cli.inputs import columns_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.base import Report, Table
-from mrl_cli.verify.trials import trials
+from mrl_cli.verify.vectors import trials
 from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
     from mrl_cli.reports.base import Rows
-    from mrl_cli.verify.trials import Trial
+    from mrl_cli.verify.vectors import Vector
 
 MARGIN = "margin"
 COLUMNS = ("case", "x1", "x2", "y", MARGIN, "expected_loss")
@@ -60,7 +60,7 @@ class CaseFile(Report):
         return [Table(names, [[number_text(cell) for cell in row] for row in rows], numbers=len(names) - 1)]
 
 
-def _rows_of(trial: Trial) -> Iterator[tuple[Any, ...]]:
+def _rows_of(trial: Vector) -> Iterator[tuple[Any, ...]]:
     """Yield a row for each pair that every format can hold."""
     if not trial.is_finite:
         return

@@ -86,7 +86,7 @@ def pair_checks() -> Iterator[tuple[str, CheckResult]]:
 
 def _vector_checks(vector: Vector) -> Iterator[CheckResult]:
     """Hold the kernel, its gradient and the loop validator against a vector of PyTorch's."""
-    name, dtype, margin, (x1, x2, y) = vector.name, vector.dtype, vector.margin, vector.pairs
+    name, dtype, margin, x1, x2, y = vector.name, vector.dtype, vector.margin, vector.x1, vector.x2, vector.y
     loss = LOSSES["margin_ranking"]
     with np.errstate(all="ignore"):
         ours = loss.kernel(x1 - x2, y, margin=margin)

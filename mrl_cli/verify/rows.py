@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Counts, Plan
 
 # Encodings that write line ends and quotes as ASCII does.
 ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
@@ -41,6 +41,13 @@ def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, lis
             return None, [f"the rows of {source.shown_name} were not counted a second time"]
         total += rows
     return total, []
+
+
+def lost_rows(expected: int | None, counts: Counts) -> list[str]:
+    """Return in words that other rows than the expected ones were read, where it is known how many there are."""
+    if expected is None or expected == counts.rows:
+        return []
+    return [f"the input holds {expected:,} rows, {counts.rows:,} were counted"]
 
 
 def rows_in(

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Validation
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
+from mrl_cli.verify.figures import Figures, accuracies, groups_check, is_same, listed, ratio
 from mrl_cli.verify.reference import rounded_to
-from mrl_cli.verify.rows import counted_rows
+from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
 from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verifier
-from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.validate import Explanation
+    from mrl_cli.reports.validate import CheckResult, Explanation
     from mrl_cli.verify.explanations import SecondLook
     from mrl_cli.verify.verdict import Request, Verdict
+
+    Failed = dict[str, CheckResult]  # by name
 
 COUNTED_APART = {
     "rows": "rows were read, {:,} were counted",
@@ -37,7 +38,6 @@ COUNTED_APART = {
 CHECKED_NUMBERS = ("sum", "mean", "value")  # each has a check of its own
 COUNTED = ("pairs", "correct", "ties", "wrong", "active", "inside_margin")
 SUMMED = (*COUNTED, "min", "max", "loss_sum", "weight_sum", "correct_weight_sum", "square_sum")
-NAMES_SHOWN = 3
 
 
 def verifier_of(request: Request) -> Verifier:
@@ -68,46 +68,75 @@ def validation_of(
     """
     plan = request.plan
     counted_apart, notes = counted_rows(sources, plan)
-    checks = [_listed("rows", list(_wrong_rows(verdict, counts, plan, counted_apart)), counts.rows)]
+    checks = [listed("rows", list(_wrong_rows(verdict, counts, plan, counted_apart)), counts.rows)]
     checks += _pair_checks(request, verdict, report)
     if request.sample is not None:
         notes.append(f"a sample of the {counts.pairs:,} pairs was checked, of seed {request.seed}")
     if ledger is not None:
         checks.append(_groups_in_sum((of_key for _, of_key in ledger.totals()), totals))
     if report.groups is not None and verdict.groups is not None:
-        checks.append(_groups_check(verdict.groups, report.groups, report.pairs, plan))
+        expected = {key: _expected_figures(figures, plan) for key, figures in verdict.groups.items()}
+        checks.append(groups_check(expected, report.groups, report.pairs))
     elif report.groups is not None:
         notes.append(f"more than {MOST_GROUPS:,} groups: they were checked in sum, not each")
-    for one in request.expected:
-        figure = report.figure(one.name)
-        tolerance = one.tolerance(figure, request)
-        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance))
-    failed = {check.name: check for check in checks if not check.passed}
-    claims: list[Explanation | str] = []
-    if failed and request.sample is not None:
-        claims = ["explanations rest on consecutive pairs: leave out --sample for them"]
-    elif failed.keys() & {LOSS_COLUMN_CHECK, *(one.check_name for one in request.expected)}:
-        from mrl_cli.verify.explanations import Known, claims_of  # most runs have nothing to explain
 
-        claims = list(claims_of(Known(request, verdict, counts, totals, report), failed, second_look))
-    return Validation(
-        inputs=report.inputs,
-        **plan.settings(*VALIDATED_SETTINGS),
-        passed=not failed,
-        value=report.value,
-        pairs=counts.pairs,
-        rejected=counts.rejected,
+    def claims(failed: Failed) -> Iterator[Explanation | str]:
+        if failed and request.sample is not None:
+            yield "explanations rest on consecutive pairs: leave out --sample for them"
+        elif failed.keys() & {LOSS_COLUMN_CHECK, *(one.check_name for one in request.expected)}:
+            from mrl_cli.verify.explanations import Known, claims_of  # most runs have nothing to explain
+
+            yield from claims_of(Known(request, verdict, counts, totals, report), failed, second_look)
+
+    return concluded(
+        request,
+        report,
+        counts,
+        checks,
+        notes,
+        claims,
         ties_dropped=counts.ties_dropped,
         labels_skipped=counts.labels_skipped if plan.rules.label_map else None,
         **counts.filled(plan),
-        checks=tuple(checks),
         mismatches=tuple(
             replace(one, x1=None, x2=None, difference=one.x1) if plan.has_differences else one
             for one in verdict.mismatches
         ),
         mismatch_count=sum(check.mismatches for check in verdict.checks.values()),
+    )
+
+
+def concluded(
+    request: Request,
+    report: Report,
+    counts: Counts,
+    checks: Iterable[CheckResult],
+    notes: Iterable[str],
+    claims_of: Callable[[Failed], Iterable[Explanation | str]],
+    **others: Any,
+) -> Validation:
+    """Return the Validation of these checks and those of the user's own figures, with what explains what failed.
+
+    `claims_of` gives explanations, and notes about them, by the checks that failed; `others` are further figures.
+    """
+    plan, checks = request.plan, list(checks)
+    for one in request.expected:
+        figure = report.figure(one.name)
+        tolerance = one.tolerance(figure, request)
+        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance))
+    failed = {check.name: check for check in checks if not check.passed}
+    claims = list(claims_of(failed))
+    return Validation(
+        inputs=report.inputs,
+        **plan.settings(*VALIDATED_SETTINGS),
+        passed=not failed,
+        value=report.value,
+        pairs=report.pairs,
+        rejected=counts.rejected,
+        checks=tuple(checks),
         explanations=tuple(claim for claim in claims if not isinstance(claim, str)),
         notes=(*notes, *(claim for claim in claims if isinstance(claim, str))),
+        **others,
     )
 
 
@@ -122,24 +151,15 @@ def _pair_checks(request: Request, verdict: Verdict, report: Report) -> Iterator
             continue
         figures, against = _expected_figures(verdict.figures[name], plan), name.removesuffix(" losses")
         # The mean is the sum, divided; rational numbers have no more to say of it.
-        for key in CHECKED_NUMBERS if against == "loop" else CHECKED_NUMBERS[:1]:
-            got = getattr(report, key)
-            if got is not None:
-                yield number_check(f"{against} {key}", figures[key], got, report.pairs, plan.loss.dtype)
+        names = CHECKED_NUMBERS if against == "loop" else CHECKED_NUMBERS[:1]
+        yield from figures.checks(against, names, report, plan.loss.dtype)
         if against == "loop":
-            yield _listed("loop counts", _wrong_figures(figures, report, but=CHECKED_NUMBERS), report.pairs)
-
-
-def _listed(name: str, wrong: Sequence[str], pairs: int, mismatches: int | None = None) -> CheckResult:
-    """Return a check that passes where nothing is wrong; `mismatches` where that is not one for each text."""
-    count = len(wrong) if mismatches is None else mismatches
-    return CheckResult(name, not wrong, pairs, mismatches=count, note="; ".join(wrong) or None)
+            yield listed("loop counts", figures.errors(report, but=CHECKED_NUMBERS), report.pairs)
 
 
 def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> Iterator[str]:
     apart = verdict.counts
-    if counted_rows is not None and counted_rows != counts.rows:
-        yield f"the input holds {counted_rows:,} rows, {counts.rows:,} were counted"
+    yield from lost_rows(counted_rows, counts)
     for name, words in COUNTED_APART.items():
         if apart[name] != (got := getattr(counts, name)):
             yield f"{apart[name]:,} {words.format(got)}"
@@ -154,57 +174,23 @@ def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int 
         yield f"{apart['misaligned']:,} batches have more or fewer losses than pairs"
 
 
-def _expected_figures(figures: LoopFigures, plan: Plan) -> dict[str, float]:
-    """Return what a report must say, by its keys, where the loop computed these figures."""
+def _expected_figures(figures: LoopFigures, plan: Plan) -> Figures:
+    """Return what a report must say where the loop computed these figures."""
     counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
-    pairs, correct, wrong, ties = (counts[name] for name in ("pairs", "correct", "wrong", "ties"))
-    mean = figures.total.over(figures.weight) if plan.has_weights else _ratio(total, pairs)
+    mean = figures.total.over(figures.weight) if plan.has_weights else ratio(total, counts["pairs"])
     numbers = {"sum": total, "mean": mean, "min": figures.min, "max": figures.max}
     numbers = {name: rounded_to(number, plan.loss.dtype) for name, number in numbers.items()}
-    return {
-        "value": numbers["sum" if plan.reporting.reduction == "sum" else "mean"],
-        **numbers,
-        **counts,
-        "beyond_margin": correct - counts["inside_margin"],
-        "accuracy": _ratio(correct, pairs),
-        "accuracy_half": _ratio(2 * correct + ties, 2 * pairs),
-        "accuracy_without_ties": _ratio(correct, correct + wrong),
-        "weight": float(figures.weight),
-        "accuracy_weighted": figures.correct_weight.over(figures.weight),
-    }
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
-
-
-def _wrong_figures(figures: Mapping[str, float], reported: Report, *, but: Sequence[str] = ()) -> list[str]:
-    """Return in words which figures are reported otherwise; those of `but` are not looked at."""
-    # None is not reported: the loss has no margin, or pairs no weight.
-    pairs = [(name, expected, getattr(reported, name)) for name, expected in figures.items() if name not in but]
-    wrong = [one for one in pairs if one[2] is not None and not _same(*one[1:])]
-    return [f"{name} is {got!r}, not {expected!r}" for name, expected, got in wrong]
-
-
-def _same(expected: Any, got: Any) -> bool:
-    return bool(expected == got) or repr(expected) == repr(got)  # NaN is no NaN's equal
-
-
-def _groups_check(
-    expected: Mapping[tuple[str, ...], LoopFigures], groups: Sequence[Report], pairs: int, plan: Plan
-) -> CheckResult:
-    """Return the check of every group that is reported."""
-    wrong = []
-    for group in groups:
-        figures = expected.get(group.group)
-        errors = ["has no pairs"] if figures is None else _wrong_figures(_expected_figures(figures, plan), group)
-        name = ", ".join(harmless(part, 40) for part in group.group)
-        wrong += [f"{name}: {', '.join(errors)}"] if errors else []
-    missing = len(expected.keys() - {group.group for group in groups})
-    more = len(wrong) - NAMES_SHOWN
-    notes = [*wrong[:NAMES_SHOWN], *([f"{counted(more, 'more group')} told wrong"] if more > 0 else [])]
-    notes += [f"{counted(missing, 'group')} not told"] if missing else []
-    return _listed("loop groups", notes, pairs, len(wrong) + missing)
+    return Figures(
+        {
+            "value": numbers["sum" if plan.reporting.reduction == "sum" else "mean"],
+            **numbers,
+            **counts,
+            "beyond_margin": counts["correct"] - counts["inside_margin"],
+            **accuracies(counts),
+            "weight": float(figures.weight),
+            "accuracy_weighted": figures.correct_weight.over(figures.weight),
+        }
+    )
 
 
 def _groups_in_sum(groups: Iterable[Totals], totals: Totals) -> CheckResult:
@@ -213,9 +199,9 @@ def _groups_in_sum(groups: Iterable[Totals], totals: Totals) -> CheckResult:
     wrong = []
     for name in SUMMED:
         figures = expected, got = getattr(totals, name), getattr(added, name)
-        if not _same(expected, got):
+        if not is_same(expected, got):
             expected, got = (
                 figure if figure is None or isinstance(figure, int) else float(figure) for figure in figures
             )
             wrong.append(f"{name} of all groups is {got!r}, of all pairs {expected!r}")
-    return _listed("groups in sum", wrong, totals.pairs)
+    return listed("groups in sum", wrong, totals.pairs)

@@ -138,18 +138,19 @@ class Verdict:
                     yield Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, **named)
 
     def __add__(self, other: Verdict) -> Verdict:
-        groups = None if self.groups is None or other.groups is None else _merged(self.groups, other.groups)
+        groups = None if self.groups is None or other.groups is None else merged(self.groups, other.groups)
         return Verdict(
             self.counts + other.counts,
-            _merged(self.checks, other.checks),
-            _merged(self.figures, other.figures),
+            merged(self.checks, other.checks),
+            merged(self.figures, other.figures),
             groups if groups is not None and len(groups) <= MOST_GROUPS else None,
-            _merged(self.differing, other.differing),
+            merged(self.differing, other.differing),
             self.retained + other.retained,
         )
 
 
-def _merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the values of both by name, those of one name added."""
     return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
 
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reports.figures import KEYS
 from mrl_cli.verify.explanations.candidates import (
     RULES,
     LeftOut,
     Stage,
-    Stages,
     accuracy_stages,
     figure_stages,
+    numbers_in,
     value_stages,
 )
 from mrl_cli.verify.explanations.cases import EXCHANGED, Case
@@ -30,7 +29,7 @@ from mrl_cli.verify.explanations.columns import explain_column, fitting_column
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
 from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
-from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
+from mrl_cli.verify.explanations.values import NONE_FITS, Own, claims_on_figure
 from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
 from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK
@@ -43,15 +42,14 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation
-    from mrl_cli.verify.pairs import Doubles, Pairs
-    from mrl_cli.verify.verdict import Expectation, Request, Verdict
+    from mrl_cli.verify.pairs import Pairs
+    from mrl_cli.verify.verdict import Request, Verdict
 
     SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
 
 NOT_TRIED = (
     "of more than {:,} pairs, two mistakes at once and means of broadcast losses were not tried, no number solved for"
 )
-NONE_FITS = "none of the known mistakes explains"
 REDUCED = ("value", "sum", "mean")
 
 
@@ -96,49 +94,31 @@ def claims_of(
     else:
         yield "the value was not explained: the input can be read only once, and is too long to keep"
         return
-    weights = None if pairs is None else pairs.columns.get("weight")
-    figures = _Figures(known, parts, AllPairs(_case_of(pairs, known.request)), weights)
+    all_pairs = AllPairs(_case_of(pairs, known.request), None if pairs is None else pairs.columns.get("weight"))
     for one in wrong:
-        explanations = figures.explained(one)
-        yield from (replace(explanation, check=one.check_name) for explanation in explanations)
-        if not explanations:
-            yield f"{NONE_FITS} the {one.check_name}"
-        if not explanations and pairs is None:
+        stages_of = partial(_stages, one.name, known, parts, all_pairs)
+        claims = list(claims_on_figure(one, known.request, known.report, stages_of))
+        yield from claims
+        if pairs is None and isinstance(claims[-1], str):
             yield NOT_TRIED.format(known.request.most_pairs)
 
 
-class _Figures(NamedTuple):
-    """What figures are explained from: all pairs where they are at hand, with their weights where they have some."""
-
-    known: Known
-    parts: ValueParts
-    pairs: AllPairs
-    weights: Doubles | None
-
-    def explained(self, own: Expectation) -> list[Explanation]:
-        """Return what explains a figure of the user's own: one explanation, or none."""
-        report, tolerance = self.known.report, self.known.request.tolerance
-        right = float(report.figure(own.name))
-        room = 0.0 if tolerance is None else tolerance.atol + tolerance.rtol * abs(right)
-        mine = Own(own.number, right, self.known.counts.pairs, room, own.half_a_digit)
-        stages = Stages(self._stages(own, Aim(own.number, max(mine.rooms))))
-        return explain_value(mine, stages) or fitting_value(mine, stages)
-
-    def _stages(self, own: Expectation, aim: Aim) -> Iterator[Stage]:
-        plan, report, counts, totals = self.known.plan, self.known.report, self.known.counts, self.known.totals
-        left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
-        if own.name not in REDUCED:
-            figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
-            if own.name in RULES:
-                return accuracy_stages(own.name, self.parts, left_out, figures, self.pairs, aim)
-            return figure_stages(own.name, figures)
-        reduction = plan.reporting.reduction if own.name == "value" else own.name
-        solved = weighted = None
-        if totals.loss_sum is not None and totals.weight_sum is not None:
-            weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
-        if 0 < self.pairs.case.x1.size <= SOLVED_PAIRS:
-            solved = partial(solved_values, self.pairs.case, own.number, reduction, self.weights)
-        return value_stages(self.parts, reduction, left_out, weighted, self.pairs, solved, aim)
+def _stages(name: str, known: Known, parts: ValueParts, pairs: AllPairs, own: Own) -> Iterator[Stage]:
+    """Yield what mistakes give for a figure."""
+    plan, counts, totals = known.plan, known.counts, known.totals
+    left_out = LeftOut(counts.rejected, counts.ties_dropped, "group" if plan.columns.name_of("group") else "file")
+    aim = Aim(own.value, max(own.rooms))
+    if name in RULES:
+        return accuracy_stages(name, parts, left_out, numbers_in(known.report), pairs, aim)
+    if name not in REDUCED:
+        return figure_stages(name, numbers_in(known.report))
+    reduction = plan.reporting.reduction if name == "value" else name
+    solved = weighted = None
+    if totals.loss_sum is not None and totals.weight_sum is not None:
+        weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
+    if 0 < pairs.case.x1.size <= SOLVED_PAIRS:
+        solved = partial(solved_values, pairs.case, own.value, reduction, pairs.weights)
+    return value_stages(parts, reduction, left_out, weighted, pairs, solved, aim)
 
 
 def _claims_of_column(known: Known) -> Iterator[Explanation | str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.verify.explanations.cases import losses_of
-from mrl_cli.verify.explanations.hypotheses import NEEDS
+from mrl_cli.verify.explanations.hypotheses import holds
 
 if TYPE_CHECKING:
     from mrl_cli.verify.explanations.cases import Case, Doubles
@@ -35,7 +35,7 @@ COLUMNS = {X1_COLUMN: {"x1"}, X2_ROW: {"x1", "y"}, Y_COLUMN: {"y"}, MARGIN_COLUM
 def broadcast_means(case: Case) -> dict[str, float]:
     """Return the mean under each way to broadcast one column against the others, by what is printed of it."""
     size, margin = case.x1.size, case.margin
-    is_hinge = case.loss == "margin_ranking" and NEEDS["signs"](case)
+    is_hinge = case.loss == "margin_ranking" and holds("signs", case)
     if size < 2:
         return {}
     if isinstance(margin, np.ndarray):

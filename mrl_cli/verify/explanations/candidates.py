@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.reports.figures import KEYS
 from mrl_cli.verify.explanations.cases import losses_of
-from mrl_cli.verify.explanations.hypotheses import NEEDS
-from mrl_cli.verify.explanations.narrow import NARROW, narrowed
+from mrl_cli.verify.explanations.hypotheses import holds
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 from mrl_cli.verify.explanations.screened import two_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from mrl_cli.reports.base import Report
     from mrl_cli.verify.explanations.cases import Case, Doubles
     from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
     from mrl_cli.verify.explanations.screened import Aim
@@ -146,6 +148,11 @@ def _named(
     return [Candidate(" and ".join(names), rule(of), hints.get(names)) for names, of in sums.items()]
 
 
+def numbers_in(report: Report) -> dict[str, float]:
+    """Return the figures of a report that are numbers, by key."""
+    return {key: number for key in KEYS if isinstance(number := report.figure(key), int | float)}
+
+
 def figure_stages(name: str, figures: Mapping[str, float]) -> Iterator[Stage]:
     """Yield the other figures of a report for one of them."""
     yield Stage([_figure(key, name, value) for key, value in figures.items() if key != name], is_simple=True)
@@ -231,7 +238,7 @@ def _macro(parts: ValueParts, left_out: LeftOut, rule: Callable[[Sums], float] |
 def _of_all_items(parts: ValueParts, case: Case) -> Iterator[Candidate]:
     """Yield the loss of the mean difference, and what comes of items that are paired with themselves too."""
     pairs, total = parts.right.pairs, parts.right.total
-    if not pairs or not NEEDS["signs"](case):
+    if not pairs or not holds("signs", case):
         return
     one = np.ones(1)
     at = replace(case, x1=one * parts.agreement / pairs, x2=0 * one, y=one, margin=parts.margin / pairs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
-from mrl_cli.verify.explanations.narrow import as_held, operands_in_tensors
+from mrl_cli.verify.explanations.rounding import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +59,39 @@ class Case:
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
 
+def _as_held(values: NDArray[Any], tensors: str | None) -> NDArray[Any]:
+    """Return the result of an operation as tensors of a narrow float hold it, or as it is where there are none.
+
+    PyTorch computes an operation on float16 or bfloat16 in float32, and rounds its result.
+    """
+    return values if tensors is None else narrowed(values, tensors).astype(np.float32)
+
+
+def _operands_in_tensors(
+    case: Case, difference: NDArray[Any], y: NDArray[Any], margin: Any
+) -> tuple[NDArray[Any], Any, dict[str, float]]:
+    """Return the difference, margin and parameters that a kernel still has to use, of tensors of a narrow float.
+
+    A scale and a margin are operations of their own, before that of the loss: each is rounded.
+    """
+    parameters = dict(case.parameters)
+    if "temperature" in parameters:
+        difference = _as_held(difference / parameters["temperature"], case.tensors)
+        parameters["temperature"] = 1.0
+    elif "beta" in parameters and case.loss != "ipo":  # whose beta says where the difference should be
+        difference = _as_held(parameters["beta"] * difference, case.tensors)
+        parameters["beta"] = 1.0
+    if LOSSES[case.loss].has_margin and np.all(np.abs(y) == 1):
+        return y * _as_held(y * difference - margin, case.tensors), 0.0, parameters
+    return difference, margin, parameters
+
+
 def _operands(case: Case) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return x1 - x2 and y in the dtype of the arithmetic."""
-    held = (as_held(scores, case.tensors) for scores in (case.x1, case.x2))
+    held = (_as_held(scores, case.tensors) for scores in (case.x1, case.x2))
     x1, x2 = (scores.astype(case.integers or case.dtype, copy=False) for scores in held)
-    difference = as_held((x1 - x2).astype(case.dtype, copy=False), case.tensors)
-    return difference, as_held(case.y, case.tensors).astype(case.dtype, copy=False)
+    difference = _as_held((x1 - x2).astype(case.dtype, copy=False), case.tensors)
+    return difference, _as_held(case.y, case.tensors).astype(case.dtype, copy=False)
 
 
 def agreement_of(case: Case) -> Doubles:
@@ -84,9 +111,8 @@ def losses_of(case: Case) -> Doubles:
         kernel = of_probabilities(kernel) if case.takes_probabilities else kernel
         parameters = case.parameters
         if case.tensors is not None:
-            how = case.tensors, case.loss, parameters
-            difference, margin, parameters = operands_in_tensors(*how, difference, y, margin)
-        losses = as_held(kernel(difference, y, margin=margin, **parameters), case.tensors)
+            difference, margin, parameters = _operands_in_tensors(case, difference, y, margin)
+        losses = _as_held(kernel(difference, y, margin=margin, **parameters), case.tensors)
         for edit in case.edits:
             losses = edit(case, losses)
     return np.asarray(losses, np.float64)

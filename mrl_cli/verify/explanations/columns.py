@@ -20,7 +20,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, but, mistakes, one_of, options_of
-from mrl_cli.verify.explanations.resolutions import LEAST_DISTINCT, TO_FLOAT32, resolution_of
+from mrl_cli.verify.explanations.rounding import LEAST_DISTINCT, TO_FLOAT32, resolution_of
 from mrl_cli.verify.explanations.unknowns import SAMPLE_ROWS, solved_of_rows, unknowns_of
 from mrl_cli.words import counted
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.verify.explanations.cases import Doubles
-    from mrl_cli.verify.explanations.resolutions import Mask
+    from mrl_cli.verify.explanations.rounding import Mask
 
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
@@ -131,7 +131,7 @@ class _LossColumn:
     ) -> Explanation:
         """Return a mistake as what explains the column."""
         suffix = f" (your losses are {self.rounded})" if self.rounded else ""
-        return Explanation(text + suffix, matches, rows, telling, matches / rows, hint=hint, lacks=lacks)
+        return Explanation(text + suffix, matches, rows, telling, hint=hint, lacks=lacks)
 
 
 def _count(mask: Mask) -> int:
@@ -250,7 +250,7 @@ def _right_but_for_rounding(column: _LossColumn) -> list[Explanation]:
     explains_few = column.bad.any() and column.explained(match) < LEAST_EXPLAINED
     if count / max(1, match.size) < LEAST_FRACTION or not telling or explains_few:
         return []
-    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling, count / match.size)]
+    return [Explanation(f"your losses are {column.rounded}", count, match.size, telling)]
 
 
 def _in_another_order(column: _LossColumn, losses: Doubles, names: tuple[str, ...]) -> list[Explanation]:

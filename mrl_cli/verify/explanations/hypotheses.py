@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.verify.explanations.narrow import NARROW, narrowed
+from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 class Hypothesis(NamedTuple):
     """A mistake: what is printed of it, the fields of a case that it changes (none: it cannot be made), what it needs.
 
-    `needs` is a key of `NEEDS`. Of the mistakes of one `kind` one is made at most; "" is a kind of its own.
+    `needs` is what `holds` of a case. Of the mistakes of one `kind` one is made at most; "" is a kind of its own.
     """
 
     text: str
@@ -46,45 +46,40 @@ def _is_wider(dtype: str, case: Case) -> bool:
     return LOSSES[case.loss].has_margin and bool(np.any(narrowed(np.array(case.margin), dtype) != case.margin))
 
 
-NEEDS: dict[str, Callable[[Case], bool]] = {
-    "": lambda _: True,
+_NEEDS: dict[str, Callable[[Case], bool]] = {
     # Labels say which score is to be higher.
-    "signs": lambda case: NEEDS["labels"](case) and not case.takes_probabilities,
     "labels": lambda case: (
         not LOSSES[case.loss].is_target and (case.takes_probabilities or bool(np.all(np.abs(case.y) == 1)))
     ),
+    "signs": lambda case: holds("labels", case) and not case.takes_probabilities,
     "probabilities": lambda case: case.takes_probabilities and bool(np.any((case.y > 0) & (case.y < 1))),
     "margin": lambda case: LOSSES[case.loss].has_margin and bool(np.any(case.margin)),
     "margin, but 1": lambda case: LOSSES[case.loss].has_margin and not np.all(np.equal(case.margin, 1.0)),
     "hinge": lambda case: case.loss == "margin_ranking",
+    "square of a hinge": lambda case: case.loss == "squared_hinge",
     "square": lambda case: LOSSES[case.loss].power == 2,
     "logarithm": lambda case: LOSSES[case.loss].is_logarithmic,
-    "margin in a logarithm": lambda case: LOSSES[case.loss].is_logarithmic and NEEDS["margin"](case),
+    "label_smoothing": lambda case: bool(case.parameters.get("label_smoothing")),
     # The loss is -log sigmoid of something, not a mixture of two.
-    "log of a sigmoid": lambda case: (
-        NEEDS["logarithm"](case) and not (case.takes_probabilities or case.parameters.get("label_smoothing"))
-    ),
-    "log of a sigmoid alone": lambda case: NEEDS["log of a sigmoid"](case) and not NEEDS["margin"](case),
-    "margin in a log of a sigmoid": lambda case: NEEDS["log of a sigmoid"](case) and NEEDS["margin"](case),
-    "exponent alone": lambda case: not (LOSSES[case.loss].power or NEEDS["margin"](case) or case.takes_probabilities),
-    "no exponent alone": lambda case: not NEEDS["exponent alone"](case),
-    # What keeps one and the same loss from being named twice.
-    "labels, no hinge": lambda case: NEEDS["labels"](case) and not NEEDS["hinge"](case),
-    "labels, no square of a hinge": lambda case: NEEDS["labels"](case) and case.loss != "squared_hinge",
-    "labels and a margin": lambda case: NEEDS["labels"](case) and NEEDS["margin"](case),
-    "labels, no margin": lambda case: NEEDS["labels"](case) and not np.any(case.margin),
-    "labels, a margin, no logarithm": lambda case: NEEDS["labels and a margin"](case) and not NEEDS["logarithm"](case),
-    "labels and label_smoothing": lambda case: NEEDS["labels"](case) and bool(case.parameters.get("label_smoothing")),
-    "labels, no label_smoothing": lambda case: NEEDS["labels"](case) and not case.parameters.get("label_smoothing"),
-    "signs, no ipo alike": lambda case: NEEDS["signs"](case) and with_loss(case, "ipo").parameters["beta"] != 0.5,
-    "labels, no log of a sigmoid alone": (
-        lambda case: NEEDS["labels"](case) and not NEEDS["log of a sigmoid alone"](case)
-    ),
-    "no hinge": lambda case: case.loss != "margin_ranking",
+    "log of a sigmoid": lambda case: holds("logarithm & no label_smoothing", case) and not case.takes_probabilities,
+    "exponent alone": lambda case: not (LOSSES[case.loss].power or case.takes_probabilities or holds("margin", case)),
+    "log of a sigmoid alone": lambda case: holds("log of a sigmoid & no margin", case),
+    "ipo alike": lambda case: with_loss(case, "ipo").parameters["beta"] == 0.5,
     **{f"margin wider than {dtype}": partial(_is_wider, dtype) for dtype in NARROW},
     "ties": lambda case: bool(np.any(case.x1 == case.x2)),
     "rows": lambda case: case.x1.size > 2,
 }
+
+
+def holds(needs: str, case: Case) -> bool:
+    """Return whether all of what a mistake needs is so of a case: what `_NEEDS` says, or not what it says after "no".
+
+    >>> from mrl_cli.verify.explanations.cases import Case
+    >>> holds("labels & no margin", Case(np.ones(1), np.zeros(1), np.ones(1), margin=0.5))
+    False
+    """
+    every = needs.split(" & ") if needs else []
+    return all(_NEEDS[one.removeprefix("no ")](case) != one.startswith("no ") for one in every)
 
 
 def _edited(text: str, edit: Edit, needs: str = "", kind: str = "") -> Hypothesis:
@@ -112,7 +107,7 @@ def _margin_outside(what: str, sign: int) -> Hypothesis:
 
         return {"margin": 0.0, "edits": (*case.edits, edit)}
 
-    return Hypothesis(f"the margin is {what} outside the sigmoid", changes, "margin in a logarithm", "margin")
+    return Hypothesis(f"the margin is {what} outside the sigmoid", changes, "logarithm & margin", "margin")
 
 
 def _margin_over_temperature(case: Case) -> dict[str, Any]:
@@ -228,7 +223,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis(
         "the exponent has the other sign",
         lambda case: _flipped(case) | {"margin": -case.margin},
-        "margin in a logarithm",
+        "logarithm & margin",
         "sign",
     ),
     Hypothesis(
@@ -261,31 +256,31 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("losses are not clamped at 0", lambda _: {"formula": lambda d, y, *, margin: margin - y * d}, "hinge"),
     Hypothesis("losses are squared", _squared, "hinge", "loss"),
     Hypothesis("losses are not squared", _not_squared, "square", "loss"),
-    _other_loss("margin_ranking", "labels, no square of a hinge"),
-    _other_loss("squared_hinge", "labels, no hinge"),
-    _other_loss("logistic", "labels and a margin"),
-    _other_loss("logistic", "labels, no margin", f"it is the {{}} loss, the same as smoothed_ and {ALIKE}"),
+    _other_loss("margin_ranking", "labels & no square of a hinge"),
+    _other_loss("squared_hinge", "labels & no hinge"),
+    _other_loss("logistic", "labels & margin"),
+    _other_loss("logistic", "labels & no margin", f"it is the {{}} loss, the same as smoothed_ and {ALIKE}"),
     _other_loss(
-        "smoothed_bradley_terry", "labels, a margin, no logarithm", f"it is the {{}} loss, the same as {ALIKE}"
+        "smoothed_bradley_terry", "labels & margin & no logarithm", f"it is the {{}} loss, the same as {ALIKE}"
     ),
     *(
         hypothesis
         for name in ("smoothed_bradley_terry", "robust_bradley_terry")
         for hypothesis in (
-            _other_loss(name, "labels and label_smoothing"),
+            _other_loss(name, "labels & label_smoothing"),
             _other_loss(
-                name, "labels, no label_smoothing", "it is the {} loss with label_smoothing 0.1", label_smoothing=0.1
+                name, "labels & no label_smoothing", "it is the {} loss with label_smoothing 0.1", label_smoothing=0.1
             ),
         )
     ),
-    _other_loss("soft_zero_one", "labels, no log of a sigmoid alone"),
+    _other_loss("soft_zero_one", "labels & no log of a sigmoid alone"),
     _other_loss("soft_zero_one", "log of a sigmoid alone", "the log is left out: 1 - sigmoid, which is the {} loss"),
     *map(_other_loss, ("exponential", "ipo")),
-    _other_loss("margin_mse", "signs, no ipo alike"),
+    _other_loss("margin_mse", "signs & no ipo alike"),
     # Some libraries' logistic loss is in bits.
     _edited("the logarithm is of base 2", lambda _, losses: losses * np.float64(1 / math.log(2)), "logarithm", "log"),
     _edited(
-        "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "margin in a log of a sigmoid", "log"
+        "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "log of a sigmoid & margin", "log"
     ),
     _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
     *map(_with_epsilon, (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
@@ -327,7 +322,7 @@ def mistakes(
         rest = None if only is None else {texts[1:] for texts in only if texts[0] == one.text}
         if rest == set():
             continue
-        if NEEDS[one.needs](case) and (changes := one.changes(case)):
+        if holds(one.needs, case) and (changes := one.changes(case)):
             others = [other for other in of[place + 1 :] if not other.kind or other.kind != one.kind]
             for texts, made in mistakes(replace(case, **changes), count - 1, others, rest):
                 yield (one.text, *texts), made

@@ -12,6 +12,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.cases import agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes, options_of
+from mrl_cli.verify.verdict import merged
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -82,18 +83,14 @@ class ValueParts:
         return ValueParts(
             self.right + other.right,
             self.tied + other.tied,
-            _merged(self.sums, other.sums),
+            merged(self.sums, other.sums),
             self.hints | other.hints,
-            _merged(self.groups, other.groups),
+            merged(self.groups, other.groups),
             self.agreement + other.agreement,
             self.margin + other.margin,
             np.concatenate([self.tail, other.tail])[-LARGEST_BATCH:],
             np.concatenate([self.sides, other.sides])[-LARGEST_BATCH:],
         )
-
-
-def _merged(one: dict[Any, Sums], other: dict[Any, Sums]) -> dict[Any, Sums]:
-    return {key: one.get(key, Sums()) + other.get(key, Sums()) for key in one | other}
 
 
 @np.errstate(all="ignore")
@@ -138,8 +135,8 @@ def agreement_beside(case: Case, own: Doubles, made: Case) -> Doubles:
 class AllPairs:
     """All pairs there are, or none where they are too many, as a case; what takes long of them is computed once."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
+    def __init__(self, case: Case, weights: Doubles | None = None) -> None:
+        self.case, self.weights = case, weights
 
     @cached_property
     def two_mistakes(self) -> MistakenSums:

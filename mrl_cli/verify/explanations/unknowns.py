@@ -15,7 +15,7 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.explanations.candidates import Candidate
 from mrl_cli.verify.explanations.cases import losses_of
-from mrl_cli.verify.explanations.hypotheses import CENTERED, GUARDED, NEEDS, centered, guarded, options_of, with_loss
+from mrl_cli.verify.explanations.hypotheses import CENTERED, GUARDED, centered, guarded, holds, options_of, with_loss
 from mrl_cli.verify.explanations.parts import Sums
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def unknowns_of(case: Case) -> Iterator[Unknown]:
         grid = np.concatenate([-SIZES[:16:-1], [0.0], SIZES[16:]])
         yield Unknown("the margin is {}", lambda number: replace(case, margin=number), grid)
     yield Unknown(CENTERED, lambda number: centered(case, number), SIZES)
-    if NEEDS["log of a sigmoid"](case):
+    if holds("log of a sigmoid", case):
         yield Unknown(GUARDED, lambda number: guarded(case, number), EPSILONS)
-    for name in LOSSES if NEEDS["labels"](case) else ():
+    for name in LOSSES if holds("labels", case) else ():
         made = with_loss(case, name)
         # Without label noise, all Bradley-Terry losses are the logistic one.
         is_mixture = "label_smoothing" in made.parameters

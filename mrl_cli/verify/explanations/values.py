@@ -9,20 +9,25 @@ crowd around the right value, the denser the nearer to it: "near" is up to the d
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.reports.validate import Explanation
+from mrl_cli.verify.explanations.candidates import Stages
 from mrl_cli.verify.explanations.hypotheses import one_of
 from mrl_cli.words import counted, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mrl_cli.reports.base import Report
     from mrl_cli.verify.explanations.candidates import Candidate, Stage
+    from mrl_cli.verify.verdict import Expectation, Request
 
+NONE_FITS = "none of the known mistakes explains"
 AMBIGUOUS_VALUE = " (one value cannot tell them apart)"
 MOST_CHANCE_OF_VALUE = 0.01
 MOST_CHANCE_OF_NUMBER = 0.003  # of one that was solved for: nearly every value has one
@@ -66,6 +71,27 @@ class Own(NamedTuple):
         return half_a_digit, single, half_a_digit + abs(value) * lost if is_float32 or is_text_of_float32 else 0.0
 
 
+def claims_on_figure(
+    wanted: Expectation,
+    request: Request,
+    report: Report,
+    stages_of: Callable[[Own], Iterator[Stage]],
+    weighed: Callable[[Explanation], Explanation] = lambda explanation: explanation,
+) -> Iterator[Explanation | str]:
+    """Yield what explains a figure of the user's own that is another one than reported, or a note that nothing does.
+
+    `weighed` says what else must be so of an explanation that the value alone would prove.
+    """
+    right, tolerance = float(report.figure(wanted.name)), request.tolerance
+    room = 0.0 if tolerance is None else tolerance.atol + tolerance.rtol * abs(right)
+    own = Own(wanted.number, right, report.pairs, room, wanted.half_a_digit)
+    stages = Stages(stages_of(own))
+    explanations = [*map(weighed, explain_value(own, stages))] or fitting_value(own, stages)
+    yield from (replace(explanation, check=wanted.check_name) for explanation in explanations)
+    if not explanations:
+        yield f"{NONE_FITS} the {wanted.check_name}"
+
+
 @np.errstate(all="ignore")  # scores may be huge, and mistakes overflow
 def explain_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
     """Return what explains a value that a user has: one explanation, or none. `stages` are gone through repeatedly."""
@@ -99,7 +125,7 @@ def fitting_value(own: Own, stages: Iterable[Stage]) -> list[Explanation]:
 
 
 def _explained(text: str, hint: str | None = None, lacks: str | None = None, tried: int = 1) -> Explanation:
-    return Explanation(text, 1, 1, tried, 1.0, hint=hint, lacks=lacks)
+    return Explanation(text, 1, 1, tried, hint=hint, lacks=lacks)
 
 
 def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:

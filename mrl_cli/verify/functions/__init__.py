@@ -4,6 +4,7 @@
 or tensors, `checking` holds what comes back to the right losses, `mistakes` names what is wrong with it.
 """
 
-from mrl_cli.verify.functions.checking import function_validation
+from mrl_cli.verify.functions.checking import Suite
+from mrl_cli.verify.functions.loading import loaded
 
-__all__ = ["function_validation"]
+__all__ = ["Suite", "loaded"]

@@ -1,10 +1,10 @@
-"""Calling a user's function on trials: with the arrays that it takes, and what it does wrong beside a wrong number."""
+"""Calling a user's function on trials: with the arrays that it takes, what it gave, and what it changed or raised."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,53 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.verify.functions.arrays import NumpyArrays
     from mrl_cli.verify.functions.conventions import Convention
-    from mrl_cli.verify.trials import Trial
+    from mrl_cli.verify.vectors import Vector
+
+    Doubles = NDArray[np.float64]
 
 Arrays = tuple[Any, Any, Any]  # x1, x2 and the labels, all of one shape
 
 PROBE: Arrays = (np.array([0.5, 1.5, -1.0]), np.array([0.25, 2.5, 0.75]), np.array([1.0, 1.0, -1.0]))
+
+
+class Slope(NamedTuple):
+    """A gradient beside what it should be, and what that is of the gradients of single losses, by their sign too."""
+
+    own: Doubles
+    right: Doubles
+    scale: float
+    wrong: int  # so many of it differ
+
+
+class Held:
+    """A trial, and what a function gave for it; None or empty where it gave nothing.
+
+    `losses` are of the trial's shape, or of one that is wrong; of a function that reduces they are those of the pairs
+    one at a time; `are_wrong` says which differ from the right ones. `reduced` are sum and mean by name, of whatever
+    shape they were returned. `slopes` are the gradients for the scores that were handed over, by the
+    reduction of which they are: "none", "sum" or "mean". `dtype` is that of what was returned.
+    """
+
+    def __init__(self, trial: Vector) -> None:
+        self.trial = trial
+        self.losses: Doubles | None = None
+        self.are_wrong = np.zeros(trial.x1.size, bool)
+        self.reduced: dict[str, Doubles] = {}
+        self.slopes: dict[str, list[Slope]] = {}
+        self.dtype = trial.dtype
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether there are as many losses as pairs."""
+        return self.losses is not None and self.losses.size == self.trial.x1.size
+
+    @property
+    def own(self) -> Doubles:
+        """The losses as an array of shape (n,); there must be as many as pairs."""
+        if self.losses is None:
+            msg = "no losses were returned"
+            raise ValueError(msg)
+        return self.losses.reshape(-1)
 
 
 class FunctionError(Exception):
@@ -151,7 +193,7 @@ class Caller:
             return Returned(values, "float64")
         return self._numbers(arrays, margin, reduction)
 
-    def single_losses(self, trial: Trial) -> NDArray[np.float64]:
+    def single_losses(self, trial: Vector) -> NDArray[np.float64]:
         """Return what the function gives for each pair of a trial alone, of shape (n,)."""
         losses = np.empty(trial.x1.size)
         for place in range(trial.x1.size):

@@ -12,19 +12,18 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import CheckResult, Mismatch, Validation
-from mrl_cli.verify.functions.caller import Caller, FunctionError, RaisedError
+from mrl_cli.verify.functions.caller import Caller, FunctionError, Held, RaisedError, Slope
 from mrl_cli.verify.functions.gradients import Gradients
-from mrl_cli.verify.functions.held import Held, Slope
-from mrl_cli.verify.functions.loading import loaded, place_of
+from mrl_cli.verify.functions.loading import place_of
 from mrl_cli.verify.functions.mistakes import explanations_of
-from mrl_cli.verify.trials import trials
 from mrl_cli.verify.validators import Tolerance, check_of, compared
+from mrl_cli.verify.vectors import trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.verify.trials import Trial
+    from mrl_cli.verify.vectors import Vector
 
     Doubles = NDArray[np.float64]
 
@@ -39,27 +38,12 @@ FLUSHED = {name: 4 * float(np.finfo(name).smallest_normal) for name in EPS}
 ULPS, SMOOTH_ROOM = 16, {"float64": 1e-9, "float32": 1e-5}
 
 
-def function_validation(
-    reference: str,
-    plan: Plan,
-    *,
-    margin: float | None = None,
-    dtype: str | None = None,
-    tolerance: Tolerance | None = None,
-) -> Validation:
-    """Hold the function that MODULE:NAME names to the suite, under the loss and labels of a plan.
+class Suite:
+    """One run of the suite on a function, under the loss and labels of a plan; `reference` is what it is called.
 
     `margin` is the only one to try, `dtype` that of the arrays handed over; None for all of the suite's. Without a
     `tolerance` numbers may be apart by what rounding in another order gives.
-
-    Raises UsageError for what cannot be imported, and for a signature that leaves open which parameter is which.
     """
-    function = loaded(reference)
-    return Suite(reference, function, plan, margin=margin, dtype=dtype, tolerance=tolerance).validation()
-
-
-class Suite:
-    """One run of the suite on a function."""
 
     def __init__(
         self,
@@ -82,7 +66,10 @@ class Suite:
         self._path = path or reference
 
     def validation(self) -> Validation:
-        """Return the checks, and what explains those that failed."""
+        """Return the checks, and what explains those that failed.
+
+        Raises UsageError for a signature that leaves open which parameter is which.
+        """
         try:
             self._caller = Caller(self._function, self._plan, self._margin)
         except FunctionError as error:
@@ -125,7 +112,7 @@ class Suite:
             )
         return notes + [f"not taken, so not checked: {oddity} ({why})" for oddity, why in self._not_taken.items()]
 
-    def _hold(self, trial: Trial) -> None:
+    def _hold(self, trial: Vector) -> None:
         """Hold a function to a trial."""
         held = Held(trial)
         self._held.append(held)
@@ -167,7 +154,7 @@ class Suite:
         bad = self._compare("losses", trial, trial.losses, held.losses.reshape(-1), self._room(trial))
         held.are_wrong = held.are_wrong if bad is None else bad
 
-    def _room(self, trial: Trial) -> Doubles:
+    def _room(self, trial: Vector) -> Doubles:
         """Return how far a loss may be off for rounding in another order."""
         room = self._share(trial)
         with np.errstate(all="ignore"):
@@ -177,12 +164,12 @@ class Suite:
             moved = slopes * terms[0] + slopes * terms[1]  # not added up before: they may be the largest numbers
             return np.asarray(moved + (np.abs(trial.losses) + abs(trial.margin)) * room + smooth + FLUSHED[trial.dtype])
 
-    def _share(self, trial: Trial) -> float:
+    def _share(self, trial: Vector) -> float:
         is_smooth = LOSSES[self._plan.loss.name].power == 0
         return SMOOTH_ROOM[trial.dtype] if is_smooth else ULPS * EPS[trial.dtype]
 
     def _compare(
-        self, what: str, trial: Trial, right: Doubles, got: Doubles, room: Doubles
+        self, what: str, trial: Vector, right: Doubles, got: Doubles, room: Doubles
     ) -> NDArray[np.bool_] | None:
         """Enter a check of one number of each pair; return which differ, None for none."""
         tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed  # type: ignore[arg-type]
@@ -257,7 +244,7 @@ class Suite:
                 bad = self._compare(f"{what} for {leaf}", trial, right + 0.0, own + 0.0, room)
                 held.slopes[reduction].append(Slope(own, right, part, 0 if bad is None else int(bad.sum())))
 
-    def _curvature(self, trial: Trial) -> Doubles:
+    def _curvature(self, trial: Vector) -> Doubles:
         """Return how far a gradient moves with a rounded score: not at all for the hinge."""
         power = LOSSES[self._plan.loss.name].power
         scale = {1: 0.0, 2: 2.0}.get(power, float(np.abs(trial.gradients).max(initial=1.0)))
@@ -265,6 +252,6 @@ class Suite:
         return np.asarray(scale * terms if scale else np.zeros(terms.size))
 
 
-def _shaped(trial: Trial) -> tuple[Any, Any, Any]:
+def _shaped(trial: Vector) -> tuple[Any, Any, Any]:
     x1, x2, labels = (values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
     return x1, x2, labels

@@ -7,6 +7,7 @@ the function itself has, and the gradients of losses that are right: so one mist
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +17,15 @@ from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.functions.caller import FunctionError
-from mrl_cli.verify.trials import LARGEST_PLAIN
+from mrl_cli.verify.vectors import LARGEST_PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.caller import Caller
-    from mrl_cli.verify.functions.held import Held
+    from mrl_cli.verify.functions.caller import Caller, Held
 
     Doubles = NDArray[np.float64]
 
@@ -48,13 +48,17 @@ def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Ex
     return [explanation for explanation in found if explanation is not None]
 
 
+def _named(text: str, hits: int, rows: int = 0, telling: int = 0, of: str = "losses") -> Explanation:
+    """Return a mistake that gives so many of the rows: of all of these, and of those that tell, where none are said."""
+    return Explanation(text, hits, rows or hits, telling or hits, of=of)
+
+
 def _of_inputs(caller: Caller) -> Explanation | None:
     """Name inputs that were changed, which belong to the caller."""
     if not caller.changed:
         return None
-    names = {slot.role: slot.name for slot in caller.convention.given}
-    changed = " and ".join(names[role] for role in names if role in caller.changed)
-    return Explanation(f"it changes its inputs: {changed}", caller.calls, caller.calls, caller.calls, 1.0, of="calls")
+    changed = " and ".join(slot.name for slot in caller.convention.given if slot.role in caller.changed)
+    return _named(f"it changes its inputs: {changed}", caller.calls, of="calls")
 
 
 def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan: Plan) -> Iterator[Explanation | None]:
@@ -66,12 +70,17 @@ def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan
             yield None if caller.reduces else _mixed(of_dtype, caller, plan)
             yield _other_labels(of_dtype, caller, plan)
             yield _in_column(of_dtype, plan, dtype)
-            yield _whole(of_dtype)
+            own, right = _joined(one.own for one in of_dtype), _joined(one.trial.losses for one in of_dtype)
+            yield _whole(own, right)
             yield _narrow(of_dtype, dtype)
-            yield _multiplied(of_dtype)
+            yield _multiplied("every loss", own, right, "losses")
             break
     for text in _NOT_FINITE:
         yield _not_finite(held, text)
+
+
+def _joined(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([*arrays])
 
 
 def _one_for_all(held: Sequence[Held]) -> Explanation | None:
@@ -82,18 +91,11 @@ def _one_for_all(held: Sequence[Held]) -> Explanation | None:
         return None
     words = "one number"
     for name, reduce in (("the mean", np.mean), ("the sum", np.sum)):
-        if all(
-            _fits(one.losses, np.asarray(reduce(one.trial.losses)), 1e-4).all() for one in wrong if _are_moderate(one)
-        ):
+        right = ((one.losses, np.asarray(reduce(one.trial.losses))) for one in wrong if _are_moderate(one))
+        if all(_fits(got, expected, 1e-4).all() for got, expected in right):
             words = name
-    return Explanation(
-        f"the reduction is ignored: {words} is returned, not the loss of each pair",
-        len(wrong),
-        len(asked),
-        len(wrong),
-        len(wrong) / len(asked),
-        of="results",
-    )
+    text = f"the reduction is ignored: {words} is returned, not the loss of each pair"
+    return _named(text, len(wrong), len(asked), of="results")
 
 
 def _are_moderate(held: Held) -> bool:
@@ -114,22 +116,18 @@ def _broadcast_losses(held: Sequence[Held]) -> Explanation | None:
         size = one.trial.x1.size
         if one.losses is not None and size > 1 and one.losses.shape == (size, size) != one.trial.shape:
             text = f"a column ({size}, 1) is broadcast against a row ({size},): it returns {size} * {size} losses"
-            return Explanation(text, size, size, size, 1.0)
+            return _named(text, size)
     return None
 
 
 def _in_column(held: Sequence[Held], plan: Plan, dtype: str) -> Explanation | None:
     """Name the mistake that explains the losses of many pairs, as in a column of a file."""
-    own = np.concatenate([one.own for one in held if one.is_of_pairs])
-    x1, x2, y = (
-        np.concatenate([getattr(one.trial, name) for one in held]).astype(np.float64) for name in ("x1", "x2", "y")
-    )
-    margins = np.concatenate([np.full(one.trial.x1.size, one.trial.margin) for one in held])
+    x1, x2, y = (_joined(getattr(one.trial, name) for one in held).astype(np.float64) for name in ("x1", "x2", "y"))
+    margins = _joined(np.full(one.trial.x1.size, one.trial.margin) for one in held)
     margin = float(margins[0]) if (margins == margins[0]).all() else margins
     case = Case(x1, x2, y, margin, plan.loss.name, dict(plan.loss.parameters), dtype, margin_from=None)
-    bad = np.concatenate([one.are_wrong for one in held])
-    claimed = explain_column(case, own, bad, is_whole=True)
-    return claimed[0] if claimed else None
+    own, bad = _joined(one.own for one in held), _joined(one.are_wrong for one in held)
+    return next(iter(explain_column(case, own, bad, is_whole=True)), None)
 
 
 def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | None:
@@ -137,7 +135,7 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     if plan.rules.labels != "pm1" or not caller.takes_y:
         return None
     one = max(held, key=lambda one: int(one.are_wrong.sum()))
-    trial = one.trial._replace(labels=(one.trial.y > 0).astype(one.trial.dtype))
+    trial = replace(one.trial, labels=(one.trial.y > 0).astype(one.trial.dtype))
     try:
         arrays = trial.x1, trial.x2, trial.labels
         own = caller.single_losses(trial) if caller.reduces else caller.losses_of(arrays, trial.margin).values
@@ -146,24 +144,22 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     if own.shape != trial.losses.shape or not _fits(own, trial.losses).all():
         return None
     text = "labels are taken to be 0 and 1, with which it is right: use --labels 01 if that is meant"
-    return Explanation(text, own.size, own.size, int(one.are_wrong.sum()), 1.0)
+    return _named(text, own.size, telling=int(one.are_wrong.sum()))
 
 
-def _whole(held: Sequence[Held]) -> Explanation | None:
+def _whole(own: Doubles, right: Doubles) -> Explanation | None:
     """Name losses that are cut off to integers."""
-    right = np.concatenate([one.trial.losses for one in held])
     bad = right != np.trunc(right)
-    if not np.array_equal(np.concatenate([one.own for one in held]), np.trunc(right)) or not bad.any():
+    if not np.array_equal(own, np.trunc(right)) or not bad.any():
         return None
-    return Explanation("losses are cut off to whole numbers", right.size, right.size, int(bad.sum()), 1.0)
+    return _named("losses are cut off to whole numbers", right.size, telling=int(bad.sum()))
 
 
-def _multiplied(held: Sequence[Held]) -> Explanation | None:
-    """Name losses that are all too large or too small by one factor."""
-    own, right = (np.concatenate(values) for values in ([one.own for one in held], [one.trial.losses for one in held]))
+def _multiplied(what: str, own: Doubles, right: Doubles, of: str) -> Explanation | None:
+    """Name numbers that are all too large or too small by one factor."""
     factor, telling = _factor(own, right)
-    text = f"every loss is {factor:.6g} times the right one"
-    return Explanation(text, own.size, own.size, telling, 1.0) if telling >= LEAST_ALIKE else None
+    text = f"{what} is {factor:.6g} times the right one"
+    return _named(text, own.size, telling=telling, of=of) if telling >= LEAST_ALIKE else None
 
 
 def _factor(own: Doubles, right: Doubles) -> tuple[float, int]:
@@ -180,7 +176,7 @@ def _narrow(held: Sequence[Held], dtype: str) -> Explanation | None:
     if not narrow:
         return None
     text = f"the arithmetic is narrow: it returns {narrow[0].dtype} for scores of {dtype}"
-    return Explanation(text, len(narrow), len(held), len(narrow), len(narrow) / len(held), of="results")
+    return _named(text, len(narrow), len(held), of="results")
 
 
 _NARROWER = {"float64": ("float32", "float16", "bfloat16"), "float32": ("float16", "bfloat16")}
@@ -204,7 +200,7 @@ def _mixed(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | No
         if _fits(one.own, grid.mean(axis=axis)).all()
     )
     text = next(named, "the loss of a pair depends on the others: a broadcast, or a mean over the wrong axis")
-    return Explanation(text, int(bad.sum()), bad.size, int(bad.sum()), float(bad.mean()))
+    return _named(text, int(bad.sum()), bad.size)
 
 
 def _grids(held: Held, plan: Plan) -> Iterator[tuple[str, Doubles]]:
@@ -225,7 +221,7 @@ def _not_finite(held: Sequence[Held], text: str) -> Explanation | None:
     masks = [_NOT_FINITE[text](one.own, one.trial.losses) for one in there]
     hits, rows = sum(int(mask.sum()) for mask in masks), sum(mask.size for mask in masks)
     wrong = sum(int(one.are_wrong.sum()) for one in there)
-    return Explanation(text, hits, rows, hits, hits / rows) if hits and hits >= MOST_OF * wrong else None
+    return _named(text, hits, rows) if hits and hits >= MOST_OF * wrong else None
 
 
 _NOT_FINITE: dict[str, Callable[[Doubles, Doubles], NDArray[np.bool_]]] = {
@@ -242,7 +238,7 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
     results = [float(got.flat[0]) for one in usable for got in one.reduced.values() if got.size]
     if wrong and len(results) >= LEAST_ALIKE and len({*results}) == 1:
         text = f"one and the same number is returned for any pairs: {results[0]:g}"
-        return Explanation(text, len(results), len(results), len(wrong), 1.0, of="results")
+        return _named(text, len(results), telling=len(wrong), of="results")
     # Arrays of more dimensions show which axis it is; plain ones show the rest.
     wrong.sort(key=lambda found: -len(found[0].trial.shape))
     for text in dict.fromkeys(text for one, name in wrong for text, _ in _reductions(one, name, plan)):
@@ -253,7 +249,7 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
                 text.startswith(EACH) and len(names) == 1 and len({name for one in usable for name in one.reduced}) > 1
             )
             words = f"the {names.pop()} is over the wrong axis: the loss of each pair is returned" if is_one else text
-            return Explanation(words, len(hits), len(hits), len(hits), 1.0, of="results")
+            return _named(words, len(hits), of="results")
     return _multiplied_sums(wrong)
 
 
@@ -265,9 +261,7 @@ def _multiplied_sums(wrong: Sequence[tuple[Held, str]]) -> Explanation | None:
     name = names.pop()
     own = np.array([float(one.reduced[name].flat[0]) for one, _ in wrong])
     right = np.array([one.own.sum() if name == "sum" else one.own.mean() for one, _ in wrong])
-    factor, telling = _factor(own, right)
-    text = f"the {name} is {factor:.6g} times the right one"
-    return Explanation(text, own.size, own.size, telling, 1.0, of="results") if telling >= LEAST_ALIKE else None
+    return _multiplied(f"the {name}", own, right, "results")
 
 
 def _is_reduced(held: Held, name: str) -> bool:
@@ -317,9 +311,7 @@ def _mean_of_nothing(held: Sequence[Held]) -> Explanation | None:
     for one in held:
         got = one.reduced.get("mean")
         if got is not None and not one.trial.x1.size and got.size == 1 and not math.isnan(got.flat[0]):
-            return Explanation(
-                f"the mean of no pairs is {got.flat[0]:g}; it is undefined (NaN)", 1, 1, 1, 1.0, of="results"
-            )
+            return _named(f"the mean of no pairs is {got.flat[0]:g}; it is undefined (NaN)", 1, of="results")
     return None
 
 
@@ -338,7 +330,7 @@ def _of_gradients(held: Sequence[Held], plan: Plan) -> Explanation | None:
             telling += int(differs.sum())
             hits += int((differs & _fits(slope.own, other)).sum())
         if telling and hits >= ALIKE * telling and hits >= ALIKE * count:
-            return Explanation(text + suffix, hits, telling, telling, hits / telling, of="gradients")
+            return _named(text + suffix, hits, telling, telling, of="gradients")
     return None
 
 

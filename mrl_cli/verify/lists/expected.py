@@ -15,7 +15,7 @@ from mrl_cli.verify import reference
 from mrl_cli.verify.validators import Compared, compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mrl_cli.lists.base import Lists
     from mrl_cli.model import LossChoice, Plan
@@ -65,6 +65,12 @@ class Setting(NamedTuple):
         """How far figures may be off, as a share of what is added up."""
         return LISTWISE_SHARE if self.is_listwise else PAIRWISE_SHARE
 
+    def divisor(self, figures: reference.ListFigures) -> float:
+        """Return what a sum over pairs is divided by for their mean; the loss of a list is divided by nothing."""
+        if self.is_listwise:
+            return 1.0
+        return float(figures.weight) if self.is_weighted else figures.counts["pairs"]
+
     @property
     def of_reference(self) -> reference.ListSetting:
         """The same for the reference."""
@@ -89,17 +95,13 @@ class Expected(NamedTuple):
         return self.sum if setting.is_listwise else self.figures.mean(is_weighted=setting.is_weighted)
 
 
-def items_of(lists: Lists) -> Iterator[tuple[list[float], list[float], list[float] | None]]:
-    """Yield the labels, scores and weights of each list."""
-    for number in range(lists.size):
-        one = lists.part(number, number + 1)
-        yield one.labels.tolist(), one.scores.tolist(), None if one.weights is None else one.weights.tolist()
-
-
 def expected_lists(lists: Lists, setting: Setting) -> list[Expected]:
     """Return what the reference finds for each list."""
     found = []
-    for labels, scores, weights in items_of(lists):
+    for number in range(lists.size):
+        one = lists.part(number, number + 1)
+        labels, scores = one.labels.tolist(), one.scores.tolist()
+        weights = None if one.weights is None else one.weights.tolist()
         has_pairs = len(set(labels)) > 1
         top_half = reference.top_share(labels, scores) if has_pairs else math.nan
         if setting.is_listwise:

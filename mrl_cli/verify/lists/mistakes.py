@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ from mrl_cli.lists.measure import least_label, measured
 from mrl_cli.losses import LISTWISE, LOSSES, completed
 from mrl_cli.model import LossChoice, Ranking
 from mrl_cli.reductions.lists import ListConsumer
-from mrl_cli.reports.figures import KEYS
-from mrl_cli.verify.explanations.candidates import Candidate, Stage, Stages, figure_stages
-from mrl_cli.verify.explanations.values import Own, explain_value, fitting_value
+from mrl_cli.verify.explanations.candidates import Candidate, Stage, figure_stages, numbers_in
+from mrl_cli.verify.explanations.values import claims_on_figure
+from mrl_cli.verify.figures import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import Explanation
+    from mrl_cli.verify.explanations.values import Own
     from mrl_cli.verify.pairs import Doubles
     from mrl_cli.verify.verdict import Expectation, Request
 
     Again = Callable[[ListConsumer[Any, Any]], None]
 
-NONE_FITS = "none of the known mistakes explains the {}"
 OTHER_LABELS = {  # and the hint, by whether labels are ranks by the plan
     False: ("labels are ranks, of which 1 is the best, or scores are the other way round", "--labels rank"),
     True: ("labels are no ranks, the higher is better, or scores are the other way round", "without --labels rank"),
@@ -70,18 +71,18 @@ class Reduced(NamedTuple):
 
 # TensorFlow Ranking's Keras losses divide by batch and list size, padded; means of lists come from RAX under vmap.
 REDUCTIONS = (
-    Reduced("it is the mean over all pairs", lambda of: _ratio(of.total, of.divisor), "mean"),
-    Reduced("it is the mean over queries of their means", lambda of: _ratio(of.means, of.defined), "query-mean"),
+    Reduced("it is the mean over all pairs", lambda of: ratio(of.total, of.divisor), "mean"),
+    Reduced("it is the mean over queries of their means", lambda of: ratio(of.means, of.defined), "query-mean"),
     Reduced("it is the sum", lambda of: of.total, "sum", needs_lists=False),
     Reduced(
         "it is the mean over all queries, those without pairs with 0, as RAX gives it list by list",
-        lambda of: _ratio(of.means, of.queries),
+        lambda of: ratio(of.means, of.queries),
     ),
     Reduced(
         "the sum is divided by queries times the longest list, as TensorFlow Ranking does with one batch",
-        lambda of: _ratio(of.total, of.queries * of.longest),
+        lambda of: ratio(of.total, of.queries * of.longest),
     ),
-    Reduced("the sum is divided by the number of queries", lambda of: _ratio(of.total, of.queries)),
+    Reduced("the sum is divided by the number of queries", lambda of: ratio(of.total, of.queries)),
 )
 
 
@@ -126,14 +127,8 @@ def claims_of(
     again(consumer)
     ways = list(zip(ways_of(request.plan), consumer.added, strict=True))
     for own in wrong:
-        right = float(report.figure(own.name))
-        room = 0.0 if request.tolerance is None else request.tolerance.atol + request.tolerance.rtol * abs(right)
-        mine = Own(own.number, right, report.pairs, room, own.half_a_digit)
-        stages = Stages(_stages(own.name, ways, report, request.plan))
-        explanations = [_as_proven(one, report) for one in explain_value(mine, stages)] or fitting_value(mine, stages)
-        yield from (replace(explanation, check=own.check_name) for explanation in explanations)
-        if not explanations:
-            yield NONE_FITS.format(own.check_name)
+        stages_of = partial(_stages, own.name, ways, report, request.plan)
+        yield from claims_on_figure(own, request, report, stages_of, partial(_as_proven, report=report))
 
 
 def _as_proven(explanation: Explanation, report: Report) -> Explanation:
@@ -143,8 +138,8 @@ def _as_proven(explanation: Explanation, report: Report) -> Explanation:
     return replace(explanation, lacks="one query with pairs") if with_pairs < 2 and of_lists else explanation
 
 
-def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: Plan) -> Iterator[Stage]:
-    figures = {key: report.figure(key) for key in KEYS if isinstance(report.figure(key), int | float)}
+def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: Plan, _: Own) -> Iterator[Stage]:
+    figures = numbers_in(report)
     reduction = {"sum": "sum", "mean": "mean", "query_mean": "query-mean", "value": plan.reporting.reduction}.get(name)
     if reduction is None:
         yield from _accuracy_stages(name, figures, plan)
@@ -186,8 +181,8 @@ def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan) -> Iterat
     queries, without = figures["queries"], figures["queries_without_pairs"]
     reason, hint = OTHER_LABELS[plan.rules.labels == "rank"]
     candidates = [
-        Candidate("ties are counted as right", _ratio(correct + ties, pairs)),
-        Candidate(f"it is the share of wrong pairs: {reason}", _ratio(wrong, pairs), hint),
+        Candidate("ties are counted as right", ratio(correct + ties, pairs)),
+        Candidate(f"it is the share of wrong pairs: {reason}", ratio(wrong, pairs), hint),
     ]
     if name in figures and "accuracy" in name:
         candidates.append(Candidate("it is in percent", 100 * figures[name]))
@@ -271,12 +266,9 @@ def _added(whole: WholeLists, loss: LossChoice, ranking: Ranking, *, times_size:
         return Added(math.nan, math.nan, math.nan, math.nan)
     found = measured(lists, loss, ranking)
     sums = found.losses.rounded(lists.size) * (lists.sizes if times_size else 1)
-    if found.defined is not None:
-        sums = np.where(found.defined, sums, math.nan)
-        divisors = np.ones(lists.size)
-    else:
-        divisors = found.pairs.astype(np.float64) if found.weights is None else found.weights.rounded(lists.size)
-    return _of_lists(whole, sums, divisors)
+    if loss.name in LISTWISE:
+        return _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size))
+    return _of_lists(whole, sums, found.divisors)
 
 
 def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
@@ -325,7 +317,3 @@ def _with_equal_labels(whole: WholeLists, loss: LossChoice) -> Added:
         sums += np.bincount(numbers[firsts], equal.losses.rounded(firsts.size), lists.size)
         pairs += np.bincount(numbers[firsts], equal.pairs, lists.size)
     return _of_lists(whole, sums, pairs)
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan

@@ -75,14 +75,11 @@ class Taken(NamedTuple):
 
     def at(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Taken:
         """Return the lists at these places."""
-        sizes, starts = self.lists.sizes[places], self.lists.starts[places]
-        ends = np.cumsum(sizes)
-        items = np.arange(int(sizes.sum())) - np.repeat(ends - sizes - starts, sizes)
-        weights = None if self.lists.weights is None else self.lists.weights[items]
-        lists = Lists(np.append(0, ends), self.lists.labels[items], self.lists.scores[items], weights)
         figures = {name: values[places] for name, values in self.figures.items()}
         keys = [self.keys[place] for place in places.tolist()]
-        return Taken(self.hashes[places], self.work[places], keys, lists, self.query_weights[places], figures)
+        return Taken(
+            self.hashes[places], self.work[places], keys, self.lists.chosen(places), self.query_weights[places], figures
+        )
 
 
 class Verified:

@@ -1,14 +1,12 @@
-"""How losses were rounded when they were written: to decimals, to significant digits, or to a narrow float."""
+"""Numbers rounded to a narrow float; and how losses were rounded when they were written: to decimals or digits, too."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from mrl_cli.verify.explanations.narrow import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +23,21 @@ FEWEST_DIGITS, MOST_DIGITS = 4, 9
 MOSTLY = 0.98
 MOST_TEXTS = 20_000  # so many losses are written again
 TO_FLOAT32 = "rounded to float32"
+NARROW = ("bfloat16", "float16")
+
+
+def narrowed(values: NDArray[Any], dtype: str) -> NDArray[np.float64]:
+    """Return values rounded to a narrow float, as float64. NaN and infinities do not become a bfloat16 here.
+
+    >>> narrowed(np.array([1.0, 0.8303]), "bfloat16").tolist(), narrowed(np.array([0.8303]), "float16").tolist()
+    ([1.0, 0.83203125], [0.830078125])
+    """
+    if dtype != "bfloat16":
+        with np.errstate(over="ignore"):
+            return values.astype(dtype).astype(np.float64)
+    bits = values.astype(np.float32).view(np.uint32)  # whose upper half is kept, ties to even
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return np.asarray((rounded & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64))
 
 
 def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
