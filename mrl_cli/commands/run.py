@@ -94,7 +94,6 @@ class Run(Options, ABC):
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        refuse_if(self.scheduler and self.engine == "local", "--scheduler goes with --engine", "e.g. --engine dask")
         if self.written == "parquet":
             raise UsageError(f"{self.name} writes no Parquet", hint=f"write {outputs.report_suffixes()}")
 
@@ -198,7 +197,8 @@ class Run(Options, ABC):
         return notes
 
     def _refuse_useless(self) -> None:
-        """Raise UsageError for a given option that has no effect on what is read."""
+        """Raise UsageError for a given option that has no effect on what is read, or on who computes."""
+        refuse_if(self.scheduler and self.engine == "local", "--scheduler goes with --engine", "e.g. --engine dask")
         formats = {source.format for source in self.sources}
         for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
             is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
