@@ -59,3 +59,7 @@ class QueryWeightError(Exception):
 
 class UnsplittableTextError(Exception):
     """Signal: a text that was being split at line ends holds quotes, so rows may span lines from here on."""
+
+
+class UnknownLineError(Exception):
+    """Signal: a line has to be named, and the lines before the span that it stands in are counted elsewhere."""

@@ -35,7 +35,8 @@ if not TYPE_CHECKING:
         def decorate(cls: Class) -> Class:
             made = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
             for name, method in (_METHODS | _COMPARISONS if eq else _METHODS).items():
-                setattr(made, name, method)
+                if name not in vars(cls):
+                    setattr(made, name, method)
             return made
 
         return decorate

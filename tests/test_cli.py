@@ -525,7 +525,7 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
         (["compute", "pairs.csv", "--y", "label"], "it has: x1, x2, y"),
         (["compute", "pairs.csv", "--margn", "1"], "--margin"),
         (["compute", "pairs.csv", "--loss", "margin-ranking"], "Did you mean margin_ranking?"),
-        (["compute", "pairs.csv", "--engine", "spark"], "local"),
+        (["compute", "pairs.csv", "--engine", "sparc"], "Did you mean spark?"),
         (["compute", "pairs.csv", "--jobs", "0"], "--jobs"),
         (["compute", "-", "-"], "stdin can be read only once"),
         (["compute", "pairs.csv", "--keep-columns"], "--reduction none"),
@@ -592,7 +592,7 @@ def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
 OPTIONS = (
     "--x1 --x2 --y --y-const --labels --on-tie --margin --loss --reduction --dtype --on-error --rejects "
     "-d --delimiter -e --encoding --decimal --null-value --no-header -f --format --raw -o --output --keep-columns "
-    "--fail-if --jobs --engine -q --quiet -v --verbose --color --progress --no-progress -h --help"
+    "--fail-if --jobs --engine --scheduler -q --quiet -v --verbose --color --progress --no-progress -h --help"
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import pickle
 import pkgutil
+from functools import reduce
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -160,6 +162,24 @@ def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
             counts += measured.counts
         whole = reduction.merge(whole, state, Part(None, counts, [state]))  # type: ignore[arg-type]
     return case.seen(whole)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str) -> None:
+    expected = reduced(CASES[name](), [[(0, SIZE)]])
+    case = CASES[name]()
+    if not case.reduction.joins:
+        assert name == "rows"
+        return
+    # Reductions and states go to a worker and back as bytes.
+    elsewhere = pickle.loads(pickle.dumps(case.reduction))
+    states = []
+    for start, stop in pairwise([0, 7, 7, 40, SIZE]):
+        measured = Measured(piece(start, stop), PLAN, elsewhere.needs)
+        states.append(pickle.loads(pickle.dumps(elsewhere.add(elsewhere.empty(), measured))))
+    joined = reduce(elsewhere.join, states)
+    whole = case.reduction.merge(case.reduction.whole(), joined, Part(None, Counts(), [joined]))  # type: ignore[arg-type]
+    assert case.seen(whole) == expected
 
 
 @pytest.mark.slow

@@ -219,6 +219,7 @@ class Options:
     confidence: float | None = option("Tell intervals of that confidence, such as 0.95.", type=share, metavar="SHARE")
     jobs: int | None = option("How many workers.  [default: all cores]", type=click.IntRange(min=1))
     engine: str = option("Who computes.", type=Registered("mrl_cli.engines", "ENGINES"), default="local")
+    scheduler: str | None = option("Where the engine's cluster is.  [default: one on this machine]", metavar="ADDRESS")
     # What is written.
     format: str = option(FORMAT_HELP, "-f", choices=FORMAT_CHOICES)
     output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE")
@@ -321,7 +322,7 @@ GROUPS = {
     "MARGIN": "margin margin_column",
     "KERNEL": "loss param dtype",
     "PRESET": "preset scores score_column",
-    "ENGINE": "jobs engine",
+    "ENGINE": "jobs engine scheduler",
     "OUTPUT": "format output color",
     "NOTES": "progress quiet verbose",
 }

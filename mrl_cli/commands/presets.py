@@ -202,6 +202,7 @@ def _values(source: Source, plan: Plan, what: Beside) -> Any:
 class ScoresReduction(Reduction["list[_ScoresOfBatch]", "list[_ScoresOfBatch]"]):
     """Keeps a column of scores, which is read as x1, and every problem."""
 
+    joins = True
     state = list
 
     def add(self, state: list[_ScoresOfBatch], measured: Measured) -> list[_ScoresOfBatch]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.commands.conditions import Condition
-    from mrl_cli.engines.base import Folded
+    from mrl_cli.engines.base import Engine, Folded
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
@@ -70,6 +70,7 @@ class Run(Options, ABC):
         self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
+        self._engine: Engine | None = None
 
     @classmethod
     def command(cls) -> click.Command:
@@ -141,8 +142,8 @@ class Run(Options, ABC):
 
     def exit_code(self) -> int:
         """Carry out the run; return its exit code."""
-        with ExitStack() as stack, _hints_by_cells():
-            conditions = self._open(stack)
+        with ExitStack() as self._stack, _hints_by_cells():
+            conditions = self._open(self._stack)
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
             self.out.write(self.rendered(report).encode())
             self.out.flush()
@@ -196,7 +197,8 @@ class Run(Options, ABC):
         return notes
 
     def _refuse_useless(self) -> None:
-        """Raise UsageError for a given option that has no effect on what is read."""
+        """Raise UsageError for a given option that has no effect on what is read, or on who computes."""
+        refuse_if(self.scheduler and self.engine == "local", "--scheduler goes with --engine", "e.g. --engine dask")
         formats = {source.format for source in self.sources}
         for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
             is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
@@ -253,13 +255,12 @@ class Run(Options, ABC):
         shows_progress: bool = True,
     ) -> Folded:
         """Fold reductions over the pairs of sources (all of the run, by its plan) in one pass."""
-        from mrl_cli.engines import engine_named
         from mrl_cli.engines.base import Job, fold
 
         runtime.prepare_for_batches()
-        sources, jobs = self.sources if sources is None else sources, self.jobs or runtime.core_count()
+        sources = self.sources if sources is None else sources
         plan = (plan or self.plan).changed(holds_pairs=any(reduction.holds_pairs for reduction in reductions))
-        parts = engine_named(self.engine)(sources, Job(plan, tuple(reductions)), jobs)
+        parts = self._opened_engine()(sources, Job(plan, tuple(reductions)))
         is_asked = self.progress if shows_progress and not self.quiet else False
         with ExitStack() as stack:
             if is_asked or (is_asked is None and sys.stderr is not None and sys.stderr.isatty()):
@@ -269,6 +270,15 @@ class Run(Options, ABC):
                 total = None if None in sizes else sum(size or 0 for size in sizes)
                 parts = stack.enter_context(closing(watched(parts, total, is_forced=bool(is_asked))))
             return fold(parts, sources, reductions)
+
+    def _opened_engine(self) -> Engine:
+        """Return the engine, which is opened once for all passes of the run."""
+        from mrl_cli.engines import opened
+
+        if self._engine is None:
+            jobs = self.jobs or runtime.core_count()
+            self._engine = self._stack.enter_context(opened(self.engine, jobs, self.scheduler))
+        return self._engine
 
     def refuse(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> None:
         """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""

@@ -117,6 +117,7 @@ class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
     What a tie is worth is decided once both files are one: dropped before, it would seem to be missing in one of them.
     """
 
+    joins = True
     state = list
 
     def add(self, state: list[Batch], measured: Measured) -> list[Batch]:

@@ -36,10 +36,11 @@ class Registered(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with the names there are."""
-        names = self.names()
-        if value not in names:
+        module = import_module(self._module)
+        if not any(value in getattr(module, registry) for registry in self._registries):
+            names = self.names()
             for registry, what in self._elsewhere.items():
-                if value in getattr(import_module(self._module), registry):
+                if value in getattr(module, registry):
                     self.fail(f"{value} is {what}", param, ctx)
             near = closest(value, names)
             hint = f" Did you mean {near}?" if near else ""

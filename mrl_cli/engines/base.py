@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mrl_cli.model import Batch, Counts, Plan
     from mrl_cli.reductions.base import Reduction
 
-    # Yields the parts of all sources in input order; the number is that of workers.
-    Engine = Callable[[Sequence[Source], "Job", int], Iterator["Part"]]
+    # Yields the parts of all sources in input order.
+    Engine = Callable[[Sequence[Source], "Job"], Iterator["Part"]]
 
 # NumPy lets go of the interpreter at every operation, and threads that measure at the same time spend more on handing
 # it over than they gain: on Parquet one core was as quick as two. One measures while the others decode.

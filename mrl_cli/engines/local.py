@@ -24,11 +24,11 @@ def local(sources: Sequence[Source], job: Job, jobs: int) -> Iterator[Part]:
 
     Few shards are under way at a time, so memory stays flat.
     """
-    for group in _groups(sources):
-        yield from _local_group(group, job, jobs)
+    for group in groups(sources):
+        yield from parts_in_order(group, job, jobs)
 
 
-def _groups(sources: Sequence[Source]) -> list[list[Source]]:
+def groups(sources: Sequence[Source]) -> list[list[Source]]:
     """Split the sources so that one that can be read only once is alone: no look ahead, no new start may touch it."""
     groups: list[list[Source]] = []
     for source in sources:
@@ -39,8 +39,8 @@ def _groups(sources: Sequence[Source]) -> list[list[Source]]:
     return groups
 
 
-def _local_group(sources: Sequence[Source], job: Job, jobs: int) -> Iterator[Part]:
-    resume_at: Shard | None = None
+def parts_in_order(sources: Sequence[Source], job: Job, jobs: int, resume_at: Shard | None = None) -> Iterator[Part]:
+    """Yield the parts of sources that may be started anew at any shard; with `resume_at`, from that one on."""
     while True:
         shards = shards_of(sources, job.plan, resume_at)
         first = list(islice(shards, 2))

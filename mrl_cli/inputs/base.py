@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,7 +64,8 @@ class Source:
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
     `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
     `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other files, an
-    `inputs.beside.Beside`, where they have some.
+    `inputs.beside.Beside`, where they have some. With a `span`, of a text only the rows that begin at these bytes are
+    read.
     """
 
     name: str
@@ -76,6 +77,12 @@ class Source:
     hive: dict[str, str] = field(default_factory=dict)
     scores: Any = field(default=None, compare=False, repr=False)
     beside: Any = field(default=None, compare=False, repr=False)
+    span: tuple[int, int] | None = None
+
+    @property
+    def portable(self) -> Source:
+        """The source as another process can read it, where it is a file."""
+        return replace(self, file=self.file.portable)
 
     @property
     def is_plain_file(self) -> bool:
@@ -107,10 +114,11 @@ def shown_input(name: str) -> str:
 class Shard(NamedTuple):
     """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms.
 
-    `first_row` is the number of the first, counted from 0, where the source has something beside its rows.
+    `first_row` is the number of the first, counted from 0, where the source has something beside its rows. On its way
+    to another process it has no source.
     """
 
-    source: Source
+    source: Any
     part: Any
     size_bytes: int
     first_row: int = 0

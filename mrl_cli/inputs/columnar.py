@@ -45,7 +45,10 @@ class RowsPart(NamedTuple):
 
     group: int
     first_row: int
-    shared: Any  # the opened footer, so that it is parsed once
+    shared: Any  # the opened footer, so that it is parsed once in a process
+
+    def __reduce__(self) -> Any:
+        return RowsPart, (self.group, self.first_row, None)
 
 
 @contextmanager

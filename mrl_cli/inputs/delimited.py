@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Dialect, Plan, Role
 
 DELIMITERS = ",\t;|"
+count_lines = texts.count_line_ends
 _SENTINEL = "\n\ud800"  # no decoded text has half a character of UTF-16, and no field ends within it
 
 

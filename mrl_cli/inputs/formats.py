@@ -7,6 +7,8 @@ Adding a format takes a row in `FORMATS`, and a module that reads it, with these
 - `shards(source, plan)` yields the source's shards in row order.
 - `batches(shard, plan)` yields a shard's pairs, quickly; raises SuspectShardError where only the careful way decides.
 - `careful_batches(shard, plan)`, where there is another way, yields them with row numbers, naming every bad cell.
+- `begin(shard)`, where a shard is known by a footer, returns at which byte it begins, to tell whose span it is in.
+- `count_lines(data)`, where shards are lines of text, returns how many lines end in it.
 - `rest(shard, plan)`, where one of `batches` may raise UnsplittableTextError, yields the shards from that one on.
 
 Where suffix and first bytes contradict each other, the file is rejected.
@@ -31,7 +33,7 @@ class Format(NamedTuple):
     """One format: the module that reads it, its suffixes, and the first bytes that identify it.
 
     `title` is what messages call it; `writer` the name in `reductions.rows` of what writes pairs in the format, where
-    something does. One that `is_of_lists` holds no pairs.
+    something does. One that `is_of_lists` holds no pairs. One that `has_spans` can be read from any byte on.
     """
 
     reader: str  # a module of this package, imported when a file of the format turns up
@@ -40,6 +42,7 @@ class Format(NamedTuple):
     title: str = ""
     writer: str | None = None
     is_of_lists: bool = False
+    has_spans: bool = False
 
     @property
     def kind(self) -> str:
@@ -48,11 +51,11 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "csv": Format("delimited", (".csv",), title="CSV", writer="csv"),
-    "tsv": Format("delimited", (".tsv", ".tab"), title="TSV", writer="tsv"),
-    "jsonl": Format("jsontext", (".jsonl", ".ndjson"), writer="jsonl"),
+    "csv": Format("delimited", (".csv",), title="CSV", writer="csv", has_spans=True),
+    "tsv": Format("delimited", (".tsv", ".tab"), title="TSV", writer="tsv", has_spans=True),
+    "jsonl": Format("jsontext", (".jsonl", ".ndjson"), writer="jsonl", has_spans=True),
     "json": Format("jsontext", (".json",), title="JSON, JSON lines"),  # it reads either
-    "parquet": Format("parquet", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet"),
+    "parquet": Format("parquet", (".parquet", ".pq"), (b"PAR1",), "Parquet", "parquet", has_spans=True),
     "arrow": Format("arrowfile", (".arrow", ".arrows", ".feather", ".ipc"), (b"ARROW1", b"\xff\xff\xff\xff"), "Arrow"),
     "letor": Format("lines", (".letor", ".svm", ".svmlight", ".libsvm"), title="LETOR", is_of_lists=True),
     "trec": Format("lines", (".trec", ".run"), title="TREC", is_of_lists=True),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
 
+count_lines = count_feeds
+
 
 def names(source: Source, plan: Plan) -> list[str]:
     """Return the keys of the object of columns, or of the first object."""

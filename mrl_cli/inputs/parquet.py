@@ -115,10 +115,16 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
         first_row += group.num_rows
 
 
+def begin(shard: Shard) -> int:
+    """Return at which byte of its file a row group begins."""
+    column = shard.part.shared.row_group(shard.part.group).column(0)
+    places: list[int | None] = [column.dictionary_page_offset, column.data_page_offset]
+    return min(filter(None, places), default=0)
+
+
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     """Yield a row group's pairs in batches."""
-    part: RowsPart = shard.part
-    source = shard.source
+    source, part = shard.source, _with_footer(shard)
     options = {
         "metadata": part.shared,
         "read_dictionary": _dictionaries(part.shared, plan) or None,
@@ -134,6 +140,14 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         rows = BATCH_ROWS // (16 if plan.reading.lists else 4 if plan.reading.holds_pairs else 2 if is_wide else 1)
         read = file.iter_batches(rows, row_groups=[part.group], columns=columns, use_threads=False)
         yield from batches_in(_counted(read, part, columns, source), part.first_row, source, plan)
+
+
+def _with_footer(shard: Shard) -> RowsPart:
+    part: RowsPart = shard.part
+    if part.shared is None:
+        with opened(shard.source) as file:
+            part = part._replace(shared=file.metadata)
+    return part
 
 
 def _dictionaries(metadata: Any, plan: Plan) -> list[str]:

@@ -41,6 +41,11 @@ class File:
     held: Any = field(default=None, compare=False, repr=False)
 
     @property
+    def portable(self) -> File:
+        """The file, under a path that holds in any folder."""
+        return File(os.path.abspath(self.path))
+
+    @property
     def size_bytes(self) -> int:
         """How long the file is now."""
         return os.stat(self.path).st_size

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.errors import DataError, MachineError
+from mrl_cli.errors import DataError, MachineError, UnknownLineError, UnsplittableTextError
 from mrl_cli.inputs.base import Shard
 from mrl_cli.records import light_dataclass
 
@@ -84,9 +84,14 @@ class TextPart:
         return data
 
     def line_number(self, source: Source, count_ends: Callable[[bytes], int] = count_line_ends) -> int:
-        """Return the physical number of the first line; `count_ends` counts the line ends of a text."""
+        """Return the physical number of the first line; `count_ends` counts the line ends of a text.
+
+        Raises UnknownLineError where the lines before the source's span are counted elsewhere.
+        """
         if self.first_line is not None:
             return self.first_line
+        if source.span is not None and source.span[0]:
+            raise UnknownLineError
         count, last = 0, b""  # \r\n may stand across two blocks
         for start in range(0, self.offset, BLOCK_BYTES):
             data = source.file.read(start, min(BLOCK_BYTES, self.offset - start))
@@ -119,24 +124,37 @@ def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
 def range_shards(
     source: Source, plan: Plan, start: int, line_end: bytes = b"\n", layout: Any = None
 ) -> Iterator[Shard]:
-    """Yield the shards of a plain file from `start` on: ranges of about BLOCK_BYTES that end after `line_end`."""
+    """Yield the shards of a plain file from `start` on: ranges of about BLOCK_BYTES that end after `line_end`.
+
+    Of a span, those of the rows that begin in it. Raises UnsplittableTextError where its lines cannot be counted apart.
+    """
     stop: int = source.size_bytes or 0
+    if source.span is not None:
+        if line_end != b"\n" or start > source.span[1]:
+            raise UnsplittableTextError
+        first, last = source.span
+        start, stop = max(start, _row_edge(source, first, line_end)), _row_edge(source, last, line_end)
     # With keys twice as large: every block has most of the keys, and adding them up costs as much as its rows.
     block_bytes = 2 * BLOCK_BYTES if plan.columns.keys else BLOCK_BYTES
     while start < stop:
-        end = min(start + block_bytes, stop)
-        while end < stop:
-            probe = source.file.read(end - 1, HEAD_BYTES)
-            place = probe.find(line_end)
-            if place >= 0:
-                end += place
-                break
-            end += len(probe) or stop
-            if end - start > LONGEST_ROW_BYTES:
-                raise endless_row(source)
-        size = min(end, stop) - start
-        yield Shard(source, TextPart(start, size, layout=layout), size)
-        start += size
+        end = min(_row_edge(source, min(start + block_bytes, stop), line_end), stop)
+        if end - start > LONGEST_ROW_BYTES:
+            raise endless_row(source)
+        yield Shard(source, TextPart(start, end - start, layout=layout), end - start)
+        start = end
+
+
+def _row_edge(source: Source, offset: int, line_end: bytes) -> int:
+    """Return where the first row begins from `offset` on: after a line end, or where the file does or ends."""
+    size: int = source.size_bytes or 0
+    at = max(offset - 1, 0)
+    while offset > 0 and at < min(size, offset + LONGEST_ROW_BYTES):
+        probe: bytes = source.file.read(at, HEAD_BYTES)
+        place = probe.find(line_end)
+        if place >= 0:
+            return min(at + place + 1, size)
+        at += len(probe) or size
+    return min(at, size) if offset else 0
 
 
 def block_shards(
@@ -150,8 +168,10 @@ def block_shards(
     """Yield the shards of a stream, blocks of whole rows; `line` is the number of its first line.
 
     `cut(data, at_end)` returns how many bytes of data are certainly whole rows, and whether only the careful way may
-    read them.
+    read them. Raises UnsplittableTextError where only a span of the source is to be read.
     """
+    if source.span is not None:
+        raise UnsplittableTextError
     wanted = BLOCK_BYTES
     while wanted <= LONGEST_ROW_BYTES:
         data = stream.first(wanted)

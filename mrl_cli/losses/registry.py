@@ -158,6 +158,10 @@ class Loss:
     is_target: bool = False
     is_logarithmic: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be the entry of that name in another process too."""
+        return _entered, (self.name,)
+
     @property
     def defaults(self) -> dict[str, float]:
         """Every parameter with its default."""
@@ -208,6 +212,10 @@ class Listwise:
 
 LOSSES: dict[str, Loss] = {}
 LISTWISE: dict[str, Listwise] = {}
+
+
+def _entered(name: str) -> Loss:
+    return LOSSES[name]
 
 
 def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) -> Callable[[Kernel], Kernel]:

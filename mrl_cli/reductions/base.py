@@ -28,13 +28,16 @@ class Reduction(ABC, Generic[State, Whole]):
     `state` makes the state of no pairs. `needs` names what `Measured` must keep of a whole batch: "losses", "states",
     "differences".
     `takes_turns` says that `add` is many short NumPy operations: threads that run those at once spend more on handing
-    the interpreter over than they gain. `holds_pairs` says that a state holds something of each pair.
+    the interpreter over than they gain. `holds_pairs` says that a state holds something of each pair. `joins` says that
+    a worker may join the states of tasks that follow one another, `rereads` that `merge` may read a task again.
     """
 
     state: ClassVar[Callable[[], Any]]
     needs: frozenset[str] = frozenset()
     takes_turns: ClassVar[bool] = False
     holds_pairs: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
+    rereads: ClassVar[bool] = False
 
     def empty(self) -> State:
         """Return the state of no pairs."""
@@ -44,6 +47,11 @@ class Reduction(ABC, Generic[State, Whole]):
     @abstractmethod
     def add(self, state: State, measured: Measured) -> State:
         """Return the state with a batch added; the state given may be changed."""
+
+    def join(self, state: State, next_state: State) -> State:
+        """Return the states of two tasks, the second of which follows the first, as one; both may be changed."""
+        state += next_state  # type: ignore[operator]
+        return state
 
     def whole(self) -> Whole:
         """Return what the states of tasks are merged into: the state of no pairs, unless a reduction has another."""
@@ -60,6 +68,7 @@ class CountsReduction(Reduction[Counts, Counts]):
     """Counts rows, and why some are not used; every engine folds one."""
 
     state = Counts
+    joins = True
 
     def add(self, state: Counts, measured: Measured) -> Counts:
         """Count a batch."""

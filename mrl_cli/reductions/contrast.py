@@ -139,6 +139,7 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
     `samples` of a bootstrap will be drawn by `seed`; for 0 nothing is kept to draw from.
     """
 
+    joins = True
     state = list
     needs = frozenset(("losses", "states"))
     takes_turns = True

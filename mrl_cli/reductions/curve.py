@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.losses.registry import Kernel
     from mrl_cli.model import DType
     from mrl_cli.reductions.measured import Measured
 
@@ -142,6 +143,8 @@ class CurveReduction(Reduction[Curve, Curve]):
     Point(sum=2.5, active=2, passing=3, gradient_sum=None)
     """
 
+    joins = True
+
     def __init__(
         self,
         loss: str,
@@ -156,9 +159,14 @@ class CurveReduction(Reduction[Curve, Curve]):
         self._knot_places = KnotPlaces(self._knots)
         self._loss, self._parameters = LOSSES[loss], dict(parameters or {})
         self._takes_probabilities = takes_probabilities
-        self._functions = [self._loss.kernel, self._loss.gradient]
-        if takes_probabilities:
-            self._functions = list(map(of_probabilities, self._functions))
+
+    @property
+    def _functions(self) -> tuple[Kernel, Kernel]:
+        """The kernel and its gradient."""
+        kernel, gradient = self._loss.kernel, self._loss.gradient
+        if self._takes_probabilities:
+            kernel, gradient = of_probabilities(kernel), of_probabilities(gradient)
+        return kernel, gradient
 
     def empty(self) -> Curve:
         """Return the curve of no pairs."""

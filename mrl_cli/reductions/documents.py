@@ -32,6 +32,7 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
     `may_be_runs` says that each of several inputs may be a run of its own.
     """
 
+    joins = True
     state = list
 
     def __init__(self, plan: Plan, judged: Mapping[tuple[str, str], int], *, may_be_runs: bool) -> None:

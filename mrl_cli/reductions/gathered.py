@@ -62,6 +62,7 @@ class Gathered:
 class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
     """Holds all rows, and hands whole lists to a consumer at the end, in the order of their first rows."""
 
+    joins = True
     state = list
 
     def __init__(self, plan: Plan, consumer: ListConsumer[Any, Any]) -> None:

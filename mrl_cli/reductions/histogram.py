@@ -81,6 +81,7 @@ class HistogramReduction(Reduction[Histogram, Histogram]):
     """Counts d = y*(x1 - x2) of the pairs used, by cell."""
 
     state = Histogram
+    joins = True
     needs = frozenset(("differences",))
 
     def add(self, state: Histogram, measured: Measured) -> Histogram:

@@ -71,6 +71,7 @@ class LookReduction(Reduction[Look, Look]):
     """Looks at the scores and labels of the pairs used."""
 
     state = Look
+    joins = True
     takes_turns = True
 
     def add(self, state: Look, measured: Measured) -> Look:

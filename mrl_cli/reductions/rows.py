@@ -41,6 +41,10 @@ class RowWriter:
     def __init__(self, out: BinaryIO, *, bare: bool) -> None:
         self._out, self._bare = out, bare
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a worker elsewhere needs: it encodes, and the file stays here."""
+        return vars(self) | {"_out": None}
+
     def encode(self, measured: Measured) -> Any:
         """Turn the pairs of a batch into what `write` takes, in a worker."""
         return self.encode_table(_table(measured, as_doubles=self.as_doubles), measured.batch.file)
@@ -95,12 +99,17 @@ class RowsReduction(Reduction["list[Any]", None]):
 class RejectsReduction(Reduction["list[Problem]", None]):
     """Writes every problem, one per row: CSV, or JSON lines when the file has their suffix."""
 
+    joins = True
     state = list
 
     def __init__(self, out: BinaryIO, path: str) -> None:
         self._out = out
         self._is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson")
         self._begin()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a worker elsewhere needs: the file stays here."""
+        return vars(self) | {"_out": None}
 
     def restart(self) -> None:
         """Take back what was written: the run reads its inputs again."""

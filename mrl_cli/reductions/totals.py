@@ -84,6 +84,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
     """
 
     state = Totals
+    joins = True
     takes_turns = True
 
     def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
@@ -157,6 +158,7 @@ class WeightReduction(Reduction[ExactSum, ExactSum]):
     """Adds up the weights of the pairs used: nothing where pairs have none."""
 
     state = ExactSum
+    joins = True
 
     def add(self, state: ExactSum, measured: Measured) -> ExactSum:
         """Add the weights of a batch."""

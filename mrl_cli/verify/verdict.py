@@ -162,6 +162,7 @@ class Verifier(Reduction["list[Verdict]", Verdict]):
     it is, and its row is looked up when it is merged: what is measured again may well be right.
     """
 
+    rereads = True
     state = list
     needs = frozenset(("losses",))
     holds_pairs = True

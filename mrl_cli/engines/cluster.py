@@ -1,0 +1,165 @@
+"""What engines on a cluster have in common: tasks out, parts in input order back.
+
+A worker that has to name a line of a text does not know how many stand before its span. It says so, and how many lines
+its own span has; once those before are counted, the task is given out again with the number of its first line.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import deque
+from contextlib import closing
+from typing import TYPE_CHECKING, Protocol
+
+from mrl_cli.engines.local import groups, parts_in_order
+from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, tasks_of
+from mrl_cli.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from mrl_cli.engines.base import Job, Part
+    from mrl_cli.inputs import Source
+
+
+class Workers(Protocol):
+    """The workers of a cluster: `slots` is how many tasks they do at a time."""
+
+    slots: int
+
+    def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
+        """Yield `tasks.run(job, task)` of each task, in order, asking for no more than `ahead` before that is taken."""
+
+    def close(self) -> None:
+        """Let go of the workers."""
+
+
+AHEAD_A_SLOT = 3
+LOST_SECONDS = 20.0  # for which a cluster may lack what its tasks need, before it is called lost
+
+
+class Deadline:
+    """How long a cluster has lacked what its tasks need; `where` is what messages call it."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self.met()
+
+    def met(self) -> None:
+        """Say that all is there."""
+        self._since = time.monotonic()
+
+    def check(self, missing: str | None) -> None:
+        """Raise MachineError where something has been missing for too long."""
+        if missing is None:
+            self.met()
+        elif time.monotonic() - self._since > LOST_SECONDS:
+            raise MachineError(f"{self._where} is lost: {missing} for {LOST_SECONDS:.0f} s")
+
+
+def by_value() -> Callable[[bytes, bytes], bytes]:
+    """Return `tasks.run` as a function that is pickled as it stands, and not by its name.
+
+    A worker without mrl can then say so: a name that it cannot import would end it.
+    """
+
+    def run(job: bytes, task: bytes) -> bytes:
+        try:
+            from mrl_cli.engines import tasks
+        except ModuleNotFoundError as error:
+            return f"no {error.name}".encode()
+        return tasks.run(job, task)
+
+    run.__module__ = "__main__"
+    return run
+
+
+def parts_of(workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None = None) -> Iterator[Part]:
+    """Yield the parts of all sources in input order. What can be read only here, such as a pipe, is measured here."""
+    for group in groups(sources):
+        if group[0].is_plain_file:
+            yield from _Course(workers, group, job, span_bytes).parts()
+        else:
+            yield from parts_in_order(group, job, 1)
+
+
+class _Entry:
+    """A task on its way, what it came to, and what takes the place of the spans after it where a text has none."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.done: Done | None = None
+        self.rest: _Entry | None = None
+
+
+class _Course:
+    """The tasks of sources that workers can read: which are given out next, and which parts are next."""
+
+    def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None) -> None:
+        self._workers, self._sources = workers, sources
+        self._job = job_bytes(job, sources)
+        entries = [_Entry(task) for task in tasks_of(sources, job.plan, workers.slots, span_bytes)]
+        self._in_order, self._uncounted, self._to_give = deque(entries), deque(entries), deque(entries)
+        self._given: deque[_Entry] = deque()
+        self._lines = [0] * len(sources)  # that were counted of each
+        self._one_stream: set[int] = set()  # the sources whose further spans are void
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts of all tasks in order."""
+        while self._in_order:
+            found = self._workers.map(self._job, self._next_tasks(), AHEAD_A_SLOT * self._workers.slots)
+            with closing(found):
+                for data in found:
+                    self._given.popleft().done = done_of(data)
+                    self._count()
+                    yield from self._ready()
+
+    def _next_tasks(self) -> Iterator[bytes]:
+        while self._to_give:
+            entry = self._to_give.popleft()
+            if not self._is_void(entry):
+                self._given.append(entry)
+                yield pickle.dumps(entry.task, 5)
+
+    def _is_void(self, entry: _Entry) -> bool:
+        return entry.task.span is not None and entry.task.place in self._one_stream and entry.rest is None
+
+    def _count(self) -> None:
+        """Go on counting lines, as far as tasks are done; give those out again that have to know their first one."""
+        while self._uncounted:
+            entry = self._uncounted[0]
+            done, place = entry.done, entry.task.place
+            if done is None and not self._is_void(entry):
+                return
+            if done is not None and done.needs_line:
+                entry.task, entry.done = entry.task._replace(first_line=self._lines[place] + 1), None
+                self._to_give.appendleft(entry)
+                if done.resume_at is not None:  # where the rest begins is known once this is done again
+                    return
+            self._uncounted.popleft()
+            if done is None or self._is_void(entry):
+                continue
+            self._lines[place] += done.lines
+            if done.resume_at is not None:
+                entry.rest = _Entry(done.resume_at.at_line(self._lines[place] + 1))
+                self._to_give.appendleft(entry.rest)
+                self._one_stream.add(place)
+
+    def _ready(self) -> Iterator[Part]:
+        """Yield the parts that are next, as far as they are there. Raises the error of a task in its place."""
+        while self._in_order:
+            entry = self._in_order[0]
+            if self._is_void(entry):
+                self._in_order.popleft()
+                continue
+            if entry.done is None:
+                return
+            self._in_order.popleft()
+            source = self._sources[entry.task.place]
+            for part in entry.done.parts:
+                yield part._replace(shard=part.shard._replace(source=source))
+            if entry.done.error is not None:
+                raise entry.done.error
+            if entry.rest is not None:
+                self._in_order.appendleft(entry.rest)

@@ -1,0 +1,244 @@
+"""A job and its tasks as bytes, and what a worker makes of them, wherever it is.
+
+A task is a source and a span of its bytes. Spans are cut by arithmetic from the size that was listed, so nothing is
+opened to cut one: the worker finds the rows, of which those belong to a span that begin in it, and the row groups that
+do. A job is what all tasks share, and begins with what a worker checks before it unpickles anything.
+"""
+
+from __future__ import annotations
+
+import pickle
+import platform
+from dataclasses import replace
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
+
+from mrl_cli import __version__, errors, runtime
+from mrl_cli.engines.base import Job, Part, part_of
+from mrl_cli.engines.local import parts_in_order
+from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError
+from mrl_cli.inputs import Shard, shards_of
+from mrl_cli.inputs.formats import FORMATS, reader_of
+from mrl_cli.losses import LOSSES
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Plan
+
+LEAST_SPAN_BYTES, MOST_SPAN_BYTES, TASKS_A_SLOT = 64 << 20, 1 << 30, 8
+_WORD, _ANY = b"mrl-job", b"any"
+
+
+class Task(NamedTuple):
+    """What of a source to measure: `span` of its bytes (None for all), or, of a text, all from `resume_at` on.
+
+    `place` is that of its source in the run. `first_line` is the number of the span's first line, where the lines
+    before it were counted.
+    """
+
+    place: int
+    span: tuple[int, int] | None = None
+    first_line: int | None = None
+    resume_at: Shard | None = None
+
+    def at_line(self, line: int) -> Task:
+        """Return the task with the number of its first line, where it is the rest of a text and does not know it."""
+        shard = self.resume_at
+        if shard is None or shard.part.first_line is not None:
+            return self
+        return self._replace(resume_at=shard._replace(part=replace(shard.part, first_line=line)))
+
+
+class Done(NamedTuple):
+    """What a task came to: its parts, in input order, or an error.
+
+    `lines` is how many lines the text of its span has. A task that has to name a line, and does not know the number of
+    its first one, is done without parts: it `needs_line`. At `resume_at` it met a text that cannot be split.
+    """
+
+    parts: tuple[Part, ...] = ()
+    lines: int = 0
+    needs_line: bool = False
+    resume_at: Task | None = None
+    error: Exception | None = None
+
+
+def done_of(data: bytes) -> Done:
+    """Return what a task came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
+    if data[:1] != pickle.PROTO:
+        message = f"a worker has {harmless(data.decode('ascii', 'replace'), 80)}"
+        return Done(error=MachineError(message, hint="install the same version of mrl on all workers"))
+    done: Done = pickle.loads(data)
+    return done
+
+
+def tasks_of(sources: Sequence[Source], plan: Plan, slots: int, span_bytes: int | None = None) -> Iterator[Task]:
+    """Yield the tasks of sources, in order, for so many `slots` of workers. Opens nothing."""
+    total = sum(source.size_bytes or 0 for source in sources)
+    wanted = span_bytes or min(max(total // (TASKS_A_SLOT * slots), LEAST_SPAN_BYTES), MOST_SPAN_BYTES)
+    for place, source in enumerate(sources):
+        size = source.size_bytes or 0
+        count = max(1, round(size / wanted)) if _can_be_cut(source, plan) else 1
+        if count == 1:
+            yield Task(place)
+        else:
+            edges = [size * number // count for number in range(count + 1)]
+            yield from (Task(place, span) for span in pairwise(edges))
+
+
+def _can_be_cut(source: Source, plan: Plan) -> bool:
+    is_plain = source.compression is None and source.beside is None
+    return FORMATS[source.format].has_spans and is_plain and plan.reading.dialect.encoding in (None, "utf-8")
+
+
+def job_bytes(job: Job, sources: Sequence[Source]) -> bytes:
+    """Return a job, and the sources of its tasks, as bytes."""
+    return b"\n".join([_head(job.plan), pickle.dumps((job, [source.portable for source in sources]), 5)])
+
+
+def _head(plan: Plan) -> bytes:
+    """Return what a worker must have in common with its client: the version, and how it computes exponentials."""
+    loss = LOSSES.get(plan.loss.name)
+    is_exact = loss is not None and not loss.ulps and plan.ranking.lambda_weight == "none"
+    return b" ".join([_WORD, __version__.encode(), _ANY if is_exact else arithmetic()])
+
+
+@cache
+def arithmetic() -> bytes:
+    """Return what decides the last bits of exponentials: NumPy's version, and the kernels that this processor runs."""
+    import numpy as np
+    from numpy.lib.introspect import opt_func_info
+
+    kernels = opt_func_info(func_name="exp|log|power|tanh")
+    current = sorted((name, type_, of[type_]["current"]) for name, of in kernels.items() for type_ in of)
+    return f"numpy-{np.__version__}-{crc32(repr(current).encode()):08x}".encode()
+
+
+class _Given:
+    """A job on a worker: what all its tasks share, and the row groups of the file that was met last."""
+
+    def __init__(self, data: bytes) -> None:
+        head, _, rest = data.partition(b"\n")
+        word, version, wanted = (*head.split(), b"", b"", b"")[:3]
+        if word != _WORD or version != __version__.encode():
+            theirs = harmless(version.decode("ascii", "replace"), 40) or "another version"
+            message = f"the worker on {platform.node()} has mrl {__version__}, and the client {theirs}"
+            raise MachineError(message, hint="install the same version of mrl on all workers")
+        if wanted not in (_ANY, arithmetic()):
+            message = f"the worker on {platform.node()} computes exponentials in another way than the client"
+            hint = "give all the same NumPy and the same kind of processor; margin losses have no exponentials"
+            raise MachineError(message, hint=hint)
+        runtime.prepare_for_batches()
+        found: tuple[Job, list[Source]] = pickle.loads(rest)
+        self._job, self._sources = found
+        self._joins = all(reduction.joins for reduction in self._job.reductions)
+        self._rereads = any(reduction.rereads for reduction in self._job.reductions)
+        self._groups: dict[int, list[Shard]] = {}
+
+    def done(self, task: Task) -> Done:
+        """Return what a task comes to."""
+        if task.span is not None:
+            return self._done_of_span(task, task.span)
+        source, resume_at = self._sources[task.place], task.resume_at
+        if resume_at is not None:
+            resume_at = resume_at._replace(source=source)
+        parts: list[Part] = []
+        try:
+            for part in parts_in_order([source], self._job, 1, resume_at):
+                self._add(parts, part)
+        except errors.MrlError as error:
+            return Done(tuple(parts), error=error)
+        return Done(tuple(parts))
+
+    def _done_of_span(self, task: Task, span: tuple[int, int]) -> Done:
+        """Measure the shards of a span one after the other, and count the lines of a text."""
+        source = self._sources[task.place]
+        count_lines = getattr(reader_of(source.format), "count_lines", None)
+        if count_lines is not None:
+            source = replace(source, span=span, file=_LastRange(source.file))
+        parts: list[Part] = []
+        line, lines, needs_line, shard = task.first_line, 0, False, None
+        try:
+            for shard in self._shards(source, task.place, span):
+                numbered = shard
+                if count_lines is not None:
+                    if not (span[0] or lines):  # before the first row there is a header at most
+                        line = shard.part.line_number(source)
+                        lines = line - 1
+                    numbered = shard._replace(part=replace(shard.part, first_line=line))
+                try:
+                    if not needs_line:
+                        self._add(parts, part_of(numbered, self._job))
+                except UnknownLineError:
+                    parts, needs_line = [], True
+                if count_lines is not None:
+                    count = count_lines(shard.part.read(source))
+                    line, lines = None if line is None else line + count, lines + count
+        except UnsplittableTextError:
+            rest = None if shard is None else numbered._replace(source=None)
+            return Done(tuple(parts), lines, needs_line, resume_at=Task(task.place, resume_at=rest))
+        except errors.MrlError as error:
+            return Done(tuple(parts), lines, error=error)
+        return Done(tuple(parts), lines, needs_line)
+
+    def _shards(self, source: Source, place: int, span: tuple[int, int]) -> Iterator[Shard]:
+        """Yield the row groups that begin in a span, or blocks of the rows that do."""
+        begin = getattr(reader_of(source.format), "begin", None)
+        if begin is None:
+            yield from shards_of((source,), self._job.plan)
+            return
+        if place not in self._groups:
+            self._groups = {place: list(shards_of((source,), self._job.plan))}  # a footer is read once
+        yield from (shard for shard in self._groups[place] if span[0] <= begin(shard) < span[1])
+
+    def _add(self, parts: list[Part], part: Part) -> None:
+        """Add the part of the next shard, joined with the last where that loses nothing; it sheds what is not used."""
+        kept = part.shard.part if self._rereads else None
+        part = part._replace(shard=Shard(None, kept, part.shard.size_bytes))
+        if not (self._joins and parts):
+            parts.append(part)
+            return
+        last = parts[-1]
+        states = [one.join(*pair) for one, *pair in zip(self._job.reductions, last.states, part.states, strict=True)]
+        size = last.shard.size_bytes + part.shard.size_bytes
+        parts[-1] = Part(last.shard._replace(size_bytes=size), last.counts + part.counts, states)
+
+
+@lru_cache(2)
+def _given(data: bytes) -> _Given:
+    return _Given(data)
+
+
+def run(job: bytes, task: bytes) -> bytes:
+    """Measure a task, on a worker. What the user is to be told comes back as a value: no engine alters that."""
+    try:
+        given = _given(job)
+        done = given.done(pickle.loads(task))
+    except MemoryError:
+        done = Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))
+    except Exception as error:
+        if type(error).__module__ != errors.__name__:
+            raise
+        done = Done(error=error)
+    return pickle.dumps(done, 5)
+
+
+class _LastRange:
+    """A file that has the range at hand which was read last: a block is parsed, and then its lines are counted."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._range, self._data = file, (0, 0), b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a range of bytes."""
+        if self._range != (offset, size):
+            self._range, self._data = (offset, size), self._file.read(offset, size)
+        return self._data

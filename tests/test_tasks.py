@@ -1,0 +1,196 @@
+"""Tasks: whatever the spans of a file are, and wherever they are measured, every command prints and writes the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli import engines
+from mrl_cli.engines import cluster, tasks
+from mrl_cli.engines.base import Job
+from mrl_cli.engines.tasks import Task, tasks_of
+from mrl_cli.errors import MachineError
+from mrl_cli.inputs import Source
+from mrl_cli.model import Plan
+from mrl_cli.reductions.totals import TotalsReduction
+from tests.running import Ran, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+ROWS = 180
+
+
+class Bytes:
+    """Workers that do one task after the other, and have nothing from here but bytes."""
+
+    slots = 2
+
+    def map(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[bytes]:
+        left, under_way = iter(given), deque[bytes]()
+        while True:
+            while len(under_way) < ahead and (task := next(left, None)) is not None:
+                under_way.append(task)
+            if not under_way:
+                return
+            yield tasks.run(job, under_way.popleft())
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `--engine dask` be workers in this process, which get spans of 700 bytes."""
+    monkeypatch.setattr(engines, "_workers", lambda *_: Bytes())
+    monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
+    # Whatever stands in a job is unpickled anew by each test.
+    tasks._given.cache_clear()
+
+
+def rows() -> list[dict[str, Any]]:
+    random = np.random.default_rng(5)
+    scores = random.integers(-99, 99, (ROWS, 4)) / 16
+    return [
+        {
+            "x1": one[0],
+            "x2": one[1],
+            "y": int(random.choice([1, -1])),
+            "u": one[2],
+            "v": one[3],
+            "g": "abc"[place % 3],
+            "q": f"q{place // 7}",
+        }
+        for place, one in enumerate(scores.tolist())
+    ]
+
+
+def as_csv(values: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, values[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(values)
+    return text.getvalue()
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = rows()
+    text = as_csv(values)
+    lines = text.splitlines(keepends=True)
+    (tmp_path / "plain.csv").write_text(text)
+    (tmp_path / "crlf.csv").write_bytes(text.replace("\n", "\r\n").encode())
+    (tmp_path / "no-end.csv").write_text(text.rstrip("\n"))
+    (tmp_path / "bom.csv").write_text(text, "utf-8-sig")
+    (tmp_path / "blank.csv").write_text("\n\n" + text.replace("\n", "\n\n"))
+    quoted = [line.replace(",a,", ',"a\nb",') if place > ROWS // 2 else line for place, line in enumerate(lines)]
+    (tmp_path / "quoted.csv").write_text("".join(quoted))
+    bad = [line if place not in (40, 41, 130) else "oops" + line for place, line in enumerate(lines)]
+    (tmp_path / "bad.csv").write_text("".join(bad))
+    bad[100] = bad[100].replace(",a,", ',"a\nb",').replace(",b,", ',"b\n",').replace(",c,", ',"c\n",')
+    (tmp_path / "bad-quoted.csv").write_text("".join(bad))
+    (tmp_path / "long.csv").write_text("".join([*lines[:50], lines[50].replace(",q", "," + "q" * 5000), *lines[51:]]))
+    (tmp_path / "plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in values))
+    broken = [json.dumps(row) + "\n" for row in values]
+    broken[60] = broken[150] = '{"x1": 1, "x2": "z", "y": 1}\n'
+    (tmp_path / "bad.jsonl").write_text("".join(broken))
+    table = pa.Table.from_pylist(values)
+    pq.write_table(table, tmp_path / "plain.parquet", row_group_size=23)
+    worse = pa.Table.from_pylist(
+        [row | {"x1": float("nan")} if i in (40, 150) else row for i, row in enumerate(values)]
+    )
+    pq.write_table(worse, tmp_path / "bad.parquet", row_group_size=40)
+    lists = [{"query": row["q"], "label": row["y"] + 1, "score": row["x1"], "g": row["g"]} for row in values]
+    (tmp_path / "lists.csv").write_text(as_csv(lists))
+    (tmp_path / "scattered.csv").write_text(as_csv(lists[::2] + lists[1::2]))
+
+
+TEXTS = "plain.csv crlf.csv no-end.csv bom.csv blank.csv quoted.csv bad.csv bad-quoted.csv long.csv"
+FILES = f"{TEXTS} plain.jsonl bad.jsonl plain.parquet bad.parquet".split()
+RUNS = [
+    *(f"compute {name} --margin 0.5 -f csv" for name in FILES),
+    *(f"compute {name} --on-error skip --rejects out.csv" for name in FILES if name.startswith("bad")),
+    *(f"compute {name} --group-by g --group-by q --confidence 0.9 -f csv" for name in ("plain.csv", "quoted.csv")),
+    *(f"compute {name} --reduction none --keep-columns -o out.jsonl" for name in ("plain.csv", "plain.parquet")),
+    "compute plain.csv bad.csv quoted.csv plain.parquet --on-error skip --by-file -f csv",
+    "compute plain.csv --loss logistic --weight v --on-error skip -f csv",
+    "compute bad.csv --reduction none --on-error skip",
+    "sweep plain.csv --margins 0:1:0.25",
+    "sweep lists.csv --query query --margins 0:1:0.25",
+    "compare plain.csv --x1-b u --x2-b v --group-by g -f csv",
+    "compare plain.csv quoted.csv --by-row -f csv",
+    *(f"validate {name} --on-error skip" for name in ("plain.csv", "bad.csv", "quoted.csv", "bad.parquet")),
+    "validate plain.csv --sample 20",
+    *(f"rank {name} --per-query -f tsv" for name in ("lists.csv", "scattered.csv")),
+    "rank lists.csv --loss softmax --group-by g -f csv",
+    "pairs lists.csv",
+]
+
+
+@pytest.mark.parametrize("line", RUNS)
+@pytest.mark.usefixtures("files")
+def test_spans_measured_elsewhere_print_the_same_bytes(
+    line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def ran(*more: str) -> tuple[Ran, bytes]:
+        out = tmp_path / line.rsplit(maxsplit=1)[-1]
+        written = line.rsplit(maxsplit=1)[-1].startswith("out.")
+        return run_inside([*line.split(), *more], capfd), out.read_bytes() if written else b""
+
+    expected = ran()
+    assert expected[0].code in (0, 1, 3)
+    request.getfixturevalue("elsewhere")
+    assert ran("--engine", "dask") == expected
+
+
+@pytest.mark.usefixtures("files")
+def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
+    sources = [Source(name, kind, size_bytes=size) for name, kind, size in (("a", "csv", 1 << 34), ("b", "json", 9))]
+    cut = list(tasks_of(sources, Plan(), slots=4))  # neither of them exists
+    spans = [task.span for task in cut if task.place == 0 and task.span]
+    assert [stop for _, stop in spans] == [start for start, _ in spans[1:]] + [1 << 34]
+    assert all(tasks.LEAST_SPAN_BYTES / 2 <= stop - start <= tasks.MOST_SPAN_BYTES for start, stop in spans)
+    assert len(spans) == 8 * 4
+    assert cut[-1] == Task(1)
+
+
+def test_a_job_of_another_version_is_refused_before_it_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [])
+    forged = job.replace(b" ", b" 9.", 1).split(b"\n", 1)[0] + b"\nthis is no pickle"
+    done = tasks.done_of(tasks.run(forged, pickle.dumps(Task(0))))
+    assert isinstance(done.error, MachineError)
+    assert "and the client 9." in str(done.error)
+
+
+def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    hinge, logistic = (tasks.job_bytes(Job(Plan.of(loss=loss), ()), []) for loss in ("margin_ranking", "logistic"))
+    monkeypatch.setattr(tasks, "arithmetic", lambda: b"numpy-1.0-00000000")
+    with pytest.raises(MachineError, match="exponentials in another way"):
+        tasks._Given(logistic)
+    tasks._Given(hinge)
+
+
+def test_a_worker_without_mrl_says_so() -> None:
+    assert "a worker has no mrl_cli" in str(tasks.done_of(b"no mrl_cli").error)
+
+
+def test_what_cannot_be_imported_here_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,2,1\n")
+    monkeypatch.setitem(engines.WORKERS, "dask", "no_such_package_of_any_kind:Workers")
+    ran = run_inside(["compute", "pairs.csv", "--engine", "dask"], capfd)
+    assert (ran.code, ran.err.splitlines()[1]) == (2, "hint: pip install 'mrl-cli[dask]'")
