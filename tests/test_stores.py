@@ -514,6 +514,59 @@ def test_region_is_what_amazon_says(web: Files, monkeypatch: pytest.MonkeyPatch)
     assert stores._region_of("elsewhere") is None
 
 
+# What is written.
+
+
+def _written(s3: Proxy, key: str) -> bytes:
+    place = remote.opened(f"s3://data/{key}")
+    return place.read(0, place.size_bytes)
+
+
+@pytest.mark.parametrize(
+    "line", ["pairs.tsv -o {}/out.json", "pairs.csv --reduction none --keep-columns -o {}/out.jsonl"]
+)
+def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
+    _local(tmp_path, "pairs.tsv", "pairs.csv")
+    words = _call(f"compute {line}", f"{tmp_path}/")
+    assert mrl(*(word.format("s3://data/new") for word in words)) == mrl(*(word.format(tmp_path) for word in words))
+    name = words[-1].removeprefix("{}/")
+    here, there = (tmp_path / name).read_bytes(), _written(s3, f"new/{name}")
+    assert re.sub(rb'"elapsed_seconds": .*', b"", there) == re.sub(rb'"elapsed_seconds": .*', b"", here)
+    assert (len(here) > 5 << 20) is any(asked.method == "POST" for asked in s3.asked)  # in parts
+
+
+def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(s3: Proxy, mrl: Mrl) -> None:
+    assert mrl("compute", "s3://data/bad.csv", "-o", "s3://data/failed.json").code == 3
+    names = ["s3://data/bad.csv", "s3://data/pairs.tsv"]
+    ran = mrl("compute", *names, "--on-error", "skip", "--rejects", "s3://data/rejects.csv")
+    assert ran.code == 0
+    assert b"s3://data/bad.csv" in _written(s3, "rejects.csv")
+    s3.faults = [Fault("PUT", "503")]
+    ran = mrl("compute", "s3://data/pairs.tsv", "-o", "s3://data/failed.json")
+    assert ran.code == 4
+    assert "error: cannot write s3://data/failed.json" in ran.err
+    assert "the store answered 503 after 2 seconds of trying" in ran.err
+    s3.faults = []
+    with pytest.raises(MrlError, match="no such object"):
+        remote.opened("s3://data/failed.json")
+
+
+@pytest.mark.parametrize(
+    "name", ["https://example.org/out.json", "s3://data/", "s3://data/pairs.tsv", "ftp://a/b.json"]
+)
+def test_urls_that_cannot_be_written_are_usage_errors(name: str, s3: Proxy, mrl: Mrl) -> None:
+    ran = mrl("compute", "s3://data/pairs.tsv", "-o", name)
+    assert (ran.code, ran.out) == (2, "")
+    said = ("names no object in a bucket\nhint: for example -o s3://bucket/name.json", "is an input", "mrl reads s3://")
+    assert any(text in ran.err for text in said)
+
+
+def test_bucket_to_write_to_that_is_not_there_is_the_machines_error(s3: Proxy, mrl: Mrl) -> None:
+    ran = mrl("compute", "s3://data/pairs.tsv", "-o", "s3://nobucket/out.json")
+    assert (ran.code, ran.out) == (4, "")
+    assert re.match(r"error: cannot write s3://nobucket/out.json \([0-9.:]+\): no such bucket\n", ran.err)
+
+
 # What is loaded.
 
 

@@ -10,11 +10,11 @@ import io
 from collections import OrderedDict
 from datetime import UTC, datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from mrl_cli.errors import MachineError
+from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs.formats import named
-from mrl_cli.inputs.stores import CHANGED, CUT, KINDS, FaultError, asked, pool
+from mrl_cli.inputs.stores import CHANGED, CUT, KINDS, FaultError, address_of, asked, pool, require_extra
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.runtime import core_count
 from mrl_cli.words import harmless, without_secrets
@@ -203,6 +203,28 @@ def _broken_off(place: Remote) -> MachineError:
     """Return the error of an object that came as a whole, and broke off."""
     message = f"cannot read {harmless(place.name, 200)}: the connection was cut, and the server sends no ranges"
     return MachineError(message, hint="run again, or download the file first")
+
+
+def refuse_unwritable(url: str) -> None:
+    """Raise UsageError for a URL that nothing can be written to."""
+    address = address_of(url)
+    require_extra(url, "write")
+    if address.kind in ("http", "hf") or not address.key or url.endswith("/"):
+        message = f"cannot write {harmless(without_secrets(url), 200)}: it names no object in a bucket"
+        raise UsageError(message, hint="for example -o s3://bucket/name.json")
+
+
+def send(file: IO[bytes], url: str) -> None:
+    """Put a file where a URL names, whole or not at all: large ones in parts, which become one object at the end."""
+
+    def put(client: Any, key: str) -> None:
+        import obstore
+
+        file.seek(0)
+        obstore.put(client, key, file)
+
+    file.flush()
+    asked(url, put, doing="write")
 
 
 def _tag_of(meta: Any) -> str:

@@ -222,12 +222,12 @@ def _asked(url: str, action: Action[Answer], is_known: bool, doing: str) -> Answ
         wait = min(2 * wait, longest)
 
 
-def require_extra(url: str) -> None:
+def require_extra(url: str, doing: str = "read") -> None:
     """Raise UsageError where what reads URLs is not installed."""
     try:
         import_module("obstore")
     except ImportError:
-        message = f"cannot read {harmless(without_secrets(url), 200)}: URLs need the extra `remote`"
+        message = f"cannot {doing} {harmless(without_secrets(url), 200)}: URLs need the extra `remote`"
         raise UsageError(message, hint="pip install 'mrl-cli[remote]'") from None
 
 
@@ -263,8 +263,10 @@ def _told(url: str, fault: Fault, error: Exception, *, is_known: bool, doing: st
         return NoRangesError()
     name, kind = harmless(without_secrets(url), 200), KINDS.get(url.partition("://")[0].lower(), "")
     at = f" ({harmless(fault.host)})" if fault.host and fault.host not in name else ""
+    cannot = f"cannot {doing} {name}{at}"
     if fault.kind == MISSING and not is_known:
-        return UsageError(f"no such object: {name}{at}")
+        is_reading = doing == "read"
+        return UsageError(f"no such object: {name}{at}") if is_reading else MachineError(f"{cannot}: no such bucket")
     again = f"after {seconds():g} seconds of trying"
     reason = harmless(re.sub(r"\S+://\S*", "…", str(error).partition("\n")[0]), 120)
     server = "the server" if kind in ("http", "hf") else "the store"
@@ -280,7 +282,7 @@ def _told(url: str, fault: Fault, error: Exception, *, is_known: bool, doing: st
         UNREACHABLE: ("its host cannot be reached", "check the name of the host, its certificate, and the network"),
         REFUSED: (f"{server} answered {fault.status}" if fault.status else reason, None),
     }[fault.kind]
-    return MachineError(f"cannot {doing} {name}{at}: {what}", hint=hint)
+    return MachineError(f"{cannot}: {what}", hint=hint)
 
 
 @cache
