@@ -357,6 +357,16 @@ def test_wrong_range_is_refused(web: Files, mrl: Mrl) -> None:
     assert "/pairs.tsv: the server sent another range than was asked for" in ran.err
 
 
+def test_server_that_stops_sending_ranges_is_an_error(web: Files, mrl: Mrl) -> None:
+    for key in ("pairs.csv", "groups.parquet"):
+        web.sends_ranges = True
+        place = remote.opened(f"{web.url}/{key}")
+        place.probe()
+        web.sends_ranges = False
+        with pytest.raises(MrlError, match=f"/{key}: the server sends no ranges"), place.seekable() as file:
+            file.read()
+
+
 def test_server_that_knows_neither_head_nor_ranges_is_read_as_a_stream(web: Files, mrl: Mrl) -> None:
     web.sends_ranges = web.has_head = False
     assert mrl("compute", f"{web.url}/pairs.tsv").code == 0

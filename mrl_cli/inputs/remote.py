@@ -256,7 +256,7 @@ class _Blocks:
     def __init__(self) -> None:
         self._lock = Lock()
         self._blocks: OrderedDict[tuple[Remote, int], Future[Any]] = OrderedDict()
-        self._most = 8 + 2 * BLOCKS_AHEAD + 2 * core_count()  # shards under way, and what is read ahead of them
+        self._most = 3 + BLOCKS_AHEAD + 2 * core_count()  # shards under way, and what is read ahead of them
 
     def ask(self, place: Remote, block: int) -> Future[Any]:
         """Return a block, which is -1 for the tail; one that could not be had is asked for again."""

@@ -84,8 +84,8 @@ class FaultError(Exception):
         self.kind = kind
 
 
-class NoRangesError(Exception):
-    """Signal: a server sends objects as a whole only."""
+class NoRangesError(MachineError):
+    """A server sends objects as a whole only."""
 
 
 def address_of(url: str) -> Address:
@@ -192,7 +192,7 @@ def asked(url: str, action: Action[Answer], *, is_known: bool = False, doing: st
     """Return what a store answers; `is_known` says that the object was there before, `doing` what is done with it.
 
     What may pass is asked for again, for no more than `seconds()`. Raises UsageError for an object that is not there,
-    MachineError for what else fails, and NoRangesError.
+    MachineError for what else fails, NoRangesError among it.
     """
     if threading.current_thread() is threading.main_thread():  # which an interrupt must reach
         return pool().submit(_asked, url, action, is_known, doing).result()
@@ -259,14 +259,14 @@ def _fault_of(error: Exception) -> Fault:
 
 def _told(url: str, fault: Fault, error: Exception, *, is_known: bool, doing: str) -> Exception:
     """Return the error for the user: one line that names object and host, without what obstore prints of itself."""
-    if fault.kind == NO_RANGES:
-        return NoRangesError()
     name, kind = harmless(without_secrets(url), 200), KINDS.get(url.partition("://")[0].lower(), "")
     at = f" ({harmless(fault.host)})" if fault.host and fault.host not in name else ""
     cannot = f"cannot {doing} {name}{at}"
     if fault.kind == MISSING and not is_known:
         is_reading = doing == "read"
         return UsageError(f"no such object: {name}{at}") if is_reading else MachineError(f"{cannot}: no such bucket")
+    if fault.kind == NO_RANGES:
+        return NoRangesError(f"{cannot}: the server sends no ranges", hint="download the file first")
     again = f"after {seconds():g} seconds of trying"
     reason = harmless(re.sub(r"\S+://\S*", "…", str(error).partition("\n")[0]), 120)
     server = "the server" if kind in ("http", "hf") else "the store"
