@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """A request: its method, its path with the query, its range, and how many bytes of a body were sent."""
+    """A request: its method, its path with the query, its range, how many bytes are sent, and its If-Match."""
 
     method: str
     path: str
     range: str
     sent: int
+    tag: str = ""
 
 
 class Fault(NamedTuple):
@@ -62,12 +63,13 @@ def _handler_of(served: Files) -> type[BaseHTTPRequestHandler]:
             pass
 
         def answer(self, status: int, headers: dict[str, str], body: bytes = b"", size: int | None = None) -> None:
+            tag = self.headers.get("If-Match", "")
+            served.asked.append(Asked(self.command, self.path, self.headers.get("Range", ""), len(body), tag))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body) if size is None else size), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-            served.asked.append(Asked(self.command, self.path, self.headers.get("Range", ""), len(body)))
 
         def do_HEAD(self) -> None:
             if served.has_head:
@@ -174,15 +176,15 @@ def _proxy_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             answer = upstream.getresponse()
             data = answer.read()
             upstream.close()
+            part = data[: len(data) // 2] if action in ("cut", "stall") else data
+            proxy.asked.append(Asked(self.command, self.path, asked_range, len(part)))
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
                     self.send_header(name, value)
             self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(data)))
             self.end_headers()
-            part = data[: len(data) // 2] if action in ("cut", "stall") else data
             self.wfile.write(part)
-            proxy.asked.append(Asked(self.command, self.path, asked_range, len(part)))
             if action == "stall":
                 self.wfile.flush()
                 time.sleep(1.5)

@@ -240,7 +240,7 @@ def _fault_of(error: Exception) -> Fault:
     host = asked_of[1] if asked_of else ""
     name = type(error).__name__
     tests = {
-        NO_CREDENTIALS: "169.254." in text or "token request" in text or "MissingCredentials" in text,
+        NO_CREDENTIALS: "/latest/api/token" in text or "169.254." in text or "token request" in text,
         NO_RANGES: "RangeNotSupported" in text,
         WRONG_RANGE: "UnexpectedRange" in text,
         CHANGED: status in (412, 416) or name == "PreconditionError",
