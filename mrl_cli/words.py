@@ -30,6 +30,24 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     return clean if len(whole) <= limit else clean + "…"
 
 
+def without_secrets(name: str) -> str:
+    """Return a URL without what may be secret in it: user and password, and over HTTP the query. Others are as is.
+
+    >>> without_secrets("https://me:pass@example.org/x.csv?signature=1"), without_secrets("s3://key:pass@bucket/?.csv")
+    ('https://example.org/x.csv', 's3://bucket/?.csv')
+    >>> without_secrets("abfs://container@account.dfs.core.windows.net/x.csv"), without_secrets("a?.csv")
+    ('abfs://container@account.dfs.core.windows.net/x.csv', 'a?.csv')
+    """
+    scheme, mark, rest = name.partition("://")
+    if not mark:
+        return name
+    if scheme.lower() in ("http", "https"):
+        rest = rest.partition("#")[0].partition("?")[0]
+    place, slash, key = rest.partition("/")
+    place = place if scheme.lower() in ("abfs", "abfss") else place.rpartition("@")[2]
+    return f"{scheme}://{place}{slash}{key}"
+
+
 def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte, as the error handler surrogateescape holds it
         return f"\\x{ord(character) - 0xDC00:02x}"

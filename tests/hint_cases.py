@@ -586,7 +586,7 @@ FILES = [
         1.0,
         file(GOOD, "my pairs.csv"),
     ),
-    Case("compute s3://bucket/p.csv", "download the file first, or pipe it in", "compute p.csv", 1.0, file(GOOD)),
+    Case("compute ftp://host/p.csv", "download the file first", "compute p.csv", 1.0, file(GOOD)),
     Case("compute d", "known suffixes: .csv", "compute d/p.csv", 1.0, file(GOOD, "d/p.txt"), file(GOOD, "d/p.csv")),
     Case(
         "compute p.csv -e nope", "for example utf-8, utf-16, latin-1, cp1252", "compute p.csv -e utf-8", 1.0, file(GOOD)

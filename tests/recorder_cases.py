@@ -67,7 +67,7 @@ compute {runs,runs/,./runs,'runs/**/*.csv','runs/*/*/p.?sv',runs/model=a/split=d
     --group-by split} -f json
 compute runs --reduction none --keep-columns {-f csv,-f jsonl,-o out.parquet}
 compute {notes,clash,clash --x1 x2,'no*.csv','a[1].csv','caf*.csv','*pairs*.csv',runs/model=c,''} -f json
-compute {pair.csv,no/such.csv,https://example.org/x.csv,- -,named.csv,named.csv --x1 chosn --x2 rejected --y label}
+compute {pair.csv,no/such.csv,ftp://example.org/x.csv,- -,named.csv,named.csv --x1 chosn --x2 rejected --y label}
 compute pairs.csv --{x1 X1,x2 x3,y label,weight w,margin-column m,group-by g,cluster c,y-const 2,on-tie keep,
     on-error stop}
 compute pairs.csv --{jobs 0,engine spark,engine local,dtype float16,reduction max,labels 10,delimiter ab,

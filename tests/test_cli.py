@@ -520,7 +520,7 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
         (["compute", "pair.csv"], "did you mean pairs.csv?"),
         (["compute", "no/such.csv"], "no such file: no/such.csv"),
         (["compute", "no*.csv"], "no file matches"),
-        (["compute", "https://example.org/x.csv"], "download"),
+        (["compute", "ftp://example.org/x.csv"], "download"),
         (["compute", "pairs.csv", "--x1", "X1"], "did you mean --x1 x1?"),
         (["compute", "pairs.csv", "--y", "label"], "it has: x1, x2, y"),
         (["compute", "pairs.csv", "--margn", "1"], "--margin"),

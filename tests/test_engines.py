@@ -264,7 +264,7 @@ class InMemory:
     def read(self, offset: int, size: int) -> bytes:
         return self._data[offset : offset + size]
 
-    def seekable(self) -> pa.NativeFile:
+    def seekable(self, ranges: object = None) -> pa.NativeFile:
         return pa.BufferReader(self._data)
 
     mapped = seekable

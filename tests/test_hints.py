@@ -51,6 +51,13 @@ ELSEWHERE = {
     "without --labels rank": "test_validate_lists.py",
     "install mrl with MRL_NATIVE=1, where there is a C compiler": "test_native.py",
     "true and false are the labels 1 and 0? use labels='01'": "test_frames.py",
+    "check AWS_PROFILE and ~/.aws": "test_stores.py",
+    "for example -o s3://bucket/name.json": "test_stores.py",
+    "for example hf://datasets/OWNER/NAME/data/x.csv, or hf://datasets/OWNER/NAME@REVISION/...": "test_stores.py",
+    "name each file, or write a * of a name as %2A": "test_stores.py",
+    "pip install 'mrl-cli[remote]'": "test_stores.py",
+    "run again, or download the file first": "test_stores.py",
+    "set AZURE_STORAGE_ACCOUNT_NAME, or write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/...": "test_stores.py",
 }
 
 

@@ -41,6 +41,7 @@ LAYERS = (
     ("errors", "records", "words", "arrow", "runtime", ""),  # "": the package itself, which holds the version
 )
 LAYER_OF = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
+OF_STORES = {f"mrl_cli.inputs.{name}" for name in ("remote", "listing", "stores")} | {"obstore", "boto3"}
 ALONE = "verify/reference"  # imports nothing of the package, so that it can hold it to account
 SPEAKERS = {"cli", "commands", "__main__", "start"}
 ONLY_IN = {
@@ -52,6 +53,8 @@ ONLY_IN = {
     "ray": {"engines"},
     "pyspark": {"engines"},
     "torch": {"verify"},
+    "obstore": {"inputs"},
+    "boto3": {"inputs"},
     "hatchling": {"native"},
     "setuptools": {"native"},
 }
@@ -313,6 +316,7 @@ def test_compiled_reader_loads_no_pyarrow(suffix: str, compiled: None, tmp_path:
         loaded = _loaded(tmp_path, command, file, *options, MRL_NATIVE="1")
         assert {"numpy", "mrl_cli.native._fields", "mrl_cli.reductions.measured"} <= loaded
         assert not any(name.startswith("pyarrow") for name in loaded)
+        assert not loaded & OF_STORES
         assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
         assert not loaded & {"gzip", "ssl", "concurrent.futures.thread"} - _loaded_by("import numpy")
         assert "json" not in loaded or command == "validate"
@@ -363,6 +367,7 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert "pyarrow._parquet" in loaded
     assert not loaded & {"pandas", "rich", "torch", "dask", "pyarrow.dataset", "pyarrow.json", "pyarrow.csv"}
     assert not loaded & {"pyarrow.parquet", "pyarrow.fs", "ssl", "pathlib", "urllib.parse"}  # clouds and their keys
+    assert not loaded & OF_STORES
 
 
 def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:

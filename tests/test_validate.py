@@ -18,6 +18,7 @@ from mrl_cli import inputs as readers
 from mrl_cli.engines import base, local
 from mrl_cli.exact import ExactSum
 from mrl_cli.inputs import delimited, text
+from mrl_cli.inputs.storage import File
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Plan
 from mrl_cli.reductions import totals
@@ -530,7 +531,7 @@ def test_every_validator_is_offered(mrl: Mrl) -> None:
 def test_rows_are_counted_as_they_stand(text: str, rows: int | None, tmp_path: Path, mrl: Mrl) -> None:
     file = tmp_path / "t.csv"
     file.write_bytes(text.encode())
-    assert rows_in(str(file), "csv", names=("x1", "x2", "y")) == rows
+    assert rows_in(File(str(file)), "csv", names=("x1", "x2", "y")) == rows
     if rows is None:
         assert mrl(file).code == 2
     elif rows:
@@ -561,9 +562,9 @@ def test_rows_are_counted_across_chunks(chunk: int, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("mrl_cli.verify.rows.CHUNK_BYTES", chunk)
     file = tmp_path / "t.csv"
     file.write_bytes(b"a,b\r\n1,2\r\n\r\n\r\n3,4\r\n5,6")
-    assert rows_in(str(file), "csv") == 3
+    assert rows_in(File(str(file)), "csv") == 3
     file.write_bytes(b"a,b\n1,2\n\n\n3,4\n5,6\n")
-    assert rows_in(str(file), "csv") == 3
+    assert rows_in(File(str(file)), "csv") == 3
 
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".json", ".arrow", ".parquet"])

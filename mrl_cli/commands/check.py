@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli import __version__
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import DataError, with_hint
-from mrl_cli.words import shell_line
+from mrl_cli.words import shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,15 +54,16 @@ class Check(Run):
         from mrl_cli.inputs.storage import paths_of
 
         self._errors: dict[str, DataError] = {}
-        self._paths = [(name, paths_of(name)) for name in self.given_inputs(self.inputs)]
+        found = [(without_secrets(name), paths_of(name)) for name in self.given_inputs(self.inputs)]
+        self._names = [(name, [without_secrets(path) for path in paths]) for name, paths in found]
         sides = []
-        for _, paths in self._paths:
+        for _, paths in found:
             side: list[Source] = []
             for path in paths:
                 try:
                     side += resolve([path])
                 except DataError as error:
-                    self._errors[path] = error
+                    self._errors[without_secrets(path)] = error
             sides.append(tuple(side))
         return sides
 
@@ -73,8 +74,8 @@ class Check(Run):
         """Return the report on all inputs. Raises the error of the first one where none can be read."""
         from mrl_cli.reports.check import CheckReport
 
-        sides = zip(self._paths, self.sides, strict=True)
-        entries = [entry for (name, paths), side in sides for entry in self._entries(name, paths, side)]
+        sides = zip(self._names, self.sides, strict=True)
+        entries = [entry for (name, files), side in sides for entry in self._entries(name, files, side)]
         if all("error" in entry for entry in entries):
             raise next(iter(self._errors.values()))
         return CheckReport(version=__version__, inputs=entries)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mrl_cli.commands.options import Options, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
-from mrl_cli.words import either, harmless
+from mrl_cli.words import either, harmless, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,13 +78,14 @@ def _is_unwritten(suffix: str) -> bool:
 
 def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> None:
     """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
-    taken: list[str | int] = [source.path for source in sources if source.is_plain_file]
-    taken += [options.scores] if options.scores else []
+    inputs = [*(source.file.name for source in sources if source.is_plain_file), *filter(None, [options.scores])]
+    taken: list[str | int] = [name for name in inputs if os.path.exists(name)]  # URLs are none
     taken += [0] if os.path.isfile(0) and any(source.name == "-" for source in sources) else []
     targets = {"output": options.output, "rejects": options.rejects}
     named = {option: target for option, target in targets.items() if target is not None}
     for option, target in named.items():
-        is_taken = os.path.exists(target) and any(os.path.samefile(target, path) for path in taken)
+        is_taken = without_secrets(target) in inputs if "://" in target else False
+        is_taken |= os.path.exists(target) and any(os.path.samefile(target, path) for path in taken)
         message = f"--{option} {harmless(target, 200)} is an input or the other output"
         refuse_if(is_taken, message, "write to another file")
         taken += [target] if os.path.isfile(target) else []

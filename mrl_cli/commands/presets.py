@@ -27,7 +27,7 @@ from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems
 from mrl_cli.settings import check_read
-from mrl_cli.words import closest, harmless, is_float, listed, option_of, shell_line
+from mrl_cli.words import closest, harmless, is_float, listed, option_of, shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,7 @@ def read_scores(path: str, column: str | None, what: Beside = SCORES_OF_PAIRS) -
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        raise UsageError(f"{what.option} {harmless(path, 200)} is not one file")
+        raise UsageError(f"{what.option} {harmless(without_secrets(path), 200)} is not one file")
     source = sources[0]
     try:
         names = columns_of(source, Plan.of(columns=Columns(COLUMN, COLUMN, None), y_const=1))

@@ -17,12 +17,15 @@ from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
 from mrl_cli.inputs.scores import with_scores
 from mrl_cli.inputs.storage import stdin_can_be_read
-from mrl_cli.words import harmless
+from mrl_cli.inputs.streams import Stream
+from mrl_cli.words import harmless, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.inputs.heads import Head
+    from mrl_cli.inputs.remote import Remote
+    from mrl_cli.inputs.storage import File
     from mrl_cli.model import Batch, Plan
 
 __all__ = [
@@ -52,21 +55,28 @@ def resolve(inputs: Iterable[str]) -> tuple[Source, ...]:
 
 
 def _source(path: str) -> Source:
+    name = without_secrets(path)
     try:
         place = storage.find(path)
-        prefix = place.first(PREFIX_BYTES)  # no more, for the writer of a pipe may be slow
-        if compression_of(prefix) and named(path)[0] is None:
-            prefix = place.first(PREFIX_BYTES + COMPRESSED_PREFIX_BYTES)
-        size_bytes = place.size_bytes if isinstance(place, storage.File) else None
+        format_name, compression = named(name)
+        if format_name is None or getattr(path, "is_looked_at", True):  # of many objects none is
+            format_name, compression = _identified(place, name)
+        size_bytes = None if isinstance(place, Stream) else place.size_bytes
     except OSError as error:
-        msg = f"cannot read {harmless(path, limit=200)}: {error.strerror or error}"
+        msg = f"cannot read {harmless(name, limit=200)}: {error.strerror or error}"
         raise MachineError(msg) from error
-    format_name, compression = identified(path, prefix, shown_input(path))
-    source = Source(path, format_name, compression, size_bytes=size_bytes, hive=hive_keys(path) if "=" in path else {})
-    if isinstance(place, storage.File):
+    source = Source(name, format_name, compression, size_bytes=size_bytes, hive=hive_keys(name) if "=" in name else {})
+    if not isinstance(place, Stream):
         return replace(source, file=place)
     source = replace(source, stream=place)
     return spooled(source) if FORMATS[format_name].magic else source
+
+
+def _identified(place: File | Remote | Stream, name: str) -> tuple[str, str | None]:
+    prefix = place.first(PREFIX_BYTES)  # no more, for the writer of a pipe may be slow
+    if compression_of(prefix) and named(name)[0] is None:
+        prefix = place.first(PREFIX_BYTES + COMPRESSED_PREFIX_BYTES)
+    return identified(name, prefix, shown_input(name))
 
 
 def spooled(source: Source) -> Source:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan, Role
 
+    # Returns which bytes of a file are about to be read, each as (start, stop).
+    Ranges = Callable[[], Sequence[tuple[int, int]]]
+
 # The problems of a row: (kind, column, value as printed) of each.
 Faults = list[tuple[str, str | None, str]]
 # A column's cells that hold no number: (index, kind, value as printed) of each.
@@ -62,10 +65,10 @@ class Source:
     """One input: its `name` in messages, where its bytes are, and what it holds.
 
     `format` is a name in FORMATS; `compression` one of COMPRESSIONS or None. Its bytes are in a `file`, a
-    `storage.File`, or come once from an opened `stream`. `hive` are the columns that its path gives. With `scores`, an
-    `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other files, an
-    `inputs.beside.Beside`, where they have some. With a `span`, of a text only the rows that begin at these bytes are
-    read.
+    `storage.File` or a `remote.Remote`, or come once from an opened `stream`. `hive` are the columns that its path
+    gives. With `scores`, an `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other
+    files, an `inputs.beside.Beside`, where they have some. With a `span`, of a text only the rows that begin at these
+    bytes are read.
     """
 
     name: str
@@ -88,11 +91,6 @@ class Source:
     def is_plain_file(self) -> bool:
         """Whether the bytes can be read anywhere, by many."""
         return self.file is not None
-
-    @property
-    def path(self) -> str:
-        """The path of its file, else its name."""
-        return str(self.name if self.file is None else self.file.path)
 
     @property
     def shown_name(self) -> str:

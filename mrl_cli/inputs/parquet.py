@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Source
+    from mrl_cli.inputs.base import Ranges, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan
 
@@ -53,9 +53,12 @@ class LightParquetFile:
 
 
 @contextmanager
-def opened(source: Source, place: str = "", **options: Any) -> Iterator[Any]:
-    """Open a Parquet file, to be used as pyarrow's is; messages say that `place` in it is read."""
-    with reading(source, place), source.file.seekable() as raw:
+def opened(source: Source, place: str = "", ranges: Ranges | None = None, **options: Any) -> Iterator[Any]:
+    """Open a Parquet file, to be used as pyarrow's is; messages say that `place` in it is read.
+
+    `ranges` returns where what is read of its rows stands, which is of use where each range is asked for.
+    """
+    with reading(source, place), source.file.seekable(ranges) as raw:
         try:
             file: Any = LightParquetFile(raw, **options)
         except (AttributeError, ImportError, TypeError):  # a pyarrow whose inner reader is another
@@ -117,9 +120,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
 
 def begin(shard: Shard) -> int:
     """Return at which byte of its file a row group begins."""
-    column = shard.part.shared.row_group(shard.part.group).column(0)
-    places: list[int | None] = [column.dictionary_page_offset, column.data_page_offset]
-    return min(filter(None, places), default=0)
+    return _start(shard.part.shared.row_group(shard.part.group).column(0))
 
 
 def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
@@ -133,7 +134,11 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         "buffer_size": COLUMN_BUFFER_BYTES,
         "page_checksum_verification": True,
     }
-    with opened(source, _place(part), **options) as file:
+
+    def ranges() -> list[tuple[int, int]]:
+        return _ranges(part, columns)
+
+    with opened(source, _place(part), ranges, **options) as file:
         columns = None if plan.reading.keep_columns else _leaves(file, plan, source)
         # Fewer at a time where more is held of each, so that memory stays the same.
         is_wide = len(plan.columns.wanted) > 3
@@ -148,6 +153,24 @@ def _with_footer(shard: Shard) -> RowsPart:
         with opened(shard.source) as file:
             part = part._replace(shared=file.metadata)
     return part
+
+
+def _ranges(part: RowsPart, columns: Sequence[str] | None) -> list[tuple[int, int]]:
+    """Return where the columns of a row group stand in the file: (start, stop) of each; None: all of them.
+
+    Not before a row is read: see `_counted`.
+    """
+    group, ranges = part.shared.row_group(part.group), []
+    for place, path in enumerate(_leaf_paths(part.shared)):
+        if columns is None or path in columns:
+            chunk = group.column(place)
+            start = _start(chunk)
+            ranges.append((start, start + chunk.total_compressed_size))
+    return ranges
+
+
+def _start(chunk: Any) -> int:
+    return min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=0)
 
 
 def _dictionaries(metadata: Any, plan: Plan) -> list[str]:

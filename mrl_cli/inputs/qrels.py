@@ -13,7 +13,7 @@ from mrl_cli.inputs.beside import Qrels
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.model import Dialect
-from mrl_cli.words import harmless, is_float
+from mrl_cli.words import harmless, is_float, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def read_qrels(path: str) -> Qrels:
     """
     sources = resolve([path]) if path != "-" else ()
     if len(sources) != 1:
-        raise UsageError(f"--qrels {harmless(path, 200)} is not one file")
+        raise UsageError(f"--qrels {harmless(without_secrets(path), 200)} is not one file")
     source = sources[0]
     places: dict[tuple[str, str], int] = {}
     labels: list[float] = []

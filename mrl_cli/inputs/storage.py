@@ -1,7 +1,7 @@
 """Where bytes are: the one place that opens, measures, maps and lists files, and stdin.
 
-A `File` describes how to open one. It is not opened itself, so it can be sent to the process that reads it. An object
-store joins by a class with the same methods, and by a case for its names in `find`.
+A `File` describes how to open one. It is not opened itself, so it can be sent to the process that reads it. What is
+behind a URL is a `remote.Remote`, with the same methods.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Sequence
 
     import pyarrow as pa
+
+    from mrl_cli.inputs.base import Ranges
+    from mrl_cli.inputs.remote import Remote
 
 WAKE_SECONDS = 0.2
 COPIED_BYTES = 1 << 20
@@ -39,6 +43,11 @@ class File:
 
     path: str
     held: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.path
 
     @property
     def portable(self) -> File:
@@ -67,9 +76,11 @@ class File:
                 data += more
         return data
 
-    def seekable(self) -> pa.NativeFile:
+    def seekable(self, ranges: Ranges | None = None) -> pa.NativeFile:
         """Open the file for Arrow, which reads ranges of it."""
         import pyarrow as pa
+
+        del ranges  # they matter where each is asked for
 
         return pa.OSFile(self.path)
 
@@ -85,8 +96,11 @@ class File:
             self.held.close()
 
 
-def find(path: str) -> File | Stream:
-    """Return a regular file as one that can be opened, and what can be read only once, such as stdin, as a stream."""
+def find(path: str) -> File | Remote | Stream:
+    """Return what a name of `paths_of` stands for: what can be opened, else, as stdin, a stream that is read once."""
+    if (listed := getattr(path, "found", None)) is not None:
+        found: Remote | Stream = listed()
+        return found
     if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
         return File(path)
     raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (the stream's)
@@ -125,7 +139,7 @@ def stdin_can_be_read() -> bool:
 def paths_of(argument: str) -> list[str]:
     """Return the paths that an argument names: itself, the data files below a folder, or what a glob matches, sorted.
 
-    Raises UsageError where there is none.
+    Those of a URL are `listing.Listed`. Raises UsageError where there is none.
     """
     if argument == "":
         raise UsageError("an empty name names no file")
@@ -134,11 +148,12 @@ def paths_of(argument: str) -> list[str]:
         return _files_below(argument)
     if argument == STDIN or mode is not None:
         return [argument]
+    if "://" in argument:
+        from mrl_cli.inputs.listing import urls_of
+
+        return urls_of(argument, _data_names)
     import glob
 
-    if "://" in argument:
-        msg = f"cannot read {harmless(argument)}: reading URLs is not built in yet"
-        raise UsageError(msg, hint="download the file first, or pipe it in")
     if not glob.has_magic(argument):
         raise _missing(argument)
     paths = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
@@ -175,10 +190,14 @@ def _files_below(folder: str) -> list[str]:
     files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = (name for name in folders if not name.startswith((".", "_")))
-        not_data = (".", "_", COMPUTED_BESIDE) if "dataset_info.json" in names else (".", "_")
-        data = (name for name in names if not name.startswith(not_data) and name not in BESIDE_DATA)
-        files += [str(Path(parent, name)) for name in data if named(name)[0]]
+        files += [str(Path(parent, name)) for name in _data_names(names) if named(name)[0]]
     if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
         raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_OF_SUFFIX))
     return sorted(files)
+
+
+def _data_names(names: Sequence[str]) -> list[str]:
+    """Return the names in a folder that are of data."""
+    not_data = (".", "_", COMPUTED_BESIDE) if "dataset_info.json" in names else (".", "_")
+    return [name for name in names if not name.startswith(not_data) and name not in BESIDE_DATA]

@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 def whole_file(path: str) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when everything was written; before that, nothing changes.
 
-    Devices, FIFOs and what is already open (/dev/stdout, /dev/fd/3) are written to directly. Raises MachineError when
-    the place cannot be written.
+    What is behind a URL is sent then, from a temporary file. Devices, FIFOs and what is already open (/dev/stdout,
+    /dev/fd/3) are written to directly. Raises MachineError when the place cannot be written, and UsageError for a URL
+    that names no object in a bucket.
     """
+    if "://" in path:
+        from mrl_cli.inputs.remote import refuse_unwritable, send  # few runs write into a store
+
+        refuse_unwritable(path)
+        with tempfile.TemporaryFile(prefix="mrl-") as held:
+            yield held
+            send(held, path)
+        return
     target = Path(os.path.realpath(path))
     try:
         # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from mrl_cli.inputs import Source
+    from mrl_cli.inputs.remote import Remote
+    from mrl_cli.inputs.storage import File
     from mrl_cli.model import Counts, Plan
 
 # Encodings that write line ends and quotes as ASCII does.
 ASCII_LIKE = ("", "utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252")
-OPENERS = {None: "io", "gzip": "gzip", "bz2": "bz2", "xz": "lzma"}  # the module whose `open` reads a compression
+OPENERS = {"gzip": "gzip", "bz2": "bz2", "xz": "lzma"}  # the module whose `open` reads a compression
 COUNTED_FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "arrow")
 CHUNK_BYTES = 4 << 20
 JSON_BLANKS = b" \t\r\n"
@@ -36,7 +38,7 @@ def counted_rows(sources: Sequence[Source], plan: Plan) -> tuple[int | None, lis
         is_known = source.format in COUNTED_FORMATS and not plan.rows_are_lists
         if source.is_plain_file and is_known and (dialect.encoding or "").lower() in ASCII_LIKE:
             names = tuple(name for name in wanted if name not in source.hive)
-            rows = rows_in(source.path, source.format, source.compression, **how, names=names)
+            rows = rows_in(source.file, source.format, source.compression, **how, names=names)
         if rows is None:
             return None, [f"the rows of {source.shown_name} were not counted a second time"]
         total += rows
@@ -51,7 +53,7 @@ def lost_rows(expected: int | None, counts: Counts) -> list[str]:
 
 
 def rows_in(
-    path: str,
+    place: File | Remote,
     format_name: str,
     compression: str | None = None,
     *,
@@ -67,12 +69,14 @@ def rows_in(
     if format_name == "parquet":
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(path).num_rows)
+        with place.seekable() as raw:
+            return int(pq.read_metadata(raw).num_rows)
     if format_name == "arrow":
-        return _arrow_rows(path)
-    if compression not in OPENERS:
+        return _arrow_rows(place)
+    if compression not in (None, *OPENERS):
         return None
-    with import_module(OPENERS[compression]).open(path, "rb") as file:
+    opener = import_module(OPENERS[compression]).open if compression else io.BufferedReader
+    with place.open() as raw, opener(raw) as file:
         if format_name == "json":
             return _document_rows(file, names)
         if format_name == "jsonl":
@@ -84,10 +88,10 @@ def rows_in(
     return None if lines is None else max(0, lines - has_header)
 
 
-def _arrow_rows(path: str) -> int:
+def _arrow_rows(place: File | Remote) -> int:
     import pyarrow as pa
 
-    with pa.memory_map(path) as mapped:
+    with place.mapped() as mapped:
         if mapped.read(6) == b"ARROW1":
             file = pa.ipc.open_file(mapped)
             return sum(file.get_batch(place).num_rows for place in range(file.num_record_batches))
