@@ -29,7 +29,8 @@ class DaskWorkers:
 
     def __init__(self, jobs: int, address: str | None) -> None:
         # Dask tells on stderr of each connection that it loses; what matters of that is told by what is raised here.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "asyncio", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         address = address or os.environ.get("DASK_SCHEDULER_ADDRESS")
         self._where = f"the Dask scheduler at {harmless(address)}" if address else "Dask"
         self._cluster: Any = None

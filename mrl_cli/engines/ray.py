@@ -1,0 +1,77 @@
+"""Ray: processes of this machine, or the cluster at an address."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+# Ray tells on stderr what it does, and sends counts of that to its makers.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray.exceptions import RayError
+
+from mrl_cli.engines.cluster import Deadline, by_value
+from mrl_cli.errors import MachineError
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+LOOK_SECONDS = 1.0
+
+
+class RayWorkers:
+    """The workers of a Ray cluster."""
+
+    def __init__(self, jobs: int, address: str | None) -> None:
+        address = address or os.environ.get("RAY_ADDRESS")
+        self._where = f"the Ray cluster at {harmless(address)}" if address else "Ray"
+        of_this_machine = {} if address else {"num_cpus": jobs, "include_dashboard": False}
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                configure_logging=True,
+                **of_this_machine,
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise MachineError(f"{self._where} does not answer", hint="is `ray start --head` running there?") from error
+        self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
+        """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
+        call, shared = ray.remote(max_retries=3)(by_value()), ray.put(job)
+        left, under_way = iter(tasks), deque[Any]()
+        deadline = Deadline(self._where)
+        try:
+            while True:
+                under_way += [call.remote(shared, task) for task in islice(left, ahead - len(under_way))]
+                if not under_way:
+                    return
+                yield self._result(under_way[0], deadline)
+                under_way.popleft()
+        finally:
+            for waiting in under_way if ray.is_initialized() else ():
+                ray.cancel(waiting, force=True)
+
+    def _result(self, waiting: Any, deadline: Deadline) -> bytes:
+        try:
+            while not ray.wait([waiting], timeout=LOOK_SECONDS)[0]:
+                has_workers = any(node["Alive"] for node in ray.nodes())
+                deadline.check(None if has_workers else "it has no workers")
+            found: bytes = ray.get(waiting)
+        except RayError as error:
+            reason = harmless(str(error).split("\n", maxsplit=1)[0], 160)
+            raise MachineError(f"{self._where} failed: {reason}", hint="do the workers have enough memory?") from error
+        deadline.met()
+        return found
+
+    def close(self) -> None:
+        """Let go of the cluster, and end one of this machine."""
+        ray.shutdown()
