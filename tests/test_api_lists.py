@@ -57,6 +57,33 @@ def test_frame_and_files_have_the_record_of_the_command(
         assert {key: value for key, value in record.items() if key in expected} == expected
 
 
+def test_rows_of_lists_with_one_query_are_noted(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"query": [1, 2, 1], "label": [[1, 0]] * 3, "score": [[0.1, 0.2]] * 3})
+    record = evaluate_lists(frame)
+    assert isinstance(record, dict)
+    assert record["queries"] == 3
+    note = "query '1' stands in the frame, row 0 and in the frame, row 2: each row is a list of its own"
+    assert record["notes"] == [note]
+    assert "notes" not in evaluate_lists(frame[:2])
+    frame.to_json(tmp_path / "lists.jsonl", orient="records", lines=True)
+    assert "line 1 and in" in evaluate_lists(tmp_path / "lists.jsonl")["notes"][0]
+
+
+def test_hints_name_numbers_as_arguments() -> None:
+    with pytest.raises(ValueError, match=r"hint: max_pairs=15 goes") as caught:
+        evaluate_lists(FRAME[:6], loss="approx_ndcg", max_pairs=1)
+    assert "--" not in str(caught.value)
+    assert evaluate_lists(FRAME[:6], loss="approx_ndcg", max_pairs=15)["queries"] == 1
+
+
+def test_errors_of_list_cells_count_rows_of_the_file(tmp_path: Path) -> None:
+    cells = ["[0.5, 1]", '[0.5, "x"]', "[0.5, 2, 3]"]
+    rows = [f'{{"label": {[1, 0, 0][: cell.count(",") + 1]}, "score": {cell}}}\n' for cell in cells]
+    (tmp_path / "lists.jsonl").write_text("".join(rows))
+    with pytest.raises(ValueError, match=r"1 problem in \S+ \(3 rows\)"):
+        evaluate_lists(tmp_path / "lists.jsonl")
+
+
 def test_groups_are_rows_by_their_values(tmp_path: Path) -> None:
     FRAME.to_csv(tmp_path / "lists.csv", index=False)
     groups = evaluate_lists(FRAME, group_by="kind")

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
+from mrl_cli.verify.explanations import unknowns
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.candidates import COMMON_BATCHES, Candidate, LeftOut, Stage, Stages, value_stages
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, mistakes
 from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, value_parts
-from mrl_cli.verify.explanations.unknowns import solved_values
+from mrl_cli.verify.explanations.unknowns import SolvedValue
 from mrl_cli.verify.explanations.values import Own, fitting_value
 from mrl_cli.verify.explanations.values import explain_value as explain
 from tests.running import Ran, run_inside
@@ -427,7 +427,7 @@ def stages_of(parts: ValueParts, value: float, reduction: str, left_out: LeftOut
     if key not in KNOWN_STAGES:
         made = value_stages(parts, reduction, left_out, None, all_pairs_of(case), lambda room: [])
         KNOWN_STAGES[key] = parts, Stages(made)
-    solved = partial(solved_values, case, value, reduction, None)
+    solved = SolvedValue(case, value, reduction, None)
     return [stage._replace(solved=solved) if stage.solved else stage for stage in KNOWN_STAGES[key][1]]
 
 
@@ -778,6 +778,24 @@ def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], mon
     monkeypatch.setattr("mrl_cli.verify.verdict.VALUE_PAIRS", 100)
     ran = mrl("-", "--expect", "3", "-f", "json", stdin=SAMPLE.read_bytes())
     assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
+
+
+def test_a_number_is_solved_for_once_whatever_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = replace(CASE, loss="logistic", margin=0.0, parameters={"temperature": 1.0})
+    value, asked = float(losses_of(replace(case, parameters={"temperature": 0.7})).mean()), list[Case]()
+
+    def watched(one: Case) -> Array:
+        asked.append(one)
+        return losses_of(one)
+
+    monkeypatch.setattr(unknowns, "losses_of", watched)
+    solved = SolvedValue(case, value, "mean", None)
+    found = solved(1e-6)
+    first = len(asked)
+    assert "temperature is 0.7" in [candidate.text for candidate, _ in found]
+    wider = solved(1e-3)
+    assert [candidate.text for candidate, _ in wider] != [candidate.text for candidate, _ in found]
+    assert 0 < len(asked) - first < 0.2 * first  # what a number gives is looked at, no grid
 
 
 def test_an_unrelated_number_is_reported_as_unexplained(mrl: Callable[..., Ran], tmp_path: Path) -> None:

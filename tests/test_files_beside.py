@@ -183,7 +183,7 @@ def test_judgments_beside_a_table(rank: Rank) -> None:
 def test_a_document_twice_in_a_query_is_refused(rank: Rank) -> None:
     ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN + "2 Q0 a 9 0 bm25\n")
     assert (ran.code, ran.out) == (3, "")
-    assert "document a stands twice in query 2" in ran.err
+    assert f"run.txt, line {len(RUN.splitlines()) + 1}: document a stands twice in query 2" in ran.err
     assert "by-file" not in ran.err
     twice = RUN + "2 Q0 z 9 0 bm25\n"  # not judged, and so of no effect where it is dropped
     assert rank("run.txt", "--qrels", "qrels", run__txt=twice).result["missing"] == 2

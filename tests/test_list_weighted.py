@@ -42,7 +42,7 @@ def list_of(kind: str, levels: int, *, is_weighted: bool = True, size: int = SIZ
     normal = random.normal(size=size)
     scores = {
         "normal": normal,
-        "tied": (normal * 8).round() / 8,  # differences are doubles, so at the kink rounding decides nothing
+        "tied": normal.round(1),  # in tenths rounded differences are at the kink that are not, and the reverse
         "near 1e8": normal + 1e8,
         "near 1e15": normal + 1e15,
         "mixed": normal * 10.0 ** random.integers(-12, 13, size),

@@ -245,3 +245,13 @@ def test_lists_in_cells_and_labels_of_any_size(mrl: Callable[..., Ran]) -> None:
     Path("huge.csv").write_text("query,label,score\na,1e300,1\na,0,2\n")
     for options in (["--lambda-weight", "ndcg"], ["--loss", "softmax", "--param", "target=gain"]):
         assert mrl("validate", "huge.csv", "--query", "query", *options, "-f", "json").result["passed"]
+
+
+def test_queries_without_pairs_count_with_their_weights(mrl: Callable[..., Ran], tmp_path: Path) -> None:
+    rows = ["1,1,.5,1", "1,0,.2,1", "2,1,.1,2", "2,0,.3,2", "3,1,.1,4", "3,1,.3,4", "4,1,.9,3", "4,0,.3,3"]
+    (tmp_path / "weighted.csv").write_text("\n".join(["query,label,score,qw", *rows]))
+    options = ("--query", "query", "--query-weight", "qw", "-f", "json", "--expect")
+    for number, is_explained in ((0.4, True), (0.5, False)):  # 1 + 3 of 10; 2/3 of three of four queries, unweighted
+        ran = mrl("validate", "weighted.csv", *options, f"query_accuracy={number}")
+        texts = [one["hypothesis"] for one in json.loads(ran.out)["explanations"]]
+        assert any("queries without pairs count with 0" in text for text in texts) == is_explained

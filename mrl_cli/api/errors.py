@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _VALUE = re.compile(rf"{OPTION.pattern} (?:'([^']*)'|(?![A-Z]+\b)(\S+?)(?=[,;?]?(?: |$)))")
 _NAMED = re.compile(rf"{OPTION.pattern}( [A-Z]+\b)?")  # and what its value is called in the help
 _ARGUMENTS = {"memory": "memory_bytes"}  # what arguments are called that are not called as the option
+_NUMBERS = {"max_pairs", "top", "margin", "y_const", "scale", "confidence"}  # arguments that no text is given for
 _FUNCTIONS = {"mrl rank": "evaluate_lists", "mrl compute": "evaluate"}
 
 
@@ -46,6 +47,8 @@ def in_python(text: str, *, has_values: bool) -> str:
 
     >>> in_python("use --on-tie drop in place of --labels; name it with --y COLUMN", has_values=True)
     "use on_tie='drop' in place of labels; name it with y=…"
+    >>> in_python("--max-pairs 6 goes through them", has_values=True)
+    'max_pairs=6 goes through them'
     >>> in_python("for ranked lists there is `mrl rank`; --top goes with it", has_values=False)
     'for ranked lists there is evaluate_lists; top goes with it'
     """
@@ -54,6 +57,10 @@ def in_python(text: str, *, has_values: bool) -> str:
         name = match[1].replace("-", "_")
         return _ARGUMENTS.get(name, name)
 
+    def given(match: re.Match[str]) -> str:
+        name, value = named(match), match[2] or match[3]
+        return f"{name}={value if name in _NUMBERS else repr(value)}"
+
     def asked_for(match: re.Match[str]) -> str:
         return f"{named(match)}=…" if match[2] else named(match)
 
@@ -61,6 +68,6 @@ def in_python(text: str, *, has_values: bool) -> str:
         text = text.replace(f"`{command}`", function).replace(command, function)
     if has_values:
         parts = [part.partition(" in place of ") for part in text.split("; ")]
-        uses = (_VALUE.sub(lambda match: f"{named(match)}={match[2] or match[3]!r}", use) for use, *_ in parts)
+        uses = (_VALUE.sub(given, use) for use, *_ in parts)
         text = "; ".join(use + instead + of for use, (_, instead, of) in zip(uses, parts, strict=True))
     return _NAMED.sub(asked_for, text)

@@ -20,6 +20,7 @@ from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gath
 from mrl_cli.reductions.lists import of_lists
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
+from mrl_cli.reductions.repeats import notes_in, repeats_of
 from mrl_cli.reports import refusals
 from mrl_cli.reports.rank import rank_report, refuse_undefined
 from mrl_cli.settings import check_choice
@@ -141,7 +142,7 @@ class _Lists:
             (folded, queries), way = folded_either_way(self.plan, made, self._checked, self._folded)
             refuse_undefined(queries, folded.wholes[0], self.plan)
         notes = [gathered_note(folded.counts.pairs, self.plan)] if way is GatherReduction else []
-        return folded.counts, queries, notes
+        return folded.counts, queries, notes + notes_in(folded.wholes)
 
     def _checked(self, reduction: Any) -> tuple[Folded, Any]:
         folded = self._folded(reduction)
@@ -152,7 +153,7 @@ class _Lists:
         return folded, reduction.settled(folded.wholes[1])
 
     def _folded(self, reduction: Any) -> Folded:
-        every = (LookReduction(), reduction)
+        every = (LookReduction(), reduction, *repeats_of(self.plan))
         jobs = 1 if self._frame is not None else runtime.core_count()
         return fold(local(self.sources, Job(self.plan, every), jobs), self.sources, every)
 

@@ -190,7 +190,8 @@ def _values(source: Source, plan: Plan, what: Beside) -> Any:
     counts, (batches,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     problems = tally(dict.fromkeys(problem for _, listed in batches for problem in listed))  # read as x1 and as x2
     if problems:
-        description = described_problems(Counts(counts.rows, problems=problems), source.shown_name, is_one_file=True)
+        read = Counts(counts.file_rows or counts.rows, problems=problems)
+        description = described_problems(read, source.shown_name, is_one_file=True)
         raise DataError(description, hint=what.hint)
     if not counts.rows:
         header = harmless(plan.columns.x1)

@@ -145,15 +145,12 @@ class RankedRun(ListOptions, Run):
 
     def _folded_lists(self, reduction: Any) -> Ranked:
         from mrl_cli.reductions.benchmarks import BENCHMARKS
+        from mrl_cli.reductions.repeats import notes_in, repeats_of
         from mrl_cli.reports.benchmarks import benchmark_sections
 
         benchmark = self.plan.benchmark
         further: list[Reduction[Any, Any]] = [] if benchmark is None else [BENCHMARKS[benchmark]()]
-        has_queries = self.plan.rows_are_lists and self.plan.columns.name_of("query") is not None
-        if has_queries:
-            from mrl_cli.reductions.repeats import RepeatsReduction
-
-            further.append(RepeatsReduction())
+        further += repeats_of(self.plan)
         beside = next((source.beside for source in self.sources), None)
         if beside is not None and beside.qrels is not None:
             from mrl_cli.reductions.documents import DocumentsReduction
@@ -166,6 +163,6 @@ class RankedRun(ListOptions, Run):
 
             check_rows(self.sources, folded.rows_of)
         look, whole, *others = folded.wholes
-        self.cautions += [others[-1].note] if has_queries and others[-1].note is not None else []
+        self.cautions += notes_in(others)
         sections = None if benchmark is None else benchmark_sections(others[0])
         return Ranked(folded.counts, look, reduction.settled(whole), sections)

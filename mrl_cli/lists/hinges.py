@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode
-from mrl_cli.exact.few import square_of_three, sum_of_three
+from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
 from mrl_cli.lists.orders import levels_of
@@ -71,12 +71,12 @@ class Hinges(NamedTuple):
 
 def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
-    round_of = square_of_three if LOSSES[loss.name].power == 2 else sum_of_three
+    round_of = square_of_few if LOSSES[loss.name].power == 2 else sum_of_few
     lowest, highest = np.full(pairs.size, np.inf), np.full(pairs.size, -np.inf)
     has_pairs = np.flatnonzero(pairs)
     for found, (higher, lower) in ((lowest, ends.greatest), (highest, ends.least)):
         three = np.full(has_pairs.size, loss.margin), lower.take(has_pairs), -higher.take(has_pairs)
-        found[has_pairs] = np.where(sum_of_three(*three) > 0, round_of(*three), 0.0)
+        found[has_pairs] = np.where(sum_of_few(*three) > 0, round_of(*three), 0.0)
     return lowest, highest
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.base import Found, Lists
-from mrl_cli.losses import LOSSES
+from mrl_cli.lists.distances import values_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,14 +42,15 @@ class Pairs(NamedTuple):
 
 
 def looped(lists: Lists, loss: LossChoice) -> Found:
-    """Return what lists come to under a pairwise loss: of each pair the loss as it is rounded, of those their sum."""
+    """Return what lists come to under a pairwise loss: of each pair the loss, rounded, of those their sum."""
     count, is_weighted = lists.size, lists.weights is not None
     counts = np.zeros((5, count), np.int64)
     lowest, highest = np.full(count, math.inf), np.full(count, -math.inf)
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
     for block in pairs_of(lists):
         numbers, codes, size = block.numbers, block.codes, block.numbers.size
-        differences, values = _losses(lists, block, loss)
+        values = values_of_pairs(lists, block.higher, block.lower, loss)
+        differences = _differences(lists, block)
         masks = None, differences > 0, differences == 0, differences < 0, values > 0
         for counted, mask in zip(counts, masks, strict=True):
             counted[numbers] += np.bincount(codes if mask is None else codes[mask], minlength=size)
@@ -77,13 +78,14 @@ def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[Sum
     losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
     for block in pairs_of(lists):
         numbers, codes, size = block.numbers, block.codes, block.numbers.size
-        differences, values = _losses(lists, block, loss)
+        values = values_of_pairs(lists, block.higher, block.lower, loss)
         weights = _weights(lists, block, lambdas)
         with np.errstate(all="ignore"):
             values = _weighed(values, weights) * weights
         losses.add(sums_by_code(values, codes, size), numbers, count)
         all_weights.add(sums_by_code(weights, codes, size), numbers, count)
-        correct_weights.add(sums_by_code(np.where(differences > 0, weights, 0.0), codes, size), numbers, count)
+        correct = np.where(_differences(lists, block) > 0, weights, 0.0)
+        correct_weights.add(sums_by_code(correct, codes, size), numbers, count)
     return losses, all_weights, correct_weights
 
 
@@ -96,7 +98,7 @@ def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = No
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
     size, total = lists.scores.size, SumsByCode()
     for pairs in pairs_of(lists):
-        _, slopes = _losses(lists, pairs, loss, of_gradient=True)
+        slopes = values_of_pairs(lists, pairs.higher, pairs.lower, loss, of_gradient=True)
         if lists.weights is not None or lambdas is not None:
             weights = _weights(lists, pairs, lambdas)
             slopes = _weighed(slopes, weights) * weights
@@ -156,20 +158,10 @@ def _pairs_of_one(lists: Lists, number: int, weighing: NDArray[np.bool_] | None)
         yield Pairs(np.array([number]), np.zeros(higher.size, np.intp), higher + (first + start), lower + start)
 
 
-def _losses(
-    lists: Lists, pairs: Pairs, loss: LossChoice, *, of_gradient: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the differences and the losses of pairs, or the gradient of those; see `Loss` for a target."""
-    entry = LOSSES[loss.name]
-    with np.errstate(all="ignore"):
-        differences = lists.scores[pairs.higher] - lists.scores[pairs.lower]
-        if entry.is_target:
-            labels = lists.labels[pairs.higher] - lists.labels[pairs.lower]
-        else:
-            labels = np.ones_like(differences)
-        function = entry.gradient if of_gradient else entry.kernel
-        values = function(differences, labels, margin=loss.margin, **dict(loss.parameters))
-    return differences, values.astype(np.float64, copy=False)
+def _differences(lists: Lists, pairs: Pairs) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        differences: NDArray[np.float64] = lists.scores[pairs.higher] - lists.scores[pairs.lower]
+    return differences
 
 
 def _weights(lists: Lists, pairs: Pairs, lambdas: Lambdas | None) -> NDArray[np.float64]:

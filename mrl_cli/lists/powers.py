@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact.few import sum_of_three
+from mrl_cli.exact.few import sum_of_few
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def sums_beyond(
     nearest = nearest[items]
     values = [moment[:, nearest] for moment in moments]
     if term.power:
-        beyond = sum_of_three(np.full(items.size, term.margin), sources.scores[nearest], -scores[items])
+        beyond = sum_of_few(np.full(items.size, term.margin), sources.scores[nearest], -scores[items])
         if rests is not None and sources.rests is not None:
             beyond += sources.rests[nearest] - rests[items]
         if term.is_beyond:

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
-from mrl_cli.exact.few import sum_of_three
 from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.distances import Distances
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
 from mrl_cli.lists.orders import levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
-from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,20 +29,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+NEAR = 1e-15  # more than two distances differ by that are equal but for rounding, as a share
 DESCRIBED = ("x1", "x2", "difference", "difference_square")  # what `described` adds up
 
 
 def squared(lists: Lists, loss: LossChoice) -> Found:
     """Return what lists of at least one item come to under a loss that is the square of a distance.
 
-    Sums are those of real arithmetic on scores and labels, rounded once; the lowest and the highest loss are within
-    1e-15 of that.
+    Every number is that of real arithmetic on scores and labels, rounded once: sums, the lowest and the highest loss.
     """
-    margin, parts = _distance(lists, loss)
+    margin, parts = distances = Distances.of(lists, loss)
     levels = levels_of(lists)
     losses = _sums(lists, levels, margin, parts)
     counter = Counter.of(lists)
-    items = Items.of(counter.rows, margin, parts)
+    items = Items.of(counter.rows, distances)
     rows = items.rows
     weighing = None if lists.weighing is None else lists.weighing.take(rows.order)
     reaches = [reach_of(rows, margin), reach_of(rows, margin, closed=True)]
@@ -55,22 +53,12 @@ def squared(lists: Lists, loss: LossChoice) -> Found:
     return counter.found(counter.met(), active, losses, lowest, np.where(counter.pairs, highest, -np.inf))
 
 
-def _distance(lists: Lists, loss: LossChoice) -> tuple[float, list[Floats]]:
-    """Return what a difference should be, and the parts of the numbers whose difference that is."""
-    entry = LOSSES[loss.name]
-    if entry.is_target:
-        return 0.0, [lists.scores, -lists.labels]
-    # The loss is (d - margin)**2, so its gradient at 0 is -2 margin.
-    gradient = entry.gradient(np.zeros(1), np.ones(1), margin=0.0, **dict(loss.parameters))
-    return -float(gradient[0]) / 2, [lists.scores]
-
-
 def gradient(lists: Lists, loss: LossChoice) -> Floats:
     """Return the gradient of the sum of such a loss for the score of each item, rounded once.
 
     Lists have at least one item each.
     """
-    margin, parts = _distance(lists, loss)
+    margin, parts = Distances.of(lists, loss)
     levels = levels_of(lists)
     gradient = np.empty(lists.scores.size)
     terms = _terms(lists, levels, parts, gradient_at=margin)
@@ -139,51 +127,49 @@ def described(lists: Lists) -> dict[str, SumsByCode]:
 
 
 class Items(NamedTuple):
-    """Items by list and by the number whose differences count, which is the sum of `parts`."""
+    """Items by list and by the number whose differences count, with the distances of pairs of them."""
 
     rows: Ranked
-    margin: float
-    parts: list[Floats]
+    distances: Distances
 
     @classmethod
-    def of(cls, rows: Ranked, margin: float, parts: list[Floats]) -> Items:
-        """Return the items of rows by list and score; `parts` are in the order of lists."""
-        if len(parts) == 1:
-            return cls(rows, margin, [rows.scores])
-        lists = rows.lists
-        with np.errstate(all="ignore"):
-            numbers, rests = two_sum(*parts)
-            is_whole = np.isfinite(numbers)
-            rests = np.where(is_whole, rests, parts[0] / 4 + parts[1] / 4)  # what overflows is compared scaled down
-        order = np.lexsort((rests, numbers, lists.numbers)).astype(np.int32)
-        codes = np.empty_like(rows.codes)
-        codes[rows.order] = rows.codes
-        columns = numbers.take(order), codes.take(order), rests.take(order)
-        return cls(Ranked(lists, order, *columns), margin, [part.take(order) for part in parts])
+    def of(cls, rows: Ranked, distances: Distances) -> Items:
+        """Return the items of rows by list and score; `distances` are those of items in the order of lists."""
+        lists, parts = rows.lists, distances.parts
+        if len(parts) > 1:
+            with np.errstate(all="ignore"):
+                numbers, rests = two_sum(*parts)
+                is_whole = np.isfinite(numbers)
+                rests = np.where(is_whole, rests, parts[0] / 4 + parts[1] / 4)  # what overflows is compared scaled down
+            order = np.lexsort((rests, numbers, lists.numbers)).astype(np.int32)
+            codes = np.empty_like(rows.codes)
+            codes[rows.order] = rows.codes
+            rows = Ranked(lists, order, numbers.take(order), codes.take(order), rests.take(order))
+        return cls(rows, distances._replace(parts=[part.take(rows.order) for part in parts]))
 
-    def distances(self, winners: Places, losers: Places) -> Floats:
-        """Return how far the difference of two items, at those places, is from where it should be: not below 0."""
-        numbers, rests = self.rows.scores, self.rows.rests
-        if rests is None:
-            return abs(sum_of_three(np.full(winners.size, self.margin), numbers.take(losers), -numbers.take(winners)))
-        with np.errstate(all="ignore"):
-            high, low = two_sum(numbers.take(losers), -numbers.take(winners))
-            is_whole = np.isfinite(high)
-            high, low = np.where(is_whole, high, 0.0), np.where(is_whole, low, 0.0)
-            distances = abs(sum_of_three(high, rests.take(losers), -rests.take(winners)) + low)
-        for place in np.flatnonzero(~(is_whole & np.isfinite(distances))).tolist():
-            four = [sign * part[these[place]] for part in self.parts for sign, these in ((1, losers), (-1, winners))]
-            distances[place] = abs(float(ExactSum.of_few(map(float, four))))
-        return distances
+    def extreme(self, best: np.ufunc, winners: Places, losers: Places) -> Floats:
+        """Return the least or the greatest square of each list, of those of the pairs of items at these places.
+
+        Which pairs are nearly so is told by their distances. Of a list without any it is infinite, or 0.
+        """
+        lists, worst = self.rows.lists, np.inf if best is np.minimum else 0.0
+        numbers, ends = lists.numbers.take(losers), np.full(lists.size, worst)
+        with np.errstate(over="ignore", under="ignore"):
+            distances = abs(self.distances.at(winners, losers))
+            best.at(ends, numbers, distances)
+            bounds = (ends * (1 + NEAR if best is np.minimum else 1 - NEAR)).take(numbers)
+        near = np.flatnonzero(distances <= bounds if best is np.minimum else distances >= bounds)
+        squares = np.full(lists.size, worst)
+        best.at(squares, numbers.take(near), self.distances.squares(winners.take(near), losers.take(near)))
+        return squares
 
 
 def _lowest(items: Items, met: Meetings) -> Floats:
     """Return the lowest loss of each list: that of the pair with the least distance."""
-    lists, least = items.rows.lists, np.full(items.rows.scores.size, np.inf)
-    for winners in met.nearest or ():
-        losers = np.flatnonzero((winners >= 0) & (winners < winners.size)).astype(np.int32)
-        least[losers] = np.minimum(least[losers], items.distances(winners.take(losers), losers))
-    return _squares(np.minimum.reduceat(least, lists.starts[:-1]))
+    nearest = met.nearest or ()
+    losers = [np.flatnonzero((winners >= 0) & (winners < winners.size)).astype(np.int32) for winners in nearest]
+    winners = [one.take(of) for one, of in zip(nearest, losers, strict=True)]
+    return items.extreme(np.minimum, np.concatenate(winners), np.concatenate(losers))
 
 
 def _highest(items: Items, levels: Levels) -> Floats:
@@ -192,16 +178,12 @@ def _highest(items: Items, levels: Levels) -> Floats:
     places[items.rows.order] = np.arange(places.size, dtype=np.int32)
     places, weighing = places.take(levels.order), items.rows.lists.weighing
     weighs = np.ones(places.size, bool) if weighing is None else weighing.take(levels.order)
-    greatest = np.zeros(items.rows.lists.size)
     lows, highs = levels.ends(places, places)
     first, last = levels.ends(np.where(weighs, places, places.size), np.where(weighs, places, -1))
     has_below = np.flatnonzero((levels.ranks > 0) & (last >= 0))
-    for winners, best, values in ((last, np.minimum, lows), (first, np.maximum, highs)):
-        below = running(best, values, levels.ranks).take(has_below - 1)
-        np.maximum.at(greatest, levels.numbers.take(has_below), items.distances(winners.take(has_below), below))
-    return _squares(greatest)
-
-
-def _squares(values: Floats) -> Floats:
-    with np.errstate(over="ignore", under="ignore"):
-        return np.square(values)
+    below = [
+        running(best, values, levels.ranks).take(has_below - 1)
+        for best, values in ((np.minimum, lows), (np.maximum, highs))
+    ]
+    winners = np.concatenate([last.take(has_below), first.take(has_below)])
+    return items.extreme(np.maximum, winners, np.concatenate(below))

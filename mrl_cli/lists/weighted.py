@@ -17,6 +17,7 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, two_sum
+from mrl_cli.lists.distances import aim_of, values_of_pairs
 from mrl_cli.lists.fields import Grid, Side, blocks_of, level_sums
 from mrl_cli.lists.loop import looped_gradient, weighted_sums
 from mrl_cli.lists.nodes import Ranked, reach_of
@@ -60,14 +61,12 @@ class Kernel(NamedTuple):
         """Whether d is held against the difference of labels."""
         return self.choice is not None and LOSSES[self.choice.name].is_target
 
-    def of_pairs(self, differences: Array, targets: Array) -> Array:
-        """Return what is added up for pairs with differences of scores, and of labels, as the loop rounds it."""
+    def of_pairs(self, lists: Lists, higher: Indices, lower: Indices) -> Array:
+        """Return what is added up for pairs of these items, as the loop rounds it."""
         if self.choice is None:
-            return (differences > self.terms[0].margin).astype(np.float64)
-        entry, labels = LOSSES[self.choice.name], targets if self.is_target else np.ones_like(targets)
-        function = entry.gradient if self.is_slope else entry.kernel
-        values = function(differences, labels, margin=self.choice.margin, **dict(self.choice.parameters))
-        return values.astype(np.float64, copy=False) * (-1.0 if self.is_slope else 1.0)
+            return (lists.scores[higher] - lists.scores[lower] > self.terms[0].margin).astype(np.float64)
+        values = values_of_pairs(lists, higher, lower, self.choice, of_gradient=self.is_slope)
+        return -values if self.is_slope else values
 
 
 def kernel_of(choice: LossChoice, *, is_slope: bool = False) -> Kernel:
@@ -78,10 +77,7 @@ def kernel_of(choice: LossChoice, *, is_slope: bool = False) -> Kernel:
     factor = 2.0 if is_slope and entry.power == 2 else 1.0
     if entry.is_hinge:  # at the kink the gradient passes, as in PyTorch
         return Kernel((Term(choice.margin, power, factor, is_closed=is_slope),), choice, is_slope)
-    # The square of a distance to where d should be: that of a hinge on either side.
-    aim = 0.0
-    if not entry.is_target:
-        aim = float(entry.gradient(np.zeros(1), np.ones(1), margin=0.0, **dict(choice.parameters))[0]) / -2
+    aim = aim_of(choice)  # the square of a distance to that: of a hinge on either side
     beyond = Term(aim, power, -factor if is_slope else factor, is_beyond=True)
     return Kernel((Term(aim, power, factor), beyond), choice, is_slope)
 
@@ -140,7 +136,8 @@ class _Walk:
         keys = one.labels, one.scores
         self.order = np.lexsort(keys if charges is None else (charges, *keys))
         self.charges = None if charges is None else charges[self.order]
-        self.scores, self.labels = one.scores[self.order], one.labels[self.order]
+        self.one = one._replace(scores=one.scores[self.order], labels=one.labels[self.order], weights=None)
+        self.scores, self.labels = self.one.scores, self.one.labels
         discounts = None if lambdas.discounts is None else lambdas.discounts[:, self.order]
         self.lambdas = lambdas._replace(gains=lambdas.gains[self.order], discounts=discounts)
         self.codes = levels_of(one).codes()[self.order]
@@ -190,11 +187,9 @@ class _Walk:
             weights = np.where(self.codes[higher] > self.codes[lower], self.lambdas.of(higher, lower), 0.0)
             if self.charges is not None:
                 weights *= self.charges[lower]
-            differences = self.scores[higher] - self.scores[lower]
-            targets = self.labels[higher] - self.labels[lower]
             firsts = np.cumsum(number) - number
             for total, kernel in zip(self.total, kernels, strict=True):
-                values = np.where(weights == 0, 0.0, kernel.of_pairs(differences, targets)) * weights
+                values = np.where(weights == 0, 0.0, kernel.of_pairs(self.one, higher, lower)) * weights
                 total[items[block]] += np.add.reduceat(values, firsts)
 
 

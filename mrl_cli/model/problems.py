@@ -98,7 +98,8 @@ class Counts:
     of the rows without a problem that lacked one and had it filled. `problems` counts by kind; the first few of each
     are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels with a
     problem as messages print them: up to MOST_LABELS_NAMED of them. `paths` are those of which a missing cell is no
-    problem, each as (file, path): None where it leads somewhere in some row.
+    problem, each as (file, path): None where it leads somewhere in some row. `file_rows` are those of files where a row
+    is a list and each of its items counts as one, else 0.
     """
 
     pairs: int = 0
@@ -114,6 +115,7 @@ class Counts:
     missing: int = 0
     missing_as_zero: int = 0
     paths: dict[tuple[str, str], AbsentPath | None] = field(default_factory=dict)
+    file_rows: int = 0
 
     @property
     def rows(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from mrl_cli.reductions.ledger import coded
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,9 +20,22 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.ledger import Key
     from mrl_cli.reductions.measured import Measured
 
-    Documents = tuple[Key, NDArray[np.int64], list[tuple[str, str]]]
+    Indices = NDArray[np.int64]
 
 _NAMES: tuple[Role, ...] = ("query", "doc")
+
+
+class Documents(NamedTuple):
+    """The documents of a batch: by group, which row each stands in with the place of its judgment, or with its name."""
+
+    file: str
+    row_word: str
+    rows: Sequence[int] | None
+    groups: list[tuple[Key, Indices, Indices, list[tuple[int, tuple[str, str]]]]]
+
+    def place(self, index: int) -> str:
+        """Return where a row of the batch stands, in words."""
+        return self.file if self.rows is None else f"{self.file}, {self.row_word} {self.rows[index]}"
 
 
 class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
@@ -43,13 +56,14 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
         pairs = measured.pairs
         places = pairs.numbers["judgment"].astype(np.int64)
         codes, groups = coded([pairs.keys[role] for role in self._plan.groups], pairs.size)
+        found = Documents(pairs.file, pairs.row_word, pairs.rows, [])
         for code, group in enumerate(groups):
             here = np.flatnonzero(codes == code)
-            others = here[places[here] < 0]
-            names = (pairs.keys[role].to_pylist() if others.size else [] for role in _NAMES)
-            queries, documents = names
-            of_others = [(queries[place], documents[place]) for place in others.tolist()]
-            state.append((group, places[here][places[here] >= 0], of_others))
+            judged, others = here[places[here] >= 0], here[places[here] < 0].tolist()
+            queries, documents = (pairs.keys[role].to_pylist() if others else [] for role in _NAMES)
+            of_others = [(index, (queries[index], documents[index])) for index in others]
+            found.groups.append((group, judged, places[judged], of_others))
+        state.append(found)
         return state
 
     def whole(self) -> dict[Key, Any]:
@@ -59,25 +73,37 @@ class DocumentsReduction(Reduction["list[Documents]", "dict[Key, Any]"]):
     def merge(self, whole: dict[Key, Any], state: Sequence[Documents], part: Any) -> dict[Key, Any]:
         """Add the documents of the next task."""
         del part
-        for group, places, others in state:
-            if group not in whole:
-                whole[group] = np.zeros(len(self._judged), bool), set()
-            is_there, names = whole[group]
-            ordered = np.sort(places)
-            again = np.concatenate((ordered[1:][ordered[1:] == ordered[:-1]], places[is_there[places]]))
-            if again.size:
-                self._refuse(list(self._judged)[int(again.min())])
-            is_there[places] = True
-            for name in others:
-                if name in names:
-                    self._refuse(name)
-                names.add(name)
+        for batch in state:
+            again = [one for found in batch.groups for one in self._again(whole, *found)]
+            if again:
+                self._refuse(batch, *min(again))
         return whole
 
-    def _refuse(self, name: tuple[str, str]) -> None:
+    def _again(
+        self, whole: dict[Key, Any], group: Key, rows: Indices, places: Indices, others: list[tuple[int, Any]]
+    ) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Yield the first row of a judged document that was there before, and of another; add the documents."""
+        if group not in whole:
+            whole[group] = np.zeros(len(self._judged), bool), set()
+        is_there, names = whole[group]
+        order = np.argsort(places, kind="stable")
+        ordered = places[order]
+        is_again = is_there[ordered]
+        is_again[1:] |= ordered[1:] == ordered[:-1]
+        if is_again.any():
+            first = order[is_again].min()
+            yield int(rows[first]), list(self._judged)[int(places[first])]
+        is_there[places] = True
+        for row, name in others:
+            if name in names:
+                yield row, name
+                return
+            names.add(name)
+
+    def _refuse(self, batch: Documents, row: int, name: tuple[str, str]) -> None:
         query, document = map(harmless, name)
         hint = "are these runs of several systems? keep them apart with --by-file" if self._may_be_runs else None
-        raise DataError(f"document {document} stands twice in query {query}", hint=hint)
+        raise DataError(f"{batch.place(row)}: document {document} stands twice in query {query}", hint=hint)
 
 
 class UnjudgedReduction(Reduction["dict[str, str]", "dict[str, str]"]):

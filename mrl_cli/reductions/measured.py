@@ -184,6 +184,8 @@ def _admitted(
     left_out = batch.rejected_rows + rejected, ties, zeros, batch.skipped_rows
     named = {f"filled_{role}": int(np.count_nonzero(mask & fine)) for role, mask in batch.filled.items()}
     named |= {"unjudged": batch.unjudged_rows, "missing": batch.missing_rows, "missing_as_zero": batch.missing_as_zero}
+    if batch.list_sizes is not None:
+        named["file_rows"] = batch.list_sizes.size + batch.rejected_rows
     paths = {(batch.file, path): absent for path, absent in batch.paths.items()}
     counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), paths=paths, **named)
     return counts, problems, None if pairs == batch.size else used

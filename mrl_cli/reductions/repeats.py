@@ -8,6 +8,9 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.ledger import Key
     from mrl_cli.reductions.measured import Measured
 
@@ -67,3 +70,13 @@ class RepeatsReduction(Reduction[Repeats, Repeats]):
         del part
         whole.join(state)
         return whole
+
+
+def repeats_of(plan: Plan) -> list[Reduction[Any, Any]]:
+    """Return the reduction, if rows of a plan are lists whose queries have names."""
+    return [RepeatsReduction()] if plan.rows_are_lists and plan.columns.name_of("query") is not None else []
+
+
+def notes_in(wholes: Iterable[Any]) -> list[str]:
+    """Return the notes of such reductions among the results of all."""
+    return [whole.note for whole in wholes if isinstance(whole, Repeats) and whole.note is not None]

@@ -59,7 +59,7 @@ def _left_out(counts: Counts) -> str:
 def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
     """Return the lines that describe problems: how many, of which kinds, and the first few of each."""
     count = sum(kind.count for kind in counts.problems.values())
-    lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.rows, 'row')})"]
+    lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.file_rows or counts.rows, 'row')})"]
     width = max(map(len, counts.problems))
     for kind, examples in sorted(counts.problems.items(), key=lambda item: -item[1].count):
         text = "   ".join(_described(problem, with_file=not is_one_file) for problem in examples.first)

@@ -28,7 +28,7 @@ from mrl_cli.verify.explanations.cases import EXCHANGED, Case
 from mrl_cli.verify.explanations.columns import explain_column, fitting_column
 from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_parts
 from mrl_cli.verify.explanations.screened import Aim
-from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, solved_values
+from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, SolvedValue
 from mrl_cli.verify.explanations.values import NONE_FITS, Own, claims_on_figure
 from mrl_cli.verify.pairs import joined, pairs_of
 from mrl_cli.verify.validators import compared
@@ -117,7 +117,7 @@ def _stages(name: str, known: Known, parts: ValueParts, pairs: AllPairs, own: Ow
     if totals.loss_sum is not None and totals.weight_sum is not None:
         weighted = Sums(float(totals.loss_sum), float(totals.weight_sum))
     if 0 < pairs.case.x1.size <= SOLVED_PAIRS:
-        solved = partial(solved_values, pairs.case, own.value, reduction, pairs.weights)
+        solved = SolvedValue(pairs.case, own.value, reduction, pairs.weights)
     return value_stages(parts, reduction, left_out, weighted, pairs, solved, aim)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -129,18 +130,25 @@ class Interval(NamedTuple):
 # From one value.
 
 
-def solved_values(
-    case: Case, value: float, reduction: str, weights: Doubles | None, room: float
-) -> list[tuple[Candidate, float]]:
-    """Return numbers that give the value within that room, with how probable ones of so few digits are by chance."""
-    intervals, found = [], []
-    for unknown in unknowns_of(case):
+class Root(NamedTuple):
+    """A number with which an unknown gives the value: `off` is by how much another one misses that, with this slope."""
 
-        def off(number: float, made: Callable[[float], Case] = unknown.made) -> float:
-            losses = losses_of(made(number))
-            return Sums.of(losses, losses, weights).value(reduction) - value
+    unknown: Unknown
+    off: Callable[[float], float]
+    number: float
+    slope: float
 
-        for root, slope in _roots(off, unknown.grid):
+
+class SolvedValue:
+    """Numbers that give a value under a reduction; they are looked for once, when they are first asked for."""
+
+    def __init__(self, case: Case, value: float, reduction: str, weights: Doubles | None) -> None:
+        self._case, self._value, self._reduction, self._weights = case, value, reduction, weights
+
+    def __call__(self, room: float) -> list[tuple[Candidate, float]]:
+        """Return the numbers that give the value within that room, with how probable ones of so few digits are."""
+        intervals, found = [], []
+        for unknown, off, root, slope in self._roots:
             reach = room / abs(slope) if slope else math.inf
             if not math.isfinite(reach):
                 continue
@@ -149,10 +157,22 @@ def solved_values(
             number, digits, text = interval.number()
             is_allowed = number > 0 or not unknown.is_scale  # a wide interval may hold 0
             if is_allowed and digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
-                hint = options_of(case, unknown.made(number))
-                found.append((digits, Candidate(unknown.text.format(text), value, hint)))
-    found.sort(key=lambda one: one[0])
-    return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
+                hint = options_of(self._case, unknown.made(number))
+                found.append((digits, Candidate(unknown.text.format(text), self._value, hint)))
+        found.sort(key=lambda one: one[0])
+        return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
+
+    @cached_property
+    def _roots(self) -> list[Root]:
+        roots = []
+        for unknown in unknowns_of(self._case):
+
+            def off(number: float, made: Callable[[float], Case] = unknown.made) -> float:
+                losses = losses_of(made(number))
+                return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
+
+            roots += [Root(unknown, off, *root) for root in _roots(off, unknown.grid)]
+        return roots
 
 
 def _roots(off: Callable[[float], float], grid: Doubles) -> Iterator[tuple[float, float]]:

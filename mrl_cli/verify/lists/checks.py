@@ -126,7 +126,7 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
     sums["query_mean"] = query_mean
     sums["value"] = sums[plan.reporting.reduction.replace("-", "_")]
     lowest, highest = (total.lowest, total.highest) if total.lowest < math.inf else (math.nan, math.nan)
-    sums |= {"min": (lowest, abs(highest if setting.is_power else lowest)), "max": (highest, abs(highest))}
+    sums |= {"min": (lowest, abs(lowest)), "max": (highest, abs(highest))}
     if setting.is_weighted:
         whole, weighted = float(total.weight), total.correct_weight.over(total.weight)
         sums |= {"weight": (whole, whole), "accuracy_weighted": (weighted, 2 * weighted)}
@@ -161,8 +161,7 @@ def _counted(
     }
     if setting.is_listwise:
         return figures | {"queries_undefined": len(found) - defined}
-    # A difference that is nearly the one it should be has lost digits: whether it is 0 is not certain.
-    return figures if setting.is_power else figures | {"active": total.counts["active"]}
+    return figures | {"active": total.counts["active"]}
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

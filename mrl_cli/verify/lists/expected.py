@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Figures = dict[str, Doubles]
 
-# How far sums may be off, as a share of what is added up: nothing is rounded in the sum of a hinge.
+# How far sums may be off, as a share of what is added up: powers without LambdaRank weights have no room.
 PAIRWISE_SHARE, LISTWISE_SHARE = 1e-14, 1e-12
 SMALLEST = math.ulp(0.0)
 
@@ -48,12 +48,7 @@ class Setting(NamedTuple):
     @property
     def is_exact(self) -> bool:
         """Whether figures are those of real numbers, rounded once."""
-        return not self.is_listwise and LOSSES[self.loss.name].is_hinge and self.ranking.lambda_weight == "none"
-
-    @property
-    def is_power(self) -> bool:
-        """Whether the loss is a power of a difference, computed as such, but no hinge."""
-        return not self.is_listwise and LOSSES[self.loss.name].power > 0 and not LOSSES[self.loss.name].is_hinge
+        return not self.is_listwise and LOSSES[self.loss.name].power > 0 and self.ranking.lambda_weight == "none"
 
     @property
     def is_weighted(self) -> bool:
@@ -143,10 +138,6 @@ def figures_expected(found: Sequence[Expected], setting: Setting) -> tuple[Figur
     with np.errstate(invalid="ignore"):
         rooms = {name: setting.share * np.abs(expected[name]) for name in names[len(PAIR_COUNTS) :] if name in expected}
     rooms["sum"] = setting.share * np.array([one.figures.terms for one in found])
-    if setting.is_power:  # a difference that is nearly the one it should be has lost digits
-        rooms |= {"min": rooms["max"], "active": np.full(len(found), math.inf)}
-        if setting.ranking.lambda_weight == "none":  # whose sums are those of real numbers all the same
-            del rooms["sum"]
     return expected, rooms
 
 

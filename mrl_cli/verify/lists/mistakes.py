@@ -46,7 +46,10 @@ RIGHT = ""
 
 
 class Added(NamedTuple):
-    """What lists add up to: the sum of losses and what it is divided by, the means of lists and how many have one."""
+    """What lists add up to: the sum of losses and what it is divided by, the means of lists and how many have one.
+
+    Means are weighted where queries are; `weight` is that of all queries, `paired` that of those with pairs.
+    """
 
     total: float = 0.0
     divisor: float = 0.0
@@ -54,6 +57,8 @@ class Added(NamedTuple):
     defined: float = 0.0
     queries: int = 0
     longest: int = 0
+    weight: float = 0.0
+    paired: float = 0.0
 
     def __add__(self, other: Added) -> Added:  # type: ignore[override]
         sums = (one + another for one, another in zip(self, other, strict=True))
@@ -76,7 +81,7 @@ REDUCTIONS = (
     Reduced("it is the sum", lambda of: of.total, "sum", needs_lists=False),
     Reduced(
         "it is the mean over all queries, those without pairs with 0, as RAX gives it list by list",
-        lambda of: ratio(of.means, of.queries),
+        lambda of: ratio(of.means, of.weight),
     ),
     Reduced(
         "the sum is divided by queries times the longest list, as TensorFlow Ranking does with one batch",
@@ -142,7 +147,7 @@ def _stages(name: str, ways: Sequence[tuple[Way, Added]], report: Report, plan: 
     figures = numbers_in(report)
     reduction = {"sum": "sum", "mean": "mean", "query_mean": "query-mean", "value": plan.reporting.reduction}.get(name)
     if reduction is None:
-        yield from _accuracy_stages(name, figures, plan)
+        yield from _accuracy_stages(name, figures, plan, ways[0][1])
         yield from figure_stages(name, figures)
         return
     if plan.loss.name in LISTWISE and reduction == "mean":
@@ -175,10 +180,9 @@ def _hint(reduced: Reduced, hint: str | None) -> str | None:
     return " ".join([f"--reduction {reduced.reduction}", *([hint] if hint else [])])
 
 
-def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan) -> Iterator[Stage]:
+def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan, right: Added) -> Iterator[Stage]:
     """Yield what is taken for an accuracy: ties counted right, the other way round, lists without pairs with 0."""
     pairs, correct, ties, wrong = (figures[key] for key in ("pairs", "correct", "ties", "wrong"))
-    queries, without = figures["queries"], figures["queries_without_pairs"]
     reason, hint = OTHER_LABELS[plan.rules.labels == "rank"]
     candidates = [
         Candidate("ties are counted as right", ratio(correct + ties, pairs)),
@@ -186,8 +190,8 @@ def _accuracy_stages(name: str, figures: dict[str, float], plan: Plan) -> Iterat
     ]
     if name in figures and "accuracy" in name:
         candidates.append(Candidate("it is in percent", 100 * figures[name]))
-        if without:
-            value = figures[name] * (queries - without) / queries
+        if figures["queries_without_pairs"]:
+            value = figures[name] * ratio(right.paired, right.weight)
             candidates.append(Candidate("queries without pairs count with 0", value))
     yield Stage(candidates, is_simple=True)
 
@@ -267,13 +271,19 @@ def _added(whole: WholeLists, loss: LossChoice, ranking: Ranking, *, times_size:
     found = measured(lists, loss, ranking)
     sums = found.losses.rounded(lists.size) * (lists.sizes if times_size else 1)
     if loss.name in LISTWISE:
-        return _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size))
-    return _of_lists(whole, sums, found.divisors)
+        added = _of_lists(whole, found.means(sums, is_listwise=True), np.ones(lists.size))
+    else:
+        added = _of_lists(whole, sums, found.divisors)
+    return added._replace(paired=float(_query_weights(whole)[found.pairs > 0].sum()))
+
+
+def _query_weights(whole: WholeLists) -> Doubles:
+    return np.ones(whole.lists.size) if whole.query_weights is None else whole.query_weights
 
 
 def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
     means = np.where(divisors > 0, sums / np.where(divisors > 0, divisors, 1.0), math.nan)
-    weights = np.ones(means.size) if whole.query_weights is None else whole.query_weights
+    weights = _query_weights(whole)
     has_mean = ~np.isnan(means)
     return Added(
         float(sums[~np.isnan(sums)].sum()),
@@ -282,6 +292,7 @@ def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
         float(weights[has_mean].sum()),
         means.size,
         int(whole.lists.sizes.max(initial=0)),
+        float(weights.sum()),
     )
 
 

@@ -1,14 +1,15 @@
 """The conformance suite's ranked lists: the core's figures of every loss against the loop over pairs.
 
 `LISTS` are small lists by what they are about. Each goes through every loss, with several margins, parameters, weights
-and LambdaRank's weights, once among all others of its family and once alone: the bits must be the same.
+and LambdaRank's weights, among all others; under some also alone, by turns: the bits must be the same.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,11 +34,20 @@ if TYPE_CHECKING:
 LARGEST_SCORE = 1e100
 LARGEST_IN_DECIMALS = 64  # of items, where every two are gone through
 SMALLEST = math.ulp(0.0)
+ALONE = 8
 MARGINS = (0.0, 0.5, -0.3, 0.1)
 OTHER_PARAMETERS = {"temperature": 0.5, "beta": 0.3, "label_smoothing": 0.25}
 WITH_RANKINGS = ("margin_ranking", "squared_hinge", "logistic")  # LambdaRank's weights are apart from the loss
 # Families that go through every setting; the others without weights, and no smooth loss twice.
 THOROUGH = ("plain", "ties", "many levels", "real labels")
+# The numbers of all lists decide together how they are added up: of a few bits, of many, or as fractions.
+COMPANIES = (
+    ("plain", "ties", "many levels", "long", "no pairs", "negative labels"),
+    ("kink", "offset 1e8", "offset 1e15", "1e-12 to 1e12"),
+    ("subnormal",),
+    ("huge",),
+    ("real labels",),
+)
 RANKINGS = (Ranking("label_diff"), Ranking("ndcg"), Ranking("ndcg", 3))
 
 
@@ -77,15 +87,15 @@ LISTS: dict[str, list[Items]] = {
     ],
     "huge": [([1.0, 0.0, 0.0], [1e308, -1e308, 1e307]), ([0.0, 1.0, 2.0], [1e200, -1e200, 1.0])],
     "many levels": [
-        ([float(label) for label in range(24)], _spread(24)),
-        (sorted(_spread(20)), [round(score, 1) for score in _spread(20, 9973)]),
+        ([float(label) for label in range(17)], _spread(17)),
+        (sorted(_spread(12)), [round(score, 1) for score in _spread(12, 9973)]),
     ],
-    # Beside a short one, for another way may be quicker for either.
+    # Beside a short one, for another way may be quicker for either. Most labels are 0: many items make few pairs.
     "long": [
-        ([float(i % 5) for i in range(70)], _spread(70)),
+        ([float(max(i % 13 - 8, 0)) for i in range(66)], _spread(66)),
         _GRADED,
-        ([float(i % 2) for i in range(66)], _spread(66, 100)),
-        ([float(i % 3) for i in range(65)], [100 * score for score in _spread(65)]),
+        ([float(i % 11 == 0) for i in range(65)], _spread(65, 100)),
+        ([float(max(i % 17 - 14, 0)) for i in range(65)], [100 * score for score in _spread(65)]),
     ],
     "no pairs": [([1.0], [0.3]), ([1.0, 1.0, 1.0], [0.1, 0.2, 0.3]), ([0.0, 0.0], [1.0, 0.5]), _BINARY],
     "negative labels": [
@@ -146,23 +156,66 @@ def settings() -> Iterator[Setting]:
             yield from (Setting(LossChoice(name, parameters=((parameter.name, value),))) for value in values)
 
 
+class _Trial(NamedTuple):
+    """Lists that go through one setting together, family after family: `families` has the name of each."""
+
+    setting: Setting
+    families: list[str]
+    items: list[Items]
+
+    @classmethod
+    def each_of(cls, setting: Setting) -> Iterator[_Trial]:
+        """Yield the lists that go through a setting, those of one company together."""
+        for families in COMPANIES:
+            ways = [family for family in families if family in LISTS and (family in THOROUGH or is_plain(setting))]
+            used = [(f"lists: {one}", items) for one in ways for items in LISTS[one] if takes(setting, items)]
+            if used:
+                yield cls(setting, [family for family, _ in used], [items for _, items in used])
+
+    def figures(self) -> Iterator[tuple[str, CheckResult]]:
+        """Yield the checks of what the lists come to."""
+        lists = as_lists(self.items, has_weights=self.setting.has_weights)
+        expected = figures_expected(expected_lists(lists, self.setting), self.setting)
+        yield from _checks(self.families, text_of(self.setting), _figures(lists, self.setting), *expected)
+
+    def alone(self, turn: int) -> Iterator[tuple[str, CheckResult]]:
+        """Yield the checks that a list alone gives the bits that it gives among others: one list in ALONE, by turns."""
+        what, setting = f"{text_of(self.setting)}, alone", self.setting
+        got = _figures(as_lists(self.items, has_weights=setting.has_weights), setting)
+        for place in range(turn % ALONE, len(self.items), ALONE):
+            alone = _figures(as_lists([self.items[place]], has_weights=setting.has_weights), setting)
+            among = {name: values[place : place + 1] for name, values in got.items()}
+            yield self.families[place], _check(what, among, alone)
+
+    def gradients(self) -> Iterator[tuple[str, CheckResult]]:
+        """Yield the checks of the gradient of the lists."""
+        setting, items = self.setting, self.items
+        slopes = measure.gradient(as_lists(items, has_weights=setting.has_weights), setting.loss, setting.ranking)
+        of_reference = [
+            reference.list_gradient(*one, setting.of_reference, weights_of(one) if setting.has_weights else None)
+            for one in items
+        ]
+        right = np.concatenate([one.values for one in of_reference])
+        # A weight may be the difference of nearly equal gains or discounts: what that loses shows beside others only.
+        room = np.concatenate([np.full(len(one.sizes), setting.share * max(one.sizes)) for one in of_reference])
+        families = [family for family, one in zip(self.families, items, strict=True) for _ in one[0]]
+        rooms = {} if setting.is_exact else {"gradient": room}
+        yield from _checks(families, text_of(setting), {"gradient": slopes + 0.0}, {"gradient": right}, rooms)
+
+
 def list_checks() -> Iterator[tuple[str, CheckResult]]:
     """Yield the checks of each family of lists, by its name."""
-    ways = list(settings())
-    for family, lists in LISTS.items():
-        name, seen = f"lists: {family}", set()
-        for setting in ways:
-            used = [items for items in lists if takes(setting, items)]
-            if not used or not (family in THOROUGH or is_plain(setting)):
-                continue
-            made = as_lists(used, has_weights=setting.has_weights)
-            got = _figures(made, setting)
-            if (kind := (setting.loss.name, setting.is_weighted)) not in seen:
-                seen.add(kind)
-                yield name, _alone(used, setting, got)
-            yield name, _check(text_of(setting), got, *figures_expected(expected_lists(made, setting), setting))
-            if setting.loss.name in LOSSES:
-                yield name, _gradient_check(used, setting)
+    kinds: list[tuple[str, bool]] = []
+    for setting in settings():
+        kind = setting.loss.name, setting.is_weighted
+        for trial in _Trial.each_of(setting):
+            yield from trial.figures()
+            if kind not in kinds:
+                yield from trial.alone(len(kinds))
+            if not setting.is_listwise:
+                yield from trial.gradients()
+        if kind not in kinds:
+            kinds.append(kind)
 
 
 def as_lists(items: Sequence[Items], *, has_weights: bool = False) -> Lists:
@@ -178,30 +231,25 @@ def weights_of(items: Items) -> Floats:
     return [(3 * place % 7) / 4 for place in range(len(items[0]))]
 
 
-def _alone(items: Sequence[Items], setting: Setting, got: Figures) -> CheckResult:
-    """Return the check that a list alone gives the bits that it gives among others."""
-    alone = [_figures(as_lists([one], has_weights=setting.has_weights), setting) for one in items]
-    return _check(
-        f"{text_of(setting)}, alone", got, {name: np.concatenate([one[name] for one in alone]) for name in got}
-    )
-
-
-def _gradient_check(items: Sequence[Items], setting: Setting) -> CheckResult:
-    slopes = measure.gradient(as_lists(items, has_weights=setting.has_weights), setting.loss, setting.ranking)
-    of_reference = [
-        reference.list_gradient(*one, setting.of_reference, weights_of(one) if setting.has_weights else None)
-        for one in items
-    ]
-    right = np.concatenate([one.values for one in of_reference])
-    # A weight may be the difference of nearly equal gains or discounts: what that loses shows beside other items only.
-    room = np.concatenate([np.full(len(one.sizes), setting.share * max(one.sizes)) for one in of_reference])
-    rooms = {} if setting.is_exact else {"gradient": room}
-    return _check(text_of(setting), {"gradient": slopes + 0.0}, {"gradient": right}, rooms)
-
-
 def _figures(lists: Lists, setting: Setting) -> Figures:
     """Return what lists come to by the core, by name: arrays of shape (lists,)."""
     return figures_of_lists(measure.measured(lists, setting.loss, setting.ranking), lists.size)
+
+
+def _checks(
+    families: Sequence[str], what: str, got: Figures, expected: Figures, rooms: Figures
+) -> Iterator[tuple[str, CheckResult]]:
+    """Yield the check of figures of each family; where all fit, none is looked at again."""
+    fit = all(differ.bad is None for differ in compared_figures(got, expected, rooms).values())
+    for family, count in Counter(families).items():
+        if fit:
+            yield family, CheckResult(what, passed=True, pairs=count * len(got))
+        else:
+            first = families.index(family)
+            parts = (
+                {name: values[first : first + count] for name, values in one.items()} for one in (got, expected, rooms)
+            )
+            yield family, _check(what, *parts)
 
 
 def _check(what: str, got: Figures, expected: Figures, rooms: Figures | None = None) -> CheckResult:

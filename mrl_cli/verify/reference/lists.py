@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
+from operator import mul
 from typing import Any, NamedTuple
 
 from mrl_cli.verify.reference.listwise import lambda_weights
 from mrl_cli.verify.reference.loops import LOOPS, SLOPES, cancelling_terms, differences
-from mrl_cli.verify.reference.sums import LoopSum, as_double
+from mrl_cli.verify.reference.sums import LoopSum, quotient, whole_numbers
 
 Numbers = Sequence[float]
 
@@ -106,7 +107,7 @@ class ListGradient(NamedTuple):
 class _Row:
     """The pairs of one item with all items of a lower label.
 
-    `losses` are whole numbers of `unit`, or floats where that is None; then `terms` are how large they are, or what
+    `losses` are whole numbers over `unit`, or floats where that is None; then `terms` are how large they are, or what
     cancels in them, and more where their exponent is large: that is rounded, and a share of itself is a share of e^it.
     """
 
@@ -114,29 +115,9 @@ class _Row:
     lower: list[int]
     signs: list[int]
     losses: list[Any]
-    unit: Fraction | None
+    unit: int | None
     weights: list[float] | None
     terms: list[float] | None = None
-
-    def figures(self) -> ListFigures:
-        """Return what the pairs come to."""
-        weights = self.weights
-        if self.unit is None:
-            values = [float(loss) for loss in self.losses]
-            total = LoopSum.of(values) if weights is None else LoopSum.of_products(weights, values)
-            span = min(values), max(values)
-            size = math.fsum(t * w for t, w in zip(self.terms or (), weights or repeat(1.0), strict=False))
-        else:
-            total = _sum_of_products(list(zip(weights or repeat(1.0), self.losses, strict=False)), self.unit)
-            span = as_double(min(self.losses) * self.unit), as_double(max(self.losses) * self.unit)
-            size = float(total)
-        sides = Counter(self.signs)
-        counts = Counter(correct=sides[1], ties=sides[0], wrong=sides[-1], pairs=len(self.lower))
-        counts["active"] = sum(loss > 0 for loss in self.losses)
-        if weights is None:
-            return ListFigures(counts, total, lowest=span[0], highest=span[1], terms=size)
-        correct = [w for w, sign in zip(weights, self.signs, strict=True) if sign > 0]
-        return ListFigures(counts, total, LoopSum.of(weights), LoopSum.of(correct), *span, size)
 
 
 def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None) -> ListFigures:
@@ -148,10 +129,29 @@ def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights
     >>> float(figures.total), figures.counts["pairs"], figures.counts["correct"]
     (1.5, 2, 1)
     """
-    total = ListFigures()
-    for row in _rows(labels, scores, weights, setting):
-        total += row.figures()
-    return total
+    rows = list(_rows(labels, scores, weights, setting))
+    return _figures(rows) if rows else ListFigures()
+
+
+def _figures(rows: Sequence[_Row]) -> ListFigures:
+    """Return what the pairs of rows of one list come to."""
+    unit, losses = rows[0].unit, [loss for row in rows for loss in row.losses]
+    weights = None if rows[0].weights is None else [w for row in rows for w in row.weights or ()]
+    lowest, highest = min(losses), max(losses)
+    total = _sum_of_products(weights or [1.0] * len(losses), losses, unit)
+    if unit is None:
+        terms = [term for row in rows for term in row.terms or ()]
+        size = math.fsum(map(mul, weights or repeat(1.0), terms))
+    else:
+        size, lowest, highest = float(total), quotient(lowest, unit), quotient(highest, unit)
+    signs = [sign for row in rows for sign in row.signs]
+    sides = Counter(signs)
+    active = sum(loss > 0 for loss in losses)
+    counts = +Counter(correct=sides[1], ties=sides[0], wrong=sides[-1], active=active, pairs=len(losses))
+    if weights is None:
+        return ListFigures(counts, total, lowest=lowest, highest=highest, terms=size)
+    correct = [w for w, sign in zip(weights, signs, strict=True) if sign > 0]
+    return ListFigures(counts, total, LoopSum.of(weights), LoopSum.of(correct), lowest, highest, size)
 
 
 def list_gradient(
@@ -164,29 +164,49 @@ def list_gradient(
     >>> list_gradient([1.0, 0.0, 0.0], [2.0, 1.0, 3.0], ListSetting(margin=1.0)).values
     [-2.0, 1.0, 1.0]
     """
-    parts: list[list[tuple[float, Any]]] = [[] for _ in labels]
-    sizes: list[list[tuple[float, Any]]] = [[] for _ in labels]
+    factors: list[list[float]] = [[] for _ in labels]
+    slopes: list[list[Any]] = [[] for _ in labels]
+    sizes: list[list[Any]] = [[] for _ in labels]
     unit = None
     for row in _rows(labels, scores, weights, setting, of_slopes=True):
         unit = row.unit
         terms = row.terms or [abs(slope) for slope in row.losses]
         for j, slope, term, weight in zip(row.lower, row.losses, terms, row.weights or repeat(1.0), strict=False):
-            parts[row.item].append((weight, slope))
-            parts[j].append((-weight, slope))
-            sizes[row.item].append((weight, term))
-            sizes[j].append((weight, term))
-    sums = [_sum_of_products(of_item, unit) for of_item in parts]
-    added = [float(_sum_of_products(of_item, unit)) for of_item in sizes]
-    return ListGradient([float(total) + 0.0 for total in sums], added)
+            for item, factor in ((row.item, weight), (j, -weight)):
+                factors[item].append(factor)
+                slopes[item].append(slope)
+                sizes[item].append(term)
+    sums = [_rounded(*of_item, unit) + 0.0 for of_item in zip(factors, slopes, strict=True)]
+    added = [_size(*of_item, unit) for of_item in zip(factors, sizes, strict=True)]
+    return ListGradient(sums, added)
 
 
-def _sum_of_products(parts: list[tuple[float, Any]], unit: Fraction | None) -> LoopSum:
-    """Return the sum of weight * slope; the slopes are whole numbers of `unit`, or floats where that is None."""
+def _sum_of_products(factors: Sequence[float], values: Sequence[Any], unit: int | None) -> LoopSum:
+    """Return the sum of factor * value; the values are whole numbers over `unit`, or floats where that is None."""
     if unit is None:
-        return LoopSum.of_products([weight for weight, _ in parts], [slope for _, slope in parts])
-    # Weights that are whole numbers need no fractions.
-    whole = ((int(w) if w.is_integer() else Fraction(w), slope) for w, slope in parts)
-    return LoopSum(sum(w * slope for w, slope in whole) * unit)
+        if all(abs(factor) == 1 for factor in factors):
+            return LoopSum.of(list(map(mul, factors, values)))
+        return LoopSum.of_products(factors, values)
+    return LoopSum(Fraction(*_whole_sum(factors, values, unit)))
+
+
+def _rounded(factors: Sequence[float], values: Sequence[Any], unit: int | None) -> float:
+    """Return the same, rounded once."""
+    return (
+        float(_sum_of_products(factors, values, None)) if unit is None else quotient(*_whole_sum(factors, values, unit))
+    )
+
+
+def _whole_sum(factors: Sequence[float], values: Sequence[int], unit: int) -> tuple[int, int]:
+    """Return the same as two whole numbers, to be divided."""
+    whole, denominator = whole_numbers(factors)
+    return sum(map(mul, whole, values)), unit * denominator
+
+
+def _size(factors: Sequence[float], terms: Sequence[Any], unit: int | None) -> float:
+    """Return how large such products are in sum, nearly."""
+    factors = list(map(abs, factors))
+    return math.fsum(map(mul, factors, terms)) if unit is None else _rounded(factors, terms, unit)
 
 
 def _rows(
@@ -205,7 +225,8 @@ def _rows(
         own = 1.0 if weights is None else weights[i]
         of_pairs = None if weights is None else [own] * len(lower)
         if lambdas is not None:
-            of_pairs = [as_double(Fraction(own) * lambdas(i, j)) for j in lower]
+            top, bottom = own.as_integer_ratio()
+            of_pairs = [quotient(top * part, bottom * of) for part, of in (lambdas(i, j) for j in lower)]
         if whole is not None:
             values = [whole.value(i, j, of_slopes=of_slopes) for j in lower]
             yield _Row(i, lower, signs, values, whole.unit(of_slopes=of_slopes), of_pairs)
@@ -223,7 +244,7 @@ def _rows(
 
 
 class _Whole(NamedTuple):
-    """A list in whole numbers over one denominator: every double is one over a power of two."""
+    """A list in whole numbers over one denominator."""
 
     loss: str
     denominator: int
@@ -236,9 +257,7 @@ class _Whole(NamedTuple):
     def of(cls, labels: Numbers, scores: Numbers, setting: ListSetting) -> _Whole:
         """Return a list in whole numbers, with the margin and 1/(2 beta)."""
         aim = 1 / (2 * setting.parameters["beta"]) if "beta" in setting.parameters else 0.0
-        numbers = [Fraction(value) for value in (*labels, *scores, setting.margin, aim)]
-        denominator = max(number.denominator for number in numbers)
-        *items, margin, whole_aim = (int(number * denominator) for number in numbers)
+        (*items, margin, whole_aim), denominator = whole_numbers([*labels, *scores, setting.margin, aim])
         return cls(setting.loss, denominator, items[: len(labels)], items[len(labels) :], margin, whole_aim)
 
     def value(self, i: int, j: int, *, of_slopes: bool) -> int:
@@ -246,9 +265,10 @@ class _Whole(NamedTuple):
         formula = POWERS[self.loss].slope if of_slopes else POWERS[self.loss].loss
         return formula(self.scores[i] - self.scores[j], self.labels[i] - self.labels[j], self.margin, self.aim)
 
-    def unit(self, *, of_slopes: bool) -> Fraction:
-        """Return what a loss, or a slope, of 1 is worth."""
-        return Fraction(1, self.denominator ** (POWERS[self.loss].power - of_slopes))
+    def unit(self, *, of_slopes: bool) -> int:
+        """Return of how many a loss, or a slope, of 1 is one part."""
+        unit: int = self.denominator ** (POWERS[self.loss].power - of_slopes)
+        return unit
 
 
 def top_share(labels: Numbers, scores: Numbers) -> float:

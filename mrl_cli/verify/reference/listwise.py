@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Overflow, localcontext
-from fractions import Fraction
 from functools import cache
+
+from mrl_cli.verify.reference.sums import whole_numbers
 
 DIGITS = 50
 PLAIN = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -20,6 +21,7 @@ ZERO = Decimal(0)
 
 Numbers = Sequence[float]
 Parameters = dict[str, float | str]
+Ratio = tuple[int, int]
 
 
 def log1p(x: Decimal) -> Decimal:
@@ -167,24 +169,25 @@ def listwise_loss(loss: str, labels: Numbers, scores: Numbers, parameters: Param
         return math.nan if value is None else float(value)
 
 
-def lambda_weights(labels: Numbers, scores: Numbers, kind: str, top: int | None) -> Callable[[int, int], Fraction]:
-    """Return what two items weigh as a pair, by their places: LambdaRank's weight of that kind.
+def lambda_weights(labels: Numbers, scores: Numbers, kind: str, top: int | None) -> Callable[[int, int], Ratio]:
+    """Return what two items weigh as a pair, by their places, as a quotient: LambdaRank's weight of that kind.
 
     "label_diff": |label_i - label_j|. "ndcg": |gain_i - gain_j| * |discount_i - discount_j| / ideal, the discount of
     an item being that of its place by score, 0 beyond `top`, and of items with one score the mean of theirs.
 
     >>> lambda_weights([2.0, 0.5], [0.0, 0.0], "label_diff", None)(0, 1)
-    Fraction(3, 2)
+    (3, 2)
     """
     if kind == "label_diff":
-        return lambda i, j: abs(Fraction(labels[i]) - Fraction(labels[j]))
+        numbers, denominator = whole_numbers(labels)
+        return lambda i, j: (abs(numbers[i] - numbers[j]), denominator)
     with localcontext(PLAIN):
         gains, discounts = gains_of(labels), _discounts(scores, top)
         ideal = ideal_dcg(gains, top)
 
-    def weight(i: int, j: int) -> Fraction:
-        with localcontext(PLAIN):
-            return Fraction(abs(gains[i] - gains[j]) * abs(discounts[i] - discounts[j]) / ideal if ideal else ZERO)
+    def weight(i: int, j: int) -> Ratio:
+        gained, apart = PLAIN.subtract(gains[i], gains[j]), PLAIN.subtract(discounts[i], discounts[j])
+        return (PLAIN.divide(PLAIN.multiply(gained, apart).copy_abs(), ideal) if ideal else ZERO).as_integer_ratio()
 
     return weight
 

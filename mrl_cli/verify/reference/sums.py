@@ -114,7 +114,23 @@ def _upper_half(value: float) -> float:
 
 def as_double(number: Fraction) -> float:
     """Return a rational number rounded to the nearest double, an infinity beyond the largest."""
+    return quotient(number.numerator, number.denominator)
+
+
+def quotient(numerator: int, denominator: int) -> float:
+    """Return a quotient of whole numbers rounded as by `as_double`; the denominator is above 0."""
     try:
-        return number.numerator / number.denominator  # Python divides integers with one correct rounding
+        return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:
-        return math.inf if number > 0 else -math.inf
+        return math.inf if numerator > 0 else -math.inf
+
+
+def whole_numbers(values: Sequence[float]) -> tuple[list[int], int]:
+    """Return values as whole numbers over one denominator: every double is one over a power of two.
+
+    >>> whole_numbers([0.5, 3.0])
+    ([1, 6], 2)
+    """
+    ratios = [value.as_integer_ratio() for value in values]
+    denominator = max((bottom for _, bottom in ratios), default=1)
+    return [top * (denominator // bottom) for top, bottom in ratios], denominator
