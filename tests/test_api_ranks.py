@@ -134,3 +134,9 @@ def test_a_listwise_loss_has_no_gradient_here() -> None:
 def test_text_is_not_a_score() -> None:
     with pytest.raises(TypeError, match="score must hold real numbers"):
         rank_loss(["a"], [1])
+
+
+def test_an_integer_that_no_double_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="score holds 9007199254740993, an integer that is not exact"):
+        rank_loss([2**53 + 1, 2**53], [0, 1])
+    assert rank_loss([2**53 + 2, 2**53], [0, 1]) == 2.0

@@ -582,3 +582,12 @@ def test_which_repeated_query_is_noted_does_not_depend_on_cuts(
                 whole.join(part)
             assert (whole.note is None) if first is None else (first in (whole.note or ""))
             assert len(whole.first) <= most
+
+
+def test_a_loss_of_lists_reports_the_weights_of_queries_that_its_mean_is_divided_by(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "weights.csv").write_text("query,label,score,w\na,1,2,3\na,0,1,3\nb,1,0,2\nb,0,1,2\nc,0,1,8\n")
+    record = mrl("rank", "weights.csv", "--loss", "softmax", "--query-weight", "w", "-f", "json").result
+    assert record["weight"] == 5.0  # the list without a relevant item has no loss
+    assert record["mean"] == pytest.approx(record["sum"] / 5)
+    assert "accuracy_weighted" not in record
+    assert mrl("validate", "weights.csv", "--query", "query", "--loss", "softmax", "--query-weight", "w").code == 0

@@ -252,6 +252,9 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
     return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
 
 
+FIRST_INEXACT = 2.0**53  # the integer after it is no double
+
+
 def real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     """Return what an argument of that name holds, an array of real numbers. Raises TypeError for anything else."""
     if isinstance(given, np.ma.MaskedArray):
@@ -262,6 +265,17 @@ def real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
         raise TypeError(f"{name} must hold real numbers of at most 64 bits, not {array.dtype}")
     return array
+
+
+def exact_doubles(name: str, given: ArrayLike) -> NDArray[np.float64]:
+    """Return what an argument holds as doubles. Raises ValueError for an integer that is not one."""
+    array = real_array(name, given)
+    doubles = array.astype(np.float64)
+    if array.dtype.kind in "iu":
+        for place in np.flatnonzero(np.abs(doubles) >= FIRST_INEXACT).tolist():
+            if int(doubles.flat[place]) != int(array.flat[place]):
+                raise ValueError(f"{name} holds {array.flat[place]}, an integer that is not exact as a double")
+    return doubles
 
 
 def margins_of(given: ArrayLike) -> list[float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from mrl_cli.api.arrays import margins_of, real_array
+from mrl_cli.api.arrays import exact_doubles, margins_of
 from mrl_cli.api.errors import value_errors
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
@@ -191,7 +191,7 @@ def _given(
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
     given = {"score": score, "label": label} | ({} if weight is None else {"weight": weight})
-    arrays = {name: real_array(name, values).astype(np.float64) for name, values in given.items()}
+    arrays = {name: exact_doubles(name, values) for name, values in given.items()}
     codes = np.zeros(arrays["score"].shape, np.intp) if query is None else _codes(query)
     shapes = {name: array.shape for name, array in arrays.items()} | ({} if query is None else {"query": codes.shape})
     if len(set(shapes.values())) > 1 or codes.ndim != 1:

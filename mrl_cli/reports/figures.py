@@ -166,7 +166,7 @@ FIGURES = (
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
     Figure("weight", 3, lambda of: float(of.weight), needs="weights"),
-    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weights"),
+    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weights of pairs"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
@@ -211,6 +211,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"confidence of lists"} if plan.has_lists and plan.reporting.confidence is not None else set()
     there |= {"pairwise"} if plan.loss.name in LOSSES else {"listwise"}
     there |= {"weights"} if plan.has_weights else set()
+    there |= {"weights of pairs"} if plan.has_weights and plan.loss.name in LOSSES else set()
     there |= {"weighted"} if plan.has_own_weights else set()
     there |= {"margin of pairs"} if not plan.has_lists and LOSSES[plan.loss.name].has_margin else set()
     there |= {"sections"} if plan.benchmark is not None and not of_groups else set()

@@ -49,6 +49,8 @@ class ListFacts(Facts):
     ) -> None:
         of: dict[str, Any] = {f"{name}_sum": sums.get(name) for name in (*_SUMS, *DESCRIBED)}
         of |= {name: lists[name] for name in _OF_PAIRS}
+        if plan.loss.name in LISTWISE and plan.has_own_weights:
+            of["weight_sum"] = sums["query_weight"]  # what the mean is divided by
         totals = Totals(min=span[0], max=span[1], **of)
         self.lists, self._sums = lists, sums
         self._is_listwise = plan.loss.name in LISTWISE

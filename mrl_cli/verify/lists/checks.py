@@ -120,6 +120,7 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
     query_mean = of_means.over(reference.LoopSum.of(weights)), size / (math.fsum(weights) or 1)
     if setting.is_listwise:
         sums = {"sum": (float(of_means), size), "mean": query_mean}
+        sums |= {"weight": (math.fsum(weights), 0.0)} if plan.has_own_weights else {}
     else:
         mean = total.mean(is_weighted=setting.is_weighted), total.terms / (setting.divisor(total) or 1)
         sums = {"sum": (float(total.total), total.terms), "mean": mean}
