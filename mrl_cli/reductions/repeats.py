@@ -8,7 +8,7 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.words import quoted
 
 if TYPE_CHECKING:
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
 MOST_QUERIES = 1 << 16  # that are looked at: memory does not grow with the file
