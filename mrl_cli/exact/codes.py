@@ -37,14 +37,29 @@ class SumsByCode:
 
         With `places`, there is room for `size` codes afterwards.
         """
-        for part in sums.parts:
+        for part in sums.parts if places is None else sums.tidied().parts:
             self._add(part, _EVERY if places is None else places, part.size if places is None else size)
         for code, total in sums.others.items():
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
 
+    def tidied(self) -> SumsByCode:
+        """Return the same sums, the parts of each added up as far as that goes: of most, one part or two are left.
+
+        Elsewhere it is added in more time, for there each part is looked up.
+        """
+        if len(self.parts) < 2:
+            return self
+        whole = SumsByCode((), self.others)
+        for part in self.parts:
+            whole._add(part, _EVERY, part.size)
+        return whole
+
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
         for index, part in enumerate(self.parts):
+            if not isinstance(places, slice) and np.count_nonzero(rest) < rest.size // 2:
+                left = np.flatnonzero(rest)
+                places, rest = places[left], rest[left]
             self.parts[index] = held = grown(part, size, 0.0)
             held[places], rest = two_sum(held[places], rest)
             if not rest.any():

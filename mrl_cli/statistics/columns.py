@@ -30,6 +30,9 @@ def exact_means(totals: SumsByCode, pairs: NDArray[np.int64]) -> Array:
     sizes = pairs.astype(np.float64)
     with np.errstate(all="ignore"):
         means, is_sure = _rounded_quotients(high, low, sizes, np.zeros(pairs.size))
+        is_scaled = (np.frexp(sizes)[0] == 0.5) & are_ordinary_factors(high)  # by a power of two: rounded already
+        means = np.where(is_scaled, high / sizes, means)
+        is_sure |= is_scaled
     for code in np.flatnonzero(~is_sure).tolist():
         means[code] = exact_mean(totals.at(code), int(pairs[code]))
     return means
