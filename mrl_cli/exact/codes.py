@@ -37,17 +37,14 @@ class SumsByCode:
 
         With `places`, there is room for `size` codes afterwards.
         """
-        for part in sums.parts if places is None else sums.tidied().parts:
+        for part in sums.parts:
             self._add(part, _EVERY if places is None else places, part.size if places is None else size)
         for code, total in sums.others.items():
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
 
     def tidied(self) -> SumsByCode:
-        """Return the same sums, the parts of each added up as far as that goes: of most, one part or two are left.
-
-        Elsewhere it is added in more time, for there each part is looked up.
-        """
+        """Return the same sums, the parts of each added up as far as that goes: of most, one part or two are left."""
         if len(self.parts) < 2:
             return self
         whole = SumsByCode((), self.others)

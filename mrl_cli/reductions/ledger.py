@@ -14,7 +14,7 @@ import numpy as np
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import FEWER_GROUPS, coded_parts, keys_of, order_of, unified
+from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
-FEWEST_WAITING = 1 << 17  # keys
+FEWEST_WAITING = FEW_KEYS // 2
 
 
 class LedgerBlock(NamedTuple):
@@ -40,13 +40,13 @@ class LedgerBlock(NamedTuple):
     """
 
     keys: list[pa.Array]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.integer]
     sums: dict[str, SumsByCode]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
 
     @classmethod
-    def of(cls, keys: list[pa.Array], counts: NDArray[np.int64], sums: dict[str, SumsByCode]) -> LedgerBlock:
+    def of(cls, keys: list[pa.Array], counts: NDArray[np.integer], sums: dict[str, SumsByCode]) -> LedgerBlock:
         """Return a block without a range of losses."""
         size = len(counts)
         return cls(keys, counts, sums, np.full(size, math.inf), np.full(size, -math.inf))
@@ -143,7 +143,9 @@ def ledger_block(
         sums |= {name: sums_by_code(values, codes, size) for name, values in described.items()}
         differences = described["difference"]
         sums["difference_square"] = sums_of_products_by_code(differences, differences, codes, size)
-    return LedgerBlock(keys, counts_by_code(states, codes, size, STATES), sums, lowest, highest)
+    # Many blocks wait for their turn, and of a million groups each is large.
+    counts = counts_by_code(states, codes, size, STATES).astype(np.int32)
+    return LedgerBlock(keys, counts, {name: total.tidied() for name, total in sums.items()}, lowest, highest)
 
 
 def counts_by_code(
@@ -227,7 +229,8 @@ class Ledger:
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the counts of every key, shape (keys, states), and its sum of losses, (keys,): as they were met."""
         whole = self._settled()
-        return whole.counts, whole.sums.get("loss", SumsByCode()).rounded(len(self))
+        counts = whole.counts.astype(np.int64, copy=False)
+        return counts, whole.sums.get("loss", SumsByCode()).rounded(len(self))
 
     def correct(self) -> NDArray[np.int64]:
         """Return how many pairs of every key are correct, shape (keys,), in the order of `arrays`."""
