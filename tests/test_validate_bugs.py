@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import pytest
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, rules
-from mrl_cli.reductions import ledger as groups
+from mrl_cli.reductions import keys
 from mrl_cli.reductions import measured as measure
+from mrl_cli.reports import columns as reported_groups
 from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
-from mrl_cli.reports import groups as reported_groups
 from mrl_cli.verify import validation, verdict
 from tests.running import Ran, run_inside
 
@@ -280,13 +280,13 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
 def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true_group = reported_groups.group_report
+    true_reports = reported_groups.GroupColumns._reports
 
-    def group(key: Any, *given: Any) -> Any:
-        actual = true_group(key, *given)
-        return actual.changed(**{figure: actual.figure(figure) + 0.25}) if key == ("b",) else actual
+    def reports(*block: Any) -> Iterator[Any]:
+        for one in true_reports(*block):
+            yield one.changed(**{figure: one.figure(figure) + 0.25}) if one.group == ("b",) else one
 
-    monkeypatch.setattr(reported_groups, "group_report", group)
+    monkeypatch.setattr(reported_groups.GroupColumns, "_reports", reports)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
     assert list(failed) == ["loop groups"]
     assert failed["loop groups"]["note"].startswith(f"b: {figure} is ")
@@ -294,14 +294,14 @@ def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
 
 
 def test_groups_that_exchange_a_pair_are_caught(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_codes = groups._codes_of
+    true_codes = keys._codes_of
 
     def codes(column: Any) -> Any:
         actual, texts = true_codes(column)
         actual[0], actual[1] = actual[1], actual[0]
         return actual, texts
 
-    monkeypatch.setattr(groups, "_codes_of", codes)
+    monkeypatch.setattr(keys, "_codes_of", codes)
     assert list(failures(mrl(*GROUPED))) == ["loop groups"]
 
 
@@ -318,7 +318,8 @@ def test_a_ledger_that_forgets_is_caught(most: int, mrl: Mrl, tmp_path: Path, mo
 
     pq.write_table(pc.read_csv(tmp_path / "two.csv"), tmp_path / "two.parquet", row_group_size=80_000)
     ran = mrl("compute", "--validate", "two.parquet", "--group-by", "g")
-    assert set(failures(ran)) == ({"groups in sum"} if most == 1 else {"groups in sum", "loop groups"})
+    of_all = {"loop sum", "loop mean", "loop value"}  # they are added up from the groups
+    assert set(failures(ran)) == (of_all if most == 1 else of_all | {"loop groups"})
     notes = json.loads(ran.out)["validation"]["notes"]
     assert notes == (["more than 1 groups: they were checked in sum, not each"] if most == 1 else [])
 

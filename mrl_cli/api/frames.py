@@ -104,7 +104,8 @@ def evaluate(
     plan = made_plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
-    report = report_of(folded, plan, inputs=(), cautions=_cautions(source.stream.frame, plan))
+    with value_errors(*_FUNCTIONS):
+        report = report_of(folded, plan, inputs=(), cautions=_cautions(source.stream.frame, plan))
     record = report.changed(elapsed_seconds=time.monotonic() - started).record()
     return record if report.groups is None else by_group(record, report, plan, source)
 

@@ -12,7 +12,7 @@ from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, listed, number_text, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.model import Plan
@@ -103,11 +103,11 @@ class Compute(Run):
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
         return report.changed(validation=part_of_record(self._validation))
 
-    def rendered(self, report: ComputeReport) -> str:
-        """Return the report as text: nothing where rows were written."""
+    def rendered(self, report: ComputeReport) -> Iterable[str]:
+        """Return the report as pieces of text: none where rows were written."""
         if self.writes_rows:
-            return ""
-        return number_text(report.value) + "\n" if self.raw else super().rendered(report)
+            return ()
+        return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
 
     def notes(self, report: ComputeReport) -> list[str]:
         """Return notes on what was read, and on the data."""

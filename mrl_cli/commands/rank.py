@@ -14,7 +14,7 @@ from mrl_cli.model import LambdaWeight
 from mrl_cli.words import counted, number_text, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.model import Plan, ReductionName
@@ -138,11 +138,11 @@ class Rank(RankedRun):
 
         refuse_undefined(ranked.result, ranked.look, self.plan)
 
-    def rendered(self, report: RankReport) -> str:
-        """Return the report as text: nothing where rows were written."""
+    def rendered(self, report: RankReport) -> Iterable[str]:
+        """Return the report as pieces of text: none where rows were written."""
         if self.per_query:
-            return ""
-        return number_text(report.value) + "\n" if self.raw else super().rendered(report)
+            return ()
+        return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
 
     def notes(self, report: RankReport) -> list[str]:
         """Return notes on what was read, and on the data."""

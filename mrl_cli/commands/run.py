@@ -145,7 +145,7 @@ class Run(Options, ABC):
         with ExitStack() as self._stack, _hints_by_cells():
             conditions = self._open(self._stack)
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
-            self.out.write(self.rendered(report).encode())
+            self.out.writelines(text.encode() for text in self.rendered(report))
             self.out.flush()
         if not self.quiet:
             for line in (*(f"note: {caution}" for caution in self.cautions), *self.lines(report)):
@@ -294,15 +294,15 @@ class Run(Options, ABC):
         settings["options"] = self.option_names()
         refusals.refuse(counts, self.plan, names, look, **settings)
 
-    def rendered(self, report: Any) -> str:
-        """Return a report as text, at the width and in the colours of where it goes."""
+    def rendered(self, report: Any) -> Iterable[str]:
+        """Return a report as pieces of text, at the width and in the colours of where it goes."""
         import shutil
 
-        from mrl_cli.render import render
+        from mrl_cli.render import rendered
 
         is_terminal = self.output is None and sys.stdout.isatty()
         color = outputs.wants_color(self.color, is_terminal=is_terminal)
-        return render(report, self.written, width=shutil.get_terminal_size().columns, color=color)
+        return rendered(report, self.written, width=shutil.get_terminal_size().columns, color=color)
 
 
 @contextmanager

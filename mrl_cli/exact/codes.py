@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,20 @@ class SumsByCode:
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
 
+    def tidied(self) -> SumsByCode:
+        """Return the same sums, the parts of each added up as far as that goes: of most, one part or two are left."""
+        if len(self.parts) < 2:
+            return self
+        whole = SumsByCode((), self.others)
+        for part in self.parts:
+            whole._add(part, _EVERY, part.size)
+        return whole
+
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
         for index, part in enumerate(self.parts):
+            if not isinstance(places, slice) and np.count_nonzero(rest) < rest.size // 2:
+                left = np.flatnonzero(rest)
+                places, rest = places[left], rest[left]
             self.parts[index] = held = grown(part, size, 0.0)
             held[places], rest = two_sum(held[places], rest)
             if not rest.any():
@@ -90,11 +103,47 @@ class SumsByCode:
 
     def rounded(self, size: int) -> Array:
         """Return the sums of the first `size` codes, each rounded once, shape (size,)."""
-        rows = zip(*(grown(part, size, 0.0)[:size].tolist() for part in self.parts), strict=True)
-        sums = np.fromiter(map(math.fsum, rows), np.float64) if self.parts else np.zeros(size)
+        return self.doubles(size)[0]
+
+    def doubles(self, size: int) -> tuple[Array, Array]:
+        """Return the sums of the first `size` codes, rounded once, and the rest, of shape (size,) each.
+
+        The rest is within 2**-100 of the sum of it, relative to the sum; NaN where the sum is not finite.
+        """
+        parts = [grown(part, size, 0.0)[:size] for part in self.parts] or [np.zeros(size)]
+        high, low, bound = parts[-1], np.zeros(size), np.zeros(size)
+        for place, part in enumerate(reversed(parts[:-1])):
+            high, error = two_sum(part, high)
+            low, rest = two_sum(error, low) if place else (error, 0.0)
+            bound += np.abs(rest)
+        high, low = two_sum(high, low)
+        high = high + 0.0  # no sum is -0.0
+        if bound.any():  # what was left out is at most twice that
+            bounds = np.nextafter(low - 2 * bound, -math.inf), np.nextafter(low + 2 * bound, math.inf)
+            is_sure = (bound == 0) | ((high + bounds[0] == high) & (high + bounds[1] == high))
+            for code in np.flatnonzero(~is_sure).tolist():
+                terms = [float(part[code]) for part in parts]
+                high[code] = math.fsum(terms)
+                low[code] = math.fsum((*terms, -high[code]))
         for code in self.others:
-            sums[code] = float(self.at(code))
-        return sums
+            total = self.at(code)
+            high[code] = float(total)
+            is_finite = math.isfinite(high[code])
+            low[code] = float(total - ExactSum.of_few([float(high[code])])) if is_finite else math.nan
+        return high, low
+
+
+def quotients(dividends: SumsByCode, divisors: SumsByCode, size: int) -> Array:
+    """Return for the first `size` codes what `ExactSum` divided by another is, shape (size,)."""
+    above, below = dividends.rounded(size), divisors.rounded(size)
+    with np.errstate(all="ignore"):
+        ratios = above / below
+    is_ordinary = np.ones(size, bool)
+    for number in (above, below):
+        is_ordinary &= (np.abs(number) >= sys.float_info.min) & np.isfinite(number)
+    for code in np.flatnonzero(~is_ordinary).tolist():
+        ratios[code] = dividends.at(code) / divisors.at(code)
+    return ratios
 
 
 def grown(array: NDArray[Any], size: int, fill: float) -> NDArray[Any]:

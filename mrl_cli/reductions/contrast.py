@@ -13,7 +13,8 @@ import numpy as np
 from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded, counts_by_code
+from mrl_cli.reductions.keys import coded_parts
+from mrl_cli.reductions.ledger import Ledger, LedgerBlock, counts_by_code
 from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.statistics.bootstrap import Groups
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.exact import ExactSum
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
 # A pair is wrong (0), a tie (1) or right (2) under a model; its loss is lower under a (0), equal (1), higher (2) or not
@@ -128,7 +129,7 @@ class Contrasts:
     @property
     def total(self) -> Contrast:
         """The contrast of all pairs, of which there are some."""
-        ((_, _, counts, sums),) = self.by_group.regrouped(lambda _: ()).entries()
+        ((_, _, counts, sums),) = self.by_group.regrouped([]).entries()
         return Contrast.of(counts, sums)
 
 
@@ -158,18 +159,18 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
         with np.errstate(invalid="ignore"):
             differences = losses[0] - losses[1]
         outcomes = (sides[0] == _RIGHT).astype(np.int8) - (sides[1] == _RIGHT)
-        codes, keys = coded(_keys(measured), size)
-        by_group = codes, len(keys)
+        codes, keys = coded_parts(_keys(measured), size)
+        by_group = codes, len(keys[0]) if keys else 1
         sums = {name: sums_by_code(values, *by_group) for name, values in zip("ab", losses, strict=True)}
         sums["difference"] = sums_by_code(differences, *by_group)
         sums["square"] = sums_of_products_by_code(differences, differences, *by_group)
-        groups = LedgerBlock(keys, counts_by_code(_states(sides, losses), *by_group, _STATES), sums)
+        groups = LedgerBlock.of(keys, counts_by_code(_states(sides, losses), *by_group, _STATES), sums)
         clusters = None
         if self._has_clusters:
-            of_clusters, keys = coded(_keys(measured, "cluster"), size)
-            by_cluster = of_clusters, len(keys)
+            of_clusters, of_keys = coded_parts(_keys(measured, "cluster"), size)
+            by_cluster = of_clusters, len(of_keys[0])
             counts = counts_by_code(outcomes + 1, *by_cluster, _OUTCOMES)
-            clusters = LedgerBlock(keys, counts, {"loss": sums_by_code(differences, *by_cluster)})
+            clusters = LedgerBlock.of(of_keys, counts, {"loss": sums_by_code(differences, *by_cluster)})
         state.append(Contrasted(groups, clusters, differences, outcomes, codes))
         return state
 

@@ -9,7 +9,7 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.ledger import coded
+from mrl_cli.reductions.keys import coded
 from mrl_cli.reductions.lists import ListsReduction, check_memory, integer_key, list_rows, needed_bytes, whole_lists
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.words import bytes_text, counted, harmless
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.lists import ListConsumer
     from mrl_cli.reductions.measured import Measured
 

@@ -7,46 +7,78 @@ not matter, and a key's totals are what its pairs alone would give.
 from __future__ import annotations
 
 import math
-import re
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import UsageError
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
+from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct
 from mrl_cli.reductions.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from mrl_cli.exact import ExactSum
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
-LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE)
-
-Key = tuple[str, ...]
+FEWEST_WAITING = FEW_KEYS // 2
 
 
 class LedgerBlock(NamedTuple):
     """What a batch adds to each of its keys: `counts` of pairs by state, shape (keys, states), and `sums` by name.
 
-    `lowest` and `highest`, of shape (keys,), are the range of losses, where that is wanted.
+    `keys` are the parts of the keys, as `keys_of` takes them. `lowest` and `highest`, of shape (keys,), are the range
+    of losses: infinite, the least above, where that is not wanted.
     """
 
-    keys: list[Key]
-    counts: NDArray[np.int64]
+    keys: list[pa.Array]
+    counts: NDArray[np.integer]
     sums: dict[str, SumsByCode]
-    lowest: NDArray[np.float64] | None = None
-    highest: NDArray[np.float64] | None = None
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, keys: list[pa.Array], counts: NDArray[np.integer], sums: dict[str, SumsByCode]) -> LedgerBlock:
+        """Return a block without a range of losses."""
+        size = len(counts)
+        return cls(keys, counts, sums, np.full(size, math.inf), np.full(size, -math.inf))
+
+    def add(self, block: LedgerBlock, places: NDArray[np.int64]) -> None:
+        """Add another block, in place, whose key i is the one at places[i]."""
+        size = len(self.counts)
+        is_met = np.zeros(size, bool)
+        is_met[places] = True
+        if np.count_nonzero(is_met) < places.size:  # of a key that is there twice
+            block, places = block.regrouped(places, self.keys, size), np.arange(size)
+        self.counts[places] += block.counts
+        self.lowest[places] = np.minimum(self.lowest[places], block.lowest)
+        self.highest[places] = np.maximum(self.highest[places], block.highest)
+        for name, sums in block.sums.items():
+            self.sums.setdefault(name, SumsByCode()).add(sums, places, size)
+
+    def regrouped(self, codes: NDArray[np.int64], keys: list[pa.Array], size: int | None = None) -> LedgerBlock:
+        """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
+        size = int(codes.max()) + 1 if size is None else size
+        sums = {name: sums.regrouped(codes, size) for name, sums in self.sums.items()}
+        whole = LedgerBlock.of(keys, np.zeros((size, self.counts.shape[1]), np.int64), sums)
+        np.add.at(whole.counts, codes, self.counts)
+        np.minimum.at(whole.lowest, codes, self.lowest)
+        np.maximum.at(whole.highest, codes, self.highest)
+        return whole
+
+
+def grown_block(block: LedgerBlock, keys: list[pa.Array], size: int) -> LedgerBlock:
+    """Return a block with room for so many keys, which these are."""
+    counts, ranges = grown(block.counts, size, 0), ((block.lowest, math.inf), (block.highest, -math.inf))
+    return LedgerBlock(keys, counts, block.sums, *(grown(array, size, fill) for array, fill in ranges))
 
 
 class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
@@ -92,8 +124,8 @@ def ledger_block(
     The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
     those of `described`, and `difference_square`.
     """
-    codes, keys = coded(columns, losses.size)
-    size = len(keys)
+    codes, keys = coded_parts(columns, losses.size)
+    size = len(keys[0]) if keys else 1
     lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
     with np.errstate(invalid="ignore"):
         np.minimum.at(lowest, codes, losses)
@@ -112,7 +144,9 @@ def ledger_block(
         sums |= {name: sums_by_code(values, codes, size) for name, values in described.items()}
         differences = described["difference"]
         sums["difference_square"] = sums_of_products_by_code(differences, differences, codes, size)
-    return LedgerBlock(keys, counts_by_code(states, codes, size, STATES), sums, lowest, highest)
+    # Many blocks wait for their turn, and of a million groups each is large.
+    counts = counts_by_code(states, codes, size, STATES).astype(np.int32)
+    return LedgerBlock(keys, counts, {name: total.tidied() for name, total in sums.items()}, lowest, highest)
 
 
 def counts_by_code(
@@ -122,152 +156,107 @@ def counts_by_code(
     return np.bincount(codes * state_count + states, minlength=size * state_count).reshape(size, state_count)
 
 
-def coded(columns: Sequence[pa.Array], pairs: int) -> tuple[NDArray[np.int64], list[Key]]:
-    """Return for every pair the place of its key in the list of those there are; without columns all have one key.
-
-    >>> import pyarrow as pa
-    >>> coded([pa.array(["a", "b", "a"]), pa.array(["1", "1", "1"])], 3)
-    (array([0, 1, 0]), [('a', '1'), ('b', '1')])
-    """
-    if not columns:
-        return np.zeros(pairs, np.int64), [()]
-    codes, texts = _codes_of(columns[0])
-    keys: list[Key] = [(text,) for text in texts]
-    for column in columns[1:]:
-        more, texts = _codes_of(column)
-        codes, places = _compact(codes * len(texts) + more, len(keys) * len(texts))
-        keys = [(*keys[place // len(texts)], texts[place % len(texts)]) for place in places]
-    return codes, keys
-
-
-def _codes_of(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
-    import pyarrow as pa
-
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    codes, places = _compact(np.from_dlpack(coded.indices).astype(np.int64), len(coded.dictionary))
-    is_far_larger = len(coded.dictionary) > 8 * codes.size
-    texts = texts_of(coded.dictionary.take(as_arrow(np.array(places))) if is_far_larger else coded.dictionary)
-    if len(places) < len(texts):
-        texts = [texts[place] for place in places]
-    if len(set(texts)) < len(texts):  # a dictionary may hold one text twice
-        first: dict[str, int] = {}
-        codes = np.array([first.setdefault(text, len(first)) for text in texts], np.int64)[codes]
-        texts = list(first)
-    return codes, texts
-
-
-def texts_of(column: pa.Array) -> list[str]:
-    """Return the texts of a column of strings without nulls: ten times as quickly as Arrow makes them Python objects.
-
-    >>> import pyarrow as pa
-    >>> texts_of(pa.array(["", "a", "ü", "b"])[1:])
-    ['a', 'ü', 'b']
-    """
-    _, offsets, data = column.buffers()
-    if data is None or not len(column):
-        return [""] * len(column)
-    bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].tolist()
-    whole = data.to_pybytes()
-    if not whole.isascii():
-        return [whole[start:stop].decode() for start, stop in pairwise(bounds)]
-    text = whole.decode("ascii")
-    return [text[start:stop] for start, stop in pairwise(bounds)]
-
-
-def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], list[int]]:
-    """Return codes without gaps, and the code that each of them was; a code is below `size`."""
-    if size > 8 * codes.size:
-        places, compact = np.unique(codes, return_inverse=True)
-        return compact.astype(np.int64), places.tolist()
-    is_there = np.bincount(codes, minlength=size) > 0
-    if is_there.all():
-        return codes, list(range(size))
-    return (np.cumsum(is_there) - 1)[codes], np.flatnonzero(is_there).tolist()
-
-
 class Ledger:
-    """Adds blocks up, key by key; `+=` adds those of a task."""
+    """Adds blocks up, key by key; `+=` adds those of a task.
+
+    Blocks wait until they have half as many keys as there are: finding the place of each costs as much as looking at
+    those that are known.
+    """
 
     def __init__(self, states: int = STATES) -> None:
-        self._places: dict[Key, int] = {}
-        self._counts = np.zeros((0, states), np.int64)
-        self._lowest, self._highest = np.empty(0), np.empty(0)
-        self._sums: dict[str, SumsByCode] = {}
+        self._states = states
+        self._waiting: list[LedgerBlock] = []
+        self._whole = LedgerBlock([], np.zeros((0, states), np.int64), {}, np.empty(0), np.empty(0))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._settled().counts)
 
     def __iadd__(self, blocks: Iterable[LedgerBlock]) -> Self:
-        for block in blocks:
-            self.add(block)
+        self._waiting += blocks
+        if sum(len(block.counts) for block in self._waiting) > max(len(self._whole.counts) // 2, FEWEST_WAITING):
+            self._settle()
         return self
 
     def add(self, block: LedgerBlock) -> NDArray[np.int64]:
         """Add a block; return the places of its keys. Raises UsageError for more keys than a ledger holds."""
-        known = self._places
-        codes = list(map(known.get, block.keys))  # most keys are known, and this is the quick way to find them
-        if None in codes:
-            codes = [known.setdefault(key, len(known)) for key in block.keys]
-        places = np.array(codes, np.int64)
-        if len(known) > MOST_KEYS:
-            msg = f"more than {MOST_KEYS:,} groups"
-            raise UsageError(msg, hint="group by a column with fewer values")
-        if len(known) > len(self._counts):
-            self._counts = grown(self._counts, 2 * len(known), 0)
-            self._lowest = grown(self._lowest, 2 * len(known), math.inf)
-            self._highest = grown(self._highest, 2 * len(known), -math.inf)
-        self._counts[places] += block.counts
-        if block.lowest is not None and block.highest is not None:
-            self._lowest[places] = np.minimum(self._lowest[places], block.lowest)
-            self._highest[places] = np.maximum(self._highest[places], block.highest)
-        for name, sums in block.sums.items():
-            self._sums.setdefault(name, SumsByCode()).add(sums, places, len(self._counts))
-        return places
+        self._waiting.append(block)
+        return self._settle()
+
+    def _settled(self) -> LedgerBlock:
+        """Return what all blocks come to."""
+        if self._waiting:
+            self._settle()
+        return self._whole
+
+    def _settle(self) -> NDArray[np.int64]:
+        """Add the blocks that wait; return the places of the keys of the last one."""
+        whole, blocks = self._whole, self._waiting
+        self._waiting = []
+        there = [block for block in (whole, *blocks) if len(block.counts)]
+        sizes = [len(block.counts) for block in there]
+        places, keys = unified([block.keys for block in there], sizes)
+        size = int(places.max(initial=-1)) + 1
+        if size > MOST_KEYS:
+            raise UsageError(f"more than {MOST_KEYS:,} groups", hint=FEWER_GROUPS)
+        self._whole = grown_block(whole, keys, size)
+        start = len(whole.counts)
+        here = places[:0]
+        for block in blocks:
+            here = places[start : start + len(block.counts)]
+            start += here.size
+            self._whole.add(block, here)
+        return here
 
     @property
     def keys(self) -> list[Key]:
         """The keys, as they were met."""
-        return list(self._places)
+        whole = self._settled()
+        return keys_of(whole.keys) if len(whole.counts) else []
 
-    def regrouped(self, coarser: Callable[[Key], Key]) -> Ledger:
-        """Return the ledger by other keys, fewer perhaps: those that a key becomes; what meets adds up, exactly."""
-        known: dict[Key, int] = {}
-        codes = np.array([known.setdefault(coarser(key), len(known)) for key in self._places], np.int64)
-        counts = np.zeros((len(known), self._counts.shape[1]), np.int64)
-        lowest, highest = np.full(len(known), math.inf), np.full(len(known), -math.inf)
-        for every, ours, add in (
-            (counts, self._counts, np.add),
-            (lowest, self._lowest, np.minimum),
-            (highest, self._highest, np.maximum),
-        ):
-            add.at(every, codes, ours[: len(self)])
-        sums = {name: sums.regrouped(codes, len(known)) for name, sums in self._sums.items()}
-        whole = Ledger(self._counts.shape[1])
-        whole.add(LedgerBlock(list(known), counts, sums, lowest, highest))
+    def regrouped(self, places: Sequence[int]) -> Ledger:
+        """Return the ledger by these parts of its keys; what meets there adds up, exactly."""
+        ours = self._settled()
+        whole = Ledger(self._states)
+        if len(self):
+            parts = [ours.keys[place] for place in places]
+            whole._whole = ours.regrouped(*unified([parts], [len(self)]))
         return whole
 
     def range_at(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest loss of the key at a place."""
-        return float(self._lowest[place]), float(self._highest[place])
+        whole = self._settled()
+        return float(whole.lowest[place]), float(whole.highest[place])
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the counts of every key, shape (keys, states), and its sum of losses, (keys,): as they were met."""
-        return self._counts[: len(self)], self._sums.get("loss", SumsByCode()).rounded(len(self))
+        whole = self._settled()
+        counts = whole.counts.astype(np.int64, copy=False)
+        return counts, whole.sums.get("loss", SumsByCode()).rounded(len(self))
 
     def correct(self) -> NDArray[np.int64]:
         """Return how many pairs of every key are correct, shape (keys,), in the order of `arrays`."""
-        correct: NDArray[np.int64] = self._counts[: len(self), are_correct(np.arange(STATES, dtype=np.uint8))].sum(
-            axis=1
-        )
+        is_correct = are_correct(np.arange(STATES, dtype=np.uint8))
+        correct: NDArray[np.int64] = self._settled().counts[:, is_correct].sum(axis=1)
         return correct
 
     @property
     def total(self) -> Totals:
         """The totals of all keys together."""
-        return next((totals for _, totals in self.regrouped(lambda _: ()).totals()), Totals())
+        return next((totals for _, totals in self.regrouped([]).totals()), Totals())
+
+    def columns(self) -> tuple[list[pa.Array], NDArray[np.int64], Totals]:
+        """Return the parts of all keys, the places of keys in their order, and totals with an array in each field.
+
+        Those arrays have a place for each key, as they were met; sums are `SumsByCode`.
+        """
+        whole = self._settled()
+        of: dict[str, Any] = {f"{name}_sum": sums for name, sums in whole.sums.items()}
+        counts: Any = np.ascontiguousarray(whole.counts.T)
+        totals = Totals.of_states(counts, min=whole.lowest, max=whole.highest, **of)
+        return whole.keys, order_of(whole.keys, len(self)), totals
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
-        """Yield every key with its totals, in the order in which `sorted_keys` puts them."""
+        """Yield every key with its totals, in the order of `order_of`."""
         for key, place, counts, sums in self.entries():
             of: dict[str, Any] = {f"{name}_sum": total for name, total in sums.items()}
             least, greatest = self.range_at(place)
@@ -275,23 +264,6 @@ class Ledger:
 
     def entries(self) -> Iterator[tuple[Key, int, NDArray[np.int64], dict[str, ExactSum]]]:
         """Yield every key with its place, its counts, shape (states,), and its sums, in the order of `totals`."""
-        for key in sorted_keys(self._places):
-            place = self._places[key]
-            yield key, place, self._counts[place], {name: sums.at(place) for name, sums in self._sums.items()}
-
-
-def sorted_keys(keys: Iterable[Key]) -> list[Key]:
-    """Return keys in an order that does not depend on the order of rows: numbers by value, infinite ones too, before
-    other text, of which the empty one is the first; NaN is no number.
-
-    >>> sorted_keys([("b",), ("10",), ("9",), ("1e-05",), ("0.1",), ("",)])
-    [('1e-05',), ('0.1',), ('9',), ('10',), ('',), ('b',)]
-    """
-    return sorted(keys, key=lambda key: [_rank(text) for text in key])
-
-
-def _rank(text: str) -> tuple[int, float, str]:
-    # Integers are compared in all their digits, with floats too; equal numbers go by how they are written.
-    if len(text) >= LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        return 1, 0, text
-    return 0, int(text) if text.lstrip("+-").isdecimal() else float(text), text
+        whole, keys = self._settled(), self.keys
+        for place in order_of(whole.keys, len(keys)).tolist():
+            yield keys[place], place, whole.counts[place], {name: sums.at(place) for name, sums in whole.sums.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
+from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code, two_sum
 from mrl_cli.lists.counts import weightless_pairs
@@ -110,10 +110,8 @@ class ListCurveConsumer(ListConsumer[ListCurveBlock, ListCurve]):
         each = measured_at(whole.lists, self._plan.loss, self._plan.ranking, knots)
         for place, (found, passing) in enumerate(each):
             block = consumer.of_rows(consumer.rows(whole, found), found).ledger
-            column = np.zeros(len(block.keys), np.int64)
-            column[:1] = passing or 0  # groups are added up
-            keys = [(str(place), *key) for key in block.keys]
-            yield block._replace(keys=keys, counts=np.column_stack([block.counts, column]))
+            of_all = block.regrouped(np.zeros(len(block.counts), np.int64), [texts_as_arrow([str(place)])], 1)
+            yield of_all._replace(counts=np.append(of_all.counts, [[passing or 0]], axis=1))
 
     def _gone_through(self, lists: Lists) -> tuple[Curve, LedgerBlock]:
         """Return what lists come to from their pairs, and how many there are."""
@@ -127,7 +125,7 @@ class ListCurveConsumer(ListConsumer[ListCurveBlock, ListCurve]):
         counts["zero_weight"] = int(weightless_pairs(lists).sum())
         counts |= zip(("correct", "ties", "wrong"), of_pairs.tolist(), strict=True)
         counts |= {"queries_without_pairs": int(np.count_nonzero(~has_pairs)), "pairs": int(of_pairs.sum())}
-        return curve, LedgerBlock([(_EVERY,)], np.array([list(counts.values())]), _weight_of(curve))
+        return curve, LedgerBlock.of([texts_as_arrow([_EVERY])], np.array([list(counts.values())]), _weight_of(curve))
 
     def _curve(self, higher: Floats, lower: Floats, weights: Floats | None) -> Curve:
         """Return the curve of pairs of scores; a difference of two is compared with margins as it is, not rounded."""
@@ -154,8 +152,7 @@ class ListCurveConsumer(ListConsumer[ListCurveBlock, ListCurve]):
 
     def points(self, result: ListCurve) -> list[ListPoint]:
         """Return the point of each margin, in the order in which the margins were given."""
-        ledger = result.ledger.regrouped(lambda key: key[:1])
-        entries = {key[0]: (counts, sums) for key, _, counts, sums in ledger.entries()}
+        entries = {key[0]: (counts, sums) for key, _, counts, sums in result.ledger.entries()}
         knots, curve, is_square = self._knots.tolist(), result.curve, self._loss.power == 2
         reached = np.cumsum(curve.counts[0])[:-1]
         below = reached - curve.counts[1, :-1]

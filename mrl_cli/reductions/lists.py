@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
 Block = TypeVar("Block")

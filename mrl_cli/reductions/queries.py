@@ -17,7 +17,8 @@ from mrl_cli.lists.measure import PairsLimitError, measured
 from mrl_cli.lists.squares import described
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.hashes import hashes_of
-from mrl_cli.reductions.ledger import Ledger, LedgerBlock, coded
+from mrl_cli.reductions.keys import coded_parts
+from mrl_cli.reductions.ledger import Ledger, LedgerBlock
 from mrl_cli.reductions.lists import ListConsumer, as_dictionary, decoded
 from mrl_cli.words import group_names, harmless
 
@@ -161,8 +162,8 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
     def of_rows(self, rows: QueryRows, found: Found) -> QueriesBlock:
         """Return what lists come to, by group."""
         whole, counts = rows.whole, rows.counts
-        codes, keys = coded([whole.keys[role] for role in self._plan.groups], whole.lists.size)
-        size = len(keys)
+        codes, keys = coded_parts([whole.keys[role] for role in self._plan.groups], whole.lists.size)
+        size = len(keys[0]) if keys else 1
         lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
         np.minimum.at(lowest, codes, rows.lowest)
         np.maximum.at(highest, codes, rows.highest)

@@ -11,7 +11,7 @@ from mrl_cli.reductions.lists import list_rows
 from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
     # Of each list the different weights of its query, two at most, and in words where each stands first.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
 MOST_QUERIES = 1 << 16  # that are looked at: memory does not grow with the file

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli import modules_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from mrl_cli.reports.base import Report
 
 _FIRST = ("table", "json", "jsonl", "csv", "tsv", "markdown")  # in the order of the help, others after them
@@ -44,15 +46,20 @@ def first_suffixes() -> list[str]:
 
 
 def render(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> str:
-    """Return a report as text, at most `width` wide where the format has a width.
+    """Return a report as text: the pieces that `rendered` yields."""
+    return "".join(rendered(report, output_format, width=width, color=color))
+
+
+def rendered(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> Iterable[str]:
+    """Return a report as pieces of text, at most `width` wide where the format has a width.
 
     Raises ValueError for a format that the report does not have, an unknown one too.
     """
     known = format_names(with_annotations=report.annotations() is not None)
     if output_format not in known:
         raise ValueError(f"the format must be one of {', '.join(known)}, not {output_format!r}")
-    text: str = _module(output_format).render(report, width, color)
-    return text
+    text: str | Iterator[str] = _module(output_format).render(report, width, color)
+    return [text] if isinstance(text, str) else text
 
 
 def _module(name: str) -> Any:

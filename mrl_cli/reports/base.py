@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import repeat
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -26,6 +27,30 @@ class Table(NamedTuple):
     title: str | None = None
     numbers: int = 0
     is_summary: bool = False
+
+
+class RowColumns(NamedTuple):
+    """Rows of which there may be a million, as blocks of columns.
+
+    A column is an Arrow array of texts or a NumPy array of numbers, or one value: that of every row.
+    """
+
+    names: Sequence[str]
+    blocks: Iterable[list[Any]]
+
+    def __iter__(self) -> Iterator[Any]:
+        for columns in self.blocks:
+            lists = (each.tolist() if hasattr(each, "tolist") else repeat(each) for each in columns)
+            yield from zip(*lists, strict=False)
+
+
+class RecordColumns(RowColumns):
+    """The same, each row of which is a record."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return (dict(zip(self.names, row, strict=True)) for row in super().__iter__())
 
 
 class Annotation(NamedTuple):

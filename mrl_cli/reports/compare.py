@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.contrast import Contrast, Contrasts
-    from mrl_cli.reductions.ledger import Key, Ledger
+    from mrl_cli.reductions.keys import Key
+    from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Rows
 
     # Of each cluster its pairs, its sum of the differences of loss, and that of the differences of being right.
@@ -230,7 +231,7 @@ class _Figured:
         ledger, sums = contrasts.by_cluster, None if contrasts.drawn is None else contrasts.drawn.sums
         if ledger is None:
             return self._figures(contrasts.total, None, sums)
-        clusters = _clusters_by_group(ledger.regrouped(lambda key: key[-1:]) if self._plan.has_groups else ledger)[()]
+        clusters = _clusters_by_group(ledger.regrouped([-1]) if self._plan.has_groups else ledger)[()]
         return self._figures(contrasts.total, clusters, self._drawn(clusters))
 
     def groups(self, contrasts: Contrasts) -> list[GroupComparison]:

@@ -11,7 +11,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import Report, Rows, Table, flat, titled
+from mrl_cli.reports.base import RecordColumns, Report, RowColumns, Rows, Table, flat, titled
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
@@ -29,12 +29,14 @@ from mrl_cli.reports.notes import data_notes
 from mrl_cli.words import group_names, harmless, listed, number_text, one_or_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.base import Reduction
-    from mrl_cli.reductions.ledger import Key, Ledger
+    from mrl_cli.reductions.keys import Key
+    from mrl_cli.reductions.ledger import Ledger
 
+FEW_GROUPS = 4096  # so many are written before Arrow's functions are loaded
 TOTAL = "total"  # what rows call the row of all groups
 
 
@@ -47,16 +49,16 @@ class ComputeReport(Report):
         parts = {key: whole[key] for key in ("section_groups", "groups") if key in whole}
         return whole | {key: [part.record() for part in of_key] for key, of_key in parts.items()}
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield a record for each group, or that of the whole where there are none."""
-        if self.groups is None:
-            yield self.record()
-            return
+    def lines(self) -> Iterable[Any]:
+        """Return a record for each group, or that of the whole where there are none."""
+        groups = self.groups
+        if groups is None:
+            return [self.record()]
         names, _, _ = self._of_rows()
-        for group in self.groups:
-            figures = group.record()
-            del figures["group"]
-            yield dict(zip(names, group.group, strict=True)) | figures
+        if isinstance(groups, list) or len(groups) <= FEW_GROUPS:
+            return (dict(zip(names, group.group, strict=True)) | _figures_of(group) for group in groups)
+        blocks = ([*parts, *figures.values()] for parts, figures in groups.blocks())
+        return RecordColumns([*names, *groups.figures], blocks)
 
     def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
@@ -64,6 +66,10 @@ class ComputeReport(Report):
             whole = flat(super().record() | self._verdict())
             return list(whole), [whole.values()]
         names, settings, keys = self._of_rows()
+        if not isinstance(self.groups, list) and len(self.groups) > FEW_GROUPS:
+            blocks = self.groups.blocks()
+            every = ([*parts, *map((settings | figures).get, keys)] for parts, figures in blocks)
+            return [*names, *keys], RowColumns([*names, *keys], every)
         rows = ((*group.group, *map((settings | group.record()).get, keys)) for group in self.groups)
         return [*names, *keys], rows
 
@@ -121,6 +127,12 @@ class ComputeReport(Report):
 
     def _verdict(self) -> dict[str, str]:
         return {} if self.validation is None else {"validation": "passed" if self.validation["passed"] else "failed"}
+
+
+def _figures_of(group: Report) -> dict[str, Any]:
+    figures: dict[str, Any] = group.record()
+    del figures["group"]
+    return figures
 
 
 def _group_table(

@@ -58,12 +58,21 @@ class Facts:
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
 
-    @property
-    def has_range(self) -> bool:
-        """Whether there is a least and a greatest loss: without losses they are infinite, the least above."""
-        return not self.totals.min > self.totals.max
+    def of_range(self, bound: Any) -> Any:
+        """Return the least or the greatest loss, NaN without losses: then they are infinite, the least above."""
+        return math.nan if self.totals.min > self.totals.max else bound
 
-    def mean_of(self, name: str) -> float:
+    @property
+    def total_weight(self) -> Any:
+        """The sum of weights, rounded once."""
+        return float(self.weight)
+
+    @property
+    def accuracy_weighted(self) -> Any:
+        """The weight of the correct pairs over that of all."""
+        return self.correct_weight / self.weight
+
+    def mean_of(self, name: str) -> Any:
         """Return the mean of what totals describe by that name, unweighted and rounded once."""
         return exact_mean(getattr(self.totals, f"{name}_sum") or ExactSum(), self.totals.pairs)
 
@@ -74,7 +83,7 @@ class Facts:
         return counts.zero_weight
 
     @property
-    def difference_sd(self) -> float:
+    def difference_sd(self) -> Any:
         """The standard deviation of d = y*(x1 - x2)."""
         totals = self.totals
         sums = totals.difference_sum or ExactSum(), totals.difference_square_sum or ExactSum()
@@ -137,8 +146,8 @@ FIGURES = (
     Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
     Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
     Figure("query_mean", 4, lambda of: of.query_mean, needs="lists"),
-    Figure("min", 4, lambda of: rounded(of.totals.min, of.plan) if of.has_range else math.nan),
-    Figure("max", 4, lambda of: rounded(of.totals.max, of.plan) if of.has_range else math.nan),
+    Figure("min", 4, lambda of: rounded(of.of_range(of.totals.min), of.plan)),
+    Figure("max", 4, lambda of: rounded(of.of_range(of.totals.max), of.plan)),
     Figure("correct", 5, lambda of: of.totals.correct, "share"),
     Figure("ties", 5, lambda of: of.totals.ties, "share", column=5),
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
@@ -165,8 +174,8 @@ FIGURES = (
     Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
-    Figure("weight", 3, lambda of: float(of.weight), needs="weights"),
-    Figure("accuracy_weighted", 6, lambda of: of.correct_weight / of.weight, needs="weights of pairs"),
+    Figure("weight", 3, lambda of: of.total_weight, needs="weights"),
+    Figure("accuracy_weighted", 6, lambda of: of.accuracy_weighted, needs="weights of pairs"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
@@ -175,8 +184,8 @@ FIGURES = (
     Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
     Figure("query_mean_low", 9, lambda of: of.query_mean_interval.low, needs="confidence of lists"),
     Figure("query_mean_high", 9, lambda of: of.query_mean_interval.high, needs="confidence of lists"),
-    Figure("macro_mean", 8, lambda of: mean_of(g.mean for g in of.groups), of_run=True, needs="group_by"),
-    Figure("macro_accuracy", 8, lambda of: mean_of(g.accuracy for g in of.groups), of_run=True, needs="group_by"),
+    Figure("macro_mean", 8, lambda of: mean_of(each(of.groups, "mean")), of_run=True, needs="group_by"),
+    Figure("macro_accuracy", 8, lambda of: mean_of(each(of.groups, "accuracy")), of_run=True, needs="group_by"),
     Figure("section_average", 8, lambda of: average_of(of.sections), needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
@@ -263,9 +272,18 @@ def short_number(number: float) -> str:
     return f"{number:.6g}" if math.isfinite(number) else shown_number(number)
 
 
-def ratio(part: float, whole: float) -> float:
-    """Return part / whole, NaN over nothing."""
+def ratio(part: Any, whole: Any) -> Any:
+    """Return part / whole, NaN over nothing: of two numbers, or element by element of two arrays."""
+    if isinstance(whole, np.ndarray):
+        with np.errstate(all="ignore"):
+            return np.where(whole != 0, part / whole, math.nan)
     return part / whole if whole else math.nan
+
+
+def each(groups: Any, key: str) -> list[float]:
+    """Return a figure of each group, whose reports are a list, or held as columns."""
+    known: list[float] = [getattr(g, key) for g in groups] if isinstance(groups, list) else groups.figures[key].tolist()
+    return known
 
 
 def mean_of(values: Iterable[float]) -> float:
@@ -279,9 +297,10 @@ def average_of(sections: Iterable[dict[str, Any]]) -> float:
     return mean_of(section["accuracy"] for section in sections)
 
 
-def rounded(number: float, plan: Plan) -> float:
-    """Return a number as the plan's dtype rounds it."""
+def rounded(number: Any, plan: Plan) -> Any:
+    """Return a number, or an array of them, as the plan's dtype rounds it."""
     if plan.loss.dtype == "float64":
         return number
     with np.errstate(over="ignore"):
-        return float(np.dtype(plan.loss.dtype).type(number))
+        narrow = np.asarray(number).astype(plan.loss.dtype).astype(np.float64)
+    return narrow if isinstance(number, np.ndarray) else float(narrow)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.ledger import Key, Ledger
+    from mrl_cli.reductions.keys import Key
+    from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.figures import Figure
 
     Sections = list[dict[str, Any]]
@@ -53,7 +54,7 @@ class Grouped(NamedTuple):
     something else too, `section_groups` has the sections of each of that.
     """
 
-    groups: list[GroupReport] | None = None
+    groups: Sequence[GroupReport] | None = None
     clusters: Clusters | None = None
     sections: Sections | None = None
     unknown: list[str] | None = None
@@ -66,7 +67,11 @@ def grouped(ledger: Ledger, plan: Plan) -> Grouped:
         counts, sums = ledger.arrays()
         return Grouped(clusters=Clusters(counts.sum(axis=1), ledger.correct(), sums))
     if not plan.has_sections:
-        return Grouped(*_by_group(ledger.totals(), plan, {}))
+        if plan.has_clusters:
+            return Grouped(*_by_group(ledger.totals(), plan, {}))
+        from mrl_cli.reports.columns import group_columns  # a run without groups starts without them
+
+        return Grouped(group_columns(ledger, plan, report_of))
     roles = list(plan.key_roles)
     outer = [roles.index(role) for role in plan.outer_groups]
     ((sections, unknown),) = _sections(ledger, [], roles.index("subset")).values() or [([], [])]
@@ -81,7 +86,7 @@ def grouped(ledger: Ledger, plan: Plan) -> Grouped:
 
 def _by_parts(ledger: Ledger, places: Sequence[int]) -> Iterator[tuple[Key, Totals]]:
     """Return totals by some parts of their keys; what meets there adds up."""
-    return ledger.regrouped(lambda key: tuple(key[place] for place in places)).totals()
+    return ledger.regrouped(places).totals()
 
 
 def _sections(ledger: Ledger, outer: Sequence[int], subset: int) -> dict[Key, tuple[Sections, list[str]]]:
@@ -123,4 +128,9 @@ def _clusters_of(parts: Iterable[Totals]) -> Clusters:
 
 def group_report(key: Key, facts: Any, figures: Sequence[Figure]) -> GroupReport:
     """Return the report of a group, with these figures of it."""
-    return GroupReport(group=key, **(_NO_FIGURES | figures_of(facts, figures) | {"sections": facts.sections}))
+    return report_of(key, figures_of(facts, figures) | {"sections": facts.sections})
+
+
+def report_of(key: Key, figures: dict[str, Any]) -> GroupReport:
+    """Return the report of a group whose figures these are."""
+    return GroupReport(group=key, **(_NO_FIGURES | figures))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Counts, Plan
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.look import Look
 
 _RANKS = re.compile(r"(?i)(?<![a-z])(rank|ranking|position|place)$")
@@ -83,7 +83,7 @@ class ListFacts(Facts):
         """The mean of the means of queries, by the weights of queries where they have some."""
         return self._sums["query_mean"] / self._sums["query_weight"]
 
-    def mean_of_queries(self, name: str) -> float:
+    def mean_of_queries(self, name: str) -> Any:
         """Return the mean over the queries that have a pair, by their weights, of what has that name."""
         return ratio(float(self._sums[name]), float(self._sums["weight_with_pairs"]))
 
@@ -123,7 +123,7 @@ def rank_report(
 
 def _facts(queries: Queries, plan: Plan, *, by_group: bool = False, **of_run: Any) -> Iterator[tuple[Key, ListFacts]]:
     """Yield every group with its facts, or all lists as one."""
-    ledger = queries.ledger if by_group else queries.ledger.regrouped(lambda _: ())
+    ledger = queries.ledger if by_group else queries.ledger.regrouped([])
     clusters = _clusters(queries, len(ledger), by_group=by_group) if plan.reporting.confidence is not None else None
     for key, place, counts, sums in ledger.entries():
         of_group = None if clusters is None else clusters[place]
@@ -188,7 +188,7 @@ def _order_notes(facts: ListFacts, plan: Plan) -> list[str]:
 
 def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
     """Raise DataError where no list has a pair, or a loss of its own, with what the data say about why."""
-    entries = list(queries.ledger.regrouped(lambda _: ()).entries())
+    entries = list(queries.ledger.regrouped([]).entries())
     counts = dict(zip(COUNTS, entries[0][2].tolist() if entries else [0] * len(COUNTS), strict=True))
     rows = _rows_in_queries(counts)
     if plan.loss.name in LISTWISE:

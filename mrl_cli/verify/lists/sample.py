@@ -20,7 +20,7 @@ from mrl_cli.verify.sample import mixed
 if TYPE_CHECKING:
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.ledger import Key
+    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reductions.queries import Queries, QueriesBlock
     from mrl_cli.verify.pairs import Doubles

@@ -1,0 +1,127 @@
+"""What is reported of many groups, computed and held as columns: no object for each group until it is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.exact.codes import SumsByCode, quotients
+from mrl_cli.reductions.keys import keys_of, taken
+from mrl_cli.reports.figures import Facts, figures_of, ratio, reported_figures
+from mrl_cli.statistics.columns import exact_means, mean_intervals, standard_deviations, wilson_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.keys import Key
+    from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reports.base import Report
+
+    Made = Callable[[Key, dict[str, Any]], Report]
+
+GROUPS_AT_ONCE = 1 << 14  # that become text, or reports
+
+
+def group_columns(ledger: Ledger, plan: Plan, made: Made) -> GroupColumns:
+    """Return the reports of the groups that are the keys of a ledger; `made` makes one of a key and its figures."""
+    parts, order, totals = ledger.columns()
+    figures = figures_of(ColumnFacts(totals, plan), reported_figures(plan, of_groups=True))
+    return GroupColumns(parts, order, figures, made)
+
+
+class GroupColumns(Sequence[Any]):
+    """The reports of groups as columns: `figures` are arrays, and a report is made when it is asked for.
+
+    `parts` are those of the groups' keys, and `order` the places of groups in their order.
+    """
+
+    def __init__(
+        self, parts: list[pa.Array], order: NDArray[np.int64], figures: dict[str, NDArray[Any]], made: Made
+    ) -> None:
+        self._parts, self._order, self.figures, self._made = parts, order, figures, made
+
+    def __len__(self) -> int:
+        return self._order.size
+
+    def __getitem__(self, place: Any) -> Any:
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self[one] for one in places]
+        return next(self._reports(*self._taken(slice(places, places + 1))))
+
+    def __iter__(self) -> Iterator[Report]:
+        for block in self.blocks():
+            yield from self._reports(*block)
+
+    def blocks(self) -> Iterator[tuple[list[pa.Array], dict[str, NDArray[Any]]]]:
+        """Yield the parts of keys and the figures of some groups after the other."""
+        for start in range(0, len(self), GROUPS_AT_ONCE):
+            yield self._taken(slice(start, start + GROUPS_AT_ONCE))
+
+    def _taken(self, here: slice) -> tuple[list[pa.Array], dict[str, NDArray[Any]]]:
+        places = self._order[here]
+        return [taken(part, places) for part in self._parts], {k: of[places] for k, of in self.figures.items()}
+
+    def _reports(self, parts: list[pa.Array], figures: dict[str, NDArray[Any]]) -> Iterator[Report]:
+        rows = zip(*(column.tolist() for column in figures.values()), strict=True)
+        for key, row in zip(keys_of(parts), rows, strict=True):
+            yield self._made(key, dict(zip(figures, row, strict=True)))
+
+
+class ColumnFacts(Facts):
+    """What the figures of many groups are computed from, at once: each fact is an array with a place for each group.
+
+    So are the fields of its totals, but for sums: those are `SumsByCode`.
+    """
+
+    totals: Any
+    sum: Any
+    mean_interval: Any
+    accuracy_interval: Any
+
+    def __init__(self, totals: Any, plan: Plan) -> None:
+        self.totals, self.plan, self._size = totals, plan, totals.pairs.size
+        self.sum = self._sum_of("loss").rounded(self._size)
+        has_weights = totals.weight_sum is not None
+        self.mean = self._quotient("loss", "weight") if has_weights else ratio(self.sum, totals.pairs)
+        self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
+        if plan.reporting.confidence is not None:
+            confidence, sums = plan.reporting.confidence, (self._sum_of("loss"), self._sum_of("square"))
+            self.mean_interval = mean_intervals(totals.pairs, *sums, confidence)
+            self.accuracy_interval = wilson_intervals(totals.correct, totals.pairs, confidence)
+
+    def _sum_of(self, name: str) -> SumsByCode:
+        return getattr(self.totals, f"{name}_sum") or SumsByCode()
+
+    def _quotient(self, above: str, below: str) -> Any:
+        return quotients(self._sum_of(above), self._sum_of(below), self._size)
+
+    def of_range(self, bound: Any) -> Any:
+        """Return the least or the greatest losses, NaN where there are none."""
+        return np.where(self.totals.min > self.totals.max, math.nan, bound)
+
+    @property
+    def total_weight(self) -> Any:
+        """The sums of weights, rounded once."""
+        return self._sum_of("weight").rounded(self._size)
+
+    @property
+    def accuracy_weighted(self) -> Any:
+        """The weights of the correct pairs over those of all."""
+        return self._quotient("correct_weight", "weight")
+
+    def mean_of(self, name: str) -> Any:
+        """Return the means of what totals describe by that name, unweighted and rounded once."""
+        return exact_means(self._sum_of(name), self.totals.pairs)
+
+    @property
+    def difference_sd(self) -> Any:
+        """The standard deviations of d = y*(x1 - x2)."""
+        return standard_deviations(self.totals.pairs, self._sum_of("difference"), self._sum_of("difference_square"))

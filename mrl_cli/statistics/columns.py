@@ -1,0 +1,103 @@
+"""Means, standard deviations and intervals of many groups at once: what `moments` and `intervals` give for each.
+
+Computed with twice the digits of a double; where those do not say how to round, the exact sums are asked.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.exact import are_ordinary_factors, products
+from mrl_cli.exact.codes import two_sum
+from mrl_cli.statistics.moments import exact_mean, standard_deviation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.exact.blocks import Array
+    from mrl_cli.exact.codes import SumsByCode
+
+_MOST_PAIRS = 2**17  # whose cube is a double
+_SLACK, _SLACK_OF_REST = 2.0**-96, 2.0**-46  # of what is computed with twice the digits, and of a last correction
+
+
+def exact_means(totals: SumsByCode, pairs: NDArray[np.int64]) -> Array:
+    """Return `exact_mean` of the sum and the number of pairs of each code, of shape (codes,)."""
+    high, low = totals.doubles(pairs.size)
+    sizes = pairs.astype(np.float64)
+    with np.errstate(all="ignore"):
+        means, is_sure = _rounded_quotients(high, low, sizes, np.zeros(pairs.size))
+        is_scaled = (np.frexp(sizes)[0] == 0.5) & are_ordinary_factors(high)  # by a power of two: rounded already
+        means = np.where(is_scaled, high / sizes, means)
+        is_sure |= is_scaled
+    for code in np.flatnonzero(~is_sure).tolist():
+        means[code] = exact_mean(totals.at(code), int(pairs[code]))
+    return means
+
+
+def standard_deviations(
+    pairs: NDArray[np.int64], totals: SumsByCode, squares: SumsByCode, *, of_mean: bool = False
+) -> Array:
+    """Return `standard_deviation` of the pairs and sums of each code, of shape (codes,)."""
+    sizes, (total, total_rest), (square, square_rest) = (
+        pairs.astype(np.float64),
+        totals.doubles(pairs.size),
+        squares.doubles(pairs.size),
+    )
+    with np.errstate(all="ignore"):
+        first, first_rest = products(sizes, square)
+        second, second_rest = products(total, total)
+        rest = (first_rest + sizes * square_rest) - (second_rest + 2 * total * total_rest)
+        high, error = two_sum(first, -second)
+        high, low = two_sum(high, error + rest)
+        divisors = (sizes * sizes if of_mean else sizes) * (sizes - 1)
+        variances, is_sure = _rounded_quotients(high, low, divisors, (first + second) * _SLACK)
+        is_sure &= are_ordinary_factors(square) & are_ordinary_factors(total) & (pairs <= _MOST_PAIRS)
+        deviations: Array = np.sqrt(variances)
+    is_undefined = (pairs < 2) & np.isfinite(total_rest) & np.isfinite(square_rest)
+    deviations[is_undefined] = math.nan
+    for code in np.flatnonzero(~(is_sure | is_undefined)).tolist():
+        deviations[code] = standard_deviation(int(pairs[code]), totals.at(code), squares.at(code), of_mean=of_mean)
+    return deviations
+
+
+def _rounded_quotients(high: Array, low: Array, divisors: Array, slack: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return (high + low) / divisors rounded once, and where that is sure, the dividends being within `slack`."""
+    near = high / divisors
+    product, error = products(near, divisors)
+    rest = (((high - product) - error) + low) / divisors
+    slack = slack / divisors + np.abs(rest) * _SLACK_OF_REST + np.abs(near) * _SLACK
+    quotients, is_exact = near + rest, (high == 0) & (low == 0)
+    is_sure = (near + (rest - slack) == quotients) & (near + (rest + slack) == quotients)
+    return quotients, is_sure & (is_exact | (are_ordinary_factors(near) & (near != 0))) & (divisors > 0)
+
+
+class Intervals(NamedTuple):
+    """Standard errors and the intervals around means or proportions, of shape (n,) each."""
+
+    standard_error: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def mean_intervals(pairs: NDArray[np.int64], totals: SumsByCode, squares: SumsByCode, confidence: float) -> Intervals:
+    """Return `mean_interval` of the pairs, shape (n,), and sums of each of n codes."""
+    from mrl_cli.statistics.intervals import t_quantile
+
+    means, errors = exact_means(totals, pairs), standard_deviations(pairs, totals, squares, of_mean=True)
+    freedoms, codes = np.unique(pairs - 1, return_inverse=True)
+    half = np.array([t_quantile(confidence, freedom) for freedom in freedoms.tolist()])[codes] * errors
+    return Intervals(errors, means - half, means + half)
+
+
+def wilson_intervals(successes: NDArray[np.int64], trials: NDArray[np.int64], confidence: float) -> Intervals:
+    """Return `wilson_interval` of each of n proportions; both arrays are of shape (n,)."""
+    from mrl_cli.statistics.intervals import wilson_interval
+
+    counts, codes = np.unique(np.stack([successes, trials]), axis=1, return_inverse=True)
+    known = [wilson_interval(right, of, confidence) for right, of in counts.T.tolist()]
+    bounds = np.array([(one.standard_error, one.low, one.high) for one in known]).reshape(-1, 3)
+    return Intervals(*bounds[codes.reshape(-1)].T)
