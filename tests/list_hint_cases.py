@@ -275,6 +275,16 @@ COLUMNS = [
     ),
 ]
 LOSSES = [
+    *(
+        Case(
+            f"{command} --weight w",
+            "times its query: leave out --weight w, or name others",
+            command,
+            2.0 if command == "rank p.csv" else None,
+            file(csv("query,label,score,w", "1,1,1,0", "1,0,3,1")),
+        )
+        for command in ("rank p.csv", "sweep p.csv --query query --margins 0")
+    ),
     Case(  # compute would propose to fill it
         "rank p.csv --weight w",
         "--on-error skip leaves bad rows out",

@@ -495,6 +495,18 @@ def test_pairs_of_weight_0_are_left_out_as_compute_leaves_them_out(
     assert lists["sum"] == pytest.approx(pairs["sum"], rel=1e-14)
 
 
+@pytest.mark.parametrize("by", [(), ("--group-by", "label"), ("--per-query",)])
+def test_pairs_that_all_weigh_0_are_not_said_to_be_none(mrl: Mrl, tmp_path: Path, by: tuple[str, ...]) -> None:
+    (tmp_path / "zero.csv").write_text("query,label,score,w,v\n1,1,0.5,0,1\n1,0,0.9,1,1\n1,0,0.8,1,1\n2,0,1,1,1\n")
+    ran = mrl("rank", "zero.csv", "--weight", "w", "--query-weight", "v", *by)
+    assert (ran.code, ran.out) == (3, "")
+    if "label" in by:  # each label is a list of its own, without pairs
+        assert "no pairs" in ran.err
+        return
+    assert "every pair has the weight 0: 4 rows in 2 queries have 2 pairs (zero_weight)" in ran.err
+    assert "leave out --weight w and --query-weight v, or name others" in ran.err
+
+
 def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "far.csv").write_text("query,label,score\na,1,-1e308\na,0,1e308\nb,1,2\nb,0,7\n")
     assert mrl("rank", "far.csv", "--per-query", "-f", "csv").out.splitlines()[1] == "a,2,1,Infinity,Infinity,0,0,1,1"
