@@ -17,6 +17,7 @@ from mrl_cli.inputs import text
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.remedies import Facts
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -306,4 +307,4 @@ def test_every_reason_for_a_row_left_out_is_named() -> None:
     assert {"rejected", "missing", "unjudged"} <= set(summands)
     for name in summands:
         with pytest.raises(DataError, match=r"3 rows, all left out \(3 for [a-z]"):
-            refuse(made(**{name: 3}), Plan.of(), ["p.csv"], Look(), wants_mean=False, options=())
+            refuse(Facts(made(**{name: 3}), Plan.of(), Look(), ()), ["p.csv"], wants_mean=False)
