@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mrl_cli.inputs.hints import HINTS_OF_LISTS
 from tests.hint_cases import Case, Files, csv, file, parquet
 
 LIST = csv("query,label,score", "1,1,1", "1,0,3")
@@ -340,7 +341,34 @@ LOSSES = [
         file(SCATTERED),
     ),
 ]
+LETOR = file(b"1 qid:1 1:5\n0 qid:1 1:6\n", "f.letor") | file(b"1\n3\n", "s")
 CHECKS = [
+    *(
+        Case(
+            f"{command} f.letor {options}",
+            hint,
+            f"{command} f.letor --scores s --query query",
+            files=LETOR,
+        )
+        for command in ("validate", "sweep --margins 0")
+        for options, hint in {
+            "": HINTS_OF_LISTS["letor"],
+            "--scores s": HINTS_OF_LISTS["letor"],
+            "--scores s --query qid": "did you mean --query query?",
+        }.items()
+    ),
+    Case(
+        "validate f.letor --loss softmax --scores s",
+        "name the column of the query with --query COLUMN; in LETOR and runs of TREC it is query",
+        "validate f.letor --loss softmax --scores s --query query",
+        files=LETOR,
+    ),
+    Case(
+        "validate run.trec",
+        "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
+        "validate run.trec --qrels qrels",
+        files=file(RUN, "run.trec") | file(QRELS, "qrels"),
+    ),
     Case(
         "validate p.csv --loss softmax",
         "name the column of the query with --query COLUMN",

@@ -242,6 +242,20 @@ def test_pairs_are_not_looked_for_in_lists(rank: Rank, capfd: Capture) -> None:
     assert "a run of TREC is read by mrl rank, with --qrels FILE" in run_inside(["compute", "run.txt"], capfd).err
 
 
+@pytest.mark.parametrize("command", ["validate", "sweep --margins 0"])
+def test_commands_of_pairs_and_lists_say_how_files_of_lists_are_read(command: str, rank: Rank, capfd: Capture) -> None:
+    rank("a.txt", "--scores", "scores", a__txt=LETOR, run__txt=RUN)
+    hints = {
+        "a.txt --scores scores": "LETOR holds ranked lists: use --query query; without qid, --group-sizes FILE",
+        "a.txt --scores scores --query qid": "did you mean --query query?",
+        "run.txt": "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
+    }
+    for line, hint in hints.items():
+        ran = run_inside([*command.split(), *line.split()], capfd)
+        assert (ran.code, ran.err.partition("\nhint: ")[2].startswith(hint)) == (2, True)
+    assert run_inside([*command.split(), "a.txt", "--scores", "scores", "--query", "query"], capfd).code == 0
+
+
 UNJUDGED = "query,label,score\na,1,0.5\na,-1,3\na,0,0.25\nb,2,1\nb,0,2\n"
 
 
