@@ -18,6 +18,7 @@ from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
+from mrl_cli.words import counted
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -137,11 +138,11 @@ def test_sizes_that_do_not_fit_are_refused(sizes: str, message: str, rank: Rank)
     assert message in ran.err
 
 
-@pytest.mark.parametrize("scores", ["1\n2\n3\n4\n", "1\n2\n3\n4\n5\n6\n"])
+@pytest.mark.parametrize("scores", ["1\n", "1\n2\n3\n4\n", "1\n2\n3\n4\n5\n6\n"])
 def test_more_or_fewer_scores_than_rows_are_refused(scores: str, rank: Rank) -> None:
     ran = rank("a.txt", "--scores", "s.txt", a__txt=LETOR, s__txt=scores)
     assert (ran.code, ran.out) == (3, "")
-    assert f"s.txt has {len(scores.split())} scores, and a.txt has 5 rows" in ran.err
+    assert f"s.txt has {counted(len(scores.split()), 'score')}, and a.txt has 5 rows" in ran.err
 
 
 def test_bad_lines_of_letor_are_named(rank: Rank) -> None:
