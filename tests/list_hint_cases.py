@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from mrl_cli.inputs.hints import HINTS_OF_LISTS
+from mrl_cli.model.problems import LINES, NOT_OF_A_RUN, NOT_OF_LETOR
 from tests.hint_cases import Case, Files, csv, file, parquet
 
 LIST = csv("query,label,score", "1,1,1", "1,0,3")
@@ -28,6 +29,20 @@ def ties(*rows: tuple[str, list[float], int]) -> Files:
 
 
 BESIDE = [
+    Case(
+        "rank run.trec --qrels qrels",
+        f"{LINES[NOT_OF_A_RUN]}; --on-error skip leaves bad rows out",
+        "rank run.trec --qrels qrels --on-error skip",
+        2.0,
+        file(RUN + b"1 Q0 c 2 1\n", "run.trec") | file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank f.letor --scores s",
+        LINES[NOT_OF_LETOR],
+        files=file(b"1 qid:1 1:5\n0 1 1:6\n", "f.letor") | file(b"1\n3\n", "s"),
+        changed=file(b"1 qid:1 1:5\n0 qid:1 1:6\n", "f.letor"),
+        gives=2.0,
+    ),
     *(
         Case(
             "rank p.csv --group-sizes sizes",

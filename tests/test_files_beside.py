@@ -152,7 +152,15 @@ def test_bad_lines_of_letor_are_named(rank: Rank) -> None:
     assert "line 2: label is 'oops'" in ran.err
     assert "line 3: query is absent" in ran.err
     assert "line 4: '1 qid:1 0.5'" in ran.err
+    assert "hint: a line is: label, qid:QUERY where there is one" in ran.err
     assert "on-error" not in ran.err
+
+
+def test_a_bad_line_of_a_run_is_told_what_it_should_be(rank: Rank) -> None:
+    ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN + "a Q0 d 9 0.5\n")
+    assert (ran.code, ran.out) == (3, "")
+    assert "not a line of a run       1   line" in ran.err
+    assert "hint: a line is: query, Q0, document, rank, score and name of the run, separated by blanks;" in ran.err
 
 
 def test_run_beside_judgments(rank: Rank) -> None:
