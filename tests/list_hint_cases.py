@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mrl_cli.inputs.hints import HINTS_OF_LISTS
+from mrl_cli.model.problems import LINES, NOT_OF_A_RUN, NOT_OF_LETOR
 from tests.hint_cases import Case, Files, csv, file, parquet
 
 LIST = csv("query,label,score", "1,1,1", "1,0,3")
@@ -27,6 +29,20 @@ def ties(*rows: tuple[str, list[float], int]) -> Files:
 
 
 BESIDE = [
+    Case(
+        "rank run.trec --qrels qrels",
+        f"{LINES[NOT_OF_A_RUN]}; --on-error skip leaves bad rows out",
+        "rank run.trec --qrels qrels --on-error skip",
+        2.0,
+        file(RUN + b"1 Q0 c 2 1\n", "run.trec") | file(QRELS, "qrels"),
+    ),
+    Case(
+        "rank f.letor --scores s",
+        LINES[NOT_OF_LETOR],
+        files=file(b"1 qid:1 1:5\n0 1 1:6\n", "f.letor") | file(b"1\n3\n", "s"),
+        changed=file(b"1 qid:1 1:5\n0 qid:1 1:6\n", "f.letor"),
+        gives=2.0,
+    ),
     *(
         Case(
             "rank p.csv --group-sizes sizes",
@@ -275,6 +291,16 @@ COLUMNS = [
     ),
 ]
 LOSSES = [
+    *(
+        Case(
+            f"{command} --weight w",
+            "times its query: leave out --weight w, or name others",
+            command,
+            2.0 if command == "rank p.csv" else None,
+            file(csv("query,label,score,w", "1,1,1,0", "1,0,3,1")),
+        )
+        for command in ("rank p.csv", "sweep p.csv --query query --margins 0")
+    ),
     Case(  # compute would propose to fill it
         "rank p.csv --weight w",
         "--on-error skip leaves bad rows out",
@@ -330,7 +356,34 @@ LOSSES = [
         file(SCATTERED),
     ),
 ]
+LETOR = file(b"1 qid:1 1:5\n0 qid:1 1:6\n", "f.letor") | file(b"1\n3\n", "s")
 CHECKS = [
+    *(
+        Case(
+            f"{command} f.letor {options}",
+            hint,
+            f"{command} f.letor --scores s --query query",
+            files=LETOR,
+        )
+        for command in ("validate", "sweep --margins 0")
+        for options, hint in {
+            "": HINTS_OF_LISTS["letor"],
+            "--scores s": HINTS_OF_LISTS["letor"],
+            "--scores s --query qid": "did you mean --query query?",
+        }.items()
+    ),
+    Case(
+        "validate f.letor --loss softmax --scores s",
+        "name the column of the query with --query COLUMN; in LETOR and runs of TREC it is query",
+        "validate f.letor --loss softmax --scores s --query query",
+        files=LETOR,
+    ),
+    Case(
+        "validate run.trec",
+        "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
+        "validate run.trec --qrels qrels",
+        files=file(RUN, "run.trec") | file(QRELS, "qrels"),
+    ),
     Case(
         "validate p.csv --loss softmax",
         "name the column of the query with --query COLUMN",

@@ -171,11 +171,12 @@ def test_a_table_is_read_as_its_frame_is() -> None:
         ({"query_weight": "w"}, "the weight of query '10' changes"),
         ({"memory_bytes": 100}, "take"),
         ({"weight": "score"}, "weight below 0"),
+        ({"weight": "none"}, r"every pair has the weight 0.*\(zero_weight\)[^$]*leave out weight='none', or name"),
     ],
 )
 def test_what_the_command_refuses_is_a_value_error(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        evaluate_lists(FRAME, **arguments)
+        evaluate_lists(FRAME.assign(none=0), **arguments)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from mrl_cli.inputs import text
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.remedies import Facts
+from mrl_cli.words import counted
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -136,11 +138,11 @@ def test_sizes_that_do_not_fit_are_refused(sizes: str, message: str, rank: Rank)
     assert message in ran.err
 
 
-@pytest.mark.parametrize("scores", ["1\n2\n3\n4\n", "1\n2\n3\n4\n5\n6\n"])
+@pytest.mark.parametrize("scores", ["1\n", "1\n2\n3\n4\n", "1\n2\n3\n4\n5\n6\n"])
 def test_more_or_fewer_scores_than_rows_are_refused(scores: str, rank: Rank) -> None:
     ran = rank("a.txt", "--scores", "s.txt", a__txt=LETOR, s__txt=scores)
     assert (ran.code, ran.out) == (3, "")
-    assert f"s.txt has {len(scores.split())} scores, and a.txt has 5 rows" in ran.err
+    assert f"s.txt has {counted(len(scores.split()), 'score')}, and a.txt has 5 rows" in ran.err
 
 
 def test_bad_lines_of_letor_are_named(rank: Rank) -> None:
@@ -150,7 +152,15 @@ def test_bad_lines_of_letor_are_named(rank: Rank) -> None:
     assert "line 2: label is 'oops'" in ran.err
     assert "line 3: query is absent" in ran.err
     assert "line 4: '1 qid:1 0.5'" in ran.err
+    assert "hint: a line is: label, qid:QUERY where there is one" in ran.err
     assert "on-error" not in ran.err
+
+
+def test_a_bad_line_of_a_run_is_told_what_it_should_be(rank: Rank) -> None:
+    ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN + "a Q0 d 9 0.5\n")
+    assert (ran.code, ran.out) == (3, "")
+    assert "not a line of a run       1   line" in ran.err
+    assert "hint: a line is: query, Q0, document, rank, score and name of the run, separated by blanks;" in ran.err
 
 
 def test_run_beside_judgments(rank: Rank) -> None:
@@ -241,6 +251,20 @@ def test_pairs_are_not_looked_for_in_lists(rank: Rank, capfd: Capture) -> None:
     assert "a run of TREC is read by mrl rank, with --qrels FILE" in run_inside(["compute", "run.txt"], capfd).err
 
 
+@pytest.mark.parametrize("command", ["validate", "sweep --margins 0"])
+def test_commands_of_pairs_and_lists_say_how_files_of_lists_are_read(command: str, rank: Rank, capfd: Capture) -> None:
+    rank("a.txt", "--scores", "scores", a__txt=LETOR, run__txt=RUN)
+    hints = {
+        "a.txt --scores scores": "LETOR holds ranked lists: use --query query; without qid, --group-sizes FILE",
+        "a.txt --scores scores --query qid": "did you mean --query query?",
+        "run.txt": "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
+    }
+    for line, hint in hints.items():
+        ran = run_inside([*command.split(), *line.split()], capfd)
+        assert (ran.code, ran.err.partition("\nhint: ")[2].startswith(hint)) == (2, True)
+    assert run_inside([*command.split(), "a.txt", "--scores", "scores", "--query", "query"], capfd).code == 0
+
+
 UNJUDGED = "query,label,score\na,1,0.5\na,-1,3\na,0,0.25\nb,2,1\nb,0,2\n"
 
 
@@ -306,4 +330,4 @@ def test_every_reason_for_a_row_left_out_is_named() -> None:
     assert {"rejected", "missing", "unjudged"} <= set(summands)
     for name in summands:
         with pytest.raises(DataError, match=r"3 rows, all left out \(3 for [a-z]"):
-            refuse(made(**{name: 3}), Plan.of(), ["p.csv"], Look(), wants_mean=False, options=())
+            refuse(Facts(made(**{name: 3}), Plan.of(), Look(), ()), ["p.csv"], wants_mean=False)

@@ -418,6 +418,21 @@ def test_rejects_are_not_written_twice_where_rows_are_gathered(mrl: Mrl, tmp_pat
     assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("line", ["rank", "pairs", "sweep --query query --margins 0", "rank --loss softmax"])
+def test_rows_left_out_are_named_where_the_others_have_no_pair(line: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("query,label,score\n1,1,nan\n1,0,0.9\n1,0,x\n")
+    command, *options = line.split()
+    ran = mrl(command, "bad.csv", *options, "--on-error", "skip", "--rejects", "rejects.csv")
+    assert (ran.code, ran.out) == (3, "")
+    first, second, *problems = ran.err.splitlines()
+    assert "1 row in 1 query" in first
+    assert first.endswith("; 2 of 3 rows left out (2 for a problem)")
+    assert second == "2 problems in bad.csv (3 rows)"
+    assert "line 2: score is 'nan'" in problems[0] + problems[1]
+    assert "hint" not in ran.err
+    assert not (tmp_path / "rejects.csv").exists()  # as any output of a run that is refused
+
+
 def test_true_and_false_are_labels_in_every_format(mrl: Mrl, tmp_path: Path) -> None:
     words = TWO.replace(",1,", ",true,").replace(",0,", ",false,")
     (tmp_path / "words.csv").write_text(words)
@@ -493,6 +508,18 @@ def test_pairs_of_weight_0_are_left_out_as_compute_leaves_them_out(
     same += ["difference_mean", "difference_sd", "x1_mean", "x2_mean", "accuracy_weighted"]
     assert [lists[name] for name in same] == [pairs[name] for name in same]
     assert lists["sum"] == pytest.approx(pairs["sum"], rel=1e-14)
+
+
+@pytest.mark.parametrize("by", [(), ("--group-by", "label"), ("--per-query",)])
+def test_pairs_that_all_weigh_0_are_not_said_to_be_none(mrl: Mrl, tmp_path: Path, by: tuple[str, ...]) -> None:
+    (tmp_path / "zero.csv").write_text("query,label,score,w,v\n1,1,0.5,0,1\n1,0,0.9,1,1\n1,0,0.8,1,1\n2,0,1,1,1\n")
+    ran = mrl("rank", "zero.csv", "--weight", "w", "--query-weight", "v", *by)
+    assert (ran.code, ran.out) == (3, "")
+    if "label" in by:  # each label is a list of its own, without pairs
+        assert "no pairs" in ran.err
+        return
+    assert "every pair has the weight 0: 4 rows in 2 queries have 2 pairs (zero_weight)" in ran.err
+    assert "leave out --weight w and --query-weight v, or name others" in ran.err
 
 
 def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.look import LookReduction
-from mrl_cli.reports import refusals
 from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
 from mrl_cli.reports.notes import plan_notes
+from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.remedies import Facts
 from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
@@ -298,7 +299,7 @@ def _folded(
     source, every = frame_source(as_frame(frame), columns, plan), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)
     counts = with_labels(folded.counts, source.stream.frame)
-    refusals.refuse(counts, plan, [PLACE], folded.wholes[0], wants_mean=True, options=arguments_of(*_FUNCTIONS))
+    refuse(Facts(counts, plan, folded.wholes[0], arguments_of(*_FUNCTIONS)), [PLACE], wants_mean=True)
     return folded, source
 
 

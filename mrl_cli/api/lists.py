@@ -21,8 +21,9 @@ from mrl_cli.reductions.lists import of_lists
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
 from mrl_cli.reductions.repeats import notes_in, repeats_of
-from mrl_cli.reports import refusals
 from mrl_cli.reports.rank import rank_report, refuse_undefined
+from mrl_cli.reports.refusals import refuse
+from mrl_cli.reports.remedies import Facts
 from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ class _Lists:
         folded = self._folded(reduction)
         counts = folded.counts if self._frame is None else with_labels(folded.counts, self._frame)
         names = [PLACE] if self._frame is not None else [source.name for source in self.sources]
-        options = arguments_of(evaluate_lists)
-        refusals.refuse(counts, self.plan, names, folded.wholes[0], wants_mean=True, options=options)
+        facts = Facts(counts, self.plan, folded.wholes[0], arguments_of(evaluate_lists))
+        refuse(facts, names, wants_mean=True)
         return folded, reduction.settled(folded.wholes[1])
 
     def _folded(self, reduction: Any) -> Folded:

@@ -12,7 +12,7 @@ from mrl_cli.commands.presets import SCORES_OF_ROWS, SIZES, read_scores
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.beside import Beside, GroupSizes
 from mrl_cli.inputs.qrels import read_qrels
-from mrl_cli.words import harmless
+from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,11 +71,11 @@ def check_rows(sources: Sequence[Source], rows_of: Mapping[str, int]) -> None:
         counts: dict[str, int] = {}
         if beside.scores is not None:
             count = beside.scores.values.size
-            counts[f"{harmless(beside.scores.name, 200)} has {count:,} scores"] = count
+            counts[f"{harmless(beside.scores.name, 200)} has {counted(count, 'score')}"] = count
         if beside.sizes is not None:
             count = int(beside.sizes.starts[-1])
-            counts[f"the sizes in {harmless(beside.sizes.name, 200)} add up to {count:,} rows"] = count
+            counts[f"the sizes in {harmless(beside.sizes.name, 200)} add up to {counted(count, 'row')}"] = count
         for text, count in counts.items():
             if count != rows:
-                msg = f"{text}, and {source.shown_name} has {rows:,} rows"
+                msg = f"{text}, and {source.shown_name} has {counted(rows, 'row')}"
                 raise DataError(msg, hint="are both files of the same data, and whole?")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from mrl_cli.commands.options import is_given, option, refuse_if
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import Registered
+from mrl_cli.errors import UsageError
 from mrl_cli.model import Labels, ListLabels
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import click
 
@@ -42,7 +44,11 @@ class RunOnPairs(Run):
         of_lists = {"loss": self.loss in LISTWISE, "labels": self.labels in get_args(ListLabels)}
         for name, is_one in (of_lists | {"reduction": self.reduction == "query-mean"}).items():
             message = f"--{name} {getattr(self, name)} goes with ranked lists"
-            refuse_if(is_one, message, "name the column of the query with --query COLUMN")
+            refuse_if(
+                is_one,
+                message,
+                "name the column of the query with --query COLUMN; in LETOR and runs of TREC it is query",
+            )
         return super().planned()
 
 
@@ -81,10 +87,25 @@ def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Comman
             run = lists.of(given, own)
         else:
             run = pairs(**{name: given[name] for name in own})
-        return run.exit_code()
+        with nullcontext() if isinstance(run, lists) else _hints_of_lists():
+            return run.exit_code()
 
     command.callback = carry_out
     return command
+
+
+@contextmanager
+def _hints_of_lists() -> Iterator[None]:
+    """Let the error of a column that is not in a file of lists propose the option by which they are read as such."""
+    try:
+        yield
+    except UsageError as error:
+        from mrl_cli.inputs.base import NoColumnError
+        from mrl_cli.inputs.hints import HINTS_OF_LISTS
+
+        if isinstance(error, NoColumnError):
+            error.hint = HINTS_OF_LISTS.get(error.source.format, error.hint)
+        raise
 
 
 def _is_preset_of_lists(preset: str | None) -> bool:

@@ -117,8 +117,7 @@ def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, An
         if trial.error is not None:
             raise trial.error
         if trial.facts is not None:
-            facts = trial.facts
-            refuse(facts.counts, facts.plan, [source.name], facts.look, wants_mean=False, options=facts.options)
+            refuse(trial.facts, [source.name], wants_mean=False)
     return Proposal(None, [_ADVICE[rows.kind]])
 
 

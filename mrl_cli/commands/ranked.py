@@ -9,6 +9,7 @@ from mrl_cli.commands.listoptions import ListOptions
 from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import size
+from mrl_cli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +110,12 @@ class RankedRun(ListOptions, Run):
         Raises DataError for what allows no number.
         """
         ranked = self._ranked(made)
-        self.check_result(ranked)
+        try:
+            self.check_result(ranked)
+        except DataError as error:
+            from mrl_cli.reports.refusals import beside_left_out
+
+            raise beside_left_out(error, *self.facts(ranked.counts, ranked.look)) from None
         return ranked
 
     def check_result(self, ranked: Ranked) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.remedies import Facts
 
 
 _DELIMITED = ("csv", "tsv")
@@ -286,13 +287,17 @@ class Run(Options, ABC):
             return
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
-        sources = self.sources if sources is None else sources
-        names = list(dict.fromkeys(source.name for source in sources))
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
+        refusals.refuse(*self.facts(counts, look, sources), wants_mean=wants_mean)
+
+    def facts(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> tuple[Facts, list[str]]:
+        """Return what hints are chosen from, and the names of the sources (all of the run)."""
+        from mrl_cli.reports.remedies import Facts
+
+        sources = self.sources if sources is None else sources
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        settings: dict[str, Any] = {"wants_mean": wants_mean, "scores": scores, "may_skip": self.may_skip}
-        settings["options"] = self.option_names()
-        refusals.refuse(counts, self.plan, names, look, **settings)
+        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip)
+        return facts, list(dict.fromkeys(source.name for source in sources))
 
     def rendered(self, report: Any) -> Iterable[str]:
         """Return a report as pieces of text, at the width and in the colours of where it goes."""

@@ -29,6 +29,11 @@ HINTS_OF_FORMATS: dict[tuple[str, Role], str] = {
     ("letor", "score"): "LETOR has no scores: name a file with one for each row with --scores FILE",
     ("letor", "query"): "rows without qid: name a file with the number of rows of each query with --group-sizes FILE",
 }
+# The same of pairs, in a command that reads lists where one of their options is given.
+HINTS_OF_LISTS = {
+    "trec": "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
+    "letor": "LETOR holds ranked lists: use --query query; without qid, --group-sizes FILE; --scores FILE has scores",
+}
 _SEPARATORS = {",": ",", "\t": "tab", ";": ";", "|": "|", " ": " "}  # as --delimiter has them
 _DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_difference", "reward_diff", "delta"}
 _LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}

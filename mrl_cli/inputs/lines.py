@@ -33,10 +33,11 @@ KNOWN_TEXTS = 1 << 12  # of numbers, of a block
 
 
 class Layout(NamedTuple):
-    """The fields of a line: `cells` returns those of its text by `names`, None where it is no such line."""
+    """The fields of a line: `cells` returns those of its text by `names`, None where it is no such line, a `fault`."""
 
     names: tuple[str, ...]
     cells: Callable[[str], list[str] | None]
+    fault: str
 
 
 def _letor(line: str) -> list[str] | None:
@@ -64,7 +65,10 @@ def _trec(line: str) -> list[str] | None:
 
 
 _RUN = ("query", "Q0", "doc", "rank", "score", "run")
-LAYOUTS = {LETOR: Layout(("label", "query"), _letor), TREC: Layout(_RUN, _trec)}
+LAYOUTS = {
+    LETOR: Layout(("label", "query"), _letor, problems.NOT_OF_LETOR),
+    TREC: Layout(_RUN, _trec, problems.NOT_OF_A_RUN),
+}
 
 
 def names(source: Source, plan: Plan) -> list[str]:
@@ -142,7 +146,7 @@ class _Reader:
     """Reads lines: numbers that are met again, as labels are, are known by their text."""
 
     def __init__(self, layout: Layout, plan: Plan, *, all_is_text: bool) -> None:
-        self._cells, self._plan, self._all_is_text = layout.cells, plan, all_is_text
+        self._layout, self._plan, self._all_is_text = layout, plan, all_is_text
         places = {name: place for place, name in enumerate(layout.names)}
         numbers, keys = plan.columns.wanted_numbers, plan.columns.keys
         self._numbers = [(role, name, places[name.strip()]) for role, name in numbers]
@@ -151,9 +155,9 @@ class _Reader:
 
     def row(self, line: str) -> Row | Faults:
         """Return the row of a line, or what is wrong with it."""
-        cells = self._cells(line)
+        cells = self._layout.cells(line)
         if cells is None:
-            return [(problems.NOT_A_ROW, None, f"'{harmless(line.strip())}'")]
+            return [(self._layout.fault, None, f"'{harmless(line.strip())}'")]
         numbers: list[float | None] = []
         faults: Faults = []
         for role, name, place in self._numbers:

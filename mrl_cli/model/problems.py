@@ -33,7 +33,12 @@ OBJECT = "an object, not one number"
 NO_LIST = "not a list"
 UNEQUAL_LISTS = "lists of unequal length"
 NO_SUCH_COUNT = "no number of items of the list"
-NOT_A_ROW = "not such a line"
+NOT_OF_LETOR = "not a line of LETOR"
+NOT_OF_A_RUN = "not a line of a run"
+LINES = {  # what a line is that should be one of a format
+    NOT_OF_LETOR: "a line is: label, qid:QUERY where there is one, and features such as 1:0.5, separated by blanks",
+    NOT_OF_A_RUN: "a line is: query, Q0, document, rank, score and name of the run, separated by blanks",
+}
 NOT_JUDGED = "document not judged"
 PATH_LIST = "a list in the path"
 PATH_ITEM = "no such item"

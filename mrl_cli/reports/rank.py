@@ -19,14 +19,14 @@ from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import KEYS, Facts, figures_of, ratio, reported_figures
 from mrl_cli.reports.groups import group_report
 from mrl_cli.reports.notes import CHANCE, chance_of_so_few
-from mrl_cli.words import counted, harmless
+from mrl_cli.words import counted, harmless, option_of, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Counts, Plan
+    from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.look import Look
 
@@ -197,7 +197,7 @@ def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
             raise DataError(f"no losses: {rows}", hint=f"without a loss is {undefined}" if undefined else None)
         return
     split, known = queries.in_several_groups()
-    if split and not counts["pairs"] and look.lowest_label != look.highest_label:
+    if split and not (counts["pairs"] or counts["zero_weight"]) and look.lowest_label != look.highest_label:
         in_lists = f"{counted(counts['rows'], 'row')} in {counted(counts['queries'], 'list')}"
         message = f"no pairs: {in_lists}, one for each group of {counted(known, 'query', 'queries')}, "
         hint = f"leave out {_grouping(plan)}: rows of one query are in several groups, and those of each are a list"
@@ -207,9 +207,13 @@ def refuse_undefined(queries: Queries, look: Look, plan: Plan) -> None:
 
 def refuse_no_mean(counts: Mapping[str, int], sums: Mapping[str, ExactSum], look: Look, plan: Plan) -> None:
     """Raise DataError where no list has a pair, or every pair the weight 0."""
-    refuse_no_pairs(counts, look, plan)
-    if not sums.get("weight", ExactSum(1)).units:
-        raise DataError(f"every pair has the weight 0: {_rows_in_queries(counts)}; the mean of nothing is undefined")
+    weightless = counts["zero_weight"]
+    if not (counts["pairs"] or weightless):
+        refuse_no_pairs(counts, look, plan)
+    if not (counts["pairs"] and sums.get("weight", ExactSum(1)).units):
+        rows, left_out = _rows_in_queries(counts), f" have {counted(weightless, 'pair')} (zero_weight)"
+        message = f"every pair has the weight 0: {rows}{left_out if weightless else ''}"
+        raise DataError(f"{message}; the mean of nothing is undefined", hint=_without_weights(plan))
 
 
 def refuse_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> None:
@@ -217,6 +221,16 @@ def refuse_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> None:
     if not counts["pairs"]:
         message = f"no pairs: {_rows_in_queries(counts)}, none with two different labels"
         raise DataError(message, hint=_why_no_pairs(counts, look, plan))
+
+
+def _without_weights(plan: Plan) -> str | None:
+    """Return what to do where the weights of columns are those by which every pair weighs 0."""
+    roles: tuple[Role, ...] = ("weight", "query_weight")
+    columns = {option_of(role): name for role in roles if (name := plan.columns.name_of(role)) is not None}
+    if not columns:
+        return None
+    given = " and ".join(shell_line([option, name]) for option, name in columns.items())
+    return f"a pair weighs as its item with the higher label, times its query: leave out {given}, or name others"
 
 
 def _rows_in_queries(counts: Mapping[str, int]) -> str:

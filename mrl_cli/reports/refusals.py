@@ -5,55 +5,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import DataError
-from mrl_cli.reports.remedies import Facts, remedy
+from mrl_cli.reports.remedies import remedy
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from mrl_cli.model import Counts, Plan, Problem
-    from mrl_cli.reductions.look import Look
+    from mrl_cli.model import Counts, Problem
+    from mrl_cli.reports.remedies import Facts
 
 
-def refuse(
-    counts: Counts,
-    plan: Plan,
-    names: Sequence[str],
-    look: Look,
-    *,
-    wants_mean: bool,
-    scores: int | None = None,
-    options: Collection[str],
-    may_skip: bool = True,
-) -> None:
-    """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'.
-
-    Pairs may point at so many `scores`; `options` are the names of those that the caller has; `may_skip` says that the
-    run could leave bad rows out.
-    """
-    place = "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
-    is_one_file, hint = len(names) == 1, remedy(Facts(counts, plan, look, options, scores, may_skip))
-    if counts.problems and plan.reading.on_error == "fail":
+def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
+    """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
+    counts, place, is_one_file, hint = facts.counts, _place(names), len(names) == 1, remedy(facts)
+    if counts.problems and facts.plan.reading.on_error == "fail":
         raise DataError(described_problems(counts, place, is_one_file=is_one_file), hint=hint)
     if counts.pairs:
         return
     undefined = "; the mean of nothing is undefined" if wants_mean else ""
-    what = "rows" if plan.has_lists or not counts.rows else "pairs"
+    what = "rows" if facts.plan.has_lists or not counts.rows else "pairs"
     message = f"no {what} in {place}{_left_out(counts)}{undefined}"
     if counts.problems:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
     raise DataError(message, hint=hint if counts.rows else "is it empty, or all header?")
 
 
+def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> DataError:
+    """Return the error of rows that allow no number, with those left out beside them: then the hint is about these."""
+    counts = facts.counts
+    if counts.rows == counts.pairs:
+        return error
+    message = f"{error.message}; {counts.rows - counts.pairs:,} of {counted(counts.rows, 'row')} left out"
+    message += f" ({_reasons(counts)})"
+    if counts.problems:
+        message += "\n" + described_problems(counts, _place(names), is_one_file=len(names) == 1)
+    return DataError(message, hint=remedy(facts))
+
+
+def _place(names: Sequence[str]) -> str:
+    return "stdin" if list(names) == ["-"] else harmless(names[0], 200) if len(names) == 1 else f"{len(names)} files"
+
+
 def _left_out(counts: Counts) -> str:
-    """Return in words how many rows were left out, and why: a reason for each summand of `Counts.rows` but pairs."""
-    if not counts.rows:
-        return ""
+    """Return in words that all rows were left out, and why."""
+    return f": {counted(counts.rows, 'row')}, all left out ({_reasons(counts)})" if counts.rows else ""
+
+
+def _reasons(counts: Counts) -> str:
+    """Return in words why how many rows were left out: a reason for each summand of `Counts.rows` but pairs."""
     reasons = {"a problem": counts.rejected, "a label 0": counts.ties_dropped, "a weight 0": counts.zero_weight}
     reasons |= {"a label mapped to skip": counts.labels_skipped, "a label of items not judged": counts.unjudged}
     reasons["want of a judgment"] = counts.missing
-    why = ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
-    return f": {counted(counts.rows, 'row')}, all left out ({why})"
+    return ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
 
 
 def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:

@@ -17,6 +17,7 @@ from mrl_cli.model.problems import (
     ENCODING_HINT,
     INFINITE,
     LABEL_KINDS,
+    LINES,
     LIST,
     MISSING,
     MOST_LABELS_NAMED,
@@ -411,6 +412,11 @@ def _for_judgments(facts: Facts) -> str | None:
     return "--missing drop leaves such documents out and counts them; --missing zero takes their relevance for 0"
 
 
+def _for_fields(facts: Facts) -> str | None:
+    line = next((line for kind, line in LINES.items() if kind in facts.counts.problems), None)
+    return line and "; ".join(filter(None, (line, _for_rows(facts))))
+
+
 def _for_rows(facts: Facts) -> str | None:
     if facts.are_all_bad or not facts.may_skip or facts.plan.reading.on_error == "skip":
         return None
@@ -433,6 +439,7 @@ REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
     _for_float32,
     _for_missing,
     _for_judgments,
+    _for_fields,
     _for_rows,
     _for_other_columns,
 )
