@@ -165,7 +165,37 @@ def compare(engines: list[str]) -> int:
     return wrong
 
 
-FAULTS = ("a worker killed", "all workers killed", "scheduler killed", "scheduler stopped", "no worker", "no scheduler")
+# What is asked where an engine's cluster does not answer, or cannot be started.
+NOBODY = {
+    "dask": ("tcp://127.0.0.1:{}", "is `dask scheduler` running there"),
+    "ray": ("127.0.0.1:{}", "is `ray start --head` running there"),
+    "spark": ("spark://127.0.0.1:{}", "is the master running there"),
+}
+
+
+def unanswered(engines: list[str]) -> int:
+    """Name a place where nothing listens, and no Java; return how many runs end otherwise than with the hint."""
+    wrong = 0
+    for engine in engines:
+        address, hint = NOBODY[engine]
+        trials = [(["--scheduler", address.format(free_port())], hint, "")]
+        trials += [([], "is there a Java, of 17 or later", "/nowhere")] if engine == "spark" else []
+        for options, expected, java in trials:
+            if java:
+                os.environ["JAVA_HOME"] = java
+            started = time.monotonic()
+            code, out, err, _ = run("compute plain.csv", "--engine", engine, *options)
+            os.environ.pop("JAVA_HOME", None)
+            is_right = (code, out) == (4, b"") and expected.encode() in err and err.count(b"\n") == 2
+            wrong += not is_right
+            seconds = time.monotonic() - started
+            print(
+                f"{'right' if is_right else 'WRONG'} {engine} {options}: {seconds:.0f} s {err.decode()[-300:].strip()}"
+            )
+    return wrong
+
+
+FAULTS = ("a worker killed", "all workers killed", "scheduler killed", "scheduler stopped", "no worker")
 
 
 def faults() -> int:
@@ -174,8 +204,6 @@ def faults() -> int:
     expected, wrong = run(line, "--jobs", "1"), 0
     for fault in FAULTS:
         processes = DaskProcesses(workers=0 if fault == "no worker" else 2)
-        if fault == "no scheduler":
-            processes.close()
         words = [*line.split(), "--engine", "dask", "--scheduler", processes.address]
         places = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
         command = [sys.executable, "-m", "mrl_cli", *(word for some in places for word in some)]
@@ -215,7 +243,8 @@ def main() -> int:
     os.chdir(folder)
     try:
         make_files(given.rows)
-        wrong = compare([name for name in given.engines.split(",") if name])
+        engines = [name for name in given.engines.split(",") if name]
+        wrong = compare(engines) + unanswered(engines)
         wrong += faults() if given.faults else 0
     finally:
         os.chdir(root)

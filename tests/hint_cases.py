@@ -68,6 +68,16 @@ def file(data: bytes, name: str = "p.csv") -> Files:
     return {name: data}
 
 
+ENGINES = [
+    Case(
+        "compute p.csv --scheduler here:1",
+        "leave it out, or say whose it is, e.g. --engine dask",
+        "compute p.csv",
+        1.0,
+        file(GOOD),
+    )
+]
+
 LABELS = [
     Case(
         "compute p.csv",
@@ -1132,4 +1142,4 @@ CELLS = [
     ),
 ]
 
-CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE]
+CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *ENGINES]

@@ -262,13 +262,13 @@ def test_names_in_the_environment_stand_in_a_line_each(mrl: Mrl, monkeypatch: py
 @pytest.mark.parametrize("options", [by("model", "subset"), [*by("subset"), "--by-file", "--weight", "w"]])
 def test_combinations_are_validated(options: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mrl("pairs.csv", *options, "--validate", "-f", "json").result["validation"]["passed"]
-    true_group = reported_groups.group_report
+    true_group = reported_groups.report_of
 
-    def group(key: tuple[str, ...], *given: Any) -> Any:
-        actual = true_group(key, *given)
+    def group(key: tuple[str, ...], figures: dict[str, Any]) -> Any:
+        actual = true_group(key, figures)
         return actual.changed(sum=actual.sum + 1) if key[-1] == "math" else actual
 
-    monkeypatch.setattr(reported_groups, "group_report", group)
+    monkeypatch.setattr(reported_groups, "report_of", group)
     ran = mrl("pairs.csv", *options, "--validate", "-f", "json")
     failed = [check for check in json.loads(ran.out)["validation"]["checks"] if not check["passed"]]
     assert (ran.code, [check["name"] for check in failed]) == (1, ["loop groups"])

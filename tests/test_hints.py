@@ -32,6 +32,14 @@ CASES = [*OF_PAIRS, *LIST_CASES]
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 # Hints that no command line brings about quickly, and the tests that do.
 ELSEWHERE = {
+    "pip install 'mrl-cli[": "test_tasks.py",
+    "give all the same NumPy and the same kind of processor; margin losses have no exponentials": "test_tasks.py",
+    "install the same version of mrl on all workers": "test_tasks.py",
+    "is `dask scheduler` running there": "clusters.py",
+    "do the workers have enough memory": "test_tasks.py",
+    "is `ray start --head` running there": "clusters.py",
+    "is the master running there": "clusters.py",
+    "is there a Java, of 17 or later": "clusters.py",
     "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along": "test_cli.py",
     "use fewer --jobs": "test_cli.py",
     "group by a column with fewer values": "test_frames.py",

@@ -172,13 +172,16 @@ def test_a_job_of_another_version_is_refused_before_it_is_unpickled(monkeypatch:
     done = tasks.done_of(tasks.run(forged, pickle.dumps(Task(0))))
     assert isinstance(done.error, MachineError)
     assert "and the client 9." in str(done.error)
+    assert done.error.hint == "install the same version of mrl on all workers"
 
 
 def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     hinge, logistic = (tasks.job_bytes(Job(Plan.of(loss=loss), ()), []) for loss in ("margin_ranking", "logistic"))
     monkeypatch.setattr(tasks, "arithmetic", lambda: b"numpy-1.0-00000000")
-    with pytest.raises(MachineError, match="exponentials in another way"):
+    with pytest.raises(MachineError, match="exponentials in another way") as caught:
         tasks._Given(logistic)
+    hint = "give all the same NumPy and the same kind of processor; margin losses have no exponentials"
+    assert caught.value.hint == hint
     tasks._Given(hinge)
 
 
@@ -194,3 +197,29 @@ def test_what_cannot_be_imported_here_names_the_extra(
     monkeypatch.setitem(engines.WORKERS, "dask", "no_such_package_of_any_kind:Workers")
     ran = run_inside(["compute", "pairs.csv", "--engine", "dask"], capfd)
     assert (ran.code, ran.err.splitlines()[1]) == (2, "hint: pip install 'mrl-cli[dask]'")
+
+
+def test_a_task_that_ends_its_workers_asks_about_memory() -> None:
+    dask = pytest.importorskip("mrl_cli.engines.dask")
+
+    class Killed:
+        def result(self, timeout: float) -> bytes:
+            raise dask.KilledWorker("task", "tcp://worker", 4)
+
+    workers = dask.DaskWorkers.__new__(dask.DaskWorkers)
+    workers._where = "the Dask scheduler at tcp://here"
+    with pytest.raises(MachineError, match="a task ended the worker that had it") as caught:
+        workers._result(Killed(), cluster.Deadline("here"))
+    assert caught.value.hint == "do the workers have enough memory?"
+
+
+def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("mrl_cli.engines.cluster.time.monotonic", lambda: now[0])
+    deadline = cluster.Deadline("the cluster")
+    for second, missing in ((15, "it has no workers"), (16, None), (35, "it has no workers")):
+        now[0] = second
+        deadline.check(missing)
+    now[0] = 37
+    with pytest.raises(MachineError, match="the cluster is lost: it has no workers for 20 s"):
+        deadline.check("it has no workers")

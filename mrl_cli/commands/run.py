@@ -199,7 +199,8 @@ class Run(Options, ABC):
 
     def _refuse_useless(self) -> None:
         """Raise UsageError for a given option that has no effect on what is read, or on who computes."""
-        refuse_if(self.scheduler and self.engine == "local", "--scheduler goes with --engine", "e.g. --engine dask")
+        hint = "leave it out, or say whose it is, e.g. --engine dask"
+        refuse_if(self.scheduler and self.engine == "local", "--scheduler goes with --engine", hint)
         formats = {source.format for source in self.sources}
         for name, readers in (("delimiter", _DELIMITED), ("no_header", _DELIMITED), ("encoding", _TEXTS)):
             is_useless = getattr(self, name) and formats.isdisjoint(readers) and is_given(name)
