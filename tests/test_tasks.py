@@ -124,6 +124,7 @@ RUNS = [
     *(f"compute {name} --on-error skip --rejects out.csv" for name in FILES if name.startswith("bad")),
     *(f"compute {name} --group-by g --group-by q --confidence 0.9 -f csv" for name in ("plain.csv", "quoted.csv")),
     *(f"compute {name} --reduction none --keep-columns -o out.jsonl" for name in ("plain.csv", "plain.parquet")),
+    "compute quoted.csv --reduction none --keep-columns -o out.csv",
     "compute plain.csv bad.csv quoted.csv plain.parquet --on-error skip --by-file -f csv",
     "compute plain.csv --loss logistic --weight v --on-error skip -f csv",
     "compute bad.csv --reduction none --on-error skip",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -224,17 +225,18 @@ class CsvWriter(RowWriter):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        table = _with_named_numbers(table)
-        for style in ("none", "needed"):  # "needed" quotes every text there is; "none" refuses where that is due
-            sink = pa.BufferOutputStream()
-            options = arrow_csv.WriteOptions(
-                include_header=False, delimiter=self.delimiter, quoting_style=style, batch_size=FORMATTED_ROWS
-            )
-            try:
-                arrow_csv.write_csv(table, sink, options)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                continue
+        table, sink = _with_named_numbers(table), pa.BufferOutputStream()
+        options = arrow_csv.WriteOptions(
+            include_header=False, delimiter=self.delimiter, quoting_style="none", batch_size=FORMATTED_ROWS
+        )
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            arrow_csv.write_csv(table, sink, options)
             return sink.getvalue()
+        # Some cell has to be quoted, and only such cells are: Arrow would quote all texts of these rows, and which rows
+        # are written together depends on how the input was cut.
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            columns = [column.cast(pa.string()).to_pylist() for column in table.columns]
+            return pa.py_buffer(_csv_rows(zip(*columns, strict=True), self.delimiter))
         msg = "the kept columns hold what CSV cannot carry"
         raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
