@@ -20,7 +20,7 @@ from mrl_cli.engines import cluster, tasks
 from mrl_cli.engines.base import Job
 from mrl_cli.engines.tasks import Task, tasks_of
 from mrl_cli.errors import MachineError
-from mrl_cli.inputs import Source
+from mrl_cli.inputs import Source, text
 from mrl_cli.model import Plan
 from mrl_cli.reductions.totals import TotalsReduction
 from tests.running import Ran, run_inside
@@ -124,7 +124,6 @@ RUNS = [
     *(f"compute {name} --on-error skip --rejects out.csv" for name in FILES if name.startswith("bad")),
     *(f"compute {name} --group-by g --group-by q --confidence 0.9 -f csv" for name in ("plain.csv", "quoted.csv")),
     *(f"compute {name} --reduction none --keep-columns -o out.jsonl" for name in ("plain.csv", "plain.parquet")),
-    "compute quoted.csv --reduction none --keep-columns -o out.csv",
     "compute plain.csv bad.csv quoted.csv plain.parquet --on-error skip --by-file -f csv",
     "compute plain.csv --loss logistic --weight v --on-error skip -f csv",
     "compute bad.csv --reduction none --on-error skip",
@@ -154,6 +153,18 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
     assert expected[0].code in (0, 1, 3)
     request.getfixturevalue("elsewhere")
     assert ran("--engine", "dask") == expected
+
+
+@pytest.mark.usefixtures("files")
+def test_which_cells_are_quoted_does_not_depend_on_blocks(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = ["compute", "quoted.csv", "--reduction", "none", "--keep-columns", "-f", "csv"]
+    whole = run_inside(line, capfd)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 300)
+    assert run_inside(line, capfd) == whole
+    assert '"a\nb"' in whole.out
+    assert '"b"' not in whole.out
 
 
 @pytest.mark.usefixtures("files")
