@@ -29,8 +29,7 @@ class DaskWorkers:
 
     def __init__(self, jobs: int, address: str | None) -> None:
         # Dask tells on stderr of each connection that it loses; what matters of that is told by what is raised here.
-        for name in ("distributed", "asyncio", "tornado"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        logging.disable(logging.CRITICAL)
         address = address or os.environ.get("DASK_SCHEDULER_ADDRESS")
         self._where = f"the Dask scheduler at {harmless(address)}" if address else "Dask"
         self._cluster: Any = None
@@ -94,3 +93,4 @@ class DaskWorkers:
         self._client.close(timeout=CLOSE_SECONDS)
         if self._cluster is not None:
             self._cluster.close(timeout=CLOSE_SECONDS)
+        logging.disable(logging.NOTSET)
