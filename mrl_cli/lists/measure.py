@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
     Way = Callable[..., Found]
+
+AnyWay = TypeVar("AnyWay", bound="Callable[..., Any]")
 
 # Items of a list whose pairs have LambdaRank weights: fewer are gone through as quickly.
 FEWEST_WEIGHTED, FEWEST_WEIGHTED_SMOOTH = 1024, 4096
@@ -105,19 +107,18 @@ def measured_at(
 def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
     entry, slopes, numbers = LOSSES[loss.name], np.empty(lists.scores.size), lists.numbers
     if ranking.lambda_weight != "none":
-        for places, has_quick_way in _by_way(lists, loss):
+        for places, way in _ways(_are_weighted_quickly(lists, loss), gradient_by_items, looped_gradient):
             some = lists.chosen(places)
             lambdas = lambdas_of(some, ranking)
             assert lambdas is not None
-            of_items = (gradient_by_items if has_quick_way else looped_gradient)(some, loss, lambdas)
+            of_items = way(some, loss, lambdas)
             slopes[np.isin(numbers, places)] = of_items
         return slopes
     if entry.power:
         return hinge_gradient(lists, loss) if entry.is_hinge else square_gradient(lists, loss)
     if not is_smooth(loss):
         return looped_gradient(lists, loss)
-    is_quick = fits(lists, loss)
-    for places, way in ((np.flatnonzero(is_quick), smooth_gradient), (np.flatnonzero(~is_quick), looped_gradient)):
+    for places, way in _ways(fits(lists, loss), smooth_gradient, looped_gradient):
         slopes[np.isin(numbers, places)] = way(lists.chosen(places), loss)
     return slopes
 
@@ -161,27 +162,24 @@ def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     # Item weights that are not 0 change nothing else, and are left out for speed.
     found = _without_lambdas(lists if lists.weighing is not None else lists._replace(weights=None), loss)
     sums = SumsByCode(), SumsByCode(), SumsByCode()
-    for places, has_quick_way in _by_way(lists, loss):
+    for places, way in _ways(_are_weighted_quickly(lists, loss), sums_by_items, weighted_sums):
         some = lists.chosen(places)
         lambdas = lambdas_of(some, ranking)
         assert lambdas is not None
-        parts = (sums_by_items if has_quick_way else weighted_sums)(some, loss, lambdas)
+        parts = way(some, loss, lambdas)
         for whole, part in zip(sums, parts, strict=True):
             whole.add(part, places, lists.size)
     return found._replace(losses=sums[0], weights=sums[1], correct_weights=sums[2])
 
 
-def _by_way(lists: Lists, loss: LossChoice) -> Iterator[tuple[NDArray[np.intp], bool]]:
-    """Yield the numbers of lists whose pairs, with LambdaRank weights, are gone through, and of those with a quick way.
-
-    A list is quicker gone through while it has few items.
-    """
+def _are_weighted_quickly(lists: Lists, loss: LossChoice) -> Mask:
+    """Return which lists have a quick way where pairs have LambdaRank weights; it is slower for few items."""
     fewest = FEWEST_WEIGHTED if LOSSES[loss.name].power else FEWEST_WEIGHTED_SMOOTH
-    is_quick = is_within(lists, loss) & (lists.sizes >= fewest)
-    yield from ((places, way) for way in (False, True) if (places := np.flatnonzero(is_quick == way)).size)
+    are_quick: Mask = is_within(lists, loss) & (lists.sizes >= fewest)
+    return are_quick
 
 
-def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[NDArray[np.intp], Way]]:
+def _ways(mask: Mask, way: AnyWay, other: AnyWay) -> list[tuple[NDArray[np.intp], AnyWay]]:
     """Return (the numbers of lists, the way they go) for those of a mask and the others, as far as there are any."""
     both = (np.flatnonzero(mask), way), (np.flatnonzero(~mask), other)
     return [(places, chosen) for places, chosen in both if places.size]
