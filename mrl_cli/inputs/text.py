@@ -147,14 +147,16 @@ def range_shards(
 def _row_edge(source: Source, offset: int, line_end: bytes) -> int:
     """Return where the first row begins from `offset` on: after a line end, or where the file does or ends."""
     size: int = source.size_bytes or 0
-    at = max(offset - 1, 0)
-    while offset > 0 and at < min(size, offset + LONGEST_ROW_BYTES):
+    if offset == 0 or offset >= size:
+        return min(offset, size)
+    at = offset - 1
+    while at < min(size, offset + LONGEST_ROW_BYTES):
         probe: bytes = source.file.read(at, HEAD_BYTES)
         place = probe.find(line_end)
         if place >= 0:
-            return min(at + place + 1, size)
+            return at + place + 1
         at += len(probe) or size
-    return min(at, size) if offset else 0
+    return min(at, size)
 
 
 def block_shards(
