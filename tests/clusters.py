@@ -78,16 +78,20 @@ def make_files(rows: int) -> None:
     pa.csv.write_csv(pa.table(lists), "lists.csv", unquoted)
 
 
-def run(line: str, *more: str) -> tuple[int, bytes, bytes, bytes]:
-    """Return what a command line exits with, prints, and writes."""
+def command_of(line: str, *more: str) -> list[str]:
+    """Return the command of a line, globs expanded as a shell does."""
     words = [*line.split(), *more]
     places = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
+    return [sys.executable, "-m", "mrl_cli", *(word for some in places for word in some)]
+
+
+def run(line: str, *more: str) -> tuple[int, bytes, bytes, bytes]:
+    """Return what a command line exits with, prints, and writes."""
     out = Path(line.rsplit(maxsplit=1)[-1])
     writes = out.name.startswith("out.")
     if writes:
         out.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "mrl_cli", *(word for some in places for word in some)]
-    ran = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    ran = subprocess.run(command_of(line, *more), capture_output=True, stdin=subprocess.DEVNULL, check=False)
     written = out.read_bytes() if writes and out.exists() else b""
     return ran.returncode, ran.stdout, ran.stderr, written
 
@@ -204,9 +208,7 @@ def faults() -> int:
     expected, wrong = run(line, "--jobs", "1"), 0
     for fault in FAULTS:
         processes = DaskProcesses(workers=0 if fault == "no worker" else 2)
-        words = [*line.split(), "--engine", "dask", "--scheduler", processes.address]
-        places = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
-        command = [sys.executable, "-m", "mrl_cli", *(word for some in places for word in some)]
+        command = command_of(line, "--engine", "dask", "--scheduler", processes.address)
         started = time.monotonic()
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         if not fault.startswith("no"):

@@ -57,9 +57,7 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
 
     def value(column: Any) -> Any:
         if isinstance(column, np.ndarray):
-            return number_texts(
-                column, lambda number: number_text(number) if np.isfinite(number) else dumped(number_text(number))
-            )
+            return number_texts(column, json_number)
         return _joined_texts(['"', _where_needed(column, r'["\\\x00-\x1f]', lambda text: dumped(text)[1:-1]), '"'])
 
     for columns in rows.blocks:
