@@ -42,7 +42,7 @@ FEW_VALUES = 64  # that something is left is mostly seen in a few
 BLOCK_VALUES = 32768
 # Factors between these magnitudes have a product and a rounding error that are exact doubles, and neither overflows.
 SMALL_FACTOR, LARGE_FACTOR = 2.0**-400, 2.0**440
-PRODUCT_VALUES = 4096  # what products of this many go through stays in the innermost caches
+PRODUCT_VALUES = 16384  # what products of this many go through stays in a core's cache, yet calls are few
 SPLITTER = 2.0**27 + 1  # Dekker's: cuts a double into two of 26 bits
 SLICE_BITS, MOST_VALUES = 19, 32768  # 2 * 19 + log2(32768) = 53
 MOST_SLICES, MOST_MASKS = 6, 2
@@ -160,14 +160,19 @@ def products(left: Array, right: Array) -> tuple[Array, Array]:
     rounded, error = np.empty((2, left.size))
     for start in range(0, left.size, PRODUCT_VALUES):
         part = slice(start, start + PRODUCT_VALUES)
-        _products_of_few(left[part], right[part], rounded[part], error[part])
+        few = left[part]
+        _products_of_few(few, few if right is left else right[part], rounded[part], error[part])
     return rounded, error
 
 
 def _products_of_few(left: Array, right: Array, rounded: Array, error: Array) -> None:
     left_high, left_low, right_high, right_low, term = _TERMS.of(left.size)
     np.multiply(left, right, out=rounded)
-    for values, high, low in ((left, left_high, left_low), (right, right_high, right_low)):
+    sides = [(left, left_high, left_low), (right, right_high, right_low)]
+    if right is left:  # a square: cut once
+        right_high, right_low = left_high, left_low
+        sides.pop()
+    for values, high, low in sides:
         # Dekker's cut: high = s - (s - v), where s is the scaled value.
         np.multiply(values, SPLITTER, out=term)
         np.subtract(term, values, out=low)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,16 +112,21 @@ class ExactAccumulator:
     """Adds blocks of at most `BLOCK_VALUES` values to `total`."""
 
     def __init__(self) -> None:
-        self.total = ExactSum()
+        self._units, self._strange = 0, ExactSum()
+
+    @property
+    def total(self) -> ExactSum:
+        """The sum of all that was added."""
+        return self._strange + ExactSum(self._units)
 
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
         values, largest = block.astype(np.float64, copy=False), max(highest, -lowest)
         with np.errstate(all="ignore"):
             if largest < HUGE:  # NaN is not
-                self.total += ExactSum(blocks.units_of_block(values, largest))
+                self._units += blocks.units_of_block(values, largest)
             else:
-                self.total += _sum_of_strange(values)
+                self._strange += _sum_of_strange(values)
 
 
 def _sum_of_strange(values: Array) -> ExactSum:
@@ -140,7 +146,12 @@ class ProductAccumulator:
     """
 
     def __init__(self, masks: int = 0) -> None:
-        self.totals = [ExactSum()] * (1 + masks)
+        self._units, self._strange = [0] * (1 + masks), [ExactSum()] * (1 + masks)
+
+    @property
+    def totals(self) -> list[ExactSum]:
+        """The sums of all that was added."""
+        return [total + ExactSum(units) for total, units in zip(self._strange, self._units, strict=True)]
 
     def add(
         self,
@@ -160,8 +171,10 @@ class ProductAccumulator:
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
                 units = blocks.units_of_products(first, second, parts, ranges)
-                sums = _sums_of_strange(first, second, parts) if units is None else map(ExactSum, units)
-                self.totals = [total + more for total, more in zip(self.totals, sums, strict=True)]
+                if units is not None:
+                    self._units = list(map(add, self._units, units))
+                else:
+                    self._strange = list(map(add, self._strange, _sums_of_strange(first, second, parts)))
 
 
 def _sums_of_strange(left: Array, right: Array, masks: Sequence[Mask | None]) -> list[ExactSum]:
