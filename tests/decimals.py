@@ -20,8 +20,7 @@ import numpy as np
 
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.model import Dialect
-from mrl_cli.native import fields
-from mrl_cli.reductions.rows import LONGEST_LINE
+from mrl_cli.native import LONGEST_LINE, fields
 from mrl_cli.words import number_text
 
 if TYPE_CHECKING:

@@ -14,16 +14,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mrl_cli import native
 from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, quotients, sums_by_code, sums_of_products_by_code
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions import keys
 from mrl_cli.reductions.ledger import Ledger, LedgerReduction
 from mrl_cli.reductions.measured import Measured
+from mrl_cli.render import columns as rendered
 from mrl_cli.render import render
 from mrl_cli.render.columns import number_texts
 from mrl_cli.reports import columns as held
-from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import groups
 from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.figures import Facts, reported_figures
@@ -77,7 +78,6 @@ def test_figures_of_all_groups_at_once_are_those_of_each(changes: dict[str, Any]
 @pytest.mark.parametrize("changes", PLANS.values(), ids=list(PLANS))
 def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "GROUPS_AT_ONCE", 5)
-    monkeypatch.setattr(reporting, "FEW_GROUPS", 0)
     ledger, plan = ledger_and_plan(changes)
     report = compute_report(Counts(), ledger.total, plan, ledger=ledger)
     for name, delimiter in (("csv", ","), ("tsv", "\t")):
@@ -95,7 +95,18 @@ def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monk
 @given(st.lists(st.floats(), max_size=20))
 @example([0.0, -0.0, 1.0, 1e-4, 9.9e-5, 123456789.25, 1e9 - 0.5, 1e9 + 0.5, 1e15 + 0.5, 1e16, 5e-324, math.nan])
 def test_numbers_become_texts_as_python_writes_them(values: list[float]) -> None:
-    assert number_texts(np.array(values, np.float64)).to_pylist() == [number_text(value) for value in values]
+    texts = [number_text(value) for value in values]
+    assert number_texts(np.array(values, np.float64)) == texts
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "number_lines", lambda _: None)  # as where there is no compiled part
+        assert number_texts(np.array(values, np.float64)) == texts
+        patch.setattr(rendered, "FEW_NUMBERS", -1)  # and Arrow writes them
+        assert number_texts(np.array(values, np.float64)) == texts
+
+
+@pytest.mark.parametrize("counts", [[], [0], [-3, 12, 12], [5, 5, 6, 4, 2**40], [7] * 9])
+def test_counts_become_texts(counts: list[int]) -> None:
+    assert number_texts(np.array(counts, np.int64)) == list(map(str, counts))
 
 
 near = st.builds(lambda a, b, c: a + b * 2.0**-52 + c * 2.0**-60, *[st.integers(-3, 3)] * 3)

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import native
-from mrl_cli.reductions.rows import LONGEST_LINE, CsvWriter
+from mrl_cli.native import LONGEST_LINE
+from mrl_cli.reductions.rows import CsvWriter
 from tests.decimals import KINDS, doubles_of, line_of, wrongly_written
 from tests.running import run_inside
 

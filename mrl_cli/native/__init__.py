@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless
@@ -16,7 +16,11 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 VARIABLE = "MRL_NATIVE"
+LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
 
 
 @cache
@@ -43,3 +47,15 @@ def fields() -> ModuleType | None:
 def csv_reader_name() -> str:
     """Return the name of what reads plain CSV and TSV here, "compiled" or "pyarrow"."""
     return "pyarrow" if fields() is None else "compiled"
+
+
+def number_lines(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return numbers, of shape (n,), as lines, each as pyarrow writes it; None without the compiled part."""
+    compiled = fields()
+    if compiled is None:
+        return None
+    import numpy as np  # the name of the reader is told without it
+
+    text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
+    _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
+    return text[:size]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 LOSS_COLUMN = "loss"
 WRITTEN_ROWS = 1 << 16  # of tables at a time: each becomes a row group of Parquet
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
-LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
 
 
 class RowWriter:
@@ -168,16 +166,6 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
-def _lines_of(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
-    """Return an array of numbers as lines of text, None without the compiled part: the text is that of pyarrow."""
-    compiled = native.fields()
-    if compiled is None:
-        return None
-    text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
-    _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
-    return text[:size]
-
-
 def _with_named_numbers(table: pa.Table) -> pa.Table:
     """Return rows with columns of numbers that are not all finite as texts, for Arrow calls those nan and inf."""
     import pyarrow as pa
@@ -213,7 +201,7 @@ class CsvWriter(RowWriter):
 
     def encode(self, measured: Measured) -> tuple[list[str], Any]:
         """Format the pairs of a batch, in a worker."""
-        lines = _lines_of(measured.losses) if measured.pairs.kept is None else None
+        lines = native.number_lines(measured.losses) if measured.pairs.kept is None else None
         return super().encode(measured) if lines is None else ([LOSS_COLUMN], lines)
 
     def encode_table(self, table: pa.Table, file: str) -> tuple[list[str], pa.Buffer]:

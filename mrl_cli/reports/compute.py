@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
 
-FEW_GROUPS = 4096  # so many are written before Arrow's functions are loaded
 TOTAL = "total"  # what rows call the row of all groups
 
 
@@ -55,7 +54,7 @@ class ComputeReport(Report):
         if groups is None:
             return [self.record()]
         names, _, _ = self._of_rows()
-        if isinstance(groups, list) or len(groups) <= FEW_GROUPS:
+        if isinstance(groups, list):
             return (dict(zip(names, group.group, strict=True)) | _figures_of(group) for group in groups)
         blocks = ([*parts, *figures.values()] for parts, figures in groups.blocks())
         return RecordColumns([*names, *groups.figures], blocks)
@@ -66,7 +65,7 @@ class ComputeReport(Report):
             whole = flat(super().record() | self._verdict())
             return list(whole), [whole.values()]
         names, settings, keys = self._of_rows()
-        if not isinstance(self.groups, list) and len(self.groups) > FEW_GROUPS:
+        if not isinstance(self.groups, list):
             blocks = self.groups.blocks()
             every = ([*parts, *map((settings | figures).get, keys)] for parts, figures in blocks)
             return [*names, *keys], RowColumns([*names, *keys], every)
