@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,3 +88,52 @@ def values_and_nulls(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]
     if valid is None:
         return values, np.zeros(len(column), bool)
     return values, np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here] == 0
+
+
+def texts_of(column: pa.Array) -> list[str]:
+    """Return the texts of a column of strings without nulls: ten times as quickly as Arrow makes them Python objects.
+
+    >>> import pyarrow as pa
+    >>> texts_of(pa.array(["", "a", "ü", "b"])[1:])
+    ['a', 'ü', 'b']
+    """
+    _, offsets, data = column.buffers()
+    if data is None or not len(column):
+        return [""] * len(column)
+    bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].tolist()
+    whole = data.to_pybytes()
+    if not whole.isascii():
+        return [whole[start:stop].decode() for start, stop in pairwise(bounds)]
+    text = whole.decode("ascii")
+    return [text[start:stop] for start, stop in pairwise(bounds)]
+
+
+def encoded(column: Any) -> Any:
+    """Return an array or a chunked array with a dictionary: its own, or that of its values as they come.
+
+    Arrow's method loads `pyarrow.compute`, whose functions for Python take four times as long to make.
+
+    >>> import pyarrow as pa
+    >>> encoded(pa.array([7, 5, 7])).indices.to_pylist()
+    [0, 1, 0]
+    """
+    import pyarrow as pa
+    from pyarrow._compute import DictionaryEncodeOptions, call_function
+
+    if pa.types.is_dictionary(column.type):
+        return column
+    return call_function("dictionary_encode", [column], DictionaryEncodeOptions())
+
+
+def order_of_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of small integers in their order, those of one as they stand.
+
+    Arrow counts them where they are below 4096, four times as quickly as NumPy sorts them.
+
+    >>> order_of_codes(np.array([1, 0, 1, 0])).tolist()
+    [1, 3, 0, 2]
+    """
+    from pyarrow._compute import ArraySortOptions, call_function
+
+    order = call_function("array_sort_indices", [as_arrow(codes.astype(np.int32))], ArraySortOptions())
+    return np.from_dlpack(order).view(np.int64)

@@ -22,7 +22,7 @@ from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions.keys import keys_of, order_of
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, ledger_block
-from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.measured import STATES, Measured, are_correct
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from tests.measuring import totals_of
@@ -207,6 +207,31 @@ def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> N
         total = ExactSum.of_few(float(part[code]) for part in actual.parts) + actual.others.get(code, ExactSum())
         expected = sum((Fraction(v) ** 2 for c, v in pairs if c == code), Fraction(0))
         assert Fraction(total.units, 1 << UNIT_EXPONENT) == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats() | st.sampled_from([1e308, 5e-324])), min_size=4, max_size=9),
+    st.sampled_from([1, 20, 5000]),
+)
+@settings(deadline=None, max_examples=60)
+def test_blocks_of_few_and_of_many_pairs_add_up_exactly(some: list[tuple[int, float]], times: int) -> None:
+    pairs = np.array(some * times)  # from 20 on the pairs of a key are put side by side
+    keys, values = pairs[:, 0].astype(np.int64), pairs[:, 1].copy()
+    weights = np.abs(np.where(np.isfinite(values), values, 1.0)) + 0.1
+    states = np.arange(values.size, dtype=np.uint8) % STATES
+    columns, described = [pa.array(map(str, keys.tolist()))], {"x1": values + 1, "difference": -values}
+    block = ledger_block(columns, np.abs(values), states, weights, described, squares=True)
+    sums = {"weight": (weights,), "x1": (values + 1,), "difference": (-values,), "loss": (weights, np.abs(values))}
+    sums |= {"square": (np.abs(values),) * 2, "difference_square": (values, values)}
+    sums["correct_weight"] = (np.where(are_correct(states), weights, 0.0),)
+    for place, (key,) in enumerate(keys_of(block.keys)):
+        here = keys == int(key)
+        assert block.counts[place].tolist() == np.bincount(states[here], minlength=STATES).tolist()
+        extremes = block.lowest[place], block.highest[place]
+        assert np.array_equal(extremes, (np.abs(values[here]).min(), np.abs(values[here]).max()), equal_nan=True)
+        for name, (left, *right) in sums.items():
+            expected = ExactSum.of_products(left[here], right[0][here]) if right else ExactSum.of(left[here])
+            assert block.sums[name].at(place) == expected, name
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), max_size=60), st.randoms())

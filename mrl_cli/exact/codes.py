@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import order_of_codes
 from mrl_cli.exact.blocks import HUGE, Array, are_ordinary_factors, extracted, products, split
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
+MOST_RUNS, LEAST_RUN = 4096, 16  # so many codes are put in order quickly, and runs are long enough to pay
 _EVERY = slice(None)
 
 
@@ -166,10 +168,33 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
     return after, (left - (after - share)) + (right - share)
 
 
-def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
+class Runs(NamedTuple):
+    """How to put values side by side by their codes: in `order`, shape (n,), code i begins at `starts[i]`."""
+
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, codes: NDArray[np.int64], size: int) -> Runs | None:
+        """Return the runs of codes, all those below `size`; None where there are too many for runs to be long.
+
+        A sum over a run is several times as quick as additions to places here and there, and lets other threads go on.
+        """
+        if not 1 < size <= min(MOST_RUNS, codes.size // LEAST_RUN):
+            return None
+        counts = np.bincount(codes, minlength=size)
+        return cls(order_of_codes(codes), np.cumsum(counts) - counts)
+
+    def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values, of shape (n,), in the order of the runs."""
+        values.max()  # reading them in order brings them into the cache; taking them from here and there would not
+        return values.take(self.order)
+
+
+def sums_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None) -> SumsByCode:
     """Return the exact sum of the values of each code from 0 to size - 1; `values` and `codes` have one shape (n,).
 
-    One code alone is added up as `ExactSum` adds: by blocks, which is quicker.
+    Both are arranged where there are `runs`. One code alone is added up as `ExactSum` adds, by blocks: that is quicker.
 
     The extraction of a block's sum serves: what is added in the whole without rounding is so in every part of it.
 
@@ -180,14 +205,16 @@ def sums_by_code(values: Array, codes: NDArray[np.integer], size: int) -> SumsBy
     if size == 1:
         return SumsByCode((), {0: ExactSum.of(values)})
     if values.size and values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
-        return SumsByCode(_parts_by_code(values, codes, size))
+        return SumsByCode(_parts_by_code(values, codes, size, runs))
     is_ordinary = np.abs(values) < HUGE
-    parts = _parts_by_code(np.where(is_ordinary, values, 0.0), codes, size)
+    parts = _parts_by_code(np.where(is_ordinary, values, 0.0), codes, size, runs)
     others = values[~is_ordinary], codes[~is_ordinary]
     return SumsByCode(parts, {int(code): ExactSum.of(others[0][others[1] == code]) for code in np.unique(others[1])})
 
 
-def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.integer], size: int) -> SumsByCode:
+def sums_of_products_by_code(
+    left: Array, right: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None
+) -> SumsByCode:
     """As `sums_by_code`, of the unrounded products left * right."""
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
@@ -199,7 +226,20 @@ def sums_of_products_by_code(left: Array, right: Array, codes: NDArray[np.intege
             others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
             left, right = np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0)
         both = products(left, right)
-    return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size)), others)
+    return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
+
+
+def extremes_by_code(
+    ufunc: np.ufunc, values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None = None
+) -> Array:
+    """Return the least or the greatest value of each code, as `ufunc` is np.minimum or np.maximum, shape (size,)."""
+    with np.errstate(invalid="ignore"):
+        if runs is not None:
+            extremes: Array = ufunc.reduceat(values, runs.starts)
+            return extremes
+        bounds = np.full(size, math.inf if ufunc is np.minimum else -math.inf)
+        ufunc.at(bounds, codes, values)
+    return bounds
 
 
 def sums_of_multiples_by_code(
@@ -223,21 +263,23 @@ def _others_by_code(left: Array, right: Array, codes: NDArray[np.integer]) -> di
     order = np.argsort(codes, kind="stable")
     left, right, codes = left[order], right[order], codes[order]
     edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), codes.size]
-    slices = (slice(*edge) for edge in pairwise(edges))
+    slices = (slice(*edge) for edge in itertools.pairwise(edges))
     return {int(codes[these.start]): sum_of_any_products(left[these], right[these]) for these in slices}
 
 
-def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int) -> list[Array]:
+def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None) -> list[Array]:
     largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
     lanes = 1
-    if size <= FEW_CODES:
+    if runs is None and size <= FEW_CODES:
         # An addition waits for the one before it to the same place: neighbours are added to places of their own.
         lanes = 4
         codes = codes + np.tile(np.arange(lanes) * size, -(-codes.size // lanes))[: codes.size]
-    return [
-        np.bincount(codes if places is None else codes[places], part, size * lanes)
-        .astype(np.float64, copy=False)
-        .reshape(lanes, size)
-        .sum(axis=0)
-        for part, places in extracted(values, largest)
-    ]
+
+    def added(part: Array, places: NDArray[np.intp] | None) -> Array:
+        if runs is not None and places is None:
+            return np.add.reduceat(part, runs.starts)
+        sums = np.bincount(codes if places is None else codes[places], part, size * lanes)
+        whole: Array = sums.astype(np.float64, copy=False).reshape(lanes, size).sum(axis=0)
+        return whole
+
+    return list(itertools.starmap(added, extracted(values, largest)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, as_numbers, texts_as_arrow
+from mrl_cli.arrow import as_arrow, as_numbers, encoded, texts_as_arrow
 from mrl_cli.errors import DataError, MrlError
 from mrl_cli.inputs.base import (
     Lists,
@@ -220,9 +221,15 @@ def keys_in(column: pa.Array, *, is_id: bool = False) -> pa.Array:
         if highest - lowest < len(column) // 4:  # close together, as ids are: ten times as quick as looking each up
             wide = integers if integers.dtype.itemsize == 8 else integers.astype(np.int64)
             codes = as_arrow((wide - wide.dtype.type(lowest)).astype(np.int32))
-            return pa.DictionaryArray.from_arrays(codes, texts_as_arrow(map(str, range(lowest, highest + 1))))
-    coded = column.dictionary_encode()  # each number becomes text once
+            return pa.DictionaryArray.from_arrays(codes, _integers_as_texts(lowest, highest))
+    coded = encoded(column)  # each number becomes text once
     return pa.DictionaryArray.from_arrays(coded.indices, _as_texts(coded.dictionary))
+
+
+@lru_cache(maxsize=4)
+def _integers_as_texts(lowest: int, highest: int) -> pa.Array:
+    """Return the texts of integers in a row: batches of a file have the same ids, or nearly so."""
+    return texts_as_arrow(map(str, range(lowest, highest + 1)))
 
 
 def _list_text(items: list[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import encoded
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import without_bad
 from mrl_cli.inputs.cells import shown_cell
@@ -92,9 +93,7 @@ def only_label(text: str) -> str:
 
 def _coded(column: Any) -> tuple[Any, list[str]]:
     """Return for each pair the place of its text in the list of those there are."""
-    import pyarrow as pa
-
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = encoded(column)
     return np.from_dlpack(coded.indices).astype(np.intp), coded.dictionary.to_pylist()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrl_cli.arrow import encoded
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import without_bad
 from mrl_cli.inputs.beside import with_beside
@@ -39,12 +40,10 @@ def with_queries(batch: Batch, plan: Plan) -> Batch:
 
     A query is missing where its cell is blank, or a text that means no value.
     """
-    import pyarrow as pa
-
     column = batch.keys.get("query")
     if column is None:
         return batch
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = encoded(column)
     missing = {"", *plan.reading.dialect.null_values}
     texts = coded.dictionary.to_pylist()
     is_missing = np.array([text in missing or not text.strip() for text in texts], bool)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from mrl_cli.errors import UsageError
-from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact.codes import Runs, SumsByCode, extremes_by_code, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct
@@ -86,23 +86,19 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
 
     state = list
     joins = True
-    needs = frozenset(("losses", "states"))
 
     def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
         self._squares, self._describes = squares, describes
+        self.needs = frozenset(("losses", "states", *(["differences"] if describes else [])))
 
     def add(self, state: list[LedgerBlock], measured: Measured) -> list[LedgerBlock]:
         """Add what a batch adds to each of its keys."""
         pairs = measured.pairs
         columns = [pairs.keys[role] for role in measured.plan.key_roles]
         if columns and pairs.size:
-            losses, weights = measured.losses.astype(np.float64, copy=False), pairs.numbers.get("weight")
-            described = None
-            if self._describes:
-                differences = measured.differences.astype(np.float64, copy=False)
-                described = {"difference": differences, "x1": pairs.x1, "x2": pairs.x2}
-            block = ledger_block(columns, losses, measured.states, weights, squares=self._squares, described=described)
-            state.append(block)
+            described = {"difference": measured.differences, "x1": pairs.x1, "x2": pairs.x2} if self._describes else {}
+            weights, squares = pairs.numbers.get("weight"), self._squares
+            state.append(ledger_block(columns, measured.losses, measured.states, weights, described, squares=squares))
         return state
 
     def whole(self) -> Ledger:
@@ -112,12 +108,12 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
 
 def ledger_block(
     columns: Sequence[pa.Array],
-    losses: NDArray[np.float64],
+    losses: NDArray[Any],
     states: NDArray[np.uint8],
     weights: NDArray[np.float64] | None = None,
+    described: Mapping[str, NDArray[Any]] | None = None,
     *,
     squares: bool = False,
-    described: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> LedgerBlock:
     """Return what pairs add to their keys; each of `columns` holds one part of the key of every pair, in row order.
 
@@ -126,27 +122,36 @@ def ledger_block(
     """
     codes, keys = coded_parts(columns, losses.size)
     size = len(keys[0]) if keys else 1
-    lowest, highest = np.full(size, math.inf), np.full(size, -math.inf)
-    with np.errstate(invalid="ignore"):
-        np.minimum.at(lowest, codes, losses)
-        np.maximum.at(highest, codes, losses)
-    if weights is None:
-        sums = {"loss": sums_by_code(losses, codes, size)}
-    else:
-        sums = {
-            "loss": sums_of_products_by_code(weights, losses, codes, size),
-            "weight": sums_by_code(weights, codes, size),
-            "correct_weight": sums_by_code(np.where(are_correct(states), weights, 0.0), codes, size),
-        }
-    if squares:
-        sums["square"] = sums_of_products_by_code(losses, losses, codes, size)
-    if described is not None:
-        sums |= {name: sums_by_code(values, codes, size) for name, values in described.items()}
-        differences = described["difference"]
-        sums["difference_square"] = sums_of_products_by_code(differences, differences, codes, size)
     # Many blocks wait for their turn, and of a million groups each is large.
     counts = counts_by_code(states, codes, size, STATES).astype(np.int32)
-    return LedgerBlock(keys, counts, {name: total.tidied() for name, total in sums.items()}, lowest, highest)
+    runs = Runs.of(codes, size)
+
+    def arranged(values: NDArray[Any]) -> NDArray[Any]:
+        return values if runs is None else runs.arranged(values)
+
+    def doubles(values: NDArray[Any]) -> NDArray[np.float64]:
+        return arranged(values.astype(np.float64, copy=False))
+
+    by_code = arranged(codes), size, runs
+    losses = doubles(losses)
+    ranges = (extremes_by_code(ufunc, losses, *by_code) for ufunc in (np.minimum, np.maximum))
+    if weights is None:
+        sums = {"loss": sums_by_code(losses, *by_code)}
+    else:
+        correct, weights = doubles(np.where(are_correct(states), weights, 0.0)), doubles(weights)
+        sums = {
+            "loss": sums_of_products_by_code(weights, losses, *by_code),
+            "weight": sums_by_code(weights, *by_code),
+            "correct_weight": sums_by_code(correct, *by_code),
+        }
+    if squares:
+        sums["square"] = sums_of_products_by_code(losses, losses, *by_code)
+    for name, values in (described or {}).items():
+        numbers = doubles(values)
+        sums[name] = sums_by_code(numbers, *by_code)
+        if name == "difference":
+            sums["difference_square"] = sums_of_products_by_code(numbers, numbers, *by_code)
+    return LedgerBlock(keys, counts, {name: total.tidied() for name, total in sums.items()}, *ranges)
 
 
 def counts_by_code(

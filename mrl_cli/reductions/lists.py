@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow, texts_as_arrow, texts_as_keys
+from mrl_cli.arrow import as_arrow, encoded, texts_as_arrow, texts_as_keys
 from mrl_cli.errors import DataError, QueryWeightError, UsageError
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label
@@ -160,15 +160,8 @@ def decoded(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def as_dictionary(column: pa.Array) -> pa.Array:
-    """Return a column of texts with a dictionary."""
-    import pyarrow as pa
-
-    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-
-
 def _coded(column: pa.Array) -> tuple[NDArray[Any], pa.Array]:
-    coded = as_dictionary(column)
+    coded = encoded(column)
     return np.from_dlpack(coded.indices), coded.dictionary
 
 

@@ -48,6 +48,16 @@ class Block(NamedTuple):
     range: tuple[float, float]
     differences: NDArray[Any] | None
 
+    @property
+    def states(self) -> NDArray[np.uint8]:
+        """The state of every pair: WRONG, TIE, INSIDE or BEYOND, plus ACTIVE."""
+        states = np.uint8(ACTIVE) * self.is_active.view(np.uint8)
+        states += TIE
+        states += 2 * self.is_correct.view(np.uint8)
+        states -= self.is_inside.view(np.uint8)
+        states -= self.is_wrong.view(np.uint8)
+        return states
+
 
 class Measured:
     """The pairs of a batch that are used, and what the loss makes of them.
@@ -122,7 +132,7 @@ class Measured:
             if "losses" in kept:
                 kept["losses"][start:stop] = block.losses
             if "states" in kept:
-                kept["states"][start:stop] = _states_of(block)
+                kept["states"][start:stop] = block.states
             yield block
             start = stop
         self._kept = kept
@@ -262,15 +272,6 @@ def _computed(pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] |
         span = float(losses.min()), float(losses.max())
     weight = pairs.numbers.get("weight")
     return Block(pairs, losses, is_wrong, is_correct, is_inside, is_active, weight, span, differences)
-
-
-def _states_of(block: Block) -> NDArray[np.uint8]:
-    states = np.uint8(ACTIVE) * block.is_active.view(np.uint8)
-    states += TIE
-    states += 2 * block.is_correct.view(np.uint8)
-    states -= block.is_inside.view(np.uint8)
-    states -= block.is_wrong.view(np.uint8)
-    return states
 
 
 def are_correct(states: NDArray[np.uint8]) -> NDArray[np.bool_]:

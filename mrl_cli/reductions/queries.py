@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.arrow import as_arrow
+from mrl_cli.arrow import as_arrow, encoded
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.counts import weightless_pairs
 from mrl_cli.lists.measure import PairsLimitError, measured
@@ -19,7 +19,7 @@ from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.hashes import hashes_of
 from mrl_cli.reductions.keys import coded_parts
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock
-from mrl_cli.reductions.lists import ListConsumer, as_dictionary, decoded
+from mrl_cli.reductions.lists import ListConsumer, decoded
 from mrl_cli.words import group_names, harmless
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class QueriesConsumer(ListConsumer[QueriesBlock, Queries]):
         if self._keeps_clusters:
             clusters = Clustered(codes, counts["pairs"], counts["correct"], rows.sums, rows.means)
         may_be_split = self._plan.has_groups and not self._plan.rows_are_lists
-        hashes = hashes_of([as_dictionary(whole.keys["query"])]) if may_be_split else None
+        hashes = hashes_of([encoded(whole.keys["query"])]) if may_be_split else None
         return QueriesBlock(block, clusters, hashes)
 
     def _of_means(self, rows: QueryRows, codes: NDArray[np.int64], size: int) -> dict[str, SumsByCode]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import encoded
 from mrl_cli.lists.base import Lists
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.reductions.hashes import hashes_of
-from mrl_cli.reductions.lists import ListConsumer, as_dictionary
+from mrl_cli.reductions.lists import ListConsumer
 from mrl_cli.reductions.queries import PAIR_COUNTS, QueriesConsumer
 from mrl_cli.verify.sample import mixed
 
@@ -117,7 +118,7 @@ class ListVerifier(ListConsumer["tuple[QueriesBlock, Taken, int]", Verified]):
     def _taken(self, whole: WholeLists, found: Found) -> Taken:
         lists = whole.lists
         roles: list[Role] = [*self._plan.groups, "query"]
-        columns = [as_dictionary(whole.keys[role]) for role in roles]
+        columns = [encoded(whole.keys[role]) for role in roles]
         hashes = mixed(hashes_of(columns) ^ mixed(np.full(1, self._seed, np.uint64)))
         keys = list(zip(*(column.to_pylist() for column in columns), strict=True))
         weights = np.ones(lists.size) if whole.query_weights is None else whole.query_weights
