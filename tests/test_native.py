@@ -14,7 +14,7 @@ import pytest
 
 from mrl_cli import native
 from mrl_cli.errors import MachineError
-from mrl_cli.inputs import delimited, text
+from mrl_cli.inputs import delimited, plain, text
 from mrl_cli.inputs.plain import plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
@@ -254,6 +254,16 @@ def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
             runs.append(run_inside(["compute", "pairs.csv", "--labels", "any", "--reduction", "none"], capfd))
         assert runs[0] == runs[1]
     assert runs[0].code == 0
+
+
+def test_keys_are_read_where_later_lines_are_shorter_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_SOME_BYTES", 100)  # whose lines are counted
+    keys = ["first" * 30, *(f"k{number}" for number in range(300)), "12345678", "12345679", "k7"]
+    data = "".join(f"1,2,1,{key}\n" for key in keys).encode()
+    plan = Plan.of(columns=Columns(keys=(("group", "g"),)))
+    columns = plain_columns(data, 4, {"x1": 0, "x2": 1, "y": 2, "group": 3}, ",", plan)
+    assert columns is not None
+    assert columns[1]["group"].to_pylist() == keys
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,18 @@ static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *resul
     return last;
 }
 
+/* Return whether two texts of one size are the same: most keys are short, and calling memcmp takes longer than this. */
+static int are_same(const uint8_t *left, const uint8_t *right, Py_ssize_t size)
+{
+    for (; size >= 8; left += 8, right += 8, size -= 8)
+        if (eight_bytes(left) != eight_bytes(right))
+            return 0;
+    for (Py_ssize_t i = 0; i < size; i++)
+        if (left[i] != right[i])
+            return 0;
+    return 1;
+}
+
 /* Read a key, whose code goes into a row. Return where it ends, NULL where it is too far away, or found too slowly. */
 static const uint8_t *key(const Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
 {
@@ -311,7 +323,7 @@ static const uint8_t *key(const Reading *reading, Column *column, const uint8_t 
             *slot = ++column->known;
         }
         int32_t code = *slot - 1, size = ends[code] - starts[code];
-        if (size == text - first && memcmp(reading->start + starts[code], first, (size_t)size) == 0) {
+        if (size == text - first && are_same(reading->start + starts[code], first, size)) {
             column->codes[row] = code;
             return text;
         }
