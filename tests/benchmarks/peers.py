@@ -56,6 +56,34 @@ loss = pl.max_horizontal(-pl.col("y") * (pl.col("x1") - pl.col("x2")) + $margin,
 print($read(sys.argv[1]).select(loss.mean()).collect(engine="streaming").item())
 """,
     ),
+    "datafusion": Peer(
+        label="DataFusion",
+        modules=("datafusion",),
+        limit="settings = settings.with_target_partitions($jobs)",
+        read={"csv": "register_csv", "parquet": "register_parquet"},
+        script="""\
+import sys, datafusion
+settings = datafusion.SessionConfig()
+$limit
+session = datafusion.SessionContext(settings)
+session.$read("pairs", sys.argv[1])
+query = "SELECT avg(greatest(0, -y * (x1 - x2) + $margin)) AS mean FROM pairs"
+print(session.sql(query).to_pydict()["mean"][0])
+""",
+    ),
+    "chdb": Peer(
+        label="chDB",
+        modules=("chdb",),
+        limit="settings = ' SETTINGS max_threads = $jobs'",
+        read={"csv": "CSVWithNames", "parquet": "Parquet"},
+        script="""\
+import sys, chdb
+settings = ""
+$limit
+query = f"SELECT avg(greatest(0, -y * (x1 - x2) + $margin)) FROM file('{sys.argv[1]}', '$read')"
+print(chdb.query(query + settings))
+""",
+    ),
     "pandas": Peer(
         label="pandas",
         modules=("pandas",),
