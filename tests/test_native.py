@@ -18,6 +18,7 @@ from mrl_cli.inputs import delimited, text
 from mrl_cli.inputs.plain import plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
+from tests.each import each
 from tests.mutated_rows import compared, damaged_rows, decline
 from tests.running import run, run_inside
 
@@ -43,8 +44,8 @@ def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = "
     return count, size, [array[:count].tolist() for array in arrays if array is not None]
 
 
-@pytest.mark.parametrize("decimal", [".", ","])
-@pytest.mark.parametrize("kind", list(KINDS))
+@each("decimal", [".", ","])
+@each("kind", list(KINDS))
 def test_numbers_of_a_kind_are_those_of_python(kind: Callable[[Random], str], decimal: str) -> None:
     random = Random(7)
     cells = [kind(random) for _ in range(300 * KINDS[kind])]
@@ -77,7 +78,7 @@ def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeyp
     assert 0.1 < accepted / count < 0.5  # else it would show little
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "kinds", "rows", "size", "columns"),
     [
         (b"", "dd", 0, 0, [[], []]),
@@ -126,7 +127,7 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
 
 
-@pytest.mark.parametrize(
+@each(
     ("columns", "error"),
     [
         ((np.empty(2, np.float32),), TypeError),
@@ -162,7 +163,7 @@ def _keys(data: bytes | NDArray[np.uint8], most: int = 8) -> Keyed:
     return count, size, [text[slice(*bounds[code])].decode("latin-1") for code in array[0, :count].tolist()]
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows", "size", "keys"),
     [
         (b"a,1\nb,2\na,3\n,4\n,5", 5, 17, ["a", "b", "a", "", ""]),

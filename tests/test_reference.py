@@ -15,6 +15,7 @@ import mrl_cli
 from mrl_cli import margin_ranking_loss, validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.reference import LOOPS, LoopSum, differences, exact_pairs, is_within_bound
+from tests.each import each
 from tests.test_golden import CASES, inputs, is_same
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -42,7 +43,7 @@ def test_founding_example_in_float32() -> None:
     assert validate_margin_ranking_loss(x1, x2, [1, -1, -1], dtype="float32") == 0.015400052070617676
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@each("case", CASES)
 def test_the_loop_agrees_with_pytorch_bit_for_bit(case: dict[str, Any]) -> None:
     x1, x2, y = (values.reshape(-1) for values in inputs(case))
     margin, dtype = float.fromhex(case["margin"]), case["dtype"]

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 
 import mrl_cli
 from mrl_cli.start import process
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,7 @@ ONLY_IN = {
 def broken_rules(module: str, text: str) -> list[str]:
     """Return what breaks the rules in a module, whose name is its path in the package without .py."""
     room = module.split("/", maxsplit=1)[0]
-    tree = ast.parse(text)
+    tree = _parsed(text)
     complaints = [] if room in LAYER_OF else [f"{module} is in no layer"]
     for imported in _imported(tree, module):
         top, _, rest = imported.partition(".")
@@ -76,6 +78,11 @@ def broken_rules(module: str, text: str) -> list[str]:
         complaints += [f"{module}:{line} uses {what}" for line, what in _spoken(tree)]
     complaints += _too_long(module, text, tree)
     return complaints + [f"{module}: {name} has no docstring" for name in _undocumented(tree)]
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _may_import(module: str, room: str, to: str, rest: str) -> bool:
@@ -161,9 +168,8 @@ def _undocumented(tree: ast.Module) -> Iterator[str]:
             waiting += node.body
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_module_keeps_to_its_layer(module: str) -> None:
-    assert broken_rules(module, MODULES[module]) == []
+def test_modules_keep_to_their_layers() -> None:
+    assert [rule for module, text in MODULES.items() for rule in broken_rules(module, text)] == []
 
 
 def test_rooms_are_those_of_the_layers() -> None:
@@ -189,7 +195,7 @@ def test_modules_import_one_another_in_no_circle() -> None:
 def _modules_imported(module: str) -> set[str]:
     """Return the modules that one imports, wherever in it and be it for types alone."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module])):
+    for node in ast.walk(_parsed(MODULES[module])):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mrl_cli"):
             base = node.module.replace(".", "/").removeprefix("mrl_cli").removeprefix("/")
             names = [f"{base}/{alias.name}".lstrip("/") for alias in node.names]
@@ -201,7 +207,7 @@ def _modules_imported(module: str) -> set[str]:
     return found - {module, module.rpartition("/")[0] + "/__init__", "__init__"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "planted", "complaint"),
     [
         ("errors", "from mrl_cli.model import Plan", "errors imports model"),
@@ -235,7 +241,7 @@ def test_planted_violation_is_reported(module: str, planted: str, complaint: str
     assert broken_rules(module, f'"""A module."""\n{planted}') == [complaint]
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "fine"),
     [
         ("model/plan", "if TYPE_CHECKING:\n    from mrl_cli.exact import ExactSum"),

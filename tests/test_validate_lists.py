@@ -14,6 +14,7 @@ import pytest
 from mrl_cli.lists import measure
 from mrl_cli.reductions import queries
 from mrl_cli.verify.lists import sample
+from tests.each import each
 from tests.running import Ran, run_inside
 
 Mrl = Callable[..., dict[str, Any]]
@@ -51,7 +52,7 @@ def validated(mrl: Callable[..., Ran]) -> Mrl:
     return checked
 
 
-@pytest.mark.parametrize(
+@each(
     "options",
     [
         "--margin 0.5",
@@ -216,7 +217,7 @@ def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mr
     assert record["explanations"][0]["lacks"] == "one query with pairs"
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "message"),
     [
         (["--query", "query", "--x1", "score"], "--x1 goes with pairs"),
