@@ -61,16 +61,25 @@ def check(case: Case, ran: Ran) -> None:
     assert tuple(ran.result[key] for key in keys) == expected
 
 
-def table_of_cases() -> list[Any]:
-    """Return the cases; a file of more than 10 kB is cut into a thousand pieces and takes long."""
-    slow = [pytest.mark.slow]
-    return [pytest.param(case, id=case.name, marks=slow if len(case.data) > 10_000 else []) for case in TEXT_CASES]
+LONG_TEXTS = [case for case in TEXT_CASES if len(case.data) > 10_000]  # cut into a thousand pieces, they take long
 
 
-@pytest.mark.parametrize("case", table_of_cases())
+@pytest.mark.slow
+@pytest.mark.parametrize("case", LONG_TEXTS, ids=[case.name for case in LONG_TEXTS])
+def test_long_text_is_read_or_refused_alike(
+    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_alike(case, tmp_path, capfd, monkeypatch)
+
+
+@each("case", [case for case in TEXT_CASES if len(case.data) <= 10_000])
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_alike(case, tmp_path, capfd, monkeypatch)
+
+
+def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "pairs" + case.suffix
     (tmp_path / name).write_bytes(case.data)
     (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))

@@ -309,9 +309,9 @@ def test_pipe_is_an_input() -> None:
 
 ROWS = [json.dumps({"chosen": place / 7, "rejected": 0.5, "subset": "a"}) for place in range(20_000)]
 HUGE = {
-    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * 500_000,
-    "a.jsonl": "\n".join([*ROWS, ""] * 6),
-    "a.json": "[" + ",\n".join(ROWS * 6),
+    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * 200_000,
+    "a.jsonl": "\n".join([*ROWS, ""] * 4),
+    "a.json": "[" + ",\n".join(ROWS * 4),
 }
 
 

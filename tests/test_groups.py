@@ -190,7 +190,7 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
         max_size=40,
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_by_code(values, codes, 4)
@@ -200,7 +200,7 @@ def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_of_products_by_code(values, values, codes, 3)

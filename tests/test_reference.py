@@ -93,7 +93,7 @@ def test_an_infinite_loss_is_allowed_only_where_numbers_overflow() -> None:
 
 
 @given(st.lists(st.floats(), max_size=40), st.integers(0, 40))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_sums_are_rounded_once_however_they_are_split(values: list[float], place: int) -> None:
     whole = float(LoopSum.of(values))
     smallest = min((abs(value) for value in values if value and not math.isnan(value)), default=0.0)

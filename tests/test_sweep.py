@@ -171,7 +171,7 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     st.lists(st.floats(width=32) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 5e-324, 1e300, -1e308, 1e308]), min_size=1),
     st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300]), max_size=20),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], values: list[float]) -> None:
     with np.errstate(all="ignore"):
         places = np.unique(np.array(knots).astype(dtype))

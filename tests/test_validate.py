@@ -81,6 +81,7 @@ def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
     assert (record["pairs"], record["mismatch_count"], record["mismatches"]) == (5000, 0, [])
 
 
+@pytest.mark.slow  # importing PyTorch alone takes seconds; test_golden holds its vectors meanwhile
 def test_pytorch_itself_agrees(mrl: Mrl) -> None:
     pytest.importorskip("torch")
     for dtype in ("float64", "float32"):
