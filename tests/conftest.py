@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,19 @@ settings.register_profile("untimed", deadline=None, max_examples=50)  # how long
 settings.load_profile("untimed")
 gc.disable()  # until all tests are collected: nothing of what is made for them is garbage
 
+BYTECODE = "FOLDER_OF_BYTECODE"
 ALL_SLOW = "\npytestmark = pytest.mark.slow"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the bytecode of the many processes that tests start, for the time of the tests, where none may be left."""
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", "") and "PYTHONPYCACHEPREFIX" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="mrl-bytecode-")
-        os.environ["PYTHONPYCACHEPREFIX"] = folder.name  # of the processes that share the tests, too
+    """Where no bytecode may be left, keep that of the many processes that tests start for the time of the tests."""
+    if sys.dont_write_bytecode and BYTECODE not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="bytecode-")
+        os.environ[BYTECODE] = folder.name
         config.add_cleanup(folder.cleanup)
+    if sys.dont_write_bytecode and not config.getoption("numprocesses", None):  # of a process that runs tests itself
+        os.environ["PYTHONPYCACHEPREFIX"] = os.environ[BYTECODE]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
