@@ -649,9 +649,9 @@ def _quoted_late(pairs: Sequence[Pair], first_quote: int) -> bytes:
     return ("x1,x2,y,note\n" + "".join(rows)).encode()
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
-@pytest.mark.parametrize("block_bytes", [16, 100, 1000])
-@pytest.mark.parametrize("first_quote", [1, 50, 99])
+@each("jobs", [1, 3])
+@each("block_bytes", [16, 100, 1000])
+@each("first_quote", [1, 50, 99])
 def test_late_quote_loses_no_row(
     first_quote: int, block_bytes: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,7 +261,7 @@ def test_mcnemar_p_below_every_double_is_zero() -> None:
 
 # Coverage: of intervals that claim 95 %, between 93 and 97 % hold what they are about.
 
-RUNS = 3000
+RUNS = 2000
 
 
 def sizes_of(clusters: int, generator: np.random.Generator) -> NDArray[np.int64]:

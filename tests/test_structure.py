@@ -117,14 +117,12 @@ def _imported(tree: ast.AST, module: str) -> Iterator[str]:
 
 def _walked_at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
     """As ast.walk, without the bodies of `if TYPE_CHECKING:`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING"):
-            for other in node.orelse:
-                yield other
-                yield from _walked_at_run_time(other)
-            continue
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from _walked_at_run_time(node)
+        is_for_types = isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING")
+        waiting += node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)
 
 
 def _dotted(node: ast.AST) -> str:
