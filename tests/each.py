@@ -28,7 +28,10 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
     assert listed, f"no case of {names}"
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(test)
+        parameters = inspect.signature(test).parameters
+        others = [value for name, value in parameters.items() if name not in arguments]
+        if others and "tmp_path" not in parameters:  # another fixture may have made it the folder to work in
+            others.append(inspect.Parameter("tmp_path", inspect.Parameter.KEYWORD_ONLY))
 
         @wraps(test)
         def all_cases(**fixtures: Any) -> None:
@@ -36,15 +39,14 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
             for case in listed:
                 try:
                     with _for_one_case(fixtures) as own:
-                        test(**own, **case)
+                        test(**{name: value for name, value in own.items() if name in parameters}, **case)
                 except Exception as error:  # noqa: BLE001 - all of them are raised below
                     error.add_note(f"the case: {case!r:.1000}")
                     failed.append(error)
             if failed:
                 raise ExceptionGroup(f"{len(failed)} of {len(listed)} cases", failed)
 
-        others = [value for name, value in signature.parameters.items() if name not in arguments]
-        vars(all_cases)["__signature__"] = signature.replace(parameters=others)
+        vars(all_cases)["__signature__"] = inspect.Signature(others)
         return all_cases
 
     return decorate
@@ -55,10 +57,12 @@ def _for_one_case(fixtures: dict[str, Any]) -> Iterator[dict[str, Any]]:
     folder: Path | None = fixtures.get("tmp_path")
     patches: pytest.MonkeyPatch | None = fixtures.get("monkeypatch")
     before = set(folder.iterdir()) if folder else set()
-    if patches is None:
-        yield fixtures
-    else:
-        with patches.context() as own:
-            yield fixtures | {"monkeypatch": own}
-    for path in set(folder.iterdir()) - before if folder else ():
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    try:
+        if patches is None:
+            yield fixtures
+        else:
+            with patches.context() as own:
+                yield fixtures | {"monkeypatch": own}
+    finally:
+        for path in set(folder.iterdir()) - before if folder else ():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

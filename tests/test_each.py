@@ -42,8 +42,16 @@ def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "link").symlink_to(tmp_path / "new")
         monkeypatch.setenv("CASE", case)
 
+    @each("case", "ab")
+    def leaving_there(case: str, mrl: str) -> None:
+        assert os.listdir() == ["given"]
+        open("new", "x").close()
+
     assert list(inspect.signature(leaving).parameters) == ["tmp_path", "monkeypatch"]
     leaving(tmp_path=tmp_path, monkeypatch=monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert list(inspect.signature(leaving_there).parameters) == ["mrl", "tmp_path"]
+    leaving_there(mrl="", tmp_path=tmp_path)
 
 
 def test_no_cases_are_an_error() -> None:
