@@ -239,7 +239,7 @@ def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], ND
             assert _keys(page_end(data)) == _keys(data)
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", pytest.param("\r\n", marks=pytest.mark.slow)])
 def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
     end: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

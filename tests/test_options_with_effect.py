@@ -240,6 +240,7 @@ def test_no_numeric_option_takes_digits_grouped_by_underscores() -> None:
     assert {"--jobs", "--rtol", "--top"} <= met
 
 
+@pytest.mark.slow  # the quick test of hint_for is in its docstring
 def test_no_hint_names_an_option_that_the_command_does_not_have() -> None:
     every = hint_pieces(MODULES)
     pieces = {piece for piece in every if OPTION.search(piece)}
