@@ -1,8 +1,12 @@
-"""Settings of the tests: how long an example takes says nothing on a machine that others share."""
+"""Settings of the tests: what makes them quick, and fair on a machine that others share."""
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import os
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +16,38 @@ from mrl_cli import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=50)  # how long one takes says nothing here
 settings.load_profile("untimed")
+gc.disable()  # until all tests are collected: nothing of what is made for them is garbage
+
+BYTECODE = "FOLDER_OF_BYTECODE"
+ALL_SLOW = "\npytestmark = pytest.mark.slow"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where no bytecode may be left, keep that of the many processes that tests start for the time of the tests."""
+    if sys.dont_write_bytecode and BYTECODE not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="bytecode-")
+        os.environ[BYTECODE] = folder.name
+        config.add_cleanup(folder.cleanup)
+    if sys.dont_write_bytecode and not config.getoption("numprocesses", None):  # of a process that runs tests itself
+        os.environ["PYTHONPYCACHEPREFIX"] = os.environ[BYTECODE]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even read, under -m "not slow", a file whose tests are all slow."""
+    if config.option.markexpr != "not slow" or not collection_path.name.startswith("test_"):
+        return None
+    return ALL_SLOW in collection_path.read_text("utf-8") or None
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage pass over the thousands of tests and their modules from now on."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

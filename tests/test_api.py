@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 import mrl_cli
 from mrl_cli import MarginRankingLoss, margin_ranking_loss, margin_ranking_loss_grad
 from mrl_cli.model import PairReduction
+from tests.each import each
 
 Array = NDArray[Any]
 
@@ -83,8 +84,8 @@ def test_read_only_inputs_are_taken_and_left_as_they_are() -> None:
     assert [values.tobytes() for values in inputs] == before
 
 
-@pytest.mark.parametrize("function", [margin_ranking_loss, margin_ranking_loss_grad, MarginRankingLoss().grad])
-@pytest.mark.parametrize(
+@each("function", [margin_ranking_loss, margin_ranking_loss_grad, MarginRankingLoss().grad])
+@each(
     "shapes", [((3, 1), (1, 3), (1, 1)), ((3,), (4,), (3,)), ((3,), (3,), (1,)), ((3,), (3,), ()), ((3, 1), (3,), (3,))]
 )
 def test_shapes_that_differ_are_refused_and_all_named(function: Any, shapes: tuple[tuple[int, ...], ...]) -> None:
@@ -101,7 +102,7 @@ def test_float32_and_float64_differ_as_their_arithmetic_does() -> None:
     assert 2.7e-17 < 0.1 - (0.3 - 0.2) < 2.8e-17
 
 
-@pytest.mark.parametrize(
+@each(
     ("scores", "labels", "expected"),
     [
         ("float32", "float32", "float32"),
@@ -128,7 +129,7 @@ def test_float16_scores_do_not_lose_their_difference() -> None:
     ]
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint64"])
+@each("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint64"])
 def test_integers_do_not_wrap(dtype: str) -> None:
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     x1, x2 = np.array([high, low], dtype), np.array([low, high], dtype)
@@ -165,8 +166,8 @@ def test_unknown_reduction_is_refused_with_those_there_are(reduction: Any) -> No
         MarginRankingLoss(reduction=reduction)
 
 
-@pytest.mark.parametrize("bad", [["1.0"], [1j], [True], [None], [object()]])
-@pytest.mark.parametrize("place", [0, 1, 2])
+@each("bad", [["1.0"], [1j], [True], [None], [object()]])
+@each("place", [0, 1, 2])
 def test_what_is_no_real_number_is_refused_by_name(bad: list[Any], place: int) -> None:
     arguments: list[Any] = [[1.0], [2.0], [1]]
     arguments[place] = bad

@@ -12,6 +12,7 @@ import pytest
 
 import mrl_cli
 from mrl_cli import evaluate, evaluate_lists
+from tests.each import each
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_a_table_is_read_as_its_frame_is() -> None:
         evaluate_lists(FRAME.rename(columns={"query": "q"}))
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         ({"score": "scores"}, "did you mean score='score'"),
@@ -179,7 +180,7 @@ def test_what_the_command_refuses_is_a_value_error(arguments: dict[str, Any], me
         evaluate_lists(FRAME.assign(none=0), **arguments)
 
 
-@pytest.mark.parametrize(
+@each(
     ("frame", "arguments", "words"),
     [
         ([1, 2], {}, "for arrays there is rank_loss"),

@@ -12,16 +12,17 @@ import pytest
 
 from mrl_cli import margin_ranking_loss, margin_ranking_loss_grad, pairwise_loss, pairwise_loss_grad
 from mrl_cli.losses import LOSSES, Loss
+from tests.each import each
 from tests.loss_properties import DTYPES, MARGINS, pairs, same, settings
 
-of_every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+of_every_loss = each("loss", LOSSES.values())
 
 
 def losses_of(*args: Any, **options: Any) -> Any:
     return pairwise_loss(*args, reduction="none", **options)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@each("dtype", DTYPES)
 @of_every_loss
 def test_losses_and_gradients_are_those_of_the_kernel(loss: Loss, dtype: str) -> None:
     x1, x2, y = pairs(dtype)
@@ -107,7 +108,7 @@ def test_margins_and_weights_are_of_the_pairs_shape(name: str) -> None:
             pairwise_loss([1.0, 1.0], [0.0, 0.0], [1, 1], **{name: values})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of margin_ranking"),

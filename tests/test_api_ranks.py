@@ -11,6 +11,7 @@ import pytest
 
 from mrl_cli import evaluate_lists, pairwise_loss, pairwise_loss_grad, rank_loss, rank_loss_grad
 from mrl_cli.losses import LISTWISE, LOSSES
+from tests.each import each
 
 QUERY = np.array([3, 1, 3, 2, 1, 3, 3, 1, 4, 1])
 LABEL = np.array([2, 0, 0, 5, 1, 1, 2, 3, 1, 1])
@@ -18,8 +19,8 @@ SCORE = np.array([0.5, 0.25, 1.5, 9.0, 0.75, -0.5, 0.5, 0.25, 3.0, -1.0])
 WEIGHT = np.array([1.0, 2, 0.5, 1, 3, 0, 2, 0.25, 1, 1])
 HIGHER, LOWER = np.nonzero((QUERY[:, None] == QUERY) & (LABEL[:, None] > LABEL))
 
-of_pairwise_losses = pytest.mark.parametrize("loss", LOSSES)
-of_weights = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+of_pairwise_losses = each("loss", LOSSES)
+of_weights = each("weight", [None, WEIGHT])
 
 
 def of_pairs(loss: str) -> tuple[np.ndarray[Any, Any], ...]:
@@ -29,7 +30,7 @@ def of_pairs(loss: str) -> tuple[np.ndarray[Any, Any], ...]:
 
 @of_weights
 @of_pairwise_losses
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@each("reduction", ["mean", "sum"])
 def test_rank_loss_is_that_of_the_pairs(loss: str, reduction: Any, weight: Any) -> None:
     margin = 0.5 if LOSSES[loss].has_margin else 0.0
     settings: dict[str, Any] = {"loss": loss, "margin": margin, "reduction": reduction}
@@ -40,7 +41,7 @@ def test_rank_loss_is_that_of_the_pairs(loss: str, reduction: Any, weight: Any) 
 
 @of_weights
 @of_pairwise_losses
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@each("reduction", ["mean", "sum"])
 def test_gradient_is_the_sum_of_those_of_the_pairs(loss: str, reduction: Any, weight: Any) -> None:
     margin = 0.5 if LOSSES[loss].has_margin else 0.0
     settings: dict[str, Any] = {"loss": loss, "margin": margin, "reduction": reduction}
@@ -62,8 +63,8 @@ def test_gradient_of_query_mean_is_the_mean_of_those_of_queries(loss: str, weigh
     np.testing.assert_allclose(got, right, rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "query-mean", "sum"])
-@pytest.mark.parametrize("loss", [*LOSSES, *LISTWISE])
+@each("reduction", ["mean", "query-mean", "sum"])
+@each("loss", [*LOSSES, *LISTWISE])
 def test_rank_loss_is_what_evaluate_lists_reports(loss: str, reduction: Any) -> None:
     frame = pd.DataFrame({"query": QUERY, "label": LABEL, "score": SCORE})
     settings: dict[str, Any] = {"loss": loss, "reduction": reduction}
@@ -72,7 +73,7 @@ def test_rank_loss_is_what_evaluate_lists_reports(loss: str, reduction: Any) -> 
     assert rank_loss(SCORE, LABEL, QUERY, **settings) == evaluate_lists(frame, **settings)["value"]
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, "softmax"])
+@each("loss", [*LOSSES, "softmax"])
 def test_order_of_items_and_kind_of_queries_change_nothing(loss: str) -> None:
     order = np.random.default_rng(0).permutation(QUERY.size)
     first = rank_loss(SCORE, LABEL, QUERY, loss=loss)
@@ -99,7 +100,7 @@ def test_over_no_pairs_the_sum_is_zero_and_means_are_undefined() -> None:
         assert rank_loss_grad(score, label, query).tolist() == [0.0] * len(label)
 
 
-@pytest.mark.parametrize(
+@each(
     ("changed", "named"),
     [
         ({"score": [0.0, math.nan]}, "score must be finite; there is nan"),

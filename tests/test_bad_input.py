@@ -23,6 +23,7 @@ import pytest
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs import jsontext, text
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
+from tests.each import each
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -60,16 +61,25 @@ def check(case: Case, ran: Ran) -> None:
     assert tuple(ran.result[key] for key in keys) == expected
 
 
-def table_of_cases() -> list[Any]:
-    """Return the cases; a file of more than 10 kB is cut into a thousand pieces and takes long."""
-    slow = [pytest.mark.slow]
-    return [pytest.param(case, id=case.name, marks=slow if len(case.data) > 10_000 else []) for case in TEXT_CASES]
+LONG_TEXTS = [case for case in TEXT_CASES if len(case.data) > 10_000]  # cut into a thousand pieces, they take long
 
 
-@pytest.mark.parametrize("case", table_of_cases())
+@pytest.mark.slow
+@pytest.mark.parametrize("case", LONG_TEXTS, ids=[case.name for case in LONG_TEXTS])
+def test_long_text_is_read_or_refused_alike(
+    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_alike(case, tmp_path, capfd, monkeypatch)
+
+
+@each("case", [case for case in TEXT_CASES if len(case.data) <= 10_000])
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_alike(case, tmp_path, capfd, monkeypatch)
+
+
+def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "pairs" + case.suffix
     (tmp_path / name).write_bytes(case.data)
     (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))
@@ -199,7 +209,7 @@ WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
     "pairs.feather": write_arrow,
     "pairs.arrows": write_stream,
 }
-EVERY_WRITER = pytest.mark.parametrize("name", list(WRITERS))
+EVERY_WRITER = each("name", list(WRITERS))
 
 BAD_COLUMNS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "null score": ({"x1": [None, 1.0, 0.5]}, ["missing value", "row 1: x1 is null"]),
@@ -224,7 +234,7 @@ BAD_COLUMNS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @EVERY_WRITER
-@pytest.mark.parametrize("kind", list(BAD_COLUMNS))
+@each("kind", list(BAD_COLUMNS))
 def test_bad_values_in_columnar_files_are_named(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
     replaced, messages = BAD_COLUMNS[kind]
     WRITERS[name](columns(**replaced), tmp_path / name)
@@ -269,7 +279,7 @@ GOOD_COLUMNS: dict[str, tuple[dict[str, Any], tuple[str, ...], float]] = {
 
 
 @EVERY_WRITER
-@pytest.mark.parametrize("kind", list(GOOD_COLUMNS))
+@each("kind", list(GOOD_COLUMNS))
 def test_unusual_columns_give_the_right_number(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
     replaced, options, total = GOOD_COLUMNS[kind]
     WRITERS[name](columns(**replaced), tmp_path / name)
@@ -282,10 +292,9 @@ TIME = dt.datetime(2024, 1, 1)
 
 
 @EVERY_WRITER
-@pytest.mark.parametrize(
+@each(
     "values",
     [[[[1.0]]] * 3, [{"a": 1.0}] * 3, [TIME] * 3, [TIME.date()] * 3, [True] * 3, [[True]] * 3, [b"1"] * 3],
-    ids=["lists of lists", "struct", "timestamp", "date", "bool", "lists of bool", "binary"],
 )
 def test_a_column_that_holds_no_numbers_is_refused(
     name: str, values: list[Any], tmp_path: Path, capfd: Capture
@@ -315,8 +324,8 @@ def test_a_parquet_file_without_row_groups_is_refused(tmp_path: Path, capfd: Cap
 
 
 @EVERY_WRITER
-@pytest.mark.parametrize("kept", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
-@pytest.mark.parametrize("options", [(), LEAVE_OUT], ids=["fail", "skip"])
+@each("kept", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
+@each("options", [(), LEAVE_OUT])
 def test_cut_columnar_files_are_refused(
     name: str, kept: float, options: tuple[str, ...], tmp_path: Path, capfd: Capture
 ) -> None:
@@ -374,8 +383,8 @@ MISCOUNTS: dict[str, tuple[dict[int, int], str]] = {
 }
 
 
-@pytest.mark.parametrize("options", [(), LEAVE_OUT, ("--reduction", "none")], ids=["fail", "skip", "none"])
-@pytest.mark.parametrize("kind", list(MISCOUNTS))
+@each("options", [(), LEAVE_OUT, ("--reduction", "none")])
+@each("kind", list(MISCOUNTS))
 def test_parquet_counts_that_disagree_are_refused(
     kind: str, options: tuple[str, ...], tmp_path: Path, capfd: Capture
 ) -> None:
@@ -460,11 +469,11 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.compress,
     ".zst": lambda data: bytes(pa.compress(data, codec="zstd", asbytes=True)),
 }
-EVERY_COMPRESSION = pytest.mark.parametrize("suffix", list(COMPRESSIONS))
+EVERY_COMPRESSION = each("suffix", list(COMPRESSIONS))
 
 
 @EVERY_COMPRESSION
-@pytest.mark.parametrize("format_suffix", [".csv", ".jsonl"])
+@each("format_suffix", [".csv", ".jsonl"])
 def test_compressed_text_gives_the_right_number(
     suffix: str, format_suffix: str, tmp_path: Path, capfd: Capture
 ) -> None:
@@ -540,7 +549,7 @@ DISGUISES: dict[str, tuple[str, bytes, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", list(DISGUISES))
+@each("kind", list(DISGUISES))
 def test_a_file_that_is_not_of_the_format_of_its_name_is_refused(kind: str, tmp_path: Path, capfd: Capture) -> None:
     name, data, messages = DISGUISES[kind]
     (tmp_path / name).write_bytes(data)

@@ -14,6 +14,7 @@ import pytest
 
 from mrl_cli.inputs.heads import HEAD_BYTES, HEAD_ROWS, VALUE_BYTES
 from mrl_cli.inputs.presets import PRESETS
+from tests.each import each
 from tests.running import run, run_inside
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("name", "content", "kind"), EXAMPLES, ids=[name for name, _, _ in EXAMPLES])
+@each(("name", "content", "kind"), EXAMPLES)
 def test_kind_is_named_and_the_command_reads_the_file(
     name: str, content: str | bytes, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
@@ -137,7 +138,7 @@ def test_scores_in_nested_lists_are_named_by_their_path(tmp_path: Path, capfd: C
     assert "--y-const" not in (entry["command"] or "")
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])
+@each("name", [name for name, preset in PRESETS.items() if not preset.header])
 def test_preset_that_fits_is_proposed(name: str, tmp_path: Path, capfd: Capture) -> None:
     preset = PRESETS[name]
     row: dict[str, Any] = dict.fromkeys(preset.layouts[0], 0.5) | dict.fromkeys(preset.further, 1)
@@ -214,7 +215,7 @@ def test_options_given_are_kept_and_others_proposed(tmp_path: Path, capfd: Captu
     assert any("means" in note for note in entry["notes"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "code", "words"),
     [
         (["a.csv", "--x1", "X1"], 2, "did you mean --x1 x1?"),
@@ -258,7 +259,7 @@ UNREADABLE: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
+@each("name", UNREADABLE)
 def test_unreadable_data_end_with_the_error_of_compute(name: str, tmp_path: Path, capfd: Capture) -> None:
     path = write(tmp_path, name, UNREADABLE[name])
     ran = run_inside(["check", path], capfd)
@@ -308,9 +309,9 @@ def test_pipe_is_an_input() -> None:
 
 ROWS = [json.dumps({"chosen": place / 7, "rejected": 0.5, "subset": "a"}) for place in range(20_000)]
 HUGE = {
-    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * 500_000,
-    "a.jsonl": "\n".join([*ROWS, ""] * 6),
-    "a.json": "[" + ",\n".join(ROWS * 6),
+    "a.csv": "x1,x2,y\n" + "0.5,1.5,1\n0.5,2.5,-1\n" * 200_000,
+    "a.jsonl": "\n".join([*ROWS, ""] * 4),
+    "a.json": "[" + ",\n".join(ROWS * 4),
 }
 
 
@@ -374,7 +375,7 @@ def test_text_from_a_file_is_made_harmless(tmp_path: Path, capfd: Capture) -> No
         assert written == "csv" or "\x1b" not in ran.out
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "command"),
     [
         ([{"label": [2, 0], "score": [0.5, 1.0]}], "mrl rank a.json"),

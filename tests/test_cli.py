@@ -36,6 +36,7 @@ from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
+from tests.each import each
 from tests.running import Ran, run, run_inside, run_on_terminal
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_every_renderer_has_a_golden_and_is_a_format() -> None:
     assert list(FORMAT_CHOICES) == ["auto", *format_names()]
 
 
-@pytest.mark.parametrize("output_format", format_names())
+@each("output_format", format_names())
 def test_format_renders_as_its_golden(output_format: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--margin", "0.5", "--format", output_format)
     assert (ran.code, ran.err) == (0, "")
@@ -235,7 +236,7 @@ def _on_terminal(args: list[str], folder: Path) -> str:
     return screen.decode()
 
 
-@pytest.mark.parametrize(
+@each(
     ("suffix", "output_format"),
     [
         ("json", "json"),
@@ -379,7 +380,7 @@ def test_environment_gives_every_option(mrl: Mrl, monkeypatch: pytest.MonkeyPatc
     assert mrl("compute", "pairs.csv").result["pairs"] == 3
 
 
-@pytest.mark.parametrize("name", command_names())
+@each("name", command_names())
 def test_variable_of_an_option_is_its_long_name(name: str) -> None:
     command = group.get_command(click.Context(group), name)
     assert command is not None
@@ -435,7 +436,7 @@ def test_file_without_header(mrl: Mrl, tmp_path: Path) -> None:
     assert "--no-header" in mrl("compute", "bare.csv").err
 
 
-@pytest.mark.parametrize("margin", ["nan", "inf", "-inf", "1e999", "x", ""])
+@each("margin", ["nan", "inf", "-inf", "1e999", "x", ""])
 def test_margin_is_a_finite_number(margin: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--margin", margin)
     assert (ran.code, ran.out) == (2, "")
@@ -446,7 +447,7 @@ def test_margin_may_be_negative(mrl: Mrl) -> None:
     assert mrl("compute", "pairs.csv", "--margin", "-0.5", "--reduction", "sum", "--raw").out == "0.5\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("expression", "code"),
     [
         ("value>0.5", 1),
@@ -474,7 +475,7 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
     assert mrl("compute", "pairs.csv", "--fail-if", "value>9", "--fail-if", "pairs==4").code == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("expression", "message"),
     [
         ("valeu>0.5", "did you mean value?"),
@@ -514,7 +515,7 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
 # What cannot be carried out.
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["compute", "pair.csv"], "did you mean pairs.csv?"),
@@ -612,7 +613,7 @@ def test_help_names_every_format_and_preset_there_is(mrl: Mrl) -> None:
     assert f"writes them: {', '.join(PRESETS)}. Other" in page
 
 
-@pytest.mark.parametrize("args", [[], *([name] for name in command_names())], ids=lambda args: " ".join(args) or "mrl")
+@each("args", [[], *([name] for name in command_names())])
 def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("id,x1,x2,y\n1,0.5,0.25,1\n2,1,2,1\n")
@@ -781,8 +782,8 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("link", ["same", "dotted", "symlink", "hardlink"])
-@pytest.mark.parametrize("option", ["--output", "--rejects"])
+@each("link", ["same", "dotted", "symlink", "hardlink"])
+@each("option", ["--output", "--rejects"])
 def test_input_is_never_overwritten(link: str, option: str, mrl: Mrl, tmp_path: Path) -> None:
     target = "other.csv" if "link" in link else "./pairs.csv" if link == "dotted" else "pairs.csv"
     if link == "symlink":
@@ -806,8 +807,8 @@ def test_outputs_are_two_files(mrl: Mrl, tmp_path: Path) -> None:
     assert _names(tmp_path) == ["old.csv", "pairs.csv"]
 
 
-@pytest.mark.parametrize("target", ["missing/out.csv", "pairs.csv/out.csv", "."])
-@pytest.mark.parametrize("reduction", ["mean", "none"])
+@each("target", ["missing/out.csv", "pairs.csv/out.csv", "."])
+@each("reduction", ["mean", "none"])
 def test_place_that_cannot_be_written_is_the_machine(target: str, reduction: str, mrl: Mrl, tmp_path: Path) -> None:
     ran = mrl("compute", "pairs.csv", "-o", target, "--format", "csv", "--reduction", reduction)
     assert (ran.code, ran.out) == (4, "")
@@ -842,8 +843,8 @@ def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
     assert (done.returncode, done.stderr) == (4, b"error: No space left on device\n")
 
 
-@pytest.mark.parametrize("extra", [[], ["--reduction", "none"], ["--reduction", "none", "--keep-columns"]])
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@each("extra", [[], ["--reduction", "none"], ["--reduction", "none", "--keep-columns"]])
+@each("suffix", ["csv", "jsonl", "parquet"])
 def test_failed_run_leaves_the_old_file(extra: list[str], suffix: str, mrl: Mrl, tmp_path: Path) -> None:
     if suffix == "parquet" and not extra:
         extra = ["--reduction", "none"]

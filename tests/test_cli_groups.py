@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def test_margin_column_is_echoed(mrl: Mrl) -> None:
     assert "margin" not in record
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["--margin", "0", "--margin-column", "m"], "--margin and --margin-column exclude each other"),

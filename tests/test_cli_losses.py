@@ -16,6 +16,7 @@ from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
 from mrl_cli.render.formats.markdown import table_text
 from mrl_cli.reports.base import Table
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return lambda *args: run_inside(args, capfd)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+@each("dtype", ["float64", "float32"])
+@each("loss", LOSSES.values())
 def test_loss_of_a_file_is_that_of_its_kernel(loss: Loss, dtype: str, mrl: Mrl) -> None:
     difference, y = np.array(DIFFERENCES, dtype), np.array(LABELS, dtype)
     margin = 0.5 if loss.has_margin else 0.0
@@ -75,7 +76,7 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
     assert "| label_smoothing | 0.25 |\n" in mrl(*args, "-f", "markdown").out
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["--loss", "logistic", "--param", "temprature=2"], "did you mean --param temperature=…?"),
@@ -101,7 +102,7 @@ def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], message: str
     assert message in ran.err
 
 
-@pytest.mark.parametrize("output_format", FORMAT_CHOICES)
+@each("output_format", FORMAT_CHOICES)
 def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "600")
     every: list[Loss | Listwise] = [*LOSSES.values(), *LISTWISE.values()]

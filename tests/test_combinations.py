@@ -16,6 +16,7 @@ import pytest
 from mrl_cli import evaluate
 from mrl_cli.reductions import ledger
 from mrl_cli.reports import groups as reported_groups
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def test_very_many_groups_are_not_all_named(mrl: Mrl) -> None:
 # What is refused.
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "messages"),
     [
         (by("model", "model"), ["--group-by names the column model twice"]),

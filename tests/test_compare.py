@@ -17,6 +17,7 @@ import mrl_cli
 from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.reports.compare import COMPARED_NUMBERS
 from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_table_holds_what_markdown_holds(mrl: Mrl) -> None:
     assert all(cell in table for cell in cells)
 
 
-@pytest.mark.parametrize("output_format", FORMAT_CHOICES)
+@each("output_format", FORMAT_CHOICES)
 def test_every_format_is_written_to_a_file_too(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
     printed = mrl(*ONE, "--format", output_format, "--bootstrap", "10")
     written = mrl(*ONE, "--format", output_format, "--bootstrap", "10", "-o", "out.txt")
@@ -203,11 +204,11 @@ def test_label_rules_are_those_of_compute(labels: str, minus: str, mrl: Mrl, tmp
 # One and the same, however it comes.
 
 
-@pytest.mark.parametrize(
+@each(
     "args",
     [TWO, ("a.csv", "shuffled.csv", *TWO[2:]), ("a.csv", "b.csv", "--by-row", "--margin", "0.5")],
 )
-@pytest.mark.parametrize("extra", [(), ("--cluster", "prompt"), ("--dtype", "float32"), ("--y-const", "1")])
+@each("extra", [(), ("--cluster", "prompt"), ("--dtype", "float32"), ("--y-const", "1")])
 def test_two_files_are_as_one(args: tuple[str, ...], extra: tuple[str, ...], mrl: Mrl) -> None:
     assert result(mrl(*args, *extra, "--format", "json")) == result(mrl(*ONE, *extra, "--format", "json"))
 
@@ -397,7 +398,7 @@ def test_bad_row_of_one_file_is_unmatched_in_the_other(mrl: Mrl, tmp_path: Path)
     assert {"pairs": 3, "rejected": 1, "unmatched_a": 1, "unmatched_b": 0}.items() <= record.items()
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["both.csv"], "compare needs the scores of two models"),
@@ -430,7 +431,7 @@ def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) ->
     assert message in ran.err
 
 
-@pytest.mark.parametrize(
+@each(
     ("expression", "code"),
     [
         ("difference.mean>0", 1),

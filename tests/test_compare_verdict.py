@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mrl_cli import compare
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def test_model_is_not_shown_to_be_better_where_the_interval_includes_0() -> None
     assert verdict(high, low) == f"{B} is not shown to be better than {A}: {lower} 0.9379, includes 0."
 
 
-@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
-@pytest.mark.parametrize("shift", [0.0, 0.02, 0.05, 0.1, -0.1, -0.03, 0.4])
+@each("confidence", [0.5, 0.9, 0.95, 0.999])
+@each("shift", [0.0, 0.02, 0.05, 0.1, -0.1, -0.03, 0.4])
 def test_better_means_that_the_interval_excludes_0(shift: float, confidence: float) -> None:
     frame = pd.DataFrame({"x2": NOISE + max(shift, 0), "v": NOISE[::-1] - min(shift, 0)}).assign(x1=0.0, u=0.0, y=1)
     record = compare(frame, x1_b="u", x2_b="v", confidence=confidence, bootstrap=0)
@@ -142,7 +143,7 @@ def test_sides_are_called_by_what_they_are(args: tuple[str, ...], better: str, w
     assert mrl(*args, "-f", "json").result["verdict"].startswith(f"{better} is better than {worse}: ")
 
 
-@pytest.mark.parametrize("output_format", ["json", "jsonl", "csv", "tsv", "markdown", "table"])
+@each("output_format", ["json", "jsonl", "csv", "tsv", "markdown", "table"])
 def test_verdict_is_printed_last_or_on_stderr(output_format: str, mrl: Mrl) -> None:
     one = ("both.csv", "--x1-b", "u", "--x2-b", "v", "-f")
     sentence = mrl(*one, "json").result["verdict"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from tests.each import each
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 ROWS = 37  # no other number in the headers of these files
 WRITERS: dict[str, Callable[..., Any]] = {"pairs.arrow": pa.ipc.new_file, "pairs.arrows": pa.ipc.new_stream}
-EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+EVERY_FORMAT = each("name", list(WRITERS))
 TEXTS = [f"key {row % 5}" for row in range(ROWS)]
 BY_KEY = ("--group-by", "key", "--format", "json")
 

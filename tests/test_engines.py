@@ -31,6 +31,7 @@ from mrl_cli.model import Plan
 from mrl_cli.reductions.rows import WRITERS
 from mrl_cli.reductions.totals import TotalsReduction
 from mrl_cli.reports.compute import compute_report
+from tests.each import each
 from tests.running import run, run_inside
 
 if TYPE_CHECKING:
@@ -237,8 +238,8 @@ def test_every_reader_has_test_files() -> None:
     assert all(FILES.values())
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("reader", "place"), KINDS)
+@each("dtype", ["float64", "float32"])
+@each(("reader", "place"), KINDS)
 def test_readers_are_equivalent(reader: str, place: int, dtype: Any, tmp_path: Path) -> None:
     path = _written(tmp_path, reader, PAIRS, place)
     assert resolve([str(path)])[0].format == reader
@@ -270,7 +271,7 @@ class InMemory:
     mapped = seekable
 
 
-@pytest.mark.parametrize(("reader", "place"), KINDS)
+@each(("reader", "place"), KINDS)
 def test_only_the_storage_opens_a_file(reader: str, place: int, tmp_path: Path) -> None:
     path = _written(tmp_path, reader, PAIRS, place)
     source = replace(resolve([str(path)])[0], file=InMemory(path.read_bytes()))
@@ -334,8 +335,8 @@ def test_small_blocks_make_many_shards(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(list(shards_of([source], PLAN))) > 100
 
 
-@pytest.mark.parametrize("reader", list(FILES))
-@pytest.mark.parametrize("jobs", [1, 2, 5])
+@each("reader", list(FILES))
+@each("jobs", [1, 2, 5])
 def test_jobs_agree(reader: str, jobs: int, tmp_path: Path) -> None:
     paths = [_written(tmp_path, reader, PAIRS[start::3], stem=f"piece{start}") for start in range(3)]
     assert _found(paths, jobs=jobs) == _expected(PAIRS, MARGIN)
@@ -357,7 +358,7 @@ def test_row_order_changes_no_digit(reader: str, tmp_path: Path) -> None:
         assert _found([_written(tmp_path, reader, shuffled)]) == expected
 
 
-@pytest.mark.parametrize(("reader", "place"), [(reader, place) for reader, place in KINDS if place in (0, 2, 7)])
+@each(("reader", "place"), [(reader, place) for reader, place in KINDS if place in (0, 2, 7)])
 def test_stdin_is_as_the_file(reader: str, place: int, capfd: pytest.CaptureFixture[str]) -> None:
     data = FILES[reader][place][1](PAIRS)
     record = run_inside(["compute", "-", "--format", "json", "--margin", str(MARGIN)], capfd, data).result
@@ -420,7 +421,7 @@ def test_float32_rounds_as_the_definition(
     assert _found([_written(folder, "parquet", pairs)], plan) == expected
 
 
-@pytest.mark.parametrize("reader", list(FILES))
+@each("reader", list(FILES))
 def test_sum_beyond_the_doubles_is_infinite_and_its_terms_are_not(reader: str, tmp_path: Path) -> None:
     pairs = [Pair(-1e308, 0.0, 1)] * 3
     actual = _found([_written(tmp_path, reader, pairs)], PLAN.changed(margin=0.0))
@@ -440,9 +441,9 @@ def _read_losses(path: Path) -> list[float]:
     return [float(row) for row in rows]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("reader", list(FILES))
+@each("dtype", ["float64", "float32"])
+@each("writer", WRITERS)
+@each("reader", list(FILES))
 def test_rows_are_the_losses_in_input_order(
     reader: str,
     writer: str,
@@ -534,8 +535,8 @@ def noted(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("block_bytes", [16, 64, 1 << 22])
-@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@each("block_bytes", [16, 64, 1 << 22])
+@each("suffix", ["csv", "tsv"])
 def test_kept_columns_of_csv_come_back_in_csv(
     suffix: str,
     block_bytes: int,
@@ -648,9 +649,9 @@ def _quoted_late(pairs: Sequence[Pair], first_quote: int) -> bytes:
     return ("x1,x2,y,note\n" + "".join(rows)).encode()
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
-@pytest.mark.parametrize("block_bytes", [16, 100, 1000])
-@pytest.mark.parametrize("first_quote", [1, 50, 99])
+@each("jobs", [1, 3])
+@each("block_bytes", [16, 100, 1000])
+@each("first_quote", [1, 50, 99])
 def test_late_quote_loses_no_row(
     first_quote: int, block_bytes: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, ProductAccumulator
 from mrl_cli.exact.blocks import MOST_VALUES, units_of_products
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
+from tests.each import each
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -57,13 +58,13 @@ def bits(number: float) -> bytes:
 @example([1.0, 2.0**-53, LEAST])
 @example([1.0, 2.0**-53, -LEAST])
 @example([2.0**1000, LEAST, -(2.0**1000)])
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=100)
 def test_sum_is_rounded_once(values: list[float]) -> None:
     assert bits(float(of(values))) == bits(rounded_exact_sum(values) + 0.0)
 
 
 @given(doubles)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_sum_is_that_of_fsum_where_fsum_has_one(values: list[float]) -> None:
     try:
         expected = math.fsum(values)
@@ -113,7 +114,7 @@ def test_full_block_of_the_largest_double_does_not_overflow() -> None:
 
 
 @given(any_doubles, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_any_split_and_order_give_the_same_sum(values: list[float], data: st.DataObject) -> None:
     whole = of(values)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
@@ -136,7 +137,7 @@ def test_addition_is_associative_and_nothing_is_its_identity(
     assert a + ExactSum() == a == ExactSum() + a
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "expected"),
     [
         ([math.inf, 1.0], math.inf),
@@ -196,7 +197,7 @@ products_of = st.lists(st.tuples(factors, factors), max_size=40)
 @example([(LARGEST, LARGEST), (LARGEST, -LARGEST), (1.0, 1.0)])
 @example([(LEAST, LEAST), (LEAST, LEAST)])
 @example([(1 + 2.0**-52, 1 + 2.0**-52), (-1.0, 1.0)])
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_sum_of_products_is_rounded_once(pairs: list[tuple[float, float]]) -> None:
     left, right = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
     total = sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))
@@ -244,8 +245,8 @@ def _product_sum_of(left: NDArray[np.float64], right: NDArray[np.float64]) -> in
     return int(sum(products, Fraction(0)) * (1 << UNIT_EXPONENT))
 
 
-@pytest.mark.parametrize("spread", [0, 1, 10, 20])
-@pytest.mark.parametrize("size", [1, 2, 1000])
+@each("spread", [0, 1, 10, 20])
+@each("size", [1, 2, 1000])
 def test_slices_add_up_products_and_marked_factors(size: int, spread: int) -> None:
     random = np.random.default_rng(size + spread)
     left, right = random.standard_normal((2, size)) * 2.0 ** random.integers(-spread, spread + 1, (2, size))
@@ -254,8 +255,8 @@ def test_slices_add_up_products_and_marked_factors(size: int, spread: int) -> No
     assert units_of_products(left, right, masks) == expected
 
 
-@pytest.mark.parametrize("scale", [1.0, -1.0, 2.0**300])
-@pytest.mark.parametrize("bits", [17, 18, 19, 20, 52])
+@each("scale", [1.0, -1.0, 2.0**300])
+@each("bits", [17, 18, 19, 20, 52])
 def test_slices_of_a_full_block_are_not_rounded(bits: int, scale: float) -> None:
     # Just below 2, with odd last bits: sums of products are as large as they get, and need every bit of a double.
     left, right = 2 - np.random.default_rng(bits).integers(1, 9, (2, MOST_VALUES)) * 2.0**-bits
@@ -264,8 +265,8 @@ def test_slices_of_a_full_block_are_not_rounded(bits: int, scale: float) -> None
     assert units_of_products(left, right * scale, []) == [total << (UNIT_EXPONENT - 2 * bits)]
 
 
-@pytest.mark.parametrize("odd", [1e300, 1e-300, math.inf, math.nan, 2.0**-200])
-@pytest.mark.parametrize("side", [0, 1])
+@each("odd", [1e300, 1e-300, math.inf, math.nan, 2.0**-200])
+@each("side", [0, 1])
 def test_slices_decline_what_they_cannot_hold(side: int, odd: float) -> None:
     factors = np.array([[1.5, 0.75], [0.25, 3.0]])
     factors[side, 1] = odd

@@ -363,8 +363,14 @@ def test_nothing_is_claimed_of_an_unrelated_column(case: Case, name: str) -> Non
     assert explained(case, UNRELATED[name]) == []
 
 
-@pytest.mark.parametrize("name", UNRELATED)
-@pytest.mark.parametrize("case", [NO_MARGIN, SHARP, BETA, IPO], ids=["no margin", "logistic", "smoothed", "ipo"])
+@pytest.mark.parametrize(
+    ("case", "name"),  # every column for two of the losses
+    [
+        pytest.param(case, name, id=f"{case.loss}-{name}")
+        for place, name in enumerate(UNRELATED)
+        for case in ([NO_MARGIN, BETA] if place % 2 else [SHARP, IPO])
+    ],
+)
 def test_nothing_is_claimed_of_a_column_unrelated_to_another_loss(case: Case, name: str) -> None:
     is_hinge_of_these = name.startswith("right but") and LOSSES[case.loss].has_margin  # whose margin is solved for
     assert bool(explained(case, UNRELATED[name])) == is_hinge_of_these
@@ -589,12 +595,12 @@ def test_the_right_value_that_is_only_near_is_named_as_that() -> None:
 
 @pytest.mark.parametrize(
     ("scale", "digits", "most"),
-    [(1e-5, 17, 1), (1e-2, 17, 1), (1e-4, 8, 1), (1e-3, 6, 2), (1e-2, 6, 2), (1e-3, 4, 3), (1e-2, 3, 3)],
+    [(1e-5, 17, 1), (1e-2, 17, 1), (1e-4, 8, 1), (1e-3, 6, 1), (1e-2, 6, 1), (1e-3, 4, 2), (1e-2, 3, 2)],
 )
 def test_hardly_anything_is_claimed_of_values_near_the_right_one(scale: float, digits: int, most: int) -> None:
-    """Mistakes that change little crowd there: of 100 values one or so may agree with one of them by chance."""
+    """Mistakes that change little crowd there: of 50 values one or so may agree with one of them by chance."""
     random = np.random.default_rng(7)
-    values = [float(f"{RIGHT.mean() * (1 + scale * off):.{digits}g}") for off in random.standard_normal(100)]
+    values = [float(f"{RIGHT.mean() * (1 + scale * off):.{digits}g}") for off in random.standard_normal(50)]
     claims = [e.hypothesis for value in values for e in explain_value(FIGURES, value, "mean", 1e-7)]
     rounded = [hypothesis for hypothesis in claims if not hypothesis.startswith("it is the right value")]
     assert len(rounded) <= most

@@ -19,6 +19,7 @@ from mrl_cli.reductions.look import Look
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
 from mrl_cli.words import counted
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def test_bad_judgments_are_named(qrels: str, message: str, rank: Rank) -> None:
     assert message in ran.err
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["run.txt"], "name the file of judgments with --qrels FILE"),
@@ -287,7 +288,7 @@ def test_of_ranks_one_is_best(rank: Rank) -> None:
     assert _outcome(rank("a.csv", a__csv=rows)) == (0.25 + 0.5, 3, 1, 3, 1, 2)
 
 
-@pytest.mark.parametrize(
+@each(
     ("files", "args", "message"),
     [
         ({"s": "rows\n"}, ["--group-sizes", "s"], "no sizes in s, nothing but the header 'rows' in line 1\n"),

@@ -13,6 +13,7 @@ import pytest
 
 from mrl_cli import compare, evaluate
 from mrl_cli.inputs import delimited, jsontext
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
     assert (ran.code, "--fill weight=1: no column of weights is read" in ran.err) == (2, True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (("--fill", "margin=0"), "--fill margin=0: no column of margins is read"),

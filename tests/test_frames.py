@@ -17,6 +17,7 @@ import pytest
 from mrl_cli import evaluate
 from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return lambda *args: run_inside(args, capfd)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(
+@each("dtype", ["float64", "float32"])
+@each(
     ("arguments", "options"),
     [
         ({}, []),
@@ -106,7 +107,7 @@ def test_hand_worked_weighted_mean_by_group() -> None:
     assert groups.attrs["total"]["macro_mean"] == 6.5 / 8
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@each("loss", LOSSES)
 def test_every_loss_is_there(loss: str) -> None:
     record = report_on(pairs(), loss=loss)
     assert record["labels"] == ("any" if LOSSES[loss].is_target else "pm1")
@@ -117,7 +118,7 @@ def test_every_loss_is_there(loss: str) -> None:
 PLAIN = pairs(50)[["x1", "x2", "y"]]
 
 
-@pytest.mark.parametrize(
+@each(
     "frame",
     [
         PLAIN.astype({"x1": "Float64", "x2": "Float64", "y": "Int8"}),
@@ -169,7 +170,7 @@ def test_ties_are_dropped_and_counted() -> None:
 # Groups.
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "index"),
     [
         (pd.Series(["b", "a", None, "b"], dtype=object), ["", "a", "b"]),
@@ -209,7 +210,7 @@ def test_groups_span_chunks() -> None:
 # What is refused.
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "complaint"),
     [
         ({"x1": [0.5, math.nan, 1.0]}, "1 problem in the frame \\(3 rows\\)\n  NaN +1   row 1: x1 is nan"),
@@ -251,7 +252,7 @@ def test_negative_weight_is_named() -> None:
         evaluate(pd.DataFrame({"x1": [0.5], "x2": [0], "y": [1], "w": [-1]}), weight="w")
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "complaint"),
     [
         ({"x1": "X2"}, "no column 'X2'; it has: x1, x2, y, x2\nhint: did you mean x1='x2'"),

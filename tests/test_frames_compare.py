@@ -19,6 +19,7 @@ from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import MOST_SAMPLES
 from mrl_cli.words import json_ready
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def check_equal(frame: pd.DataFrame, arguments: dict[str, Any], ran: Ran) -> Non
             assert not isinstance(value, dict) or list(record[key]) == list(value), key
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(
+@each("dtype", ["float64", "float32"])
+@each(
     ("arguments", "options"),
     [
         ({}, []),
@@ -128,7 +129,7 @@ def test_hand_worked_pairs() -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@each("loss", LOSSES)
 def test_model_against_itself_differs_nowhere(loss: str) -> None:
     record = compare(pairs(), x1_b="x1", x2_b="x2", loss=loss, bootstrap=10)
     assert record["a"] == record["b"]
@@ -171,8 +172,8 @@ def test_arguments_and_their_defaults_are_the_options() -> None:
 # What is refused.
 
 
-@pytest.mark.parametrize("column", ["x1", "v", "y", "m"])
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@each("column", ["x1", "v", "y", "m"])
+@each("bad", [math.nan, math.inf])
 def test_bad_cells_are_refused_in_the_words_of_the_command(column: str, bad: float, mrl: Mrl, tmp_path: Path) -> None:
     frame = pairs(50).astype({"y": float})
     frame.loc[3, column] = bad
@@ -207,7 +208,7 @@ def test_too_many_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         compare(pairs(), **B, cluster="prompt")
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "complaint"),
     [
         ({"x1_b": "U"}, "the frame has no column 'U'; it has: .*\nhint: did you mean x1_b='u'"),

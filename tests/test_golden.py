@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from mrl_cli import margin_ranking_loss, margin_ranking_loss_grad
 from mrl_cli.model import PairReduction
+from tests.each import each
 
 VECTORS = json.loads((Path(__file__).parent / "golden" / "pytorch_margin_ranking.json").read_text(encoding="ascii"))
 CASES: list[dict[str, Any]] = VECTORS["cases"]
 
 Array = NDArray[Any]
 
-with_every_case = pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+with_every_case = each("case", CASES)
 
 
 def array(case: dict[str, Any], key: str, dtype: str) -> Array:
@@ -87,7 +87,7 @@ def test_losses_are_pytorchs_bit_for_bit(case: dict[str, Any]) -> None:
     assert bits(losses) == bits(expected)
 
 
-@pytest.mark.parametrize("reduction", ["none", "mean"])
+@each("reduction", ["none", "mean"])
 @with_every_case
 def test_gradients_are_pytorchs_bit_for_bit(case: dict[str, Any], reduction: PairReduction) -> None:
     gradients = margin_ranking_loss_grad(*inputs(case), margin=float.fromhex(case["margin"]), reduction=reduction)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mrl_cli import pairwise_loss, pairwise_loss_grad
 from mrl_cli.losses import LOSSES
+from tests.each import each
 from tests.golden.pairs import pairs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -26,10 +27,9 @@ def recorded(name: str) -> dict[str, Any]:
 CASES: list[tuple[str, Case]] = [
     (library, case) for library in ("pytorch", "rax") for case in recorded(f"{library}_pairwise.json")["cases"]
 ]
-with_every_case = pytest.mark.parametrize(
+with_every_case = each(
     "case",
     [case for _, case in CASES],
-    ids=[f"{library}-{case['name']}-{case['loss']}-{case['dtype']}" for library, case in CASES],
 )
 
 
@@ -52,7 +52,7 @@ def test_losses_are_theirs(case: Case) -> None:
     assert_near(actual, numbers(case["losses"]), case["dtype"])
 
 
-@pytest.mark.parametrize("case", [case for _, case in CASES if "gradient" in case])
+@each("case", [case for _, case in CASES if "gradient" in case])
 def test_gradients_are_theirs(case: Case) -> None:
     x1_grad, _ = pairwise_loss_grad(
         *pairs(case["dtype"]), loss=case["loss"], margin=case["margin"], reduction="none", **case["parameters"]

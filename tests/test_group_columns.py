@@ -31,6 +31,7 @@ from mrl_cli.reports.figures import Facts, reported_figures
 from mrl_cli.statistics.columns import exact_means, standard_deviations
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import json_ready, number_text
+from tests.each import each
 
 KEYS = ["9", "10", "", "b", "a,b", 'a"b', "tab\tx", "line\nend", "\r", "ü", "\\", "\x7f\x01", " x "]
 ODD = [0.0, -0.0, 1e-300, 1e300, 1e16, 0.1, 1e-5, 123456789.5, 1e9, 0.00012, math.inf]
@@ -62,7 +63,7 @@ def ledger_and_plan(changes: dict[str, Any]) -> tuple[Ledger, Plan]:
     return ledger, plan
 
 
-@pytest.mark.parametrize("changes", PLANS.values(), ids=list(PLANS))
+@each("changes", PLANS.values())
 def test_figures_of_all_groups_at_once_are_those_of_each(changes: dict[str, Any]) -> None:
     ledger, plan = ledger_and_plan(changes)
     figures = reported_figures(plan, of_groups=True)
@@ -75,7 +76,7 @@ def test_figures_of_all_groups_at_once_are_those_of_each(changes: dict[str, Any]
     assert columns[-1].record() == columns[-1:][0].record()
 
 
-@pytest.mark.parametrize("changes", PLANS.values(), ids=list(PLANS))
+@each("changes", PLANS.values())
 def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "GROUPS_AT_ONCE", 5)
     ledger, plan = ledger_and_plan(changes)
@@ -116,7 +117,7 @@ wide = st.floats(allow_nan=False, allow_infinity=False)
 @given(st.lists(st.tuples(st.integers(0, 3), near | wide | st.sampled_from([0.1, 1e308, math.inf])), max_size=25))
 @example([(0, 1.0), (0, 2.0**-53), (0, 2.0**-120)])  # just above half of the last bit
 @example([(0, 1.0), (0, 2.0**-53)])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_sums_means_and_deviations_are_rounded_once(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     sums, squares, counts = SumsByCode(), SumsByCode(), np.bincount(codes, minlength=4)

@@ -25,11 +25,12 @@ from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, ledg
 from mrl_cli.reductions.measured import STATES, Measured, are_correct
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport, compute_report
+from tests.each import each
 from tests.measuring import totals_of
 
 Array = NDArray[Any]
 
-of_every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+of_every_loss = each("loss", LOSSES.values())
 WEIGHTED = Columns(numbers=(("weight", "w"),))
 GROUPED = Columns(keys=(("group", "g"),))
 
@@ -73,7 +74,7 @@ def added_up(pairs: Batch, keys: list[str], plan: Plan, pieces: int = 1) -> dict
 # Weights.
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@each("dtype", ["float64", "float32"])
 @of_every_loss
 def test_integer_weights_are_repetition(loss: Any, dtype: Any) -> None:
     pairs = batch()
@@ -143,8 +144,8 @@ def test_bad_weights_are_problems(weight: float, kind: str) -> None:
 # Margins for each pair.
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES.values() if loss.has_margin], ids=lambda loss: loss.name)
+@each("dtype", ["float64", "float32"])
+@each("loss", [loss for loss in LOSSES.values() if loss.has_margin])
 def test_margins_of_pairs_act_as_a_margin_does(loss: Any, dtype: Any) -> None:
     pairs = batch(600)
     margins = np.random.default_rng(5).choice([0.0, 0.1, 1.5], 600)
@@ -189,7 +190,7 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
         max_size=40,
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_by_code(values, codes, 4)
@@ -199,7 +200,7 @@ def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_of_products_by_code(values, values, codes, 3)

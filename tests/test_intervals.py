@@ -26,6 +26,7 @@ from mrl_cli.statistics.intervals import (
     wilson_interval,
 )
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
+from tests.each import each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def test_normal_quantile_is_scipys(confidence: float, quantile: float) -> None:
     assert normal_quantile(confidence) == pytest.approx(quantile, rel=1e-11)
 
 
-@pytest.mark.parametrize(
+@each(
     ("confidence", "freedom", "quantile"),  # scipy.stats.t.ppf(0.5 + confidence / 2, freedom)
     [
         (0.5, 1, 1.0),
@@ -207,9 +208,7 @@ def test_paired_interval_is_worked_by_hand() -> None:
     assert [interval.low, interval.high] == pytest.approx([0.2 - below, 0.2 + above], abs=2e-4)
 
 
-@pytest.mark.parametrize(
-    "table", [(20, 12, 2, 16), (0, 3, 5, 0), (100, 0, 0, 0), (5, 0, 9, 1), (0, 0, 0, 7), (1, 0, 0, 0)]
-)
+@each("table", [(20, 12, 2, 16), (0, 3, 5, 0), (100, 0, 0, 0), (5, 0, 9, 1), (0, 0, 0, 7), (1, 0, 0, 0)])
 def test_paired_interval_turns_with_the_models(table: tuple[int, int, int, int]) -> None:
     both, only_a, only_b, neither = table
     interval, turned = paired_share_interval(*table, 0.9), paired_share_interval(both, only_b, only_a, neither, 0.9)
@@ -229,7 +228,7 @@ def test_models_that_always_agree_are_not_known_to_be_equal() -> None:
 # McNemar's test.
 
 
-@pytest.mark.parametrize(
+@each(
     ("only_a", "only_b", "p"),
     [
         (0, 0, 1.0),
@@ -262,7 +261,7 @@ def test_mcnemar_p_below_every_double_is_zero() -> None:
 
 # Coverage: of intervals that claim 95 %, between 93 and 97 % hold what they are about.
 
-RUNS = 3000
+RUNS = 2000
 
 
 def sizes_of(clusters: int, generator: np.random.Generator) -> NDArray[np.int64]:

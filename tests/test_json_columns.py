@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def compute(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
     return run
 
 
-@pytest.mark.parametrize("indent", [None, 0, 4])
-@pytest.mark.parametrize("name", ["pairs.json", "pairs.json.gz", "pairs", "pairs.txt"])
-@pytest.mark.parametrize("value", [COLUMNS, RECORDS, COLUMNS | {"x1": [[1], [3.0], [0.5]]}, {"note": {}} | COLUMNS])
+@each("indent", [None, 0, 4])
+@each("name", ["pairs.json", "pairs.json.gz", "pairs", "pairs.txt"])
+@each("value", [COLUMNS, RECORDS, COLUMNS | {"x1": [[1], [3.0], [0.5]]}, {"note": {}} | COLUMNS])
 def test_columns_and_arrays_are_read_whatever_the_file_is_called(
     value: Any, name: str, indent: int | None, compute: Mrl
 ) -> None:
@@ -97,8 +98,8 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("is_columns", [True, False])
-@pytest.mark.parametrize(("value", "kind", "value_shown"), [fault[1:] for fault in FAULTS], ids=[f[0] for f in FAULTS])
+@each("is_columns", [True, False])
+@each(("value", "kind", "value_shown"), [fault[1:] for fault in FAULTS])
 def test_bad_cell_is_named(
     value: Any, kind: str, value_shown: str, *, is_columns: bool, compute: Mrl, tmp_path: Path
 ) -> None:
@@ -128,7 +129,7 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
     assert "row 3: y is 0" in ran.err
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "message"),
     [
         (COLUMNS | {"x2": [1]}, "column x1 has 3 values, x2 has 1"),

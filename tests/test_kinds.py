@@ -8,6 +8,7 @@ import pytest
 
 from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, kind_of, logged_means
 from mrl_cli.inputs.presets import PRESETS
+from tests.each import each
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         ["loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "epoch", "step"],
@@ -82,7 +83,7 @@ def test_a_step_beside_labels_or_without_a_statistic_is_no_log(
     assert run_inside(["compute", tmp_path / "p.csv"], capfd).code == 2
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.header])
+@each("name", [name for name, preset in PRESETS.items() if not preset.header])
 def test_columns_of_a_preset_are_its_pairs(name: str) -> None:
     for layout in PRESETS[name].layouts:
         label, heads = PRESETS[name].label, (column.partition(".")[0] for column in layout)
@@ -91,7 +92,7 @@ def test_columns_of_a_preset_are_its_pairs(name: str) -> None:
         assert (rows.y, rows.is_directed) == ((None, True) if label is None else (label.columns[0], False))
 
 
-@pytest.mark.parametrize(
+@each(
     ("columns", "x1", "x2", "y"),
     [
         ({"x1": [1], "x2": [2], "y": [1], "patient1": [3], "patient2": [4]}, "x1", "x2", "y"),
@@ -124,7 +125,7 @@ def test_scores_and_label_of_pairs(
     assert (rows.kind, rows.x1, rows.x2, rows.y) == (PAIRS, x1, x2, y)
 
 
-@pytest.mark.parametrize(
+@each(
     "columns",
     [
         {"qid": [1], "label": [2], "score": [0.5], "feature1": [0], "feature2": [1]},
@@ -162,7 +163,7 @@ def test_log_without_rewards(columns: dict[str, list[Any]]) -> None:
     assert kind_of(columns).kind == LOG
 
 
-@pytest.mark.parametrize(
+@each(
     "columns",
     [
         {},

@@ -20,6 +20,7 @@ from mrl_cli import compare, evaluate
 from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import problems
 from mrl_cli.model.labels import map_of, map_text, parsed_map
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ WRITERS: dict[str, Callable[[list[Any], str], object]] = {
     ),
     "p.arrow": lambda values, name: pyarrow.feather.write_feather(_table(values), name),
 }
-in_every_format = pytest.mark.parametrize("name", WRITERS)
+in_every_format = each("name", WRITERS)
 
 
 def figures(record: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ VALUES: dict[str, tuple[list[Any], str]] = {
 
 
 @in_every_format
-@pytest.mark.parametrize("case", VALUES)
+@each("case", VALUES)
 def test_mapped_values_are_labels_in_every_format(name: str, case: str, expected: dict[str, Any], mrl: Mrl) -> None:
     values, label_map = VALUES[case]
     WRITERS[name](values, name)
@@ -119,8 +120,8 @@ def _skip(label_map: str) -> str:
     return map_text(((value, None),))
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
-@pytest.mark.parametrize(
+@each("name", [name for name in WRITERS if not name.startswith("coded")])
+@each(
     ("values", "label_map"),
     [
         ([["A"], ["B"], ["A"], ["B"], ["="]], "A=1,B=-1,==0"),
@@ -144,7 +145,7 @@ def test_a_list_of_one_label_is_that_label(
 MIXED = ["1.00", " -1", "TRUE", "+1", "-1e0"]
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS if not name.startswith("coded")])
+@each("name", [name for name in WRITERS if not name.startswith("coded")])
 def test_what_a_hint_says_of_mixed_labels_is_right_for_all_of_them(name: str, mrl: Mrl) -> None:
     for values, options in ((MIXED, ["--labels", "01"]), ([*MIXED[:2], "true", "FALSE", "-1"], ["--labels", "01"])):
         WRITERS[name](values, name)
@@ -165,7 +166,7 @@ def test_true_and_false_are_mapped_as_words(name: str, mrl: Mrl) -> None:
     assert (record["pairs"], record["sum"]) == (5, 4.5)
 
 
-@pytest.mark.parametrize("kind", [pa.int8(), pa.uint16(), pa.int64(), pa.float32(), pa.float64(), pa.decimal128(5, 2)])
+@each("kind", [pa.int8(), pa.uint16(), pa.int64(), pa.float32(), pa.float64(), pa.decimal128(5, 2)])
 def test_numbers_match_by_value_whatever_the_type_of_a_column(kind: pa.DataType, mrl: Mrl) -> None:
     pq.write_table(_table([1, 2, 1, 2, 2], kind), "p.parquet")
     assert mrl("compute", "p.parquet", "--label-map", "1=1,2=-1").result["sum"] == 4.5
@@ -256,7 +257,7 @@ def test_two_files_are_compared_by_mapped_labels(mrl: Mrl) -> None:
 # The text of a map.
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "entries"),
     [
         ("a=1,b=-1,c=0,d=skip", (("a", 1), ("b", -1), ("c", 0), ("d", None))),
@@ -272,7 +273,7 @@ def test_map_reads_and_writes_every_value(text: str, entries: tuple[Any, ...]) -
     assert parsed_map(map_text(entries)) == entries
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("", "'' is not VALUE=1"),
@@ -316,7 +317,7 @@ def test_map_of_python_values() -> None:
 # Options that contradict one another, or have no effect.
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (
@@ -378,7 +379,7 @@ def test_true_and_false_are_1_and_0_under_01(name: str, mrl: Mrl) -> None:
 
 
 @in_every_format
-@pytest.mark.parametrize("labels", ["pm1", "any", "probability", "strength"])
+@each("labels", ["pm1", "any", "probability", "strength"])
 def test_true_and_false_are_no_other_labels(name: str, labels: str, mrl: Mrl) -> None:
     WRITERS[name](BOOLEANS, name)
     ran = mrl("compute", name, "--labels", labels)
@@ -404,8 +405,8 @@ def test_lines_may_mix_booleans_and_numbers(mrl: Mrl) -> None:
     assert mrl("compute", "p.jsonl", "--labels", "01").result["correct"] == 2
 
 
-@pytest.mark.parametrize("column", ["x1", "x2"])
-@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+@each("column", ["x1", "x2"])
+@each("name", ["p.csv", "p.jsonl", "p.parquet"])
 def test_score_is_never_a_boolean(name: str, column: str, mrl: Mrl) -> None:
     table = _table([1, 0, 1, 0, 1])
     place = table.column_names.index(column)
@@ -583,7 +584,7 @@ def frame(values: Any) -> pd.DataFrame:
     return pd.DataFrame({"x1": X1, "x2": X2, "y": values})
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "label_map"),
     [
         (VALUES["words"][0], {"A>B": 1, "B>A": -1, "A=B": 0}),

@@ -17,6 +17,7 @@ from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.frame import frame_source
 from mrl_cli.inputs.layouts import with_layout
 from mrl_cli.model import Columns, Plan, rules
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ WRITERS: dict[str, Callable[[Records, Path], object]] = {
         pa.Table.from_pylist(records), path, compression="uncompressed", chunksize=2
     ),
 }
-EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+EVERY_FORMAT = each("name", list(WRITERS))
 
 RECORDS: Records = [
     {"query": "a", "label": [1, 0, 2], "score": [0.5, 0.25, 1.0], "weight": [1.0, 2.0, 0.5]},
@@ -154,8 +155,8 @@ def test_bad_lists_are_named_with_row_column_and_place(name: str, tmp_path: Path
     assert _numbers(batches) == {"y": [1, 1], "score": [1, 3]}
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "array.json", "columns.json"])
-@pytest.mark.parametrize(
+@each("name", ["rows.jsonl", "array.json", "columns.json"])
+@each(
     ("row", "problem"),
     [
         ({"label": [1, "x"], "score": [1, 2]}, ("not a number", 2, "label", '"x" (item 2 of 2)')),
@@ -175,7 +176,7 @@ def test_bad_item_of_json_is_named(
     assert _problems(batches) == [problem]
 
 
-@pytest.mark.parametrize("count", [-1, 1.5, 3])
+@each("count", [-1, 1.5, 3])
 @EVERY_FORMAT
 def test_more_correct_ones_than_there_are_items_is_refused(count: float, name: str, tmp_path: Path) -> None:
     records = [{"scores": [1.0, 2.0], "num_correct": count}]

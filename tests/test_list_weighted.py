@@ -110,9 +110,9 @@ def test_no_bit_depends_on_order_or_on_other_lists(
 ) -> None:
     for name in ("FEWEST_WEIGHTED", "FEWEST_WEIGHTED_SMOOTH"):
         monkeypatch.setattr(measure, name, 40)
-    parts = [list_of("tied", 5), list_of("mixed", 2, size=30), list_of("normal", 120, size=120)]
+    parts = [list_of("tied", 5, size=70), list_of("mixed", 2, size=30), list_of("normal", 60, size=60)]
     columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "scores", "weights"))
-    lists = Lists(np.cumsum([0, 150, 30, 120]), *columns)
+    lists = Lists(np.cumsum([0, 70, 30, 60]), *columns)
     whole, slopes = measure.measured(lists, choice, ranking), measure.gradient(lists, choice, ranking)
     other, order = rank_lists.reordered(lists, np.random.default_rng(1))
     again = measure.measured(other, choice, ranking)

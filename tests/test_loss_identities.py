@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mrl_cli.losses import LOSSES
+from tests.each import each
 from tests.loss_properties import DTYPES, pairs, same
 
 Array = NDArray[Any]
@@ -29,14 +30,14 @@ def assert_close(actual: Array, expected: Array) -> None:
     np.testing.assert_allclose(actual, expected, rtol=8 * np.finfo(actual.dtype).eps, atol=np.finfo(actual.dtype).eps)
 
 
-of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+of_both_dtypes = each("dtype", DTYPES)
 SCALED = [
     (loss.name, parameter.name)
     for loss in LOSSES.values()
     for parameter in loss.parameters
     if parameter.name in ("temperature", "beta") and loss.name != "ipo"  # there beta sets the target
 ]
-of_scaled = pytest.mark.parametrize(("name", "parameter"), SCALED)
+of_scaled = each(("name", "parameter"), SCALED)
 
 
 @of_scaled
@@ -119,7 +120,7 @@ def test_ipo_is_margin_mse_with_the_target_half_of_beta_inverse() -> None:
         assert same(gradient("ipo", x1 - x2, y, beta=beta) + 0.0, gradient("margin_mse", x1 - x2, target) + 0.0)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "difference", "y", "settings", "expected"),
     [
         ("squared_hinge", -2.0, 1.0, {"margin": 0.5}, (0.5 + 2.0) ** 2),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,23 +19,19 @@ import pytest
 from mrl_cli.losses import LOSSES, Loss, ParameterError, completed, hinges
 from mrl_cli.reports.figures import KEYS, SETTINGS
 from tests import loss_properties as holds
+from tests.each import each
 from tests.loss_properties import DTYPES, VARIANTS, Array, margins, pairs, same
 
 Property = Callable[[Loss], None]
 Breaker = Callable[[Loss], Loss]
 
 
-def parametrized(losses: Iterable[Loss]) -> pytest.MarkDecorator:
-    chosen = list(losses)
-    return pytest.mark.parametrize("loss", chosen, ids=[loss.name for loss in chosen])
-
-
 margin_ranking = LOSSES["margin_ranking"]
 
-of_every_loss = parametrized(VARIANTS.values())
-of_monotone_losses = parametrized(loss for loss in VARIANTS.values() if loss.is_monotone)
-of_losses_with_margin = parametrized(loss for loss in VARIANTS.values() if loss.has_margin)
-of_hinges = parametrized(loss for loss in VARIANTS.values() if loss.is_hinge)
+of_every_loss = each("loss", VARIANTS.values())
+of_monotone_losses = each("loss", [loss for loss in VARIANTS.values() if loss.is_monotone])
+of_losses_with_margin = each("loss", [loss for loss in VARIANTS.values() if loss.has_margin])
+of_hinges = each("loss", [loss for loss in VARIANTS.values() if loss.is_hinge])
 
 
 @of_every_loss
@@ -110,7 +106,7 @@ def variants_of(name: str) -> list[Loss]:
     return [loss for loss in VARIANTS.values() if loss.name.partition("(")[0] == name]
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@each("name", LOSSES)
 def test_trait_that_a_loss_denies_is_not_there(name: str) -> None:
     x1, x2, y = pairs()
     variants = variants_of(name)
@@ -141,7 +137,7 @@ def fails(asserted: Property, loss: Loss) -> bool:
     return False
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+@each("loss", LOSSES.values())
 def test_loss_documents_its_name_formula_and_source(loss: Loss) -> None:
     assert LOSSES[loss.name] is loss
     assert loss.name.isidentifier()
@@ -157,7 +153,7 @@ def test_loss_documents_its_name_formula_and_source(loss: Loss) -> None:
         assert parameter.name not in {*SETTINGS, *KEYS}  # it is a column of its own in one-row formats
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+@each("loss", LOSSES.values())
 def test_traits_of_a_loss_are_those_of_its_formula(loss: Loss) -> None:
     assert loss.is_logarithmic == ("log" in loss.formula)
     assert (loss.ulps > 0) == (loss.power == 0) == any(word in loss.formula for word in ("log", "exp"))
@@ -168,7 +164,7 @@ def test_traits_of_a_loss_are_those_of_its_formula(loss: Loss) -> None:
 # Parameters.
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+@each("loss", LOSSES.values())
 def test_parameters_are_completed_with_defaults_that_are_allowed(loss: Loss) -> None:
     assert completed(loss.name, {}) == loss.defaults
     for parameter in loss.parameters:
@@ -189,9 +185,9 @@ def test_unknown_parameter_is_named_beside_those_there_are() -> None:
         completed("margin_ranking", {"temperature": 1.0})
 
 
-@pytest.mark.parametrize("bound", ["lowest", "highest"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", LOSSES)
+@each("bound", ["lowest", "highest"])
+@each("dtype", DTYPES)
+@each("name", LOSSES)
 def test_no_parameter_within_bounds_makes_nan_of_numbers(name: str, dtype: str, bound: str) -> None:
     loss = LOSSES[name]
     parameters = {parameter.name: getattr(parameter, bound) for parameter in loss.parameters}
@@ -241,7 +237,7 @@ def test_margin_ranking_equals_definition_in_written_order() -> None:
     assert_equals_definition_in_written_order(LOSSES["margin_ranking"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("difference", "y", "margin", "expected"),
     [
         (0.25, 1.0, 0.0, 0.0),  # right order
@@ -265,7 +261,7 @@ def test_margin_ranking_gradient_passes_at_the_kink() -> None:
     assert same(margin_ranking.gradient(difference, y, margin=0.5), expected)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@each("name", LOSSES)
 def test_loss_of_nan_is_nan(name: str) -> None:
     loss = LOSSES[name]
     difference, y = np.array([np.nan, 1.0]), np.array([1.0, np.nan])
@@ -393,10 +389,10 @@ BROKEN: list[tuple[Breaker, Property, Callable[[Loss], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("loss", "breaker", "property_"),
     [
-        pytest.param(loss, breaker, property_, id=f"{loss.name}-{breaker.__name__}-{property_.__name__}")
+        (loss, breaker, property_)
         for breaker, property_, applies in BROKEN
         for loss in VARIANTS.values()
         if applies(loss)

@@ -20,6 +20,7 @@ from mrl_cli.model import Batch, Columns, Counts, Labels, Plan, Problem, Problem
 from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, Measured
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport, compute_report
+from tests.each import each
 from tests.measuring import totals_of
 
 
@@ -146,8 +147,8 @@ def test_any_split_merges_to_equal_totals(rows: list[tuple[float, float, float]]
     assert whole_counts.pairs == whole.pairs == whole.correct + whole.ties + whole.wrong
 
 
-@pytest.mark.parametrize("size", [BLOCK_VALUES - 1, BLOCK_VALUES, BLOCK_VALUES + 1, 2 * BLOCK_VALUES + 5])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@each("size", [BLOCK_VALUES - 1, BLOCK_VALUES, BLOCK_VALUES + 1, 2 * BLOCK_VALUES + 5])
+@each("dtype", ["float64", "float32"])
 def test_batch_of_many_blocks_has_the_totals_of_its_pairs(size: int, dtype: Any) -> None:
     random = np.random.default_rng(size)
     x1, x2 = (random.standard_normal(size) for _ in range(2))
@@ -281,7 +282,7 @@ def test_float32_report_is_rounded_to_float32() -> None:
     assert report.mean == report.min == report.max == float(np.float32(0.1))
 
 
-@pytest.mark.parametrize(
+@each(
     ("place", "value", "plan", "problem"),
     [
         (0, math.nan, Plan(), (problems.NAN, "x1", "nan")),
@@ -337,7 +338,7 @@ def test_problems_of_every_block_have_their_own_rows() -> None:
     assert np.flatnonzero(~measured.used).tolist() == bad
 
 
-@pytest.mark.parametrize(
+@each(
     ("x1", "y", "labels"),
     [
         (math.nan, 1, "pm1"),

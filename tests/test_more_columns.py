@@ -16,6 +16,7 @@ from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.partitions import hive_keys
 from mrl_cli.model import Columns, Plan
+from tests.each import each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +77,8 @@ def batches(shard: Shard, plan: Plan, *, is_careful: bool) -> list[Batch]:
         return list(read(shard, plan, is_careful=True))
 
 
-@pytest.mark.parametrize("is_careful", [False, True])
-@pytest.mark.parametrize("name", FORMATS)
+@each("is_careful", [False, True])
+@each("name", FORMATS)
 def test_every_format_gives_the_same_numbers_and_keys(name: str, is_careful: bool, tmp_path: Path) -> None:
     numbers, keys = columns_read(written(tmp_path, f"pairs.{name}"), Plan.of(columns=COLUMNS), is_careful=is_careful)
     scores = {"x1": [0.5, -1.5, 3.0], "x2": [0.25, 0.0, 3.0], "y": [1, -1, 1]}
@@ -90,8 +91,8 @@ def test_texts_and_integers_of_json_need_no_careful_way(tmp_path: Path) -> None:
     assert len(list(read(shard, Plan.of(columns=COLUMNS)))) == 1
 
 
-@pytest.mark.parametrize("is_careful", [False, True])
-@pytest.mark.parametrize("name", FORMATS)
+@each("is_careful", [False, True])
+@each("name", FORMATS)
 def test_one_column_may_be_a_number_and_a_key(name: str, is_careful: bool, tmp_path: Path) -> None:
     columns = Columns(numbers=(("margin", "y"),), keys=(("group", "y"), ("cluster", "subset")))
     numbers, keys = columns_read(written(tmp_path, f"pairs.{name}"), Plan.of(columns=columns), is_careful=is_careful)
@@ -117,7 +118,7 @@ def test_integer_keys_of_parquet_are_text_and_nulls_are_empty(tmp_path: Path) ->
         assert columns_read(path, plan, is_careful=False)[1] == {"group": expected}
 
 
-@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "int64", "uint64"])
+@each("kind", ["int8", "uint8", "int16", "int32", "int64", "uint64"])
 def test_integer_keys_are_their_digits(kind: str, tmp_path: Path) -> None:
     info = np.iinfo(kind)
     for values in ([info.min, info.max] * 600, [info.max, info.max - 1] * 10, [info.min, info.min + 1] * 10, [5]):
@@ -149,8 +150,8 @@ def test_hive_keys_of_a_path() -> None:
     assert hive_keys("a=__HIVE_DEFAULT_PARTITION__/p=2.csv") == {"a": ""}
 
 
-@pytest.mark.parametrize("is_careful", [False, True])
-@pytest.mark.parametrize("name", FORMATS)
+@each("is_careful", [False, True])
+@each("name", FORMATS)
 def test_folders_say_columns(name: str, is_careful: bool, tmp_path: Path) -> None:
     for split, label in (("test", 1), ("train", -1)):
         folder = tmp_path / f"split={split}" / f"label={label}"

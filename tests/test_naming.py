@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli.inputs.naming import LONGEST_TEXT, shortened
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ PROMPTS = [f"Human: question number {row}, {'which is long ' * 9}" for row in ra
 COUNTED = list(range(SIZE))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "values"),
     [("id", IDS), ("id", COUNTED), ("prompt_id", COUNTED), ("promptId", IDS), ("prompt", PROMPTS), ("text", PROMPTS)],
 )
-@pytest.mark.parametrize(("of_a", "of_b"), [("csv", "csv"), ("csv", "parquet"), ("jsonl", "csv"), ("parquet", "jsonl")])
+@each(("of_a", "of_b"), [("csv", "csv"), ("csv", "parquet"), ("jsonl", "csv"), ("parquet", "jsonl")])
 def test_names_in_other_rows_are_refused_and_the_hint_matches_them(
     name: str, values: list[Any], of_a: str, of_b: str, mrl: Mrl
 ) -> None:
@@ -108,7 +109,7 @@ def test_key_is_proposed_only_where_it_matches_pairs(others: list[str], hint: st
         assert mrl(a, write("b.csv", {"id_of_b": others})).code == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("of_a", "of_b"),
     [
         ({"id": IDS}, {"id": IDS}),
@@ -127,7 +128,7 @@ def test_key_is_proposed_only_where_it_matches_pairs(others: list[str], hint: st
         ({"id": ["k"] * SIZE}, {"id": IDS}),
     ],
 )
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@each("suffix", ["csv", "jsonl", "parquet"])
 def test_what_names_no_pair_or_agrees_is_no_error(
     of_a: dict[str, Any], of_b: dict[str, Any], suffix: str, mrl: Mrl
 ) -> None:

@@ -18,6 +18,7 @@ from mrl_cli.inputs import delimited, plain, text
 from mrl_cli.inputs.plain import plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
+from tests.each import each
 from tests.mutated_rows import compared, damaged_rows, decline
 from tests.running import run, run_inside
 
@@ -43,15 +44,15 @@ def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = "
     return count, size, [array[:count].tolist() for array in arrays if array is not None]
 
 
-@pytest.mark.parametrize("decimal", [".", ","])
-@pytest.mark.parametrize("kind", list(KINDS))
+@each("decimal", [".", ","])
+@each("kind", list(KINDS))
 def test_numbers_of_a_kind_are_those_of_python(kind: Callable[[Random], str], decimal: str) -> None:
     random = Random(7)
     cells = [kind(random) for _ in range(300 * KINDS[kind])]
     assert wrong_cells([cell.replace(".", decimal) for cell in cells], decimal) == []
 
 
-@pytest.mark.parametrize("count", [30_000, pytest.param(300_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_accepts_what_the_careful_way_accepts(count: int) -> None:
     random = Random(count)
     for _ in range(count // 10_000):
@@ -69,7 +70,7 @@ def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
 
 
-@pytest.mark.parametrize("count", [2000, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "_parsed_by_arrow", decline)
     random = Random(count)
@@ -77,7 +78,7 @@ def test_damaged_rows_are_read_as_the_careful_way_reads_them(count: int, monkeyp
     assert 0.1 < accepted / count < 0.5  # else it would show little
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "kinds", "rows", "size", "columns"),
     [
         (b"", "dd", 0, 0, [[], []]),
@@ -126,7 +127,7 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
 
 
-@pytest.mark.parametrize(
+@each(
     ("columns", "error"),
     [
         ((np.empty(2, np.float32),), TypeError),
@@ -162,7 +163,7 @@ def _keys(data: bytes | NDArray[np.uint8], most: int = 8) -> Keyed:
     return count, size, [text[slice(*bounds[code])].decode("latin-1") for code in array[0, :count].tolist()]
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows", "size", "keys"),
     [
         (b"a,1\nb,2\na,3\n,4\n,5", 5, 17, ["a", "b", "a", "", ""]),
@@ -238,7 +239,7 @@ def test_nothing_is_read_beyond_the_end(row: str, page_end: Callable[[bytes], ND
             assert _keys(page_end(data)) == _keys(data)
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", pytest.param("\r\n", marks=pytest.mark.slow)])
 def test_a_file_cut_anywhere_fares_as_without_the_compiled_reader(
     end: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

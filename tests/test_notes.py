@@ -18,6 +18,7 @@ from mrl_cli.reductions.look import Look, LookReduction, grids_of
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.notes import chance_of_so_few, data_notes, grid_in_words, plan_notes
+from tests.each import each
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def as_bfloat16(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return bits.view(np.float32).astype(np.float64)
 
 
-@pytest.mark.parametrize(
+@each(
     ("rounded", "grid"),
     [
         (lambda scores: scores, None),
@@ -155,8 +156,8 @@ def factors(*labels: float) -> Look:
     return Look(0, min(labels), max(labels), codes=frozenset(labels) if len(labels) < 4 else None)
 
 
-@pytest.mark.parametrize("pairs", [4, 1000])
-@pytest.mark.parametrize(
+@each("pairs", [4, 1000])
+@each(
     ("look", "way"),
     [
         (factors(0, 1), "use --labels 01"),
@@ -232,7 +233,7 @@ def test_ties_are_on_neither_side_of_one_half() -> None:
     assert "below_half" not in dict(notes_of(totals(pairs=1000, correct=10, ties=980)))
 
 
-@pytest.mark.parametrize("correct", range(440, 501, 10))
+@each("correct", range(440, 501, 10))
 def test_normal_approximation_goes_on_where_the_exact_test_ends(correct: int) -> None:
     assert chance_of_so_few(correct, 1000) == pytest.approx(chance_of_so_few(correct, 1001), rel=0.15)
 
@@ -297,7 +298,7 @@ def test_labels_count_in_the_difference() -> None:
 # Rewards that contain beta.
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "words"),
     [
         ("--preset trl --loss ipo --param beta=0.1", "ipo with beta=0.1 takes scores that are not: --scale 10"),
@@ -344,8 +345,8 @@ def test_log_is_noted_of_a_frame_and_in_the_record(tmp_path: Path, mrl: Mrl) -> 
     assert record["notes"] == [note.replace("log.csv", "the frame")]
 
 
-@pytest.mark.parametrize("options", [[], ["--preset", "trl"], ["--preset", "rewardbench"], ["--x1", "rewards/chosen"]])
-@pytest.mark.parametrize("name", ["log.csv", "trainer_state.json"])
+@each("options", [[], ["--preset", "trl"], ["--preset", "rewardbench"], ["--x1", "rewards/chosen"]])
+@each("name", ["log.csv", "trainer_state.json"])
 def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path: Path, mrl: Mrl) -> None:
     rows = list(csv.DictReader(io.StringIO(LOG)))
     (tmp_path / "log.csv").write_text(LOG)

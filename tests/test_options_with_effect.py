@@ -14,7 +14,8 @@ from mrl_cli.commands import command_names
 from mrl_cli.commands.options import ColumnName, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.verify import conformance
-from mrl_cli.words import OPTION
+from mrl_cli.words import OPTION, hint_for
+from tests.each import each
 from tests.running import run_inside
 from tests.test_hints import hint_pieces
 from tests.test_structure import MODULES
@@ -59,7 +60,7 @@ def _value(option: click.Option) -> list[str]:
     return ["0.5"]
 
 
-@pytest.mark.parametrize(("command", "option"), list(_options()), ids=lambda case: getattr(case, "name", case))
+@each(("command", "option"), _options())
 def test_option_that_is_not_repeatable_is_given_once(command: str, option: click.Option, mrl: Mrl) -> None:
     spellings = [*option.opts, *option.secondary_opts]
     ran = mrl(command, spellings[0], *_value(option), spellings[-1], *_value(option))
@@ -102,14 +103,14 @@ WITHOUT_EFFECT = [
 ]
 
 
-@pytest.mark.parametrize("line", WITHOUT_EFFECT)
+@each("line", WITHOUT_EFFECT)
 def test_option_without_effect_is_an_error_that_names_it(line: str, mrl: Mrl) -> None:
     ran = mrl(*line.split())
     assert (ran.code, ran.out) == (2, "")
     assert any(word in ran.err.splitlines()[0] for word in line.split() if word.startswith("--"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "option"),
     [
         ("compute 01.csv --labels 01", "ON_TIE=drop"),
@@ -152,7 +153,7 @@ def test_options_with_effect_are_not_refused(mrl: Mrl) -> None:
         assert mrl(*line.split()).code == 0, line
 
 
-@pytest.mark.parametrize(("command", "option"), list(_options()), ids=lambda case: getattr(case, "name", case))
+@each(("command", "option"), _options())
 def test_every_option_comes_from_the_environment(
     command: str, option: click.Option, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +173,7 @@ def test_every_option_comes_from_the_environment(
     assert option.consume_value(context, given) == ("own", click.core.ParameterSource.COMMANDLINE)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "line", "result"),
     [
         ("MARGIN", "3", "compute pairs.csv --raw", (5 + 1 + 4) / 3),
@@ -218,7 +219,7 @@ NAMING = [
 ]
 
 
-@pytest.mark.parametrize(("command", "option"), NAMING)
+@each(("command", "option"), NAMING)
 def test_an_empty_name_is_not_as_if_none_were_given(command: str, option: str, mrl: Mrl) -> None:
     ran = mrl(command, *INPUTS[command], option, "")
     assert ran.code in (2, 3, 4), ran
@@ -239,9 +240,12 @@ def test_no_numeric_option_takes_digits_grouped_by_underscores() -> None:
     assert {"--jobs", "--rtol", "--top"} <= met
 
 
+@pytest.mark.slow  # the quick test of hint_for is in its docstring
 def test_no_hint_names_an_option_that_the_command_does_not_have() -> None:
-    pieces = hint_pieces(MODULES)
+    every = hint_pieces(MODULES)
+    pieces = {piece for piece in every if OPTION.search(piece)}
     assert any("--fill" in piece for piece in pieces)
+    assert all(hint_for(piece, ()) == piece for piece in every - pieces)
     for name in command_names():
         command = copy(group.get_command(click.Context(group), name))
         assert command is not None
@@ -252,4 +256,3 @@ def test_no_hint_names_an_option_that_the_command_does_not_have() -> None:
                 command.invoke(context)
             named = OPTION.findall((raised.value.hint or "").split("mrl ")[0])
             assert {option.replace("-", "_") for option in named} <= options
-            assert raised.value.hint == piece or OPTION.search(piece)

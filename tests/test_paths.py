@@ -14,6 +14,7 @@ import pytest
 
 from mrl_cli import compare, evaluate
 from mrl_cli.inputs.parquet import LightParquetFile
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ WRITERS: dict[str, Callable[[Records, Path], object]] = {
     ),
     "pairs.arrows": lambda records, path: _write_stream(pa.Table.from_pylist(records), path),
 }
-EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+EVERY_FORMAT = each("name", list(WRITERS))
 
 
 def _judged(first: Sequence[float], label: int, source: str) -> dict[str, Any]:
@@ -84,7 +85,7 @@ META: Records = [{"x1": 2, "x2": 1, "y": 1, "meta": {"margin": 5, "g": "u"}}] * 
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize(
+@each(
     ("options", "near"),
     [
         (("--margin-column", "meta.margn", "--fill", "margin=0"), "meta.margin"),
@@ -100,9 +101,9 @@ def test_a_path_to_nothing_in_any_row_is_a_missing_column(
     assert f"{options[1]} is absent; meta has: margin, g\nhint: did you mean {near}?" in ran.err
 
 
-@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "columns.json"])
-@pytest.mark.parametrize("rest", [{"margin": 5}, {"margin": None}])
-@pytest.mark.parametrize("order", [1, -1])
+@each("name", ["pairs.jsonl", "array.json", "columns.json"])
+@each("rest", [{"margin": 5}, {"margin": None}])
+@each("order", [1, -1])
 def test_a_path_to_nothing_in_some_rows_is_a_missing_cell(
     name: str, rest: dict[str, Any], order: int, compute: Callable[..., Ran]
 ) -> None:
@@ -146,8 +147,8 @@ def test_a_column_called_so_in_a_later_line_wins_there(order: int, compute: Call
     assert compute("pairs.jsonl", records[::order], "--x1", "a.b").result["sum"] == 2 + 1
 
 
-@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "pairs.parquet", "pairs.arrow", "pairs.arrows"])
-@pytest.mark.parametrize("missing", [{}, {"judgments": None}, {"judgments": [None]}, {"judgments": [{}]}])
+@each("name", ["pairs.jsonl", "array.json", "pairs.parquet", "pairs.arrow", "pairs.arrows"])
+@each("missing", [{}, {"judgments": None}, {"judgments": [None]}, {"judgments": [{}]}])
 def test_a_member_that_is_not_there_is_a_missing_value(
     name: str, missing: dict[str, Any], compute: Callable[..., Ran]
 ) -> None:
@@ -172,7 +173,7 @@ def test_what_is_not_there_names_what_is(name: str, compute: Callable[..., Ran])
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize(
+@each(
     ("path", "message"),
     [
         ("judgments.judgment.scores.0", "in a list of"),
@@ -206,7 +207,7 @@ def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Call
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize(
+@each(
     ("cell", "path", "proposed"),
     [
         ([{"s": [1.0, 2.0]}], "x1.-1.s.0", "x1.0.s.0"),
@@ -232,8 +233,8 @@ def test_what_is_proposed_for_a_path_leads_to_a_number(
         assert compute(name, records, "--x1", proposed).result["sum"] == 2 + 2
 
 
-@pytest.mark.parametrize("path", ["x1.score", "x1.0.score", "x1.-1.score"])
-@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json"])
+@each("path", ["x1.score", "x1.0.score", "x1.-1.score"])
+@each("name", ["pairs.jsonl", "array.json"])
 def test_an_empty_list_has_no_item_to_name(name: str, path: str, compute: Callable[..., Ran]) -> None:
     ran = compute(name, [{"x1": [], "x2": 3.0, "y": 1}], "--x1", path)
     assert (ran.code, "no such item" in ran.err, "such as" in ran.err) == (3, True, False)
@@ -254,7 +255,7 @@ def test_a_list_of_more_says_how_one_of_its_numbers_is_named(name: str, compute:
     assert compute(name, records, "--x1", "x1.0").result["sum"] == 2
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "pairs.csv"])
+@each("name", [*WRITERS, "pairs.csv"])
 def test_all_items_of_a_list_are_for_another_command(name: str, tmp_path: Path, capfd: Capture) -> None:
     if name == "pairs.csv":
         (tmp_path / name).write_text("x1,x2,y\n1,3,1\n")
@@ -280,8 +281,8 @@ def test_one_object_is_one_row(indent: int | None, tmp_path: Path, capfd: Captur
     assert (result["sum"], result["pairs"]) == (2, 1)
 
 
-@pytest.mark.parametrize("kind", [pa.large_list(pa.float32()), pa.list_(pa.float64(), 2), pa.list_(pa.string())])
-@pytest.mark.parametrize("name", ["pairs.parquet", "pairs.feather"])
+@each("kind", [pa.large_list(pa.float32()), pa.list_(pa.float64(), 2), pa.list_(pa.string())])
+@each("name", ["pairs.parquet", "pairs.feather"])
 def test_every_type_of_list_is_followed(kind: pa.DataType, name: str, tmp_path: Path, capfd: Capture) -> None:
     numbers = [["1", "3"], ["3", "1"], None] if kind == pa.list_(pa.string()) else [[1, 3], [3, 1], None]
     table = pa.table({"s": pa.array([{"l": None}, *({"l": one} for one in numbers)], pa.struct({"l": kind}))})
@@ -307,8 +308,8 @@ def test_only_the_leaves_that_are_needed_are_read(tmp_path: Path, capfd: Capture
     assert read == [["label.y", "judgments.list.element.judgment.scores.list.element"]]
 
 
-@pytest.mark.parametrize("path", ["a.b.", "a..b", "a.", ".a", ".", "a.0.", "a.b.0", "a.b.c"])
-@pytest.mark.parametrize("name", ["pairs.jsonl", "array.json", "pairs.parquet"])
+@each("path", ["a.b.", "a..b", "a.", ".a", ".", "a.0.", "a.b.0", "a.b.c"])
+@each("name", ["pairs.jsonl", "array.json", "pairs.parquet"])
 def test_odd_paths_lead_nowhere(name: str, path: str, compute: Callable[..., Ran]) -> None:
     ran = compute(name, [{"a": {"b": 1.0}, "x2": 3.0, "y": 1}] * 2, "--x1", path)
     assert ran.code in (2, 3)
@@ -343,7 +344,7 @@ FRAMES: dict[str, Callable[[Records], Any]] = {
     "arrow": lambda records: pa.Table.from_pylist(records).to_pandas(types_mapper=pd.ArrowDtype),
     "table": pa.Table.from_pylist,
 }
-in_every_frame = pytest.mark.parametrize("made", list(FRAMES.values()), ids=list(FRAMES))
+in_every_frame = each("made", list(FRAMES.values()))
 ARGUMENTS: dict[str, Any] = {
     option.removeprefix("--"): path for option, path in zip(PATHS[::2], PATHS[1::2], strict=True)
 }
@@ -371,7 +372,7 @@ def test_a_column_of_a_frame_called_exactly_so_wins(made: Callable[[Records], An
 
 
 @in_every_frame
-@pytest.mark.parametrize(
+@each(
     ("path", "message"),
     [
         ("judgments.-1.judgment.scores.0", "such as judgments.0.judgment.scores.0"),
@@ -396,7 +397,7 @@ def test_a_path_to_nothing_in_any_row_of_a_frame_is_a_missing_column(made: Calla
 
 
 @in_every_frame
-@pytest.mark.parametrize("missing", [None, {"s": None}, {"s": []}])
+@each("missing", [None, {"s": None}, {"s": []}])
 def test_cells_of_a_frame_that_are_not_there_are_named(made: Callable[[Records], Any], missing: Any) -> None:
     records = [{"j": {"s": [1.0]}, "x2": 3.0, "y": 1}, {"j": missing, "x2": 3.0, "y": 1}]
     with pytest.raises(ValueError, match=r"row 1: j\.s\.0 is "):

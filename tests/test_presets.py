@@ -14,6 +14,7 @@ import pytest
 
 from mrl_cli.inputs.presets import PRESETS, fitting
 from mrl_cli.reports.sections import SECTIONS
+from tests.each import each
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ FILES: list[tuple[str, str, str | Callable[[Path], None]]] = [
         lambda path: pyarrow.feather.write_feather(columns_of("score_chosen", "score_rejected"), str(path)),
     ),
 ]
-with_every_file = pytest.mark.parametrize(("preset", "name", "content"), FILES)
+with_every_file = each(("preset", "name", "content"), FILES)
 
 
 def write(name: str, content: str | Callable[[Path], None]) -> None:
@@ -161,7 +162,7 @@ def test_missing_columns_name_the_preset_that_fits(
     assert mrl(name, "--preset", fit.name).code == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "preset"),
     [
         (["chosen", "rejected"], "llamafactory"),
@@ -399,8 +400,8 @@ def scores_file(name: str) -> None:
         write(name, "".join(f"{value}\n" for value in VALUES))
 
 
-@pytest.mark.parametrize("name", ["s.txt", "s.csv", "s.tsv", "s.json", "s.jsonl", "s.parquet", "scores"])
-@pytest.mark.parametrize("pairs", ["pairs.tsv", "pairs", "pairs.txt"])
+@each("name", ["s.txt", "s.csv", "s.tsv", "s.json", "s.jsonl", "s.parquet", "scores"])
+@each("pairs", ["pairs.tsv", "pairs", "pairs.txt"])
 def test_pairs_of_catboost_take_their_scores_by_place(pairs: str, name: str, mrl: Mrl) -> None:
     write(pairs, PLACES)
     scores_file(name)
@@ -469,8 +470,8 @@ def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> Non
     assert (tmp_path / "bad.csv").read_text().splitlines()[1:] == ["p.parquet,1,winner,9,no row of the scores"]
 
 
-@pytest.mark.parametrize("name", ["s.txt", "s.csv"])
-@pytest.mark.parametrize(
+@each("name", ["s.txt", "s.csv"])
+@each(
     ("scores", "message"),
     [
         ("0.5\noops\n3\n", "1 problem in NAME (3 rows)\n  not a number       1   line 2: 'oops'"),
@@ -500,7 +501,7 @@ def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
     assert mrl("p.tsv", "--preset", "catboost", "--scores", "s.txt").result["sum"] == WEIGHTED
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["--preset", "catboost"], "--preset catboost needs --scores FILE"),

@@ -16,6 +16,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.verify.reference.probabilities import likelier, mixed_pairs
+from tests.each import each
 from tests.loss_properties import DTYPES, VARIANTS, margins, same
 from tests.running import Ran, run_inside
 
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     Mrl = Callable[..., Ran]
 
 LABELLED = {name: loss for name, loss in VARIANTS.items() if not loss.is_target}
-of_every_loss = pytest.mark.parametrize("loss", LABELLED.values(), ids=list(LABELLED))
-of_every_name = pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if not loss.is_target])
-in_every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+of_every_loss = each("loss", LABELLED.values())
+of_every_name = each("name", [name for name, loss in LOSSES.items() if not loss.is_target])
+in_every_dtype = each("dtype", DTYPES)
 SIZE = 300
 
 
@@ -173,8 +174,8 @@ def test_hard_probabilities_are_labels_0_and_1(mrl: Mrl) -> None:
     assert len({str(points) for points in outs.values()}) == 1
 
 
-@pytest.mark.parametrize("value", ["1.5", "-0.25", "1.0000000000000002"])
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@each("value", ["1.5", "-0.25", "1.0000000000000002"])
+@each("suffix", ["csv", "jsonl", "parquet"])
 def test_probability_outside_of_0_to_1_is_an_error(value: str, suffix: str, mrl: Mrl) -> None:
     Path("p.csv").write_text(f"x1,x2,y\n1,0,0.5\n2,0,{value}\n")
     Path("p.jsonl").write_text(f'{{"x1":1,"x2":0,"y":0.5}}\n{{"x1":2,"x2":0,"y":{value}}}\n')
@@ -208,8 +209,8 @@ def curve_by_fractions(
     return float(total), active, passing
 
 
-@pytest.mark.parametrize("loss", ["margin_ranking", "squared_hinge"])
-@pytest.mark.parametrize("seed", range(12))
+@each("loss", ["margin_ranking", "squared_hinge"])
+@each("seed", range(12))
 def test_curve_of_a_hinge_is_that_of_rational_numbers(loss: str, seed: int) -> None:
     random, dtype = np.random.default_rng(seed), "float32" if seed % 3 == 0 else "float64"
     size, is_on_grid = 40, seed % 2 == 0
@@ -233,8 +234,8 @@ def test_curve_of_a_hinge_is_that_of_rational_numbers(loss: str, seed: int) -> N
         assert (point.sum, point.active, point.passing) == expected
 
 
-@pytest.mark.parametrize("loss", ["margin_ranking", "squared_hinge", "logistic"])
-@pytest.mark.parametrize("options", [[], ["--weight", "weight"], ["--dtype", "float32"]])
+@each("loss", ["margin_ranking", "squared_hinge", "logistic"])
+@each("options", [[], ["--weight", "weight"], ["--dtype", "float32"]])
 def test_sweep_agrees_with_compute(loss: str, options: list[str], mrl: Mrl) -> None:
     drawn().to_csv("p.csv", index=False)
     arguments = ["p.csv", "--labels", "probability", "--loss", loss, *options]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.each import each
 from tests.running import run_inside
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("column", ["y", "verdict"])
+@each("write", WRITERS)
+@each("kind", KINDS)
+@each("column", ["y", "verdict"])
 def test_labels_are_read_by_the_rule_that_they_keep(
     kind: str, column: str, write: Callable[[Rows], str], capfd: Capture
 ) -> None:
@@ -135,8 +136,8 @@ def test_a_rule_that_is_given_is_kept_and_the_one_that_fits_is_named(capfd: Capt
     assert "use --labels probability" in entry["notes"][-1]
 
 
-@pytest.mark.parametrize("write", [_as_lines, _as_parquet])
-@pytest.mark.parametrize(
+@each("write", [_as_lines, _as_parquet])
+@each(
     ("labels", "shown", "options", "mean"),
     [
         ((1, -1), [-1, 1], "", (2 + 0) / 2),
@@ -237,8 +238,8 @@ PRODUCED: dict[str, tuple[Rows, float]] = {
 }
 
 
-@pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.parametrize("name", PRODUCED)
+@each("write", WRITERS)
+@each("name", PRODUCED)
 def test_presets_give_the_number_of_their_producer(name: str, write: Callable[[Rows], str], capfd: Capture) -> None:
     rows, mean = PRODUCED[name]
     entry = proposed(capfd, write(rows))

@@ -19,6 +19,7 @@ from mrl_cli.errors import MachineError
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.reductions import repeats
 from mrl_cli.reductions.rows import RejectsReduction
+from tests.each import each
 from tests.running import Ran, run, run_inside
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def test_pairs_of_a_query_weigh_its_weight_times_that_of_the_better_item(mrl: Mr
     assert (record["weight_column"], record["query_weight_column"]) == ("w", "q")
 
 
-@pytest.mark.parametrize("options", [[], ["--weight", "w"]], ids=["plain", "weighted"])
-@pytest.mark.parametrize("loss", ["margin_ranking", "squared_hinge", "logistic", "exponential"])
+@each("options", [[], ["--weight", "w"]])
+@each("loss", ["margin_ranking", "squared_hinge", "logistic", "exponential"])
 def test_lists_have_the_figures_of_the_pairs_written(loss: str, options: list[str], mrl: Mrl) -> None:
     margin = ["--margin", "0.5"] if LOSSES[loss].has_margin else []
     lists = mrl("rank", "lists.csv", "--loss", loss, *margin, *options, "-f", "json").result
@@ -146,7 +147,7 @@ def written(path: Path, format_name: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("format_name", ["csv", "tsv", "jsonl", "json", "parquet", "arrow"])
+@each("format_name", ["csv", "tsv", "jsonl", "json", "parquet", "arrow"])
 def test_every_format_gives_the_same_figures(format_name: str, mrl: Mrl, tmp_path: Path) -> None:
     options = ["--weight", "w", "--margin", "0.1", "-f", "json"]
     expected = figures(mrl("rank", "lists.csv", *options).result)
@@ -319,8 +320,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("command", ["rank", "pairs"])
-@pytest.mark.parametrize("name", BAD)
+@each("command", ["rank", "pairs"])
+@each("name", BAD)
 def test_bad_input_is_refused_with_what_to_do(name: str, command: str, mrl: Mrl, tmp_path: Path) -> None:
     text, code, message, hint = BAD[name]
     (tmp_path / "lists.csv").write_text(text)
@@ -387,7 +388,7 @@ USELESS = {
 }
 
 
-@pytest.mark.parametrize("name", USELESS)
+@each("name", USELESS)
 def test_options_without_effect_are_refused(name: str, mrl: Mrl) -> None:
     options, message = USELESS[name]
     ran = mrl("rank", "lists.csv", *options)
@@ -489,10 +490,8 @@ def test_accuracies_of_queries_are_weighed_as_their_means(mrl: Mrl, tmp_path: Pa
     assert mrl("validate", "w.csv", "--query", "query", "--query-weight", "w").code == 0
 
 
-@pytest.mark.parametrize("loss", [("margin_ranking", "--margin", "0.5"), ("ipo",), ("logistic", "--margin", "0.5")])
-@pytest.mark.parametrize(
-    "weights", [("--weight", "w"), ("--query-weight", "v"), ("--weight", "w", "--query-weight", "v")]
-)
+@each("loss", [("margin_ranking", "--margin", "0.5"), ("ipo",), ("logistic", "--margin", "0.5")])
+@each("weights", [("--weight", "w"), ("--query-weight", "v"), ("--weight", "w", "--query-weight", "v")])
 def test_pairs_of_weight_0_are_left_out_as_compute_leaves_them_out(
     mrl: Mrl, tmp_path: Path, loss: tuple[str, ...], weights: tuple[str, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mrl_cli.records import light_dataclass
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,13 +90,13 @@ REFUSED: dict[str, Callable[[Any, Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@each("question", QUESTIONS)
 def test_light_dataclass_answers_as_dataclass(question: str) -> None:
     ask = QUESTIONS[question]
     assert ask(Light, LightNamed) == ask(Full, FullNamed)
 
 
-@pytest.mark.parametrize("question", REFUSED)
+@each("question", REFUSED)
 def test_light_dataclass_refuses_what_dataclass_refuses(question: str) -> None:
     ask = REFUSED[question]
     with pytest.raises((TypeError, FrozenInstanceError)) as full:

@@ -35,6 +35,7 @@ from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -164,7 +165,7 @@ def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
     return case.seen(whole)
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str) -> None:
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     case = CASES[name]()
@@ -195,13 +196,13 @@ def test_any_cut_into_batches_and_tasks_gives_the_same_whole(name: str, data: st
     assert reduced(CASES[name](), tasks) == expected
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_no_pairs_change_nothing(name: str) -> None:
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     assert reduced(CASES[name](), [[], [(0, 0), (0, SIZE), (SIZE, SIZE)], [(SIZE, SIZE)], []]) == expected
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_what_is_lost_or_counted_twice_shows(name: str) -> None:
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     if name != "look":  # which sees of scores and labels only where they lie
@@ -213,14 +214,14 @@ def test_what_is_lost_or_counted_twice_shows(name: str) -> None:
 ORDERED = {"rows", "rejects", "counts"}
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_order_is_kept_or_does_not_matter(name: str) -> None:
     forward = reduced(CASES[name](), [[(0, 20)], [(20, SIZE)]])
     backward = reduced(CASES[name](), [[(20, SIZE)], [(0, 20)]])
     assert (forward != backward) == (name in ORDERED)
 
 
-@pytest.mark.parametrize("name", ["totals", "weight", "look", "counts", "hinge", "squared hinge", "logistic"])
+@each("name", ["totals", "weight", "look", "counts", "hinge", "squared hinge", "logistic"])
 def test_states_merge_in_any_grouping(name: str) -> None:
     case = CASES[name]()
     first, second, third = (

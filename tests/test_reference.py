@@ -15,6 +15,7 @@ import mrl_cli
 from mrl_cli import margin_ranking_loss, validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.reference import LOOPS, LoopSum, differences, exact_pairs, is_within_bound
+from tests.each import each
 from tests.test_golden import CASES, inputs, is_same
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -42,7 +43,7 @@ def test_founding_example_in_float32() -> None:
     assert validate_margin_ranking_loss(x1, x2, [1, -1, -1], dtype="float32") == 0.015400052070617676
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@each("case", CASES)
 def test_the_loop_agrees_with_pytorch_bit_for_bit(case: dict[str, Any]) -> None:
     x1, x2, y = (values.reshape(-1) for values in inputs(case))
     margin, dtype = float.fromhex(case["margin"]), case["dtype"]
@@ -92,7 +93,7 @@ def test_an_infinite_loss_is_allowed_only_where_numbers_overflow() -> None:
 
 
 @given(st.lists(st.floats(), max_size=40), st.integers(0, 40))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_sums_are_rounded_once_however_they_are_split(values: list[float], place: int) -> None:
     whole = float(LoopSum.of(values))
     smallest = min((abs(value) for value in values if value and not math.isnan(value)), default=0.0)

@@ -23,6 +23,7 @@ from mrl_cli.verify.reference import (
     listwise_loss,
     top_share,
 )
+from tests.each import each
 
 # Labels and scores of a list: d is -1 for (1, 0), 0.5 for (2, 0), 1.5 for (2, 1).
 LABELS, SCORES = [0.0, 1.0, 2.0], [2.0, 1.0, 2.5]
@@ -149,7 +150,7 @@ def test_the_hinge_is_that_of_the_pairs_written_out(score: list[float], data: st
     assert validate_rank_loss(score, label, margin=margin, reduction="sum") == float(exact)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@each("loss", LOSSES)
 @settings(max_examples=25)
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_sum(loss: str, data: st.DataObject) -> None:
@@ -174,7 +175,7 @@ def test_the_hinge_is_active_at_the_kink() -> None:
     assert list_gradient(LABELS, SCORES, ListSetting(margin=1.0), [100.0, 3.0, 5.0]).values == [8.0, -3.0, -5.0]
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, *LISTWISE])
+@each("loss", [*LOSSES, *LISTWISE])
 def test_order_does_not_matter(loss: str) -> None:
     values = {
         validate_rank_loss(*zip(*items, strict=True), loss=loss)

@@ -20,6 +20,7 @@ from mrl_cli.reports.base import OF_GROUPS, Annotation, Report, Table
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS, reported_numbers
 from mrl_cli.reports.losses import LossesReport
+from tests.each import each
 
 
 class SmallReport(Report):
@@ -44,7 +45,7 @@ GOLDENS = {
 }
 
 
-@pytest.mark.parametrize("output_format", format_names())
+@each("output_format", format_names())
 def test_any_report_has_every_format(output_format: str) -> None:
     assert render(SMALL, output_format) == GOLDENS[output_format]
     assert render(LossesReport(), output_format)
@@ -105,7 +106,7 @@ def report_under(plan: Plan) -> ComputeReport:
     return compute_report(Counts(), totals, plan, ledger=ledger)
 
 
-@pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
+@each("plan", PLANS.values())
 def test_numbers_expected_of_a_plan_are_those_reported(plan: Plan) -> None:
     record = report_under(plan).record()
     of_groups = {OF_GROUPS + key for group in record.get("groups", ()) for key in group}

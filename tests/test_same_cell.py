@@ -11,6 +11,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ WRITERS: dict[str, Callable[[Columns, Path], object]] = {
     "pairs.parquet": lambda columns, path: pq.write_table(pa.table(columns), path, row_group_size=2),
     "pairs.arrow": lambda columns, path: pa.feather.write_feather(pa.table(columns), path, compression="uncompressed"),
 }
-EVERY_FORMAT = pytest.mark.parametrize("name", list(WRITERS))
+EVERY_FORMAT = each("name", list(WRITERS))
 
 # x1 of three pairs, with x2 = 3 and y = 1, and the sum of the losses 3 - x1.
 GOOD: dict[str, tuple[list[Any], float, tuple[str, ...]]] = {
@@ -78,7 +79,7 @@ def _run(name: str, values: list[Any], folder: Path, capfd: Capture, *options: s
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize("kind", list(GOOD))
+@each("kind", list(GOOD))
 def test_a_cell_is_the_same_number_in_every_format(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
     values, total, options = GOOD[kind]
     result = _run(name, values, tmp_path, capfd, *options).result
@@ -86,7 +87,7 @@ def test_a_cell_is_the_same_number_in_every_format(name: str, kind: str, tmp_pat
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize("kind", list(BAD))
+@each("kind", list(BAD))
 def test_a_cell_is_refused_for_one_reason_in_every_format(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
     values, problem, shown, but = BAD[kind]
     if name in but:
@@ -102,7 +103,7 @@ def test_a_cell_is_refused_for_one_reason_in_every_format(name: str, kind: str, 
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize("role", ["margin-column", "weight"])
+@each("role", ["margin-column", "weight"])
 def test_true_is_no_number(name: str, role: str, tmp_path: Path, capfd: Capture) -> None:
     WRITERS[name]({"x1": [1.0], "x2": [3.0], "y": [1], "m": [True]}, tmp_path / name)
     ran = run_inside(["compute", tmp_path / name, f"--{role}", "m"], capfd)

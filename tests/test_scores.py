@@ -13,6 +13,7 @@ import pytest
 
 from mrl_cli import compare, evaluate, pairwise_loss
 from mrl_cli.inputs import scores
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def test_frames_have_the_same_scores() -> None:
             evaluate(frame, y_const=1, **wrong)
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (("--x1", "chosen", "--x2", "chosen"), "--x1 and --x2 name one column, 'chosen'"),
@@ -316,9 +317,9 @@ def test_a_score_too_large_is_a_problem_of_its_row(name: str, tmp_path: Path, ca
     assert "x1 is 1e+308, times 10.0: beyond float64" in ran.err
 
 
-@pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
-@pytest.mark.parametrize("role", ["x1", "r2", "d"])
-@pytest.mark.parametrize("value", [np.inf, np.nan, 1e300])
+@each("name", ["pairs.csv", "pairs.parquet"])
+@each("role", ["x1", "r2", "d"])
+@each("value", [np.inf, np.nan, 1e300])
 def test_a_bad_cell_is_named_with_its_own_column(
     name: str, role: str, value: float, tmp_path: Path, capfd: Capture
 ) -> None:

@@ -13,11 +13,12 @@ from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE, group_roles
 from mrl_cli.settings import SettingsError, plan_of
 from mrl_cli.words import option_of
+from tests.each import each
 
 PAIRS: dict[Any, str | None] = {"x1": "x1", "x2": "x2", "y": "y"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("columns", "settings", "message", "names"),
     [
         (

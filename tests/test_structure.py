@@ -7,13 +7,17 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import mrl_cli
+from mrl_cli.commands import command_names
 from mrl_cli.start import process
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +67,7 @@ ONLY_IN = {
 def broken_rules(module: str, text: str) -> list[str]:
     """Return what breaks the rules in a module, whose name is its path in the package without .py."""
     room = module.split("/", maxsplit=1)[0]
-    tree = ast.parse(text)
+    tree = _parsed(text)
     complaints = [] if room in LAYER_OF else [f"{module} is in no layer"]
     for imported in _imported(tree, module):
         top, _, rest = imported.partition(".")
@@ -76,6 +80,11 @@ def broken_rules(module: str, text: str) -> list[str]:
         complaints += [f"{module}:{line} uses {what}" for line, what in _spoken(tree)]
     complaints += _too_long(module, text, tree)
     return complaints + [f"{module}: {name} has no docstring" for name in _undocumented(tree)]
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _may_import(module: str, room: str, to: str, rest: str) -> bool:
@@ -108,14 +117,12 @@ def _imported(tree: ast.AST, module: str) -> Iterator[str]:
 
 def _walked_at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
     """As ast.walk, without the bodies of `if TYPE_CHECKING:`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING"):
-            for other in node.orelse:
-                yield other
-                yield from _walked_at_run_time(other)
-            continue
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from _walked_at_run_time(node)
+        is_for_types = isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING")
+        waiting += node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)
 
 
 def _dotted(node: ast.AST) -> str:
@@ -161,9 +168,8 @@ def _undocumented(tree: ast.Module) -> Iterator[str]:
             waiting += node.body
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_module_keeps_to_its_layer(module: str) -> None:
-    assert broken_rules(module, MODULES[module]) == []
+def test_modules_keep_to_their_layers() -> None:
+    assert [rule for module, text in MODULES.items() for rule in broken_rules(module, text)] == []
 
 
 def test_rooms_are_those_of_the_layers() -> None:
@@ -189,7 +195,7 @@ def test_modules_import_one_another_in_no_circle() -> None:
 def _modules_imported(module: str) -> set[str]:
     """Return the modules that one imports, wherever in it and be it for types alone."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module])):
+    for node in ast.walk(_parsed(MODULES[module])):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mrl_cli"):
             base = node.module.replace(".", "/").removeprefix("mrl_cli").removeprefix("/")
             names = [f"{base}/{alias.name}".lstrip("/") for alias in node.names]
@@ -201,7 +207,7 @@ def _modules_imported(module: str) -> set[str]:
     return found - {module, module.rpartition("/")[0] + "/__init__", "__init__"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "planted", "complaint"),
     [
         ("errors", "from mrl_cli.model import Plan", "errors imports model"),
@@ -235,7 +241,7 @@ def test_planted_violation_is_reported(module: str, planted: str, complaint: str
     assert broken_rules(module, f'"""A module."""\n{planted}') == [complaint]
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "fine"),
     [
         ("model/plan", "if TYPE_CHECKING:\n    from mrl_cli.exact import ExactSum"),
@@ -258,42 +264,35 @@ def test_missing_module_docstring_is_reported() -> None:
 SCRIPT = """
 import sys
 from mrl_cli.cli import main
-try:
-    main(sys.argv[2:])
-except SystemExit as stop:
-    assert not stop.code, stop.code
+for line in sys.argv[2:]:
+    try:
+        main(line.split("|"))
+    except SystemExit as stop:
+        assert not stop.code, (line, stop.code)
 with open(sys.argv[1], "w") as file:
     file.write(" ".join(sys.modules))
 """
 
+Args = Sequence[str | Path]
 
-def _loaded(tmp_path: Path, *args: str | Path, **env: str) -> set[str]:
+
+def _loaded(tmp_path: Path, *lines: Args, **env: str) -> set[str]:
+    """Return the modules that a process loads which runs those command lines one after another."""
     names = tmp_path / "modules.txt"
-    call = [sys.executable, "-c", SCRIPT, names, *args]
+    call = [sys.executable, "-c", SCRIPT, str(names), *("|".join(map(str, line)) for line in lines)]
     done = subprocess.run(call, capture_output=True, check=False, env=os.environ | env)
     assert done.returncode == 0, done.stderr
     return set(names.read_text().split())
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["--version"],
-        ["--help"],
-        ["compute", "--help"],
-        ["validate", "--help"],
-        ["compare", "--help"],
-        ["sweep", "--help"],
-        ["rank", "--help"],
-        ["pairs", "--help"],
-        ["check", "--help"],
-        ["completion", "bash"],
-    ],
-)
-def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
-    loaded = _loaded(tmp_path, *args)
-    assert "mrl_cli.cli" in loaded
-    assert not loaded & {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio"}
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    lines: list[Args] = [["--version"], ["--help"], *([name, "--help"] for name in command_names() if name != "losses")]
+    loaded = _loaded(tmp_path, *lines)
+    assert {"mrl_cli.cli", "mrl_cli.commands.rank"} <= loaded
+    heavy = {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio", "mrl_cli.lists"}
+    assert not loaded & heavy
+    of_pairs = _loaded(tmp_path, ["completion", "bash"], ["compute", "--help"])
+    assert not of_pairs & {*heavy, "mrl_cli.commands.ranked"}
 
 
 def test_frames_have_room_below_the_process() -> None:
@@ -304,28 +303,29 @@ def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0.5,0.25,1\n")
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,0.25\n")
     of_lists = {f"mrl_cli.inputs.{name}" for name in ("beside", "items", "queries")} | {"mrl_cli.lists.measure"}
-    assert not _loaded(tmp_path, "compute", tmp_path / "pairs.csv") & of_lists
-    assert of_lists <= _loaded(tmp_path, "rank", tmp_path / "lists.csv")
+    assert not _loaded(tmp_path, ["compute", tmp_path / "pairs.csv"]) & of_lists
+    assert of_lists <= _loaded(tmp_path, ["rank", tmp_path / "lists.csv"])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
 def test_compiled_reader_loads_no_pyarrow(suffix: str, compiled: None, tmp_path: Path) -> None:
     file = tmp_path / f"pairs.{suffix}"
     file.write_text("x1,x2,y\n0.5,0.25,1\n".replace(",", "," if suffix == "csv" else "\t"))
-    for command, *options in (["compute"], ["compute", "--reduction", "none", "-f", suffix], ["validate"]):
-        loaded = _loaded(tmp_path, command, file, *options, MRL_NATIVE="1")
+    computing: list[Args] = [["compute", file], ["compute", file, "--reduction", "none", "-f", suffix]]
+    for lines in (computing, [["validate", file]]):
+        loaded = _loaded(tmp_path, *lines, MRL_NATIVE="1")
         assert {"numpy", "mrl_cli.native._fields", "mrl_cli.reductions.measured"} <= loaded
         assert not any(name.startswith("pyarrow") for name in loaded)
         assert not loaded & OF_STORES
         assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
         assert not loaded & {"gzip", "ssl", "concurrent.futures.thread"} - _loaded_by("import numpy")
-        assert "json" not in loaded or command == "validate"
+        assert "json" not in loaded or lines is not computing
 
 
 def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
-    loaded = _loaded(tmp_path, "compute", file, MRL_NATIVE="0")
+    loaded = _loaded(tmp_path, ["compute", file], MRL_NATIVE="0")
     assert {"numpy", "pyarrow.csv", "mrl_cli.reductions.measured"} <= loaded
     assert not loaded & {"mrl_cli.reductions.curve", "mrl_cli.reductions.ledger", "mrl_cli.exact.codes", "fractions"}
     assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
@@ -342,17 +342,16 @@ def test_csv_run_without_the_compiled_reader_loads_only_what_it_needs(tmp_path: 
 def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "lists.csv"
     file.write_text("query,label,score,kind\na,1,0.25,k\na,0,0.5,k\nb,0,1,k\nb,1,2,k\n")
-    for options in ([], ["--group-by", "kind"], ["--loss", "softmax"]):
-        loaded = _loaded(tmp_path, "rank", file, *options)
-        assert "mrl_cli.reductions.lists" in loaded
-        assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
-    assert not _loaded(tmp_path, "compute", "--help") & {"mrl_cli.lists", "mrl_cli.commands.ranked"}
+    line: Args = ["rank", file]
+    loaded = _loaded(tmp_path, line, [*line, "--group-by", "kind"], [*line, "--loss", "softmax"])
+    assert "mrl_cli.reductions.lists" in loaded
+    assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
 
 
 def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y,u,v\n0.5,0.25,1,0,1\n1,0,1,1,0\n")
-    loaded = _loaded(tmp_path, "compare", file, "--x1-b", "u", "--x2-b", "v")
+    loaded = _loaded(tmp_path, ["compare", file, "--x1-b", "u", "--x2-b", "v"])
     assert "mrl_cli.reductions.contrast" in loaded
     assert not loaded & {"pandas", "rich", "torch", "scipy", "pyarrow.parquet", "pyarrow.dataset"}
 
@@ -363,7 +362,7 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
 
     file = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"x1": [0.5], "x2": [0.25], "y": [1]}), file)
-    loaded = _loaded(tmp_path, "compute", file)
+    loaded = _loaded(tmp_path, ["compute", file])
     assert "pyarrow._parquet" in loaded
     assert not loaded & {"pandas", "rich", "torch", "dask", "pyarrow.dataset", "pyarrow.json", "pyarrow.csv"}
     assert not loaded & {"pyarrow.parquet", "pyarrow.fs", "ssl", "pathlib", "urllib.parse"}  # clouds and their keys
@@ -376,8 +375,8 @@ def test_groups_of_a_parquet_file_load_no_pandas(tmp_path: Path) -> None:
 
     file = tmp_path / "pairs.parquet"
     pq.write_table(pa.table({"x1": [0.5], "x2": [0.25], "y": [1], "number": [3], "text": ["a"]}), file)
-    for column in ("number", "text"):
-        assert not _loaded(tmp_path, "compute", file, "--group-by", column) & {"pandas", "rich", "pyarrow.csv"}
+    loaded = _loaded(tmp_path, *(["compute", file, "--group-by", column] for column in ("number", "text")))
+    assert not loaded & {"pandas", "rich", "pyarrow.csv"}
 
 
 @pytest.mark.slow
@@ -394,9 +393,10 @@ def test_groups_and_rejected_rows_need_no_pandas(name: str, options: list[str], 
     else:
         pq.write_table(pa.table(columns), file)
     extra = [] if "--on-error" in options else ["--on-error", "skip"]
-    assert not _loaded(tmp_path, "compute", file, *options, *extra) & {"pandas", "rich", "torch"}
+    assert not _loaded(tmp_path, ["compute", file, *options, *extra]) & {"pandas", "rich", "torch"}
 
 
+@cache
 def _loaded_by(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*sys.modules)"
     return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
@@ -405,6 +405,6 @@ def _loaded_by(statement: str) -> set[str]:
 def test_validating_csv_loads_only_what_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("x1,x2,y\n0.5,0.25,1\n")
-    loaded = _loaded(tmp_path, "validate", file, MRL_NATIVE="0")
+    loaded = _loaded(tmp_path, ["validate", file], MRL_NATIVE="0")
     assert {"numpy", "pyarrow.csv", "mrl_cli.verify.reference"} <= loaded
     assert not loaded & {"pandas", "rich", "torch", "dask", "mrl_cli.verify.explanations", "mrl_cli.verify.conformance"}

@@ -25,6 +25,7 @@ from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.curve import CHUNK_PAIRS, CurveReduction, KnotPlaces
+from tests.each import each
 from tests.measuring import totals_of
 from tests.running import Ran, run, run_inside
 
@@ -42,8 +43,8 @@ MARGINS = [0.5, -1.0, 0.0, 0.125, 0.1, 3.0, 0.5, 1e-9]
 # What a sum may differ by: a few roundings of each loss, relative to it.
 TOLERANCE = {"float64": 1e-15, "float32": 5e-7}
 
-of_every_loss = pytest.mark.parametrize("loss", WITH_MARGIN)
-of_both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
+of_every_loss = each("loss", WITH_MARGIN)
+of_both_dtypes = each("dtype", ["float64", "float32"])
 
 
 def pairs(size: int = 3000, seed: int = 1) -> Batch:
@@ -63,7 +64,7 @@ def points(batch: Batch, loss: str, dtype: Any, weight: Array | None = None) -> 
 # Against the loss at one margin.
 
 
-@pytest.mark.parametrize("is_weighted", [False, True])
+@each("is_weighted", [False, True])
 @of_both_dtypes
 @of_every_loss
 def test_sweep_agrees_with_compute(loss: str, dtype: Any, is_weighted: bool) -> None:
@@ -170,7 +171,7 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     st.lists(st.floats(width=32) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 5e-324, 1e300, -1e308, 1e308]), min_size=1),
     st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300]), max_size=20),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], values: list[float]) -> None:
     with np.errstate(all="ignore"):
         places = np.unique(np.array(knots).astype(dtype))
@@ -203,8 +204,8 @@ def test_knots_as_far_apart_as_can_be(dtype: Any, knots: list[float]) -> None:
     assert is_knot.tolist() == np.isin(asked, places).tolist()
 
 
-@pytest.mark.parametrize("step", [0.02, 1e-4, 1e300, 1e-300])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@each("step", [0.02, 1e-4, 1e300, 1e-300])
+@each("dtype", [np.float64, np.float32])
 def test_even_knots_are_looked_up_in_a_table(step: float, dtype: Any) -> None:
     if dtype is np.float32 and not 1e-5 < step < 1:
         return
@@ -253,7 +254,7 @@ def test_over_nothing_the_mean_is_undefined() -> None:
     assert (point["sum"], math.isnan(point["mean"])) == (0.0, True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "complaint"),
     [
         ({"loss": "ipo"}, "the loss ipo has no margin"),
@@ -443,7 +444,7 @@ def test_verbose_prints_how_many_margins(mrl: Mrl) -> None:
     assert "3 pairs of 1 input at 2 margins in " in mrl("sweep", "pairs.csv", "--margins", "0,1", "-v").err
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "margins"),
     [
         ("0,0.1,0.5", [0.0, 0.1, 0.5]),
@@ -465,7 +466,7 @@ def test_long_range_hits_every_decimal() -> None:
     assert list(margins) == [float(f"{index // 1000}.{index % 1000:03}") for index in range(MOST_MARGINS)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "complaint"),
     [
         (["--margins", "1:2"], "'1:2': neither a number nor START:STOP:STEP"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-MARGINS = "-0.3,0,0.1,0.5,1,1e8,0.5"
+MARGINS = "-0.3,0,0.5,1e8,0.5"
 WITH_MARGIN = [name for name, loss in LOSSES.items() if loss.has_margin]
 SIZES = (1, 2, 40, 0, 7, 90, 3, 25)
 OPTIONS: dict[str, list[str]] = {

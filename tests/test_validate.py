@@ -26,6 +26,7 @@ from mrl_cli.reductions.measured import Measured
 from mrl_cli.render import format_names
 from mrl_cli.verify import Request, rows_in, verifier_of
 from mrl_cli.verify.validators import AGAINST, ulps_apart
+from tests.each import each
 from tests.loss_properties import settings
 from tests.running import Ran, run_inside
 
@@ -80,6 +81,7 @@ def test_real_pairs_pass_every_check_bit_for_bit(dtype: str, mrl: Mrl) -> None:
     assert (record["pairs"], record["mismatch_count"], record["mismatches"]) == (5000, 0, [])
 
 
+@pytest.mark.slow  # importing PyTorch alone takes seconds; test_golden holds its vectors meanwhile
 def test_pytorch_itself_agrees(mrl: Mrl) -> None:
     pytest.importorskip("torch")
     for dtype in ("float64", "float32"):
@@ -94,8 +96,8 @@ def test_missing_pytorch_is_reported(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) 
     assert (ran.code, "hint: pip install 'mrl-cli[torch]'\n" in ran.err) == (2, True)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+@each("dtype", ["float64", "float32"])
+@each("loss", LOSSES.values())
 def test_every_registered_loss_passes(loss: Any, dtype: str, mrl: Mrl) -> None:
     for parameters in settings(loss):
         given = [text for name, value in parameters.items() for text in ("--param", f"{name}={value}")]
@@ -136,8 +138,8 @@ def test_labels_and_rows_left_out_are_understood(mrl: Mrl, tmp_path: Path) -> No
 WEIGHTED = "x1,x2,y,m,w\n0.5,0.25,1,0.5,2\n1,2,1,0.25,0.1\n1,1,-1,1,0\n3,1,1,5,1e-200\n2,1,1,1.5,1e150\n0,1,-1,3,1\n"
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("rows", [4, 6, 7])
+@each("dtype", ["float64", "float32"])
+@each("rows", [4, 6, 7])
 def test_weights_and_margins_for_each_pair_are_validated(rows: int, dtype: str, mrl: Mrl, tmp_path: Path) -> None:
     lines = [line for line in WEIGHTED.splitlines() if rows == 7 or "e" not in line]
     (tmp_path / "weighted.csv").write_text("\n".join(lines[:rows]) + "\n")
@@ -258,7 +260,7 @@ def test_the_right_numbers_of_a_user_pass(mrl: Mrl) -> None:
     assert [check["name"] for check in record["checks"]][-2:] == ["loss column", "expected value"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "reduction", "code"),
     [
         ("0.75", "mean", 0),
@@ -481,7 +483,7 @@ def test_output_goes_to_a_file_by_its_suffix(mrl: Mrl, tmp_path: Path) -> None:
     assert mrl("pairs.csv", "-o", "out.parquet").code == 2
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "message"),
     [
         (["--expect", "1"], "--expect goes with INPUT"),
@@ -512,7 +514,7 @@ def test_every_validator_is_offered(mrl: Mrl) -> None:
 # Parts.
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "rows"),
     [
         ("x1,x2,y\n1,2,1\n", 1),
@@ -567,7 +569,7 @@ def test_rows_are_counted_across_chunks(chunk: int, tmp_path: Path, monkeypatch:
     assert rows_in(File(str(file)), "csv") == 3
 
 
-@pytest.mark.parametrize("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".json", ".arrow", ".parquet"])
+@each("suffix", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl", ".json", ".arrow", ".parquet"])
 def test_rows_of_every_format_are_counted(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     import bz2
     import gzip

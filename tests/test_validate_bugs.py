@@ -19,6 +19,7 @@ from mrl_cli.reports import columns as reported_groups
 from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
 from mrl_cli.verify import validation, verdict
+from tests.each import each
 from tests.running import Ran, run_inside
 
 Mrl = Callable[..., Ran]
@@ -42,11 +43,11 @@ def failures(ran: Ran) -> dict[str, dict[str, Any]]:
     return failed
 
 
-BOTH = pytest.mark.parametrize("command", [["validate"], ["compute", "--validate"]], ids=["validate", "compute"])
+BOTH = each("command", [["validate"], ["compute", "--validate"]])
 
 
 @BOTH
-@pytest.mark.parametrize("options", [[], ["--weight", "w"], ["--reduction", "sum"], ["--dtype", "float32"]])
+@each("options", [[], ["--weight", "w"], ["--reduction", "sum"], ["--dtype", "float32"]])
 def test_a_sound_core_passes(command: list[str], options: list[str], mrl: Mrl) -> None:
     assert failures(mrl(*command, "pairs.csv", *options)) == {}
 
@@ -144,8 +145,8 @@ FIGURES = {
 
 
 @BOTH
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("figure", FIGURES)
+@each("reduction", ["mean", "sum"])
+@each("figure", FIGURES)
 def test_a_figure_that_is_reported_wrong_is_caught(
     figure: str, reduction: str, command: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,8 +183,8 @@ ODD = (
 
 
 @BOTH
-@pytest.mark.parametrize("options", [[], ["--labels", "any"], ["--dtype", "float32"], ["--on-tie", "drop"]])
-@pytest.mark.parametrize("weight", [[], ["--weight", "w"]])
+@each("options", [[], ["--labels", "any"], ["--dtype", "float32"], ["--on-tie", "drop"]])
+@each("weight", [[], ["--weight", "w"]])
 def test_every_reason_to_leave_a_row_out_is_agreed_on(
     options: list[str], weight: list[str], command: list[str], mrl: Mrl, tmp_path: Path
 ) -> None:
@@ -191,22 +192,17 @@ def test_every_reason_to_leave_a_row_out_is_agreed_on(
     assert failures(mrl(*command, "odd.csv", "--on-error", "skip", *options, *weight)) == {}
 
 
-@pytest.fixture
-def leaving_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+def leave_one_out(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the core leave out one pair of each batch, after its checks, and count it in some way."""
+    true_admitted = measure._admitted
 
-    def planted(counted: Any) -> None:
-        true_admitted = measure._admitted
+    def admitted(batch: Any, plan: Any, **how: Any) -> Any:
+        counts, problems, used = true_admitted(batch, plan, **how)
+        used = np.ones(batch.size, bool) if used is None else used
+        used[1] = False
+        return counted(counts), problems, used
 
-        def admitted(batch: Any, plan: Any, **how: Any) -> Any:
-            counts, problems, used = true_admitted(batch, plan, **how)
-            used = np.ones(batch.size, bool) if used is None else used
-            used[1] = False
-            return counted(counts), problems, used
-
-        monkeypatch.setattr(measure, "_admitted", admitted)
-
-    return planted
+    monkeypatch.setattr(measure, "_admitted", admitted)
 
 
 def left_out_quietly(counts: Any) -> Any:
@@ -218,12 +214,12 @@ def rejected_quietly(counts: Any) -> Any:
 
 
 @BOTH
-@pytest.mark.parametrize("on_error", ["fail", "skip"])
-@pytest.mark.parametrize("change", [left_out_quietly, rejected_quietly])
+@each("on_error", ["fail", "skip"])
+@each("change", [left_out_quietly, rejected_quietly])
 def test_a_pair_that_the_core_leaves_out_is_caught(
-    change: Any, on_error: str, command: list[str], mrl: Mrl, leaving_out: Any
+    change: Any, on_error: str, command: list[str], mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaving_out(change)
+    leave_one_out(change, monkeypatch)
     failed = failures(mrl(*command, "pairs.csv", "--on-error", on_error))
     assert "1 pairs were used that were to be left out, or left out" in failed["rows"]["note"]
     if change is rejected_quietly:
@@ -267,8 +263,8 @@ def test_a_mask_that_mixes_pairs_is_caught(
 GROUPED = ("compute", "--validate", "pairs.csv", "--group-by", "g")
 
 
-@pytest.mark.parametrize("options", [[], ["--weight", "w"], ["--dtype", "float32"], ["--cluster", "y"]])
-@pytest.mark.parametrize("loss", ["margin_ranking", "logistic", "squared_hinge"])
+@each("options", [[], ["--weight", "w"], ["--dtype", "float32"], ["--cluster", "y"]])
+@each("loss", ["margin_ranking", "logistic", "squared_hinge"])
 def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
     ran = mrl(*GROUPED, "--loss", loss, *options)
     assert failures(ran) == {}
@@ -276,7 +272,7 @@ def test_sound_groups_pass(loss: str, options: list[str], mrl: Mrl) -> None:
     assert names[-2:] == ["groups in sum", "loop groups"]
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@each("figure", FIGURES)
 def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     figure: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

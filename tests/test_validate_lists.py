@@ -14,6 +14,7 @@ import pytest
 from mrl_cli.lists import measure
 from mrl_cli.reductions import queries
 from mrl_cli.verify.lists import sample
+from tests.each import each
 from tests.running import Ran, run_inside
 
 Mrl = Callable[..., dict[str, Any]]
@@ -51,7 +52,7 @@ def validated(mrl: Callable[..., Ran]) -> Mrl:
     return checked
 
 
-@pytest.mark.parametrize(
+@each(
     "options",
     [
         "--margin 0.5",
@@ -164,15 +165,43 @@ def explained(validated: Mrl, value: float, *options: str) -> tuple[str, str | N
     ("asked", "theirs", "words", "hint"),
     [
         ("--margin 0.5", "--margin 0.5 --reduction query-mean", "mean over queries", "--reduction query-mean"),
-        ("--margin 0.5", "--margin 0.5 --reduction sum", "the sum", "--reduction sum"),
-        ("--margin 0.5", "--margin 0.5 --labels rank", "labels are ranks", "--labels rank"),
+        pytest.param(
+            "--margin 0.5", "--margin 0.5 --reduction sum", "the sum", "--reduction sum", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "--margin 0.5", "--margin 0.5 --labels rank", "labels are ranks", "--labels rank", marks=pytest.mark.slow
+        ),
         ("--margin 0.5 --labels rank", "--margin 0.5", "the higher is better", "without --labels rank"),
-        ("--margin 0.5 --lambda-weight label_diff", "--margin 0.5", "are left out", "without --lambda-weight"),
+        pytest.param(
+            "--margin 0.5 --lambda-weight label_diff",
+            "--margin 0.5",
+            "are left out",
+            "without --lambda-weight",
+            marks=pytest.mark.slow,
+        ),
         ("", "--margin 1", "the margin is 1", "--margin 1"),
-        ("--margin 1", "--loss logistic", "logistic", "--loss logistic --margin 0"),
-        ("--loss logistic", "--loss logistic --lambda-weight ndcg", "lambda weights", "--lambda-weight ndcg"),
-        ("--weight weight --margin 0.5", "--margin 0.5", "weights are left out", "without --weight"),
-        ("--loss softmax", "--loss softmax --param target=raw", "target is raw", "--param target=raw"),
+        pytest.param("--margin 1", "--loss logistic", "logistic", "--loss logistic --margin 0", marks=pytest.mark.slow),
+        pytest.param(
+            "--loss logistic",
+            "--loss logistic --lambda-weight ndcg",
+            "lambda weights",
+            "--lambda-weight ndcg",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "--weight weight --margin 0.5",
+            "--margin 0.5",
+            "weights are left out",
+            "without --weight",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "--loss softmax",
+            "--loss softmax --param target=raw",
+            "target is raw",
+            "--param target=raw",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_another_way_is_named_with_the_options_that_give_it(
@@ -216,7 +245,7 @@ def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mr
     assert record["explanations"][0]["lacks"] == "one query with pairs"
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "message"),
     [
         (["--query", "query", "--x1", "score"], "--x1 goes with pairs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -25,7 +26,7 @@ from mrl_cli.render import format_names
 from mrl_cli.words import closest, harmless, hint_for, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mrl_cli.model.labels import LabelMap
 
@@ -36,16 +37,12 @@ FORMAT_CHOICES = ("auto", *format_names())
 class Command(click.Command):
     """A command whose options may be given once each, but for those that are repeatable."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse arguments. Raises UsageError for an option that is given twice, by whatever spellings."""
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Make a parser that raises UsageError for an option that is given twice, by whatever spellings."""
+        parser = super().make_parser(ctx)
         if not ctx.resilient_parsing:
-            _, _, met = self.make_parser(ctx).parse_args(list(args))  # every option as often as it is given
-            for option in met:
-                is_once = isinstance(option, click.Option) and not (option.multiple or option.is_eager)
-                name = max(option.opts, key=len)
-                message = f"{name} is given more than once"
-                refuse_if(is_once and met.count(option) > 1, message, "keep one of them")
-        return super().parse_args(ctx, args)
+            vars(parser)["parse_args"] = partial(_parsed_once_each, parser.parse_args)
+        return parser
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run. What an error hints at is left out where the command does not have the option for it."""
@@ -54,6 +51,16 @@ class Command(click.Command):
         except MrlError as error:
             error.hint = hint_for(error.hint, {option.name for option in self.params if option.name})
             raise
+
+
+def _parsed_once_each(parse: Callable[..., Any], args: list[str]) -> Any:
+    parsed = parse(args=args)
+    met = parsed[2]  # every option as often as it is given
+    for option in met:
+        is_once = isinstance(option, click.Option) and not (option.multiple or option.is_eager)
+        message = f"{max(option.opts, key=len)} is given more than once"
+        refuse_if(is_once and met.count(option) > 1, message, "keep one of them")
+    return parsed
 
 
 def is_given(name: str, *, or_by_environment: bool = False) -> bool:

@@ -1,0 +1,59 @@
+"""Cases that are run in one test: all of them, each by itself, and those that fail are named."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.each import each
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_case_is_run_and_each_that_fails_is_named() -> None:
+    met = []
+
+    @each("letter", "ab")
+    @each(("one", "two"), [(1, 2), (3, 4)])
+    def odd_ones(letter: str, one: int, two: int) -> None:
+        met.append((letter, one, two))
+        assert (letter, one) != ("b", 3), "no b3"
+
+    with pytest.raises(ExceptionGroup, match="1 of 2 cases") as caught:
+        odd_ones()
+    assert met == [("a", 1, 2), ("a", 3, 4), ("b", 1, 2), ("b", 3, 4)]
+    assert caught.group_contains(AssertionError, match="no b3", depth=2)
+    assert caught.value.exceptions[0].__notes__ == ["the case: {'letter': 'b'}"]
+
+
+def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "given").touch()
+    monkeypatch.delenv("CASE", raising=False)
+
+    @each("case", "ab")
+    def leaving(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert os.listdir(tmp_path) == ["given"]
+        assert "CASE" not in os.environ
+        (tmp_path / "new" / "deep").mkdir(parents=True)
+        (tmp_path / "link").symlink_to(tmp_path / "new")
+        monkeypatch.setenv("CASE", case)
+
+    @each("case", "ab")
+    def leaving_there(case: str, mrl: str) -> None:
+        assert os.listdir() == ["given"]
+        open("new", "x").close()
+
+    assert list(inspect.signature(leaving).parameters) == ["tmp_path", "monkeypatch"]
+    leaving(tmp_path=tmp_path, monkeypatch=monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert list(inspect.signature(leaving_there).parameters) == ["mrl", "tmp_path"]
+    leaving_there(mrl="", tmp_path=tmp_path)
+
+
+def test_no_cases_are_an_error() -> None:
+    with pytest.raises(AssertionError, match="no case of letter"):
+        each("letter", "")
