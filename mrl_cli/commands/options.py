@@ -233,6 +233,7 @@ class Options:
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None
+    calibration: bool = False
     lambda_weight: LambdaWeight = "none"
     max_pairs: int | None = None
     top: int | None = None
@@ -347,6 +348,7 @@ _SAME = (
     "reduction",
     "by_file",
     "confidence",
+    "calibration",
     "margins",
     "scale",
     "lambda_weight",
