@@ -86,6 +86,7 @@ def plan_of(
     check_choice("loss", loss, {**LOSSES, **LISTWISE} if is_of_lists else LOSSES)
     asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
     labels = _checked_choices(labels, loss, others, is_of_lists=is_of_lists)
+    _check_calibration(labels, loss, word, is_wanted=others.get("calibration", False))
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     has_margin = bool(margin) or is_margin_given
@@ -127,6 +128,14 @@ def _checked_choices(labels: str | None, loss: str, others: Mapping[str, Any], *
     for name in others.keys() & _CHOICES.keys():
         check_choice(name, others[name], _CHOICES[name])
     return labels
+
+
+def _check_calibration(labels: str, loss: str, word: Callable[[str], str], *, is_wanted: bool) -> None:
+    """Raise SettingsError where calibration is wanted of pairs that are not right or wrong."""
+    names = ("calibration", "loss") if loss in LOSSES and LOSSES[loss].is_target else ("calibration", "labels")
+    message = f"{word('calibration')} is of labels that say which score is better, not of "
+    what = f"the loss {loss}" if "loss" in names else f"{word('labels')} {labels}"
+    _refuse_if(is_wanted and labels in ("any", "probability"), message + what, *names)
 
 
 def _check_lists(names: Mapping[Role, str], loss: str, others: Mapping[str, Any], word: Callable[[str], str]) -> None:

@@ -22,6 +22,7 @@ from mrl_cli.exact import ExactSum
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.benchmarks import BENCHMARKS
+from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction
@@ -116,6 +117,12 @@ def contrast_case(*keys: tuple[Role, str]) -> Callable[[], Case]:
     return lambda: Case(ContrastReduction(PLAN.changed(columns=columns), samples=10, seed=0), seen_contrasts)
 
 
+def seen_histogram(whole: Any) -> Any:
+    cells = whole.met()
+    sums = {name: [sums.at(place) for place in cells.tolist()] for name, sums in whole.sums.items()}
+    return whole.cells.codes[cells].tolist(), whole.counts[cells].tolist(), sums
+
+
 def swept(loss: str, **parameters: float) -> Callable[[], Case]:
     def case() -> Case:
         reduction = CurveReduction(loss, [0.5, 0.0, 0.1, -2.0], "float64", parameters)
@@ -138,7 +145,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "counts": lambda: Case(CountsReduction()),
     "totals": totals_case,
     "weight": lambda: Case(WeightReduction()),
-    "histogram": lambda: Case(HistogramReduction()),
+    "histogram": lambda: Case(HistogramReduction(), seen_histogram),
+    "sums by cell": lambda: Case(CellSumsReduction(PLAN, [0.4, 1.1]), seen_histogram),
+    "sums by cell of a square": lambda: Case(CellSumsReduction(PLAN.changed(loss="squared_hinge")), seen_histogram),
+    "sums by cell of losses": lambda: Case(CellSumsReduction(PLAN.changed(loss="logistic")), seen_histogram),
     "look": lambda: Case(LookReduction()),
     "ledger": ledger_case,
     "contrast by group": contrast_case(("group", "g")),
@@ -245,7 +255,8 @@ def test_states_of_no_pairs_are_new_ones() -> None:
 def test_every_reduction_of_the_room_has_a_case() -> None:
     for module in pkgutil.iter_modules(mrl_cli.reductions.__path__):
         import_module(f"mrl_cli.reductions.{module.name}")
-    room = {kind for kind in Reduction.__subclasses__() if kind.__module__.startswith("mrl_cli.reductions")}
+    kinds = {*Reduction.__subclasses__(), *HistogramReduction.__subclasses__()}
+    room = {kind for kind in kinds if kind.__module__.startswith("mrl_cli.reductions")}
     room -= {ListsReduction, GatherReduction, QueryWeightReduction}  # of lists: test_list_reductions
     room -= {DocumentsReduction, UnjudgedReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
     room -= {RepeatsReduction}  # test_rank

@@ -70,6 +70,7 @@ def evaluate(
     dtype: DType = "float64",
     confidence: float | None = None,
     cluster: Hashable | None = None,
+    calibration: bool = False,
     **parameters: float,
 ) -> dict[str, Any] | pd.DataFrame:
     """Return the report of `mrl compute` for pairs in a DataFrame or Table; with `group_by`, a frame of the groups.
@@ -102,7 +103,8 @@ def evaluate(
     columns |= {"y": y, "margin": margin_column, "weight": weight, **group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
-    plan = made_plan(columns, parameters, reduction=reduction, confidence=confidence, describes=True, **settings)
+    settings |= {"confidence": confidence, "describes": True, "calibration": calibration}
+    plan = made_plan(columns, parameters, reduction=reduction, **settings)
     started = time.monotonic()
     folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
     with value_errors(*_FUNCTIONS):

@@ -32,11 +32,12 @@ class Compute(Run):
     fail_if: tuple[str, ...] = option(
         "Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
     )
+    calibration: bool = flag("Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.")
     validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
     names = "MARGIN KERNEL weight reduction PRESET READING SCORES group_by by_file ENGINE OUTPUT confidence cluster"
-    names += " raw keep_columns fail_if validate NOTES"
+    names += " calibration raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))
     _validation: Validation | None = None
 
@@ -49,12 +50,12 @@ class Compute(Run):
         """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
         yield from super().without_effect()
         yield "keep_columns", not self.writes_rows, "--keep-columns goes with --reduction none"
-        for name in ("weight", "group_by", "by_file", "confidence", "cluster"):
+        for name in ("weight", "group_by", "by_file", "confidence", "cluster", "calibration"):
             message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
             yield name, self.writes_rows and getattr(self, name), message
         if self.raw and not self.writes_rows:
             yield "format", self.format != "auto", "--raw and --format exclude each other"
-            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster"):
+            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster", "calibration"):
                 yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
 
     def check(self) -> None:

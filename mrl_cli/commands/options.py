@@ -240,6 +240,7 @@ class Options:
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None
+    calibration: bool = False
     lambda_weight: LambdaWeight = "none"
     max_pairs: int | None = None
     top: int | None = None
@@ -354,6 +355,7 @@ _SAME = (
     "reduction",
     "by_file",
     "confidence",
+    "calibration",
     "margins",
     "scale",
     "lambda_weight",

@@ -105,6 +105,7 @@ def _head(plan: Plan) -> bytes:
     """Return what a worker must have in common with its client: the version, and how it computes exponentials."""
     loss = LOSSES.get(plan.loss.name)
     is_exact = loss is not None and not loss.ulps and plan.ranking.lambda_weight == "none"
+    is_exact = is_exact and not plan.reporting.calibration
     return b" ".join([_WORD, __version__.encode(), _ANY if is_exact else arithmetic()])
 
 

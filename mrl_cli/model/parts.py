@@ -245,7 +245,8 @@ class Ranking:
 class Reporting:
     """What is reported. `confidence` is that of intervals, None for none; `preset` names where columns and labels come
     from, `scores` the file of scores that x1 and x2 point at, or that has one for each row; `group_sizes` and `qrels`
-    are files beside rows of lists. `describes`: scores and differences are reported too.
+    are files beside rows of lists. `describes`: scores and differences are reported too; `calibration`: and how well
+    the probabilities of Bradley-Terry agree with how often pairs are right.
     """
 
     reduction: ReductionName = "mean"
@@ -255,3 +256,4 @@ class Reporting:
     group_sizes: str | None = None
     qrels: str | None = None
     describes: bool = False
+    calibration: bool = False

@@ -218,7 +218,7 @@ class CurveReduction(Reduction[Curve, Curve]):
                 "first": sums_of_products_by_code(weights, distance, codes, size),
             }
         if self._loss.power == 2:
-            sums["second"] = _sums_of_squares(distance, weights, codes, size)
+            sums["second"] = sums_of_squares(distance, weights, codes, size)
         return sums
 
     def _curve_of_halves(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
@@ -249,7 +249,7 @@ class CurveReduction(Reduction[Curve, Curve]):
         passing = np.where(self._knots > 0, below - unlabelled, below) if is_square else reached - unlabelled
         has_nan = curve.of("first").at(self._knots.size).nans > 0
         terms = hinge_terms(self._knots.tolist(), curve)
-        sums = [float("nan") if has_nan else _hinge_sum(*of_knot, is_square=is_square) for of_knot in terms]
+        sums = [float("nan") if has_nan else hinge_sum(*of_knot, is_square=is_square) for of_knot in terms]
         return list(map(Point, sums, below.tolist(), passing.tolist()))
 
     def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
@@ -301,7 +301,7 @@ def hinge_total(
     return total, exponent
 
 
-def _hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
+def hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum, *, is_square: bool) -> float:
     """Return `hinge_total` rounded once."""
     if first.negative_infinities:
         return float("inf")
@@ -312,7 +312,7 @@ def _hinge_sum(margin: float, count: ExactSum, first: ExactSum, second: ExactSum
         return float("inf")
 
 
-def _sums_of_squares(
+def sums_of_squares(
     values: NDArray[np.float64], weights: NDArray[np.float64] | None, codes: NDArray[np.integer], size: int
 ) -> SumsByCode:
     """Return the exact sums of d*d, or of w*d*d: d*d is two doubles, each of which w is multiplied by."""

@@ -1,80 +1,191 @@
-"""Where differences lie: counts by cell that merge exactly, and the quantiles that follow from them."""
+"""Where differences lie: counts and exact sums by cell, which merge in any order, and the quantiles that follow.
+
+A cell is what a double is called by its first 17 bits: the sign, the exponent and 5 bits of the fraction. So a cell is
+at most 2**-5 of its numbers wide, and its middle within 2**-6 of each; it begins at the end that is nearer to 0, which
+belongs to it. 0 is apart from the smallest numbers. A cell with a knot in it is cut there, on either side of 0, so what
+lies below a knot is counted exactly as well.
+
+`cellsums` adds up by cell what all that is drawn of differences follows from.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Self
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from mrl_cli.exact.codes import SumsByCode
     from mrl_cli.reductions.measured import Measured
 
-# A cell is what a double is called by its first 17 bits: the sign, the exponent and 5 bits of the fraction. So a cell
-# is at most 2**-5 of its numbers wide, and its middle within 2**-6 of each.
 _CELLS = 1 << 17
 _CELL_BITS = 64 - 17
-# Cells in the order of their numbers: the bits of a negative double count its magnitude.
-_IN_ORDER = np.concatenate((np.arange(_CELLS - 1, _CELLS // 2 - 1, -1), np.arange(_CELLS // 2)))
+_NEGATIVE = _CELLS >> 1  # the sign, in a cell
+_ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
+CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
+
+
+def is_edge(magnitude: float) -> bool:
+    """Return whether a cell begins at a magnitude.
+
+    >>> is_edge(0.75), is_edge(0.1), is_edge(33 / 1024), is_edge(65 / 1024)
+    (True, False, True, False)
+    """
+    return int(np.float64(magnitude).view(np.int64)) % (1 << _CELL_BITS) == 0
+
+
+class Cells:
+    """The cells that doubles are counted by, cut at knots, which are magnitudes: a code for each.
+
+    An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: in turn above 0 and
+    below, from each of `_cuts` on, which are the starts of these cells and the knots. `codes` are of the cells that
+    were met, in that order: a table says for each code its place there, and is as good for whatever else is counted.
+    """
+
+    def __init__(self, knots: Iterable[float] = ()) -> None:
+        cut = np.array([0.0, *(abs(knot) for knot in knots if not is_edge(abs(knot)))])
+        of_cut = np.unique(cut.view(np.int64) >> _CELL_BITS)
+        self._cuts = np.union1d(cut, (of_cut << _CELL_BITS).view(np.float64))
+        self._is_cut = np.zeros(_CELLS, bool)
+        self._is_cut[of_cut] = self._is_cut[of_cut | _NEGATIVE] = True
+        self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, -1)
+        self._lock = Lock()
+        self.codes = np.zeros(0, np.int64)
+
+    def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the places in `codes` of the cells of values, which have one afterwards."""
+        codes = (values.view(np.uint64) >> np.uint64(_CELL_BITS)).view(np.int64)
+        places: NDArray[np.int64] = self._table[codes]
+        if places.size and places.min() < 0:  # where the cell is cut, or was not met
+            others = np.flatnonzero(places < 0)
+            cut = others[self._is_cut[codes[others]]]
+            pieces = 2 * np.searchsorted(self._cuts, np.abs(values[cut]), "right") - 1 + (values[cut] < 0)
+            codes[cut] = np.where(values[cut] == 0, _ZERO, _ZERO + pieces)
+            places[others] = self.places_of(codes[others])
+        return places
+
+    def places_of(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places of codes, which have one afterwards."""
+        places: NDArray[np.int64] = self._table[codes]
+        if places.size and places.min() < 0:
+            with self._lock:  # threads that count at once
+                is_new = np.zeros(self._table.size, bool)
+                is_new[codes] = True
+                is_new[self.codes] = False
+                new, size = np.flatnonzero(is_new), self.codes.size
+                self.codes = np.concatenate([self.codes, new])
+                self._table[new] = np.arange(size, size + new.size)
+            places = self._table[codes]
+        return places
+
+    def starts(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return of the cells at places the magnitude that each begins at, and its sign: 1, 0 or -1."""
+        codes = self.codes[places]
+        pieces = codes - _ZERO - 1
+        is_below = np.where(codes < _ZERO, codes & _NEGATIVE, pieces & 1) != 0
+        magnitudes = (np.where(codes < _ZERO, codes & ~_NEGATIVE, 0) << _CELL_BITS).view(np.float64)
+        magnitudes[pieces >= 0] = self._cuts[pieces[pieces >= 0] // 2]
+        return magnitudes, np.where(codes == _ZERO, 0, np.where(is_below, -1, 1))
+
+
+_cells_cut_at = lru_cache(16)(Cells)  # all states of a run have the same ones
 
 
 class Histogram:
-    """Counts of doubles by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
+    """Counts and sums of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
+
+    `counts`, of shape (n,), and `sums`, by name, are by the place of a cell in `cells.codes`, of which there may be
+    more; a cell may have no values.
 
     >>> histogram = Histogram()
-    >>> histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
+    >>> histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0])).size
+    5
     >>> histogram.quantiles([0.0, 0.5, 0.625])
     [-2.03125, 1.015625, 1.015625]
     """
 
-    __slots__ = ("_counts",)
+    def __init__(self, knots: tuple[float, ...] = ()) -> None:
+        self.knots, self.cells = knots, _cells_cut_at(knots)
+        self.counts = np.zeros(0, np.int64)
+        self.sums: dict[str, SumsByCode] = {}
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(_CELLS, np.int64)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Histogram) and np.array_equal(self._counts, other._counts)
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    def __reduce__(self) -> Any:
+        return _restored, (self.knots, self.cells.codes[: self.counts.size], self.counts, self.sums)
 
     def __iadd__(self, other: Histogram) -> Self:
-        self._counts += other._counts
+        codes = other.cells.codes[: other.counts.size]
+        return self._added(self.cells.places_of(codes), other.counts, other.sums)
+
+    def _added(self, places: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]) -> Self:
+        """Add counts and sums of cells at places, all different."""
+        size = self.cells.codes.size
+        whole = np.zeros(size, np.int64)
+        whole[places] = counts
+        whole[: self.counts.size] += self.counts
+        self.counts = whole
+        for name, of_cells in sums.items():
+            padded = (np.append(part, np.zeros(counts.size - part.size)) for part in of_cells.parts)
+            same = type(of_cells)(padded, of_cells.others)
+            self.sums.setdefault(name, type(of_cells)()).add(same, places, size)
         return self
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Count values, of shape (n,)."""
-        high_words = values.view(np.uint32)[1 if np.little_endian else 0 :: 2]
-        np.add.at(self._counts, high_words >> (_CELL_BITS - 32), np.int64(1))
+    def add(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Count values, of shape (n,); return the places of their cells."""
+        places = self.cells.places(values)
+        counts = np.bincount(places, minlength=self.cells.codes.size)
+        counts[: self.counts.size] += self.counts
+        self.counts = counts
+        return places
+
+    def met(self) -> NDArray[np.int64]:
+        """Return the places of the cells that have values, in the order of their numbers."""
+        places = np.flatnonzero(self.counts)
+        magnitudes, signs = self.cells.starts(places)
+        return places[np.lexsort((signs * magnitudes.view(np.int64), signs))]
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Return the quantile of each share from 0 to 1: between two neighbouring values as NumPy's, linear.
 
         Each of the two is within 2**-6 of the value itself, relative; 0 is exact. NaN without values.
         """
-        reached = np.cumsum(self._counts[_IN_ORDER])
-        last = int(reached[-1]) - 1
-        return [math.nan if last < 0 else _between(reached, share * last) for share in shares]
+        places = self.met()
+        if not places.size:
+            return [math.nan] * len(shares)
+        reached = np.cumsum(self.counts[places])
+        magnitudes, signs = self.cells.starts(places)
+
+        def between(place: float) -> float:
+            """Return the value at a place, counted from 0 in the order of the values; linear between whole places."""
+            cells = (int(reached.searchsorted(edge, "right")) for edge in (int(place), math.ceil(place)))
+            low, high = (_middle(float(magnitudes[cell]), int(signs[cell])) for cell in cells)
+            return low if low == high else low + (high - low) * (place % 1)
+
+        return [between(share * (int(reached[-1]) - 1)) for share in shares]
 
 
-def _between(reached: NDArray[np.int64], place: float) -> float:
-    """Return the value at a place, counted from 0 in the order of the values; linear between whole places."""
-    first, share = int(place), place % 1
-    low, high = (_middle(int(_IN_ORDER[reached.searchsorted(edge, "right")])) for edge in (first, math.ceil(place)))
-    return low if low == high else low + (high - low) * share
+def _restored(
+    knots: tuple[float, ...], codes: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]
+) -> Histogram:
+    """Return a histogram that was pickled: in this process, cells may have been met in another order."""
+    histogram = Histogram(knots)
+    return histogram._added(histogram.cells.places_of(codes), counts, sums)
 
 
-def _middle(cell: int) -> float:
-    """Return the middle of a cell; 0 for those of 0 and of the smallest subnormals."""
-    edge = np.array(cell << _CELL_BITS, np.uint64).view(np.float64)
-    if edge == 0 or not np.isfinite(edge):
-        return float(edge) + 0.0  # -0.0 becomes 0.0
-    return float(np.array((cell << _CELL_BITS) + (1 << _CELL_BITS - 1), np.uint64).view(np.float64))
+def _middle(start: float, sign: int) -> float:
+    """Return the middle of the cell that a number is in, uncut; 0 for the smallest subnormals."""
+    cell = int(np.float64(start).view(np.int64)) >> _CELL_BITS
+    if not (sign and cell and math.isfinite(start)):
+        return sign * start + 0.0  # -0.0 becomes 0.0
+    return sign * float(np.int64((cell << _CELL_BITS) + (1 << _CELL_BITS - 1)).view(np.float64))
 
 
 class HistogramReduction(Reduction[Histogram, Histogram]):
@@ -86,5 +197,6 @@ class HistogramReduction(Reduction[Histogram, Histogram]):
 
     def add(self, state: Histogram, measured: Measured) -> Histogram:
         """Count a batch."""
-        state.add(measured.differences.astype(np.float64, copy=False))
+        for start in range(0, measured.pairs.size, CHUNK_PAIRS):
+            state.add(measured.differences[start : start + CHUNK_PAIRS].astype(np.float64, copy=False))
         return state

@@ -86,8 +86,9 @@ class ComputeReport(Report):
         """Return the tables of groups and of their sections where there are some, and the summary."""
         title = f"{self.loss} loss of {titled(self.inputs)}"
         summary = Table(("key", "value"), list(self._summary().items()), title, numbers=1, is_summary=True)
+        calibration = [] if self.calibration is None else [_calibration_table(self.calibration["bins"])]
         if self.groups is None:
-            return [summary]
+            return [summary, *calibration]
         keys = [key for key in COLUMNS if self.figure(key) is not None]
 
         def cells(report: Report) -> list[str]:
@@ -95,7 +96,7 @@ class ComputeReport(Report):
 
         names, _, _ = self._of_rows()
         groups = ((group.group, cells(group)) for group in self.groups)
-        return [_group_table(names, keys, groups, cells(self)), *self._sections_table(names), summary]
+        return [_group_table(names, keys, groups, cells(self)), *self._sections_table(names), summary, *calibration]
 
     def _sections_table(self, names: list[str]) -> list[Table]:
         """Return the table of the sections of each group that has its own, if there are such groups."""
@@ -126,6 +127,13 @@ class ComputeReport(Report):
 
     def _verdict(self) -> dict[str, str]:
         return {} if self.validation is None else {"validation": "passed" if self.validation["passed"] else "failed"}
+
+
+def _calibration_table(bins: Sequence[dict[str, Any]]) -> Table:
+    """Return the table of the bins of confidence."""
+    keys = [key for key in (bins or [{}])[0] if key not in ("low", "high")]
+    rows = ([f"{one['low']:.2f} to {one['high']:.2f}", *(_cell(one[key]) for key in keys)] for one in bins)
+    return Table(["bin", *keys], rows, "calibration, by confidence", numbers=len(keys))
 
 
 def _figures_of(group: Report) -> dict[str, Any]:
@@ -195,6 +203,11 @@ def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
     squares = plan.reporting.confidence is not None and not plan.has_clusters
     of_pairs = {"squares": squares, "describes": plan.reporting.describes}
     reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.reporting.describes else []
+    if plan.reporting.calibration:
+        from mrl_cli.reductions.cellsums import CellSumsReduction  # few runs report it
+        from mrl_cli.statistics.calibration import KNOTS
+
+        reductions = [CellSumsReduction(plan, KNOTS)]
     if not plan.has_keys:
         return [TotalsReduction(**of_pairs), *reductions]
     from mrl_cli.reductions.ledger import LedgerReduction

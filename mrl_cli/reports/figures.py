@@ -95,6 +95,13 @@ class Facts:
         histogram = self.histogram or Histogram()
         return dict(zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True))
 
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """How well Bradley-Terry's probabilities agree with how often pairs are right."""
+        from mrl_cli.reports.calibration import calibration_of  # few runs report it
+
+        return calibration_of(self.histogram or Histogram(), self.plan)
+
     def _add_intervals(self, loss: ExactSum, confidence: float) -> None:
         from mrl_cli.statistics import intervals  # a run without intervals starts without them
 
@@ -174,6 +181,7 @@ FIGURES = (
     Figure("x1_mean", 7, lambda of: of.mean_of("x1"), needs="describes_scores"),
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
+    Figure("calibration", 10, lambda of: of.calibration, of_run=True, needs="calibration"),
     Figure("weight", 3, lambda of: of.total_weight, needs="weights"),
     Figure("accuracy_weighted", 6, lambda of: of.accuracy_weighted, needs="weights of pairs"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
@@ -192,13 +200,18 @@ SETTINGS = tuple(Plan().settings())
 KEYS = tuple(figure.key for figure in FIGURES)
 GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
 COLUMNS = tuple(figure.key for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
+# Figures that are records, and the numbers in them.
+_WITHIN = {
+    "difference_quantiles": tuple(QUANTILES),
+    "calibration": ("expected_calibration_error", "temperature", "temperature_low", "temperature_high"),
+}
 # In the order in which `--fail-if` names them.
 NUMBERS = (
     *GROUP_KEYS,
     "margin",
     "confidence",
-    *(key for key in KEYS if key not in (*GROUP_KEYS, "difference_quantiles")),
-    *(f"difference_quantiles.{name}" for name in QUANTILES),
+    *(key for key in KEYS if key not in (*GROUP_KEYS, *_WITHIN)),
+    *(f"{key}.{name}" for key, names in _WITHIN.items() for name in names),
     "elapsed_seconds",
     *(OF_GROUPS + key for key in GROUP_KEYS),
 )
@@ -214,6 +227,7 @@ def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
     there |= {"reduced"} if plan.reporting.reduction != "none" else set()
     there |= {"describes"} if plan.reporting.describes else set()
     there |= {"describes pairs"} if plan.reporting.describes and not plan.has_lists else set()
+    there |= {"calibration"} if plan.reporting.calibration else set()
     there |= {"describes_scores"} if plan.reporting.describes and not plan.has_differences else set()
     there |= {f"fill {role}" for role, _ in plan.reading.fills}
     there |= {"lists"} if plan.has_lists else {"pairs"}
@@ -256,7 +270,8 @@ def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
         if value is None or (figure.form == "left_out" and not value):
             continue
         if isinstance(value, dict):
-            yield from ((f"{figure.key}.{key}", shown_number(number)) for key, number in value.items())
+            numbers = {key: number for key, number in value.items() if not isinstance(number, list)}
+            yield from ((f"{figure.key}.{key}", shown_number(number)) for key, number in numbers.items())
             continue
         portion = f" ({value / report.pairs:.1%})" if figure.form == "share" and report.pairs else ""
         yield figure.key, shown_number(value) if figure.form == "number" else f"{value:,}{portion}"

@@ -1,0 +1,93 @@
+"""What is reported of calibration: how often pairs are right, beside how often Bradley-Terry expects it."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.exact import UNIT_EXPONENT
+from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
+from mrl_cli.statistics.intervals import wilson_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.exact.codes import SumsByCode
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.histogram import Histogram
+
+_LARGEST = 1e300  # of means, which are infinite where a sum is
+_SIDES = 3  # of 0: below, at, above
+
+
+def calibration_of(histogram: Histogram, plan: Plan) -> dict[str, Any]:
+    """Return the expected calibration error, the best temperature, and the bins of confidence that hold pairs.
+
+    A tie is half right, as its confidence of one half says. Where pairs have weights, all is weighted. There are
+    intervals where pairs are independent and of one weight.
+    """
+    has_intervals = not (plan.has_weights or plan.has_clusters)
+    confidence = plan.reporting.confidence or USUAL_CONFIDENCE
+    cells = np.arange(histogram.counts.size)
+    magnitudes, signs = histogram.cells.starts(cells)
+    places = np.searchsorted(KNOTS, magnitudes, "right")
+    size = _SIDES * (len(EDGES) - 1)
+    groups = _SIDES * places + signs + 1
+    counts = np.zeros(size, np.int64)
+    np.add.at(counts, groups, histogram.counts)
+    # In units of 2**-UNIT_EXPONENT, of which both a pair and a weight are an even number.
+    weights = [count << UNIT_EXPONENT for count in counts.tolist()]
+    if "weight" in histogram.sums:
+        weights = _units(histogram.sums["weight"], groups, size)
+    expected = _units(histogram.sums["confidence"], groups, size) if histogram.sums else weights
+    bins, error = [], 0
+    for place, edges in enumerate(pairwise(EDGES)):
+        these = slice(_SIDES * place, _SIDES * (place + 1))
+        if not (weight := sum(weights[these])):
+            continue
+        _, ties, right = weights[these]
+        of_wrong, of_ties, of_right = counts[these].tolist()
+        right, sure = right + (ties >> 1), sum(expected[these])
+        error += abs(right - sure)
+        pairs = of_wrong + of_ties + of_right
+        record = {"low": edges[0], "high": edges[1], "pairs": pairs}
+        record |= {"confidence": sure / weight, "accuracy": right / weight}
+        if has_intervals:
+            interval = wilson_interval(of_right + of_ties / 2, pairs, confidence)
+            record |= {"accuracy_low": interval.low, "accuracy_high": interval.high}
+        bins.append(record)
+    temperature = best_temperature(*_spread(histogram, signs), confidence)
+    whole = {"expected_calibration_error": error / sum(weights) if bins else math.nan, "temperature": temperature.value}
+    if has_intervals:
+        whole |= {"temperature_low": temperature.low, "temperature_high": temperature.high}
+    return whole | {"bins": bins}
+
+
+def _units(sums: SumsByCode, codes: NDArray[np.int64], size: int) -> list[int]:
+    """Return sums by other codes, in units of 2**-UNIT_EXPONENT."""
+    regrouped = sums.regrouped(codes, size)
+    return [regrouped.at(code).units for code in range(size)]
+
+
+def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> tuple[Spread, float]:
+    """Return what the temperature is computed of, in the order of cells, and the sum of d."""
+    places, size = histogram.met(), histogram.counts.size
+    places = places[signs[places] != 0]
+    if not places.size:
+        return Spread(*np.zeros((3, 0))), 0.0
+    weights = histogram.counts.astype(np.float64)
+    if "weight" in histogram.sums:
+        weights = histogram.sums["weight"].rounded(size)
+    first, second = (histogram.sums[name].rounded(size)[places] for name in ("first", "second"))
+    weights = weights[places]
+    with np.errstate(all="ignore"):
+        means = np.clip(first / weights, -_LARGEST, _LARGEST)
+        variances = second / weights / means**2 - 1
+    # Of a cell, d lie within 2**-5 of one another; what is beyond the doubles has no say in the temperature.
+    variances = np.clip(np.nan_to_num(variances, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 2.0**-12)
+    total = float(histogram.sums["first"].regrouped(np.zeros(size, np.int64), 1).at(0))
+    return Spread(weights, means, variances), total

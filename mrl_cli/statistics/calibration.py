@@ -1,0 +1,125 @@
+"""How well a Bradley-Terry model's probabilities agree with how often it is right: from sums over groups of pairs.
+
+Under Bradley-Terry a pair with scores x1 and x2 is in the order of its scores with probability sigmoid(|x1 - x2|), the
+model's confidence. The expected calibration error is that of Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern
+Neural Networks", ICML 2017, with their 15 bins of equal width from 0 to 1; a confidence is never below 1/2, so 8 of
+them can hold pairs. The temperature T is the one of theirs: scores divided by T have the greatest likelihood.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mrl_cli.statistics.intervals import normal_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+BINS = 15
+# The least doubles |d| whose confidence is above 8/15, 9/15, … 14/15: log(k / (15 - k)), rounded up.
+KNOTS = (
+    0.13353139262452263,
+    0.4054651081081644,
+    0.6931471805599454,
+    1.01160091167848,
+    1.3862943611198908,
+    1.8718021769015916,
+    2.639057329615259,
+)
+EDGES = (
+    0.5,
+    *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)),
+)  # of bins that may hold pairs
+
+
+_LARGE = 1e150  # beyond that x is as good as infinite, and its square is not
+
+
+class Temperature(NamedTuple):
+    """The temperature of the greatest likelihood, and the bounds of its interval; NaN where pairs say nothing."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Spread(NamedTuple):
+    """Groups of pairs whose d lie near one another, on one side of 0: their weights, means and variances of d.
+
+    Arrays of shape (n,). The variances are relative, over the square of the mean. The likelihood of a group is that of
+    its mean, and a term for the variance: what is left out is of the third order in how far the d lie apart.
+    """
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    variances: NDArray[np.float64]
+
+    def loss(self, inverse: float) -> float:
+        """Return the sum of log(1 + exp(-x)), x = d * inverse: the negative logarithm of the likelihood."""
+        x, shrunk = self._at(inverse)
+        slopes = shrunk / (1 + shrunk) ** 2
+        losses = np.maximum(-x, 0) + np.log1p(shrunk) + slopes * x * x * self.variances / 2
+        return math.fsum((self.weights * losses).tolist())
+
+    def slope(self, inverse: float) -> float:
+        """Return the derivative of the loss by the logarithm of `inverse`."""
+        x, shrunk = self._at(inverse)
+        slopes, wrong = shrunk / (1 + shrunk) ** 2, np.where(x < 0, 1.0, shrunk) / (1 + shrunk)
+        terms = -x * wrong + x * x * self.variances * slopes * (1 + x * (wrong - 0.5))
+        return math.fsum((self.weights * terms).tolist())
+
+    def _at(self, inverse: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        with np.errstate(over="ignore"):
+            x = np.clip(self.means * inverse, -_LARGE, _LARGE)
+        return x, np.exp(-np.abs(x))
+
+
+def best_temperature(spread: Spread, total: float, confidence: float) -> Temperature:
+    """Return the temperature T from 0 to infinity under which sigmoid(d/T) has the greatest likelihood.
+
+    `total` is the sum of d: where it is not above 0 scores are no better than none, and T is infinite. It is 0 where no
+    d is below 0. The interval holds the T whose likelihood is not below the greatest by more than the chi-square
+    quantile of one degree of freedom allows: log-likelihoods apart by at most z**2 / 2. It assumes that pairs are
+    independent. NaN without groups.
+
+    >>> one_in_four = Spread(np.array([3.0, 1.0]), np.array([1.0, -1.0]), np.zeros(2))
+    >>> round(1 / best_temperature(one_in_four, 2.0, 0.95).value, 9) == round(math.log(3), 9)
+    True
+    """
+    if not spread.means.size:
+        return Temperature(math.nan, math.nan, math.nan)
+    usual = 1 / float(np.clip(np.abs(spread.means).min(), 1 / _LARGE, _LARGE))
+    if not (spread.means < 0).any():
+        best, least = math.inf, 0.0
+    elif total <= 0:
+        best, least = 0.0, spread.loss(0.0)
+    else:
+        best = _least_where(lambda inverse: spread.slope(inverse) >= 0, usual)
+        least = spread.loss(best)
+    most = least + normal_quantile(confidence) ** 2 / 2
+    low = high = best
+    if best < math.inf:
+        high = _least_where(lambda inverse: inverse > best and spread.loss(inverse) > most, max(best, usual))
+    if best > 0:
+        low = 0.0 if spread.loss(0.0) <= most else _least_where(lambda inverse: spread.loss(inverse) <= most, best)
+    return Temperature(*(1 / inverse if inverse else math.inf for inverse in (best, high, low)))
+
+
+def _least_where(holds: Callable[[float], bool], start: float) -> float:
+    """Return the least positive number from which on something holds; infinity where that is never so."""
+    high = start
+    while high < math.inf and not holds(high):
+        high *= 2
+    if high == math.inf:
+        return high
+    low = high / 2
+    while low and holds(low):
+        high, low = low, low / 2
+    while low < (middle := low + (high - low) / 2) < high:
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

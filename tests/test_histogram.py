@@ -1,0 +1,176 @@
+"""What is drawn of differences: bars, regions and the loss at margins from cells, against counting every pair."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mrl_cli.exact import UNIT_EXPONENT
+from mrl_cli.losses import LOSSES
+from mrl_cli.model import Batch, Columns, Plan
+from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, margins_for, regions_of
+from mrl_cli.reductions.cellsums import CellSumsReduction
+from mrl_cli.reductions.curve import CurveReduction
+from mrl_cli.reductions.measured import Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.reductions.histogram import Histogram
+
+WEIGHTED = Columns(numbers=(("weight", "w"),))
+
+
+def drawn(differences: Sequence[float], plan: Plan, weights: Sequence[float] | None = None) -> Histogram:
+    """Return the histogram of pairs with these differences, cut into two batches that are merged."""
+    size, reduction = len(differences), CellSumsReduction(plan)
+    numbers: dict[Any, Any] = {"x1": np.array(differences), "x2": np.zeros(size), "y": np.ones(size)}
+    if weights is not None:
+        numbers["weight"] = np.array(weights)
+    whole = reduction.whole()
+    for part in (slice(0, size // 2), slice(size // 2, size)):
+        batch = Batch("", {role: values[part] for role, values in numbers.items()}, range(size)[part])
+        whole = reduction.merge(whole, reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs)), None)
+    return whole
+
+
+def losses_of(differences: Sequence[float], plan: Plan) -> list[float]:
+    kernel, parameters = LOSSES[plan.loss.name].kernel, dict(plan.loss.parameters)
+    d = np.array(differences)
+    return kernel(d, np.ones(d.size), margin=plan.loss.margin, **parameters).tolist()  # type: ignore[no-any-return]
+
+
+LOSSES_DRAWN = [
+    Plan.of(margin=0.5),
+    Plan.of(margin=0.3),
+    Plan.of(margin=-0.3),
+    Plan.of(loss="squared_hinge", margin=0.3),
+    Plan.of(loss="logistic", margin=0.3, parameters=(("temperature", 1.0),)),
+]
+RANDOM = np.random.default_rng(5).normal(0.4, 1.5, 700).tolist()
+NUMBERS = [*RANDOM, 0.0, -0.0, 0.3, -0.3, 0.5, -0.5, 1.0, 40.0, 5e-324]
+
+
+def test_hand_worked_bars() -> None:
+    bars = bars_of(drawn([-0.5, 0.0, 0.25, 0.75, 1.0], Plan.of(margin=0.5)), Plan.of(margin=0.5), 5)
+    assert bars.edges == [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5]
+    # An edge belongs to the bar that is farther from 0, and 0 to none.
+    assert bars.pairs == [1, 0, 1, 1, 1]
+    assert bars.losses == [0.5 + 0.5, 0, 0.5 - 0.25, 0, 0]
+    assert (bars.below, bars.above, bars.ties) == ((0, 0.0), (0, 0.0), (1, 0.5))
+
+
+@pytest.mark.parametrize("plan", LOSSES_DRAWN, ids=lambda plan: f"{plan.loss.name} {plan.loss.margin}")
+@pytest.mark.parametrize("most", [2, 20, 128])
+def test_bars_hold_the_pairs_that_lie_in_them(plan: Plan, most: int) -> None:
+    bars = bars_of(drawn(NUMBERS, plan), plan, most)
+    losses = losses_of(NUMBERS, plan)
+    assert len(bars.pairs) <= most
+    assert math.frexp(bars.width)[0] == 0.5
+    edges = [-math.inf, *bars.edges, math.inf]
+    within = [bars.below, *zip(bars.pairs, bars.losses, strict=True), bars.above]
+    for low, high, got in zip(edges, edges[1:], within, strict=False):
+        lies = [low <= d < high if high > 0 else low < d <= high for d in NUMBERS]
+        here = [loss for loss, d, is_here in zip(losses, NUMBERS, lies, strict=True) if is_here and d]
+        assert list(got) == [len(here), pytest.approx(math.fsum(here), rel=1e-14, abs=1e-15)]
+    assert list(bars.ties) == [2, pytest.approx(2 * losses[NUMBERS.index(0.0)])]
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.integers(2, 128))
+@settings(deadline=None, max_examples=40)
+def test_bars_of_any_numbers(numbers: list[float], most: int) -> None:
+    bars = bars_of(drawn(numbers, Plan()), Plan(), most)
+    seen = [d for d in numbers if d]
+    for low, high, count in zip(bars.edges, bars.edges[1:], bars.pairs, strict=False):
+        assert count == sum(low <= d < high if high > 0 else low < d <= high for d in seen)
+    assert len(bars.pairs) <= most
+    assert bars.below[0] + sum(bars.pairs) + bars.above[0] == len(seen)
+    assert max(bars.below[0], bars.above[0]) <= TAIL * len(seen)
+    assert bars.edges[0] <= 0 <= bars.edges[-1]
+
+
+def test_bars_reach_what_is_to_be_seen() -> None:
+    bars = bars_of(drawn([0.1, 0.2], Plan()), Plan(), 30, (0.0, 3.0, -1.0))
+    assert bars.edges[0] <= -1
+    assert bars.edges[-1] >= 3
+    assert bars_of(drawn([0.0], Plan()), Plan(), 30).pairs == [0]
+
+
+@pytest.mark.parametrize("plan", LOSSES_DRAWN, ids=lambda plan: f"{plan.loss.name} {plan.loss.margin}")
+def test_regions_are_counted_as_a_report_counts_them(plan: Plan) -> None:
+    margin, losses = plan.loss.margin, losses_of(NUMBERS, plan)
+    lies = {
+        "wrong": [d < 0 for d in NUMBERS],
+        "ties": [d == 0 for d in NUMBERS],
+        "inside_margin": [0 < d < margin for d in NUMBERS],
+        "beyond_margin": [d > 0 and d >= margin for d in NUMBERS],
+    }
+    regions = regions_of(drawn(NUMBERS, plan), plan)
+    assert list(regions) == list(lies)
+    for name, here in lies.items():
+        assert list(regions[name]) == [sum(here), pytest.approx(math.fsum(np.array(losses)[here]), rel=1e-14)]
+
+
+def test_weighted_losses_of_regions() -> None:
+    plan = Plan.of(columns=WEIGHTED, margin=0.5)
+    regions = regions_of(drawn([-1.0, 0.25, 2.0], plan, [0.5, 3.0, 7.0]), plan)
+    assert regions["wrong"] == (1, 0.5 * 1.5)
+    assert regions["inside_margin"] == (1, 3.0 * 0.25)
+    assert regions["beyond_margin"] == (1, 0.0)
+
+
+def test_losses_under_a_margin_for_each_pair_are_those_of_the_pairs() -> None:
+    plan = Plan.of(columns=Columns(numbers=(("margin", "m"),)))
+    reduction = CellSumsReduction(plan)
+    numbers: dict[Any, Any] = {"x1": np.array([-1.0, 0.25, 2.0]), "x2": np.zeros(3), "y": np.ones(3)}
+    batch = Batch("", numbers | {"margin": np.array([0.5, 1.0, 3.0])})
+    histogram = reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs))
+    assert regions_of(histogram, plan) == {"wrong": (1, 1.5), "ties": (0, 0.0), "correct": (2, 0.75 + 1.0)}
+
+
+@pytest.mark.parametrize("loss", [name for name, entry in LOSSES.items() if entry.is_hinge])
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(6).uniform(0.1, 3, len(NUMBERS)).tolist()])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_curve_is_that_of_a_sweep_to_the_last_bit(loss: str, weights: list[float] | None, dtype: Any) -> None:
+    columns = Columns() if weights is None else WEIGHTED
+    plan = Plan.of(loss=loss, margin=0.3, dtype=dtype, columns=columns)
+    numbers = np.array(NUMBERS).astype(dtype)
+    histogram = drawn(numbers.astype(np.float64).tolist(), plan, weights)
+    margins = margins_for(histogram, plan, 20)
+    assert margins[0] == 0
+    assert 10 < len(margins) <= 20
+    assert float(np.dtype(dtype).type(0.3)) in margins
+    sweep = CurveReduction(loss, margins, dtype)
+    of_pairs = None if weights is None else np.array(weights)
+    expected = sweep.points(sweep.curve(numbers, np.ones(numbers.size, dtype), of_pairs))
+    got = curve_at(histogram, plan, margins)
+    assert [(point.sum, point.active) for point in got] == [(point.sum, point.active) for point in expected]
+
+
+@pytest.mark.parametrize(
+    ("plan", "margin"), [(Plan.of(margin=0.3), 0.4), (Plan.of(margin=0.3), -1.0), (LOSSES_DRAWN[-1], 0.0)]
+)
+def test_a_curve_that_does_not_follow_from_cells_is_refused(plan: Plan, margin: float) -> None:
+    with pytest.raises(ValueError, match="does not follow"):
+        curve_at(drawn(NUMBERS, plan), plan, [margin])
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.15, -0.15, 0.0]), min_size=1))
+@settings(deadline=None, max_examples=60)
+def test_sums_by_cell_are_exact(halves: list[float]) -> None:
+    plan, x1 = Plan.of(margin=0.3), np.array(halves)
+    reduction = CellSumsReduction(plan)
+    batch = Batch("", {"x1": x1, "x2": -x1, "y": np.ones(x1.size)}, range(x1.size))
+    whole = reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs))
+    total = whole.sums["first"].regrouped(np.zeros(whole.counts.size, np.int64), 1).at(0)
+    differences = [2 * half for half in halves]
+    finite = [d for d in differences if math.isfinite(d)]
+    assert Fraction(total.units, 1 << UNIT_EXPONENT) == sum(map(Fraction, finite), Fraction(0))
+    assert total.positive_infinities + total.negative_infinities == len(differences) - len(finite)
+    assert whole.counts.sum() == len(differences)
