@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.model import Role
     from mrl_cli.reports.compare import ComparisonReport
+    from mrl_cli.reports.plots import Plot
 
 
 class Comparison(Run):
@@ -53,7 +54,7 @@ class Comparison(Run):
 
     name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
     names = "x1_b x2_b difference_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL"
-    names += " preset READING SCORES ENGINE OUTPUT fail_if NOTES"
+    names += " preset READING SCORES ENGINE OUTPUT plot fail_if NOTES"
     roles = frozenset(("margin",))
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
@@ -162,6 +163,12 @@ class Comparison(Run):
         both = columns, columns.of_b(self.x1_b, self.x2_b, self.difference_b)
         a, b = (f"{of_model.scores_in_words} of {files[0]}" for of_model in both)
         return a, b
+
+    def pictures(self, report: ComparisonReport) -> list[Plot]:
+        """Return how often both models are right, one of them, or none."""
+        from mrl_cli.reports.pictures import quadrants
+
+        return [quadrants(report)]
 
     def lines(self, report: ComparisonReport) -> list[str]:
         """Return the notes and, where no person reads the report itself, what it shows."""

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mrl_cli.commands.conditions import Condition
+    from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
     from mrl_cli.reports.compute import ComputeReport
+    from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.validate import Validation
 
 
@@ -37,8 +39,9 @@ class Compute(Run):
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
     names = "MARGIN KERNEL weight reduction PRESET READING SCORES group_by by_file ENGINE OUTPUT confidence cluster"
-    names += " calibration raw keep_columns fail_if validate NOTES"
+    names += " calibration plot raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))
+    _folded: Folded
     _validation: Validation | None = None
 
     def planned(self) -> Plan:
@@ -79,7 +82,7 @@ class Compute(Run):
         from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
 
         rows = verifier = None
-        reductions = compute_reductions(self.plan)
+        reductions = compute_reductions(self.plan, draws=self.draws)
         if self.writes_rows:
             from mrl_cli.reductions.rows import RowsReduction, writer_for
 
@@ -94,6 +97,7 @@ class Compute(Run):
         if rows is not None:
             rows.close()
         report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
+        self._folded = folded
         if verifier is None:
             return report
         from mrl_cli.reports.validate import part_of_record
@@ -109,6 +113,12 @@ class Compute(Run):
         if self.writes_rows:
             return ()
         return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
+
+    def pictures(self, report: ComputeReport) -> list[Plot]:
+        """Return how differences lie, the loss by margin, how sure scores are, and groups side by side."""
+        from mrl_cli.reports import pictures
+
+        return pictures.of_pairs(report, self._folded.wholes[2], self.plan)
 
     def notes(self, report: ComputeReport) -> list[str]:
         """Return notes on what was read, and on the data."""

@@ -230,6 +230,7 @@ class Options:
     # What is written.
     format: str = option(FORMAT_HELP, "-f", choices=FORMAT_CHOICES)
     output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE")
+    plot: str = option("Draw pictures after the table; auto: on a terminal.", choices=("never", "auto", "always"))
     color: str = option("Colour; NO_COLOR and FORCE_COLOR are honoured.", choices=("auto", "always", "never"))
     progress: bool | None = option(
         "Progress on stderr.  [default: on a terminal]", "--progress/--no-progress", default=None
@@ -241,6 +242,7 @@ class Options:
     keep_columns: bool = False
     loss_column: str | None = None
     calibration: bool = False
+    raw: bool = False
     lambda_weight: LambdaWeight = "none"
     max_pairs: int | None = None
     top: int | None = None

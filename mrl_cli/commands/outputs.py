@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mrl_cli.commands.options import Options, refuse_if
+from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
 from mrl_cli.words import either, harmless, without_secrets
@@ -28,7 +28,8 @@ def output_format(options: Options) -> str:
     """Return the format asked for, else that of the suffix of -o, else the one that fits where the output goes."""
     if options.format != "auto":
         return options.format
-    is_person = options.output is None and sys.stdout.isatty() and not options.writes_rows
+    is_person = (options.output is None and sys.stdout.isatty()) or options.plot == "always"
+    is_person &= not options.writes_rows
     return format_of(suffix_of(options.output)) or ("table" if is_person else "tsv")
 
 
@@ -39,6 +40,9 @@ def check_outputs(options: Options, written: str) -> None:
     is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
+    hint = "leave out what asks for another output"
+    is_alone = options.plot == "always" and is_given("plot") and not is_table(options, written)
+    refuse_if(is_alone, "--plot always draws beside a table", hint)
     suffix = suffix_of(options.output)
     is_unwritten = bool(suffix) and _is_unwritten(suffix)
     if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
@@ -46,6 +50,11 @@ def check_outputs(options: Options, written: str) -> None:
         suffixes = either([*row_suffixes().values()]) if options.writes_rows else report_suffixes(but=".jsonl")
         hint = f"write {suffixes}, or pipe the output through a compressor"
         raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)
+
+
+def is_table(options: Options, written: str) -> bool:
+    """Return whether the output is a table for people, not rows or a bare number; `written` is its format."""
+    return written == "table" and not options.writes_rows and not options.raw
 
 
 def row_suffixes() -> dict[str, str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.model import Plan, ReductionName
+    from mrl_cli.reductions.queries import Queries
+    from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.rank import RankReport
 
 
@@ -63,7 +65,9 @@ class Rank(RankedRun):
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
     names = "ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight per_query CELLS"
-    names += " group_by by_file memory ENGINE OUTPUT confidence raw fail_if NOTES"
+    names += " group_by by_file memory ENGINE OUTPUT plot confidence raw fail_if NOTES"
+
+    _queries: Queries
 
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each query needs no description."""
@@ -117,13 +121,16 @@ class Rank(RankedRun):
         if self.per_query:
             ranked = self.ranked_rows(lambda writer: QueryRowsConsumer(self.plan, writer.write))
         else:
-            ranked = self.ranked(lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None))
+            ranked = self.ranked(
+                lambda: QueriesConsumer(self.plan, keeps_clusters=self.confidence is not None or self.draws)
+            )
         return self.report_of(ranked)
 
     def report_of(self, ranked: Ranked) -> RankReport:
         """Return the report on what lists come to."""
         from mrl_cli.reports.rank import rank_report
 
+        self._queries = ranked.result
         settings: dict[str, Any] = {
             "inputs": self.input_names,
             "cautions": self.cautions,
@@ -143,6 +150,13 @@ class Rank(RankedRun):
         if self.per_query:
             return ()
         return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
+
+    def pictures(self, report: Any) -> list[Plot]:
+        """Return the accuracy of queries."""
+        del report
+        from mrl_cli.reports.pictures import of_queries
+
+        return of_queries(self._queries)
 
     def notes(self, report: RankReport) -> list[str]:
         """Return notes on what was read, and on the data."""

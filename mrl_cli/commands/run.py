@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.remedies import Facts
 
 
@@ -308,7 +309,25 @@ class Run(Options, ABC):
 
         is_terminal = self.output is None and sys.stdout.isatty()
         color = outputs.wants_color(self.color, is_terminal=is_terminal)
-        return rendered(report, self.written, width=shutil.get_terminal_size().columns, color=color)
+        width = shutil.get_terminal_size().columns
+        pieces = rendered(report, self.written, width=width, color=color)
+        if not self.draws:
+            return pieces
+        from mrl_cli.render.plots import drawn
+
+        encoding = sys.stdout.encoding if self.output is None else "utf-8"
+        return [*pieces, drawn(self.pictures(report), width, color=color, encoding=encoding)]
+
+    @property
+    def draws(self) -> bool:
+        """Whether pictures follow the report: where a person reads it, or when they are always asked for."""
+        is_seen = self.plot == "always" or (self.plot == "auto" and self.output is None and sys.stdout.isatty())
+        return is_seen and outputs.is_table(self, self.written)
+
+    def pictures(self, report: Any) -> list[Plot]:
+        """Return the pictures of a report."""
+        del report
+        return []
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.options import option
+from mrl_cli.commands.run import Run
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.ranked import Ranked
     from mrl_cli.model import ReductionName
+    from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.sweep import SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, in the report
@@ -63,7 +65,17 @@ def _number(text: str) -> Fraction:
     return Fraction(text.strip())
 
 
-class MarginSweep(RunOnPairs):
+class _Drawn(Run):
+    """A run whose margins are drawn."""
+
+    def pictures(self, report: Any) -> list[Plot]:
+        """Return the loss and the active share by margin."""
+        from mrl_cli.reports.pictures import curves_of_points
+
+        return [curves_of_points(report.points)]
+
+
+class MarginSweep(_Drawn, RunOnPairs):
     """Compute the loss of the pairs in INPUT files for many margins, in one pass.
 
     For each margin: the loss (mean and sum), and the shares of pairs with a loss above 0 and with a gradient. A hinge
@@ -83,7 +95,7 @@ class MarginSweep(RunOnPairs):
     )
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
-    names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT NOTES"
+    names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT plot NOTES"
     roles = frozenset(("weight",))
 
     def report(self) -> SweepReport:
@@ -106,13 +118,15 @@ class MarginSweep(RunOnPairs):
         )
 
 
-class ListSweep(RunOnLists):
+class ListSweep(_Drawn, RunOnLists):
     """Compute the loss of ranked lists for many margins, in one reading."""
 
     margins: tuple[float, ...] = MarginSweep.margins
 
     name = MarginSweep.name
-    names = "margins ITEMS loss param reduction lambda_weight top weight query_weight CELLS memory ENGINE OUTPUT NOTES"
+    names = (
+        "margins ITEMS loss param reduction lambda_weight top weight query_weight CELLS memory ENGINE OUTPUT plot NOTES"
+    )
 
     def report(self) -> SweepReport:  # type: ignore[override]
         """Return the report on all margins."""

@@ -195,15 +195,15 @@ def compute_report(
     )
 
 
-def compute_reductions(plan: Plan) -> list[Reduction[Any, Any]]:
-    """Return what a run folds for the report, in this order, after a look at the data.
+def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any, Any]]:
+    """Return what a run folds for the report, in this order, after a look at the data; `draws`: for pictures too.
 
     Pairs that are added up by key are not added up once more: `totals_and_ledger`.
     """
     squares = plan.reporting.confidence is not None and not plan.has_clusters
     of_pairs = {"squares": squares, "describes": plan.reporting.describes}
     reductions: list[Reduction[Any, Any]] = [HistogramReduction()] if plan.reporting.describes else []
-    if plan.reporting.calibration:
+    if plan.reporting.calibration or draws:
         from mrl_cli.reductions.cellsums import CellSumsReduction  # few runs report it
         from mrl_cli.statistics.calibration import KNOTS
 

@@ -1,0 +1,301 @@
+"""Pictures for a terminal, drawn by rich: eighths of a cell where the encoding has them, else ASCII; numbers at each.
+
+What is drawn is legible without colour, which only repeats it: 166 for what is wrong or expected, 68 for the rest.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from bisect import bisect
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mrl_cli.reports.plots import Curves, Distribution, Estimates, Quadrants
+from mrl_cli.words import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mrl_cli.reports.plots import Estimate, Plot
+
+    Line = list[str | tuple[str, str]]
+
+BAD, GOOD, QUIET = "color(166)", "color(68)", "dim"
+HEIGHT = 10  # rows of a distribution
+NARROW = 60  # columns below which its bars lie
+MOST_LYING = 24  # bars that lie
+LONGEST_NAME = 24
+
+
+class Signs(NamedTuple):
+    """What lines are drawn with; the first of bars is empty, the last full."""
+
+    standing: str = " ▁▂▃▄▅▆▇█"
+    lying: str = " ▏▎▍▌▋▊▉█"
+    side: str = "│"
+    tick: str = "┤"
+    corner: str = "└"
+    base: str = "─"
+    mark: str = "┬"
+    left: str = "◂"
+    right: str = "▸"
+    dot: str = "●"
+    diamond: str = "◇"
+    minus: str = "−"
+
+
+PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-")
+
+
+def drawn(plots: Iterable[Plot], width: int, *, color: bool = False, encoding: str = "utf-8") -> str:
+    """Return the plots as text, at most `width` wide; before each there is an empty line."""
+    from rich.console import Console
+    from rich.text import Text
+
+    signs = signs_of(encoding)
+    text = io.StringIO()
+    console = Console(
+        file=text, width=width, force_terminal=color, no_color=not color, color_system="256" if color else None
+    )
+    for plot in plots:
+        console.print()
+        console.print(Text(harmless(plot.title, 400), style="bold"))
+        for line in _DRAW[type(plot)](plot, width, signs):
+            console.print(Text.assemble(*line), overflow="crop" if len(line) > 1 else "fold", no_wrap=len(line) > 1)
+    whole = text.getvalue()
+    if signs is PLAIN:  # names of files and groups may hold anything
+        whole = whole.translate({ord("−"): "-", ord("…"): "~"}).encode("ascii", "replace").decode()
+    return "".join(f"{line.rstrip()}\n" for line in whole.splitlines())
+
+
+def signs_of(encoding: str) -> Signs:
+    """Return the signs that an encoding has.
+
+    >>> signs_of("latin-1") is PLAIN, signs_of("utf-8") is PLAIN
+    (True, False)
+    """
+    try:
+        "".join(Signs()).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return Signs()
+
+
+def merged(plot: Distribution, most: int) -> Distribution:
+    """Return a distribution of at most so many bars: neighbours are joined, so that a bar is two or four as wide."""
+    start, width, counts = plot.start, plot.width, list(plot.counts)
+    while len(counts) > max(most, 2):  # on either side of 0 there may be one
+        if round(start / width) % 2:  # bars begin at multiples of their width
+            start, counts = start - width, [0, *counts]
+        counts = [sum(counts[place : place + 2]) for place in range(0, len(counts), 2)]
+        width *= 2
+    return replace(plot, start=start, width=width, counts=tuple(counts))
+
+
+def _distribution(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:
+    if width < NARROW:
+        yield from _lying(merged(plot, MOST_LYING), width, signs)
+        return
+    highest = max(plot.counts, default=0)
+    margin = max(len(f"{highest:,}"), 6) + 1
+    plot = merged(plot, width - margin - 2)
+    cells = max(1, (width - margin - 2) // max(1, len(plot.counts)))  # of a bar
+    highest = max(1, *plot.counts)
+    step = max(1, _step(highest, HEIGHT / 3))
+    ticks = {HEIGHT - round(HEIGHT * tick / highest): tick for tick in range(step, highest + 1, step)}
+    yield [(f"{plot.unit:>{margin}}", QUIET)]
+    levels = len(signs.standing) - 1
+    for row in range(HEIGHT):
+        parts: Line = [(f"{ticks[row]:>{margin},}{signs.tick}" if row in ticks else " " * margin + signs.side, QUIET)]
+        for place, count in enumerate(plot.counts):
+            filled = count * HEIGHT * levels / highest - (HEIGHT - 1 - row) * levels
+            level = min(levels, max(0, round(filled)))
+            level = max(level, count > 0 and row == HEIGHT - 1)  # no bar is too low to be seen
+            parts.append((signs.standing[level] * cells, _style(plot, plot.start + (place + 0.5) * plot.width)))
+        yield parts
+    axis, labels = _axis(plot, cells, signs)
+    yield [(f"{'':{margin}}{signs.corner}{axis}", QUIET)]
+    yield [f"{'':{margin + 1}}{labels}"]
+    yield from ([" " * (margin + 1), *line] for line in _regions(plot, cells, signs))
+    yield [(f"{'':{margin + 1}}{_note(plot, signs)}", QUIET)]
+
+
+def _style(plot: Distribution, value: float) -> str:
+    """Return how the bar over a value is coloured: as its region is."""
+    return BAD if plot.regions and plot.regions[bisect(plot.knots, value)].is_bad else GOOD
+
+
+def _note(plot: Distribution, signs: Signs) -> str:
+    others = {"below": plot.below, "above": plot.above, "at 0": plot.ties}
+    counts = ", ".join(f"{count:,} {where}" for where, count in others.items() if count)
+    return f"{plot.variable.replace('−', signs.minus)}, bars {plot.width:g} wide{'; ' if counts else ''}{counts}"
+
+
+def _axis(plot: Distribution, cells: int, signs: Signs) -> tuple[str, str]:
+    """Return the line under the bars, and the numbers at its ticks."""
+    size = len(plot.counts) * cells
+    step = _step(plot.width * size / cells, max(4, size / 12))
+    axis, labels = [signs.base] * size, [" "] * (size + 8)
+    for tick in range(math.ceil(plot.start / step), math.floor((plot.start + plot.width * size / cells) / step) + 1):
+        column = round((tick * step - plot.start) / plot.width * cells)
+        text = f"{tick * step:g}".replace("-", signs.minus)
+        first = column - len(text) // 2
+        is_free = first >= 0 and not "".join(labels[max(0, first - 1) : first + len(text) + 1]).strip()
+        if column < size and is_free:
+            axis[column] = signs.mark
+            labels[first : first + len(text)] = text
+    return "".join(axis), "".join(labels).rstrip()
+
+
+def _step(span: float, most: float) -> Any:
+    """Return the least round step of which at most so many are in a span; an integer where it is one.
+
+    >>> _step(208, 3), _step(7, 6), _step(0.9, 6)
+    (100, 2, 0.2)
+    """
+    least = span / max(most, 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    return max(1, round(step)) if step >= 1 else step
+
+
+def _regions(plot: Distribution, cells: int, signs: Signs) -> Iterator[Line]:
+    """Yield the regions under the axis, named with their shares; those too narrow for that are named below."""
+    size = len(plot.counts) * cells
+    cuts = [round((knot - plot.start) / plot.width * cells) for knot in plot.knots]
+    edges = [0, *(min(max(cut, 0), size) for cut in cuts), size]
+    line: Line = []
+    others = []
+    for place, region in enumerate(plot.regions):
+        room = edges[place + 1] - edges[place] - (place > 0)
+        if place > 0 and room >= 0:
+            line.append(signs.side)
+        text = f" {region.name} {region.share:.1%} "
+        first, last = signs.left if place == 0 else "", signs.right if place == len(plot.regions) - 1 else ""
+        if len(text) + 2 <= room:
+            text = f"{first}{text:{signs.base}^{room - len(first) - len(last)}}{last}"
+        else:
+            others.append((edges[place] + room // 2, text.strip(), region.is_bad))
+            text = signs.base * max(room, 0)
+        line.append((text, BAD if region.is_bad else GOOD))
+    yield line
+    for middle, text, is_bad in others:
+        yield [" " * max(0, min(middle, size) - len(text) // 2), (text, BAD if is_bad else GOOD)]
+
+
+def _lying(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:
+    """Yield bars that lie, each with its number."""
+    bounds = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
+    names = [f"{low:g} to {high:g}".replace("-", signs.minus) for low, high in pairwise(bounds)]
+    longest, digits = max(map(len, names), default=0), len(f"{max(plot.counts, default=0):,}")
+    room = max(4, width - longest - digits - 2)
+    for name, low, count in zip(names, bounds, plot.counts, strict=False):
+        bar = _bar(count / max(1, *plot.counts), room, signs)
+        yield [f"{name:>{longest}} ", (f"{bar:{room}}", _style(plot, low + plot.width / 2)), f" {count:>{digits},}"]
+    for region in plot.regions:
+        yield [(f"{region.name} {region.share:.1%}", BAD if region.is_bad else GOOD)]
+    yield [(_note(plot, signs), QUIET)]
+
+
+def _bar(share: float, cells: int, signs: Signs) -> str:
+    """Return a bar that lies: a share of so many cells, no more than that, and seen where it is not 0.
+
+    >>> _bar(0.5, 4, Signs()), _bar(0.3, 4, Signs()), _bar(0.001, 4, PLAIN)
+    ('██', '█▎', '#')
+    """
+    levels = len(signs.lying) - 1
+    filled = max(round(share * cells * levels), share > 0) if share == share else 0
+    return signs.lying[-1] * (filled // levels) + signs.lying[filled % levels].strip()
+
+
+def _curves(plot: Curves, width: int, signs: Signs) -> Iterator[Line]:
+    at = [f"{value:g}" for value in plot.at]
+    longest = max(len(plot.variable), 7, *map(len, at))
+    texts = [[_number(value, is_share=series.is_share) for value in series.values] for series in plot.series]
+    digits = [max(map(len, column), default=0) for column in texts]
+    room = max(4, min(20, (width - longest - 2) // len(plot.series) - max(digits, default=0) - 4))
+    heads = [f"  {series.name:{room + 1 + size}}" for series, size in zip(plot.series, digits, strict=True)]
+    yield [(f"{plot.variable:>{longest + 1}}{''.join(heads)}".rstrip(), QUIET)]
+    for row, text in enumerate(at):
+        line: Line = [f"{signs.right if row == plot.marked else ' '}{text:>{longest}}"]
+        for series, column, size in zip(plot.series, texts, digits, strict=True):
+            highest = 1.0 if series.is_share else max((v for v in series.values if math.isfinite(v)), default=1.0)
+            bar = _bar(min(series.values[row] / (highest or 1.0), 1.0), room, signs)
+            line += ["  ", (f"{bar:{room}}", GOOD), f" {column[row]:>{size}}"]
+        yield line
+
+
+def _number(value: float, *, is_share: bool) -> str:
+    if math.isnan(value):
+        return "undefined"
+    return f"{value:.1%}" if is_share else f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
+
+
+def _estimates(plot: Estimates, width: int, signs: Signs) -> Iterator[Line]:
+    variable, *names = (_name(text, width) for text in (plot.variable, *(one.name for one in plot.estimates)))
+    longest = max(map(len, [variable, *names]))
+    digits = max(5, *(len(f"{one.pairs:,}") for one in plot.estimates))
+    has_expected = any(one.expected is not None for one in plot.estimates)
+    room = max(8, min(48, width - longest - digits - 4 - 7 - 10 * has_expected))
+    scale = f"{plot.least:.0%}{'100%':>{room - len(f'{plot.least:.0%}')}}"
+    if room > 14:
+        scale = f"{plot.least:4.0%}{(1 + plot.least) / 2:^{room - 8}.0%}100%"
+    head = f"{variable:>{longest}}  {'pairs':>{digits}}  {scale:{room}}  right"
+    yield [(head + ("  expected" if has_expected else ""), QUIET)]
+    for name, one in zip(names, plot.estimates, strict=True):
+        line: Line = [f"{name:>{longest}}  {one.pairs:>{digits},}  ", *_interval(one, plot, room, signs)]
+        line.append(f" {one.share:>6.1%}")
+        line += [] if one.expected is None else [f"  {one.expected:>8.1%}"]
+        yield line
+    if plot.left_out:
+        yield [(f"and {plot.left_out:,} more", QUIET)]
+    yield [(_legend(plot.legend, signs), QUIET)]
+
+
+def _name(text: str, width: int) -> str:
+    """Return what somebody called something, in a quarter of the width at most."""
+    clean, most = harmless(text), min(LONGEST_NAME, width // 4)
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
+
+
+def _legend(text: str, signs: Signs) -> str:
+    return text.replace("−", signs.minus).replace("●", signs.dot).replace("◇", signs.diamond).replace("│", signs.side)
+
+
+def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
+    """Return an interval as a line with a dot, the diamond of what is expected, and the line of the whole."""
+
+    def column(share: float) -> int:
+        return min(room - 1, max(0, round((share - plot.least) / (1 - plot.least) * (room - 1))))
+
+    cells = [(" ", "")] * room
+    for place in range(column(one.low), column(one.high) + 1):
+        cells[place] = (signs.base, GOOD)
+    if plot.whole is not None:
+        cells[column(plot.whole)] = (signs.side, QUIET)
+    if one.expected is not None:
+        cells[column(one.expected)] = (signs.diamond, BAD)
+    cells[column(one.share)] = (signs.dot, GOOD)
+    return list(cells)
+
+
+def _quadrants(plot: Quadrants, width: int, signs: Signs) -> Iterator[Line]:
+    total = sum(pairs for _, pairs, _ in plot.outcomes)
+    names = [_name(name, 2 * width) for name, _, _ in plot.outcomes]
+    longest = max(map(len, names))
+    digits = max(len(f"{pairs:,}") for _, pairs, _ in plot.outcomes)
+    room = max(4, min(40, width - longest - digits - 11))
+    for name, (_, pairs, differs) in zip(names, plot.outcomes, strict=True):
+        share = pairs / total if total else 0.0
+        bar = f"{_bar(share, room, signs):{room}}"
+        yield [f"{name:>{longest}}  ", (bar, BAD if differs else GOOD), f" {share:>6.1%}  {pairs:>{digits},}"]
+
+
+_DRAW: dict[type, Callable[[Any, int, Signs], Iterator[Line]]] = {
+    Distribution: _distribution,
+    Curves: _curves,
+    Estimates: _estimates,
+    Quadrants: _quadrants,
+}

@@ -1,0 +1,255 @@
+"""From what was found to what is drawn of it, and the sentence above: which of several is true, a test says."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
+from mrl_cli.statistics.intervals import mcnemar_p, wilson_interval
+from mrl_cli.words import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.histogram import Histogram
+    from mrl_cli.reductions.queries import Queries
+    from mrl_cli.reports.base import Report
+    from mrl_cli.reports.plots import Plot
+
+MOST_POINTS = 12  # of a curve
+MOST_GROUPS = 20
+QUERY_BARS = 16
+SIGNIFICANT = 0.05
+CONFIDENCE = 0.95  # of intervals where none is asked for
+
+
+def share_text(part: float, whole: float) -> str:
+    """Return a share in percent, which is neither none nor all where it is not.
+
+    >>> share_text(3, 4), share_text(1, 10**6), share_text(10**6 - 1, 10**6), share_text(4, 4)
+    ('75.0%', 'under 0.1%', 'over 99.9%', '100.0%')
+    """
+    if not whole:
+        return "none"
+    text = f"{part / whole:.1%}"
+    if text == "0.0%" and part:
+        return "under 0.1%"
+    return "over 99.9%" if text == "100.0%" and part < whole else text
+
+
+def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> list[Plot]:
+    """Return what is drawn of pairs: how d lies, the loss by margin, how sure scores are, and groups beside another."""
+    from mrl_cli.reports.calibration import calibration_of
+
+    calibration = report.calibration or calibration_of(histogram, plan)
+    drawn = [distribution(histogram, plan), curves_of_margins(histogram, plan), reliability(calibration)]
+    return [plot for plot in (*drawn, groups_beside(report, plan)) if plot is not None]
+
+
+def distribution(histogram: Histogram, plan: Plan) -> Distribution:
+    """Return how many pairs have which difference, with what is wrong and what is inside the margin."""
+    from mrl_cli.reductions.bars import MOST_WIDTHS, bars_of, regions_of
+    from mrl_cli.reductions.cellsums import margin_of
+
+    margin = margin_of(plan) or 0.0
+    knots = (0.0, margin) if margin > 0 else (0.0,)
+    bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
+    pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
+    pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]
+    right = pairs - wrong - ties
+    title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} are ranked right"
+    shares = {"wrong": wrong, "right": right}
+    if len(knots) > 1:
+        title += f", {share_text(pairs_of['beyond_margin'], pairs)} by the margin of {margin:g} or more"
+        shares = {
+            "wrong": wrong,
+            f"0 to {margin:g}": pairs_of["inside_margin"],
+            "right by the margin": pairs_of["beyond_margin"],
+        }
+    regions = (Region(name, of / pairs if pairs else 0.0, name == "wrong") for name, of in shares.items())
+    return Distribution(
+        title,
+        "d = y(x1 − x2)",
+        bars.edges[0],
+        bars.width,
+        tuple(bars.pairs),
+        bars.below[0],
+        bars.above[0],
+        knots,
+        tuple(regions),
+        ties,
+    )
+
+
+def curves_of_margins(histogram: Histogram, plan: Plan) -> Curves | None:
+    """Return mean loss and active share by margin; None for a loss that has none, or has one for each pair."""
+    from mrl_cli.reductions.bars import curve_at, margins_for
+    from mrl_cli.reductions.cellsums import is_hinge_of_differences
+    from mrl_cli.reports.sweep import sweep_points
+
+    pairs = int(histogram.counts.sum())
+    if not (is_hinge_of_differences(plan) and pairs):
+        return None
+    margins = margins_for(histogram, plan, MOST_POINTS)
+    weight = None
+    if "weight" in histogram.sums:
+        whole = histogram.sums["weight"].regrouped(np.zeros(histogram.counts.size, np.int64), 1)
+        weight = float(whole.at(0))
+    points = sweep_points(curve_at(histogram, plan, margins), margins, pairs, weight, plan)
+    return curves_of_points(points, plan.loss.margin)
+
+
+def curves_of_points(points: Sequence[dict[str, Any]], own: float | None = None) -> Curves:
+    """Return mean loss and active share of the points of a sweep; `own` is the margin asked for, if one was."""
+    at = tuple(point["margin"] for point in points)
+    series = (
+        Series("mean loss", tuple(point["mean"] for point in points)),
+        Series("active share", tuple(point["active_share"] for point in points), is_share=True),
+    )
+    marked = at.index(own) if own in at else None
+    return Curves(_title_of_points(points, marked), "margin", at, series, marked)
+
+
+def _title_of_points(points: Sequence[dict[str, Any]], marked: int | None) -> str:
+    ascending = sorted(points, key=lambda point: float(point["margin"]))
+    half = next((point for point in ascending if point["active_share"] >= 0.5), None)
+    first, last = ascending[0], ascending[-1]
+    if half is None or half is first:
+        shown = last if half is None else first
+        text = f"At a margin of {shown['margin']:g}, {shown['active_share']:.1%} of the pairs have a loss"
+    else:
+        text = f"Half of the pairs have a loss from a margin of about {half['margin']:g} on"
+    own = None if marked is None else points[marked]
+    return text if own is None or own is half else f"{text}, {own['active_share']:.1%} at {own['margin']:g}"
+
+
+def reliability(calibration: dict[str, Any]) -> Estimates:
+    """Return how often pairs are right beside how often Bradley-Terry expects it, by its confidence."""
+    bins = calibration["bins"]
+    estimates = tuple(
+        Estimate(
+            f"{one['low']:.2f} to {one['high']:.2f}",
+            one["pairs"],
+            one["accuracy"],
+            one.get("accuracy_low", one["accuracy"]),
+            one.get("accuracy_high", one["accuracy"]),
+            one["confidence"],
+        )
+        for one in bins
+    )
+    has_intervals = "temperature_low" in calibration
+    least = 0.5 if all(one.share >= 0.5 for one in estimates) else 0.0
+    legend = "● share right" + (" with its interval" if has_intervals else "")
+    legend += "   ◇ what Bradley-Terry expects, sigmoid(|x1 − x2|)"
+    return Estimates(_title_of_calibration(calibration), "confidence", estimates, legend, least)
+
+
+def _title_of_calibration(calibration: dict[str, Any]) -> str:
+    error = f"the expected calibration error is {calibration['expected_calibration_error']:.3f}"
+    if not calibration["bins"] or "temperature_low" not in calibration:
+        return error[0].upper() + error[1:]
+    low, high = calibration["temperature_low"], calibration["temperature_high"]
+    if low <= 1 <= high:
+        return f"Scores agree with Bradley-Terry within chance; {error}"
+    how = "Underconfident" if high < 1 else "Overconfident"
+    apart = [one for one in calibration["bins"] if not one["accuracy_low"] <= one["confidence"] <= one["accuracy_high"]]
+    if not apart:
+        return f"{how}: scores divided by {calibration['temperature']:.3g} would fit best; {error}"
+    worst = max(apart, key=lambda one: one["pairs"] * abs(one["accuracy"] - one["confidence"]))
+    bounds = f"{worst['low']:.2f} to {worst['high']:.2f}"
+    return (
+        f"{how}: at a confidence of {bounds}, {worst['accuracy']:.1%} are right where Bradley-Terry expects "
+        f"{worst['confidence']:.1%}"
+    )
+
+
+def groups_beside(report: Report, plan: Plan) -> Estimates | None:
+    """Return the accuracy of the worst groups with their intervals; None where there are none, or pairs are clustered.
+
+    Each interval is Wilson's, of pairs that are independent.
+    """
+    if not report.groups or plan.has_clusters or plan.has_lists:
+        return None
+    confidence = plan.reporting.confidence or CONFIDENCE
+    whole = report.accuracy
+    estimates = []
+    for group in report.groups:
+        if not group.pairs:
+            continue
+        interval = wilson_interval(group.correct, group.pairs, confidence)
+        name = ", ".join(map(str, group.group))
+        estimates.append(Estimate(name, group.pairs, group.correct / group.pairs, interval.low, interval.high))
+    estimates.sort(key=lambda one: (one.share, -one.pairs))
+    below = sum(one.high < whole for one in estimates)
+    shown = tuple(estimates[:MOST_GROUPS])
+    by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by or "file")
+    legend = f"● share right with its {100 * confidence:.3g}% interval   │ that of all"
+    title = _title_of_groups(below, len(estimates), (1 - confidence) / 2)
+    return Estimates(title, by, shown, legend, 0.0, whole, len(estimates) - len(shown))
+
+
+def _title_of_groups(below: int, groups: int, chance: float) -> str:
+    """Return whether more groups lie below the whole than chance alone would put there."""
+    expected = groups * chance
+    if below <= expected or _binomial_tail(below, groups, chance) > SIGNIFICANT:
+        return f"{counted(groups, 'group')}: no more of them are below the whole than chance would put there"
+    verb = "is" if below == 1 else "are"
+    of_groups = f"{below:,} of {counted(groups, 'group')} {verb}"
+    return f"{of_groups} right less often than the whole; chance puts {expected:.1f} there"
+
+
+def _binomial_tail(least: int, trials: int, chance: float) -> float:
+    """Return how probable so many successes or more are; `least` is above their mean."""
+    tail = 0.0
+    for count in range(least, trials + 1):
+        term = _binomial(count, trials, chance)
+        tail += term
+        if term <= tail * 1e-9:  # from the mean on they fall
+            break
+    return tail
+
+
+def _binomial(count: int, trials: int, chance: float) -> float:
+    logs = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
+    return math.exp(logs + count * math.log(chance) + (trials - count) * math.log1p(-chance))
+
+
+def of_queries(queries: Queries) -> list[Plot]:
+    """Return how many queries have which accuracy, of those that have a pair."""
+    of_lists = [(lists.pairs, lists.correct) for lists in queries.clusters]
+    pairs, correct = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*of_lists, strict=True))
+    shares = correct[pairs > 0] / pairs[pairs > 0]
+    # A query with all pairs right is in the last bar, which ends at 1.
+    counts = np.bincount(np.minimum((shares * QUERY_BARS).astype(np.int64), QUERY_BARS - 1), minlength=QUERY_BARS)
+    below, whole = int(np.count_nonzero(shares < 0.5)), int(np.count_nonzero(shares == 1))
+    title = (
+        f"{share_text(below, shares.size)} of {counted(shares.size, 'query', 'queries')} are below a chance of one half"
+    )
+    title += f", {share_text(whole, shares.size)} have every pair right"
+    parts = {"below one half": below, "from one half on": shares.size - below}
+    regions = tuple(Region(name, of / max(shares.size, 1), name.startswith("below")) for name, of in parts.items())
+    variable = "share of a query's pairs that are right"
+    return [
+        Distribution(
+            title, variable, 0.0, 1 / QUERY_BARS, tuple(counts.tolist()), 0, 0, (0.5,), regions, unit="queries"
+        )
+    ]
+
+
+def quadrants(report: Report) -> Quadrants:
+    """Return how often both models, one or none of them are right."""
+    only_a, only_b = report.mcnemar["only_a"], report.mcnemar["only_b"]
+    both = report.a["correct"] - only_a
+    neither = report.pairs - both - only_a - only_b
+    one_alone = f"one alone in {share_text(only_a + only_b, report.pairs)}"
+    if mcnemar_p(only_a, only_b) > SIGNIFICANT:
+        title = f"a and b are right about equally often; {one_alone}"
+    else:
+        better, gap = ("a", only_a - only_b) if only_a > only_b else ("b", only_b - only_a)
+        title = f"{better} is right more often, by {100 * gap / report.pairs:.2g} points; {one_alone}"
+    names = (("both right", both, False), ("only a right", only_a, True), ("only b right", only_b, True))
+    return Quadrants(title, (*names, ("neither right", neither, False)))

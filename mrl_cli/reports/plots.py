@@ -1,0 +1,94 @@
+"""Pictures as data: what each shows, and the sentence that says what is seen. `render` draws them."""
+
+from __future__ import annotations
+
+from mrl_cli.records import light_dataclass
+
+
+@light_dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a distribution: its name, and its share of the whole; `is_bad` where no pair should be."""
+
+    name: str
+    share: float
+    is_bad: bool = False
+
+
+@light_dataclass(frozen=True, slots=True)
+class Distribution:
+    """How many pairs have which difference: bar i counts those from start + i * width on, below the next one.
+
+    `below` and `above` are outside of all bars, and `ties` have no difference. `regions` are cut at `knots`, of which 0
+    is one: one more than those.
+    """
+
+    title: str
+    variable: str
+    start: float
+    width: float
+    counts: tuple[int, ...]
+    below: int
+    above: int
+    knots: tuple[float, ...]
+    regions: tuple[Region, ...]
+    ties: int = 0
+    unit: str = "pairs"
+
+
+@light_dataclass(frozen=True, slots=True)
+class Series:
+    """A column of a `Curves`: a name, and a number for each row; shares are told in percent."""
+
+    name: str
+    values: tuple[float, ...]
+    is_share: bool = False
+
+
+@light_dataclass(frozen=True, slots=True)
+class Curves:
+    """Several numbers against one: row i is at `at[i]`, and `marked` is the row that was asked for, if it is there."""
+
+    title: str
+    variable: str
+    at: tuple[float, ...]
+    series: tuple[Series, ...]
+    marked: int | None = None
+
+
+@light_dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share with its interval, of so many pairs; `expected` is what a model says it is."""
+
+    name: str
+    pairs: int
+    share: float
+    low: float
+    high: float
+    expected: float | None = None
+
+
+@light_dataclass(frozen=True, slots=True)
+class Estimates:
+    """Shares beside one another, with what dot and diamond stand for.
+
+    `least` is where the scale begins, which ends at 1; `whole` is the share of all, drawn as a line.
+    """
+
+    title: str
+    variable: str
+    estimates: tuple[Estimate, ...]
+    legend: str
+    least: float = 0.0
+    whole: float | None = None
+    left_out: int = 0
+
+
+@light_dataclass(frozen=True, slots=True)
+class Quadrants:
+    """How often two models are right: the pairs of each outcome, (name, pairs, whether a differs from b)."""
+
+    title: str
+    outcomes: tuple[tuple[str, int, bool], ...]
+
+
+Plot = Distribution | Curves | Estimates | Quadrants
