@@ -22,6 +22,7 @@ from mrl_cli.engines.tasks import Task, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Source, text
 from mrl_cli.model import Plan
+from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.totals import TotalsReduction
 from tests.running import Ran, run_inside
 
@@ -189,11 +190,13 @@ def test_a_job_of_another_version_is_refused_before_it_is_unpickled(monkeypatch:
 
 def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     hinge, logistic = (tasks.job_bytes(Job(Plan.of(loss=loss), ()), []) for loss in ("margin_ranking", "logistic"))
+    calibrated = tasks.job_bytes(Job(Plan(), (CellSumsReduction(Plan()),)), [])
     monkeypatch.setattr(tasks, "arithmetic", lambda: b"numpy-1.0-00000000")
-    with pytest.raises(MachineError, match="exponentials in another way") as caught:
-        tasks._Given(logistic)
-    hint = "give all the same NumPy and the same kind of processor; margin losses have no exponentials"
-    assert caught.value.hint == hint
+    for exponentials in (logistic, calibrated):
+        with pytest.raises(MachineError, match="exponentials in another way") as caught:
+            tasks._Given(exponentials)
+        hint = "give all the same NumPy and the same kind of processor; margin losses have no exponentials"
+        assert caught.value.hint == hint
     tasks._Given(hinge)
 
 

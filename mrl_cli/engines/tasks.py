@@ -98,14 +98,14 @@ def _can_be_cut(source: Source, plan: Plan) -> bool:
 
 def job_bytes(job: Job, sources: Sequence[Source]) -> bytes:
     """Return a job, and the sources of its tasks, as bytes."""
-    return b"\n".join([_head(job.plan), pickle.dumps((job, [source.portable for source in sources]), 5)])
+    return b"\n".join([_head(job), pickle.dumps((job, [source.portable for source in sources]), 5)])
 
 
-def _head(plan: Plan) -> bytes:
+def _head(job: Job) -> bytes:
     """Return what a worker must have in common with its client: the version, and how it computes exponentials."""
-    loss = LOSSES.get(plan.loss.name)
-    is_exact = loss is not None and not loss.ulps and plan.ranking.lambda_weight == "none"
-    is_exact = is_exact and not plan.reporting.calibration
+    loss = LOSSES.get(job.plan.loss.name)
+    is_exact = loss is not None and not loss.ulps and job.plan.ranking.lambda_weight == "none"
+    is_exact = is_exact and not any(reduction.has_exponentials for reduction in job.reductions)
     return b" ".join([_WORD, __version__.encode(), _ANY if is_exact else arithmetic()])
 
 

@@ -34,7 +34,7 @@ class CellSumsReduction(HistogramReduction):
     `weight` is added up as well. Cells are cut at the margin, as the plan's dtype rounds it, and at `knots`.
     """
 
-    takes_turns = True
+    takes_turns = has_exponentials = True
 
     def __init__(self, plan: Plan, knots: Iterable[float] = ()) -> None:
         margin = margin_of(plan)
