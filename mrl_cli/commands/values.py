@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrl_cli import runtime
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE
 from mrl_cli.words import closest, harmless, is_float
 
@@ -36,6 +37,7 @@ class Registered(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or fail with the names there are."""
+        runtime.import_numpy()  # which registries need; this is the first of them that a run imports
         module = import_module(self._module)
         if not any(value in getattr(module, registry) for registry in self._registries):
             names = self.names()

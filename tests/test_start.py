@@ -1,0 +1,48 @@
+"""What a run leaves out of NumPy is there for whoever asks for it later, and other versions are imported whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SAMPLE = Path(__file__).parent.parent / "sample_data" / "founding.csv"
+RUN = """
+import sys
+from mrl_cli import cli, runtime
+{first}
+sys.argv = ["mrl", "compute", {path!r}, "--raw"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+left_out = [name for name in runtime._UNUSED_OF_NUMPY if f"numpy.{{name}}" not in sys.modules]
+print(*left_out)
+import numpy.typing
+assert isinstance(numpy.array([0.5]), numpy.typing.NDArray[numpy.float64].__origin__)
+assert numpy._typing.__file__
+import pandas
+print(pandas.DataFrame({{"a": [1, 2]}}).a.sum(), numpy.linalg.eigh(numpy.eye(2)).eigenvalues.sum())
+"""
+
+
+def lines_of(first: str) -> list[str]:
+    script = RUN.format(first=first, path=str(SAMPLE))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.skipif(not np.__version__.startswith(("2.0.", "2.1.", "2.2.", "2.3.", "2.4.")), reason="a newer NumPy")
+def test_what_no_run_uses_of_numpy_is_left_out() -> None:
+    value, left_out, after = lines_of("")
+    assert left_out.split() == ["_core._add_newdocs", "_core._add_newdocs_scalars", "_typing"]
+    assert after == "3 2.0"
+    assert value == lines_of("import numpy")[0]
+
+
+def test_another_version_is_imported_whole() -> None:
+    _, left_out, after = lines_of('runtime._KNOWN_NUMPY = ("version = 1",)')
+    assert (left_out, after) == ("", "3 2.0")
