@@ -89,9 +89,11 @@ class Compute(Run):
 
             request = Request(self.plan)
             verifier = verifier_of(request)
-        folded = self.measured(*filter(None, (*reductions, verifier, rows)))
-        if rows is not None:
-            rows.close()
+        try:
+            folded = self.measured(*filter(None, (*reductions, verifier, rows)))
+        finally:  # also where the file is thrown away: what is open in it must not outlive it
+            if rows is not None:
+                rows.close()
         report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
         if verifier is None:
             return report
