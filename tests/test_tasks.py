@@ -57,6 +57,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `--engine dask` be workers in this process, which get spans of 700 bytes."""
     monkeypatch.setattr(engines, "_workers", lambda *_: Bytes())
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
+    monkeypatch.setattr(text, "HEAD_BYTES", 300)  # where quotes are looked for before a text is cut
     # Whatever stands in a job is unpickled anew by each test.
     tasks._given.cache_clear()
 
@@ -128,6 +129,9 @@ RUNS = [
     *(f"compute {name} --reduction none --keep-columns -o out.jsonl" for name in ("plain.csv", "plain.parquet")),
     "compute plain.csv bad.csv quoted.csv plain.parquet --on-error skip --by-file -f csv",
     "compute plain.csv --loss logistic --weight v --on-error skip -f csv",
+    *(f"compute {name} --x1 nope" for name in ("plain.csv", "plain.parquet")),
+    "compute lists.csv",
+    "rank lists.csv --loss approx_ndcg --max-pairs 2",
     "compute bad.csv --reduction none --on-error skip",
     *(f"compute {name} --reduction none --keep-columns -f csv" for name in FILES if name.startswith("bad")),
     *(f"compute {name} plain.csv --reduction none -o out.parquet" for name in ("plain.parquet", "quoted.csv")),
@@ -155,7 +159,7 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
         return run_inside([*line.split(), *more], capfd), out.read_bytes() if written else b""
 
     expected = ran()
-    assert expected[0].code in (0, 1, 3)
+    assert expected[0].code in (0, 1, 2, 3)
     request.getfixturevalue("elsewhere")
     assert ran("--engine", "dask") == expected
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from mrl_cli.engines.local import groups, parts_in_order
 from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, tasks_of
 from mrl_cli.errors import MachineError
+from mrl_cli.inputs.base import NoColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -103,7 +104,7 @@ class _Course:
         self._in_order, self._uncounted, self._to_give = deque(entries), deque(entries), deque(entries)
         self._given: deque[_Entry] = deque()
         self._lines = [0] * len(sources)  # that were counted of each
-        self._one_stream: set[int] = set()  # the sources whose further spans are void
+        self._last_spans: dict[int, int] = {}  # of sources: where that begins after which further ones are void
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts of all tasks in order."""
@@ -123,7 +124,8 @@ class _Course:
                 yield pickle.dumps(entry.task, 5)
 
     def _is_void(self, entry: _Entry) -> bool:
-        return entry.task.span is not None and entry.task.place in self._one_stream and entry.rest is None
+        span = entry.task.span
+        return span is not None and span[0] > self._last_spans.get(entry.task.place, span[0])
 
     def _count(self) -> None:
         """Go on counting lines, as far as tasks are done; give those out again that have to know their first one."""
@@ -144,7 +146,7 @@ class _Course:
             if done.resume_at is not None:
                 entry.rest = _Entry(done.resume_at.at_line(self._lines[place] + 1))
                 self._to_give.appendleft(entry.rest)
-                self._one_stream.add(place)
+                self._last_spans[place] = entry.task.span[0] if entry.task.span else 0
 
     def _ready(self) -> Iterator[Part]:
         """Yield the parts that are next, as far as they are there. Raises the error of a task in its place."""
@@ -160,6 +162,8 @@ class _Course:
             for part in entry.done.parts:
                 yield part._replace(shard=part.shard._replace(source=source))
             if entry.done.error is not None:
+                if isinstance(entry.done.error, NoColumnError):
+                    entry.done.error.source = source
                 raise entry.done.error
             if entry.rest is not None:
                 self._in_order.appendleft(entry.rest)

@@ -44,6 +44,10 @@ class NoColumnError(UsageError):
         super().__init__(message, hint=hint)
         self.source, self.plan, self.is_unnamed = source, plan, is_unnamed
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, given, state = super().__reduce__()
+        return made, given, state | {"source": None}  # each process has its own
+
 
 class Numbers(NamedTuple):
     """A column as doubles (labels may stay small integers), its cells that cannot be one, whether it has a bool."""
