@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from mrl_cli.engines.local import groups, parts_in_order
-from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, tasks_of
+from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, parts_here, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs.base import NoColumnError
 
@@ -37,6 +37,7 @@ class Workers(Protocol):
 
 
 AHEAD_A_SLOT = 3
+PART_SLOTS, PART_DIGITS = 64, 5  # what is written in parts is cut as for so many workers, however many there are
 LOST_SECONDS = 20.0  # for which a cluster may lack what its tasks need, before it is called lost
 
 
@@ -78,9 +79,16 @@ def by_value() -> Callable[[bytes, bytes], bytes]:
 
 def parts_of(workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None = None) -> Iterator[Part]:
     """Yield the parts of all sources in input order. What can be read only here, such as a pipe, is measured here."""
-    for group in groups(sources):
+    slots = PART_SLOTS if job.writes_parts else workers.slots
+    cut = [(group, [*tasks_of(group, job.plan, slots, span_bytes)]) for group in groups(sources)]
+    number, width = 0, max(PART_DIGITS, len(str(sum(len(tasks) for _, tasks in cut))))
+    for group, tasks in cut:
+        named = [task._replace(part=f"{number + place:0{width}}") for place, task in enumerate(tasks)]
+        number += len(named)
         if group[0].is_plain_file:
-            yield from _Course(workers, group, job, span_bytes).parts()
+            yield from _Course(workers, group, job, named).parts()
+        elif job.writes_parts:
+            yield from parts_here(group, job, named[0])
         else:
             yield from parts_in_order(group, job, 1)
 
@@ -97,10 +105,10 @@ class _Entry:
 class _Course:
     """The tasks of sources that workers can read: which are given out next, and which parts are next."""
 
-    def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None) -> None:
+    def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, tasks: Iterable[Task]) -> None:
         self._workers, self._sources = workers, sources
         self._job = job_bytes(job, sources)
-        entries = [_Entry(task) for task in tasks_of(sources, job.plan, workers.slots, span_bytes)]
+        entries = [_Entry(task) for task in tasks]
         self._in_order, self._uncounted, self._to_give = deque(entries), deque(entries), deque(entries)
         self._given: deque[_Entry] = deque()
         self._lines = [0] * len(sources)  # that were counted of each

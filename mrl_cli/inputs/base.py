@@ -35,6 +35,8 @@ BadCells = list[tuple[int, str, str]]
 Keys = tuple["pa.Array", BadCells]
 
 STDIN = "-"
+# What a folder of parts has beside them: once it is whole, and the begin of what it has while it is being written.
+MANIFEST, RUNNING = "_mrl_manifest.json", "_mrl_running-"
 
 
 class NoColumnError(UsageError):

@@ -77,10 +77,6 @@ class RowWriter:
         is_first, self.head = self.head is None, head
         return is_first
 
-    def names(self) -> list[str] | None:
-        """Return the names of the columns, where the head has them."""
-        return None if self.head is None else list(self.head)
-
     def _differing(self, head: Any) -> DataError:
         first, second = (harmless(", ".join(some[:-1]), 200) for some in (self.head, head))
         msg = f"the inputs have different columns: {first} and then {second}"
@@ -320,10 +316,6 @@ class ParquetWriter(RowWriter):
         """Return rows as they are written."""
         _refuse_repeated(table, file)
         return table.schema, table
-
-    def names(self) -> list[str] | None:
-        """Return the names of the columns."""
-        return None if self.head is None else self.head.names
 
     def _differing(self, head: pa.Schema) -> DataError:
         first, second = next(pair for pair in zip_longest(self.head, head, fillvalue="nothing") if pair[0] != pair[1])
