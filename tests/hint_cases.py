@@ -852,8 +852,8 @@ RUNS = [
     ),
     Case(
         "compute p.csv q.csv --reduction none --keep-columns -f csv",
-        "leave out --keep-columns, or write one file at a time",
-        "compute p.csv q.csv --reduction none --format csv",
+        "leave out --keep-columns, or write JSON lines",
+        "compute p.csv q.csv --reduction none --keep-columns --format jsonl",
         files=file(GOOD) | file(csv("x1,x2,y,t", "1,3,1,0"), "q.csv"),
     ),
     Case(

@@ -218,6 +218,16 @@ def test_row_groups_do_not_depend_on_blocks(
     assert len(seen) == 1
 
 
+def test_true_that_is_kept_beside_numbers_is_no_number(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pair: dict[str, Any] = {"x1": 1, "x2": 2, "y": 1}
+    cells = [1, 2.5, True, None]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(pair | {"n": cell}) + "\n" for cell in cells))
+    ran = run_inside(
+        ["compute", str(tmp_path / "in.jsonl"), "--reduction", "none", "--keep-columns", "-f", "csv"], capfd
+    )
+    assert [row[3] for row in csv.reader(ran.out.splitlines())] == ["n", "1", "2.5", "true", ""]
+
+
 @pytest.mark.usefixtures("files")
 def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
     sources = [Source(name, kind, size_bytes=size) for name, kind, size in (("a", "csv", 1 << 34), ("b", "json", 9))]

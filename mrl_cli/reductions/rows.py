@@ -80,7 +80,7 @@ class RowWriter:
     def _differing(self, head: Any) -> DataError:
         first, second = (harmless(", ".join(some[:-1]), 200) for some in (self.head, head))
         msg = f"the inputs have different columns: {first} and then {second}"
-        return DataError(msg, hint="leave out --keep-columns, or write one file at a time")
+        return DataError(msg, hint="leave out --keep-columns, or write JSON lines")
 
     def _begin(self, head: Any) -> None:
         """Write what comes before the first rows."""
@@ -318,8 +318,9 @@ class ParquetWriter(RowWriter):
         return table.schema, table
 
     def _differing(self, head: pa.Schema) -> DataError:
-        first, second = next(pair for pair in zip_longest(self.head, head, fillvalue="nothing") if pair[0] != pair[1])
-        msg = f"the inputs' columns differ in type or name: {harmless(first)} and then {harmless(second)}"
+        pairs = zip_longest(map(_field_text, self.head), map(_field_text, head), fillvalue="nothing")
+        first, second = next(pair for pair in pairs if pair[0] != pair[1])
+        msg = f"the inputs' columns differ in type or name: {first} and then {second}"
         return DataError(msg, hint="leave out --keep-columns, or write JSON lines")
 
     def _begin(self, head: pa.Schema) -> None:
@@ -353,6 +354,10 @@ class ParquetWriter(RowWriter):
         if self._writer is not None:
             self._write_groups(sum(table.num_rows for table in self._waiting))
             self._writer.close()
+
+
+def _field_text(field: pa.Field) -> str:
+    return f"{harmless(field.name)} ({field.type}{'' if field.nullable else ', never null'})"
 
 
 class TableWriter:
