@@ -7,6 +7,8 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
+from typing import Any
+
 # Exit codes beside those of the exceptions: the user's Ctrl-C, and a reader of stdout that went away.
 INTERRUPTED, READER_GONE, BUG = 130, 141, 70
 
@@ -20,6 +22,10 @@ class MrlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it pickles to, on its way from a worker: not all kinds are made from their message alone."""
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class UsageError(MrlError):

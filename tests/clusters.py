@@ -43,6 +43,7 @@ LINES = [
     "compute bad.csv --on-error skip --rejects out.csv",
     "compute bad.csv --on-error skip --reduction none -o out.csv",
     "compute parts/*.parquet --reduction none -o out.parquet",
+    "compute parts/*.parquet quoted.csv plain.csv --reduction none --margin 0.5 -f csv -o out.parts/",
     "compute plain.csv --loss logistic -f csv",
     "sweep plain.csv --margins 0:1:0.125",
     "compare plain.csv --x1-b u --x2-b v --group-by g -f csv",
@@ -90,9 +91,10 @@ def run(line: str, *more: str) -> tuple[int, bytes, bytes, bytes]:
     out = Path(line.rsplit(maxsplit=1)[-1])
     writes = out.name.startswith("out.")
     if writes:
-        out.unlink(missing_ok=True)
+        shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
     ran = subprocess.run(command_of(line, *more), capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    written = out.read_bytes() if writes and out.exists() else b""
+    files = sorted(out.iterdir()) if out.is_dir() else [out] if writes and out.exists() else []
+    written = b"".join(name.encode() + data for name, data in ((file.name, file.read_bytes()) for file in files))
     return ran.returncode, ran.stdout, ran.stderr, written
 
 

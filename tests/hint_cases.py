@@ -68,6 +68,27 @@ def file(data: bytes, name: str = "p.csv") -> Files:
     return {name: data}
 
 
+FOLDERS = [
+    Case(
+        "compute p.csv -o out/",
+        "name a file; only mrl compute --reduction none writes parts into a folder",
+        "compute p.csv --reduction none -o out/",
+        files=file(GOOD),
+    ),
+    Case(
+        "compute p.csv --reduction none -o out/",
+        "name a new or an empty one",
+        "compute p.csv --reduction none -o new/",
+        files={"p.csv": GOOD, "out/old.csv": GOOD},
+    ),
+    Case(
+        "compute p.csv --on-error skip --rejects out/bad.csv --reduction none -o out/",
+        "write the problems to another folder",
+        "compute p.csv --on-error skip --rejects bad.csv --reduction none -o out/",
+        files=file(GOOD),
+    ),
+]
+
 ENGINES = [
     Case(
         "compute p.csv --scheduler here:1",
@@ -831,8 +852,8 @@ RUNS = [
     ),
     Case(
         "compute p.csv q.csv --reduction none --keep-columns -f csv",
-        "leave out --keep-columns, or write one file at a time",
-        "compute p.csv q.csv --reduction none --format csv",
+        "leave out --keep-columns, or write JSON lines",
+        "compute p.csv q.csv --reduction none --keep-columns --format jsonl",
         files=file(GOOD) | file(csv("x1,x2,y,t", "1,3,1,0"), "q.csv"),
     ),
     Case(
@@ -1142,4 +1163,4 @@ CELLS = [
     ),
 ]
 
-CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *ENGINES]
+CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *FOLDERS, *ENGINES]

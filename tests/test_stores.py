@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.engines import tasks
 from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
@@ -567,8 +568,51 @@ def test_rejects_are_written_into_a_bucket_and_a_failed_run_writes_nothing(s3: P
 
 
 @pytest.mark.parametrize(
-    "name", ["https://example.org/out.json", "s3://data/", "s3://data/pairs.tsv", "ftp://a/b.json"]
+    "line", ["pairs.csv -f csv", "groups.parquet -o {}/parts.parquet/", "quoted.csv --keep-columns"]
 )
+def test_parts_are_written_into_a_bucket(
+    line: str, s3: Proxy, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "LEAST_SPAN_BYTES", 600_000)
+    monkeypatch.setenv(stores.SECONDS_VARIABLE, "60")
+    _local(tmp_path, *OBJECTS)
+    more = [] if "-o" in line else ["-o", "{}/parts/"]
+    words = [*_call(f"compute {line}", f"{tmp_path}/"), *more, "--reduction", "none"]
+    folder = words[words.index("-o") + 1].removeprefix("{}/").rstrip("/")
+    assert mrl(*(word.format("s3://data") for word in words)) == mrl(*(word.format(tmp_path) for word in words))
+    here = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+    assert {name: _written(s3, f"{folder}/{name}") for name in here} == here
+    assert set(listing.sizes_below(f"s3://data/{folder}/")) == set(here)
+    assert len(here) > 2 or "quoted" in line
+    if "--keep-columns" in line:
+        for name in (f"s3://data/{folder}/", f"s3://data/{folder}/*"):
+            assert mrl("compute", name, "--raw").out == mrl("compute", tmp_path / "quoted.csv", "--raw").out
+    assert mrl(*(word.format("s3://data") for word in words)).err.startswith(f"error: -o s3://data/{folder}/: there is")
+    remote.remove(f"s3://data/{folder}/", here)
+
+
+def test_failed_run_leaves_no_part_in_a_bucket(s3: Proxy, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LEAST_SPAN_BYTES", 600_000)
+    monkeypatch.setenv(stores.SECONDS_VARIABLE, "60")
+    words = ["--reduction", "none", "-f", "csv", "-o", "s3://data/parts/"]
+    assert mrl("compute", "s3://data/pairs.csv", "s3://data/bad.csv", *words).code == 3
+    assert listing.sizes_below("s3://data/parts/") == {}
+    s3.faults = [Fault("PUT", "403")]
+    ran = mrl("compute", "s3://data/pairs.csv", *words)
+    assert re.match(r"error: cannot write s3://data/parts/ \([0-9.:]+\): the store forbids it\n", ran.err)
+    s3.faults = [Fault("PUT .*part-00001", "403")]
+    ran = mrl("compute", "s3://data/pairs.csv", *words)
+    assert (ran.code, ran.err.partition(" (")[0]) == (4, "error: cannot write s3://data/parts/part-00001.csv")
+    assert listing.sizes_below("s3://data/parts/") == {}
+    s3.faults = [Fault("PUT .*part-00001", "403"), Fault("(DELETE|POST .*delete)", "403")]
+    ran = mrl("compute", "s3://data/pairs.csv", *words)
+    assert "; s3://data/parts/ has parts of a run that failed, and no _mrl_manifest.json\n" in ran.err
+    s3.faults = []
+    assert mrl("compute", "s3://data/parts/").err.startswith("error: s3://data/parts is not whole: mrl writes there")
+    remote.remove("s3://data/parts/", listing.sizes_below("s3://data/parts/"))
+
+
+@pytest.mark.parametrize("name", ["https://example.org/out.json", "s3://data", "s3://data/pairs.tsv", "ftp://a/b.json"])
 def test_urls_that_cannot_be_written_are_usage_errors(name: str, s3: Proxy, mrl: Mrl) -> None:
     ran = mrl("compute", "s3://data/pairs.tsv", "-o", name)
     assert (ran.code, ran.out) == (2, "")

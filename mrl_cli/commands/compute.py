@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.options import flag, option, refuse_if
-from mrl_cli.commands.outputs import refuse_no_rows
+from mrl_cli.commands.outputs import refuse_no_rows, row_suffixes
 from mrl_cli.commands.run import Run
+from mrl_cli.render import rendered
 from mrl_cli.words import counted, listed, number_text, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
+    from mrl_cli.reductions.parts import PartsReduction, WrittenPart
+    from mrl_cli.reductions.rows import RowsReduction
     from mrl_cli.reports.compute import ComputeReport
     from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.validate import Validation
@@ -35,6 +38,12 @@ class Compute(Run):
         "Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
     )
     calibration: bool = flag("Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.")
+    output: str | None = option(
+        "Write there, whole or not at all; one line a pair as parts where the name ends with a slash: out/, or "
+        "s3://bucket/out/.  [default: stdout]",
+        "-o",
+        metavar="FILE|FOLDER/",
+    )
     validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
@@ -43,6 +52,7 @@ class Compute(Run):
     roles = frozenset(("margin", "weight", "group"))
     _folded: Folded
     _validation: Validation | None = None
+    _parts: Sequence[WrittenPart] = ()
 
     def planned(self) -> Plan:
         """Return the plan that the options say; a bare number or a row for each pair needs no description."""
@@ -81,21 +91,21 @@ class Compute(Run):
         """Return the report on all pairs; with a row for each pair, these are written."""
         from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
 
-        rows = verifier = None
+        verifier, rows = None, self._rows() if self.writes_rows else None
         reductions = compute_reductions(self.plan, draws=self.draws)
-        if self.writes_rows:
-            from mrl_cli.reductions.rows import RowsReduction, writer_for
-
-            writer = writer_for(self.written, self.out, bare=self.raw)
-            rows = RowsReduction(writer, ends_at_problems=self.plan.reading.on_error == "fail")
         if self.validate:
             from mrl_cli.verify import Request, verifier_of
 
             request = Request(self.plan)
             verifier = verifier_of(request)
-        folded = self.measured(*filter(None, (*reductions, verifier, rows)))
-        if rows is not None:
-            rows.close()
+        try:
+            folded = self.measured(*filter(None, (*reductions, verifier, rows)))
+        finally:  # also where the file is thrown away: what is open in it must not outlive it
+            if rows is not None:
+                rows.close()
+        if self.folder is not None:
+            self._parts = folded.wholes[-1 - len(self.reject_writers)]
+            self.folder.settle({part.name: part.size_bytes for part in self._parts})
         report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
         self._folded = folded
         if verifier is None:
@@ -108,8 +118,28 @@ class Compute(Run):
         self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
         return report.changed(validation=part_of_record(self._validation))
 
+    def _rows(self) -> RowsReduction | PartsReduction:
+        """Return what writes a row for each pair."""
+        if self.folder is not None:
+            from mrl_cli.reductions.parts import PartsReduction
+
+            return PartsReduction(self.written, row_suffixes()[self.written], self.folder.part, bare=self.raw)
+        from mrl_cli.reductions.rows import RowsReduction, writer_for
+
+        writer = writer_for(self.written, self.out, bare=self.raw)
+        return RowsReduction(writer, ends_at_problems=self.plan.reading.on_error == "fail")
+
+    @property
+    def writes_parts(self) -> bool:
+        """Whether the output may be a folder: where rows are written."""
+        return self.writes_rows
+
     def rendered(self, report: ComputeReport) -> Iterable[str]:
-        """Return the report as pieces of text: none where rows were written."""
+        """Return the report as pieces of text: none where rows were written, but the manifest of their parts."""
+        if self.folder is not None:
+            from mrl_cli.reports.parts import PartsReport
+
+            return rendered(PartsReport.of(report, self.written, self._parts), "json")
         if self.writes_rows:
             return ()
         return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)

@@ -306,6 +306,11 @@ class Options:
         """Whether the output is rows that are written as the input is read, not a report."""
         return self.reduction == "none"
 
+    @property
+    def writes_parts(self) -> bool:
+        """Whether the output may be a folder, into which workers write rows."""
+        return False
+
     def given(self, names: str) -> dict[str, Any]:
         """Return those of the names whose value is not the default."""
         usual = Options()

@@ -20,8 +20,13 @@ _WELL_KNOWN = {".zip", ".html", ".xlsx"}
 
 
 def suffix_of(path: str | None) -> str:
-    """Return the suffix of a file's name in lower case, with its dot; empty where there is none."""
-    return os.path.splitext(path or "")[1].lower()
+    """Return the suffix of a name, be it of a folder, in lower case, with its dot; empty where there is none."""
+    return os.path.splitext((path or "").rstrip("/" + os.sep))[1].lower()
+
+
+def is_folder(path: str | None) -> bool:
+    """Return whether a name is that of a folder for parts: whether it ends with a slash."""
+    return path is not None and path.endswith(("/", os.sep))
 
 
 def output_format(options: Options) -> str:
@@ -36,6 +41,9 @@ def output_format(options: Options) -> str:
 def check_outputs(options: Options, written: str) -> None:
     """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
     refuse_if("" in (options.output, options.rejects), "an empty name names no file")
+    is_wrong = is_folder(options.output) and not options.writes_parts
+    message = f"-o {harmless(options.output, 200)} is a folder, and what is written is one file"
+    refuse_if(is_wrong, message, "name a file; only mrl compute --reduction none writes parts into a folder")
     rejects = options.rejects
     is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
@@ -98,6 +106,14 @@ def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> Non
         message = f"--{option} {harmless(target, 200)} is an input or the other output"
         refuse_if(is_taken, message, "write to another file")
         taken += [target] if os.path.isfile(target) else []
+    if is_folder(options.output):
+        places = [path if path is None or "://" in path else os.path.realpath(path) for path in targets.values()]
+        is_inside = None not in places and str(places[1]).startswith(os.path.join(str(places[0]), ""))
+        refuse_if(
+            is_inside,
+            "--rejects is in the folder of --output, which is for parts",
+            "write the problems to another folder",
+        )
     is_one_file = len({os.path.realpath(target) for target in named.values()}) < len(named)
     refuse_if(is_one_file, "--output and --rejects name one file")
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.rows import RejectsReduction
+    from mrl_cli.render.folder import PartsFolder
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.remedies import Facts
@@ -45,7 +46,8 @@ class Run(Options, ABC):
     is missed; `example` is what an INPUT may be called.
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
-    where the result goes, in the format `written`, and `reject_writers` are the reductions that write problems down.
+    where the result goes, in the format `written`, or the manifest of a `folder` of parts, and `reject_writers` are the
+    reductions that write problems down.
     `cautions` are notes that do not need the data.
     """
 
@@ -59,6 +61,7 @@ class Run(Options, ABC):
 
     sides: list[tuple[Source, ...]]
     out: BinaryIO
+    folder: PartsFolder | None = None
 
     def __init__(self, **given: Any) -> None:
         self._started = time.monotonic()
@@ -172,7 +175,13 @@ class Run(Options, ABC):
             from mrl_cli.reductions.rows import RejectsReduction
 
             self.reject_writers = [RejectsReduction(_opened(stack, self.rejects), self.rejects)]
-        if self.output is not None and self.output != "-":
+        if self.output is not None and outputs.is_folder(self.output):
+            from mrl_cli.inputs.base import MANIFEST
+            from mrl_cli.render.folder import PartsFolder
+
+            self.folder = stack.enter_context(PartsFolder(self.output).held())
+            self.out = _opened(stack, self.output + MANIFEST)
+        elif self.output is not None and self.output != "-":
             self.out = _opened(stack, self.output)
         else:  # Python's own stdout is not used: unbuffered, it writes what fits and hides the rest
             self.out = stack.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))  # noqa: SIM115 (see the stack)

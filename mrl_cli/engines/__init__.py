@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from mrl_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from mrl_cli.engines.base import Engine
+    from mrl_cli.engines.base import Engine, Job, Part
     from mrl_cli.engines.cluster import Workers
+    from mrl_cli.inputs import Source
 
 GROUP = "mrl.engines"  # of entry points
 WORKERS = {
@@ -51,15 +52,24 @@ def opened(name: str, jobs: int, scheduler: str | None = None) -> Iterator[Engin
 
     Raises UsageError where what it needs is not installed, and MachineError where the scheduler does not answer.
     """
-    from mrl_cli.engines.local import local
-
     if name == "local":
-        yield partial(local, jobs=jobs)
+        yield partial(_here, jobs=jobs)
         return
     from mrl_cli.engines.cluster import parts_of
 
     with closing(_workers(name, jobs, scheduler)) as workers:
         yield partial(parts_of, workers)
+
+
+def _here(sources: Sequence[Source], job: Job, jobs: int) -> Iterator[Part]:
+    """Yield parts, as an engine does, computed by threads of this process; they get tasks where each writes a part."""
+    if not job.writes_parts:
+        from mrl_cli.engines.local import local
+
+        return local(sources, job, jobs)
+    from mrl_cli.engines import cluster, threads  # few runs write parts
+
+    return cluster.parts_of(threads.Threads(jobs), sources, job)
 
 
 def _workers(name: str, jobs: int, scheduler: str | None) -> Workers:

@@ -33,6 +33,11 @@ class Job(NamedTuple):
     plan: Plan
     reductions: tuple[Reduction[Any, Any], ...]
 
+    @property
+    def writes_parts(self) -> bool:
+        """Whether each task writes a part of the output, so that the cut must not depend on who computes."""
+        return any(reduction.writes_parts for reduction in self.reductions)
+
 
 class Part(NamedTuple):
     """The result of a shard: its counts of rows, and the state of each reduction."""

@@ -13,8 +13,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from mrl_cli.engines.local import groups, parts_in_order
-from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, tasks_of
+from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, parts_here, tasks_of
 from mrl_cli.errors import MachineError
+from mrl_cli.inputs.base import NoColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ class Workers(Protocol):
 
 
 AHEAD_A_SLOT = 3
+PART_SLOTS, PART_DIGITS = 64, 5  # what is written in parts is cut as for so many workers, however many there are
 LOST_SECONDS = 20.0  # for which a cluster may lack what its tasks need, before it is called lost
 
 
@@ -77,9 +79,16 @@ def by_value() -> Callable[[bytes, bytes], bytes]:
 
 def parts_of(workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None = None) -> Iterator[Part]:
     """Yield the parts of all sources in input order. What can be read only here, such as a pipe, is measured here."""
-    for group in groups(sources):
+    slots = PART_SLOTS if job.writes_parts else workers.slots
+    cut = [(group, [*tasks_of(group, job.plan, slots, span_bytes)]) for group in groups(sources)]
+    number, width = 0, max(PART_DIGITS, len(str(sum(len(tasks) for _, tasks in cut))))
+    for group, tasks in cut:
+        named = [task._replace(part=f"{number + place:0{width}}") for place, task in enumerate(tasks)]
+        number += len(named)
         if group[0].is_plain_file:
-            yield from _Course(workers, group, job, span_bytes).parts()
+            yield from _Course(workers, group, job, named).parts()
+        elif job.writes_parts:
+            yield from parts_here(group, job, named[0])
         else:
             yield from parts_in_order(group, job, 1)
 
@@ -96,14 +105,14 @@ class _Entry:
 class _Course:
     """The tasks of sources that workers can read: which are given out next, and which parts are next."""
 
-    def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None) -> None:
+    def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, tasks: Iterable[Task]) -> None:
         self._workers, self._sources = workers, sources
         self._job = job_bytes(job, sources)
-        entries = [_Entry(task) for task in tasks_of(sources, job.plan, workers.slots, span_bytes)]
+        entries = [_Entry(task) for task in tasks]
         self._in_order, self._uncounted, self._to_give = deque(entries), deque(entries), deque(entries)
         self._given: deque[_Entry] = deque()
         self._lines = [0] * len(sources)  # that were counted of each
-        self._one_stream: set[int] = set()  # the sources whose further spans are void
+        self._last_spans: dict[int, int] = {}  # of sources: where that begins after which further ones are void
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts of all tasks in order."""
@@ -123,7 +132,8 @@ class _Course:
                 yield pickle.dumps(entry.task, 5)
 
     def _is_void(self, entry: _Entry) -> bool:
-        return entry.task.span is not None and entry.task.place in self._one_stream and entry.rest is None
+        span = entry.task.span
+        return span is not None and span[0] > self._last_spans.get(entry.task.place, span[0])
 
     def _count(self) -> None:
         """Go on counting lines, as far as tasks are done; give those out again that have to know their first one."""
@@ -144,7 +154,7 @@ class _Course:
             if done.resume_at is not None:
                 entry.rest = _Entry(done.resume_at.at_line(self._lines[place] + 1))
                 self._to_give.appendleft(entry.rest)
-                self._one_stream.add(place)
+                self._last_spans[place] = entry.task.span[0] if entry.task.span else 0
 
     def _ready(self) -> Iterator[Part]:
         """Yield the parts that are next, as far as they are there. Raises the error of a task in its place."""
@@ -160,6 +170,8 @@ class _Course:
             for part in entry.done.parts:
                 yield part._replace(shard=part.shard._replace(source=source))
             if entry.done.error is not None:
+                if isinstance(entry.done.error, NoColumnError):
+                    entry.done.error.source = source
                 raise entry.done.error
             if entry.rest is not None:
                 self._in_order.appendleft(entry.rest)

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.engines.base import part_of
-from mrl_cli.errors import UnsplittableTextError
+from mrl_cli.errors import MrlError, UnsplittableTextError
 from mrl_cli.inputs import shards_of
 
 if TYPE_CHECKING:
@@ -70,10 +70,15 @@ def _threaded(shards: Iterator[Shard], job: Job, jobs: int) -> Run:
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="mrl")
     under_way: deque[tuple[Shard, Any]] = deque()
     try:
-        for shard in shards:
-            under_way.append((shard, pool.submit(part_of, shard, job)))
-            if len(under_way) > jobs:
+        try:
+            for shard in shards:
+                under_way.append((shard, pool.submit(part_of, shard, job)))
+                if len(under_way) > jobs:
+                    yield from _first_done(under_way)
+        except MrlError:  # what cannot be read on: what was read before comes first
+            while under_way:
                 yield from _first_done(under_way)
+            raise
         while under_way:
             yield from _first_done(under_way)
     except UnsplittableTextError:

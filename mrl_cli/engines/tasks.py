@@ -25,7 +25,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
@@ -38,13 +38,14 @@ class Task(NamedTuple):
     """What of a source to measure: `span` of its bytes (None for all), or, of a text, all from `resume_at` on.
 
     `place` is that of its source in the run. `first_line` is the number of the span's first line, where the lines
-    before it were counted.
+    before it were counted. `part` is what the file is called after that it may write.
     """
 
     place: int
     span: tuple[int, int] | None = None
     first_line: int | None = None
     resume_at: Shard | None = None
+    part: str = ""
 
     def at_line(self, line: int) -> Task:
         """Return the task with the number of its first line, where it is the rest of a text and does not know it."""
@@ -66,6 +67,11 @@ class Done(NamedTuple):
     needs_line: bool = False
     resume_at: Task | None = None
     error: Exception | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its parts are all that the task was to come to."""
+        return self.error is None and self.resume_at is None and not self.needs_line
 
 
 def done_of(data: bytes) -> Done:
@@ -137,33 +143,27 @@ class _Given:
         runtime.prepare_for_batches()
         found: tuple[Job, list[Source]] = pickle.loads(rest)
         self._job, self._sources = found
-        self._joins = all(reduction.joins for reduction in self._job.reductions)
-        self._rereads = any(reduction.rereads for reduction in self._job.reductions)
         self._groups: dict[int, list[Shard]] = {}
 
-    def done(self, task: Task) -> Done:
-        """Return what a task comes to."""
-        if task.span is not None:
-            return self._done_of_span(task, task.span)
-        source, resume_at = self._sources[task.place], task.resume_at
-        if resume_at is not None:
-            resume_at = resume_at._replace(source=source)
-        parts: list[Part] = []
+    def done(self, task: Task, is_stopped: Callable[[], bool]) -> Done:
+        """Return what a task comes to. Raises StoppedError once it is stopped."""
+        parts = _Parts(self._job, task, is_stopped)
         try:
-            for part in parts_in_order([source], self._job, 1, resume_at):
-                self._add(parts, part)
-        except errors.MrlError as error:
-            return Done(tuple(parts), error=error)
-        return Done(tuple(parts))
+            if task.span is not None:
+                return parts.ended(self._done_of_span(task, task.span, parts))
+            source, resume_at = self._sources[task.place], task.resume_at
+            return parts.ended(_done_of_source(source, self._job, resume_at, parts))
+        finally:
+            parts.drop()
 
-    def _done_of_span(self, task: Task, span: tuple[int, int]) -> Done:
+    def _done_of_span(self, task: Task, span: tuple[int, int], parts: _Parts) -> Done:
         """Measure the shards of a span one after the other, and count the lines of a text."""
         source = self._sources[task.place]
         count_lines = getattr(reader_of(source.format), "count_lines", None)
         if count_lines is not None:
             source = replace(source, span=span, file=_LastRange(source.file))
-        parts: list[Part] = []
         line, lines, needs_line, shard = task.first_line, 0, False, None
+        first: tuple[Shard, int] | None = None
         try:
             for shard in self._shards(source, task.place, span):
                 numbered = shard
@@ -172,20 +172,25 @@ class _Given:
                         line = shard.part.line_number(source)
                         lines = line - 1
                     numbered = shard._replace(part=replace(shard.part, first_line=line))
+                first = first or (numbered, lines)
                 try:
                     if not needs_line:
-                        self._add(parts, part_of(numbered, self._job))
+                        parts.add(part_of(numbered, self._job))
                 except UnknownLineError:
-                    parts, needs_line = [], True
+                    needs_line = True
                 if count_lines is not None:
                     count = count_lines(shard.part.read(source))
                     line, lines = None if line is None else line + count, lines + count
         except UnsplittableTextError:
-            rest = None if shard is None else numbered._replace(source=None)
-            return Done(tuple(parts), lines, needs_line, resume_at=Task(task.place, resume_at=rest))
+            rest = None if shard is None else numbered
+            if self._job.writes_parts and first is not None:  # the span and what follows it are one part
+                (rest, lines), needs_line = first, False
+                parts.clear()
+            rest = None if rest is None else rest._replace(source=None)
+            return parts.done(lines, needs_line, Task(task.place, resume_at=rest, part=task.part))
         except errors.MrlError as error:
-            return Done(tuple(parts), lines, error=error)
-        return Done(tuple(parts), lines, needs_line)
+            return parts.done(lines, error=error)
+        return parts.done(lines, needs_line)
 
     def _shards(self, source: Source, place: int, span: tuple[int, int]) -> Iterator[Shard]:
         """Yield the row groups that begin in a span, or blocks of the rows that do."""
@@ -193,21 +198,92 @@ class _Given:
         if begin is None:
             yield from shards_of((source,), self._job.plan)
             return
-        if place not in self._groups:
-            self._groups = {place: list(shards_of((source,), self._job.plan))}  # a footer is read once
-        yield from (shard for shard in self._groups[place] if span[0] <= begin(shard) < span[1])
+        groups = self._groups.get(place)
+        if groups is None:  # a footer is read once
+            groups = list(shards_of((source,), self._job.plan))
+            self._groups = {place: groups}  # another, where threads do this at once: they have theirs
+        yield from (shard for shard in groups if span[0] <= begin(shard) < span[1])
 
-    def _add(self, parts: list[Part], part: Part) -> None:
+
+def _done_of_source(source: Source, job: Job, resume_at: Shard | None, parts: _Parts) -> Done:
+    """Measure a source, from a shard on where there is one, as what it comes to by one thread."""
+    if resume_at is not None:
+        resume_at = resume_at._replace(source=source)
+    try:
+        for part in parts_in_order([source], job, 1, resume_at):
+            parts.add(part)
+    except errors.MrlError as error:
+        return parts.done(error=error)
+    return parts.done()
+
+
+def parts_here(sources: Sequence[Source], job: Job, task: Task) -> Iterator[Part]:
+    """Yield the parts of a task where its source can be read only here."""
+    source = sources[task.place]
+    parts = _Parts(job, task, lambda: False)
+    try:
+        done = parts.ended(_done_of_source(source, job, task.resume_at, parts))
+    finally:
+        parts.drop()
+    yield from (part._replace(shard=part.shard._replace(source=source)) for part in done.parts)
+    if done.error is not None:
+        raise done.error
+
+
+class _Parts:
+    """The parts of a task, joined where that loses nothing. What its worker writes is written as they come."""
+
+    def __init__(self, job: Job, task: Task, is_stopped: Callable[[], bool]) -> None:
+        self._reductions, self._is_stopped = job.reductions, is_stopped
+        self._joins = all(reduction.joins for reduction in job.reductions)
+        self._rereads = any(reduction.rereads for reduction in job.reductions)
+        places = [place for place, reduction in enumerate(job.reductions) if reduction.writes_parts]
+        self._sinks = [(place, job.reductions[place].sink(task.part)) for place in places]
+        self._parts: list[Part] = []
+
+    def add(self, part: Part) -> None:
         """Add the part of the next shard, joined with the last where that loses nothing; it sheds what is not used."""
+        if self._is_stopped():
+            raise StoppedError
+        for place, sink in self._sinks:
+            part.states[place] = sink.take(part.states[place])
         kept = part.shard.part if self._rereads else None
         part = part._replace(shard=Shard(None, kept, part.shard.size_bytes))
-        if not (self._joins and parts):
-            parts.append(part)
+        if not (self._joins and self._parts):
+            self._parts.append(part)
             return
-        last = parts[-1]
-        states = [one.join(*pair) for one, *pair in zip(self._job.reductions, last.states, part.states, strict=True)]
+        last = self._parts[-1]
+        states = [one.join(*pair) for one, *pair in zip(self._reductions, last.states, part.states, strict=True)]
         size = last.shard.size_bytes + part.shard.size_bytes
-        parts[-1] = Part(last.shard._replace(size_bytes=size), last.counts + part.counts, states)
+        self._parts[-1] = Part(last.shard._replace(size_bytes=size), last.counts + part.counts, states)
+
+    def clear(self) -> None:
+        """Forget all parts: the task is begun anew."""
+        self._parts = []
+
+    def done(
+        self,
+        lines: int = 0,
+        needs_line: bool = False,
+        resume_at: Task | None = None,
+        error: Exception | None = None,
+    ) -> Done:
+        """Return what the task comes to, of which there are no parts while it needs a line."""
+        return Done(() if needs_line else tuple(self._parts), lines, needs_line, resume_at, error)
+
+    def ended(self, done: Done) -> Done:
+        """Return what the task comes to, with what was written, which is whole where the task is."""
+        try:
+            for place, sink in self._sinks if done.parts and done.is_whole else ():
+                done.parts[-1].states[place] += sink.end()
+        except errors.MrlError as error:
+            return done._replace(error=error)
+        return done
+
+    def drop(self) -> None:
+        """Throw away what was written and has not ended."""
+        for _, sink in self._sinks:
+            sink.drop()
 
 
 @lru_cache(2)
@@ -215,11 +291,13 @@ def _given(data: bytes) -> _Given:
     return _Given(data)
 
 
-def run(job: bytes, task: bytes) -> bytes:
-    """Measure a task, on a worker. What the user is to be told comes back as a value: no engine alters that."""
+def run(job: bytes, task: bytes, is_stopped: Callable[[], bool] = lambda: False) -> bytes:
+    """Measure a task, on a worker. What the user is to be told comes back as a value: no engine alters that.
+
+    Raises StoppedError once it is stopped: nobody waits for it any more.
+    """
     try:
-        given = _given(job)
-        done = given.done(pickle.loads(task))
+        done = _given(job).done(pickle.loads(task), is_stopped)
     except MemoryError:
         done = Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))
     except Exception as error:
@@ -227,6 +305,10 @@ def run(job: bytes, task: bytes) -> bytes:
             raise
         done = Done(error=error)
     return pickle.dumps(done, 5)
+
+
+class StoppedError(Exception):
+    """Signal: nobody waits for a task any more."""
 
 
 class _LastRange:

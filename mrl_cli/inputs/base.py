@@ -35,6 +35,8 @@ BadCells = list[tuple[int, str, str]]
 Keys = tuple["pa.Array", BadCells]
 
 STDIN = "-"
+# What a folder of parts has beside them: once it is whole, and the begin of what it has while it is being written.
+MANIFEST, RUNNING = "_mrl_manifest.json", "_mrl_running-"
 
 
 class NoColumnError(UsageError):
@@ -43,6 +45,10 @@ class NoColumnError(UsageError):
     def __init__(self, message: str, source: Source, plan: Plan, *, is_unnamed: bool, hint: str | None) -> None:
         super().__init__(message, hint=hint)
         self.source, self.plan, self.is_unnamed = source, plan, is_unnamed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, given, state = super().__reduce__()
+        return made, given, state | {"source": None}  # each process has its own
 
 
 class Numbers(NamedTuple):

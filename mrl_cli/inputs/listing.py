@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.inputs import stores
+from mrl_cli.inputs.base import MANIFEST
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
 from mrl_cli.inputs.remote import Remote, object_of, opened, whole
 from mrl_cli.words import closest, harmless, shell_line, without_secrets
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.streams import Stream
 
-    # The names in a folder that are of data.
-    DataNames = Callable[[Sequence[str]], Sequence[str]]
+    # The names in a folder, which is called so, that are of data.
+    DataNames = Callable[[str, Sequence[str]], Sequence[str]]
 
 MAGIC = re.compile(r"[*?[]")
 
@@ -82,7 +84,7 @@ def urls_of(url: str, data_names: DataNames) -> list[str]:
         listed = list(_below(folder, is_deep=True))
     except UsageError as error:  # there is no such bucket
         raise missing or error from None
-    places = [place for place in listed if _is_data(place.url.removeprefix(folder))]
+    places = [place for place in listed if _is_data(place.url.removeprefix(folder).rpartition("/")[0])]
     found = _data(places, data_names)
     if not found and (missing is None or places):
         hint = "known suffixes: " + " ".join(FORMAT_OF_SUFFIX)
@@ -107,7 +109,7 @@ def _sorted(places: Iterable[Remote]) -> list[str]:
 
 
 def _is_data(path: str) -> bool:
-    """Return whether no folder of a path, and not its name, begins with a dot or underscore."""
+    """Return whether no folder of a path begins with a dot or underscore."""
     return not any(name.startswith((".", "_")) for name in path.split("/"))
 
 
@@ -117,7 +119,8 @@ def _data(places: Iterable[Remote], data_names: DataNames) -> list[Remote]:
     for place in places:
         folder, _, name = place.url.rpartition("/")
         folders.setdefault(folder, {})[name] = place
-    return [names[name] for names in folders.values() for name in data_names(list(names)) if named(name)[0]]
+    found = ((names, data_names(folder, list(names))) for folder, names in folders.items())
+    return [names[name] for names, data in found for name in data if named(name)[0]]
 
 
 def _matches(url: str, shown: str) -> list[str]:
@@ -129,7 +132,8 @@ def _matches(url: str, shown: str) -> list[str]:
     places = list(_below(folder, is_deep="/" in url[len(folder) :] or "**" in url[len(folder) :]))
     named_so = [place for place in places if place.url == url]
     pattern = re.compile(_pattern(url[len(folder) :]))
-    found = named_so or [place for place in places if pattern.fullmatch(place.url[len(folder) :])]
+    matching = (place for place in places if pattern.fullmatch(place.url[len(folder) :]))
+    found = named_so or [place for place in matching if not place.url.endswith(f"/{MANIFEST}")]
     if not found:
         raise UsageError(f"no object matches {shown}")
     return _sorted(found)
@@ -183,6 +187,20 @@ def _below(folder: str, *, is_deep: bool) -> Iterator[Remote]:
     for meta in metas:
         if meta["path"] not in folders:  # an empty object may stand for a folder
             yield object_of(f"{base}{meta['path']}", meta)
+
+
+def sizes_below(folder: str, most: int | None = None) -> dict[str, int]:
+    """Return the paths below the URL of a folder, which ends with a slash, and the sizes; `most` of them at most."""
+    prefix = stores.address_of(folder).key
+
+    def listed(client: Any, key: str) -> list[Any]:
+        import obstore
+
+        metas = (meta for chunk in obstore.list(client, key or None) for meta in chunk)
+        return list(islice((meta for meta in metas if meta["path"] != prefix.rstrip("/")), most))
+
+    metas = stores.asked(folder, listed, doing="write")
+    return {meta["path"].removeprefix(prefix): meta["size"] for meta in metas}
 
 
 def _below_on_hub(folder: str, *, is_deep: bool) -> Iterator[Remote]:

@@ -218,10 +218,13 @@ def _kept(values: list[Any]) -> pa.Array:
     flat = [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
     # JSON can say half a surrogate pair.
     flat = [v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for v in flat]
+    kinds = {type(value) for value in flat} - {type(None)}
     try:
-        return pa.array(flat)
+        if bool not in kinds or len(kinds) == 1:  # Arrow takes true beside numbers for 1
+            return pa.array(flat)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in flat])
+        pass
+    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in flat])
 
 
 def line_nested_too_deeply(text: bytes) -> int | None:

@@ -20,7 +20,7 @@ from mrl_cli.runtime import core_count
 from mrl_cli.words import harmless, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import pyarrow as pa
@@ -217,6 +217,26 @@ def refuse_unwritable(url: str) -> None:
     if address.kind in ("http", "hf") or not address.key or url.endswith("/"):
         message = f"cannot write {harmless(without_secrets(url), 200)}: it names no object in a bucket"
         raise UsageError(message, hint="for example -o s3://bucket/name.json")
+
+
+def exists(url: str) -> bool:
+    """Return whether there is an object at a URL."""
+    try:
+        opened(url)
+    except UsageError:
+        return False
+    return True
+
+
+def remove(folder: str, names: Iterable[str]) -> None:
+    """Take away objects of these names at the URL of a folder, which ends with a slash."""
+
+    def deleted(client: Any, key: str) -> None:
+        import obstore
+
+        obstore.delete(client, [key + name for name in names])
+
+    asked(folder, deleted, doing="write")
 
 
 def send(file: IO[bytes], url: str) -> None:

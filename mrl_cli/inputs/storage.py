@@ -14,12 +14,12 @@ import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import UsageError
-from mrl_cli.inputs.base import STDIN
+from mrl_cli.errors import DataError, UsageError
+from mrl_cli.inputs.base import MANIFEST, RUNNING, STDIN
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import closest, harmless, shell_line
+from mrl_cli.words import closest, harmless, shell_line, without_secrets
 
 if TYPE_CHECKING:
     import io
@@ -156,7 +156,8 @@ def paths_of(argument: str) -> list[str]:
 
     if not glob.has_magic(argument):
         raise _missing(argument)
-    paths = sorted(name for name in glob.glob(argument, recursive=True) if not os.path.isdir(name))
+    found = glob.glob(argument, recursive=True)
+    paths = sorted(name for name in found if not os.path.isdir(name) and os.path.basename(name) != MANIFEST)
     if not paths:
         raise UsageError(f"no file matches {harmless(argument)}")
     return paths
@@ -190,14 +191,17 @@ def _files_below(folder: str) -> list[str]:
     files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = (name for name in folders if not name.startswith((".", "_")))
-        files += [str(Path(parent, name)) for name in _data_names(names) if named(name)[0]]
+        files += [str(Path(parent, name)) for name in _data_names(parent, names) if named(name)[0]]
     if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
         raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_OF_SUFFIX))
     return sorted(files)
 
 
-def _data_names(names: Sequence[str]) -> list[str]:
-    """Return the names in a folder that are of data."""
+def _data_names(folder: str, names: Sequence[str]) -> list[str]:
+    """Return the names in a folder that are of data. Raises DataError for a folder of parts that is not whole."""
+    if any(name.startswith(RUNNING) for name in names):
+        msg = f"{harmless(without_secrets(folder), 200)} is not whole: mrl writes there, or was ended while it did"
+        raise DataError(msg, hint="wait for it, or write it again")
     not_data = (".", "_", COMPUTED_BESIDE) if "dataset_info.json" in names else (".", "_")
     return [name for name in names if not name.startswith(not_data) and name not in BESIDE_DATA]

@@ -9,7 +9,7 @@ is the same. Rows and lists stay in input order; what adds up exactly does not d
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from mrl_cli.model import Counts
 
@@ -31,6 +31,7 @@ class Reduction(ABC, Generic[State, Whole]):
     the interpreter over than they gain. `holds_pairs` says that a state holds something of each pair. `joins` says that
     a worker may join the states of tasks that follow one another, `rereads` that `merge` may read a task again.
     `has_exponentials` says that last bits depend on how NumPy computes them, whatever the loss.
+    `writes_parts` says that what shards come to is written by the worker: into the `sink` of their task.
     """
 
     state: ClassVar[Callable[[], Any]]
@@ -40,6 +41,7 @@ class Reduction(ABC, Generic[State, Whole]):
     joins: ClassVar[bool] = False
     rereads: ClassVar[bool] = False
     has_exponentials: ClassVar[bool] = False
+    writes_parts: ClassVar[bool] = False
 
     def empty(self) -> State:
         """Return the state of no pairs."""
@@ -64,6 +66,23 @@ class Reduction(ABC, Generic[State, Whole]):
         del part
         whole += state  # type: ignore[operator]
         return whole
+
+    def sink(self, name: str) -> Sink:
+        """Return what takes the states of the shards of the task that is called so, where it `writes_parts`."""
+        raise NotImplementedError
+
+
+class Sink(Protocol):
+    """Where the states of a task's shards go in its worker. It has to be ended or dropped, or both."""
+
+    def take(self, state: Any) -> Any:
+        """Write the state of the next shard; return what is left of it."""
+
+    def end(self) -> Any:
+        """Make whole what was written; return the state of the task."""
+
+    def drop(self) -> None:
+        """Throw away what has not ended."""
 
 
 class CountsReduction(Reduction[Counts, Counts]):

@@ -9,6 +9,7 @@ import csv
 import io
 import os
 from contextlib import suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -21,21 +22,28 @@ from mrl_cli.words import harmless, json_ready, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeAlias
 
     import pyarrow as pa
 
     from mrl_cli.model import Problem
     from mrl_cli.reductions.measured import Measured
 
+    Encoded: TypeAlias = tuple[Any, Any]  # a head, and the rows as a writer writes them
+
 LOSS_COLUMN = "loss"
-WRITTEN_ROWS = 1 << 16  # of tables at a time: each becomes a row group of Parquet
+WRITTEN_ROWS = 1 << 17  # of tables at a time, and of a row group of Parquet
 FORMATTED_ROWS = 8192  # at a time; pyarrow's 1024 are a tenth slower
 
 
 class RowWriter:
-    """One way to write rows; `bare`: no header, where the format has one. `as_doubles`: losses are float64."""
+    """One way to write rows; `bare`: no header, where the format has one. `as_doubles`: losses are float64.
+
+    Encoded rows come with their head: what all rows of an output have in common, such as the names of columns.
+    """
 
     as_doubles = True
+    head: Any = None
 
     def __init__(self, out: BinaryIO, *, bare: bool) -> None:
         self._out, self._bare = out, bare
@@ -44,20 +52,45 @@ class RowWriter:
         """Return what a worker elsewhere needs: it encodes, and the file stays here."""
         return vars(self) | {"_out": None}
 
-    def encode(self, measured: Measured) -> Any:
-        """Turn the pairs of a batch into what `write` takes, in a worker."""
-        return self.encode_table(_table(measured, as_doubles=self.as_doubles), measured.batch.file)
+    def encode(self, measured: Measured, stop: int | None = None) -> Encoded:
+        """Turn the pairs of a batch, or the first `stop` of them, into what `write` takes, in a worker."""
+        table = _table(measured, as_doubles=self.as_doubles)
+        return self.encode_table(table.slice(0, stop), measured.batch.file)
 
-    def encode_table(self, table: pa.Table, file: str) -> Any:
+    def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Turn rows into what `write` takes; `file` is what messages call their input."""
         raise NotImplementedError
 
-    def write(self, encoded: Any) -> None:
-        """Append encoded rows."""
-        self._out.write(encoded)
+    def write(self, encoded: Encoded) -> None:
+        """Append encoded rows. Raises DataError where their head is another than that of the rows before."""
+        head, rows = encoded
+        if self.meet(head):
+            self._begin(head)
+        self._append(rows)
+
+    def meet(self, head: Any) -> bool:
+        """Return whether a head is the first. Raises DataError where it is another than the first."""
+        if self.head is not None and head != self.head:
+            raise self._differing(head)
+        is_first, self.head = self.head is None, head
+        return is_first
+
+    def _differing(self, head: Any) -> DataError:
+        first, second = (harmless(", ".join(some[:-1]), 200) for some in (self.head, head))
+        msg = f"the inputs have different columns: {first} and then {second}"
+        return DataError(msg, hint="leave out --keep-columns, or write JSON lines")
+
+    def _begin(self, head: Any) -> None:
+        """Write what comes before the first rows."""
+
+    def _append(self, rows: Any) -> None:
+        self._out.write(rows)
 
     def close(self) -> None:
         """Write what belongs at the end."""
+
+
+_END = None  # stands after the rows before the first problem
 
 
 class RowsReduction(Reduction["list[Any]", None]):
@@ -72,8 +105,11 @@ class RowsReduction(Reduction["list[Any]", None]):
         self._has_ended = False
 
     def add(self, state: list[Any], measured: Measured) -> list[Any]:
-        """Encode the rows of a batch."""
-        state.append(self._writer.encode(measured))
+        """Encode the rows of a batch, or those before its first problem: that is the end, whatever was read with it."""
+        if not (state and state[-1] is _END):
+            problems = self._ends_at_problems and measured.problems
+            state.append(self._writer.encode(measured, _pairs_before(problems[0], measured) if problems else None))
+            state += [_END] if problems else []
         return state
 
     def whole(self) -> None:
@@ -81,14 +117,12 @@ class RowsReduction(Reduction["list[Any]", None]):
 
     def merge(self, whole: None, state: list[Any], part: Any) -> None:
         """Write the rows of a task."""
-        del whole
-        self._has_ended |= self._ends_at_problems and bool(part.counts.problems)
-        try:
-            for encoded in () if self._has_ended else state:
+        del whole, part
+        for encoded in () if self._has_ended else state:
+            if encoded is _END:
+                self._has_ended = True
+            else:
                 self._writer.write(encoded)
-        except BaseException:
-            self._writer.close()  # the file is thrown away; what is open in it must not outlive it
-            raise
 
     def close(self) -> None:
         """Write what belongs at the end."""
@@ -152,6 +186,12 @@ def _csv_rows(rows: Iterable[Iterable[Any]], delimiter: str = ",", errors: str =
     return text.getvalue().encode("utf-8", errors)
 
 
+def _pairs_before(problem: Problem, measured: Measured) -> int:
+    """Return how many pairs that are used stand before a problem, which only a batch that knows its rows has."""
+    is_before = np.asarray(measured.batch.rows, np.int64) < problem.row
+    return int(np.count_nonzero(is_before if measured.used is None else is_before & measured.used))
+
+
 def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     """Return the rows of a batch: the kept input columns of the pairs used, then the loss."""
     import pyarrow as pa
@@ -197,14 +237,13 @@ class CsvWriter(RowWriter):
     """CSV; the header is written with the first rows, so that it can name the kept columns."""
 
     delimiter = ","
-    _names: list[str] | None = None
 
-    def encode(self, measured: Measured) -> tuple[list[str], Any]:
-        """Format the pairs of a batch, in a worker."""
-        lines = native.number_lines(measured.losses) if measured.pairs.kept is None else None
-        return super().encode(measured) if lines is None else ([LOSS_COLUMN], lines)
+    def encode(self, measured: Measured, stop: int | None = None) -> Encoded:
+        """Format the pairs of a batch, or the first `stop` of them, in a worker."""
+        lines = native.number_lines(measured.losses[:stop]) if measured.pairs.kept is None else None
+        return super().encode(measured, stop) if lines is None else ([LOSS_COLUMN], lines)
 
-    def encode_table(self, table: pa.Table, file: str) -> tuple[list[str], pa.Buffer]:
+    def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Format rows."""
         del file
         return table.column_names, self._formatted(table)
@@ -228,18 +267,9 @@ class CsvWriter(RowWriter):
         msg = "the kept columns hold what CSV cannot carry"
         raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
-    def write(self, encoded: tuple[list[str], Any]) -> None:
-        """Append rows, after the header if they are the first."""
-        names, rows = encoded
-        if self._names is None:
-            self._names = names
-            if not self._bare:
-                self._out.write(_csv_rows([names], self.delimiter, "surrogateescape"))
-        if names != self._names:
-            first, second = (harmless(", ".join(some[:-1]), 200) for some in (self._names, names))
-            msg = f"the inputs have different columns: {first} and then {second}"
-            raise DataError(msg, hint="leave out --keep-columns, or write one file at a time")
-        self._out.write(rows)
+    def _begin(self, head: list[str]) -> None:
+        if not self._bare:
+            self._out.write(_csv_rows([head], self.delimiter, "surrogateescape"))
 
 
 class TsvWriter(CsvWriter):
@@ -251,50 +281,71 @@ class TsvWriter(CsvWriter):
 class JsonLinesWriter(RowWriter):
     """One JSON object per line; numbers that are not finite become the strings of the JSON contract."""
 
-    def encode_table(self, table: pa.Table, file: str) -> bytes:
+    def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Format rows."""
         import json
 
         _refuse_repeated(table, file)
         rows = table.to_pylist()
-        return b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
+        return None, b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
 
 
 class ParquetWriter(RowWriter):
-    """Parquet. Losses keep the arithmetic's dtype; dictionaries are left out, for losses hardly ever repeat."""
+    """Parquet. Losses keep the arithmetic's dtype; dictionaries are left out, for losses hardly ever repeat.
+
+    A row group has WRITTEN_ROWS rows, and the last one what is left, however the rows come.
+    """
 
     as_doubles = False
     _writer: Any = None
+    _waiting: tuple[pa.Table, ...] = ()
 
-    def encode_table(self, table: pa.Table, file: str) -> pa.Table:
+    def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Return rows as they are written."""
         _refuse_repeated(table, file)
-        return table
+        return table.schema, table
 
-    def write(self, encoded: pa.Table) -> None:
-        """Append rows."""
+    def _differing(self, head: pa.Schema) -> DataError:
+        pairs = zip_longest(map(_field_text, self.head), map(_field_text, head), fillvalue="nothing")
+        first, second = next(pair for pair in pairs if pair[0] != pair[1])
+        msg = f"the inputs' columns differ in type or name: {first} and then {second}"
+        return DataError(msg, hint="leave out --keep-columns, or write JSON lines")
+
+    def _begin(self, head: pa.Schema) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if self._writer is None:
-            texts = [
-                field.name
-                for field in encoded.schema
-                if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
-            ]
-            self._writer = pq.ParquetWriter(
-                pa.PythonFile(self._out, "w"), encoded.schema, use_dictionary=texts or False, write_statistics=False
-            )
-        try:
-            self._writer.write_table(encoded)
-        except ValueError as error:
-            msg = f"the inputs' columns differ in type or name: {harmless(str(error).splitlines()[0], 160)}"
-            raise DataError(msg, hint="leave out --keep-columns, or write JSON lines") from error
+        are_texts = (pa.types.is_string(field.type) or pa.types.is_dictionary(field.type) for field in head)
+        texts = [name for name, is_text in zip(head.names, are_texts, strict=True) if is_text]
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._out, "w"), head, use_dictionary=texts or False, write_statistics=False
+        )
+
+    def _append(self, rows: pa.Table) -> None:
+        self._waiting = (*self._waiting, rows)
+        count = sum(table.num_rows for table in self._waiting)
+        if count >= WRITTEN_ROWS:
+            self._write_groups(count - count % WRITTEN_ROWS)
+
+    def _write_groups(self, count: int) -> None:
+        """Write the first `count` of the rows that wait."""
+        import pyarrow as pa
+
+        rows = pa.concat_tables(self._waiting)
+        for start in range(0, count, WRITTEN_ROWS):
+            group = rows.slice(start, min(WRITTEN_ROWS, count - start))
+            self._writer.write_table(group.combine_chunks())  # pages end where chunks do
+        self._waiting = (rows.slice(count),)
 
     def close(self) -> None:
-        """Write the footer."""
+        """Write what is left, and the footer."""
         if self._writer is not None:
+            self._write_groups(sum(table.num_rows for table in self._waiting))
             self._writer.close()
+
+
+def _field_text(field: pa.Field) -> str:
+    return f"{harmless(field.name)} ({field.type}{'' if field.nullable else ', never null'})"
 
 
 class TableWriter:
