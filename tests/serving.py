@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import re
 import socket
 import struct
@@ -10,7 +11,7 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,3 +203,22 @@ def proxy_before(url: str) -> Iterator[Proxy]:
     proxy = Proxy(url.removeprefix("http://"))
     with _served(_proxy_of(proxy)) as proxy.url:
         yield proxy
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[str, Any]]:
+    """Serve S3; yield its URL and a client of boto3 that may do everything there."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=url, **keys)
+    try:
+        yield url, client
+    finally:
+        client.close()
+        server.stop()

@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import json
-import logging
 import os
 import pickle
 import re
@@ -25,7 +24,7 @@ from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
 from tests.running import Ran, run_inside
-from tests.serving import Fault, Files, Proxy, file_server, proxy_before
+from tests.serving import Fault, Files, Proxy, file_server, proxy_before, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,23 +99,13 @@ OBJECTS = _objects()
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """Serve S3 with the objects in the bucket `data`, and in `open` a public one."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=url, **keys)
-    for bucket in ("data", "open"):
-        client.create_bucket(Bucket=bucket)
-    for key, data in OBJECTS.items():
-        client.put_object(Bucket="data", Key=key, Body=data)
-    client.put_object(Bucket="open", Key="p.csv", Body=b"x1,x2,y\n1,3,1\n", ACL="public-read")
-    client.close()
-    yield url
-    server.stop()
+    with s3_server() as (url, client):
+        for bucket in ("data", "open"):
+            client.create_bucket(Bucket=bucket)
+        for key, data in OBJECTS.items():
+            client.put_object(Bucket="data", Key=key, Body=data)
+        client.put_object(Bucket="open", Key="p.csv", Body=b"x1,x2,y\n1,3,1\n", ACL="public-read")
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import pickle
+import platform
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from mrl_cli.engines.base import Job
 from mrl_cli.engines.tasks import Task, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Source, text
+from mrl_cli.inputs.storage import File
 from mrl_cli.model import Plan
 from mrl_cli.reductions.totals import TotalsReduction
 from tests.running import Ran, run_inside
@@ -198,7 +200,17 @@ def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: 
 
 
 def test_a_worker_without_mrl_says_so() -> None:
-    assert "a worker has no mrl_cli" in str(tasks.done_of(b"no mrl_cli").error)
+    assert str(tasks.done_of(b"here has no mrl_cli").error) == "the worker on here has no mrl_cli"
+
+
+def test_what_fails_on_a_worker_names_its_machine(tmp_path: Path) -> None:
+    for name, span in (("a.csv", None), ("a.csv", (0, 99)), ("a.parquet", None), ("a.parquet", (0, 99))):
+        kind = name.partition(".")[2]
+        source = Source(name, kind, size_bytes=99, file=File(str(tmp_path / name)))  # which only the client has
+        job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [source])
+        done = tasks.done_of(tasks.run(job, pickle.dumps(Task(0, span))))
+        assert isinstance(done.error, MachineError)
+        assert str(done.error) == f"on {platform.node()}: cannot read {name}: No such file or directory"
 
 
 def test_what_cannot_be_imported_here_names_the_extra(

@@ -6,9 +6,9 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
+from mrl_cli.errors import SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import read, shards_of
-from mrl_cli.inputs.base import no_path
+from mrl_cli.inputs.base import no_path, unreadable
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -52,8 +52,7 @@ def part_of(shard: Shard, job: Job, batches: int | None = None) -> Part:
     except SuspectShardError:
         return _folded(shard, islice(read(shard, job.plan, is_careful=True), batches), job)
     except OSError as error:  # reported here, where it is known that it was the reading that failed
-        msg = f"cannot read {shard.source.shown_name}: {error.strerror or error}"
-        raise MachineError(msg) from error
+        raise unreadable(shard.source.name, error) from error
 
 
 _COUNTS = CountsReduction()

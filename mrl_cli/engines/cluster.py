@@ -68,7 +68,9 @@ def by_value() -> Callable[[bytes, bytes], bytes]:
         try:
             from mrl_cli.engines import tasks
         except ModuleNotFoundError as error:
-            return f"no {error.name}".encode()
+            import platform
+
+            return f"{platform.node()} has no {error.name}".encode()
         return tasks.run(job, task)
 
     run.__module__ = "__main__"

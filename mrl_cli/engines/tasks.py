@@ -20,6 +20,7 @@ from mrl_cli.engines.base import Job, Part, part_of
 from mrl_cli.engines.local import parts_in_order
 from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError
 from mrl_cli.inputs import Shard, shards_of
+from mrl_cli.inputs.base import unreadable
 from mrl_cli.inputs.formats import FORMATS, reader_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.words import harmless
@@ -71,7 +72,7 @@ class Done(NamedTuple):
 def done_of(data: bytes) -> Done:
     """Return what a task came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
     if data[:1] != pickle.PROTO:
-        message = f"a worker has {harmless(data.decode('ascii', 'replace'), 80)}"
+        message = f"the worker on {harmless(data.decode('ascii', 'replace'), 200)}"
         return Done(error=MachineError(message, hint="install the same version of mrl on all workers"))
     done: Done = pickle.loads(data)
     return done
@@ -141,7 +142,17 @@ class _Given:
         self._groups: dict[int, list[Shard]] = {}
 
     def done(self, task: Task) -> Done:
-        """Return what a task comes to."""
+        """Return what a task comes to; where this machine failed, which one that is."""
+        try:
+            done = self._done(task)
+        except OSError as error:
+            done = Done(error=unreadable(self._sources[task.place].name, error))
+        if isinstance(done.error, MachineError):
+            message = f"on {platform.node()}: {done.error.message}"
+            return done._replace(error=MachineError(message, hint=done.error.hint))
+        return done
+
+    def _done(self, task: Task) -> Done:
         if task.span is not None:
             return self._done_of_span(task, task.span)
         source, resume_at = self._sources[task.place], task.resume_at
