@@ -19,7 +19,7 @@ import pytest
 from mrl_cli import engines
 from mrl_cli.engines import cluster, tasks
 from mrl_cli.engines.base import Job
-from mrl_cli.engines.tasks import Task, tasks_of
+from mrl_cli.engines.tasks import Done, Task, span_of, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Source, text
 from mrl_cli.inputs.storage import File
@@ -28,7 +28,7 @@ from mrl_cli.reductions.totals import TotalsReduction
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
 ROWS = 180
@@ -59,6 +59,11 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
     # Whatever stands in a job is unpickled anew by each test.
     tasks._given.cache_clear()
+
+
+def done_by_worker(job: bytes, task: Task) -> Done:
+    (done,) = tasks.dones_of(tasks.run(job, pickle.dumps([task])), 1)
+    return done
 
 
 def rows() -> list[dict[str, Any]]:
@@ -169,10 +174,55 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(
     assert '"b"' not in whole.out
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compute small -f csv --by-file",
+        "compute small --group-by g --group-by q --confidence 0.9 -f csv",
+        "compute small --reduction none --keep-columns",
+        "compute small bad.csv --on-error skip --rejects out.csv",
+        "compute small --x1 g",
+        "sweep small --margins 0:1:0.25",
+        "compare small --x1-b u --x2-b v --group-by g -f csv",
+        "validate small",
+        "rank small --query q --score u --label x1 -f csv",
+        "rank small --query q --score u --label x1 --per-query",
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_small_files_are_measured_together_and_print_the_same_bytes(
+    line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "small").mkdir()
+    values = sorted(rows(), key=lambda row: int(row["q"][1:]))
+    for place in range(0, ROWS, 3):  # queries have 7 rows
+        (tmp_path / "small" / f"{place:03}.csv").write_text(as_csv(values[place : place + 3]))
+        pq.write_table(pa.Table.from_pylist(values[:1]), tmp_path / "small" / f"{place:03}.parquet")
+    if line.startswith("rank"):
+        for path in (tmp_path / "small").glob("*.parquet"):
+            path.unlink()
+    expected = run_inside(line.split(), capfd)
+    out = tmp_path / "out.csv"
+    written = out.read_bytes() if out.exists() else b""
+    assert expected.code in (0, 3), expected.err
+    request.getfixturevalue("elsewhere")
+    monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=9000))
+    counted, done = list[int](), tasks._Given.dones
+
+    def dones(given: tasks._Given, some: Sequence[Task]) -> list[Done]:
+        counted.append(len(some))
+        return done(given, some)
+
+    monkeypatch.setattr(tasks._Given, "dones", dones)
+    assert run_inside([*line.split(), "--engine", "dask"], capfd) == expected
+    assert (out.read_bytes() if out.exists() else b"") == written
+    assert min(counted[:-1]) > 2
+
+
 @pytest.mark.usefixtures("files")
 def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
     sources = [Source(name, kind, size_bytes=size) for name, kind, size in (("a", "csv", 1 << 34), ("b", "json", 9))]
-    cut = list(tasks_of(sources, Plan(), slots=4))  # neither of them exists
+    cut = list(tasks_of(sources, Plan(), span_of(sources, slots=4)))  # neither of them exists
     spans = [task.span for task in cut if task.place == 0 and task.span]
     assert [stop for _, stop in spans] == [start for start, _ in spans[1:]] + [1 << 34]
     assert all(tasks.LEAST_SPAN_BYTES / 2 <= stop - start <= tasks.MOST_SPAN_BYTES for start, stop in spans)
@@ -183,7 +233,7 @@ def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
 def test_a_job_of_another_version_is_refused_before_it_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
     job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [])
     forged = job.replace(b" ", b" 9.", 1).split(b"\n", 1)[0] + b"\nthis is no pickle"
-    done = tasks.done_of(tasks.run(forged, pickle.dumps(Task(0))))
+    done = done_by_worker(forged, Task(0))
     assert isinstance(done.error, MachineError)
     assert "and the client 9." in str(done.error)
     assert done.error.hint == "install the same version of mrl on all workers"
@@ -200,7 +250,7 @@ def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: 
 
 
 def test_a_worker_without_mrl_says_so() -> None:
-    assert str(tasks.done_of(b"here has no mrl_cli").error) == "the worker on here has no mrl_cli"
+    assert str(tasks.dones_of(b"here has no mrl_cli", 2)[1].error) == "the worker on here has no mrl_cli"
 
 
 def test_what_fails_on_a_worker_names_its_machine(tmp_path: Path) -> None:
@@ -208,7 +258,7 @@ def test_what_fails_on_a_worker_names_its_machine(tmp_path: Path) -> None:
         kind = name.partition(".")[2]
         source = Source(name, kind, size_bytes=99, file=File(str(tmp_path / name)))  # which only the client has
         job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [source])
-        done = tasks.done_of(tasks.run(job, pickle.dumps(Task(0, span))))
+        done = done_by_worker(job, Task(0, span))
         assert isinstance(done.error, MachineError)
         assert str(done.error) == f"on {platform.node()}: cannot read {name}: No such file or directory"
 

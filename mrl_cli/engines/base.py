@@ -35,7 +35,10 @@ class Job(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The result of a shard: its counts of rows, and the state of each reduction."""
+    """The result of a shard: its counts of rows, and the state of each reduction.
+
+    There are no states where a worker joined them with those of the next shard.
+    """
 
     shard: Shard
     counts: Counts
@@ -101,8 +104,8 @@ def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[
     for part in parts:
         counts = _COUNTS.merge(counts, part.counts, part)
         rows_of[part.shard.source.name] += part.counts.rows
-        for place, (reduction, state) in enumerate(zip(reductions, part.states, strict=True)):
-            wholes[place] = reduction.merge(wholes[place], state, part)
+        for place, state in enumerate(part.states):
+            wholes[place] = reductions[place].merge(wholes[place], state, part)
     for (file, path), absent in counts.paths.items():
         if absent is not None:
             raise no_path(file, path, *absent)

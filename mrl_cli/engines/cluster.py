@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from mrl_cli.engines.local import groups, parts_in_order
-from mrl_cli.engines.tasks import Done, Task, done_of, job_bytes, tasks_of
+from mrl_cli.engines.tasks import TASKS_A_SLOT, Done, Task, dones_of, job_bytes, span_of, tasks_of
 from mrl_cli.errors import MachineError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Workers(Protocol):
     slots: int
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
-        """Yield `tasks.run(job, task)` of each task, in order, asking for no more than `ahead` before that is taken."""
+        """Yield `tasks.run(job, task)` of each, in order, asking for no more than `ahead` before that is taken."""
 
     def close(self) -> None:
         """Let go of the workers."""
@@ -93,6 +93,7 @@ class _Entry:
         self.task = task
         self.done: Done | None = None
         self.rest: _Entry | None = None
+        self.is_alone = False  # it is given out of its turn, or once more
 
 
 class _Course:
@@ -101,9 +102,11 @@ class _Course:
     def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None) -> None:
         self._workers, self._sources = workers, sources
         self._job = job_bytes(job, sources)
-        entries = [_Entry(task) for task in tasks_of(sources, job.plan, workers.slots, span_bytes)]
+        self._most_bytes = span_bytes or span_of(sources, workers.slots)
+        entries = [_Entry(task) for task in tasks_of(sources, job.plan, self._most_bytes)]
+        self._most_tasks = max(1, len(entries) // (TASKS_A_SLOT * workers.slots))
         self._in_order, self._uncounted, self._to_give = deque(entries), deque(entries), deque(entries)
-        self._given: deque[_Entry] = deque()
+        self._given: deque[list[_Entry]] = deque()
         self._lines = [0] * len(sources)  # that were counted of each
         self._one_stream: set[int] = set()  # the sources whose further spans are void
 
@@ -113,16 +116,35 @@ class _Course:
             found = self._workers.map(self._job, self._next_tasks(), AHEAD_A_SLOT * self._workers.slots)
             with closing(found):
                 for data in found:
-                    self._given.popleft().done = done_of(data)
+                    entries = self._given.popleft()
+                    for entry, done in zip(entries, dones_of(data, len(entries)), strict=True):
+                        entry.done = done
                     self._count()
                     yield from self._ready()
 
     def _next_tasks(self) -> Iterator[bytes]:
-        while self._to_give:
-            entry = self._to_give.popleft()
+        while some := self._next_entries():
+            self._given.append(some)
+            yield pickle.dumps([entry.task for entry in some], 5)
+
+    def _next_entries(self) -> list[_Entry]:
+        """Return the tasks to give out next: as many as one would be large, so that small ones do not cost as much."""
+        some, size = list[_Entry](), 0
+        while self._to_give and len(some) < self._most_tasks:
+            entry = self._to_give[0]
+            size += self._size_of(entry.task)
+            if some and (size > self._most_bytes or entry.is_alone):
+                break
+            self._to_give.popleft()
             if not self._is_void(entry):
-                self._given.append(entry)
-                yield pickle.dumps(entry.task, 5)
+                some.append(entry)
+                if entry.is_alone:
+                    break
+        return some
+
+    def _size_of(self, task: Task) -> int:
+        start, stop = task.span or (0, self._sources[task.place].size_bytes or 0)
+        return stop - start
 
     def _is_void(self, entry: _Entry) -> bool:
         return entry.task.span is not None and entry.task.place in self._one_stream and entry.rest is None
@@ -136,6 +158,7 @@ class _Course:
                 return
             if done is not None and done.needs_line:
                 entry.task, entry.done = entry.task._replace(first_line=self._lines[place] + 1), None
+                entry.is_alone = True
                 self._to_give.appendleft(entry)
                 if done.resume_at is not None:  # where the rest begins is known once this is done again
                     return
@@ -145,6 +168,7 @@ class _Course:
             self._lines[place] += done.lines
             if done.resume_at is not None:
                 entry.rest = _Entry(done.resume_at.at_line(self._lines[place] + 1))
+                entry.rest.is_alone = True
                 self._to_give.appendleft(entry.rest)
                 self._one_stream.add(place)
 

@@ -2,7 +2,8 @@
 
 A task is a source and a span of its bytes. Spans are cut by arithmetic from the size that was listed, so nothing is
 opened to cut one: the worker finds the rows, of which those belong to a span that begin in it, and the row groups that
-do. A job is what all tasks share, and begins with what a worker checks before it unpickles anything.
+do. A job is what all tasks share, and begins with what a worker checks before it unpickles anything. Small tasks that
+follow one another are sent, and done, together.
 """
 
 from __future__ import annotations
@@ -69,19 +70,23 @@ class Done(NamedTuple):
     error: Exception | None = None
 
 
-def done_of(data: bytes) -> Done:
-    """Return what a task came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
+def dones_of(data: bytes, count: int) -> list[Done]:
+    """Return what tasks came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
     if data[:1] != pickle.PROTO:
         message = f"the worker on {harmless(data.decode('ascii', 'replace'), 200)}"
-        return Done(error=MachineError(message, hint="install the same version of mrl on all workers"))
-    done: Done = pickle.loads(data)
-    return done
+        return [Done(error=MachineError(message, hint="install the same version of mrl on all workers"))] * count
+    dones: list[Done] = pickle.loads(data)
+    return dones
 
 
-def tasks_of(sources: Sequence[Source], plan: Plan, slots: int, span_bytes: int | None = None) -> Iterator[Task]:
-    """Yield the tasks of sources, in order, for so many `slots` of workers. Opens nothing."""
+def span_of(sources: Sequence[Source], slots: int) -> int:
+    """Return how many bytes a worker should measure at a time, of so many `slots` for tasks."""
     total = sum(source.size_bytes or 0 for source in sources)
-    wanted = span_bytes or min(max(total // (TASKS_A_SLOT * slots), LEAST_SPAN_BYTES), MOST_SPAN_BYTES)
+    return min(max(total // (TASKS_A_SLOT * slots), LEAST_SPAN_BYTES), MOST_SPAN_BYTES)
+
+
+def tasks_of(sources: Sequence[Source], plan: Plan, wanted: int) -> Iterator[Task]:
+    """Yield the tasks of sources, in order, of `wanted` bytes each, or of a whole source. Opens nothing."""
     for place, source in enumerate(sources):
         size = source.size_bytes or 0
         count = max(1, round(size / wanted)) if _can_be_cut(source, plan) else 1
@@ -140,6 +145,55 @@ class _Given:
         self._joins = all(reduction.joins for reduction in self._job.reductions)
         self._rereads = any(reduction.rereads for reduction in self._job.reductions)
         self._groups: dict[int, list[Shard]] = {}
+
+    def dones(self, tasks: Sequence[Task]) -> list[Done]:
+        """Return what tasks come to, each of which follows the one before.
+
+        Where that loses nothing, the states of one are joined with those of the next, which then has them all.
+        """
+        dones: list[Done] = []
+        held: int | None = None  # the place of the states that are to be joined with the next
+        for task in tasks:
+            done = self.done(task)
+            try:
+                if self._joins and self._stands(task, done):
+                    if done.parts:
+                        if held is not None:
+                            dones[held], done = self._handed_on(dones[held], done)
+                        held = len(dones)
+                else:
+                    held = None
+            except errors.MrlError as error:
+                done, held = Done(error=error), None
+            dones.append(done)
+        return list(map(self._packed, dones))
+
+    def _stands(self, task: Task, done: Done) -> bool:
+        """Return whether nothing that is found out elsewhere can make a task void, or have it done again."""
+        is_text = hasattr(reader_of(self._sources[task.place].format), "count_lines")
+        return done.error is None and done.resume_at is None and (task.span is None or not is_text)
+
+    def _handed_on(self, last: Done, done: Done) -> tuple[Done, Done]:
+        """Return what two tasks come to, the states of the first joined with those of the second."""
+        (part,), (next_part,) = last.parts, done.parts  # a part each, for its states are joined
+        states = self._joined(part.states, next_part.states)
+        return last._replace(parts=(part._replace(states=[]),)), done._replace(
+            parts=(next_part._replace(states=states),)
+        )
+
+    def _joined(self, states: list[Any], following: list[Any]) -> list[Any]:
+        return [one.join(*pair) for one, *pair in zip(self._job.reductions, states, following, strict=True)]
+
+    def _packed(self, done: Done) -> Done:
+        """Return what a task comes to, as it is sent."""
+        try:
+            packed = [
+                part._replace(states=[one.packed(s) for one, s in zip(self._job.reductions, part.states, strict=False)])
+                for part in done.parts
+            ]
+        except errors.MrlError as error:
+            return Done(error=error)
+        return done._replace(parts=tuple(packed))
 
     def done(self, task: Task) -> Done:
         """Return what a task comes to; where this machine failed, which one that is."""
@@ -215,7 +269,7 @@ class _Given:
             parts.append(part)
             return
         last = parts[-1]
-        states = [one.join(*pair) for one, *pair in zip(self._job.reductions, last.states, part.states, strict=True)]
+        states = self._joined(last.states, part.states)
         size = last.shard.size_bytes + part.shard.size_bytes
         parts[-1] = Part(last.shard._replace(size_bytes=size), last.counts + part.counts, states)
 
@@ -225,18 +279,18 @@ def _given(data: bytes) -> _Given:
     return _Given(data)
 
 
-def run(job: bytes, task: bytes) -> bytes:
-    """Measure a task, on a worker. What the user is to be told comes back as a value: no engine alters that."""
+def run(job: bytes, tasks: bytes) -> bytes:
+    """Measure tasks, on a worker. What the user is to be told comes back as a value: no engine alters that."""
+    some: list[Task] = pickle.loads(tasks)
     try:
-        given = _given(job)
-        done = given.done(pickle.loads(task))
+        dones = _given(job).dones(some)
     except MemoryError:
-        done = Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))
+        dones = [Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))] * len(some)
     except Exception as error:
         if type(error).__module__ != errors.__name__:
             raise
-        done = Done(error=error)
-    return pickle.dumps(done, 5)
+        dones = [Done(error=error)] * len(some)
+    return pickle.dumps(dones, 5)
 
 
 class _LastRange:

@@ -53,6 +53,10 @@ class Reduction(ABC, Generic[State, Whole]):
         state += next_state  # type: ignore[operator]
         return state
 
+    def packed(self, state: State) -> State:
+        """Return a state as it is sent: what adds up in it is added up."""
+        return state
+
     def whole(self) -> Whole:
         """Return what the states of tasks are merged into: the state of no pairs, unless a reduction has another."""
         return self.empty()  # type: ignore[return-value]
