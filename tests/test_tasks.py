@@ -48,6 +48,16 @@ class Bytes:
                 return
             yield tasks.run(job, under_way.popleft())
 
+    def map_keeping(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
+        for task in given:
+            yield tasks.run_keeping(job, task)
+
+    def join(self, job: bytes, kept: list[bytes]) -> bytes:
+        return tasks.joined(job, *kept)
+
+    def fetched(self, kept: bytes) -> bytes:
+        return kept
+
     def close(self) -> None:
         pass
 
@@ -57,6 +67,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `--engine dask` be workers in this process, which get spans of 700 bytes."""
     monkeypatch.setattr(engines, "_workers", lambda *_: Bytes())
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
+    monkeypatch.setattr(tasks, "KEPT_BYTES", 500)
+    monkeypatch.setattr(cluster, "JOINED_AT_ONCE", 2)
     # Whatever stands in a job is unpickled anew by each test.
     tasks._given.cache_clear()
 
@@ -160,6 +172,47 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
     assert expected[0].code in (0, 1, 3)
     request.getfixturevalue("elsewhere")
     assert ran("--engine", "dask") == expected
+
+
+@pytest.mark.usefixtures("files", "elsewhere")
+def test_large_states_of_groups_are_joined_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = ["compute", *["plain.csv", "plain.parquet"] * 9, "--group-by", "q", "-f", "csv"]
+    expected = run_inside(line, capfd)
+    received, joins = list[int](), list[int]()
+    joined = tasks.joined
+
+    def counted(data: bytes, count: int) -> list[Done]:
+        received.append(len(data))
+        return tasks.dones_of(data, count)
+
+    def counted_join(job: bytes, *kept: bytes) -> bytes:
+        joins.append(len(kept))
+        return joined(job, *kept)
+
+    monkeypatch.setattr(cluster, "dones_of", counted)
+    monkeypatch.setattr(tasks, "joined", counted_join)
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert set(joins[:-1]) == {2}
+    kept = sum(received)
+    for name in ("map_keeping", "join", "fetched"):  # of engines that keep nothing, all comes to the client
+        monkeypatch.delattr(Bytes, name)
+    joins.clear()
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert not joins
+    assert sum(received) - kept > 1.5 * kept
+
+
+@pytest.mark.usefixtures("files", "elsewhere")
+def test_more_groups_than_a_ledger_holds_are_refused_where_they_are_joined(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = ["compute", "plain.csv", "plain.parquet", "--group-by", "x1", "-f", "csv", "--confidence", "0.9"]
+    monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 20)
+    expected = run_inside(line, capfd)
+    assert (expected.code, expected.out) == (2, "")
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
 
 
 @pytest.mark.usefixtures("files")
@@ -283,7 +336,7 @@ def test_a_task_that_ends_its_workers_asks_about_memory() -> None:
     workers = dask.DaskWorkers.__new__(dask.DaskWorkers)
     workers._where = "the Dask scheduler at tcp://here"
     with pytest.raises(MachineError, match="a task ended the worker that had it") as caught:
-        workers._result(Killed(), cluster.Deadline("here"))
+        workers._result(Killed())
     assert caught.value.hint == "do the workers have enough memory?"
 
 

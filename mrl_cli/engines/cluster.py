@@ -10,16 +10,19 @@ import pickle
 import time
 from collections import deque
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mrl_cli.engines.base import Part
 from mrl_cli.engines.local import groups, parts_in_order
-from mrl_cli.engines.tasks import TASKS_A_SLOT, Done, Task, dones_of, job_bytes, span_of, tasks_of
+from mrl_cli.engines.tasks import TASKS_A_SLOT, Done, Kept, Task, dones_of, job_bytes, span_of, tasks_of
 from mrl_cli.errors import MachineError
+from mrl_cli.inputs import Shard
+from mrl_cli.model import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from mrl_cli.engines.base import Job, Part
+    from mrl_cli.engines.base import Job
     from mrl_cli.inputs import Source
 
 
@@ -35,7 +38,22 @@ class Workers(Protocol):
         """Let go of the workers."""
 
 
+@runtime_checkable
+class Keepers(Workers, Protocol):
+    """Workers that can also keep what a task comes to, and send it to one another."""
+
+    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """As `map`, of `tasks.run_keeping`: yield the first of what it returns, and what stands here for the second."""
+
+    def join(self, job: bytes, kept: list[Any]) -> Any:
+        """Return what stands for `tasks.joined` of what was kept, without waiting for it."""
+
+    def fetched(self, kept: Any) -> bytes:
+        """Return what was kept."""
+
+
 AHEAD_A_SLOT = 3
+JOINED_AT_ONCE = 8
 LOST_SECONDS = 20.0  # for which a cluster may lack what its tasks need, before it is called lost
 
 
@@ -58,23 +76,24 @@ class Deadline:
             raise MachineError(f"{self._where} is lost: {missing} for {LOST_SECONDS:.0f} s")
 
 
-def by_value() -> Callable[[bytes, bytes], bytes]:
-    """Return `tasks.run` as a function that is pickled as it stands, and not by its name.
+def by_value(name: str = "run") -> Callable[..., Any]:
+    """Return a function of `tasks` as one that is pickled as it stands, and not by its name.
 
     A worker without mrl can then say so: a name that it cannot import would end it.
     """
 
-    def run(job: bytes, task: bytes) -> bytes:
+    def call(job: bytes, *data: bytes) -> Any:
         try:
             from mrl_cli.engines import tasks
         except ModuleNotFoundError as error:
             import platform
 
-            return f"{platform.node()} has no {error.name}".encode()
-        return tasks.run(job, task)
+            said = f"{platform.node()} has no {error.name}".encode()
+            return (said, b"") if name == "run_keeping" else said
+        return getattr(tasks, name)(job, *data)
 
-    run.__module__ = "__main__"
-    return run
+    call.__module__ = "__main__"
+    return call
 
 
 def parts_of(workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None = None) -> Iterator[Part]:
@@ -86,12 +105,41 @@ def parts_of(workers: Workers, sources: Sequence[Source], job: Job, span_bytes: 
             yield from parts_in_order(group, job, 1)
 
 
+class _Tree:
+    """What workers keep, joined there in input order, so that little of it comes here."""
+
+    def __init__(self, workers: Keepers, job: bytes) -> None:
+        self.workers, self._job = workers, job
+        self._levels: list[list[Any]] = []
+
+    def add(self, kept: Any, level: int = 0) -> None:
+        """Add what was kept of the tasks that are next."""
+        if level == len(self._levels):
+            self._levels.append([])
+        waiting = self._levels[level]
+        waiting.append(kept)
+        if len(waiting) == JOINED_AT_ONCE:
+            self._levels[level] = []
+            self.add(self.workers.join(self._job, waiting), level + 1)
+
+    def states(self) -> dict[int, Any]:
+        """Return the states of all tasks by the place of their reduction. Raises the error that they met."""
+        left = [kept for level in reversed(self._levels) for kept in level]
+        if not left:
+            return {}
+        found = Kept(*pickle.loads(self.workers.fetched(self.workers.join(self._job, left))))
+        if found.error is not None:
+            raise found.error
+        return found.states
+
+
 class _Entry:
     """A task on its way, what it came to, and what takes the place of the spans after it where a text has none."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.done: Done | None = None
+        self.kept: Any = None
         self.rest: _Entry | None = None
         self.is_alone = False  # it is given out of its turn, or once more
 
@@ -101,7 +149,10 @@ class _Course:
 
     def __init__(self, workers: Workers, sources: Sequence[Source], job: Job, span_bytes: int | None) -> None:
         self._workers, self._sources = workers, sources
-        self._job = job_bytes(job, sources)
+        self._job, self._reductions = job_bytes(job, sources), job.reductions
+        self._tree = None
+        if isinstance(workers, Keepers) and any(reduction.shrinks for reduction in job.reductions):
+            self._tree = _Tree(workers, self._job)
         self._most_bytes = span_bytes or span_of(sources, workers.slots)
         entries = [_Entry(task) for task in tasks_of(sources, job.plan, self._most_bytes)]
         self._most_tasks = max(1, len(entries) // (TASKS_A_SLOT * workers.slots))
@@ -113,14 +164,26 @@ class _Course:
     def parts(self) -> Iterator[Part]:
         """Yield the parts of all tasks in order."""
         while self._in_order:
-            found = self._workers.map(self._job, self._next_tasks(), AHEAD_A_SLOT * self._workers.slots)
-            with closing(found):
-                for data in found:
+            with closing(self._found()) as found:
+                for data, kept in found:
                     entries = self._given.popleft()
                     for entry, done in zip(entries, dones_of(data, len(entries)), strict=True):
-                        entry.done = done
+                        entry.done, entry.kept = done, kept
                     self._count()
                     yield from self._ready()
+        if self._tree is not None and (states := self._tree.states()):
+            every = [states.get(place, reduction.empty()) for place, reduction in enumerate(self._reductions)]
+            yield Part(Shard(self._sources[-1], None, 0), Counts(), every)
+
+    def _found(self) -> Generator[tuple[bytes, Any]]:
+        """Yield what comes back, and what stands for what does not."""
+        of = self._job, self._next_tasks(), AHEAD_A_SLOT * self._workers.slots
+        if self._tree is not None:
+            yield from self._tree.workers.map_keeping(*of)
+        else:
+            with closing(self._workers.map(*of)) as found:
+                for data in found:
+                    yield data, None
 
     def _next_tasks(self) -> Iterator[bytes]:
         while some := self._next_entries():
@@ -187,5 +250,7 @@ class _Course:
                 yield part._replace(shard=part.shard._replace(source=source))
             if entry.done.error is not None:
                 raise entry.done.error
+            if entry.done.keeps and self._tree is not None:
+                self._tree.add(entry.kept)
             if entry.rest is not None:
                 self._in_order.appendleft(entry.rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
+from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -46,21 +47,40 @@ class RayWorkers:
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
         """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
-        call, shared = ray.remote(max_retries=3)(by_value()), ray.put(job)
-        left, under_way = iter(tasks), deque[Any]()
-        deadline = Deadline(self._where)
+        with closing(self._mapped("run", job, tasks, ahead)) as found:
+            for data, _ in found:
+                yield data
+
+    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """As `map`, with a reference to what a task keeps beside what comes back of it."""
+        return self._mapped("run_keeping", job, tasks, ahead)
+
+    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        call = ray.remote(max_retries=3, num_returns=1 if name == "run" else 2)(by_value(name))
+        shared, left, under_way = ray.put(job), iter(tasks), deque[Any]()
         try:
             while True:
-                under_way += [call.remote(shared, task) for task in islice(left, ahead - len(under_way))]
+                for task in islice(left, ahead - len(under_way)):
+                    found = call.remote(shared, task)
+                    under_way.append((found, None) if name == "run" else found)
                 if not under_way:
                     return
-                yield self._result(under_way[0], deadline)
+                yield self._result(under_way[0][0]), under_way[0][1]
                 under_way.popleft()
         finally:
-            for waiting in under_way if ray.is_initialized() else ():
+            for waiting, _ in under_way if ray.is_initialized() else ():
                 ray.cancel(waiting, force=True)
 
-    def _result(self, waiting: Any, deadline: Deadline) -> bytes:
+    def join(self, job: bytes, kept: list[Any]) -> Any:
+        """Return a reference to what tasks kept, joined."""
+        return ray.remote(max_retries=3)(by_value("joined")).remote(job, *kept)
+
+    def fetched(self, kept: Any) -> bytes:
+        """Return what was kept."""
+        return self._result(kept)
+
+    def _result(self, waiting: Any) -> bytes:
+        deadline = Deadline(self._where)
         try:
             while not ray.wait([waiting], timeout=LOOK_SECONDS)[0]:
                 has_workers = any(node["Alive"] for node in ray.nodes())
@@ -69,7 +89,6 @@ class RayWorkers:
         except RayError as error:
             reason = harmless(str(error).split("\n", maxsplit=1)[0], 160)
             raise MachineError(f"{self._where} failed: {reason}", hint="do the workers have enough memory?") from error
-        deadline.met()
         return found
 
     def close(self) -> None:

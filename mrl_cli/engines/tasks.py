@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
 
 LEAST_SPAN_BYTES, MOST_SPAN_BYTES, TASKS_A_SLOT = 64 << 20, 1 << 30, 8
+KEPT_BYTES = 1 << 20  # of states that shrink when they are joined; some 20,000 keys have as many
 _WORD, _ANY = b"mrl-job", b"any"
 
 
@@ -61,12 +62,21 @@ class Done(NamedTuple):
 
     `lines` is how many lines the text of its span has. A task that has to name a line, and does not know the number of
     its first one, is done without parts: it `needs_line`. At `resume_at` it met a text that cannot be split.
+    What `keeps` has large states on a worker: a `Kept`.
     """
 
     parts: tuple[Part, ...] = ()
     lines: int = 0
     needs_line: bool = False
     resume_at: Task | None = None
+    error: Exception | None = None
+    keeps: bool = False
+
+
+class Kept(NamedTuple):
+    """Large states that stay on workers until they are joined, by the place of their reduction; or an error."""
+
+    states: dict[int, Any]
     error: Exception | None = None
 
 
@@ -142,8 +152,9 @@ class _Given:
         runtime.prepare_for_batches()
         found: tuple[Job, list[Source]] = pickle.loads(rest)
         self._job, self._sources = found
-        self._joins = all(reduction.joins for reduction in self._job.reductions)
-        self._rereads = any(reduction.rereads for reduction in self._job.reductions)
+        self.reductions = self._job.reductions
+        self._joins = all(reduction.joins for reduction in self.reductions)
+        self._rereads = any(reduction.rereads for reduction in self.reductions)
         self._groups: dict[int, list[Shard]] = {}
 
     def dones(self, tasks: Sequence[Task]) -> list[Done]:
@@ -182,13 +193,13 @@ class _Given:
         )
 
     def _joined(self, states: list[Any], following: list[Any]) -> list[Any]:
-        return [one.join(*pair) for one, *pair in zip(self._job.reductions, states, following, strict=True)]
+        return [one.join(*pair) for one, *pair in zip(self.reductions, states, following, strict=True)]
 
     def _packed(self, done: Done) -> Done:
         """Return what a task comes to, as it is sent."""
         try:
             packed = [
-                part._replace(states=[one.packed(s) for one, s in zip(self._job.reductions, part.states, strict=False)])
+                part._replace(states=[one.packed(s) for one, s in zip(self.reductions, part.states, strict=False)])
                 for part in done.parts
             ]
         except errors.MrlError as error:
@@ -281,16 +292,59 @@ def _given(data: bytes) -> _Given:
 
 def run(job: bytes, tasks: bytes) -> bytes:
     """Measure tasks, on a worker. What the user is to be told comes back as a value: no engine alters that."""
+    return pickle.dumps(_dones(job, tasks), 5)
+
+
+def run_keeping(job: bytes, tasks: bytes) -> tuple[bytes, bytes]:
+    """As `run`, but for large states that shrink when they are joined: a `Kept` of those is returned apart."""
+    dones = _dones(job, tasks)
+    holding = [place for place, done in enumerate(dones) if any(part.states for part in done.parts)]
+    kept = b""
+    if len(holding) == 1 and dones[holding[0]].error is None:
+        (part,), reductions = dones[holding[0]].parts, _given(job).reductions
+        places = [place for place, reduction in enumerate(reductions) if reduction.shrinks]
+        kept = pickle.dumps(Kept({place: part.states[place] for place in places}), 5)
+        if len(kept) < KEPT_BYTES:
+            kept = b""
+        else:
+            states = [reductions[n].empty() if n in places else state for n, state in enumerate(part.states)]
+            dones[holding[0]] = dones[holding[0]]._replace(parts=(part._replace(states=states),), keeps=True)
+    return pickle.dumps(dones, 5), kept
+
+
+def joined(job: bytes, *kept: bytes) -> bytes:
+    """Return what several tasks kept, in their order, as one `Kept`."""
+    whole = dict[int, Any]()
+    try:
+        reductions = _given(job).reductions
+        for data in kept:
+            states, error = pickle.loads(data)
+            if error is not None:
+                return data
+            for place, state in states.items():
+                whole[place] = reductions[place].join(whole[place], state) if place in whole else state
+        found = Kept({place: reductions[place].packed(state) for place, state in whole.items()})
+    except MemoryError:
+        found = Kept({}, _out_of_memory())
+    except errors.MrlError as error:
+        found = Kept({}, error)
+    return pickle.dumps(found, 5)
+
+
+def _dones(job: bytes, tasks: bytes) -> list[Done]:
     some: list[Task] = pickle.loads(tasks)
     try:
-        dones = _given(job).dones(some)
+        return _given(job).dones(some)
     except MemoryError:
-        dones = [Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))] * len(some)
+        return [Done(error=_out_of_memory())] * len(some)
     except Exception as error:
         if type(error).__module__ != errors.__name__:
             raise
-        dones = [Done(error=error)] * len(some)
-    return pickle.dumps(dones, 5)
+        return [Done(error=error)] * len(some)
+
+
+def _out_of_memory() -> MachineError:
+    return MachineError(f"the worker on {platform.node()} ran out of memory")
 
 
 class _LastRange:

@@ -30,6 +30,8 @@ class Reduction(ABC, Generic[State, Whole]):
     `takes_turns` says that `add` is many short NumPy operations: threads that run those at once spend more on handing
     the interpreter over than they gain. `holds_pairs` says that a state holds something of each pair. `joins` says that
     a worker may join the states of tasks that follow one another, `rereads` that `merge` may read a task again.
+    `shrinks` says that states which are large are together hardly larger than one: they are joined before they are sent
+    to the client.
     """
 
     state: ClassVar[Callable[[], Any]]
@@ -38,6 +40,7 @@ class Reduction(ABC, Generic[State, Whole]):
     holds_pairs: ClassVar[bool] = False
     joins: ClassVar[bool] = False
     rereads: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = False
 
     def empty(self) -> State:
         """Return the state of no pairs."""

@@ -38,6 +38,16 @@ class Histogram:
     def __init__(self) -> None:
         self._counts = np.zeros(_CELLS, np.int64)
 
+    def __getstate__(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the cells that have counts, and these: few of all, as they go from worker to client."""
+        cells = np.flatnonzero(self._counts).astype(np.int32)
+        return cells, self._counts[cells]
+
+    def __setstate__(self, state: tuple[NDArray[np.int32], NDArray[np.int64]]) -> None:
+        self._counts = np.zeros(_CELLS, np.int64)
+        cells, counts = state
+        self._counts[cells] = counts
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and np.array_equal(self._counts, other._counts)
 

@@ -85,7 +85,7 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
     """Adds up totals by the keys of a plan, those of its `key_roles`; `squares` and `describes` are those of totals."""
 
     state = list
-    joins = True
+    joins = shrinks = True
     needs = frozenset(("losses", "states"))
 
     def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
