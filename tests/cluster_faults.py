@@ -24,8 +24,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 import mrl_cli
-from tests.clusters import BUCKET, DaskProcesses, Ran, Worker, command_of, run
-from tests.serving import Fault, Proxy, proxy_before
+from tests.clusters import BUCKET, Ran, command_of, run
+from tests.serving import DaskProcesses, Fault, Proxy, Worker, proxy_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

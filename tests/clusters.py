@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,13 +29,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from tests.serving import s3_server
+from tests.serving import DaskProcesses, free_port, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 PIECES = 4
-START_SECONDS = 30
 BUCKET = "s3://mrl/"
 AT_ONCE = 2  # runs
 # In each, @ stands for where the inputs are.
@@ -115,57 +113,6 @@ def run(line: str, *more: str, **changes: str) -> Ran:
         out = Path(folder, name)
         ran = run(f"{begin} {folder}/{name}", *more, **changes)
         return ran._replace(written=out.read_bytes() if out.exists() else b"")
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-class Worker(NamedTuple):
-    """How a worker is started: by which Python, and with which changes to the environment."""
-
-    python: str = sys.executable
-    changes: Mapping[str, str] = {}
-    has_nanny: bool = False
-
-
-class DaskProcesses:
-    """A scheduler and its workers, as a user starts them; a worker for each of `environments`."""
-
-    def __init__(self, environments: Sequence[Worker] = (Worker(), Worker())) -> None:
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        port = self.address.rsplit(":", maxsplit=1)[1]
-        self.scheduler = self._start(Worker(), "scheduler", "--host", "127.0.0.1", "--port", port)
-        words = "worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--nworkers", "1"
-        self.workers = [self._start(of, *words, "--nanny" if of.has_nanny else "--no-nanny") for of in environments]
-        with self.client() as client:
-            if environments:
-                client.wait_for_workers(len(environments), timeout=START_SECONDS)
-
-    @staticmethod
-    def _start(of: Worker, *words: str) -> subprocess.Popen[bytes]:
-        command = [of.python, "-m", "distributed.cli.dask_" + words[0], *words[1:], "--no-dashboard"]
-        nothing = subprocess.DEVNULL
-        return subprocess.Popen(
-            command, stdin=nothing, stdout=nothing, stderr=nothing, env={**os.environ, **of.changes}
-        )
-
-    def client(self) -> Any:
-        """Return a client of Dask's own."""
-        from distributed import Client
-
-        connected: Any = Client
-        return connected(self.address, timeout=START_SECONDS, set_as_default=False)
-
-    def close(self) -> None:
-        """End all of them."""
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
 
 
 @contextmanager
