@@ -579,3 +579,10 @@ def test_extra_that_is_not_installed_is_named(mrl: Mrl, monkeypatch: pytest.Monk
     for name in ("s3://data/p.csv", "https://example.org/p.csv", "hf://datasets/o/n/p.csv", "gs://b/", "s3://b/*.csv"):
         error = f"error: cannot read {name}: URLs need the extra `remote`\nhint: pip install 'mrl-cli[remote]'\n"
         assert mrl("compute", name) == Ran(2, "", error)
+
+
+def test_check_lists_what_a_url_would_read(mrl: Mrl, s3: Proxy) -> None:
+    entries = mrl("check", "s3://data/below/", "-f", "json").result["inputs"]
+    listed = {name: size for entry in entries for name, size in zip(entry["files"], entry["bytes"], strict=True)}
+    below = ("below/model=m/part-0.csv", "below/model=n/part-1.csv.gz")
+    assert listed == {f"s3://data/{name}": len(OBJECTS[name]) for name in below}

@@ -25,6 +25,7 @@ from mrl_cli.inputs import Source, text
 from mrl_cli.inputs.storage import File
 from mrl_cli.model import Plan
 from mrl_cli.reductions.totals import TotalsReduction
+from mrl_cli.render import progress
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -350,3 +351,33 @@ def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.Mon
     now[0] = 37
     with pytest.raises(MachineError, match="the cluster is lost: it has no workers for 20 s"):
         deadline.check("it has no workers")
+
+
+@pytest.mark.parametrize(
+    "line", ["plain.csv plain.parquet plain.jsonl --group-by q", "bad.csv quoted.csv --on-error skip"]
+)
+@pytest.mark.usefixtures("files")
+def test_progress_follows_what_was_measured_elsewhere(
+    line: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = list[int]()
+
+    class Bar:
+        task_ids = (0,)
+
+        def update(self, _: int, *, completed: int, rate: str) -> None:
+            assert rate.endswith("rows/s")
+            done.append(completed)
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_bar", lambda *_, **__: Bar())
+    request.getfixturevalue("elsewhere")
+    assert run_inside(["compute", *line.split(), "-f", "csv", "--progress", "--engine", "dask"], capfd).code == 0
+    size = sum((tmp_path / name).stat().st_size for name in line.split() if "." in name)
+    assert done == sorted(done)
+    assert len(set(done)) > 5
+    assert 0 < done[0] < size / 2
+    assert done[-1] == pytest.approx(size, rel=0.01)
