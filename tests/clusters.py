@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -180,8 +181,10 @@ def unanswered(engines: list[str]) -> int:
     wrong = 0
     for engine in engines:
         address, hint = NOBODY[engine]
+        silent = socket.create_server(("127.0.0.1", 0))  # accepts connections, and says nothing
+        places = [free_port(), silent.getsockname()[1]]
         trials: list[tuple[list[str], str, dict[str, str]]]
-        trials = [(["--scheduler", address.format(free_port())], hint, {})]
+        trials = [(["--scheduler", address.format(port)], hint, {}) for port in places]
         trials += [([], "is there a Java, of 17 or later", {"JAVA_HOME": "/nowhere"})] if engine == "spark" else []
         for options, expected, changes in trials:
             started = time.monotonic()
@@ -190,6 +193,7 @@ def unanswered(engines: list[str]) -> int:
             wrong += not is_right
             found = f"{time.monotonic() - started:.0f} s {err.decode()[-300:].strip()}"
             print(f"{'right' if is_right else 'WRONG'} {engine} {options}: {found}", flush=True)
+        silent.close()
     return wrong
 
 

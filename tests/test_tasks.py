@@ -9,6 +9,7 @@ import pickle
 import platform
 from collections import deque
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -339,6 +340,16 @@ def test_a_task_that_ends_its_workers_asks_about_memory() -> None:
     with pytest.raises(MachineError, match="a task ended the worker that had it") as caught:
         workers._result(Killed())
     assert caught.value.hint == "do the workers have enough memory?"
+
+
+def test_a_start_that_does_not_end_is_left_alone() -> None:
+    assert cluster.within(9.0, lambda: 7) == 7
+    with pytest.raises(ValueError, match="oops"):
+        cluster.within(9.0, partial(int, "oops"))
+    silent = Event()
+    with pytest.raises(TimeoutError):
+        cluster.within(0.01, silent.wait)
+    silent.set()
 
 
 def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

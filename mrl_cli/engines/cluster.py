@@ -10,6 +10,7 @@ import pickle
 import time
 from collections import deque
 from contextlib import closing
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mrl_cli.engines.base import Part
@@ -54,6 +55,7 @@ class Keepers(Workers, Protocol):
 
 AHEAD_A_SLOT = 3
 JOINED_AT_ONCE = 8
+START_SECONDS = 60.0  # that the start of a cluster may take on a machine that is busy
 LOST_SECONDS = 20.0  # for which a cluster may lack what its tasks need, before it is called lost
 
 
@@ -74,6 +76,28 @@ class Deadline:
             self.met()
         elif time.monotonic() - self._since > LOST_SECONDS:
             raise MachineError(f"{self._where} is lost: {missing} for {LOST_SECONDS:.0f} s")
+
+
+def within(seconds: float, start: Callable[[], Any]) -> Any:
+    """Return what `start` returns. Raises what it raises, and TimeoutError where it does neither within the seconds.
+
+    It is left alone then, in its thread: a place that accepts connections and says nothing is waited for without end.
+    """
+    ends: list[tuple[Any, Exception | None]] = []
+
+    def run() -> None:
+        try:
+            ends.append((start(), None))
+        except Exception as error:  # noqa: BLE001 (it is raised where it can be dealt with)
+            ends.append((None, error))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    found, error = ends[0] if ends else (None, TimeoutError())
+    if error is not None:
+        raise error
+    return found
 
 
 def by_value(name: str = "run") -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from dask import config
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from distributed import TimeoutError as NotYet
 
-from mrl_cli.engines.cluster import Deadline, by_value
+from mrl_cli.engines.cluster import Deadline, by_value, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -42,8 +42,12 @@ class DaskWorkers:
                 self._cluster = LocalCluster(
                     n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
                 )
+
+            def connect() -> Any:
+                return Client(address or self._cluster, timeout=CONNECT_SECONDS, set_as_default=False)
+
             try:
-                self._client: Any = Client(address or self._cluster, timeout=CONNECT_SECONDS, set_as_default=False)
+                self._client: Any = within(2 * CONNECT_SECONDS, connect)
             except (OSError, ValueError) as error:
                 message = f"{self._where} does not answer"
                 raise MachineError(message, hint="is `dask scheduler` running there?") from error

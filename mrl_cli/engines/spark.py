@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from mrl_cli.engines.cluster import by_value
+from mrl_cli.engines.cluster import START_SECONDS, by_value, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -66,7 +66,7 @@ class SparkWorkers:
         warnings.filterwarnings("ignore", module="pyspark")  # of versions of pandas
         try:
             with _silent_children():
-                self._session: Any = builder.getOrCreate()
+                self._session: Any = within(START_SECONDS, builder.getOrCreate)
         except Exception as error:
             hint = "is the master running there?" if address else "is there a Java, of 17 or later?"
             raise MachineError(f"{self._where} does not answer", hint=hint) from error
