@@ -171,7 +171,7 @@ def compare(engines: list[str]) -> int:
 # What is asked where an engine's cluster does not answer, or cannot be started.
 NOBODY = {
     "dask": ("tcp://127.0.0.1:{}", "is `dask scheduler` running there"),
-    "ray": ("127.0.0.1:{}", "is `ray start --head` running there"),
+    "ray": ("127.0.0.1:{}", "is a head of Ray running there"),
     "spark": ("spark://127.0.0.1:{}", "is the master running there"),
 }
 

@@ -6,10 +6,11 @@ its own span has; once those before are counted, the task is given out again wit
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -98,6 +99,19 @@ def within(seconds: float, start: Callable[[], Any]) -> Any:
     if error is not None:
         raise error
     return found
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Let nothing reach stderr in this context, of libraries and of what is started in it."""
+    usual, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(usual, 2)
+        os.close(usual)
+        os.close(nothing)
 
 
 def by_value(name: str = "run") -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import deque
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,14 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError
 
-from mrl_cli.engines.cluster import Deadline, by_value
+from mrl_cli.engines.cluster import START_SECONDS, Deadline, by_value, silent_stderr, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-LOOK_SECONDS = 1.0
+CONNECT_SECONDS, LOOK_SECONDS = 25.0, 1.0
 
 
 class RayWorkers:
@@ -33,16 +34,19 @@ class RayWorkers:
         address = address or os.environ.get("RAY_ADDRESS")
         self._where = f"the Ray cluster at {harmless(address)}" if address else "Ray"
         of_this_machine = {} if address else {"num_cpus": jobs, "include_dashboard": False}
+        init = partial(
+            ray.init,
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            configure_logging=True,
+            **of_this_machine,
+        )
         try:
-            ray.init(
-                address=address or "local",
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                configure_logging=True,
-                **of_this_machine,
-            )
+            with silent_stderr():
+                within(CONNECT_SECONDS if address else START_SECONDS, init)
         except (OSError, RuntimeError, ValueError) as error:
-            raise MachineError(f"{self._where} does not answer", hint="is `ray start --head` running there?") from error
+            raise MachineError(f"{self._where} does not answer", hint="is a head of Ray running there?") from error
         self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
