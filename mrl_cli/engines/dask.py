@@ -47,7 +47,7 @@ class DaskWorkers:
                 return Client(address or self._cluster, timeout=CONNECT_SECONDS, set_as_default=False)
 
             try:
-                self._client: Any = within(2 * CONNECT_SECONDS, connect)
+                self._client: Any = within(1.5 * CONNECT_SECONDS, connect)
             except (OSError, ValueError) as error:
                 message = f"{self._where} does not answer"
                 raise MachineError(message, hint="is `dask scheduler` running there?") from error

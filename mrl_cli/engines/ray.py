@@ -17,7 +17,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError
 
-from mrl_cli.engines.cluster import START_SECONDS, Deadline, by_value, silent_stderr, within
+from mrl_cli.engines.cluster import Deadline, by_value, silent_stderr, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -44,7 +44,8 @@ class RayWorkers:
         )
         try:
             with silent_stderr():
-                within(CONNECT_SECONDS if address else START_SECONDS, init)
+                # What Ray starts here ends with the thread that started it.
+                within(CONNECT_SECONDS, init) if address else init()
         except (OSError, RuntimeError, ValueError) as error:
             raise MachineError(f"{self._where} does not answer", hint="is a head of Ray running there?") from error
         self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
