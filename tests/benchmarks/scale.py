@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.insert(1, str(Path(__file__).parents[2]))
 
 from files import data_file
 from measure import run_process
