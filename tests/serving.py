@@ -1,19 +1,33 @@
-"""Servers on the loopback for the tests of stores: one of files with ranges or without, and a proxy with faults."""
+"""Servers on the loopback for tests: of files with ranges or without, S3, a proxy with faults, a cluster of Dask."""
 
 from __future__ import annotations
 
 import http.client
+import logging
+import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+START_SECONDS = 30
+WAIT = f"""
+import sys
+from distributed import Client
+with Client(sys.argv[1], timeout={START_SECONDS}) as client:
+    if int(sys.argv[2]):
+        client.wait_for_workers(int(sys.argv[2]), timeout={START_SECONDS})
+"""
 
 
 class Asked(NamedTuple):
@@ -202,3 +216,72 @@ def proxy_before(url: str) -> Iterator[Proxy]:
     proxy = Proxy(url.removeprefix("http://"))
     with _served(_proxy_of(proxy)) as proxy.url:
         yield proxy
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[str, Any]]:
+    """Serve S3; yield its URL and a client of boto3 that may do everything there."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=url, **keys)
+    try:
+        yield url, client
+    finally:
+        client.close()
+        server.stop()
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class Worker(NamedTuple):
+    """How a worker is started: by which Python, and with which changes to the environment."""
+
+    python: str = sys.executable
+    changes: Mapping[str, str] = {}
+    has_nanny: bool = False
+
+
+class DaskProcesses:
+    """A scheduler and its workers, as a user starts them; a worker for each of `environments`."""
+
+    def __init__(self, environments: Sequence[Worker] = (Worker(), Worker())) -> None:
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        port = self.address.rsplit(":", maxsplit=1)[1]
+        self.scheduler = self._start(Worker(), "scheduler", "--host", "127.0.0.1", "--port", port)
+        words = "worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--nworkers", "1"
+        self.workers = [self._start(of, *words, "--nanny" if of.has_nanny else "--no-nanny") for of in environments]
+        # In a process of its own, for this one must stay small where memory is measured.
+        subprocess.run([sys.executable, "-c", WAIT, self.address, str(len(environments))], check=True)
+
+    @staticmethod
+    def _start(of: Worker, *words: str) -> subprocess.Popen[bytes]:
+        command = [of.python, "-m", "distributed.cli.dask_" + words[0], *words[1:], "--no-dashboard"]
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, stdin=nothing, stdout=nothing, stderr=nothing, env={**os.environ, **of.changes}
+        )
+
+    def client(self) -> Any:
+        """Return a client of Dask's own."""
+        from distributed import Client
+
+        connected: Any = Client
+        return connected(self.address, timeout=START_SECONDS, set_as_default=False)
+
+    def close(self) -> None:
+        """End all of them."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()

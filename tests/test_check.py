@@ -282,6 +282,17 @@ def test_one_unreadable_input_is_named_beside_the_others(tmp_path: Path, capfd: 
     assert second["error"]["message"] in ran.err
 
 
+def test_files_are_listed_with_their_sizes(tmp_path: Path, capfd: Capture) -> None:
+    for place in range(13):
+        (tmp_path / f"{place:02}.csv").write_text("x1,x2,y\n1,2,1\n" + "3,4,-1\n" * place)
+    entry = run_inside(["check", tmp_path, "-f", "json"], capfd).result["inputs"][0]
+    assert entry["bytes"] == [14 + 7 * place for place in range(13)]
+    assert f",13,{sum(entry['bytes'])}," in run_inside(["check", tmp_path, "-f", "csv"], capfd).out
+    table = run_inside(["check", tmp_path, "-f", "markdown"], capfd).out
+    assert [place for place in range(13) if f"{place:02}.csv | {14 + 7 * place} |" in table] == list(range(10))
+    assert "and 3 more, which --format json lists" in table
+
+
 def test_files_that_are_alike_are_one_entry_with_one_command(tmp_path: Path, capfd: Capture) -> None:
     for folder, labels in (("model=a", "1\n1,2,0\n"), ("model=b", "1\n")):
         (tmp_path / folder).mkdir()

@@ -37,7 +37,7 @@ ELSEWHERE = {
     "install the same version of mrl on all workers": "test_tasks.py",
     "is `dask scheduler` running there": "clusters.py",
     "do the workers have enough memory": "test_tasks.py",
-    "is `ray start --head` running there": "clusters.py",
+    "is a head of Ray running there": "clusters.py",
     "is the master running there": "clusters.py",
     "is there a Java, of 17 or later": "clusters.py",
     "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along": "test_cli.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -74,16 +75,20 @@ def batch(rows: Sequence[int], plan: Plan = PLAN) -> Batch:
     )
 
 
-def reported(reduction: Any, tasks: Sequence[Sequence[Sequence[int]]], plan: Plan = PLAN) -> dict[str, Any]:
-    """Return the record of lists over tasks, each of which is batches of rows."""
-    whole, counts = reduction.whole(), Counts()
+def reported(
+    reduction: Any, tasks: Sequence[Sequence[Sequence[int]]], plan: Plan = PLAN, together: int = 1
+) -> dict[str, Any]:
+    """Return the record of lists over tasks, each of which is batches of rows; so many are joined before they merge."""
+    whole, counts, states = reduction.whole(), Counts(), []
     for batches in tasks:
         state = reduction.empty()
         for rows in batches:
             measured = Measured(batch(rows, plan), plan)
             state = reduction.add(state, measured)
             counts += measured.counts
-        whole = reduction.merge(whole, state, None)
+        states.append(state)
+    for start in range(0, len(states), together):
+        whole = reduction.merge(whole, reduce(reduction.join, states[start : start + together]), None)
     report = rank_report(counts, reduction.settled(whole), plan)
     record: dict[str, Any] = report.record()
     return record
@@ -116,7 +121,7 @@ def test_any_cut_into_batches_and_tasks_gives_the_same_digits(name: str, data: s
     batches = [range(*edges) for edges in pairwise([0, *cuts, SIZE])]
     edges = sorted(data.draw(st.lists(st.integers(0, len(batches)), max_size=6)))
     tasks = [batches[slice(*bounds)] for bounds in pairwise([0, *edges, len(batches)])]
-    assert reported(lists_of(plan), tasks, plan) == expected
+    assert reported(lists_of(plan), tasks, plan, data.draw(st.integers(1, 5))) == expected
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -142,14 +147,15 @@ def test_rows_of_a_list_that_stand_apart_are_noticed(data: st.DataObject) -> Non
         assert reported(lists_of(), tasks) == reported(gathered(), tasks)
     else:
         with pytest.raises(ScatteredListsError):
-            reported(lists_of(PLANS["squares"]), tasks, PLANS["squares"])
+            reported(lists_of(PLANS["squares"]), tasks, PLANS["squares"], data.draw(st.integers(1, 2)))
 
 
 def test_a_list_with_itself_further_down_is_noticed_across_tasks_and_within() -> None:
     rows = [*range(3), *range(4, 11), *range(3)]  # the first list again
     for tasks in ([[rows]], [[rows[:5], rows[5:]]], [[rows[:5]], [rows[5:]]], [[rows[:10]], [rows[10:]]]):
-        with pytest.raises(ScatteredListsError):
-            reported(lists_of(PLANS["squares"]), tasks, PLANS["squares"])
+        for together in (1, 2):
+            with pytest.raises(ScatteredListsError):
+                reported(lists_of(PLANS["squares"]), tasks, PLANS["squares"], together)
 
 
 def test_a_list_without_pairs_is_counted_and_has_no_mean() -> None:

@@ -32,6 +32,7 @@ from mrl_cli.reductions.ledger import LedgerReduction
 from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.measured import Measured
+from mrl_cli.reductions.parts import PartsReduction
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
@@ -176,7 +177,8 @@ def reduced(case: Case, tasks: Iterable[Sequence[tuple[int, int]]]) -> Any:
 
 
 @each("name", CASES)
-def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str) -> None:
+def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.reductions.ledger.FEWEST_WAITING", 1)
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     case = CASES[name]()
     if not case.reduction.joins:
@@ -188,7 +190,7 @@ def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str) -> None
     for start, stop in pairwise([0, 7, 7, 40, SIZE]):
         measured = Measured(piece(start, stop), PLAN, elsewhere.needs)
         states.append(pickle.loads(pickle.dumps(elsewhere.add(elsewhere.empty(), measured))))
-    joined = reduce(elsewhere.join, states)
+    joined = elsewhere.packed(reduce(elsewhere.join, states))
     whole = case.reduction.merge(case.reduction.whole(), joined, Part(None, Counts(), [joined]))  # type: ignore[arg-type]
     assert case.seen(whole) == expected
 
@@ -259,7 +261,7 @@ def test_every_reduction_of_the_room_has_a_case() -> None:
     room = {kind for kind in kinds if kind.__module__.startswith("mrl_cli.reductions")}
     room -= {ListsReduction, GatherReduction, QueryWeightReduction}  # of lists: test_list_reductions
     room -= {DocumentsReduction, UnjudgedReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
-    room -= {RepeatsReduction}  # test_rank
+    room -= {RepeatsReduction, PartsReduction}  # test_rank, test_parts
     assert room == {type(make().reduction) for make in CASES.values()}
 
 

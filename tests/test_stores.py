@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import json
-import logging
 import os
 import pickle
 import re
@@ -26,7 +25,7 @@ from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
 from tests.running import Ran, run_inside
-from tests.serving import Fault, Files, Proxy, file_server, proxy_before
+from tests.serving import Fault, Files, Proxy, file_server, proxy_before, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,23 +100,13 @@ OBJECTS = _objects()
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """Serve S3 with the objects in the bucket `data`, and in `open` a public one."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=url, **keys)
-    for bucket in ("data", "open"):
-        client.create_bucket(Bucket=bucket)
-    for key, data in OBJECTS.items():
-        client.put_object(Bucket="data", Key=key, Body=data)
-    client.put_object(Bucket="open", Key="p.csv", Body=b"x1,x2,y\n1,3,1\n", ACL="public-read")
-    client.close()
-    yield url
-    server.stop()
+    with s3_server() as (url, client):
+        for bucket in ("data", "open"):
+            client.create_bucket(Bucket=bucket)
+        for key, data in OBJECTS.items():
+            client.put_object(Bucket="data", Key=key, Body=data)
+        client.put_object(Bucket="open", Key="p.csv", Body=b"x1,x2,y\n1,3,1\n", ACL="public-read")
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -634,3 +623,10 @@ def test_extra_that_is_not_installed_is_named(mrl: Mrl, monkeypatch: pytest.Monk
     for name in ("s3://data/p.csv", "https://example.org/p.csv", "hf://datasets/o/n/p.csv", "gs://b/", "s3://b/*.csv"):
         error = f"error: cannot read {name}: URLs need the extra `remote`\nhint: pip install 'mrl-cli[remote]'\n"
         assert mrl("compute", name) == Ran(2, "", error)
+
+
+def test_check_lists_what_a_url_would_read(mrl: Mrl, s3: Proxy) -> None:
+    entries = mrl("check", "s3://data/below/", "-f", "json").result["inputs"]
+    listed = {name: size for entry in entries for name, size in zip(entry["files"], entry["bytes"], strict=True)}
+    below = ("below/model=m/part-0.csv", "below/model=n/part-1.csv.gz")
+    assert listed == {f"s3://data/{name}": len(OBJECTS[name]) for name in below}

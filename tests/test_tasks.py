@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import pickle
+import platform
 from collections import deque
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,17 +21,19 @@ import pytest
 from mrl_cli import engines
 from mrl_cli.engines import cluster, tasks
 from mrl_cli.engines.base import Job
-from mrl_cli.engines.tasks import Task, tasks_of
+from mrl_cli.engines.tasks import Done, Task, span_of, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Source, text
+from mrl_cli.inputs.storage import File
 from mrl_cli.model import Plan
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.totals import TotalsReduction
+from mrl_cli.render import progress
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
 ROWS = 180
@@ -49,6 +53,16 @@ class Bytes:
                 return
             yield tasks.run(job, under_way.popleft())
 
+    def map_keeping(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
+        for task in given:
+            yield tasks.run_keeping(job, task)
+
+    def join(self, job: bytes, kept: list[bytes]) -> bytes:
+        return tasks.joined(job, *kept)
+
+    def fetched(self, kept: bytes) -> bytes:
+        return kept
+
     def close(self) -> None:
         pass
 
@@ -59,8 +73,15 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_workers", lambda *_: Bytes())
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
     monkeypatch.setattr(text, "HEAD_BYTES", 300)  # where quotes are looked for before a text is cut
+    monkeypatch.setattr(tasks, "KEPT_BYTES", 500)
+    monkeypatch.setattr(cluster, "JOINED_AT_ONCE", 2)
     # Whatever stands in a job is unpickled anew by each test.
     tasks._given.cache_clear()
+
+
+def done_by_worker(job: bytes, task: Task) -> Done:
+    (done,) = tasks.dones_of(tasks.run(job, pickle.dumps([task])), 1)
+    return done
 
 
 def rows() -> list[dict[str, Any]]:
@@ -165,6 +186,47 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
     assert ran("--engine", "dask") == expected
 
 
+@pytest.mark.usefixtures("files", "elsewhere")
+def test_large_states_of_groups_are_joined_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = ["compute", *["plain.csv", "plain.parquet"] * 9, "--group-by", "q", "-f", "csv"]
+    expected = run_inside(line, capfd)
+    received, joins = list[int](), list[int]()
+    joined = tasks.joined
+
+    def counted(data: bytes, count: int) -> list[Done]:
+        received.append(len(data))
+        return tasks.dones_of(data, count)
+
+    def counted_join(job: bytes, *kept: bytes) -> bytes:
+        joins.append(len(kept))
+        return joined(job, *kept)
+
+    monkeypatch.setattr(cluster, "dones_of", counted)
+    monkeypatch.setattr(tasks, "joined", counted_join)
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert set(joins[:-1]) == {2}
+    kept = sum(received)
+    for name in ("map_keeping", "join", "fetched"):  # of engines that keep nothing, all comes to the client
+        monkeypatch.delattr(Bytes, name)
+    joins.clear()
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert not joins
+    assert sum(received) - kept > kept
+
+
+@pytest.mark.usefixtures("files", "elsewhere")
+def test_more_groups_than_a_ledger_holds_are_refused_where_they_are_joined(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = ["compute", "plain.csv", "plain.parquet", "--group-by", "x1", "-f", "csv", "--confidence", "0.9"]
+    monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 20)
+    expected = run_inside(line, capfd)
+    assert (expected.code, expected.out) == (2, "")
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+
+
 @pytest.mark.usefixtures("files")
 def test_which_cells_are_quoted_does_not_depend_on_blocks(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -175,6 +237,51 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(
     assert run_inside(line, capfd) == whole
     assert '"a\nb"' in whole.out
     assert '"b"' not in whole.out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compute small -f csv --by-file",
+        "compute small --group-by g --group-by q --confidence 0.9 -f csv",
+        "compute small --reduction none --keep-columns",
+        "compute small bad.csv --on-error skip --rejects out.csv",
+        "compute small --x1 g",
+        "sweep small --margins 0:1:0.25",
+        "compare small --x1-b u --x2-b v --group-by g -f csv",
+        "validate small",
+        "rank small --query q --score u --label x1 -f csv",
+        "rank small --query q --score u --label x1 --per-query",
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_small_files_are_measured_together_and_print_the_same_bytes(
+    line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "small").mkdir()
+    values = sorted(rows(), key=lambda row: int(row["q"][1:]))
+    for place in range(0, ROWS, 3):  # queries have 7 rows
+        (tmp_path / "small" / f"{place:03}.csv").write_text(as_csv(values[place : place + 3]))
+        pq.write_table(pa.Table.from_pylist(values[:1]), tmp_path / "small" / f"{place:03}.parquet")
+    if line.startswith("rank"):
+        for path in (tmp_path / "small").glob("*.parquet"):
+            path.unlink()
+    expected = run_inside(line.split(), capfd)
+    out = tmp_path / "out.csv"
+    written = out.read_bytes() if out.exists() else b""
+    assert expected.code in (0, 3), expected.err
+    request.getfixturevalue("elsewhere")
+    monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=9000))
+    counted, done = list[int](), tasks._Given.dones
+
+    def dones(given: tasks._Given, some: Sequence[Task], is_stopped: Any) -> list[Done]:
+        counted.append(len(some))
+        return done(given, some, is_stopped)
+
+    monkeypatch.setattr(tasks._Given, "dones", dones)
+    assert run_inside([*line.split(), "--engine", "dask"], capfd) == expected
+    assert (out.read_bytes() if out.exists() else b"") == written
+    assert min(counted[:-1]) > 2
 
 
 @pytest.mark.usefixtures("files")
@@ -232,7 +339,7 @@ def test_true_that_is_kept_beside_numbers_is_no_number(tmp_path: Path, capfd: py
 @pytest.mark.usefixtures("files")
 def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
     sources = [Source(name, kind, size_bytes=size) for name, kind, size in (("a", "csv", 1 << 34), ("b", "json", 9))]
-    cut = list(tasks_of(sources, Plan(), slots=4))  # neither of them exists
+    cut = list(tasks_of(sources, Plan(), span_of(sources, slots=4)))  # neither of them exists
     spans = [task.span for task in cut if task.place == 0 and task.span]
     assert [stop for _, stop in spans] == [start for start, _ in spans[1:]] + [1 << 34]
     assert all(tasks.LEAST_SPAN_BYTES / 2 <= stop - start <= tasks.MOST_SPAN_BYTES for start, stop in spans)
@@ -243,7 +350,7 @@ def test_tasks_are_cut_by_arithmetic_alone(tmp_path: Path) -> None:
 def test_a_job_of_another_version_is_refused_before_it_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
     job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [])
     forged = job.replace(b" ", b" 9.", 1).split(b"\n", 1)[0] + b"\nthis is no pickle"
-    done = tasks.done_of(tasks.run(forged, pickle.dumps(Task(0))))
+    done = done_by_worker(forged, Task(0))
     assert isinstance(done.error, MachineError)
     assert "and the client 9." in str(done.error)
     assert done.error.hint == "install the same version of mrl on all workers"
@@ -262,7 +369,17 @@ def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: 
 
 
 def test_a_worker_without_mrl_says_so() -> None:
-    assert "a worker has no mrl_cli" in str(tasks.done_of(b"no mrl_cli").error)
+    assert str(tasks.dones_of(b"here has no mrl_cli", 2)[1].error) == "the worker on here has no mrl_cli"
+
+
+def test_what_fails_on_a_worker_names_its_machine(tmp_path: Path) -> None:
+    for name, span in (("a.csv", None), ("a.csv", (0, 99)), ("a.parquet", None), ("a.parquet", (0, 99))):
+        kind = name.partition(".")[2]
+        source = Source(name, kind, size_bytes=99, file=File(str(tmp_path / name)))  # which only the client has
+        job = tasks.job_bytes(Job(Plan(), (TotalsReduction(),)), [source])
+        done = done_by_worker(job, Task(0, span))
+        assert isinstance(done.error, MachineError)
+        assert str(done.error) == f"on {platform.node()}: cannot read {name}: No such file or directory"
 
 
 def test_what_cannot_be_imported_here_names_the_extra(
@@ -285,8 +402,18 @@ def test_a_task_that_ends_its_workers_asks_about_memory() -> None:
     workers = dask.DaskWorkers.__new__(dask.DaskWorkers)
     workers._where = "the Dask scheduler at tcp://here"
     with pytest.raises(MachineError, match="a task ended the worker that had it") as caught:
-        workers._result(Killed(), cluster.Deadline("here"))
+        workers._result(Killed())
     assert caught.value.hint == "do the workers have enough memory?"
+
+
+def test_a_start_that_does_not_end_is_left_alone() -> None:
+    assert cluster.within(9.0, lambda: 7) == 7
+    with pytest.raises(ValueError, match="oops"):
+        cluster.within(9.0, partial(int, "oops"))
+    silent = Event()
+    with pytest.raises(TimeoutError):
+        cluster.within(0.01, silent.wait)
+    silent.set()
 
 
 def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,3 +426,33 @@ def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.Mon
     now[0] = 37
     with pytest.raises(MachineError, match="the cluster is lost: it has no workers for 20 s"):
         deadline.check("it has no workers")
+
+
+@pytest.mark.parametrize(
+    "line", ["plain.csv plain.parquet plain.jsonl --group-by q", "bad.csv quoted.csv --on-error skip"]
+)
+@pytest.mark.usefixtures("files")
+def test_progress_follows_what_was_measured_elsewhere(
+    line: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = list[int]()
+
+    class Bar:
+        task_ids = (0,)
+
+        def update(self, _: int, *, completed: int, rate: str) -> None:
+            assert rate.endswith("rows/s")
+            done.append(completed)
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_bar", lambda *_, **__: Bar())
+    request.getfixturevalue("elsewhere")
+    assert run_inside(["compute", *line.split(), "-f", "csv", "--progress", "--engine", "dask"], capfd).code == 0
+    size = sum((tmp_path / name).stat().st_size for name in line.split() if "." in name)
+    assert done == sorted(done)
+    assert len(set(done)) > 5
+    assert 0 < done[0] < size / 2
+    assert done[-1] == pytest.approx(size, rel=0.01)

@@ -167,6 +167,7 @@ def _entry(alike: Sequence[Found], name: str, inputs: Sequence[str]) -> dict[str
     return {
         "name": _as_text(name),
         "files": [_as_text(found.source.name) for found in alike],
+        "bytes": [found.source.size_bytes for found in alike],
         "format": first.source.format,
         "dialect": first.head.dialect | {"compression": first.source.compression},
         "columns": [

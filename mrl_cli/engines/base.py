@@ -6,9 +6,9 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.errors import MachineError, SuspectShardError, UnsplittableTextError
+from mrl_cli.errors import SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import read, shards_of
-from mrl_cli.inputs.base import no_path
+from mrl_cli.inputs.base import no_path, unreadable
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -40,7 +40,10 @@ class Job(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The result of a shard: its counts of rows, and the state of each reduction."""
+    """The result of a shard: its counts of rows, and the state of each reduction.
+
+    There are no states where a worker joined them with those of the next shard.
+    """
 
     shard: Shard
     counts: Counts
@@ -57,8 +60,7 @@ def part_of(shard: Shard, job: Job, batches: int | None = None) -> Part:
     except SuspectShardError:
         return _folded(shard, islice(read(shard, job.plan, is_careful=True), batches), job)
     except OSError as error:  # reported here, where it is known that it was the reading that failed
-        msg = f"cannot read {shard.source.shown_name}: {error.strerror or error}"
-        raise MachineError(msg) from error
+        raise unreadable(shard.source.name, error) from error
 
 
 _COUNTS = CountsReduction()
@@ -107,8 +109,8 @@ def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[
     for part in parts:
         counts = _COUNTS.merge(counts, part.counts, part)
         rows_of[part.shard.source.name] += part.counts.rows
-        for place, (reduction, state) in enumerate(zip(reductions, part.states, strict=True)):
-            wholes[place] = reduction.merge(wholes[place], state, part)
+        for place, state in enumerate(part.states):
+            wholes[place] = reductions[place].merge(wholes[place], state, part)
     for (file, path), absent in counts.paths.items():
         if absent is not None:
             raise no_path(file, path, *absent)

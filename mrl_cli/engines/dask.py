@@ -6,14 +6,16 @@ import asyncio
 import logging
 import os
 from collections import deque
+from contextlib import closing
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from dask import config
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from distributed import TimeoutError as NotYet
 
-from mrl_cli.engines.cluster import Deadline, by_value
+from mrl_cli.engines.cluster import Deadline, by_value, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -33,14 +35,19 @@ class DaskWorkers:
         address = address or os.environ.get("DASK_SCHEDULER_ADDRESS")
         self._where = f"the Dask scheduler at {harmless(address)}" if address else "Dask"
         self._cluster: Any = None
+        self._scattered: dict[bytes, Any] = {}
         settings = {"distributed.comm.retry.count": 0, "distributed.scheduler.allowed-failures": 3}
         with config.set(settings):
             if address is None:
                 self._cluster = LocalCluster(
                     n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
                 )
+
+            def connect() -> Any:
+                return Client(address or self._cluster, timeout=CONNECT_SECONDS, set_as_default=False)
+
             try:
-                self._client: Any = Client(address or self._cluster, timeout=CONNECT_SECONDS, set_as_default=False)
+                self._client: Any = within(1.5 * CONNECT_SECONDS, connect)
             except (OSError, ValueError) as error:
                 message = f"{self._where} does not answer"
                 raise MachineError(message, hint="is `dask scheduler` running there?") from error
@@ -48,24 +55,56 @@ class DaskWorkers:
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
         """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
-        client, call = self._client, by_value()
-        shared = client.scatter(job, broadcast=True) if len(job) > SHARED_BYTES else job
-        left, under_way = iter(tasks), deque[Any]()
-        deadline = Deadline(self._where)
+        with closing(self._mapped("run", job, tasks, ahead)) as found:
+            for data, _ in found:
+                yield data
+
+    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """As `map`, with a future of all that a task returns beside what comes back of it."""
+        return self._mapped("run_keeping", job, tasks, ahead)
+
+    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        client, call, shared = self._client, by_value(name), self._shared(job)
+        left, under_way = iter(tasks), deque[tuple[Any, Any]]()
         try:
             while True:
-                if len(under_way) <= ahead // 2:  # many in one message cost half of what each alone does
-                    some = list(islice(left, ahead - len(under_way)))
-                    under_way += client.map(call, [shared] * len(some), some, pure=False, retries=2) if some else ()
+                # Many in one message cost half of what each alone does.
+                if len(under_way) <= ahead // 2 and (some := list(islice(left, ahead - len(under_way)))):
+                    found = client.map(call, [shared] * len(some), some, pure=False, retries=2)
+                    told = found if name == "run" else client.map(itemgetter(0), found, pure=False)
+                    under_way += zip(told, found, strict=True)
                 if not under_way:
                     return
-                yield self._result(under_way[0], deadline)
+                yield self._result(under_way[0][0]), under_way[0][1]
                 under_way.popleft()
         finally:
             if under_way and client.status == "running":
-                client.cancel(list(under_way), force=True)
+                client.cancel([future for pair in under_way for future in pair], force=True)
 
-    def _result(self, future: Any, deadline: Deadline) -> bytes:
+    def _shared(self, job: bytes) -> Any:
+        """Return what stands for a job among the arguments of a call."""
+        if len(job) <= SHARED_BYTES:
+            return job
+        if job not in self._scattered:
+            self._scattered = {job: self._client.scatter(job, broadcast=True)}
+        return self._scattered[job]
+
+    def join(self, job: bytes, kept: list[Any]) -> Any:
+        """Return the future of what tasks kept, joined."""
+        call = by_value("joined")
+
+        def joined(job: bytes, *pairs: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+            return b"", call(job, *(data for _, data in pairs))
+
+        joined.__module__ = "__main__"
+        return self._client.submit(joined, self._shared(job), *kept, pure=False, retries=2)
+
+    def fetched(self, kept: Any) -> bytes:
+        """Return what was kept."""
+        return self._result(self._client.submit(itemgetter(1), kept, pure=False))
+
+    def _result(self, future: Any) -> bytes:
+        deadline = Deadline(self._where)
         while True:
             try:
                 found: bytes = future.result(timeout=LOOK_SECONDS)
@@ -77,7 +116,6 @@ class DaskWorkers:
             except (CancelledError, OSError) as error:
                 raise MachineError(f"{self._where} is gone, and with it what was under way") from error
             else:
-                deadline.met()
                 return found
 
     def _missing(self) -> str | None:

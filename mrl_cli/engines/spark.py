@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from mrl_cli.engines.cluster import by_value
+from mrl_cli.engines.cluster import START_SECONDS, by_value, silent_stderr, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -31,19 +30,6 @@ QUIET = {
     "spark.log.level": "OFF",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1",
 }
-
-
-@contextmanager
-def _silent_children() -> Iterator[None]:
-    """Let what is started in this context say nothing on stderr: Spark's virtual machine tells how it starts."""
-    usual, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(usual, 2)
-        os.close(usual)
-        os.close(nothing)
 
 
 class SparkWorkers:
@@ -65,8 +51,8 @@ class SparkWorkers:
                 )
         warnings.filterwarnings("ignore", module="pyspark")  # of versions of pandas
         try:
-            with _silent_children():
-                self._session: Any = builder.getOrCreate()
+            with silent_stderr():  # Spark's virtual machine tells how it starts
+                self._session: Any = within(START_SECONDS, builder.getOrCreate)
         except Exception as error:
             hint = "is the master running there?" if address else "is there a Java, of 17 or later?"
             raise MachineError(f"{self._where} does not answer", hint=hint) from error

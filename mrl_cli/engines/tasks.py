@@ -2,7 +2,8 @@
 
 A task is a source and a span of its bytes. Spans are cut by arithmetic from the size that was listed, so nothing is
 opened to cut one: the worker finds the rows, of which those belong to a span that begin in it, and the row groups that
-do. A job is what all tasks share, and begins with what a worker checks before it unpickles anything.
+do. A job is what all tasks share, and begins with what a worker checks before it unpickles anything. Small tasks that
+follow one another are sent, and done, together.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mrl_cli.engines.base import Job, Part, part_of
 from mrl_cli.engines.local import parts_in_order
 from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError
 from mrl_cli.inputs import Shard, shards_of
+from mrl_cli.inputs.base import unreadable
 from mrl_cli.inputs.formats import FORMATS, reader_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.words import harmless
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
+    from mrl_cli.reductions.base import Reduction
 
 LEAST_SPAN_BYTES, MOST_SPAN_BYTES, TASKS_A_SLOT = 64 << 20, 1 << 30, 8
+KEPT_BYTES = 1 << 20  # of states that shrink when they are joined; some 20,000 keys have as many
 _WORD, _ANY = b"mrl-job", b"any"
 
 
@@ -60,6 +64,7 @@ class Done(NamedTuple):
 
     `lines` is how many lines the text of its span has. A task that has to name a line, and does not know the number of
     its first one, is done without parts: it `needs_line`. At `resume_at` it met a text that cannot be split.
+    What `keeps` has large states on a worker: a `Kept`.
     """
 
     parts: tuple[Part, ...] = ()
@@ -67,6 +72,7 @@ class Done(NamedTuple):
     needs_line: bool = False
     resume_at: Task | None = None
     error: Exception | None = None
+    keeps: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -74,19 +80,30 @@ class Done(NamedTuple):
         return self.error is None and self.resume_at is None and not self.needs_line
 
 
-def done_of(data: bytes) -> Done:
-    """Return what a task came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
+class Kept(NamedTuple):
+    """Large states that stay on workers until they are joined, by the place of their reduction; or an error."""
+
+    states: dict[int, Any]
+    error: Exception | None = None
+
+
+def dones_of(data: bytes, count: int) -> list[Done]:
+    """Return what tasks came to, of what `run` returned, or what stands in for it where there is no mrl to run it."""
     if data[:1] != pickle.PROTO:
-        message = f"a worker has {harmless(data.decode('ascii', 'replace'), 80)}"
-        return Done(error=MachineError(message, hint="install the same version of mrl on all workers"))
-    done: Done = pickle.loads(data)
-    return done
+        message = f"the worker on {harmless(data.decode('ascii', 'replace'), 200)}"
+        return [Done(error=MachineError(message, hint="install the same version of mrl on all workers"))] * count
+    dones: list[Done] = pickle.loads(data)
+    return dones
 
 
-def tasks_of(sources: Sequence[Source], plan: Plan, slots: int, span_bytes: int | None = None) -> Iterator[Task]:
-    """Yield the tasks of sources, in order, for so many `slots` of workers. Opens nothing."""
+def span_of(sources: Sequence[Source], slots: int) -> int:
+    """Return how many bytes a worker should measure at a time, of so many `slots` for tasks."""
     total = sum(source.size_bytes or 0 for source in sources)
-    wanted = span_bytes or min(max(total // (TASKS_A_SLOT * slots), LEAST_SPAN_BYTES), MOST_SPAN_BYTES)
+    return min(max(total // (TASKS_A_SLOT * slots), LEAST_SPAN_BYTES), MOST_SPAN_BYTES)
+
+
+def tasks_of(sources: Sequence[Source], plan: Plan, wanted: int) -> Iterator[Task]:
+    """Yield the tasks of sources, in order, of `wanted` bytes each, or of a whole source. Opens nothing."""
     for place, source in enumerate(sources):
         size = source.size_bytes or 0
         count = max(1, round(size / wanted)) if _can_be_cut(source, plan) else 1
@@ -143,10 +160,68 @@ class _Given:
         runtime.prepare_for_batches()
         found: tuple[Job, list[Source]] = pickle.loads(rest)
         self._job, self._sources = found
+        self.reductions = self._job.reductions
+        self._joins = all(reduction.joins for reduction in self.reductions)
         self._groups: dict[int, list[Shard]] = {}
 
-    def done(self, task: Task, is_stopped: Callable[[], bool]) -> Done:
-        """Return what a task comes to. Raises StoppedError once it is stopped."""
+    def dones(self, tasks: Sequence[Task], is_stopped: Callable[[], bool] | None) -> list[Done]:
+        """Return what tasks come to, each of which follows the one before. Raises StoppedError once it is stopped.
+
+        Where that loses nothing, the states of one are joined with those of the next, which then has them all.
+        """
+        dones: list[Done] = []
+        held: int | None = None  # the place of the states that are to be joined with the next
+        for task in tasks:
+            done = self.done(task, is_stopped)
+            try:
+                if self._joins and self._stands(task, done):
+                    if done.parts:
+                        if held is not None:
+                            dones[held], done = self._handed_on(dones[held], done)
+                        held = len(dones)
+                else:
+                    held = None
+            except errors.MrlError as error:
+                done, held = Done(error=error), None
+            dones.append(done)
+        return list(map(self._packed, dones))
+
+    def _stands(self, task: Task, done: Done) -> bool:
+        """Return whether nothing that is found out elsewhere can make a task void, or have it done again."""
+        is_text = hasattr(reader_of(self._sources[task.place].format), "count_lines")
+        return done.error is None and done.resume_at is None and (task.span is None or not is_text)
+
+    def _handed_on(self, last: Done, done: Done) -> tuple[Done, Done]:
+        """Return what two tasks come to, the states of the first joined with those of the second."""
+        (part,), (next_part,) = last.parts, done.parts  # a part each, for its states are joined
+        states = _joined(self.reductions, part.states, next_part.states)
+        return last._replace(parts=(part._replace(states=[]),)), done._replace(
+            parts=(next_part._replace(states=states),)
+        )
+
+    def _packed(self, done: Done) -> Done:
+        """Return what a task comes to, as it is sent."""
+        try:
+            packed = [
+                part._replace(states=[one.packed(s) for one, s in zip(self.reductions, part.states, strict=False)])
+                for part in done.parts
+            ]
+        except errors.MrlError as error:
+            return Done(error=error)
+        return done._replace(parts=tuple(packed))
+
+    def done(self, task: Task, is_stopped: Callable[[], bool] | None) -> Done:
+        """Return what a task comes to; where a machine failed that is not the client's, which one that is."""
+        try:
+            done = self._done(task, is_stopped or (lambda: False))
+        except OSError as error:
+            done = Done(error=unreadable(self._sources[task.place].name, error))
+        if isinstance(done.error, MachineError) and is_stopped is None:
+            message = f"on {platform.node()}: {done.error.message}"
+            return done._replace(error=MachineError(message, hint=done.error.hint))
+        return done
+
+    def _done(self, task: Task, is_stopped: Callable[[], bool]) -> Done:
         parts = _Parts(self._job, task, is_stopped)
         try:
             if task.span is not None:
@@ -230,6 +305,10 @@ def parts_here(sources: Sequence[Source], job: Job, task: Task) -> Iterator[Part
         raise done.error
 
 
+def _joined(reductions: Sequence[Reduction[Any, Any]], states: list[Any], following: list[Any]) -> list[Any]:
+    return [one.join(*pair) for one, *pair in zip(reductions, states, following, strict=True)]
+
+
 class _Parts:
     """The parts of a task, joined where that loses nothing. What its worker writes is written as they come."""
 
@@ -253,7 +332,7 @@ class _Parts:
             self._parts.append(part)
             return
         last = self._parts[-1]
-        states = [one.join(*pair) for one, *pair in zip(self._reductions, last.states, part.states, strict=True)]
+        states = _joined(self._reductions, last.states, part.states)
         size = last.shard.size_bytes + part.shard.size_bytes
         self._parts[-1] = Part(last.shard._replace(size_bytes=size), last.counts + part.counts, states)
 
@@ -291,20 +370,64 @@ def _given(data: bytes) -> _Given:
     return _Given(data)
 
 
-def run(job: bytes, task: bytes, is_stopped: Callable[[], bool] = lambda: False) -> bytes:
-    """Measure a task, on a worker. What the user is to be told comes back as a value: no engine alters that.
+def run(job: bytes, tasks: bytes, is_stopped: Callable[[], bool] | None = None) -> bytes:
+    """Measure tasks, on a worker. What the user is to be told comes back as a value: no engine alters that.
 
-    Raises StoppedError once it is stopped: nobody waits for it any more.
+    A thread of the client says whether it `is_stopped`: then nobody waits for them, and StoppedError is raised.
     """
+    return pickle.dumps(_dones(job, tasks, is_stopped), 5)
+
+
+def run_keeping(job: bytes, tasks: bytes) -> tuple[bytes, bytes]:
+    """As `run`, but for large states that shrink when they are joined: a `Kept` of those is returned apart."""
+    dones = _dones(job, tasks)
+    holding = [place for place, done in enumerate(dones) if any(part.states for part in done.parts)]
+    kept = b""
+    if len(holding) == 1 and dones[holding[0]].error is None:
+        (part,), reductions = dones[holding[0]].parts, _given(job).reductions
+        places = [place for place, reduction in enumerate(reductions) if reduction.shrinks]
+        kept = pickle.dumps(Kept({place: part.states[place] for place in places}), 5)
+        if len(kept) < KEPT_BYTES:
+            kept = b""
+        else:
+            states = [reductions[n].empty() if n in places else state for n, state in enumerate(part.states)]
+            dones[holding[0]] = dones[holding[0]]._replace(parts=(part._replace(states=states),), keeps=True)
+    return pickle.dumps(dones, 5), kept
+
+
+def joined(job: bytes, *kept: bytes) -> bytes:
+    """Return what several tasks kept, in their order, as one `Kept`."""
+    whole = dict[int, Any]()
     try:
-        done = _given(job).done(pickle.loads(task), is_stopped)
+        reductions = _given(job).reductions
+        for data in kept:
+            states, error = pickle.loads(data)
+            if error is not None:
+                return data
+            for place, state in states.items():
+                whole[place] = reductions[place].join(whole[place], state) if place in whole else state
+        found = Kept({place: reductions[place].packed(state) for place, state in whole.items()})
     except MemoryError:
-        done = Done(error=MachineError(f"the worker on {platform.node()} ran out of memory"))
+        found = Kept({}, _out_of_memory())
+    except errors.MrlError as error:
+        found = Kept({}, error)
+    return pickle.dumps(found, 5)
+
+
+def _dones(job: bytes, tasks: bytes, is_stopped: Callable[[], bool] | None = None) -> list[Done]:
+    some: list[Task] = pickle.loads(tasks)
+    try:
+        return _given(job).dones(some, is_stopped)
+    except MemoryError:
+        return [Done(error=_out_of_memory())] * len(some)
     except Exception as error:
         if type(error).__module__ != errors.__name__:
             raise
-        done = Done(error=error)
-    return pickle.dumps(done, 5)
+        return [Done(error=error)] * len(some)
+
+
+def _out_of_memory() -> MachineError:
+    return MachineError(f"the worker on {platform.node()} ran out of memory")
 
 
 class StoppedError(Exception):

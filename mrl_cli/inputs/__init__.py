@@ -9,9 +9,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import DataError, MachineError
+from mrl_cli.errors import DataError
 from mrl_cli.inputs import storage
-from mrl_cli.inputs.base import Shard, Source, shown_input
+from mrl_cli.inputs.base import Shard, Source, shown_input, unreadable
 from mrl_cli.inputs.formats import FORMATS, PREFIX_BYTES, compression_of, identified, named, reader_of
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
@@ -63,8 +63,7 @@ def _source(path: str) -> Source:
             format_name, compression = _identified(place, name)
         size_bytes = None if isinstance(place, Stream) else place.size_bytes
     except OSError as error:
-        msg = f"cannot read {harmless(name, limit=200)}: {error.strerror or error}"
-        raise MachineError(msg) from error
+        raise unreadable(name, error) from error
     source = Source(name, format_name, compression, size_bytes=size_bytes, hive=hive_keys(name) if "=" in name else {})
     if not isinstance(place, Stream):
         return replace(source, file=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
-from mrl_cli.errors import DataError, SuspectShardError, UsageError
+from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
 from mrl_cli.model import EVERY, Batch, ListCells, Problem
 from mrl_cli.model.problems import MISSING
@@ -113,6 +114,12 @@ class Source:
 def shown_input(name: str) -> str:
     """Return the name of an input as a message shows it: "stdin" for the dash."""
     return "stdin" if name == STDIN else harmless(name, limit=200)
+
+
+def unreadable(name: str, error: OSError) -> MachineError:
+    """Return the error for an input of this name that the machine cannot read."""
+    reason = os.strerror(error.errno) if error.errno else error  # Arrow's own text names the path once more
+    return MachineError(f"cannot read {shown_input(name)}: {reason}")
 
 
 class Shard(NamedTuple):

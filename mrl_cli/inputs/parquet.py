@@ -108,13 +108,14 @@ def _groups(metadata: Any, source: Source) -> list[Any]:
 
 
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
-    """Yield the row groups."""
+    """Yield the row groups; the bytes of each are its rows' share of the file."""
     with opened(source) as file:
         metadata = file.metadata
         check_columns(file.schema_arrow, plan, source)
-    first_row = 1
+    first_row, size = 1, source.size_bytes or 0
     for place, group in enumerate(_groups(metadata, source)):
-        yield Shard(source, RowsPart(place, first_row, metadata), group.total_byte_size)
+        share = size * group.num_rows // max(metadata.num_rows, 1)
+        yield Shard(source, RowsPart(place, first_row, metadata), share)
         first_row += group.num_rows
 
 

@@ -32,6 +32,8 @@ class Reduction(ABC, Generic[State, Whole]):
     a worker may join the states of tasks that follow one another, `rereads` that `merge` may read a task again.
     `has_exponentials` says that last bits depend on how NumPy computes them, whatever the loss.
     `writes_parts` says that what shards come to is written by the worker: into the `sink` of their task.
+    `shrinks` says that states which are large are together hardly larger than one: they are joined before they are sent
+    to the client.
     """
 
     state: ClassVar[Callable[[], Any]]
@@ -42,6 +44,7 @@ class Reduction(ABC, Generic[State, Whole]):
     rereads: ClassVar[bool] = False
     has_exponentials: ClassVar[bool] = False
     writes_parts: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = False
 
     def empty(self) -> State:
         """Return the state of no pairs."""
@@ -55,6 +58,10 @@ class Reduction(ABC, Generic[State, Whole]):
     def join(self, state: State, next_state: State) -> State:
         """Return the states of two tasks, the second of which follows the first, as one; both may be changed."""
         state += next_state  # type: ignore[operator]
+        return state
+
+    def packed(self, state: State) -> State:
+        """Return a state as it is sent: what adds up in it is added up."""
         return state
 
     def whole(self) -> Whole:

@@ -85,7 +85,7 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
     """Adds up totals by the keys of a plan, those of its `key_roles`; `squares` and `describes` are those of totals."""
 
     state = list
-    joins = True
+    joins = shrinks = True
 
     def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
         self._squares, self._describes = squares, describes
@@ -100,6 +100,16 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
             weights, squares = pairs.numbers.get("weight"), self._squares
             state.append(ledger_block(columns, measured.losses, measured.states, weights, described, squares=squares))
         return state
+
+    def join(self, state: list[LedgerBlock], next_state: list[LedgerBlock]) -> list[LedgerBlock]:
+        """Return the blocks of both, added up where those that wait have as many keys as the first."""
+        state += next_state
+        waiting = sum(len(block.counts) for block in state[1:])
+        return self.packed(state) if waiting > max(len(state[0].counts), FEWEST_WAITING) else state
+
+    def packed(self, state: list[LedgerBlock]) -> list[LedgerBlock]:
+        """Return the blocks added up to one."""
+        return [Ledger.of(state).block] if len(state) > 1 else state
 
     def whole(self) -> Ledger:
         """Return a ledger without keys."""
@@ -173,8 +183,15 @@ class Ledger:
         self._waiting: list[LedgerBlock] = []
         self._whole = LedgerBlock([], np.zeros((0, states), np.int64), {}, np.empty(0), np.empty(0))
 
+    @classmethod
+    def of(cls, blocks: list[LedgerBlock]) -> Ledger:
+        """Return a ledger of some blocks."""
+        ledger = cls(blocks[0].counts.shape[1])
+        ledger += blocks
+        return ledger
+
     def __len__(self) -> int:
-        return len(self._settled().counts)
+        return len(self.block.counts)
 
     def __iadd__(self, blocks: Iterable[LedgerBlock]) -> Self:
         self._waiting += blocks
@@ -187,8 +204,9 @@ class Ledger:
         self._waiting.append(block)
         return self._settle()
 
-    def _settled(self) -> LedgerBlock:
-        """Return what all blocks come to."""
+    @property
+    def block(self) -> LedgerBlock:
+        """What all blocks come to."""
         if self._waiting:
             self._settle()
         return self._whole
@@ -215,12 +233,12 @@ class Ledger:
     @property
     def keys(self) -> list[Key]:
         """The keys, as they were met."""
-        whole = self._settled()
+        whole = self.block
         return keys_of(whole.keys) if len(whole.counts) else []
 
     def regrouped(self, places: Sequence[int]) -> Ledger:
         """Return the ledger by these parts of its keys; what meets there adds up, exactly."""
-        ours = self._settled()
+        ours = self.block
         whole = Ledger(self._states)
         if len(self):
             parts = [ours.keys[place] for place in places]
@@ -229,19 +247,19 @@ class Ledger:
 
     def range_at(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest loss of the key at a place."""
-        whole = self._settled()
+        whole = self.block
         return float(whole.lowest[place]), float(whole.highest[place])
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the counts of every key, shape (keys, states), and its sum of losses, (keys,): as they were met."""
-        whole = self._settled()
+        whole = self.block
         counts = whole.counts.astype(np.int64, copy=False)
         return counts, whole.sums.get("loss", SumsByCode()).rounded(len(self))
 
     def correct(self) -> NDArray[np.int64]:
         """Return how many pairs of every key are correct, shape (keys,), in the order of `arrays`."""
         is_correct = are_correct(np.arange(STATES, dtype=np.uint8))
-        correct: NDArray[np.int64] = self._settled().counts[:, is_correct].sum(axis=1)
+        correct: NDArray[np.int64] = self.block.counts[:, is_correct].sum(axis=1)
         return correct
 
     @property
@@ -254,7 +272,7 @@ class Ledger:
 
         Those arrays have a place for each key, as they were met; sums are `SumsByCode`.
         """
-        whole = self._settled()
+        whole = self.block
         of: dict[str, Any] = {f"{name}_sum": sums for name, sums in whole.sums.items()}
         counts: Any = np.ascontiguousarray(whole.counts.T)
         totals = Totals.of_states(counts, min=whole.lowest, max=whole.highest, **of)
@@ -269,6 +287,6 @@ class Ledger:
 
     def entries(self) -> Iterator[tuple[Key, int, NDArray[np.int64], dict[str, ExactSum]]]:
         """Yield every key with its place, its counts, shape (states,), and its sums, in the order of `totals`."""
-        whole, keys = self._settled(), self.keys
+        whole, keys = self.block, self.keys
         for place in order_of(whole.keys, len(keys)).tolist():
             yield keys[place], place, whole.counts[place], {name: sums.at(place) for name, sums in whole.sums.items()}

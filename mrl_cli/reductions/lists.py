@@ -251,6 +251,7 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
     """Makes lists whole and hands them to a consumer. Raises ScatteredListsError where rows of a list stand apart."""
 
     state = ListsState
+    joins = True
 
     def __init__(self, plan: Plan, consumer: ListConsumer[Any, Any]) -> None:
         self._plan, self._consumer = plan, consumer
@@ -274,13 +275,34 @@ class ListsReduction(Reduction[ListsState, "ListsWhole[Any]"]):
         if begin == rows.runs:
             return state
         if state.last is not None:
-            state.seen.add(state.last.digests)
-            state.blocks.append(self._consumer.block(state.last.whole(self._plan)))
+            self._add_whole(state, state.last)
         state.last = OpenList(rows, rows.runs - 1, digests)
         if begin < rows.runs - 1:
             state.seen.add(_with_integers(digests, rows, begin, rows.runs - 1))
             state.blocks.append(self._consumer.block(rows.whole(begin, rows.runs - 1)))
         return state
+
+    def join(self, state: ListsState, next_state: ListsState) -> ListsState:
+        """Return the lists of two tasks, of which the last of the first may be the first of the second."""
+        begun, first = state.last or state.first, next_state.first
+        if begun is None:
+            state.first, state.last = first, next_state.last
+        elif first is not None:
+            goes_on = begun.key == first.key
+            if goes_on:
+                begun.join(first)
+            if state.last is not None and (next_state.last is not None or not goes_on):
+                self._add_whole(state, state.last)
+            if not goes_on and next_state.last is not None:
+                self._add_whole(state, first)
+            state.last = next_state.last or (state.last if goes_on else first)
+        state.seen.add_all(next_state.seen)
+        state.blocks += next_state.blocks
+        return state
+
+    def _add_whole(self, state: ListsState, done: OpenList) -> None:
+        state.seen.add(done.digests)
+        state.blocks.append(self._consumer.block(done.whole(self._plan)))
 
     def whole(self) -> ListsWhole[Any]:
         """Return what no lists come to."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reports.base import Report, Table
-from mrl_cli.words import counted, harmless, listed, number_text
+from mrl_cli.words import bytes_text, counted, harmless, listed, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 SCHEMA = "mrl.check/1"
+MOST_FILES = 10  # that a table lists
 _ROW = ("name", "format", "kind", "preset", "x1", "x2", "y", "labels", "rows_seen", "rows", "command", "notes")
 
 
@@ -30,7 +31,7 @@ class CheckReport(Report):
 
     def cells(self) -> tuple[list[str], list[list[Any]]]:
         """Return a row for each input, lists in words."""
-        names = [*_ROW[:1], "files", "columns", *_ROW[1:]]
+        names = [*_ROW[:1], "files", "bytes", "columns", *_ROW[1:]]
         return names, [[_cell(name, entry) for name in names] for entry in self.inputs]
 
     def blocks(self) -> list[Table | str]:
@@ -42,6 +43,8 @@ def _cell(name: str, entry: dict[str, Any]) -> Any:
     value = [entry["error"]["message"]] if name == "notes" and "error" in entry else entry.get(name)
     if name == "files":
         return len(value or ())
+    if name == "bytes":
+        return None if value is None or None in value else sum(value)
     if name == "columns":
         return " ".join(column["name"] for column in value or ())
     if isinstance(value, list):
@@ -56,7 +59,8 @@ def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
         return
     files, labels = entry["files"], entry["labels"]
     facts = {
-        "files": "" if len(files) == 1 else f"{len(files):,}, such as {harmless(files[0], 200)}",
+        "files": "" if len(files) == 1 else f"{len(files):,}",
+        "size": "" if None in entry["bytes"] else bytes_text(sum(entry["bytes"])),
         "format": entry["format"],
         "dialect": ", ".join(
             f"{key.replace('_', ' ')} {_shown(value)}" for key, value in entry["dialect"].items() if value is not None
@@ -72,6 +76,13 @@ def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
         ("column", "type", "read as"),
         [(harmless(c["name"]), c["type"], _read_as(c["name"], roles)) for c in entry["columns"]],
     )
+    if len(files) > 1:
+        listed_files = zip(files[:MOST_FILES], entry["bytes"], strict=False)
+        yield Table(
+            ("file", "bytes"), [(harmless(name, 200), number_text(size)) for name, size in listed_files], None, 1
+        )
+    if len(files) > MOST_FILES:
+        yield f"and {len(files) - MOST_FILES:,} more, which --format json lists\n"
     for note in entry["notes"]:
         yield f"note: {harmless(note, 1000)}\n"
     if entry["command"] is not None:
