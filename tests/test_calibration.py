@@ -17,6 +17,7 @@ from mrl_cli import evaluate
 from mrl_cli.engines.base import Job
 from mrl_cli.engines.tasks import arithmetic, job_bytes
 from mrl_cli.model import Plan
+from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.statistics.calibration import EDGES, KNOTS
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
 from tests.running import Ran, run_inside
@@ -267,5 +268,5 @@ def test_where_there_is_none_it_is_refused(options: str, named: str, mrl: Callab
 
 def test_workers_compute_confidences_alike() -> None:
     plans = Plan(), Plan.of(calibration=True)
-    heads = [job_bytes(Job(plan, ()), []).split(b"\n")[0] for plan in plans]
+    heads = [job_bytes(Job(plan, tuple(compute_reductions(plan))), []).split(b"\n")[0] for plan in plans]
     assert [head.endswith(arithmetic()) for head in heads] == [False, True]
