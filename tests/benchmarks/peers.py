@@ -40,6 +40,7 @@ PEERS = {
         script="""\
 import sys, duckdb
 $limit
+duckdb.execute("SET enable_progress_bar = false")  # it is drawn from two seconds on, into the answer
 query = "SELECT avg(greatest(0, -y * (x1 - x2) + $margin)) FROM '" + sys.argv[1] + "'"
 print(duckdb.execute(query).fetchone()[0])
 """,
