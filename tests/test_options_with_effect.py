@@ -209,6 +209,7 @@ INPUTS = {
     "check": ["pairs.csv"],
     "rank": ["lists.csv"],
     "pairs": ["lists.csv"],
+    "report": ["pairs.csv"],
 }
 
 

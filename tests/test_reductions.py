@@ -28,6 +28,7 @@ from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
+from mrl_cli.reductions.joint import ModelsReduction
 from mrl_cli.reductions.ledger import LedgerReduction
 from mrl_cli.reductions.lists import ListsReduction
 from mrl_cli.reductions.look import LookReduction
@@ -37,6 +38,7 @@ from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
+from mrl_cli.reductions.worst import WorstReduction
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -142,6 +144,11 @@ def rejects_case() -> Case:
     return Case(RejectsReduction(out, "rejects.jsonl"), lambda _: out.getvalue())
 
 
+def seen_models(whole: Any) -> Any:
+    contrasts, joint = whole
+    return seen_contrasts(contrasts), joint.codes.tolist(), joint.counts.tolist()
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "counts": lambda: Case(CountsReduction()),
     "totals": totals_case,
@@ -154,6 +161,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "ledger": ledger_case,
     "contrast by group": contrast_case(("group", "g")),
     "clustered contrast by group": contrast_case(("group", "g"), ("cluster", "c")),
+    "models": lambda: Case(ModelsReduction(PLAN), seen_models),
+    "worst": lambda: Case(WorstReduction(5), lambda worst: [pair[:5] for pair in worst]),
     "hinge": swept("margin_ranking"),
     "squared hinge": swept("squared_hinge"),
     "logistic": swept("logistic", temperature=1.0),
@@ -182,7 +191,7 @@ def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeyp
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     case = CASES[name]()
     if not case.reduction.joins:
-        assert name == "rows"
+        assert name in ("rows", "worst")
         return
     # Reductions and states go to a worker and back as bytes.
     elsewhere = pickle.loads(pickle.dumps(case.reduction))

@@ -51,6 +51,8 @@ SPEAKERS = {"cli", "commands", "__main__", "start"}
 ONLY_IN = {
     "click": {"cli", "commands"},
     "rich": {"render"},
+    "jinja2": {"render"},
+    "markupsafe": {"render"},
     "pandas": {"api", "inputs"},
     "dask": {"engines"},
     "distributed": {"engines"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
+    from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.parts import PartsReduction, WrittenPart
     from mrl_cli.reductions.rows import RowsReduction
     from mrl_cli.reports.compute import ComputeReport
@@ -89,34 +90,45 @@ class Compute(Run):
 
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
-        from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
+        from mrl_cli.reports.compute import compute_reductions
 
-        verifier, rows = None, self._rows() if self.writes_rows else None
-        reductions = compute_reductions(self.plan, draws=self.draws)
-        if self.validate:
-            from mrl_cli.verify import Request, verifier_of
-
-            request = Request(self.plan)
-            verifier = verifier_of(request)
+        rows = self._rows() if self.writes_rows else None
         try:
-            folded = self.measured(*filter(None, (*reductions, verifier, rows)))
+            reductions = compute_reductions(self.plan, draws=self.draws)
+            further: list[Reduction[Any, Any]] = [] if rows is None else [rows]
+            folded, report = self.folded_report(reductions, *further)
         finally:  # also where the file is thrown away: what is open in it must not outlive it
             if rows is not None:
                 rows.close()
         if self.folder is not None:
             self._parts = folded.wholes[-1 - len(self.reject_writers)]
             self.folder.settle({part.name: part.size_bytes for part in self._parts})
+        return report
+
+    def folded_report(
+        self, reductions: Sequence[Reduction[Any, Any]], *further: Reduction[Any, Any]
+    ) -> tuple[Folded, ComputeReport]:
+        """Fold `compute_reductions`, or what stands in for them, and others after them; return the report too."""
+        from mrl_cli.reports.compute import report_of, totals_and_ledger
+
+        verifier = None
+        if self.validate:
+            from mrl_cli.verify import Request, verifier_of
+
+            request = Request(self.plan)
+            verifier = verifier_of(request)
+        folded = self.measured(*filter(None, (*reductions, verifier, *further)))
         report = report_of(folded, self.plan, inputs=self.input_names, cautions=self.cautions)
         self._folded = folded
         if verifier is None:
-            return report
+            return folded, report
         from mrl_cli.reports.validate import part_of_record
         from mrl_cli.verify import validation_of
 
         totals, ledger = totals_and_ledger(folded, self.plan)
         verdict = verifier.settled(folded.wholes[1 + len(reductions)])
-        self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sources, ledger=ledger)
-        return report.changed(validation=part_of_record(self._validation))
+        self._validation = validation_of(request, verdict, folded.counts, totals, report, self.sides[0], ledger=ledger)
+        return folded, report.changed(validation=part_of_record(self._validation))
 
     def _rows(self) -> RowsReduction | PartsReduction:
         """Return what writes a row for each pair."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Source
 
+_PAGE = "html"  # what `mrl report` writes, and refuses no other than itself
 _WELL_KNOWN = {".zip", ".html", ".xlsx"}
 
 
@@ -52,9 +53,10 @@ def check_outputs(options: Options, written: str) -> None:
     is_alone = options.plot == "always" and is_given("plot") and not is_table(options, written)
     refuse_if(is_alone, "--plot always draws beside a table", hint)
     suffix = suffix_of(options.output)
-    is_unwritten = bool(suffix) and _is_unwritten(suffix)
+    is_unwritten = bool(suffix) and written != _PAGE and _is_unwritten(suffix)
     if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
-        known = f"mrl writes no {suffix} files" if is_unwritten else "-f parquet writes one"
+        who = "only mrl report writes" if suffix == f".{_PAGE}" else "mrl writes no"
+        known = f"{who} {suffix} files" if is_unwritten else "-f parquet writes one"
         suffixes = either([*row_suffixes().values()]) if options.writes_rows else report_suffixes(but=".jsonl")
         hint = f"write {suffixes}, or pipe the output through a compressor"
         raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)

@@ -247,15 +247,15 @@ class Run(Options, ABC):
         return f"{self.jobs or runtime.core_count()} jobs, engine {self.engine}"
 
     def measured(self, *reductions: Reduction[Any, Any]) -> Folded:
-        """Fold a look at the data and reductions over all pairs, in this order, writing problems down.
+        """Fold a look at the data and reductions over the pairs of the first side, in this order; write problems down.
 
         Raises DataError for counts that allow no number.
         """
         from mrl_cli.reductions.look import LookReduction
 
-        folded = self.fold([LookReduction(), *reductions, *self.reject_writers])
+        folded = self.fold([LookReduction(), *reductions, *self.reject_writers], sources=self.sides[0])
         self.rows_of = folded.rows_of
-        self.refuse(folded.counts, folded.wholes[0])
+        self.refuse(folded.counts, folded.wholes[0], self.sides[0])
         return folded
 
     def fold(

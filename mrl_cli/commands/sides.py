@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
     from mrl_cli.model import Role
-    from mrl_cli.reductions.contrast import ContrastReduction, Contrasts
 
 ROWS_SHOWN = 3
 
 
 def contrasted(
-    run: Run, reduction: ContrastReduction, *names_of_b: str | None, by_row: bool, drops_unmatched: bool
-) -> tuple[Contrasts, Counts, tuple[int, int]]:
+    run: Run, reduction: Reduction[Any, Any], *names_of_b: str | None, by_row: bool, drops_unmatched: bool
+) -> tuple[Any, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
+
+    The contrasts are what the reduction makes of the matched pairs.
 
     `names_of_b` are those of x1, x2 and the difference in b's file, None where they are as in a's.
 

@@ -83,21 +83,24 @@ class TextPart:
             raise changed(source)
         return data
 
-    def line_number(self, source: Source, count_ends: Callable[[bytes], int] = count_line_ends) -> int:
+    def line_number(
+        self, source: Source, count_ends: Callable[[bytes], int] = count_line_ends, known: tuple[int, int] = (0, 1)
+    ) -> int:
         """Return the physical number of the first line; `count_ends` counts the line ends of a text.
 
+        `known` is where some line before it begins, and the number of that one.
         Raises UnknownLineError where the lines before the source's span are counted elsewhere.
         """
         if self.first_line is not None:
             return self.first_line
         if source.span is not None and source.span[0]:
             raise UnknownLineError
-        count, last = 0, b""  # \r\n may stand across two blocks
-        for start in range(0, self.offset, BLOCK_BYTES):
+        (begin, count), last = known, b""  # \r\n may stand across two blocks
+        for start in range(begin, self.offset, BLOCK_BYTES):
             data = source.file.read(start, min(BLOCK_BYTES, self.offset - start))
             count += count_ends(last + data) - count_ends(last)
             last = data[-1:]
-        return count + 1
+        return count
 
 
 def changed(source: Source) -> MachineError:

@@ -171,7 +171,8 @@ class ContrastReduction(Reduction["list[Contrasted]", Contrasts]):
             by_cluster = of_clusters, len(of_keys[0])
             counts = counts_by_code(outcomes + 1, *by_cluster, _OUTCOMES)
             clusters = LedgerBlock.of(of_keys, counts, {"loss": sums_by_code(differences, *by_cluster)})
-        state.append(Contrasted(groups, clusters, differences, outcomes, codes))
+        drawn = size if self._samples and not self._has_clusters else 0
+        state.append(Contrasted(groups, clusters, differences[:drawn], outcomes[:drawn], codes[:drawn]))
         return state
 
     def whole(self) -> Contrasts:

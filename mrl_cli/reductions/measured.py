@@ -82,14 +82,17 @@ class Measured:
         self.pairs = batch if self.used is None else replace(batch, rows=None).where(self.used)
         self._keeps = keeps
         self._kept: dict[str, NDArray[Any]] = {}
+        self._of_b: Measured | None = None
 
     def with_scores_of_b(self) -> Measured:
         """Return the same pairs under the scores of the second model, whose columns have the roles x1_b and x2_b."""
-        other = copy(self)
-        numbers = self.pairs.numbers
-        other.pairs = self.pairs.with_numbers({"x1": numbers["x1_b"], "x2": numbers["x2_b"]})
-        other._is_checked, other._kept = True, {}  # all numbers of a pair are checked together
-        return other
+        if self._of_b is None:
+            other = copy(self)
+            numbers = self.pairs.numbers
+            other.pairs = self.pairs.with_numbers({"x1": numbers["x1_b"], "x2": numbers["x2_b"]})
+            other._is_checked, other._kept = True, {}  # all numbers of a pair are checked together
+            self._of_b = other
+        return self._of_b
 
     @property
     def counts(self) -> Counts:

@@ -103,7 +103,7 @@ def _distribution(plot: Distribution, width: int, signs: Signs) -> Iterator[Line
     plot = merged(plot, width - margin - 2)
     cells = max(1, (width - margin - 2) // max(1, len(plot.counts)))  # of a bar
     highest = max(1, *plot.counts)
-    step = max(1, _step(highest, HEIGHT / 3))
+    step = max(1, step_of(highest, HEIGHT / 3))
     ticks = {HEIGHT - round(HEIGHT * tick / highest): tick for tick in range(step, highest + 1, step)}
     yield [(f"{plot.unit:>{margin}}", QUIET)]
     levels = len(signs.standing) - 1
@@ -136,7 +136,7 @@ def _note(plot: Distribution, signs: Signs) -> str:
 def _axis(plot: Distribution, cells: int, signs: Signs) -> tuple[str, str]:
     """Return the line under the bars, and the numbers at its ticks."""
     size = len(plot.counts) * cells
-    step = _step(plot.width * size / cells, max(4, size / 12))
+    step = step_of(plot.width * size / cells, max(4, size / 12))
     axis, labels = [signs.base] * size, [" "] * (size + 8)
     for tick in range(math.ceil(plot.start / step), math.floor((plot.start + plot.width * size / cells) / step) + 1):
         column = round((tick * step - plot.start) / plot.width * cells)
@@ -149,10 +149,10 @@ def _axis(plot: Distribution, cells: int, signs: Signs) -> tuple[str, str]:
     return "".join(axis), "".join(labels).rstrip()
 
 
-def _step(span: float, most: float) -> Any:
+def step_of(span: float, most: float) -> Any:
     """Return the least round step of which at most so many are in a span; an integer where it is one.
 
-    >>> _step(208, 3), _step(7, 6), _step(0.9, 6)
+    >>> step_of(208, 3), step_of(7, 6), step_of(0.9, 6)
     (100, 2, 0.2)
     """
     least = span / max(most, 1)

@@ -82,11 +82,12 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
         knots,
         tuple(regions),
         ties,
+        losses=tuple(bars.losses),
     )
 
 
-def curves_of_margins(histogram: Histogram, plan: Plan) -> Curves | None:
-    """Return mean loss and active share by margin; None for a loss that has none, or has one for each pair."""
+def curves_of_margins(histogram: Histogram, plan: Plan, most: int = MOST_POINTS) -> Curves | None:
+    """Return mean loss and active share at up to `most` margins; None where each pair has its own, or the loss none."""
     from mrl_cli.reductions.bars import curve_at, margins_for
     from mrl_cli.reductions.cellsums import is_hinge_of_differences
     from mrl_cli.reports.sweep import sweep_points
@@ -94,7 +95,7 @@ def curves_of_margins(histogram: Histogram, plan: Plan) -> Curves | None:
     pairs = int(histogram.counts.sum())
     if not (is_hinge_of_differences(plan) and pairs):
         return None
-    margins = margins_for(histogram, plan, MOST_POINTS)
+    margins = margins_for(histogram, plan, most)
     weight = None
     if "weight" in histogram.sums:
         whole = histogram.sums["weight"].regrouped(np.zeros(histogram.counts.size, np.int64), 1)

@@ -19,7 +19,7 @@ class Distribution:
     """How many pairs have which difference: bar i counts those from start + i * width on, below the next one.
 
     `below` and `above` are outside of all bars, and `ties` have no difference. `regions` are cut at `knots`, of which 0
-    is one: one more than those.
+    is one: one more than those. `losses` are the sums of the losses in each bar, where they are drawn.
     """
 
     title: str
@@ -33,6 +33,7 @@ class Distribution:
     regions: tuple[Region, ...]
     ties: int = 0
     unit: str = "pairs"
+    losses: tuple[float, ...] = ()
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Estimate:
 class Estimates:
     """Shares beside one another, with what dot and diamond stand for.
 
-    `least` is where the scale begins, which ends at 1; `whole` is the share of all, drawn as a line.
+    `least` is where the scale begins, which ends at 1; `whole` is the share of all, drawn as a line. The share of n
+    pairs differs from it where it is more than `band` standard deviations of it away.
     """
 
     title: str
@@ -81,6 +83,7 @@ class Estimates:
     least: float = 0.0
     whole: float | None = None
     left_out: int = 0
+    band: float | None = None
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -91,4 +94,21 @@ class Quadrants:
     outcomes: tuple[tuple[str, int, bool], ...]
 
 
-Plot = Distribution | Curves | Estimates | Quadrants
+@light_dataclass(frozen=True, slots=True)
+class Cells:
+    """Pairs by the differences of two models: (column, row, pairs) of each square cell that holds some.
+
+    Column and row i of `size` reach from start + i * width on, column that of a and row that of b. `outside` of all
+    cells are so many pairs. `quadrants` are the shares of pairs, by name.
+    """
+
+    title: str
+    start: float
+    width: float
+    size: int
+    cells: tuple[tuple[int, int, int], ...]
+    quadrants: tuple[tuple[str, float], ...]
+    outside: int = 0
+
+
+Plot = Distribution | Curves | Estimates | Quadrants | Cells

@@ -1,0 +1,269 @@
+"""`mrl report`: one page with the pictures, which needs nothing else."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrl_cli.commands import outputs
+from mrl_cli.commands.compute import Compute
+from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
+from mrl_cli.commands.models import TwoModels
+from mrl_cli.commands.options import flag, option, plan_of_options, refuse_if
+from mrl_cli.commands.rank import Rank
+from mrl_cli.commands.run import Run
+from mrl_cli.errors import UsageError
+from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.words import harmless, number_text, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mrl_cli.engines.base import Folded
+    from mrl_cli.inputs import Source
+    from mrl_cli.model import Plan, ReductionName
+    from mrl_cli.reductions.base import Reduction
+    from mrl_cli.reductions.worst import WorstPair
+    from mrl_cli.reports.base import Report
+    from mrl_cli.reports.page import Page, Section
+
+SUFFIXES = ("", ".html", ".htm")
+MOST_WORST = 1000
+# What is no part of the command that makes a page again: what the page does not depend on, or its own name.
+_NOT_REPEATED = {"inputs", "output", "open", "jobs", "engine", "scheduler", "progress", "quiet", "verbose", "config"}
+_FILES = ("compare", "scores", "group_sizes", "qrels")
+
+
+class Paged(Run):
+    """A run that writes a page."""
+
+    format: str = "html"
+    reduction: ReductionName = option(
+        "What the first figure is; of lists also the mean over queries of their means.",
+        choices=("mean", "sum", "query-mean"),
+    )
+    worst: int = option(
+        "So many pairs, or queries, of the greatest losses.",
+        type=click.IntRange(min=0, max=MOST_WORST),
+        default=20,
+        metavar="COUNT",
+    )
+    title: str | None = option("The title.  [default: what is found]", metavar="TEXT")
+    open: bool = flag("Open the page in a browser once it is written.")
+    output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE.html")
+
+    def check(self) -> None:
+        """Raise UsageError for an output that is no page, and where jinja2 is missing."""
+        super().check()
+        suffix, hint = outputs.suffix_of(self.output), "write it to a file, such as -o report.html"
+        refuse_if(suffix not in SUFFIXES, f"-o {harmless(self.output, 200)}: mrl report writes .html", hint)
+        is_file = self.output is not None and self.output != "-" and "://" not in self.output
+        refuse_if(self.open and not is_file, "--open goes with a file", hint)
+        refuse_if(self.output is None and sys.stdout.isatty(), "a page is not for a terminal", hint)
+        if find_spec("jinja2") is None:
+            raise UsageError("mrl report needs the package jinja2", hint="pip install 'mrl-cli[report]'")
+
+    def rendered(self, report: Any) -> Iterable[str]:
+        """Return the page."""
+        from mrl_cli.render.page import page_html
+
+        return [page_html(self.page(report))]
+
+    @abstractmethod
+    def page(self, report: Any) -> Page:
+        """Return what the page shows."""
+
+    def exit_code(self) -> int:
+        """Carry out the run; return its exit code. Open the page where that is asked for."""
+        code = super().exit_code()
+        if self.open:
+            import os
+            import webbrowser
+            from urllib.request import pathname2url
+
+            webbrowser.open(f"file://{pathname2url(os.path.abspath(self.output or ''))}")
+        return code
+
+    def command_words(self) -> list[str]:
+        """Return the words of a command that makes the page again."""
+        context = click.get_current_context()
+        words = ["mrl", self.name, *map(without_secrets, self.inputs)]
+        for parameter in context.command.params:
+            name = parameter.name or ""
+            source = context.get_parameter_source(name)
+            given = context.params.get(name)
+            has_effect = source not in (None, click.core.ParameterSource.DEFAULT) and given == getattr(self, name)
+            if name in _NOT_REPEATED or not has_effect:
+                continue
+            if name == "label_map":
+                given = self.plan.rules.label_map_text
+            words += _spelled(parameter, without_secrets(str(given)) if name in _FILES else given)
+        return [*words, "-o", "report.html"]
+
+
+class PageReport(Paged, RunOnPairs, TwoModels, Compute):
+    """Write one HTML page on the pairs in INPUT files: pictures, groups and the worst pairs, with the tables behind.
+
+    The page is one file that loads nothing: it opens anywhere, in light and dark, without network and without script.
+    INPUT is what `mrl compute` reads, or, where an option of ranked lists is given such as --query, what `mrl rank`
+    reads. A second model, b, is set against the one in INPUT where --x1-b and --x2-b name its scores, or --compare a
+    file with the same pairs.
+    """
+
+    loss: str = Rank.loss
+    param: tuple[tuple[str, Any], ...] = Rank.param
+    compare: str | None = option(
+        "A file with the scores of a second model, b; its pairs are matched by --key or --by-row.", metavar="B"
+    )
+
+    name, epilog = "report", "Example: mrl report pairs.csv -o report.html"
+    names = "output worst title open MARGIN KERNEL weight reduction group_by by_file"
+    names += " compare x1_b x2_b difference_b key by_row unmatched PRESET READING SCORES ENGINE"
+    names += " confidence cluster fail_if validate NOTES"
+
+    in_two, two_example = "--compare B", "mrl report a.csv --compare b.csv --key COLUMN"
+
+    @property
+    def has_two_inputs(self) -> bool:
+        """Whether b's scores are in an input of their own."""
+        return self.compare is not None
+
+    @property
+    def has_models(self) -> bool:
+        """Whether there is a second model."""
+        of_b = (self.compare, self.x1_b, self.x2_b, self.difference_b)
+        return any(name is not None for name in of_b)
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say, with intervals and calibration where there can be some."""
+        plan = super().planned()
+        plan = (plan_of_options(self, self.columns_of_b()) if self.has_models else plan).changed(describes=True)
+        message = "two models are compared without weights"
+        refuse_if(self.has_models and plan.has_weights, message, "leave out --weight, and --strength weight")
+        if plan.reporting.confidence is None and not plan.has_weights:
+            plan = plan.changed(confidence=USUAL_CONFIDENCE)
+        return plan.changed(calibration=plan.rules.labels not in ("any", "probability"))
+
+    def check(self) -> None:
+        """Raise UsageError for options that only make sense together."""
+        super().check()
+        if self.has_two_inputs:
+            self.check_matching()
+            message = "--rejects and --compare exclude each other: both files would be written to it"
+            refuse_if(self.rejects is not None, message)
+        elif not self.has_models:
+            self.refuse_matching()
+
+    def resolved(self) -> list[tuple[Source, ...]]:
+        """Return the sources of a, and those of b where they are others."""
+        return [*super().resolved(), *([] if self.compare is None else [self.sources_named([self.compare])])]
+
+    def report(self) -> Any:
+        """Return the report on all pairs; the page is made of it."""
+        from mrl_cli.reductions.cellsums import CellSumsReduction
+        from mrl_cli.reductions.worst import WorstReduction
+        from mrl_cli.reports.compute import compute_reductions
+        from mrl_cli.statistics.calibration import KNOTS
+
+        reductions = [compute_reductions(self.plan)[0], CellSumsReduction(self.plan, KNOTS)]
+        further: list[Reduction[Any, Any]] = [WorstReduction(self.worst)] if self.worst else []
+        if self.has_models and not self.has_two_inputs:
+            from mrl_cli.reductions.joint import ModelsReduction
+
+            further.append(ModelsReduction(self.plan))
+        folded, report = self.folded_report(reductions, *further)
+        wholes = folded.wholes[len(folded.wholes) - len(self.reject_writers) - len(further) :]
+        self._histogram, self._pairs = folded.wholes[2], wholes[0] if self.worst else []
+        self._models = self._section_on_models(folded, next(iter(wholes[1 if self.worst else 0 :]), None))
+        return report
+
+    def _section_on_models(self, folded: Folded, whole: Any) -> Section | None:
+        """Return what the page shows of two models, in one input or in two; None where there is one."""
+        if not self.has_models:
+            return None
+        from mrl_cli.reductions.joint import ModelsReduction
+        from mrl_cli.reports.compare import comparison_report
+        from mrl_cli.reports.joint import models_section
+
+        counts, unmatched = folded.counts, (0, 0)
+        if self.has_two_inputs:
+            from mrl_cli.commands.sides import contrasted
+
+            of_b = self.x1_b, self.x2_b, self.difference_b
+            matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
+            whole, counts, unmatched = contrasted(self, ModelsReduction(self.plan), *of_b, **matching)
+        how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
+        return models_section(comparison_report(whole[0], counts, self.plan, **how).changed(groups=None), whole[1])
+
+    def page(self, report: Report) -> Page:
+        """Return what the page shows of pairs."""
+        from mrl_cli.reports.page import page_of
+
+        how: dict[str, Any] = {"title": self.title, "command": self.command_words(), "models": self._models}
+        return page_of(report, self._histogram, self.plan, worst=list(self._worst(self._pairs)), **how)
+
+    def _worst(self, pairs: Sequence[WorstPair]) -> Iterator[dict[str, Any]]:
+        """Yield the records of the worst pairs, with where they stand and the cells of their other columns."""
+        from mrl_cli.inputs.lookup import looked_up
+
+        shown = set() if self.plan.computes_scores else {self.plan.columns.x1, self.plan.columns.x2}
+        shown |= {self.plan.columns.name_of("y")} if not self.plan.rules.label_map else set()
+        rows = looked_up(pairs, self.plan)
+        place = " or ".join(sorted({row.row_word for row in rows}))
+        for pair, row in zip(pairs, rows, strict=True):
+            record: dict[str, Any] = {"file": pair.file} if len(self.sides[0]) > 1 else {}
+            record[place] = row.row
+            record |= {"loss": pair.loss, "d": pair.difference}
+            record |= {} if self.plan.has_differences else {"x1": pair.x1, "x2": pair.x2}
+            record |= {} if pair.y is None else {"y": pair.y}
+            yield record | {"cells": {name: text for name, text in row.cells.items() if name.strip() not in shown}}
+
+
+class ListPage(Paged, RunOnLists):
+    """Write one HTML page on ranked lists."""
+
+    name = PageReport.name
+    names = "output worst title open ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight"
+    names += " CELLS group_by by_file memory ENGINE confidence fail_if NOTES"
+
+    def planned(self) -> Plan:
+        """Return the plan that the options say, with intervals where there can be some."""
+        plan = super().planned()
+        is_plain = plan.reporting.confidence is None and not plan.has_weights
+        return plan.changed(confidence=USUAL_CONFIDENCE) if is_plain else plan
+
+    def report(self) -> Any:
+        """Return the report on all lists; the page is made of it."""
+        from mrl_cli.reductions.pagequeries import PageQueriesConsumer
+
+        keeps_clusters = self.plan.reporting.confidence is not None
+        ranked = self.ranked(lambda: PageQueriesConsumer(self.plan, self.worst, keeps_clusters=keeps_clusters))
+        self._found = ranked.result
+        return self.report_of(ranked)
+
+    def page(self, report: Report) -> Page:
+        """Return what the page shows of lists."""
+        from mrl_cli.reports.listpage import list_page_of
+
+        return list_page_of(report, self._found, self.plan, title=self.title, command=self.command_words())
+
+
+def _spelled(parameter: click.Parameter, given: Any) -> Iterator[str]:
+    """Yield an option as it is written on a command line."""
+    long = max(parameter.opts, key=len)
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        yield from [long] if given else []
+        return
+    for value in given if parameter.multiple else [given]:
+        yield from (long, _word(value))
+
+
+def _word(value: Any) -> str:
+    return "=".join(map(_word, value)) if isinstance(value, tuple) else number_text(value)
+
+
+command = command_of(PageReport, ListPage)

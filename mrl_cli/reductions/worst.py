@@ -1,0 +1,108 @@
+"""The pairs of the greatest losses: a few of each task, which are few however many pairs there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mrl_cli.reductions.base import Reduction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mrl_cli.reductions.measured import Measured
+
+
+class WorstPair(NamedTuple):
+    """A pair with a loss above 0, and where it stands.
+
+    `place` counts the rows of a shard that were read, from 0; `row` is its number, None where the quick way did not
+    keep it, and `row_word` what a row is called. The shard `has_gaps` where rows were left out that a second reading
+    meets. `y` is None for a constant one.
+    """
+
+    loss: float
+    difference: float
+    x1: float
+    x2: float
+    y: float | None
+    file: str
+    place: int
+    row: int | None
+    row_word: str
+    has_gaps: bool
+    shard: Any = None
+
+
+class WorstOfTask(NamedTuple):
+    """The worst pairs of a task, the worst first, and how many rows were read of it."""
+
+    rows: int = 0
+    pairs: tuple[WorstPair, ...] = ()
+
+
+class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
+    """Keeps the pairs of the `most` greatest losses, the greatest first; of equal ones those that come first.
+
+    A state is that of one shard, which the pairs of the whole know: their rows are looked up in it.
+    """
+
+    state = WorstOfTask
+    needs = frozenset(("losses", "differences"))
+    rereads = True
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._floor = 0.0  # in some task so many pairs have this loss, or a greater one: what is below is no candidate
+
+    def add(self, state: WorstOfTask, measured: Measured) -> WorstOfTask:
+        """Add a batch."""
+        batch, losses = measured.batch, measured.losses
+        places = self._chosen(losses, state.pairs[-1].loss if len(state.pairs) == self._most else 0.0)
+        in_batch = places if measured.used is None else np.flatnonzero(measured.used)[places]
+        pairs, gaps = measured.pairs, bool(batch.rejected_rows or batch.skipped_rows)
+        y = pairs.y
+        found = [
+            WorstPair(
+                float(losses[place]),
+                float(measured.differences[place]),
+                float(pairs.x1[place]),
+                float(pairs.x2[place]),
+                None if y is None else float(y[place]),
+                batch.file,
+                state.rows + row,
+                None if batch.rows is None else int(batch.rows[row]),
+                batch.row_word,
+                gaps,
+            )
+            for place, row in zip(places.tolist(), in_batch.tolist(), strict=True)
+        ]
+        worst = self._first([*state.pairs, *found])
+        if len(worst) == self._most and worst[-1].loss > self._floor:
+            self._floor = worst[-1].loss
+        return WorstOfTask(state.rows + batch.size, tuple(worst))
+
+    def _chosen(self, losses: NDArray[Any], least: float) -> NDArray[np.intp]:
+        """Return the places of the greatest losses above the least, in order of place among equals."""
+        is_greater = ~(losses <= least) if least >= self._floor else ~(losses < self._floor)  # NaN is the greatest
+        places = np.flatnonzero(is_greater)
+        if places.size > self._most:
+            values = losses[places]
+            bound = np.partition(values, places.size - self._most)[places.size - self._most]
+            places = places[~(values < bound)]
+        order = np.argsort(-losses[places], kind="stable")
+        nans = np.isnan(losses[places][order])
+        chosen: NDArray[np.intp] = places[np.concatenate([order[nans], order[~nans]])][: self._most]
+        return chosen
+
+    def _first(self, pairs: list[WorstPair]) -> list[WorstPair]:
+        return sorted(pairs, key=lambda pair: -pair.loss if pair.loss == pair.loss else -np.inf)[: self._most]
+
+    def whole(self) -> list[WorstPair]:
+        """Return no pairs."""
+        return []
+
+    def merge(self, whole: list[WorstPair], state: WorstOfTask, part: Any) -> list[WorstPair]:
+        """Merge the pairs of the next task."""
+        return self._first([*whole, *(pair._replace(shard=part.shard) for pair in state.pairs)])
