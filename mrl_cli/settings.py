@@ -162,8 +162,9 @@ def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[
     """Raise SettingsError where both of two settings are given for one, and for a dialect with one mark for two."""
     for first, second in (("y", "y_const"), ("margin", "margin_column")):
         _refuse_if(has_both[second], f"{word(first)} and {word(second)} exclude each other", first, second)
-    message = f"{word('delimiter')} and {word('decimal')} are the same character"
-    _refuse_if(dialect.delimiter == dialect.decimal, message, "delimiter", "decimal")
+    # A header says how many fields a row has, so that quotes tell one from the other.
+    message = f"{word('delimiter')} and {word('decimal')} are the same character, and no header counts the fields"
+    _refuse_if(dialect.delimiter == dialect.decimal and not dialect.header, message, "delimiter", "decimal")
 
 
 def _columns_of(names: Mapping[Role, str], *, label_is_text: bool) -> Columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -219,6 +220,20 @@ def is_float(text: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def csv_lines(rows: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
+    r"""Return rows as lines of CSV that end in \n, quoted where a cell needs it.
+
+    >>> csv_lines([["a", 1], ["b,c", None], ["d\re", "f\ng"]])
+    'a,1\n"b,c",\n"d\re","f\ng"\n'
+    """
+    import csv  # few runs write it
+
+    lines: list[str] = []
+    # Before Python 3.13 the writer quotes a carriage return only where its own line ends have one.
+    csv.writer(SimpleNamespace(write=lines.append), delimiter=delimiter).writerows(rows)
+    return "".join(line[:-2] + "\n" for line in lines)
 
 
 def shell_line(words: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 USAGE, DATA = 2, 3
+SKIP = ("--on-error", "skip")
 DEFAULT_HINT = "hint: --on-error skip leaves bad rows out"
 
 
@@ -418,6 +419,49 @@ ENCODINGS = [
         names_exact_place=False,
     ),
     refused("unknown encoding", TEXT.encode(), "unknown encoding utf-9", code=USAGE, options=("-e", "utf-9")),
+    refused("an encoding of nothing", TEXT.encode(), "unknown encoding undefined", code=2, options=("-e", "undefined")),
+    right("a first row, no header, not UTF-8", b"\xe9,1,1\n1,3,1\n", 2, 1, "--no-header", *SKIP, rejected=1),
+    refused(
+        "a first row, no header, with a byte order mark more",
+        b"\xef\xbb\xbf\xef\xbb\xbf1,3,1\n",
+        r"line 1: 1 is '\ufeff1'",
+        options=("--no-header",),
+    ),
+    right(
+        "a header with a byte order mark more",
+        "\ufeff\ufeffx1,x2,y\n1,3,1\n".encode(),
+        2,
+        1,
+        "--x1",
+        "\ufeffx1",
+    ),
+    refused("a byte order mark before the first row", csv("\ufeff1,3,1"), r"line 2: x1 is '\ufeff1'"),
+    refused("a byte order mark before the second row", csv("1,3,1", "\ufeff1,3,1"), r"line 3: x1 is '\ufeff1'"),
+    right("commas in quoted numbers", csv('"0,5","0,75","1"', '"0,25",3,1'), 0.25 + 2.75, 2, "--decimal", ","),
+    refused(
+        "commas in numbers without quotes",
+        csv("0,5,0,75,1"),
+        "5 fields for 3 columns",
+        options=("-d", ",", "--decimal", ","),
+    ),
+    refused(
+        "commas in numbers without quotes and header",
+        b"0,5,1\n0,75,1\n",
+        "',' separates the fields and is the decimal mark",
+        options=("--no-header", "--decimal", ","),
+    ),
+    refused(
+        "commas in all, said so",
+        b'"0,5",1,1\n',
+        "no header counts the fields",
+        code=USAGE,
+        options=("--no-header", "-d", ",", "--decimal", ","),
+    ),
+    refused(
+        "a header that ends in a carriage return, rows in two characters",
+        b'x1,x2,y,t\r1,2,1,"a"\r\n1,2,1,"b"\r\n1,oops,1,"c"\r\n',
+        "line 4: x2 is 'oops'",
+    ),
 ]
 
 
@@ -425,8 +469,10 @@ def json_lines(*lines: str) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-SKIP = ("--on-error", "skip")
 ONE, TWO = '{"x1": 1, "x2": 3, "y": 1}', '{"x1": 0.5, "x2": 0.25, "y": -1}'
+
+
+NO_WORDS = ("-NaN", "Inf", "-Inf")  # of JSON, which pyarrow's parser reads
 
 
 WITH_RETURNS = ONE.replace(" ", "\r").encode() + b"\r\r\n"
@@ -457,6 +503,31 @@ JSON_LINES = [
     bad_line("text", '{"x1": "one", "x2": 3, "y": 1}', "not a number", 'x1 is "one"'),
     bad_line("empty text", '{"x1": "", "x2": 3, "y": 1}', "missing value", 'x1 is ""'),
     bad_line("null", '{"x1": null, "x2": 3, "y": 1}', "missing value", "x1 is null"),
+    refused(
+        "key missing in the first line", json_lines('{"x1": 1, "y": 1}', ONE), "line 1: x2 is null", suffix=".jsonl"
+    ),
+    right(
+        "key missing in the first line, left out",
+        json_lines('{"x1": 1, "y": 1}', ONE),
+        2,
+        1,
+        *SKIP,
+        rejected=1,
+        suffix=".jsonl",
+    ),
+    *(
+        bad_line(f"{word} in another column", ONE[:-1] + f', "z": {word} }}', "not one JSON object")
+        for word in NO_WORDS
+    ),
+    good_line("what another column's text may say", ONE[:-1] + ', "z": "a: -NaN, Inf"}', 2),
+    good_line("an infinity in another column", ONE[:-1] + ', "z": [-Infinity, NaN]}', 2),
+    refused(
+        "a text sequence",
+        json_lines("\x1e" + ONE, "\x1e" + TWO),
+        "FILE is a JSON text sequence",
+        names_exact_place=False,
+        suffix=".jsonl",
+    ),
     bad_line("key missing in a later line", '{"x1": 1, "y": 1}', "missing value", "x2 is null"),
     bad_line("true", '{"x1": true, "x2": 3, "y": 1}', "not a number", "x1 is true"),
     bad_line("true as a label", '{"x1": 1, "x2": 3, "y": true}', "not a number", "y is true"),

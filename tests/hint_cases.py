@@ -617,6 +617,20 @@ FILES = [
         1.0,
         file(GOOD, "my pairs.csv"),
     ),
+    Case(
+        "compute p.csv --no-header --decimal ,",
+        "name the delimiter with -d, or write a header line and quote numbers with a comma",
+        "compute p.csv --no-header -d ';' --decimal ,",
+        0.25,
+        file(b"0,5;0,75;1\n"),
+    ),
+    Case(
+        "compute p.jsonl",
+        "take them out, e.g. with tr -d '\\036', and write one object a line",
+        gives=2.0,
+        files=file(b'\x1e{"x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
+        changed=file(b'{"x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
+    ),
     Case("compute ftp://host/p.csv", "download the file first", "compute p.csv", 1.0, file(GOOD)),
     Case("compute d", "known suffixes: .csv", "compute d/p.csv", 1.0, file(GOOD, "d/p.txt"), file(GOOD, "d/p.csv")),
     Case(

@@ -520,6 +520,7 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
     [
         (["compute", "pair.csv"], "did you mean pairs.csv?"),
         (["compute", "no/such.csv"], "no such file: no/such.csv"),
+        (["compute", "9" * 400], f"no such file: {'9' * 200}…"),
         (["compute", "no*.csv"], "no file matches"),
         (["compute", "ftp://example.org/x.csv"], "download"),
         (["compute", "pairs.csv", "--x1", "X1"], "did you mean --x1 x1?"),

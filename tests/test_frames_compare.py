@@ -215,7 +215,7 @@ def test_too_many_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"x2_b": None}, "x2_b must name a column, not be None"),
         ({"y": None}, "y must name a column, not be None"),
         ({"cluster": "id"}, "no column 'id'.*\nhint: name the column with cluster=…"),
-        ({"x1_b": "text"}, "column text holds str, not numbers"),
+        ({"x1_b": "text"}, "column text holds str, not numbers|row 0: text is 'p-1'"),
         ({"y": "zero"}, "label not ±1 .*zero is 0"),
         ({"confidence": None}, "confidence must be from 0.01 to 0.999999"),
         ({"confidence": 1}, "confidence must be from 0.01 to 0.999999"),

@@ -30,7 +30,7 @@ from mrl_cli.reports.compute import compute_report
 from mrl_cli.reports.figures import Facts, reported_figures
 from mrl_cli.statistics.columns import exact_means, standard_deviations
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
-from mrl_cli.words import json_ready, number_text
+from mrl_cli.words import csv_lines, json_ready, number_text
 from tests.each import each
 
 KEYS = ["9", "10", "", "b", "a,b", 'a"b', "tab\tx", "line\nend", "\r", "ü", "\\", "\x7f\x01", " x "]
@@ -83,11 +83,9 @@ def test_rows_written_from_columns_are_the_records(changes: dict[str, Any], monk
     report = compute_report(Counts(), ledger.total, plan, ledger=ledger)
     for name, delimiter in (("csv", ","), ("tsv", "\t")):
         names, rows = report.cells()
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(["" if cell is None else number_text(cell) for cell in row] for row in rows)
-        assert render(report, name) == text.getvalue()
+        cells = [["" if cell is None else number_text(cell) for cell in row] for row in rows]
+        assert render(report, name) == csv_lines([names, *cells], delimiter)
+        assert [*csv.reader(io.StringIO(render(report, name), newline=""), delimiter=delimiter)] == [names, *cells]
     lines = [json.dumps(json_ready(record), ensure_ascii=False) + "\n" for record in report.lines()]
     assert len(lines) == len(report.groups)
     assert render(report, "jsonl") == "".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mrl_cli.model import problems, rules
@@ -51,7 +52,7 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
         if "." in text:
             return problems.NOT_A_NUMBER
         text = text.replace(dialect.decimal, ".")
-    if not any(form.fullmatch(text) for form in (_NUMBER, _NAN, _INFINITE)):
+    if not (_NUMBER.fullmatch(text) or _NAN.fullmatch(text) or _INFINITE.fullmatch(text)):
         return problems.NOT_A_NUMBER
     number = float(text)
     if not math.isfinite(number):
@@ -78,13 +79,19 @@ def is_exact(integer: int) -> bool:
         return False
 
 
+@lru_cache(maxsize=4)
+def _field(delimiter: str) -> re.Pattern[str]:
+    bare = rf"[^{re.escape(delimiter)}\r\n]*"
+    return re.compile(rf'"(?:[^"]|"")*"{bare}|{bare}')
+
+
 def as_written(row: str, delimiter: str) -> list[str]:
     """Return the fields of a row as they stand there, quotes that a lenient CSV parser drops included.
 
     >>> as_written('12,"1"2,"0"', ","), as_written('"a,b",5,"a""b"', ",")
     (['12', '"1"2', '0'], ['a,b', '5', 'a"b'])
     """
-    field = re.compile(rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}\r\n]*|[^{re.escape(delimiter)}\r\n]*')
+    field = _field(delimiter)
     fields = []
     place = 0
     text = row.rstrip("\r\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mrl_cli.inputs.base import BadCells, Keys, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan, Role
 
 BOOLEANS_HINT = "true and false are the labels 1 and 0? use --labels 01"
+MOST_EXPANDED = 1 << 20  # bytes of one compressed byte: more than Zstandard, gzip, LZ4 or Brotli can make
 BATCH_ROWS = 393216  # smaller batches are decoded more slowly, and change hands more often; larger ones are no quicker
 
 
@@ -62,12 +65,19 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
     except (MrlError, GeneratorExit):
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+        is_of_machine = isinstance(error, MemoryError) and not _claims_too_much(error, source)
+        if is_of_machine or (isinstance(error, OSError) and error.errno):
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
         where = f"{place}: " if place else ""
         msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {where}{reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
+
+
+def _claims_too_much(error: MemoryError, source: Source) -> bool:
+    """Return whether memory was asked for that nothing in a file of this size can fill, however it is compressed."""
+    asked = re.search(r"of size (\d+)", str(error))
+    return asked is not None and int(asked[1]) > MOST_EXPANDED * (source.size_bytes or 0)
 
 
 def head_of(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int | None) -> Head:
@@ -267,6 +277,7 @@ def numbers_in(
             lambda text: problems.MISSING if text is None else number(text),
             lambda text: "null" if text is None else shown_cell(text),
         )
+    whole = column if _is_whole(column.type) else None
     if pa.types.is_decimal(column.type):
         # Arrow's own decimal to double is not correctly rounded; its reading of text is.
         column = column.cast(pa.string()).cast(pa.float64())
@@ -279,20 +290,28 @@ def numbers_in(
         bad = [(index, problems.MISSING, "null") for index in nulls]
         column = column.fill_null(pa.scalar(0).cast(column.type))
     values = np.from_dlpack(column)
-    if pa.types.is_floating(column.type):
-        with np.errstate(invalid="ignore"):  # a signalling NaN, which is a problem of its row
-            return Numbers(values.astype(np.float64, copy=False), bad)
-    if keeps_integers:
+    if keeps_integers and not pa.types.is_floating(column.type):
         return Numbers(values, bad, has_booleans)
-    doubles = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which is a problem of its row
+        doubles = values.astype(np.float64, copy=False)
+    return Numbers(doubles, bad + ([] if whole is None else _inexact(doubles, whole)), has_booleans)
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    """Return whether a type holds whole numbers alone, decimals without a fraction too."""
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0))
+
+
+def _inexact(doubles: NDArray[np.float64], whole: pa.Array) -> BadCells:
+    """Return the cells of whole numbers that their doubles are not."""
     # 2**53 + 1 is 2**53 as a double, so the limit itself is suspect.
-    if values.size and (doubles.max() >= rules.EXACT_INTEGER_LIMIT or doubles.min() <= -rules.EXACT_INTEGER_LIMIT):
-        bad += [
-            (int(index), problems.INEXACT, str(values[index]))
-            for index in np.flatnonzero(np.abs(doubles) >= rules.EXACT_INTEGER_LIMIT)
-            if int(doubles[index]) != int(values[index])
-        ]
-    return Numbers(doubles, bad, has_booleans)
+    if not doubles.size or -rules.EXACT_INTEGER_LIMIT < doubles.min() <= doubles.max() < rules.EXACT_INTEGER_LIMIT:
+        return []
+    large = np.flatnonzero(np.abs(doubles) >= rules.EXACT_INTEGER_LIMIT).tolist()
+    cells = ((index, int(whole[index].as_py())) for index in large)
+    return [(index, problems.INEXACT, str(cell)) for index, cell in cells if int(doubles[index]) != cell]
 
 
 def lists_in(column: pa.Array, path: str, way: str, number: Callable[[str], float | str] | None = None) -> Lists:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from dataclasses import replace
 from itertools import zip_longest
@@ -90,7 +91,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             return
         start = layout.data_offset
         layout = layout._replace(places=column_places(layout.names, plan, source))
-        if texts.QUOTE not in head[start:] and texts.is_splittable(source, plan, head):
+        if texts.QUOTE not in head[start:] and texts.is_splittable(source, stream):
             yield from texts.range_shards(source, plan, start, layout.line_end, layout)
         else:
             yield from _stream_shards(stream, source, layout, start, layout.data_line)
@@ -178,17 +179,22 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     delimiter = dialect.delimiter or ("\t" if source.format == "tsv" else _delimiter_of(header, plan))
     reader = texts.csv_rows(lines[blank_lines:], delimiter)
     names = next(reader)
-    if any(map(texts.is_undecoded, names)):
+    if dialect.header and any(map(texts.is_undecoded, names)):
         from mrl_cli.inputs.hints import hint_for_encoding  # which needs all presets
 
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=hint_for_encoding(header))
+    if not dialect.header and delimiter == dialect.decimal:
+        msg = f"{source.shown_name}: {delimiter!r} separates the fields and is the decimal mark, and there is no header"
+        raise DataError(msg, hint="name the delimiter with -d, or write a header line and quote numbers with a comma")
     if not dialect.header:
         by_place = [str(place + 1) for place in range(len(names))]
         names = [*dialect.names[: len(names)], *by_place[len(dialect.names) :]]
     skipped = lines[: blank_lines + (reader.line_num if dialect.header else 0)]
     before = "".join(skipped).encode("utf-8", "surrogateescape")
-    line_end = b"\r" if header.endswith("\r") else b"\n"
+    # Cut at carriage returns only where no line feed ends a row: one in quotes ends none.
+    has_feeds = not header.endswith("\r") or any(b"\n" in outside for outside in head.split(b'"')[::2])
+    line_end = b"\n" if has_feeds else b"\r"
     return Layout(tuple(names), delimiter, {}, len(before), texts.count_line_ends(before) + 1, line_end)
 
 
@@ -240,11 +246,8 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
         skip -= len(part)
     if skip:
         raise texts.changed(source)
-    text = stream
-    if layout.line_end == b"\r":
-        # Lone carriage returns end rows here; as line feeds they are cut like any other text, a byte for a byte.
-        text = Stream(lambda size: stream.read(size).replace(b"\r", b"\n"))
-    yield from texts.block_shards(text, texts.cut_quoted(layout.delimiter), source, line, texts.count_line_ends, layout)
+    cut = texts.cut_quoted(layout.delimiter, layout.line_end)
+    yield from texts.block_shards(stream, cut, source, line, texts.count_line_ends, layout)
 
 
 def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
@@ -319,6 +322,8 @@ def _read_csv(
     import pyarrow as pa
     from pyarrow import csv
 
+    if data.startswith(codecs.BOM_UTF8):  # pyarrow would leave it out; it is of the first row
+        raise SuspectShardError
     is_quoted = part.data is not None and texts.QUOTE in data  # a range of a file with quotes is not read here
     return csv.read_csv(
         pa.BufferReader(data),
@@ -360,11 +365,13 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
     if len(fields) != len(layout.names):
         message = f"{len(fields)} fields for {len(layout.names)} columns: "
         return [(problems.RAGGED, None, message + shown_cell(layout.delimiter.join(fields)))]
-    faults: Faults = [
-        (problems.ENCODING, harmless(name), shown_cell(field))
-        for name, field in zip(layout.names, fields, strict=True)
-        if texts.is_undecoded(field)
-    ]
+    faults: Faults = []
+    if not text.isascii():
+        faults = [
+            (problems.ENCODING, harmless(name), shown_cell(field))
+            for name, field in zip(layout.names, fields, strict=True)
+            if texts.is_undecoded(field)
+        ]
     written = fields
     if '"' in text:
         spelled = as_written(text, layout.delimiter)

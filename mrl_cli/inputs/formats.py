@@ -65,6 +65,7 @@ TEXTS = ("csv", "tsv")
 FORMAT_OF_SUFFIX = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 
+RECORD_SEPARATOR = b"\x1e"  # before each text of a JSON text sequence (RFC 7464)
 PREFIX_BYTES = 64  # of an input, of which its format is found out
 # What lines of ranked lists begin with, which no header line does, after comments perhaps.
 _LINES = {
@@ -74,12 +75,15 @@ _LINES = {
 
 _MAGIC = {start: name for name, row in FORMATS.items() for start in row.magic}
 _COMPRESSION_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+# A frame of Zstandard that is skipped; pzstd begins with one.
+_COMPRESSION_MAGIC |= {bytes([0x50 + number]) + b"\x2a\x4d\x18": "zstd" for number in range(16)}
 _FOREIGN_MAGIC = {
     b"PK\x03\x04": "a zip archive (an Excel workbook, perhaps)",
     b"SQLite format 3\x00": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array file",
+    b"PARE": "an encrypted Parquet file",
     b"FEA1": "a Feather file of version 1, which is no longer written (convert it with Feather 2 or Parquet)",
     b"%PDF": "a PDF",
     b"Obj\x01": "an Avro file",
@@ -153,7 +157,7 @@ def _text_format(prefix: bytes, compression: str | None) -> str:
             if not (is_corruption(error) or isinstance(error, ImportError)):
                 raise
             prefix = b""  # these first bytes say nothing
-    text = prefix.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = prefix.lstrip(b"\xef\xbb\xbf \t\r\n" + RECORD_SEPARATOR)
     if (listed := next((name for name, line in _LINES.items() if line.match(text)), None)) is not None:
         return listed
     after_null = text.removeprefix(b"null").lstrip(b" \t\r\n")

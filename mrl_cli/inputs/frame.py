@@ -288,7 +288,8 @@ def _number_of(cell: Any, *, takes_booleans: bool = False) -> float | str:
         return bool(cell)
     if is_boolean or not is_number:
         return problems.NOT_A_NUMBER
-    if isinstance(cell, Integral) and not is_exact(int(cell)):
+    is_whole = isinstance(cell, Integral) or (isinstance(cell, Decimal) and cell.as_tuple().exponent == 0)
+    if is_whole and not is_exact(int(cell)):
         return problems.INEXACT
     try:
         return float(cell)

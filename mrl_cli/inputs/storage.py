@@ -168,7 +168,7 @@ def _mode_of(path: str) -> int | None:
     try:
         return os.stat(path).st_mode
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP, errno.ENAMETOOLONG):
             return None
         raise
 

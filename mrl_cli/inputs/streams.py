@@ -102,7 +102,7 @@ def _encoding_of(encoding: str | None, head: bytes) -> str:
     try:
         "".encode(encoding)  # codecs that make no text of bytes, such as base64, are refused here
         return codecs.lookup(encoding).name
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:  # one that fails for any text, as undefined does
         msg = f"unknown encoding {harmless(encoding)}"
         raise UsageError(msg, hint="for example utf-8, utf-16, latin-1, cp1252") from error
 

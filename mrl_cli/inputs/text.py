@@ -56,7 +56,7 @@ def count_line_ends(data: bytes) -> int:
 
 def is_undecoded(text: str) -> bool:
     """Return whether a text holds bytes that were no UTF-8."""
-    return any("\udc80" <= character <= "\udcff" for character in text)
+    return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
@@ -114,14 +114,13 @@ def endless_row(source: Source) -> DataError:
     return DataError(msg, hint="is a quote opened and never closed, or is it not text?")
 
 
-def is_splittable(source: Source, plan: Plan, head: bytes) -> bool:
-    """Return whether the bytes of a source are its text, which begins with `head`, so that they can be cut.
+def is_splittable(source: Source, stream: Stream) -> bool:
+    """Return whether the bytes of a source are its text, which was opened as `stream`, so that they can be cut.
 
     Where something stands beside its rows they are counted, which is done block by block.
     """
     is_plain = source.file is not None and source.compression is None and source.beside is None
-    is_utf8 = plan.reading.dialect.encoding in (None, "utf-8")
-    return is_plain and is_utf8 and bool(source.file.first(2) == head[:2])  # not so behind a byte order mark
+    return is_plain and stream.encoding == "utf-8"  # not so behind a byte order mark
 
 
 def range_shards(
@@ -157,7 +156,8 @@ def _row_edge(source: Source, offset: int, line_end: bytes) -> int:
         probe: bytes = source.file.read(at, HEAD_BYTES)
         place = probe.find(line_end)
         if place >= 0:
-            return at + place + 1
+            edge = at + place + 1
+            return edge + (line_end == b"\r" and bool(source.file.read(edge, 1) == b"\n"))
         at += len(probe) or size
     return min(at, size)
 
@@ -193,12 +193,24 @@ def block_shards(
     raise endless_row(source)
 
 
-def cut_lines(data: bytes, at_end: bool) -> tuple[int, bool]:
+def cut_lines(data: bytes, at_end: bool, line_end: bytes = b"\n") -> tuple[int, bool]:
     """Cut a text whose rows are single lines; see `block_shards`."""
-    return (len(data) if at_end else data.rfind(b"\n") + 1), False
+    return (len(data) if at_end else _after_last_end(data, line_end, 0, len(data))), False
 
 
-def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
+def _after_last_end(data: bytes, line_end: bytes, start: int, stop: int) -> int:
+    r"""Return the place after the last line end of data[start:stop], 0 where it has none; \r\n is not cut in two.
+
+    >>> _after_last_end(b"a\rb\r\nc\r", b"\r", 0, 7), _after_last_end(b"a\nb\n", b"\n", 0, 3)
+    (5, 2)
+    """
+    if line_end == b"\n":
+        return data.rfind(b"\n", start, stop) + 1
+    place = data.rfind(b"\r", start, min(stop, len(data) - 1)) + 1
+    return place + (place > 0 and data[place] == ord("\n"))
+
+
+def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple[int, bool]]:
     """Return a cut for delimited text with quotes, where a field may hold line ends; see `block_shards`.
 
     Where every quote stands as CSV puts one, a line end ends a row exactly when an even number of quotes precedes it.
@@ -210,7 +222,7 @@ def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
         text = np.frombuffer(data, np.uint8)
         quotes = np.flatnonzero(text == QUOTE)
         if quotes.size == 0:
-            return cut_lines(data, at_end)
+            return cut_lines(data, at_end, line_end)
         if not _is_well_quoted(text, quotes, neighbours):
             return (len(data) if at_end else _cut_by_parser(data, delimiter)), True
         if at_end:
@@ -219,9 +231,8 @@ def cut_quoted(delimiter: str) -> Callable[[bytes, bool], tuple[int, bool]]:
         for opening in range(quotes.size - quotes.size % 2, -1, -2):
             lower = int(quotes[opening - 1]) + 1 if opening else 0
             upper = int(quotes[opening]) if opening < quotes.size else len(data)
-            place = data.rfind(b"\n", lower, upper)
-            if place >= 0:
-                return place + 1, False
+            if end := _after_last_end(data, line_end, lower, upper):
+                return end, False
         return 0, False
 
     return cut

@@ -150,9 +150,10 @@ def first_labels(labels: Iterable[str]) -> tuple[str, ...]:
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:
     """Return for each kind how many problems there are, by `counts` where given, and the first few of those given."""
-    first: dict[str, ProblemCount] = {}
+    of_kind: dict[str, list[Problem]] = {}
     for problem in problems:
-        first[problem.kind] = first.get(problem.kind, ProblemCount()) + ProblemCount(1, (problem,))
-    if counts is None:
-        return first
-    return {kind: ProblemCount(counts[kind], known.first) for kind, known in first.items()}
+        of_kind.setdefault(problem.kind, []).append(problem)
+    return {
+        kind: ProblemCount(len(found) if counts is None else counts[kind], tuple(found[:FIRST_PROBLEMS_SHOWN]))
+        for kind, found in of_kind.items()
+    }

@@ -5,8 +5,6 @@ A format is a writer: it encodes tables of rows, those of batches in the workers
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from contextlib import suppress
 from itertools import zip_longest
@@ -18,10 +16,9 @@ from mrl_cli import native
 from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.words import harmless, json_ready, number_text
+from mrl_cli.words import csv_lines, harmless, json_ready, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import TypeAlias
 
     import pyarrow as pa
@@ -154,7 +151,7 @@ class RejectsReduction(Reduction["list[Problem]", None]):
 
     def _begin(self) -> None:
         if not self._is_json:
-            self._out.write(_csv_rows([REJECT_COLUMNS]))
+            self._out.write(csv_lines([REJECT_COLUMNS]).encode())
 
     def add(self, state: list[Problem], measured: Measured) -> list[Problem]:
         """Take the problems of a batch, all of which the plan must list."""
@@ -174,16 +171,10 @@ class RejectsReduction(Reduction["list[Problem]", None]):
             lines = (json.dumps(dict(zip(REJECT_COLUMNS, row, strict=True))) + "\n" for row in rows)
             self._out.write("".join(lines).encode())
         else:
-            self._out.write(_csv_rows(rows))
+            self._out.write(csv_lines(rows).encode())
 
 
 REJECT_COLUMNS = ("file", "row", "column", "value", "problem")
-
-
-def _csv_rows(rows: Iterable[Iterable[Any]], delimiter: str = ",", errors: str = "strict") -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", errors)
 
 
 def _pairs_before(problem: Problem, measured: Measured) -> int:
@@ -263,13 +254,13 @@ class CsvWriter(RowWriter):
         # are written together depends on how the input was cut.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             columns = [column.cast(pa.string()).to_pylist() for column in table.columns]
-            return pa.py_buffer(_csv_rows(zip(*columns, strict=True), self.delimiter))
+            return pa.py_buffer(csv_lines(zip(*columns, strict=True), self.delimiter).encode())
         msg = "the kept columns hold what CSV cannot carry"
         raise DataError(msg, hint="write Parquet (-o FILE.parquet) or JSON lines (--format jsonl)")
 
     def _begin(self, head: list[str]) -> None:
         if not self._bare:
-            self._out.write(_csv_rows([head], self.delimiter, "surrogateescape"))
+            self._out.write(csv_lines([head], self.delimiter).encode("utf-8", "surrogateescape"))
 
 
 class TsvWriter(CsvWriter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from itertools import repeat
@@ -12,7 +11,7 @@ import numpy as np
 
 from mrl_cli import native
 from mrl_cli.arrow import as_arrow, texts_of
-from mrl_cli.words import number_text
+from mrl_cli.words import csv_lines, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,14 +27,10 @@ _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
 
 def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
     """Yield the lines of CSV with that delimiter."""
-    import csv
-
     needs_quotes = re.compile(f'[{delimiter}"\r\n]').search
 
     def quoted(text: str) -> str:
-        line = io.StringIO()
-        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow([text, ""])
-        return line.getvalue()[: -len(delimiter) - 1]
+        return csv_lines([[text, ""]], delimiter)[: -len(delimiter) - 1]
 
     def cells(column: Any) -> Iterable[str]:
         if isinstance(column, np.ndarray):

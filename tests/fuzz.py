@@ -1,0 +1,406 @@
+"""Damaged files of every format and odd lines of options: the numbers of an independent reader, or a true message.
+
+    python -m tests.fuzz --seconds 120
+    python -m tests.fuzz --seed 7 --kinds csv jsonl
+
+Each case runs in a process that many share: a fault of memory, two seconds of computing, a traceback, exit code 70,
+another number than the slow reader's, a place in a message that is not wrong, or two ways of reading that differ are
+findings. Of each, the seed is printed, and a file from which much was taken away that it does not need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import pickle
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
+
+from tests import slow_reader
+from tests.fuzz_files import MAKERS, Case, case_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CASES = 250  # of one process
+CPU_SECONDS = 2.0
+MEMORY_BYTES = 16 << 30
+MOST_TRIES = 400  # to make the file of a finding smaller
+LINE = re.compile(r"(?<= )(?:line|row) (\d+)(?=: )")
+CODES = {0, 1, 2, 3}
+
+
+ELAPSED = re.compile(r',\s*"elapsed_seconds": [^,}\n]*')
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        shown = [line.strip() for line in self.out.splitlines() if '"sum"' in line or '"pairs"' in line]
+        return f"{self.code} {' '.join(shown)} {self.err}"
+
+
+class Run:
+    """Runs `mrl` in this process, in a folder of its own, with what it prints in files."""
+
+    def __init__(self, folder: str) -> None:
+        os.chdir(folder)
+        self._files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115
+        self._usual = [os.dup(number) for number in range(3)]
+
+    def __call__(self, line: tuple[str, ...], stdin: bytes = b"") -> Ran:
+        from mrl_cli.cli import main
+
+        sent, *printed = self._files
+        for file in self._files:
+            file.seek(0)
+            file.truncate()
+        sent.write(stdin)
+        sent.seek(0)
+        for number, file in enumerate(self._files):
+            os.dup2(file.fileno(), number)
+        code = 0
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        try:
+            main(list(line))
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, usual in enumerate(self._usual):
+                os.dup2(usual, number)
+        texts = []
+        for file in printed:
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "backslashreplace"))
+        return Ran(code, ELAPSED.sub("", texts[0]), texts[1])
+
+
+@contextmanager
+def _by_pyarrow() -> Iterator[None]:
+    with mock.patch("mrl_cli.native.fields", return_value=None):
+        yield
+
+
+@contextmanager
+def _carefully() -> Iterator[None]:
+    from mrl_cli.errors import SuspectShardError
+    from mrl_cli.inputs import delimited, jsontext
+    from mrl_cli.inputs.text import TextPart
+
+    lines, documents = delimited.batches, jsontext.batches
+
+    def of_delimited(shard: Any, plan: Any) -> Any:
+        delimited._refuse_quotes(shard.part.read(shard.source), shard.part)
+        raise SuspectShardError
+
+    def of_json(shard: Any, plan: Any) -> Any:
+        if isinstance(shard.part, TextPart):
+            raise SuspectShardError
+        return documents(shard, plan)
+
+    with mock.patch.object(delimited, "batches", of_delimited), mock.patch.object(jsontext, "batches", of_json):
+        yield
+    assert lines is delimited.batches
+
+
+@contextmanager
+def _in_small_blocks() -> Iterator[None]:
+    size = random.choice([1, 3, 16, 50])
+    with mock.patch("mrl_cli.inputs.text.BLOCK_BYTES", size):
+        yield
+
+
+WAYS: dict[str, Callable[[], Any]] = {"pyarrow": _by_pyarrow, "careful": _carefully, "blocks": _in_small_blocks}
+
+
+def finding(case: Case, run: Run) -> str | None:
+    """Return what is wrong with what comes out of a case, None for nothing."""
+    for name, data in {case.name: case.data, **case.beside}.items():
+        Path(name).write_bytes(data)
+    line = case.line if case.kind == "options" else (*case.line, "--format", "json", "--quiet", "--jobs", "1")
+    usual = run(line)
+    if wrong := _badly_ended(usual):
+        return wrong
+    if case.kind == "options":
+        return None
+    return _differing(case, line, usual, run) or _otherwise_than_known(case, usual)
+
+
+def _badly_ended(ran: Ran) -> str | None:
+    if ran.code not in CODES:
+        return f"exit code {ran.code}: {ran.err}"
+    if "Traceback" in ran.err or "Warning" in ran.err:
+        return f"not a message: {ran.err}"
+    if ran.code in (2, 3) and not (ran.out == "" and ("rror: " in ran.err or "no pairs" in ran.err)):
+        return f"exit code {ran.code} without one clear message: {ran}"
+    if any(not (character.isprintable() or character == "\n") for character in ran.err):
+        return f"a message with control characters: {ran.err!r}"
+    return None
+
+
+def _differing(case: Case, line: tuple[str, ...], usual: Ran, run: Run) -> str | None:
+    """Return how another way of reading differs, which one is by chance."""
+    if case.name.endswith((".parquet", ".arrow", ".arrows")):
+        return None
+    name = random.choice([*WAYS, "stdin"])
+    if name == "stdin":
+        if case.kind in ("trec", "letor", "compressed", "tsv"):  # which a suffix tells from other text
+            return None
+        with suppress(ValueError):
+            return _stdin_differs(case, line, usual, run)
+    with ExitStack() as stack:
+        stack.enter_context(WAYS.get(name, _by_pyarrow)())
+        other = run(line)
+    return None if other == usual else f"by {name}: {other}\nelse {usual}"
+
+
+def _stdin_differs(case: Case, line: tuple[str, ...], usual: Ran, run: Run) -> str | None:
+    other = run(tuple("-" if word == case.name else word for word in line), case.data)
+    if wrong := _badly_ended(other):
+        return f"from stdin: {wrong}"
+    # Without a suffix the format is by the first bytes, so that only numbers are held against one another.
+    if usual.code == other.code == 0 and _figures(usual) != _figures(other):
+        return f"from stdin {other}\nelse {usual}"
+    return None
+
+
+def _figures(ran: Ran) -> tuple[Any, ...]:
+    result = json.loads(ran.out, parse_constant=float)
+    return tuple(result[key] for key in ("pairs", "rejected", "sum", "min", "max"))
+
+
+def _otherwise_than_known(case: Case, ran: Ran) -> str | None:
+    """Return how a result differs from that of the slow reader, or of the library that wrote the file."""
+    if case.line[0] != "compute":
+        return None
+    try:
+        held = known(case)
+    except slow_reader.NoOpinionError:
+        return None
+    if held is None:
+        return None if ran.code in (2, 3) else f"read, though it is corrupt: {ran}"
+    skips = "skip" in case.line
+    if ran.code == 0:
+        losses = held.losses
+        overflows = any(map(math.isinf, losses))
+        total = math.inf if overflows else math.fsum(losses)
+        expected = (len(held.pairs), len(held.bad), total, min(losses, default=0), max(losses, default=0))
+        if held.bad and not skips:
+            return f"read, though {held.bad} are bad: {ran}"
+        return None if _figures(ran) == expected else f"{_figures(ran)}, where {expected} is right"
+    if case.kind in ("parquet", "arrow"):  # more is refused there
+        return None
+    if not (held.bad if held.pairs or not skips else True):
+        return f"refused: {ran.err}" if held.pairs else None
+    if skips and held.pairs:
+        return f"refused, though bad rows are left out: {ran.err}"
+    places = {int(place) for place in LINE.findall(ran.err)}
+    return f"places {places - {*held.bad}} are not wrong: {ran.err}" if places - {*held.bad} else None
+
+
+def known(case: Case) -> slow_reader.Held | None:
+    """Return what a case's file holds, None for one that nothing can read. Raises NoOpinionError."""
+    if case.kind in ("parquet", "arrow"):
+        return _columns_of_library(case)
+    data: bytes | None = case.data
+    name = case.name
+    if case.kind == "compressed":
+        name, _, suffix = case.name.rpartition(".")
+        data = _decompressed(case.data, suffix)
+        if data is None:
+            return None
+    assert data is not None
+    if (
+        data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0", b"ARROW1", b"PAR1", b"\xff\xff\xff\xff"))
+        or b"\0" in data[:64]
+    ):
+        raise slow_reader.NoOpinionError
+    if name.endswith(".jsonl"):
+        return slow_reader.json_lines(data)
+    if name.endswith(".json"):
+        raise slow_reader.NoOpinionError
+    delimiter = case.line[case.line.index("-d") + 1] if "-d" in case.line else None
+    return slow_reader.delimited(data, "\t" if name.endswith(".tsv") else delimiter)
+
+
+def _decompressed(data: bytes, suffix: str) -> bytes | None:
+    """Return what is compressed, None where some of it cannot be read."""
+    import bz2
+    import gzip
+    import lzma
+
+    import pyarrow as pa
+
+    parts: list[bytes] = []
+    left = data
+    try:
+        if suffix == "gz":
+            return gzip.decompress(data) if data else None
+        if suffix == "zst":
+            return bytes(pa.input_stream(io.BytesIO(data), compression="zstd").read()) if data else None
+        while left or not parts:
+            member: Any = bz2.BZ2Decompressor() if suffix == "bz2" else lzma.LZMADecompressor()
+            parts.append(member.decompress(left))
+            if not member.eof:
+                return None
+            left = member.unused_data.lstrip(b"\0")
+    except Exception:  # noqa: BLE001 (whatever they raise for damage)
+        return None
+    return b"".join(parts)
+
+
+def _columns_of_library(case: Case) -> slow_reader.Held | None:
+    """Return what pyarrow reads from a whole file at once; no opinion where it does not read it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    print("library", flush=True)  # which may crash too
+    try:
+        if case.kind == "parquet":
+            table = pq.read_table(io.BytesIO(case.data), use_threads=False)
+        else:
+            is_file = case.data.startswith(b"ARROW1")
+            table = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(case.data).read_all()
+        table.validate(full=True)
+        columns = [table.column(name).to_pylist() for name in slow_reader.COLUMNS]
+    except Exception as error:
+        raise slow_reader.NoOpinionError from error
+    held = slow_reader.Held()
+    for row, cells in enumerate(zip(*columns, strict=True), 1):
+        texts = [
+            str(cell) if isinstance(cell, int | str) or hasattr(cell, "as_tuple") else _repr(cell) for cell in cells
+        ]
+        held.take(row, texts)
+    return held
+
+
+def _repr(cell: Any) -> str:
+    return repr(float(cell)) if isinstance(cell, float) or hasattr(cell, "dtype") else ""
+
+
+def smaller(case: Case, fails: Callable[[Case], bool]) -> Case:
+    """Return a case that fails still, of which nothing more can be taken away in halves, quarters and so on."""
+    tries, size = 0, max(1, len(case.data) // 2)
+    while size and tries < MOST_TRIES:
+        start, was_taken = 0, False
+        while start < len(case.data) and tries < MOST_TRIES:
+            less = replace(case, data=case.data[:start] + case.data[start + size :])
+            tries += 1
+            if fails(less):
+                case, was_taken = less, True
+            else:
+                start += size
+        size = size if was_taken and size > 1 else size // 2
+    return case
+
+
+def work(seeds: list[int], kinds: list[str]) -> int:
+    """Run a case for each seed, saying first which; 1 at a finding."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(folder)
+        for seed in seeds:
+            print(f"seed {seed}", flush=True)
+            case = case_of(random.Random(seed), kinds[seed % len(kinds)])
+
+            def found(case: Case, seed: int = seed) -> str | None:
+                random.seed(seed)
+                return finding(case, run)
+
+            if found(case):
+                least = smaller(case, lambda case: found(case) is not None)
+                print(
+                    f"finding {case.kind} {' '.join(map(repr, case.line))}\n{least.data!r}\n{found(least)}", flush=True
+                )
+                return 1
+        os.chdir("/")
+    return 0
+
+
+def one(path: str) -> int:
+    """Run one case from a file, for one that ends the process."""
+    case: Case = pickle.loads(Path(path).read_bytes())
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with tempfile.TemporaryDirectory() as folder:
+        return int(finding(case, Run(folder)) is not None)
+
+
+def _crashes(case: Case) -> bool:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pickle.dumps(case))
+        file.flush()
+        call = [sys.executable, "-m", "tests.fuzz", "--case", file.name]
+        return subprocess.run(call, check=False, capture_output=True).returncode < 0
+
+
+def fuzz(seconds: float, first: int, kinds: list[str], *, goes_on: bool) -> int:
+    """Run cases until the time is over; the number of findings."""
+    end, done, findings = time.monotonic() + seconds, 0, 0
+    print(f"seed {first}", flush=True)
+    while time.monotonic() < end and (goes_on or not findings):
+        seeds = [first + done + place for place in range(CASES)]
+        call = [sys.executable, "-m", "tests.fuzz", "--work", str(seeds[0]), str(len(seeds)), "--kinds", *kinds]
+        process = subprocess.run(call, check=False, capture_output=True, text=True, errors="replace")
+        said = process.stdout.splitlines()
+        at = [int(line.split()[1]) for line in said if line.startswith("seed ")]
+        last = at[-1] if at else seeds[0]
+        if process.returncode == 0:
+            done += CASES
+            continue
+        done = last + 1 - first
+        if process.returncode < 0 and said and said[-1] == "library":
+            continue  # it crashed in the library's own reading of the whole file, which mrl does not ask for
+        findings += 1
+        if process.returncode < 0:
+            case = case_of(random.Random(last), kinds[last % len(kinds)])
+            print(f"seed {last} {case.kind}: {signal.Signals(-process.returncode).name}, by {case.line}\n{case.data!r}")
+            if process.returncode != -signal.SIGPROF:
+                print(f"smaller: {smaller(case, _crashes).data!r}", flush=True)
+        else:
+            text = process.stdout.partition("finding ")[2] or process.stderr[-3000:]
+            print(f"seed {last} {text}", flush=True)
+    print(f"{done:,} cases of {', '.join(kinds)}: {findings or 'no'} findings")
+    return findings
+
+
+def main() -> int:
+    """Run the program; 1 where something was found."""
+    parser = argparse.ArgumentParser(description="Fuzz what mrl reads.")
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
+    parser.add_argument("--kinds", nargs="+", choices=list(MAKERS), default=list(MAKERS))
+    parser.add_argument("--all", action="store_true", help="go on after a finding")
+    parser.add_argument("--work", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        return one(options.case)
+    if options.work:
+        start, count = options.work
+        return work([start + place for place in range(count)], options.kinds)
+    seed = random.SystemRandom().randrange(1 << 40) if options.seed is None else options.seed
+    return int(fuzz(options.seconds, seed, options.kinds, goes_on=options.all) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

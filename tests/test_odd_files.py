@@ -1,0 +1,128 @@
+"""Files that are whole and odd, or claim what they do not hold, of kinds that once gave a number or a wrong message."""
+
+from __future__ import annotations
+
+import struct
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mrl_cli import evaluate
+from mrl_cli.inputs.text import cut_lines, cut_quoted
+from tests.each import each
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Capture = pytest.CaptureFixture[str]
+LIMIT = 2**53
+
+
+def arrow_file(path: Path, table: pa.Table, **options: Any) -> bytes:
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return path.read_bytes()
+
+
+WHOLE = {
+    "int64": pa.int64(),
+    "uint64": pa.uint64(),
+    "decimal128": pa.decimal128(20, 0),
+    "decimal256": pa.decimal256(50, 0),
+    "decimal of hundreds": pa.decimal128(20, -2),
+}
+
+
+@each("kind", list(WHOLE))
+def test_whole_numbers_that_no_double_is_are_refused_whatever_their_type(
+    kind: str, tmp_path: Path, capfd: Capture
+) -> None:
+    unit = 100 if kind == "decimal of hundreds" else 1
+    last = LIMIT * 100 if unit == 100 else LIMIT  # a double, as all before it in steps of the unit are
+    further = last + unit * (3 if unit == 100 else 1)
+    for number, is_exact in ((last, True), (further, False)):
+        assert (int(float(number)) == number) == is_exact
+        table = pa.table({"x1": pa.array([Decimal(number) if "dec" in kind else number], WHOLE[kind]), "x2": [0.0]})
+        arrow_file(tmp_path / "p.arrow", table)
+        ran = run_inside(["compute", tmp_path / "p.arrow", "--y-const", "-1", "--raw"], capfd)
+        if is_exact:
+            assert ran.out == f"{float(number)!r}\n"
+        else:
+            assert ran.code == 3
+            assert f"integer not exact as a double       1   row 1: x1 is {number}" in ran.err
+
+
+def test_decimals_of_a_frame_are_judged_as_those_of_a_file_are() -> None:
+    frame = pd.DataFrame({"x1": [Decimal(LIMIT + 1)], "x2": [Decimal(0)], "y": [-1]})
+    with pytest.raises(ValueError, match="not exact"):
+        evaluate(frame)
+    assert evaluate(pd.DataFrame({"x1": [Decimal("0.10")], "x2": [Decimal(0)], "y": [-1]}))["value"] == 0.1
+
+
+def test_decimals_with_a_fraction_are_rounded_as_texts_are(tmp_path: Path, capfd: Capture) -> None:
+    table = pa.table({"x1": pa.array([Decimal(f"{LIMIT + 1}.0")], pa.decimal128(30, 1)), "x2": [0.0], "y": [-1]})
+    pq.write_table(table, tmp_path / "p.parquet")
+    assert run_inside(["compute", tmp_path / "p.parquet", "--raw"], capfd).out == f"{float(LIMIT)!r}\n"
+
+
+@pytest.mark.parametrize("claimed", [2**60, 2**62])
+def test_more_memory_than_a_file_can_fill_is_a_fault_of_the_file(claimed: int, tmp_path: Path, capfd: Capture) -> None:
+    table = pa.table({"x1": [1.0] * 1000, "x2": [3.0] * 1000, "y": [1.0] * 1000})
+    data = arrow_file(tmp_path / "p.arrow", table, compression="zstd")
+    assert data.count(struct.pack("<q", 8000)) == 3
+    (tmp_path / "p.arrow").write_bytes(data.replace(struct.pack("<q", 8000), struct.pack("<q", claimed)))
+    ran = run_inside(["compute", tmp_path / "p.arrow"], capfd)
+    assert (ran.code, ran.out) == (3, "")
+    assert "p.arrow is corrupt" in ran.err
+
+
+def test_frames_of_zstandard_that_are_skipped_may_stand_anywhere(tmp_path: Path, capfd: Capture) -> None:
+    first, second = (pa.compress(text, codec="zstd", asbytes=True) for text in (b"x1,x2,y\n1,3,1\n", b"3,1,1\n"))
+    for number in (0, 15):
+        skipped = struct.pack("<II", 0x184D2A50 + number, 4) + b"abcd"
+        data = skipped + first + skipped + second + skipped
+        for name in ("p.csv.zst", "p"):
+            (tmp_path / name).write_bytes(data)
+            assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == "1.0\n"
+        assert run_inside(["compute", "--raw"], capfd, data).out == "1.0\n"
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p", "-"])
+def test_an_encrypted_parquet_file_is_called_so(name: str, tmp_path: Path, capfd: Capture) -> None:
+    data = b"PARE" + bytes(100) + b"\x14\0\0\0PARE"
+    (tmp_path / "p.parquet").write_bytes(data)
+    (tmp_path / "p").write_bytes(data)
+    ran = run_inside(["compute", "-" if name == "-" else tmp_path / name], capfd, data)
+    assert (ran.code, ran.out) == (3, "")
+    assert "is an encrypted Parquet file" in ran.err
+
+
+def test_carriage_returns_in_cells_are_kept_and_written_in_quotes(tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / "p.csv").write_bytes(b'x1,x2,y,t\r1,3,1,"l1\rl2\nl3"\r3,1,1,b\r')
+    for name in ("o.csv", "o.tsv"):
+        ran = run_inside(
+            ["compute", tmp_path / "p.csv", "--reduction", "none", "--keep-columns", "-o", tmp_path / name], capfd
+        )
+        assert ran.code == 0
+        mark = "\t" if name == "o.tsv" else ","
+        cells = [["x1", "x2", "y", "t", "loss"], ["1", "3", "1", '"l1\rl2\nl3"', "2"], ["3", "1", "1", "b", "0"]]
+        assert (tmp_path / name).read_bytes().decode() == "".join(mark.join(row) + "\n" for row in cells)
+        assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == "1.0\n"
+
+
+@each("text", [b"a\rb\r", b"a\r\nb\r\nc", b'a,"x\ry"\rb\r\n', b'"\r\n"\r"\r"\r\n"\n"\r'])
+def test_text_is_cut_after_a_carriage_return_but_not_before_its_line_feed(text: bytes) -> None:
+    wholes = {len(text[:end]) for end in range(len(text) + 1) if text[:end].count(b'"') % 2 == 0}
+    for end in range(len(text)):
+        size, _ = cut_quoted(",", b"\r")(text[:end], False)
+        assert size == 0 or (text[size - 1 : size] in (b"\r", b"\n") and size in wholes)
+        assert text[size - 1 : size + 1] != b"\r\n"
+        if b'"' not in text:
+            assert cut_lines(text[:end], False, b"\r")[0] == size
+    assert np.diff([cut_quoted(",", b"\r")(text[:end], False)[0] for end in range(len(text))]).min() >= 0
