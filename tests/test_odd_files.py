@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -126,3 +129,35 @@ def test_text_is_cut_after_a_carriage_return_but_not_before_its_line_feed(text: 
         if b'"' not in text:
             assert cut_lines(text[:end], False, b"\r")[0] == size
     assert np.diff([cut_quoted(",", b"\r")(text[:end], False)[0] for end in range(len(text))]).min() >= 0
+
+
+BOMBS = {  # each of 300 MB when decompressed
+    "rows": (b"x1,x2,y,t\n", (b"1,3,1," + b"a" * 100_000 + b"\n") * 100, 128),
+    "a header without an end": (b"", b"a" * 10_000_000, 128),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is in /proc")
+@pytest.mark.parametrize("name", list(BOMBS))
+def test_what_decompresses_to_much_takes_little_memory(name: str, tmp_path: Path) -> None:
+    start, piece, most_mib = BOMBS[name]
+    with gzip.open(tmp_path / "p.csv.gz", "wb", 1) as file:
+        file.write(start)
+        for _ in range(30):
+            file.write(piece)
+    assert (tmp_path / "p.csv.gz").stat().st_size < 3_000_000
+    code = "import re, sys; from mrl_cli.cli import main\ntry: main(sys.argv[1:])\n"
+    code += "finally: print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
+    call = [sys.executable, "-c", code, "compute", "p.csv.gz", "--raw", "--quiet", "--jobs", "2"]
+    ran = subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    *message, peak = ran.stderr.splitlines()
+    expected = (0, "2.0\n") if start else (3, "")
+    assert (ran.returncode, ran.stdout) == expected
+    assert start or message[0] == "error: p.csv.gz: the first line is longer than 1 MiB"
+    assert int(peak) >> 10 < most_mib  # of this process alone, which the resource usage is not
+
+
+def test_a_condition_is_judged_in_time_that_grows_with_its_length(capfd: Capture) -> None:
+    for text in ("a" * 20_000, "a." * 10_000, " " * 20_000, "a" * 20_000 + "<", "<" * 20_000, "a<" + "1" * 20_000):
+        assert run_inside(["compute", "--fail-if", text], capfd, b"x1,x2,y\n1,3,1\n").code == 2

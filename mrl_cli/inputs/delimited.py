@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Dialect, Plan, Role
 
 DELIMITERS = ",\t;|"
+LONGEST_HEADER_BYTES = 1 << 20  # a decompressed text may go on without a line end
 count_lines = texts.count_line_ends
 _SENTINEL = "\n\ud800"  # no decoded text has half a character of UTF-16, and no field ends within it
 
@@ -48,7 +49,7 @@ class Layout(NamedTuple):
 def names(source: Source, plan: Plan) -> list[str]:
     """Return the names in the header line, or those that stand for it."""
     with open_text(source, plan.reading.dialect.encoding) as stream:
-        layout = _layout(_head(stream), source, plan)
+        layout = _layout(_head(stream, source), source, plan)
         return [] if layout is None else list(layout.names)
 
 
@@ -60,8 +61,7 @@ def head(source: Source, plan: Plan) -> Head:
         data = stream.first(heads.HEAD_BYTES + 1)
     at_end = len(data) <= heads.HEAD_BYTES
     if not (at_end or b"\n" in data or b"\r" in data):
-        msg = f"{source.shown_name}: the first line is longer than {heads.HEAD_BYTES >> 20} MiB"
-        raise DataError(msg, hint="is it text?")
+        raise _endless_header(source)
     layout, dialect, options = _guessed(data, source, plan)
     written = {
         "delimiter": layout and layout.delimiter,
@@ -85,7 +85,7 @@ def head(source: Source, plan: Plan) -> Head:
 def shards(source: Source, plan: Plan) -> Iterator[Shard]:
     """Yield byte ranges of a plain file, or the blocks of a stream."""
     with open_text(source, plan.reading.dialect.encoding) as stream:
-        head = _head(stream)
+        head = _head(stream, source)
         layout = _layout(head, source, plan)
         if layout is None:
             return
@@ -155,7 +155,12 @@ def _refuse_quotes(data: bytes, part: texts.TextPart) -> None:
         raise UnsplittableTextError
 
 
-def _head(stream: Stream) -> bytes:
+def _endless_header(source: Source) -> DataError:
+    msg = f"{source.shown_name}: the first line is longer than {LONGEST_HEADER_BYTES >> 20} MiB"
+    return DataError(msg, hint="is it text?")
+
+
+def _head(stream: Stream, source: Source) -> bytes:
     """Return the first bytes of a text: HEAD_BYTES, or as many more as the header line takes."""
     wanted = texts.HEAD_BYTES
     while True:
@@ -163,8 +168,10 @@ def _head(stream: Stream) -> bytes:
         # The first line that is not blank has to end, outside quotes, and something to follow its end.
         outside_quotes = head.lstrip(b"\r\n")[:-1].split(b'"')[::2]
         has_header = any(b"\n" in text or b"\r" in text for text in outside_quotes)
-        if has_header or len(head) < wanted or 2 * wanted > texts.LONGEST_ROW_BYTES:
+        if has_header or len(head) < wanted:
             return head
+        if wanted > LONGEST_HEADER_BYTES:
+            raise _endless_header(source)
         wanted *= 2
 
 
