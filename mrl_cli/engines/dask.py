@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-CONNECT_SECONDS, LOOK_SECONDS, CLOSE_SECONDS = 10.0, 1.0, 3.0
+CONNECT_SECONDS, LOOK_SECONDS, CLOSE_SECONDS, END_SECONDS = 10.0, 1.0, 3.0, 15.0
 SHARED_BYTES = 64 << 10  # a larger job goes to each worker once, and not along with every task
 
 
@@ -127,8 +127,10 @@ class DaskWorkers:
         return None if found["workers"] else "it has no workers"
 
     def close(self) -> None:
-        """Let go of the scheduler, and end a cluster of this machine."""
-        self._client.close(timeout=CLOSE_SECONDS)
+        """Let go of the scheduler, and end a cluster of this machine. Whether that is quick changes no result."""
+        with suppress(NotYet, TimeoutError):
+            self._client.close(timeout=CLOSE_SECONDS)
         if self._cluster is not None:
-            self._cluster.close(timeout=CLOSE_SECONDS)
+            with suppress(NotYet, TimeoutError):  # Dask ends its processes at exit else
+                self._cluster.close(timeout=END_SECONDS)
         logging.disable(logging.NOTSET)
