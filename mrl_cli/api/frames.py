@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli.api.errors import arguments_of, value_errors
+from mrl_cli.api.results import Result
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
@@ -24,6 +26,7 @@ from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
 from mrl_cli.reports.notes import plan_notes
+from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
 from mrl_cli.settings import check_choice, check_confidence, plan_of
@@ -103,7 +106,9 @@ def evaluate(
     with value_errors(*_FUNCTIONS):
         report = report_of(folded, plan, inputs=(), cautions=cautions_of(source.stream.frame, plan))
     record = report.changed(elapsed_seconds=time.monotonic() - started).record()
-    return record if report.groups is None else by_group(record, report, plan, source)
+    if report.groups is not None:
+        return by_group(record, report, plan, source)
+    return Result.of(record, partial(distribution, folded.wholes[2], plan))
 
 
 _SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
@@ -222,7 +227,7 @@ def compare(
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     if group_by is not None:
         _name_groups(record, report, plan, source.stream.values)
-    return record
+    return Result.of(record, partial(quadrants, report))
 
 
 def _name_groups(record: dict[str, Any], report: Report, plan: Plan, values: dict[Role, dict[str, Any]]) -> None:

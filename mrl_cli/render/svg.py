@@ -53,7 +53,7 @@ class Drawing:
 
     def label(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "quiet", **others: Any) -> None:
         """Add a text; `kind` is the class of its colour, or strong."""
-        fill = COLORS.get(kind, "currentColor")
+        fill = COLORS[kind] if kind in ("bad", "good") else "currentColor"
         weight = "600" if kind != "quiet" else None
         self.add(
             "text",

@@ -56,11 +56,14 @@ def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot
 
 
 def distribution(histogram: Histogram, plan: Plan) -> Distribution:
-    """Return how many pairs have which difference, with what is wrong and what is inside the margin."""
+    """Return how many pairs have which difference, with what is wrong and what is inside the margin.
+
+    A histogram without sums, whose cells are not cut at the margin, tells neither the losses nor what is inside it.
+    """
     from mrl_cli.reductions.bars import MOST_WIDTHS, bars_of, regions_of
     from mrl_cli.reductions.cellsums import margin_of
 
-    margin = margin_of(plan) or 0.0
+    margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
     knots = (0.0, margin) if margin > 0 else (0.0,)
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
     pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
@@ -87,7 +90,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
         knots,
         tuple(regions),
         ties,
-        losses=tuple(bars.losses),
+        losses=tuple(bars.losses) if histogram.sums else (),
     )
 
 
