@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mrl_cli.commands import outputs
 from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
 from mrl_cli.reports.plots import Quadrants
@@ -149,8 +148,9 @@ def test_a_bare_number_may_have_its_picture(mrl: Mrl, tmp_path: Path) -> None:
 
 
 def test_png_needs_its_extra(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "find_spec", lambda name: None)
-    ran = mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        ran = mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.png")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "error: --save-plot needs the package resvg-py for PNG\nhint: pip install 'mrl-cli[png]'\n"
     assert mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.svg").code == 0

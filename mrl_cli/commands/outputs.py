@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mrl_cli.commands.options import Options, is_given, refuse_if
@@ -69,7 +68,11 @@ def _check_picture(path: str) -> None:
     """Raise UsageError for a file that no picture is written to, and where what draws it is missing."""
     suffix, message = suffix_of(path), f"--save-plot {harmless(path, 200)}: pictures are written as .svg or .png"
     refuse_if(suffix not in (".svg", ".png"), message, "for example --save-plot plot.svg")
-    if suffix == ".png" and find_spec("resvg_py") is None:
+    if suffix != ".png":
+        return
+    from importlib.util import find_spec  # few runs draw
+
+    if find_spec("resvg_py") is None:
         raise UsageError("--save-plot needs the package resvg-py for PNG", hint="pip install 'mrl-cli[png]'")
 
 

@@ -346,7 +346,7 @@ def _forest(plot: Estimates) -> Drawing:
         drawing.add("circle", cx=x(one.share), cy=y, r=4, fill=COLORS[kind], data_i=place, **named)
         drawing.label(WIDE - 80, y + 4, f"{one.share:.1%}", "end")
         drawing.label(WIDE - 8, y + 4, f"{one.pairs:,}", "end")
-    others = f"and {plot.left_out:,} more   " if plot.left_out else ""
+    others = f"and {plot.left_out:,} more · " if plot.left_out else ""
     drawing.label(0, base + 46, others + plot.legend)
     return drawing
 
