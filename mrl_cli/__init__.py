@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from mrl_cli.api.frames import compare, evaluate
     from mrl_cli.api.lists import evaluate_lists
+    from mrl_cli.api.page import report
     from mrl_cli.api.ranks import rank_loss, rank_loss_grad, rank_sweep
     from mrl_cli.verify.reference import (
         validate_margin_ranking_loss,
@@ -42,6 +43,7 @@ __all__ = [
     "rank_loss",
     "rank_loss_grad",
     "rank_sweep",
+    "report",
     "sweep",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
@@ -50,7 +52,8 @@ __all__ = [
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
-_ROOMS |= {"evaluate_lists": "api.lists"} | {name: "api.ranks" for name in __all__ if name.startswith("rank_")}
+_ROOMS |= {"evaluate_lists": "api.lists", "report": "api.page"}
+_ROOMS |= {name: "api.ranks" for name in __all__ if name.startswith("rank_")}
 _ROOMS |= {name: "verify.reference" for name in __all__ if name.startswith("validate_")}
 
 

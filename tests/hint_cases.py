@@ -836,6 +836,24 @@ RUNS = [
         files=file(GOOD),
     ),
     Case("compute p.csv -o out.gz", "write .json, .csv", "compute p.csv -o out.json", files=file(GOOD)),
+    Case(
+        "compute p.csv --save-plot p.pdf",
+        "for example --save-plot plot.svg",
+        "compute p.csv --save-plot plot.svg",
+        files=file(GOOD),
+    ),
+    Case(
+        "compute p.csv --save-plot p.svg --which groups",
+        "choose another picture",
+        "compute p.csv --save-plot p.svg --which calibration",
+        files=file(GOOD),
+    ),
+    Case(
+        "compute p.csv --plot always -f json",
+        "leave out what asks for another output",
+        "compute p.csv --plot always",
+        files=file(GOOD),
+    ),
     Case("compute p.csv -o p.csv", "write to another file", "compute p.csv -o q.csv", files=file(GOOD)),
     Case(
         "compute p.csv -o none/out.json",

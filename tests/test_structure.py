@@ -53,6 +53,7 @@ ONLY_IN = {
     "rich": {"render"},
     "jinja2": {"render"},
     "markupsafe": {"render"},
+    "resvg_py": {"render"},
     "pandas": {"api", "inputs"},
     "dask": {"engines"},
     "distributed": {"engines"},
@@ -319,6 +320,7 @@ def test_compiled_reader_loads_no_pyarrow(suffix: str, compiled: None, tmp_path:
         assert {"numpy", "mrl_cli.native._fields", "mrl_cli.reductions.measured"} <= loaded
         assert not any(name.startswith("pyarrow") for name in loaded)
         assert not loaded & OF_STORES
+        assert not loaded & {"mrl_cli.render.picture", "mrl_cli.render.svg", "resvg_py"}
         assert not loaded & {"pandas", "rich", "torch", "dask", "fsspec", "multiprocessing", "asyncio"}
         assert not loaded & {"gzip", "ssl", "concurrent.futures.thread"} - _loaded_by("import numpy")
         assert "json" not in loaded or lines is not computing

@@ -130,6 +130,7 @@ def sweep(
     >>> [(point["mean"], point["active"]) for point in sweep([0.5, 1.0], [0.25, 2.0], [1, 1], [0.0, 0.5])]
     [(0.5, 1), (0.875, 2)]
     """
+    from mrl_cli.api.results import Points
     from mrl_cli.reductions.curve import CurveReduction
     from mrl_cli.reports.sweep import sweep_points
 
@@ -144,7 +145,7 @@ def sweep(
     if pairs.weight is not None:
         flat, whole = [column[flat[2] > 0] for column in flat], float(ExactSum.of(pairs.weight))
     points = sweep_points(swept.points(swept.curve(*flat)), each, flat[0].size, whole, plan)
-    return [{key: value for key, value in point.items() if key != "value"} for point in points]
+    return Points({key: value for key, value in point.items() if key != "value"} for point in points)
 
 
 def margin_ranking_loss(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mrl_cli.api.errors import arguments_of, value_errors
+from mrl_cli.api.results import Result
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
@@ -24,6 +26,7 @@ from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
 from mrl_cli.reports.notes import plan_notes
+from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
 from mrl_cli.settings import check_choice, check_confidence, plan_of
@@ -97,20 +100,30 @@ def evaluate(
     >>> evaluate(frame, margin=0.5, group_by="kind")["accuracy"].to_dict()
     {'easy': 1.0, 'hard': 0.0}
     """
-    with value_errors():
-        check_choice("reduction", reduction, ("mean", "sum"))
-    columns = _scores(x1, x2, difference, x1_reference, x2_reference)
-    columns |= {"y": y, "margin": margin_column, "weight": weight, **group_columns(group_by), "cluster": cluster}
-    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
-    settings |= {"confidence": confidence, "describes": True, "calibration": calibration}
-    plan = made_plan(columns, parameters, reduction=reduction, **settings)
+    columns, plan = planned(locals())
     started = time.monotonic()
-    folded, source = _folded(frame, columns, plan, *compute_reductions(plan))
+    folded, source = folded_frame(frame, columns, plan, *compute_reductions(plan))
     with value_errors(*_FUNCTIONS):
-        report = report_of(folded, plan, inputs=(), cautions=_cautions(source.stream.frame, plan))
+        report = report_of(folded, plan, inputs=(), cautions=cautions_of(source.stream.frame, plan))
     record = report.changed(elapsed_seconds=time.monotonic() - started).record()
-    return record if report.groups is None else by_group(record, report, plan, source)
+    if report.groups is not None:
+        return by_group(record, report, plan, source)
+    return Result.of(record, partial(distribution, folded.wholes[2], plan))
+
+
+_SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
+
+
+def planned(given: Mapping[str, Any], of_b: Columns | None = None) -> tuple[Columns, Plan]:
+    """Return the columns and the plan of a call of `evaluate` with these arguments; `of_b` are further columns."""
+    with value_errors():
+        check_choice("reduction", given["reduction"], ("mean", "sum"))
+    columns = _scores(*(given[name] for name in ("x1", "x2", "difference", "x1_reference", "x2_reference")))
+    columns |= (of_b or {}) | {"y": given["y"], "margin": given["margin_column"], "weight": given["weight"]}
+    columns |= {**group_columns(given["group_by"]), "cluster": given["cluster"]}
+    settings = {name: given[name] for name in _SETTINGS}
+    settings["label_settings"] = _label_settings(*(given[name] for name in ("label_map", "strength", "on_tie")))
+    return columns, made_plan(columns, given["parameters"], describes=True, **settings)
 
 
 def by_group(record: dict[str, Any], report: Report, plan: Plan, source: Source) -> pd.DataFrame:
@@ -197,7 +210,7 @@ def compare(
     (0.25, 0.0, 0.25, 1)
     """
     columns = _scores(x1, x2, difference, x1_reference, x2_reference)
-    columns |= _scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
+    columns |= scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
     columns |= {"y": y, "margin": margin_column, **group_columns(group_by), "cluster": cluster}
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
     settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
@@ -205,15 +218,16 @@ def compare(
     with value_errors():
         check_confidence(confidence)
     plan = plan.changed(confidence=float(confidence))
-    drawn: dict[str, Any] = {"samples": _whole("bootstrap", bootstrap, MOST_SAMPLES), "seed": _whole("seed", seed)}
+    drawn: dict[str, Any] = {"samples": whole_number("bootstrap", bootstrap, MOST_SAMPLES)}
+    drawn["seed"] = whole_number("seed", seed)
     started = time.monotonic()
-    folded, source = _folded(frame, columns, plan, ContrastReduction(plan, **drawn))
+    folded, source = folded_frame(frame, columns, plan, ContrastReduction(plan, **drawn))
     sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
     report = comparison_report(folded.wholes[1], folded.counts, plan, sides=sides, **drawn)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     if group_by is not None:
         _name_groups(record, report, plan, source.stream.values)
-    return record
+    return Result.of(record, partial(quadrants, report))
 
 
 def _name_groups(record: dict[str, Any], report: Report, plan: Plan, values: dict[Role, dict[str, Any]]) -> None:
@@ -239,7 +253,7 @@ def _label_settings(
     return {"label_map": known, "strength": strength, "on_tie": on_tie}
 
 
-def _cautions(frame: pd.DataFrame, plan: Plan) -> list[str]:
+def cautions_of(frame: pd.DataFrame, plan: Plan) -> list[str]:
     """Return notes on what is asked for, whatever the data."""
     wanted = [name for _, name in plan.columns.wanted_numbers]
     note = note_on_log(list(map(str, frame.columns)), wanted, PLACE)
@@ -259,7 +273,7 @@ def _scores(
     return columns | {"difference": difference, "x1_reference": x1_reference, "x2_reference": x2_reference}
 
 
-def _scores_of_b(difference: Hashable | None, scores: Columns, difference_b: Hashable | None) -> Columns:
+def scores_of_b(difference: Hashable | None, scores: Columns, difference_b: Hashable | None) -> Columns:
     """Return the columns of b's scores, which are its difference where a's are."""
     if difference is None:
         return scores | {"difference_b": difference_b}
@@ -268,7 +282,8 @@ def _scores_of_b(difference: Hashable | None, scores: Columns, difference_b: Has
     return {role: name for role, name in scores.items() if name is not None} | {"difference_b": difference_b}
 
 
-def _whole(name: str, number: Any, largest: int | None = None) -> int:
+def whole_number(name: str, number: Any, largest: int | None = None) -> int:
+    """Return a whole number from 0 on. Raises ValueError for anything else."""
     is_whole = isinstance(number, Integral) and not isinstance(number, bool)
     if not is_whole or number < 0 or (largest is not None and number > largest):
         bounds = "0 or more" if largest is None else f"from 0 to {largest:,}"
@@ -294,7 +309,7 @@ _FUNCTIONS = (evaluate, compare)
 
 
 @value_errors(*_FUNCTIONS)
-def _folded(
+def folded_frame(
     frame: pd.DataFrame | pa.Table, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
 ) -> tuple[Folded, Source]:
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""

@@ -11,6 +11,7 @@ import numpy as np
 from mrl_cli import runtime
 from mrl_cli.api.errors import arguments_of, value_errors
 from mrl_cli.api.frames import by_group, group_columns, made_plan, with_labels
+from mrl_cli.api.results import Result
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs import resolve, spooled
@@ -111,7 +112,7 @@ def evaluate_lists(
         return rows
     report = rank_report(counts, queries, lists.plan, cautions=notes)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
-    return record if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
+    return Result.of(record) if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
 
 
 class _Lists:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.api.arrays import exact_doubles, margins_of
 from mrl_cli.api.errors import value_errors
+from mrl_cli.api.results import Points
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import gradient, measured
@@ -154,7 +155,7 @@ def rank_sweep(
     consumer = ListCurveConsumer(plan, each)
     curve = consumer.empty()
     consumer.add(curve, consumer.block(WholeLists(given.lists, {})))
-    return list_sweep_points(consumer.points(curve), plan)
+    return Points(list_sweep_points(consumer.points(curve), plan))
 
 
 class _Given(NamedTuple):

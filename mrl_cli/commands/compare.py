@@ -45,7 +45,7 @@ class Comparison(TwoModels):
 
     name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
     names = "x1_b x2_b difference_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL"
-    names += " preset READING SCORES ENGINE OUTPUT plot fail_if NOTES"
+    names += " preset READING SCORES ENGINE OUTPUT plot save_plot fail_if NOTES"
     roles = frozenset(("margin",))
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
@@ -114,11 +114,11 @@ class Comparison(TwoModels):
             contrasts, counts, self.plan, inputs=inputs, unmatched=unmatched, sides=sides, **drawing
         )
 
-    def pictures(self, report: ComparisonReport) -> list[Plot]:
+    def pictures(self, report: ComparisonReport) -> dict[str, Plot]:
         """Return how often both models are right, one of them, or none."""
         from mrl_cli.reports.pictures import quadrants
 
-        return [quadrants(report)]
+        return {"models": quadrants(report)}
 
     def lines(self, report: ComparisonReport) -> list[str]:
         """Return the notes and, where no person reads the report itself, what it shows."""

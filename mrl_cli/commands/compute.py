@@ -45,11 +45,12 @@ class Compute(Run):
         "-o",
         metavar="FILE|FOLDER/",
     )
+    which: str = option("Which picture.", choices=("differences", "margins", "calibration", "groups"))
     validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
 
     name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
     names = "MARGIN KERNEL weight reduction PRESET READING SCORES group_by by_file ENGINE OUTPUT confidence cluster"
-    names += " calibration plot raw keep_columns fail_if validate NOTES"
+    names += " calibration plot save_plot which raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))
     _folded: Folded
     _validation: Validation | None = None
@@ -64,7 +65,8 @@ class Compute(Run):
         """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
         yield from super().without_effect()
         yield "keep_columns", not self.writes_rows, "--keep-columns goes with --reduction none"
-        for name in ("weight", "group_by", "by_file", "confidence", "cluster", "calibration"):
+        yield "which", self.save_plot is None, "--which goes with --save-plot"
+        for name in ("weight", "group_by", "by_file", "confidence", "cluster", "calibration", "save_plot"):
             message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
             yield name, self.writes_rows and getattr(self, name), message
         if self.raw and not self.writes_rows:
@@ -76,11 +78,27 @@ class Compute(Run):
         """Raise UsageError for options that only make sense together."""
         if not self.writes_rows:
             refuse_if(self.written == "parquet", "Parquet output goes with --reduction none")
+            self._check_picture()
             return
         message = "--strength weight goes with --reduction mean or sum, not with one line per pair"
         refuse_if(self.strength == "weight", message)
         refuse_if(self.raw and self.keep_columns, "--raw and --keep-columns exclude each other")
         refuse_no_rows(self.written, "--reduction none writes one line a pair")
+
+    def _check_picture(self) -> None:
+        """Raise UsageError for a picture that this run does not draw."""
+        if self.save_plot is None or self.which in ("differences", "calibration"):
+            return
+        from mrl_cli.reductions.cellsums import is_hinge_of_differences
+
+        is_there = is_hinge_of_differences(self.plan)
+        if self.which == "groups":
+            is_there = (bool(self.group_by) or self.by_file) and not self.plan.has_clusters
+        needs = {
+            "groups": "--group-by or --by-file, and pairs that are independent: no --cluster",
+            "margins": "one margin for all pairs, and a hinge: margin_ranking or squared_hinge",
+        }
+        refuse_if(not is_there, f"--which {self.which} needs {needs[self.which]}", "choose another picture")
 
     def conditions(self) -> list[Condition]:
         """Return the conditions. Raises UsageError for one on a key that this run will not report."""
@@ -156,7 +174,7 @@ class Compute(Run):
             return ()
         return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
 
-    def pictures(self, report: ComputeReport) -> list[Plot]:
+    def pictures(self, report: ComputeReport) -> dict[str, Plot]:
         """Return how differences lie, the loss by margin, how sure scores are, and groups side by side."""
         from mrl_cli.reports import pictures
 

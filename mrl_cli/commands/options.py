@@ -231,6 +231,7 @@ class Options:
     format: str = option(FORMAT_HELP, "-f", choices=FORMAT_CHOICES)
     output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE")
     plot: str = option("Draw pictures after the table; auto: on a terminal.", choices=("never", "auto", "always"))
+    save_plot: str | None = option("Write a picture there, whole or not at all.", metavar="FILE.svg|.png")
     color: str = option("Colour; NO_COLOR and FORCE_COLOR are honoured.", choices=("auto", "always", "never"))
     progress: bool | None = option(
         "Progress on stderr.  [default: on a terminal]", "--progress/--no-progress", default=None
@@ -243,6 +244,7 @@ class Options:
     loss_column: str | None = None
     calibration: bool = False
     raw: bool = False
+    which: str | None = None
     lambda_weight: LambdaWeight = "none"
     max_pairs: int | None = None
     top: int | None = None

@@ -41,7 +41,7 @@ def output_format(options: Options) -> str:
 
 def check_outputs(options: Options, written: str) -> None:
     """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
-    refuse_if("" in (options.output, options.rejects), "an empty name names no file")
+    refuse_if("" in (options.output, options.rejects, options.save_plot), "an empty name names no file")
     is_wrong = is_folder(options.output) and not options.writes_parts
     message = f"-o {harmless(options.output, 200)} is a folder, and what is written is one file"
     refuse_if(is_wrong, message, "name a file; only mrl compute --reduction none writes parts into a folder")
@@ -49,6 +49,8 @@ def check_outputs(options: Options, written: str) -> None:
     is_wrong = rejects == "-" or (format_of(suffix_of(rejects)) or "csv") not in ("csv", "jsonl")
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
+    if options.save_plot is not None:
+        _check_picture(options.save_plot)
     hint = "leave out what asks for another output"
     is_alone = options.plot == "always" and is_given("plot") and not is_table(options, written)
     refuse_if(is_alone, "--plot always draws beside a table", hint)
@@ -60,6 +62,18 @@ def check_outputs(options: Options, written: str) -> None:
         suffixes = either([*row_suffixes().values()]) if options.writes_rows else report_suffixes(but=".jsonl")
         hint = f"write {suffixes}, or pipe the output through a compressor"
         raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)
+
+
+def _check_picture(path: str) -> None:
+    """Raise UsageError for a file that no picture is written to, and where what draws it is missing."""
+    suffix, message = suffix_of(path), f"--save-plot {harmless(path, 200)}: pictures are written as .svg or .png"
+    refuse_if(suffix not in (".svg", ".png"), message, "for example --save-plot plot.svg")
+    if suffix != ".png":
+        return
+    from importlib.util import find_spec  # few runs draw
+
+    if find_spec("resvg_py") is None:
+        raise UsageError("--save-plot needs the package resvg-py for PNG", hint="pip install 'mrl-cli[png]'")
 
 
 def is_table(options: Options, written: str) -> bool:
@@ -96,28 +110,31 @@ def _is_unwritten(suffix: str) -> bool:
 
 
 def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> None:
-    """Raise UsageError when --output or --rejects would overwrite an input, or each other."""
+    """Raise UsageError when an output would overwrite an input, or another output."""
     inputs = [*(source.file.name for source in sources if source.is_plain_file), *filter(None, [options.scores])]
     taken: list[str | int] = [name for name in inputs if os.path.exists(name)]  # URLs are none
     taken += [0] if os.path.isfile(0) and any(source.name == "-" for source in sources) else []
-    targets = {"output": options.output, "rejects": options.rejects}
+    targets = {"output": options.output, "rejects": options.rejects, "save-plot": options.save_plot}
     named = {option: target for option, target in targets.items() if target is not None}
     for option, target in named.items():
         is_taken = without_secrets(target) in inputs if "://" in target else False
         is_taken |= os.path.exists(target) and any(os.path.samefile(target, path) for path in taken)
-        message = f"--{option} {harmless(target, 200)} is an input or the other output"
+        message = f"--{option} {harmless(target, 200)} is an input or another output"
         refuse_if(is_taken, message, "write to another file")
         taken += [target] if os.path.isfile(target) else []
     if is_folder(options.output):
         places = [path if path is None or "://" in path else os.path.realpath(path) for path in targets.values()]
-        is_inside = None not in places and str(places[1]).startswith(os.path.join(str(places[0]), ""))
+        is_inside = None not in places[:2] and str(places[1]).startswith(os.path.join(str(places[0]), ""))
         refuse_if(
             is_inside,
             "--rejects is in the folder of --output, which is for parts",
             "write the problems to another folder",
         )
-    is_one_file = len({os.path.realpath(target) for target in named.values()}) < len(named)
-    refuse_if(is_one_file, "--output and --rejects name one file")
+    options_of: dict[str, list[str]] = {}
+    for option, target in named.items():
+        options_of.setdefault(os.path.realpath(target), []).append(f"--{option}")
+    shared = next((names for names in options_of.values() if len(names) > 1), [])
+    refuse_if(shared, f"{' and '.join(shared)} name one file")
 
 
 def wants_color(choice: str, *, is_terminal: bool) -> bool:

@@ -65,7 +65,7 @@ class Rank(RankedRun):
 
     name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
     names = "ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight per_query CELLS"
-    names += " group_by by_file memory ENGINE OUTPUT plot confidence raw fail_if NOTES"
+    names += " group_by by_file memory ENGINE OUTPUT plot save_plot confidence raw fail_if NOTES"
 
     _queries: Queries
 
@@ -81,6 +81,7 @@ class Rank(RankedRun):
         yield "reduction", self.per_query and not self.fail_if, message
         message = "--confidence goes with the whole, not with one line per query"
         yield "confidence", self.per_query, message
+        yield "save_plot", self.per_query, "--save-plot goes with the whole, not with one line per query"
         if self.max_pairs is not None:
             from mrl_cli.settings import quadratic_losses
 
@@ -151,12 +152,12 @@ class Rank(RankedRun):
             return ()
         return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
 
-    def pictures(self, report: Any) -> list[Plot]:
+    def pictures(self, report: Any) -> dict[str, Plot]:
         """Return the accuracy of queries."""
         del report
         from mrl_cli.reports.pictures import of_queries
 
-        return of_queries(self._queries)
+        return {"queries": of_queries(self._queries)}
 
     def notes(self, report: RankReport) -> list[str]:
         """Return notes on what was read, and on the data."""

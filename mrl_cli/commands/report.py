@@ -17,22 +17,19 @@ from mrl_cli.commands.options import flag, option, plan_of_options, refuse_if
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
-from mrl_cli.model import USUAL_CONFIDENCE
-from mrl_cli.words import harmless, number_text, without_secrets
+from mrl_cli.model import MOST_WORST, USUAL_CONFIDENCE
+from mrl_cli.words import harmless, number_text, shell_line, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, ReductionName
-    from mrl_cli.reductions.base import Reduction
-    from mrl_cli.reductions.worst import WorstPair
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.page import Page, Section
 
 SUFFIXES = ("", ".html", ".htm")
-MOST_WORST = 1000
 # What is no part of the command that makes a page again: what the page does not depend on, or its own name.
 _NOT_REPEATED = {"inputs", "output", "open", "jobs", "engine", "scheduler", "progress", "quiet", "verbose", "config"}
 _FILES = ("compare", "scores", "group_sizes", "qrels")
@@ -88,8 +85,8 @@ class Paged(Run):
             webbrowser.open(f"file://{pathname2url(os.path.abspath(self.output or ''))}")
         return code
 
-    def command_words(self) -> list[str]:
-        """Return the words of a command that makes the page again."""
+    def command_line(self) -> str:
+        """Return a command that makes the page again."""
         context = click.get_current_context()
         words = ["mrl", self.name, *map(without_secrets, self.inputs)]
         for parameter in context.command.params:
@@ -102,7 +99,7 @@ class Paged(Run):
             if name == "label_map":
                 given = self.plan.rules.label_map_text
             words += _spelled(parameter, without_secrets(str(given)) if name in _FILES else given)
-        return [*words, "-o", "report.html"]
+        return shell_line([*words, "-o", "report.html"])
 
 
 class PageReport(Paged, RunOnPairs, TwoModels, Compute):
@@ -141,12 +138,10 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
     def planned(self) -> Plan:
         """Return the plan that the options say, with intervals and calibration where there can be some."""
         plan = super().planned()
-        plan = (plan_of_options(self, self.columns_of_b()) if self.has_models else plan).changed(describes=True)
-        message = "two models are compared without weights"
-        refuse_if(self.has_models and plan.has_weights, message, "leave out --weight, and --strength weight")
-        if plan.reporting.confidence is None and not plan.has_weights:
-            plan = plan.changed(confidence=USUAL_CONFIDENCE)
-        return plan.changed(calibration=plan.rules.labels not in ("any", "probability"))
+        from mrl_cli.reports.pagepass import page_plan
+
+        plan = plan_of_options(self, self.columns_of_b()) if self.has_models else plan
+        return page_plan(plan, has_models=self.has_models)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -164,17 +159,10 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
 
     def report(self) -> Any:
         """Return the report on all pairs; the page is made of it."""
-        from mrl_cli.reductions.cellsums import CellSumsReduction
-        from mrl_cli.reductions.worst import WorstReduction
-        from mrl_cli.reports.compute import compute_reductions
-        from mrl_cli.statistics.calibration import KNOTS
+        from mrl_cli.reports.pagepass import page_reductions
 
-        reductions = [compute_reductions(self.plan)[0], CellSumsReduction(self.plan, KNOTS)]
-        further: list[Reduction[Any, Any]] = [WorstReduction(self.worst)] if self.worst else []
-        if self.has_models and not self.has_two_inputs:
-            from mrl_cli.reductions.joint import ModelsReduction
-
-            further.append(ModelsReduction(self.plan))
+        is_in_one = self.has_models and not self.has_two_inputs
+        reductions, further = page_reductions(self.plan, self.worst, has_models=is_in_one)
         folded, report = self.folded_report(reductions, *further)
         wholes = folded.wholes[len(folded.wholes) - len(self.reject_writers) - len(further) :]
         self._histogram, self._pairs = folded.wholes[2], wholes[0] if self.worst else []
@@ -201,26 +189,12 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
 
     def page(self, report: Report) -> Page:
         """Return what the page shows of pairs."""
+        from mrl_cli.inputs.lookup import records_of
         from mrl_cli.reports.page import page_of
 
-        how: dict[str, Any] = {"title": self.title, "command": self.command_words(), "models": self._models}
-        return page_of(report, self._histogram, self.plan, worst=list(self._worst(self._pairs)), **how)
-
-    def _worst(self, pairs: Sequence[WorstPair]) -> Iterator[dict[str, Any]]:
-        """Yield the records of the worst pairs, with where they stand and the cells of their other columns."""
-        from mrl_cli.inputs.lookup import looked_up
-
-        shown = set() if self.plan.computes_scores else {self.plan.columns.x1, self.plan.columns.x2}
-        shown |= {self.plan.columns.name_of("y")} if not self.plan.rules.label_map else set()
-        rows = looked_up(pairs, self.plan)
-        place = " or ".join(sorted({row.row_word for row in rows}))
-        for pair, row in zip(pairs, rows, strict=True):
-            record: dict[str, Any] = {"file": pair.file} if len(self.sides[0]) > 1 else {}
-            record[place] = row.row
-            record |= {"loss": pair.loss, "d": pair.difference}
-            record |= {} if self.plan.has_differences else {"x1": pair.x1, "x2": pair.x2}
-            record |= {} if pair.y is None else {"y": pair.y}
-            yield record | {"cells": {name: text for name, text in row.cells.items() if name.strip() not in shown}}
+        worst = list(records_of(self._pairs, self.plan, names_files=len(self.sides[0]) > 1))
+        how: dict[str, Any] = {"title": self.title, "command": self.command_line(), "models": self._models}
+        return page_of(report, self._histogram, self.plan, worst=worst, **how)
 
 
 class ListPage(Paged, RunOnLists):
@@ -249,7 +223,7 @@ class ListPage(Paged, RunOnLists):
         """Return what the page shows of lists."""
         from mrl_cli.reports.listpage import list_page_of
 
-        return list_page_of(report, self._found, self.plan, title=self.title, command=self.command_words())
+        return list_page_of(report, self._found, self.plan, title=self.title, command=self.command_line())
 
 
 def _spelled(parameter: click.Parameter, given: Any) -> Iterator[str]:

@@ -46,8 +46,8 @@ class Run(Options, ABC):
     is missed; `example` is what an INPUT may be called.
 
     While a run is open, `sides` are the sources of each model (one side but for two models in two inputs), `out` is
-    where the result goes, in the format `written`, or the manifest of a `folder` of parts, and `reject_writers` are the
-    reductions that write problems down.
+    where the result goes, in the format `written`, or the manifest of a `folder` of parts, and `picture` where that
+    goes; `reject_writers` are the reductions that write problems down.
     `cautions` are notes that do not need the data.
     """
 
@@ -61,6 +61,7 @@ class Run(Options, ABC):
 
     sides: list[tuple[Source, ...]]
     out: BinaryIO
+    picture: BinaryIO | None = None
     folder: PartsFolder | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -150,6 +151,8 @@ class Run(Options, ABC):
         with ExitStack() as self._stack, _hints_by_cells():
             conditions = self._open(self._stack)
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
+            if self.picture is not None:
+                self.picture.write(self._drawn(report))
             self.out.writelines(text.encode() for text in self.rendered(report))
             self.out.flush()
         if not self.quiet:
@@ -175,6 +178,8 @@ class Run(Options, ABC):
             from mrl_cli.reductions.rows import RejectsReduction
 
             self.reject_writers = [RejectsReduction(_opened(stack, self.rejects), self.rejects)]
+        if self.save_plot is not None:
+            self.picture = _opened(stack, self.save_plot)
         if self.output is not None and outputs.is_folder(self.output):
             from mrl_cli.inputs.base import MANIFEST
             from mrl_cli.render.folder import PartsFolder
@@ -320,23 +325,35 @@ class Run(Options, ABC):
         color = outputs.wants_color(self.color, is_terminal=is_terminal)
         width = shutil.get_terminal_size().columns
         pieces = rendered(report, self.written, width=width, color=color)
-        if not self.draws:
+        if not self.shows_pictures:
             return pieces
         from mrl_cli.render.plots import drawn
 
         encoding = sys.stdout.encoding if self.output is None else "utf-8"
-        return [*pieces, drawn(self.pictures(report), width, color=color, encoding=encoding)]
+        return [*pieces, drawn(self.pictures(report).values(), width, color=color, encoding=encoding)]
+
+    def _drawn(self, report: Any) -> bytes:
+        """Return the picture that is written to a file."""
+        from mrl_cli.render.picture import picture_bytes
+
+        pictures = self.pictures(report)
+        return picture_bytes(pictures[self.which or next(iter(pictures))], outputs.suffix_of(self.save_plot))
 
     @property
     def draws(self) -> bool:
+        """Whether there are pictures: after the report, or in a file."""
+        return self.save_plot is not None or self.shows_pictures
+
+    @property
+    def shows_pictures(self) -> bool:
         """Whether pictures follow the report: where a person reads it, or when they are always asked for."""
         is_seen = self.plot == "always" or (self.plot == "auto" and self.output is None and sys.stdout.isatty())
         return is_seen and outputs.is_table(self, self.written)
 
-    def pictures(self, report: Any) -> list[Plot]:
-        """Return the pictures of a report."""
+    def pictures(self, report: Any) -> dict[str, Plot]:
+        """Return the pictures of a report by name."""
         del report
-        return []
+        return {}
 
 
 @contextmanager

@@ -68,11 +68,11 @@ def _number(text: str) -> Fraction:
 class _Drawn(Run):
     """A run whose margins are drawn."""
 
-    def pictures(self, report: Any) -> list[Plot]:
+    def pictures(self, report: Any) -> dict[str, Plot]:
         """Return the loss and the active share by margin."""
         from mrl_cli.reports.pictures import curves_of_points
 
-        return [curves_of_points(report.points)]
+        return {"margins": curves_of_points(report.points)}
 
 
 class MarginSweep(_Drawn, RunOnPairs):
@@ -95,7 +95,7 @@ class MarginSweep(_Drawn, RunOnPairs):
     )
 
     name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
-    names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT plot NOTES"
+    names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT plot save_plot NOTES"
     roles = frozenset(("weight",))
 
     def report(self) -> SweepReport:
@@ -124,9 +124,8 @@ class ListSweep(_Drawn, RunOnLists):
     margins: tuple[float, ...] = MarginSweep.margins
 
     name = MarginSweep.name
-    names = (
-        "margins ITEMS loss param reduction lambda_weight top weight query_weight CELLS memory ENGINE OUTPUT plot NOTES"
-    )
+    names = "margins ITEMS loss param reduction lambda_weight top weight query_weight CELLS memory ENGINE OUTPUT"
+    names += " plot save_plot NOTES"
 
     def report(self) -> SweepReport:  # type: ignore[override]
         """Return the report on all margins."""

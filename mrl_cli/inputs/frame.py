@@ -261,6 +261,18 @@ def _number_of_item(item: Any) -> float | str:
     return problems.MISSING if _is_missing(item) else _number_of(item)
 
 
+def cells_of_row(frame: pd.DataFrame, row: int, longest: int) -> dict[str, str]:
+    """Return the texts of a row by column, and first its label where that is not its place."""
+    label = frame.index[row]
+    is_place = isinstance(label, Integral) and int(label) == row
+    named = {} if is_place else {str(frame.index.name or "label"): label}
+    named |= {str(name): frame.iat[row, place] for place, name in enumerate(frame.columns)}
+    return {
+        name: "" if _is_missing(cell) or (isinstance(cell, float) and cell != cell) else harmless(cell, longest)
+        for name, cell in named.items()
+    }
+
+
 def _is_missing(cell: Any) -> bool:
     import pandas as pd
 

@@ -31,6 +31,21 @@ class FoundRow(NamedTuple):
     cells: dict[str, str]
 
 
+def records_of(pairs: Sequence[Any], plan: Plan, *, names_files: bool) -> Iterator[dict[str, Any]]:
+    """Yield the records of pairs, with where they stand and the `cells` of their other columns."""
+    shown = set() if plan.computes_scores else {plan.columns.x1, plan.columns.x2}
+    shown |= {plan.columns.name_of("y")} if not plan.rules.label_map else set()
+    rows = looked_up(pairs, plan)
+    place = " or ".join(sorted({row.row_word for row in rows}))
+    for pair, row in zip(pairs, rows, strict=True):
+        record: dict[str, Any] = {"file": pair.file} if names_files else {}
+        record[place] = row.row
+        record |= {"loss": pair.loss, "d": pair.difference}
+        record |= {} if plan.has_differences else {"x1": pair.x1, "x2": pair.x2}
+        record |= {} if pair.y is None else {"y": pair.y}
+        yield record | {"cells": {name: text for name, text in row.cells.items() if name.strip() not in shown}}
+
+
 def looked_up(pairs: Sequence[Any], plan: Plan) -> list[FoundRow]:
     """Return the rows of pairs, in their order: each has a `shard`, a `place` in it, a `row` if known, x1 and x2."""
     found: dict[int, FoundRow] = {}
@@ -52,6 +67,14 @@ def looked_up(pairs: Sequence[Any], plan: Plan) -> list[FoundRow]:
 
 
 def _of_shard(shard: Shard, pairs: list[tuple[int, Any]], plan: Plan) -> dict[int, FoundRow]:
+    if shard.source.format == "frame":
+        from mrl_cli.inputs.frame import cells_of_row
+
+        frame = shard.source.stream.frame
+        return {
+            number: FoundRow(pair.row, (pair.x1, pair.x2), "row", cells_of_row(frame, pair.row, LONGEST_CELL))
+            for number, pair in pairs
+        }
     places = [pair.place for _, pair in pairs]
     if not _has_others(shard.source, plan):  # then their numbers are all there is to look up
         if all(pair.row is not None for _, pair in pairs):

@@ -10,6 +10,7 @@ from mrl_cli.model.parts import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
+    MOST_WORST,
     SCORE_SETTINGS,
     USUAL_CONFIDENCE,
     Columns,
@@ -33,7 +34,8 @@ from mrl_cli.model.parts import (
 from mrl_cli.model.plan import Plan
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
-__all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "SCORE_SETTINGS", "USUAL_CONFIDENCE"]
+__all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "MOST_WORST", "SCORE_SETTINGS"]
+__all__ += ["USUAL_CONFIDENCE"]
 __all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "ListCells"]
 __all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "PairReduction", "Plan", "Problem", "ProblemCount"]
 __all__ += ["Ranking", "ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

@@ -40,6 +40,7 @@ SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_colu
 FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
 BENCHMARKS_OF_LISTS = ("rewardbench2", "rmbench")  # presets with figures of their own
 MOST_SAMPLES = 1_000_000  # of a bootstrap
+MOST_WORST = 1000  # pairs on a page
 EVERY = "*"  # in a path: the cells of all items of a list
 
 

@@ -20,13 +20,19 @@ FONT = "system-ui, sans-serif"
 COLORS = {"bad": "#b84a0c", "good": "#2a6fd6", "mid": "#8fb5ec", "quiet": "#6b7480"}
 LEAST_BAND_PAIRS = 1
 BAND_POINTS = 60
+NAME_LETTERS = 24  # of a name beside its share
 LONGEST_LABEL = 40
+MOST_NAMED = 30  # shares that are drawn with their names, one below the other
 
 
 def svgs_of(plot: Plot, prefix: str = "") -> list[str]:
     """Return a plot as SVG elements side by side; `prefix` begins their ids."""
-    drawings = _DRAW[type(plot)](plot)
-    return [drawing.text(f"{prefix}{place}") for place, drawing in enumerate(drawings)]
+    return [drawing.text(f"{prefix}{place}-svg") for place, drawing in enumerate(drawings_of(plot))]
+
+
+def drawings_of(plot: Plot) -> list[Drawing]:
+    """Return what a plot is drawn as, side by side."""
+    return list(_DRAW[type(plot)](plot))
 
 
 class Drawing:
@@ -47,7 +53,7 @@ class Drawing:
 
     def label(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "quiet", **others: Any) -> None:
         """Add a text; `kind` is the class of its colour, or strong."""
-        fill = COLORS.get(kind, "currentColor")
+        fill = COLORS[kind] if kind in ("bad", "good") else "currentColor"
         weight = "600" if kind != "quiet" else None
         self.add(
             "text",
@@ -61,10 +67,14 @@ class Drawing:
             **others,
         )
 
-    def text(self, name: str) -> str:
-        """Return the element, whose title has that id."""
-        head = {
-            "id": f"{name}-svg",
+    def place(self, drawing: Drawing, x: float, y: float) -> None:
+        """Add all that is in another one, there."""
+        self._parts.append(_element("g", "".join(drawing._parts), {"transform": f"translate({x:g} {y:g})"}))
+
+    def text(self, name: str | None = None, **others: str) -> str:
+        """Return the element, which has that id, and other attributes."""
+        head = others | {
+            "id": name,
             "viewBox": f"0 0 {self.width:g} {self.height:g}",
             "width": f"{self.width:g}",
             "role": "img",
@@ -241,7 +251,10 @@ def _met(plot: Curves, series: Series) -> Iterator[tuple[int, tuple[float, float
 
 
 def _estimates(plot: Estimates) -> Iterator[Drawing]:
-    yield _reliability(plot) if any(one.expected is not None for one in plot.estimates) else _funnel(plot)
+    if any(one.expected is not None for one in plot.estimates):
+        yield _reliability(plot)
+    else:
+        yield _funnel(plot) if len(plot.estimates) > MOST_NAMED else _forest(plot)
 
 
 def _reliability(plot: Estimates) -> Drawing:
@@ -306,6 +319,35 @@ def _funnel(plot: Estimates) -> Drawing:
     if plot.whole is not None:
         drawing.line(left, y(plot.whole), right, y(plot.whole), "rule")
         drawing.label(right - 4, y(plot.whole) - 6, f"all {plot.whole:.1%}", "end", "strong")
+    return drawing
+
+
+def _forest(plot: Estimates) -> Drawing:
+    """Return shares by name, each with its interval and how many pairs it is of."""
+    left, right, top, step = 190.0, WIDE - 150.0, 30.0, 20.0
+    base = top + step * len(plot.estimates)
+    drawing = Drawing(WIDE, base + 66, plot.title)
+    x = Scale(plot.least, 1.0, left, right)
+    drawing.label(left - 10, 14, harmless(plot.variable, NAME_LETTERS), "end")
+    drawing.label(WIDE - 80, 14, "right", "end")
+    drawing.label(WIDE - 8, 14, "pairs", "end")
+    for tick in x.ticks(6):
+        drawing.line(x(tick), top - 6, x(tick), base, "grid")
+        drawing.label(x(tick), base + 17, _percent(round(tick, 6)), "middle")
+    if plot.whole is not None:
+        drawing.line(x(plot.whole), top - 6, x(plot.whole), base, "rule")
+        drawing.label(x(plot.whole), 14, f"all {plot.whole:.1%}", "middle", "strong")
+    for place, one in enumerate(plot.estimates):
+        y = top + step * place + 8
+        kind = "bad" if plot.whole is not None and one.high < plot.whole else "good"
+        drawing.label(left - 10, y + 4, harmless(one.name, NAME_LETTERS), "end")
+        drawing.line(x(one.low), y, x(one.high), y, kind, stroke_width=2, data_i=place)
+        named = {"class": f"f-{kind}"}
+        drawing.add("circle", cx=x(one.share), cy=y, r=4, fill=COLORS[kind], data_i=place, **named)
+        drawing.label(WIDE - 80, y + 4, f"{one.share:.1%}", "end")
+        drawing.label(WIDE - 8, y + 4, f"{one.pairs:,}", "end")
+    others = f"and {plot.left_out:,} more · " if plot.left_out else ""
+    drawing.label(0, base + 46, others + plot.legend)
     return drawing
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
 
-def list_page_of(report: Report, found: PageQueries, plan: Plan, *, title: str | None, command: Sequence[str]) -> Page:
+def list_page_of(report: Report, found: PageQueries, plan: Plan, *, title: str | None, command: str) -> Page:
     """Return the page of what `mrl rank` reports of lists."""
     sections = [_accuracies(found.accuracies), groups_section(report, plan), _worst(report, found.worst, plan)]
     return whole_page(report, finding_of(report), sections, title, command)

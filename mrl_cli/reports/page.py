@@ -86,7 +86,7 @@ class PageFigure(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The report page; `command` are the words that make it again."""
+    """The report page; `command` is what makes it again."""
 
     title: str
     finding: str
@@ -95,7 +95,7 @@ class Page(NamedTuple):
     sections: Sequence[Section]
     checks: Sequence[str]
     summary: Sequence[tuple[str, str]]
-    command: Sequence[str]
+    command: str
     version: str = __version__
 
 
@@ -107,7 +107,7 @@ def page_of(
     worst: Sequence[dict[str, Any]],
     models: Section | None = None,
     title: str | None = None,
-    command: Sequence[str],
+    command: str,
 ) -> Page:
     """Return the page of what `mrl compute` reports of pairs, whose differences the histogram with sums holds.
 
@@ -127,7 +127,7 @@ def page_of(
 
 
 def whole_page(
-    report: Report, finding: str, sections: Sequence[Section | None], title: str | None, command: Sequence[str]
+    report: Report, finding: str, sections: Sequence[Section | None], title: str | None, command: str
 ) -> Page:
     """Return a page of sections, of which those that are None are left out; the head is that of the report."""
     summary = next(block for block in report.blocks() if isinstance(block, Table) and block.is_summary)

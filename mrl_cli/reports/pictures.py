@@ -41,21 +41,29 @@ def share_text(part: float, whole: float) -> str:
     return "over 99.9%" if text == "100.0%" and part < whole else text
 
 
-def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> list[Plot]:
+def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot]:
     """Return what is drawn of pairs: how d lies, the loss by margin, how sure scores are, and groups beside another."""
     from mrl_cli.reports.calibration import calibration_of
 
     calibration = report.calibration or calibration_of(histogram, plan)
-    drawn = [distribution(histogram, plan), curves_of_margins(histogram, plan), reliability(calibration)]
-    return [plot for plot in (*drawn, groups_beside(report, plan)) if plot is not None]
+    drawn = {
+        "differences": distribution(histogram, plan),
+        "margins": curves_of_margins(histogram, plan),
+        "calibration": reliability(calibration),
+        "groups": groups_beside(report, plan),
+    }
+    return {name: plot for name, plot in drawn.items() if plot is not None}
 
 
 def distribution(histogram: Histogram, plan: Plan) -> Distribution:
-    """Return how many pairs have which difference, with what is wrong and what is inside the margin."""
+    """Return how many pairs have which difference, with what is wrong and what is inside the margin.
+
+    A histogram without sums, whose cells are not cut at the margin, tells neither the losses nor what is inside it.
+    """
     from mrl_cli.reductions.bars import MOST_WIDTHS, bars_of, regions_of
     from mrl_cli.reductions.cellsums import margin_of
 
-    margin = margin_of(plan) or 0.0
+    margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
     knots = (0.0, margin) if margin > 0 else (0.0,)
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
     pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
@@ -82,7 +90,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
         knots,
         tuple(regions),
         ties,
-        losses=tuple(bars.losses),
+        losses=tuple(bars.losses) if histogram.sums else (),
     )
 
 
@@ -219,7 +227,7 @@ def _binomial(count: int, trials: int, chance: float) -> float:
     return math.exp(logs + count * math.log(chance) + (trials - count) * math.log1p(-chance))
 
 
-def of_queries(queries: Queries) -> list[Plot]:
+def of_queries(queries: Queries) -> Distribution:
     """Return how many queries have which accuracy, of those that have a pair."""
     of_lists = [(lists.pairs, lists.correct) for lists in queries.clusters]
     pairs, correct = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*of_lists, strict=True))
@@ -234,11 +242,8 @@ def of_queries(queries: Queries) -> list[Plot]:
     parts = {"below one half": below, "from one half on": shares.size - below}
     regions = tuple(Region(name, of / max(shares.size, 1), name.startswith("below")) for name, of in parts.items())
     variable = "share of a query's pairs that are right"
-    return [
-        Distribution(
-            title, variable, 0.0, 1 / QUERY_BARS, tuple(counts.tolist()), 0, 0, (0.5,), regions, unit="queries"
-        )
-    ]
+    bars = tuple(counts.tolist())
+    return Distribution(title, variable, 0.0, 1 / QUERY_BARS, bars, 0, 0, (0.5,), regions, unit="queries")
 
 
 def quadrants(report: Report) -> Quadrants:

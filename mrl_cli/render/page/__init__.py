@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from mrl_cli.render.svg import svgs_of
 from mrl_cli.reports.page import cell_text
-from mrl_cli.words import number_text, shell_line
+from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
     from mrl_cli.reports.page import Column, Page, PageTable
@@ -35,7 +35,6 @@ def page_html(page: Page) -> str:
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
-        command=shell_line(page.command),
         svgs=lambda plot, name: [Markup(svg) for svg in svgs_of(plot, name)],
         cell=_cell,
         download=_download,

@@ -1,0 +1,125 @@
+"""The report page on the pairs in a pandas DataFrame: as `mrl report` writes it, by the same reductions and builder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.api.errors import value_errors
+from mrl_cli.api.frames import cautions_of, evaluate, folded_frame, planned, scores_of_b, whole_number
+from mrl_cli.errors import MachineError, with_hint
+from mrl_cli.inputs.frame import PLACE
+from mrl_cli.inputs.lookup import records_of
+from mrl_cli.model import MOST_WORST
+from mrl_cli.render.files import whole_file
+from mrl_cli.reports.compare import comparison_report
+from mrl_cli.reports.compute import report_of
+from mrl_cli.reports.joint import models_section
+from mrl_cli.reports.page import page_of
+from mrl_cli.reports.pagepass import page_plan, page_reductions
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import ArrayLike
+
+    from mrl_cli.engines.base import Folded
+    from mrl_cli.model import Plan
+    from mrl_cli.reports.page import Section
+
+
+class ReportPage:
+    """A report page, whose text is `html`."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page to a file, whole or not at all. Raises OSError where that cannot be written."""
+        with value_errors():  # for a URL that names no object
+            try:
+                with whole_file(os.fspath(path)) as file:
+                    file.write(self.html.encode())
+            except MachineError as error:
+                raise OSError(with_hint(error.message, error.hint)) from error
+
+
+def report(
+    frame: pd.DataFrame | pa.Table | Mapping[str, ArrayLike],
+    *,
+    title: str | None = None,
+    worst: int = 20,
+    x1_b: Hashable | None = None,
+    x2_b: Hashable | None = None,
+    difference_b: Hashable | None = None,
+    **settings: Any,
+) -> ReportPage:
+    """Return the page of `mrl report` for the pairs in a DataFrame or Table, or in arrays of shape (n,) by their names.
+
+    `settings` are the arguments of `evaluate` but calibration, which the page shows wherever labels say which score is
+    better; `title` is what is found where it is not given; `worst` is how many pairs of the greatest losses are shown,
+    at most 1,000, with the row's other columns. `x1_b` and `x2_b`, or `difference_b`, name the scores of a second
+    model, b. Intervals are of confidence 0.95 where none is given, and left out under weights.
+
+    The result has the page as text, `html`, and `save(path)` writes it. Needs the extra `report`, else an ImportError.
+    Raises ValueError for what `mrl report` refuses, as `evaluate` does. The frame is not changed.
+
+    >>> page = report({"x1": [0.5, 1.0], "x2": [0.25, 2.0], "y": [1, 1]}, margin=0.5)
+    >>> "50.0% of the pairs are ranked right; the mean loss is 0.875" in page.html
+    True
+    """
+    if find_spec("jinja2") is None:
+        raise ImportError("report needs the package jinja2: pip install 'mrl-cli[report]'")
+    worst = whole_number("worst", worst, MOST_WORST)
+    if "calibration" in settings:
+        raise TypeError("report() has no argument calibration: the page shows it wherever there is one")
+    of_b = {"x1_b": x1_b, "x2_b": x2_b, "difference_b": difference_b}
+    has_models = any(name is not None for name in of_b.values())
+    given = signature(evaluate).bind(frame, **settings)
+    given.apply_defaults()
+    arguments = given.arguments
+    further = scores_of_b(arguments["difference"], {"x1_b": x1_b, "x2_b": x2_b}, difference_b) if has_models else None
+    columns, plan = planned(arguments, further)
+    with value_errors(evaluate):
+        plan = page_plan(plan, has_models=has_models)
+    reductions, others = page_reductions(plan, worst, has_models=has_models)
+    folded, source = folded_frame(_as_table(frame), columns, plan, *reductions, *others)
+    with value_errors(evaluate):
+        cautions = cautions_of(source.stream.frame, plan)
+        whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
+    written = {"title": title, "worst": None if worst == 20 else worst} | of_b
+    command = _call({name: value for name, value in written.items() if value is not None} | settings)
+    pairs = list(records_of(folded.wholes[3], plan, names_files=False)) if worst else []
+    models = _section_on_models(folded, plan) if has_models else None
+    page = page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, title=title, command=command)
+
+    from mrl_cli.render.page import page_html
+
+    return ReportPage(page_html(page))
+
+
+def _as_table(given: Any) -> Any:
+    """Return arrays by name as a frame, and all else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    import pandas as pd
+
+    return pd.DataFrame(dict(given))
+
+
+def _section_on_models(folded: Folded, plan: Plan) -> Section:
+    contrasts, joint = folded.wholes[-1]
+    sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
+    compared = comparison_report(contrasts, folded.counts, plan, samples=0, seed=0, sides=sides)
+    return models_section(compared.changed(groups=None), joint)
+
+
+def _call(settings: Mapping[str, Any]) -> str:
+    """Return a call that makes the page again."""
+    given = "".join(f", {name}={value!r}" for name, value in settings.items())
+    return f'mrl_cli.report(frame{given}).save("report.html")'

@@ -1,0 +1,38 @@
+"""What is folded for the report page on pairs, in one pass, and under which plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mrl_cli.errors import UsageError
+from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.reductions.cellsums import CellSumsReduction
+from mrl_cli.reductions.joint import ModelsReduction
+from mrl_cli.reductions.worst import WorstReduction
+from mrl_cli.reports.compute import compute_reductions
+from mrl_cli.statistics.calibration import KNOTS
+
+if TYPE_CHECKING:
+    from mrl_cli.model import Plan
+    from mrl_cli.reductions.base import Reduction
+
+
+def page_plan(plan: Plan, *, has_models: bool) -> Plan:
+    """Return a plan with intervals and calibration where there can be some.
+
+    Raises UsageError for two models with weights.
+    """
+    if has_models and plan.has_weights:
+        raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
+    if plan.reporting.confidence is None and not plan.has_weights:
+        plan = plan.changed(confidence=USUAL_CONFIDENCE)
+    return plan.changed(describes=True, calibration=plan.rules.labels not in ("any", "probability"))
+
+
+def page_reductions(
+    plan: Plan, worst: int, *, has_models: bool
+) -> tuple[list[Reduction[Any, Any]], list[Reduction[Any, Any]]]:
+    """Return what stands in for `compute_reductions`, and what comes after: the worst pairs if any, and the models."""
+    further: list[Reduction[Any, Any]] = [WorstReduction(worst)] if worst else []
+    further += [ModelsReduction(plan)] if has_models else []
+    return [compute_reductions(plan)[0], CellSumsReduction(plan, KNOTS)], further

@@ -1,0 +1,129 @@
+"""`mrl_cli.report`: the page of a DataFrame is that of the command on the same pairs."""
+
+from __future__ import annotations
+
+import re
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import mrl_cli
+from mrl_cli.api import page as api_page
+from tests.running import run_inside
+from tests.test_page import HOSTILE, Page, drawn, write_csv
+
+
+@pytest.mark.parametrize(
+    ("settings", "args"),
+    [
+        ({"margin": 0.5, "group_by": "group"}, ["--margin", "0.5", "--group-by", "group"]),
+        ({"x1_b": "x2", "x2_b": "x1", "worst": 0}, ["--x1-b", "x2", "--x2-b", "x1", "--worst", "0"]),
+        ({"weight": "w", "loss": "logistic", "title": "T"}, ["--weight", "w", "--loss", "logistic", "--title", "T"]),
+    ],
+)
+def test_a_page_is_that_of_the_command(
+    settings: dict[str, Any],
+    args: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = drawn() | {"w": np.arange(400) % 3}
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "pairs.csv", columns)
+    ran = run_inside(["report", "pairs.csv", *args], capfd)
+    assert ran.code == 0, ran.err
+    source = mrl_cli.report(pd.DataFrame(columns), **settings).html
+    # Of a file lines are counted, from 1 and with the header; of a frame rows, from 0. Each tells how it was made.
+    own = r"(?s)<pre><code>.*?</code></pre>|<h2[^>]*>The worst pair.*?</section>|(?<=<bdi>)(pairs.csv|the frame)(?= ·)"
+    assert re.sub(own, "", source) == re.sub(own, "", ran.out).replace(" of pairs.csv", "")
+    here, there = (Page(text).downloads.get("worst-pairs", []) for text in (source, ran.out))
+    assert len(here) == settings.get("worst", 20)
+    assert [int(row.pop("line")) - 2 for row in there] == [int(row.pop("row")) for row in here]
+    assert here == there
+
+
+def test_a_page_says_the_call_that_makes_it_again() -> None:
+    frame = pd.DataFrame(drawn(50))
+    page = mrl_cli.report(frame, group_by=["group", "y"], worst=3, loss="logistic", temperature=0.5)
+    call = Page(page.html).root.all("code")[0].text.removesuffix('.save("report.html")')
+    assert eval(call, {"mrl_cli": mrl_cli, "frame": frame}).html == page.html
+
+
+def test_arrays_and_tables_give_the_same_page() -> None:
+    columns = drawn(60)
+    page = mrl_cli.report(pd.DataFrame(columns)).html
+    assert mrl_cli.report(columns).html == page
+    assert mrl_cli.report(pa.table(columns)).html == page
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_harmless(name: str) -> None:
+    hostile = HOSTILE[name]
+    columns = drawn(60)
+    frame = pd.DataFrame(columns).rename(columns={"x1": hostile, "group": f"g{hostile}"})
+    frame["other"] = hostile
+    frame.index = pd.Index([f"{hostile}{place}" for place in range(60)], name=f"i{hostile}")
+    kept = frame.copy()
+    source = mrl_cli.report(frame, x1=hostile, group_by=f"g{hostile}", title=hostile, worst=3).html
+    pd.testing.assert_frame_equal(frame, kept)
+    page = Page(source)
+    tags = {one.tag for one in page.root}
+    assert tags.isdisjoint({"img", "iframe", "object"})
+    assert len(page.root.all("script")) == len(page.root.all("style")) == 1
+    assert not [name for one in page.root for name in one.attributes if name.startswith("on") or name == "style"]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", source)
+    first = page.downloads["worst-pairs"][0]
+    assert first["other"].startswith(hostile[:1]) or name in ("right to left", "control")
+
+
+def test_rows_are_named_by_their_labels_where_these_are_others() -> None:
+    frame = pd.DataFrame({"x1": [0.0, 5.0], "x2": [3.0, 1.0], "y": [1, 1], "note": [None, "n"]}, index=["first", "b"])
+    (row,) = Page(mrl_cli.report(frame, worst=1).html).downloads["worst-pairs"]
+    numbers = {"row": "0", "loss": "3.0", "d": "-3.0", "x1": "0.0", "x2": "3.0", "y": "1.0"}
+    assert row == numbers | {"label": "first", "note": ""}
+    frame.index = pd.RangeIndex(2)
+    (row,) = Page(mrl_cli.report(frame, worst=1).html).downloads["worst-pairs"]
+    assert "label" not in row
+
+
+def test_a_page_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    page = mrl_cli.report(drawn(20))
+    page.save(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text("utf-8") == page.html
+    with pytest.raises(OSError, match="cannot write"):
+        page.save(tmp_path / "no" / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"worst": -1}, "worst must be a whole number, from 0 to 1,000"),
+        ({"worst": 1001}, "worst must be a whole number, from 0 to 1,000"),
+        ({"reduction": "none"}, "reduction"),
+        ({"x1_b": "x1"}, "x2_b must name a column"),
+        (
+            {"x1_b": "x2", "x2_b": "x1", "weight": "y"},
+            "two models are compared without weights\nhint: leave out weight",
+        ),
+        ({"depth": 3}, "there is no argument 'depth'"),
+        ({"x1": "score"}, "no column 'score'"),
+    ],
+)
+def test_what_makes_no_page_is_a_value_error(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mrl_cli.report(drawn(20), **settings)
+
+
+def test_calibration_is_no_argument_and_jinja2_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError, match="no argument calibration"):
+        mrl_cli.report(drawn(20), calibration=True)
+    monkeypatch.setattr(api_page, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
+    with pytest.raises(ImportError, match=r"pip install 'mrl-cli\[report\]'"):
+        mrl_cli.report(drawn(20))
