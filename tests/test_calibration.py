@@ -190,6 +190,9 @@ def test_the_interval_of_a_temperature_covers() -> None:
 def test_ends_of_the_range() -> None:
     all_right, useless, ties = calibration_of([1.0, 2.0]), calibration_of([1.0, -1.0, -0.5]), calibration_of([0.0])
     assert (all_right["temperature"], all_right["temperature_low"]) == (0, 0)
+    few = calibration_of([1.0, 2.0, 2.0, 4.0])  # the likelihood at T against that at 0: chi-square of 3.84
+    high = few["temperature_high"]
+    assert 2 * sum(math.log1p(math.exp(-d / high)) for d in (1.0, 2.0, 2.0, 4.0)) == pytest.approx(1.959964**2)
     assert (useless["temperature"], useless["temperature_high"]) == (math.inf, math.inf)
     assert 0 < useless["temperature_low"] < math.inf
     assert all(math.isnan(ties[name]) for name in NAMES[1:])

@@ -66,6 +66,12 @@ def test_hand_worked_bars() -> None:
     assert (bars.below, bars.above, bars.ties) == ((0, 0.0), (0, 0.0), (1, 0.5))
 
 
+def test_an_edge_at_a_negative_margin_has_the_losses_of_what_lies_below() -> None:
+    plan = Plan.of(margin=-1.0)
+    bars = bars_of(drawn([-1.01, -1.01, 1.0], plan), plan, 128)
+    assert math.fsum([bars.below[1], *bars.losses]) == pytest.approx(0.02)
+
+
 @pytest.mark.parametrize("plan", LOSSES_DRAWN, ids=lambda plan: f"{plan.loss.name} {plan.loss.margin}")
 @pytest.mark.parametrize("most", [2, 20, 128])
 def test_bars_hold_the_pairs_that_lie_in_them(plan: Plan, most: int) -> None:

@@ -220,7 +220,9 @@ def test_folder_that_another_process_is_writing_is_not_read(mrl: Mrl) -> None:
     Path("out/part-00000.csv").write_text("x1,x2,y\n1,2,1\n")
     Path("out/_mrl_running-0123").write_text("")
     message = "error: out/ is not whole: mrl writes there, or was ended while it did"
-    assert mrl("compute", "out/") == Ran(3, "", f"{message}\nhint: wait for it, or write it again\n")
+    assert mrl("compute", "out/") == Ran(
+        3, "", f"{message}\nhint: wait for it, or remove the folder and write it again\n"
+    )
 
 
 def test_part_that_is_not_as_it_was_written_is_an_error(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from random import Random
@@ -23,6 +24,7 @@ from mrl_cli.reports.plots import (
     Region,
     Series,
 )
+from mrl_cli.statistics.intervals import wilson_interval
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -196,11 +198,24 @@ def test_nothing_is_drawn_where_nobody_looks(capfd: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     ("below", "groups", "is_more"),
-    [(0, 10, False), (1, 40, False), (3, 40, False), (4, 40, True), (30, 100, True), (2500, 10**5, False)],
+    [(0, 10, False), (1, 40, False), (3, 40, False), (5, 40, True), (30, 100, True), (2500, 10**5, False)],
 )
 def test_groups_below_are_counted_only_beyond_chance(below: int, groups: int, is_more: bool) -> None:
-    title = pictures._title_of_groups(below, groups, 0.025)
+    title = pictures._title_of_groups(below, [1000] * groups, 0.75, 0.95)
     assert title.startswith(f"{below:,} of") is is_more
+
+
+@pytest.mark.parametrize(
+    ("pairs", "whole", "groups"), [(1, 0.9, 400), (2, 0.95, 400), (10, 0.99, 200), (40, 0.75, 130)]
+)
+def test_groups_that_chance_alone_makes_are_not_said_to_be_worse(pairs: int, whole: float, groups: int) -> None:
+    draws, said = np.random.default_rng(7), 0
+    for _ in range(40):
+        correct = draws.binomial(pairs, whole, groups)
+        share = float(correct.sum() / (pairs * groups))
+        below = sum(wilson_interval(right, pairs, 0.95).high < share for right in correct.tolist())
+        said += pictures._title_of_groups(below, [pairs] * groups, share, 0.95).startswith(f"{below:,} of")
+    assert said <= 6  # one in twenty, and what chance adds to that
 
 
 def test_a_model_is_not_said_to_be_better_within_chance() -> None:
@@ -209,9 +224,10 @@ def test_a_model_is_not_said_to_be_better_within_chance() -> None:
         report.mcnemar = {"only_a": only_a, "only_b": only_b}
         return pictures.quadrants(report).title
 
-    assert title(60, 50).startswith("a and b are right about equally often")
-    assert title(120, 50).startswith("a is right more often, by 7 points")
-    assert title(50, 120).startswith("b is right more often, by 7 points")
+    assert title(60, 50).startswith("Neither is right more often beyond chance; one alone in 11.0%")
+    assert title(5, 0).startswith("Neither is right more often beyond chance")
+    assert title(120, 50).startswith("a is right more often, by 7.0 points")
+    assert title(50, 120).startswith("b is right more often, by 7.0 points")
 
 
 def test_scores_are_not_said_to_overstate_within_chance() -> None:
@@ -221,7 +237,26 @@ def test_scores_are_not_said_to_overstate_within_chance() -> None:
         whole = {"expected_calibration_error": 0.1, "temperature": (low + high) / 2, "bins": [one]}
         return pictures.reliability(whole | {"temperature_low": low, "temperature_high": high}).title
 
-    assert title(0.9, 1.1, 0.5).startswith("Scores agree with Bradley-Terry within chance")
+    assert title(0.9, 1.1, 0.65).startswith("Scores agree with Bradley-Terry within chance")
+    assert title(0.9, 1.1, 0.5).startswith(
+        "At a confidence of 0.50 to 0.60, 70.0% are right where Bradley-Terry expects"
+    )
+    assert title(1.1, 1.9, 0.5).startswith("Overconfident: scores divided by 1.5 would fit best")
     assert title(0.5, 0.9, 0.55).startswith("Underconfident: at a confidence of 0.50 to 0.60, 70.0% are right where")
     assert title(1.1, 1.9, 0.9).startswith("Overconfident: at a confidence of")
     assert title(1.1, 1.9, 0.7).startswith("Overconfident: scores divided by 1.5 would fit best")
+    assert title(math.nan, math.nan, 0.7) == "The expected calibration error is 0.100"
+
+
+@pytest.mark.parametrize("margin", ["0.5", "1e-320", "1e300"])
+@pytest.mark.parametrize(
+    "rows", ["-1e308,1e308,1\n1,0,1\n1.7e308,0,-1", "0,0,1\n0,0,-1", "1,0,1", "1e-320,0,1\n0,1e-310,-1"]
+)
+def test_numbers_of_any_size_are_drawn(
+    rows: str, margin: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.csv").write_text(f"x1,x2,y\n{rows}\n")
+    for width in (40, 60, 133):
+        ran = picture_of(["compute", str(tmp_path / "odd.csv"), "--margin", margin], capfd, width)
+        assert ran.code == 0, ran.err
+        assert "nan" not in ran.out.partition("are ranked right")[2]

@@ -456,3 +456,21 @@ def test_progress_follows_what_was_measured_elsewhere(
     assert len(set(done)) > 5
     assert 0 < done[0] < size / 2
     assert done[-1] == pytest.approx(size, rel=0.01)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_no_row_is_lost_where_a_bad_cell_stands_before_a_quote(
+    on_error: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"{place / 8},0.5,1,plain" for place in range(200)]
+    lines[60], lines[75] = "bad,0.5,1,plain", '1,0.5,1,"quoted"'
+    (tmp_path / "late.csv").write_text("\n".join(["x1,x2,y,t", *lines, ""]))
+    line = ["compute", "late.csv", "--on-error", on_error, "-f", "csv"]
+    expected = run_inside(line, capfd)
+    assert expected.code == (3 if on_error == "fail" else 0)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 120)  # the span has several blocks, and the quote is in a later one
+    request.getfixturevalue("elsewhere")
+    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    rows = ["compute", "late.csv", "--on-error", on_error, "--reduction", "none", "-f", "csv"]
+    assert run_inside([*rows, "--engine", "dask"], capfd) == run_inside(rows, capfd)

@@ -40,7 +40,12 @@ class DaskWorkers:
         with config.set(settings):
             if address is None:
                 self._cluster = LocalCluster(
-                    n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    host="127.0.0.1",
+                    silence_logs=50,
+                    scheduler_kwargs={"dashboard": False},
                 )
 
             def connect() -> Any:

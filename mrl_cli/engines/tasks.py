@@ -253,6 +253,8 @@ class _Given:
                         parts.add(part_of(numbered, self._job))
                 except UnknownLineError:
                     needs_line = True
+                if needs_line and source.format in ("csv", "tsv") and b'"' in shard.part.read(source):
+                    raise UnsplittableTextError
                 if count_lines is not None:
                     count = count_lines(shard.part.read(source))
                     line, lines = None if line is None else line + count, lines + count
@@ -383,7 +385,7 @@ def run_keeping(job: bytes, tasks: bytes) -> tuple[bytes, bytes]:
     dones = _dones(job, tasks)
     holding = [place for place, done in enumerate(dones) if any(part.states for part in done.parts)]
     kept = b""
-    if len(holding) == 1 and dones[holding[0]].error is None:
+    if len(holding) == 1 and dones[holding[0]].error is None and len(dones[holding[0]].parts) == 1:
         (part,), reductions = dones[holding[0]].parts, _given(job).reductions
         places = [place for place, reduction in enumerate(reductions) if reduction.shrinks]
         kept = pickle.dumps(Kept({place: part.states[place] for place in places}), 5)

@@ -202,6 +202,6 @@ def _data_names(folder: str, names: Sequence[str]) -> list[str]:
     """Return the names in a folder that are of data. Raises DataError for a folder of parts that is not whole."""
     if any(name.startswith(RUNNING) for name in names):
         msg = f"{harmless(without_secrets(folder), 200)} is not whole: mrl writes there, or was ended while it did"
-        raise DataError(msg, hint="wait for it, or write it again")
+        raise DataError(msg, hint="wait for it, or remove the folder and write it again")
     not_data = (".", "_", COMPUTED_BESIDE) if "dataset_info.json" in names else (".", "_")
     return [name for name in names if not name.startswith(not_data) and name not in BESIDE_DATA]

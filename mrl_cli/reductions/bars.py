@@ -122,7 +122,8 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
         return [float(regrouped.at(group)) for group in range(size)]
     margin: float = plan.loss.margin if (rounded := margin_of(plan)) is None else rounded
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
-    curve = _curve(histogram, np.where(signs * magnitudes < margin, groups, size), size)
+    starts = signs * magnitudes
+    curve = _curve(histogram, np.where((starts < margin) | ((signs < 0) & (starts == margin)), groups, size), size)
     is_square = LOSSES[plan.loss.name].power == 2
     losses: list[float] = []
     for group, pairs in enumerate(curve.counts[0, :size].tolist()):
@@ -163,7 +164,9 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
     They ascend, about as far as bars do.
     """
     own = max(0.0, margin_of(plan) or 0.0)
-    edges = [edge for edge in bars_of(histogram, plan, 2 * MOST_WIDTHS, (0.0, own)).edges if edge >= 0]
+    edges = [
+        edge for edge in bars_of(histogram, plan, 2 * MOST_WIDTHS, (0.0, own)).edges if edge >= 0 and is_edge(edge)
+    ]
     while len(edges) >= most:
         edges = edges[::2]
     return sorted({own, *edges})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from bisect import bisect
 from dataclasses import replace
 from itertools import pairwise
@@ -27,6 +28,7 @@ HEIGHT = 10  # rows of a distribution
 NARROW = 60  # columns below which its bars lie
 MOST_LYING = 24  # bars that lie
 LONGEST_NAME = 24
+LARGEST = sys.float_info.max
 
 
 class Signs(NamedTuple):
@@ -86,7 +88,8 @@ def signs_of(encoding: str) -> Signs:
 def merged(plot: Distribution, most: int) -> Distribution:
     """Return a distribution of at most so many bars: neighbours are joined, so that a bar is two or four as wide."""
     start, width, counts = plot.start, plot.width, list(plot.counts)
-    while len(counts) > max(most, 2):  # on either side of 0 there may be one
+    # On either side of 0 there may be a bar, and the ends of all are doubles.
+    while len(counts) > max(most, 2) and abs(start) + (len(counts) + 1) * width < LARGEST / 2:
         if round(start / width) % 2:  # bars begin at multiples of their width
             start, counts = start - width, [0, *counts]
         counts = [sum(counts[place : place + 2]) for place in range(0, len(counts), 2)]
@@ -138,8 +141,9 @@ def _axis(plot: Distribution, cells: int, signs: Signs) -> tuple[str, str]:
     size = len(plot.counts) * cells
     step = step_of(plot.width * size / cells, max(4, size / 12))
     axis, labels = [signs.base] * size, [" "] * (size + 8)
-    for tick in range(math.ceil(plot.start / step), math.floor((plot.start + plot.width * size / cells) / step) + 1):
-        column = round((tick * step - plot.start) / plot.width * cells)
+    stop = min(plot.start + plot.width * size / cells, LARGEST)
+    for tick in range(math.ceil(plot.start / step), math.floor(stop / step) + 1):
+        column = round((tick * step / plot.width - plot.start / plot.width) * cells)  # the difference may be none
         text = f"{tick * step:g}".replace("-", signs.minus)
         first = column - len(text) // 2
         is_free = first >= 0 and not "".join(labels[max(0, first - 1) : first + len(text) + 1]).strip()
@@ -155,7 +159,7 @@ def step_of(span: float, most: float) -> Any:
     >>> step_of(208, 3), step_of(7, 6), step_of(0.9, 6)
     (100, 2, 0.2)
     """
-    least = span / max(most, 1)
+    least = min(span, LARGEST) / max(most, 1)
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
     return max(1, round(step)) if step >= 1 else step
@@ -182,7 +186,8 @@ def _regions(plot: Distribution, cells: int, signs: Signs) -> Iterator[Line]:
         line.append((text, BAD if region.is_bad else GOOD))
     yield line
     for middle, text, is_bad in others:
-        yield [" " * max(0, min(middle, size) - len(text) // 2), (text, BAD if is_bad else GOOD)]
+        indent = max(0, min(middle - len(text) // 2, size - len(text)))
+        yield [" " * indent, (text, BAD if is_bad else GOOD)]
 
 
 def _lying(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:

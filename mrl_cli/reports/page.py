@@ -280,7 +280,7 @@ def _half_of_the_loss(histogram: Histogram, plan: Plan) -> str | None:
     _, signs = histogram.cells.starts(cells[steps == min(last, size - 1)])
     taken, whole = int(pairs[: last + 1].sum()), int(pairs.sum())
     which = "those ranked wrong by the most" if (signs < 0).all() else "those with the lowest d"
-    return f"Half of the loss comes from {share_text(taken, whole)} of the pairs, {which}"
+    return f"Half of the loss comes from about {share_text(taken, whole)} of the pairs, {which}"
 
 
 def _margins(histogram: Histogram, plan: Plan) -> Section | None:

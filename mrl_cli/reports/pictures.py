@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.losses import LOSSES
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
-from mrl_cli.statistics.intervals import mcnemar_p, wilson_interval
+from mrl_cli.statistics.intervals import mcnemar_p, normal_quantile, wilson_interval
 from mrl_cli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 12  # of a curve
 MOST_GROUPS = 20
+MANY_PAIRS = 200  # beyond, Wilson's interval misses as often as it should
 QUERY_BARS = 16
 SIGNIFICANT = 0.05
 CONFIDENCE = 0.95  # of intervals where none is asked for
@@ -45,11 +48,13 @@ def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot
     """Return what is drawn of pairs: how d lies, the loss by margin, how sure scores are, and groups beside another."""
     from mrl_cli.reports.calibration import calibration_of
 
-    calibration = report.calibration or calibration_of(histogram, plan)
+    calibration = report.calibration
+    if calibration is None and plan.rules.labels not in ("any", "probability") and not LOSSES[plan.loss.name].is_target:
+        calibration = calibration_of(histogram, plan)
     drawn = {
         "differences": distribution(histogram, plan),
         "margins": curves_of_margins(histogram, plan),
-        "calibration": reliability(calibration),
+        "calibration": None if calibration is None else reliability(calibration),
         "groups": groups_beside(report, plan),
     }
     return {name: plot for name, plot in drawn.items() if plot is not None}
@@ -82,7 +87,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     return Distribution(
         title,
         "d = y(x1 − x2)",
-        bars.edges[0],
+        max(bars.edges[0], -sys.float_info.max),
         bars.width,
         tuple(bars.pairs),
         bars.below[0],
@@ -97,7 +102,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
 def curves_of_margins(histogram: Histogram, plan: Plan, most: int = MOST_POINTS) -> Curves | None:
     """Return mean loss and active share at up to `most` margins; None where each pair has its own, or the loss none."""
     from mrl_cli.reductions.bars import curve_at, margins_for
-    from mrl_cli.reductions.cellsums import is_hinge_of_differences
+    from mrl_cli.reductions.cellsums import is_hinge_of_differences, margin_of
     from mrl_cli.reports.sweep import sweep_points
 
     pairs = int(histogram.counts.sum())
@@ -109,7 +114,7 @@ def curves_of_margins(histogram: Histogram, plan: Plan, most: int = MOST_POINTS)
         whole = histogram.sums["weight"].regrouped(np.zeros(histogram.counts.size, np.int64), 1)
         weight = float(whole.at(0))
     points = sweep_points(curve_at(histogram, plan, margins), margins, pairs, weight, plan)
-    return curves_of_points(points, plan.loss.margin)
+    return curves_of_points(points, margin_of(plan))
 
 
 def curves_of_points(points: Sequence[dict[str, Any]], own: float | None = None) -> Curves:
@@ -125,15 +130,14 @@ def curves_of_points(points: Sequence[dict[str, Any]], own: float | None = None)
 
 def _title_of_points(points: Sequence[dict[str, Any]], marked: int | None) -> str:
     ascending = sorted(points, key=lambda point: float(point["margin"]))
-    half = next((point for point in ascending if point["active_share"] >= 0.5), None)
-    first, last = ascending[0], ascending[-1]
-    if half is None or half is first:
-        shown = last if half is None else first
-        text = f"At a margin of {shown['margin']:g}, {shown['active_share']:.1%} of the pairs have a loss"
-    else:
-        text = f"Half of the pairs have a loss from a margin of about {half['margin']:g} on"
+    place = next((place for place, point in enumerate(ascending) if point["active_share"] >= 0.5), None)
+    shown = ascending[-1 if place is None else 0]
+    text = f"At a margin of {shown['margin']:g}, {shown['active_share']:.1%} of the pairs have a loss"
+    if place:
+        bounds = f"{ascending[place - 1]['margin']:g} and {ascending[place]['margin']:g}"
+        text = f"Half of the pairs have a loss from a margin between {bounds} on"
     own = None if marked is None else points[marked]
-    return text if own is None or own is half else f"{text}, {own['active_share']:.1%} at {own['margin']:g}"
+    return text if own is None or own is shown else f"{text}, {own['active_share']:.1%} at {own['margin']:g}"
 
 
 def reliability(calibration: dict[str, Any]) -> Estimates:
@@ -159,21 +163,29 @@ def reliability(calibration: dict[str, Any]) -> Estimates:
 
 def _title_of_calibration(calibration: dict[str, Any]) -> str:
     error = f"the expected calibration error is {calibration['expected_calibration_error']:.3f}"
-    if not calibration["bins"] or "temperature_low" not in calibration:
+    low, high = (calibration.get(f"temperature_{end}", math.nan) for end in ("low", "high"))
+    if math.isnan(low):  # without intervals, and where all pairs are ties
         return error[0].upper() + error[1:]
-    low, high = calibration["temperature_low"], calibration["temperature_high"]
-    if low <= 1 <= high:
-        return f"Scores agree with Bradley-Terry within chance; {error}"
-    how = "Underconfident" if high < 1 else "Overconfident"
-    apart = [one for one in calibration["bins"] if not one["accuracy_low"] <= one["confidence"] <= one["accuracy_high"]]
+    how = "Underconfident: " if high < 1 else "Overconfident: " if low > 1 else ""
+    apart = [one for one in calibration["bins"] if _is_apart(one, len(calibration["bins"]))]
+    if how:  # what is apart in the other direction would contradict it
+        apart = [one for one in apart if (one["accuracy"] > one["confidence"]) is (high < 1)]
     if not apart:
-        return f"{how}: scores divided by {calibration['temperature']:.3g} would fit best; {error}"
+        fit = f"{how}scores divided by {calibration['temperature']:.3g} would fit best"
+        return f"{fit if how else 'Scores agree with Bradley-Terry within chance'}; {error}"
     worst = max(apart, key=lambda one: one["pairs"] * abs(one["accuracy"] - one["confidence"]))
+    at = "at a confidence of" if how else "At a confidence of"
     bounds = f"{worst['low']:.2f} to {worst['high']:.2f}"
     return (
-        f"{how}: at a confidence of {bounds}, {worst['accuracy']:.1%} are right where Bradley-Terry expects "
-        f"{worst['confidence']:.1%}"
+        f"{how}{at} {bounds}, {worst['accuracy']:.1%} are right where Bradley-Terry expects {worst['confidence']:.1%}"
     )
+
+
+def _is_apart(one: dict[str, Any], bins: int) -> bool:
+    """Return whether a bin differs from its confidence by more than chance makes one of so many bins differ."""
+    most = normal_quantile(1 - SIGNIFICANT / bins)
+    expected = one["confidence"]
+    return bool(abs(one["accuracy"] - expected) > most * math.sqrt(expected * (1 - expected) / one["pairs"]))
 
 
 def groups_beside(report: Report, plan: Plan) -> Estimates | None:
@@ -197,34 +209,44 @@ def groups_beside(report: Report, plan: Plan) -> Estimates | None:
     shown = tuple(estimates[:MOST_GROUPS])
     by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by or "file")
     legend = f"● share right with its {100 * confidence:.3g}% interval   │ that of all"
-    title = _title_of_groups(below, len(estimates), (1 - confidence) / 2)
+    title = _title_of_groups(below, [one.pairs for one in estimates], whole, confidence)
     return Estimates(title, by, shown, legend, 0.0, whole, len(estimates) - len(shown))
 
 
-def _title_of_groups(below: int, groups: int, chance: float) -> str:
-    """Return whether more groups lie below the whole than chance alone would put there."""
-    expected = groups * chance
-    if below <= expected or _binomial_tail(below, groups, chance) > SIGNIFICANT:
-        return f"{counted(groups, 'group')}: no more of them are below the whole than chance would put there"
-    verb = "is" if below == 1 else "are"
-    of_groups = f"{below:,} of {counted(groups, 'group')} {verb}"
+def _title_of_groups(below: int, sizes: Sequence[int], whole: float, confidence: float) -> str:
+    """Return whether more groups lie below the whole than chance would put there, were all as accurate as the whole."""
+    chances = {size: _chance_below(size, whole, confidence) for size in set(sizes)}
+    expected, groups = math.fsum(chances[size] for size in sizes), counted(len(sizes), "group")
+    if below <= expected or _poisson_tail(below, expected) > SIGNIFICANT:
+        return f"{groups}: no more of them are below the whole than chance would put there"
+    of_groups = f"{below:,} of {groups} {'is' if below == 1 else 'are'}"
     return f"{of_groups} right less often than the whole; chance puts {expected:.1f} there"
 
 
-def _binomial_tail(least: int, trials: int, chance: float) -> float:
-    """Return how probable so many successes or more are; `least` is above their mean."""
-    tail = 0.0
-    for count in range(least, trials + 1):
-        term = _binomial(count, trials, chance)
-        tail += term
-        if term <= tail * 1e-9:  # from the mean on they fall
+def _chance_below(pairs: int, whole: float, confidence: float) -> float:
+    """Return how probable it is that Wilson's interval of so many pairs lies below the share that each is right with.
+
+    Where there are few pairs, that is not what the confidence says.
+    """
+    if pairs > MANY_PAIRS or not 0 < whole < 1:
+        return (1 - confidence) / 2 if 0 < whole < 1 else 0.0
+    chance = 0.0
+    for correct in range(pairs + 1):
+        if not wilson_interval(correct, pairs, confidence).high < whole:
             break
+        logs = math.lgamma(pairs + 1) - math.lgamma(correct + 1) - math.lgamma(pairs - correct + 1)
+        chance += math.exp(logs + correct * math.log(whole) + (pairs - correct) * math.log1p(-whole))
+    return chance
+
+
+def _poisson_tail(least: int, mean: float) -> float:
+    """Return how probable so many rare things or more are; `least` is above their mean."""
+    if mean <= 0:
+        return 0.0
+    tail, count = 0.0, least
+    while (term := math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))) > tail * 1e-9:
+        tail, count = tail + term, count + 1
     return tail
-
-
-def _binomial(count: int, trials: int, chance: float) -> float:
-    logs = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
-    return math.exp(logs + count * math.log(chance) + (trials - count) * math.log1p(-chance))
 
 
 def of_queries(queries: Queries) -> Distribution:
@@ -253,9 +275,9 @@ def quadrants(report: Report) -> Quadrants:
     neither = report.pairs - both - only_a - only_b
     one_alone = f"one alone in {share_text(only_a + only_b, report.pairs)}"
     if mcnemar_p(only_a, only_b) > SIGNIFICANT:
-        title = f"a and b are right about equally often; {one_alone}"
+        title = f"Neither is right more often beyond chance; {one_alone}"
     else:
         better, gap = ("a", only_a - only_b) if only_a > only_b else ("b", only_b - only_a)
-        title = f"{better} is right more often, by {100 * gap / report.pairs:.2g} points; {one_alone}"
+        title = f"{better} is right more often, by {100 * gap / report.pairs:.1f} points; {one_alone}"
     names = (("both right", both, False), ("only a right", only_a, True), ("only b right", only_b, True))
     return Quadrants(title, (*names, ("neither right", neither, False)))

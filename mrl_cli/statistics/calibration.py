@@ -106,7 +106,8 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     if best < math.inf:
         high = _least_where(lambda inverse: inverse > best and spread.loss(inverse) > most, max(best, usual))
     if best > 0:
-        low = 0.0 if spread.loss(0.0) <= most else _least_where(lambda inverse: spread.loss(inverse) <= most, best)
+        start = best if best < math.inf else usual
+        low = 0.0 if spread.loss(0.0) <= most else _least_where(lambda inverse: spread.loss(inverse) <= most, start)
     return Temperature(*(1 / inverse if inverse else math.inf for inverse in (best, high, low)))
 
 
