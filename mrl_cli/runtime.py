@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
@@ -95,3 +96,16 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def arithmetic() -> bytes:
+    """Return what decides the last bits of exponentials: NumPy's version, and the kernels that this processor runs."""
+    from zlib import crc32
+
+    import numpy as np
+    from numpy.lib.introspect import opt_func_info
+
+    kernels = opt_func_info(func_name="exp|log|power|tanh")
+    current = sorted((name, type_, of[type_]["current"]) for name, of in kernels.items() for type_ in of)
+    return f"numpy-{np.__version__}-{crc32(repr(current).encode()):08x}".encode()

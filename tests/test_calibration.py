@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from mrl_cli import evaluate
 from mrl_cli.engines.base import Job
-from mrl_cli.engines.tasks import arithmetic, job_bytes
+from mrl_cli.engines.tasks import job_bytes
 from mrl_cli.model import Plan
 from mrl_cli.reports.compute import compute_reductions
+from mrl_cli.runtime import arithmetic
 from mrl_cli.statistics.calibration import EDGES, KNOTS
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
 from tests.running import Ran, run_inside

@@ -11,10 +11,9 @@ from __future__ import annotations
 import pickle
 import platform
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zlib import crc32
 
 from mrl_cli import __version__, errors, runtime
 from mrl_cli.engines.base import Job, Part, part_of
@@ -24,6 +23,7 @@ from mrl_cli.inputs import Shard, shards_of
 from mrl_cli.inputs.base import unreadable
 from mrl_cli.inputs.formats import FORMATS, reader_of
 from mrl_cli.losses import LOSSES
+from mrl_cli.runtime import arithmetic
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -130,17 +130,6 @@ def _head(job: Job) -> bytes:
     is_exact = loss is not None and not loss.ulps and job.plan.ranking.lambda_weight == "none"
     is_exact = is_exact and not any(reduction.has_exponentials for reduction in job.reductions)
     return b" ".join([_WORD, __version__.encode(), _ANY if is_exact else arithmetic()])
-
-
-@cache
-def arithmetic() -> bytes:
-    """Return what decides the last bits of exponentials: NumPy's version, and the kernels that this processor runs."""
-    import numpy as np
-    from numpy.lib.introspect import opt_func_info
-
-    kernels = opt_func_info(func_name="exp|log|power|tanh")
-    current = sorted((name, type_, of[type_]["current"]) for name, of in kernels.items() for type_ in of)
-    return f"numpy-{np.__version__}-{crc32(repr(current).encode()):08x}".encode()
 
 
 class _Given:
