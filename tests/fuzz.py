@@ -110,7 +110,7 @@ def _carefully() -> Iterator[None]:
     lines, documents = delimited.batches, jsontext.batches
 
     def of_delimited(shard: Any, plan: Any) -> Any:
-        delimited._refuse_quotes(shard.part.read(shard.source), shard.part)
+        delimited.check_range(shard.part.read(shard.source), shard.part)
         raise SuspectShardError
 
     def of_json(shard: Any, plan: Any) -> Any:

@@ -223,7 +223,8 @@ class _Given:
     def _done_of_span(self, task: Task, span: tuple[int, int], parts: _Parts) -> Done:
         """Measure the shards of a span one after the other, and count the lines of a text."""
         source = self._sources[task.place]
-        count_lines = getattr(reader_of(source.format), "count_lines", None)
+        reader = reader_of(source.format)
+        count_lines, check_range = (getattr(reader, name, None) for name in ("count_lines", "check_range"))
         if count_lines is not None:
             source = replace(source, span=span, file=_LastRange(source.file))
         line, lines, needs_line, shard = task.first_line, 0, False, None
@@ -242,10 +243,11 @@ class _Given:
                         parts.add(part_of(numbered, self._job))
                 except UnknownLineError:
                     needs_line = True
-                if needs_line and source.format in ("csv", "tsv") and b'"' in shard.part.read(source):
-                    raise UnsplittableTextError
                 if count_lines is not None:
-                    count = count_lines(shard.part.read(source))
+                    data = shard.part.read(source)
+                    if needs_line and check_range is not None:  # else `batches` has
+                        check_range(data, shard.part)
+                    count = count_lines(data)
                     line, lines = None if line is None else line + count, lines + count
         except UnsplittableTextError:
             rest = None if shard is None else numbered

@@ -123,14 +123,14 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     only_numbers = not plan.columns.keys and len(set(part.layout.places.values())) == len(part.layout.names)
     try:
         if not only_numbers:
-            _refuse_quotes(data, part)
+            check_range(data, part)
             if not data.isascii():
                 data.decode("utf-8")
         if part.is_suspect:
             raise SuspectShardError
         batch = _parsed(data, part, shard.source, plan)
     except (SuspectShardError, UnicodeDecodeError):
-        _refuse_quotes(data, part)
+        check_range(data, part)
         raise SuspectShardError from None
     yield batch
 
@@ -149,7 +149,7 @@ def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     yield batch_of_rows(rows, shard.source, plan, "line", table_of)
 
 
-def _refuse_quotes(data: bytes, part: texts.TextPart) -> None:
+def check_range(data: bytes, part: texts.TextPart) -> None:
     """Raise UnsplittableTextError for a quote in a range of a file: the range may begin within a quoted field."""
     if part.data is None and texts.QUOTE in data:
         raise UnsplittableTextError

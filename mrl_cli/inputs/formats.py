@@ -9,6 +9,7 @@ Adding a format takes a row in `FORMATS`, and a module that reads it, with these
 - `careful_batches(shard, plan)`, where there is another way, yields them with row numbers, naming every bad cell.
 - `begin(shard)`, where a shard is known by a footer, returns at which byte it begins, to tell whose span it is in.
 - `count_lines(data)`, where shards are lines of text, returns how many lines end in it.
+- `check_range(data, part)`, where `batches` may raise UnsplittableTextError, raises it for a shard that is not read.
 - `rest(shard, plan)`, where one of `batches` may raise UnsplittableTextError, yields the shards from that one on.
 
 Where suffix and first bytes contradict each other, the file is rejected.
