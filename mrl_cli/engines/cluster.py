@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import closing, contextmanager
 from threading import Thread
@@ -63,6 +64,24 @@ class Keepers(Workers, Protocol):
 
     def fetched(self, kept: Any) -> bytes:
         """Return what was kept."""
+
+
+class KeepingWorkers(ABC):
+    """What keepers do alike, whose `_mapped` calls a function of `tasks` by its name."""
+
+    def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
+        """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
+        with closing(self._mapped("run", job, tasks, ahead)) as found:
+            for data, _ in found:
+                yield data
+
+    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """As `map`, with what stands here for what a task keeps beside what comes back of it."""
+        return self._mapped("run_keeping", job, tasks, ahead)
+
+    @abstractmethod
+    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """Yield what comes back of each call, in order, and what stands for the rest of it where there is one."""
 
 
 AHEAD_A_SLOT = 3

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from dask import config
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from distributed import TimeoutError as NotYet
 
-from mrl_cli.engines.cluster import Deadline, by_value, within
+from mrl_cli.engines.cluster import Deadline, KeepingWorkers, by_value, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -26,7 +26,7 @@ CONNECT_SECONDS, LOOK_SECONDS, CLOSE_SECONDS, END_SECONDS = 10.0, 1.0, 3.0, 15.0
 SHARED_BYTES = 64 << 10  # a larger job goes to each worker once, and not along with every task
 
 
-class DaskWorkers:
+class DaskWorkers(KeepingWorkers):
     """The workers of a Dask cluster."""
 
     def __init__(self, jobs: int, address: str | None) -> None:
@@ -57,16 +57,6 @@ class DaskWorkers:
                 message = f"{self._where} does not answer"
                 raise MachineError(message, hint="is `dask scheduler` running there?") from error
         self.slots = max(1, sum(self._client.nthreads().values()))
-
-    def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
-        """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
-        with closing(self._mapped("run", job, tasks, ahead)) as found:
-            for data, _ in found:
-                yield data
-
-    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """As `map`, with a future of all that a task returns beside what comes back of it."""
-        return self._mapped("run_keeping", job, tasks, ahead)
 
     def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
         client, call, shared = self._client, by_value(name), self._shared(job)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError
 
-from mrl_cli.engines.cluster import Deadline, by_value, silent_stderr, within
+from mrl_cli.engines.cluster import Deadline, KeepingWorkers, by_value, silent_stderr, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, LOOK_SECONDS = 25.0, 1.0
 
 
-class RayWorkers:
+class RayWorkers(KeepingWorkers):
     """The workers of a Ray cluster."""
 
     def __init__(self, jobs: int, address: str | None) -> None:
@@ -49,16 +48,6 @@ class RayWorkers:
         except (OSError, RuntimeError, ValueError) as error:
             raise MachineError(f"{self._where} does not answer", hint="is a head of Ray running there?") from error
         self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-    def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
-        """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
-        with closing(self._mapped("run", job, tasks, ahead)) as found:
-            for data, _ in found:
-                yield data
-
-    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """As `map`, with a reference to what a task keeps beside what comes back of it."""
-        return self._mapped("run_keeping", job, tasks, ahead)
 
     def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
         call = ray.remote(max_retries=3, num_returns=1 if name == "run" else 2)(by_value(name))
