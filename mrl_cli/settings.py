@@ -85,8 +85,7 @@ def plan_of(
     is_of_lists = "score" in columns
     check_choice("loss", loss, {**LOSSES, **LISTWISE} if is_of_lists else LOSSES)
     asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
-    labels = _checked_choices(labels, loss, others, is_of_lists=is_of_lists)
-    _check_calibration(labels, loss, word, is_wanted=others.get("calibration", False))
+    labels = _checked_choices(labels, loss, others, word, is_of_lists=is_of_lists)
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     has_margin = bool(margin) or is_margin_given
@@ -121,12 +120,15 @@ def plan_of(
     return plan
 
 
-def _checked_choices(labels: str | None, loss: str, others: Mapping[str, Any], *, is_of_lists: bool) -> str:
-    """Return the rule of labels. Raises SettingsError for a setting that is not one of its choices."""
+def _checked_choices(
+    labels: str | None, loss: str, others: Mapping[str, Any], word: Callable[[str], str], *, is_of_lists: bool
+) -> str:
+    """Return the rule of labels. Raises SettingsError for a setting that is no choice, or none with these labels."""
     labels = labels or ("relevance" if is_of_lists else "any" if LOSSES[loss].is_target else "pm1")
     check_choice("labels", labels, get_args(ListLabels if is_of_lists else PairLabels))
     for name in others.keys() & _CHOICES.keys():
         check_choice(name, others[name], _CHOICES[name])
+    _check_calibration(labels, loss, word, is_wanted=others.get("calibration", False))
     return labels
 
 

@@ -175,14 +175,13 @@ class Runs(NamedTuple):
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, codes: NDArray[np.int64], size: int) -> Runs | None:
-        """Return the runs of codes, all those below `size`; None where there are too many for runs to be long.
+    def of(cls, codes: NDArray[np.int64], counts: NDArray[np.int64]) -> Runs | None:
+        """Return the runs of codes, of which `counts` says how often each occurs; None where they would be short.
 
         A sum over a run is several times as quick as additions to places here and there, and lets other threads go on.
         """
-        if not 1 < size <= min(MOST_RUNS, codes.size // LEAST_RUN):
+        if not 1 < counts.size <= min(MOST_RUNS, codes.size // LEAST_RUN):
             return None
-        counts = np.bincount(codes, minlength=size)
         return cls(order_of_codes(codes), np.cumsum(counts) - counts)
 
     def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -219,12 +218,13 @@ def sums_of_products_by_code(
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
     with np.errstate(all="ignore"):
-        is_ordinary, others = are_ordinary_factors(left), dict[int, ExactSum]()
-        if right is not left:  # of squares they are the same
+        is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
+        if not is_square:
             is_ordinary &= are_ordinary_factors(right)
         if not is_ordinary.all():
             others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
-            left, right = np.where(is_ordinary, left, 0.0), np.where(is_ordinary, right, 0.0)
+            left = np.where(is_ordinary, left, 0.0)
+            right = left if is_square else np.where(is_ordinary, right, 0.0)
         both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
 

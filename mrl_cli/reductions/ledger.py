@@ -132,9 +132,8 @@ def ledger_block(
     """
     codes, keys = coded_parts(columns, losses.size)
     size = len(keys[0]) if keys else 1
-    # Many blocks wait for their turn, and of a million groups each is large.
-    counts = counts_by_code(states, codes, size, STATES).astype(np.int32)
-    runs = Runs.of(codes, size)
+    counts = counts_by_code(states, codes, size, STATES)
+    runs = Runs.of(codes, counts.sum(axis=1))
 
     def arranged(values: NDArray[Any]) -> NDArray[Any]:
         return values if runs is None else runs.arranged(values)
@@ -161,7 +160,9 @@ def ledger_block(
         sums[name] = sums_by_code(numbers, *by_code)
         if name == "difference":
             sums["difference_square"] = sums_of_products_by_code(numbers, numbers, *by_code)
-    return LedgerBlock(keys, counts, {name: total.tidied() for name, total in sums.items()}, *ranges)
+    tidied = {name: total.tidied() for name, total in sums.items()}
+    # Many blocks wait for their turn, and of a million groups each is large.
+    return LedgerBlock(keys, counts.astype(np.int32), tidied, *ranges)
 
 
 def counts_by_code(

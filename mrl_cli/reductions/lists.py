@@ -140,9 +140,9 @@ def list_rows(measured: Measured) -> ListRows:
         columns["y"] = -columns["y"]
     if pairs.list_sizes is not None:
         starts = np.concatenate(([0], np.cumsum(pairs.list_sizes, dtype=np.int64)))
-        of_lists = {role: pairs.list_keys[role].dictionary_encode() for role in plan.list_roles}
+        of_lists = {role: encoded(pairs.list_keys[role]) for role in plan.list_roles}
         if "query" not in of_lists:  # a list is called by the number of its row
-            of_lists["query"] = texts_as_arrow(map(str, pairs.list_rows or ())).dictionary_encode()
+            of_lists["query"] = encoded(texts_as_arrow(map(str, pairs.list_rows or ())))
         return ListRows(starts, columns, of_lists)
     keys = {role: _coded(pairs.keys[role]) for role in plan.list_roles}
     changes = np.zeros(max(pairs.size - 1, 0), bool)

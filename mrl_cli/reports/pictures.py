@@ -11,6 +11,7 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
 from mrl_cli.statistics.intervals import mcnemar_p, normal_quantile, wilson_interval
+from mrl_cli.statistics.multiple import poisson_tail, wilson_misses
 from mrl_cli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 12  # of a curve
 MOST_GROUPS = 20
-MANY_PAIRS = 200  # beyond, Wilson's interval misses as often as it should
 QUERY_BARS = 16
 SIGNIFICANT = 0.05
 CONFIDENCE = 0.95  # of intervals where none is asked for
@@ -215,38 +215,12 @@ def groups_beside(report: Report, plan: Plan) -> Estimates | None:
 
 def _title_of_groups(below: int, sizes: Sequence[int], whole: float, confidence: float) -> str:
     """Return whether more groups lie below the whole than chance would put there, were all as accurate as the whole."""
-    chances = {size: _chance_below(size, whole, confidence) for size in set(sizes)}
+    chances = {size: wilson_misses(size, whole, confidence) for size in set(sizes)}
     expected, groups = math.fsum(chances[size] for size in sizes), counted(len(sizes), "group")
-    if below <= expected or _poisson_tail(below, expected) > SIGNIFICANT:
+    if below <= expected or poisson_tail(below, expected) > SIGNIFICANT:
         return f"{groups}: no more of them are below the whole than chance would put there"
     of_groups = f"{below:,} of {groups} {'is' if below == 1 else 'are'}"
     return f"{of_groups} right less often than the whole; chance puts {expected:.1f} there"
-
-
-def _chance_below(pairs: int, whole: float, confidence: float) -> float:
-    """Return how probable it is that Wilson's interval of so many pairs lies below the share that each is right with.
-
-    Where there are few pairs, that is not what the confidence says.
-    """
-    if pairs > MANY_PAIRS or not 0 < whole < 1:
-        return (1 - confidence) / 2 if 0 < whole < 1 else 0.0
-    chance = 0.0
-    for correct in range(pairs + 1):
-        if not wilson_interval(correct, pairs, confidence).high < whole:
-            break
-        logs = math.lgamma(pairs + 1) - math.lgamma(correct + 1) - math.lgamma(pairs - correct + 1)
-        chance += math.exp(logs + correct * math.log(whole) + (pairs - correct) * math.log1p(-whole))
-    return chance
-
-
-def _poisson_tail(least: int, mean: float) -> float:
-    """Return how probable so many rare things or more are; `least` is above their mean."""
-    if mean <= 0:
-        return 0.0
-    tail, count = 0.0, least
-    while (term := math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))) > tail * 1e-9:
-        tail, count = tail + term, count + 1
-    return tail
 
 
 def of_queries(queries: Queries) -> Distribution:
