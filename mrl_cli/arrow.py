@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -47,6 +47,29 @@ def texts_as_arrow(texts: Iterable[str]) -> pa.Array:
     ['a', '', 'ü']
     """
     return bytes_as_arrow([text.encode("utf-8", "backslashreplace") for text in texts])
+
+
+def as_texts(column: pa.Array) -> pa.Array:
+    """Return a column of integers without nulls as that of their texts; any other as it is.
+
+    >>> as_texts(as_arrow(np.array([7, -1]))).to_pylist()
+    ['7', '-1']
+    """
+    import pyarrow as pa
+
+    return written(column) if pa.types.is_integer(column.type) else column
+
+
+def written(numbers: pa.Array) -> pa.Array:
+    """Return numbers as texts: those that Arrow writes. Its method `cast` loads `pyarrow.compute`.
+
+    >>> written(as_arrow(np.array([0.5, 1.0]))).to_pylist()
+    ['0.5', '1']
+    """
+    import pyarrow as pa
+    from pyarrow._compute import CastOptions, call_function
+
+    return call_function("cast", [numbers], CastOptions(pa.string()))
 
 
 def bytes_as_arrow(encoded: list[bytes]) -> pa.Array:
@@ -106,6 +129,59 @@ def texts_of(column: pa.Array) -> list[str]:
         return [whole[start:stop].decode() for start, stop in pairwise(bounds)]
     text = whole.decode("ascii")
     return [text[start:stop] for start, stop in pairwise(bounds)]
+
+
+def lines_as_arrow(lines: NDArray[np.uint8]) -> pa.Array:
+    r"""Return the lines of a text in ASCII, all of which end, as an Arrow array of strings.
+
+    >>> lines_as_arrow(np.frombuffer(b"0.5\n\n1\n", np.uint8)).to_pylist()
+    ['0.5', '', '1']
+    """
+    import pyarrow as pa
+
+    ends = np.flatnonzero(lines == ord("\n"))
+    bounds = np.zeros(ends.size + 1, np.int32)
+    bounds[1:] = ends - np.arange(ends.size)
+    data = lines.tobytes().replace(b"\n", b"")
+    return pa.Array.from_buffers(pa.string(), ends.size, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
+
+
+def chosen_texts(columns: Sequence[pa.Array], places: NDArray[np.int64]) -> pa.Array:
+    """Return the texts at some places of columns, one after the other.
+
+    >>> import pyarrow as pa
+    >>> chosen_texts([pa.array(["a"]), pa.array(["b", "c"])], np.array([2, 0])).to_pylist()
+    ['c', 'a']
+    """
+    import pyarrow as pa
+    from pyarrow._compute import TakeOptions, call_function
+
+    return call_function("take", [pa.concat_arrays(columns), as_arrow(places)], TakeOptions(boundscheck=False))
+
+
+def joined(columns: Sequence[pa.Array | str], separator: str = "") -> pa.Array:
+    """Return the rows of columns of texts as texts; what is a text and no column is in every row.
+
+    >>> import pyarrow as pa
+    >>> joined([pa.array(["a", "b"]), "=", pa.array(["1", "2"])]).to_pylist()
+    ['a=1', 'b=2']
+    """
+    from pyarrow._compute import JoinOptions, call_function
+
+    # Of a text of Python's Arrow would make a scalar itself, and import pandas for that.
+    pieces = [texts_as_arrow([piece])[0] if isinstance(piece, str) else piece for piece in (*columns, separator)]
+    return call_function("binary_join_element_wise", pieces, JoinOptions())
+
+
+def text_of(texts: pa.Array) -> str:
+    """Return the texts of a column without nulls that no other shares memory with, as one.
+
+    >>> import pyarrow as pa
+    >>> text_of(joined([pa.array(["a", "b"]), ";"]))
+    'a;b;'
+    """
+    _, offsets, data = texts.buffers()
+    return "" if data is None else data.to_pybytes()[: np.frombuffer(offsets, np.int32)[-1]].decode()
 
 
 def encoded(column: Any) -> Any:
