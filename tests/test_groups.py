@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError, UsageError
 from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
@@ -21,7 +22,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Counts, Plan, Role
 from mrl_cli.reductions import ledger as groups
 from mrl_cli.reductions.keys import keys_of, order_of
-from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, ledger_block
+from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, LedgerRows
 from mrl_cli.reductions.measured import STATES, Measured, are_correct
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport, compute_report
@@ -221,7 +222,7 @@ def test_blocks_of_few_and_of_many_pairs_add_up_exactly(some: list[tuple[int, fl
     weights = np.abs(np.where(np.isfinite(values), values, 1.0)) + 0.1
     states = np.arange(values.size, dtype=np.uint8) % STATES
     columns, described = [pa.array(map(str, keys.tolist()))], {"x1": values + 1, "difference": -values}
-    block = ledger_block(columns, np.abs(values), states, weights, described, squares=True)
+    block = summed(columns, np.abs(values), states, weights, described, squares=True)
     sums = {"weight": (weights,), "x1": (values + 1,), "difference": (-values,), "loss": (weights, np.abs(values))}
     sums |= {"square": (np.abs(values),) * 2, "difference_square": (values, values)}
     sums["correct_weight"] = (np.where(are_correct(states), weights, 0.0),)
@@ -238,7 +239,7 @@ def test_blocks_of_few_and_of_many_pairs_add_up_exactly(some: list[tuple[int, fl
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), max_size=60), st.randoms())
 @settings(deadline=None, max_examples=100)
 def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> None:
-    blocks = [ledger_block([pa.array(["a", "b"])], np.array([v, -v]), np.zeros(2, np.uint8)) for v in values]
+    blocks = [summed([pa.array(["a", "b"])], np.array([v, -v]), np.zeros(2, np.uint8)) for v in values]
     random.shuffle(blocks)
     ledger = Ledger()
     for block in blocks:
@@ -248,34 +249,73 @@ def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> N
     assert collected == ({("a",): ExactSum.of(array), ("b",): ExactSum.of(-array)} if values else {})
 
 
+def summed(*columns_and_numbers: Any, **options: Any) -> LedgerBlock:
+    return LedgerRows.of(*columns_and_numbers, **options).summed()
+
+
 def sums_in(*blocks: LedgerBlock) -> dict[tuple[str, ...], float]:
     ledger = Ledger()
     ledger += blocks
     return {key: float(totals.loss_sum or 0.0) for key, totals in ledger.totals()}
 
 
+any_numbers = st.floats() | st.sampled_from([0.1, -1e308, 2.0**-1074, 2.0**901, 1e-150, -(2.0**53)])
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.integers(-3, 40) | st.just(2**62), any_numbers, st.integers(0, 3)), min_size=1, max_size=20
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(["loss", "weight"]),
+    st.sets(st.integers(0, 4)),
+)
+@settings(deadline=None, max_examples=25)
+def test_pairs_that_are_held_add_up_to_what_their_sums_do(
+    batches: list[list[tuple[int, float, int]]], kind: str, texts: set[int]
+) -> None:
+    held, added = Ledger(), Ledger()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(groups, "FEWEST_WAITING", 0)
+        patch.setattr(groups, "ROWS_OF_KEY", 100)
+        for place, batch in enumerate(batches):
+            keys, values, states = (np.array(column) for column in zip(*batch, strict=True))
+            losses = np.abs(values)
+            weights = np.abs(values[::-1]) if kind == "weight" else None
+            described = {"difference": values, "x1": values[::-1]}
+            as_text = pa.array(map(str, keys.tolist()))
+            numbers = losses, states.astype(np.uint8), weights, described
+            rows = LedgerRows.of([as_text if place in texts else as_arrow(keys)], *numbers, squares=True)
+            assert isinstance(rows.held(), LedgerRows)
+            held += [rows.held()]
+            added.add(LedgerRows.of([as_text], *numbers, squares=True).summed())
+    assert repr(list(held.totals())) == repr(list(added.totals()))
+
+
 def test_keys_of_two_columns_and_of_a_dictionary_with_repeats() -> None:
     first = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1], pa.int32()), pa.array(["a", "b", "a"]))
     second = pa.array(["x", "x", "y", "z"])
-    block = ledger_block([first, second], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
+    block = summed([first, second], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
     assert sums_in(block) == {("a", "x"): 1.0, ("a", "y"): 4.0, ("b", "x"): 2.0, ("b", "z"): 8.0}
-    block = ledger_block([first], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
+    block = summed([first], np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4, np.uint8))
     assert sums_in(block, block) == {("a",): 10.0, ("b",): 20.0}
 
 
 def test_dictionary_far_larger_than_the_batch() -> None:
     indices = pa.array([99_999, 5, 99_999], pa.int32())
     column = pa.DictionaryArray.from_arrays(indices, pa.array([str(i) for i in range(100_000)]))
-    block = ledger_block([column], np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8))
+    block = summed([column], np.array([1.0, 2.0, 4.0]), np.zeros(3, np.uint8))
     assert sorted(zip(keys_of(block.keys), block.highest.tolist(), strict=True)) == [(("5",), 2.0), (("99999",), 4.0)]
 
 
 def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MOST_KEYS", 3)
     ledger = Ledger()
-    ledger.add(ledger_block([pa.array(["a", "b", "c"])], np.zeros(3), np.zeros(3, np.uint8)))
+    ledger.add(summed([pa.array(["a", "b", "c"])], np.zeros(3), np.zeros(3, np.uint8)))
     with pytest.raises(UsageError, match="more than 3 groups"):
-        ledger.add(ledger_block([pa.array(["d"])], np.zeros(1), np.zeros(1, np.uint8)))
+        ledger.add(summed([pa.array(["d"])], np.zeros(1), np.zeros(1, np.uint8)))
 
 
 def in_order(texts: list[str]) -> list[str]:
@@ -313,7 +353,7 @@ def test_arrays_of_a_ledger_are_its_totals() -> None:
     ledger = Ledger()
     for start in range(0, 2000, 300):
         part = slice(start, start + 300)
-        ledger.add(ledger_block([codes[part]], losses[part], states[part]))
+        ledger.add(summed([codes[part]], losses[part], states[part]))
     counts, sums = ledger.arrays()
     actual = sorted(zip(counts.sum(axis=1).tolist(), sums.tolist(), strict=True))
     expected = [(totals.pairs, float(totals.loss_sum or 0.0)) for _, totals in ledger.totals()]
@@ -329,9 +369,9 @@ def test_regrouped_ledger_holds_what_the_coarser_keys_alone_give() -> None:
     fine, coarse, whole = Ledger(), Ledger(), Ledger()
     for start in range(0, 900, 100):
         part = slice(start, start + 100)
-        fine.add(ledger_block([first[part], second[part]], losses[part], states[part]))
-        coarse.add(ledger_block([second[part]], losses[part], states[part]))
-        whole.add(ledger_block([], losses[part], states[part]))
+        fine.add(summed([first[part], second[part]], losses[part], states[part]))
+        coarse.add(summed([second[part]], losses[part], states[part]))
+        whole.add(summed([], losses[part], states[part]))
     assert list(fine.regrouped([1]).totals()) == list(coarse.totals())
     assert list(coarse.regrouped([]).totals()) == list(whole.totals())
     assert list(fine.regrouped([0, 1]).totals()) == list(fine.totals())

@@ -12,7 +12,7 @@ import pytest
 from mrl_cli import render as renderers
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import Columns, Counts, Plan, group_roles
-from mrl_cli.reductions.ledger import Ledger, ledger_block
+from mrl_cli.reductions.ledger import Ledger, LedgerRows
 from mrl_cli.reductions.measured import BEYOND
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, format_of, render
@@ -102,7 +102,7 @@ def report_under(plan: Plan) -> ComputeReport:
     totals = Totals(loss_sum=ExactSum(), correct=1, weight_sum=ExactSum() if plan.has_weights else None)
     ledger = Ledger() if plan.key_roles else None
     if ledger is not None:
-        ledger.add(ledger_block([pa.array(["k"])] * len(plan.key_roles), np.zeros(1), np.array([BEYOND], np.uint8)))
+        ledger.add(LedgerRows.of([pa.array(["k"])] * len(plan.key_roles), np.zeros(1), np.array([BEYOND], np.uint8)))
     return compute_report(Counts(), totals, plan, ledger=ledger)
 
 

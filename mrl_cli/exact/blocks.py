@@ -87,15 +87,18 @@ def units_of_block(block: Array, largest: float) -> int:
     return sum(units_of(float(part.sum())) for part, _ in extracted(block, largest))
 
 
-def extracted(values: Array, largest: float) -> Iterator[tuple[Array, NDArray[np.intp] | None]]:
+def extracted(
+    values: Array, largest: float, terms: int | None = None
+) -> Iterator[tuple[Array, NDArray[np.intp] | None]]:
     """Yield the extracted parts of doubles of magnitudes up to `largest` < HUGE, in this thread's buffers.
 
-    The parts sum up to `values`, element by element, and each adds up without rounding, as a whole or any of it. A part
-    comes with the places of the values that it is of, or None for all: few have something left after two steps.
+    The parts sum up to `values`, element by element, and each adds up without rounding, as a whole or any of it. Where
+    `terms` is given, any sum of so many does, be they of several calls with the same `largest`. A part comes with the
+    places of the values that it is of, or None for all: few have something left after two steps.
     """
     if largest == 0:
         return
-    size_bits = (values.size + 1).bit_length()  # ceil(log2(n + 2))
+    size_bits = ((values.size if terms is None else terms) + 1).bit_length()  # ceil(log2(n + 2))
     sigma_exponent = math.frexp(largest)[1] + size_bits
     (quotient, rest), places = _PARTS.of(values.size), None
     _extract(values, sigma_exponent, out=quotient)

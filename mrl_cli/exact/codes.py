@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import order_of_codes
-from mrl_cli.exact.blocks import HUGE, Array, are_ordinary_factors, extracted, products, split
+from mrl_cli.exact.blocks import (
+    BLOCK_VALUES,
+    HUGE,
+    PRODUCT_VALUES,
+    Array,
+    are_ordinary_factors,
+    extracted,
+    products,
+    split,
+)
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
 MOST_RUNS, LEAST_RUN = 4096, 16  # so many codes are put in order quickly, and runs are long enough to pay
-_EVERY = slice(None)
 
 
 class SumsByCode:
@@ -40,7 +48,10 @@ class SumsByCode:
         With `places`, there is room for `size` codes afterwards.
         """
         for part in sums.parts:
-            self._add(part, _EVERY if places is None else places, part.size if places is None else size)
+            if places is None:
+                self._add_to_first(part)
+            else:
+                self._add(part, places, size)
         for code, total in sums.others.items():
             place = code if places is None else int(places[code])
             self.others[place] = self.others.get(place, ExactSum()) + total
@@ -51,8 +62,14 @@ class SumsByCode:
             return self
         whole = SumsByCode((), self.others)
         for part in self.parts:
-            whole._add(part, _EVERY, part.size)
+            whole._add_to_first(part)
         return whole
+
+    def _add_to_first(self, part: Array) -> None:
+        """Add values to the first codes: what fits the cache at a time, for there are several passes."""
+        for start in range(0, part.size, BLOCK_VALUES):
+            here = slice(start, start + BLOCK_VALUES)
+            self._add(part[here], here, part.size)
 
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
         for index, part in enumerate(self.parts):
@@ -107,10 +124,10 @@ class SumsByCode:
         """Return the sums of the first `size` codes, each rounded once, shape (size,)."""
         return self.doubles(size)[0]
 
-    def doubles(self, size: int) -> tuple[Array, Array]:
-        """Return the sums of the first `size` codes, rounded once, and the rest, of shape (size,) each.
+    def doubles(self, size: int) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return the sums of the first `size` codes, rounded once, the rest, and where that is exact: (size,) each.
 
-        The rest is within 2**-100 of the sum of it, relative to the sum; NaN where the sum is not finite.
+        Elsewhere the rest is within 2**-100 of what is left, relative to the sum; NaN where the sum is not finite.
         """
         parts = [grown(part, size, 0.0)[:size] for part in self.parts] or [np.zeros(size)]
         high, low, bound = parts[-1], np.zeros(size), np.zeros(size)
@@ -120,9 +137,10 @@ class SumsByCode:
             bound += np.abs(rest)
         high, low = two_sum(high, low)
         high = high + 0.0  # no sum is -0.0
-        if bound.any():  # what was left out is at most twice that
+        is_exact = bound == 0
+        if not is_exact.all():  # what was left out is at most twice that
             bounds = np.nextafter(low - 2 * bound, -math.inf), np.nextafter(low + 2 * bound, math.inf)
-            is_sure = (bound == 0) | ((high + bounds[0] == high) & (high + bounds[1] == high))
+            is_sure = is_exact | ((high + bounds[0] == high) & (high + bounds[1] == high))
             for code in np.flatnonzero(~is_sure).tolist():
                 terms = [float(part[code]) for part in parts]
                 high[code] = math.fsum(terms)
@@ -132,7 +150,8 @@ class SumsByCode:
             high[code] = float(total)
             is_finite = math.isfinite(high[code])
             low[code] = float(total - ExactSum.of_few([float(high[code])])) if is_finite else math.nan
-        return high, low
+            is_exact[code] = False
+        return high, low, is_exact
 
 
 def quotients(dividends: SumsByCode, divisors: SumsByCode, size: int) -> Array:
@@ -227,6 +246,64 @@ def sums_of_products_by_code(
             right = left if is_square else np.where(is_ordinary, right, 0.0)
         both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
+
+
+class Piece(NamedTuple):
+    """Some values and their codes, of shape (n,) each; with `factors` it is their products that are added up."""
+
+    values: Array
+    codes: NDArray[np.integer]
+    factors: Array | None = None
+
+    @property
+    def largest(self) -> float:
+        """The greatest magnitude of a term, NaN where one is."""
+        sides = [self.values] if self.factors is None else [self.values, self.factors]
+        return math.prod(max(float(side.max(initial=0)), -float(side.min(initial=0))) for side in sides)
+
+    def blocks(self) -> Iterator[Piece]:
+        """Yield the piece in parts that fit the cache."""
+        for start in range(0, self.codes.size, PRODUCT_VALUES):
+            here = slice(start, start + PRODUCT_VALUES)
+            values = self.values[here]
+            factors = values if self.factors is self.values else None if self.factors is None else self.factors[here]
+            yield Piece(values, self.codes[here], factors)
+
+    def terms(self) -> list[Array]:
+        """Return arrays whose sum the terms are, element by element; none where they are out of the ordinary."""
+        if self.factors is None:
+            return [self.values]
+        is_ordinary = are_ordinary_factors(self.values).all() and are_ordinary_factors(self.factors).all()
+        return list(products(self.values, self.factors)) if is_ordinary else []
+
+    def sums(self, size: int, runs: Runs | None = None) -> SumsByCode:
+        """Return the sums of the terms, whatever they are; of arranged ones where there are runs."""
+        if self.factors is None:
+            return sums_by_code(self.values, self.codes, size, runs)
+        return sums_of_products_by_code(self.values, self.factors, self.codes, size, runs)
+
+
+def sums_of_pieces(pieces: Sequence[Piece], size: int, most: int) -> SumsByCode:
+    """As `sums_by_code`, of values in pieces: for very many codes, none of which has more than `most` of them.
+
+    >>> pieces = [Piece(np.array([1e16, 0.5]), np.array([0, 1])), Piece(np.array([1.0]), np.array([0]))]
+    >>> [part.tolist() for part in sums_of_pieces(pieces, 2, most=2).parts]
+    [[1e+16, 0.0], [1.0, 0.5]]
+    """
+    rare, parts = SumsByCode(), [list[Array](), list[Array]()]
+    sizes = [piece.largest for piece in pieces]
+    largest = max((each for each in sizes if each < HUGE), default=0.0)
+    for piece, of_piece in zip(pieces, sizes, strict=True):
+        for block in piece.blocks() if of_piece < HUGE else [piece]:
+            terms = block.terms() if of_piece < HUGE else []
+            if not terms:
+                rare.add(block.sums(size))
+            for added, values, most_of_it in zip(parts, terms, (largest, largest * 2.0**-52), strict=False):
+                for place, (part, places) in enumerate(extracted(values, most_of_it, most)):
+                    if place == len(added):
+                        added.append(np.zeros(size))
+                    np.add.at(added[place], block.codes if places is None else block.codes[places], part)
+    return SumsByCode([*parts[0], *parts[1], *rare.parts], rare.others)
 
 
 def extremes_by_code(

@@ -187,8 +187,9 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
 
     def keys(column: pa.Array, role: Role) -> Keys:
         column, astray = cells(column, role)
-        return keys_in(column, is_id=role in IDS), astray
+        return keys_in(column, is_id=role in IDS, keeps_integers=role in grouping), astray
 
+    grouping = () if plan.has_lists else plan.groups
     for batch in batches:
         names = batch.schema.names
         places = column_places(names, plan, source, nests=True)
@@ -205,10 +206,11 @@ def merged(first: BadCells, others: BadCells) -> BadCells:
     return sorted(first + [cell for cell in others if cell[0] not in known]) if first else others
 
 
-def keys_in(column: pa.Array, *, is_id: bool = False) -> pa.Array:
+def keys_in(column: pa.Array, *, is_id: bool = False, keeps_integers: bool = False) -> pa.Array:
     """Return a column as keys: text as it is, numbers and dates as text, a null as the empty text.
 
-    Where it `is_id`, a whole number is the text of that integer, as an id is in a file of integers or of text.
+    Integers stay what they are where asked for, if none is missing. Where it `is_id`, a whole number is the text of
+    that integer, as an id is in a file of integers or of text.
     """
     import pyarrow as pa
 
@@ -225,6 +227,8 @@ def keys_in(column: pa.Array, *, is_id: bool = False) -> pa.Array:
         return _as_texts(column).fill_null("")  # filling imports pandas
     if _is_text(kind):
         return _as_texts(column)
+    if keeps_integers and pa.types.is_integer(kind) and kind != pa.uint64():
+        return column.cast(pa.int64())
     if pa.types.is_integer(kind) and len(column):
         integers: np.ndarray[Any, Any] = np.from_dlpack(column)
         lowest, highest = int(integers.min()), int(integers.max())

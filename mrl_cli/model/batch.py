@@ -60,10 +60,11 @@ class Batch:
     was read of true or false.
     `numbers` are arrays of shape (n,): x1 and x2 float64, y of any real dtype where there is a column of labels, the
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
-    empty string. `rows` are the row numbers, or None where the fast way did not track them; `row_word` is what `file`
-    calls a row. `problems` are what the reader itself met in the rows it had to leave out, `rejected_rows` of them;
-    `skipped_rows` are left out too, for what the map of labels says, `unjudged_rows` for a label that says that there
-    is none, `missing_rows` for want of a judgment; for `missing_as_zero` of those that stay, 0 was put in.
+    empty string; those that pairs are grouped by may be integers, which stand for their texts. `rows` are the row
+    numbers, or None where the fast way did not track them; `row_word` is what `file` calls a row. `problems` are what
+    the reader itself met in the rows it had to leave out, `rejected_rows` of them; `skipped_rows` are left out too, for
+    what the map of labels says, `unjudged_rows` for a label that says that there is none, `missing_rows` for want of a
+    judgment; for `missing_as_zero` of those that stay, 0 was put in.
     `kept` are all input columns of the n pairs, when asked for. `lists` are the columns whose cells are lists of
     numbers, until `inputs.read` makes an item of each number: `list_sizes` are then how many items each row had, in
     order, and 0 for a list of none; int64. It is None where a row is an item. `list_keys` are then the keys, of the

@@ -7,12 +7,21 @@ not matter, and a key's totals are what its pairs alone would give.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
+from mrl_cli.arrow import as_texts
 from mrl_cli.errors import UsageError
-from mrl_cli.exact.codes import Runs, SumsByCode, extremes_by_code, grown, sums_by_code, sums_of_products_by_code
+from mrl_cli.exact.codes import (
+    Piece,
+    Runs,
+    SumsByCode,
+    extremes_by_code,
+    grown,
+    sums_of_pieces,
+)
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import FEW_KEYS, FEWER_GROUPS, coded_parts, keys_of, order_of, unified
 from mrl_cli.reductions.measured import STATES, are_correct
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
 FEWEST_WAITING = FEW_KEYS // 2
+ROWS_OF_KEY = 4  # take about the memory of the sums of one
 
 
 class LedgerBlock(NamedTuple):
@@ -51,18 +61,44 @@ class LedgerBlock(NamedTuple):
         size = len(counts)
         return cls(keys, counts, sums, np.full(size, math.inf), np.full(size, -math.inf))
 
-    def add(self, block: LedgerBlock, places: NDArray[np.int64]) -> None:
-        """Add another block, in place, whose key i is the one at places[i]."""
-        size = len(self.counts)
-        is_met = np.zeros(size, bool)
-        is_met[places] = True
-        if np.count_nonzero(is_met) < places.size:  # of a key that is there twice
-            block, places = block.regrouped(places, self.keys, size), np.arange(size)
-        self.counts[places] += block.counts
-        self.lowest[places] = np.minimum(self.lowest[places], block.lowest)
-        self.highest[places] = np.maximum(self.highest[places], block.highest)
+    @property
+    def size(self) -> int:
+        """How many keys there are."""
+        return len(self.counts)
+
+    @property
+    def held_keys(self) -> int:
+        """The sums of how many keys are held."""
+        return self.size
+
+    def add(self, block: LedgerBlock, places: NDArray[np.int64] | None = None) -> None:
+        """Add another block, in place, whose key i is the one at places[i], or the one at i."""
+        if places is not None:
+            is_met = np.zeros(self.size, bool)
+            is_met[places] = True
+            if np.count_nonzero(is_met) < places.size:  # of a key that is there twice
+                block, places = block.regrouped(places, self.keys, self.size), None
+        here = slice(None) if places is None else places
+        self.counts[here] += block.counts
+        self.lowest[here] = np.minimum(self.lowest[here], block.lowest)
+        self.highest[here] = np.maximum(self.highest[here], block.highest)
         for name, sums in block.sums.items():
-            self.sums.setdefault(name, SumsByCode()).add(sums, places, size)
+            self.sums.setdefault(name, SumsByCode()).add(sums, places, self.size)
+
+    def add_rows(self, rows: Sequence[LedgerRows], codes: Sequence[NDArray[np.int64]]) -> None:
+        """Add pairs, in place: pair j of rows[i] has the key at codes[i][j]."""
+        most = int(np.bincount(np.concatenate(codes)).max(initial=0))
+        for one, places in zip(rows, codes, strict=True):
+            np.add.at(self.counts.reshape(-1), places * self.counts.shape[1] + one.states, 1)
+            with np.errstate(invalid="ignore"):
+                np.minimum.at(self.lowest, places, one.numbers["loss"])
+                np.maximum.at(self.highest, places, one.numbers["loss"])
+        for name, (first, *others) in rows[0].terms.items():
+            pieces = [
+                Piece(one.numbers[first], places, *(one.numbers[other] for other in others))
+                for one, places in zip(rows, codes, strict=True)
+            ]
+            self.sums.setdefault(name, SumsByCode()).add(sums_of_pieces(pieces, self.size, most))
 
     def regrouped(self, codes: NDArray[np.int64], keys: list[pa.Array], size: int | None = None) -> LedgerBlock:
         """Return the block by other keys: code i becomes codes[i], and what meets adds up, exactly."""
@@ -81,7 +117,10 @@ def grown_block(block: LedgerBlock, keys: list[pa.Array], size: int) -> LedgerBl
     return LedgerBlock(keys, counts, block.sums, *(grown(array, size, fill) for array, fill in ranges))
 
 
-class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
+Held: TypeAlias = "LedgerBlock | LedgerRows"
+
+
+class LedgerReduction(Reduction["list[LedgerBlock | LedgerRows]", "Ledger"]):
     """Adds up totals by the keys of a plan, those of its `key_roles`; `squares` and `describes` are those of totals."""
 
     state = list
@@ -91,23 +130,24 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
         self._squares, self._describes = squares, describes
         self.needs = frozenset(("losses", "states", *(["differences"] if describes else [])))
 
-    def add(self, state: list[LedgerBlock], measured: Measured) -> list[LedgerBlock]:
+    def add(self, state: list[Held], measured: Measured) -> list[Held]:
         """Add what a batch adds to each of its keys."""
         pairs = measured.pairs
         columns = [pairs.keys[role] for role in measured.plan.key_roles]
         if columns and pairs.size:
             described = {"difference": measured.differences, "x1": pairs.x1, "x2": pairs.x2} if self._describes else {}
             weights, squares = pairs.numbers.get("weight"), self._squares
-            state.append(ledger_block(columns, measured.losses, measured.states, weights, described, squares=squares))
+            rows = LedgerRows.of(columns, measured.losses, measured.states, weights, described, squares=squares)
+            state.append(rows.held())
         return state
 
-    def join(self, state: list[LedgerBlock], next_state: list[LedgerBlock]) -> list[LedgerBlock]:
+    def join(self, state: list[Held], next_state: list[Held]) -> list[Held]:
         """Return the blocks of both, added up where those that wait have as many keys as the first."""
         state += next_state
-        waiting = sum(len(block.counts) for block in state[1:])
-        return self.packed(state) if waiting > max(len(state[0].counts), FEWEST_WAITING) else state
+        waiting = sum(block.held_keys for block in state[1:])
+        return self.packed(state) if waiting > max(state[0].held_keys, FEWEST_WAITING) else state
 
-    def packed(self, state: list[LedgerBlock]) -> list[LedgerBlock]:
+    def packed(self, state: list[Held]) -> list[Held]:
         """Return the blocks added up to one."""
         return [Ledger.of(state).block] if len(state) > 1 else state
 
@@ -116,53 +156,86 @@ class LedgerReduction(Reduction["list[LedgerBlock]", "Ledger"]):
         return Ledger()
 
 
-def ledger_block(
-    columns: Sequence[pa.Array],
-    losses: NDArray[Any],
-    states: NDArray[np.uint8],
-    weights: NDArray[np.float64] | None = None,
-    described: Mapping[str, NDArray[Any]] | None = None,
-    *,
-    squares: bool = False,
-) -> LedgerBlock:
-    """Return what pairs add to their keys; each of `columns` holds one part of the key of every pair, in row order.
+class LedgerRows(NamedTuple):
+    """Pairs of which hardly two have one key: cheaper to keep, and to add up with those of other batches, than sums.
 
-    The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
-    those of `described`, and `difference_square`.
+    Pair i has the key at codes[i] of `keys`. `numbers` are doubles by the names that `of` has for sums of them;
+    `with_squares` asks for those of losses.
     """
-    codes, keys = coded_parts(columns, losses.size)
-    size = len(keys[0]) if keys else 1
-    counts = counts_by_code(states, codes, size, STATES)
-    runs = Runs.of(codes, counts.sum(axis=1))
 
-    def arranged(values: NDArray[Any]) -> NDArray[Any]:
-        return values if runs is None else runs.arranged(values)
+    keys: list[pa.Array]
+    codes: NDArray[Any]
+    states: NDArray[np.uint8]
+    numbers: dict[str, NDArray[np.float64]]
+    with_squares: bool
 
-    def doubles(values: NDArray[Any]) -> NDArray[np.float64]:
-        return arranged(values.astype(np.float64, copy=False))
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[pa.Array],
+        losses: NDArray[Any],
+        states: NDArray[np.uint8],
+        weights: NDArray[np.float64] | None = None,
+        described: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        squares: bool = False,
+    ) -> LedgerRows:
+        """Return pairs; each of `columns` holds one part of the key of every pair, in row order.
 
-    by_code = arranged(codes), size, runs
-    losses = doubles(losses)
-    ranges = (extremes_by_code(ufunc, losses, *by_code) for ufunc in (np.minimum, np.maximum))
-    if weights is None:
-        sums = {"loss": sums_by_code(losses, *by_code)}
-    else:
-        correct, weights = doubles(np.where(are_correct(states), weights, 0.0)), doubles(weights)
+        The sums: `loss` (weighted: of w*l), with weights `weight` and `correct_weight`, with squares `square` (of l*l);
+        those of `described`, and `difference_square`.
+        """
+        codes, keys = coded_parts(columns, losses.size)
+        numbers = {"loss": losses, **(described or {})}
+        if weights is not None:
+            numbers |= {"weight": weights, "correct_weight": np.where(are_correct(states), weights, 0.0)}
+        doubles = {name: values.astype(np.float64, copy=False) for name, values in numbers.items()}
+        return cls(keys, codes, states, doubles, squares)
+
+    @property
+    def size(self) -> int:
+        """How many keys there are."""
+        return len(self.keys[0]) if self.keys else 1
+
+    @property
+    def held_keys(self) -> int:
+        """The sums of how many keys would take as much memory."""
+        return self.codes.size // ROWS_OF_KEY
+
+    @property
+    def terms(self) -> dict[str, tuple[str, ...]]:
+        """What the sums are of by their names: of the numbers called so, or of products of two."""
+        terms: dict[str, tuple[str, ...]] = {"loss": ("loss", "weight") if "weight" in self.numbers else ("loss",)}
+        if self.with_squares:
+            terms["square"] = "loss", "loss"
+        if "difference" in self.numbers:
+            terms |= {"difference": ("difference",), "difference_square": ("difference", "difference")}
+        return terms | {name: (name,) for name in self.numbers if name not in terms}
+
+    def held(self) -> Held:
+        """Return what takes less memory: the pairs, or what they add to their keys."""
+        if FEWEST_WAITING < self.codes.size < ROWS_OF_KEY * self.size:
+            return self._replace(codes=self.codes.astype(np.int32))
+        return self.summed()
+
+    def summed(self) -> LedgerBlock:
+        """Return what the pairs add to their keys."""
+        counts = counts_by_code(self.states, self.codes, self.size, STATES)
+        runs = Runs.of(self.codes, counts.sum(axis=1))
+        codes = self.codes if runs is None else runs.arranged(self.codes)
+
+        @lru_cache(maxsize=2)  # what stands side by side in `terms` has them in common
+        def arranged(name: str) -> NDArray[np.float64]:
+            return self.numbers[name] if runs is None else runs.arranged(self.numbers[name])
+
+        by_code = codes, self.size, runs
+        ranges = [extremes_by_code(ufunc, arranged("loss"), *by_code) for ufunc in (np.minimum, np.maximum)]
         sums = {
-            "loss": sums_of_products_by_code(weights, losses, *by_code),
-            "weight": sums_by_code(weights, *by_code),
-            "correct_weight": sums_by_code(correct, *by_code),
+            name: Piece(arranged(first), codes, *map(arranged, others)).sums(self.size, runs).tidied()
+            for name, (first, *others) in self.terms.items()
         }
-    if squares:
-        sums["square"] = sums_of_products_by_code(losses, losses, *by_code)
-    for name, values in (described or {}).items():
-        numbers = doubles(values)
-        sums[name] = sums_by_code(numbers, *by_code)
-        if name == "difference":
-            sums["difference_square"] = sums_of_products_by_code(numbers, numbers, *by_code)
-    tidied = {name: total.tidied() for name, total in sums.items()}
-    # Many blocks wait for their turn, and of a million groups each is large.
-    return LedgerBlock(keys, counts.astype(np.int32), tidied, *ranges)
+        # Many blocks wait for their turn, and of a million groups each is large.
+        return LedgerBlock(self.keys, counts.astype(np.int32), sums, *ranges)
 
 
 def counts_by_code(
@@ -181,26 +254,27 @@ class Ledger:
 
     def __init__(self, states: int = STATES) -> None:
         self._states = states
-        self._waiting: list[LedgerBlock] = []
+        self._waiting: list[Held] = []
         self._whole = LedgerBlock([], np.zeros((0, states), np.int64), {}, np.empty(0), np.empty(0))
 
     @classmethod
-    def of(cls, blocks: list[LedgerBlock]) -> Ledger:
+    def of(cls, blocks: Sequence[Held]) -> Ledger:
         """Return a ledger of some blocks."""
-        ledger = cls(blocks[0].counts.shape[1])
+        first = blocks[0]
+        ledger = cls(first.counts.shape[1] if isinstance(first, LedgerBlock) else STATES)
         ledger += blocks
         return ledger
 
     def __len__(self) -> int:
         return len(self.block.counts)
 
-    def __iadd__(self, blocks: Iterable[LedgerBlock]) -> Self:
+    def __iadd__(self, blocks: Iterable[Held]) -> Self:
         self._waiting += blocks
-        if sum(len(block.counts) for block in self._waiting) > max(len(self._whole.counts) // 2, FEWEST_WAITING):
+        if sum(block.held_keys for block in self._waiting) > max(self._whole.size // 2, FEWEST_WAITING):
             self._settle()
         return self
 
-    def add(self, block: LedgerBlock) -> NDArray[np.int64]:
+    def add(self, block: Held) -> NDArray[np.int64]:
         """Add a block; return the places of its keys. Raises UsageError for more keys than a ledger holds."""
         self._waiting.append(block)
         return self._settle()
@@ -214,21 +288,26 @@ class Ledger:
 
     def _settle(self) -> NDArray[np.int64]:
         """Add the blocks that wait; return the places of the keys of the last one."""
-        whole, blocks = self._whole, self._waiting
+        whole, waiting = self._whole, self._waiting
         self._waiting = []
-        there = [block for block in (whole, *blocks) if len(block.counts)]
-        sizes = [len(block.counts) for block in there]
-        places, keys = unified([block.keys for block in there], sizes)
+        there = [block for block in (whole, *waiting) if block.size]
+        places, keys = unified([block.keys for block in there], [block.size for block in there])
         size = int(places.max(initial=-1)) + 1
         if size > MOST_KEYS:
             raise UsageError(f"more than {MOST_KEYS:,} groups", hint=FEWER_GROUPS)
         self._whole = grown_block(whole, keys, size)
-        start = len(whole.counts)
-        here = places[:0]
-        for block in blocks:
-            here = places[start : start + len(block.counts)]
+        start, here = whole.size, places[:0]
+        rows, codes = list[LedgerRows](), []
+        for block in waiting:
+            here = places[start : start + block.size]
             start += here.size
-            self._whole.add(block, here)
+            if isinstance(block, LedgerBlock):
+                self._whole.add(block, here)
+            else:
+                rows.append(block)
+                codes.append(here[block.codes])
+        if rows:
+            self._whole.add_rows(rows, codes)
         return here
 
     @property
@@ -269,15 +348,15 @@ class Ledger:
         return next((totals for _, totals in self.regrouped([]).totals()), Totals())
 
     def columns(self) -> tuple[list[pa.Array], NDArray[np.int64], Totals]:
-        """Return the parts of all keys, the places of keys in their order, and totals with an array in each field.
+        """Return the parts of all keys as texts, the places of keys in their order, and totals as arrays.
 
-        Those arrays have a place for each key, as they were met; sums are `SumsByCode`.
+        Each field of the totals has a place for each key, as they were met; sums are `SumsByCode`.
         """
         whole = self.block
         of: dict[str, Any] = {f"{name}_sum": sums for name, sums in whole.sums.items()}
         counts: Any = np.ascontiguousarray(whole.counts.T)
         totals = Totals.of_states(counts, min=whole.lowest, max=whole.highest, **of)
-        return whole.keys, order_of(whole.keys, len(self)), totals
+        return list(map(as_texts, whole.keys)), order_of(whole.keys, len(self)), totals
 
     def totals(self) -> Iterator[tuple[Key, Totals]]:
         """Yield every key with its totals, in the order of `order_of`."""

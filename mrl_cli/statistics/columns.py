@@ -26,10 +26,10 @@ _SLACK, _SLACK_OF_REST = 2.0**-96, 2.0**-46  # of what is computed with twice th
 
 def exact_means(totals: SumsByCode, pairs: NDArray[np.int64]) -> Array:
     """Return `exact_mean` of the sum and the number of pairs of each code, of shape (codes,)."""
-    high, low = totals.doubles(pairs.size)
+    high, low, is_exact = totals.doubles(pairs.size)
     sizes = pairs.astype(np.float64)
     with np.errstate(all="ignore"):
-        means, is_sure = _rounded_quotients(high, low, sizes, np.zeros(pairs.size))
+        means, is_sure = _rounded_quotients(high, low, sizes, np.where(is_exact, 0.0, np.abs(high) * _SLACK))
         is_scaled = (np.frexp(sizes)[0] == 0.5) & are_ordinary_factors(high)  # by a power of two: rounded already
         means = np.where(is_scaled, high / sizes, means)
         is_sure |= is_scaled
@@ -44,8 +44,8 @@ def standard_deviations(
     """Return `standard_deviation` of the pairs and sums of each code, of shape (codes,)."""
     sizes, (total, total_rest), (square, square_rest) = (
         pairs.astype(np.float64),
-        totals.doubles(pairs.size),
-        squares.doubles(pairs.size),
+        totals.doubles(pairs.size)[:2],
+        squares.doubles(pairs.size)[:2],
     )
     with np.errstate(all="ignore"):
         first, first_rest = products(sizes, square)
@@ -68,10 +68,16 @@ def _rounded_quotients(high: Array, low: Array, divisors: Array, slack: Array) -
     """Return (high + low) / divisors rounded once, and where that is sure, the dividends being within `slack`."""
     near = high / divisors
     product, error = products(near, divisors)
-    rest = (((high - product) - error) + low) / divisors
+    left, wrong = two_sum(high - product, -error)  # the difference of numbers so close is exact
+    left, wrong_too = two_sum(left, low)
+    rest = left / divisors
+    product, error = products(rest, divisors)
+    # What a division leaves nothing of is the quotient itself: halfway between two doubles, say.
+    is_division = (slack == 0) & (wrong == 0) & (wrong_too == 0) & (error == 0) & (product == left)
+    is_division &= are_ordinary_factors(rest)
     slack = slack / divisors + np.abs(rest) * _SLACK_OF_REST + np.abs(near) * _SLACK
     quotients, is_exact = near + rest, (high == 0) & (low == 0)
-    is_sure = (near + (rest - slack) == quotients) & (near + (rest + slack) == quotients)
+    is_sure = is_division | ((near + (rest - slack) == quotients) & (near + (rest + slack) == quotients))
     return quotients, is_sure & (is_exact | (are_ordinary_factors(near) & (near != 0))) & (divisors > 0)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.arrow import as_texts
 from mrl_cli.records import light_dataclass
 from mrl_cli.verify import reference
 
@@ -83,7 +84,7 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     if batch.rows is not None:
         columns["row"] = np.asarray(batch.rows, np.int64)
     if plan.has_groups:
-        parts = (batch.keys[role].to_pylist() for role in plan.groups)
+        parts = (as_texts(batch.keys[role]).to_pylist() for role in plan.groups)
         columns["group"] = np.fromiter(zip(*parts, strict=True), object, batch.size)
     pairs = Pairs(columns, plan.loss.margin, batch.file, batch.row_word)
     if measured.used is not None:
