@@ -109,6 +109,14 @@ class SumsByCode:
             whole.others[place] = whole.others.get(place, ExactSum()) + total
         return whole
 
+    def __getitem__(self, codes: NDArray[np.int64]) -> SumsByCode:
+        """Return the sums of some codes: that of codes[i] becomes the sum of i."""
+        others: dict[int, ExactSum] = {}
+        if self.others:
+            others = {place: self.others[code] for place, code in enumerate(codes.tolist()) if code in self.others}
+        size = int(codes.max(initial=-1)) + 1
+        return SumsByCode((grown(part, size, 0.0)[codes] for part in self.parts), others)
+
     def at(self, code: int) -> ExactSum:
         """Return the sum of one code.
 
@@ -182,9 +190,15 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
     >>> two_sum(np.array([1e16]), np.array([1.0]))
     (array([1.e+16]), array([1.]))
     """
-    after = left + right
-    share = after - left
-    return after, (left - (after - share)) + (right - share)
+    if left.size <= BLOCK_VALUES:
+        after = left + right
+        share = after - left
+        return after, (left - (after - share)) + (right - share)
+    sums = np.empty((2, left.size))
+    for start in range(0, left.size, BLOCK_VALUES):  # in the cache there is room for what is in between
+        here = slice(start, start + BLOCK_VALUES)
+        sums[:, here] = two_sum(left[here], right[here])
+    return sums[0], sums[1]
 
 
 class Runs(NamedTuple):

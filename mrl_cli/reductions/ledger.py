@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 1_000_000  # a kilobyte and a half each, with what is reported of them
 FEWEST_WAITING = FEW_KEYS // 2
-ROWS_OF_KEY = 4  # take about the memory of the sums of one
+ROWS_OF_KEY = 3  # take about the memory of the sums of one
 
 
 class LedgerBlock(NamedTuple):

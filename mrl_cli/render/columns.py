@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from mrl_cli.arrow import (
 from mrl_cli.words import csv_lines, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
 
 
 def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
-    """Yield the lines of CSV with that delimiter."""
+    """Return the lines of CSV with that delimiter, some at a time."""
     needs_quotes = re.compile(f'[{delimiter}"\r\n]').search
 
     def quoted(text: str) -> str:
@@ -47,12 +48,14 @@ def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
             return quoted("" if column is None else number_text(column))
         return _written(column, needs_quotes, quoted)
 
-    for columns in rows.blocks:
-        yield text_of(joined([joined(list(map(cells, columns)), delimiter), "\n"]))
+    def lines(columns: list[Any]) -> str:
+        return text_of(joined([joined(list(map(cells, columns)), delimiter), "\n"]))
+
+    return _made_ahead(lines, rows.blocks)
 
 
 def json_lines(rows: RowColumns) -> Iterator[str]:
-    """Yield lines of JSON: a record in each, with these names."""
+    """Return lines of JSON, some at a time: a record in each, with these names."""
     import json
 
     needs_escapes = re.compile(r'["\\\x00-\x1f]').search
@@ -63,7 +66,7 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
     def json_number(number: float) -> str:
         return number_text(number) if math.isfinite(number) else dumped(number_text(number))
 
-    for columns in rows.blocks:
+    def lines(columns: list[Any]) -> str:
         pieces: list[pa.Array | str] = []
         for name, column in zip(rows.names, columns, strict=True):
             pieces.append(f"{', ' if pieces else '{'}{dumped(name)}: ")
@@ -71,7 +74,27 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
                 pieces.append(number_texts(column, json_number))
             else:
                 pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
-        yield text_of(joined([*pieces, "}\n"]))
+        return text_of(joined([*pieces, "}\n"]))
+
+    return _made_ahead(lines, rows.blocks)
+
+
+def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) -> Iterator[str]:
+    """Yield the lines of each block, in order; those of one are made in a thread while the next block is computed."""
+    left = iter(blocks)
+    first = list(islice(left, 2))
+    if len(first) < 2:
+        yield from map(lines, first)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # few groups are one block
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(lines, first[0])
+        for block in chain(first[1:], left):
+            next_made = pool.submit(lines, block)
+            yield made.result()
+            made = next_made
+        yield made.result()
 
 
 def _written(texts: pa.Array, needs_change: Callable[[str], Any], changed: Callable[[str], str]) -> pa.Array:

@@ -22,30 +22,31 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.figures import Figure
 
     Made = Callable[[Key, dict[str, Any]], Report]
 
-GROUPS_AT_ONCE = 1 << 14  # that become text, or reports
+GROUPS_AT_ONCE = 1 << 15  # that become text, or reports
 
 
 def group_columns(ledger: Ledger, plan: Plan, made: Made) -> GroupColumns:
     """Return the reports of the groups that are the keys of a ledger; `made` makes one of a key and its figures."""
-    parts, order, totals = ledger.columns()
-    figures = figures_of(ColumnFacts(totals, plan), reported_figures(plan, of_groups=True))
-    return GroupColumns(parts, order, figures, made)
+    return GroupColumns(*ledger.columns(), plan, made)
 
 
 class GroupColumns(Sequence[Any]):
-    """The reports of groups as columns: `figures` are arrays, and a report is made when it is asked for.
+    """The reports of groups as columns: `figures` are their names, and a report is made when it is asked for.
 
-    `parts` are those of the groups' keys, and `order` the places of groups in their order.
+    `parts` are those of the groups' keys, `order` the places of groups in their order, and `totals` those that figures
+    are computed from, of GROUPS_AT_ONCE when they are wanted.
     """
 
-    def __init__(
-        self, parts: list[pa.Array], order: NDArray[np.int64], figures: dict[str, NDArray[Any]], made: Made
-    ) -> None:
-        self._parts, self._order, self.figures, self._made = parts, order, figures, made
+    def __init__(self, parts: list[pa.Array], order: NDArray[np.int64], totals: Totals, plan: Plan, made: Made) -> None:
+        self._parts, self._order, self._totals, self._plan, self._made = parts, order, totals, plan, made
+        self._figures = reported_figures(plan, of_groups=True)
+        self.figures = [figure.key for figure in self._figures]
 
     def __len__(self) -> int:
         return self._order.size
@@ -65,9 +66,19 @@ class GroupColumns(Sequence[Any]):
         for start in range(0, len(self), GROUPS_AT_ONCE):
             yield self._taken(slice(start, start + GROUPS_AT_ONCE))
 
+    def column(self, key: str) -> list[float]:
+        """Return a figure of every group."""
+        figures = [figure for figure in self._figures if figure.key == key]
+        blocks = range(0, len(self), GROUPS_AT_ONCE)
+        columns = (self._computed(self._order[start : start + GROUPS_AT_ONCE], figures)[key] for start in blocks)
+        return [number for column in columns for number in column.tolist()]
+
     def _taken(self, here: slice) -> tuple[list[pa.Array], dict[str, NDArray[Any]]]:
         places = self._order[here]
-        return [taken(part, places) for part in self._parts], {k: of[places] for k, of in self.figures.items()}
+        return [taken(part, places) for part in self._parts], self._computed(places, self._figures)
+
+    def _computed(self, places: NDArray[np.int64], figures: list[Figure]) -> dict[str, NDArray[Any]]:
+        return figures_of(ColumnFacts(self._totals.taken(places), self._plan), figures)
 
     def _reports(self, parts: list[pa.Array], figures: dict[str, NDArray[Any]]) -> Iterator[Report]:
         rows = zip(*(column.tolist() for column in figures.values()), strict=True)

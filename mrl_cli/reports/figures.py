@@ -297,7 +297,7 @@ def ratio(part: Any, whole: Any) -> Any:
 
 def each(groups: Any, key: str) -> list[float]:
     """Return a figure of each group, whose reports are a list, or held as columns."""
-    known: list[float] = [getattr(g, key) for g in groups] if isinstance(groups, list) else groups.figures[key].tolist()
+    known: list[float] = [getattr(g, key) for g in groups] if isinstance(groups, list) else groups.column(key)
     return known
 
 
