@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import option, plan_of_options, refuse_if
+from mrl_cli.commands.options import option, refuse_if
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.values import share
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 from mrl_cli.words import option_of

@@ -13,7 +13,8 @@ from mrl_cli.commands import outputs
 from mrl_cli.commands.compute import Compute
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import flag, option, plan_of_options, refuse_if
+from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
