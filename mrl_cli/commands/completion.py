@@ -9,7 +9,7 @@ import click
 from mrl_cli.commands.options import Command
 
 
-@click.command("completion", cls=Command, epilog='Example: eval "$(mrl completion bash)"')
+@click.command("completion", cls=Command, examples=[f"mrl completion {shell}" for shell in ("bash", "zsh", "fish")])
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
