@@ -76,9 +76,8 @@ class LazyGroup(click.Group):
         """Write examples, and where there is more to read."""
         del ctx
         write_examples(formatter, EXAMPLES)
-        formatter.write(
-            "\nmrl help COMMAND prints the options of a command, mrl docs the topics of the documentation.\n"
-        )
+        formatter.write_paragraph()
+        formatter.write_text("mrl help COMMAND prints the options of a command, mrl docs the list of topics.")
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""

@@ -601,7 +601,6 @@ OPTIONS = (
 def test_help_names_every_option_of_the_contract(mrl: Mrl) -> None:
     page = mrl("compute", "--help").out
     assert [option for option in OPTIONS.split() if not re.search(rf"(?<![\w-]){option}(?![\w-])", page)] == []
-    assert mrl("compute", "-h").out == page
 
 
 def test_help_names_every_format_and_preset_there_is(mrl: Mrl) -> None:
@@ -612,18 +611,6 @@ def test_help_names_every_format_and_preset_there_is(mrl: Mrl) -> None:
     assert {*match[1].split(", "), *match[3].split(" or ")} == titles
     assert match[2].split() == list(COMPRESSIONS)
     assert f"writes them: {', '.join(PRESETS)}. Other" in page
-
-
-@each("args", [[], *([name] for name in command_names())])
-def test_help_has_an_example_that_runs(args: list[str], mrl: Mrl, tmp_path: Path) -> None:
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("id,x1,x2,y\n1,0.5,0.25,1\n2,1,2,1\n")
-    (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n")
-    ran = mrl(*args, "--help")
-    assert (ran.code, ran.err) == (0, "")
-    match = re.search(r"Example: (?:eval \"\$\()?mrl (.*?)(?:\)\")?$", ran.out, re.MULTILINE)
-    assert match is not None, ran.out
-    assert mrl(*shlex.split(match[1])).code == 0
 
 
 def test_help_lists_every_command(mrl: Mrl) -> None:

@@ -99,7 +99,9 @@ class HelpfulCommand(click.Command):
         """Write the options in their groups."""
         groups = {group: [record.whole_row for record in records] for group, records in self.option_groups(ctx)}
         _write_groups(formatter, groups)
-        formatter.write("\nBelow an option stands the environment variable that it is read from.\n")
+        if any(variable for rows in groups.values() for _, variable, _ in rows):
+            formatter.write_paragraph()
+            formatter.write_text("Below an option stands the environment variable that it is read from.")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -118,7 +120,8 @@ class HelpfulCommand(click.Command):
         _write_groups(formatter, {group: rows for group, rows in common.items() if rows})
         count = sum(map(len, every.values()))
         what = f"all {count} options" if count > _FEW else "all of the help"
-        formatter.write(f"\n{ctx.command_path} --help prints {what}, with examples.\n")
+        formatter.write_paragraph()
+        formatter.write_text(f"{ctx.command_path} --help prints {what}, with examples.")
         return formatter.getvalue().rstrip("\n")
 
 

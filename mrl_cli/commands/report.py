@@ -20,7 +20,7 @@ from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
 from mrl_cli.model import MOST_WORST, USUAL_CONFIDENCE
-from mrl_cli.words import harmless, number_text, shell_line, without_secrets
+from mrl_cli.words import harmless, how_to_install, number_text, shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,7 +74,7 @@ class Paged(Run):
         refuse_if(self.open and not is_file, "--open goes with a file", hint)
         refuse_if(self.output is None and sys.stdout.isatty(), "a page is not for a terminal", hint)
         if find_spec("jinja2") is None:
-            raise UsageError("mrl report needs the package jinja2", hint="pip install 'mrl-cli[report]'")
+            raise UsageError("mrl report needs the package jinja2", hint=how_to_install("report"))
 
     def rendered(self, report: Any) -> Iterable[str]:
         """Return the page."""
