@@ -12,7 +12,7 @@ from mrl_cli import words
 from mrl_cli.commands import docs
 from mrl_cli.render.document import terminal_text
 from tests.running import run_inside
-from tests.written_pages import MANUAL, REFERENCE, ROOT, pages
+from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
 
 DOCS = Path(docs.FOLDER)
 
@@ -23,6 +23,11 @@ def test_pages_made_from_the_commands_are_up_to_date() -> None:
         message = f"{path.name} is out of date: python -m tests.written_pages"
         assert path.exists() and path.read_text(encoding="utf-8") == text, message  # noqa: PT018 (one message)
     assert {*REFERENCE.iterdir(), *MANUAL.iterdir()} == written.keys()
+    assert PICTURE.read_text(encoding="utf-8") == picture()
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
 
 
 def test_manual_pages_hold_no_request_by_accident() -> None:

@@ -268,8 +268,8 @@ def test_any_cut_has_the_same_sections(name: str, tmp_path: Path) -> None:
     assert len(seen[0]) == 3
 
 
-def test_readme_has_the_registry() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+def test_docs_have_the_registry() -> None:
+    text = (Path(__file__).parents[1] / "mrl_cli" / "docs" / "lists.md").read_text("utf-8")
     for preset in LIST_PRESETS.values():
         (row,) = (
             line

@@ -520,11 +520,11 @@ def test_scores_that_make_no_sense_are_refused(args: list[str], message: str, mr
     assert message in ran.err
 
 
-# What the README documents.
+# What the docs say.
 
 
-def test_readme_has_the_registry() -> None:
-    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+def test_docs_have_the_registry() -> None:
+    text = Path(__file__).parents[1].joinpath("mrl_cli/docs/presets.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") == 6]
     assert [row for row in rows if row.split("`")[1] in PRESETS] == [
         f"| `{preset.name}` | {preset.producer} | {preset.files} "

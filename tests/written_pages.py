@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 REFERENCE, MANUAL = ROOT / "mrl_cli" / "docs" / "reference", ROOT / "man"
+PICTURE = ROOT / "mrl_cli" / "docs" / "differences.svg"
+DRAWN = "compute sample_data/rewards.jsonl --x1 chosen_score --x2 rejected_score --y-const 1 --margin 0.5 --save-plot"
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -31,6 +36,16 @@ def pages() -> Iterator[tuple[Path, str]]:
         yield MANUAL / f"mrl-{name}.1", man_page(page, {"mrl": whole.summary})
 
 
+def picture() -> str:
+    """Return the picture of the README."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "differences.svg")
+        subprocess.run(
+            [sys.executable, "-m", "mrl_cli", *DRAWN.split(), path], cwd=ROOT, check=True, capture_output=True
+        )
+        return path.read_text(encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for path, text in pages():
+    for path, text in (*pages(), (PICTURE, picture())):
         path.write_text(text, encoding="utf-8")
