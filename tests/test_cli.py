@@ -508,7 +508,7 @@ def test_fail_if_takes_every_number_of_the_result() -> None:
 def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", *option, "--fail-if", f"{key}>1")
     assert (ran.code, ran.out) == (2, "")
-    assert f"--fail-if {key}: this run does not tell it\nhint: it tells " in ran.err
+    assert f"--fail-if {key}: this run does not report it\nhint: it reports " in ran.err
     assert ", accuracy, " in ran.err
 
 
