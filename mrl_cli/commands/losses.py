@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from mrl_cli import runtime
 from mrl_cli.commands.helping import OUTPUT
 from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option
 
@@ -29,6 +30,7 @@ def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
     that of a pair or of a list as a whole (mrl rank).
     """
+    runtime.defer_numpy()
     from mrl_cli.render import render
     from mrl_cli.reports.losses import LossesReport
 
