@@ -56,7 +56,8 @@ def test_a_topic_is_markdown_in_a_pipe_and_laid_out_on_a_terminal(
         shown = terminal_text("# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nWords and `code`.\n", width=columns)
         assert "Title" in shown
         assert not {"| a", "`code`", "# Title"} & set(re.findall(r"\| a|`code`|# Title", shown))
-        assert max(map(len, shown.splitlines())) <= columns
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert max(map(len, plain.splitlines())) <= columns
 
 
 def test_a_topic_that_is_not_there_is_refused(capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,4 +14,4 @@ def terminal_text(markdown: str, *, width: int) -> str:
 
     text = io.StringIO()
     Console(file=text, width=min(width, WIDEST), force_terminal=True).print(Markdown(markdown, hyperlinks=False))
-    return text.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
