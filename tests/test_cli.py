@@ -661,6 +661,15 @@ def test_completion_prints_a_script(shell: str, line: str, mrl: Mrl) -> None:
     assert "_MRL_COMPLETE" in ran.out
 
 
+def test_completion_of_powershell_needs_a_click_that_knows_it(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click import shell_completion
+
+    monkeypatch.setattr(shell_completion, "get_completion_class", lambda shell: None)
+    ran = mrl("completion", "powershell")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("does not know powershell\nhint: pip install 'click>=8.5'\n")
+
+
 def test_completion_completes(tmp_path: Path) -> None:
     asked = {"_MRL_COMPLETE": "bash_complete", "COMP_WORDS": "mrl compute --mar", "COMP_CWORD": "2"}
     env = {name: value for name, value in os.environ.items() if not name.startswith("MRL_")} | asked

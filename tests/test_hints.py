@@ -33,6 +33,7 @@ OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 # Hints that no command line brings about quickly, and the tests that do.
 ELSEWHERE = {
     "pip install '": "test_page.py",
+    "pip install 'click>=8.5'": "test_cli.py",
     "mrl docs lists the topics": "test_docs.py",
     "give all the same NumPy and the same kind of processor; margin losses have no exponentials": "test_tasks.py",
     "install the same version of mrl on all workers": "test_tasks.py",
