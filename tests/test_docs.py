@@ -10,6 +10,7 @@ import pytest
 
 from mrl_cli import words
 from mrl_cli.commands import docs
+from mrl_cli.commands.manual import EXIT_CODES
 from mrl_cli.render.document import terminal_text
 from tests.running import run_inside
 from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
@@ -24,6 +25,11 @@ def test_pages_made_from_the_commands_are_up_to_date() -> None:
         assert path.exists() and path.read_text(encoding="utf-8") == text, message  # noqa: PT018 (one message)
     assert {*REFERENCE.iterdir(), *MANUAL.iterdir()} == written.keys()
     assert PICTURE.read_text(encoding="utf-8") == picture()
+
+
+def test_exit_codes_are_the_same_in_manual_and_docs() -> None:
+    page = (DOCS / "running.md").read_text(encoding="utf-8").replace("`", "")
+    assert all(f"| {code} | {meaning} |" in page for code, meaning in EXIT_CODES.items())
 
 
 def test_readme_is_short() -> None:
