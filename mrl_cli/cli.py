@@ -18,6 +18,7 @@ import click
 
 from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
+from mrl_cli.commands.helping import write_examples
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, with_hint
 from mrl_cli.words import closest, harmless
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
+EXAMPLES = (
+    "mrl compute pairs.csv --margin 0.5",
+    "mrl compare a.csv b.csv --key id --margin 0.5",
+    "mrl check pairs.csv",
+)
 
 
 class LazyGroup(click.Group):
@@ -61,6 +67,18 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary_of(name)) for name in command_names()])
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return the names of the option for help, which is one screen."""
+        del ctx
+        return ["-h", "--help"]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples, and where there is more to read."""
+        del ctx
+        write_examples(formatter, EXAMPLES)
+        formatter.write_paragraph()
+        formatter.write_text("mrl help COMMAND prints the options of a command, mrl docs the list of topics.")
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""
         try:
@@ -87,8 +105,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MRL", "max_content_width": 100},
-    epilog="Example: mrl compute pairs.csv --margin 0.5",
+    context_settings={"auto_envvar_prefix": "MRL", "max_content_width": 100},
 )
 @click.option("-V", "--version", is_flag=True, expose_value=False, callback=_version, help="Show the version and exit.")
 @click.option(
@@ -103,8 +120,8 @@ def group(verbose: bool) -> None:
     """Compute and validate ranking losses on files of scores.
 
     A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
-    0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed. Options come from
-    the environment too: MRL_COMPUTE_MARGIN for one command, MRL_MARGIN for all.
+    0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed. Options are read
+    from the environment too: MRL_COMPUTE_MARGIN for one command, MRL_MARGIN for all.
     """
     if verbose:
         raise click.UsageError("-v goes after the command, or with --version.")

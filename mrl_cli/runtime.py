@@ -55,6 +55,25 @@ def import_numpy() -> None:
                 del sys.modules[name]
 
 
+class _Deferred(ModuleType):
+    """Stands for NumPy until something of it is used, and from then on has all that NumPy has."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
+        if sys.modules.get("numpy") is self:
+            del sys.modules["numpy"]
+        import numpy as np
+
+        vars(self).update(vars(np))
+        return getattr(np, name)
+
+
+def defer_numpy() -> None:
+    """Let NumPy be imported when something of it is first used, for a run that may need nothing of it."""
+    sys.modules.setdefault("numpy", _Deferred("numpy"))
+
+
 def _is_known_numpy() -> bool:
     spec = PathFinder.find_spec("numpy")
     if spec is None or spec.origin is None:

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 SHOWN_CHARACTERS = 60
+# What each extra installs, as pyproject.toml has it. Named by themselves, for mrl-cli[EXTRA] needs a release of mrl.
+EXTRAS = {
+    "remote": "obstore>=0.12",
+    "report": "jinja2>=3.1",
+    "png": "resvg-py>=0.5",
+    "torch": "torch>=2.0",
+    "dask": "distributed>=2025.1",
+    "ray": "ray>=2.40",
+    "spark": "pyspark>=4.0",
+}
 
 
 def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
@@ -53,6 +63,15 @@ def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte, as the error handler surrogateescape holds it
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs what an extra of mrl needs.
+
+    >>> how_to_install("report")
+    "pip install 'jinja2>=3.1'"
+    """
+    return f"pip install '{EXTRAS[extra]}'"
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:

@@ -824,7 +824,7 @@ RUNS = [
     ),
     Case(
         "compute p.csv --fail-if 'weight>1'",
-        "it tells value, pairs",
+        "it reports value, pairs",
         "compute p.csv --fail-if 'value>1'",
         1.0,
         file(GOOD),

@@ -1,4 +1,4 @@
-"""A slow reader of pairs that uses none of the package: what a text holds by the rules of the README, and where it is
+"""A slow reader of pairs that uses none of the package: what a text holds by the rules of the docs, and where it is
 bad.
 
 Numbers are taken from their digits as fractions, of which Python's division is the nearest double.

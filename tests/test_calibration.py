@@ -250,7 +250,7 @@ def test_conditions_may_be_on_it(mrl: Callable[..., Ran]) -> None:
     assert (ran.code, len(ran.out.split())) == (1, 1)
     assert "calibration.temperature is " in ran.err
     ran = mrl("compute", "pairs.csv", "--fail-if", "calibration.temperature>0.1")
-    assert (ran.code, "this run does not tell it" in ran.err) == (2, True)
+    assert (ran.code, "this run does not report it" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize(

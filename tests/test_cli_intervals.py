@@ -99,7 +99,7 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
         (["--weight", "x1", "--cluster", "prompt"], "--weight does not go with --confidence or --cluster"),
         (["--confidence", "0.9", "--reduction", "none"], "--confidence goes with --reduction mean or sum"),
         (["--cluster", "promt"], "did you mean --cluster prompt?"),
-        (["--fail-if", "mean_low>1"], "this run does not tell it"),
+        (["--fail-if", "mean_low>1"], "this run does not report it"),
     ],
 )
 def test_what_has_no_interval_is_refused(args: list[str], message: str, mrl: Mrl) -> None:

@@ -1,4 +1,4 @@
-"""Choosing a loss: `--loss`, `--param`, what the result reports of them, `mrl losses`, and the README's table."""
+"""Choosing a loss: `--loss`, `--param`, what the result reports of them, `mrl losses`, and the tables of the docs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Mrl = Callable[..., Ran]
 
-README = Path(__file__).parents[1] / "README.md"
+DOCS = Path(__file__).parents[1] / "mrl_cli" / "docs"
 PAIRS = "x1,x2,y\n0.5,0.25,1\n1,2,1\n1,1,-1\n"
 DIFFERENCES, LABELS = (0.25, -1.0, 0.0), (1.0, 1.0, -1.0)
 
@@ -131,7 +131,7 @@ def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pyte
 
 
 def table_of_losses() -> str:
-    """Return the README's table of losses, from the registry."""
+    """Return the table of losses in the docs, from the registry."""
     rows = [
         (f"`{loss.name}`", f"`{loss.formula}`", "yes" if loss.has_margin else "no", _parameters_of(loss))
         for loss in LOSSES.values()
@@ -141,7 +141,7 @@ def table_of_losses() -> str:
 
 
 def table_of_listwise_losses() -> str:
-    """Return the README's table of losses of lists, from the registry."""
+    """Return the table of losses of lists in the docs, from the registry."""
     rows = [
         (f"`{loss.name}`", f"`{loss.formula}`", _parameters_of(loss), loss.undefined or "")
         for loss in LISTWISE.values()
@@ -157,6 +157,6 @@ def _parameters_of(loss: Loss | Listwise) -> str:
     )
 
 
-def test_readme_has_the_registrys_tables_of_losses() -> None:
+def test_docs_have_the_registrys_tables_of_losses() -> None:
     for table in (table_of_losses(), table_of_listwise_losses()):
-        assert f"\n\n{table}\n" in README.read_text(encoding="utf-8")
+        assert f"\n\n{table}\n" in (DOCS / "losses.md").read_text(encoding="utf-8")

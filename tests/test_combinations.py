@@ -225,8 +225,8 @@ def test_very_many_groups_are_not_all_named(mrl: Mrl) -> None:
         (["--fail-if", "groups.accuracy<1"], ["--fail-if groups.accuracy goes with --group-by or --by-file"]),
         ([*by("y"), "--fail-if", "groups.acuracy<1"], ["knows no 'groups.acuracy'", "did you mean groups.accuracy?"]),
         ([*by("y"), "--fail-if", "groups.rejected<1"], ["knows no 'groups.rejected'"]),
-        ([*by("y"), "--fail-if", "groups.weight<1"], ["groups.weight: this run does not tell it"]),
-        ([*by("y"), "--fail-if", "groups.section_average<1"], ["groups.section_average: this run does not tell it"]),
+        ([*by("y"), "--fail-if", "groups.weight<1"], ["groups.weight: this run does not report it"]),
+        ([*by("y"), "--fail-if", "groups.section_average<1"], ["groups.section_average: this run does not report it"]),
     ],
 )
 def test_what_makes_no_groups_is_refused(args: list[str], messages: list[str], mrl: Mrl) -> None:

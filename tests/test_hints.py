@@ -32,7 +32,9 @@ CASES = [*OF_PAIRS, *LIST_CASES]
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 # Hints that no command line brings about quickly, and the tests that do.
 ELSEWHERE = {
-    "pip install 'mrl-cli[": "test_tasks.py",
+    "pip install '": "test_page.py",
+    "pip install 'click>=8.5'": "test_cli.py",
+    "mrl docs lists the topics": "test_docs.py",
     "give all the same NumPy and the same kind of processor; margin losses have no exponentials": "test_tasks.py",
     "install the same version of mrl on all workers": "test_tasks.py",
     "is `dask scheduler` running there": "clusters.py",
@@ -50,9 +52,6 @@ ELSEWHERE = {
     "convert it, e.g. with pandas.to_numeric": "test_frames.py",
     "run again once it is written": "test_hints.py",
     "is a quote opened and never closed, or is it not text": "test_hints.py",
-    "pip install 'mrl-cli[torch]'": "test_validate.py",
-    "pip install 'mrl-cli[report]'": "test_page.py",
-    "pip install 'mrl-cli[png]'": "test_picture.py",
     "install a font, such as Debian's fonts-dejavu-core, or write .svg": "test_picture.py",
     "install a font that has them, or write .svg": "test_picture.py",
     "leave out --weight, and --strength weight": "test_page.py",
@@ -69,7 +68,6 @@ ELSEWHERE = {
     "for example -o s3://bucket/name.json": "test_stores.py",
     "for example hf://datasets/OWNER/NAME/data/x.csv, or hf://datasets/OWNER/NAME@REVISION/...": "test_stores.py",
     "name each file, or write a * of a name as %2A": "test_stores.py",
-    "pip install 'mrl-cli[remote]'": "test_stores.py",
     "wait for it, or remove the folder and write it again": "test_parts.py",
     "does something else write to that folder": "test_parts.py",
     "write where all workers can, such as -o s3://bucket/folder/": "test_parts.py",

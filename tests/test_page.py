@@ -489,7 +489,7 @@ def test_a_page_is_written_as_html_alone_and_needs_jinja2(
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
     ran = mrl("report", "a.csv", "-o", "a.html")
     assert ran.code == 2
-    assert "pip install 'mrl-cli[report]'" in ran.err
+    assert "pip install 'jinja2>=3.1'" in ran.err
     assert not (tmp_path / "a.html").exists()
 
 

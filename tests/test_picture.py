@@ -152,7 +152,7 @@ def test_png_needs_its_extra(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.Monke
         patch.setattr("importlib.util.find_spec", lambda name: None)
         ran = mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.png")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "error: --save-plot needs the package resvg-py for PNG\nhint: pip install 'mrl-cli[png]'\n"
+    assert ran.err == "error: --save-plot needs the package resvg-py for PNG\nhint: pip install 'resvg-py>=0.5'\n"
     assert mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.svg").code == 0
 
 

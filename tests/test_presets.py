@@ -263,7 +263,7 @@ def test_unknown_preset_is_answered_with_the_closest(mrl: Mrl) -> None:
 def test_condition_may_rest_on_what_a_preset_brings(mrl: Mrl) -> None:
     write("p.csv", "chosen,rejected,weight\n3,1,1\n")
     assert mrl("p.csv", "--preset", "trl", "--fail-if", "weight<2").code == 1
-    assert "this run does not tell it" in mrl("p.csv", "--preset", "llamafactory", "--fail-if", "weight<2").err
+    assert "this run does not report it" in mrl("p.csv", "--preset", "llamafactory", "--fail-if", "weight<2").err
 
 
 def test_accuracy_of_rounded_scores_is_reported_with_its_ties(mrl: Mrl) -> None:
@@ -362,6 +362,11 @@ def test_section_average_may_be_a_gate(mrl: Mrl) -> None:
     write("m.jsonl", lines(*BENCHMARK))
     assert mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "section_average<0.4").code == 0
     assert mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "section_average<0.7").code == 1
+    failed = mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "sections.accuracy<2000001")
+    named = "0.6785714285714286 in 'Chat', 0.4 in 'Safety', 0.375 in 'Reasoning'"
+    assert failed.err.endswith(f"is {named}, and sections.accuracy<2000001 fails the run\n")
+    assert failed.code == 1
+    assert mrl("m.jsonl", "--preset", "rewardbench", "--fail-if", "sections.accuracy<0").code == 0
 
 
 @pytest.mark.parametrize("output_format", ["table", "markdown"])
@@ -520,11 +525,11 @@ def test_scores_that_make_no_sense_are_refused(args: list[str], message: str, mr
     assert message in ran.err
 
 
-# What the README documents.
+# What the docs say.
 
 
-def test_readme_has_the_registry() -> None:
-    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+def test_docs_have_the_registry() -> None:
+    text = Path(__file__).parents[1].joinpath("mrl_cli/docs/presets.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") == 6]
     assert [row for row in rows if row.split("`")[1] in PRESETS] == [
         f"| `{preset.name}` | {preset.producer} | {preset.files} "

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.options import Options, plan_of_options
+from mrl_cli.commands.options import Options
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.sweep import MarginSweep
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE, group_roles

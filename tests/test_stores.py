@@ -621,7 +621,7 @@ def test_bucket_to_write_to_that_is_not_there_is_the_machines_error(s3: Proxy, m
 def test_extra_that_is_not_installed_is_named(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     for name in ("s3://data/p.csv", "https://example.org/p.csv", "hf://datasets/o/n/p.csv", "gs://b/", "s3://b/*.csv"):
-        error = f"error: cannot read {name}: URLs need the extra `remote`\nhint: pip install 'mrl-cli[remote]'\n"
+        error = f"error: cannot read {name}: URLs need the extra `remote`\nhint: pip install 'obstore>=0.12'\n"
         assert mrl("compute", name) == Ran(2, "", error)
 
 

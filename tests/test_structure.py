@@ -289,11 +289,15 @@ def _loaded(tmp_path: Path, *lines: Args, **env: str) -> set[str]:
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    lines: list[Args] = [["--version"], ["--help"], *([name, "--help"] for name in command_names() if name != "losses")]
+    lines: list[Args] = [["--version"], ["--help"], *([name, "--help"] for name in command_names())]
     loaded = _loaded(tmp_path, *lines)
     assert {"mrl_cli.cli", "mrl_cli.commands.rank"} <= loaded
     heavy = {"numpy", "pyarrow", "pandas", "rich", "concurrent.futures", "asyncio", "mrl_cli.lists"}
     assert not loaded & heavy
+    assert not _loaded(tmp_path, ["losses"], ["losses", "-f", "json"], ["docs"], ["help"]) & {
+        "numpy._core",
+        *heavy - {"numpy"},
+    }
     of_pairs = _loaded(tmp_path, ["completion", "bash"], ["compute", "--help"])
     assert not of_pairs & {*heavy, "mrl_cli.commands.ranked"}
 

@@ -389,7 +389,7 @@ def test_what_cannot_be_imported_here_names_the_extra(
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,2,1\n")
     monkeypatch.setitem(engines.WORKERS, "dask", "no_such_package_of_any_kind:Workers")
     ran = run_inside(["compute", "pairs.csv", "--engine", "dask"], capfd)
-    assert (ran.code, ran.err.splitlines()[1]) == (2, "hint: pip install 'mrl-cli[dask]'")
+    assert (ran.code, ran.err.splitlines()[1]) == (2, "hint: pip install 'distributed>=2025.1'")
 
 
 def test_a_task_that_ends_its_workers_asks_about_memory() -> None:

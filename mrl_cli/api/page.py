@@ -20,6 +20,7 @@ from mrl_cli.reports.compute import report_of
 from mrl_cli.reports.joint import models_section
 from mrl_cli.reports.page import page_of
 from mrl_cli.reports.pagepass import page_plan, page_reductions
+from mrl_cli.words import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -74,7 +75,7 @@ def report(
     True
     """
     if find_spec("jinja2") is None:
-        raise ImportError("report needs the package jinja2: pip install 'mrl-cli[report]'")
+        raise ImportError(f"report needs the package jinja2: {how_to_install('report')}")
     worst = whole_number("worst", worst, MOST_WORST)
     if "calibration" in settings:
         raise TypeError("report() has no argument calibration: the page shows it wherever there is one")

@@ -10,7 +10,7 @@ import os
 from mrl_cli import modules_in
 
 # As a newcomer wants them.
-_FIRST = ("compute", "rank", "sweep", "compare", "validate", "pairs", "report", "check", "losses", "completion")
+_FIRST = ("compute", "rank", "sweep", "compare", "validate", "pairs", "report", "check", "losses", "docs", "help")
 
 
 def command_names() -> list[str]:

@@ -45,7 +45,12 @@ class Check(Run):
     on with. Only the head of each file is read, whatever its size. INPUT is what `mrl compute` reads.
     """
 
-    name, epilog = "check", "Example: mrl check pairs.csv"
+    name = "check"
+    examples = (
+        "mrl check pairs.csv",
+        "mrl check pairs.csv lists.csv rewards.jsonl --format table",
+        "mrl check rewards.jsonl --format json",
+    )
     names = f"{READ} OUTPUT"
 
     def resolved(self) -> list[tuple[Source, ...]]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrl_cli.commands.helping import CHECKS, GROUPED
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import option, plan_of_options, refuse_if
+from mrl_cli.commands.options import option, refuse_if
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.values import share
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
 from mrl_cli.words import option_of
@@ -29,21 +31,31 @@ class Comparison(TwoModels):
     a's less b's: where it leaves 0 out, they do. Bars around each model's own mean may overlap even so.
     """
 
-    confidence: float = option("Of every interval.", type=share, default=USUAL_CONFIDENCE)
+    confidence: float = option(
+        "Confidence of every interval.", group=GROUPED, type=share, metavar="SHARE", default=USUAL_CONFIDENCE
+    )
     bootstrap: int = option(
-        "Samples of the paired bootstrap; 0: none.",
+        "Draw this many samples for the paired bootstrap; 0: none.",
+        group=GROUPED,
         type=click.IntRange(min=0, max=MOST_SAMPLES),
         default=1000,
         metavar="SAMPLES",
     )
-    seed: int = option("Of the bootstrap.", type=click.IntRange(min=0), default=0)
+    seed: int = option("Seed of the bootstrap.", group=GROUPED, type=click.IntRange(min=0), metavar="S", default=0)
     fail_if: tuple[str, ...] = option(
-        "Exit 1 when e.g. 'difference.low>0' holds: the interval has a's loss higher. Repeatable.",
+        "Exit with 1 when a condition holds, such as 'difference.low>0': a's loss is higher. Repeatable.",
+        group=CHECKS,
+        is_common=True,
         multiple=True,
         metavar="EXPR",
     )
 
-    name, metavar, epilog = "compare", "[A] [B]", "Example: mrl compare a.csv b.csv --key id --margin 0.5"
+    name, metavar = "compare", "[A] [B]"
+    examples = (
+        "mrl compare a.csv b.csv --key id --margin 0.5",
+        "mrl compare rewards.jsonl other.jsonl --by-row --x1 chosen_score --x2 rejected_score --y-const 1",
+        "mrl compare a.csv b.csv --key id --fail-if 'difference.low>0'",
+    )
     names = "x1_b x2_b difference_b key by_row unmatched group_by cluster confidence bootstrap seed MARGIN KERNEL"
     names += " preset READING SCORES ENGINE OUTPUT plot save_plot fail_if NOTES"
     roles = frozenset(("margin",))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrl_cli.commands.helping import CHECKS, OUTPUT
 from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows, row_suffixes
 from mrl_cli.commands.run import Run
@@ -33,22 +34,38 @@ class Compute(Run):
     .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
 
-    raw: bool = flag("The bare number, full precision.")
-    keep_columns: bool = flag("Under --reduction none: all input columns first.")
+    raw: bool = flag("Print the bare number in full precision.", group=OUTPUT, is_common=True)
+    keep_columns: bool = flag("Print all input columns first, under --reduction none.", group=OUTPUT)
     fail_if: tuple[str, ...] = option(
-        "Exit 1 when e.g. 'value>0.5' or 'accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
+        "Exit with 1 when a condition holds, such as 'value>0.5' or 'accuracy<0.7'. Repeatable.",
+        group=CHECKS,
+        multiple=True,
+        metavar="EXPR",
+        is_common=True,
     )
-    calibration: bool = flag("Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.")
+    calibration: bool = flag(
+        "Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.", group=CHECKS
+    )
     output: str | None = option(
-        "Write there, whole or not at all; one line a pair as parts where the name ends with a slash: out/, or "
-        "s3://bucket/out/.  [default: stdout]",
+        "Write to this file: whole, or not at all. Under --reduction none a name that ends with a slash, such as out/ "
+        "or s3://bucket/out/, is a folder of parts.",
         "-o",
+        group=OUTPUT,
         metavar="FILE|FOLDER/",
+        is_common=True,
+        shown="stdout",
     )
-    which: str = option("Which picture.", choices=("differences", "margins", "calibration", "groups"))
-    validate: bool = flag("Cross-check every loss with the loop validator in the same pass.")
+    which: str = option(
+        "Picture that --save-plot writes.", group=OUTPUT, choices=("differences", "margins", "calibration", "groups")
+    )
+    validate: bool = flag("Check every loss with the loop validator in the same pass.", group=CHECKS, is_common=True)
 
-    name, epilog = "compute", "Example: mrl compute pairs.csv --margin 0.5"
+    name = "compute"
+    examples = (
+        "mrl compute pairs.csv --margin 0.5",
+        "mrl compute rewards.jsonl --x1 chosen_score --x2 rejected_score --y-const 1 --group-by subset",
+        "mrl compute pairs.csv --margin 0.5 --fail-if 'accuracy<0.7' --format json",
+    )
     names = "MARGIN KERNEL weight reduction PRESET READING SCORES group_by by_file ENGINE OUTPUT confidence cluster"
     names += " calibration plot save_plot which raw keep_columns fail_if validate NOTES"
     roles = frozenset(("margin", "weight", "group"))

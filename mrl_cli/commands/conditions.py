@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
 
 MOST_NAMED = 50  # groups in a message
+OF_SECTIONS = "sections.accuracy"  # of every section of a benchmark
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 _OPERATORS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}  # in the module operator
 
@@ -37,12 +38,14 @@ def refuse_unknown(option: str, key: str, numbers: Sequence[str]) -> None:
 class Condition:
     """A key of the report (outer.inner for one of a record within it), a comparison, and a number.
 
-    A key groups.inner is about every group: the condition holds when it does for any of them.
+    A key groups.inner is about every group, and sections.accuracy about every section: the condition holds when it does
+    for any of them. `written` is the number as the user wrote it.
     """
 
     key: str
     comparison: str
     number: float
+    written: str
 
     @classmethod
     def of(cls, expression: str, numbers: Sequence[str]) -> Condition:
@@ -56,7 +59,7 @@ class Condition:
         number = float(text) if is_float(text) else math.nan
         if math.isnan(number):
             raise UsageError(f"--fail-if {harmless(expression)!r}: {harmless(text)!r} is not a number")
-        return cls(key, comparison, number)
+        return cls(key, comparison, number, text)
 
     def holds(self, report: Report) -> bool:
         """Return whether the condition holds. What is undefined (NaN) cannot pass a gate, so it holds for that too."""
@@ -66,15 +69,21 @@ class Condition:
         """Return in words the reported figures for which the condition holds, and that it fails the run."""
         failing = self._failing(report)
         values = ", ".join(failing[:MOST_NAMED]) + (", …" if len(failing) > MOST_NAMED else "")
-        return f"{self.key} is {values}, and {self.key}{self.comparison}{self.number:g} fails the run"
+        return f"{self.key} is {values}, and {self.key}{self.comparison}{self.written} fails the run"
 
     def _failing(self, report: Report) -> list[str]:
         """Return the figures for which the condition holds, in words."""
         key = self.key.removeprefix(OF_GROUPS)
-        if key == self.key:
+        if self.key == OF_SECTIONS:
+            sections = report.figure("sections")
+            values = [((section["section"],), section["accuracy"]) for section in sections]
+            if not values:  # what is undefined passes no gate
+                return ["undefined: there is no section"]
+        elif key == self.key:
             value = report.figure(key)
             return [number_text(value)] if self._holds_for(value) else []
-        values = ((group.group, group.figure(key)) for group in report.groups)
+        else:
+            values = [(group.group, group.figure(key)) for group in report.groups]
         return [f"{number_text(value)} in {quoted(name)}" for name, value in values if self._holds_for(value)]
 
     def _holds_for(self, value: float | None) -> bool:
@@ -88,12 +97,13 @@ def conditions_of(expressions: Sequence[str], plan: Plan) -> list[Condition]:
     from mrl_cli.reports.figures import PAIR_NUMBERS, reported_numbers
 
     reported = reported_numbers(plan)
-    known = PAIR_NUMBERS if not plan.has_lists else reported
+    known = [OF_SECTIONS, *(reported if plan.has_lists else PAIR_NUMBERS)]
+    reported += [OF_SECTIONS] if "section_average" in reported else []
     conditions = [Condition.of(expression, known) for expression in expressions]
-    hint = f"it tells {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
+    hint = f"it reports {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
     for condition in conditions:
         if condition.key.startswith(OF_GROUPS) and not plan.has_groups:
             raise UsageError(f"--fail-if {condition.key} goes with --group-by or --by-file")
         if condition.key not in reported:
-            raise UsageError(f"--fail-if {condition.key}: this run does not tell it", hint=hint)
+            raise UsageError(f"--fail-if {condition.key}: this run does not report it", hint=hint)
     return conditions

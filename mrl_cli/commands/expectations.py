@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrl_cli.commands.helping import CHECKS
 from mrl_cli.commands.options import option, refuse_if
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import number
@@ -37,25 +38,39 @@ class Expecting(Run):
     """A run that holds numbers of the user's own against its figures."""
 
     expect: tuple[tuple[str, str], ...] = option(
-        "Your own value under the chosen reduction, or NAME=VALUE for another figure of mrl compute, or of mrl rank, "
-        "such as accuracy=0.718. Repeatable. It is held to the digits it is written with, unless --rtol or --atol is "
-        "given.",
+        "Check your own value under the chosen reduction, or NAME=VALUE for another figure of mrl compute or mrl rank, "
+        "such as accuracy=0.718. It is held to the digits it is written with, unless --rtol or --atol is given. "
+        "Repeatable.",
+        group=CHECKS,
+        is_common=True,
         type=expectation,
         multiple=True,
         metavar="[NAME=]VALUE",
     )
     rtol: float | None = option(
-        "Relative tolerance.  [default: 1e-7; float32: 1.3e-6]", type=click.FloatRange(min=0), metavar="X"
+        "Relative tolerance for your own numbers.",
+        group=CHECKS,
+        type=click.FloatRange(min=0),
+        metavar="X",
+        shown="1e-7; float32: 1.3e-6",
     )
     atol: float | None = option(
-        "Absolute tolerance.  [default: 1e-7; float32: 1e-5]", type=click.FloatRange(min=0), metavar="X"
+        "Absolute tolerance for your own numbers.",
+        group=CHECKS,
+        type=click.FloatRange(min=0),
+        metavar="X",
+        shown="1e-7; float32: 1e-5",
     )
     sample: int | None = option(
-        "Check N of the pairs only, or of the queries.  [default: all pairs; as many queries as a few seconds allow]",
+        "Check only N of the pairs, or of the queries.",
+        group=CHECKS,
+        shown="all pairs; as many queries as a few seconds allow",
         type=click.IntRange(min=1),
         metavar="N",
     )
-    seed: int = option("Which N.", type=click.IntRange(min=0), default=0)
+    seed: int = option(
+        "Seed that draws the N of --sample.", group=CHECKS, type=click.IntRange(min=0), metavar="S", default=0
+    )
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and tolerances without numbers of the user's own."""

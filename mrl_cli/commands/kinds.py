@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self, get_args
 
+from mrl_cli.commands.helping import COLUMNS
 from mrl_cli.commands.options import is_given, option, refuse_if
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
@@ -25,14 +26,19 @@ class RunOnPairs(Run):
     """A run on pairs, whose command carries out one on ranked lists too: the options of both."""
 
     labels: Labels | None = option(
-        "Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it is; strength, its "
-        "sign is the label; probability, that x1 is better. Of lists: relevance, the higher the better; rank, 1 is the "
-        "best.  [default: pm1, or relevance; as the preset has it]",
+        "What labels mean. Of pairs: pm1, exactly -1 or 1; 01, 0 and 1, where 0 means -1; any, the real number as it "
+        "is; strength, its sign is the label; probability, that x1 is better. Of lists: relevance, the higher the "
+        "better; rank, 1 is the best.",
+        group=COLUMNS,
+        is_common=True,
+        shown="pm1, or relevance; as the preset has it",
         choices=get_args(Labels),
         default=None,
     )
     preset: str | None = option(
-        "Columns and labels as a known producer writes them, as in mrl compute and mrl rank.",
+        "Read columns and labels as a known producer writes them; those of mrl compute and mrl rank.",
+        group=COLUMNS,
+        is_common=True,
         type=Registered("mrl_cli.inputs.presets", "PRESETS", "LIST_PRESETS"),
         metavar="NAME",
     )
@@ -79,7 +85,10 @@ def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Comman
     """Return the command of a run on pairs, which carries out one on lists where an option of those alone is given."""
     command, own = pairs.command(), ["inputs", *pairs.option_names()]
     further = [name for name in lists.option_names() if name not in own]
-    command.params += [getattr(lists, name).option for name in further]
+    of_lists = [getattr(lists, name).option for name in further]
+    for option_of_lists in of_lists:  # in the short help, one of them leads to the others
+        option_of_lists.is_common = option_of_lists.name == "query"
+    command.params += of_lists
 
     def carry_out(**given: Any) -> int:
         run: Run

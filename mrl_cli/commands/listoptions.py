@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
+from mrl_cli.commands.helping import COLUMNS, INPUT, LOSS
 from mrl_cli.commands.options import Options, column, option, refuse_if
 from mrl_cli.commands.values import Registered, number
 from mrl_cli.model import ListLabels, Missing
@@ -31,36 +32,61 @@ def unjudged_label(text: str) -> float | str:
 class ListOptions(Options):
     """Options of commands on ranked lists, a row of which is an item, or all of them."""
 
-    query: str | None = column("Column of the query: the rows with one value are a list.  [default: query]")
-    label: str | None = column("Column of the label.  [default: label]")
-    score: str | None = column("Column of the score.  [default: score]")
-    weight: str | None = column("Column of a weight for each item: of the pairs in which its label is the higher one.")
-    query_weight: str | None = column("Column of a weight for each query, the same in all of its rows.")
+    query: str | None = column(
+        "Column of the query: rows with the same value are a list.", group=COLUMNS, is_common=True, shown="query"
+    )
+    label: str | None = column("Column of the label.", group=COLUMNS, is_common=True, shown="label")
+    score: str | None = column("Column of the score.", group=COLUMNS, is_common=True, shown="score")
+    weight: str | None = column(
+        "Column of a weight for each item: of the pairs in which its label is the higher one.", group=LOSS
+    )
+    query_weight: str | None = column("Column of a weight for each query, the same in all of its rows.", group=LOSS)
     labels: Any = option(
-        "relevance: the higher, the better. rank: 1 is the best.  [default: relevance, or as the preset has it]",
+        "What labels mean. relevance: the higher, the better. rank: 1 is the best.",
+        group=COLUMNS,
+        is_common=True,
+        shown="relevance, or as the preset has it",
         choices=get_args(ListLabels),
         default=None,
     )
-    chosen: str | None = column("Column of the scores of chosen answers, in place of --label and --score.")
-    rejected: str | None = column("The same for rejected ones: every chosen one should be above every rejected one.")
-    num_correct: str | None = column("Column that says how many of the scores, the first ones, are right.")
+    chosen: str | None = column(
+        "Column of the scores of chosen answers, in place of --label and --score.", group=COLUMNS, is_common=True
+    )
+    rejected: str | None = column(
+        "Column of the scores of rejected answers: every chosen one should be above every rejected one.",
+        group=COLUMNS,
+        is_common=True,
+    )
+    num_correct: str | None = column(
+        "Column that says how many of the scores, the first ones, are right.", group=COLUMNS
+    )
     unjudged: Any = option(
         "Leave out and count items whose label says that there is none: negative, for any below 0, or a number.",
+        group=COLUMNS,
         type=unjudged_label,
         metavar="negative|VALUE",
     )
-    scores: str | None = option("A file with a score for each row, in their order. Held in memory.", metavar="FILE")
-    score_column: str | None = column("Which column of --scores.  [default: the only one, else score]")
+    scores: str | None = option(
+        "Read a score for each row, in their order, from this file. It is held in memory.", group=INPUT, metavar="FILE"
+    )
+    score_column: str | None = column("Column of the file of --scores.", group=INPUT, shown="the only one, else score")
     group_sizes: str | None = option(
-        "A file with the number of rows of each query, as LightGBM's .query. Held in memory.", metavar="FILE"
+        "Read the number of rows of each query from this file, such as LightGBM's .query. It is held in memory.",
+        group=INPUT,
+        metavar="FILE",
     )
     qrels: str | None = option(
-        "Judgments of TREC, the labels of documents: query, 0, document and relevance. Held in memory.", metavar="FILE"
+        "Read judgments of TREC, the labels of documents, from this file: query, 0, document and relevance. It is held "
+        "in memory.",
+        group=INPUT,
+        metavar="FILE",
     )
-    doc: str | None = column("Column of the document, for --qrels.  [default: doc]")
-    missing: Any = option("What a document without a judgment is.", choices=get_args(Missing))
+    doc: str | None = column("Column of the document, for --qrels.", group=COLUMNS, shown="doc")
+    missing: Any = option("What to do with a document without a judgment.", group=INPUT, choices=get_args(Missing))
     preset: str | None = option(
-        f"Columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
+        f"Read columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
+        group=COLUMNS,
+        is_common=True,
         type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS", elsewhere={"PRESETS": "a preset of mrl compute"}),
         metavar="NAME",
     )

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.listoptions import ListOptions
-from mrl_cli.commands.options import plan_of_options
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, Rows

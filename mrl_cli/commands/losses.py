@@ -7,15 +7,30 @@ import sys
 
 import click
 
-from mrl_cli.commands.options import FORMAT_CHOICES, Command, Option
+from mrl_cli import runtime
+from mrl_cli.commands.helping import OUTPUT
+from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option
 
 
-@click.command("losses", cls=Command, epilog="Example: mrl losses --format markdown")
-@click.option("-f", "--format", cls=Option, type=click.Choice(FORMAT_CHOICES), default="auto", show_default=True)
+@click.command(
+    "losses", cls=Command, examples=("mrl losses", "mrl losses --format markdown", "mrl losses --format json")
+)
+@click.option(
+    "-f",
+    "--format",
+    cls=Option,
+    type=click.Choice(FORMAT_CHOICES),
+    default="auto",
+    show_default=True,
+    group=OUTPUT,
+    is_common=True,
+    help=FORMAT_HELP.replace("by the suffix of -o, else ", ""),
+)
 def command(**options: str) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
     that of a pair or of a list as a whole (mrl rank).
     """
+    runtime.defer_numpy()
     from mrl_cli.render import render
     from mrl_cli.reports.losses import LossesReport
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from mrl_cli.commands.helping import COLUMNS, INPUT
 from mrl_cli.commands.options import column, flag, option, refuse_if
 from mrl_cli.commands.run import Run
 from mrl_cli.words import option_of
@@ -20,13 +21,21 @@ class TwoModels(Run):
     `in_two` says in words how a second input is named, and `two_example` is a command line that does.
     """
 
-    x1_b: str | None = column("Column of b's first score.  [in two files: as --x1]")
-    x2_b: str | None = column("Column of b's second score.  [in two files: as --x2]")
-    difference_b: str | None = column("Column of b's x1 - x2, beside --difference.  [in two files: as --difference]")
-    key: str | None = column("Two files: match the pairs by this column.")
-    by_row: bool = flag("Two files: match the first row with the first, and so on.")
+    x1_b: str | None = column(
+        "Column of b's first score.", group=COLUMNS, is_common=True, shown="as --x1, in two files"
+    )
+    x2_b: str | None = column(
+        "Column of b's second score.", group=COLUMNS, is_common=True, shown="as --x2, in two files"
+    )
+    difference_b: str | None = column(
+        "Column of b's x1 - x2, beside --difference.", group=COLUMNS, shown="as --difference, in two files"
+    )
+    key: str | None = column("Match pairs of two files by this column.", group=INPUT, is_common=True)
+    by_row: bool = flag("Match pairs of two files row by row.", group=INPUT, is_common=True)
     unmatched: str = option(
-        "Under --key, pairs that one file lacks: stop, or leave out and count.", choices=("error", "drop")
+        "What to do with pairs that one file lacks, under --key: stop, or leave them out and count them.",
+        group=INPUT,
+        choices=("error", "drop"),
     )
 
     in_two: ClassVar[str] = "two INPUTs, one for each model"

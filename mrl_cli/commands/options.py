@@ -1,4 +1,4 @@
-"""Options that several commands share: how they are declared and parsed, and the plan that they make."""
+"""Options that several commands share: how they are declared and parsed."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from mrl_cli.commands.helping import (
+    COLUMNS,
+    GROUPED,
+    INPUT,
+    LOSS,
+    OUTPUT,
+    RUNNING,
+    HelpfulCommand,
+    HelpOption,
+)
 from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.model import (
-    Dialect,
     DType,
     Labels,
     LambdaWeight,
     PairLabels,
-    Plan,
     ReductionName,
     Role,
     Strength,
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import closest, harmless, hint_for, option_of
+from mrl_cli.words import hint_for, option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mrl_cli.model.labels import LabelMap
 
@@ -34,7 +42,7 @@ PREFIX = "MRL"  # of the variables of the environment that options come from
 FORMAT_CHOICES = ("auto", *format_names())
 
 
-class Command(click.Command):
+class Command(HelpfulCommand):
     """A command whose options may be given once each, but for those that are repeatable."""
 
     def make_parser(self, ctx: click.Context) -> Any:
@@ -71,7 +79,7 @@ def is_given(name: str, *, or_by_environment: bool = False) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE or by_environment
 
 
-class Option(click.Option):
+class Option(HelpOption):
     """An option whose value may stand in the environment: for one command, as MRL_COMPUTE_MARGIN, or as MRL_MARGIN."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
@@ -114,7 +122,8 @@ class Declared:
 def option(text: str, *flags: str, **settings: Any) -> Any:
     """Return a declared option with this help, for an attribute that has the type of its values.
 
-    `flags` are further ones than the long one of the attribute's name, or all where one of them is long.
+    `flags` are further ones than the long one of the attribute's name, or all where one of them is long. `settings` are
+    those of HelpOption, its group in the help among them, and of click's Option.
     """
     return Declared(text, *flags, **settings)
 
@@ -130,12 +139,12 @@ def column(text: str, **settings: Any) -> Any:
     return option(text, metavar="COLUMN", type=ColumnName(), **settings)
 
 
-def flag(text: str, *flags: str) -> Any:
+def flag(text: str, *flags: str, **settings: Any) -> Any:
     """Return a declared option without a value."""
-    return option(text, *flags, is_flag=True)
+    return option(text, *flags, is_flag=True, **settings)
 
 
-FORMAT_HELP = "auto: by the suffix of -o; else table on a terminal, tsv otherwise."
+FORMAT_HELP = "Output format. auto: by the suffix of -o, else table on a terminal and tsv elsewhere."
 
 
 class Options:
@@ -146,98 +155,172 @@ class Options:
 
     inputs: tuple[str, ...] = ()
     # What is read.
-    x1: str | None = column("Column of the first score.  [default: x1]")
-    x2: str | None = column("Column of the second score.  [default: x2]")
-    difference: str | None = column("Column that is x1 - x2 already, in place of --x1 and --x2.")
-    x1_reference: str | None = column("Column that is subtracted from x1, such as log-probabilities of the reference.")
-    x2_reference: str | None = column("The same for x2.")
-    scale: float | None = option("What scores are then multiplied by, such as beta.", type=number, metavar="X")
+    x1: str | None = column("Column of the first score.", group=COLUMNS, is_common=True, shown="x1")
+    x2: str | None = column("Column of the second score.", group=COLUMNS, is_common=True, shown="x2")
+    difference: str | None = column("Column that is x1 - x2 already, in place of --x1 and --x2.", group=COLUMNS)
+    x1_reference: str | None = column(
+        "Column that is subtracted from x1, such as log-probabilities of the reference model.", group=COLUMNS
+    )
+    x2_reference: str | None = column("Column that is subtracted from x2.", group=COLUMNS)
+    scale: float | None = option(
+        "Multiply scores by X, after a reference is subtracted; DPO's beta.", group=COLUMNS, type=number, metavar="X"
+    )
     fill: tuple[tuple[str, float], ...] = option(
-        "What a missing margin or weight is, such as margin=0; counted. Repeatable.",
+        "Use this number where a margin or weight is missing, such as margin=0, and count the rows. Repeatable.",
+        group=COLUMNS,
         type=assignment,
         multiple=True,
         metavar="ROLE=VALUE",
     )
-    y: str | None = column("Column of the label.  [default: y]")
-    y_const: str | None = option("No label column: every pair has this label.", choices=("1", "-1"), default=None)
+    y: str | None = column("Column of the label.", group=COLUMNS, is_common=True, shown="y")
+    y_const: str | None = option(
+        "Give every pair this label: there is no label column.",
+        group=COLUMNS,
+        choices=("1", "-1"),
+        default=None,
+        is_common=True,
+    )
     labels: Labels | None = option(
-        "pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real number as it is. "
-        "strength: its sign is the label, 0 a tie. probability: that x1 is better, from 0 to 1.  "
-        "[default: pm1; any where y is what x1 - x2 should be, as for margin_mse]",
+        "What labels mean. pm1: exactly -1 or 1. 01: 0 and 1, where 0 means -1; true and false too. any: the real "
+        "number as it is. strength: its sign is the label, 0 a tie. probability: that x1 is better, from 0 to 1.",
+        group=COLUMNS,
         choices=get_args(PairLabels),
         default=None,
+        is_common=True,
+        shown="pm1; any for a loss whose y is a target, as margin_mse",
     )
     label_map: LabelMap | None = option(
-        "What the words or codes of the label column mean, as in 'model_a=1,model_b=-1,tie=0,error=skip'; 0 is a tie, "
+        "What the words or codes of the label column mean, as in 'model_a=1,model_b=-1,tie=0,error=skip'. 0 is a tie, "
         "skip leaves out and counts. A value with a comma stands in double quotes.",
+        group=COLUMNS,
         type=label_map,
         metavar="MAP",
     )
     strength: Strength | None = option(
-        "What the size of a label is under --labels strength.  [default: ignore]",
+        "What the size of a label is used for, under --labels strength.",
+        group=COLUMNS,
         choices=get_args(Strength),
         default=None,
+        shown="ignore",
     )
     on_tie: str | None = option(
-        "What a tie is, a label 0: an error, or left out and counted.  [default: error]",
+        "What to do with a tie, a label of 0: stop, or leave it out and count it.",
+        group=COLUMNS,
         choices=("error", "drop"),
         default=None,
+        shown="error",
     )
-    on_error: str = option("Bad rows: stop, or leave out and count.", choices=("fail", "skip"))
-    rejects: str | None = option("Write down every problem skipped, as CSV or .jsonl.", metavar="FILE")
-    delimiter: str | None = option("Field delimiter.  [default: by suffix and header]", "-d", type=char)
+    on_error: str = option(
+        "What to do with bad rows: stop, or leave them out and count them.",
+        group=INPUT,
+        choices=("fail", "skip"),
+    )
+    rejects: str | None = option(
+        "Write every problem that is skipped to this file, CSV or .jsonl.", group=INPUT, metavar="FILE"
+    )
+    delimiter: str | None = option(
+        "Field delimiter of text files.", "-d", group=INPUT, type=char, shown="by suffix and header"
+    )
     encoding: str | None = option(
-        "Text encoding.  [default: UTF-8, or as the BOM says]", "-e", type=named, metavar="NAME"
+        "Encoding of text files.", "-e", group=INPUT, type=named, metavar="NAME", shown="UTF-8, or as the BOM says"
     )
-    decimal: str = option("Decimal point.", type=char, default=".")
-    null_value: tuple[str, ...] = option("A cell that means: no value. Repeatable.", multiple=True, metavar="TEXT")
-    no_header: bool = flag("No header line: columns are called 1, 2, 3, …")
+    decimal: str = option("Decimal point of numbers in text.", group=INPUT, type=char, default=".")
+    null_value: tuple[str, ...] = option(
+        "Text of a cell that holds no value, such as NA. Repeatable.", group=INPUT, multiple=True, metavar="TEXT"
+    )
+    no_header: bool = flag("Read files without a header line: columns are called 1, 2, 3, …", group=INPUT)
     preset: str | None = option(
-        "Columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
+        "Read columns and labels as a known producer writes them: rewardbench, llamafactory, trl, ultrafeedback, "
         "catboost, judgebench, arena, helpsteer. Other options win over it.",
+        group=COLUMNS,
         type=Registered("mrl_cli.inputs.presets", "PRESETS", elsewhere={"LIST_PRESETS": "a preset of mrl rank"}),
         metavar="NAME",
+        is_common=True,
     )
     scores: str | None = option(
-        "A file of scores: x1 and x2 are rows of it, counted from 0. Held in memory.", metavar="FILE"
+        "Read scores from this file: x1 and x2 are rows of it, counted from 0. It is held in memory.",
+        group=INPUT,
+        metavar="FILE",
     )
-    score_column: str | None = column("Which column of --scores.  [default: the only one, else score]")
+    score_column: str | None = column("Column of the file of --scores.", group=INPUT, shown="the only one, else score")
     # What is computed.
-    margin: float | None = option("The margin.  [default: 0.0]", type=number)
-    margin_column: str | None = column("Column of a margin for each pair.")
+    margin: float | None = option(
+        "Margin of the loss: by how much the better score should be higher.",
+        group=LOSS,
+        type=number,
+        is_common=True,
+        shown="0.0",
+    )
+    margin_column: str | None = column("Column of a margin for each pair, in place of --margin.", group=LOSS)
     loss: str = option(
-        "Which loss; `mrl losses` lists them.",
+        "Loss to compute; `mrl losses` lists them.",
+        group=LOSS,
         type=Registered("mrl_cli.losses", "LOSSES", elsewhere={"LISTWISE": "a loss of whole lists, for mrl rank"}),
         default="margin_ranking",
+        is_common=True,
     )
     param: tuple[tuple[str, float], ...] = option(
-        "A parameter of the loss. Repeatable.", type=assignment, multiple=True, metavar="NAME=VALUE"
+        "Set a parameter of the loss, such as temperature=2. Repeatable.",
+        group=LOSS,
+        type=assignment,
+        multiple=True,
+        metavar="NAME=VALUE",
     )
     dtype: DType = option(
-        "Arithmetic of the per-pair loss; float32 gives PyTorch's default digits.", choices=get_args(DType)
+        "Arithmetic of the loss of a pair; float32 gives PyTorch's default digits.", group=LOSS, choices=get_args(DType)
     )
-    weight: str | None = column("Column of a weight for each pair: sum = Σ wl, mean = Σ wl / Σ w.")
-    reduction: ReductionName = option("As in PyTorch; none: one line a pair.", choices=("mean", "sum", "none"))
+    weight: str | None = column("Column of a weight w for each pair: sum = Σ wl, mean = Σ wl / Σ w.", group=LOSS)
+    reduction: ReductionName = option(
+        "How losses are reduced, as in PyTorch; none prints one line per pair.",
+        group=LOSS,
+        choices=("mean", "sum", "none"),
+        is_common=True,
+    )
     group_by: tuple[str, ...] = column(
-        "One row for each value of this column, and the total. Repeatable: one for each combination.", multiple=True
+        "Print one row per value of this column, and the total. Repeatable: one row per combination.",
+        group=GROUPED,
+        multiple=True,
+        is_common=True,
     )
-    by_file: bool = flag("One row for each file, and the total.")
-    cluster: str | None = column("Pairs with one value here (a prompt) are not independent: for intervals.")
-    confidence: float | None = option("Tell intervals of that confidence, such as 0.95.", type=share, metavar="SHARE")
-    jobs: int | None = option("How many workers.  [default: all cores]", type=click.IntRange(min=1))
-    engine: str = option("Who computes.", type=Registered("mrl_cli.engines", "ENGINES"), default="local")
-    scheduler: str | None = option("Where the engine's cluster is.  [default: one on this machine]", metavar="ADDRESS")
+    by_file: bool = flag("Print one row per file, and the total.", group=GROUPED)
+    cluster: str | None = column(
+        "Column whose equal values mark pairs that are not independent, such as a prompt: intervals allow for it.",
+        group=GROUPED,
+    )
+    confidence: float | None = option(
+        "Report intervals of this confidence, such as 0.95.", group=GROUPED, type=share, metavar="SHARE", is_common=True
+    )
+    jobs: int | None = option(
+        "Number of workers.", group=RUNNING, type=click.IntRange(min=1), metavar="N", shown="all cores"
+    )
+    engine: str = option(
+        "Compute here, or on a cluster: local, dask, ray or spark.",
+        group=RUNNING,
+        type=Registered("mrl_cli.engines", "ENGINES"),
+        default="local",
+    )
+    scheduler: str | None = option(
+        "Address of the cluster of --engine.", group=RUNNING, metavar="ADDRESS", shown="a cluster on this machine"
+    )
     # What is written.
-    format: str = option(FORMAT_HELP, "-f", choices=FORMAT_CHOICES)
-    output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE")
-    plot: str = option("Draw pictures after the table; auto: on a terminal.", choices=("never", "auto", "always"))
-    save_plot: str | None = option("Write a picture there, whole or not at all.", metavar="FILE.svg|.png")
-    color: str = option("Colour; NO_COLOR and FORCE_COLOR are honoured.", choices=("auto", "always", "never"))
-    progress: bool | None = option(
-        "Progress on stderr.  [default: on a terminal]", "--progress/--no-progress", default=None
+    format: str = option(FORMAT_HELP, "-f", group=OUTPUT, choices=FORMAT_CHOICES, is_common=True)
+    output: str | None = option(
+        "Write to this file: whole, or not at all.", "-o", group=OUTPUT, metavar="FILE", is_common=True, shown="stdout"
     )
-    quiet: bool = flag("No notes and no progress on stderr.", "-q")
-    verbose: bool = flag("Say on stderr how the result came about.", "-v")
+    plot: str = option(
+        "Draw pictures after the table; auto draws on a terminal.", group=OUTPUT, choices=("never", "auto", "always")
+    )
+    save_plot: str | None = option(
+        "Write a picture to this file, whole or not at all.", group=OUTPUT, metavar="FILE.svg|.png"
+    )
+    color: str = option(
+        "Print in colour; NO_COLOR and FORCE_COLOR are honoured.", group=OUTPUT, choices=("auto", "always", "never")
+    )
+    progress: bool | None = option(
+        "Show progress on stderr.", "--progress/--no-progress", group=RUNNING, default=None, shown="on a terminal"
+    )
+    quiet: bool = flag("Print no notes and no progress on stderr.", "-q", group=RUNNING)
+    verbose: bool = flag("Print on stderr how the result came about.", "-v", group=RUNNING)
     # Options of one command, which the plan and the flow of every command know.
     fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
@@ -349,94 +432,3 @@ def refuse_if(is_wrong: object, message: str, hint: str | None = None) -> None:
     """Raise UsageError where something about the options is wrong."""
     if is_wrong:
         raise UsageError(message, hint=hint)
-
-
-_HINTS: dict[tuple[str, ...], str] = {
-    ("fill", "margin"): "name it with --margin-column COLUMN",
-    ("fill", "weight"): "name it with --weight COLUMN",
-    ("margin", "loss"): "leave out --margin; `mrl losses` tells which losses have one",
-    ("margins", "loss"): "`mrl losses` tells which losses have a margin",
-}
-_SAME = (
-    "loss",
-    "dtype",
-    "on_error",
-    "reduction",
-    "by_file",
-    "confidence",
-    "calibration",
-    "margins",
-    "scale",
-    "lambda_weight",
-    "top",
-    "max_pairs",
-)
-
-
-def _label_settings(options: Options) -> dict[str, Any]:
-    """Return the settings of labels: as given, else as the preset has them."""
-    rule = None
-    if options.preset is not None and options.y_const is None:
-        from mrl_cli.inputs.presets import PRESETS  # few runs have one
-
-        preset = PRESETS.get(options.preset)  # one of lists is not among them
-        rule = None if preset is None else preset.label
-    asked = {name: getattr(options, name) for name in ("on_tie", "strength", "label_map")}
-    if rule is None:
-        return {"labels": options.labels, "label_settings": asked}
-    is_own = options.label_map is not None or options.labels not in (None, rule.labels)
-    message = f"the labels of --preset {options.preset} are strengths, below 0 where the first is better"
-    hint = "leave out --labels, or say what each value means with --label-map"
-    refuse_if(rule.is_reversed and is_own and options.label_map is None, message, hint)
-    if is_own:
-        return {"labels": options.labels, "label_settings": asked}
-    ruled = {"on_tie": options.on_tie or "drop", "label_map": rule.label_map or None}
-    return {"labels": rule.labels, "label_settings": asked | ruled, "is_reversed": rule.is_reversed}
-
-
-def _hint_for(names: tuple[str, ...], options: Options) -> str | None:
-    """Return what to do about settings that make no plan, in the command that runs."""
-    hint = _HINTS.get(names)
-    if names[0] == "fill" and hint:
-        option_name = {"margin": "margin_column", "weight": "weight"}[names[1]]
-        is_there = any(option.name == option_name for option in click.get_current_context().command.params)
-        if options.strength == names[1]:
-            return "the size of the label is it, and labels are not filled: leave out --fill"
-        return hint if is_there else "this command reads none: leave out --fill"
-    if options.margin_column is not None and hint:  # a column of margins is a margin as well
-        return hint.replace("--margin;", "--margin-column;")
-    return hint
-
-
-def plan_of_options(options: Options, further: Mapping[Role, str | None] | None = None) -> Plan:
-    """Return the plan that options say, with further columns. Raises UsageError for what makes none."""
-    from mrl_cli import settings  # which needs NumPy
-    from mrl_cli.losses import ParameterError
-
-    for option_name, given in (("param", options.param), ("fill", options.fill)):
-        names = [name for name, _ in given]
-        repeated = next((name for name in names if names.count(name) > 1), None)
-        refuse_if(repeated is not None, f"{option_of(option_name)} {harmless(repeated)} is given more than once")
-    cells = options.delimiter, options.encoding, options.decimal, options.null_value
-    try:
-        return settings.plan_of(
-            options.columns() | dict(further or {}),
-            word=option_of,
-            margin=options.margin or 0.0,
-            is_margin_given=options.margin is not None,
-            parameters=dict(options.param),
-            fill=dict(options.fill),
-            awaits_preset=options.preset is not None,
-            y_const=None if options.y_const is None else int(options.y_const),
-            **_label_settings(options),
-            lists_problems=options.rejects is not None,
-            keep_columns=options.keep_columns,
-            dialect=Dialect(*cells, header=not options.no_header),
-            **{name: getattr(options, name) for name in _SAME},
-        )
-    except settings.SettingsError as error:
-        raise UsageError(error.message, hint=_hint_for(error.names, options)) from None
-    except ParameterError as error:
-        near = closest(error.name, error.names) if error.name not in error.names else None
-        hint = f"did you mean --param {near}=…?" if near else None
-        raise UsageError(f"--param: {harmless(error, 300)}", hint=hint) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
-from mrl_cli.words import either, harmless, without_secrets
+from mrl_cli.words import either, harmless, how_to_install, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _check_picture(path: str) -> None:
     from importlib.util import find_spec  # few runs draw
 
     if find_spec("resvg_py") is None:
-        raise UsageError("--save-plot needs the package resvg-py for PNG", hint="pip install 'mrl-cli[png]'")
+        raise UsageError("--save-plot needs the package resvg-py for PNG", hint=how_to_install("png"))
 
 
 def is_table(options: Options, written: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrl_cli.commands.helping import OUTPUT
 from mrl_cli.commands.options import option
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
@@ -25,11 +26,22 @@ class WritePairs(RankedRun):
     """
 
     sample: int | None = option(
-        "So many pairs, drawn at random without replacement from all of them.", type=click.IntRange(min=1), metavar="N"
+        "Write N pairs, drawn at random without replacement from all of them.",
+        group=OUTPUT,
+        is_common=True,
+        type=click.IntRange(min=1),
+        metavar="N",
     )
-    seed: int = option("What --sample is drawn by.", type=click.IntRange(min=0), default=0, metavar="S")
+    seed: int = option(
+        "Seed that draws the pairs of --sample.", group=OUTPUT, type=click.IntRange(min=0), default=0, metavar="S"
+    )
 
-    name, epilog = "pairs", "Example: mrl pairs lists.csv -o pairs.csv"
+    name = "pairs"
+    examples = (
+        "mrl pairs lists.csv -o out.csv",
+        "mrl pairs lists.csv --sample 5 --seed 1",
+        "mrl pairs lists.csv -o out.parquet",
+    )
     names = "ITEMS weight query_weight sample seed CELLS memory ENGINE OUTPUT NOTES"
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.commands.compute import Compute
-from mrl_cli.commands.options import Options, plan_of_options
+from mrl_cli.commands.options import Options
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.presets import as_written_by, given_by
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, MrlError, UsageError

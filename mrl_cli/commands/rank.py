@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
 from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
@@ -33,37 +34,61 @@ class Rank(RankedRun):
     """
 
     loss: str = option(
-        "Which loss, of pairs or of whole lists; `mrl losses` lists them.",
+        "Loss to compute, of pairs or of whole lists; `mrl losses` lists them.",
+        group=LOSS,
+        is_common=True,
         type=Registered("mrl_cli.losses", "LOSSES", "LISTWISE"),
         default="margin_ranking",
     )
     param: tuple[tuple[str, Any], ...] = option(
-        "A parameter of the loss. Repeatable.", type=assigned_word, multiple=True, metavar="NAME=VALUE"
+        "Set a parameter of the loss, such as temperature=2. Repeatable.",
+        group=LOSS,
+        type=assigned_word,
+        multiple=True,
+        metavar="NAME=VALUE",
     )
     reduction: ReductionName = option(
         "What the value is: the mean over all pairs, the mean over queries of their means, or the sum.",
+        group=LOSS,
+        is_common=True,
         choices=("mean", "query-mean", "sum"),
     )
     lambda_weight: LambdaWeight = option(
-        "What a pair weighs: label_diff, the difference of its labels; ndcg, what swapping its two items would change "
-        "in the NDCG.",
+        "Weigh pairs as LambdaRank does. label_diff: by the difference of the labels. ndcg: by what swapping the two "
+        "items would change in the NDCG.",
+        group=LOSS,
         choices=get_args(LambdaWeight),
     )
     top: int | None = option(
-        "NDCG of so many places, for --lambda-weight ndcg.", type=click.IntRange(min=1), metavar="K"
+        "Weigh by the NDCG of the first K places, under --lambda-weight ndcg.",
+        group=LOSS,
+        type=click.IntRange(min=1),
+        metavar="K",
     )
     max_pairs: int | None = option(
-        "Refuse a list with more pairs than that, which approx_ndcg goes through one by one.",
+        "Refuse a list with more than N pairs, which approx_ndcg goes through one by one.",
+        group=LOSS,
         type=click.IntRange(min=1),
         metavar="N",
     )
-    per_query: bool = flag("One row for each query, with its counts, its sum and its mean, and not the whole.")
-    raw: bool = flag("The bare number, full precision.")
+    per_query: bool = flag(
+        "Print one row per query, with its counts, sum and mean, in place of the whole.", group=GROUPED, is_common=True
+    )
+    raw: bool = flag("Print the bare number in full precision.", group=OUTPUT, is_common=True)
     fail_if: tuple[str, ...] = option(
-        "Exit 1 when e.g. 'value>0.5' or 'query_accuracy<0.7' holds. Repeatable.", multiple=True, metavar="EXPR"
+        "Exit with 1 when a condition holds, such as 'query_accuracy<0.7'. Repeatable.",
+        group=CHECKS,
+        multiple=True,
+        metavar="EXPR",
+        is_common=True,
     )
 
-    name, epilog = "rank", "Example: mrl rank lists.csv --margin 0.5"
+    name = "rank"
+    examples = (
+        "mrl rank lists.csv --margin 0.5",
+        "mrl rank lists.csv --loss softmax --reduction query-mean --group-by topic",
+        "mrl rank lists.csv --lambda-weight ndcg --top 3 --per-query",
+    )
     names = "ITEMS margin loss param reduction lambda_weight top max_pairs weight query_weight per_query CELLS"
     names += " group_by by_file memory ENGINE OUTPUT plot save_plot confidence raw fail_if NOTES"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli import runtime
+from mrl_cli.commands.helping import RUNNING
 from mrl_cli.commands.listoptions import ListOptions
 from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
@@ -39,8 +40,10 @@ class RankedRun(ListOptions, Run):
     example = "lists.csv"
 
     memory: int | None = option(
-        "What rows may take that are held: those of one query at a time, or all where those of a query stand apart. "
-        "Such as 500MB or 4GB.  [default: half of the machine's memory]",
+        "Memory for rows that are held, such as 500MB or 4GB: those of one query at a time, or all where those of a "
+        "query stand apart.",
+        group=RUNNING,
+        shown="half of the machine's",
         type=size,
         metavar="SIZE",
     )

@@ -11,14 +11,16 @@ import click
 
 from mrl_cli.commands import outputs
 from mrl_cli.commands.compute import Compute
+from mrl_cli.commands.helping import INPUT, LOSS, OUTPUT
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import flag, option, plan_of_options, refuse_if
+from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
 from mrl_cli.model import MOST_WORST, USUAL_CONFIDENCE
-from mrl_cli.words import harmless, number_text, shell_line, without_secrets
+from mrl_cli.words import harmless, how_to_install, number_text, shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,17 +43,27 @@ class Paged(Run):
     format: str = "html"
     reduction: ReductionName = option(
         "What the first figure is; of lists also the mean over queries of their means.",
+        group=LOSS,
+        is_common=True,
         choices=("mean", "sum", "query-mean"),
     )
     worst: int = option(
-        "So many pairs, or queries, of the greatest losses.",
+        "Show this many pairs, or queries, of the greatest losses.",
+        group=OUTPUT,
         type=click.IntRange(min=0, max=MOST_WORST),
         default=20,
         metavar="COUNT",
     )
-    title: str | None = option("The title.  [default: what is found]", metavar="TEXT")
-    open: bool = flag("Open the page in a browser once it is written.")
-    output: str | None = option("Write there, whole or not at all.  [default: stdout]", "-o", metavar="FILE.html")
+    title: str | None = option("Title of the page.", group=OUTPUT, metavar="TEXT", shown="the finding")
+    open: bool = flag("Open the page in a browser once it is written.", group=OUTPUT)
+    output: str | None = option(
+        "Write to this file: whole, or not at all.",
+        "-o",
+        group=OUTPUT,
+        metavar="FILE.html",
+        is_common=True,
+        shown="stdout",
+    )
 
     def check(self) -> None:
         """Raise UsageError for an output that is no page, and where jinja2 is missing."""
@@ -62,7 +74,7 @@ class Paged(Run):
         refuse_if(self.open and not is_file, "--open goes with a file", hint)
         refuse_if(self.output is None and sys.stdout.isatty(), "a page is not for a terminal", hint)
         if find_spec("jinja2") is None:
-            raise UsageError("mrl report needs the package jinja2", hint="pip install 'mrl-cli[report]'")
+            raise UsageError("mrl report needs the package jinja2", hint=how_to_install("report"))
 
     def rendered(self, report: Any) -> Iterable[str]:
         """Return the page."""
@@ -114,10 +126,18 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
     loss: str = Rank.loss
     param: tuple[tuple[str, Any], ...] = Rank.param
     compare: str | None = option(
-        "A file with the scores of a second model, b; its pairs are matched by --key or --by-row.", metavar="B"
+        "Read the scores of a second model, b, from this file; --key or --by-row matches its pairs.",
+        group=INPUT,
+        metavar="B",
+        is_common=True,
     )
 
-    name, epilog = "report", "Example: mrl report pairs.csv -o report.html"
+    name = "report"
+    examples = (
+        "mrl report pairs.csv --margin 0.5 -o report.html",
+        "mrl report rewards.jsonl --x1 chosen_score --x2 rejected_score --y-const 1 --group-by subset -o report.html",
+        "mrl report lists.csv --query query --group-by topic -o report.html",
+    )
     names = "output worst title open MARGIN KERNEL weight reduction group_by by_file"
     names += " compare x1_b x2_b difference_b key by_row unmatched PRESET READING SCORES ENGINE"
     names += " confidence cluster fail_if validate NOTES"

@@ -13,7 +13,8 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Command, Options, is_given, plan_of_options, refuse_if
+from mrl_cli.commands.options import GROUPS, Command, Options, is_given, refuse_if
+from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless, option_of
 
@@ -41,7 +42,7 @@ class Run(Options, ABC):
     """One run: it opens what is read and written, folds reductions, refuses, renders, prints and gives the exit code.
 
     A command is a class with its options, reductions and report, and the help as its docstring: `names` are those of
-    its options, and of GROUPS of options, in the order of the help, `metavar` and `epilog` what else the help needs.
+    its options, and of GROUPS of options, in the order of the help, `metavar` and `examples` what else the help needs.
     `roles` are those of a preset's further columns that it has a use for; `needs_mean` says that the mean of no pairs
     is missed; `example` is what an INPUT may be called.
 
@@ -54,7 +55,7 @@ class Run(Options, ABC):
     name: ClassVar[str]
     names: ClassVar[str]
     metavar: ClassVar[str] = "[INPUT]..."
-    epilog: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]]
     roles: ClassVar[frozenset[Role]] = frozenset()
     needs_mean: ClassVar[bool] = True
     example: ClassVar[str] = "pairs.csv"
@@ -87,7 +88,7 @@ class Run(Options, ABC):
         def carry_out(**given: Any) -> int:
             return cls(**given).exit_code()
 
-        return Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, epilog=cls.epilog)
+        return Command(cls.name, params=params, callback=carry_out, help=cls.__doc__, examples=cls.examples)
 
     @classmethod
     def option_names(cls) -> list[str]:

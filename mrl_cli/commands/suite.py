@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.expectations import Expecting
+from mrl_cli.commands.helping import CHECKS, OUTPUT
 from mrl_cli.commands.options import GROUPS, is_given, option, refuse_if
 from mrl_cli.commands.outputs import row_suffixes, suffix_of
 from mrl_cli.render import format_of, render
@@ -30,11 +31,15 @@ class RunOnSuite(Expecting):
     """A run that has INPUT, or else the suite's pairs."""
 
     function: str | None = option(
-        "Hold your own loss function (x1, x2, y, margin, reduction) to the built-in suite. MODULE may be a path.",
+        "Check your own loss function (x1, x2, y, margin, reduction) on the built-in suite. MODULE may be a path.",
+        group=CHECKS,
+        is_common=True,
         metavar="MODULE:NAME",
     )
     cases: str | None = option(
-        "Write the suite's pairs and their losses, for an implementation in another language.", metavar="FILE"
+        "Write the suite's pairs and their losses to this file, for an implementation in another language.",
+        group=OUTPUT,
+        metavar="FILE",
     )
 
     def check(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrl_cli.commands.helping import LOSS
 from mrl_cli.commands.kinds import RunOnLists, RunOnPairs, command_of
 from mrl_cli.commands.options import option
 from mrl_cli.commands.run import Run
@@ -84,17 +85,26 @@ class MarginSweep(_Drawn, RunOnPairs):
     """
 
     margins: tuple[float, ...] = option(
-        "The margins: numbers and ranges START:STOP:STEP, e.g. 0,0.1,0.5 or 0:2:0.1.",
+        "Numbers and ranges START:STOP:STEP of margins, such as 0,0.5 or 0:2:0.1. Required.",
+        group=LOSS,
+        is_common=True,
         type=margins,
         required=True,
         metavar="LIST",
     )
     reduction: ReductionName = option(
         "What the value of a margin is; of lists also the mean over queries of their means.",
+        group=LOSS,
+        is_common=True,
         choices=("mean", "sum", "query-mean"),
     )
 
-    name, epilog = "sweep", "Example: mrl sweep pairs.csv --margins 0:2:0.1"
+    name = "sweep"
+    examples = (
+        "mrl sweep pairs.csv --margins 0:2:0.1",
+        "mrl sweep pairs.csv --margins 0,0.5,1 --loss squared_hinge --format json",
+        "mrl sweep lists.csv --query query --margins 0:2:0.25",
+    )
     names = "margins weight KERNEL PRESET reduction READING SCORES ENGINE OUTPUT plot save_plot NOTES"
     roles = frozenset(("weight",))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
 from mrl_cli.commands.kinds import RunOnPairs, command_of
 from mrl_cli.commands.listchecks import ValidateLists
 from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
@@ -31,26 +32,37 @@ class Validate(RunOnSuite, RunOnPairs):
     """
 
     against: tuple[str, ...] = option(
-        "loop: plain Python, pair by pair. exact: rational numbers. torch: the installed PyTorch. Repeatable.  "
-        "[default: loop]",
+        "Validator to check against. loop: plain Python, pair by pair. exact: rational numbers. torch: the installed "
+        "PyTorch. Repeatable.",
+        group=CHECKS,
+        is_common=True,
+        shown="loop",
         type=Registered("mrl_cli.verify.validators", "AGAINST"),
         multiple=True,
     )
-    loss_column: str | None = column("Column of your own per-pair losses.")
+    loss_column: str | None = column("Column of your own losses, one per pair.", group=CHECKS, is_common=True)
     group_by: tuple[str, ...] = column(
-        "Check the figures of each group too. Repeatable: groups are combinations.", multiple=True
+        "Check the figures of each group too. Repeatable: groups are combinations.", group=GROUPED, multiple=True
     )
-    by_file: bool = flag("Check the figures of each file too.")
+    by_file: bool = flag("Check the figures of each file too.", group=GROUPED)
     # Those of pairs and those of ranked lists.
     loss: str = Rank.loss
     param: tuple[tuple[str, Any], ...] = Rank.param
     reduction: ReductionName = option(
         "What the value is: mean and sum; of pairs none, of lists the mean over queries.",
+        group=LOSS,
         choices=get_args(ReductionName),
     )
-    format: str = option(FORMAT_HELP, "-f", choices=("auto", *format_names(with_annotations=True)))
+    format: str = option(
+        FORMAT_HELP, "-f", group=OUTPUT, choices=("auto", *format_names(with_annotations=True)), is_common=True
+    )
 
-    name, epilog = "validate", "Example: mrl validate pairs.csv --margin 0.5"
+    name = "validate"
+    examples = (
+        "mrl validate",
+        "mrl validate pairs.csv --margin 0.5 --expect 0.313 --expect accuracy=0.764",
+        "mrl validate --function mrl_cli:margin_ranking_loss",
+    )
     names = (
         "against expect loss_column function cases rtol atol sample seed MARGIN KERNEL weight reduction PRESET READING "
         "SCORES"

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
+from mrl_cli.words import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def _workers(name: str, jobs: int, scheduler: str | None) -> Workers:
     try:
         kind = entry.load()
     except ModuleNotFoundError as error:
-        hint = f"pip install 'mrl-cli[{name}]'" if name in WORKERS else None
+        hint = how_to_install(name) if name in WORKERS else None
         raise UsageError(f"--engine {name} needs the package {error.name}", hint=hint) from error
     workers: Workers = kind(jobs, scheduler)
     return workers

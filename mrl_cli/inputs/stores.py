@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mrl_cli.errors import MachineError, UsageError
-from mrl_cli.words import harmless, without_secrets
+from mrl_cli.words import harmless, how_to_install, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,7 +228,7 @@ def require_extra(url: str, doing: str = "read") -> None:
         import_module("obstore")
     except ImportError:
         message = f"cannot {doing} {harmless(without_secrets(url), 200)}: URLs need the extra `remote`"
-        raise UsageError(message, hint="pip install 'mrl-cli[remote]'") from None
+        raise UsageError(message, hint=how_to_install("remote")) from None
 
 
 def _fault_of(error: Exception) -> Fault:

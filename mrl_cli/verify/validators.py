@@ -18,7 +18,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
-from mrl_cli.words import plainest
+from mrl_cli.words import how_to_install, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -252,7 +252,7 @@ def by_torch(pairs: Pairs, plan: Plan) -> Outcome:
         import torch
     except ImportError as error:
         msg = "--against torch needs PyTorch, which is not installed"
-        raise UsageError(msg, hint="pip install 'mrl-cli[torch]'") from error
+        raise UsageError(msg, hint=how_to_install("torch")) from error
     names = ("x1", "x2", "y", "margin") if "margin" in pairs.columns else ("x1", "x2", "y")
     with np.errstate(over="ignore"):
         x1, x2, y, *margin = (torch.from_numpy(pairs.columns[name].astype(plan.loss.dtype)) for name in names)

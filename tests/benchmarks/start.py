@@ -63,24 +63,37 @@ def command(trial: str, path: Path) -> list[str]:
     return [sys.executable, *options, "-c", f"import sys\nsys.argv = ['mrl', *sys.argv[1:]]\n{code}", *call]
 
 
+# What reads nothing, beside the least that such a command needs: the ratio is to stay below 1.3.
+PRINTING = {"import click": ["-c", "import click"]} | {
+    f"mrl {' '.join(words)}": ["-m", "mrl_cli", *words]
+    for words in (["--help"], ["losses"], ["compute", "-h"], ["compute", "--help"], ["docs"], ["help", "compute"])
+}
+
+
+def print_ratios(title: str, commands: dict[str, list[str]], runs: int) -> None:
+    """Run commands in turn, and print a table of the CPU time of each beside that of the first."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs + 1):
+        for name, taken in times.items():
+            taken.append(run_process(commands[name]).cpu_seconds * 1e3)
+    _, *usual = next(iter(times.values()))  # the first round warms up
+    print(f"| {title} | CPU, ms | least | ratio |\n|---|---|---|---|")
+    for name, (_, *taken) in times.items():
+        ratio = median(own / other for own, other in zip(taken, usual, strict=True))
+        print(f"| {name} | {median(taken):.0f} | {min(taken):.0f} | {ratio:.2f} |", flush=True)
+
+
 def main() -> None:
-    """Run every trial in turn, and print a table."""
+    """Run every trial in turn, and print a table for each format, and one of what reads nothing."""
     parser = argparse.ArgumentParser(description="Time what could make a small run start sooner.")
     parser.add_argument("--runs", type=int, default=31)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mrl-benchmarks")
-    parser.add_argument("--formats", default="csv,parquet")
+    parser.add_argument("--formats", default="csv,parquet", help="of the runs; empty for what reads nothing alone")
     options = parser.parse_args()
-    for file_format in options.formats.split(","):
+    for file_format in filter(None, options.formats.split(",")):
         path = data_file(options.folder, ROWS, file_format)
-        times: dict[str, list[float]] = {trial: [] for trial in TRIALS}
-        for _ in range(options.runs + 1):
-            for trial, taken in times.items():
-                taken.append(run_process(command(trial, path)).cpu_seconds * 1e3)
-        usual = times["as it is"][1:]  # the first round warms up
-        print(f"| {file_format}, {ROWS} rows | CPU, ms | least | ratio |\n|---|---|---|---|")
-        for trial, (_, *taken) in times.items():
-            ratio = median(own / other for own, other in zip(taken, usual, strict=True))
-            print(f"| {trial} | {median(taken):.0f} | {min(taken):.0f} | {ratio:.2f} |", flush=True)
+        print_ratios(f"{file_format}, {ROWS} rows", {name: command(name, path) for name in TRIALS}, options.runs)
+    print_ratios("reads nothing", {name: [sys.executable, *words] for name, words in PRINTING.items()}, options.runs)
 
 
 if __name__ == "__main__":

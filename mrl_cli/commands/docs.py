@@ -1,0 +1,50 @@
+"""`mrl docs`: the documentation, topic by topic."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from mrl_cli.commands.options import Command, refuse_if
+from mrl_cli.words import closest, harmless
+
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "docs")
+REFERENCE = "reference"  # the folder of the pages that are made from the commands
+
+
+def topics() -> dict[str, str]:
+    """Return what each topic is about, by name; a topic is a file of the folder, and that is its first sentence."""
+    names = sorted(name.removesuffix(".md") for name in os.listdir(FOLDER) if name.endswith(".md"))
+    return {name: text_of(name).split("\n\n", 2)[1].replace("\n", " ") for name in names}
+
+
+def text_of(topic: str) -> str:
+    """Return a topic's page, in Markdown."""
+    with open(os.path.join(FOLDER, *f"{topic}.md".split("/")), encoding="utf-8") as file:
+        return file.read()
+
+
+@click.command("docs", cls=Command, examples=("mrl docs", "mrl docs losses", "mrl docs reference/compute"))
+@click.argument("topic", required=False)
+def command(topic: str | None) -> None:
+    """Print a TOPIC of the documentation: laid out on a terminal, as Markdown elsewhere. Without TOPIC, list them."""
+    about = topics()
+    if topic is None:
+        width = max(map(len, about))
+        click.echo("".join(f"{name:{width}}  {sentence}\n" for name, sentence in about.items()), nl=False)
+        click.echo(f"\n{REFERENCE}/COMMAND holds the options of a command, as mrl help COMMAND prints them.")
+        return
+    pages = [f"{REFERENCE}/{name.removesuffix('.md')}" for name in os.listdir(os.path.join(FOLDER, REFERENCE))]
+    known = [*about, *sorted(pages)]
+    near = closest(topic, known)
+    hint = f"did you mean {near}? mrl docs lists the topics" if near else "mrl docs lists the topics"
+    refuse_if(topic not in known, f"no topic is called {harmless(topic)!r}", hint)
+    text = text_of(topic)
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from mrl_cli.render.document import terminal_text
+
+        text = terminal_text(text, width=shutil.get_terminal_size().columns)
+    click.echo(text, nl=False)
