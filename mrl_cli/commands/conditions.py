@@ -97,7 +97,9 @@ def conditions_of(expressions: Sequence[str], plan: Plan) -> list[Condition]:
     from mrl_cli.reports.figures import PAIR_NUMBERS, reported_numbers
 
     reported = reported_numbers(plan)
-    known = [OF_SECTIONS, *(reported if plan.has_lists else PAIR_NUMBERS)]
+    known = sorted(
+        (*(reported if plan.has_lists else PAIR_NUMBERS), OF_SECTIONS), key=lambda key: key.startswith(OF_GROUPS)
+    )
     reported += [OF_SECTIONS] if "section_average" in reported else []
     conditions = [Condition.of(expression, known) for expression in expressions]
     hint = f"it reports {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
