@@ -23,7 +23,7 @@ _LEAST_TEXT = 20  # columns, however narrow the terminal is
 class OptionRecord(NamedTuple):
     """What is said of an option: how it is written, what it does, its default and its environment variable."""
 
-    option: HelpOption
+    option: Any  # a HelpOption, but for those of mrl itself
     spelling: str
     text: str
     default: str

@@ -6,14 +6,12 @@ import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrl_cli.commands.helping import HelpfulCommand
+from mrl_cli.commands.helping import HelpfulCommand, OptionRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import click
-
-    from mrl_cli.commands.helping import OptionRecord
 
 BAR = r"\|"  # in a cell of Markdown
 EXIT_CODES = {
@@ -44,7 +42,10 @@ def page_of(ctx: click.Context, summary: str) -> Page:
     paragraphs = [" ".join(text.split()) for text in cleandoc(command.help or "").split("\n\n")]
     page = Page(ctx.command_path, summary, " ".join(command.collect_usage_pieces(ctx)), paragraphs)
     if not isinstance(command, HelpfulCommand):
-        return page
+        rows = (parameter.get_help_record(ctx) for parameter in command.get_params(ctx))
+        return page._replace(
+            groups=[("Options", [OptionRecord(None, *row, "", "") for row in rows if row is not None])]
+        )
     return page._replace(groups=list(command.option_groups(ctx)), examples=command.examples)
 
 
