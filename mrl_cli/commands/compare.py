@@ -27,8 +27,8 @@ class Comparison(TwoModels):
     """Compare two models, a and b, on the same pairs: by loss and by accuracy.
 
     One INPUT with the scores of both: name b's with --x1-b and --x2-b. Two INPUTs, A and B: say how their pairs belong
-    together with --key COLUMN, or with --by-row. Whether the models differ is told by the interval of the difference,
-    a's less b's: where it leaves 0 out, they do. Bars around each model's own mean may overlap even so.
+    together with --key COLUMN, or with --by-row. The models differ where the interval of the difference, a's less b's,
+    leaves 0 out. Bars around each model's own mean may overlap even so.
     """
 
     confidence: float = option(
