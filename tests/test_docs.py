@@ -70,6 +70,7 @@ def test_a_topic_that_is_not_there_is_refused(capfd: pytest.CaptureFixture[str])
     for name in ("glosary", "../README", "/etc/passwd"):
         ran = run_inside(["docs", name], capfd)
         assert (ran.code, ran.out) == (2, ""), name
+        assert ran.err.endswith("mrl docs lists the topics\n"), name
     assert "did you mean glossary?" in run_inside(["docs", "glosary"], capfd).err
 
 
