@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-REFERENCE, MANUAL = ROOT / "mrl_cli" / "docs" / "reference", ROOT / "man"
+REFERENCE, MANUAL = ROOT / "mrl_cli" / "docs" / "reference", ROOT / "mrl_cli" / "man"
 PICTURE = ROOT / "mrl_cli" / "docs" / "differences.svg"
 DRAWN = "compute sample_data/rewards.jsonl --x1 chosen_score --x2 rejected_score --y-const 1 --margin 0.5 --save-plot"
 
