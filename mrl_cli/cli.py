@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -19,6 +20,7 @@ import click
 from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import write_examples
+from mrl_cli.commands.saying import say
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, with_hint
 from mrl_cli.words import closest, harmless
 
@@ -59,7 +61,11 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and not summary_of(args[0]):
             near = closest(args[0], command_names())
             ctx.fail(f"No such command {harmless(args[0])!r}." + (f" Did you mean {near}?" if near else ""))
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        there = {"verbose", *(() if command is None else (parameter.name for parameter in command.params))}
+        # Where there are no notes, and no pager, there are none; what -v asks for has to be there.
+        before = [one.opts[0] for one in self.params if ctx.params.get(one.name or "") and one.name in there]
+        return name, command, [*before, *rest]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -103,28 +109,26 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.exit()
 
 
+# Flags that may stand before the name of a command. MRL_QUIET and the like are the commands'.
+_before = partial(click.option, is_flag=True, allow_from_autoenv=False)
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"auto_envvar_prefix": "MRL", "max_content_width": 100},
 )
 @click.option("-V", "--version", is_flag=True, expose_value=False, callback=_version, help="Show the version and exit.")
-@click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    is_eager=True,
-    allow_from_autoenv=False,  # MRL_VERBOSE is the commands'
-    help="With --version: say what reads CSV and TSV here.",
-)
-def group(verbose: bool) -> None:
+@_before("-q", "--quiet", help="As after a command: no notes and no progress on stderr.")
+@_before("-v", "--verbose", is_eager=True, help="The same; with --version: say what reads CSV and TSV here.")
+@_before("--no-pager", help="As after a command: long tables not through the pager.")
+def group(**given: bool) -> None:
     """Compute and validate ranking losses on files of scores.
 
     A file holds columns x1, x2, y: two scores and a label, 1 when x1 should rank above x2, -1 when below. Exit codes:
     0 done, 1 a check failed, 2 usage, 3 the data allow no trustworthy number, 4 the machine failed. Options are read
     from the environment too: MRL_COMPUTE_MARGIN for one command, MRL_MARGIN for all.
     """
-    if verbose:
-        raise click.UsageError("-v goes after the command, or with --version.")
+    del given  # commands have them: `resolve_command`
 
 
 def guarded(action: Callable[..., Result], *args: Any, **extra: Any) -> Result:
@@ -169,8 +173,8 @@ def _reported(error: BaseException) -> int:
     return BUG
 
 
-def _print_error(message: str, hint: str | None) -> None:
-    click.echo(f"error: {with_hint(message, hint)}", err=True)
+def _print_error(message: str, hint: str | None, context: click.Context | None = None) -> None:
+    say(f"error: {with_hint(message, hint)}", context)
 
 
 def process() -> NoReturn:
@@ -207,7 +211,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        _print_error(error.format_message(), f"{context.command_path} --help" if context is not None else None)
+        hint = f"{context.command_path} --help" if context is not None else None
+        _print_error(error.format_message(), hint, context)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

@@ -115,18 +115,15 @@ GOLDENS = {
     "csv": ",".join(key for key, _ in _SHOWN) + "\n" + ",".join(str(value) for _, value in _SHOWN) + "\n",
     "tsv": "\t".join(key for key, _ in _SHOWN) + "\n" + "\t".join(str(value) for _, value in _SHOWN) + "\n",
     "markdown": """\
+33.3% of 3 pairs are ranked right, 33.3% are ties; mean loss 0.75 at margin 0.5.
+
 | key | value |
 | --- | ---: |
-| value | 0.75 |
-| reduction | mean |
-| margin | 0.5 |
-| dtype | float64 |
-| labels | pm1 |
-| pairs | 3 |
-| sum | 2.25 |
 | mean | 0.75 |
+| sum | 2.25 |
 | min | 0.25 |
 | max | 1.5 |
+| pairs | 3 |
 | correct | 1 (33.3%) |
 | ties | 1 (33.3%) |
 | wrong | 1 (33.3%) |
@@ -146,40 +143,46 @@ GOLDENS = {
 | difference_quantiles.p50 | 0.0 |
 | difference_quantiles.p75 | 0.126953125 |
 | difference_quantiles.p95 | 0.22851562499999997 |
+| reduction | mean |
+| margin | 0.5 |
+| dtype | float64 |
+| labels | pm1 |
 """,
     "table": """\
+33.3% of 3 pairs are ranked right, 33.3% are ties; mean loss
+0.75 at margin 0.5.
+
 margin_ranking loss of pairs.csv
-┌──────────────────────────┬─────────────────────┐
-│ value                    │                0.75 │
-│ reduction                │                mean │
-│ margin                   │                 0.5 │
-│ dtype                    │             float64 │
-│ labels                   │                 pm1 │
-│ pairs                    │                   3 │
-│ sum                      │                2.25 │
-│ mean                     │                0.75 │
-│ min                      │                0.25 │
-│ max                      │                 1.5 │
-│ correct                  │           1 (33.3%) │
-│ ties                     │           1 (33.3%) │
-│ wrong                    │           1 (33.3%) │
-│ inside_margin            │           1 (33.3%) │
-│ beyond_margin            │            0 (0.0%) │
-│ active                   │          3 (100.0%) │
-│ accuracy                 │  0.3333333333333333 │
-│ accuracy_half            │                 0.5 │
-│ accuracy_without_ties    │                 0.5 │
-│ accuracy_at_margin       │                 0.0 │
-│ difference_mean          │               -0.25 │
-│ difference_sd            │  0.6614378277661477 │
-│ x1_mean                  │  0.8333333333333334 │
-│ x2_mean                  │  1.0833333333333333 │
-│ difference_quantiles.p05 │          -0.9140625 │
-│ difference_quantiles.p25 │          -0.5078125 │
-│ difference_quantiles.p50 │                 0.0 │
-│ difference_quantiles.p75 │         0.126953125 │
-│ difference_quantiles.p95 │ 0.22851562499999997 │
-└──────────────────────────┴─────────────────────┘
+╭──────────────────────────┬────────────╮
+│ mean                     │     0.7500 │
+│ sum                      │     2.2500 │
+│ min                      │     0.2500 │
+│ max                      │     1.5000 │
+├──────────────────────────┼────────────┤
+│ pairs                    │          3 │
+├──────────────────────────┼────────────┤
+│ correct                  │   1  33.3% │
+│ ties                     │   1  33.3% │
+│ wrong                    │   1  33.3% │
+│ inside_margin            │   1  33.3% │
+│ beyond_margin            │   0   0.0% │
+│ active                   │  3  100.0% │
+│ accuracy                 │     0.3333 │
+│ accuracy_half            │     0.5000 │
+│ accuracy_without_ties    │     0.5000 │
+│ accuracy_at_margin       │     0.0000 │
+├──────────────────────────┼────────────┤
+│ difference_mean          │    -0.2500 │
+│ difference_sd            │     0.6614 │
+│ x1_mean                  │     0.8333 │
+│ x2_mean                  │     1.0833 │
+│ difference_quantiles.p05 │    -0.9141 │
+│ difference_quantiles.p25 │    -0.5078 │
+│ difference_quantiles.p50 │     0.0000 │
+│ difference_quantiles.p75 │     0.1270 │
+│ difference_quantiles.p95 │     0.2285 │
+╰──────────────────────────┴────────────╯
+reduction mean, margin 0.5, dtype float64, labels pm1
 """,
 }
 
@@ -351,8 +354,9 @@ def test_progress_is_drawn_only_for_a_person_or_when_asked(mrl: Mrl, monkeypatch
     assert mrl("compute", "pairs.csv").err == ""
     assert mrl("compute", "pairs.csv", "--no-progress").err == ""
     assert mrl("compute", "pairs.csv", "--progress", "-q").err == ""
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+    monkeypatch.setenv("COLUMNS", "100")
     ran = mrl("compute", "pairs.csv", "--progress")
+    assert "reading pairs.csv" in ran.err
     assert "rows/s" in ran.err
     assert ran.out.startswith("loss\t")
 
@@ -631,10 +635,18 @@ def test_verbose_version_says_what_reads_csv(mrl: Mrl) -> None:
     )
 
 
-def test_verbose_without_version_goes_after_the_command(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_stand_before_the_command_too(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.csv").write_text(PAIRS + "oops,1,1\n")
+    skipping = ("compute", "bad.csv", "--on-error", "skip")
+    assert mrl("-q", *skipping) == mrl(*skipping, "-q")
+    assert re.sub(r"in .*/s", "", mrl("-v", *skipping).err) == re.sub(r"in .*/s", "", mrl(*skipping, "-v").err)
+    assert mrl("-q", "losses").out == mrl("--no-pager", "losses").out == mrl("losses").out
     ran = mrl("-v", "losses")
     assert (ran.code, ran.out) == (2, "")
-    assert "-v goes after the command" in ran.err
+    assert "No such option '-v'" in ran.err
+    ran = mrl("-q", *skipping, "-v")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--quiet and --verbose exclude each other" in ran.err
     monkeypatch.setenv("MRL_VERBOSE", "1")
     assert mrl("losses").code == 0
 

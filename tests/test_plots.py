@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mrl_cli.render.plots import drawn, merged
+from mrl_cli.render.terminal import Screen
 from mrl_cli.reports import pictures
 from mrl_cli.reports.plots import (
     Curves,
@@ -60,7 +61,7 @@ def some_plots(random: Random) -> list[Plot]:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seed in range(12):
         for encoding in ("utf-8", "ascii"):
-            text = drawn(some_plots(Random(seed)), width, encoding=encoding)
+            text = drawn(some_plots(Random(seed)), Screen(width, encoding=encoding))
             assert max(map(len, text.splitlines())) <= width
             assert "\x1b" not in text
             text.encode(encoding)
@@ -68,8 +69,8 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_colour_changes_nothing_but_colour() -> None:
     plots = some_plots(Random(1))
-    colored = drawn(plots, 80, color=True)
-    assert re.sub(r"\x1b\[[0-9;]*m", "", colored).replace(" ", "") == drawn(plots, 80).replace(" ", "")
+    colored = drawn(plots, Screen(80, color=True))
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored).replace(" ", "") == drawn(plots, Screen(80)).replace(" ", "")
     assert {"38;5;166", "38;5;68"} <= set(re.findall(r"38;5;\d+", colored))
 
 
@@ -92,7 +93,7 @@ def test_merged_bars_hold_what_they_held(most: int) -> None:
 
 def test_the_highest_bar_is_full_and_no_bar_is_invisible() -> None:
     plot = Distribution("t", "d", 0.0, 1.0, (1000, 1, 0), 0, 0, (), ())
-    lines = drawn([plot], 80).splitlines()
+    lines = drawn([plot], Screen(80)).splitlines()
     bars = [line.partition("│")[2] or line.partition("┤")[2] for line in lines[2:]]
     (first, *_, base) = [bar for bar in bars if "█" in bar]
     cells = len(first)
@@ -139,9 +140,9 @@ def test_pictures_are_the_golden_ones(
 ) -> None:
     pieces: list[str] = []
 
-    def kept(plots: Any, room: int, **how: Any) -> str:
-        how |= {"color": "color" in look, "encoding": "ascii" if "ascii" in look else "utf-8"}
-        pieces.append(drawn(plots, room, **how))
+    def kept(plots: Any, screen: Screen) -> str:
+        how: Any = {"color": "color" in look, "encoding": "ascii" if "ascii" in look else "utf-8"}
+        pieces.append(drawn(plots, screen._replace(**how)))
         return pieces[-1]
 
     monkeypatch.setattr("mrl_cli.render.plots.drawn", kept)

@@ -16,7 +16,7 @@ from mrl_cli.reductions.ledger import Ledger, LedgerRows
 from mrl_cli.reductions.measured import BEYOND
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.render import format_names, format_of, render
-from mrl_cli.reports.base import OF_GROUPS, Annotation, Report, Table
+from mrl_cli.reports.base import OF_GROUPS, Annotation, Line, Report, Table
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS, reported_numbers
 from mrl_cli.reports.losses import LossesReport
@@ -24,8 +24,8 @@ from tests.each import each
 
 
 class SmallReport(Report):
-    def blocks(self) -> list[Table | str]:
-        return [Table(("x", "n"), [("a|b", "1")], "title", numbers=1), "a sentence\n"]
+    def blocks(self) -> list[Table | Line]:
+        return [Table(("x", "n"), [("a|b", 1)], "title", numbers=1), Line("a sentence")]
 
 
 class AnnotatedReport(SmallReport):
@@ -41,7 +41,7 @@ GOLDENS = {
     "csv": "pairs,beta,a.mean\n2,2.0,NaN\n",
     "tsv": "pairs\tbeta\ta.mean\n2\t2.0\tNaN\n",
     "markdown": "| x | n |\n| --- | ---: |\n| a\\|b | 1 |\n\na sentence\n",
-    "table": "title\n┏━━━━━┳━━━┓\n┃ x   ┃ n ┃\n┡━━━━━╇━━━┩\n│ a|b │ 1 │\n└─────┴───┘\n\na sentence\n",
+    "table": "title\n╭─────┬───╮\n│ x   │ n │\n├─────┼───┤\n│ a|b │ 1 │\n╰─────┴───╯\n\na sentence\n",
 }
 
 
@@ -66,7 +66,7 @@ def test_a_new_format_is_one_new_file(tmp_path: Any, monkeypatch: pytest.MonkeyP
     (tmp_path / "formats").mkdir()
     for name in format_names():
         (tmp_path / "formats" / f"{name}.py").write_text("SUFFIXES = ()\n")
-    text = 'SUFFIXES = (".xml",)\n\n\ndef render(report, width, color):\n    return f"<pairs>{report.pairs}</pairs>"\n'
+    text = 'SUFFIXES = (".xml",)\n\n\ndef render(report, screen):\n    return f"<pairs>{report.pairs}</pairs>"\n'
     (tmp_path / "formats" / "xml.py").write_text(text)
     monkeypatch.setattr(renderers, "__path__", [str(tmp_path)])
     from mrl_cli.render import formats

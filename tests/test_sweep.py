@@ -338,12 +338,13 @@ def test_every_format_has_a_line_for_each_margin(output_format: str, mrl: Mrl) -
     ran = mrl("sweep", "pairs.csv", "--margins", "0,0.5", "-f", output_format)
     assert (ran.code, ran.err) == (0, "")
     if output_format == "table":
-        assert ran.out.splitlines()[0] == "mean margin_ranking loss of pairs.csv, 3 pairs"
-        assert "│    0.5 │               0.75 │            1 │              1 │" in ran.out
+        assert "\nmean margin_ranking loss of pairs.csv, 3 pairs\n" in ran.out
+        assert "│    0.5 │ 0.7500 │       1.0000 │         1.0000 │" in ran.out
         return
     if output_format == "markdown":
-        assert ran.out.splitlines()[0] == "| margin | value | active_share | gradient_share |"
-        assert ran.out.splitlines()[3] == "| 0.5 | 0.75 | 1 | 1 |"
+        assert ran.out.splitlines()[0].startswith("From margin 0 to 0.5 the mean loss goes from 0.3333 to 0.75, and ")
+        assert ran.out.splitlines()[2] == "| margin | value | active_share | gradient_share |"
+        assert ran.out.splitlines()[5] == "| 0.5 | 0.75 | 1.0 | 1.0 |"
         return
     if output_format == "jsonl":
         records = [json.loads(line) for line in ran.out.splitlines()]

@@ -441,17 +441,17 @@ def test_every_output_format_holds_the_verdict(mrl: Mrl) -> None:
 
 def test_table_for_a_person(mrl: Mrl) -> None:
     out = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "table").out
-    assert "│ loss column │ failed  │ 3     │ 0.25" in out
+    assert "│ loss column │ failed  │          1 │     3 │         0.25 │" in out
     expected = "wrong.csv line 3: loss column: expected 1.5, got 1.75 (x1 1.0, x2 2.0, y 1.0, margin 0.5)"
-    assert expected in out.splitlines()
-    assert out.splitlines()[-1] == "1 of 7 checks failed"
+    assert expected in " ".join(out.split())
+    assert out.splitlines()[0] == "1 of 7 checks failed: loss column."
 
 
 def test_a_pair_that_is_a_difference_is_shown_as_that(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "gaps.csv").write_text("gap,y,loss\n-0.25,1,0.5\n2,-1,5\n")
     options = ("gaps.csv", "--difference", "gap", "--scale", "2", "--loss-column", "loss")
     shown = "line 3: loss column: expected 4.0, got 5.0 (difference 4.0, y -1.0, margin 0.0)"
-    assert f"gaps.csv {shown}" in mrl(*options, "-f", "table").out.splitlines()
+    assert f"gaps.csv {shown}" in " ".join(mrl(*options, "-f", "table").out.split())
     (mismatch,) = json.loads(mrl(*options, "-f", "json").out)["mismatches"]
     assert mismatch.keys() & {"x1", "x2"} == set()
     assert (mismatch["difference"], mismatch["expected"]) == (4.0, 4.0)
@@ -503,7 +503,8 @@ def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) ->
 
 def test_verbose_prints_the_rate(mrl: Mrl) -> None:
     assert "pairs/s" in mrl("pairs.csv", "-v").err
-    assert mrl("pairs.csv").err == mrl("pairs.csv", "-v", "-q").err == ""
+    assert "pairs in" in mrl("-v").err
+    assert mrl("pairs.csv").err == ""
 
 
 def test_every_validator_is_offered(mrl: Mrl) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli import __version__
 from mrl_cli.commands.run import Run
+from mrl_cli.commands.saying import say
 from mrl_cli.errors import DataError, with_hint
-from mrl_cli.words import shell_line, without_secrets
+from mrl_cli.words import counted, shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,19 +123,36 @@ class Check(Run):
             rows = rows._replace(kind=PAIRS, reason="the columns named are two scores")
         return Found(source, head, rows, proposal)
 
-    def lines(self, report: CheckReport) -> Iterator[str]:
-        """Return the errors of inputs that cannot be read; that others can does not hide them."""
+    def lines(self, report: CheckReport) -> list[str]:
+        """Return nothing: the report has all notes."""
         del report
-        return (f"error: {with_hint(error.message, error.hint)}" for error in self._errors.values())
+        return []
 
     def summary(self, report: CheckReport) -> str:
-        """Return nothing: the report says all."""
+        """Return how much was seen, and how quickly."""
+        entries = [entry for entry in report.inputs if "error" not in entry]
+        files, rows = (sum(of(entry) for entry in entries) for of in (_files, _rows_seen))
+        return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {report.elapsed_seconds:.3f} s"
+
+    def passes(self, report: CheckReport) -> bool:
+        """Print the errors of inputs that cannot be read: that others can does not hide them."""
         del report
-        return ""
+        for error in self._errors.values():
+            say(f"error: {with_hint(error.message, error.hint)}")
+        return True
 
     def exit_code(self) -> int:
         """Carry out the run; return its exit code, that of `mrl compute` where any input cannot be read."""
         return super().exit_code() or (DataError.exit_code if self._errors else 0)
+
+
+def _files(entry: dict[str, Any]) -> int:
+    return len(entry["files"])
+
+
+def _rows_seen(entry: dict[str, Any]) -> int:
+    seen: int = entry["rows_seen"]
+    return seen
 
 
 def _with_one_command(groups: Iterable[list[Found]]) -> Iterator[list[Found]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mrl_cli.commands.helping import CHECKS, OUTPUT
 from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows, row_suffixes
 from mrl_cli.commands.run import Run
+from mrl_cli.commands.saying import say
 from mrl_cli.render import rendered
 from mrl_cli.words import counted, listed, number_text, option_of
 
@@ -225,7 +224,7 @@ class Compute(Run):
             return True
         for check in self._validation.checks:
             if not check.passed:
-                click.echo(f"validation: {check.failure}", err=True)
+                say(f"validation: {check.failure}")
         return bool(self._validation.passed)
 
 

@@ -121,7 +121,7 @@ class Expecting(Run):
         """Return what rows of checks do not say: rows that were left out, and why a check failed."""
         left_out = [f"note: {self.left_out(report)}"] if report.rejected else []
         leaves_out = self.written in ("csv", "tsv") and not report.passed
-        return left_out + (report.sentences() if leaves_out else [])
+        return left_out + (report.statements() if leaves_out else [])
 
     def passes(self, report: Validation) -> bool:
         """Return whether every check passed."""

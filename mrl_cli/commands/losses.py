@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
+from typing import Any
 
 import click
 
 from mrl_cli import runtime
+from mrl_cli.commands import outputs
 from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option
+from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option, Options
 
 
 @click.command(
@@ -26,14 +26,18 @@ from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Optio
     is_common=True,
     help=FORMAT_HELP.replace("by the suffix of -o, else ", ""),
 )
-def command(**options: str) -> None:
+def command(**given: Any) -> None:
     """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
     that of a pair or of a list as a whole (mrl rank).
     """
     runtime.defer_numpy()
-    from mrl_cli.render import render
+    from mrl_cli.render import rendered
     from mrl_cli.reports.losses import LossesReport
 
-    automatic = "table" if sys.stdout.isatty() else "tsv"
-    output_format = automatic if options["format"] == "auto" else options["format"]
-    click.echo(render(LossesReport(), output_format, width=shutil.get_terminal_size().columns), nl=False)
+    options = Options(**given)
+    written, screen = outputs.output_format(options), outputs.screen_of(options)
+    for text in outputs.through_pager(rendered(LossesReport(), written, screen), options, written, screen):
+        click.echo(text, nl=False, color=True)  # with colours where the screen has some
+
+
+command.params += [getattr(Options, name).option for name in ("color", "no_pager")]

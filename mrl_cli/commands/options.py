@@ -18,6 +18,7 @@ from mrl_cli.commands.helping import (
     HelpfulCommand,
     HelpOption,
 )
+from mrl_cli.commands.saying import remember_color
 from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.model import (
@@ -313,9 +314,14 @@ class Options:
     save_plot: str | None = option(
         "Write a picture to this file, whole or not at all.", group=OUTPUT, metavar="FILE.svg|.png"
     )
+    full: bool = flag("Print tables with all digits of every number, and all groups.", group=OUTPUT)
     color: str = option(
-        "Print in colour; NO_COLOR and FORCE_COLOR are honoured.", group=OUTPUT, choices=("auto", "always", "never")
+        "Print in colour. auto: as NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR, TERM and CLICOLOR say, in this order.",
+        group=OUTPUT,
+        choices=("auto", "always", "never"),
+        callback=remember_color,
     )
+    no_pager: bool = flag("Do not page tables through MRL_PAGER, else PAGER.", group=OUTPUT)
     progress: bool | None = option(
         "Show progress on stderr.", "--progress/--no-progress", group=RUNNING, default=None, shown="on a terminal"
     )
@@ -348,6 +354,8 @@ class Options:
 
         Nothing is said here of what makes no plan: that is refused with the plan.
         """
+        yield "quiet", is_given("verbose"), ""
+        yield "verbose", self.quiet, "--quiet and --verbose exclude each other"
         yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
         yield "score_column", self.scores is None, "--score-column goes with --scores"
         for name, others in _EXCLUDED.items():  # from the environment, they give way to the command line
@@ -423,7 +431,7 @@ GROUPS = {
     "KERNEL": "loss param dtype",
     "PRESET": "preset scores score_column",
     "ENGINE": "jobs engine scheduler",
-    "OUTPUT": "format output color",
+    "OUTPUT": "format output full color no_pager",
     "NOTES": "progress quiet verbose",
 }
 

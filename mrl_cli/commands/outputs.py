@@ -12,9 +12,10 @@ from mrl_cli.render import first_suffixes, format_of
 from mrl_cli.words import either, harmless, how_to_install, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mrl_cli.inputs import Source
+    from mrl_cli.render.terminal import Screen
 
 _PAGE = "html"  # what `mrl report` writes, and refuses no other than itself
 _WELL_KNOWN = {".zip", ".html", ".xlsx"}
@@ -54,6 +55,8 @@ def check_outputs(options: Options, written: str) -> None:
     hint = "leave out what asks for another output"
     is_alone = options.plot == "always" and is_given("plot") and not is_table(options, written)
     refuse_if(is_alone, "--plot always draws beside a table", hint)
+    message = "--full goes with a table for people, which has few digits; this output has all"
+    refuse_if(options.full and is_given("full") and written not in ("table", "auto"), message, "leave it out")
     suffix = suffix_of(options.output)
     is_unwritten = bool(suffix) and written != _PAGE and _is_unwritten(suffix)
     if is_unwritten or (format_of(suffix) == "parquet" and written != "parquet"):
@@ -137,10 +140,30 @@ def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> Non
     refuse_if(shared, f"{' and '.join(shared)} name one file")
 
 
-def wants_color(choice: str, *, is_terminal: bool) -> bool:
-    """Return whether to colour: as asked, else as NO_COLOR and FORCE_COLOR say, else on a terminal."""
-    if choice != "auto":
-        return choice == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or is_terminal
+def through_pager(pieces: Iterable[str], options: Options, written: str, screen: Screen) -> Iterable[str]:
+    """Return what is left to print of a report: nothing of a table that is longer than the screen and was paged."""
+    if screen.height is None or not is_table(options, written):
+        return pieces
+    from mrl_cli.commands.pager import paged
+
+    text = "".join(pieces)
+    return [] if not options.no_pager and paged(text, screen.height) else [text]
+
+
+def screen_of(options: Options) -> Screen:
+    """Return where a report is drawn: as wide and high as the terminal is, in its colours and its encoding."""
+    import shutil
+
+    from mrl_cli.render.colors import wants_color
+    from mrl_cli.render.terminal import Screen
+
+    is_stdout = options.output in (None, "-")
+    is_terminal = is_stdout and sys.stdout.isatty()
+    size = shutil.get_terminal_size()
+    return Screen(
+        width=size.columns,
+        height=size.lines if is_terminal else None,
+        color=wants_color(options.color, os.environ, is_terminal=is_terminal),
+        encoding=sys.stdout.encoding if is_stdout else "utf-8",
+        is_full=options.full,
+    )

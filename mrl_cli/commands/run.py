@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import click
@@ -15,8 +16,9 @@ from mrl_cli import runtime
 from mrl_cli.commands import outputs
 from mrl_cli.commands.options import GROUPS, Command, Options, is_given, refuse_if
 from mrl_cli.commands.planning import plan_of_options
+from mrl_cli.commands.saying import is_colored, say
 from mrl_cli.errors import MachineError, UsageError
-from mrl_cli.words import harmless, option_of
+from mrl_cli.words import counted, harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.look import Look
     from mrl_cli.reductions.rows import RejectsReduction
     from mrl_cli.render.folder import PartsFolder
+    from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.remedies import Facts
@@ -140,7 +143,7 @@ class Run(Options, ABC):
 
     @abstractmethod
     def summary(self, report: Any) -> str:
-        """Return the line that --verbose prints, if any."""
+        """Return the line that --verbose prints."""
 
     def passes(self, report: Any) -> bool:
         """Return whether the run succeeds by this report; print why it does not."""
@@ -154,17 +157,22 @@ class Run(Options, ABC):
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
             if self.picture is not None:
                 self.picture.write(self._drawn(report))
-            self.out.writelines(text.encode() for text in self.rendered(report))
+            self._write(report)
             self.out.flush()
         if not self.quiet:
             for line in (*(f"note: {caution}" for caution in self.cautions), *self.lines(report)):
-                click.echo(line, err=True)
-            if self.verbose and (summary := self.summary(report)):
-                click.echo(summary, err=True)
+                say(line)
+            if self.verbose:
+                say(self.summary(report))
         broken = [condition for condition in conditions if condition.holds(report)]
         for condition in broken:
-            click.echo(f"fail-if: {condition.text_for(report)}", err=True)
+            say(f"fail-if: {condition.text_for(report)}")
         return int(not self.passes(report) or bool(broken))
+
+    def _write(self, report: Report) -> None:
+        """Write a report out: through the pager where it is a table that is longer than the screen."""
+        left = outputs.through_pager(self.rendered(report), self, self.written, self.screen)
+        self.out.writelines(text.encode() for text in left)
 
     def _open(self, stack: ExitStack) -> list[Condition]:
         self.sides = self.resolved()
@@ -286,7 +294,10 @@ class Run(Options, ABC):
 
                 sizes = [None if source.compression else source.size_bytes for source in sources]
                 total = None if None in sizes else sum(size or 0 for size in sizes)
-                parts = stack.enter_context(closing(watched(parts, total, is_forced=bool(is_asked))))
+                names = [harmless(source.shown_name, 200) for source in sources]
+                label = f"reading {names[0] if len(names) == 1 else counted(len(names), 'input')}"
+                how: Any = {"label": label, "is_forced": bool(is_asked), "color": is_colored()}
+                parts = stack.enter_context(closing(watched(parts, total, **how)))
             return fold(parts, sources, reductions)
 
     def _opened_engine(self) -> Engine:
@@ -318,20 +329,19 @@ class Run(Options, ABC):
 
     def rendered(self, report: Any) -> Iterable[str]:
         """Return a report as pieces of text, at the width and in the colours of where it goes."""
-        import shutil
-
         from mrl_cli.render import rendered
 
-        is_terminal = self.output is None and sys.stdout.isatty()
-        color = outputs.wants_color(self.color, is_terminal=is_terminal)
-        width = shutil.get_terminal_size().columns
-        pieces = rendered(report, self.written, width=width, color=color)
+        pieces = rendered(report, self.written, self.screen)
         if not self.shows_pictures:
             return pieces
         from mrl_cli.render.plots import drawn
 
-        encoding = sys.stdout.encoding if self.output is None else "utf-8"
-        return [*pieces, drawn(self.pictures(report).values(), width, color=color, encoding=encoding)]
+        return [*pieces, drawn(self.pictures(report).values(), self.screen)]
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Where a table is drawn."""
+        return outputs.screen_of(self)
 
     def _drawn(self, report: Any) -> bytes:
         """Return the picture that is written to a file."""

@@ -11,6 +11,7 @@ from mrl_cli import modules_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.base import Report
 
 _FIRST = ("table", "json", "jsonl", "csv", "tsv", "markdown")  # in the order of the help, others after them
@@ -45,20 +46,22 @@ def first_suffixes() -> list[str]:
     return [suffix for name in format_names() for suffix in _module(name).SUFFIXES[:1]]
 
 
-def render(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> str:
-    """Return a report as text: the pieces that `rendered` yields."""
-    return "".join(rendered(report, output_format, width=width, color=color))
+def render(report: Report, output_format: str, **of_screen: Any) -> str:
+    """Return a report as text: the pieces that `rendered` yields, on a `Screen` of these fields."""
+    from mrl_cli.render.terminal import Screen
+
+    return "".join(rendered(report, output_format, Screen(**of_screen)))
 
 
-def rendered(report: Report, output_format: str, *, width: int = 80, color: bool = False) -> Iterable[str]:
-    """Return a report as pieces of text, at most `width` wide where the format has a width.
+def rendered(report: Report, output_format: str, screen: Screen | None = None) -> Iterable[str]:
+    """Return a report as pieces of text; the screen is for tables alone.
 
     Raises ValueError for a format that the report does not have, an unknown one too.
     """
     known = format_names(with_annotations=report.annotations() is not None)
     if output_format not in known:
         raise ValueError(f"the format must be one of {', '.join(known)}, not {output_format!r}")
-    text: str | Iterator[str] = _module(output_format).render(report, width, color)
+    text: str | Iterator[str] = _module(output_format).render(report, screen)
     return [text] if isinstance(text, str) else text
 
 

@@ -1,11 +1,10 @@
 """Pictures for a terminal, drawn by rich: eighths of a cell where the encoding has them, else ASCII; numbers at each.
 
-What is drawn is legible without colour, which only repeats it: 166 for what is wrong or expected, 68 for the rest.
+What is drawn is legible without colour, which only repeats it: one for what is wrong or expected, one for the rest.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 from bisect import bisect
@@ -13,17 +12,19 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mrl_cli.render.colors import STYLES
 from mrl_cli.reports.plots import Curves, Distribution, Estimates, Quadrants
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.plots import Estimate, Plot
 
     Line = list[str | tuple[str, str]]
 
-BAD, GOOD, QUIET = "color(166)", "color(68)", "dim"
+BAD, GOOD, QUIET = STYLES["bad bar"], STYLES["bar"], STYLES["quiet"]
 HEIGHT = 10  # rows of a distribution
 NARROW = 60  # columns below which its bars lie
 MOST_LYING = 24  # bars that lie
@@ -51,38 +52,21 @@ class Signs(NamedTuple):
 PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-")
 
 
-def drawn(plots: Iterable[Plot], width: int, *, color: bool = False, encoding: str = "utf-8") -> str:
-    """Return the plots as text, at most `width` wide; before each there is an empty line."""
-    from rich.console import Console
+def drawn(plots: Iterable[Plot], screen: Screen) -> str:
+    """Return the plots as text, no wider than the screen; before each there is an empty line."""
     from rich.text import Text
 
-    signs = signs_of(encoding)
-    text = io.StringIO()
-    console = Console(
-        file=text, width=width, force_terminal=color, no_color=not color, color_system="256" if color else None
-    )
-    for plot in plots:
-        console.print()
-        console.print(Text(harmless(plot.title, 400), style="bold"))
-        for line in _DRAW[type(plot)](plot, width, signs):
-            console.print(Text.assemble(*line), overflow="crop" if len(line) > 1 else "fold", no_wrap=len(line) > 1)
-    whole = text.getvalue()
-    if signs is PLAIN:  # names of files and groups may hold anything
-        whole = whole.translate({ord("−"): "-", ord("…"): "~"}).encode("ascii", "replace").decode()
-    return "".join(f"{line.rstrip()}\n" for line in whole.splitlines())
+    signs = Signs() if screen.has("".join(Signs())) else PLAIN
 
+    def lines() -> Iterator[Text]:
+        for plot in plots:
+            yield Text()
+            yield Text(harmless(plot.title, 400), style=STYLES["head"])
+            for line in _DRAW[type(plot)](plot, screen.width, signs):
+                how: Any = {"overflow": "crop", "no_wrap": True} if len(line) > 1 else {"overflow": "fold"}
+                yield Text.assemble(*line, **how)
 
-def signs_of(encoding: str) -> Signs:
-    """Return the signs that an encoding has.
-
-    >>> signs_of("latin-1") is PLAIN, signs_of("utf-8") is PLAIN
-    (True, False)
-    """
-    try:
-        "".join(Signs()).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return PLAIN
-    return Signs()
+    return screen.drawn(*lines())
 
 
 def merged(plot: Distribution, most: int) -> Distribution:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from heapq import nsmallest
 from itertools import repeat
 from operator import getitem
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from mrl_cli import __version__
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
@@ -20,13 +23,60 @@ _SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
 
 
 class Table(NamedTuple):
-    """A table for people, whose last `numbers` columns hold numbers. A summary has a key and a value in each row."""
+    """A table for people: cells as `reports.cells` has them, in columns of which the last `numbers` hold numbers.
+
+    Columns stand in the order of importance: where not all fit, the last are left out, which the format `whole` has.
+    `rows` may be `GroupRows`; `total` is the row of all. A summary has a key and a value in each row, an empty row is
+    a rule, `main` is the key that was asked for, and `settings` are keys and values by which it came about.
+    """
 
     names: Sequence[str]
-    rows: Iterable[Sequence[str]]
+    rows: Iterable[Sequence[Any]]
     title: str | None = None
     numbers: int = 0
     is_summary: bool = False
+    total: Sequence[Any] | None = None
+    settings: Sequence[tuple[str, Any]] = ()
+    main: str = ""
+    whole: str = "csv"
+
+
+class Line(NamedTuple):
+    """A sentence before or after tables, and what it is; a command is never broken into lines."""
+
+    text: str
+    kind: Literal["text", "finding", "good", "bad", "note", "command"] = "text"
+
+
+class GroupRows(Sequence[Sequence[Any]]):
+    """The rows of groups in a table for people, made as they are asked for.
+
+    `badness` returns a number for each group, the greatest for the worst, and `words` say which those are.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Any],
+        row_of: Callable[[Any], Sequence[Any]],
+        badness: Callable[[], Iterable[float]],
+        words: str,
+    ) -> None:
+        self._groups, self._row_of, self._badness, self.words = groups, row_of, badness, words
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._row_of(self._groups[place])
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        return map(self._row_of, self._groups)
+
+    def worst(self, count: int) -> list[Sequence[Any]]:
+        """Return the rows of so many groups, the worst first; of equal ones the first first, undefined ones last."""
+        ranks = (math.inf if math.isnan(value) else -value for value in self._badness())
+        places = nsmallest(count, zip(ranks, range(len(self)), strict=True))
+        return [self[place] for _, place in places]
 
 
 class RowColumns(NamedTuple):
@@ -112,8 +162,8 @@ class Report:
         row = flat(self.record())
         return list(row), [row.values()]
 
-    def blocks(self) -> list[Table | str]:
-        """Return what a person reads: tables, and lines of text."""
+    def blocks(self) -> list[Table | Line]:
+        """Return what a person reads: tables, and sentences."""
         raise NotImplementedError
 
     def annotations(self) -> list[Annotation] | None:

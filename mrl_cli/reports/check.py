@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.reports.base import Report, Table
+from mrl_cli.reports.base import Line, Report, Table
+from mrl_cli.reports.cells import Verdict
+from mrl_cli.reports.findings import finding_of_inputs
 from mrl_cli.words import bytes_text, counted, harmless, listed, number_text
 
 if TYPE_CHECKING:
@@ -34,9 +36,10 @@ class CheckReport(Report):
         names = [*_ROW[:1], "files", "bytes", "columns", *_ROW[1:]]
         return names, [[_cell(name, entry) for name in names] for entry in self.inputs]
 
-    def blocks(self) -> list[Table | str]:
-        """Return for each input a summary, its columns, notes, and the command line."""
-        return [block for entry in self.inputs for block in _blocks(entry)]
+    def blocks(self) -> list[Table | Line]:
+        """Return what the inputs are, and for each a summary, its columns, notes, and the command line."""
+        finding = Line(f"{finding_of_inputs(self.inputs)}.", "finding")
+        return [finding, *(block for entry in self.inputs for block in _blocks(entry))]
 
 
 def _cell(name: str, entry: dict[str, Any]) -> Any:
@@ -52,10 +55,10 @@ def _cell(name: str, entry: dict[str, Any]) -> Any:
     return value
 
 
-def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
+def _blocks(entry: dict[str, Any]) -> Iterator[Table | Line]:
     title = harmless(entry["name"], 200)
     if "error" in entry:
-        yield Table(("", ""), [("error", entry["error"]["message"])], title, is_summary=True)
+        yield Table(("", ""), [("error", Verdict(entry["error"]["message"], is_good=False))], title, is_summary=True)
         return
     files, labels = entry["files"], entry["labels"]
     facts = {
@@ -78,15 +81,13 @@ def _blocks(entry: dict[str, Any]) -> Iterator[Table | str]:
     )
     if len(files) > 1:
         listed_files = zip(files[:MOST_FILES], entry["bytes"], strict=False)
-        yield Table(
-            ("file", "bytes"), [(harmless(name, 200), number_text(size)) for name, size in listed_files], None, 1
-        )
+        yield Table(("file", "bytes"), [(harmless(name, 200), size) for name, size in listed_files], None, 1)
     if len(files) > MOST_FILES:
-        yield f"and {len(files) - MOST_FILES:,} more, which --format json lists\n"
+        yield Line(f"and {len(files) - MOST_FILES:,} more, which --format json lists")
     for note in entry["notes"]:
-        yield f"note: {harmless(note, 1000)}\n"
+        yield Line(f"note: {harmless(note, 1000)}", "note")
     if entry["command"] is not None:
-        yield f"{entry['command']}\n"
+        yield Line(entry["command"], "command")
 
 
 def _read_as(name: str, roles: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import SCORE_SETTINGS, USUAL_CONFIDENCE
-from mrl_cli.reports.base import Report, Table, flat
+from mrl_cli.reports.base import GroupRows, Line, Report, Table, flat
 from mrl_cli.reports.better import differing, differing_groups, verdict
-from mrl_cli.reports.figures import FIGURES, Facts, figures_of, shown_number
+from mrl_cli.reports.cells import Bounds, short_text
+from mrl_cli.reports.figures import FIGURES, Facts, figures_of
 from mrl_cli.reports.groups import KeyedReport
 from mrl_cli.statistics import intervals
 from mrl_cli.statistics.bootstrap import GROUPS, Groups, bootstrap_bounds
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Rows
+    from mrl_cli.reports.cells import Cell
 
     # Of each cluster its pairs, its sum of the differences of loss, and that of the differences of being right.
     ClusterSums: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
@@ -101,16 +102,17 @@ class ComparisonReport(Report):
         row.pop("group", None)
         return dict(zip(group_names(self.group_by, row), group.group, strict=True)) | row
 
-    def blocks(self) -> list[Table | str]:
-        """Return both models, how they differ, and how sure that is; numbers of six digits. Before it, each group."""
-        blocks: list[Table | str] = [self._table(), f"{self.verdict}\n"]
+    def blocks(self) -> list[Table | Line]:
+        """Return both models, how they differ, and how sure that is, and the verdict. Before it, each group."""
+        blocks: list[Table | Line] = [self._table(), Line(self.verdict, "finding")]
         if self.groups is None:
             return blocks
         names = group_names(self.group_by)
-        figures = ("pairs", "a - b", "low", "high", "accuracy a - b", "McNemar p", "Holm p")
-        rows = [_group_row(group) for group in self.groups]
+        figures = ("a - b", "low", "high", "Holm p", "pairs", "accuracy a - b", "McNemar p")
+        every = self.groups
+        rows = GroupRows(every, _group_row, lambda: (-group.p_value_holm for group in every), "the lowest p")
         table = Table((*map(harmless, names), *figures), rows, numbers=len(figures))
-        return [table, f"{differing(self)}\n", *blocks]
+        return [table, Line(differing(self), "finding"), *blocks]
 
     def sentences(self) -> list[str]:
         """Return what the figures show: in which groups the models differ, if there are some, and which is better."""
@@ -123,24 +125,23 @@ class ComparisonReport(Report):
     def _table(self) -> Table:
         a, b, mcnemar = self.a, self.b, self.mcnemar
         gaps = {"mean": self.difference, "accuracy": self.accuracy_difference}
-        rows = [
-            (key, _six_digits(a[key]), _six_digits(b[key]), _six_digits(gap["mean"]), _bounds(gap))
-            for key, gap in gaps.items()
-        ]
-        if self.bootstrap is not None:
-            drawn = zip(gaps, (self.bootstrap[gap] for gap in _GAPS), strict=True)
-            rows += [(f"{key}, bootstrap", "", "", "", _bounds(bounds)) for key, bounds in drawn]
-        tested = f"McNemar p {mcnemar['p_value']:.4g}"
+        rows: list[Any] = []
+        for name, (key, gap) in zip(_GAPS, gaps.items(), strict=True):
+            rows.append((key, a[key], b[key], gap["mean"], Bounds(gap["low"], gap["high"])))
+            if self.bootstrap is not None:
+                of = self.bootstrap[name]
+                rows.append(("by bootstrap", None, None, None, Bounds(of["low"], of["high"])))
+        tested = f"McNemar p {short_text(mcnemar['p_value'])}"
         counts = {key: (a[key], b[key], "") for key in ("correct", "ties", "wrong")}
         counts["alone correct"] = (mcnemar["only_a"], mcnemar["only_b"], tested)
         counts["lower loss"] = (self.wins, self.losses, f"equal {self.ties:,}")
         counts["pairs"] = (self.pairs, self.pairs, "")
         if self.unmatched_a or self.unmatched_b:
             counts["unmatched"] = (self.unmatched_a, self.unmatched_b, "")
-        rows += [(key, f"{of_a:,}", f"{of_b:,}", "", note) for key, (of_a, of_b, note) in counts.items()]
+        rows += [(key, of_a, of_b, None, note) for key, (of_a, of_b, note) in counts.items()]
         whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "labels_skipped", "clusters")}
-        rows += [(key, f"{count:,}", "", "", "") for key, count in whole.items() if count]
-        return Table(("", "a", "b", "a - b", self._interval), rows)
+        rows += [(key, count, None, None, "") for key, count in whole.items() if count]
+        return Table(("", "a", "b", "a - b", self._interval), rows, numbers=4)
 
     def cautions(self) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""
@@ -168,19 +169,10 @@ class ComparisonReport(Report):
         return notes
 
 
-def _group_row(group: GroupComparison) -> tuple[str, ...]:
-    gaps = [group.difference[key] for key in ("mean", "low", "high")] + [group.accuracy_difference["mean"]]
-    numbers = (*gaps, group.mcnemar["p_value"], group.p_value_holm)
-    texts = (shown_number(number) if math.isnan(number) else f"{number:.4g}" for number in numbers)
-    return (*(harmless(name) or '""' for name in group.group), f"{group.pairs:,}", *texts)
-
-
-def _bounds(interval: dict[str, float]) -> str:
-    return "undefined" if math.isnan(interval["low"]) else f"{interval['low']:.4g} to {interval['high']:.4g}"
-
-
-def _six_digits(number: float) -> str:
-    return shown_number(number) if math.isnan(number) else f"{number:.6g}"
+def _group_row(group: GroupComparison) -> tuple[Cell, ...]:
+    gaps = [group.difference[key] for key in ("mean", "low", "high")]
+    others = (group.pairs, group.accuracy_difference["mean"], group.mcnemar["p_value"])
+    return (*(harmless(name) or '""' for name in group.group), *gaps, group.p_value_holm, *others)
 
 
 def comparison_report(

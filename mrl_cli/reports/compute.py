@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,19 +11,21 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
-from mrl_cli.reports.base import RecordColumns, Report, RowColumns, Rows, Table, flat, titled
+from mrl_cli.reports.base import GroupRows, Line, RecordColumns, Report, RowColumns, Rows, Table, flat, titled
+from mrl_cli.reports.cells import Verdict
 from mrl_cli.reports.figures import (
     COLUMNS,
     GROUP_KEYS,
     KEYS,
     SETTINGS,
     Facts,
+    each,
     figures_of,
     reported_figures,
-    short_number,
+    says_the_same,
     shown_figures,
-    shown_number,
 )
+from mrl_cli.reports.findings import finding_of, worst_group_of
 from mrl_cli.reports.groups import Grouped, grouped
 from mrl_cli.reports.notes import data_notes
 from mrl_cli.words import group_names, harmless, listed, number_text, one_or_all
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.base import Reduction
-    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
+    from mrl_cli.reports.cells import Cell
 
 TOTAL = "total"  # what rows call the row of all groups
 
@@ -82,58 +84,83 @@ class ComputeReport(Report):
         keys = [key for key in whole if key in settings or (key in GROUP_KEYS and key in figures)]
         return group_names(self.group_by, [*keys, *(["sections"] if "sections" in figures else [])]), settings, keys
 
-    def blocks(self) -> list[Table | str]:
-        """Return the tables of groups and of their sections where there are some, and the summary."""
-        title = f"{self.loss} loss of {titled(self.inputs)}"
-        summary = Table(("key", "value"), list(self._summary().items()), title, numbers=1, is_summary=True)
-        calibration = [] if self.calibration is None else [_calibration_table(self.calibration["bins"])]
-        if self.groups is None:
-            return [summary, *calibration]
-        keys = [key for key in COLUMNS if self.figure(key) is not None]
+    def blocks(self) -> list[Table | Line]:
+        """Return what is found, the tables of sections and of groups where there are some, and the summary."""
+        blocks: list[Table | Line] = [Line(f"{finding_of(self)}{worst_group_of(self)}.", "finding")]
+        blocks += [] if self.sections is None else [_sections_table(self.sections, self.section_average)]
+        if self.groups is not None:
+            blocks += [self._groups_table(), *self._sections_by_group()]
+        blocks.append(self._summary())
+        return blocks + ([] if self.calibration is None else [_calibration_table(self.calibration["bins"])])
 
-        def cells(report: Report) -> list[str]:
-            return [_cell(report.figure(key)) for key in keys]
-
+    def _groups_table(self) -> Table:
+        """Return the table of the figures of each group; what is 0 in all, or said by another figure, is left out."""
+        columns = [(figure, self.figure(figure.key)) for figure in COLUMNS]
+        there = [
+            figure.key
+            for figure, value in columns
+            if not (
+                value is None or (figure.like and says_the_same(self, figure)) or (figure.form == "share" and not value)
+            )
+        ]
         names, _, _ = self._of_rows()
-        groups = ((group.group, cells(group)) for group in self.groups)
-        return [_group_table(names, keys, groups, cells(self)), *self._sections_table(names), summary, *calibration]
+        key = "accuracy" if isfinite(self.accuracy) else "value"
+        sign, words = (-1, "the lowest accuracy") if key == "accuracy" else (1, "the highest value")
+        rows = GroupRows(
+            self.groups,
+            lambda group: _row(group.group, [group.figure(key) for key in there]),
+            lambda: (sign * value for value in each(self.groups, key)),
+            words,
+        )
+        return _group_table(names, there, rows, [self.figure(key) for key in there])
 
-    def _sections_table(self, names: list[str]) -> list[Table]:
+    def _sections_by_group(self) -> list[Table]:
         """Return the table of the sections of each group that has its own, if there are such groups."""
         groups = self.section_groups or [group for group in self.groups if group.sections is not None]
         if not groups:
             return []
         keys = [section["section"] for section in self.sections]
 
-        def cells(report: Report) -> list[str]:
+        def figures(report: Report) -> list[Cell]:
             accuracies = {section["section"]: section["accuracy"] for section in report.sections}
-            return [*(_cell(accuracies.get(key, "")) for key in keys), _cell(report.section_average)]
+            return [report.section_average, *(accuracies.get(key) for key in keys)]
 
+        names, _, _ = self._of_rows()
         names = names if self.sections_by is None else group_names(self.sections_by)
-        rows = ((group.group, cells(group)) for group in groups)
-        return [_group_table(names, [*keys, "section_average"], rows, cells(self), "sections ")]
+        rows = [_row(group.group, figures(group)) for group in groups]
+        return [_group_table(names, ["section_average", *keys], rows, figures(self), "sections ")]
 
-    def _summary(self) -> dict[str, str]:
-        """Return what a person reads, in the order a person asks: the value first, then what it rests on."""
-        figures = dict(shown_figures(self))
-        value = {key: figures[key] for key in ("value",) if key in figures}
+    def _summary(self) -> Table:
+        """Return what a person reads, in the order a person asks: the loss first, then what it rests on."""
+        rows: list[Sequence[Cell]] = [(key, value) if key else () for key, value in shown_figures(self)]
+        verdict = self._verdict().get("validation")
+        rows += [] if verdict is None else [("validation", Verdict(verdict, verdict == "passed"))]
         settings = flat({key: self.figure(key) for key in ("reduction", *SETTINGS) if key != "loss"})
-        texts = {key: harmless(number_text(setting), 200) for key, setting in settings.items() if setting is not None}
-        texts |= {"group_by": listed(self.group_by)} if isinstance(self.group_by, list) else {}
-        sections = {
-            f"accuracy of {section['section']}": shown_number(section["accuracy"]) for section in self.sections or ()
-        }
-        return value | texts | figures | sections | self._verdict()
+        settings |= {"group_by": listed(self.group_by)} if isinstance(self.group_by, list) else {}
+        shown = [(key, harmless(number_text(setting), 200)) for key, setting in settings.items() if setting is not None]
+        keys = [row[0] for row in rows if row]
+        main = next((key for key in ("value", self.reduction.replace("-", "_")) if key in keys), "mean")
+        title = f"{self.loss} loss of {titled(self.inputs)}"
+        return Table(("key", "value"), rows, title, numbers=1, is_summary=True, settings=shown, main=main)
 
     def _verdict(self) -> dict[str, str]:
         return {} if self.validation is None else {"validation": "passed" if self.validation["passed"] else "failed"}
 
 
+def _sections_table(sections: Sequence[dict[str, Any]], average: float) -> Table:
+    """Return the table of the sections of a benchmark; what some have beside their accuracy is left to JSON."""
+    counts = [key for key in ("pairs", "subsets", "queries") if key in sections[0]] if sections else []
+    rows = [[section["section"], section["accuracy"], *map(section.get, counts)] for section in sections]
+    names = ["section", "accuracy", *counts]
+    total = ["section_average", average, *[None] * len(counts)]
+    return Table(names, rows, "sections", numbers=len(names) - 1, total=total, whole="json")
+
+
 def _calibration_table(bins: Sequence[dict[str, Any]]) -> Table:
     """Return the table of the bins of confidence."""
     keys = [key for key in (bins or [{}])[0] if key not in ("low", "high")]
-    rows = ([f"{one['low']:.2f} to {one['high']:.2f}", *(_cell(one[key]) for key in keys)] for one in bins)
-    return Table(["bin", *keys], rows, "calibration, by confidence", numbers=len(keys))
+    rows = [[f"{one['low']:.2f} to {one['high']:.2f}", *(one[key] for key in keys)] for one in bins]
+    return Table(["bin", *keys], rows, "calibration, by confidence", numbers=len(keys), whole="json")
 
 
 def _figures_of(group: Report) -> dict[str, Any]:
@@ -143,17 +170,18 @@ def _figures_of(group: Report) -> dict[str, Any]:
 
 
 def _group_table(
-    names: Sequence[str], keys: Sequence[str], groups: Iterable[tuple[Key, list[str]]], total: list[str], of: str = ""
+    names: Sequence[str], keys: Sequence[str], rows: Iterable[Sequence[Cell]], total: Sequence[Cell], of: str = ""
 ) -> Table:
-    """Return the table with a row for each group, its key and the cells of its figures, and the total as the last."""
+    """Return the table with a row for each group, its key and its figures, and the total as the last."""
     shown = [harmless(name) for name in names]
-    rows = ([*(harmless(part) or '""' for part in key), *cells] for key, cells in groups)
-    total_row = [TOTAL, *[""] * (len(names) - 1), *total]
-    return Table([*shown, *keys], chain(rows, [total_row]), f"{of}by {', '.join(shown)}", numbers=len(keys))
+    title = f"{of}by {', '.join(shown)}"
+    return Table(
+        [*shown, *keys], rows, title, numbers=len(keys), total=[TOTAL, *[""] * (len(names) - 1), *total], whole="csv"
+    )
 
 
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else short_number(value) if isinstance(value, float) else f"{value:,}"
+def _row(key: Sequence[str], figures: Sequence[Cell]) -> list[Cell]:
+    return [*(harmless(part) or '""' for part in key), *figures]
 
 
 def compute_report(

@@ -15,6 +15,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.base import OF_GROUPS
+from mrl_cli.reports.cells import Share
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import number_text
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.cells import Cell
 
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}  # of d
@@ -120,8 +122,9 @@ class Figure(NamedTuple):
 
     People read figures in the order of `place`, equal ones in that of the record. A `left_out` is a count that is shown
     where it is not 0, a `share` a count with its share of the pairs. `of_run` figures are not reported of groups;
-    `column` is the place in the table of groups. `needs` is what a plan must have: a setting, or what
-    `reported_figures` says.
+    `column` is the place in the table of groups, the first for what is read first: where not all fit the screen, the
+    last are left out. `needs` is what a plan must have: a setting, or what `reported_figures` says. People are not
+    shown a figure that is as the one it is `like`, which says it already.
     """
 
     key: str
@@ -131,50 +134,76 @@ class Figure(NamedTuple):
     of_run: bool = False
     column: int = 0
     needs: str = ""
+    like: str = ""
 
 
 FIGURES = (
     Figure("value", 0, lambda of: rounded(of.value, of.plan), column=1, needs="reduced"),
-    Figure("rows", 1, lambda of: of.lists["rows"], "count", needs="lists"),
-    Figure("queries", 1, lambda of: of.lists["queries"], "count", column=2, needs="lists"),
-    Figure("queries_without_pairs", 1, lambda of: of.lists["queries_without_pairs"], "left_out", needs="lists"),
-    Figure("queries_undefined", 1, lambda of: of.lists["queries_undefined"], "left_out", needs="listwise"),
-    Figure("pairs", 1, lambda of: of.totals.pairs, "count", column=2),
-    Figure("rejected", 2, lambda of: of.counts.rejected, "left_out", of_run=True),
-    Figure("ties_dropped", 2, lambda of: of.counts.ties_dropped, "left_out", of_run=True, needs="pairs"),
-    Figure("labels_skipped", 2, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
-    Figure("zero_weight", 2, lambda of: of.zero_weight, "left_out", of_run=True, needs="weighted"),
-    Figure("filled_margin", 2, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
-    Figure("filled_weight", 2, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
-    Figure("unjudged", 2, lambda of: of.counts.unjudged, "left_out", of_run=True, needs="unjudged_label"),
+    Figure("rows", 2, lambda of: of.lists["rows"], "count", needs="lists"),
+    Figure("queries", 2, lambda of: of.lists["queries"], "count", column=2, needs="lists"),
+    Figure("queries_without_pairs", 2, lambda of: of.lists["queries_without_pairs"], "left_out", needs="lists"),
+    Figure("queries_undefined", 2, lambda of: of.lists["queries_undefined"], "left_out", needs="listwise"),
+    Figure("pairs", 2, lambda of: of.totals.pairs, "count", column=2),
+    Figure("rejected", 3, lambda of: of.counts.rejected, "left_out", of_run=True),
+    Figure("ties_dropped", 3, lambda of: of.counts.ties_dropped, "left_out", of_run=True, needs="pairs"),
+    Figure("labels_skipped", 3, lambda of: of.counts.labels_skipped, "left_out", of_run=True, needs="label_map"),
+    Figure("zero_weight", 3, lambda of: of.zero_weight, "left_out", of_run=True, needs="weighted"),
+    Figure("filled_margin", 3, lambda of: of.counts.filled_margin, "left_out", of_run=True, needs="fill margin"),
+    Figure("filled_weight", 3, lambda of: of.counts.filled_weight, "left_out", of_run=True, needs="fill weight"),
+    Figure("unjudged", 3, lambda of: of.counts.unjudged, "left_out", of_run=True, needs="unjudged_label"),
     Figure(
-        "missing", 2, lambda of: of.counts.missing + of.counts.missing_as_zero, "left_out", of_run=True, needs="qrels"
+        "missing", 3, lambda of: of.counts.missing + of.counts.missing_as_zero, "left_out", of_run=True, needs="qrels"
     ),
-    Figure("sum", 4, lambda of: rounded(of.sum, of.plan)),
-    Figure("mean", 4, lambda of: rounded(of.mean, of.plan)),
-    Figure("query_mean", 4, lambda of: of.query_mean, needs="lists"),
-    Figure("min", 4, lambda of: rounded(of.of_range(of.totals.min), of.plan)),
-    Figure("max", 4, lambda of: rounded(of.of_range(of.totals.max), of.plan)),
+    Figure("sum", 1, lambda of: rounded(of.sum, of.plan)),
+    Figure("mean", 0, lambda of: rounded(of.mean, of.plan)),
+    Figure("query_mean", 0, lambda of: of.query_mean, needs="lists", like="mean"),
+    Figure("min", 1, lambda of: rounded(of.of_range(of.totals.min), of.plan)),
+    Figure("max", 1, lambda of: rounded(of.of_range(of.totals.max), of.plan)),
     Figure("correct", 5, lambda of: of.totals.correct, "share"),
     Figure("ties", 5, lambda of: of.totals.ties, "share", column=5),
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
     Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="margin of pairs"),
     Figure(
-        "beyond_margin", 5, lambda of: of.totals.correct - of.totals.inside_margin, "share", needs="margin of pairs"
+        "beyond_margin",
+        5,
+        lambda of: of.totals.correct - of.totals.inside_margin,
+        "share",
+        needs="margin of pairs",
+        like="correct",
     ),
     Figure("accuracy", 6, lambda of: ratio(of.totals.correct, of.totals.pairs), column=3),
-    Figure("accuracy_half", 6, lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs), column=4),
-    Figure("accuracy_without_ties", 6, lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong)),
+    Figure(
+        "accuracy_half",
+        6,
+        lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs),
+        column=4,
+        like="accuracy",
+    ),
+    Figure(
+        "accuracy_without_ties",
+        6,
+        lambda of: ratio(of.totals.correct, of.totals.correct + of.totals.wrong),
+        like="accuracy",
+    ),
     Figure(
         "accuracy_at_margin",
         6,
         lambda of: ratio(of.totals.correct - of.totals.inside_margin, of.totals.pairs),
         needs="margin of pairs",
+        like="accuracy",
     ),
     Figure("query_accuracy", 6, lambda of: of.mean_of_queries("query_accuracy"), needs="lists"),
-    Figure("query_accuracy_half", 6, lambda of: of.mean_of_queries("query_accuracy_half"), needs="lists"),
+    Figure(
+        "query_accuracy_half",
+        6,
+        lambda of: of.mean_of_queries("query_accuracy_half"),
+        needs="lists",
+        like="query_accuracy",
+    ),
     Figure("top_accuracy", 6, lambda of: of.mean_of_queries("top_accuracy"), needs="lists"),
-    Figure("top_accuracy_half", 6, lambda of: of.mean_of_queries("top_accuracy_half"), needs="lists"),
+    Figure(
+        "top_accuracy_half", 6, lambda of: of.mean_of_queries("top_accuracy_half"), needs="lists", like="top_accuracy"
+    ),
     Figure("active", 5, lambda of: of.totals.active, "share", needs="pairwise"),
     Figure("difference_mean", 7, lambda of: of.mean_of("difference"), needs="describes"),
     Figure("difference_sd", 7, lambda of: of.difference_sd, needs="describes"),
@@ -182,7 +211,7 @@ FIGURES = (
     Figure("x2_mean", 7, lambda of: of.mean_of("x2"), needs="describes_scores"),
     Figure("difference_quantiles", 7, lambda of: of.quantiles, of_run=True, needs="describes pairs"),
     Figure("calibration", 10, lambda of: of.calibration, of_run=True, needs="calibration"),
-    Figure("weight", 3, lambda of: of.total_weight, needs="weights"),
+    Figure("weight", 4, lambda of: of.total_weight, needs="weights"),
     Figure("accuracy_weighted", 6, lambda of: of.accuracy_weighted, needs="weights of pairs"),
     Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
@@ -199,7 +228,8 @@ FIGURES = (
 SETTINGS = tuple(Plan().settings())
 KEYS = tuple(figure.key for figure in FIGURES)
 GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
-COLUMNS = tuple(figure.key for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
+COLUMNS = tuple(figure for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
+_PARTS = {1: 0, 3: 2, 4: 2, 6: 5}  # places of figures that are read together
 # Figures that are records, and the numbers in them.
 _WITHIN = {
     "difference_quantiles": tuple(QUANTILES),
@@ -263,18 +293,27 @@ def reported_numbers(plan: Plan) -> list[str]:
     return [key for key in NUMBERS if key in there or key.partition(".")[0] in there]
 
 
-def shown_figures(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the key of each figure with its text for people, in the order in which people ask."""
+def shown_figures(report: Report) -> Iterator[tuple[str, Cell]]:
+    """Yield the key of each figure that people are shown, in the order in which they ask; an empty key is a rule."""
+    place = FIGURES[0].place
     for figure in sorted(FIGURES, key=lambda figure: figure.place):
         value = report.figure(figure.key)
-        if value is None or (figure.form == "left_out" and not value):
+        if value is None or (figure.form == "left_out" and not value) or says_the_same(report, figure):
             continue
+        if _PARTS.get(figure.place, figure.place) != _PARTS.get(place, place):
+            yield "", None
+        place = figure.place
         if isinstance(value, dict):
             numbers = {key: number for key, number in value.items() if not isinstance(number, list)}
-            yield from ((f"{figure.key}.{key}", shown_number(number)) for key, number in numbers.items())
-            continue
-        portion = f" ({value / report.pairs:.1%})" if figure.form == "share" and report.pairs else ""
-        yield figure.key, shown_number(value) if figure.form == "number" else f"{value:,}{portion}"
+            yield from ((f"{figure.key}.{key}", number) for key, number in numbers.items())
+        else:
+            yield figure.key, Share(value, report.pairs) if figure.form == "share" else value
+
+
+def says_the_same(report: Report, figure: Figure) -> bool:
+    """Return whether a figure is that of another, which says it already."""
+    like = figure.like if figure.key != "value" else report.reduction.replace("-", "_")
+    return bool(like) and report.figure(figure.key) == report.figure(like)
 
 
 def shown_number(number: float) -> str:

@@ -6,18 +6,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.pagequeries import BARS, Accuracies
+from mrl_cli.reports.cells import share_text, short_text
+from mrl_cli.reports.findings import finding_of
 from mrl_cli.reports.page import (
     LONGEST,
     Column,
     Page,
     PageTable,
     Section,
-    finding_of,
     groups_section,
-    short_text,
     whole_page,
 )
-from mrl_cli.reports.pictures import share_text
 from mrl_cli.reports.plots import Distribution, Region
 from mrl_cli.words import counted, group_names, harmless
 

@@ -4,9 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
-from mrl_cli.reports.base import Report, Table
+from mrl_cli.reports.base import Line, Report, Table
+from mrl_cli.words import counted
 
 _EVERY: tuple[Loss | Listwise, ...] = (*LOSSES.values(), *LISTWISE.values())
+_FIRST = ("name", "formula", "parameters", "of", "margin")  # in the order of importance
 
 
 class LossesReport(Report):
@@ -36,6 +38,10 @@ class LossesReport(Report):
             record["parameters"] = ", ".join(parameter.summary for parameter in loss.parameters)
         return list(records[0]), [list(record.values()) for record in records]
 
-    def blocks(self) -> list[Table | str]:
-        """Return the same rows."""
-        return [Table(*self.cells())]
+    def blocks(self) -> list[Table | Line]:
+        """Return how many there are, and the same rows: what is asked for first, and where it is from last."""
+        names, rows = self.cells()
+        places = [names.index(name) for name in (*_FIRST, *(name for name in names if name not in _FIRST))]
+        of_lists = counted(len(LISTWISE), "loss", "losses")
+        finding = Line(f"{counted(len(LOSSES), 'loss', 'losses')} of pairs, and {of_lists} of ranked lists.", "finding")
+        return [finding, Table([names[place] for place in places], [[row[place] for place in places] for row in rows])]

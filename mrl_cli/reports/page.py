@@ -10,8 +10,10 @@ import numpy as np
 from mrl_cli import __version__
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.base import Table
+from mrl_cli.reports.cells import full_text, share_text, short_text
 from mrl_cli.reports.figures import ratio, short_number, shown_number
-from mrl_cli.reports.pictures import curves_of_margins, distribution, groups_beside, reliability, share_text
+from mrl_cli.reports.findings import REDUCED, finding_of
+from mrl_cli.reports.pictures import curves_of_margins, distribution, groups_beside, reliability
 from mrl_cli.reports.plots import Estimate, Estimates
 from mrl_cli.statistics.intervals import normal_quantile
 from mrl_cli.words import counted, group_names, harmless, listed
@@ -138,7 +140,7 @@ def whole_page(
         list(_figures(report)),
         _side_by_side([section for section in sections if section is not None]),
         list(_checks(report)),
-        [(key, value) for key, value in summary.rows],
+        [(key, full_text(value)) for key, value in (*filter(None, summary.rows), *summary.settings)],
         command,
     )
 
@@ -163,21 +165,6 @@ def _shown(name: str) -> str:
     return "stdin" if name == "-" else name
 
 
-def _reduced(report: Report) -> str:
-    return {"sum": "sum of the losses", "query-mean": "mean loss of a query"}.get(report.reduction, "mean loss")
-
-
-def finding_of(report: Report) -> str:
-    """Return in a sentence how many of the pairs are ranked right, and what the loss is."""
-    right = share_text(report.correct, report.pairs)
-    return f"{right} of the pairs are ranked right; the {_reduced(report)} is {short_text(report.value)}"
-
-
-def short_text(value: float) -> str:
-    """Return a number of four digits."""
-    return f"{value:.4g}" if math.isfinite(value) else shown_number(value)
-
-
 def percent_text(share: float) -> str:
     """Return a share in percent with the digits it has."""
     return f"{100 * share:.6g}%"
@@ -190,13 +177,11 @@ def interval_text(low: float | None = None, high: float | None = None, *, is_sha
     return f"{low:.1%} to {high:.1%}" if is_share else f"{low:.4g} to {high:.4g}"
 
 
-_BOUNDS = {"mean": ("mean_low", "mean_high"), "query-mean": ("query_mean_low", "query_mean_high"), "sum": ()}
-
-
 def _figures(report: Report) -> Iterator[PageFigure]:
     """Yield the figures of the head, with intervals where there are some."""
-    of_mean = interval_text(*(getattr(report, key) for key in _BOUNDS[report.reduction]))
-    yield PageFigure(_reduced(report), short_text(report.value), report.value, of_mean)
+    name, ends = REDUCED[report.reduction]
+    of_mean = interval_text(*(getattr(report, key) for key in ends))
+    yield PageFigure(name, short_text(report.value), report.value, of_mean)
     bounds = interval_text(report.accuracy_low, report.accuracy_high, is_share=True)
     yield PageFigure("accuracy", share_text(report.correct, report.pairs), report.accuracy, bounds)
     if report.query_accuracy is not None:

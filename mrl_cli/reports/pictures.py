@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.reports.cells import share_text
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
 from mrl_cli.statistics.intervals import mcnemar_p, normal_quantile, wilson_interval
 from mrl_cli.statistics.multiple import poisson_tail, wilson_misses
@@ -28,20 +29,6 @@ MOST_GROUPS = 20
 QUERY_BARS = 16
 SIGNIFICANT = 0.05
 CONFIDENCE = 0.95  # of intervals where none is asked for
-
-
-def share_text(part: float, whole: float) -> str:
-    """Return a share in percent, which is neither none nor all where it is not.
-
-    >>> share_text(3, 4), share_text(1, 10**6), share_text(10**6 - 1, 10**6), share_text(4, 4)
-    ('75.0%', 'under 0.1%', 'over 99.9%', '100.0%')
-    """
-    if not whole:
-        return "none"
-    text = f"{part / whole:.1%}"
-    if text == "0.0%" and part:
-        return "under 0.1%"
-    return "over 99.9%" if text == "100.0%" and part < whole else text
 
 
 def of_pairs(report: Report, histogram: Histogram, plan: Plan) -> dict[str, Plot]:

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.model import SCORE_SETTINGS
-from mrl_cli.reports.base import Report, Rows, Table, flat, titled
-from mrl_cli.reports.figures import figures_of, ratio, reported_figures, rounded, short_number, shown_number
+from mrl_cli.reports.base import Line, Report, Rows, Table, flat, titled
+from mrl_cli.reports.figures import figures_of, ratio, reported_figures, rounded
+from mrl_cli.reports.findings import finding_of_sweep
 from mrl_cli.reports.rank import ListFacts, label_notes
 
 if TYPE_CHECKING:
@@ -44,16 +45,13 @@ class SweepReport(Report):
         rows = list(self.lines())
         return list(rows[0]), (row.values() for row in rows)
 
-    def blocks(self) -> list[Table | str]:
-        """Return a table with a row for each margin."""
+    def blocks(self) -> list[Table | Line]:
+        """Return what the margin does, and a table with a row for each."""
         title = f"{self.reduction} {self.loss} loss of {titled(self.inputs)}, {self.pairs:,} pairs"
         names = [name for name in _FOR_PEOPLE if name in self.points[0]]
-        rows = ([_point_cell(name, point[name]) for name in names] for point in self.points)
-        return [Table(names, rows, title, numbers=len(names))]
-
-
-def _point_cell(name: str, value: float) -> str:
-    return shown_number(value) if name in ("margin", "value") else short_number(value)
+        rows = [[point[name] for name in names] for point in self.points]
+        finding = Line(f"{finding_of_sweep(self)}.", "finding")
+        return [finding, Table(names, rows, title, numbers=len(names))]
 
 
 def sweep_report(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
 from mrl_cli import __version__
 from mrl_cli.model import SCORE_SETTINGS
 from mrl_cli.records import light_dataclass
-from mrl_cli.reports.base import Annotation, Report, Rows, Table
+from mrl_cli.reports.base import Annotation, Line, Report, Rows, Table
+from mrl_cli.reports.cells import Verdict
+from mrl_cli.reports.findings import finding_of_checks
 from mrl_cli.words import counted, harmless, number_text
 
 VALIDATED_SETTINGS = (
@@ -139,6 +140,8 @@ class Explanation:
 
 
 _NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
+_VERDICTS = {True: "passed", False: "failed"}
+_SHOWN = ("mismatches", "pairs", "max_abs_diff", "max_ulp_diff")  # to people, in the order of importance
 # What is printed of an explanation; `row_word` of a mismatch and `of` here are there only to be worded.
 _EXPLAINED = ("hypothesis", "matches", "rows", "telling", "fraction", "check", "hint", "lacks")
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
@@ -179,36 +182,38 @@ class Validation(Report):
 
     def cells(self) -> Rows:
         """Return a row for each check, with what explains it where it failed."""
-        verdicts = {True: "passed", False: "failed"}
         first_failed = next((check.name for check in self.checks if not check.passed), "")
         explanations = {one.check or first_failed: one.text for one in reversed(self.explanations)}
         rows = [
-            (one.name, verdicts[one.passed], *(getattr(one, key) for key in _NUMBERS), explanations.get(one.name))
+            (one.name, _VERDICTS[one.passed], *(getattr(one, key) for key in _NUMBERS), explanations.get(one.name))
             for one in self.checks
         ]
         return ("check", "verdict", *_NUMBERS, "explanation"), rows
 
-    def blocks(self) -> list[Table | str]:
-        """Return the checks, then the mismatches and what explains them in words."""
-        names, rows = self.cells()
-        checks = [
-            (name, verdict, f"{pairs:,}", _three_digits(abs_diff), _three_digits(ulp_diff), f"{mismatches:,}")
-            for name, verdict, pairs, abs_diff, ulp_diff, mismatches, _ in rows
+    def blocks(self) -> list[Table | Line]:
+        """Return the verdict, the checks, then the mismatches and what explains them in words."""
+        rows = [
+            (one.name, Verdict(_VERDICTS[one.passed], one.passed), *(getattr(one, key) for key in _SHOWN))
+            for one in self.checks
         ]
-        return [Table(names[:-1], checks), "".join(f"{line}\n" for line in self.sentences())]
+        verdict = Line(f"{finding_of_checks(self.checks, self.pairs)}.", "good" if self.passed else "bad")
+        return [verdict, Table(("check", "verdict", *_SHOWN), rows, numbers=len(_SHOWN)), *self.sentences()]
 
-    def sentences(self) -> list[str]:
-        """Return in words what the table of checks does not show, and the verdict as the last line."""
-        lines = [f"{check.name}: {check.note}" for check in self.checks if check.note]
-        lines += [explanation.text for explanation in self.explanations]
+    def statements(self) -> list[str]:
+        """Return in words what rows of checks leave out, and the verdict as the last line."""
+        return [*(line.text for line in self.sentences()), f"{finding_of_checks(self.checks, self.pairs)}."]
+
+    def sentences(self) -> list[Line]:
+        """Return in words what the table of checks does not show."""
+        lines = [Line(f"{check.name}: {check.note}") for check in self.checks if check.note]
+        lines += [Line(explanation.text, "finding") for explanation in self.explanations]
         for mismatch in self.mismatches:
             row = "" if mismatch.row is None else f" {mismatch.row_word} {mismatch.row}"
-            lines.append(f"{harmless(mismatch.file, 200)}{row}: {mismatch.text}")
+            lines.append(Line(f"{harmless(mismatch.file, 200)}{row}: {mismatch.text}"))
         more = self.mismatch_count - len(self.mismatches)
-        lines += [f"… and {counted(more, 'more mismatch', 'more mismatches')}"] if more > 0 and self.mismatches else []
-        lines += [f"note: {note}" for note in self.notes]
-        failed = sum(not check.passed for check in self.checks)
-        return [*lines, f"{failed} of {len(self.checks)} checks failed" if failed else "every check passed"]
+        if more > 0 and self.mismatches:
+            lines.append(Line(f"… and {counted(more, 'more mismatch', 'more mismatches')}"))
+        return lines + [Line(f"note: {note}", "note") for note in self.notes]
 
     def annotations(self) -> list[Annotation]:
         """Return an error for each mismatching row and failed check, a notice for what explains them."""
@@ -230,9 +235,3 @@ def part_of_record(validation: Validation) -> dict[str, Any]:
     """Return what a validation adds to the record of the computation that it checked."""
     whole = validation.record()
     return {key: whole[key] for key in ("passed", "checks", "mismatches", "mismatch_count", "notes")}
-
-
-def _three_digits(number: float | None) -> str:
-    if number is None:
-        return ""
-    return f"{number:.3g}" if math.isfinite(number) else number_text(number)

@@ -14,9 +14,8 @@ import numpy as np
 
 from mrl_cli.inputs import columns_of
 from mrl_cli.losses import LOSSES
-from mrl_cli.reports.base import Report, Table
+from mrl_cli.reports.base import Line, Report, Table
 from mrl_cli.verify.vectors import trials
-from mrl_cli.words import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +53,10 @@ class CaseFile(Report):
         """Return a row for each pair."""
         return self.names, [list(line.values()) for line in self.lines()]
 
-    def blocks(self) -> list[Table | str]:
+    def blocks(self) -> list[Table | Line]:
         """Return the same rows."""
         names, rows = self.cells()
-        return [Table(names, [[number_text(cell) for cell in row] for row in rows], numbers=len(names) - 1)]
+        return [Table(names, [list(row) for row in rows], numbers=len(names) - 1)]
 
 
 def _rows_of(trial: Vector) -> Iterator[tuple[Any, ...]]:

@@ -1,1 +1,1 @@
-"""One module per output format: `SUFFIXES` of its files, and `render(report, width, color)`: text, or pieces of it."""
+"""One module per output format: `SUFFIXES` of its files, and `render(report, screen)`: text, or pieces of it."""

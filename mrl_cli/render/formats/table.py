@@ -1,35 +1,166 @@
 """Tables for a terminal, drawn by rich: the report's blocks."""
 
-import io
+from __future__ import annotations
 
-from mrl_cli.reports.base import Report, Table
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from mrl_cli.render.aligned import aligned
+from mrl_cli.render.colors import STYLES
+from mrl_cli.reports.base import GroupRows, Line, Report, Table
+from mrl_cli.reports.cells import Verdict, full_text
+from mrl_cli.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from mrl_cli.render.terminal import Screen
 
 SUFFIXES = ()
+WORST = 20  # groups that are shown where not all fit the screen
+_AROUND = 6  # lines of a table beside its rows
+_PADDING = 3  # of a column: blanks and a line
+_LONGEST_WORD = 24  # that a column of texts has room for
+_LEAST = 8
 
 
-def render(report: Report, width: int, color: bool) -> str:
-    """Return the blocks, no wider than `width`; before lines of text there is an empty one."""
-    blocks = report.blocks()
-    return "".join(f"\n{block}" if isinstance(block, str) else _drawn(block, width, color) for block in blocks)
+class _Column(NamedTuple):
+    """A column: its texts, as many as rows, the width at which none is torn, and the one at which none is folded."""
+
+    name: str
+    texts: Sequence[str]
+    is_number: bool
+    least: int
+    most: int
 
 
-def _drawn(block: Table, width: int, color: bool) -> str:
-    from rich.console import Console
+def render(report: Report, screen: Screen) -> str:
+    """Return the blocks, no wider than the screen where digits allow that; empty lines around tables."""
+    pieces: list[str] = []
+    was_line = False
+    for block in report.blocks():
+        is_line = isinstance(block, Line)
+        if pieces and not (was_line and is_line):
+            pieces.append("\n")
+        pieces.append(_line(block, screen) if isinstance(block, Line) else screen.drawn(*_table(block, screen)))
+        was_line = is_line
+    return "".join(pieces)
+
+
+def _line(line: Line, screen: Screen) -> str:
+    from rich.text import Text
+
+    style = STYLES[line.kind]
+    if line.kind == "command":
+        return screen._replace(width=max(screen.width, len(line.text) + 1)).drawn(Text(line.text, style))
+    return screen.drawn(Text(line.text, style))
+
+
+def _table(table: Table, screen: Screen) -> Iterator[RenderableType]:
+    """Yield the title of a table, the table, and what it leaves out."""
+    from rich.text import Text
+
+    rows, left_out = _rows_for(table, screen)
+    if table.title:
+        yield Text(table.title, STYLES["head"])
+    columns = _columns(table, rows, screen)
+    fitting = _fitting(table, columns, screen.width)
+    yield _drawn(table, rows, columns[:fitting], screen)
+    if left_out:
+        yield Text(left_out, STYLES["quiet"])
+    if names := [column.name for column in columns[fitting:]]:
+        text = f"and {counted(len(names), 'column')}: {', '.join(names)} (-f {table.whole} has all)"
+        yield Text(text, STYLES["quiet"])
+    if table.settings:
+        yield Text(", ".join(f"{key} {full_text(value)}" for key, value in table.settings), STYLES["quiet"])
+
+
+def _rows_for(table: Table, screen: Screen) -> tuple[list[Sequence[Any]], str]:
+    """Return the rows that are drawn, the total too, and a sentence on those that are not."""
+    rows, left_out = table.rows, ""
+    if isinstance(rows, GroupRows) and screen.height is not None and not screen.is_full:
+        more = len(rows) - WORST
+        if more > 0 and len(rows) > screen.height - _AROUND:
+            left_out = f"and {counted(more, 'more group')}: these are the {WORST} of {rows.words} (--full shows all)"
+            rows = rows.worst(WORST)
+    return [*rows, *([] if table.total is None else [table.total])], left_out
+
+
+def _columns(table: Table, rows: Sequence[Sequence[Any]], screen: Screen) -> list[_Column]:
+    """Return the columns of rows, an empty one of which is a rule."""
+    columns = []
+    for place, name in enumerate(table.names):
+        cells = [row[place] for row in rows if row]
+        is_number = place >= len(table.names) - table.numbers
+        texts = aligned(cells, is_full=screen.is_full) if is_number else [full_text(cell) for cell in cells]
+        shown = "" if table.is_summary else name
+        columns.append(_Column(shown, texts, is_number, *_widths([shown, *texts], is_number=is_number)))
+    return columns
+
+
+def _widths(texts: Sequence[str], *, is_number: bool) -> tuple[int, int]:
+    from rich.cells import cell_len
+
+    most = max(map(cell_len, texts))
+    if is_number:
+        return most, most
+    longest_word = max((cell_len(word) for text in texts for word in text.split()), default=0)
+    return min(most, max(_LEAST, min(longest_word, _LONGEST_WORD))), most
+
+
+def _fitting(table: Table, columns: Sequence[_Column], width: int) -> int:
+    """Return how many columns fit, without the first bound of an interval whose second does not."""
+    keys = len(columns) - table.numbers if table.numbers else 1
+    taken, fitting = 1, len(columns)
+    for place, column in enumerate(columns):
+        taken += column.least + _PADDING
+        if taken > width and place > keys:
+            fitting = place
+            break
+    ends = [columns[place].name for place in (fitting - 1, fitting)] if fitting < len(columns) else ["", ""]
+    is_half = ends[0].endswith("low") and ends[1] == f"{ends[0][:-3]}high"
+    return fitting - is_half
+
+
+def _room_for(columns: Sequence[_Column], width: int) -> list[int]:
+    """Return the width of each column: what numbers do not take is for texts, most for those that need it most."""
+    widths = [column.least for column in columns]
+    room = width - 1 - sum(widths) - _PADDING * len(columns)
+    while room > 0 and (narrow := [place for place, column in enumerate(columns) if widths[place] < column.most]):
+        widths[min(narrow, key=lambda place: widths[place] / columns[place].most)] += 1
+        room -= 1
+    return widths
+
+
+def _drawn(table: Table, rows: Sequence[Sequence[Any]], columns: Sequence[_Column], screen: Screen) -> RenderableType:
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = RichTable(title=block.title and Text(block.title), title_justify="left", show_header=not block.is_summary)
-    for place, name in enumerate(block.names):
-        if block.is_summary and place == 0:
-            table.add_column(Text(name), style="cyan", no_wrap=True)
-        else:
-            is_number = place >= len(block.names) - block.numbers
-            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
-    for row in block.rows:
-        table.add_row(*map(Text, row), style="bold" if block.is_summary and row[0] == "value" else None)
-    text = io.StringIO()
-    console = Console(
-        file=text, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None
+    edges = box.ROUNDED if screen.has("─╭") else box.ASCII2
+    drawn = RichTable(
+        box=edges, show_header=not table.is_summary, header_style=STYLES["head"], border_style=STYLES["quiet"]
     )
-    console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    for column, width in zip(columns, _room_for(columns, screen.width), strict=True):
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        is_key = table.is_summary and not len(drawn.columns)
+        style = STYLES["key"] if is_key else ""
+        drawn.add_column(Text(column.name), justify=justify, style=style, width=width, overflow="fold")
+    place = 0
+    last = len(rows) - 1
+    for row in rows:
+        if not row:
+            drawn.add_section()
+            continue
+        if table.total is not None and place == last:
+            drawn.add_section()
+        texts = (Text(column.texts[place], _style(row[at])) for at, column in enumerate(columns))
+        is_main = (table.is_summary and row[0] == table.main) or (table.total is not None and place == last)
+        drawn.add_row(*texts, style=STYLES["main"] if is_main else None)
+        place += 1
+    return drawn
+
+
+def _style(cell: Any) -> str:
+    return STYLES["good" if cell.is_good else "bad"] if isinstance(cell, Verdict) else ""

@@ -1,0 +1,58 @@
+"""Where text is drawn for a person: how wide and high that is, its colours and its encoding."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_PLAIN = str.maketrans("−…·●◇", "-~|ox")
+
+
+class Screen(NamedTuple):
+    """A place of so many columns, and of so many lines where it is a terminal; `is_full`: all digits and all rows."""
+
+    width: int = 80
+    height: int | None = None
+    color: bool = False
+    encoding: str = "utf-8"
+    is_full: bool = False
+
+    def has(self, signs: str) -> bool:
+        """Return whether the encoding has these signs.
+
+        >>> Screen(encoding="latin-1").has("─"), Screen().has("─")
+        (False, True)
+        """
+        try:
+            signs.encode(self.encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def shown(self, text: str) -> str:
+        """Return text in signs that the encoding has: names from files may hold anything.
+
+        >>> Screen(encoding="ascii").shown("a…é"), Screen().shown("a…é")
+        ('a~?', 'a…é')
+        """
+        return text if self.has("─") else text.translate(_PLAIN).encode("ascii", "replace").decode()
+
+    def drawn(self, *things: RenderableType) -> str:
+        """Return what rich draws of things below another, without blanks at the ends of lines."""
+        from rich.console import Console
+
+        text = io.StringIO()
+        console = Console(
+            file=text,
+            width=self.width,
+            force_terminal=self.color,
+            no_color=not self.color,
+            color_system="256" if self.color else None,
+            highlight=False,
+        )
+        for thing in things:
+            console.print(thing)
+        return self.shown("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
