@@ -141,7 +141,7 @@ class ComparisonReport(Report):
         rows += [(key, of_a, of_b, None, note) for key, (of_a, of_b, note) in counts.items()]
         whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "labels_skipped", "clusters")}
         rows += [(key, count, None, None, "") for key, count in whole.items() if count]
-        return Table(("", "a", "b", "a - b", self._interval), rows, numbers=4)
+        return Table(("", "a", "b", "a - b", self._interval), rows, numbers=4, whole="json")
 
     def cautions(self) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""

@@ -104,7 +104,8 @@ def finding_of_inputs(entries: Sequence[dict[str, Any]]) -> str:
     kinds = [entry["kind"] for entry in entries if "error" not in entry]
     ready = sum(entry.get("command") is not None for entry in entries)
     if len(entries) == 1:
-        what = f"{kinds[0]} in {entries[0]['format']}" if kinds[0] else f"{entries[0]['format']} of no known kind"
+        rows = "rows" if entries[0]["rows"] is None else counted(entries[0]["rows"], "row")
+        what = f"{kinds[0] or 'nothing known'}: {rows} of {entries[0]['format']}"
         return f"{_short_name(entries[0])} holds {what}" + ("" if ready else ", which no command reads as it is")
     failed = f", {unread:,} cannot be read" if unread else ""
     return f"{ready:,} of {counted(len(entries), 'input')} can be read as they are{failed}"

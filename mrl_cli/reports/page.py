@@ -11,7 +11,7 @@ from mrl_cli import __version__
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.base import Table
 from mrl_cli.reports.cells import full_text, share_text, short_text
-from mrl_cli.reports.figures import ratio, short_number, shown_number
+from mrl_cli.reports.figures import each, ratio, short_number, shown_number
 from mrl_cli.reports.findings import REDUCED, finding_of
 from mrl_cli.reports.pictures import curves_of_margins, distribution, groups_beside, reliability
 from mrl_cli.reports.plots import Estimate, Estimates
@@ -331,10 +331,8 @@ def groups_section(report: Report, plan: Plan) -> Section | None:
 
 
 def _sums_of(groups: Any) -> NDArray[np.float64]:
-    """Return the sum of the losses of each group, in their order; of many, no report is made for that."""
-    if isinstance(groups, list):
-        return np.array([group.sum for group in groups], np.float64)
-    return np.concatenate([figures["sum"] for _, figures in groups.blocks()] or [np.zeros(0)])
+    """Return the sum of the losses of each group, in their order."""
+    return np.array(each(groups, "sum"), np.float64)
 
 
 def _group_row(group: Report, report: Report, *, has_intervals: bool) -> list[Any]:

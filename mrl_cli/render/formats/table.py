@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.render.aligned import aligned
 from mrl_cli.render.colors import STYLES
@@ -93,8 +93,11 @@ def _columns(table: Table, rows: Sequence[Sequence[Any]], screen: Screen) -> lis
     for place, name in enumerate(table.names):
         cells = [row[place] for row in rows if row]
         is_number = place >= len(table.names) - table.numbers
-        texts = aligned(cells, is_full=screen.is_full) if is_number else [full_text(cell) for cell in cells]
         shown = "" if table.is_summary else name
+        if is_number:  # rich would take away the blanks that keep points below another, were it to align them
+            texts = [text.rjust(len(shown)) for text in aligned(cells, is_full=screen.is_full)]
+        else:
+            texts = [full_text(cell) for cell in cells]
         columns.append(_Column(shown, texts, is_number, *_widths([shown, *texts], is_number=is_number)))
     return columns
 
@@ -143,22 +146,24 @@ def _drawn(table: Table, rows: Sequence[Sequence[Any]], columns: Sequence[_Colum
         box=edges, show_header=not table.is_summary, header_style=STYLES["head"], border_style=STYLES["quiet"]
     )
     for column, width in zip(columns, _room_for(columns, screen.width), strict=True):
-        justify: Literal["left", "right"] = "right" if column.is_number else "left"
         is_key = table.is_summary and not len(drawn.columns)
-        style = STYLES["key"] if is_key else ""
-        drawn.add_column(Text(column.name), justify=justify, style=style, width=width, overflow="fold")
-    place = 0
-    last = len(rows) - 1
+        head = Text(column.name, justify="right" if column.is_number else "left")
+        drawn.add_column(head, style=STYLES["key"] if is_key else "", width=width, overflow="fold")
+    places = iter(range(len(rows)))
     for row in rows:
         if not row:
             drawn.add_section()
             continue
-        if table.total is not None and place == last:
+        place = next(places)
+        is_total = table.total is not None and row is rows[-1]
+        texts = [column.texts[place] for column in columns]
+        if not any(text.strip() for text in texts[1:]) and len(columns) < len(row):
+            continue  # all that it has is in columns that are left out
+        if is_total:
             drawn.add_section()
-        texts = (Text(column.texts[place], _style(row[at])) for at, column in enumerate(columns))
-        is_main = (table.is_summary and row[0] == table.main) or (table.total is not None and place == last)
-        drawn.add_row(*texts, style=STYLES["main"] if is_main else None)
-        place += 1
+        is_main = is_total or (table.is_summary and row[0] == table.main)
+        shown = (Text(text, _style(cell)) for text, cell in zip(texts, row, strict=False))
+        drawn.add_row(*shown, style=STYLES["main"] if is_main else None)
     return drawn
 
 
