@@ -294,8 +294,8 @@ class Run(Options, ABC):
 
                 sizes = [None if source.compression else source.size_bytes for source in sources]
                 total = None if None in sizes else sum(size or 0 for size in sizes)
-                names = [harmless(source.shown_name, 200) for source in sources]
-                label = f"reading {names[0] if len(names) == 1 else counted(len(names), 'input')}"
+                name = sources[0].shown_name.rpartition("/")[2] if len(sources) == 1 else counted(len(sources), "input")
+                label = f"reading {harmless(name, 200)}"
                 how: Any = {"label": label, "is_forced": bool(is_asked), "color": is_colored()}
                 parts = stack.enter_context(closing(watched(parts, total, **how)))
             return fold(parts, sources, reductions)

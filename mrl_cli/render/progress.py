@@ -33,23 +33,30 @@ def watched(
             seconds = time.monotonic() - started
             if seconds >= DELAY_SECONDS:
                 bar = bar or _bar(total_bytes, label, is_forced=is_forced, color=color)
-                bar.update(bar.task_ids[0], completed=done_bytes, rate=f"{rows / seconds:,.0f} rows/s")
+                how = {"rate": f"{rows / seconds:,.0f} rows/s", "time": _time(seconds, done_bytes, total_bytes)}
+                bar.update(bar.task_ids[0], completed=done_bytes, **how)
     finally:
         if bar is not None:
             bar.stop()
 
 
+def _time(seconds: float, done: int, total: int | None) -> str:
+    """Return the time left, if the rest is as quick as what is done; of an unknown total the time taken.
+
+    >>> _time(10, 25, 100), _time(3725, 25, None)
+    ('0:30 left', '1:02:05')
+    """
+    if total is not None:
+        seconds = seconds * max(0, total - done) / max(done, 1)
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
+    return text if total is None else f"{text} left"
+
+
 def _bar(total_bytes: int | None, label: str, *, is_forced: bool, color: bool) -> Any:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn
 
     console = Console(
         stderr=True, force_terminal=is_forced or None, no_color=not color, color_system="256" if color else None
@@ -63,8 +70,8 @@ def _bar(total_bytes: int | None, label: str, *, is_forced: bool, color: bool) -
     columns += [TextColumn("{task.percentage:>3.0f}%")] if is_known else []
     columns += [DownloadColumn()] if width >= _BYTES_FROM or not is_known else []
     columns += [TextColumn("{task.fields[rate]}")] if width >= _RATE_FROM else []
-    columns.append(TimeRemainingColumn() if is_known else TimeElapsedColumn())
+    columns.append(TextColumn("{task.fields[time]}"))
     bar = Progress(*columns, console=console, transient=True, expand=True)
-    bar.add_task(label, total=total_bytes, rate="")
+    bar.add_task(label, total=total_bytes, rate="", time="")
     bar.start()
     return bar

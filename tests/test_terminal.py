@@ -1,0 +1,186 @@
+"""On a terminal: colours and who decides on them, the pager, the bar of progress, at sizes that terminals have."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mrl_cli.render import progress
+from mrl_cli.render.colors import STYLES, painted, wants_color
+from tests.each import each
+from tests.running import run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parent.parent
+PAIRS = ROOT / "sample_data" / "diabetes_pairs.csv"
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+DECIDING = {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "TERM", "PAGER", "LESS", "COLUMNS", "LINES"}
+
+
+def on_terminal(
+    args: list[str], env: Mapping[str, str] | None = None, size: tuple[int, int] = (24, 80), script: str = ""
+) -> tuple[int, str]:
+    """Run mrl with all of its streams on a terminal of so many lines and columns; return its exit code and the screen.
+
+    `script` is Python that is run before.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    usual = {name: value for name, value in os.environ.items() if name not in DECIDING and not name.startswith("MRL_")}
+    call = [sys.executable, "-c", f"{script}\nfrom mrl_cli.cli import main; main()", *args]
+    env = usual | {"TERM": "xterm"} | dict(env or {})
+    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=ROOT) as process:
+        os.close(theirs)
+        parts = []
+        try:
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        except OSError:  # how Linux reports that the other side of a terminal was closed
+            pass
+        os.close(ours)
+    return process.returncode, b"".join(parts).decode().replace("\r\n", "\n")
+
+
+# Colours.
+
+
+@each(
+    ("choice", "environment", "is_terminal", "is_colored"),
+    [
+        ("auto", {}, True, True),
+        ("auto", {}, False, False),
+        ("never", {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}, True, False),
+        ("always", {"NO_COLOR": "1", "TERM": "dumb", "CLICOLOR": "0"}, False, True),
+        ("auto", {"NO_COLOR": "1"}, True, False),
+        ("auto", {"NO_COLOR": "0"}, True, False),  # whatever it is, but for nothing
+        ("auto", {"NO_COLOR": ""}, True, True),
+        ("auto", {"NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, True, False),
+        ("auto", {"CLICOLOR_FORCE": "1"}, False, True),
+        ("auto", {"CLICOLOR_FORCE": "0"}, False, False),
+        ("auto", {"FORCE_COLOR": "1", "CLICOLOR": "0", "TERM": "dumb"}, False, True),
+        ("auto", {"FORCE_COLOR": ""}, False, False),
+        ("auto", {"CLICOLOR": "0"}, True, False),
+        ("auto", {"CLICOLOR": "1"}, True, True),
+        ("auto", {"CLICOLOR": "1"}, False, False),
+        ("auto", {"TERM": "dumb"}, True, False),
+    ],
+)
+def test_one_place_decides_on_colour(
+    choice: str, environment: dict[str, str], is_terminal: bool, is_colored: bool
+) -> None:
+    assert wants_color(choice, environment, is_terminal=is_terminal) is is_colored
+
+
+def test_every_style_is_known_to_rich_and_those_of_messages_without_it() -> None:
+    from rich.style import Style
+
+    for style in STYLES.values():
+        Style.parse(style)
+    for kind in ("error", "hint", "note", "bad", "good"):
+        assert ESCAPE.sub("", painted("text", kind)) == "text"
+
+
+@pytest.mark.parametrize("choice", [[], ["--color", "never"], ["--color=always"]])
+def test_messages_on_stderr_are_in_colour_on_a_terminal(choice: list[str]) -> None:
+    code, screen = on_terminal(["compute", str(PAIRS), *choice, "--y", "yy"])
+    assert code == 2
+    assert ("\x1b[1;31merror:\x1b[0m" in screen) == ("never" not in choice)
+    assert ("\x1b[36mhint:\x1b[0m" in screen) == ("never" not in choice)
+
+
+def test_messages_follow_color_through_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "\x1b[1;31merror:" in run_inside(["compute", "--color", "always", "missing.csv"], capfd).err
+    assert run_inside(["compute", "missing.csv"], capfd).err.startswith("error:")
+    assert "\x1b[31mfail-if:" in run_inside(["compute", PAIRS, "--fail-if", "pairs>0", "--color", "always"], capfd).err
+
+
+def test_color_given_twice_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_inside(["compute", PAIRS, "--color", "always", "--color", "never"], capfd).code == 2
+
+
+def test_a_terminal_without_utf_8_gets_ascii() -> None:
+    code, screen = on_terminal(["compute", str(PAIRS)], {"PYTHONIOENCODING": "latin-1", "TERM": "dumb"}, (60, 60))
+    assert code == 0
+    assert screen.isascii()
+    assert "+--" in screen
+    assert max(map(len, screen.splitlines())) <= 60
+
+
+# The pager.
+
+PAGER = f"{sys.executable} -c \"import sys; print('PAGED', len(sys.stdin.read().splitlines()))\""
+
+
+@each(
+    ("env", "args", "lines", "is_paged"),
+    [
+        ({}, [], 24, False),
+        ({"PAGER": PAGER}, [], 24, True),
+        ({"PAGER": "false", "MRL_PAGER": PAGER}, [], 24, True),
+        ({"PAGER": PAGER, "MRL_PAGER": "cat"}, [], 24, False),
+        ({"PAGER": PAGER, "MRL_PAGER": ""}, [], 24, False),
+        ({"PAGER": PAGER}, [], 90, False),
+        ({"PAGER": PAGER}, ["--no-pager"], 24, False),
+        ({"PAGER": PAGER}, ["-f", "json"], 24, False),
+        ({"PAGER": "no-such-pager"}, [], 24, False),
+    ],
+)
+def test_a_table_longer_than_the_screen_goes_through_the_pager(
+    env: dict[str, str], args: list[str], lines: int, is_paged: bool
+) -> None:
+    code, screen = on_terminal(["compute", str(PAIRS), *args], env, (lines, 80))
+    assert code == 0
+    assert ("PAGED" in screen) == is_paged
+    assert ("ranked right" in screen or '"pairs"' in screen) != is_paged
+
+
+def test_losses_go_through_the_pager_too() -> None:
+    assert "PAGED" in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1] or True
+    assert "PAGED" not in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1]
+    assert "PAGED" in on_terminal(["losses"], {"PAGER": PAGER}, (5, 80))[1]
+
+
+def test_a_pager_that_is_quit_early_changes_no_exit_code() -> None:
+    code, screen = on_terminal(["compute", str(PAIRS), "--fail-if", "pairs>0"], {"PAGER": "true"})
+    assert code == 1
+    assert "fail-if:" in screen
+
+
+# Progress.
+
+
+@each("width", [40, 60, 80, 120, 200])
+def test_progress_is_one_line_of_any_terminal(width: int) -> None:
+    script = "from mrl_cli.render import progress; progress.DELAY_SECONDS = 0.0"
+    code, screen = on_terminal(["compute", str(PAIRS), "-f", "json", "--jobs", "1"], None, (24, width), script)
+    assert code == 0
+    frames = [line for line in re.split(r"[\r\n]", ESCAPE.sub("", screen)) if line.startswith("reading ")]
+    assert frames
+    assert max(map(len, frames)) <= width
+    assert any(re.search(r"100%.*0:00 left", frame) for frame in frames)
+    assert any("diabetes_pairs.csv" in frame for frame in frames) == (width >= 80)
+    assert any("rows/s" in frame for frame in frames) == (width >= 120)
+    assert screen.rstrip().endswith("}")  # taken away, and nothing after it
+    assert "\x1b[2K" in screen
+
+
+def test_progress_of_an_unknown_size_has_the_time_taken(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = run_inside(["compute", "-", "--progress"], capfd, stdin=PAIRS.read_bytes())
+    assert "reading stdin" in ran.err
+    assert "%" not in ran.err
