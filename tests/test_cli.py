@@ -182,7 +182,7 @@ margin_ranking loss of pairs.csv
 │ difference_quantiles.p75 │     0.1270 │
 │ difference_quantiles.p95 │     0.2285 │
 ╰──────────────────────────┴────────────╯
-reduction mean, margin 0.5, dtype float64, labels pm1
+reduction=mean, margin=0.5, dtype=float64, labels=pm1
 """,
 }
 

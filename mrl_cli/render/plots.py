@@ -56,7 +56,7 @@ def drawn(plots: Iterable[Plot], screen: Screen) -> str:
     """Return the plots as text, no wider than the screen; before each there is an empty line."""
     from rich.text import Text
 
-    signs = Signs() if screen.has("".join(Signs())) else PLAIN
+    signs = Signs() if screen.has_signs else PLAIN
 
     def lines() -> Iterator[Text]:
         for plot in plots:

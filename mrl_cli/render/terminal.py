@@ -20,17 +20,14 @@ class Screen(NamedTuple):
     encoding: str = "utf-8"
     is_full: bool = False
 
-    def has(self, signs: str) -> bool:
-        """Return whether the encoding has these signs.
+    @property
+    def has_signs(self) -> bool:
+        """Whether more than ASCII is legible: what is printed is UTF-8.
 
-        >>> Screen(encoding="latin-1").has("─"), Screen().has("─")
+        >>> Screen(encoding="latin-1").has_signs, Screen().has_signs
         (False, True)
         """
-        try:
-            signs.encode(self.encoding)
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
+        return self.encoding.lower().startswith("utf")
 
     def shown(self, text: str) -> str:
         """Return text in signs that the encoding has: names from files may hold anything.
@@ -38,7 +35,7 @@ class Screen(NamedTuple):
         >>> Screen(encoding="ascii").shown("a…é"), Screen().shown("a…é")
         ('a~?', 'a…é')
         """
-        return text if self.has("─") else text.translate(_PLAIN).encode("ascii", "replace").decode()
+        return text if self.has_signs else text.translate(_PLAIN).encode("ascii", "replace").decode()
 
     def drawn(self, *things: RenderableType) -> str:
         """Return what rich draws of things below another, without blanks at the ends of lines."""

@@ -66,14 +66,14 @@ def _table(table: Table, screen: Screen) -> Iterator[RenderableType]:
         yield Text(table.title, STYLES["head"])
     columns = _columns(table, rows, screen)
     fitting = _fitting(table, columns, screen.width)
-    yield _drawn(table, rows, columns[:fitting], screen)
+    yield _halves(table, rows, screen) or _drawn(table, rows, columns[:fitting], screen)
     if left_out:
         yield Text(left_out, STYLES["quiet"])
     if names := [column.name for column in columns[fitting:]]:
         text = f"and {counted(len(names), 'column')}: {', '.join(names)} (-f {table.whole} has all)"
         yield Text(text, STYLES["quiet"])
     if table.settings:
-        yield Text(", ".join(f"{key} {full_text(value)}" for key, value in table.settings), STYLES["quiet"])
+        yield Text(", ".join(f"{key}={full_text(value)}" for key, value in table.settings), STYLES["quiet"])
 
 
 def _rows_for(table: Table, screen: Screen) -> tuple[list[Sequence[Any]], str]:
@@ -136,12 +136,31 @@ def _room_for(columns: Sequence[_Column], width: int) -> list[int]:
     return widths
 
 
+def _halves(table: Table, rows: Sequence[Sequence[Any]], screen: Screen) -> RenderableType | None:
+    """Return a summary as two tables side by side, cut at the rule that makes the higher one lowest; None for others.
+
+    So that most summaries fit a screen. Both must fit without folding a text.
+    """
+    from rich.table import Table as RichTable
+
+    rules = [place for place, row in enumerate(rows) if not row]
+    if not table.is_summary or len(rules) < 2:
+        return None
+    cut = min(rules, key=lambda place: max(place, len(rows) - place - 1))
+    halves = [(half, _columns(table, half, screen)) for half in (rows[:cut], rows[cut + 1 :])]
+    if sum(column.most + _PADDING for _, columns in halves for column in columns) + 3 > screen.width:
+        return None
+    beside = RichTable.grid(padding=(0, 1, 0, 0))
+    beside.add_row(*(_drawn(table, half, columns, screen) for half, columns in halves))
+    return beside
+
+
 def _drawn(table: Table, rows: Sequence[Sequence[Any]], columns: Sequence[_Column], screen: Screen) -> RenderableType:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    edges = box.ROUNDED if screen.has("─╭") else box.ASCII2
+    edges = box.ROUNDED if screen.has_signs else box.ASCII2
     drawn = RichTable(
         box=edges, show_header=not table.is_summary, header_style=STYLES["head"], border_style=STYLES["quiet"]
     )
