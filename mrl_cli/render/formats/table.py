@@ -23,6 +23,7 @@ _AROUND = 6  # lines of a table beside its rows
 _PADDING = 3  # of a column: blanks and a line
 _LONGEST_WORD = 24  # that a column of texts has room for
 _LEAST = 8
+_OF_LONG_TEXTS = 28  # so that they are read in few lines: a column of them is rather left out
 
 
 class _Column(NamedTuple):
@@ -109,7 +110,7 @@ def _widths(texts: Sequence[str], *, is_number: bool) -> tuple[int, int]:
     if is_number:
         return most, most
     longest_word = max((cell_len(word) for text in texts for word in text.split()), default=0)
-    return min(most, max(_LEAST, min(longest_word, _LONGEST_WORD))), most
+    return min(most, max(_LEAST, min(longest_word, _LONGEST_WORD), _OF_LONG_TEXTS * (most > 2 * _OF_LONG_TEXTS))), most
 
 
 def _fitting(table: Table, columns: Sequence[_Column], width: int) -> int:
@@ -127,9 +128,13 @@ def _fitting(table: Table, columns: Sequence[_Column], width: int) -> int:
 
 
 def _room_for(columns: Sequence[_Column], width: int) -> list[int]:
-    """Return the width of each column: what numbers do not take is for texts, most for those that need it most."""
+    """Return the width of each column: what numbers leave is for texts, the most for those that need it most."""
     widths = [column.least for column in columns]
     room = width - 1 - sum(widths) - _PADDING * len(columns)
+    texts = [place for place, column in enumerate(columns) if not column.is_number]
+    while room < 0 and max((widths[place] for place in texts), default=0) > _LEAST:
+        widths[max(texts, key=widths.__getitem__)] -= 1
+        room += 1
     while room > 0 and (narrow := [place for place, column in enumerate(columns) if widths[place] < column.most]):
         widths[min(narrow, key=lambda place: widths[place] / columns[place].most)] += 1
         room -= 1
