@@ -126,15 +126,15 @@ PAGER = f"{sys.executable} -c \"import sys; print('PAGED', len(sys.stdin.read().
 @each(
     ("env", "args", "lines", "is_paged"),
     [
-        ({}, [], 24, False),
-        ({"PAGER": PAGER}, [], 24, True),
-        ({"PAGER": "false", "MRL_PAGER": PAGER}, [], 24, True),
-        ({"PAGER": PAGER, "MRL_PAGER": "cat"}, [], 24, False),
-        ({"PAGER": PAGER, "MRL_PAGER": ""}, [], 24, False),
+        ({}, [], 12, False),
+        ({"PAGER": PAGER}, [], 12, True),
+        ({"PAGER": "false", "MRL_PAGER": PAGER}, [], 12, True),
+        ({"PAGER": PAGER, "MRL_PAGER": "cat"}, [], 12, False),
+        ({"PAGER": PAGER, "MRL_PAGER": ""}, [], 12, False),
         ({"PAGER": PAGER}, [], 90, False),
-        ({"PAGER": PAGER}, ["--no-pager"], 24, False),
-        ({"PAGER": PAGER}, ["-f", "json"], 24, False),
-        ({"PAGER": "no-such-pager"}, [], 24, False),
+        ({"PAGER": PAGER}, ["--no-pager"], 12, False),
+        ({"PAGER": PAGER}, ["-f", "json"], 12, False),
+        ({"PAGER": "no-such-pager"}, [], 12, False),
     ],
 )
 def test_a_table_longer_than_the_screen_goes_through_the_pager(
@@ -147,9 +147,8 @@ def test_a_table_longer_than_the_screen_goes_through_the_pager(
 
 
 def test_losses_go_through_the_pager_too() -> None:
-    assert "PAGED" in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1] or True
-    assert "PAGED" not in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1]
     assert "PAGED" in on_terminal(["losses"], {"PAGER": PAGER}, (5, 80))[1]
+    assert "PAGED" not in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1]
 
 
 def test_a_pager_that_is_quit_early_changes_no_exit_code() -> None:
