@@ -154,33 +154,33 @@ GOLDENS = {
 
 margin_ranking loss of pairs.csv
 ╭──────────────────────────┬────────────╮
-│ mean                     │     0.7500 │
-│ sum                      │     2.2500 │
-│ min                      │     0.2500 │
-│ max                      │     1.5000 │
+│ mean                     │  0.7500    │
+│ sum                      │  2.2500    │
+│ min                      │  0.2500    │
+│ max                      │  1.5000    │
 ├──────────────────────────┼────────────┤
-│ pairs                    │          3 │
+│ pairs                    │  3         │
 ├──────────────────────────┼────────────┤
-│ correct                  │   1  33.3% │
-│ ties                     │   1  33.3% │
-│ wrong                    │   1  33.3% │
-│ inside_margin            │   1  33.3% │
-│ beyond_margin            │   0   0.0% │
+│ correct                  │  1  33.3%  │
+│ ties                     │  1  33.3%  │
+│ wrong                    │  1  33.3%  │
+│ inside_margin            │  1  33.3%  │
+│ beyond_margin            │  0   0.0%  │
 │ active                   │  3  100.0% │
-│ accuracy                 │     0.3333 │
-│ accuracy_half            │     0.5000 │
-│ accuracy_without_ties    │     0.5000 │
-│ accuracy_at_margin       │     0.0000 │
+│ accuracy                 │  0.3333    │
+│ accuracy_half            │  0.5000    │
+│ accuracy_without_ties    │  0.5000    │
+│ accuracy_at_margin       │  0.0000    │
 ├──────────────────────────┼────────────┤
-│ difference_mean          │    -0.2500 │
-│ difference_sd            │     0.6614 │
-│ x1_mean                  │     0.8333 │
-│ x2_mean                  │     1.0833 │
-│ difference_quantiles.p05 │    -0.9141 │
-│ difference_quantiles.p25 │    -0.5078 │
-│ difference_quantiles.p50 │     0.0000 │
-│ difference_quantiles.p75 │     0.1270 │
-│ difference_quantiles.p95 │     0.2285 │
+│ difference_mean          │ -0.2500    │
+│ difference_sd            │  0.6614    │
+│ x1_mean                  │  0.8333    │
+│ x2_mean                  │  1.0833    │
+│ difference_quantiles.p05 │ -0.9141    │
+│ difference_quantiles.p25 │ -0.5078    │
+│ difference_quantiles.p50 │  0.0000    │
+│ difference_quantiles.p75 │  0.1270    │
+│ difference_quantiles.p95 │  0.2285    │
 ╰──────────────────────────┴────────────╯
 reduction=mean, margin=0.5, dtype=float64, labels=pm1
 """,
