@@ -12,6 +12,7 @@ from mrl_cli import words
 from mrl_cli.commands import docs
 from mrl_cli.commands.manual import EXIT_CODES
 from mrl_cli.render.document import terminal_text
+from mrl_cli.render.terminal import Screen
 from tests.running import run_inside
 from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
 
@@ -53,13 +54,14 @@ def test_topics_are_listed_with_a_sentence_each(capfd: pytest.CaptureFixture[str
 
 
 def test_a_topic_is_markdown_in_a_pipe_and_laid_out_on_a_terminal(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     for topic in ("glossary", "reference/compute"):
         assert run_inside(["docs", topic], capfd).out == (DOCS / f"{topic}.md").read_text(encoding="utf-8")
-    monkeypatch.setenv("NO_COLOR", "1")
     for columns in (60, 200):
-        shown = terminal_text("# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nWords and `code`.\n", width=columns)
+        shown = terminal_text(
+            "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nWords and `code`.\n", Screen(columns, color=True)
+        )
         assert "Title" in shown
         assert not {"| a", "`code`", "# Title"} & set(re.findall(r"\| a|`code`|# Title", shown))
         plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
+from typing import Any
 
 import click
 
-from mrl_cli.commands.options import Command, refuse_if
+from mrl_cli.commands import outputs
+from mrl_cli.commands.options import Command, Options, refuse_if
 from mrl_cli.words import closest, harmless
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "docs")
@@ -29,7 +29,7 @@ def text_of(topic: str) -> str:
 
 @click.command("docs", cls=Command, examples=("mrl docs", "mrl docs losses", "mrl docs reference/compute"))
 @click.argument("topic", required=False)
-def command(topic: str | None) -> None:
+def command(topic: str | None, **given: Any) -> None:
     """Print a TOPIC of the documentation: laid out on a terminal, as Markdown elsewhere. Without TOPIC, list them."""
     about = topics()
     if topic is None:
@@ -42,9 +42,14 @@ def command(topic: str | None) -> None:
     near = closest(topic, known)
     hint = f"did you mean {near}? mrl docs lists the topics" if near else "mrl docs lists the topics"
     refuse_if(topic not in known, f"no topic is called {harmless(topic)!r}", hint)
-    text = text_of(topic)
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    text, options = text_of(topic), Options(**given)
+    screen = outputs.screen_of(options)
+    if screen.height is not None:
         from mrl_cli.render.document import terminal_text
 
-        text = terminal_text(text, width=shutil.get_terminal_size().columns)
-    click.echo(text, nl=False)
+        text = terminal_text(text, screen)
+    for piece in outputs.through_pager([text], options, "table", screen):
+        click.echo(piece, nl=False, color=True)  # with colours where the screen has some
+
+
+command.params += [getattr(Options, name).option for name in ("color", "no_pager")]

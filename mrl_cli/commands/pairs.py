@@ -42,7 +42,7 @@ class WritePairs(RankedRun):
         "mrl pairs lists.csv --sample 5 --seed 1",
         "mrl pairs lists.csv -o out.parquet",
     )
-    names = "ITEMS weight query_weight sample seed CELLS memory ENGINE OUTPUT NOTES"
+    names = "ITEMS weight query_weight sample seed CELLS memory ENGINE format output color NOTES"
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and the seed of no sample."""

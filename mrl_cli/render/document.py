@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mrl_cli.render.terminal import Screen
 
 WIDEST = 100  # columns: longer lines are hard to read
 
 
-def terminal_text(markdown: str, *, width: int) -> str:
-    """Return a page in Markdown as it is shown on a terminal of that width; NO_COLOR is honoured."""
-    from rich.console import Console
+def terminal_text(markdown: str, screen: Screen) -> str:
+    """Return a page in Markdown as it is shown on a screen."""
     from rich.markdown import Markdown
 
-    text = io.StringIO()
-    Console(file=text, width=min(width, WIDEST), force_terminal=True).print(Markdown(markdown, hyperlinks=False))
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    return screen._replace(width=min(screen.width, WIDEST)).drawn(Markdown(markdown, hyperlinks=False))
