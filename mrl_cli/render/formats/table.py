@@ -22,7 +22,7 @@ WORST = 20  # groups that are shown where not all fit the screen
 _AROUND = 6  # lines of a table beside its rows
 _PADDING = 3  # of a column: blanks and a line
 _LONGEST_WORD = 24  # that a column of texts has room for
-_LEAST = 8
+_LEAST, _SHORT = 8, 16  # of texts; short ones are not folded
 _OF_LONG_TEXTS = 28  # so that they are read in few lines: a column of them is rather left out
 
 
@@ -107,7 +107,7 @@ def _widths(texts: Sequence[str], *, is_number: bool) -> tuple[int, int]:
     from rich.cells import cell_len
 
     most = max(map(cell_len, texts))
-    if is_number:
+    if is_number or most <= _SHORT:
         return most, most
     longest_word = max((cell_len(word) for text in texts for word in text.split()), default=0)
     return min(most, max(_LEAST, min(longest_word, _LONGEST_WORD), _OF_LONG_TEXTS * (most > 2 * _OF_LONG_TEXTS))), most
