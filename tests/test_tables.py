@@ -130,6 +130,7 @@ def test_full_numbers_read_back() -> None:
     for number in (1563.5118859859697, 1 / 3, 1e-300, 2.5e20, -123456.789):
         assert float(full_text(number).replace(",", "")) == number
     assert full_text(1234.5) == "1,234.5"
+    assert aligned([Bounds(0.07, 0.13499)]) == ["0.0700 to 0.1350"]
     assert full_text(Bounds(math.nan, math.nan)) == "undefined"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrl_cli.reports.cells import Bounds, Share, decimals_of, full_text, share_text, short_text
+from mrl_cli.reports.cells import DECIMALS, Bounds, Share, decimals_of, full_text, share_text, short_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def _parts(cell: Cell, decimals: int, *, is_full: bool) -> _Parts:
     if isinstance(cell, Share):
         return _Parts(f"{cell.part:,}", f"  {share_text(*cell):>5}" if cell.whole else "")
     if isinstance(cell, Bounds) and not is_full and not math.isnan(cell.low):
-        return _Parts(whole=f"{short_text(cell.low)} to {short_text(cell.high)}")
+        return _Parts(whole=f"{short_text(cell.low, DECIMALS)} to {short_text(cell.high, DECIMALS)}")
     if not isinstance(cell, float | int):
         return _Parts(whole=full_text(cell))
     text = full_text(cell) if is_full or isinstance(cell, int) else short_text(cell, decimals)

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from mrl_cli.words import number_text
 
 DECIMALS = 4  # of numbers, and of shares
-SMALL, LARGE, HUGE = 1e-2, 1e9, 1e15  # below: three digits; from there on fewer decimals, or a power of ten
+SMALL, LARGE, HUGE = 1e-2, 1e9, 1e12  # below: three digits; from there on fewer decimals, or a power of ten
 MOST_DECIMALS = 8
 UNDEFINED = "undefined"
 
@@ -58,7 +58,7 @@ def decimals_of(number: float) -> int:
     (2, 0, 4, 4)
     """
     text = number_text(number)
-    if not math.isfinite(number) or text.endswith(".0"):
+    if not abs(number) < HUGE or text.endswith(".0"):
         return 0
     return DECIMALS if "e" in text else min(DECIMALS, len(text.partition(".")[2]))
 

@@ -193,8 +193,9 @@ class Validation(Report):
     def blocks(self) -> list[Table | Line]:
         """Return the verdict, the checks, then the mismatches and what explains them in words."""
         rows = [
-            (one.name, Verdict(_VERDICTS[one.passed], one.passed), *(getattr(one, key) for key in _SHOWN))
+            (one.name, Verdict(_VERDICTS[one.passed], one.passed), one.mismatches, one.pairs, one.max_abs_diff, ulps)
             for one in self.checks
+            for ulps in [None if one.max_ulp_diff is None else float(one.max_ulp_diff)]  # of which there may be 1e18
         ]
         verdict = Line(f"{finding_of_checks(self.checks, self.pairs)}.", "good" if self.passed else "bad")
         return [verdict, Table(("check", "verdict", *_SHOWN), rows, numbers=len(_SHOWN)), *self.sentences()]
