@@ -418,3 +418,16 @@ def test_what_stands_beside_lists_is_named(tmp_path: Path, capfd: Capture) -> No
         (entry,) = check(capfd, path)
         assert (entry["format"], entry["kind"], entry["command"]) == (kind, "lists", None)
         assert beside in entry["notes"][0]
+
+
+def test_quiet_hides_no_error_and_verbose_says_how_much_was_seen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "good.csv").write_text("x1,x2,y\n1,2,1\n")
+    (tmp_path / "bad.json").write_text('{"x1"')
+    both: list[str | Path] = ["check", tmp_path / "good.csv", tmp_path / "bad.json"]
+    ran = run_inside([*both, "-q"], capfd)
+    assert ran.code == 3
+    assert ran.err.startswith("error: ")
+    assert "1 of 2 inputs can be read as they are, 1 cannot be read." in run_inside([*both, "-f", "table"], capfd).out
+    assert "1 row of 1 file seen in " in run_inside([*both[:2], "-v"], capfd).err

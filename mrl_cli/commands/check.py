@@ -52,7 +52,7 @@ class Check(Run):
         "mrl check pairs.csv lists.csv rewards.jsonl --format table",
         "mrl check rewards.jsonl --format json",
     )
-    names = f"{READ} OUTPUT"
+    names = f"{READ} OUTPUT quiet verbose"
 
     def resolved(self) -> list[tuple[Source, ...]]:
         """Return the sources of each INPUT; what is not of the format of its name is kept as an error."""
