@@ -10,11 +10,13 @@ import numpy as np
 
 from mrl_cli.api.errors import value_errors
 from mrl_cli.exact import ExactSum
-from mrl_cli.losses import LOSSES, completed
+from mrl_cli.losses import LOSSES, completed, settled
 from mrl_cli.model import PairReduction, Plan
 from mrl_cli.settings import check_choice, check_has_margin, check_margins
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -24,7 +26,7 @@ def pairwise_loss(
     y: ArrayLike,
     *,
     loss: str = "margin_ranking",
-    margin: ArrayLike = 0.0,
+    margin: ArrayLike | None = None,
     weight: ArrayLike | None = None,
     reduction: PairReduction = "mean",
     **parameters: float,
@@ -55,7 +57,7 @@ def pairwise_loss(
     """
     pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
-        losses = np.asarray(LOSSES[loss].kernel(pairs.difference, pairs.y, **pairs.settings))
+        losses = np.asarray(LOSSES[pairs.loss].kernel(pairs.difference, pairs.y, **pairs.settings))
     if reduction == "none":
         return losses
     if pairs.weight is None:
@@ -75,7 +77,7 @@ def pairwise_loss_grad(
     y: ArrayLike,
     *,
     loss: str = "margin_ranking",
-    margin: ArrayLike = 0.0,
+    margin: ArrayLike | None = None,
     weight: ArrayLike | None = None,
     reduction: PairReduction = "mean",
     **parameters: float,
@@ -92,7 +94,7 @@ def pairwise_loss_grad(
     """
     pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
-        gradient = np.asarray(LOSSES[loss].gradient(pairs.difference, pairs.y, **pairs.settings))
+        gradient = np.asarray(LOSSES[pairs.loss].gradient(pairs.difference, pairs.y, **pairs.settings))
         if reduction != "none" and pairs.weight is not None:
             divisor = float(ExactSum.of(pairs.weight)) if reduction == "mean" else 1.0
             share = (pairs.weight / divisor).astype(gradient.dtype)
@@ -136,10 +138,11 @@ def sweep(
 
     pairs = _pairs(loss, parameters, x1=x1, x2=x2, y=y, margin=0.0, weight=weight)
     each = margins_of(margins)
-    plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
+    plan = Plan.of(loss=pairs.loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
-        check_margins(loss, each, plan.loss.dtype)
-    swept = CurveReduction(loss, each, plan.loss.dtype, completed(loss, parameters))
+        check_margins(pairs.loss, each, plan.loss.dtype)
+    settings = {name: value for name, value in pairs.settings.items() if name != "margin"}
+    swept = CurveReduction(pairs.loss, each, plan.loss.dtype, settings)
     flat = [column.reshape(-1) for column in (pairs.difference, pairs.y, pairs.weight) if column is not None]
     whole = None
     if pairs.weight is not None:
@@ -208,8 +211,11 @@ class MarginRankingLoss:
 
 
 class _Pairs(NamedTuple):
-    """Pairs ready for a kernel: all in the float dtype of the arithmetic but the weights, which are float64."""
+    """A loss by its own name, and pairs ready for its kernel: all in the float dtype of the arithmetic but the weights,
+    which are float64.
+    """
 
+    loss: str
     difference: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
@@ -218,15 +224,18 @@ class _Pairs(NamedTuple):
 
 
 @value_errors()
-def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
+def _pairs(loss: str, parameters: Mapping[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
     """Check everything that a caller can get wrong; `given` are x1, x2, y, margin and weight, in that order."""
     check_choice("reduction", reduction, get_args(PairReduction))
-    check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)
     margin = given["margin"]
     if isinstance(margin, bool | str | Real) or margin is None:
-        _check_real("margin", given.pop("margin"))
+        loss, margin, parameters = settled(loss, given.pop("margin"), parameters, among=LOSSES)
+        margin = 0.0 if margin is None else margin
+        _check_real("margin", margin)
+    else:
+        loss, _, parameters = settled(loss, None, parameters, has_margins=True, among=LOSSES)
     if given["weight"] is None:
         del given["weight"]
     arrays = {name: real_array(name, values) for name, values in given.items()}
@@ -250,7 +259,7 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
     if np.any(margin != 0):
         check_has_margin(loss)
     settings = {"margin": margin, **completed(loss, parameters)}
-    return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
+    return _Pairs(loss, difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
 
 
 FIRST_INEXACT = 2.0**53  # the integer after it is no double

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _VALUE = re.compile(rf"{OPTION.pattern} (?:'([^']*)'|(?![A-Z]+\b)(\S+?)(?=[,;?]?(?: |$)))")
+_PARAMETER = re.compile(r"--param (\w+)=\S+")
+_BETWEEN = re.compile(r"(?<=['\d]) (?=[a-z]\w*=['\d])")  # arguments, of which the one before ends in a value
 _NAMED = re.compile(rf"{OPTION.pattern}( [A-Z]+\b)?")  # and what its value is called in the help
 _ARGUMENTS = {"memory": "memory_bytes"}  # what arguments are called that are not called as the option
 _NUMBERS = {"max_pairs", "top", "margin", "y_const", "scale", "confidence"}  # arguments that no text is given for
@@ -49,6 +51,8 @@ def in_python(text: str, *, has_values: bool) -> str:
     "use on_tie='drop' in place of labels; name it with y=…"
     >>> in_python("--max-pairs 6 goes through them", has_values=True)
     'max_pairs=6 goes through them'
+    >>> in_python("give it with --param label_smoothing=SHARE; use --loss logistic --margin 1", has_values=True)
+    "give it with label_smoothing=…; use loss='logistic', margin=1"
     >>> in_python("for ranked lists there is `mrl rank`; --top goes with it", has_values=False)
     'for ranked lists there is evaluate_lists; top goes with it'
     """
@@ -66,8 +70,9 @@ def in_python(text: str, *, has_values: bool) -> str:
 
     for command, function in _FUNCTIONS.items():
         text = text.replace(f"`{command}`", function).replace(command, function)
+    text = _PARAMETER.sub(r"\1=…", text)
     if has_values:
         parts = [part.partition(" in place of ") for part in text.split("; ")]
-        uses = (_VALUE.sub(given, use) for use, *_ in parts)
+        uses = (_BETWEEN.sub(", ", _VALUE.sub(given, use)) for use, *_ in parts)
         text = "; ".join(use + instead + of for use, (_, instead, of) in zip(uses, parts, strict=True))
     return _NAMED.sub(asked_for, text)

@@ -50,7 +50,7 @@ def evaluate_lists(
     score: Hashable = "score",
     labels: ListLabels = "relevance",
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     reduction: Literal["mean", "query-mean", "sum"] = "mean",
     lambda_weight: LambdaWeight = "none",
     top: int | None = None,

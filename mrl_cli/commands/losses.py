@@ -9,12 +9,13 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option
+from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP
+from mrl_cli.commands.parsing import Command, Option
+from mrl_cli.commands.values import LossName
 
 
-@click.command(
-    "losses", cls=Command, examples=("mrl losses", "mrl losses --format markdown", "mrl losses --format json")
-)
+@click.command("losses", cls=Command, examples=("mrl losses", "mrl losses ranknet", "mrl losses --format markdown"))
+@click.argument("name", required=False, type=LossName("LOSSES", "LISTWISE"))
 @click.option(
     "-f",
     "--format",
@@ -26,9 +27,10 @@ from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Optio
     is_common=True,
     help=FORMAT_HELP.replace("by the suffix of -o, else ", ""),
 )
-def command(**options: str) -> None:
-    """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
-    that of a pair or of a list as a whole (mrl rank).
+def command(name: str | None, **options: str) -> None:
+    """List the losses, or print all there is to know of the one called NAME: formula, whether it has a margin,
+    parameters with default and values, source, whether it is that of a pair or of a list as a whole (mrl rank), and the
+    names that it goes by elsewhere, with the options that say the same.
     """
     runtime.defer_numpy()
     from mrl_cli.render import render
@@ -36,4 +38,4 @@ def command(**options: str) -> None:
 
     automatic = "table" if sys.stdout.isatty() else "tsv"
     output_format = automatic if options["format"] == "auto" else options["format"]
-    click.echo(render(LossesReport(), output_format, width=shutil.get_terminal_size().columns), nl=False)
+    click.echo(render(LossesReport(name), output_format, width=shutil.get_terminal_size().columns), nl=False)

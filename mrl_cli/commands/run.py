@@ -13,7 +13,8 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Command, Options, is_given, refuse_if
+from mrl_cli.commands.options import GROUPS, Options, is_given, refuse_if
+from mrl_cli.commands.parsing import Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.words import harmless, option_of

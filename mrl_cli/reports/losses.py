@@ -1,16 +1,29 @@
-"""What `mrl losses` reports: the registry."""
+"""What `mrl losses` reports: the registry, or one loss of it."""
+
+from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
+from mrl_cli.losses import LISTWISE, LOSSES, named
+from mrl_cli.losses.names import ALIASES, names_of
 from mrl_cli.reports.base import Report, Table
+from mrl_cli.words import shell_line
 
-_EVERY: tuple[Loss | Listwise, ...] = (*LOSSES.values(), *LISTWISE.values())
+if TYPE_CHECKING:
+    from mrl_cli.losses import Listwise, Loss
 
 
 class LossesReport(Report):
-    """The losses: formula, whether it has a margin, parameters with default and values, what it is of, source."""
+    """The losses, or the one called so: formula, whether it has a margin, parameters with default and values, source,
+    what it is of, and the names that it goes by elsewhere.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__()
+        every: list[Loss | Listwise] = [*LOSSES.values(), *LISTWISE.values()]
+        self.name = name
+        self.losses = every if name is None else [named(ALIASES[name].loss if name in ALIASES else name)]
 
     def record(self) -> list[dict[str, Any]]:
         """Return a record for each loss."""
@@ -22,8 +35,12 @@ class LossesReport(Report):
                 "parameters": [asdict(parameter) for parameter in loss.parameters],
                 "source": loss.source,
                 "of": "pair" if loss.name in LOSSES else "list",
+                "aliases": [
+                    {"name": alias.name, "options": shell_line(alias.flags), "source": alias.source}
+                    for alias in names_of(loss.name)
+                ],
             }
-            for loss in _EVERY
+            for loss in self.losses
         ]
 
     lines = record
@@ -31,11 +48,20 @@ class LossesReport(Report):
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return a row for each loss, in words."""
         records = self.record()
-        for record, loss in zip(records, _EVERY, strict=True):
+        for record, loss in zip(records, self.losses, strict=True):
             record["margin"] = "yes" if loss.has_margin else "no"
             record["parameters"] = ", ".join(parameter.summary for parameter in loss.parameters)
+            record["aliases"] = ", ".join(alias.name for alias in names_of(loss.name))
         return list(records[0]), [list(record.values()) for record in records]
 
     def blocks(self) -> list[Table | str]:
-        """Return the same rows."""
-        return [Table(*self.cells())]
+        """Return the same rows; of one loss all there is, line by line."""
+        names, rows = self.cells()
+        if self.name is None:
+            return [Table(names, rows)]
+        (loss,), shown = self.losses, dict(zip(names, rows[0], strict=True))
+        lines = [(name, shown[name]) for name in ("name", "formula", "of", "margin", "source")]
+        lines += [(parameter.summary, parameter.meaning) for parameter in loss.parameters]
+        aliases = [[alias.name, shell_line(alias.flags), alias.source] for alias in names_of(loss.name)]
+        known = [Table(["alias", "the same as", "source"], aliases)] if aliases else []
+        return [Table(["loss", self.name], [*map(list, lines)]), *known]
