@@ -451,7 +451,7 @@ COLUMNS = [
     Case("compute p.csv --no-header", "use --y-const 1", "compute p.csv --no-header --y-const 1", 2.0, file(b"1,3\n")),
     Case(
         "compute p.csv",
-        "these look like UltraFeedback's columns: use --preset ultrafeedback",
+        "use --preset ultrafeedback; run: mrl compute p.csv --preset ultrafeedback",
         "compute p.csv --preset ultrafeedback",
         2.0,
         file(csv("chosen,rejected,score_chosen,score_rejected", "hi,no,1,3")),
