@@ -105,7 +105,7 @@ def test_weight_that_is_none_is_refused(weight: list[float]) -> None:
 def test_margins_and_weights_are_of_the_pairs_shape(name: str) -> None:
     for values in ([0.5], [0.5] * 3, [[0.5, 0.5]]):
         with pytest.raises(ValueError, match=rf"nothing is broadcast: .*{name} \("):
-            pairwise_loss([1.0, 1.0], [0.0, 0.0], [1, 1], **{name: values})  # type: ignore[arg-type]
+            pairwise_loss([1.0, 1.0], [0.0, 0.0], [1, 1], **{name: values})  # type: ignore[call-overload]
 
 
 @each(

@@ -165,7 +165,8 @@ def _undocumented(tree: ast.Module) -> Iterator[str]:
             waiting += node.body
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
             continue
-        if ast.get_docstring(node) is None:
+        is_overload = any(_dotted(each) == "overload" for each in node.decorator_list)
+        if ast.get_docstring(node) is None and not is_overload:
             yield node.name
         if isinstance(node, ast.ClassDef):
             waiting += node.body

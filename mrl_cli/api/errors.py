@@ -8,13 +8,14 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MrlError, with_hint
-from mrl_cli.words import OPTION, hint_for
+from mrl_cli.losses import ParameterError
+from mrl_cli.words import OPTION, closest, hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _VALUE = re.compile(rf"{OPTION.pattern} (?:'([^']*)'|(?![A-Z]+\b)(\S+?)(?=[,;?]?(?: |$)))")
-_PARAMETER = re.compile(r"--param (\w+)=\S+")
+_PARAMETER = re.compile(r"--param (\w+)=[^\s;]+")
 _BETWEEN = re.compile(r"(?<=['\d]) (?=[a-z]\w*=['\d])")  # arguments, of which the one before ends in a value
 _NAMED = re.compile(rf"{OPTION.pattern}( [A-Z]+\b)?")  # and what its value is called in the help
 _ARGUMENTS = {"memory": "memory_bytes"}  # what arguments are called that are not called as the option
@@ -34,6 +35,20 @@ def value_errors(*functions: Callable[..., Any]) -> Iterator[None]:
         hint = hint_for(error.hint, arguments_of(*functions)) if functions else error.hint
         hint = hint and in_python(hint, has_values=True)
         raise ValueError(with_hint(in_python(error.message, has_values=False), hint)) from None
+
+
+@contextmanager
+def argument_errors(*functions: Callable[..., Any]) -> Iterator[None]:
+    """Say of a parameter that a loss does not have that functions do not have an argument called so either."""
+    try:
+        yield
+    except ParameterError as error:
+        if error.name in error.names:
+            raise
+        known = {name for function in functions for name in signature(function).parameters} | {*error.names}
+        near = closest(error.name, known)
+        message = with_hint(f"there is no argument {error.name!r}, and {error}", near and f"did you mean {near}=…?")
+        raise ParameterError(message, name=error.name, names=error.names) from None
 
 
 def arguments_of(*functions: Callable[..., Any]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -29,11 +29,12 @@ from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from typing import Literal
+    from typing import Literal, Unpack
 
     import pandas as pd
     import pyarrow as pa
 
+    from mrl_cli.api.settings import Frame, Grouping, ListSettings
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
     from mrl_cli.model import LambdaWeight, ListLabels, Plan, Role
@@ -42,8 +43,18 @@ if TYPE_CHECKING:
 SEEN = 1000  # of so many rows it is seen whether cells are lists
 
 
+@overload
 def evaluate_lists(
-    frame: pd.DataFrame | pa.Table | str | os.PathLike[str],
+    frame: Frame, *, group_by: None = None, per_query: Literal[False] = False, **settings: Unpack[ListSettings]
+) -> Result: ...
+@overload
+def evaluate_lists(frame: Frame, *, group_by: Grouping, **settings: Unpack[ListSettings]) -> pd.DataFrame: ...
+@overload
+def evaluate_lists(
+    frame: Frame, *, group_by: Grouping | None = None, per_query: Literal[True], **settings: Unpack[ListSettings]
+) -> pd.DataFrame: ...
+def evaluate_lists(
+    frame: Frame,
     *,
     query: Hashable = "query",
     label: Hashable = "label",
@@ -62,8 +73,9 @@ def evaluate_lists(
     memory_bytes: int | None = None,
     max_pairs: int | None = None,
     **parameters: Any,
-) -> dict[str, Any] | pd.DataFrame:
-    """Return the report of `mrl rank` for the ranked lists in a DataFrame or Table, or in the files that a path names.
+) -> Result | pd.DataFrame:
+    """Return the report of `mrl rank` for the ranked lists in a frame, as `evaluate` takes it, or in the files that a
+    path names.
 
     A row is an item of a list: the rows with one value of `query` are a list, in any order. Where the cells of `label`
     and `score` are lists, a row is a list of its own, and needs no query. A name may be the path to nested cells, such
@@ -91,7 +103,7 @@ def evaluate_lists(
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight}
     settings |= {"top": top, "max_pairs": max_pairs}
     settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
-    plan = made_plan(columns, parameters, **settings)
+    plan = made_plan(columns, parameters, evaluate_lists, **settings)
     started = time.monotonic()
     with value_errors(evaluate_lists):
         plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)

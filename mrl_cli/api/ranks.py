@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from mrl_cli.api.arrays import exact_doubles, margins_of
-from mrl_cli.api.errors import value_errors
+from mrl_cli.api.errors import argument_errors, value_errors
 from mrl_cli.api.results import Points
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
@@ -179,7 +179,7 @@ def _plan(
 ) -> Plan:
     roles: tuple[Role, ...] = ("score", "y", "query") if weight is None else ("score", "y", "query", "weight")
     columns = {role: str(role) for role in roles}
-    with value_errors():
+    with value_errors(), argument_errors(rank_loss, rank_sweep):
         settings = {"loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top, **others}
         return of_lists(plan_of(columns, parameters=parameters, **settings))
 
