@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mrl_cli.api.page import report
     from mrl_cli.api.presets import list_losses, list_presets
     from mrl_cli.api.ranks import rank_loss, rank_loss_grad, rank_sweep
+    from mrl_cli.api.validation import validate
     from mrl_cli.errors import MrlWarning
     from mrl_cli.verify.reference import (
         validate_margin_ranking_loss,
@@ -61,6 +62,7 @@ __all__ = [
     "rank_sweep",
     "report",
     "sweep",
+    "validate",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
     "validate_rank_loss",
@@ -69,6 +71,7 @@ __all__ = [
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
 _ROOMS |= {"evaluate_lists": "api.lists", "report": "api.page", "MrlWarning": "errors"}
+_ROOMS["validate"] = "api.validation"
 _ROOMS |= dict.fromkeys(("list_losses", "list_presets"), "api.presets")
 _ROOMS |= {name: "api.ranks" for name in __all__ if name.startswith("rank_")}
 _ROOMS |= {name: "verify.reference" for name in __all__ if name.startswith("validate_")}

@@ -212,6 +212,24 @@ def test_arguments_win_over_a_preset() -> None:
     assert mrl_cli.evaluate(frame, preset="trl", y_const=-1)["mean"] == 0.0
 
 
+def test_a_number_is_validated_and_explained() -> None:
+    random = np.random.default_rng(1)
+    x1, x2, y = random.normal(size=60), random.normal(size=60), random.choice([-1, 1], 60)
+    frame = {"x1": x1, "x2": x2, "y": y, "mine": np.maximum(0, y * (x1 - x2) + 0.5), "g": ["a", "b"] * 30}
+    right = mrl_cli.pairwise_loss(x1, x2, y, margin=0.5)
+    for expect in (right, f"{right:.3f}", {"mean": right, "pairs": 60}, None):
+        assert mrl_cli.validate(frame, expect, margin=0.5, group_by="g")["passed"]
+    found = mrl_cli.validate(frame, mrl_cli.pairwise_loss(x1, x2, -y, margin=0.5), margin=0.5)
+    assert (found["passed"], found["schema"]) == (False, "mrl.validate/1")
+    assert found["explanations"][0]["hypothesis"] == "y has the other sign, or x1 and x2 are swapped"
+    assert "explanation: y has the other sign" in str(found)
+    assert json.loads(json.dumps(found)) == found
+    assert mrl_cli.validate(frame, loss_column="mine", margin=0.5)["mismatch_count"] > 0
+    for wrong, message in (({"acuracy": 1}, "did you mean accuracy?"), ("x", "value must be a finite number")):
+        with pytest.raises(ValueError, match=message.replace("?", "\\?")):
+            mrl_cli.validate(frame, wrong)
+
+
 def test_losses_and_presets_are_listed() -> None:
     assert [loss["name"] for loss in mrl_cli.list_losses()] == [*LOSSES, *LISTWISE]
     assert [preset["name"] for preset in mrl_cli.list_presets() if preset["of"] == "pair"] == list(PRESETS)

@@ -77,8 +77,9 @@ class Result(_Drawn, dict[str, Any]):
             for name, value in self.items()
             if _has_records(value)
         ]
-        notes = [f"note: {harmless(note, 300)}" for note in self.get("notes") or ()]
-        return "\n".join([*_aligned([*rows, *lists]), *notes])
+        said = [("explanation", f"{one['hypothesis']}: {one['hint']}") for one in self.get("explanations") or ()]
+        said += [("note", note) for note in self.get("notes") or ()]
+        return "\n".join([*_aligned([*rows, *lists]), *(f"{what}: {harmless(text, 300)}" for what, text in said)])
 
     def _repr_html_(self) -> str:
         from mrl_cli.render.notebook import notebook_html  # only where somebody looks
