@@ -204,6 +204,14 @@ def test_presets_read_frames_as_they_read_files(name: str) -> None:
         mrl_cli.evaluate(FRAME, preset=name)
 
 
+def test_a_preset_says_which_sign_of_a_preference_is_the_first() -> None:
+    frame = pd.DataFrame({"score_1": [1.0] * 3, "score_2": [3.0] * 3, "preference_strength": [-3, -1, 0]})
+    result = mrl_cli.evaluate(frame, preset="helpsteer")  # below 0 the first one is better
+    assert (result["mean"], result["correct"], result["ties_dropped"]) == (2.0, 0, 1)
+    frame["preference_strength"] = [3, 1, 0]
+    assert mrl_cli.evaluate(frame, preset="helpsteer", margin=1.0)["sum"] == 0.0
+
+
 def test_arguments_win_over_a_preset() -> None:
     frame = pd.DataFrame({"chosen": [1.0], "rejected": [3.0], "margin": [0.5], "other": [5.0]})
     assert mrl_cli.evaluate(frame, preset="trl")["mean"] == 2.5
