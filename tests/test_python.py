@@ -19,7 +19,7 @@ from mrl_cli.api.lists import evaluate_lists
 from mrl_cli.api.page import ReportPage
 from mrl_cli.api.results import Points, Result
 from mrl_cli.api.settings import EvaluateSettings, ListSettings, Parameters, SweepSettings
-from mrl_cli.inputs.presets import PRESETS
+from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS
 from mrl_cli.losses import LISTWISE, LOSSES
 from tests.each import each
 from tests.test_proposals import PRODUCED
@@ -202,6 +202,30 @@ def test_presets_read_frames_as_they_read_files(name: str) -> None:
     assert points[0]["mean"] == mrl_cli.evaluate(frame.drop(columns="margin", errors="ignore"), preset=name)["mean"]
     with pytest.raises(ValueError, match=f"the frame does not have the columns of preset {name}"):
         mrl_cli.evaluate(FRAME, preset=name)
+
+
+# Rows of each preset of lists, and the mean loss of their pairs at margin 0.
+OF_LISTS: dict[str, tuple[list[dict[str, Any]], float]] = {
+    "rewardbench2": (
+        [{"scores": [1.0, 2.0, 0.5], "num_correct": 1}, {"scores": [3.0, 1.0, 2.0], "num_correct": 1}],
+        0.25,
+    ),
+    "rmbench": ([{"score_chosen": [1.0, 2.0, 3.0], "score_rejected": [2.0, 2.0, 2.0]}], 1 / 3),
+    "nectar": ([{"answers": [{"rank": 1, "score": 2.0}, {"rank": 2, "score": 3.0}]}], 1.0),
+    "ultrafeedback": ([{"completions": [{"overall_score": 1, "score": 2.0}, {"overall_score": 2, "score": 3.0}]}], 0.0),
+    "imagereward": ([{"ranking": [1, 2], "rewards": [0.5, 0.75]}], 0.25),
+}
+
+
+@each("name", LIST_PRESETS)
+def test_presets_of_lists_read_frames_as_they_read_files(name: str, tmp_path: Path) -> None:
+    rows, mean = OF_LISTS[name]
+    (tmp_path / "lists.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for given in (pd.DataFrame(rows), pa.Table.from_pylist(rows), str(tmp_path / "lists.jsonl")):
+        result = mrl_cli.evaluate_lists(given, preset=name)
+        assert (result["preset"], result["mean"]) == (name, mean)
+    with pytest.raises(ValueError, match=f"the frame does not have the columns of .*preset.*{name}"):
+        mrl_cli.evaluate_lists(LISTS, preset=name)
 
 
 def test_a_preset_says_which_sign_of_a_preference_is_the_first() -> None:

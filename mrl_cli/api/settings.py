@@ -50,7 +50,8 @@ class ListSettings(TypedDict, total=False):
     query: Hashable
     label: Hashable
     score: Hashable
-    labels: ListLabels
+    labels: ListLabels | None
+    preset: str | None
     loss: str
     margin: float | None
     reduction: Literal["mean", "query-mean", "sum"]
