@@ -120,12 +120,14 @@ def _words(name: str) -> set[str]:
 def _slips(name: str, other: str) -> int:
     """Return how many letters of one name are missing, doubled, swapped or wrong in the other, at most `_MOST_SLIPS`.
 
-    In a short name one is one too many, and so is a wrong letter in a shorter one.
+    A name of fewer than 8 letters may have one; in one of fewer than 5 a wrong letter makes another name.
     """
+    shorter, most = min(len(name), len(other)), 1 if len(name) < 8 else 2
+    if abs(len(name) - len(other)) > most or shorter < 2:
+        return _MOST_SLIPS
     if any(re.findall(apart, name) != re.findall(apart, other) for apart in (r"\d+", r"(?<![^\W_])[^\W\d_](?![^\W_])")):
         return _MOST_SLIPS
-    shorter, most = min(len(name), len(other)), 1 if len(name) < 8 else 2
-    wrong_letter = 2 if shorter < 5 else 1  # another acronym, for all one knows
+    wrong_letter = 2 if shorter < 5 else 1
     rows = [[], [*range(len(other) + 1)]]  # of distances between beginnings: those of one letter less, and so on
     for i, letter in enumerate(name, 1):
         row = [i]
@@ -134,7 +136,9 @@ def _slips(name: str, other: str) -> int:
             is_swapped = i > 1 < j and (letter, name[i - 2]) == (other[j - 2], of_other)
             row.append(min(cost, rows[-2][j - 2] + 1) if is_swapped else cost)
         rows = [rows[-1], row]
-    return rows[-1][-1] if shorter > 1 and rows[-1][-1] <= most else _MOST_SLIPS
+        if min(row) > most:
+            return _MOST_SLIPS
+    return rows[-1][-1] if rows[-1][-1] <= most else _MOST_SLIPS
 
 
 def counted(count: int, word: str, words: str | None = None) -> str:

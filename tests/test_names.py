@@ -172,6 +172,7 @@ def test_settings_of_a_registered_name_stay_as_they_are() -> None:
     assert settled("logistic", None, {"temperature": 2.0}) == ("logistic", None, {"temperature": 2.0})
 
 
+@pytest.mark.slow
 def test_a_file_of_cases_names_the_margin_that_a_name_says(mrl: Mrl) -> None:
     ran = mrl("validate", "--cases", "c.csv", "--loss", "rank_svm", "-f", "json")
     assert "--loss margin_ranking --margin 1.0" in json.loads(ran.out)["notes"][-1]

@@ -16,7 +16,7 @@ from mrl_cli.reports.base import OF_GROUPS
 from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
 from mrl_cli.reports.figures import SETTINGS, reported_numbers
 from mrl_cli.verify import Expectation, Request, validation_of, verifier_of
-from mrl_cli.words import closest, either
+from mrl_cli.words import closest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -71,8 +71,8 @@ def _expectation(name: str, number: float | str, known: list[str]) -> Expectatio
     """Return what is expected of a figure. Raises UsageError for one that is not reported, and for no number."""
     if name not in known:
         near = closest(name, known)
-        message = f"expect: there is no figure {name!r}"
-        raise UsageError(message, hint=f"did you mean {near}?" if near else f"it is one of {either(known)}")
+        message = f"expect: there is no figure {name!r}; there are {', '.join(known)}"
+        raise UsageError(message, hint=f"did you mean {near}?" if near else None)
     text = str(number if isinstance(number, str) else float(number))
     try:
         if not math.isfinite(float(text)):
