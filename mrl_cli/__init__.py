@@ -1,7 +1,18 @@
-"""Compute and validate ranking losses on files.
+"""Ranking losses of pairs and ranked lists: computed exactly, compared, explained and pictured.
 
-The Python interface is loaded when it is first used, so that `mrl --version` and `mrl --help` import neither NumPy nor
-pyarrow.
+For reward and ranking models, whose scores say which of two answers, or which order of many, is better:
+
+    import mrl_cli
+    mrl_cli.margin_ranking_loss([0.5, 1.0], [0.25, 2.0], y=1, margin=0.5)      # 0.875, of arrays
+    result = mrl_cli.evaluate(frame, x1="chosen", x2="rejected", y_const=1)    # of a DataFrame: loss, accuracy, ...
+    mrl_cli.compare(frame, x1_b="b1", x2_b="b2")["difference"]                 # model a less model b, with an interval
+    mrl_cli.evaluate_lists(frame, query="q", label="grade", score="s")         # of ranked lists
+
+`list_losses()` lists the losses and `list_presets()` the producers of files that `preset` knows. Results are dicts and
+lists that print as tables and that a notebook shows with a plot; notes on the data are warnings, MrlWarning. The
+command line is `mrl`, on files of any size: `mrl help`.
+
+All of it is loaded when it is first used, so that `mrl --version` and `mrl --help` import neither NumPy nor pyarrow.
 """
 
 from __future__ import annotations
@@ -22,7 +33,10 @@ if TYPE_CHECKING:
     from mrl_cli.api.frames import compare, evaluate
     from mrl_cli.api.lists import evaluate_lists
     from mrl_cli.api.page import report
+    from mrl_cli.api.presets import list_losses, list_presets
     from mrl_cli.api.ranks import rank_loss, rank_loss_grad, rank_sweep
+    from mrl_cli.api.validation import validate
+    from mrl_cli.errors import MrlWarning
     from mrl_cli.verify.reference import (
         validate_margin_ranking_loss,
         validate_margin_ranking_loss_exact,
@@ -32,10 +46,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "MarginRankingLoss",
+    "MrlWarning",
     "__version__",
     "compare",
     "evaluate",
     "evaluate_lists",
+    "list_losses",
+    "list_presets",
     "margin_ranking_loss",
     "margin_ranking_loss_grad",
     "pairwise_loss",
@@ -45,6 +62,7 @@ __all__ = [
     "rank_sweep",
     "report",
     "sweep",
+    "validate",
     "validate_margin_ranking_loss",
     "validate_margin_ranking_loss_exact",
     "validate_rank_loss",
@@ -52,7 +70,9 @@ __all__ = [
 
 # Where a public name lives that is not in `api.arrays`.
 _ROOMS = dict.fromkeys(("compare", "evaluate"), "api.frames")
-_ROOMS |= {"evaluate_lists": "api.lists", "report": "api.page"}
+_ROOMS |= {"evaluate_lists": "api.lists", "report": "api.page", "MrlWarning": "errors"}
+_ROOMS["validate"] = "api.validation"
+_ROOMS |= dict.fromkeys(("list_losses", "list_presets"), "api.presets")
 _ROOMS |= {name: "api.ranks" for name in __all__ if name.startswith("rank_")}
 _ROOMS |= {name: "verify.reference" for name in __all__ if name.startswith("validate_")}
 

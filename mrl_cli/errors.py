@@ -46,6 +46,10 @@ class MachineError(MrlError):
     exit_code = 4
 
 
+class MrlWarning(UserWarning):
+    """A note on the data, or on what was asked for, as the Python interface gives it."""
+
+
 def with_hint(message: str, hint: str | None) -> str:
     """Return a message with what to do about it, if that is known."""
     return f"{message}\nhint: {hint}" if hint else message

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 import numpy as np
 
 from mrl_cli.errors import UsageError
-from mrl_cli.losses import LISTWISE, LOSSES, completed, named
+from mrl_cli.losses import LISTWISE, LOSSES, completed, named, settled
 from mrl_cli.model import (
     LEAST_CONFIDENCE,
     MOST_CONFIDENCE,
@@ -55,8 +55,7 @@ def plan_of(
     *,
     word: Callable[[str], str] = str,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
-    is_margin_given: bool = False,
+    margin: float | None = None,
     margins: Sequence[float] | None = None,
     parameters: Mapping[str, float],
     y_const: int | None = None,
@@ -71,8 +70,8 @@ def plan_of(
     """Return the plan of settings.
 
     `columns` gives the name of each role's column, None for no such column; `others` are fields of a plan's parts.
-    `word` turns the name of a setting into the caller's word for it. `is_margin_given`: a margin was asked
-    for, even if it is 0; `margins` are those of a sweep. `label_settings` are what was asked for of `on_tie`,
+    `word` turns the name of a setting into the caller's word for it. A `margin` of None, not asked for, is 0, but for a
+    loss by a name that says more; `margins` are those of a sweep. `label_settings` are what was asked for of `on_tie`,
     `strength` and `label_map`, which is a map as `model.labels` makes it; None for what was not. `awaits_preset`:
     columns will be added to the plan, which `check_read` is then called for.
 
@@ -83,12 +82,14 @@ def plan_of(
     'any'
     """
     is_of_lists = "score" in columns
-    check_choice("loss", loss, {**LOSSES, **LISTWISE} if is_of_lists else LOSSES)
+    strength, among = (label_settings or {}).get("strength"), {**LOSSES, **LISTWISE} if is_of_lists else LOSSES
+    has_margins = margins is not None or columns.get("margin") is not None or strength == "margin"
+    loss, margin, parameters = settled(loss, margin, parameters, has_margins=has_margins, among=among)
     asked = _checked_labels(labels, label_settings or {}, loss, word, y_const)
     labels = _checked_choices(labels, loss, others, word, is_of_lists=is_of_lists)
+    has_margin, margin = margin is not None, 0.0 if margin is None else margin
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
-    has_margin = bool(margin) or is_margin_given
     _check_lists(names, loss, others, word)
     has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
     _check_pairs(has_both, others.get("dialect", Dialect()), word)

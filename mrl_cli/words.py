@@ -22,6 +22,7 @@ EXTRAS = {
     "ray": "ray>=2.40",
     "spark": "pyspark>=4.0",
 }
+_MOST_SLIPS = 3
 
 
 def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
@@ -77,17 +78,67 @@ def how_to_install(extra: str) -> str:
 def closest(name: str, names: Iterable[str]) -> str | None:
     """Return the one of `names` that a user who wrote `name` most probably meant, or None.
 
-    >>> closest("marginranking", ["margin_ranking", "logistic"])
-    'margin_ranking'
-    """
-    candidates = list(names)
-    for candidate in candidates:
-        if candidate.strip().casefold() == name.strip().casefold():
-            return candidate
-    import difflib
+    That is a name spelt otherwise, or else the only one a slip of the fingers away, or else the only one that has all
+    of its words, or a part of them. Names that differ in a number, in a letter that stands alone, or, being short, in
+    one letter for another mean different things: none is taken for the other.
 
-    matches = difflib.get_close_matches(name, candidates, n=1)
-    return matches[0] if matches else None
+    >>> closest("marginranking", ["margin_ranking", "logistic"]), closest("chosn", ["chosen", "rejected"])
+    ('margin_ranking', 'chosen')
+    >>> [closest(*each) for each in (("x1", ["x2"]), ("score_a", ["score_b"]), ("dpo", ["ipo"]))]
+    [None, None, None]
+    >>> closest("chosen", ["chosen_score", "rejected_score"]), closest("score", ["chosen_score", "rejected_score"])
+    ('chosen_score', None)
+    """
+    candidates = list(dict.fromkeys(names))
+    for spelling in (lambda text: text.strip().casefold(), letters_of):
+        same = [candidate for candidate in candidates if spelling(candidate) == spelling(name)]
+        if same:
+            return same[0]
+    slips = {candidate: _slips(name.casefold(), candidate.casefold()) for candidate in candidates}
+    least = min(slips.values(), default=_MOST_SLIPS)
+    near = [candidate for candidate in candidates if slips[candidate] == least < _MOST_SLIPS]
+    words = _words(name)
+    near = near or [
+        other for other in candidates if words and (words < _words(other) or words > _words(other) != set())
+    ]
+    return near[0] if len(near) == 1 else None
+
+
+def letters_of(name: str) -> str:
+    """Return the letters and digits of a name, in one case: the same for all its spellings.
+
+    >>> letters_of("Margin-Ranking")
+    'marginranking'
+    """
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _words(name: str) -> set[str]:
+    return {*filter(None, re.split(r"[\W_]+", name.casefold()))}
+
+
+def _slips(name: str, other: str) -> int:
+    """Return how many letters of one name are missing, doubled, swapped or wrong in the other, at most `_MOST_SLIPS`.
+
+    A name of fewer than 8 letters may have one; in one of fewer than 5 a wrong letter makes another name.
+    """
+    shorter, most = min(len(name), len(other)), 1 if len(name) < 8 else 2
+    if abs(len(name) - len(other)) > most or shorter < 2:
+        return _MOST_SLIPS
+    if any(re.findall(apart, name) != re.findall(apart, other) for apart in (r"\d+", r"(?<![^\W_])[^\W\d_](?![^\W_])")):
+        return _MOST_SLIPS
+    wrong_letter = 2 if shorter < 5 else 1
+    rows = [[], [*range(len(other) + 1)]]  # of distances between beginnings: those of one letter less, and so on
+    for i, letter in enumerate(name, 1):
+        row = [i]
+        for j, of_other in enumerate(other, 1):
+            cost = min(row[-1] + 1, rows[-1][j] + 1, rows[-1][j - 1] + wrong_letter * (letter != of_other))
+            is_swapped = i > 1 < j and (letter, name[i - 2]) == (other[j - 2], of_other)
+            row.append(min(cost, rows[-2][j - 2] + 1) if is_swapped else cost)
+        rows = [rows[-1], row]
+        if min(row) > most:
+            return _MOST_SLIPS
+    return rows[-1][-1] if rows[-1][-1] <= most else _MOST_SLIPS
 
 
 def counted(count: int, word: str, words: str | None = None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -450,7 +451,7 @@ COLUMNS = [
     Case("compute p.csv --no-header", "use --y-const 1", "compute p.csv --no-header --y-const 1", 2.0, file(b"1,3\n")),
     Case(
         "compute p.csv",
-        "these look like UltraFeedback's columns: use --preset ultrafeedback",
+        "use --preset ultrafeedback; run: mrl compute p.csv --preset ultrafeedback",
         "compute p.csv --preset ultrafeedback",
         2.0,
         file(csv("chosen,rejected,score_chosen,score_rejected", "hi,no,1,3")),
@@ -609,7 +610,7 @@ COLUMNS = [
 ]
 
 FILES = [
-    Case("compute q.csv", "did you mean p.csv?", "compute p.csv", 1.0, file(GOOD)),
+    Case("compute P.csv", "did you mean p.csv?", "compute p.csv", 1.0, file(GOOD)),
     Case(
         "compute 'my pair.csv'",
         "did you mean 'my pairs.csv'?",
@@ -800,10 +801,56 @@ RUNS = [
     ),
     Case(
         "compute p.csv --loss logistc",
-        "Did you mean logistic?",
+        "did you mean --loss logistic?",
         "compute p.csv --loss logistic",
         1.1269280110429725,
         file(GOOD),
+    ),
+    Case(
+        "compute p.csv --engine locla",
+        "Did you mean local?",
+        "compute p.csv --engine local",
+        1.0,
+        file(GOOD),
+    ),
+    Case(
+        "compute p.csv --loss hinge",
+        "use --loss margin_ranking --margin 1; or --loss squared_hinge --margin 1",
+        "compute p.csv --loss margin_ranking --margin 1",
+        1.5,
+        file(GOOD),
+    ),
+    Case("compute p.csv --loss kto", "`mrl losses` lists all", "losses"),
+    Case("compute p.csv --loss nothing", "`mrl losses` lists them, with the names that they go by elsewhere", "losses"),
+    Case(
+        "compute p.csv --loss slic",
+        "give it with --margin DELTA",
+        "compute p.csv --loss slic --margin 1",
+        1.5,
+        file(GOOD),
+    ),
+    Case(
+        "compute p.csv",
+        "keys are the names of options",
+        "compute p.csv",
+        1.5,
+        file(GOOD) | {"mrl.toml": b"delta = 1"},
+        {"mrl.toml": b"margin = 1"},
+    ),
+    Case(
+        "compute p.csv",
+        "in pyproject.toml settings stand in [tool.mrl], in other files at the top",
+        "compute p.csv",
+        1.5,
+        file(GOOD) | {"mrl.toml": b"[tool.mrl]\nmargin = 1"},
+        {"mrl.toml": b"margin = 1"},
+    ),
+    Case(
+        "compute p.csv",
+        f"--config {os.devnull} reads none",
+        f"compute p.csv --config {os.devnull}",
+        1.0,
+        file(GOOD) | {"mrl.toml": b"="},
     ),
     Case(
         "compute p.csv --loss ipo --param bet=2",

@@ -105,13 +105,13 @@ def test_weight_that_is_none_is_refused(weight: list[float]) -> None:
 def test_margins_and_weights_are_of_the_pairs_shape(name: str) -> None:
     for values in ([0.5], [0.5] * 3, [[0.5, 0.5]]):
         with pytest.raises(ValueError, match=rf"nothing is broadcast: .*{name} \("):
-            pairwise_loss([1.0, 1.0], [0.0, 0.0], [1, 1], **{name: values})  # type: ignore[arg-type]
+            pairwise_loss([1.0, 1.0], [0.0, 0.0], [1, 1], **{name: values})  # type: ignore[call-overload]
 
 
 @each(
     ("options", "message"),
     [
-        ({"loss": "hinge"}, "loss must be one of margin_ranking"),
+        ({"loss": "no_loss"}, "loss must be one of margin_ranking"),
         ({"loss": "logistic", "beta": 1.0}, "no parameter 'beta'; it has temperature"),
         ({"loss": "logistic", "temperature": 0.0}, "must be 1e-30"),
         ({"loss": "robust_bradley_terry", "label_smoothing": 0.5}, "but not 0.5"),
@@ -131,7 +131,7 @@ def test_parameter_that_is_no_real_number_is_refused(value: Any) -> None:
         pairwise_loss([1.0], [0.0], [1], loss="logistic", temperature=value)
 
 
-@pytest.mark.parametrize("value", ["1", True, None, 1j])
+@pytest.mark.parametrize("value", ["1", True, 1j])
 def test_margin_that_is_no_real_number_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="margin must"):
         pairwise_loss([1.0], [0.0], [1], margin=value)

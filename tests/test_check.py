@@ -223,7 +223,7 @@ def test_options_given_are_kept_and_others_proposed(tmp_path: Path, capfd: Captu
         (["a.csv", "--y", "Y"], 2, "did you mean --y y?"),
         (["number.csv", "--x1", "one"], 2, "number.csv has no column 'one'"),
         (["a.csv", "--preset", "trl"], 2, "--preset trl"),
-        (["b.csv"], 2, "no such file: b.csv\nhint: did you mean a.csv?"),
+        (["numbers.csv"], 2, "no such file: numbers.csv\nhint: did you mean number.csv?"),
         (["*.parquet"], 2, "no file matches"),
         (["-", "-"], 2, "stdin can be read only once"),
         (["a.csv", "-o", "a.csv"], 2, "is an input"),

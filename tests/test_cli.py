@@ -530,7 +530,7 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
         (["compute", "pairs.csv", "--x1", "X1"], "did you mean --x1 x1?"),
         (["compute", "pairs.csv", "--y", "label"], "it has: x1, x2, y"),
         (["compute", "pairs.csv", "--margn", "1"], "--margin"),
-        (["compute", "pairs.csv", "--loss", "margin-ranking"], "Did you mean margin_ranking?"),
+        (["compute", "pairs.csv", "--loss", "margin-rankin"], "did you mean --loss margin_ranking?"),
         (["compute", "pairs.csv", "--engine", "sparc"], "Did you mean spark?"),
         (["compute", "pairs.csv", "--jobs", "0"], "--jobs"),
         (["compute", "-", "-"], "stdin can be read only once"),

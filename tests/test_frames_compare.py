@@ -224,7 +224,7 @@ def test_too_many_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"bootstrap": True}, "bootstrap must be a whole number"),
         ({"seed": 0.5}, "seed must be a whole number, 0 or more, not 0.5"),
         ({"margin": 1.0, "margin_column": "m"}, "margin and margin_column exclude each other"),
-        ({"loss": "hinge"}, "loss must be one of margin_ranking"),
+        ({"loss": "hinge"}, "hinge is the name of several losses"),
         ({"dtype": "float16"}, "dtype must be one of"),
         ({"weight": 1.0}, "the loss margin_ranking has no parameter 'weight'"),
     ],

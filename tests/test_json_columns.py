@@ -187,10 +187,10 @@ def test_text_that_is_not_utf8_is_named_by_its_line(
 
 @pytest.mark.parametrize("value", [COLUMNS, RECORDS, {"data": RECORDS}])
 def test_missing_column_is_named_with_those_there_are(value: Any, compute: Mrl) -> None:
-    ran = compute(value, "--x1", "x11")
+    ran = compute(value, "--x1", "X1")
     assert (ran.code, ran.out) == (2, "")
     there = "data" if "data" in value else "x1, x2, y\nhint: did you mean --x1 x1?"
-    assert f"pairs.json has no column 'x11'; it has: {there}" in ran.err
+    assert f"pairs.json has no column 'X1'; it has: {there}" in ran.err
 
 
 def test_one_list_of_lists_does_not_pass_for_two(compute: Mrl) -> None:

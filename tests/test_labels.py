@@ -597,7 +597,7 @@ def frame(values: Any) -> pd.DataFrame:
 )
 def test_frames_are_mapped_as_files_are(values: Any, label_map: Any, expected: dict[str, Any]) -> None:
     record = evaluate(frame(values), label_map=label_map, on_tie="drop")
-    assert figures(record) == expected  # type: ignore[arg-type]
+    assert figures(record) == expected
     assert (record["ties_dropped"], record["labels_skipped"]) == (1, 0)
 
 
@@ -619,7 +619,7 @@ def test_frame_holds_booleans_under_01_alone(values: Any) -> None:
 
 def test_frame_holds_strengths(expected: dict[str, Any]) -> None:
     pairs = frame(STRENGTHS)
-    assert figures(evaluate(pairs, labels="strength", on_tie="drop")) == expected  # type: ignore[arg-type]
+    assert figures(evaluate(pairs, labels="strength", on_tie="drop")) == expected
     assert evaluate(pairs, labels="strength", on_tie="drop", strength="weight")["weight"] == 6.5
     assert evaluate(pairs, labels="strength", on_tie="drop", strength="margin")["sum"] == 7.5
     with pytest.raises(ValueError, match="row 4: y is 0\nhint: on_tie='drop' leaves ties out"):

@@ -210,6 +210,7 @@ INPUTS = {
     "rank": ["lists.csv"],
     "pairs": ["lists.csv"],
     "report": ["pairs.csv"],
+    "losses": [],
 }
 
 

@@ -90,7 +90,7 @@ META: Records = [{"x1": 2, "x2": 1, "y": 1, "meta": {"g": "u", "margin": 5}}] * 
     [
         (("--margin-column", "meta.margn", "--fill", "margin=0"), "meta.margin"),
         (("--weight", "meta.magin", "--fill", "weight=1"), "meta.margin"),
-        (("--group-by", "meta.gg"), "meta.g"),
+        (("--group-by", "meta.G"), "meta.g"),
     ],
 )
 def test_a_path_to_nothing_in_any_row_is_a_missing_column(

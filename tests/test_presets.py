@@ -159,7 +159,9 @@ def test_missing_columns_name_the_preset_that_fits(
     # Files of chosen and rejected alone say nothing of their producer, and are read alike.
     is_shared = isinstance(content, str) and content == scored("chosen", "rejected")
     fit = PRESETS["llamafactory" if is_shared else preset]
-    assert f"hint: these look like {fit.producer}'s columns: use --preset {fit.name}\n" in ran.err
+    assert (
+        f"hint: these look like {fit.producer}'s columns: use --preset {fit.name}; run: mrl compute {name} " in ran.err
+    )
     assert mrl(name, "--preset", fit.name).code == 0
 
 

@@ -149,7 +149,7 @@ def test_sums_are_exact_and_groups_and_weights_add_up(name: str, dtype: Any) -> 
     assert plain["sum"] == float(np.dtype(dtype).type(float(ExactSum.of(losses))))
     weighted = evaluate(pairs, **options, weight="weight", group_by="group")
     exact = ExactSum.of_products(pairs.weight.to_numpy(), losses.astype(np.float64))
-    assert weighted.attrs["total"]["sum"] == float(np.dtype(dtype).type(float(exact)))  # type: ignore[union-attr]
+    assert weighted.attrs["total"]["sum"] == float(np.dtype(dtype).type(float(exact)))
     assert weighted["pairs"].sum() == SIZE
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.inputs.presets import PRESETS
 from tests.each import each
 from tests.running import run_inside
 
@@ -223,8 +224,8 @@ def test_scores_are_counted_from_those_of_a_reference(write: Callable[[Rows], st
     assert "--scale BETA" in entry["notes"][0]
     # The differences are (-120.5 + 122) - (-140.25 + 139) and (-80 + 79) - (-60.5 + 61).
     assert followed(capfd, entry["command"])["mean"] == (0 + 1.5) / 2
-    hint = run_inside(["compute", name], capfd).err.partition("? use ")[2].strip()
-    assert f"mrl compute {name} {hint}" == entry["command"]
+    hint = run_inside(["compute", name], capfd).err.partition("hint: ")[2].strip()
+    assert hint.endswith(f"; {entry['notes'][0]}; run: {entry['command']}")
 
 
 PRODUCED: dict[str, tuple[Rows, float]] = {
@@ -245,6 +246,46 @@ def test_presets_give_the_number_of_their_producer(name: str, write: Callable[[R
     entry = proposed(capfd, write(rows))
     assert entry["command"].endswith(f"--preset {name}")
     assert followed(capfd, entry["command"])["mean"] == mean
+
+
+OTHERS = [
+    ("compute", ["--margin", "0.5", "--loss", "bt", "-f", "csv"]),
+    ("compute", ["--reduction", "sum", "-q", "--raw", "--"]),
+    ("sweep", ["--margins", "0,1", "--format=csv", "--dtype", "float32"]),
+    ("validate", ["-f", "csv", "--loss", "squared_hinge"]),
+]
+
+
+@each(("command", "options"), OTHERS)
+@each("name", PRODUCED)
+def test_the_line_of_an_error_runs_as_it_is_written(
+    name: str, command: str, options: list[str], capfd: Capture
+) -> None:
+    rows, _ = PRODUCED[name]
+    Path("my $(pairs).jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = [command, *options, "my $(pairs).jsonl"]
+    refused = run_inside(given, capfd)
+    assert (refused.code, refused.out) == (2, "")
+    program, *words = shlex.split(refused.err.partition("; run: ")[2].strip())
+    assert program == "mrl"
+    assert sorted(words) == sorted([*given, "--preset", name])
+    ran = run_inside(words, capfd)
+    assert (ran.code, ran.out) == (0, run_inside([command, "--preset", name, *options, "my $(pairs).jsonl"], capfd).out)
+
+
+def test_every_preset_that_names_say_is_produced_here() -> None:
+    assert PRODUCED.keys() == {name for name, preset in PRESETS.items() if not preset.is_indexed}
+
+
+def test_a_line_is_proposed_only_where_it_reads_every_file(capfd: Capture) -> None:
+    Path("a.csv").write_text("chosen,rejected\n1,3\n")
+    Path("b.csv").write_text("chosen,rejected\n1,bad\n")
+    assert "mrl compute a.csv --preset llamafactory" in run_inside(["compute", "a.csv"], capfd).err
+    assert "mrl compute" not in run_inside(["compute", "a.csv", "b.csv"], capfd).err
+    Path("c.csv").write_text("s1,s2,s3,label\n1,3,2,1\n")  # three scores
+    assert "mrl compute" not in run_inside(["compute", "c.csv"], capfd).err
+    given = ["compute", "a.csv", "--labels", "01"]  # of labels that the preset does not have
+    assert "mrl compute" not in run_inside(given, capfd).err
 
 
 @pytest.mark.parametrize("labels", [(-3, 2, 0), (-1.5, 2.5, 1)])

@@ -198,9 +198,9 @@ def test_compare_of_two_files_takes_each_reference_from_its_own(mrl: Mrl, tmp_pa
 
 
 def test_what_the_second_file_lacks_is_named_in_its_own_words(mrl: Mrl, tmp_path: Path) -> None:
-    write({"d2": DIFFERENCES, "chosen": [1.0] * 3, "rejected": [0.0] * 3}, tmp_path / "b.csv")
+    write({"D": DIFFERENCES, "chosen": [1.0] * 3, "rejected": [0.0] * 3}, tmp_path / "b.csv")
     for args, hint in (
-        (("--difference", "d", "--y-const", "1"), "did you mean --difference-b d2?"),
+        (("--difference", "d", "--y-const", "1"), "did you mean --difference-b D?"),
         ((*CHOSEN, *REFERENCES), "both files call the reference by one name"),
     ):
         ran = mrl("compare", "pairs.csv", "b.csv", "--by-row", *args)

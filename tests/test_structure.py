@@ -165,7 +165,8 @@ def _undocumented(tree: ast.Module) -> Iterator[str]:
             waiting += node.body
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
             continue
-        if ast.get_docstring(node) is None:
+        is_overload = any(_dotted(each) == "overload" for each in node.decorator_list)
+        if ast.get_docstring(node) is None and not is_overload:
             yield node.name
         if isinstance(node, ast.ClassDef):
             waiting += node.body
@@ -283,9 +284,20 @@ def _loaded(tmp_path: Path, *lines: Args, **env: str) -> set[str]:
     """Return the modules that a process loads which runs those command lines one after another."""
     names = tmp_path / "modules.txt"
     call = [sys.executable, "-c", SCRIPT, str(names), *("|".join(map(str, line)) for line in lines)]
-    done = subprocess.run(call, capture_output=True, check=False, env=os.environ | env)
+    cwd = env.pop("cwd", None)
+    done = subprocess.run(call, capture_output=True, check=False, env=os.environ | env, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return set(names.read_text().split())
+
+
+def test_a_run_loads_what_reads_settings_and_names_only_where_there_are_some(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("x1,x2,y\n0.5,0.25,1\n")
+    rare = {"tomllib", "difflib", "mrl_cli.commands.config", "mrl_cli.losses.names", "mrl_cli.commands.proposals"}
+    there = {"cwd": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path[1:]])}
+    assert not _loaded(tmp_path, ["compute", file, "--loss", "logistic"], ["compute", "--help"], **there) & rare
+    (tmp_path / "mrl.toml").write_text("loss = 'bt'")
+    assert rare - _loaded(tmp_path, ["compute", file], **there) == {"difflib", "mrl_cli.commands.proposals"}
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -4,37 +4,80 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, overload
 
 import numpy as np
 
-from mrl_cli.api.errors import value_errors
+from mrl_cli.api.errors import argument_errors, value_errors
 from mrl_cli.exact import ExactSum
-from mrl_cli.losses import LOSSES, completed
+from mrl_cli.losses import LOSSES, completed, settled
 from mrl_cli.model import PairReduction, Plan
 from mrl_cli.settings import check_choice, check_has_margin, check_margins
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
     from numpy.typing import ArrayLike, NDArray
 
+    from mrl_cli.api.results import Points
+    from mrl_cli.api.settings import Frame, SweepSettings
 
+
+@overload
+def pairwise_loss(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = ...,
+    margin: ArrayLike | None = ...,
+    weight: ArrayLike | None = ...,
+    reduction: Literal["mean", "sum"] = ...,
+    **parameters: float,
+) -> float: ...
+@overload
+def pairwise_loss(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = ...,
+    margin: ArrayLike | None = ...,
+    weight: ArrayLike | None = ...,
+    reduction: Literal["none"],
+    **parameters: float,
+) -> NDArray[Any]: ...
+@overload
+def pairwise_loss(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = ...,
+    margin: ArrayLike | None = ...,
+    weight: ArrayLike | None = ...,
+    reduction: PairReduction,
+    **parameters: float,
+) -> float | NDArray[Any]: ...
 def pairwise_loss(
     x1: ArrayLike,
     x2: ArrayLike,
     y: ArrayLike,
     *,
     loss: str = "margin_ranking",
-    margin: ArrayLike = 0.0,
+    margin: ArrayLike | None = None,
     weight: ArrayLike | None = None,
     reduction: PairReduction = "mean",
     **parameters: float,
 ) -> float | NDArray[Any]:
     """Return a registered loss of pairs, reduced.
 
-    `x1`, `x2` and `y` are arrays, lists, pandas Series or scalars of one and the same shape: nothing broadcasts. `y`
-    is 1 where x1 should rank above x2 and -1 where below; any other real number is taken as it is (for margin_mse it is
-    the difference that x1 - x2 should have). `loss` is a name that `mrl losses` lists, `parameters` are those of that
-    loss, each within its bounds. `margin` is a real number, or one for each pair; a loss without a margin has margin 0.
+    `x1`, `x2` and `y` are arrays, lists, Series of pandas or Polars, or scalars of one and the same shape: nothing
+    broadcasts, but `y` may be one number for all pairs. `y` is 1 where x1 should rank above x2 and -1 where below; any
+    other real number is taken as it is (for margin_mse it is the difference that x1 - x2 should have). `loss` is a name
+    that `list_losses()` lists, or one that it goes by elsewhere; `parameters` are its own, each within its bounds.
+    `margin` is a real number, or one for each pair; by default 0, or what the name of the loss implies.
     `weight` holds a finite number of at least 0 for each pair; a pair of weight 0 is left out.
 
     Arithmetic is float32 when both scores are float32 or float16, whatever integers the labels are, else float64;
@@ -55,7 +98,7 @@ def pairwise_loss(
     """
     pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
-        losses = np.asarray(LOSSES[loss].kernel(pairs.difference, pairs.y, **pairs.settings))
+        losses = np.asarray(LOSSES[pairs.loss].kernel(pairs.difference, pairs.y, **pairs.settings))
     if reduction == "none":
         return losses
     if pairs.weight is None:
@@ -75,7 +118,7 @@ def pairwise_loss_grad(
     y: ArrayLike,
     *,
     loss: str = "margin_ranking",
-    margin: ArrayLike = 0.0,
+    margin: ArrayLike | None = None,
     weight: ArrayLike | None = None,
     reduction: PairReduction = "mean",
     **parameters: float,
@@ -92,7 +135,7 @@ def pairwise_loss_grad(
     """
     pairs = _pairs(loss, parameters, reduction, x1=x1, x2=x2, y=y, margin=margin, weight=weight)
     with np.errstate(all="ignore"):
-        gradient = np.asarray(LOSSES[loss].gradient(pairs.difference, pairs.y, **pairs.settings))
+        gradient = np.asarray(LOSSES[pairs.loss].gradient(pairs.difference, pairs.y, **pairs.settings))
         if reduction != "none" and pairs.weight is not None:
             divisor = float(ExactSum.of(pairs.weight)) if reduction == "mean" else 1.0
             share = (pairs.weight / divisor).astype(gradient.dtype)
@@ -105,16 +148,20 @@ def pairwise_loss_grad(
     return gradient, -gradient
 
 
+@overload
 def sweep(
     x1: ArrayLike,
     x2: ArrayLike,
     y: ArrayLike,
     margins: ArrayLike,
     *,
-    loss: str = "margin_ranking",
-    weight: ArrayLike | None = None,
+    loss: str = ...,
+    weight: ArrayLike | None = ...,
     **parameters: float,
-) -> list[dict[str, Any]]:
+) -> Points: ...
+@overload
+def sweep(frame: Frame, /, *, margins: ArrayLike, **settings: Unpack[SweepSettings]) -> Points: ...
+def sweep(*data: Any, **settings: Any) -> Points:
     """Return what pairs come to at each of many margins: a record for each, in the order given, as pandas takes them.
 
     A record has the keys of a point of `mrl sweep`: `margin`; `sum` and `mean` of the losses, weighted where there are
@@ -125,29 +172,67 @@ def sweep(
     For a hinge the sum is that of the unrounded losses, rounded once, where `pairwise_loss` adds up the losses as each
     is rounded: the two differ by a few units in the last place at most. A hundred margins take little more time than
     one. `margins` is an array of shape (n,), or one number. Other arguments, arithmetic and errors are those of
-    `pairwise_loss`; a loss without a margin is a ValueError.
+    `pairwise_loss`; a loss without a margin is a ValueError. A frame may stand in place of x1, x2 and y: then other
+    arguments, arithmetic and errors are those of `evaluate`, but for its margin, groups and intervals.
 
     >>> [(point["mean"], point["active"]) for point in sweep([0.5, 1.0], [0.25, 2.0], [1, 1], [0.0, 0.5])]
     [(0.5, 1), (0.875, 2)]
+    >>> sweep({"chosen": [0.5], "rejected": [0.25]}, x1="chosen", x2="rejected", y_const=1, margins=1)[0]["mean"]
+    0.75
     """
+    from mrl_cli.inputs.frame import is_frame
+
+    if data and is_frame(data[0]):
+        from mrl_cli.api.frames import sweep_frame
+
+        frame, *given = data
+        if len(given) + ("margins" in settings) != 1:
+            raise TypeError("sweep() of a frame takes the frame and margins")
+        return sweep_frame(frame, margins_of(given[0] if given else settings.pop("margins")), **settings)
+    return _sweep(*data, **settings)
+
+
+def _sweep(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    y: ArrayLike,
+    margins: ArrayLike,
+    *,
+    loss: str = "margin_ranking",
+    weight: ArrayLike | None = None,
+    **parameters: float,
+) -> Points:
     from mrl_cli.api.results import Points
     from mrl_cli.reductions.curve import CurveReduction
     from mrl_cli.reports.sweep import sweep_points
 
     pairs = _pairs(loss, parameters, x1=x1, x2=x2, y=y, margin=0.0, weight=weight)
     each = margins_of(margins)
-    plan = Plan.of(loss=loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
+    plan = Plan.of(loss=pairs.loss, dtype="float32" if pairs.difference.dtype == np.float32 else "float64")
     with value_errors():
-        check_margins(loss, each, plan.loss.dtype)
-    swept = CurveReduction(loss, each, plan.loss.dtype, completed(loss, parameters))
+        check_margins(pairs.loss, each, plan.loss.dtype)
+    settings = {name: value for name, value in pairs.settings.items() if name != "margin"}
+    swept = CurveReduction(pairs.loss, each, plan.loss.dtype, settings)
     flat = [column.reshape(-1) for column in (pairs.difference, pairs.y, pairs.weight) if column is not None]
     whole = None
     if pairs.weight is not None:
         flat, whole = [column[flat[2] > 0] for column in flat], float(ExactSum.of(pairs.weight))
     points = sweep_points(swept.points(swept.curve(*flat)), each, flat[0].size, whole, plan)
-    return Points({key: value for key, value in point.items() if key != "value"} for point in points)
+    return Points.of(points)
 
 
+@overload
+def margin_ranking_loss(
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = ..., reduction: Literal["mean", "sum"] = ...
+) -> float: ...
+@overload
+def margin_ranking_loss(
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = ..., reduction: Literal["none"]
+) -> NDArray[Any]: ...
+@overload
+def margin_ranking_loss(
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = ..., reduction: PairReduction
+) -> float | NDArray[Any]: ...
 def margin_ranking_loss(
     x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, margin: ArrayLike = 0.0, reduction: PairReduction = "mean"
 ) -> float | NDArray[Any]:
@@ -208,8 +293,11 @@ class MarginRankingLoss:
 
 
 class _Pairs(NamedTuple):
-    """Pairs ready for a kernel: all in the float dtype of the arithmetic but the weights, which are float64."""
+    """A loss by its own name, and pairs ready for its kernel: all in the float dtype of the arithmetic but the weights,
+    which are float64.
+    """
 
+    loss: str
     difference: NDArray[Any]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
@@ -218,18 +306,24 @@ class _Pairs(NamedTuple):
 
 
 @value_errors()
-def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
+def _pairs(loss: str, parameters: Mapping[str, float], reduction: str = "mean", **given: Any) -> _Pairs:
     """Check everything that a caller can get wrong; `given` are x1, x2, y, margin and weight, in that order."""
     check_choice("reduction", reduction, get_args(PairReduction))
-    check_choice("loss", loss, LOSSES)
     for name, value in parameters.items():
         _check_real(name, value)
     margin = given["margin"]
     if isinstance(margin, bool | str | Real) or margin is None:
-        _check_real("margin", given.pop("margin"))
+        loss, margin, parameters = settled(loss, given.pop("margin"), parameters, among=LOSSES)
+        margin = 0.0 if margin is None else margin
+        _check_real("margin", margin)
+    else:
+        loss, _, parameters = settled(loss, None, parameters, has_margins=True, among=LOSSES)
     if given["weight"] is None:
         del given["weight"]
     arrays = {name: real_array(name, values) for name, values in given.items()}
+    is_one_label = arrays["y"].ndim == 0 < arrays["x1"].ndim
+    if is_one_label:
+        arrays["y"] = np.full(arrays["x1"].shape, arrays["y"])
     if len({array.shape for array in arrays.values()}) > 1:
         *names, last = arrays
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -240,7 +334,7 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
     scores = np.result_type(arrays["x1"], arrays["x2"])
     score_dtype = np.dtype(np.float32 if scores in (np.float16, np.float32) else np.float64)
     # As in PyTorch, wide labels widen what follows the subtraction; labels that came without a dtype widen nothing.
-    is_widened = hasattr(given["y"], "dtype") and arrays["y"].dtype == np.float64
+    is_widened = hasattr(given["y"], "dtype") and arrays["y"].dtype == np.float64 and not is_one_label
     dtype = np.dtype(np.float64) if is_widened else score_dtype
     with np.errstate(all="ignore"):
         first, second = (arrays[name].astype(score_dtype, copy=False) for name in ("x1", "x2"))
@@ -249,8 +343,9 @@ def _pairs(loss: str, parameters: dict[str, float], reduction: str = "mean", **g
     margin = (arrays["margin"].astype(dtype) if "margin" in arrays else float(margin)) + 0.0
     if np.any(margin != 0):
         check_has_margin(loss)
-    settings = {"margin": margin, **completed(loss, parameters)}
-    return _Pairs(difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
+    with argument_errors(pairwise_loss):
+        settings = {"margin": margin, **completed(loss, parameters)}
+    return _Pairs(loss, difference, arrays["y"].astype(dtype, copy=False), weight, settings, score_dtype)
 
 
 FIRST_INEXACT = 2.0**53  # the integer after it is no double

@@ -9,19 +9,22 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from mrl_cli.api.errors import arguments_of, value_errors
-from mrl_cli.api.results import Result
+from mrl_cli.api.errors import argument_errors, arguments_of, value_errors
+from mrl_cli.api.presets import preset_arguments
+from mrl_cli.api.results import Points, Result, warn_of
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
-from mrl_cli.losses import ParameterError
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
+from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.totals import WeightReduction
 from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
@@ -29,16 +32,17 @@ from mrl_cli.reports.notes import plan_notes
 from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
+from mrl_cli.reports.sweep import sweep_report
 from mrl_cli.settings import check_choice, check_confidence, plan_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-    from typing import Literal
+    from collections.abc import Callable, Hashable, Mapping
+    from typing import Literal, Unpack
 
     import pandas as pd
-    import pyarrow as pa
 
+    from mrl_cli.api.settings import EvaluateSettings, Frame, Grouping
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
     from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role, Strength
@@ -48,8 +52,12 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "dict[Role, Hashable | None]"
 
 
+@overload
+def evaluate(frame: Frame, *, group_by: None = None, **settings: Unpack[EvaluateSettings]) -> Result: ...
+@overload
+def evaluate(frame: Frame, *, group_by: Grouping, **settings: Unpack[EvaluateSettings]) -> pd.DataFrame: ...
 def evaluate(
-    frame: pd.DataFrame | pa.Table,
+    frame: Frame,
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
@@ -64,8 +72,9 @@ def evaluate(
     label_map: Mapping[Any, Any] | str | None = None,
     strength: Strength | None = None,
     on_tie: Literal["error", "drop"] | None = None,
+    preset: str | None = None,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     margin_column: Hashable | None = None,
     weight: Hashable | None = None,
     group_by: Hashable | list[Any] | None = None,
@@ -75,15 +84,20 @@ def evaluate(
     cluster: Hashable | None = None,
     calibration: bool = False,
     **parameters: float,
-) -> dict[str, Any] | pd.DataFrame:
-    """Return the report of `mrl compute` for pairs in a DataFrame or Table; with `group_by`, a frame of the groups.
+) -> Result | pd.DataFrame:
+    """Return the report of `mrl compute` for pairs in a frame; with `group_by`, a DataFrame of the groups.
+
+    `frame` is a DataFrame of pandas or Polars, a pyarrow Table or what exports itself as one, arrays of shape (n,) by
+    name, or an array with named fields.
 
     `x1`, `x2`, `y`, `margin_column`, `weight`, `group_by` and `cluster` name columns, as do `difference`, in place of
     x1 and x2, and the references; with `y_const` there is no label column and every pair has that label. Columns of
     numbers may be of any real dtype, nullable and Arrow ones too, or hold Python numbers as objects. A name that no
     column has may be the path to nested cells, such as "judgments.0.score". `label_map` says
     what the values of the label column mean, as in {"a": 1, "b": -1, "tie": 0, "error": "skip"}, or as the option
-    writes it. The other arguments mean what the options of that name mean; `parameters` are those of the loss.
+    writes it. `preset` names a producer, of those in `list_presets()`, whose columns, labels, margins and weights are
+    used where no other is named; groups are made with `group_by` alone. The other arguments mean what the options
+    of that name mean; `parameters` are those of the loss.
 
     Without `group_by` the result is a dict with the keys of the JSON of `mrl compute`. With it the result is a
     DataFrame: a row for each value of that column, which is the index, numbers in their order, then other values in
@@ -100,7 +114,7 @@ def evaluate(
     >>> evaluate(frame, margin=0.5, group_by="kind")["accuracy"].to_dict()
     {'easy': 1.0, 'hard': 0.0}
     """
-    columns, plan = planned(locals())
+    columns, plan = planned(locals(), frame=(frame := as_frame(frame)))
     started = time.monotonic()
     folded, source = folded_frame(frame, columns, plan, *compute_reductions(plan))
     with value_errors(*_FUNCTIONS):
@@ -114,16 +128,36 @@ def evaluate(
 _SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
 
 
-def planned(given: Mapping[str, Any], of_b: Columns | None = None) -> tuple[Columns, Plan]:
+def planned(
+    given: Mapping[str, Any], of_b: Columns | None = None, *, frame: pd.DataFrame, **others: Any
+) -> tuple[Columns, Plan]:
     """Return the columns and the plan of a call of `evaluate` with these arguments; `of_b` are further columns."""
     with value_errors():
         check_choice("reduction", given["reduction"], ("mean", "sum"))
+    if given["preset"] is not None:
+        with value_errors(evaluate):
+            given = {**given, **preset_arguments(given, list(frame.columns))}
     columns = _scores(*(given[name] for name in ("x1", "x2", "difference", "x1_reference", "x2_reference")))
     columns |= (of_b or {}) | {"y": given["y"], "margin": given["margin_column"], "weight": given["weight"]}
     columns |= {**group_columns(given["group_by"]), "cluster": given["cluster"]}
     settings = {name: given[name] for name in _SETTINGS}
     settings["label_settings"] = _label_settings(*(given[name] for name in ("label_map", "strength", "on_tie")))
+    settings |= {"preset": given["preset"], "is_reversed": given.get("is_reversed", False), **others}
     return columns, made_plan(columns, given["parameters"], describes=True, **settings)
+
+
+def sweep_frame(frame: Frame, margins: list[float], **settings: Any) -> Points:
+    """Return the points of `sweep` for the pairs in a frame; `settings` are arguments of `evaluate`."""
+    for name in ("margin", "margin_column", "group_by", "confidence", "cluster", "calibration", "reduction"):
+        if name in settings:
+            raise TypeError(f"sweep() has no argument {name}: it is of all pairs, at many margins")
+    call = signature(evaluate).bind(frame, **settings)
+    call.apply_defaults()
+    columns, plan = planned(call.arguments, frame=(frame := as_frame(frame)), margins=margins)
+    how = plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters)
+    curve = CurveReduction(*how, takes_probabilities=plan.rules.labels == "probability")
+    folded, _ = folded_frame(frame, columns, plan, curve, WeightReduction())
+    return Points.of(sweep_report(curve, folded, margins, plan, inputs=()).points)
 
 
 def by_group(record: dict[str, Any], report: Report, plan: Plan, source: Source) -> pd.DataFrame:
@@ -147,6 +181,7 @@ def by_group(record: dict[str, Any], report: Report, plan: Plan, source: Source)
             indexes.append(pd.Index(texts, name=name))
     index = indexes[0] if len(indexes) == 1 else pd.MultiIndex.from_arrays(indexes)
     figures = pd.DataFrame.from_records(groups, index=index)
+    warn_of(record.get("notes") or ())
     figures.attrs["total"] = record
     return figures
 
@@ -160,7 +195,7 @@ def group_columns(group_by: Hashable | list[Any] | None) -> Columns:
 
 
 def compare(
-    frame: pd.DataFrame | pa.Table,
+    frame: Frame,
     *,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
@@ -179,7 +214,7 @@ def compare(
     strength: Strength | None = None,
     on_tie: Literal["error", "drop"] | None = None,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     margin_column: Hashable | None = None,
     group_by: Hashable | list[Any] | None = None,
     dtype: DType = "float64",
@@ -188,8 +223,8 @@ def compare(
     bootstrap: int = 1000,
     seed: int = 0,
     **parameters: float,
-) -> dict[str, Any]:
-    """Return the report of `mrl compare` for two models, a and b, on the pairs in a DataFrame or a pyarrow Table.
+) -> Result:
+    """Return the report of `mrl compare` for two models, a and b, on the pairs in a frame, as `evaluate` takes it.
 
     `x1` and `x2` name the columns of a's scores, `x1_b` and `x2_b` those of b's; or `difference` and `difference_b`
     those of their differences. References are those of both models. Where the models are in two frames,
@@ -227,6 +262,7 @@ def compare(
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
     if group_by is not None:
         _name_groups(record, report, plan, source.stream.values)
+    warn_of(report.cautions())
     return Result.of(record, partial(quadrants, report))
 
 
@@ -292,26 +328,21 @@ def whole_number(name: str, number: Any, largest: int | None = None) -> int:
 
 
 @value_errors()
-def made_plan(columns: Columns, parameters: Mapping[str, float], **settings: Any) -> Plan:
-    """Return the plan of a call. Raises ValueError for what makes none; an unknown word is no argument either."""
+def made_plan(
+    columns: Columns, parameters: Mapping[str, float], *functions: Callable[..., Any], **settings: Any
+) -> Plan:
+    """Return the plan of a call of functions (of `evaluate`). Raises ValueError for what makes none."""
     if settings.get("y_const") is not None:
         columns["y"] = None
-    try:
+    with argument_errors(*(functions or _FUNCTIONS)):
         return plan_of(columns, parameters=parameters, **settings)
-    except ParameterError as error:
-        if error.name in error.names:
-            raise
-        message = f"there is no argument {error.name!r}, and {error}"
-        raise ParameterError(message, name=error.name, names=error.names) from None
 
 
 _FUNCTIONS = (evaluate, compare)
 
 
 @value_errors(*_FUNCTIONS)
-def folded_frame(
-    frame: pd.DataFrame | pa.Table, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]
-) -> tuple[Folded, Source]:
+def folded_frame(frame: Frame, columns: Columns, plan: Plan, *reductions: Reduction[Any, Any]) -> tuple[Folded, Source]:
     """Fold a look at the frame and reductions over its pairs. Raises ValueError for counts that allow no number."""
     source, every = frame_source(as_frame(frame), columns, plan), (LookReduction(), *reductions)
     folded = fold(local([source], Job(plan, every), 1), [source], every)

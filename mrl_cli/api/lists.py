@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs import resolve, spooled
 from mrl_cli.inputs.frame import PLACE, FrameColumns, as_frame, frame_source
-from mrl_cli.inputs.layouts import list_roles, with_layout, without_query
+from mrl_cli.inputs.layouts import list_roles, with_layout, with_list_preset, with_preset_of_cells, without_query
+from mrl_cli.inputs.presets import LIST_PRESETS
 from mrl_cli.reductions.gathered import GatherReduction, folded_either_way, gathered_note
 from mrl_cli.reductions.lists import of_lists
 from mrl_cli.reductions.look import LookReduction
@@ -29,28 +31,42 @@ from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from typing import Literal
+    from typing import Literal, Unpack
 
     import pandas as pd
     import pyarrow as pa
 
+    from mrl_cli.api.settings import Frame, Grouping, ListSettings
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
+    from mrl_cli.inputs.presets import ListPreset
     from mrl_cli.model import LambdaWeight, ListLabels, Plan, Role
     from mrl_cli.reductions.lists import ListConsumer
 
+_USUAL: dict[Role, str] = {"y": "label", "score": "score"}
 SEEN = 1000  # of so many rows it is seen whether cells are lists
 
 
+@overload
 def evaluate_lists(
-    frame: pd.DataFrame | pa.Table | str | os.PathLike[str],
+    frame: Frame, *, group_by: None = None, per_query: Literal[False] = False, **settings: Unpack[ListSettings]
+) -> Result: ...
+@overload
+def evaluate_lists(frame: Frame, *, group_by: Grouping, **settings: Unpack[ListSettings]) -> pd.DataFrame: ...
+@overload
+def evaluate_lists(
+    frame: Frame, *, group_by: Grouping | None = None, per_query: Literal[True], **settings: Unpack[ListSettings]
+) -> pd.DataFrame: ...
+def evaluate_lists(
+    frame: Frame,
     *,
     query: Hashable = "query",
     label: Hashable = "label",
     score: Hashable = "score",
-    labels: ListLabels = "relevance",
+    labels: ListLabels | None = None,
+    preset: str | None = None,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     reduction: Literal["mean", "query-mean", "sum"] = "mean",
     lambda_weight: LambdaWeight = "none",
     top: int | None = None,
@@ -62,13 +78,16 @@ def evaluate_lists(
     memory_bytes: int | None = None,
     max_pairs: int | None = None,
     **parameters: Any,
-) -> dict[str, Any] | pd.DataFrame:
-    """Return the report of `mrl rank` for the ranked lists in a DataFrame or Table, or in the files that a path names.
+) -> Result | pd.DataFrame:
+    """Return the report of `mrl rank` for the ranked lists in a frame, as `evaluate` takes it, or in the files that a
+    path names.
 
     A row is an item of a list: the rows with one value of `query` are a list, in any order. Where the cells of `label`
     and `score` are lists, a row is a list of its own, and needs no query. A name may be the path to nested cells, such
-    as "answers.*.rank". The other arguments mean what the options of that name mean; `memory_bytes`, by default half of
-    the machine's memory, is what may be held beside the frame; `parameters` are those of the loss.
+    as "answers.*.rank". `preset` names a producer of lists, of those in `list_presets()`, whose columns and labels are
+    used where no other is named; groups are made with `group_by` alone, and a benchmark's sections are left to the
+    command. The other arguments mean what the options of that name mean; `memory_bytes`, by default half of the
+    machine's memory, is what may be held beside the frame; `parameters` are those of the loss.
 
     The result is a dict with the keys of the JSON of `mrl rank`. With `group_by` it is a DataFrame with a row for each
     group, as that of `evaluate`; with `per_query` one with a row for each query, whose `query` is a text: groups,
@@ -91,11 +110,11 @@ def evaluate_lists(
     settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight}
     settings |= {"top": top, "max_pairs": max_pairs}
     settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
-    plan = made_plan(columns, parameters, **settings)
+    plan = made_plan(columns, parameters, evaluate_lists, **settings)
     started = time.monotonic()
     with value_errors(evaluate_lists):
         plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)
-        lists = _Lists(frame, columns, plan)
+        lists = _Lists(frame, columns, plan, _preset(preset, labels))
     tables: list[pa.Table] = []
 
     def made() -> ListConsumer[Any, Any]:
@@ -112,20 +131,48 @@ def evaluate_lists(
         return rows
     report = rank_report(counts, queries, lists.plan, cautions=notes)
     record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    record |= {} if preset is None else {"preset": preset}
     return Result.of(record) if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
+
+
+def _preset(name: str | None, labels: ListLabels | None) -> ListPreset | None:
+    """Return the preset of lists called so, with the labels that are said. Raises UsageError for an unknown one."""
+    if name is None:
+        return None
+    check_choice("preset", name, LIST_PRESETS)
+    preset = LIST_PRESETS[name]
+    return preset if labels is None else replace(preset, labels=labels)
+
+
+def _without_sections(plan: Plan, whole: Plan) -> Plan:
+    """Return the plan of a preset with the keys of the one before it, and without the sections of a benchmark."""
+    name = whole.reporting.preset if whole.benchmark is None else None
+    return whole.changed(columns=replace(whole.columns, keys=plan.columns.keys), preset=name)
 
 
 class _Lists:
     """Lists in a frame or in files, and the plan by which they are read."""
 
-    def __init__(self, given: Any, columns: Mapping[Role, Hashable | None], plan: Plan) -> None:
+    def __init__(
+        self, given: Any, columns: Mapping[Role, Hashable | None], plan: Plan, preset: ListPreset | None
+    ) -> None:
+        named: dict[Role, str] = {role: str(columns[role]) for role in ("y", "score") if columns[role] != _USUAL[role]}
         self._frame: pd.DataFrame | None = None
         self.sources: tuple[Source, ...]
         if isinstance(given, str | os.PathLike):
             self.sources = tuple(map(spooled, resolve([os.fspath(given)])))
+            if preset is not None:
+                plan = _without_sections(plan, with_list_preset(plan, preset, self.sources, named, is_grouped=True))
             self.plan = with_layout(plan, self.sources)
             return
         self._frame = as_frame(given, of_arrays="rank_loss")
+        if preset is not None:
+            cells = {str(name): _cells(self._frame[name].iloc[:SEEN]) for name in self._frame.columns}
+            whole = with_preset_of_cells(plan, preset, cells, PLACE, named, is_grouped=True)
+            plan = _without_sections(plan, whole)
+            columns = {role: columns.get(role) or name for role, name in plan.columns.wanted} | {
+                role: name for role, name in plan.columns.wanted if role not in columns or role in ("y", "score")
+            }
         has_query = columns["query"] != "query" or "query" in self._frame.columns
         self._read_frame(self._frame, columns, plan if has_query else without_query(plan))
         if not (has_query or self.plan.rows_are_lists):  # only a row that is a list needs no query

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from html import escape
 from importlib.util import find_spec
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.api.errors import value_errors
 from mrl_cli.api.frames import cautions_of, evaluate, folded_frame, planned, scores_of_b, whole_number
 from mrl_cli.errors import MachineError, with_hint
-from mrl_cli.inputs.frame import PLACE
+from mrl_cli.inputs.frame import PLACE, as_frame
 from mrl_cli.inputs.lookup import records_of
 from mrl_cli.model import MOST_WORST
 from mrl_cli.render.files import whole_file
@@ -20,10 +20,10 @@ from mrl_cli.reports.compute import report_of
 from mrl_cli.reports.joint import models_section
 from mrl_cli.reports.page import page_of
 from mrl_cli.reports.pagepass import page_plan, page_reductions
-from mrl_cli.words import how_to_install
+from mrl_cli.words import bytes_text, how_to_install
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
     import pandas as pd
     import pyarrow as pa
@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 
 
 class ReportPage:
-    """A report page, whose text is `html`."""
+    """A report page, whose text is `html`; a notebook shows it in a frame of its own."""
 
     def __init__(self, html: str) -> None:
         self.html = html
+
+    def __repr__(self) -> str:
+        return f"<ReportPage of {bytes_text(len(self.html.encode()))}: save(path) writes it>"
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{escape(self.html)}" width="100%" height="640"></iframe>'
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, whole or not at all. Raises OSError where that cannot be written."""
@@ -85,11 +91,11 @@ def report(
     given.apply_defaults()
     arguments = given.arguments
     further = scores_of_b(arguments["difference"], {"x1_b": x1_b, "x2_b": x2_b}, difference_b) if has_models else None
-    columns, plan = planned(arguments, further)
+    columns, plan = planned(arguments, further, frame=(frame := as_frame(frame)))
     with value_errors(evaluate):
         plan = page_plan(plan, has_models=has_models)
     reductions, others = page_reductions(plan, worst, has_models=has_models)
-    folded, source = folded_frame(_as_table(frame), columns, plan, *reductions, *others)
+    folded, source = folded_frame(frame, columns, plan, *reductions, *others)
     with value_errors(evaluate):
         cautions = cautions_of(source.stream.frame, plan)
         whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
@@ -102,15 +108,6 @@ def report(
     from mrl_cli.render.page import page_html
 
     return ReportPage(page_html(page))
-
-
-def _as_table(given: Any) -> Any:
-    """Return arrays by name as a frame, and all else as it is."""
-    if not isinstance(given, Mapping):
-        return given
-    import pandas as pd
-
-    return pd.DataFrame(dict(given))
 
 
 def _section_on_models(folded: Folded, plan: Plan) -> Section:

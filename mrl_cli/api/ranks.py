@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from mrl_cli.api.arrays import exact_doubles, margins_of
-from mrl_cli.api.errors import value_errors
+from mrl_cli.api.errors import argument_errors, value_errors
 from mrl_cli.api.results import Points
 from mrl_cli.exact import ExactSum
 from mrl_cli.lists.base import Lists
@@ -37,7 +37,7 @@ def rank_loss(
     query: ArrayLike | None = None,
     *,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     weight: ArrayLike | None = None,
     reduction: RankReduction = "mean",
     lambda_weight: LambdaWeight = "none",
@@ -73,8 +73,9 @@ def rank_loss(
     given = _given(score, label, query, weight, reduction, plan)
     with value_errors():
         found = measured(given.lists, given.plan.loss, given.plan.ranking)
-    if reduction == "query-mean" or (reduction == "mean" and loss in LISTWISE):
-        means = found.means(found.losses.rounded(given.lists.size), is_listwise=loss in LISTWISE)
+    is_listwise = plan.loss.name in LISTWISE
+    if reduction == "query-mean" or (reduction == "mean" and is_listwise):
+        means = found.means(found.losses.rounded(given.lists.size), is_listwise=is_listwise)
         means = means[~np.isnan(means)]
         return ExactSum.of(means) / ExactSum.of(np.ones(means.size))
     total, divisor = _total(found.losses, given), _divisor(found, given)
@@ -87,7 +88,7 @@ def rank_loss_grad(
     query: ArrayLike | None = None,
     *,
     loss: str = "margin_ranking",
-    margin: float = 0.0,
+    margin: float | None = None,
     weight: ArrayLike | None = None,
     reduction: RankReduction = "mean",
     lambda_weight: LambdaWeight = "none",
@@ -105,9 +106,10 @@ def rank_loss_grad(
     >>> rank_loss_grad([0.5, 0.75, 0.5, 1, 0], [1, 0, 0, 1, 0], [7, 7, 8, 8, 8], margin=1, reduction="sum")
     array([-1.,  1.,  1., -2.,  1.])
     """
-    if loss in LISTWISE:
-        raise ValueError(f"there is no gradient of {loss}, the loss of a list as a whole")
-    given = _given(score, label, query, weight, reduction, _plan(loss, margin, weight, lambda_weight, top, parameters))
+    plan = _plan(loss, margin, weight, lambda_weight, top, parameters)
+    if plan.loss.name in LISTWISE:
+        raise ValueError(f"there is no gradient of {plan.loss.name}, the loss of a list as a whole")
+    given = _given(score, label, query, weight, reduction, plan)
     slopes = gradient(given.lists, given.plan.loss, given.plan.ranking)
     if reduction != "sum":
         found = measured(given.lists, given.plan.loss, given.plan.ranking)
@@ -149,7 +151,7 @@ def rank_sweep(
     [(0.08333333333333333, 1), (0.5833333333333334, 2)]
     """
     each = margins_of(margins)
-    plan = _plan(loss, 0.0, weight, lambda_weight, top, parameters, margins=each, dtype="float64")
+    plan = _plan(loss, None, weight, lambda_weight, top, parameters, margins=each, dtype="float64")
     given = _given(score, label, query, weight, reduction, plan)
     plan = plan.changed(reduction=reduction)
     consumer = ListCurveConsumer(plan, each)
@@ -168,7 +170,7 @@ class _Given(NamedTuple):
 
 def _plan(
     loss: str,
-    margin: float,
+    margin: float | None,
     weight: ArrayLike | None,
     lambda_weight: LambdaWeight,
     top: int | None,
@@ -177,7 +179,7 @@ def _plan(
 ) -> Plan:
     roles: tuple[Role, ...] = ("score", "y", "query") if weight is None else ("score", "y", "query", "weight")
     columns = {role: str(role) for role in roles}
-    with value_errors():
+    with value_errors(), argument_errors(rank_loss, rank_sweep):
         settings = {"loss": loss, "margin": margin, "lambda_weight": lambda_weight, "top": top, **others}
         return of_lists(plan_of(columns, parameters=parameters, **settings))
 

@@ -13,7 +13,7 @@ from mrl_cli.words import counted, shell_line, without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.commands.proposals import Proposal
+    from mrl_cli.commands.proposals import Proposal, Reading
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.kinds import Rows
@@ -25,10 +25,19 @@ READ = "x1 x2 y y_const labels label_map strength on_tie delimiter encoding deci
 class Found(NamedTuple):
     """What one file shows."""
 
-    source: Source
-    head: Head
+    reading: Reading
     rows: Rows
     proposal: Proposal
+
+    @property
+    def source(self) -> Source:
+        """The file."""
+        return self.reading.source
+
+    @property
+    def head(self) -> Head:
+        """Its first rows."""
+        return self.reading.head
 
     @property
     def likeness(self) -> object:
@@ -106,8 +115,9 @@ class Check(Run):
                 yield {"name": _as_text(path), "error": {"message": failed.message, "hint": failed.hint}}
 
     def _found(self, source: Source) -> Found:
+        from mrl_cli.commands.compute import Compute
         from mrl_cli.commands.listproposals import list_options, rows_of_lists
-        from mrl_cli.commands.proposals import Proposal, proposal_for
+        from mrl_cli.commands.proposals import Caller, Proposal, Reading, proposal_for
         from mrl_cli.inputs import head_of
         from mrl_cli.inputs.kinds import LISTS, PAIRS, kind_of
 
@@ -115,13 +125,16 @@ class Check(Run):
         if head.rows == 0:
             raise DataError(f"no rows in {source.shown_name}", hint="is it empty, or all header?")
         rows = rows_of_lists(source, kind_of({column.name: column.cells for column in head.columns}))
-        given = self.given(READ)
+        given, reading = (
+            self.given(READ),
+            Reading(source, head, Caller(Compute.name, Compute.roles, Compute.option_names())),
+        )
         if rows.kind == LISTS and {"x1", "x2", "y", "y_const", "preset"}.isdisjoint(given):
-            return Found(source, head, rows, Proposal(*list_options(source, head, given)))
-        proposal = proposal_for(source, head, rows, given)
+            return Found(reading, rows, Proposal(*list_options(source, head, given)))
+        proposal = proposal_for(reading, rows, given)
         if rows.kind is None and proposal.options is not None:
             rows = rows._replace(kind=PAIRS, reason="the columns named are two scores")
-        return Found(source, head, rows, proposal)
+        return Found(reading, rows, proposal)
 
     def lines(self, report: CheckReport) -> list[str]:
         """Return nothing: the report has all notes."""
@@ -165,9 +178,7 @@ def _with_one_command(groups: Iterable[list[Found]]) -> Iterator[list[Found]]:
             by_options.setdefault(repr(found.proposal.options), []).append(found)
         for first, *_ in by_options.values():
             options = first.proposal.options
-            if len(by_options) > 1 and (
-                options is None or not all(reads(found.source, found.head, options) for found in group)
-            ):
+            if len(by_options) > 1 and (options is None or not all(reads(found.reading, options) for found in group)):
                 continue
             yield [first, *(found for found in group if found is not first)]
             break

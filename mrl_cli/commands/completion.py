@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mrl_cli.commands.options import Command, refuse_if
+from mrl_cli.commands.options import refuse_if
+from mrl_cli.commands.parsing import Command
 
 
 @click.command("completion", cls=Command, examples=[f"mrl completion {shell}" for shell in ("bash", "zsh", "fish")])

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import Command, Options, refuse_if
+from mrl_cli.commands.options import Options, refuse_if
+from mrl_cli.commands.parsing import Command
 from mrl_cli.words import closest, harmless
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "docs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mrl_cli.commands.options import Command
+from mrl_cli.commands.parsing import Command
 
 
 @click.command("help", cls=Command, examples=("mrl help", "mrl help compute", "mrl help docs"))

@@ -9,12 +9,13 @@ import click
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
 from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Option, Options
+from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Options
+from mrl_cli.commands.parsing import Command, Option
+from mrl_cli.commands.values import LossName
 
 
-@click.command(
-    "losses", cls=Command, examples=("mrl losses", "mrl losses --format markdown", "mrl losses --format json")
-)
+@click.command("losses", cls=Command, examples=("mrl losses", "mrl losses ranknet", "mrl losses --format markdown"))
+@click.argument("name", required=False, type=LossName("LOSSES", "LISTWISE"))
 @click.option(
     "-f",
     "--format",
@@ -26,9 +27,10 @@ from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Command, Optio
     is_common=True,
     help=FORMAT_HELP.replace("by the suffix of -o, else ", ""),
 )
-def command(**given: Any) -> None:
-    """List the losses: formula, whether it has a margin, parameters with default and values, source, and whether it is
-    that of a pair or of a list as a whole (mrl rank).
+def command(name: str | None, **given: Any) -> None:
+    """List the losses, or print all there is to know of the one called NAME: formula, whether it has a margin,
+    parameters with default and values, source, whether it is that of a pair or of a list as a whole (mrl rank), and the
+    names that it goes by elsewhere, with the options that say the same.
     """
     runtime.defer_numpy()
     from mrl_cli.render import rendered
@@ -36,8 +38,8 @@ def command(**given: Any) -> None:
 
     options = Options(**given)
     written, screen = outputs.output_format(options), outputs.screen_of(options)
-    for text in outputs.through_pager(rendered(LossesReport(), written, screen), options, written, screen):
+    for text in outputs.through_pager(rendered(LossesReport(name), written, screen), options, written, screen):
         click.echo(text, nl=False, color=True)  # with colours where the screen has some
 
 
-command.params += [getattr(Options, name).option for name in ("color", "no_pager")]
+command.params += [getattr(Options, each).option for each in ("color", "no_pager")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -15,12 +13,11 @@ from mrl_cli.commands.helping import (
     LOSS,
     OUTPUT,
     RUNNING,
-    HelpfulCommand,
-    HelpOption,
 )
+from mrl_cli.commands.parsing import Option
 from mrl_cli.commands.saying import remember_color
-from mrl_cli.commands.values import Registered, assignment, char, label_map, named, number, share
-from mrl_cli.errors import MrlError, UsageError
+from mrl_cli.commands.values import LossName, Registered, assignment, char, label_map, named, number, share
+from mrl_cli.errors import UsageError
 from mrl_cli.model import (
     DType,
     Labels,
@@ -32,69 +29,25 @@ from mrl_cli.model import (
     group_roles,
 )
 from mrl_cli.render import format_names
-from mrl_cli.words import hint_for, option_of
+from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mrl_cli.model.labels import LabelMap
 
-PREFIX = "MRL"  # of the variables of the environment that options come from
 FORMAT_CHOICES = ("auto", *format_names())
 
 
-class Command(HelpfulCommand):
-    """A command whose options may be given once each, but for those that are repeatable."""
-
-    def make_parser(self, ctx: click.Context) -> Any:
-        """Make a parser that raises UsageError for an option that is given twice, by whatever spellings."""
-        parser = super().make_parser(ctx)
-        if not ctx.resilient_parsing:
-            vars(parser)["parse_args"] = partial(_parsed_once_each, parser.parse_args)
-        return parser
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run. What an error hints at is left out where the command does not have the option for it."""
-        try:
-            return super().invoke(ctx)
-        except MrlError as error:
-            error.hint = hint_for(error.hint, {option.name for option in self.params if option.name})
-            raise
-
-
-def _parsed_once_each(parse: Callable[..., Any], args: list[str]) -> Any:
-    parsed = parse(args=args)
-    met = parsed[2]  # every option as often as it is given
-    for option in met:
-        is_once = isinstance(option, click.Option) and not (option.multiple or option.is_eager)
-        message = f"{max(option.opts, key=len)} is given more than once"
-        refuse_if(is_once and met.count(option) > 1, message, "keep one of them")
-    return parsed
-
-
 def is_given(name: str, *, or_by_environment: bool = False) -> bool:
-    """Return whether the option of that name stands on the command line: defaults may say the same elsewhere."""
+    """Return whether the option of that name stands on the command line: defaults may say the same elsewhere.
+
+    `or_by_environment`: or in the environment or a file of settings.
+    """
     context = click.get_current_context(silent=True)
     source = None if context is None else context.get_parameter_source(name)
-    by_environment = or_by_environment and source is click.core.ParameterSource.ENVIRONMENT
-    return source is click.core.ParameterSource.COMMANDLINE or by_environment
-
-
-class Option(HelpOption):
-    """An option whose value may stand in the environment: for one command, as MRL_COMPUTE_MARGIN, or as MRL_MARGIN."""
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the value for the command, else that for all; None where neither is set, and for an empty one."""
-        own = super().resolve_envvar_value(ctx)
-        is_taken = own is not None or not self.allow_from_autoenv or self.name is None
-        return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value as the option's type has it. Digits are not grouped by underscores, as in Python."""
-        is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
-        if is_number and "_" in str(value):
-            raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
-        return super().type_cast_value(ctx, value)
+    elsewhere = click.core.ParameterSource.ENVIRONMENT, click.core.ParameterSource.DEFAULT_MAP
+    return source is click.core.ParameterSource.COMMANDLINE or (or_by_environment and source in elsewhere)
 
 
 class Declared:
@@ -256,7 +209,7 @@ class Options:
     loss: str = option(
         "Loss to compute; `mrl losses` lists them.",
         group=LOSS,
-        type=Registered("mrl_cli.losses", "LOSSES", elsewhere={"LISTWISE": "a loss of whole lists, for mrl rank"}),
+        type=LossName("LOSSES", elsewhere={"LISTWISE": "a loss of whole lists, for mrl rank"}),
         default="margin_ranking",
         is_common=True,
     )
@@ -341,6 +294,7 @@ class Options:
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
+        self._settle_loss()
         for name, is_useless, message in self.without_effect():
             if not (is_useless and name in given):
                 continue
@@ -348,6 +302,19 @@ class Options:
                 vars(self).pop(name, None)
             elif message:
                 raise UsageError(message)
+
+    def _settle_loss(self) -> None:
+        """Let a name that a loss goes by elsewhere be its own, with the margin and parameters that it stands for."""
+        if self.loss == Options.loss:
+            return
+        from mrl_cli.losses import settled  # which needs NumPy
+
+        has_margins = bool(self.margin_column or self.margins) or self.strength == "margin"
+        self.loss, margin, parameters = settled(self.loss, self.margin, dict(self.param), has_margins=has_margins)
+        given = [name for name, _ in self.param]
+        self.param += tuple(item for item in parameters.items() if item[0] not in given)
+        if margin is not None:
+            self.margin = margin
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield the name of an option, whether it has no effect beside the others, and what is to be said then.

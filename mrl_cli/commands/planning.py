@@ -88,8 +88,7 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
         return settings.plan_of(
             options.columns() | dict(further or {}),
             word=option_of,
-            margin=options.margin or 0.0,
-            is_margin_given=options.margin is not None,
+            margin=options.margin,
             parameters=dict(options.param),
             fill=dict(options.fill),
             awaits_preset=options.preset is not None,

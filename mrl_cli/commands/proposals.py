@@ -1,4 +1,4 @@
-"""The options of `mrl compute` that read an input: proposed by what its rows are, and tried on its first rows."""
+"""The options that read the pairs of an input: proposed by what its rows are, and tried on its first rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.commands.compute import Compute
 from mrl_cli.commands.options import Options
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.presets import as_written_by, given_by
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, MrlError, UsageError
-from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, is_number, label_among
+from mrl_cli.inputs import head_of
+from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, is_number, kind_of, label_among
 from mrl_cli.inputs.presets import PRESETS, applied
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
@@ -26,11 +26,13 @@ from mrl_cli.words import counted, harmless, number_text, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from mrl_cli.inputs import Source
+    from mrl_cli.inputs.base import NoColumnError
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.kinds import Rows
-    from mrl_cli.model import Columns
+    from mrl_cli.model import Columns, Role
 
 # What to do with rows that are no pairs of scores.
 _ADVICE = {
@@ -45,8 +47,30 @@ _ASKED = ": name it with --y COLUMN; should the first score always be the higher
 LABELS_LISTED = 20  # there may be a thousand real ones
 
 
+class Caller(NamedTuple):
+    """The command that reads: its name, the roles that it has a use for, its options, and the words after its name."""
+
+    name: str
+    roles: AbstractSet[Role]
+    option_names: Sequence[str]
+    words: Sequence[str] = ()
+
+    def line(self, options: Mapping[str, Any]) -> str:
+        """Return the command line with further options, in front of what only names inputs."""
+        end = self.words.index("--") if "--" in self.words else len(self.words)
+        return shell_line(["mrl", self.name, *self.words[:end], *flags_of(options), *self.words[end:]])
+
+
+class Reading(NamedTuple):
+    """A source with its head, and the command that reads it."""
+
+    source: Source
+    head: Head
+    caller: Caller
+
+
 class Proposal(NamedTuple):
-    """Options of `mrl compute`, None where none are known to read the rows rightly, and notes for the user.
+    """Options of a command, None where none are known to read the rows rightly, and notes for the user.
 
     `columns` are those that were tried, None where none were.
     """
@@ -56,14 +80,14 @@ class Proposal(NamedTuple):
     columns: Columns | None = None
 
 
-def proposal_for(source: Source, head: Head, rows: Rows, given: Mapping[str, Any]) -> Proposal:
+def proposal_for(reading: Reading, rows: Rows, given: Mapping[str, Any]) -> Proposal:
     """Return the options that read the first rows without a problem, those `given` by the user among them.
 
     Raises UsageError where what is given fits no column, and DataError for rows that no options make readable.
     """
-    is_named = "preset" in given or {"x1", "x2"} <= given.keys()
+    head, is_named = reading.head, "preset" in given or {"x1", "x2"} <= given.keys()
     if rows.kind != PAIRS and not is_named:
-        return _for_no_pairs(source, head, rows, given)
+        return _for_no_pairs(reading, rows, given)
     notes = [_ADVICE[LOG]] if rows.kind == LOG else []
     label = given.get("y", _label_of_named(head, given) if is_named else rows.y)
     y: dict[str, Any] = {} if label in (None, "y") or "y" in given else {"y": label}
@@ -72,10 +96,10 @@ def proposal_for(source: Source, head: Head, rows: Rows, given: Mapping[str, Any
         return Proposal(None, [*notes, _BEYOND])
     refused: list[_Trial] = []
     for names in candidates:
-        trial = _tried(source, head, head.options | names | dict(given))
+        trial = _tried(reading, head.options | names | dict(given))
         if isinstance(trial.error, UsageError) and {"x1", "x2", "y", "preset"} & given.keys():
             raise trial.error
-        trial = _followed(trial, source, head)
+        trial = _followed(trial, reading)
         if trial.fits:
             notes += [] if names is candidates[0] else [refused[0].refusal]
             return Proposal(trial.options, notes + trial.hints, trial.columns)
@@ -83,17 +107,17 @@ def proposal_for(source: Source, head: Head, rows: Rows, given: Mapping[str, Any
     return _after_refusals(refused, notes) if refused else Proposal(None, notes)
 
 
-def _followed(trial: _Trial, source: Source, head: Head) -> _Trial:
+def _followed(trial: _Trial, reading: Reading) -> _Trial:
     """Return what following the hints of `mrl compute` leads to, as far as they do; what is given is kept."""
-    if trial.fits or not (ways := _ways(trial, head)):
+    if trial.fits or not (ways := _ways(trial, reading.head)):
         return trial
     options = {name: value for name, value in (ways[0].options or {}).items() if trial.options.get(name) != value}
     settles = options.keys() | (_SAY_LABELS if not _SAY_LABELS.isdisjoint(options) else set())
     if not options or not settles.isdisjoint(trial.options):
         return trial
     hints = [*trial.hints, "; ".join(way.text for way in ways)]
-    tried = _tried(source, head, {**trial.options, **options})._replace(hints=hints)
-    return trial if tried.facts is None else _followed(tried, source, head)
+    tried = _tried(reading, {**trial.options, **options})._replace(hints=hints)
+    return trial if tried.facts is None else _followed(tried, reading)
 
 
 def _ways(trial: _Trial, head: Head) -> list[Way]:
@@ -105,8 +129,9 @@ def _ways(trial: _Trial, head: Head) -> list[Way]:
     return [Way.to("true and false are the labels 1 and 0?", labels="01")] if is_boolean else []
 
 
-def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, Any]) -> Proposal:
+def _for_no_pairs(reading: Reading, rows: Rows, given: Mapping[str, Any]) -> Proposal:
     """Return advice; where the rows are nothing known, raise the error that `mrl compute` ends with."""
+    source, head = reading.source, reading.head
     names = {column.name for column in head.columns}
     if head.sample == b"" and not names:
         raise DataError(f"{source.shown_name}: no row ends in the first MiB", hint="is it text?")
@@ -114,7 +139,7 @@ def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, An
         return Proposal(None, [_BEYOND])
     is_named = not {"x1", "x2", "y"}.isdisjoint(given)
     if is_named or (rows.kind is None and (not names or {"x1", "x2"} <= names)):
-        trial = _tried(source, head, head.options | dict(given))
+        trial = _tried(reading, head.options | dict(given))
         if trial.error is not None:
             raise trial.error
         if trial.facts is not None:
@@ -122,9 +147,33 @@ def _for_no_pairs(source: Source, head: Head, rows: Rows, given: Mapping[str, An
     return Proposal(None, [_ADVICE[rows.kind]])
 
 
-def reads(source: Source, head: Head, options: Mapping[str, Any]) -> bool:
+def reads(reading: Reading, options: Mapping[str, Any]) -> bool:
     """Return whether options read the first rows of a source without a problem."""
-    return _tried(source, head, dict(options)).fits
+    return _tried(reading, dict(options)).fits
+
+
+def with_whole_line(error: NoColumnError, sources: Sequence[Source], options: Options, caller: Caller) -> str | None:
+    """Return the hint of a missing column that the user did not name, with what to run instead: a whole command line.
+
+    It keeps what the user gave, and reads the first rows of every source without a problem; None where none does.
+    """
+    missing, plan = error.source, error.plan
+    given = options.given(" ".join(name for name in caller.option_names if hasattr(Options, name)))
+    others = [source for source in sources if source is not missing]
+    try:
+        readings = [Reading(source, head_of(source, plan), caller) for source in (missing, *others) if source.file]
+        rows = kind_of({column.name: column.cells for column in readings[0].head.columns})
+        proposal = proposal_for(readings[0], rows, given) if rows.kind == PAIRS else Proposal(None, [])
+        if proposal.options is None or not all(reads(reading, proposal.options) for reading in readings):
+            return None
+    except (MrlError, IndexError):  # IndexError: what is piped in is read but once
+        return None
+    added = {name: value for name, value in proposal.options.items() if given.get(name) != value}
+    if not added or not added.keys() <= {*caller.option_names}:
+        return None
+    hint, run = error.hint or "", f"run: {caller.line(added)}"
+    says_it = shell_line(flags_of(added)) in hint
+    return "; ".join([hint if says_it else harmless(rows.reason, 200), *proposal.notes, run])
 
 
 class _Trial(NamedTuple):
@@ -158,12 +207,12 @@ class _Trial(NamedTuple):
         return f"{way}{where} ({first.row_word} {first.row}: {value}){hint}"
 
 
-def _tried(source: Source, head: Head, options: dict[str, Any]) -> _Trial:
-    columns = None
+def _tried(reading: Reading, options: dict[str, Any]) -> _Trial:
+    source, head, columns = reading.source, reading.head, None
     try:
         plan = plan_of_options(made := Options(**options))
         if made.preset is not None:
-            preset, given = PRESETS[made.preset], given_by(plan, made, Compute.roles)
+            preset, given = PRESETS[made.preset], given_by(plan, made, reading.caller.roles)
             names = preset.header or [column.name for column in head.columns]
             plan = applied(preset, as_written_by(preset, plan, made, given), names, source.shown_name, given)
         columns = plan.columns
@@ -173,7 +222,7 @@ def _tried(source: Source, head: Head, options: dict[str, Any]) -> _Trial:
         with nullcontext() if source.file else source.stream.rewinding():
             part = first_part(source, Job(plan, (LookReduction(),)))
         counts, look = (Counts(), Look()) if part is None else (part.counts, part.states[0])
-        return _Trial(options, columns, Facts(counts, plan, look, Compute.option_names()))
+        return _Trial(options, columns, Facts(counts, plan, look, reading.caller.option_names))
     except (UsageError, DataError) as error:
         return _Trial(options, columns, error=error)
 

@@ -10,7 +10,7 @@ from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
 from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
-from mrl_cli.commands.values import Registered, assigned_word
+from mrl_cli.commands.values import LossName, assigned_word
 from mrl_cli.model import LambdaWeight
 from mrl_cli.words import counted, number_text, option_of
 
@@ -37,7 +37,7 @@ class Rank(RankedRun):
         "Loss to compute, of pairs or of whole lists; `mrl losses` lists them.",
         group=LOSS,
         is_common=True,
-        type=Registered("mrl_cli.losses", "LOSSES", "LISTWISE"),
+        type=LossName("LOSSES", "LISTWISE"),
         default="margin_ranking",
     )
     param: tuple[tuple[str, Any], ...] = option(

@@ -14,7 +14,8 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Command, Options, is_given, refuse_if
+from mrl_cli.commands.options import GROUPS, Options, is_given, refuse_if
+from mrl_cli.commands.parsing import WORDS, Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.saying import is_colored, say
 from mrl_cli.errors import MachineError, UsageError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines.base import Engine, Folded
     from mrl_cli.inputs import Source
+    from mrl_cli.inputs.base import NoColumnError
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reductions.look import Look
@@ -152,7 +154,7 @@ class Run(Options, ABC):
 
     def exit_code(self) -> int:
         """Carry out the run; return its exit code."""
-        with ExitStack() as self._stack, _hints_by_cells():
+        with ExitStack() as self._stack, _hints_by_cells(self):
             conditions = self._open(self._stack)
             report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
             if self.picture is not None:
@@ -350,6 +352,19 @@ class Run(Options, ABC):
         pictures = self.pictures(report)
         return picture_bytes(pictures[self.which or next(iter(pictures))], outputs.suffix_of(self.save_plot))
 
+    def hint_by_cells(self, error: NoColumnError) -> str | None:
+        """Return what to do about a missing column that the user did not name, by the first rows if they say it."""
+        from mrl_cli.inputs.layouts import first_cells, hint_for_kind
+
+        if not error.plan.has_lists:
+            from mrl_cli.commands.proposals import Caller, with_whole_line
+
+            words = click.get_current_context().meta[WORDS]
+            caller = Caller(self.name, self.roles, self.option_names(), words)
+            if hint := with_whole_line(error, self.sources, self, caller):
+                return hint
+        return hint_for_kind(first_cells(error.source, error.plan), error.plan) or error.hint
+
     @property
     def draws(self) -> bool:
         """Whether there are pictures: after the report, or in a file."""
@@ -368,17 +383,15 @@ class Run(Options, ABC):
 
 
 @contextmanager
-def _hints_by_cells() -> Iterator[None]:
+def _hints_by_cells(run: Run) -> Iterator[None]:
     """Let the error of a missing column that the user did not name propose what the first rows show, as check does."""
     try:
         yield
     except UsageError as error:
         from mrl_cli.inputs.base import NoColumnError
 
-        if isinstance(error, NoColumnError) and error.is_unnamed:
-            from mrl_cli.inputs.layouts import first_cells, hint_for_kind
-
-            error.hint = hint_for_kind(first_cells(error.source, error.plan), error.plan) or error.hint
+        if isinstance(error, NoColumnError) and error.is_unnamed and error.source is not None:
+            error.hint = run.hint_by_cells(error)
         raise
 
 

@@ -98,8 +98,10 @@ class RunOnSuite(Expecting):
         return report.changed(notes=(*report.notes, wrote))
 
     def _settings_given(self) -> Iterator[str]:
-        """Yield the options that decide the losses, as they were given."""
-        for name in sorted(name for name in _OF_A_LOSS if is_given(name, or_by_environment=True)):
+        """Yield the options that decide the losses, as they were given, or as the name of the loss says."""
+        by_name = {"margin": self.margin is not None, "param": bool(self.param)}
+        given = (name for name in _OF_A_LOSS if is_given(name, or_by_environment=True) or by_name.get(name))
+        for name in sorted(given):
             values = (
                 [f"{key}={number_text(value)}" for key, value in self.param]
                 if name == "param"

@@ -39,15 +39,19 @@ class Registered(click.ParamType[str]):
         """Return the name, or fail with the names there are."""
         runtime.import_numpy()  # which registries need; this is the first of them that a run imports
         module = import_module(self._module)
-        if not any(value in getattr(module, registry) for registry in self._registries):
-            names = self.names()
-            for registry, what in self._elsewhere.items():
-                if value in getattr(module, registry):
-                    self.fail(f"{value} is {what}", param, ctx)
-            near = closest(value, names)
-            hint = f" Did you mean {near}?" if near else ""
-            self.fail(f"{value!r} is not one of {', '.join(names)}.{hint}", param, ctx)
-        return str(value)
+        if any(value in getattr(module, registry) for registry in self._registries):
+            return str(value)
+        for registry, what in self._elsewhere.items():
+            if value in getattr(module, registry):
+                self.fail(f"{value} is {what}", param, ctx)
+        return self.by_another_name(value, param, ctx)
+
+    def by_another_name(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fail with the names there are."""
+        names = self.names()
+        near = closest(value, names)
+        hint = f" Did you mean {near}?" if near else ""
+        self.fail(f"{value!r} is not one of {', '.join(names)}.{hint}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Complete from the registry."""
@@ -55,6 +59,28 @@ class Registered(click.ParamType[str]):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+
+
+class LossName(Registered):
+    """The name of a loss, its own or one that it goes by elsewhere, which is kept: it may say more than the loss."""
+
+    def __init__(self, *registries: str, elsewhere: Mapping[str, str] | None = None) -> None:
+        super().__init__("mrl_cli.losses", *registries, elsewhere=elsewhere)
+
+    def by_another_name(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name in its usual spelling. Raises UsageError for one of no loss, or of several."""
+        from mrl_cli.losses.names import alias_of  # few runs name a loss so
+
+        alias = alias_of(value, Registered.names(self))
+        self.convert(alias.loss, param, ctx)
+        return alias.name
+
+    def names(self) -> list[str]:
+        """Return the names there are."""
+        from mrl_cli.losses.names import names_of
+
+        own = super().names()
+        return own + [alias.name for loss in own for alias in names_of(loss)]
 
 
 # Types of options; help calls one by the name of its function, where it has no metavar.

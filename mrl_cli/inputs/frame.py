@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from numbers import Integral, Real
@@ -35,7 +36,7 @@ from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable, Iterator
 
     import pandas as pd
     import pyarrow as pa
@@ -56,21 +57,46 @@ def frame_source(frame: pd.DataFrame, named: Mapping[Role, Hashable | None], pla
     return Source(PLACE, "frame", stream=FrameColumns(frame, places, {}))
 
 
-def as_frame(given: pd.DataFrame | pa.Table, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFrame:
-    """Return a DataFrame, or a pyarrow Table as one, without a copy.
+def is_frame(given: object) -> bool:
+    """Return whether something has columns by name: a frame, a table, a mapping, or an array with named fields.
 
-    Raises TypeError for anything else, which names the function `of_arrays`.
+    >>> is_frame({"x1": [0.5]}), is_frame([0.5])
+    (True, False)
+    """
+    has_fields = isinstance(given, np.ndarray) and given.dtype.names is not None
+    return has_fields or isinstance(given, Mapping) or hasattr(given, "columns")
+
+
+def as_frame(given: Any, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFrame:
+    """Return what has columns by name as a DataFrame; an Arrow table, or what exports itself as one, without a copy.
+
+    A mapping of arrays, and an array with named fields, are frames too. Raises TypeError for anything else, which names
+    the function `of_arrays`.
     """
     import pandas as pd
-    import pyarrow as pa
 
-    if isinstance(given, pa.Table):
-        frame: pd.DataFrame = given.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
-        return frame
     if isinstance(given, pd.DataFrame):
         return given
-    msg = f"frame must be a pandas DataFrame or a pyarrow Table, not {type(given).__name__}"
+    if is_frame(given):
+        if hasattr(given, "__arrow_c_stream__"):  # pyarrow's, Polars' and others' tables
+            frame: pd.DataFrame = _arrow_table(given).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+            return frame
+        if isinstance(given, Mapping | np.ndarray):
+            return pd.DataFrame(dict(given) if isinstance(given, Mapping) else given)
+    msg = f"frame must be a DataFrame of pandas or Polars, a pyarrow Table or a mapping, not {type(given).__name__}"
     raise TypeError(f"{msg}; for arrays there is {of_arrays}")
+
+
+def _arrow_table(given: Any) -> pa.Table:
+    """Return a table as pyarrow's."""
+    import pyarrow as pa
+
+    if type(given).__module__.partition(".")[0] == "polars":  # whose texts are views else, which pandas does not know
+        from polars import CompatLevel
+
+        table: pa.Table = given.to_arrow(compat_level=CompatLevel.oldest())
+        return table
+    return pa.table(given)
 
 
 class FrameColumns(NamedTuple):

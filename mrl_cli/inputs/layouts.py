@@ -109,15 +109,23 @@ def with_list_preset(
     heads = ((source, head_of(source, plan)) for source in sources)
     source, head = next(((source, head) for source, head in heads if head.columns), (None, None))
     columns: Cells = {column.name: column.cells for column in head.columns} if head is not None else {}
+    place = None if source is None else source.shown_name
+    return with_preset_of_cells(plan, preset, columns, place, given, is_grouped=is_grouped)
+
+
+def with_preset_of_cells(
+    plan: Plan, preset: ListPreset, columns: Cells, place: str | None, given: Mapping[Role, str], *, is_grouped: bool
+) -> Plan:
+    """Return the same by the first cells of the columns of a place, None where there are none."""
     names: Mapping[Role, str] = preset.layouts[0]
     for layout in preset.layouts:
         names = {role: given.get(role, name) for role, name in layout.items()}
         if all(role in given or _is_there(name, columns) for role, name in names.items()):
             break
     else:
-        if source is not None:
+        if place is not None:
             layouts = ", or ".join(dict.fromkeys(" and ".join(layout.values()) for layout in preset.layouts))
-            msg = f"{source.shown_name} does not have the columns of --preset {preset.name}, {layouts}"
+            msg = f"{place} does not have the columns of --preset {preset.name}, {layouts}"
             flags = " and ".join(f"{option_of(plan.setting_of(role))} COLUMN" for role in preset.layouts[0])
             hint = hint_for_kind(columns, plan) or f"name the columns with {flags}"
             raise UsageError(f"{msg}; it has: {listed(columns)}", hint=hint)

@@ -1,0 +1,165 @@
+"""Files of settings, which hold defaults of options: what they say to one command, and what is wrong in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrl_cli.commands import command_names
+from mrl_cli.errors import UsageError
+from mrl_cli.words import closest, harmless, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+_PROJECT = "pyproject.toml"
+_MAY_NAME_MRL = re.compile(rb"""\bmrl\b""")
+_UNSET_HINT = f"--config {os.devnull} reads none"
+
+
+def settings_in(path: str, command: click.Command, *, is_named: bool) -> tuple[str, dict[str, Any]] | None:
+    """Return the name of a file, and the defaults of options that it has for a command; None where it has no settings.
+
+    Settings for all commands stand at the top of the file, and in the table [tool.mrl] of a pyproject.toml; those for
+    one command stand in a table called as the command, and win. `is_named`: the user names the file. Raises UsageError
+    for one that cannot be read, a key that is no option, and a value that an option does not have.
+    """
+    shown = harmless(path, 200)
+    table = _table(path, shown, is_named=is_named)
+    if table is None:
+        return None
+    options = {param.name: param for param in command.params if isinstance(param, click.Option) and param.name}
+    options.pop("config", None)
+    own = table.get(command.name or "")
+    tables = {key for key, value in table.items() if isinstance(value, dict) and key in command_names()}
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if key in tables:
+            continue
+        if name in options:
+            found[name] = _value(options[name], value, f"{key} in {shown}")
+        elif name not in _options_of_all():
+            _refuse_key(key, shown, {*_options_of_all(), *command_names()}, "no command has that option")
+    for key, value in own.items() if isinstance(own, dict) else ():
+        name = key.replace("-", "_")
+        if name not in options:
+            _refuse_key(f"{command.name}.{key}", shown, options, f"mrl {command.name} does not have that option")
+        found[name] = _value(options[name], value, f"{command.name}.{key} in {shown}")
+    return shown, found
+
+
+def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
+    """Return what a file says of mrl, None for a project of which nobody says that it does."""
+    is_project = os.path.basename(path) == _PROJECT
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        if is_project and not is_named:
+            return None
+        hint = None if is_named else _UNSET_HINT
+        raise UsageError(f"cannot read {shown}: {error.strerror or error}", hint=hint) from None
+    if is_project and not _MAY_NAME_MRL.search(data) and not is_named:
+        return None
+    import tomllib
+
+    try:
+        table: Any = tomllib.loads(data.decode())
+    except ValueError as error:  # a text that is not TOML, or not UTF-8
+        if is_project and not is_named:
+            return None
+        raise UsageError(
+            f"{shown} is not TOML: {harmless(error, 200)}", hint=None if is_named else _UNSET_HINT
+        ) from None
+    for key in ("tool", "mrl") if is_project else ():
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+        if not table:
+            refusal = f"{shown} has no table [tool.mrl]"
+            if is_named:
+                raise UsageError(refusal)
+            return None
+    if not isinstance(table, dict):
+        raise UsageError(f"tool.mrl in {shown} is not a table")
+    return table
+
+
+def _refuse_key(key: str, shown: str, known: Collection[str], reason: str) -> None:
+    first, dot, name = key.rpartition(".")
+    near = closest(name.replace("-", "_"), known)
+    hint = (
+        f"did you mean {first}{dot}{near}?"
+        if near
+        else f"keys are the names of options: {listed(sorted(known), most=8)}"
+    )
+    if name == "tool":
+        hint = f"in {_PROJECT} settings stand in [tool.mrl], in other files at the top"
+    raise UsageError(f"unknown key {harmless(key)} in {shown}: {reason}", hint=hint)
+
+
+def _value(option: click.Option, value: Any, place: str) -> Any:
+    """Return a value as the words of a command line have it, which the option's type then reads.
+
+    Raises UsageError for one that no word says.
+    """
+    if option.is_flag:
+        _refuse_if(not isinstance(value, bool), place, "must be true or false", value)
+        return value
+    if isinstance(value, dict):
+        has_names = option.multiple and "=" in (option.metavar or "")
+        _refuse_if(not has_names, place, "must be a text or a number, not a table", None)
+        return [f"{name}={_word(one, place)}" for name, one in value.items()]
+    if isinstance(value, list):
+        _refuse_if(not option.multiple, place, "must be one value", value)
+        return [_word(one, place) for one in value]
+    word = _word(value, place)
+    return [word] if option.multiple else word
+
+
+def _word(value: Any, place: str) -> str:
+    is_none = isinstance(value, bool | list | dict)
+    _refuse_if(is_none, place, "must be a text or a number", value)
+    return str(value)
+
+
+def _refuse_if(is_wrong: object, place: str, message: str, value: Any) -> None:
+    if is_wrong:
+        said = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
+        shown = "" if value is None else f", not {harmless(said)}"
+        raise UsageError(f"{place} {message}{shown}")
+
+
+def _options_of(name: str) -> set[str]:
+    command: click.Command = import_module(f"mrl_cli.commands.{name}").command
+    params = (param for param in command.params if isinstance(param, click.Option))
+    return {param.name for param in params if param.name and param.name != "config"}
+
+
+def _options_of_all() -> set[str]:
+    return {option for name in command_names() for option in _options_of(name)}
+
+
+def notes_on_variables(unknown: Sequence[str], command: click.Command, prefix: str) -> list[str]:
+    """Return notes on variables of the environment that are no options of a command, where they are meant to be."""
+    return list(_notes(unknown, command, prefix))
+
+
+def _notes(unknown: Sequence[str], command: click.Command, prefix: str) -> Iterator[str]:
+    own = f"{prefix}_{(command.name or '').upper()}_"
+    others = [f"{prefix}_{name.upper()}_" for name in command_names() if name != command.name]
+    for variable in sorted(unknown):
+        is_own = variable.startswith(own)
+        if not is_own and any(variable.startswith(other) for other in others):
+            continue  # it is for another command, which will see to it
+        name = variable.removeprefix(own if is_own else f"{prefix}_").lower()
+        known = _options_of(command.name or "") if is_own else _options_of_all()
+        near = None if name in known else closest(name, known)
+        if near:
+            did_you_mean = f"{own if is_own else prefix + '_'}{near.upper()}"
+            yield f"note: the variable {harmless(variable)} is no option; did you mean {did_you_mean}?"
+        elif is_own:
+            yield f"note: the variable {harmless(variable)} is no option of mrl {command.name}"

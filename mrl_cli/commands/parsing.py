@@ -1,0 +1,183 @@
+"""A command and its options as they are parsed: each at most once, from the command line, the environment or a file."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
+from mrl_cli.commands.values import named
+from mrl_cli.errors import MrlError, UsageError
+from mrl_cli.words import OPTION, closest, hint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PREFIX = "MRL"  # of the variables of the environment that options come from
+# What `click.Context.meta` keeps: the words after the name of the command, and the file that settings were read from.
+WORDS, FILE = "mrl.words", "mrl.file"
+FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
+_NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "STORE_SECONDS")}
+
+
+class Command(HelpfulCommand):
+    """A command whose options may be given once each, but for those that are repeatable."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        if any(isinstance(param, Option) for param in self.params):
+            self.params.append(_config_option())
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Make a parser that raises UsageError for an option that is given twice, by whatever spellings."""
+        parser = super().make_parser(ctx)
+        if not ctx.resilient_parsing:
+            vars(parser)["parse_args"] = partial(_parsed_once_each, ctx, parser.parse_args)
+        return parser
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run. What an error hints at is left out where the command does not have the option for it."""
+        if not ctx.params.get("quiet"):
+            for line in (*_settings_elsewhere(ctx), *_notes_on_variables(ctx)):
+                click.echo(line, err=True)
+        try:
+            return super().invoke(ctx)
+        except MrlError as error:
+            error.hint = hint_for(error.hint, {option.name for option in self.params if option.name})
+            named = {name.replace("-", "_") for name in OPTION.findall(error.message)}
+            origins = [f"{option.opts[0]} is from {place}" for option, place in _elsewhere(ctx) if option.name in named]
+            error.message += f" ({', '.join(origins)})" if origins else ""
+            raise
+
+
+def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[str]) -> Any:
+    ctx.meta[WORDS] = list(args)
+    try:
+        parsed = parse(args=args)
+    except click.NoSuchOption as error:
+        names = [name for param in ctx.command.params for name in param.opts if name.startswith("--")]
+        near = closest(error.option_name, names)
+        message = f"{error.message} Did you mean {near}?" if near else error.message
+        raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
+    met = parsed[2]  # every option as often as it is given
+    for option in met:
+        is_once = isinstance(option, click.Option) and not (option.multiple or (option.is_eager and option.is_flag))
+        if is_once and met.count(option) > 1:
+            raise UsageError(f"{max(option.opts, key=len)} is given more than once", hint="keep one of them")
+    return parsed
+
+
+class Option(HelpOption):
+    """An option whose value may stand in the environment, for one command, as MRL_COMPUTE_MARGIN, or as MRL_MARGIN, or
+    in a file of settings.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value for the command, else that for all; None where neither is set, and for an empty one."""
+        own = super().resolve_envvar_value(ctx)
+        is_taken = own is not None or not self.allow_from_autoenv or self.name is None
+        return own if is_taken else os.environ.get(f"{PREFIX}_{self.name.upper()}") or None
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the option's type has it. Digits are not grouped by underscores, as in Python.
+
+        A value that is none is blamed on where it comes from.
+        """
+        try:
+            is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
+            if is_number and "_" in str(value):
+                raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
+            return super().type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            error.param_hint = place_of(self, ctx) or error.param_hint
+            raise
+        except UsageError as error:
+            place = place_of(self, ctx)
+            error.message = f"{place}: {error.message}" if place else error.message
+            raise
+
+
+def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
+    """Return where the value of an option comes from, a variable or a key of a file; None for the command line."""
+    source, name = ctx.get_parameter_source(option.name or ""), option.name or ""
+    if source is click.core.ParameterSource.DEFAULT_MAP:
+        return f"{name} in {ctx.meta[FILE]}"
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        own = f"{ctx.auto_envvar_prefix}_{name.upper()}"
+        return own if os.environ.get(own) else f"{PREFIX}_{name.upper()}"
+    return None
+
+
+def _elsewhere(ctx: click.Context) -> Iterator[tuple[click.Parameter, str]]:
+    """Yield the options whose value does not come from the command line, each with where it does."""
+    return ((option, place) for option in ctx.command.params if (place := place_of(option, ctx)))
+
+
+def _settings_elsewhere(ctx: click.Context) -> list[str]:
+    """Return the line of --verbose on what the environment and a file say, none where that is nothing."""
+    places = [place for _, place in _elsewhere(ctx)] if ctx.params.get("verbose") else []
+    return [f"settings: {', '.join(places)}"] if places else []
+
+
+def _notes_on_variables(ctx: click.Context) -> list[str]:
+    """Return notes on variables of the environment that are called almost as those of options."""
+    found = [name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS]
+    known = {
+        f"{prefix}_{option.name}".upper()
+        for option in ctx.command.params
+        for prefix in (PREFIX, ctx.auto_envvar_prefix)
+    }
+    unknown = [name for name in found if name not in known]
+    if not unknown:
+        return []
+    from mrl_cli.commands.config import notes_on_variables  # few runs have any
+
+    return notes_on_variables(unknown, ctx.command, PREFIX)
+
+
+def _config_option() -> Option:
+    return Option(
+        ["--config"],
+        help="Read defaults for options from this TOML file.",
+        shown="the nearest mrl.toml, or pyproject.toml with [tool.mrl]",
+        metavar="FILE",
+        type=named,
+        group=RUNNING,
+        is_eager=True,
+        expose_value=False,
+        callback=_configure,
+    )
+
+
+def _configure(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Let the options that are not given have the values of the file of settings."""
+    del param
+    if ctx.resilient_parsing:
+        return
+    for path in _files_above() if value is None else [value]:
+        from mrl_cli.commands.config import settings_in  # few runs have a file
+
+        found = settings_in(path, ctx.command, is_named=value is not None)
+        if found is not None:
+            ctx.meta[FILE], ctx.default_map = found
+            return
+
+
+def _files_above() -> Iterator[str]:
+    """Yield the files that may hold settings, of this folder and those above it, as seen from it."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # the folder is gone
+        return
+    way = ""
+    while True:
+        for name in FILES:
+            if os.path.isfile(os.path.join(folder, name)):
+                yield f"{way}{name}"
+        above = os.path.dirname(folder)
+        if above == folder:
+            return
+        folder, way = above, f"../{way}"
