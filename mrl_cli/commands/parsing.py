@@ -20,7 +20,7 @@ PREFIX = "MRL"  # of the variables of the environment that options come from
 # What `click.Context.meta` keeps: the words after the name of the command, and the file that settings were read from.
 WORDS, FILE = "mrl.words", "mrl.file"
 FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
-_NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "STORE_SECONDS")}
+_NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "PAGER", "STORE_SECONDS")}
 
 
 class Command(HelpfulCommand):
