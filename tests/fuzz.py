@@ -44,9 +44,6 @@ LINE = re.compile(r"(?<= )(?:line|row) (\d+)(?=: )")
 CODES = {0, 1, 2, 3}
 
 
-ELAPSED = re.compile(r',\s*"elapsed_seconds": [^,}\n]*')
-
-
 class Ran(NamedTuple):
     code: int
     out: str
@@ -92,7 +89,7 @@ class Run:
         for file in printed:
             file.seek(0)
             texts.append(file.read().decode("utf-8", "backslashreplace"))
-        return Ran(code, ELAPSED.sub("", texts[0]), texts[1])
+        return Ran(code, *texts)
 
 
 @contextmanager

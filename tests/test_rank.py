@@ -51,7 +51,7 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 def figures(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record without what says where it comes from."""
-    return {key: value for key, value in record.items() if key not in ("inputs", "elapsed_seconds", "notes")}
+    return {key: value for key, value in record.items() if key not in ("inputs", "notes")}
 
 
 def test_published_example_over_pairs_and_per_query(mrl: Mrl) -> None:

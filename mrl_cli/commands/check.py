@@ -132,7 +132,7 @@ class Check(Run):
         """Return how much was seen, and how quickly."""
         entries = [entry for entry in report.inputs if "error" not in entry]
         files, rows = (sum(of(entry) for entry in entries) for of in (_files, _rows_seen))
-        return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {report.elapsed_seconds:.3f} s"
+        return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {self.seconds:.3f} s"
 
     def passes(self, report: CheckReport) -> bool:
         """Print the errors of inputs that cannot be read: that others can does not hide them."""

@@ -16,9 +16,10 @@ from mrl_cli import native
 from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.words import csv_lines, harmless, json_ready, number_text
+from mrl_cli.words import NOT_FINITE, csv_lines, harmless, json_ready, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     import pyarrow as pa
@@ -270,15 +271,25 @@ class TsvWriter(CsvWriter):
 
 
 class JsonLinesWriter(RowWriter):
-    """One JSON object per line; numbers that are not finite become the strings of the JSON contract."""
+    """One JSON object per line, as `json_ready` has it."""
 
     def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Format rows."""
         import json
 
         _refuse_repeated(table, file)
+        if NOT_FINITE in _names_in(table.schema):
+            message = f"{file} has a column {NOT_FINITE!r}, as JSON calls the names of numbers that are not finite"
+            raise UsageError(message, hint="write CSV, TSV or Parquet, leave out --keep-columns, or rename that column")
         rows = table.to_pylist()
         return None, b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
+
+
+def _names_in(fields: Iterable[pa.Field]) -> Iterator[str]:
+    """Yield the names of fields, and of those within their structs and lists."""
+    for field in fields:
+        yield field.name
+        yield from _names_in(map(field.type.field, range(field.type.num_fields)))
 
 
 class ParquetWriter(RowWriter):

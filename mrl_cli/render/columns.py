@@ -20,7 +20,7 @@ from mrl_cli.arrow import (
     texts_of,
     written,
 )
-from mrl_cli.words import csv_lines, number_text
+from mrl_cli.words import NOT_FINITE, csv_lines, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +55,7 @@ def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
 
 
 def json_lines(rows: RowColumns) -> Iterator[str]:
-    """Return lines of JSON, some at a time: a record in each, with these names."""
+    """Return lines of JSON, some at a time: a record in each, with these names, as `json_ready` has it."""
     import json
 
     needs_escapes = re.compile(r'["\\\x00-\x1f]').search
@@ -64,7 +64,7 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
         return json.dumps(text, ensure_ascii=False)
 
     def json_number(number: float) -> str:
-        return number_text(number) if math.isfinite(number) else dumped(number_text(number))
+        return number_text(number) if math.isfinite(number) else "null"
 
     def lines(columns: list[Any]) -> str:
         pieces: list[pa.Array | str] = []
@@ -74,9 +74,20 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
                 pieces.append(number_texts(column, json_number))
             else:
                 pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
-        return text_of(joined([*pieces, "}\n"]))
+        numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
+        are_finite = all(np.isfinite(column).all() for column in numbers.values())
+        return text_of(joined([*pieces, "}\n" if are_finite else texts_as_arrow(_ends(numbers))]))
 
     return _made_ahead(lines, rows.blocks)
+
+
+def _ends(numbers: dict[str, NDArray[Any]]) -> Iterator[str]:
+    """Yield the ends of JSON lines with these numbers, which say of those that are not finite what they are."""
+    import json
+
+    for row in zip(*(column.tolist() for column in numbers.values()), strict=True):
+        names = {name: number_text(value) for name, value in zip(numbers, row, strict=True) if not math.isfinite(value)}
+        yield f', "{NOT_FINITE}": {json.dumps(names, ensure_ascii=False)}}}\n' if names else "}\n"
 
 
 def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
 OF_GROUPS = "groups."  # begins the key of a figure that each group has
-_SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
+_SAY_WHAT_RAN = {"schema", "version"}
 
 
 class Table(NamedTuple):
@@ -135,8 +135,8 @@ class Report:
 
     @classmethod
     def of_run(cls, schema: str, inputs: Sequence[str], **figures: Any) -> Self:
-        """Return the report of a run of this version, whose seconds are filled in later."""
-        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures, elapsed_seconds=0.0)
+        """Return the report of a run of this version."""
+        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures)
 
     def changed(self, **figures: Any) -> Self:
         """Return the report with these figures changed."""

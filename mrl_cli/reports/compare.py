@@ -46,9 +46,9 @@ COMPARED_NUMBERS = (
     *(f"{gap}.{key}" for gap in _GAPS for key in ("mean", "standard_error", "low", "high")),
     *("confidence", "clusters", "mcnemar.only_a", "mcnemar.only_b", "mcnemar.p_value"),
     *("bootstrap.samples", "bootstrap.seed", *(f"bootstrap.{gap}.{end}" for gap in _GAPS for end in ("low", "high"))),
-    *("wins", "ties", "losses", "elapsed_seconds"),
+    *("wins", "ties", "losses"),
 )
-_OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence", "elapsed_seconds"}
+_OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence"}
 GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
 _SETTINGS = (
     *("loss", "margin", "margin_column", "parameters"),

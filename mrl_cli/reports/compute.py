@@ -197,7 +197,7 @@ def compute_report(
 ) -> ComputeReport:
     """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
 
-    `cautions` are notes that do not need the data. The seconds are filled in later.
+    `cautions` are notes that do not need the data.
     """
     of_keys = Grouped() if ledger is None else grouped(ledger, plan)
     of_run = {"counts": counts, "groups": of_keys.groups, "sections": of_keys.sections, "histogram": histogram}

@@ -242,7 +242,6 @@ NUMBERS = (
     "confidence",
     *(key for key in KEYS if key not in (*GROUP_KEYS, *_WITHIN)),
     *(f"{key}.{name}" for key, names in _WITHIN.items() for name in names),
-    "elapsed_seconds",
     *(OF_GROUPS + key for key in GROUP_KEYS),
 )
 _NEED_LISTS = ("lists", "listwise", "confidence of lists", "unjudged_label", "qrels")
@@ -287,7 +286,7 @@ def reported_numbers(plan: Plan) -> list[str]:
     >>> set(NUMBERS) - set(reported_numbers(Plan.of(loss="ipo", confidence=0.95))) >= {"weight", "inside_margin"}
     True
     """
-    there = {figure.key for figure in reported_figures(plan)} | {"elapsed_seconds"}
+    there = {figure.key for figure in reported_figures(plan)}
     there |= {key for key, value in plan.settings("margin", "confidence").items() if value is not None}
     there |= {OF_GROUPS + figure.key for figure in reported_figures(plan, of_groups=True) if plan.has_groups}
     return [key for key in NUMBERS if key in there or key.partition(".")[0] in there]
