@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.each import each
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -70,6 +71,84 @@ def test_groups_say_what_is_not_finite_each_for_itself(mrl: Mrl, tmp_path: Path)
         assert "not_finite" not in groups[1]
     assert [group["group.not_finite"] for group in _lines(mrl(*args, "-f", "jsonl"))] == ["a", "b"]
     assert mrl(*args, "-f", "csv").out.startswith("group.not_finite,")
+
+
+# Errors.
+
+BAD = "x1,x2,y\n1,oops,1\n1,2,0\n3,inf,1\n"
+KEYS = ["message", "hint", "exit_code", "problems"]
+
+
+def _planted(*_: object, **__: object) -> None:
+    raise RuntimeError("planted")
+
+
+@each(
+    ("args", "code", "message"),
+    [
+        (["compute", "bad.csv", "-f", "json"], 3, "3 problems in bad.csv (3 rows)"),
+        (["check", "bad.csv", "gone.csv", "--format=json"], 2, "no such file: gone.csv"),
+        (["compute", "bad.csv", "--on-error", "skip", "-fjson"], 3, "no pairs in bad.csv"),
+        (["compute", "gone.csv", "-qf", "json"], 2, "no such file: gone.csv"),
+        (["compute", "good.csv", "--bogus", "3", "-f", "json"], 2, "No such option '--bogus'."),
+        (["sweep", "-f", "json", "good.csv"], 2, "Missing option '--margins'."),
+        (["compute", "good.csv", "-f", "json", "--margin"], 2, "Option '--margin' requires an argument."),
+        (["compute", "good.csv", "-f", "json", "--y"], 2, "Option '--y' requires an argument."),
+        (["compute", "good.csv", "-f", "json", "--format", "json"], 2, "--format is given more than once"),
+        (["compte", "good.csv", "-f", "json"], 2, "No such command 'compte'."),
+        (["-v", "compute", "good.csv", "-f", "json"], 2, "-v goes after the command"),
+        (["report", "good.csv", "-f", "json"], 2, "No such option '-f'."),
+        (["compute", "good.csv", "-f", "json", "-o", "no/out.json"], 4, "cannot write no/out.json"),
+    ],
+)
+def test_under_json_an_error_is_an_object_on_stderr(
+    args: list[str], code: int, message: str, mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.csv").write_text(BAD)
+    (tmp_path / "good.csv").write_text("x1,x2,y\n1,2,1\n")
+    ran = mrl(*args)
+    error = json.loads(ran.err)["error"]
+    assert (ran.code, ran.out, error["exit_code"], list(error)) == (code, "", code, KEYS)
+    assert error["message"].startswith(message)
+    in_text = {"json": "tsv", "-fjson": "-ftsv", "--format=json": "--format=tsv"}
+    as_text = mrl(*(in_text.get(word, word) for word in args))
+    shown = f"error: {error['message']}\n" + ("" if error["hint"] is None else f"hint: {error['hint']}\n")
+    assert (as_text.code, as_text.err) == (code, shown)
+
+
+def test_problems_in_the_data_are_records(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(f"{BAD}1,2,1\n")
+    mrl("compute", "bad.csv", "--on-error", "skip", "--rejects", "rejects.jsonl", "-f", "json")
+    problems = json.loads(mrl("compute", "bad.csv", "-f", "json").err)["error"]["problems"]
+    assert [(one["row"], one["column"], one["kind"]) for one in problems] == [
+        (2, "x2", "not a number"),
+        (3, "y", "label not ±1"),
+        (4, "x2", "infinite"),
+    ]
+    rejects = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text().splitlines()]
+    assert [[*one.values()] for one in problems] == [[*one.values()] for one in rejects]
+
+
+def test_the_format_of_errors_comes_from_where_options_come_from(
+    mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.csv").write_text("x1,x2,y\n1,2,1\n")
+    for variable in ("MRL_FORMAT", "MRL_COMPUTE_FORMAT"):
+        monkeypatch.setenv(variable, "json")
+        assert json.loads(mrl("compute", "good.csv", "--bogus").err)["error"]["exit_code"] == 2
+        assert mrl("compute", "good.csv", "--bogus", "-f", "csv").err.startswith("error: ")
+        monkeypatch.delenv(variable)
+    assert mrl("compute", "good.csv", "--bogus", "-f", "jsonl").err.startswith("error: ")
+    assert mrl("compute", "good.csv", "--bogus", "-o", "-f", "json").err.startswith("error: ")
+    assert mrl("validate", "good.csv", "--expect", "7", "-f", "json").err == ""  # a check that fails is no error
+
+
+def test_a_bug_is_an_object_too(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.commands.run.plan_of_options", _planted)
+    ran = mrl("compute", "-", "-f", "json")
+    error = json.loads(ran.err)["error"]
+    assert (ran.code, error["exit_code"], error["problems"]) == (70, 70, [])
+    assert "RuntimeError: planted" in error["message"]
 
 
 def _lines(ran: Ran) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli import __version__
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import DataError, with_hint
+from mrl_cli.errors import DataError
+from mrl_cli.render.failure import failure_text
 from mrl_cli.words import counted, shell_line, without_secrets
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ class Check(Run):
         """Print the errors of inputs that cannot be read: that others can does not hide them."""
         del report
         for error in self._errors.values():
-            say(f"error: {with_hint(error.message, error.hint)}")
+            known = error.message, error.hint, error.exit_code, error.problems
+            say(failure_text(*known, as_json=self.format == "json"))
         return True
 
     def exit_code(self) -> int:
