@@ -151,6 +151,38 @@ def test_a_bug_is_an_object_too(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> No
     assert "RuntimeError: planted" in error["message"]
 
 
+# Rows.
+
+RUNS = {
+    "compute pairs.csv": "--margin 1|--margin-column m|--weight m|--loss logistic --param temperature=2"
+    "|--confidence 0.9|--cluster g|--label-map 1=1,-1=-1,9=skip|--scale 2|--calibration|--validate"
+    "|--fill margin=1 --margin-column m|--difference x1 --loss ipo|--reduction sum",
+    "compute pairs.csv --group-by g": "--margin-column m|--loss ipo|--confidence 0.9",
+    "rank lists.csv": "--loss softmax|--loss logistic|--weight w|--lambda-weight ndcg --top 2|--confidence 0.9"
+    "|--reduction query-mean",
+    "sweep pairs.csv --margins 0,1": "--loss squared_hinge|--loss logistic|--weight m|--scale 2",
+    "compare pairs.csv --x1-b x2 --x2-b x1": "--margin-column m|--loss ipo|--cluster g|--bootstrap 0|--fill margin=1 "
+    "--margin-column m",
+}
+
+
+@each(("line", "options"), RUNS.items())
+def test_no_option_moves_the_first_columns(line: str, options: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("x1,x2,y,m,g\n1,2,1,0.5,a\n3,1,-1,0.25,a\n1,0,1,0.5,b\n5,1,1,2,b\n")
+    (tmp_path / "lists.csv").write_text("query,label,score,w\nq,1,0.5,2\nq,0,0.25,1\nr,2,1,1\nr,0,3,1\n")
+    plain = _columns(mrl(*line.split(), "-f", "csv"))
+    for option in options.split("|"):
+        moved = _columns(mrl(*line.split(), *option.split(), "-f", "csv"))
+        first = plain[: plain.index("labels") + 1]
+        assert moved[: len(first)] == first, option
+        assert len({*moved}) == len(moved)
+
+
+def _columns(ran: Ran) -> list[str]:
+    assert ran.code == 0, ran.err
+    return ran.out.split("\n", maxsplit=1)[0].split(",")
+
+
 def _lines(ran: Ran) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ran.out.splitlines()]
 

@@ -75,6 +75,11 @@ class ComparisonReport(Report):
     `groups` has a report of each group.
     """
 
+    FIRST = (
+        *("pairs", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "a", "b", *_GAPS, "mcnemar"),
+        *("wins", "ties", "losses", "p_value_holm", "confidence", "verdict", "loss", "dtype", "labels"),
+    )
+
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""
         whole: dict[str, Any] = super().record()
@@ -93,7 +98,7 @@ class ComparisonReport(Report):
             return super().cells()
         keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
-        rows = [self._named(group, settings | flat(group.record())) for group in self.groups]
+        rows = [self._named(group, self.in_order(settings | flat(group.record()))) for group in self.groups]
         names = dict.fromkeys(name for row in rows for name in row)
         return list(names), ([row.get(name) for name in names] for row in rows)
 

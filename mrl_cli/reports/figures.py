@@ -213,7 +213,7 @@ FIGURES = (
     Figure("calibration", 10, lambda of: of.calibration, of_run=True, needs="calibration"),
     Figure("weight", 4, lambda of: of.total_weight, needs="weights"),
     Figure("accuracy_weighted", 6, lambda of: of.accuracy_weighted, needs="weights of pairs"),
-    Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
+    Figure("clusters", 9, lambda of: of.clusters.pairs.size, "count", needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
     Figure("mean_high", 9, lambda of: of.mean_interval.high, column=7, needs="confidence"),
@@ -226,6 +226,7 @@ FIGURES = (
     Figure("section_average", 8, lambda of: average_of(of.sections), needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
+EVERY_SETTING = ("loss", "reduction", "dtype", "labels")  # that every run has
 KEYS = tuple(figure.key for figure in FIGURES)
 GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
 COLUMNS = tuple(figure for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
@@ -248,6 +249,11 @@ _NEED_LISTS = ("lists", "listwise", "confidence of lists", "unjudged_label", "qr
 _OF_LISTS = {figure.key for figure in FIGURES if figure.needs in _NEED_LISTS}
 # What of them there is of pairs.
 PAIR_NUMBERS = tuple(key for key in NUMBERS if key.removeprefix(OF_GROUPS) not in _OF_LISTS)
+
+
+def keys_that_need(*needs: str) -> tuple[str, ...]:
+    """Return the keys of the figures that need one of these, in the order of the record."""
+    return tuple(figure.key for figure in FIGURES if figure.needs in needs)
 
 
 def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
