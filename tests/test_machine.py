@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator
 
+from mrl_cli.reports import keys, schema
+from mrl_cli.reports.compute import ComputeReport
+from mrl_cli.reports.figures import KEYS, SETTINGS
+from mrl_cli.reports.rank import RankReport
 from tests.each import each
 from tests.running import Ran, run_inside
+from tests.schemas import hold_to_schemas, validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     """Runs mrl in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside(args, capfd)
+    return lambda *args: run_inside(args, capfd, as_it_is=True)
 
 
 # Numbers that are not finite.
@@ -76,7 +82,7 @@ def test_groups_say_what_is_not_finite_each_for_itself(mrl: Mrl, tmp_path: Path)
 # Errors.
 
 BAD = "x1,x2,y\n1,oops,1\n1,2,0\n3,inf,1\n"
-KEYS = ["message", "hint", "exit_code", "problems"]
+ERROR_KEYS = ["message", "hint", "exit_code", "problems"]
 
 
 def _planted(*_: object, **__: object) -> None:
@@ -108,7 +114,7 @@ def test_under_json_an_error_is_an_object_on_stderr(
     (tmp_path / "good.csv").write_text("x1,x2,y\n1,2,1\n")
     ran = mrl(*args)
     error = json.loads(ran.err)["error"]
-    assert (ran.code, ran.out, error["exit_code"], list(error)) == (code, "", code, KEYS)
+    assert (ran.code, ran.out, error["exit_code"], list(error)) == (code, "", code, ERROR_KEYS)
     assert error["message"].startswith(message)
     in_text = {"json": "tsv", "-fjson": "-ftsv", "--format=json": "--format=tsv"}
     as_text = mrl(*(in_text.get(word, word) for word in args))
@@ -201,3 +207,57 @@ def test_gates_of_jq_fail_on_what_is_undefined(scores: str, passes: bool, mrl: M
     assert (undefined.code, "value is Infinity, and" in undefined.err) == (
         (1, True) if "e308" in scores else (0, False)
     )
+
+
+# Schemas.
+
+
+def _texts_of(table: str) -> list[str]:
+    return [key.name for key in schema.keys_in(table)]
+
+
+def test_every_figure_and_setting_has_a_meaning() -> None:
+    assert _texts_of(keys.FIGURES) == list(KEYS)
+    assert {*_texts_of(keys.SETTINGS + keys.PAIR_SETTINGS + keys.LIST_SETTINGS)} == {*SETTINGS}
+    every = [*schema.keys_in(keys.ENVELOPE), *(key for table in keys.TABLES.values() for key in schema.keys_in(table))]
+    for key in every:
+        assert key.text[0].isupper() or key.text.startswith(("a's", "x1", "active", "correct", "matches"))
+        assert key.text.endswith(".")
+        assert key.table in keys.TABLES or key.kind in schema.KINDS, key
+
+
+def test_the_columns_that_every_run_has_are_in_the_schemas() -> None:
+    for name, report in (("compute", ComputeReport), ("rank", RankReport)):
+        required = schema.schema_of(name)["required"]
+        assert {*report.FIRST} == {*required} - {"schema", "version", "inputs"}
+
+
+@each("name", schema.FORMS)
+def test_a_schema_is_printed_and_described(name: str, mrl: Mrl) -> None:
+    printed = json.loads(mrl("schema", name).out)
+    Draft202012Validator.check_schema(printed)
+    assert printed == schema.schema_of(name)
+    assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    rows = mrl("schema", name, "-f", "tsv").out.splitlines()
+    assert rows[0] == "object\tkey\tkind\talways\tmeaning"
+    assert len(rows) > 1
+    assert name in mrl("schema").out
+    assert all("description" in value for value in printed.get("properties", {}).values())
+
+
+def test_a_schema_rejects_what_is_not_in_the_form() -> None:
+    error: dict[str, Any] = {"message": "no", "hint": None, "exit_code": 2, "problems": []}
+    assert validator("error").is_valid({"error": error})
+    for wrong in ({"exit_code": "2"}, {"problems": [{"file": "a"}]}, {"further": 1}, {"hint": 3}):
+        assert not validator("error").is_valid({"error": error | wrong})
+    entry = '{"schema": "mrl.check/1", "version": "1", "inputs": [{"name": "a", "nam": "b"}]}'
+    with pytest.raises(AssertionError, match="'nam' was unexpected"):
+        hold_to_schemas(["check"], entry)
+    with pytest.raises(AssertionError, match="'margin' is a required property"):
+        hold_to_schemas(["sweep", "-f", "jsonl"], '{"value": 0.5}\n{"value": 0.5}\n')
+
+
+def test_an_unknown_report_has_no_schema(mrl: Mrl) -> None:
+    ran = mrl("schema", "compte")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Did you mean compute?" in ran.err

@@ -1,0 +1,41 @@
+"""`mrl schema`: the JSON Schema of a report, or what its keys mean."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from mrl_cli.commands.helping import OUTPUT
+from mrl_cli.commands.options import FORMAT_CHOICES, Command, Option
+from mrl_cli.commands.values import Registered
+
+
+@click.command(
+    "schema", cls=Command, examples=("mrl schema", "mrl schema compute", "mrl schema compute --format markdown")
+)
+@click.argument("report", required=False, type=Registered("mrl_cli.reports.schema", "FORMS"))
+@click.option(
+    "-f",
+    "--format",
+    cls=Option,
+    type=click.Choice(FORMAT_CHOICES),
+    default="auto",
+    show_default=True,
+    group=OUTPUT,
+    is_common=True,
+    help="auto: json for REPORT; for the list of reports, table on a terminal, tsv otherwise.",
+)
+def command(report: str | None, **options: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of REPORT: that of a command, of the manifest of parts, or of an error.
+
+    In another format than JSON, its keys and what they mean. Without REPORT, list those that there are.
+    """
+    from mrl_cli.render import render
+    from mrl_cli.reports.schema import SchemaReport, SchemasReport
+
+    usual = "json" if report is not None else "table" if sys.stdout.isatty() else "tsv"
+    output_format = usual if options["format"] == "auto" else options["format"]
+    found = SchemasReport() if report is None else SchemaReport(name=report)
+    click.echo(render(found, output_format, width=shutil.get_terminal_size().columns), nl=False)
