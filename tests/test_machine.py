@@ -8,11 +8,14 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from jsonschema import Draft202012Validator
 
+from mrl_cli.cli import group
+from mrl_cli.commands import command_names
+from mrl_cli.render import format_names
 from mrl_cli.reports import keys, schema
 from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import KEYS, SETTINGS
@@ -22,7 +25,7 @@ from tests.running import Ran, run_inside
 from tests.schemas import hold_to_schemas, validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     Mrl = Callable[..., Ran]
@@ -157,6 +160,85 @@ def test_a_bug_is_an_object_too(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> No
     assert "RuntimeError: planted" in error["message"]
 
 
+# The same bytes every run.
+
+# Of each command, what follows it; others print their help.
+LINES = {
+    "compute": "pairs.csv bad.csv --group-by g --on-error skip --confidence 0.9 --validate --plot auto",
+    "rank": "lists.csv --group-by g --confidence 0.9",
+    "sweep": "pairs.csv --margins 0:1:0.25",
+    "compare": "pairs.csv --x1-b x2 --x2-b x1 --group-by g --cluster y",
+    "validate": "pairs.csv --expect 7 --group-by g",
+    "check": "pairs.csv lists.csv",
+    "losses": "",
+    "schema": "compute",
+    "pairs": "lists.csv --sample 5",
+    "report": "pairs.csv --group-by g",
+    "completion": "bash",
+}
+WRITTEN = (
+    "compute pairs.csv --reduction none --keep-columns -o",
+    "rank lists.csv --per-query -o",
+    "pairs lists.csv -o",
+)
+
+
+def _write_inputs(folder: Path) -> None:
+    rows = [f"{n % 7 / 4},{n % 5 / 2},{1 - 2 * (n % 3 == 0)},{'abc'[n % 3]}" for n in range(300)]
+    (folder / "pairs.csv").write_text("\n".join(["x1,x2,y,g", *rows, ""]))
+    (folder / "bad.csv").write_text("\n".join(["x1,x2,y,g", *(row.replace("0.5,", "oops,") for row in rows), ""]))
+    items = (f"q{n // 5},{n % 3},{n % 7 / 4},{'ab'[n // 5 % 2]}" for n in range(300))
+    (folder / "lists.csv").write_text("\n".join(["query,label,score,g", *items, ""]))
+
+
+def _two_runs(name: str, formats: Sequence[str], mrl: Mrl) -> None:
+    """Run a command with one worker and with two in each of the formats that it has, and compare all it prints."""
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    asked = {option.name: getattr(option.type, "choices", ()) for option in command.params}
+    known = [word for word in formats if word in asked.get("format", ())] or [None]
+    line = [name, *LINES.get(name, "--help").split()]
+    for output_format in known:
+        words = line if output_format is None else [*line, "-f", output_format]
+        one, two = (mrl(*words, *(["--jobs", jobs] if "jobs" in asked else [])) for jobs in "12")
+        assert one == two, output_format
+        assert one.out or (one.code, name) == (2, "pairs"), output_format  # whose rows are no tables
+
+
+@each("name", ["compute", "rank", "sweep", "compare"])
+def test_two_runs_print_the_same_bytes(name: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_inputs(tmp_path)
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1000)  # so that there is something for both workers
+    _two_runs(name, ["json", "csv"], mrl)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", command_names())
+def test_two_runs_print_the_same_bytes_in_every_format(
+    name: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_inputs(tmp_path)
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1000)
+    _two_runs(name, format_names(with_annotations=True), mrl)
+
+
+def test_files_and_parts_are_the_same_bytes(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_inputs(tmp_path)
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1000)
+    for line in WRITTEN:
+        for suffix in ("csv", "tsv", "jsonl", "parquet"):
+            for jobs in "12":
+                assert mrl(*line.split(), f"out{jobs}.{suffix}", "--jobs", jobs).code == 0
+            one, two = ((tmp_path / f"out{jobs}.{suffix}").read_bytes() for jobs in "12")
+            assert one == two
+    for jobs in "12":
+        assert mrl("compute", "pairs.csv", "--reduction", "none", "-o", f"parts{jobs}/", "--jobs", jobs).code == 0
+    first, second = ({p.name: p.read_bytes() for p in (tmp_path / f"parts{jobs}").iterdir()} for jobs in "12")
+    assert first == second
+    manifest = json.loads(first["_mrl_manifest.json"])
+    assert validator("parts").is_valid(manifest)
+
+
 # Rows.
 
 RUNS = {
@@ -235,8 +317,7 @@ def test_the_columns_that_every_run_has_are_in_the_schemas() -> None:
 @each("name", schema.FORMS)
 def test_a_schema_is_printed_and_described(name: str, mrl: Mrl) -> None:
     printed = json.loads(mrl("schema", name).out)
-    Draft202012Validator.check_schema(printed)
-    assert printed == schema.schema_of(name)
+    assert printed == validator(name).schema  # which is a valid one
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     rows = mrl("schema", name, "-f", "tsv").out.splitlines()
     assert rows[0] == "object\tkey\tkind\talways\tmeaning"
