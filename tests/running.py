@@ -95,7 +95,8 @@ def run_inside(
 ) -> Ran:
     """Run `mrl` in this process; `stdin` is a file on descriptor 0, read as a stream. A run takes milliseconds.
 
-    An error that is printed as JSON is held to its schema and returned as text, unless stderr is wanted `as_it_is`.
+    JSON is held to the schema of the report; an error is returned as text in any format; unless all is wanted
+    `as_it_is`.
     """
     capfd.readouterr()
     code = 0
@@ -105,8 +106,10 @@ def run_inside(
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     out, err = capfd.readouterr()
+    if as_it_is:
+        return Ran(code, out, err)
     hold_to_schemas([*map(str, args)], out)
-    return Ran(code, out, err if as_it_is else errors_in_text(err))
+    return Ran(code, out, errors_in_text(err))
 
 
 @contextmanager

@@ -45,8 +45,8 @@ def hold_to_schemas(args: Sequence[str], out: str) -> None:
     is_rows = "none" in args or "--per-query" in args or args[0] in ("pairs", "schema")
     try:
         record = json.loads(out)
-    except ValueError:  # JSON lines
-        for line in out.splitlines()[:MOST] if args[0] in FORMS and not is_rows else ():
+    except ValueError:  # JSON lines, or text that begins so
+        for line in out.splitlines()[:MOST] if args[0] in FORMS and "jsonl" in args and not is_rows else ():
             _hold(json.loads(line), validator(args[0], "line"))
         return
     if isinstance(record, dict) and "schema" in record:

@@ -216,7 +216,7 @@ def test_raw_is_the_bare_number(reduction: str, number: str, mrl: Mrl) -> None:
 
 
 def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
-    assert mrl("compute", "pairs.csv", "--raw", "--reduction", "none").out.split() == ["0", "1", "0"]
+    assert mrl("compute", "pairs.csv", "--raw", "--reduction", "none").out.split() == ["0.0", "1.0", "0.0"]
 
 
 def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
@@ -225,7 +225,12 @@ def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mr
     assert "│" in screen
     assert ESCAPE in screen
     assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
-    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == ["loss", "0", "1", "0"]
+    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == [
+        "loss",
+        "0.0",
+        "1.0",
+        "0.0",
+    ]
 
 
 def _on_terminal(args: list[str], folder: Path) -> str:
@@ -269,9 +274,9 @@ def test_numbers_not_finite_have_their_names_in_delimited_rows(mrl: Mrl, tmp_pat
     pq.write_table(pa.table(columns), tmp_path / "huge.parquet")
     rows = mrl("compute", "huge.parquet", "-f", "tsv", "--reduction", "none", "--keep-columns").out.split("\n")
     assert rows[1].split("\t") == ["1e+308", "-1e+308", "-1", "", "-Infinity", "Infinity"]
-    assert rows[2].split("\t") == ["0.5", "1.5", "1", "NaN", "1e-7", "1"]
+    assert rows[2].split("\t") == ["0.5", "1.5", "1", "NaN", "1e-07", "1.0"]
     (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n0,1e-7,1\n")
-    assert mrl("compute", "huge.csv", "-f", "csv", "--reduction", "none").out == "loss\nInfinity\n1e-7\n"
+    assert mrl("compute", "huge.csv", "-f", "csv", "--reduction", "none").out == "loss\nInfinity\n1e-07\n"
 
 
 def _report(**changes: Any) -> ComputeReport:

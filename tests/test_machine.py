@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
 def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     """Runs mrl in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside(args, capfd, as_it_is=True)
+
+    def invoked(*args: str) -> Ran:
+        ran = run_inside(args, capfd, as_it_is=True)
+        hold_to_schemas(args, ran.out)
+        return ran
+
+    return invoked
 
 
 # Numbers that are not finite.
@@ -80,6 +87,33 @@ def test_groups_say_what_is_not_finite_each_for_itself(mrl: Mrl, tmp_path: Path)
         assert "not_finite" not in groups[1]
     assert [group["group.not_finite"] for group in _lines(mrl(*args, "-f", "jsonl"))] == ["a", "b"]
     assert mrl(*args, "-f", "csv").out.startswith("group.not_finite,")
+
+
+# Floats.
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_floats_are_written_alike_in_every_format(
+    is_compiled: bool, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_compiled:
+        monkeypatch.setattr("mrl_cli.native.number_lines", lambda _: None)
+    numbers = [5.0, 0.0, -0.0, 0.1, 1e-5, 1e-4, 123456789.0, 1e9 + 0.5, 1e15, 1e16, 1e22, 5e-324]
+    columns = {"x1": [0.5] * 12, "x2": numbers, "y": [-1] * 12}
+    pq.write_table(pa.table(columns | {"f": pa.array([0.1, 2.0, None] * 4, pa.float32())}), tmp_path / "p.parquet")
+    call = ("compute", "p.parquet", "--reduction", "none", "--keep-columns", "-f")
+    rows = {name: [line.split(mark) for line in mrl(*call, name).out.splitlines()] for name, mark in MARKS.items()}
+    assert rows["csv"] == rows["tsv"]
+    assert [row[1] for row in rows["csv"][1:]] == [repr(number) for number in numbers]
+    assert [row[3] for row in rows["csv"][1:]] == ["0.1", "2.0", ""] * 4
+    lines = mrl(*call, "jsonl").out.splitlines()
+    assert [re.search('"x2": ([^,]*)', line)[1] for line in lines] == [row[1] for row in rows["csv"][1:]]  # type: ignore[index]
+    assert [re.search('"loss": ([^}]*)', line)[1] for line in lines] == [row[4] for row in rows["csv"][1:]]  # type: ignore[index]
+    (tmp_path / "lists.csv").write_text("query,label,score\nq,1,2\nq,0,7\n")
+    assert mrl("rank", "lists.csv", "--per-query").out.splitlines()[1].split("\t")[3:5] == ["5.0", "5.0"]
+
+
+MARKS = {"csv": ",", "tsv": "\t"}
 
 
 # Errors.
@@ -196,9 +230,9 @@ def _two_runs(name: str, formats: Sequence[str], mrl: Mrl) -> None:
     command = group.get_command(click.Context(group), name)
     assert command is not None
     asked = {option.name: getattr(option.type, "choices", ()) for option in command.params}
-    known = [word for word in formats if word in asked.get("format", ())] or [None]
+    known: list[str | None] = [word for word in formats if word in asked.get("format", ())]
     line = [name, *LINES.get(name, "--help").split()]
-    for output_format in known:
+    for output_format in known or [None]:
         words = line if output_format is None else [*line, "-f", output_format]
         one, two = (mrl(*words, *(["--jobs", jobs] if "jobs" in asked else [])) for jobs in "12")
         assert one == two, output_format

@@ -525,7 +525,7 @@ def test_rows_write_what_is_not_finite_as_reports_do(mrl: Mrl, tmp_path: Path) -
     (tmp_path / "far.csv").write_text("query,label,score\na,1,-1e308\na,0,1e308\nb,1,2\nb,0,7\n")
     assert mrl("rank", "far.csv", "--per-query", "-f", "csv").out.splitlines()[1] == "a,2,1,Infinity,Infinity,0,0,1,1"
     assert mrl("pairs", "far.csv", "-o", "far_pairs.csv").code == 0
-    assert mrl("compute", "far_pairs.csv", "--reduction", "none").out.splitlines()[1:] == ["Infinity", "5"]
+    assert mrl("compute", "far_pairs.csv", "--reduction", "none").out.splitlines()[1:] == ["Infinity", "5.0"]
 
 
 @pytest.mark.slow

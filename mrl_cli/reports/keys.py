@@ -210,6 +210,8 @@ pairs count Pairs checked.
 rejected count Rows left out for a problem.
 ties_dropped count Ties left out.
 labels_skipped? count Pairs left out for a label that is mapped to skip.
+filled_margin? count Rows whose missing margin was filled.
+filled_weight? count Rows whose missing weight was filled.
 checks [check] The checks.
 mismatches [mismatch] The first pairs that differ.
 mismatch_count count How many differ.
