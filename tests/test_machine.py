@@ -376,3 +376,12 @@ def test_an_unknown_report_has_no_schema(mrl: Mrl) -> None:
     ran = mrl("schema", "compte")
     assert (ran.code, ran.out) == (2, "")
     assert "Did you mean compute?" in ran.err
+
+
+def test_a_gate_that_fails_prints_its_numbers_in_full(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n0.5,0.25,1\n")
+    ran = mrl("compute", "p.csv", "--fail-if", "pairs<2000001", "--fail-if", "value<0.123456789")
+    assert ran.err.splitlines() == [
+        "fail-if: pairs is 1, and pairs<2000001 fails the run",
+        "fail-if: value is 0.0, and value<0.123456789 fails the run",
+    ]

@@ -50,7 +50,7 @@ COMPARED_NUMBERS = (
 )
 _OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence"}
 GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
-_SETTINGS = (
+COMPARED_SETTINGS = (
     *("loss", "margin", "margin_column", "parameters"),
     *SCORE_SETTINGS,
     *("group_by", "dtype", "labels", "label_map", "strength"),
@@ -96,7 +96,7 @@ class ComparisonReport(Report):
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
             return super().cells()
-        keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
+        keys = (key for key in (*COMPARED_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
         rows = [self._named(group, self.in_order(settings | flat(group.record()))) for group in self.groups]
         names = dict.fromkeys(name for row in rows for name in row)
@@ -198,7 +198,7 @@ def comparison_report(
     report = ComparisonReport.of_run(
         "mrl.compare/1",
         inputs,
-        **plan.settings(*_SETTINGS),
+        **plan.settings(*COMPARED_SETTINGS),
         pairs=whole.pop("pairs"),
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,

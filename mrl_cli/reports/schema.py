@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.reports import keys
 from mrl_cli.reports.base import Report, Table
+from mrl_cli.reports.compare import COMPARED_SETTINGS
 from mrl_cli.reports.compute import ComputeReport
-from mrl_cli.reports.figures import EVERY_SETTING, FIGURES, GROUP_KEYS, PAIR_NUMBERS, keys_that_need
+from mrl_cli.reports.figures import EVERY_SETTING, FIGURES, GROUP_KEYS, PAIR_NUMBERS, SETTINGS, keys_that_need
 from mrl_cli.reports.rank import RankReport
 from mrl_cli.reports.validate import VALIDATED_SETTINGS
 from mrl_cli.words import NOT_FINITE
@@ -110,8 +111,12 @@ def _forms() -> dict[str, Form]:
     rank, of_ranked = _computed(RankReport)
     own, (group, sections) = table["further"], table["group"]
     every = keys.SETTINGS + keys.PAIR_SETTINGS + keys.LIST_SETTINGS
-    swept = [*keys_in(every, always=EVERY_SETTING), *keys_in(keys.FIGURES, always=("pairs", "rejected"), only=_SWEPT)]
-    compare = keys_in(every, always=("loss", "dtype", "labels", "confidence"))
+    settings = {*SETTINGS} - {"margin", "group_by", "cluster_column", "confidence"}
+    swept = [
+        *keys_in(every, always=EVERY_SETTING, only=settings),
+        *keys_in(keys.FIGURES, always=("pairs", "rejected"), only=_SWEPT),
+    ]
+    compare = keys_in(every, always=("loss", "dtype", "labels", "confidence"), only=(*COMPARED_SETTINGS, "confidence"))
     compared = [*table["compared_group"][1:], *table["compared"]]
     of_parts = [key._replace(is_always=key.is_always and key.name in _OF_PARTS) for key in compute]
     check = [*head[:2], Key("inputs", "[check_input]", "The inputs, files that are alike together.", True)]
