@@ -81,8 +81,7 @@ def float_texts(column: pa.Array) -> pa.Array:
     texts = lines_as_arrow(lines)
     if not nulls.any():
         return texts
-    valid, (_, *data) = as_arrow(~nulls).buffers()[1], texts.buffers()
-    return type(texts).from_buffers(texts.type, len(texts), [valid, *data])
+    return type(texts).from_buffers(len(texts), *texts.buffers()[1:], as_arrow(~nulls).buffers()[1])
 
 
 def _texts_by_arrow(column: pa.Array, values: NDArray[Any], nulls: NDArray[np.bool_]) -> pa.Array:
