@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -100,15 +101,17 @@ def test_floats_are_written_alike_in_every_format(
         monkeypatch.setattr("mrl_cli.native.number_lines", lambda _: None)
     numbers = [5.0, 0.0, -0.0, 0.1, 1e-5, 1e-4, 123456789.0, 1e9 + 0.5, 1e15, 1e16, 1e22, 5e-324]
     columns = {"x1": [0.5] * 12, "x2": numbers, "y": [-1] * 12}
-    pq.write_table(pa.table(columns | {"f": pa.array([0.1, 2.0, None] * 4, pa.float32())}), tmp_path / "p.parquet")
+    narrow = {"f": pa.array([0.1, 2.0, None] * 4, pa.float32()), "h": pa.array(np.array([0.5, 3, -7] * 4, np.float16))}
+    pq.write_table(pa.table(columns | narrow), tmp_path / "p.parquet")
     call = ("compute", "p.parquet", "--reduction", "none", "--keep-columns", "-f")
     rows = {name: [line.split(mark) for line in mrl(*call, name).out.splitlines()] for name, mark in MARKS.items()}
     assert rows["csv"] == rows["tsv"]
     assert [row[1] for row in rows["csv"][1:]] == [repr(number) for number in numbers]
     assert [row[3] for row in rows["csv"][1:]] == ["0.1", "2.0", ""] * 4
+    assert [row[4] for row in rows["csv"][1:]] == ["0.5", "3.0", "-7.0"] * 4
     lines = mrl(*call, "jsonl").out.splitlines()
     assert [re.search('"x2": ([^,]*)', line)[1] for line in lines] == [row[1] for row in rows["csv"][1:]]  # type: ignore[index]
-    assert [re.search('"loss": ([^}]*)', line)[1] for line in lines] == [row[4] for row in rows["csv"][1:]]  # type: ignore[index]
+    assert [re.search('"loss": ([^}]*)', line)[1] for line in lines] == [row[5] for row in rows["csv"][1:]]  # type: ignore[index]
     (tmp_path / "lists.csv").write_text("query,label,score\nq,1,2\nq,0,7\n")
     assert mrl("rank", "lists.csv", "--per-query").out.splitlines()[1].split("\t")[3:5] == ["5.0", "5.0"]
 

@@ -91,8 +91,8 @@ def _texts_by_arrow(column: pa.Array, values: NDArray[Any], nulls: NDArray[np.bo
 
     from mrl_cli.arrow import as_arrow, chosen_texts, joined, texts_as_arrow, written
 
-    sizes = np.abs(values)
-    is_whole = (values == np.floor(values)) & (sizes < _ALIKE_TO)
+    sizes = np.abs(values.astype(np.float64, copy=False))  # halves do not hold the bounds
+    is_whole = (sizes == np.floor(sizes)) & (sizes < _ALIKE_TO)
     texts = joined([written(column), chosen_texts([texts_as_arrow(["", ".0"])], is_whole.astype(np.int64))])
     is_other = ~is_whole & ~((sizes >= _ALIKE_FROM) & (sizes < _ALIKE_TO)) & ~nulls
     if not is_other.any():
