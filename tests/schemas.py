@@ -42,14 +42,16 @@ def hold_to_schemas(args: Sequence[str], out: str) -> None:
     """Fail where JSON on stdout is not of the form of its report."""
     if not out.startswith(("{", "[")):
         return
-    is_rows = "none" in args or "--per-query" in args or args[0] in ("pairs", "schema")
+    part = "pair" if "none" in args else "query" if "--per-query" in args else "line"
     try:
         record = json.loads(out)
     except ValueError:  # JSON lines, or text that begins so
-        for line in out.splitlines()[:MOST] if args[0] in FORMS and "jsonl" in args and not is_rows else ():
-            _hold(json.loads(line), validator(args[0], "line"))
+        for line in out.splitlines()[:MOST] if args[0] in FORMS and "jsonl" in args else ():
+            _hold(json.loads(line), validator(args[0], part))
         return
-    if isinstance(record, dict) and "schema" in record:
+    if part != "line" and args[0] in FORMS:
+        _hold(record, validator(args[0], part))
+    elif isinstance(record, dict) and "schema" in record:
         _hold(_shortened(record), validator(NAMES[record["schema"]]))
     elif args[0] == "losses":
         _hold(record, validator("losses"))

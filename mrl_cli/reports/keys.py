@@ -106,6 +106,21 @@ macro_accuracy number The mean over groups of their accuracies.
 section_average number The mean of the accuracies of the sections.
 """
 TABLES = {
+    "pair": """
+loss number The loss of the pair.
+""",
+    "query": """
+query text The query.
+rows count Its rows.
+pairs count Its pairs.
+sum number The sum of the losses of its pairs, or the loss of the list as a whole.
+mean number Their mean; null where there are none.
+correct count Pairs with y(x1 - x2) above 0.
+ties count Pairs with y(x1 - x2) equal to 0.
+wrong count Pairs with y(x1 - x2) below 0.
+active count Pairs with a loss above 0.
+weight? number The sum of the weights of its pairs.
+""",
     "quantiles": """
 p05 number The 5 % quantile.
 p25 number The first quartile.

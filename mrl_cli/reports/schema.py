@@ -81,7 +81,8 @@ class Form(NamedTuple):
     """The form of a report: what its `schema` says, and the keys of its object, or of each object of its list.
 
     `tables` are the keys of objects within it that are its own. `line` are those of a line of JSON lines, which may
-    have others too, such as the columns grouped by; None where a line is the object.
+    have others too, such as the columns grouped by; None where a line is the object. `row` is the table of what is
+    written line by line in place of the report.
     """
 
     schema: str | None
@@ -90,6 +91,7 @@ class Form(NamedTuple):
     tables: dict[str, list[Key]] = {}  # noqa: RUF012 (never changed)
     line: list[Key] | None = None
     is_list: bool = False
+    row: str | None = None
 
 
 def keys_in(text: str, *, always: Iterable[str] | None = None, only: Iterable[str] | None = None) -> list[Key]:
@@ -127,6 +129,7 @@ def _forms() -> dict[str, Form]:
             [*head, *compute, *own],
             {"group": [group, *of_groups, sections]},
             [*of_groups, sections],
+            row="pair",
         ),
         "rank": Form(
             "mrl.rank/1",
@@ -134,6 +137,7 @@ def _forms() -> dict[str, Form]:
             [*head, *rank, *own],
             {"group": [group, *of_ranked, sections]},
             [*of_ranked, sections],
+            row="query",
         ),
         "sweep": Form(
             "mrl.sweep/1", "the loss at many margins", [*head, *swept, *table["sweep"]], {}, [*table["point"], *swept]
@@ -178,7 +182,7 @@ FORMS = _forms()
 def schema_of(name: str) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a report by its name in `FORMS`.
 
-    `$defs` has the objects within it, and `line`, that of a line of JSON lines.
+    `$defs` has the objects within it, and `line`, that of a line of JSON lines; `pair` or `query`, of one of those.
     """
     form = FORMS[name]
     tables = {table: keys_in(text) for table, text in keys.TABLES.items()} | form.tables
@@ -188,6 +192,8 @@ def schema_of(name: str) -> dict[str, Any]:
     defs = {table: _object(tables[table]) for table in sorted({*_used(form.keys, tables)})}
     if form.line is not None:
         defs["line"] = _object(form.line) | {"additionalProperties": {"type": ["number", "string"]}}
+    if form.row is not None:  # beside columns of the input, of any type
+        defs[form.row] = _object(tables[form.row]) | {"additionalProperties": True}
     if form.is_list:
         whole, defs["line"] = {"type": "array", "items": {"$ref": "#/$defs/line"}}, whole
     return {"$schema": DRAFT, "title": f"mrl {name}: {form.what}", **whole, "$defs": defs}
