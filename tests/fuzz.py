@@ -32,6 +32,7 @@ from unittest import mock
 
 from tests import slow_reader
 from tests.fuzz_files import MAKERS, Case, case_of
+from tests.schemas import errors_in_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ class Run:
         for file in printed:
             file.seek(0)
             texts.append(file.read().decode("utf-8", "backslashreplace"))
-        return Ran(code, *texts)
+        return Ran(code, texts[0], errors_in_text(texts[1]))
 
 
 @contextmanager
