@@ -130,7 +130,7 @@ def test_folders_are_groups(mrl: Mrl, tmp_path: Path) -> None:
     record = record_of(mrl("compute", "runs", "--group-by", "model", "-f", "json"))
     assert [(group["group"], group["sum"]) for group in record["groups"]] == [("a", 1.0), ("b", 0.0)]
     rows = mrl("compute", "runs", "--reduction", "none", "--keep-columns", "-f", "csv").out
-    assert rows == "x1,x2,y,model,loss\n1,2,1,a,1\n1,2,-1,b,0\n"
+    assert rows == "x1,x2,y,model,loss\n1,2,1,a,1.0\n1,2,-1,b,0.0\n"
 
 
 def test_margin_column_is_echoed(mrl: Mrl) -> None:

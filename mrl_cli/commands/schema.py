@@ -25,7 +25,7 @@ from mrl_cli.commands.values import Registered
     show_default=True,
     group=OUTPUT,
     is_common=True,
-    help="auto: json for REPORT; for the list of reports, table on a terminal, tsv otherwise.",
+    help="Format; auto: json for REPORT; for the list, table on a terminal, tsv otherwise.",
 )
 def command(report: str | None, **options: str) -> None:
     """Print the JSON Schema (draft 2020-12) of REPORT: that of a command, of the manifest of parts, or of an error.

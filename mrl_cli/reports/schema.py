@@ -109,9 +109,6 @@ def _lines(text: str) -> Iterator[list[str]]:
 def _forms() -> dict[str, Form]:
     """Return the form of each report, by the name of its command, and of what is no command's."""
     table, head = {name: keys_in(text) for name, text in keys.TABLES.items()}, keys_in(keys.ENVELOPE)
-    compute, of_groups = _computed(ComputeReport)
-    rank, of_ranked = _computed(RankReport)
-    own, (group, sections) = table["further"], table["group"]
     every = keys.SETTINGS + keys.PAIR_SETTINGS + keys.LIST_SETTINGS
     settings = {*SETTINGS} - {"margin", "group_by", "cluster_column", "confidence"}
     swept = [
@@ -120,25 +117,11 @@ def _forms() -> dict[str, Form]:
     ]
     compare = keys_in(every, always=("loss", "dtype", "labels", "confidence"), only=(*COMPARED_SETTINGS, "confidence"))
     compared = [*table["compared_group"][1:], *table["compared"]]
-    of_parts = [key._replace(is_always=key.is_always and key.name in _OF_PARTS) for key in compute]
+    of_parts = [k._replace(is_always=k.is_always and k.name in _OF_PARTS) for k in _computed(ComputeReport)[0]]
     check = [*head[:2], Key("inputs", "[check_input]", "The inputs, files that are alike together.", True)]
     return {
-        "compute": Form(
-            "mrl.compute/1",
-            "the pairs of files",
-            [*head, *compute, *own],
-            {"group": [group, *of_groups, sections]},
-            [*of_groups, sections],
-            row="pair",
-        ),
-        "rank": Form(
-            "mrl.rank/1",
-            "ranked lists",
-            [*head, *rank, *own],
-            {"group": [group, *of_ranked, sections]},
-            [*of_ranked, sections],
-            row="query",
-        ),
+        "compute": _of_losses(ComputeReport, "mrl.compute/1", "the pairs of files", row="pair"),
+        "rank": _of_losses(RankReport, "mrl.rank/1", "ranked lists", row="query"),
         "sweep": Form(
             "mrl.sweep/1", "the loss at many margins", [*head, *swept, *table["sweep"]], {}, [*table["point"], *swept]
         ),
@@ -146,7 +129,7 @@ def _forms() -> dict[str, Form]:
             "mrl.compare/1",
             "two models on the same pairs",
             [*head, *compare, *table["compared"], *table["compare"]],
-            {"compared_group": [group, *compared]},
+            {"compared_group": [table["group"][0], *compared]},
             compared,
         ),
         "validate": Form(
@@ -163,6 +146,14 @@ def _forms() -> dict[str, Form]:
         ),
         "error": Form(None, "an error, on stderr under -f json", [Key("error", "{error}", "The error.", True)]),
     }
+
+
+def _of_losses(report: type[ComputeReport], schema: str, what: str, *, row: str) -> Form:
+    """Return the form of a report on pairs or on lists."""
+    whole, of_groups = _computed(report)
+    group, sections = keys_in(keys.TABLES["group"])
+    every = [*keys_in(keys.ENVELOPE), *whole, *keys_in(keys.TABLES["further"])]
+    return Form(schema, what, every, {"group": [group, *of_groups, sections]}, [*of_groups, sections], row=row)
 
 
 def _computed(report: type[ComputeReport]) -> tuple[list[Key], list[Key]]:
