@@ -21,11 +21,12 @@ from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import write_examples
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, with_hint
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
+from mrl_cli.render.failure import failure_text
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Result = TypeVar("Result")
 EXAMPLES = (
@@ -36,7 +37,12 @@ EXAMPLES = (
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for, and ends every run with its exit code."""
+    """A group that imports a command's module when the command is asked for, and ends every run with its exit code.
+
+    `arguments` are those of the run.
+    """
+
+    arguments: Sequence[str] = ()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order a newcomer wants them."""
@@ -85,10 +91,11 @@ class LazyGroup(click.Group):
         formatter.write_paragraph()
         formatter.write_text("mrl help COMMAND prints the options of a command, mrl docs the list of topics.")
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> click.Context:
         """Parse the arguments; help and version are printed here."""
+        self.arguments = args
         try:
-            return guarded(super().make_context, *args, **extra)
+            return guarded(super().make_context, info_name, [*args], *others, **extra)
         except click.exceptions.Exit:
             raise SystemExit(guarded(int)) from None
 
@@ -149,32 +156,53 @@ def _reported(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, MrlError):
-        _print_error(error.message, error.hint)
-        return error.exit_code
+        return _print_error(error.message, error.hint, error.exit_code, error.problems)
     if isinstance(error, MemoryError):
-        _print_error("out of memory", "use fewer --jobs")
-        return MachineError.exit_code
+        return _print_error("out of memory", "use fewer --jobs", MachineError.exit_code)
     if isinstance(error, OSError):
         # The interpreter's last flush of stdout must go nowhere, for it would fail and say so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return READER_GONE
         place = f": {harmless(error.filename, 200)}" if error.filename else ""
-        _print_error(f"{error.strerror or error}{place}", None)
-        return MachineError.exit_code
+        return _print_error(f"{error.strerror or error}{place}", None, MachineError.exit_code)
     if os.environ.get("MRL_DEBUG") == "1":
         import traceback
 
         traceback.print_exception(error)
-    _print_error(
+    return _print_error(
         f"a bug in mrl {__version__}: {type(error).__name__}: {harmless(error, 200)}",
         "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along",
+        BUG,
     )
-    return BUG
 
 
-def _print_error(message: str, hint: str | None, context: click.Context | None = None) -> None:
-    say(f"error: {with_hint(message, hint)}", context)
+def _print_error(
+    message: str,
+    hint: str | None,
+    exit_code: int,
+    problems: Sequence[dict[str, Any]] = (),
+    context: click.Context | None = None,
+) -> int:
+    """Print an error, as JSON where that is the format of the run; return its exit code."""
+    say(failure_text(message, hint, exit_code, problems, as_json=_asked_format() == "json"), context)
+    return exit_code
+
+
+def _asked_format() -> str | None:
+    """Return the format that is asked for, wherever options come from; arguments that are wrong are passed over."""
+    words = [*group.arguments]
+    place = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
+    name, rest = next(iter(words[place:]), ""), words[place + 1 :]
+    parent = click.Context(group, info_name="mrl", auto_envvar_prefix="MRL")
+    with contextlib.suppress(Exception):
+        command = group.get_command(parent, name)
+        if command is None or all(option.name != "format" for option in command.params):
+            command = click.Command(name, params=[click.Option(["-f", "--format"])])
+        settings = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
+        asked: str | None = command.make_context(name, rest, parent, **settings).params["format"]
+        return asked
+    return None
 
 
 def process() -> NoReturn:
@@ -212,8 +240,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help" if context is not None else None
-        _print_error(error.format_message(), hint, context)
-        sys.exit(error.exit_code)
+        sys.exit(_print_error(error.format_message(), hint, error.exit_code, context=context))
     except click.Abort:
         sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

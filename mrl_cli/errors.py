@@ -7,21 +7,29 @@ reach a user stand at the end.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Exit codes beside those of the exceptions: the user's Ctrl-C, and a reader of stdout that went away.
 INTERRUPTED, READER_GONE, BUG = 130, 141, 70
 
 
 class MrlError(Exception):
-    """An error for the user: a message, perhaps a hint, and the exit code of its kind."""
+    """An error for the user: a message, perhaps a hint, and the exit code of its kind.
+
+    `problems` are the first ones in the data, where the error is about those: each a record of file, row, column, value
+    and kind, as programs get them.
+    """
 
     exit_code = BUG
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, problems: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.problems = problems
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what it pickles to, on its way from a worker: not all kinds are made from their message alone."""

@@ -195,19 +195,34 @@ def plainest(value: float) -> float:
     return int(value) if abs(value) < 2**53 and value == int(value) else value
 
 
-def json_ready(value: Any) -> Any:
-    """Return a value as JSON can say it: numbers that are not finite become strings, in containers too.
+NOT_FINITE = "not_finite"  # what JSON calls the names of numbers that it cannot say
 
-    >>> json_ready({"loss": [0.5, float("inf")]})
-    {'loss': [0.5, 'Infinity']}
+
+def json_ready(value: Any) -> Any:
+    """Return a value as JSON can say it: a number that is not finite is null, and its object says which it is.
+
+    That is the object in which its key stands; a number in a list there goes by the list's key and its place.
+
+    >>> json_ready({"pairs": 2, "of": {"mean": float("inf")}})
+    {'pairs': 2, 'of': {'mean': None, 'not_finite': {'mean': 'Infinity'}}}
+    >>> json_ready({"bounds": [0.5, float("nan")]})
+    {'bounds': [0.5, None], 'not_finite': {'bounds.1': 'NaN'}}
     """
-    if isinstance(value, dict):
-        return {key: json_ready(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_ready(item) for item in value]
+    if not isinstance(value, dict):
+        return [json_ready(item) for item in value] if isinstance(value, list | tuple) else value
+    names: dict[str, str] = {}
+    ready = {key: _ready(item, key, names) for key, item in value.items()}
+    return ready | {NOT_FINITE: names} if names else ready
+
+
+def _ready(value: Any, path: str, names: dict[str, str]) -> Any:
+    """Return what stands at a path of an object as JSON can say it; `names` get what is not finite."""
     if isinstance(value, float) and not math.isfinite(value):
-        return number_text(value)
-    return value
+        names[path] = number_text(value)
+        return None
+    if isinstance(value, list | tuple):
+        return [_ready(item, f"{path}.{place}", names) for place, item in enumerate(value)]
+    return json_ready(value)
 
 
 def quoted(texts: Sequence[str]) -> str:
@@ -233,13 +248,15 @@ def one_or_all(texts: Iterable[str]) -> str | list[str] | None:
 def group_names(group_by: str | Sequence[str], keys: Collection[str] = ()) -> list[str]:
     """Return what the columns of a group are called in a row that has figures of these keys too: as those grouped by.
 
+    None is called as the object that says which numbers are not finite.
+
     >>> group_names("subset"), group_names(["file", "margin"], ["margin", "mean"])
     (['subset'], ['file', 'group.margin'])
     """
     names: list[str] = []
     for column in [group_by] if isinstance(group_by, str) else group_by:
         name = column
-        while name in keys or name in names:
+        while name in keys or name in names or name == NOT_FINITE:
             name = f"group.{name}"
         names.append(name)
     return names

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from decimal import Decimal
 from random import Random
 from struct import pack, unpack
 from typing import TYPE_CHECKING
@@ -216,21 +215,6 @@ def doubles_of(cells: Sequence[str]) -> NDArray[np.float64]:
         return np.concatenate([numbers, np.nextafter(numbers, -np.inf), np.nextafter(numbers, np.inf)])
 
 
-def line_of(number: float) -> str:
-    """Return a double as a line of CSV: the digits of Python's `repr`, with neither a point nor zeros at their end."""
-    if not math.isfinite(number):
-        return number_text(number)
-    _, digits, last = Decimal(repr(number)).as_tuple()
-    kept = "".join(map(str, digits)).rstrip("0") or "0"
-    power = int(last) + len(digits) - 1 if number else 0  # of ten, by which the first digit is multiplied
-    sign = "-" if math.copysign(1, number) < 0 else ""
-    if not -6 <= power < 10:
-        return f"{sign}{kept[0]}{'.' * (len(kept) > 1)}{kept[1:]}e{power:+}"
-    kept = "0" * -power + kept.ljust(power + 1, "0")
-    whole = max(power, 0) + 1
-    return f"{sign}{kept[:whole]}{'.' * (len(kept) > whole)}{kept[whole:]}"
-
-
 def wrongly_written(numbers: NDArray[np.float64], room: int | None = None) -> list[float]:
     """Return the doubles that the compiled writer does not write as it should.
 
@@ -244,7 +228,7 @@ def wrongly_written(numbers: NDArray[np.float64], room: int | None = None) -> li
     assert lines.pop() == ""
     assert count == numbers.size or text.size - size < LONGEST_LINE
     written = zip(numbers[:count].tolist(), lines, strict=True)
-    return [number for number, line in written if line_of(number) != line]
+    return [number for number, line in written if number_text(number) != line]
 
 
 def main() -> int:

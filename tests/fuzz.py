@@ -32,6 +32,7 @@ from unittest import mock
 
 from tests import slow_reader
 from tests.fuzz_files import MAKERS, Case, case_of
+from tests.schemas import errors_in_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +43,6 @@ MEMORY_BYTES = 16 << 30
 MOST_TRIES = 400  # to make the file of a finding smaller
 LINE = re.compile(r"(?<= )(?:line|row) (\d+)(?=: )")
 CODES = {0, 1, 2, 3}
-
-
-ELAPSED = re.compile(r',\s*"elapsed_seconds": [^,}\n]*')
 
 
 class Ran(NamedTuple):
@@ -92,7 +90,7 @@ class Run:
         for file in printed:
             file.seek(0)
             texts.append(file.read().decode("utf-8", "backslashreplace"))
-        return Ran(code, ELAPSED.sub("", texts[0]), texts[1])
+        return Ran(code, texts[0], errors_in_text(texts[1]))
 
 
 @contextmanager

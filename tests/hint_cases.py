@@ -896,7 +896,7 @@ RUNS = [
         files=file(GOOD),
     ),
     Case(
-        "compute p.csv --plot always -f json",
+        "compute p.csv --plot always -f csv",
         "leave out what asks for another output",
         "compute p.csv --plot always",
         files=file(GOOD),
@@ -928,6 +928,12 @@ RUNS = [
         "write CSV or TSV, leave out --keep-columns, or rename one of them",
         "compute p.csv --reduction none --keep-columns --format csv",
         files=file(csv("x1,x2,y,t,t", "1,3,1,0,0")),
+    ),
+    Case(
+        "compute p.csv --reduction none --keep-columns -f jsonl",
+        "write CSV, TSV or Parquet, leave out --keep-columns, or rename that column",
+        "compute p.csv --reduction none --keep-columns --format csv",
+        files=file(csv("x1,x2,y,not_finite", "1,3,1,0")),
     ),
     Case(
         "compute p.csv q.csv --reduction none --keep-columns -f csv",

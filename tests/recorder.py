@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = [
-    (re.compile(r'("elapsed_seconds": )[\d.e+-]+'), r"\g<1>0.0"),
     (re.compile(r" in \d+\.\d{3} s\b"), " in 0.000 s"),
     (re.compile(r"\([\d,]+ pairs/s\)"), "(0 pairs/s)"),
 ]

@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
         index = [type(value.index).__name__, str(value.index.dtype), repr(value.index.name), repr(value.index.tolist())]
         return {"columns": columns, "index": index, "attrs": _plain(value.attrs)}
     if isinstance(value, dict):
-        return {key: 0.0 if key == "elapsed_seconds" else _plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return {type(value).__name__: [_plain(item) for item in value]}
     return repr(value)

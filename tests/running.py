@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.cli import main
 from mrl_cli.native import VARIABLE
+from tests.schemas import errors_in_text, hold_to_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,8 +66,9 @@ def run(
         env=inherited | dict(env or {}),
         cwd=cwd,
     )
-    out, err = process.communicate(data, timeout=120)
-    return Ran(process.returncode, out.decode(), err.decode())
+    out, err = (data.decode() for data in process.communicate(data, timeout=120))
+    hold_to_schemas([*map(str, args)], out)
+    return Ran(process.returncode, out, errors_in_text(err))
 
 
 def run_on_terminal(
@@ -88,8 +90,14 @@ def run_on_terminal(
     return process.returncode, b"".join(parts), err
 
 
-def run_inside(args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], stdin: bytes = b"") -> Ran:
-    """Run `mrl` in this process; `stdin` is a file on descriptor 0, read as a stream. A run takes milliseconds."""
+def run_inside(
+    args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], stdin: bytes = b"", *, as_it_is: bool = False
+) -> Ran:
+    """Run `mrl` in this process; `stdin` is a file on descriptor 0, read as a stream. A run takes milliseconds.
+
+    JSON is held to the schema of the report; an error is returned as text in any format; unless all is wanted
+    `as_it_is`.
+    """
     capfd.readouterr()
     code = 0
     with _standard_input(stdin):
@@ -98,7 +106,10 @@ def run_inside(args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], st
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     out, err = capfd.readouterr()
-    return Ran(code, out, err)
+    if as_it_is:
+        return Ran(code, out, err)
+    hold_to_schemas([*map(str, args)], out)
+    return Ran(code, out, errors_in_text(err))
 
 
 @contextmanager

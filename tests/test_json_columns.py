@@ -78,8 +78,8 @@ def test_every_column_is_kept(compute: Mrl) -> None:
     ran = compute(value, "--reduction", "none", "--keep-columns", "--format", "csv")
     assert list(csv.reader(ran.out.splitlines())) == [
         ["x1", "x2", "y", "model", "t", "loss"],
-        ["1", "3", "1", "m", "a", "2"],
-        ["3", "1", "1", "m", '{"b": 1}', "0"],
+        ["1.0", "3.0", "1", "m", "a", "2.0"],
+        ["3.0", "1.0", "1", "m", '{"b": 1}', "0.0"],
         ["0.5", "0.25", "-1", "m", "", "0.25"],
     ]
 

@@ -114,7 +114,7 @@ def test_carriage_returns_in_cells_are_kept_and_written_in_quotes(tmp_path: Path
         )
         assert ran.code == 0
         mark = "\t" if name == "o.tsv" else ","
-        cells = [["x1", "x2", "y", "t", "loss"], ["1", "3", "1", '"l1\rl2\nl3"', "2"], ["3", "1", "1", "b", "0"]]
+        cells = [["x1", "x2", "y", "t", "loss"], ["1", "3", "1", '"l1\rl2\nl3"', "2.0"], ["3", "1", "1", "b", "0.0"]]
         assert (tmp_path / name).read_bytes().decode() == "".join(mark.join(row) + "\n" for row in cells)
         assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == "1.0\n"
 

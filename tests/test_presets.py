@@ -346,7 +346,8 @@ def test_subset_of_no_section_is_listed_and_noted(mrl: Mrl) -> None:
 def test_average_over_no_section_is_undefined(mrl: Mrl) -> None:
     write("m.jsonl", lines(*subset("shp", right=1)))
     record = mrl("m.jsonl", "--preset", "rewardbench", "-q").result
-    assert (record["sections"], record["section_average"]) == ([], "NaN")
+    assert (record["sections"], record["section_average"]) == ([], None)
+    assert record["not_finite"]["section_average"] == "NaN"
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ class AnnotatedReport(SmallReport):
 SMALL = SmallReport(schema="mrl.small/1", pairs=2, missing=None, parameters={"beta": 2.0}, a={"mean": float("nan")})
 GOLDENS = {
     "json": '{\n  "schema": "mrl.small/1",\n  "pairs": 2,\n  "parameters": {\n    "beta": 2.0\n  },\n'
-    '  "a": {\n    "mean": "NaN"\n  }\n}\n',
-    "jsonl": '{"schema": "mrl.small/1", "pairs": 2, "parameters": {"beta": 2.0}, "a": {"mean": "NaN"}}\n',
+    '  "a": {\n    "mean": null,\n    "not_finite": {\n      "mean": "NaN"\n    }\n  }\n}\n',
+    "jsonl": '{"schema": "mrl.small/1", "pairs": 2, "parameters": {"beta": 2.0}, '
+    '"a": {"mean": null, "not_finite": {"mean": "NaN"}}}\n',
     "csv": "pairs,beta,a.mean\n2,2.0,NaN\n",
     "tsv": "pairs\tbeta\ta.mean\n2\t2.0\tNaN\n",
     "markdown": "| x | n |\n| --- | ---: |\n| a\\|b | 1 |\n\na sentence\n",
@@ -117,4 +118,5 @@ def test_fail_if_takes_every_number_there_is() -> None:
     record = report_under(PLANS["both"]).record()
     numbers = {key for key, value in record.items() if isinstance(value, int | float)}
     assert numbers <= set(NUMBERS)
-    assert json.loads(render(compute_report(Counts(), Totals(), Plan()), "json"))["mean"] == "NaN"
+    empty = json.loads(render(compute_report(Counts(), Totals(), Plan()), "json"))
+    assert (empty["mean"], empty["not_finite"]["mean"]) == (None, "NaN")

@@ -119,7 +119,7 @@ def test_losses_of_ones_own_may_be_texts_and_not_finite(name: str, tmp_path: Pat
     ran = run_inside(["validate", tmp_path / name, "--loss-column", "mine", "-f", "json"], capfd)
     record = json.loads(ran.out)
     assert (ran.code, record["mismatch_count"]) == (1, 1)
-    assert record["mismatches"][0]["got"] == "NaN"
+    assert record["mismatches"][0]["not_finite"] == {"got": "NaN"}
 
 
 def test_one_line_of_lists_is_one_pair(tmp_path: Path, capfd: Capture) -> None:

@@ -45,7 +45,7 @@ def test_a_saved_data_set_reads_as_its_parquet_twin(
     args = ["--preset", "ultrafeedback", "--reduction", "sum", "-f", "json"]
     saved, twin = (run_inside(["compute", tmp_path / name, *args], capfd).result for name in ("ds", "train.parquet"))
     assert (saved["value"], saved["pairs"]) == (SUM, 3)
-    assert {key for key in twin if saved[key] != twin[key]} <= {"inputs", "elapsed_seconds"}
+    assert {key for key in twin if saved[key] != twin[key]} <= {"inputs"}
 
 
 def test_data_that_is_called_so_is_read_where_nothing_says_that_it_is_computed(

@@ -192,8 +192,7 @@ def _call(line: str, place: str) -> list[str]:
 
 
 def _untimed(ran: Ran, place: str = "s3://data/") -> Ran:
-    texts = (re.sub(r'"elapsed_seconds": .*', "", text.replace(place, "s3://data/")) for text in ran[1:])
-    return Ran(ran.code, *texts)
+    return Ran(ran.code, *(text.replace(place, "s3://data/") for text in ran[1:]))
 
 
 @pytest.mark.parametrize("line", CALLS)
@@ -536,7 +535,7 @@ def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_p
     assert mrl(*(word.format("s3://data/new") for word in words)) == mrl(*(word.format(tmp_path) for word in words))
     name = words[-1].removeprefix("{}/")
     here, there = (tmp_path / name).read_bytes(), _written(s3, f"new/{name}")
-    assert re.sub(rb'"elapsed_seconds": .*', b"", there) == re.sub(rb'"elapsed_seconds": .*', b"", here)
+    assert there == here
     assert (len(here) > 5 << 20) is any(asked.method == "POST" for asked in s3.asked)  # in parts
 
 

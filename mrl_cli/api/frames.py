@@ -6,7 +6,6 @@ line, with rows by their label and hints in the words of Python.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -115,11 +114,10 @@ def evaluate(
     {'easy': 1.0, 'hard': 0.0}
     """
     columns, plan = planned(locals(), frame=(frame := as_frame(frame)))
-    started = time.monotonic()
     folded, source = folded_frame(frame, columns, plan, *compute_reductions(plan))
     with value_errors(*_FUNCTIONS):
         report = report_of(folded, plan, inputs=(), cautions=cautions_of(source.stream.frame, plan))
-    record = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    record = report.record()
     if report.groups is not None:
         return by_group(record, report, plan, source)
     return Result.of(record, partial(distribution, folded.wholes[2], plan))
@@ -255,11 +253,10 @@ def compare(
     plan = plan.changed(confidence=float(confidence))
     drawn: dict[str, Any] = {"samples": whole_number("bootstrap", bootstrap, MOST_SAMPLES)}
     drawn["seed"] = whole_number("seed", seed)
-    started = time.monotonic()
     folded, source = folded_frame(frame, columns, plan, ContrastReduction(plan, **drawn))
     sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
     report = comparison_report(folded.wholes[1], folded.counts, plan, sides=sides, **drawn)
-    record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    record: dict[str, Any] = report.record()
     if group_by is not None:
         _name_groups(record, report, plan, source.stream.values)
     warn_of(report.cautions())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -111,7 +110,6 @@ def evaluate_lists(
     settings |= {"top": top, "max_pairs": max_pairs}
     settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
     plan = made_plan(columns, parameters, evaluate_lists, **settings)
-    started = time.monotonic()
     with value_errors(evaluate_lists):
         plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)
         lists = _Lists(frame, columns, plan, _preset(preset, labels))
@@ -130,7 +128,7 @@ def evaluate_lists(
         rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return rows
     report = rank_report(counts, queries, lists.plan, cautions=notes)
-    record: dict[str, Any] = report.changed(elapsed_seconds=time.monotonic() - started).record()
+    record: dict[str, Any] = report.record()
     record |= {} if preset is None else {"preset": preset}
     return Result.of(record) if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
 

@@ -10,7 +10,10 @@ import os
 from mrl_cli import modules_in
 
 # As a newcomer wants them.
-_FIRST = ("compute", "rank", "sweep", "compare", "validate", "pairs", "report", "check", "losses", "docs", "help")
+_FIRST = (
+    *("compute", "rank", "sweep", "compare", "validate", "pairs", "report", "check"),
+    *("losses", "schema", "docs", "help"),
+)
 
 
 def command_names() -> list[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli import __version__
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import DataError, with_hint
+from mrl_cli.errors import DataError
+from mrl_cli.render.failure import failure_text
 from mrl_cli.words import counted, shell_line, without_secrets
 
 if TYPE_CHECKING:
@@ -145,13 +146,14 @@ class Check(Run):
         """Return how much was seen, and how quickly."""
         entries = [entry for entry in report.inputs if "error" not in entry]
         files, rows = (sum(of(entry) for entry in entries) for of in (_files, _rows_seen))
-        return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {report.elapsed_seconds:.3f} s"
+        return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {self.seconds:.3f} s"
 
     def passes(self, report: CheckReport) -> bool:
         """Print the errors of inputs that cannot be read: that others can does not hide them."""
         del report
         for error in self._errors.values():
-            say(f"error: {with_hint(error.message, error.hint)}")
+            known = error.message, error.hint, error.exit_code, error.problems
+            say(failure_text(*known, as_json=self.format == "json"))
         return True
 
     def exit_code(self) -> int:

@@ -144,7 +144,7 @@ class Comparison(TwoModels):
     def summary(self, report: ComparisonReport) -> str:
         """Return how much was read, how quickly, and the means in full."""
         return (
-            f"{report.pairs:,} pairs in {report.elapsed_seconds:.3f} s, {self.workers}; "
+            f"{report.pairs:,} pairs in {self.seconds:.3f} s, {self.workers}; "
             f"means {report.a['mean']!r} and {report.b['mean']!r}"
         )
 

@@ -210,7 +210,7 @@ class Compute(Run):
 
     def summary(self, report: ComputeReport) -> str:
         """Return how much was read, how quickly, and the result in full."""
-        seconds = report.elapsed_seconds
+        seconds = self.seconds
         return (
             f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} in {seconds:.3f} s "
             f"({report.pairs / max(seconds, 1e-9):,.0f} pairs/s), {self.workers}; "

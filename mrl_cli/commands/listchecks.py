@@ -56,4 +56,4 @@ class ValidateLists(Expecting, RunOnLists):
 
     def summary(self, report: Any) -> str:
         """Return how much was read and how quickly."""
-        return f"{counted(self._rows, 'row')} and {counted(report.pairs, 'pair')} in {report.elapsed_seconds:.3f} s"
+        return f"{counted(self._rows, 'row')} and {counted(report.pairs, 'pair')} in {self.seconds:.3f} s"

@@ -33,13 +33,9 @@ def command(name: str | None, **given: Any) -> None:
     names that it goes by elsewhere, with the options that say the same.
     """
     runtime.defer_numpy()
-    from mrl_cli.render import rendered
     from mrl_cli.reports.losses import LossesReport
 
-    options = Options(**given)
-    written, screen = outputs.output_format(options), outputs.screen_of(options)
-    for text in outputs.through_pager(rendered(LossesReport(name), written, screen), options, written, screen):
-        click.echo(text, nl=False, color=True)  # with colours where the screen has some
+    outputs.print_listing(LossesReport(name), Options(**given))
 
 
 command.params += [getattr(Options, each).option for each in ("color", "no_pager")]

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Source
     from mrl_cli.render.terminal import Screen
+    from mrl_cli.reports.base import Report
 
 _PAGE = "html"  # what `mrl report` writes, and refuses no other than itself
 _WELL_KNOWN = {".zip", ".html", ".xlsx"}
@@ -148,6 +151,16 @@ def through_pager(pieces: Iterable[str], options: Options, written: str, screen:
 
     text = "".join(pieces)
     return [] if not options.no_pager and paged(text, screen.height) else [text]
+
+
+def print_listing(report: Report, options: Options, *, usual: str | None = None) -> None:
+    """Print a report that no file was read for; `usual` is its format where none is asked for and none fits better."""
+    from mrl_cli.render import rendered
+
+    written, screen = output_format(options), screen_of(options)
+    written = usual or written if options.format == "auto" else written
+    for text in through_pager(rendered(report, written, screen), options, written, screen):
+        click.echo(text, nl=False, color=True)  # with colours where the screen has some
 
 
 def screen_of(options: Options) -> Screen:

@@ -101,7 +101,7 @@ class WritePairs(RankedRun):
         return (
             f"{counted(report.written, 'pair')} of {counted(report.pairs, 'pair')}, of "
             f"{counted(report.figure('rows'), 'row')} in {counted(report.queries, 'query', 'queries')}, written in "
-            f"{report.elapsed_seconds:.3f} s, {self.workers}"
+            f"{self.seconds:.3f} s, {self.workers}"
         )
 
 

@@ -25,7 +25,7 @@ from mrl_cli.inputs.streams import open_text
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reports.refusals import described_problems
+from mrl_cli.reports.refusals import described_problems, first_problems
 from mrl_cli.settings import check_read
 from mrl_cli.words import closest, harmless, is_float, listed, option_of, shell_line, without_secrets
 
@@ -192,7 +192,7 @@ def _values(source: Source, plan: Plan, what: Beside) -> Any:
     if problems:
         read = Counts(counts.file_rows or counts.rows, problems=problems)
         description = described_problems(read, source.shown_name, is_one_file=True)
-        raise DataError(description, hint=what.hint)
+        raise DataError(description, hint=what.hint, problems=first_problems(read))
     if not counts.rows:
         header = harmless(plan.columns.x1)
         there = "" if header == COLUMN else f", nothing but the header '{header}' in line 1"

@@ -193,7 +193,7 @@ class Rank(RankedRun):
         return (
             f"{counted(report.figure('rows'), 'row')}, {counted(report.queries, 'query', 'queries')} and "
             f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} in "
-            f"{report.elapsed_seconds:.3f} s, {self.workers}; mean {report.mean!r}, sum {report.sum!r}"
+            f"{self.seconds:.3f} s, {self.workers}; mean {report.mean!r}, sum {report.sum!r}"
         )
 
 

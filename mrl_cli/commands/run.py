@@ -124,7 +124,7 @@ class Run(Options, ABC):
 
     @abstractmethod
     def report(self) -> Report:
-        """Fold what there is to read, and return the report; the seconds are filled in later."""
+        """Fold what there is to read, and return the report."""
 
     def lines(self, report: Any) -> Iterable[str]:
         """Return what to print on stderr because the output alone may not show it."""
@@ -156,7 +156,7 @@ class Run(Options, ABC):
         """Carry out the run; return its exit code."""
         with ExitStack() as self._stack, _hints_by_cells(self):
             conditions = self._open(self._stack)
-            report = self.report().changed(elapsed_seconds=time.monotonic() - self._started)
+            report = self.report()
             if self.picture is not None:
                 self.picture.write(self._drawn(report))
             self._write(report)
@@ -256,6 +256,11 @@ class Run(Options, ABC):
     def input_names(self) -> tuple[str, ...]:
         """The names of all sources; in one that is not text, what is not is an escape sequence."""
         return tuple(source.name.encode("utf-8", "backslashreplace").decode() for source in self.sources)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken: what --verbose prints, and no report holds."""
+        return time.monotonic() - self._started
 
     @property
     def workers(self) -> str:

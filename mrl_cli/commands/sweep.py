@@ -124,7 +124,7 @@ class MarginSweep(_Drawn, RunOnPairs):
         """Return how much was read and how quickly."""
         return (
             f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
-            f"{counted(len(report.points), 'margin')} in {report.elapsed_seconds:.3f} s, {self.workers}"
+            f"{counted(len(report.points), 'margin')} in {self.seconds:.3f} s, {self.workers}"
         )
 
 
@@ -159,7 +159,7 @@ class ListSweep(_Drawn, RunOnLists):
         return (
             f"{counted(report.rows, 'row')}, {counted(report.queries, 'query', 'queries')} and "
             f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
-            f"{counted(len(report.points), 'margin')} in {report.elapsed_seconds:.3f} s, {self.workers}"
+            f"{counted(len(report.points), 'margin')} in {self.seconds:.3f} s, {self.workers}"
         )
 
 

@@ -126,7 +126,7 @@ class Validate(RunOnSuite, RunOnPairs):
 
     def summary(self, report: Validation) -> str:
         """Return how much was checked and how quickly."""
-        seconds = report.elapsed_seconds
+        seconds = self.seconds
         return f"{report.pairs:,} pairs in {seconds:.3f} s ({report.pairs / max(seconds, 1e-9):,.0f} pairs/s)"
 
     def report(self) -> Validation:

@@ -1,26 +1,30 @@
 """The compiled reader of plain CSV and TSV, which writes losses as text too.
 
-It may be absent: pyarrow reads the same numbers then, and writes the same text.
+It may be absent: pyarrow reads the same numbers then, and the same text is written.
 It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0. `_fields.c` is all of it.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MachineError, UsageError
-from mrl_cli.words import harmless
+from mrl_cli.words import harmless, number_text
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 VARIABLE = "MRL_NATIVE"
-LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
+_DOUBLE_BYTES = 8
+_ALIKE_FROM, _ALIKE_TO = 1e-4, 1e9  # between these, floats that are not whole are written alike by Python and Arrow
+LONGEST_LINE = 25  # bytes of -1.7976931348623157e+308 and a line end
 
 
 @cache
@@ -50,7 +54,7 @@ def csv_reader_name() -> str:
 
 
 def number_lines(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
-    """Return numbers, of shape (n,), as lines, each as pyarrow writes it; None without the compiled part."""
+    """Return numbers, of shape (n,), as lines, each as `number_text` has it; None without the compiled part."""
     compiled = fields()
     if compiled is None:
         return None
@@ -59,3 +63,44 @@ def number_lines(numbers: NDArray[Any]) -> NDArray[np.uint8] | None:
     text = np.empty(LONGEST_LINE * numbers.size, np.uint8)
     _, size = compiled.write(np.ascontiguousarray(numbers, np.float64), text)
     return text[:size]
+
+
+def float_texts(column: pa.Array) -> pa.Array:
+    """Return floats as strings, as `number_text` has them; those of fewer bits with the digits that they have.
+
+    >>> import pyarrow as pa
+    >>> float_texts(pa.array([0.1, 3.0, 1e-5, None, float("nan")])).to_pylist()
+    ['0.1', '3.0', '1e-05', None, 'NaN']
+    """
+    from mrl_cli.arrow import as_arrow, lines_as_arrow, values_and_nulls
+
+    values, nulls = values_and_nulls(column)
+    lines = number_lines(values) if values.itemsize == _DOUBLE_BYTES else None
+    if lines is None:
+        return _texts_by_arrow(column, values, nulls)
+    texts = lines_as_arrow(lines)
+    if not nulls.any():
+        return texts
+    return type(texts).from_buffers(len(texts), *texts.buffers()[1:], as_arrow(~nulls).buffers()[1])
+
+
+def _texts_by_arrow(column: pa.Array, values: NDArray[Any], nulls: NDArray[np.bool_]) -> pa.Array:
+    """Return the same without the compiled part: Arrow writes a whole number as an integer, and has other exponents."""
+    import numpy as np
+    from pyarrow._compute import call_function
+
+    from mrl_cli.arrow import as_arrow, chosen_texts, joined, texts_as_arrow, written
+
+    sizes = np.abs(values.astype(np.float64, copy=False))  # halves do not hold the bounds
+    is_whole = (sizes == np.floor(sizes)) & (sizes < _ALIKE_TO)
+    texts = joined([written(column), chosen_texts([texts_as_arrow(["", ".0"])], is_whole.astype(np.int64))])
+    is_other = ~is_whole & ~((sizes >= _ALIKE_FROM) & (sizes < _ALIKE_TO)) & ~nulls
+    if not is_other.any():
+        return texts
+    others = texts_as_arrow(map(_float_text, values[is_other]))
+    return call_function("replace_with_mask", [texts, as_arrow(is_other), others])
+
+
+def _float_text(value: np.floating[Any]) -> str:
+    number = float(value)
+    return number_text(number) if value.itemsize == _DOUBLE_BYTES or not math.isfinite(number) else str(value)

@@ -475,7 +475,8 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
 PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
                        "Read rows into arrays; return how many there are, and how many bytes of data these take.");
 
-/* Numbers as lines of text: the shortest decimal number that is read as the same double, and of these the nearest.
+/* Numbers as lines of text, as Python's repr has them: the shortest decimal number that is read as the same double, and
+   of these the nearest; it has a point or an exponent, so that it is read as no integer.
 
    A double c * 2**q stands for all numbers between the points halfway to its neighbours. With k the floor of q*log10(2)
    these lie 1 to 10 times 10**k apart: between them is a multiple of 10**k, and at most one of 10**(k + 1), which the
@@ -485,8 +486,8 @@ PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
 
 enum {
     DIGITS = 17,         /* of the longest */
-    LEAST_PLAIN = -6,    /* the powers of ten of the first digit that are written without an exponent: from this */
-    BEYOND_PLAIN = 10,   /* and below this one */
+    LEAST_PLAIN = -4,    /* the powers of ten of the first digit that are written without an exponent: from this */
+    BEYOND_PLAIN = 16,   /* and below this one */
     LINE_ROOM = 48,      /* the longest line, and what is written beyond its end */
     FRACTION_BITS = 52   /* of a double */
 };
@@ -564,16 +565,15 @@ static uint8_t *decimal_text(uint8_t *text, const uint8_t *digits, int count, in
     memcpy(text, digits, 16);
     memcpy(text + whole + 1, digits + whole, 16);
     text[whole] = '.';
-    text += count > whole ? count + 1 : whole;
-    if (power >= LEAST_PLAIN && power < BEYOND_PLAIN)
-        return text;
+    if (power >= 0 && power < BEYOND_PLAIN)
+        return text + (count > whole ? count + 1 : whole + 2); /* a zero stands there for no digits */
+    text += count > 1 ? count + 1 : 1;
     *text++ = 'e';
     *text++ = power < 0 ? '-' : '+';
     unsigned int size = (unsigned int)(power < 0 ? -power : power);
     if (size >= 100)
         *text++ = (uint8_t)('0' + size / 100);
-    if (size >= 10)
-        *text++ = (uint8_t)('0' + size / 10 % 10);
+    *text++ = (uint8_t)('0' + size / 10 % 10);
     *text++ = (uint8_t)('0' + size % 10);
     return text;
 }
@@ -593,8 +593,8 @@ static uint8_t *number_line(uint8_t *text, double number)
     *text = '-';
     text += is_negative;
     if (bits == 0) {
-        memcpy(text, "0\n", 2);
-        return text + 2;
+        memcpy(text, "0.0\n", 4);
+        return text + 4;
     }
     int power;
     uint64_t whole = shortest(bits, &power);

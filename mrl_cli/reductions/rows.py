@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mrl_cli import native
-from mrl_cli.arrow import as_arrow, texts_as_arrow, values_and_nulls
+from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError, MachineError, UsageError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.words import csv_lines, harmless, json_ready, number_text
+from mrl_cli.words import NOT_FINITE, csv_lines, harmless, json_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     import pyarrow as pa
@@ -197,22 +198,15 @@ def _table(measured: Measured, *, as_doubles: bool) -> pa.Table:
     return kept.append_column(LOSS_COLUMN, losses)
 
 
-def _with_named_numbers(table: pa.Table) -> pa.Table:
-    """Return rows with columns of numbers that are not all finite as texts, for Arrow calls those nan and inf."""
+def _with_floats_as_texts(table: pa.Table) -> pa.Table:
+    """Return rows with columns of floats as texts, for Arrow writes a whole one as an integer, and nan and inf."""
     import pyarrow as pa
 
     for place, field in enumerate(table.schema):
-        if not pa.types.is_floating(field.type):
-            continue
-        column = table.column(place).combine_chunks()
-        values, nulls = values_and_nulls(column)
-        if not np.isfinite(values[~nulls]).all():
-            texts = (_NAMES.get(text, text) or "" for text in column.cast(pa.string()).to_pylist())
-            table = table.set_column(place, field.name, texts_as_arrow(texts))
+        if pa.types.is_floating(field.type):
+            texts = [native.float_texts(chunk) for chunk in table.column(place).chunks]
+            table = table.set_column(place, field.name, pa.chunked_array(texts, pa.string()))
     return table
-
-
-_NAMES = {text: number_text(float(text)) for text in ("nan", "inf", "-inf")}
 
 
 def _refuse_repeated(table: pa.Table, file: str) -> None:
@@ -243,7 +237,7 @@ class CsvWriter(RowWriter):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        table, sink = _with_named_numbers(table), pa.BufferOutputStream()
+        table, sink = _with_floats_as_texts(table), pa.BufferOutputStream()
         options = arrow_csv.WriteOptions(
             include_header=False, delimiter=self.delimiter, quoting_style="none", batch_size=FORMATTED_ROWS
         )
@@ -270,15 +264,25 @@ class TsvWriter(CsvWriter):
 
 
 class JsonLinesWriter(RowWriter):
-    """One JSON object per line; numbers that are not finite become the strings of the JSON contract."""
+    """One JSON object per line, as `json_ready` has it."""
 
     def encode_table(self, table: pa.Table, file: str) -> Encoded:
         """Format rows."""
         import json
 
         _refuse_repeated(table, file)
+        if NOT_FINITE in _names_in(table.schema):
+            message = f"{file} has a column {NOT_FINITE!r}, as JSON calls the names of numbers that are not finite"
+            raise UsageError(message, hint="write CSV, TSV or Parquet, leave out --keep-columns, or rename that column")
         rows = table.to_pylist()
         return None, b"".join(json.dumps(json_ready(row), default=str).encode() + b"\n" for row in rows)
+
+
+def _names_in(fields: Iterable[pa.Field]) -> Iterator[str]:
+    """Yield the names of fields, and of those within their structs and lists."""
+    for field in fields:
+        yield field.name
+        yield from _names_in(map(field.type.field, range(field.type.num_fields)))
 
 
 class ParquetWriter(RowWriter):

@@ -14,13 +14,12 @@ from mrl_cli.arrow import (
     as_arrow,
     chosen_texts,
     joined,
-    lines_as_arrow,
     text_of,
     texts_as_arrow,
     texts_of,
     written,
 )
-from mrl_cli.words import csv_lines, number_text
+from mrl_cli.words import NOT_FINITE, csv_lines, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.reports.base import RowColumns
-
-# Between these, doubles that are not whole are written alike by Python, Arrow and the compiled part.
-_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
 
 
 def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
@@ -55,7 +51,7 @@ def delimited_lines(rows: RowColumns, delimiter: str) -> Iterator[str]:
 
 
 def json_lines(rows: RowColumns) -> Iterator[str]:
-    """Return lines of JSON, some at a time: a record in each, with these names."""
+    """Return lines of JSON, some at a time: a record in each, with these names, as `json_ready` has it."""
     import json
 
     needs_escapes = re.compile(r'["\\\x00-\x1f]').search
@@ -63,20 +59,35 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
     def dumped(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)
 
-    def json_number(number: float) -> str:
-        return number_text(number) if math.isfinite(number) else dumped(number_text(number))
+    def json_numbers(column: NDArray[Any]) -> pa.Array:
+        is_finite, texts = np.isfinite(column), number_texts(column)
+        if is_finite.all():
+            return texts
+        places = np.where(is_finite, np.arange(column.size), column.size)
+        return chosen_texts([texts, texts_as_arrow(["null"])], places)
 
     def lines(columns: list[Any]) -> str:
         pieces: list[pa.Array | str] = []
         for name, column in zip(rows.names, columns, strict=True):
             pieces.append(f"{', ' if pieces else '{'}{dumped(name)}: ")
             if isinstance(column, np.ndarray):
-                pieces.append(number_texts(column, json_number))
+                pieces.append(json_numbers(column))
             else:
                 pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
-        return text_of(joined([*pieces, "}\n"]))
+        numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
+        are_finite = all(np.isfinite(column).all() for column in numbers.values())
+        return text_of(joined([*pieces, "}\n" if are_finite else texts_as_arrow(_ends(numbers))]))
 
     return _made_ahead(lines, rows.blocks)
+
+
+def _ends(numbers: dict[str, NDArray[Any]]) -> Iterator[str]:
+    """Yield the ends of JSON lines with these numbers, which say of those that are not finite what they are."""
+    import json
+
+    for row in zip(*(column.tolist() for column in numbers.values()), strict=True):
+        names = {name: number_text(value) for name, value in zip(numbers, row, strict=True) if not math.isfinite(value)}
+        yield f', "{NOT_FINITE}": {json.dumps(names, ensure_ascii=False)}}}\n' if names else "}\n"
 
 
 def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) -> Iterator[str]:
@@ -105,27 +116,11 @@ def _written(texts: pa.Array, needs_change: Callable[[str], Any], changed: Calla
     return texts_as_arrow(changed(text) if needs_change(text) else text for text in known)
 
 
-def number_texts(values: NDArray[Any], written_one: Callable[[float], str] = number_text) -> pa.Array:
-    """Return integers or doubles, of shape (n,), as texts: those of `written_one`, which is `number_text` or the like.
-
-    Many are written at once. What is very large, very small, whole or not finite has another text there.
+def number_texts(values: NDArray[Any]) -> pa.Array:
+    """Return integers or doubles, of shape (n,), as texts, as `number_text` has them: many at once.
 
     >>> number_texts(np.array([0.1, 3.0, 1e-5, np.nan])).to_pylist()
     ['0.1', '3.0', '1e-05', 'NaN']
     """
-    if values.dtype.kind != "f":
-        return written(as_arrow(values))
-    sizes = np.abs(values)
-    is_other = ~((sizes >= _PLAIN_FROM) & (sizes < _PLAIN_TO) & (values != np.floor(values)))
-    if not is_other.any():
-        return _texts(values)
-    others, codes = np.unique(values[is_other].view(np.int64), return_inverse=True)  # -0.0 is not 0.0
-    texts = texts_as_arrow(map(written_one, others.view(np.float64).tolist()))
-    places = np.cumsum(~is_other) + (others.size - 1)
-    places[is_other] = codes
-    return chosen_texts([texts, _texts(values[~is_other])], places)
-
-
-def _texts(values: NDArray[np.float64]) -> pa.Array:
-    lines = native.number_lines(values)
-    return written(as_arrow(values)) if lines is None else lines_as_arrow(lines)
+    column = as_arrow(values)
+    return native.float_texts(column) if values.dtype.kind == "f" else written(column)

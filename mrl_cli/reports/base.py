@@ -8,7 +8,7 @@ from functools import reduce
 from heapq import nsmallest
 from itertools import repeat
 from operator import getitem
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from mrl_cli import __version__
 from mrl_cli.words import harmless
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = tuple[Sequence[str], Iterable[Iterable[Any]]]  # names of columns, and values
 OF_GROUPS = "groups."  # begins the key of a figure that each group has
-_SAY_WHAT_RAN = {"schema", "version", "elapsed_seconds"}
+_SAY_WHAT_RAN = {"schema", "version"}
 
 
 class Table(NamedTuple):
@@ -115,7 +115,8 @@ class Annotation(NamedTuple):
 class Report:
     """What a command prints: its figures as attributes, in the order of the record; None for one that does not apply.
 
-    A report of which there may be a million names its figures in `__slots__`.
+    A report of which there may be a million names its figures in `__slots__`. `FIRST` are the columns with which rows
+    begin, in this order: those that every run has, so that no option moves them.
 
     >>> class SmallReport(Report):
     ...     __slots__ = ("pairs", "mean")
@@ -124,6 +125,7 @@ class Report:
     """
 
     __slots__: tuple[str, ...] = ()
+    FIRST: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **figures: Any) -> None:
         for key, value in figures.items():
@@ -135,8 +137,8 @@ class Report:
 
     @classmethod
     def of_run(cls, schema: str, inputs: Sequence[str], **figures: Any) -> Self:
-        """Return the report of a run of this version, whose seconds are filled in later."""
-        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures, elapsed_seconds=0.0)
+        """Return the report of a run of this version."""
+        return cls(schema=schema, version=__version__, inputs=list(inputs), **figures)
 
     def changed(self, **figures: Any) -> Self:
         """Return the report with these figures changed."""
@@ -159,8 +161,14 @@ class Report:
 
     def cells(self) -> Rows:
         """Return the content of CSV; there may be a million rows, so they may come one at a time."""
-        row = flat(self.record())
+        row = self.in_order(flat(self.record()))
         return list(row), [row.values()]
+
+    @classmethod
+    def in_order(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with its columns in order: after `FIRST`, and what is within these, all others as they come."""
+        places = {name: place for place, name in enumerate(cls.FIRST)}
+        return dict(sorted(row.items(), key=lambda item: places.get(item[0].split(".")[0], len(places))))
 
     def blocks(self) -> list[Table | Line]:
         """Return what a person reads: tables, and sentences."""

@@ -46,11 +46,11 @@ COMPARED_NUMBERS = (
     *(f"{gap}.{key}" for gap in _GAPS for key in ("mean", "standard_error", "low", "high")),
     *("confidence", "clusters", "mcnemar.only_a", "mcnemar.only_b", "mcnemar.p_value"),
     *("bootstrap.samples", "bootstrap.seed", *(f"bootstrap.{gap}.{end}" for gap in _GAPS for end in ("low", "high"))),
-    *("wins", "ties", "losses", "elapsed_seconds"),
+    *("wins", "ties", "losses"),
 )
-_OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence", "elapsed_seconds"}
+_OF_RUN = {"margin", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "confidence"}
 GROUP_NUMBERS = (*(number for number in COMPARED_NUMBERS if number not in _OF_RUN), "p_value_holm")
-_SETTINGS = (
+COMPARED_SETTINGS = (
     *("loss", "margin", "margin_column", "parameters"),
     *SCORE_SETTINGS,
     *("group_by", "dtype", "labels", "label_map", "strength"),
@@ -75,6 +75,11 @@ class ComparisonReport(Report):
     `groups` has a report of each group.
     """
 
+    FIRST = (
+        *("pairs", "rejected", "ties_dropped", "unmatched_a", "unmatched_b", "a", "b", *_GAPS, "mcnemar"),
+        *("wins", "ties", "losses", "p_value_holm", "confidence", "verdict", "loss", "dtype", "labels"),
+    )
+
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""
         whole: dict[str, Any] = super().record()
@@ -91,9 +96,9 @@ class ComparisonReport(Report):
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
             return super().cells()
-        keys = (key for key in (*_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
+        keys = (key for key in (*COMPARED_SETTINGS, "confidence") if key != "group_by" and self.figure(key) is not None)
         settings = flat({key: self.figure(key) for key in keys})
-        rows = [self._named(group, settings | flat(group.record())) for group in self.groups]
+        rows = [self._named(group, self.in_order(settings | flat(group.record()))) for group in self.groups]
         names = dict.fromkeys(name for row in rows for name in row)
         return list(names), ([row.get(name) for name in names] for row in rows)
 
@@ -193,7 +198,7 @@ def comparison_report(
     report = ComparisonReport.of_run(
         "mrl.compare/1",
         inputs,
-        **plan.settings(*_SETTINGS),
+        **plan.settings(*COMPARED_SETTINGS),
         pairs=whole.pop("pairs"),
         rejected=counts.rejected,
         ties_dropped=counts.ties_dropped,

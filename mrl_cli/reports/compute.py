@@ -15,12 +15,14 @@ from mrl_cli.reports.base import GroupRows, Line, RecordColumns, Report, RowColu
 from mrl_cli.reports.cells import Verdict
 from mrl_cli.reports.figures import (
     COLUMNS,
+    EVERY_SETTING,
     GROUP_KEYS,
     KEYS,
     SETTINGS,
     Facts,
     each,
     figures_of,
+    keys_that_need,
     reported_figures,
     says_the_same,
     shown_figures,
@@ -44,6 +46,8 @@ TOTAL = "total"  # what rows call the row of all groups
 class ComputeReport(Report):
     """What `mrl compute` reports; `groups` holds a report of each group, whose key is its `group`."""
 
+    FIRST = (*keys_that_need("", "reduced", "pairs", "pairwise", "describes", "describes pairs"), *EVERY_SETTING)
+
     def record(self) -> dict[str, Any]:
         """Return the JSON object."""
         whole: dict[str, Any] = super().record()
@@ -64,7 +68,7 @@ class ComputeReport(Report):
     def cells(self) -> Rows:
         """Return a row for each group, or that of the whole where there are none."""
         if self.groups is None:
-            whole = flat(super().record() | self._verdict())
+            whole = self.in_order(flat(super().record() | self._verdict()))
             return list(whole), [whole.values()]
         names, settings, keys = self._of_rows()
         if not isinstance(self.groups, list):
@@ -76,7 +80,7 @@ class ComputeReport(Report):
 
     def _of_rows(self) -> tuple[list[str], dict[str, Any], list[str]]:
         """Return what rows of groups call the parts of a key, the settings in every row, and the keys of all else."""
-        whole = flat(super().record() | self._verdict())
+        whole = self.in_order(flat(super().record() | self._verdict()))
         # The names of the first columns say what is grouped by.
         of_run = {*SETTINGS, *(self.parameters or ()), "validation"} - {"group_by"}
         settings = {key: value for key, value in whole.items() if key.split(".")[0] in of_run}
@@ -197,7 +201,7 @@ def compute_report(
 ) -> ComputeReport:
     """Return what `mrl compute` reports of totals, and of those of each group where there is a ledger.
 
-    `cautions` are notes that do not need the data. The seconds are filled in later.
+    `cautions` are notes that do not need the data.
     """
     of_keys = Grouped() if ledger is None else grouped(ledger, plan)
     of_run = {"counts": counts, "groups": of_keys.groups, "sections": of_keys.sections, "histogram": histogram}

@@ -213,7 +213,7 @@ FIGURES = (
     Figure("calibration", 10, lambda of: of.calibration, of_run=True, needs="calibration"),
     Figure("weight", 4, lambda of: of.total_weight, needs="weights"),
     Figure("accuracy_weighted", 6, lambda of: of.accuracy_weighted, needs="weights of pairs"),
-    Figure("clusters", 9, lambda of: of.clusters.pairs.size, needs="cluster_column"),
+    Figure("clusters", 9, lambda of: of.clusters.pairs.size, "count", needs="cluster_column"),
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
     Figure("mean_high", 9, lambda of: of.mean_interval.high, column=7, needs="confidence"),
@@ -226,6 +226,7 @@ FIGURES = (
     Figure("section_average", 8, lambda of: average_of(of.sections), needs="sections"),
 )
 SETTINGS = tuple(Plan().settings())
+EVERY_SETTING = ("loss", "reduction", "dtype", "labels")  # that every run has
 KEYS = tuple(figure.key for figure in FIGURES)
 GROUP_KEYS = tuple(figure.key for figure in FIGURES if not figure.of_run)
 COLUMNS = tuple(figure for figure in sorted(FIGURES, key=lambda figure: figure.column) if figure.column)
@@ -242,13 +243,17 @@ NUMBERS = (
     "confidence",
     *(key for key in KEYS if key not in (*GROUP_KEYS, *_WITHIN)),
     *(f"{key}.{name}" for key, names in _WITHIN.items() for name in names),
-    "elapsed_seconds",
     *(OF_GROUPS + key for key in GROUP_KEYS),
 )
 _NEED_LISTS = ("lists", "listwise", "confidence of lists", "unjudged_label", "qrels")
 _OF_LISTS = {figure.key for figure in FIGURES if figure.needs in _NEED_LISTS}
 # What of them there is of pairs.
 PAIR_NUMBERS = tuple(key for key in NUMBERS if key.removeprefix(OF_GROUPS) not in _OF_LISTS)
+
+
+def keys_that_need(*needs: str) -> tuple[str, ...]:
+    """Return the keys of the figures that need one of these, in the order of the record."""
+    return tuple(figure.key for figure in FIGURES if figure.needs in needs)
 
 
 def reported_figures(plan: Plan, *, of_groups: bool = False) -> list[Figure]:
@@ -287,7 +292,7 @@ def reported_numbers(plan: Plan) -> list[str]:
     >>> set(NUMBERS) - set(reported_numbers(Plan.of(loss="ipo", confidence=0.95))) >= {"weight", "inside_margin"}
     True
     """
-    there = {figure.key for figure in reported_figures(plan)} | {"elapsed_seconds"}
+    there = {figure.key for figure in reported_figures(plan)}
     there |= {key for key, value in plan.settings("margin", "confidence").items() if value is not None}
     there |= {OF_GROUPS + figure.key for figure in reported_figures(plan, of_groups=True) if plan.has_groups}
     return [key for key in NUMBERS if key in there or key.partition(".")[0] in there]

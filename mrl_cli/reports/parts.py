@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.reductions.parts import WrittenPart
 
-_OF_OTHERS = ("elapsed_seconds", "notes")  # which say nothing of the parts
-
 
 class PartsReport(Report):
     """The manifest; `parts` are the files in the order of their rows, each with its `rows` and `bytes`."""
@@ -20,6 +18,6 @@ class PartsReport(Report):
     @classmethod
     def of(cls, report: Report, file_format: str, parts: Sequence[WrittenPart]) -> PartsReport:
         """Return the manifest of parts in a format, by the report on all pairs in them."""
-        figures = {key: value for key, value in report.record().items() if key not in _OF_OTHERS}
+        figures = {key: value for key, value in report.record().items() if key != "notes"}  # which are on the data
         listed = [{"name": part.name, "rows": part.rows, "bytes": part.size_bytes} for part in parts]
         return cls(**figures | {"schema": "mrl.parts/1", "format": file_format, "parts": listed})

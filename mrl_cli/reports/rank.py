@@ -16,7 +16,7 @@ from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.queries import COUNTS, Clustered, Queries
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport
-from mrl_cli.reports.figures import KEYS, Facts, figures_of, ratio, reported_figures
+from mrl_cli.reports.figures import EVERY_SETTING, KEYS, Facts, figures_of, keys_that_need, ratio, reported_figures
 from mrl_cli.reports.groups import group_report
 from mrl_cli.reports.notes import CHANCE, chance_of_so_few
 from mrl_cli.words import counted, harmless, option_of, shell_line
@@ -90,6 +90,8 @@ class ListFacts(Facts):
 
 class RankReport(ComputeReport):
     """What `mrl rank` reports; `groups` holds a report of each group, whose key is its `group`."""
+
+    FIRST = (*keys_that_need("", "reduced", "lists", "describes"), *EVERY_SETTING, "lambda_weight")
 
 
 def rank_report(

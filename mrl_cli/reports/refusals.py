@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 from mrl_cli.reports.remedies import remedy
@@ -11,7 +11,7 @@ from mrl_cli.words import counted, harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.model import Counts, Problem
+    from mrl_cli.model import Counts, Problem, ProblemCount
     from mrl_cli.reports.remedies import Facts
 
 
@@ -19,7 +19,8 @@ def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
     """Raise DataError for counts that allow no number: problems under `fail`, or no pairs; `names` are the inputs'."""
     counts, place, is_one_file, hint = facts.counts, _place(names), len(names) == 1, remedy(facts)
     if counts.problems and facts.plan.reading.on_error == "fail":
-        raise DataError(described_problems(counts, place, is_one_file=is_one_file), hint=hint)
+        message = described_problems(counts, place, is_one_file=is_one_file)
+        raise DataError(message, hint=hint, problems=first_problems(counts))
     if counts.pairs:
         return
     undefined = "; the mean of nothing is undefined" if wants_mean else ""
@@ -27,7 +28,8 @@ def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:
     message = f"no {what} in {place}{_left_out(counts)}{undefined}"
     if counts.problems:
         message += "\n" + described_problems(counts, place, is_one_file=is_one_file)
-    raise DataError(message, hint=hint if counts.rows else "is it empty, or all header?")
+    hint = hint if counts.rows else "is it empty, or all header?"
+    raise DataError(message, hint=hint, problems=first_problems(counts))
 
 
 def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> DataError:
@@ -39,7 +41,7 @@ def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> Dat
     message += f" ({_reasons(counts)})"
     if counts.problems:
         message += "\n" + described_problems(counts, _place(names), is_one_file=len(names) == 1)
-    return DataError(message, hint=remedy(facts))
+    return DataError(message, hint=remedy(facts), problems=first_problems(counts))
 
 
 def _place(names: Sequence[str]) -> str:
@@ -59,15 +61,26 @@ def _reasons(counts: Counts) -> str:
     return ", ".join(f"{count:,} for {reason}" for reason, count in reasons.items() if count)
 
 
+def first_problems(counts: Counts) -> list[dict[str, Any]]:
+    """Return the problems that `described_problems` names, in that order, each as a record."""
+    keys = ("file", "row", "column", "value", "kind")
+    return [{key: getattr(problem, key) for key in keys} for _, few in _by_count(counts) for problem in few.first]
+
+
 def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
     """Return the lines that describe problems: how many, of which kinds, and the first few of each."""
     count = sum(kind.count for kind in counts.problems.values())
     lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.file_rows or counts.rows, 'row')})"]
     width = max(map(len, counts.problems))
-    for kind, examples in sorted(counts.problems.items(), key=lambda item: -item[1].count):
+    for kind, examples in _by_count(counts):
         text = "   ".join(_described(problem, with_file=not is_one_file) for problem in examples.first)
         lines.append(f"  {kind:<{width}}  {examples.count:>6,}   {text}")
     return "\n".join(lines)
+
+
+def _by_count(counts: Counts) -> list[tuple[str, ProblemCount]]:
+    """Return the kinds of problems, the most frequent first."""
+    return sorted(counts.problems.items(), key=lambda item: -item[1].count)
 
 
 def _described(problem: Problem, *, with_file: bool) -> str:

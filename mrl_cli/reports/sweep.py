@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.model import SCORE_SETTINGS
 from mrl_cli.reports.base import Line, Report, Rows, Table, flat, titled
-from mrl_cli.reports.figures import figures_of, ratio, reported_figures, rounded
+from mrl_cli.reports.figures import EVERY_SETTING, figures_of, ratio, reported_figures, rounded
 from mrl_cli.reports.findings import finding_of_sweep
 from mrl_cli.reports.rank import ListFacts, label_notes
 
@@ -26,11 +26,15 @@ _SETTINGS = (
     *("preset", "scores", "reduction", "dtype", "labels", "label_map", "strength"),
 )
 _OF_LISTS = ("rows", "queries", "queries_without_pairs", "pairs", "rejected", "unjudged", "missing", "weight")
+# Of lists only some have those of the end.
+_FIRST = (*("margin", "value", "sum", "mean", "active", "active_share", "pairs", "rejected"), *EVERY_SETTING)
 _AFTER_POINTS = ("ties_dropped", "labels_skipped", "zero_weight", "filled_weight", *_OF_LISTS)
 
 
 class SweepReport(Report):
     """What `mrl sweep` reports; `points` are records as `sweep_points` returns them."""
+
+    FIRST = (*_FIRST, "gradient_share", "ties_dropped")
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield a record for each margin, with the settings."""
@@ -42,7 +46,7 @@ class SweepReport(Report):
 
     def cells(self) -> Rows:
         """Return a row for each margin."""
-        rows = list(self.lines())
+        rows = [self.in_order(row) for row in self.lines()]
         return list(rows[0]), (row.values() for row in rows)
 
     def blocks(self) -> list[Table | Line]:

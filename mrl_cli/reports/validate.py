@@ -154,7 +154,7 @@ _DEFAULTS |= {
     "mismatches": (),
     "mismatch_count": 0,
 }
-_DEFAULTS |= {"explanations": (), "notes": (), "elapsed_seconds": 0.0}
+_DEFAULTS |= {"explanations": (), "notes": ()}
 
 
 class Validation(Report):

@@ -1,4 +1,4 @@
-"""JSON: the report's record, indented; numbers that are not finite are strings."""
+"""JSON: the report's record, indented; numbers that are not finite are null, beside what they are."""
 
 from typing import Any
 
