@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.reductions.cellsums import CellSumsReduction
-from mrl_cli.reductions.joint import ModelsReduction
 from mrl_cli.reductions.worst import WorstReduction
 from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.statistics.calibration import KNOTS
@@ -34,5 +33,8 @@ def page_reductions(
 ) -> tuple[list[Reduction[Any, Any]], list[Reduction[Any, Any]]]:
     """Return what stands in for `compute_reductions`, and what comes after: the worst pairs if any, and the models."""
     further: list[Reduction[Any, Any]] = [WorstReduction(worst)] if worst else []
-    further += [ModelsReduction(plan)] if has_models else []
+    if has_models:
+        from mrl_cli.reductions.joint import ModelsReduction  # most pages are on one model
+
+        further.append(ModelsReduction(plan))
     return [compute_reductions(plan)[0], CellSumsReduction(plan, KNOTS)], further
