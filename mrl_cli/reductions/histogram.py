@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,6 +87,22 @@ class Cells:
             places = self._table[codes]
         return places
 
+    @property
+    def zero(self) -> int | None:
+        """The place of the cell of 0; None where it was not met."""
+        place = int(self._table[_ZERO])
+        return None if place < 0 else place
+
+    def firsts(self, size: int) -> NDArray[np.int64]:
+        """Return of the first `size` cells the bits of the number at which they begin, uncut; those of 0 have 0."""
+        codes = self.codes[:size]
+        pieces = codes - _ZERO - 1
+        firsts = np.where(codes < _ZERO, codes << _CELL_BITS, 0)
+        cut = pieces >= 0
+        of_cut = self._cuts[pieces[cut] // 2].view(np.int64) >> _CELL_BITS
+        firsts[cut] = (of_cut | np.where(pieces[cut] & 1, _NEGATIVE, 0)) << _CELL_BITS
+        return firsts
+
     def starts(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return of the cells at places the magnitude that each begins at, and its sign: 1, 0 or -1."""
         codes = self.codes[places]
@@ -101,50 +117,68 @@ _cells_cut_at = lru_cache(16)(Cells)  # all states of a run have the same ones
 
 
 class Histogram:
-    """Counts and sums of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
+    """Counts of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
 
-    `counts`, of shape (n,), and `sums`, by name, are by the place of a cell in `cells.codes`, of which there may be
-    more; a cell may have no values.
+    A row of `table`, of shape (rows, n), is by the place of a cell in `cells.codes`, of which there may be more; the
+    first is `counts`, and a cell may have no values. `sums` of the values of cells, by name, are `cellsums`'.
 
     >>> histogram = Histogram()
-    >>> histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0])).size
-    5
+    >>> _ = histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
     >>> histogram.quantiles([0.0, 0.5, 0.625])
     [-2.03125, 1.015625, 1.015625]
     """
 
+    rows: ClassVar[int] = 1
+
     def __init__(self, knots: tuple[float, ...] = ()) -> None:
         self.knots, self.cells = knots, _cells_cut_at(knots)
-        self.counts = np.zeros(0, np.int64)
-        self.sums: dict[str, SumsByCode] = {}
+        self.table = np.zeros((self.rows, 0), np.int64)
+        self._sums: dict[str, SumsByCode] = {}
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many values each cell has."""
+        counts: NDArray[np.int64] = self.table[0]
+        return counts
+
+    @property
+    def sums(self) -> Mapping[str, SumsByCode]:
+        """The exact sums by cell of what is added up, by name."""
+        return self._sums
 
     def __reduce__(self) -> Any:
-        return _restored, (self.knots, self.cells.codes[: self.counts.size], self.counts, self.sums)
+        codes = self.cells.codes[: self.counts.size]
+        return _restored, (type(self), self.knots, codes, self.table, self._sums)
 
     def __iadd__(self, other: Histogram) -> Self:
-        codes = other.cells.codes[: other.counts.size]
-        return self._added(self.cells.places_of(codes), other.counts, other.sums)
+        size = other.counts.size
+        # The cells of one knots are the same ones, while they are remembered.
+        places = slice(size) if other.cells is self.cells else self.cells.places_of(other.cells.codes[:size])
+        return self._added(places, other.table, other._sums)
 
-    def _added(self, places: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]) -> Self:
-        """Add counts and sums of cells at places, all different."""
-        size = self.cells.codes.size
-        whole = np.zeros(size, np.int64)
-        whole[places] = counts
-        whole[: self.counts.size] += self.counts
-        self.counts = whole
-        for name, of_cells in sums.items():
-            padded = (np.append(part, np.zeros(counts.size - part.size)) for part in of_cells.parts)
-            same = type(of_cells)(padded, of_cells.others)
-            self.sums.setdefault(name, type(of_cells)()).add(same, places, size)
+    def _added(
+        self, places: NDArray[np.int64] | slice, table: NDArray[np.int64], sums: Mapping[str, SumsByCode]
+    ) -> Self:
+        """Add what is of cells at places, all different."""
+        del sums  # of counts there are none
+        self.widen(self.cells.codes.size)
+        self.table[:, places] += table
         return self
 
-    def add(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Count values, of shape (n,); return the places of their cells."""
+    def widen(self, size: int) -> None:
+        """Make room for so many cells."""
+        if size > self.counts.size:
+            table = np.zeros((self.rows, size), np.int64)
+            table[:, : self.counts.size] = self.table
+            self.table = table
+
+    def add(self, values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count values, of shape (n,); return the places of their cells, and how many of them each cell has."""
         places = self.cells.places(values)
-        counts = np.bincount(places, minlength=self.cells.codes.size)
-        counts[: self.counts.size] += self.counts
-        self.counts = counts
-        return places
+        counts = np.bincount(places)
+        self.widen(self.cells.codes.size)
+        self.table[0, : counts.size] += counts
+        return places, counts
 
     def met(self) -> NDArray[np.int64]:
         """Return the places of the cells that have values, in the order of their numbers."""
@@ -173,11 +207,15 @@ class Histogram:
 
 
 def _restored(
-    knots: tuple[float, ...], codes: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]
+    kind: type[Histogram],
+    knots: tuple[float, ...],
+    codes: NDArray[np.int64],
+    table: NDArray[np.int64],
+    sums: dict[str, SumsByCode],
 ) -> Histogram:
     """Return a histogram that was pickled: in this process, cells may have been met in another order."""
-    histogram = Histogram(knots)
-    return histogram._added(histogram.cells.places_of(codes), counts, sums)
+    histogram = kind(knots)
+    return histogram._added(histogram.cells.places_of(codes), table, sums)
 
 
 def _middle(start: float, sign: int) -> float:
