@@ -340,7 +340,7 @@ def test_worst_pairs_have_their_lines_where_rows_are_left_out(mrl: Mrl, tmp_path
     assert "1 row dropped as ties" in page.root.text
 
 
-@pytest.mark.parametrize("way", ["plain", "blank", "skipped", "quoted"])
+@pytest.mark.parametrize("way", ["plain", "blank", "between", "skipped", "quoted"])
 def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,11 +348,14 @@ def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     columns = {name: drawn(100)[name] for name in ("x1", "x2", "y")}
     write_csv(tmp_path / "a.csv", columns)
     lines = (tmp_path / "a.csv").read_text().splitlines()
-    before = {"plain": [], "blank": ["", "", ""], "skipped": ["1,oops,1"], "quoted": ['"1",2,1']}[way]
+    before = {"blank": ["", "", ""], "skipped": ["1,oops,1"], "quoted": ['"1",2,1']}.get(way, [])
+    wanted = np.argsort(-(9 - distance(columns)), kind="stable")[:4]
+    after = (wanted == wanted.max()) & (way == "between")
+    if way == "between":
+        lines.insert(int(wanted.max()) + 1, "")
     (tmp_path / "a.csv").write_text("\n".join([lines[0], *before, *lines[1:]]) + "\n")
     page = paged(mrl, "a.csv", "--margin", "9", "--worst", "4", "--on-error", "skip")
-    wanted = np.argsort(-(9 - distance(columns)), kind="stable")[:4]
-    assert page.numbers("worst-pairs", "line") == (wanted + 2 + len(before)).tolist()
+    assert page.numbers("worst-pairs", "line") == (wanted + 2 + len(before) + after).tolist()
 
 
 def test_worst_pairs_of_lines_and_of_rows_stand_in_one_table(mrl: Mrl, tmp_path: Path) -> None:

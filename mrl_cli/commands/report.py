@@ -161,7 +161,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         from mrl_cli.reports.pagepass import page_plan
 
         plan = plan_of_options(self, self.columns_of_b()) if self.has_models else plan
-        return page_plan(plan, has_models=self.has_models)
+        return page_plan(plan, self.worst, has_models=self.has_models)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -132,6 +132,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
     except (SuspectShardError, UnicodeDecodeError):
         check_range(data, part)
         raise SuspectShardError from None
+    if plan.reading.counts_lines:
+        part.remember(shard.source, data, count_lines, batch.size)
     yield batch
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
 
 
-def page_plan(plan: Plan, *, has_models: bool) -> Plan:
-    """Return a plan with intervals and calibration where there can be some.
+def page_plan(plan: Plan, worst: int, *, has_models: bool) -> Plan:
+    """Return a plan with intervals and calibration where there can be some, for so many of the worst pairs.
 
     Raises UsageError for two models with weights.
     """
@@ -25,7 +25,8 @@ def page_plan(plan: Plan, *, has_models: bool) -> Plan:
         raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
     if plan.reporting.confidence is None and not plan.has_weights:
         plan = plan.changed(confidence=USUAL_CONFIDENCE)
-    return plan.changed(describes=True, calibration=plan.rules.labels not in ("any", "probability"))
+    has_calibration = plan.rules.labels not in ("any", "probability")
+    return plan.changed(describes=True, calibration=has_calibration, counts_lines=worst > 0)
 
 
 def page_reductions(
