@@ -174,7 +174,7 @@ def test_sums_by_cell_are_exact(halves: list[float]) -> None:
     reduction = CellSumsReduction(plan)
     batch = Batch("", {"x1": x1, "x2": -x1, "y": np.ones(x1.size)}, range(x1.size))
     whole = reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs))
-    total = whole.sums["first"].regrouped(np.zeros(whole.counts.size, np.int64), 1).at(0)
+    total = whole.total("first")
     differences = [2 * half for half in halves]
     finite = [d for d in differences if math.isfinite(d)]
     assert Fraction(total.units, 1 << UNIT_EXPONENT) == sum(map(Fraction, finite), Fraction(0))
@@ -189,7 +189,7 @@ def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     numbers: dict[Any, Any] = {"x1": np.full(pairs, d), "x2": np.zeros(pairs), "y": np.ones(pairs)}
     reduction = CellSumsReduction(plan)
     whole = reduction.add(reduction.empty(), Measured(Batch("", numbers, range(pairs)), plan, reduction.needs))
-    sums = {name: float(whole.sums[name].regrouped(np.zeros(whole.counts.size, int), 1).at(0)) for name in whole.sums}
+    sums = {name: float(whole.total(name)) for name in whole.sums}
     sure = float(confidences(np.array([d]))[0])
     assert sums["first"] == float(Fraction(d) * pairs)
     assert sums["confidence"] == float(Fraction(sure) * pairs)
@@ -205,4 +205,4 @@ def test_histograms_of_cells_that_were_forgotten_merge() -> None:
     other += one
     assert sorted(other.counts[other.met()].tolist()) == sorted((2 * one.counts[one.met()]).tolist())
     total = math.fsum(RANDOM + RANDOM)
-    assert float(other.sums["first"].regrouped(np.zeros(other.counts.size, int), 1).at(0)) == total
+    assert float(other.total("first")) == total

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from mrl_cli.exact import ExactSum
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ class Histogram:
     def sums(self) -> Mapping[str, SumsByCode]:
         """The exact sums by cell of what is added up, by name."""
         return self._sums
+
+    def total(self, name: str) -> ExactSum:
+        """Return the sum of all cells."""
+        return self.sums[name].regrouped(np.zeros(self.counts.size, np.int64), 1).at(0) if self.sums else ExactSum()
 
     def __reduce__(self) -> Any:
         codes = self.cells.codes[: self.counts.size]

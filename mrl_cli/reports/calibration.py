@@ -89,5 +89,5 @@ def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> tuple[Spread, flo
         variances = second / weights / means**2 - 1
     # Of a cell, d lie within 2**-5 of one another; what is beyond the doubles has no say in the temperature.
     variances = np.clip(np.nan_to_num(variances, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 2.0**-12)
-    total = float(histogram.sums["first"].regrouped(np.zeros(size, np.int64), 1).at(0))
+    total = float(histogram.total("first"))
     return Spread(weights, means, variances), total

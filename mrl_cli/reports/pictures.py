@@ -96,10 +96,7 @@ def curves_of_margins(histogram: Histogram, plan: Plan, most: int = MOST_POINTS)
     if not (is_hinge_of_differences(plan) and pairs):
         return None
     margins = margins_for(histogram, plan, most)
-    weight = None
-    if "weight" in histogram.sums:
-        whole = histogram.sums["weight"].regrouped(np.zeros(histogram.counts.size, np.int64), 1)
-        weight = float(whole.at(0))
+    weight = float(histogram.total("weight")) if "weight" in histogram.sums else None
     points = sweep_points(curve_at(histogram, plan, margins), margins, pairs, weight, plan)
     return curves_of_points(points, margin_of(plan))
 
