@@ -107,10 +107,10 @@ class TextPart:
             start, last = min(edges), data[-1:]
         return count
 
-    def remember(self, source: Source, data: bytes, count_ends: Callable[[bytes], int], rows: int) -> None:
-        """Remember how many line ends a range has, and how many rows: so many lines need not be counted again."""
+    def remember(self, source: Source, lines: int, rows: int) -> None:
+        """Remember how many lines a range has, and how many rows: they need not be counted again."""
         if self.data is None:
-            source.counted[self.offset] = self.size_bytes, count_ends(data), rows
+            source.counted[self.offset] = self.size_bytes, lines, rows
 
 
 def changed(source: Source) -> MachineError:

@@ -1,7 +1,8 @@
 """The compiled reader of plain CSV and TSV, which writes losses as text too.
 
 It may be absent: pyarrow reads the same numbers then, and writes the same text.
-It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0. `_fields.c` is all of it.
+It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0, and in a checkout where it was
+compiled of other functions. `_fields.c` is all of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VARIABLE = "MRL_NATIVE"
+VERSION = 2  # of what the functions of _fields.c take and return
 LONGEST_LINE = 26  # bytes of -0.0000012345678901234567 and a line end
 
 
@@ -36,6 +38,9 @@ def fields() -> ModuleType | None:
         return None
     try:
         from mrl_cli.native import _fields
+
+        if getattr(_fields, "VERSION", None) != VERSION:
+            raise ImportError("compiled of another version")
     except ImportError as error:
         if wish == "1":
             msg = f"{VARIABLE}=1, and this installation has no compiled reader"
