@@ -462,6 +462,16 @@ def test_labels_that_are_no_sides_have_no_calibration(mrl: Mrl, tmp_path: Path) 
     assert "calibration" not in paged(mrl, "a.csv", "--labels", "any").downloads
 
 
+def test_an_axis_of_counts_has_no_fractions(mrl: Mrl, tmp_path: Path) -> None:
+    for pairs in range(1, 7):
+        (tmp_path / "a.csv").write_text("x1,x2,y\n" + "1,0,1\n" * pairs)
+        texts = [one.text for one in paged(mrl, "a.csv").sections["differences"].all("text")]
+        ticks = texts[: texts.index("pairs")]
+        assert ticks[0] == "0"
+        assert all(tick.isdigit() for tick in ticks), ticks
+        assert 2 <= len(ticks) <= 7
+
+
 @pytest.mark.parametrize("rows", ["1,0,1\n", "0,0,1\n", "1,0,1\n1,0,1\n", "1e300,-1e300,-1\n", "5e-324,0,1\n"])
 def test_few_and_extreme_pairs_have_a_page(rows: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x1,x2,y\n{rows}")
@@ -486,6 +496,8 @@ def test_a_page_is_written_as_html_alone_and_needs_jinja2(
         ran = mrl("report", "a.csv", *args)
         assert (ran.code, ran.out) == (2, ""), args
         assert "write it to a file, such as -o report.html" in ran.err
+    ran = mrl("report", "a.csv", "-o", "a.html", "--title", " ")
+    assert (ran.code, "hint: leave it out for a title that says what is found" in ran.err) == (2, True)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout.isatty", lambda: True)
         assert "a page is not for a terminal" in mrl("report", "a.csv").err
@@ -616,6 +628,7 @@ def test_lists_have_their_accuracies_and_the_worst_of_them(
         assert int(bar["queries"]) == len(inside)
     assert sum(int(bar["queries"]) for bar in bars) == len(met)
     assert f"{len(rows) - len(met)} queries have no pair" in page.sections["queries"].text
+    assert f"{len(met)} queries" in page.root.all("dl")[0].text
     worst = sorted(met, key=lambda row: (-row["mean"], row["query"]))[:5]
     assert [row["query"] for row in page.downloads["worst-queries"]] == [row["query"] for row in worst]
     assert worst[0]["query"] == "tie1"

@@ -147,8 +147,12 @@ def _axis_below(drawing: Drawing, scale: Scale, y: float, text: Callable[[float]
         drawing.label(scale(tick), y, text(tick), "middle")
 
 
-def _axis_left(drawing: Drawing, scale: Scale, left: float, right: float, text: Callable[[float], str]) -> None:
+def _axis_left(
+    drawing: Drawing, scale: Scale, left: float, right: float, text: Callable[[float], str], *, is_whole: bool = False
+) -> None:
     for tick in scale.ticks(5):
+        if is_whole and abs(tick - round(tick)) > 0.01:  # of counts
+            continue
         y = scale(tick)
         drawing.line(left, y, right, y, "grid")
         drawing.label(left - 7, y + 4, text(tick), "end")
@@ -160,7 +164,7 @@ def _distribution(plot: Distribution) -> Iterator[Drawing]:
     drawing = Drawing(WIDE, 318 if has_losses else 258, f"Histogram: {plot.title}")
     edges = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
     x, y = Scale(edges[0], edges[-1], left, right), Scale(0, max(1, *plot.counts), base, top + 8)
-    _axis_left(drawing, y, left, right, _number)
+    _axis_left(drawing, y, left, right, _number, is_whole=True)
     drawing.label(left - 7, top - 4, plot.unit, "end")
     for place, count in enumerate(plot.counts):
         if count:

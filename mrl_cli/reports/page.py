@@ -184,7 +184,7 @@ def _figures(report: Report) -> Iterator[PageFigure]:
     bounds = interval_text(report.accuracy_low, report.accuracy_high, is_share=True)
     yield PageFigure("accuracy", share_text(report.correct, report.pairs), report.accuracy, bounds)
     if report.query_accuracy is not None:
-        remark = counted(report.queries, "query", "queries")
+        remark = counted(report.queries - (report.queries_without_pairs or 0), "query", "queries")
         yield PageFigure("accuracy of a query", f"{report.query_accuracy:.1%}", report.query_accuracy, remark)
     if report.accuracy_weighted is not None:
         yield PageFigure("accuracy, weighted", f"{report.accuracy_weighted:.1%}", report.accuracy_weighted)
