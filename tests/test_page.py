@@ -340,6 +340,18 @@ def test_worst_pairs_have_their_lines_where_rows_are_left_out(mrl: Mrl, tmp_path
     assert "1 row dropped as ties" in page.root.text
 
 
+def test_a_cell_of_json_is_shown_as_it_is_whatever_stands_below(mrl: Mrl, tmp_path: Path) -> None:
+    cells = ["0", "0.5", "true", "2", "1e300", "null"]
+    for others in (cells, cells[:2], ["0"]):
+        shown = []
+        for after in ("", '{"x1": "oops", "x2": 1, "y": 1}\n'):  # rows that are left out: the block is read as a whole
+            lines = (f'{{"x1": {place}, "x2": 9, "y": 1, "k": {cell}}}\n' for place, cell in enumerate(others))
+            (tmp_path / "a.jsonl").write_text("".join(lines) + after)
+            page = paged(mrl, "a.jsonl", "--on-error", "skip")
+            shown.append([row["k"] for row in page.downloads["worst-pairs"]])
+        assert shown[0] == shown[1] == [{"null": "", "1e300": "1e+300"}.get(cell, cell) for cell in others]
+
+
 @pytest.mark.parametrize("way", ["plain", "blank", "between", "skipped", "quoted"])
 def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -135,7 +135,16 @@ def _cells(kept: Any, place: int) -> dict[str, str]:
     if kept is None:
         return {}
     values = ((name, kept.column(column)[place].as_py()) for column, name in enumerate(kept.column_names))
-    return {name: "" if value is None else harmless(value, LONGEST_CELL) for name, value in values}
+    return {name: _text(value) for name, value in values}
+
+
+def _text(value: Any) -> str:
+    """Return a cell as it is shown. Which numbers stand in the same column of a block must not matter: 0 is no 0.0."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
+        value = int(value)
+    return "" if value is None else harmless(value, LONGEST_CELL)
 
 
 def _line_numbers(shard: Shard, places: Sequence[int]) -> dict[int, int] | None:
