@@ -127,10 +127,10 @@ class Comparison(TwoModels):
         )
 
     def pictures(self, report: ComparisonReport) -> dict[str, Plot]:
-        """Return how often both models are right, one of them, or none."""
-        from mrl_cli.reports.pictures import quadrants
+        """Return how often both models are right, one of them, or none, and by how much they differ in groups."""
+        from mrl_cli.reports.pictures import groups_compared, quadrants
 
-        return {"models": quadrants(report)}
+        return {"models": quadrants(report)} | ({"groups": groups_compared(report)} if report.groups else {})
 
     def lines(self, report: ComparisonReport) -> list[str]:
         """Return the notes and, where no person reads the report itself, what it shows."""

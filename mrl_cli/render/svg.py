@@ -331,9 +331,9 @@ def _forest(plot: Estimates) -> Drawing:
     left, right, top, step = 190.0, WIDE - 150.0, 30.0, 20.0
     base = top + step * len(plot.estimates)
     drawing = Drawing(WIDE, base + 66, plot.title)
-    x = Scale(plot.least, 1.0, left, right)
+    x = Scale(plot.least, plot.greatest, left, right)
     drawing.label(left - 10, 14, harmless(plot.variable, NAME_LETTERS), "end")
-    drawing.label(WIDE - 80, 14, "right", "end")
+    drawing.label(WIDE - 80, 14, plot.figure, "end")
     drawing.label(WIDE - 8, 14, "pairs", "end")
     for tick in x.ticks(6):
         drawing.line(x(tick), top - 6, x(tick), base, "grid")
