@@ -32,6 +32,7 @@ _CELLS = 1 << 17
 _CELL_BITS = 64 - 17
 _NEGATIVE = _CELLS >> 1  # the sign, in a cell
 _ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
+_NOT_MET = -2  # a place that stays below 0 with one added
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 
 
@@ -47,29 +48,39 @@ def is_edge(magnitude: float) -> bool:
 class Cells:
     """The cells that doubles are counted by, cut at knots, which are magnitudes: a code for each.
 
-    An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: in turn above 0 and
-    below, from each of `_cuts` on, which are the starts of these cells and the knots. `codes` are of the cells that
-    were met, in that order: a table says for each code its place there, and is as good for whatever else is counted.
+    An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: from each of `_cuts`
+    on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
+    met, in that order: a table says for each code its place there, and is as good for whatever else is counted. A cell
+    that is cut in two has the place of the part that is nearer to 0; the other one, from its bound on, has the next.
     """
 
     def __init__(self, knots: Iterable[float] = ()) -> None:
         cut = np.array([0.0, *(abs(knot) for knot in knots if not is_edge(abs(knot)))])
-        of_cut = np.unique(cut.view(np.int64) >> _CELL_BITS)
+        of_cut, counts = np.unique(cut.view(np.int64) >> _CELL_BITS, return_counts=True)
         self._cuts = np.union1d(cut, (of_cut << _CELL_BITS).view(np.float64))
         self._is_cut = np.zeros(_CELLS, bool)
         self._is_cut[of_cut] = self._is_cut[of_cut | _NEGATIVE] = True
-        self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, -1)
+        # Of cells that are cut in two, for each sign: their bits, and the code of their first part.
+        halved = of_cut[(counts == 1) & (of_cut > 0)]
+        firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
+        self._halved = np.concatenate([halved, halved | _NEGATIVE])
+        self._halves = np.concatenate([firsts, firsts + self._cuts.size])
+        self._bounds = np.full(_CELLS, np.nan)  # which nothing reaches, not even an infinite one
+        self._bounds[self._halved] = np.tile(self._cuts[firsts - _ZERO], 2)
+        self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, _NOT_MET)
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
         codes = (values.view(np.uint64) >> np.uint64(_CELL_BITS)).view(np.int64)
-        places: NDArray[np.int64] = self._table[codes]
-        if places.size and places.min() < 0:  # where the cell is cut, or was not met
+        places: NDArray[np.int64] = self._table.take(codes)
+        if self._halved.size:
+            places += np.abs(values) >= self._bounds.take(codes)
+        if places.size and places.min() < 0:  # where the cell is cut otherwise, or was not met
             others = np.flatnonzero(places < 0)
             cut = others[self._is_cut[codes[others]]]
-            pieces = 2 * np.searchsorted(self._cuts, np.abs(values[cut]), "right") - 1 + (values[cut] < 0)
+            pieces = np.searchsorted(self._cuts, np.abs(values[cut]), "right") + self._cuts.size * (values[cut] < 0)
             codes[cut] = np.where(values[cut] == 0, _ZERO, _ZERO + pieces)
             places[others] = self.places_of(codes[others])
         return places
@@ -81,10 +92,13 @@ class Cells:
             with self._lock:  # threads that count at once
                 is_new = np.zeros(self._table.size, bool)
                 is_new[codes] = True
+                is_new[self._halves] |= is_new[self._halves + 1]
+                is_new[self._halves + 1] = is_new[self._halves]
                 is_new[self.codes] = False
                 new, size = np.flatnonzero(is_new), self.codes.size
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
+                self._table[self._halved] = self._table[self._halves]
             places = self._table[codes]
         return places
 
@@ -92,7 +106,7 @@ class Cells:
     def zero(self) -> int | None:
         """The place of the cell of 0; None where it was not met."""
         place = int(self._table[_ZERO])
-        return None if place < 0 else place
+        return None if place == _NOT_MET else place
 
     def firsts(self, size: int) -> NDArray[np.int64]:
         """Return of the first `size` cells the bits of the number at which they begin, uncut; those of 0 have 0."""
@@ -100,17 +114,17 @@ class Cells:
         pieces = codes - _ZERO - 1
         firsts = np.where(codes < _ZERO, codes << _CELL_BITS, 0)
         cut = pieces >= 0
-        of_cut = self._cuts[pieces[cut] // 2].view(np.int64) >> _CELL_BITS
-        firsts[cut] = (of_cut | np.where(pieces[cut] & 1, _NEGATIVE, 0)) << _CELL_BITS
+        of_cut = self._cuts[pieces[cut] % self._cuts.size].view(np.int64) >> _CELL_BITS
+        firsts[cut] = (of_cut | np.where(pieces[cut] < self._cuts.size, 0, _NEGATIVE)) << _CELL_BITS
         return firsts
 
     def starts(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return of the cells at places the magnitude that each begins at, and its sign: 1, 0 or -1."""
         codes = self.codes[places]
         pieces = codes - _ZERO - 1
-        is_below = np.where(codes < _ZERO, codes & _NEGATIVE, pieces & 1) != 0
+        is_below = np.where(codes < _ZERO, (codes & _NEGATIVE) != 0, pieces >= self._cuts.size)
         magnitudes = (np.where(codes < _ZERO, codes & ~_NEGATIVE, 0) << _CELL_BITS).view(np.float64)
-        magnitudes[pieces >= 0] = self._cuts[pieces[pieces >= 0] // 2]
+        magnitudes[pieces >= 0] = self._cuts[pieces[pieces >= 0] % self._cuts.size]
         return magnitudes, np.where(codes == _ZERO, 0, np.where(is_below, -1, 1))
 
 
