@@ -142,7 +142,7 @@ class CellSumsReduction(HistogramReduction):
             values = {"loss": measured.losses[block]} if "losses" in self.needs else {}
             places, of_block = state.add(differences)
             size = state.counts.size
-            if weights is None and max(differences.max(), -differences.min()) < _LARGE:
+            if weights is None and state.cells.greatest < _LARGE:
                 counts, units, squares = _widened(counts, size), _widened(units, size), _widened(squares, size)
                 counts[: of_block.size] += of_block
                 np.add.at(units[0], places, differences.view(np.int64))
@@ -153,7 +153,8 @@ class CellSumsReduction(HistogramReduction):
                 values |= {"first": differences, "confidence": confidences(differences)}
                 if not self._is_square:
                     with np.errstate(over="ignore"):
-                        values["second"] = differences * differences
+                        squares_of_pairs = differences * differences
+                    values["second"] = squares_of_pairs if weights is not None else _upper(squares_of_pairs)
             self._add_sums(state, values, differences, None if weights is None else weights[block], places)
         if counts.size:
             state.add_units(units, counts)

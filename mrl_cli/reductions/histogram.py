@@ -52,6 +52,7 @@ class Cells:
     on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
     met, in that order: a table says for each code its place there, and is as good for whatever else is counted. A cell
     that is cut in two has the place of the part that is nearer to 0; the other one, from its bound on, has the next.
+    `greatest` is the start of the farthest cell that was met, infinite for NaN.
     """
 
     def __init__(self, knots: Iterable[float] = ()) -> None:
@@ -70,6 +71,7 @@ class Cells:
         self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, _NOT_MET)
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
+        self.greatest = 0.0
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
@@ -99,6 +101,8 @@ class Cells:
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
                 self._table[self._halved] = self._table[self._halves]
+                starts = np.nan_to_num(self.starts(self._table[new])[0], nan=np.inf, posinf=np.inf)
+                self.greatest = max(self.greatest, float(starts.max(initial=0.0)))
             places = self._table[codes]
         return places
 

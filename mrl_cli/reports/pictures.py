@@ -211,7 +211,12 @@ def groups_compared(report: Report) -> Estimates:
     reach = min(1.0, max(1, math.ceil(10 * farthest)) / 10)
     by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by)
     legend = f"● accuracy of a less that of b with its {100 * report.confidence:.3g}% interval   │ that of all"
-    how = {"least": -reach, "greatest": reach, "figure": "a − b", "left_out": len(estimates) - len(shown)}
+    how: dict[str, Any] = {
+        "least": -reach,
+        "greatest": reach,
+        "figure": "a − b",
+        "left_out": len(estimates) - len(shown),
+    }
     return Estimates(differing(report), by, shown, legend, whole=report.accuracy_difference["mean"], **how)
 
 
