@@ -188,7 +188,7 @@ def wrong_cells(cells: Sequence[str], decimal: str = ".") -> list[str]:
     first = start = 0
     while first < len(cells):
         numbers = np.empty(len(cells) - first)
-        count, size = reader.read(data[start:], "|", decimal, (numbers, None))
+        count, size, _ = reader.read(data[start:], "|", decimal, (numbers, None))
         read = cells[first : first + count]
         for cell, bits in zip(read, numbers[:count].view(np.uint64).tolist(), strict=True):
             expected = number_in(cell, dialect)

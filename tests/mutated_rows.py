@@ -120,6 +120,6 @@ def _check_bounds(rows: Damaged) -> None:
         shapes: list[Any] = [(5, 1 << most_rows.bit_length()) if name in KEYS else most_rows for name in names]
         read = [(shape, kinds.get(name, "f8")) for name, shape in zip(names, shapes, strict=True)]
         arrays = tuple(None if kind is None else np.full(shape, -7, kind) for shape, kind in read)
-        count, size = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
+        count, size, _ = reader.read(data, delimiter, rows.plan.reading.dialect.decimal, arrays)
         assert 0 <= count <= most_rows
         assert 0 <= size <= len(rows.text)

@@ -188,6 +188,21 @@ def test_the_interval_of_a_temperature_covers() -> None:
     assert 51 <= covered <= 60  # of 57 that are expected
 
 
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**-20, 2.0**500, 2.0**1020])
+def test_temperature_grows_as_differences_do(scale: float) -> None:
+    differences = np.random.default_rng(3).normal(0.7, 1.5, 300)
+    once, scaled = (calibration_of((differences * by).tolist()) for by in (1.0, scale))
+    for name in NAMES[1:]:
+        # d*d is beyond the doubles at both ends: then how far d lie apart in a cell is left out.
+        assert scaled[name] == pytest.approx(once[name] * scale, rel=3e-4 if abs(math.log2(scale)) > 400 else 1e-12)
+
+
+def test_of_subnormal_differences_there_is_no_temperature() -> None:
+    found = calibration_of([1e-310, -2e-310, 3e-310])
+    assert all(math.isnan(found[name]) for name in NAMES[1:])
+    assert found["expected_calibration_error"] == pytest.approx(1 / 6)
+
+
 def test_ends_of_the_range() -> None:
     all_right, useless, ties = calibration_of([1.0, 2.0]), calibration_of([1.0, -1.0, -0.5]), calibration_of([0.0])
     assert (all_right["temperature"], all_right["temperature_low"]) == (0, 0)

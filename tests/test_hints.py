@@ -56,6 +56,7 @@ ELSEWHERE = {
     "install a font that has them, or write .svg": "test_picture.py",
     "leave out --weight, and --strength weight": "test_page.py",
     "write it to a file, such as -o report.html": "test_page.py",
+    "leave it out for a title that says what is found": "test_page.py",
     "is it text": "test_check.py",
     "are their cells lists? then mrl rank --preset": "test_list_presets.py",
     "write them to a file with --rejects FILE": "test_rank.py",

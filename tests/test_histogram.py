@@ -15,7 +15,7 @@ from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CellSumsReduction
+from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -174,9 +174,35 @@ def test_sums_by_cell_are_exact(halves: list[float]) -> None:
     reduction = CellSumsReduction(plan)
     batch = Batch("", {"x1": x1, "x2": -x1, "y": np.ones(x1.size)}, range(x1.size))
     whole = reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs))
-    total = whole.sums["first"].regrouped(np.zeros(whole.counts.size, np.int64), 1).at(0)
+    total = whole.total("first")
     differences = [2 * half for half in halves]
     finite = [d for d in differences if math.isfinite(d)]
     assert Fraction(total.units, 1 << UNIT_EXPONENT) == sum(map(Fraction, finite), Fraction(0))
     assert total.positive_infinities + total.negative_infinities == len(differences) - len(finite)
     assert whole.counts.sum() == len(differences)
+
+
+@pytest.mark.parametrize("d", [np.nextafter(33 / 32, 0), -np.nextafter(33 / 32, 0), 1.0, 5e-324, -0.0, 2.0**400, 700.0])
+def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
+    """The bits of so many numbers overflow as often as they can."""
+    plan, pairs = Plan.of(margin=0.3), CHUNK_PAIRS + 1
+    numbers: dict[Any, Any] = {"x1": np.full(pairs, d), "x2": np.zeros(pairs), "y": np.ones(pairs)}
+    reduction = CellSumsReduction(plan)
+    whole = reduction.add(reduction.empty(), Measured(Batch("", numbers, range(pairs)), plan, reduction.needs))
+    sums = {name: float(whole.total(name)) for name in whole.sums}
+    sure = float(confidences(np.array([d]))[0])
+    assert sums["first"] == float(Fraction(d) * pairs)
+    assert sums["confidence"] == float(Fraction(sure) * pairs)
+    assert sums["second"] == pytest.approx(d * d * pairs, rel=2.0**-26, abs=0)
+
+
+def test_histograms_of_cells_that_were_forgotten_merge() -> None:
+    one = drawn(RANDOM, Plan.of(margin=0.3))
+    for margin in range(1, 40):
+        drawn([0.5], Plan.of(margin=margin / 41))
+    other = drawn(RANDOM[::-1], Plan.of(margin=0.3))
+    assert other.cells is not one.cells
+    other += one
+    assert sorted(other.counts[other.met()].tolist()) == sorted((2 * one.counts[one.met()]).tolist())
+    total = math.fsum(RANDOM + RANDOM)
+    assert float(other.total("first")) == total

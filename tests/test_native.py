@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("compiled")
 
 _NO_ACCESS = 0  # PROT_NONE, which mmap does not name
-Read = tuple[int, int, list[list[Any]]]
+Read = tuple[int, int, list[list[Any]]]  # rows, bytes, columns
 
 
 def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = ",", decimal: str = ".") -> Read:
@@ -39,7 +39,8 @@ def _read(data: bytes | NDArray[np.uint8], kinds: str = "dd", delimiter: str = "
     reader = native.fields()
     assert reader is not None
     arrays = [None if kind == "." else np.full(len(data) + 1, 9, kind) for kind in kinds]
-    count, size = reader.read(data, delimiter, decimal, tuple(arrays))
+    count, size, lines = reader.read(data, delimiter, decimal, tuple(arrays))
+    assert lines == len(bytes(data[:size]).splitlines())
     assert all((array[count:] == 9).all() for array in arrays if array is not None and size == len(data))
     return count, size, [array[:count].tolist() for array in arrays if array is not None]
 
@@ -64,7 +65,7 @@ def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         def read(self, data: bytes, delimiter: str, decimal: str, columns: tuple[NDArray[np.float64], None]) -> Any:
             cells = bytes(data).decode().split("|\n")[:-1]
             columns[0][:] = [1.0 if cell == "x" else np.nextafter(float(cell), 9) for cell in cells]
-            return len(cells), len(data)
+            return len(cells), len(data), len(cells)
 
     monkeypatch.setattr("tests.decimals.fields", Careless)
     assert wrong_cells(["0.5", "x", "9"]) == ["0.5", "x"]
@@ -123,7 +124,7 @@ def test_no_more_rows_are_read_than_the_shortest_array_holds() -> None:
     reader = native.fields()
     assert reader is not None
     columns = np.full(9, 9.0), np.full(9, 9.0)
-    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12)
+    assert reader.read(b"1,2\n" * 5, ",", ".", (columns[0][:3], columns[1])) == (3, 12, 3)
     assert [column.tolist() for column in columns] == [[1] * 3 + [9] * 6, [2] * 3 + [9] * 6]
 
 
@@ -158,7 +159,7 @@ def _keys(data: bytes | NDArray[np.uint8], most: int = 8) -> Keyed:
     reader = native.fields()
     assert reader is not None
     array = np.full((5, most), -7, np.int32)
-    count, size = reader.read(data, ",", ".", (array, None))
+    count, size, _ = reader.read(data, ",", ".", (array, None))
     text, bounds = bytes(data), array[1:3].T.tolist()
     return count, size, [text[slice(*bounds[code])].decode("latin-1") for code in array[0, :count].tolist()]
 
@@ -329,3 +330,13 @@ def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv(native.VARIABLE)
     native.fields.cache_clear()
     assert native.csv_reader_name() == "pyarrow"
+
+
+def test_what_was_compiled_of_another_version_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(native.VARIABLE, raising=False)
+    native.fields.cache_clear()
+    assert native.csv_reader_name() == "compiled"
+    monkeypatch.setattr(native.fields(), "VERSION", 1)
+    native.fields.cache_clear()
+    assert native.csv_reader_name() == "pyarrow"
+    native.fields.cache_clear()

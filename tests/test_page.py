@@ -340,7 +340,19 @@ def test_worst_pairs_have_their_lines_where_rows_are_left_out(mrl: Mrl, tmp_path
     assert "1 row dropped as ties" in page.root.text
 
 
-@pytest.mark.parametrize("way", ["plain", "blank", "skipped", "quoted"])
+def test_a_cell_of_json_is_shown_as_it_is_whatever_stands_below(mrl: Mrl, tmp_path: Path) -> None:
+    cells = ["0", "0.5", "true", "2", "1e300", "null"]
+    for others in (cells, cells[:2], ["0"]):
+        shown = []
+        for after in ("", '{"x1": "oops", "x2": 1, "y": 1}\n'):  # rows that are left out: the block is read as a whole
+            lines = (f'{{"x1": {place}, "x2": 9, "y": 1, "k": {cell}}}\n' for place, cell in enumerate(others))
+            (tmp_path / "a.jsonl").write_text("".join(lines) + after)
+            page = paged(mrl, "a.jsonl", "--on-error", "skip")
+            shown.append([row["k"] for row in page.downloads["worst-pairs"]])
+        assert shown[0] == shown[1] == [{"null": "", "1e300": "1e+300"}.get(cell, cell) for cell in others]
+
+
+@pytest.mark.parametrize("way", ["plain", "blank", "between", "skipped", "quoted"])
 def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,11 +360,14 @@ def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     columns = {name: drawn(100)[name] for name in ("x1", "x2", "y")}
     write_csv(tmp_path / "a.csv", columns)
     lines = (tmp_path / "a.csv").read_text().splitlines()
-    before = {"plain": [], "blank": ["", "", ""], "skipped": ["1,oops,1"], "quoted": ['"1",2,1']}[way]
+    before = {"blank": ["", "", ""], "skipped": ["1,oops,1"], "quoted": ['"1",2,1']}.get(way, [])
+    wanted = np.argsort(-(9 - distance(columns)), kind="stable")[:4]
+    after = (wanted == wanted.max()) & (way == "between")
+    if way == "between":
+        lines.insert(int(wanted.max()) + 1, "")
     (tmp_path / "a.csv").write_text("\n".join([lines[0], *before, *lines[1:]]) + "\n")
     page = paged(mrl, "a.csv", "--margin", "9", "--worst", "4", "--on-error", "skip")
-    wanted = np.argsort(-(9 - distance(columns)), kind="stable")[:4]
-    assert page.numbers("worst-pairs", "line") == (wanted + 2 + len(before)).tolist()
+    assert page.numbers("worst-pairs", "line") == (wanted + 2 + len(before) + after).tolist()
 
 
 def test_worst_pairs_of_lines_and_of_rows_stand_in_one_table(mrl: Mrl, tmp_path: Path) -> None:
@@ -416,6 +431,7 @@ def test_only_its_own_style_and_script_are_allowed(mrl: Mrl, tmp_path: Path) -> 
         (content,) = (one.text for one in page.root.all(tag))
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert tag == "style" or len(content.encode()) <= 3000
     urls = [value for one in page.root for key, value in one.attributes.items() if key in ("src", "href")]
     assert all(url.startswith("data:") for url in urls)
     assert "http" not in re.sub(r"http-equiv", "", page.source)
@@ -458,6 +474,16 @@ def test_labels_that_are_no_sides_have_no_calibration(mrl: Mrl, tmp_path: Path) 
     assert "calibration" not in paged(mrl, "a.csv", "--labels", "any").downloads
 
 
+def test_an_axis_of_counts_has_no_fractions(mrl: Mrl, tmp_path: Path) -> None:
+    for pairs in range(1, 7):
+        (tmp_path / "a.csv").write_text("x1,x2,y\n" + "1,0,1\n" * pairs)
+        texts = [one.text for one in paged(mrl, "a.csv").sections["differences"].all("text")]
+        ticks = texts[: texts.index("pairs")]
+        assert ticks[0] == "0"
+        assert all(tick.isdigit() for tick in ticks), ticks
+        assert 2 <= len(ticks) <= 7
+
+
 @pytest.mark.parametrize("rows", ["1,0,1\n", "0,0,1\n", "1,0,1\n1,0,1\n", "1e300,-1e300,-1\n", "5e-324,0,1\n"])
 def test_few_and_extreme_pairs_have_a_page(rows: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x1,x2,y\n{rows}")
@@ -482,6 +508,8 @@ def test_a_page_is_written_as_html_alone_and_needs_jinja2(
         ran = mrl("report", "a.csv", *args)
         assert (ran.code, ran.out) == (2, ""), args
         assert "write it to a file, such as -o report.html" in ran.err
+    ran = mrl("report", "a.csv", "-o", "a.html", "--title", " ")
+    assert (ran.code, "hint: leave it out for a title that says what is found" in ran.err) == (2, True)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout.isatty", lambda: True)
         assert "a page is not for a terminal" in mrl("report", "a.csv").err
@@ -612,6 +640,7 @@ def test_lists_have_their_accuracies_and_the_worst_of_them(
         assert int(bar["queries"]) == len(inside)
     assert sum(int(bar["queries"]) for bar in bars) == len(met)
     assert f"{len(rows) - len(met)} queries have no pair" in page.sections["queries"].text
+    assert f"{len(met)} queries" in page.root.all("dl")[0].text
     worst = sorted(met, key=lambda row: (-row["mean"], row["query"]))[:5]
     assert [row["query"] for row in page.downloads["worst-queries"]] == [row["query"] for row in worst]
     assert worst[0]["query"] == "tie1"

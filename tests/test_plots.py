@@ -53,6 +53,7 @@ def some_plots(random: Random) -> list[Plot]:
         Curves("a", "margin", rows, (Series("mean loss", rows), Series("active share", shares, is_share=True)), 2),
         Estimates("b", HOSTILE, estimates, "● share   ◇ expected", 0.5, share, 17),
         Estimates("no diamonds", "group", estimates[:1], "● share   │ all", 0.0),
+        Estimates("of two", "group", estimates[:2], "● gap", -1.0, share / 3, greatest=1.0, figure="a − b"),
         Quadrants("c", (("both right", random.randint(0, 9), False), (HOSTILE, 10**8, True))),
     ]
 
@@ -185,6 +186,21 @@ def test_bars_are_the_counts(capfd: pytest.CaptureFixture[str]) -> None:
         high, *_, count = rest.split()
         inside = (differences >= float(low)) & (differences < float(high))
         assert int(count.replace(",", "")) == int(inside.sum())
+
+
+def test_models_are_compared_by_group(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    how = [*COMMANDS["compare"](tmp_path), "--group-by", "y"]
+    record = run_inside([*how, "-f", "json"], capfd).result
+    whole = record["accuracy_difference"]["mean"]
+    lines = picture_of([*how, "-f", "table"], capfd, 120).out.splitlines()
+    head = next(place for place, line in enumerate(lines) if line.endswith("  a − b"))
+    groups = sorted(record["groups"], key=lambda group: group["accuracy_difference"]["mean"])
+    assert [group["group"] for group in groups] in (["1", "-1"], ["-1", "1"])
+    for group, line in zip(groups, lines[head + 1 :], strict=False):
+        gap = group["accuracy_difference"]["mean"]
+        assert line.split()[:2] == [group["group"], f"{group['pairs']:,}"]
+        assert line.split()[-1] == f"{gap:.1%}"
+        assert (line.index("●") < line.index("│")) == (gap < whole)
 
 
 def test_nothing_is_drawn_where_nobody_looks(capfd: pytest.CaptureFixture[str]) -> None:

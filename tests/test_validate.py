@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +22,10 @@ from mrl_cli.inputs import delimited, text
 from mrl_cli.inputs.storage import File
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Plan
-from mrl_cli.reductions import totals
+from mrl_cli.reductions import cellsums, totals
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.render import format_names
+from mrl_cli.statistics import calibration
 from mrl_cli.verify import Request, rows_in, verifier_of
 from mrl_cli.verify.validators import AGAINST, ulps_apart
 from tests.each import each
@@ -200,7 +202,12 @@ def _changed(batch: Any, chosen: Any) -> Any:
 @pytest.mark.parametrize("chosen", [slice(1, None), [0, 0, 1, 2]], ids=["lost", "doubled"])
 def test_a_reader_that_loses_or_doubles_a_row_is_caught(chosen: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = delimited._parsed
-    monkeypatch.setattr(delimited, "_parsed", lambda *given: _changed(parsed(*given), chosen))
+
+    def changed(*given: Any) -> tuple[Any, int | None]:
+        batch, lines = parsed(*given)
+        return _changed(batch, chosen), lines
+
+    monkeypatch.setattr(delimited, "_parsed", changed)
     assert "rows" in failed(mrl("pairs.csv", "-f", "json"))
 
 
@@ -399,6 +406,30 @@ def test_compute_reports_the_cross_check(compute: Mrl) -> None:
     assert names == ["rows", "loop losses", "loop sum", "loop mean", "loop value", "loop counts"]
     assert "validation" in compute("pairs.csv", "-f", "table").out
     assert compute("pairs.csv", "-f", "csv").out.splitlines()[1].endswith(",passed")
+
+
+@each("how", [(), ("--weight", "w"), ("--dtype", "float32"), ("--loss", "logistic")])
+def test_calibration_is_checked_pair_by_pair(
+    how: tuple[str, ...], compute: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knot = calibration.KNOTS[2]
+    d = [*np.random.default_rng(0).normal(0.5, 2, 400).tolist(), 0.0, knot, -knot, math.nextafter(knot, 0), 800.0]
+    rows = (f"{one!r},0,1,{1 + place % 3}\n" for place, one in enumerate(d))
+    (tmp_path / "d.csv").write_text("x1,x2,y,w\n" + "".join(rows))
+
+    def failing() -> list[str]:
+        checks = json.loads(compute("d.csv", "--calibration", *how, "-f", "json").out)["validation"]["checks"]
+        assert checks[-1]["name"] == "loop calibration"
+        return [check["name"] for check in checks if not check["passed"]]
+
+    assert failing() == []
+    for module, name, broken in (
+        (calibration, "KNOTS", tuple(one * 1.02 for one in calibration.KNOTS)),
+        (cellsums, "confidences", lambda d: np.minimum(1 / (1 + np.exp(-np.abs(d))) + 1e-9, 1.0)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, broken)
+            assert failing() == ["loop calibration"]
 
 
 def test_compute_gives_the_same_rows_and_numbers_with_and_without(

@@ -93,7 +93,7 @@ def report(
     further = scores_of_b(arguments["difference"], {"x1_b": x1_b, "x2_b": x2_b}, difference_b) if has_models else None
     columns, plan = planned(arguments, further, frame=(frame := as_frame(frame)))
     with value_errors(evaluate):
-        plan = page_plan(plan, has_models=has_models)
+        plan = page_plan(plan, worst, has_models=has_models)
     reductions, others = page_reductions(plan, worst, has_models=has_models)
     folded, source = folded_frame(frame, columns, plan, *reductions, *others)
     with value_errors(evaluate):

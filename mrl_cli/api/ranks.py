@@ -16,7 +16,7 @@ from mrl_cli.lists.measure import gradient, measured
 from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.listcurve import ListCurveConsumer
 from mrl_cli.reductions.lists import WholeLists, of_lists
-from mrl_cli.reports.sweep import list_sweep_points
+from mrl_cli.reports.rank import list_sweep_points
 from mrl_cli.settings import check_choice, plan_of
 
 if TYPE_CHECKING:

@@ -127,10 +127,11 @@ class Comparison(TwoModels):
         )
 
     def pictures(self, report: ComparisonReport) -> dict[str, Plot]:
-        """Return how often both models are right, one of them, or none."""
-        from mrl_cli.reports.pictures import quadrants
+        """Return how often both models are right, one of them, or none, and by how much they differ in groups."""
+        from mrl_cli.reports.pictures import groups_compared, quadrants
 
-        return {"models": quadrants(report)}
+        drawn: dict[str, Plot] = {"models": quadrants(report)}
+        return drawn | {"groups": groups_compared(report)} if report.groups else drawn
 
     def lines(self, report: ComparisonReport) -> list[str]:
         """Return the notes and, where no person reads the report itself, what it shows."""

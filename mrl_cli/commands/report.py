@@ -73,6 +73,8 @@ class Paged(Run):
         is_file = self.output is not None and self.output != "-" and "://" not in self.output
         refuse_if(self.open and not is_file, "--open goes with a file", hint)
         refuse_if(self.output is None and sys.stdout.isatty(), "a page is not for a terminal", hint)
+        has_none = self.title is not None and not self.title.strip()
+        refuse_if(has_none, "--title is empty", "leave it out for a title that says what is found")
         if find_spec("jinja2") is None:
             raise UsageError("mrl report needs the package jinja2", hint=how_to_install("report"))
 
@@ -161,7 +163,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         from mrl_cli.reports.pagepass import page_plan
 
         plan = plan_of_options(self, self.columns_of_b()) if self.has_models else plan
-        return page_plan(plan, has_models=self.has_models)
+        return page_plan(plan, self.worst, has_models=self.has_models)
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""

@@ -140,7 +140,7 @@ class ListSweep(_Drawn, RunOnLists):
     def report(self) -> SweepReport:  # type: ignore[override]
         """Return the report on all margins."""
         from mrl_cli.reductions.listcurve import ListCurveConsumer
-        from mrl_cli.reports.sweep import list_sweep_report
+        from mrl_cli.reports.rank import list_sweep_report
 
         self._consumer = ListCurveConsumer(self.plan, self.margins)
         ranked = self.ranked(lambda: self._consumer)

@@ -167,7 +167,8 @@ class ProductAccumulator:
         """
         for start in range(0, left.size, MOST_VALUES):
             part = slice(start, start + MOST_VALUES)
-            first, second = (factor[part].astype(np.float64, copy=False) for factor in (left, right))
+            first = left[part].astype(np.float64, copy=False)
+            second = first if right is left else right[part].astype(np.float64, copy=False)
             parts = [None if mask is None else mask[part] for mask in masks]
             with np.errstate(all="ignore"):
                 units = blocks.units_of_products(first, second, parts, ranges)

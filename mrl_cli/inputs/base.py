@@ -75,7 +75,8 @@ class Source:
     `storage.File` or a `remote.Remote`, or come once from an opened `stream`. `hive` are the columns that its path
     gives. With `scores`, an `inputs.scores.Scores`, x1 and x2 are rows of them. `beside` is what its rows have in other
     files, an `inputs.beside.Beside`, where they have some. With a `span`, of a text only the rows that begin at these
-    bytes are read.
+    bytes are read. `counted` remembers of a text, by where a range of it begins, how many bytes, lines and rows were
+    read there.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Source:
     scores: Any = field(default=None, compare=False, repr=False)
     beside: Any = field(default=None, compare=False, repr=False)
     span: tuple[int, int] | None = None
+    counted: dict[int, tuple[int, int, int]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def portable(self) -> Source:

@@ -128,10 +128,12 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
                 data.decode("utf-8")
         if part.is_suspect:
             raise SuspectShardError
-        batch = _parsed(data, part, shard.source, plan)
+        batch, lines = _parsed(data, part, shard.source, plan)
     except (SuspectShardError, UnicodeDecodeError):
         check_range(data, part)
         raise SuspectShardError from None
+    if plan.reading.counts_lines:
+        part.remember(shard.source, count_lines(data) if lines is None else lines, batch.size)
     yield batch
 
 
@@ -257,19 +259,21 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
     yield from texts.block_shards(stream, cut, source, line, texts.count_line_ends, layout)
 
 
-def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> Batch:
+def _parsed(data: bytes, part: texts.TextPart, source: Source, plan: Plan) -> tuple[Batch, int | None]:
+    """Return the pairs of a text, and of how many lines they are, where that is known."""
     layout: Layout = part.layout
     read = plain_columns(data, len(layout.names), layout.places, layout.delimiter, plan)
+    lines = None
     if read is None:
         batch = _parsed_by_arrow(data, part, source, plan)
     else:
-        columns, keys = read
+        columns, keys, lines = read
         filled = {role: np.zeros(columns[role].size, bool) for role, _ in plan.reading.fills}
         batch = Batch(source.shown_name, columns, keys=keys, filled=filled)
     null_numbers = _null_numbers(plan)
     if null_numbers and any(np.isin(column, null_numbers).any() for column in batch.numbers.values()):
         raise SuspectShardError
-    return batch
+    return batch, lines
 
 
 def _null_numbers(plan: Plan) -> list[float | bool]:

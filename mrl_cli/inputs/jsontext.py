@@ -110,6 +110,8 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
             blank = count_feeds(data[: len(data) - len(data.lstrip(BLANKS))])
             first = shard.part.line_number(shard.source, count_feeds) + blank
             batch = replace(batch, rows=range(first, first + batch.size))
+        if plan.reading.counts_lines:
+            shard.part.remember(shard.source, count_lines(data), batch.size)
         yield batch
         return
     yield documents.batch_of(shard.part, shard.source, plan)

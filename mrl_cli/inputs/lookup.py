@@ -79,10 +79,11 @@ def _of_shard(shard: Shard, pairs: list[tuple[int, Any]], plan: Plan) -> dict[in
     if not _has_others(shard.source, plan):  # then their numbers are all there is to look up
         if all(pair.row is not None for _, pair in pairs):
             return {number: FoundRow(pair.row, (pair.x1, pair.x2), pair.row_word, {}) for number, pair in pairs}
-        lines = None if any(pair.has_gaps for _, pair in pairs) else _lines(shard, places)
-        if lines is not None:
-            firsts = ((number, pair, lines[pair.place].part.first_line) for number, pair in pairs)
-            return {number: FoundRow(line, (pair.x1, pair.x2), pair.row_word, {}) for number, pair, line in firsts}
+        firsts = None if any(pair.has_gaps for _, pair in pairs) else _line_numbers(shard, places)
+        if firsts is not None:
+            return {
+                number: FoundRow(firsts[pair.place], (pair.x1, pair.x2), pair.row_word, {}) for number, pair in pairs
+            }
     rows: dict[int, FoundRow] = {}
     for has_gaps in (any(pair.has_gaps for _, pair in pairs), True):
         rows = rows_at(shard, places, plan, has_gaps=has_gaps)
@@ -134,7 +135,26 @@ def _cells(kept: Any, place: int) -> dict[str, str]:
     if kept is None:
         return {}
     values = ((name, kept.column(column)[place].as_py()) for column, name in enumerate(kept.column_names))
-    return {name: "" if value is None else harmless(value, LONGEST_CELL) for name, value in values}
+    return {name: _text(value) for name, value in values}
+
+
+def _text(value: Any) -> str:
+    """Return a cell as it is shown. Which numbers stand in the same column of a block must not matter: 0 is no 0.0."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
+        value = int(value)
+    return "" if value is None else harmless(value, LONGEST_CELL)
+
+
+def _line_numbers(shard: Shard, places: Sequence[int]) -> dict[int, int] | None:
+    """Return the numbers of the lines at places; None where lines may not be rows."""
+    size, ends, rows = shard.source.counted.get(getattr(shard.part, "offset", None), (0, 0, -1))
+    if ends == rows and size == shard.part.size_bytes:
+        first: int = shard.part.first_line
+        return {place: first + place for place in places}
+    lines = _lines(shard, places)
+    return None if lines is None else {place: line.part.first_line for place, line in lines.items()}
 
 
 def _lines(shard: Shard, places: Sequence[int]) -> dict[int, Shard] | None:

@@ -26,11 +26,12 @@ _SOME_BYTES = 1 << 16  # whose lines are counted to guess how many there are
 
 def plain_columns(
     data: bytes, width: int, places: Mapping[Role, int], delimiter: str, plan: Plan
-) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array]] | None:
-    """Return columns of numbers and of keys of whole rows of `width` fields; None where another way has to read them.
+) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array], int] | None:
+    """Return columns of numbers and of keys of whole rows of `width` fields, and of how many lines they are.
 
-    That is where all columns are wanted, one column as a number and as a key, or something is not certainly a number by
-    the rules of `cells`. `places` says which field of a row each role is. `data` is UTF-8 where keys are wanted.
+    None where another way has to read them: all columns are wanted, one column as a number and as a key, or something
+    is not certainly a number by the rules of `cells`. `places` says which field of a row each role is. `data` is UTF-8
+    where keys are wanted.
     """
     decimal = plan.reading.dialect.decimal
     keys = {role: places[role] for role, _ in plan.columns.keys}
@@ -49,7 +50,7 @@ def plain_columns(
     for lines in _line_counts(data) if keys else [0]:
         most_keys = 1 << lines.bit_length()  # more than lines
         arrays |= {place: np.empty((_KEY_ROWS, most_keys), np.int32) for place in keys.values()}
-        count, size = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
+        count, size, line_count = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
         if size == len(data) or count < most_keys:
             break
     if count == 0 or size < len(data):
@@ -58,6 +59,7 @@ def plain_columns(
     return (
         {role: arrays[place][:count] for role, place in numbers.items()},
         {role: columns[place] for role, place in keys.items()},
+        line_count,
     )
 
 

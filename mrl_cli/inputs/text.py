@@ -95,12 +95,22 @@ class TextPart:
             return self.first_line
         if source.span is not None and source.span[0]:
             raise UnknownLineError
-        (begin, count), last = known, b""  # \r\n may stand across two blocks
-        for start in range(begin, self.offset, BLOCK_BYTES):
-            data = source.file.read(start, min(BLOCK_BYTES, self.offset - start))
+        (start, count), last = known, b""  # \r\n may stand across two blocks
+        while start < self.offset:
+            if start in source.counted:
+                size, ends, _ = source.counted[start]
+                start, count, last = start + size, count + ends, b""
+                continue
+            edges = (start + BLOCK_BYTES, self.offset, *(edge for edge in source.counted if edge > start))
+            data = source.file.read(start, min(edges) - start)
             count += count_ends(last + data) - count_ends(last)
-            last = data[-1:]
+            start, last = min(edges), data[-1:]
         return count
+
+    def remember(self, source: Source, lines: int, rows: int) -> None:
+        """Remember how many lines a range has, and how many rows: they need not be counted again."""
+        if self.data is None:
+            source.counted[self.offset] = self.size_bytes, lines, rows
 
 
 def changed(source: Source) -> MachineError:

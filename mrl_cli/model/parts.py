@@ -157,7 +157,8 @@ class Reading:
     and the first few. `holds_pairs`: something is held of each pair of a batch, so batches are smaller. `scale` is what
     scores are multiplied by, where they are. `fills` are (role, number) of what a missing cell of a column is. `lists`
     are the roles of columns whose cells are lists of numbers, an item each: a row is a ranked list of its own then.
-    `missing` says what a document without a judgment is: left out, of relevance 0, or an error.
+    `missing` says what a document without a judgment is: left out, of relevance 0, or an error. `counts_lines`: some
+    rows are looked up afterwards, so that lines are counted as they are read.
     """
 
     columns: Columns = Columns()
@@ -167,6 +168,7 @@ class Reading:
     on_error: Literal["fail", "skip"] = "fail"
     lists_problems: bool = False
     holds_pairs: bool = False
+    counts_lines: bool = False
     scale: float | None = None
     fills: tuple[tuple[Role, float], ...] = ()
     lists: tuple[Role, ...] = ()

@@ -1,7 +1,8 @@
 """The compiled reader of plain CSV and TSV, which writes losses as text too.
 
 It may be absent: pyarrow reads the same numbers then, and the same text is written.
-It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0. `_fields.c` is all of it.
+It is absent where the package was installed without a C compiler, or with MRL_NATIVE=0, and in a checkout where it was
+compiled of other functions. `_fields.c` is all of it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VARIABLE = "MRL_NATIVE"
+VERSION = 3  # of what the functions of _fields.c take and return
 _DOUBLE_BYTES = 8
 _ALIKE_FROM, _ALIKE_TO = 1e-4, 1e9  # between these, floats that are not whole are written alike by Python and Arrow
 LONGEST_LINE = 25  # bytes of -1.7976931348623157e+308 and a line end
@@ -40,6 +42,9 @@ def fields() -> ModuleType | None:
         return None
     try:
         from mrl_cli.native import _fields
+
+        if getattr(_fields, "VERSION", None) != VERSION:
+            raise ImportError("compiled of another version")
     except ImportError as error:
         if wish == "1":
             msg = f"{VARIABLE}=1, and this installation has no compiled reader"

@@ -372,15 +372,17 @@ static const uint8_t *row(Reading *reading, const uint8_t *text, Py_ssize_t numb
     return text == NULL ? NULL : line_end(reading, text);
 }
 
-/* Read rows until one is not certain. Set `text` to where that begins, or to the end; return how many were read. */
-static Py_ssize_t rows(Reading *reading, const uint8_t **text)
+/* Read rows until one is not certain. Set `text` to where that begins, or to the end, and `blank` to the number of blank
+   lines; return how many rows were read. */
+static Py_ssize_t rows(Reading *reading, const uint8_t **text, Py_ssize_t *blank)
 {
     Py_ssize_t count = 0;
     while (*text < reading->end) {
         const uint8_t *next = NULL;
-        if (**text == '\n' || **text == '\r')
+        if (**text == '\n' || **text == '\r') {
             next = line_end(reading, *text); /* blank lines are no rows */
-        else if (count < reading->most_rows) {
+            *blank += next != NULL;
+        } else if (count < reading->most_rows) {
             next = row(reading, *text, count);
             count += next != NULL;
         }
@@ -462,9 +464,9 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
         reading.stops['\0'] = reading.stops['"'] = reading.stops['\r'] = reading.stops['\n'] = 1;
         reading.stops[delimiter] = 1;
         reading.state = PyEval_SaveThread();
-        Py_ssize_t count = rows(&reading, &text);
+        Py_ssize_t blank = 0, count = rows(&reading, &text, &blank);
         PyEval_RestoreThread(reading.state);
-        result = Py_BuildValue("nn", count, (Py_ssize_t)(text - start));
+        result = Py_BuildValue("nnn", count, (Py_ssize_t)(text - start), count + blank);
     }
     for (int place = 0; place < reading.wanted; place++)
         PyBuffer_Release(views + place);
@@ -473,7 +475,7 @@ static PyObject *read_text(PyObject *module, PyObject *arguments)
 }
 
 PyDoc_STRVAR(read_doc, "read(data, delimiter, decimal, columns, /)\n--\n\n"
-                       "Read rows into arrays; return how many there are, and how many bytes of data these take.");
+                       "Read rows into arrays; return how many there are, and how many bytes and lines of data these take.");
 
 /* Numbers as lines of text, as Python's repr has them: the shortest decimal number that is read as the same double, and
    of these the nearest; it has a point or an exponent, so that it is read as no integer.
@@ -669,7 +671,13 @@ static PyMethodDef methods[] = {
     {"write", write_lines, METH_VARARGS, write_doc},
     {NULL, NULL, 0, NULL},
 };
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+/* Of what the functions take and return: `native` leaves out what was compiled of another version. */
+static int add_version(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "VERSION", 3);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_version}, {0, NULL}};
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_fields", NULL, 0, methods, slots, NULL, NULL, NULL,
 };

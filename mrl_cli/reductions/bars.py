@@ -133,6 +133,24 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
     return losses
 
 
+def losses_of_cells(histogram: Histogram, plan: Plan) -> NDArray[np.float64]:
+    """Return the sum of the losses of each cell, as `losses_by`, but rounded a few times: to see where losses lie."""
+    size = histogram.counts.size
+    rounded = {name: sums.rounded(size) for name, sums in histogram.sums.items() if name != "confidence"}
+    if "loss" in rounded:
+        return rounded["loss"]
+    margin = margin_of(plan) or 0.0
+    magnitudes, signs = histogram.cells.starts(np.arange(size))
+    counts = rounded.get("weight", histogram.counts)
+    with np.errstate(all="ignore"):
+        losses = margin * counts - rounded["first"]
+        if LOSSES[plan.loss.name].power == 2:
+            losses = margin * losses - margin * rounded["first"] + rounded["second"]
+        starts = signs * magnitudes
+        is_active = (starts < margin) | ((signs < 0) & (starts == margin))
+        return np.where(is_active, np.maximum(losses, 0.0), 0.0)
+
+
 def _curve(histogram: Histogram, groups: NDArray[np.int64], size: int) -> Curve:
     """Return the sums of a histogram by groups of its cells as a curve by code, and what remains in a last one."""
     counts = np.zeros((3, size + 1), np.int64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -10,20 +11,95 @@ from mrl_cli.exact import BLOCK_VALUES
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.curve import sums_of_squares
-from mrl_cli.reductions.histogram import Histogram, HistogramReduction
+from mrl_cli.reductions.histogram import Cells, Histogram, HistogramReduction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
 
-MOST_PAIRS = 1 << 20
+CHUNK_PAIRS = 1 << 17  # the bits of so many numbers of a cell, less those of its first one, add up below 2**64
+_LOWER = (1 << 32) - 1
 _UPPER_BITS = np.int64(-1 << 26)
-_HALVES = {"first": 2, "confidence": 2, "second": 1}  # how many of the two halves of values are added up
 _LARGE = 2.0**500  # the square of what is larger may be beyond the doubles
+_SIGN_BIT = np.int64(-1 << 63)
+_HALF_BITS, _HALF_UNITS = int(np.float64(0.5).view(np.int64)), 1 << 52  # of a confidence, in 2**-53
+
+
+class CellSums(Histogram):
+    """Counts and exact sums of d by cell: `first` (d), `second` (d*d), `confidence` (sigmoid(|d|)), and others.
+
+    The bits of numbers of one cell are as far apart as the numbers are, in units of their last place; so are those of
+    all confidences but the last. So sums of d and of confidences are integers: their bits are added up, less those of
+    the cell's first number, however often they overflow on the way. They are in the rows of the table after the counts:
+    the upper parts of both, in 2**32 units, and the lower ones.
+    """
+
+    rows = 5
+
+    @property
+    def sums(self) -> Mapping[str, SumsByCode]:
+        """The exact sums by cell of what is added up, by name."""
+        sums = dict(self._sums)
+        if self.table[1:].any():
+            firsts = self.cells.firsts(self.counts.size)
+            exponents = np.maximum(firsts >> 52 & 0x7FF, 1) - 1075
+            signs = np.where(firsts < 0, -1.0, 1.0)
+            for row, name, exponent, sign in ((1, "first", exponents, signs), (2, "confidence", -53, 1.0)):
+                upper, lower = self.table[row], self.table[row + 2]
+                parts = ((upper >> 32, 64), (upper & _LOWER, 32), (lower, 0))
+                of_units = (sign * np.ldexp(part.astype(np.float64), exponent + power) for part, power in parts)
+                sums[name] = sums.get(name, SumsByCode()).merged(SumsByCode(of_units))
+        return sums
+
+    def _added(self, places: Any, table: NDArray[np.int64], sums: Mapping[str, SumsByCode]) -> Self:
+        super()._added(places, table, sums)
+        self._carry()
+        every = np.arange(self.counts.size)[places]
+        for name, of_cells in sums.items():
+            self.add_sums(name, of_cells, every)
+        return self
+
+    def add_sums(self, name: str, sums: SumsByCode, places: NDArray[np.int64] | None = None) -> None:
+        """Add other sums: those of the cells at places, or of the first ones."""
+        every = np.arange(self.counts.size) if places is None else places
+        parts = (grown(part, every.size, 0.0) for part in sums.parts)
+        self._sums.setdefault(name, SumsByCode()).add(SumsByCode(parts, sums.others), every, self.counts.size)
+
+    def add_units(self, bits: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Add the bits of the differences, and of the confidences, of CHUNK_PAIRS pairs at most, both summed by cell.
+
+        `bits` has shape (2, cells); of so many pairs each of them is, which are counted already.
+        """
+        bases, uppers = _bases(self.cells, counts.size)
+        units = (bits - counts * bases).view(np.uint64)
+        if (zero := self.cells.zero) is not None:
+            units[0, zero] = 0  # -0.0 has another bit
+        self.table[1:3, : counts.size] += (units >> np.uint64(32)).view(np.int64) + counts * uppers
+        self.table[3:5, : counts.size] += (units & np.uint64(_LOWER)).view(np.int64)
+        self._carry()
+
+    def _carry(self) -> None:
+        self.table[1:3] += self.table[3:5] >> 32
+        self.table[3:5] &= _LOWER
+
+
+@lru_cache(16)
+def _bases(cells: Cells, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return of d and of confidences the bits that units in a cell are counted from, and what they stand for.
+
+    Both are below those of all numbers in the cell; the second is in 2**32 units. Each has shape (2, size).
+    """
+    firsts = cells.firsts(size)
+    fractions, are_normal = firsts & (1 << 52) - 1, (firsts >> 52 & 0x7FF) > 0
+    with np.errstate(all="ignore"):
+        sure = np.floor(np.ldexp(confidences(firsts.view(np.float64)), 21)) - 1
+    sure = np.nan_to_num(sure).astype(np.int64)
+    uppers = np.array([(fractions + (are_normal.astype(np.int64) << 52)) >> 32, sure])
+    return np.array([firsts, (sure << 32) + (_HALF_BITS - _HALF_UNITS)]), uppers
 
 
 class CellSumsReduction(HistogramReduction):
@@ -44,72 +120,83 @@ class CellSumsReduction(HistogramReduction):
         if not is_hinge:
             self.needs |= {"losses"}
 
-    def empty(self) -> Histogram:
+    def empty(self) -> CellSums:
         """Return a histogram of nothing."""
-        return Histogram(self._knots)
+        return CellSums(self._knots)
 
     def add(self, state: Histogram, measured: Measured) -> Histogram:
         """Count a batch, and add it up."""
-        for start in range(0, measured.pairs.size, MOST_PAIRS):
-            self._add(state, measured, start, min(start + MOST_PAIRS, measured.pairs.size))
+        whole: Any = state
+        for start in range(0, measured.pairs.size, CHUNK_PAIRS):
+            self._add(whole, measured, start, min(start + CHUNK_PAIRS, measured.pairs.size))
         return state
 
-    def _add(self, state: Histogram, measured: Measured, first: int, last: int) -> None:
-        """Add at most MOST_PAIRS pairs of a batch."""
-        weights, sums = measured.pairs.numbers.get("weight"), state.sums
-        halves: dict[str, list[NDArray[np.float64]]] = {}
+    def _add(self, state: CellSums, measured: Measured, first: int, last: int) -> None:
+        """Add at most CHUNK_PAIRS pairs of a batch."""
+        weights = measured.pairs.numbers.get("weight")
+        counts, units = np.zeros(0, np.int64), np.zeros((2, 0), np.int64)
+        squares = np.zeros(0)
         for start in range(first, last, BLOCK_VALUES):
             block = slice(start, min(start + BLOCK_VALUES, last))
             differences = measured.differences[block].astype(np.float64, copy=False)
-            values = {"first": differences, "confidence": confidences(differences)}
-            if "losses" in self.needs:
-                values["loss"] = measured.losses[block].astype(np.float64, copy=False)
-            if not self._is_square:
-                with np.errstate(over="ignore"):
-                    values["second"] = differences * differences
-            places = state.add(differences)
+            values = {"loss": measured.losses[block]} if "losses" in self.needs else {}
+            places, of_block = state.add(differences)
             size = state.counts.size
-            if weights is None and max(differences.max(), -differences.min()) < _LARGE:
-                for name in [name for name in _HALVES if name in values]:
-                    parts = halves.setdefault(name, [np.zeros(0)] * _HALVES[name])
-                    _add_halves(parts, values.pop(name), places, size)
-            of_block = None if weights is None else weights[block]
-            for name, added in self._summed(values, differences, of_block, places, size).items():
-                sums.setdefault(name, SumsByCode()).add(added)
-        for name, parts in halves.items():
-            sums.setdefault(name, SumsByCode()).add(SumsByCode(grown(part, state.counts.size, 0.0) for part in parts))
+            if weights is None and state.cells.greatest < _LARGE:
+                counts, units, squares = _widened(counts, size), _widened(units, size), _widened(squares, size)
+                counts[: of_block.size] += of_block
+                np.add.at(units[0], places, differences.view(np.int64))
+                np.add.at(units[1], places, confidences(differences).view(np.int64))
+                if not self._is_square:
+                    squares += np.bincount(places, _upper(differences * differences), size)
+            else:
+                values |= {"first": differences, "confidence": confidences(differences)}
+                if not self._is_square:
+                    with np.errstate(over="ignore"):
+                        squares_of_pairs = differences * differences
+                    values["second"] = squares_of_pairs if weights is not None else _upper(squares_of_pairs)
+            self._add_sums(state, values, differences, None if weights is None else weights[block], places)
+        if counts.size:
+            state.add_units(units, counts)
+            if not self._is_square:
+                state.add_sums("second", SumsByCode([squares]))
 
-    def _summed(
+    def _add_sums(
         self,
-        values: dict[str, NDArray[np.float64]],
+        state: CellSums,
+        values: dict[str, NDArray[Any]],
         differences: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
         places: NDArray[np.int64],
-        size: int,
-    ) -> dict[str, SumsByCode]:
-        """Return the sums of values of any magnitude, by place, and what else is added up of pairs."""
-        sums = {"second": sums_of_squares(differences, weights, places, size)} if self._is_square else {}
-        if weights is None:
-            return sums | {name: sums_by_code(of_pairs, places, size) for name, of_pairs in values.items()}
-        sums["weight"] = sums_by_code(weights, places, size)
-        return sums | {
-            name: sums_of_products_by_code(weights, of_pairs, places, size) for name, of_pairs in values.items()
-        }
+    ) -> None:
+        """Add up values of any magnitude, by place, and what else is added up of pairs."""
+        size = state.counts.size
+        if self._is_square:
+            state.add_sums("second", sums_of_squares(differences, weights, places, size))
+        if weights is not None:
+            state.add_sums("weight", sums_by_code(weights, places, size))
+        for name, numbers in values.items():
+            of_pairs = numbers.astype(np.float64, copy=False)
+            if weights is None:
+                state.add_sums(name, sums_by_code(of_pairs, places, size))
+            else:
+                state.add_sums(name, sums_of_products_by_code(weights, of_pairs, places, size))
 
 
-def _add_halves(
-    halves: list[NDArray[np.float64]], values: NDArray[np.float64], places: NDArray[np.int64], size: int
-) -> None:
-    """Add the upper halves of values, by place, to the first sum, and to a second one, if there is one, what remains.
+def _widened(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return an array with room for `size` cells in its last axis."""
+    if array.shape[-1] >= size:
+        return array
+    return np.concatenate([array, np.zeros((*array.shape[:-1], size - array.shape[-1]), array.dtype)], axis=-1)
 
-    All values of a place are within a factor of 4 of one another, or subnormal. Their upper halves have 27 bits, of
-    which the last is at least 2**-28 of the largest, and the lower ones as many: so MOST_PAIRS add up without rounding.
+
+def _upper(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper 27 bits of values. Those of a cell are within a factor of 4 of one another, or subnormal.
+
+    The last bit is at least 2**-28 of the largest: so CHUNK_PAIRS of them add up without rounding.
     """
-    upper = (values.view(np.int64) & _UPPER_BITS).view(np.float64)
-    for place in range(len(halves)):
-        total = np.bincount(places, values - upper if place else upper, size).astype(np.float64, copy=False)
-        total[: halves[place].size] += halves[place]
-        halves[place] = total
+    upper: NDArray[np.float64] = (values.view(np.int64) & _UPPER_BITS).view(np.float64)
+    return upper
 
 
 def confidences(differences: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,7 +205,7 @@ def confidences(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> confidences(np.array([0.0, -np.log(3)])).tolist()
     [0.5, 0.75]
     """
-    shares = np.copysign(differences, -1.0)
+    shares: NDArray[np.float64] = (differences.view(np.int64) | _SIGN_BIT).view(np.float64)
     np.exp(shares, out=shares)
     np.add(shares, 1.0, out=shares)
     return np.divide(1.0, shares, out=shares)

@@ -13,14 +13,15 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from mrl_cli.exact import ExactSum
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ _CELLS = 1 << 17
 _CELL_BITS = 64 - 17
 _NEGATIVE = _CELLS >> 1  # the sign, in a cell
 _ZERO = _CELLS  # the code of 0; after it, those of what a cell is cut off at each knot, above 0 and below
+_NOT_MET = -2  # a place that stays below 0 with one added
 CHUNK_PAIRS = 65536  # of 32, 64 and 128 Ki the quickest
 
 
@@ -46,29 +48,41 @@ def is_edge(magnitude: float) -> bool:
 class Cells:
     """The cells that doubles are counted by, cut at knots, which are magnitudes: a code for each.
 
-    An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: in turn above 0 and
-    below, from each of `_cuts` on, which are the starts of these cells and the knots. `codes` are of the cells that
-    were met, in that order: a table says for each code its place there, and is as good for whatever else is counted.
+    An uncut cell has its bits for a code. What cells are cut into has the codes after that of 0: from each of `_cuts`
+    on, which are the starts of these cells and the knots, above 0, and then below. `codes` are of the cells that were
+    met, in that order: a table says for each code its place there, and is as good for whatever else is counted. A cell
+    that is cut in two has the place of the part that is nearer to 0; the other one, from its bound on, has the next.
+    `greatest` is the start of the farthest cell that was met, infinite for NaN.
     """
 
     def __init__(self, knots: Iterable[float] = ()) -> None:
         cut = np.array([0.0, *(abs(knot) for knot in knots if not is_edge(abs(knot)))])
-        of_cut = np.unique(cut.view(np.int64) >> _CELL_BITS)
+        of_cut, counts = np.unique(cut.view(np.int64) >> _CELL_BITS, return_counts=True)
         self._cuts = np.union1d(cut, (of_cut << _CELL_BITS).view(np.float64))
         self._is_cut = np.zeros(_CELLS, bool)
         self._is_cut[of_cut] = self._is_cut[of_cut | _NEGATIVE] = True
-        self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, -1)
+        # Of cells that are cut in two, for each sign: their bits, and the code of their first part.
+        halved = of_cut[(counts == 1) & (of_cut > 0)]
+        firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
+        self._halved = np.concatenate([halved, halved | _NEGATIVE])
+        self._halves = np.concatenate([firsts, firsts + self._cuts.size])
+        self._bounds = np.full(_CELLS, np.nan)  # which nothing reaches, not even an infinite one
+        self._bounds[self._halved] = np.tile(self._cuts[firsts - _ZERO], 2)
+        self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, _NOT_MET)
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
+        self.greatest = 0.0
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
         codes = (values.view(np.uint64) >> np.uint64(_CELL_BITS)).view(np.int64)
-        places: NDArray[np.int64] = self._table[codes]
-        if places.size and places.min() < 0:  # where the cell is cut, or was not met
+        places: NDArray[np.int64] = self._table.take(codes)
+        if self._halved.size:
+            places += np.abs(values) >= self._bounds.take(codes)
+        if places.size and places.min() < 0:  # where the cell is cut otherwise, or was not met
             others = np.flatnonzero(places < 0)
             cut = others[self._is_cut[codes[others]]]
-            pieces = 2 * np.searchsorted(self._cuts, np.abs(values[cut]), "right") - 1 + (values[cut] < 0)
+            pieces = np.searchsorted(self._cuts, np.abs(values[cut]), "right") + self._cuts.size * (values[cut] < 0)
             codes[cut] = np.where(values[cut] == 0, _ZERO, _ZERO + pieces)
             places[others] = self.places_of(codes[others])
         return places
@@ -80,20 +94,41 @@ class Cells:
             with self._lock:  # threads that count at once
                 is_new = np.zeros(self._table.size, bool)
                 is_new[codes] = True
+                is_new[self._halves] |= is_new[self._halves + 1]
+                is_new[self._halves + 1] = is_new[self._halves]
                 is_new[self.codes] = False
                 new, size = np.flatnonzero(is_new), self.codes.size
                 self.codes = np.concatenate([self.codes, new])
                 self._table[new] = np.arange(size, size + new.size)
+                self._table[self._halved] = self._table[self._halves]
+                starts = np.nan_to_num(self.starts(self._table[new])[0], nan=np.inf, posinf=np.inf)
+                self.greatest = max(self.greatest, float(starts.max(initial=0.0)))
             places = self._table[codes]
         return places
+
+    @property
+    def zero(self) -> int | None:
+        """The place of the cell of 0; None where it was not met."""
+        place = int(self._table[_ZERO])
+        return None if place == _NOT_MET else place
+
+    def firsts(self, size: int) -> NDArray[np.int64]:
+        """Return of the first `size` cells the bits of the number at which they begin, uncut; those of 0 have 0."""
+        codes = self.codes[:size]
+        pieces = codes - _ZERO - 1
+        firsts = np.where(codes < _ZERO, codes << _CELL_BITS, 0)
+        cut = pieces >= 0
+        of_cut = self._cuts[pieces[cut] % self._cuts.size].view(np.int64) >> _CELL_BITS
+        firsts[cut] = (of_cut | np.where(pieces[cut] < self._cuts.size, 0, _NEGATIVE)) << _CELL_BITS
+        return firsts
 
     def starts(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return of the cells at places the magnitude that each begins at, and its sign: 1, 0 or -1."""
         codes = self.codes[places]
         pieces = codes - _ZERO - 1
-        is_below = np.where(codes < _ZERO, codes & _NEGATIVE, pieces & 1) != 0
+        is_below = np.where(codes < _ZERO, (codes & _NEGATIVE) != 0, pieces >= self._cuts.size)
         magnitudes = (np.where(codes < _ZERO, codes & ~_NEGATIVE, 0) << _CELL_BITS).view(np.float64)
-        magnitudes[pieces >= 0] = self._cuts[pieces[pieces >= 0] // 2]
+        magnitudes[pieces >= 0] = self._cuts[pieces[pieces >= 0] % self._cuts.size]
         return magnitudes, np.where(codes == _ZERO, 0, np.where(is_below, -1, 1))
 
 
@@ -101,50 +136,72 @@ _cells_cut_at = lru_cache(16)(Cells)  # all states of a run have the same ones
 
 
 class Histogram:
-    """Counts and sums of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
+    """Counts of values by cell; `Histogram()` is the identity of `+=`, and adding is associative and exact.
 
-    `counts`, of shape (n,), and `sums`, by name, are by the place of a cell in `cells.codes`, of which there may be
-    more; a cell may have no values.
+    A row of `table`, of shape (rows, n), is by the place of a cell in `cells.codes`, of which there may be more; the
+    first is `counts`, and a cell may have no values. `sums` of the values of cells, by name, are `cellsums`'.
 
     >>> histogram = Histogram()
-    >>> histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0])).size
-    5
+    >>> _ = histogram.add(np.array([-2.0, 0.0, 1.0, 1.01, 3.0]))
     >>> histogram.quantiles([0.0, 0.5, 0.625])
     [-2.03125, 1.015625, 1.015625]
     """
 
+    rows: ClassVar[int] = 1
+
     def __init__(self, knots: tuple[float, ...] = ()) -> None:
         self.knots, self.cells = knots, _cells_cut_at(knots)
-        self.counts = np.zeros(0, np.int64)
-        self.sums: dict[str, SumsByCode] = {}
+        self.table = np.zeros((self.rows, 0), np.int64)
+        self._sums: dict[str, SumsByCode] = {}
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many values each cell has."""
+        counts: NDArray[np.int64] = self.table[0]
+        return counts
+
+    @property
+    def sums(self) -> Mapping[str, SumsByCode]:
+        """The exact sums by cell of what is added up, by name."""
+        return self._sums
+
+    def total(self, name: str) -> ExactSum:
+        """Return the sum of all cells."""
+        return self.sums[name].regrouped(np.zeros(self.counts.size, np.int64), 1).at(0) if self.sums else ExactSum()
 
     def __reduce__(self) -> Any:
-        return _restored, (self.knots, self.cells.codes[: self.counts.size], self.counts, self.sums)
+        codes = self.cells.codes[: self.counts.size]
+        return _restored, (type(self), self.knots, codes, self.table, self._sums)
 
     def __iadd__(self, other: Histogram) -> Self:
-        codes = other.cells.codes[: other.counts.size]
-        return self._added(self.cells.places_of(codes), other.counts, other.sums)
+        size = other.counts.size
+        # The cells of one knots are the same ones, while they are remembered.
+        places = slice(size) if other.cells is self.cells else self.cells.places_of(other.cells.codes[:size])
+        return self._added(places, other.table, other._sums)
 
-    def _added(self, places: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]) -> Self:
-        """Add counts and sums of cells at places, all different."""
-        size = self.cells.codes.size
-        whole = np.zeros(size, np.int64)
-        whole[places] = counts
-        whole[: self.counts.size] += self.counts
-        self.counts = whole
-        for name, of_cells in sums.items():
-            padded = (np.append(part, np.zeros(counts.size - part.size)) for part in of_cells.parts)
-            same = type(of_cells)(padded, of_cells.others)
-            self.sums.setdefault(name, type(of_cells)()).add(same, places, size)
+    def _added(
+        self, places: NDArray[np.int64] | slice, table: NDArray[np.int64], sums: Mapping[str, SumsByCode]
+    ) -> Self:
+        """Add what is of cells at places, all different."""
+        del sums  # of counts there are none
+        self.widen(self.cells.codes.size)
+        self.table[:, places] += table
         return self
 
-    def add(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Count values, of shape (n,); return the places of their cells."""
+    def widen(self, size: int) -> None:
+        """Make room for so many cells."""
+        if size > self.counts.size:
+            table = np.zeros((self.rows, size), np.int64)
+            table[:, : self.counts.size] = self.table
+            self.table = table
+
+    def add(self, values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count values, of shape (n,); return the places of their cells, and how many of them each cell has."""
         places = self.cells.places(values)
-        counts = np.bincount(places, minlength=self.cells.codes.size)
-        counts[: self.counts.size] += self.counts
-        self.counts = counts
-        return places
+        counts = np.bincount(places)
+        self.widen(self.cells.codes.size)
+        self.table[0, : counts.size] += counts
+        return places, counts
 
     def met(self) -> NDArray[np.int64]:
         """Return the places of the cells that have values, in the order of their numbers."""
@@ -173,11 +230,15 @@ class Histogram:
 
 
 def _restored(
-    knots: tuple[float, ...], codes: NDArray[np.int64], counts: NDArray[np.int64], sums: dict[str, SumsByCode]
+    kind: type[Histogram],
+    knots: tuple[float, ...],
+    codes: NDArray[np.int64],
+    table: NDArray[np.int64],
+    sums: dict[str, SumsByCode],
 ) -> Histogram:
     """Return a histogram that was pickled: in this process, cells may have been met in another order."""
-    histogram = Histogram(knots)
-    return histogram._added(histogram.cells.places_of(codes), counts, sums)
+    histogram = kind(knots)
+    return histogram._added(histogram.cells.places_of(codes), table, sums)
 
 
 def _middle(start: float, sign: int) -> float:

@@ -130,10 +130,8 @@ class Measured:
         start = 0
         for pairs in self.parts(BLOCK_VALUES):
             stop = start + pairs.size
-            differences = kept["differences"][start:stop] if "differences" in kept else None
-            block = _computed(pairs, self.plan, kernel, differences)
-            if "losses" in kept:
-                kept["losses"][start:stop] = block.losses
+            outs = (kept[name][start:stop] if name in kept else None for name in ("differences", "losses"))
+            block = _computed(pairs, self.plan, kernel, *outs)
             if "states" in kept:
                 kept["states"][start:stop] = block.states
             yield block
@@ -248,10 +246,16 @@ def loss_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _computed(pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] | None) -> Block:
-    """Compute the losses of at most BLOCK_VALUES pairs in this thread's buffers, and d in `differences`."""
+def _computed(
+    pairs: Batch, plan: Plan, kernel: Any, differences: NDArray[Any] | None, losses: NDArray[Any] | None
+) -> Block:
+    """Compute the losses of at most BLOCK_VALUES pairs in `losses`, and d in `differences`.
+
+    All else, and losses where there is no array for them, is in this thread's buffers.
+    """
     size, dtype = pairs.size, plan.loss.dtype
-    labels, difference, losses = _NUMBERS.of(size).view(dtype)[:, :size]
+    labels, difference, buffer = _NUMBERS.of(size).view(dtype)[:, :size]
+    losses = buffer if losses is None else losses
     is_wrong, is_correct, is_inside, is_active = _SIGNS.of(size)
     margin: Any = pairs.numbers.get("margin", plan.loss.margin)
     is_probable = plan.rules.labels == "probability"

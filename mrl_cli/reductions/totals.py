@@ -13,6 +13,8 @@ from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mrl_cli.reductions.measured import Block, Measured
 
 
@@ -85,15 +87,17 @@ _MERGE = {
 class TotalsReduction(Reduction[Totals, Totals]):
     """Adds up losses and counts pairs.
 
-    With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too.
+    With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too, but
+    not d itself where it `has_differences` from elsewhere.
     """
 
     state = Totals
     joins = True
     takes_turns = True
 
-    def __init__(self, *, squares: bool = False, describes: bool = False) -> None:
+    def __init__(self, *, squares: bool = False, describes: bool = False, has_differences: bool = False) -> None:
         self._squares = squares
+        self._described = ("x1", "x2") if has_differences else ("x1", "x2", "difference")
         if describes:
             self.needs = frozenset(("differences",))
 
@@ -102,7 +106,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
         losses, square = ExactAccumulator(), ProductAccumulator() if self._squares else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
-        described = _DescribedSums() if self.needs else None
+        described = _DescribedSums(self._described) if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
         for block in measured.blocks():
@@ -139,10 +143,10 @@ class TotalsReduction(Reduction[Totals, Totals]):
 
 
 class _DescribedSums:
-    """Adds up d, d*d, x1 and x2, block by block."""
+    """Adds up d*d and those of d, x1 and x2 that are named, block by block."""
 
-    def __init__(self) -> None:
-        self._sums = {name: ExactAccumulator() for name in ("x1", "x2", "difference")}
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sums = {name: ExactAccumulator() for name in names}
         self._square = ProductAccumulator()
 
     def add(self, block: Block) -> None:
@@ -150,7 +154,8 @@ class _DescribedSums:
         differences: Any = block.differences
         for name, values in (("x1", block.pairs.x1), ("x2", block.pairs.x2), ("difference", differences)):
             span = float(values.min()), float(values.max())
-            self._sums[name].add(values, lowest=span[0], highest=span[1])
+            if name in self._sums:
+                self._sums[name].add(values, lowest=span[0], highest=span[1])
         self._square.add(differences, differences, ranges=(span, span))
 
     def totals(self) -> dict[str, Any]:

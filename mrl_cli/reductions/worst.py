@@ -85,7 +85,9 @@ class WorstReduction(Reduction[WorstOfTask, "list[WorstPair]"]):
 
     def _chosen(self, losses: NDArray[Any], least: float) -> NDArray[np.intp]:
         """Return the places of the greatest losses above the least, in order of place among equals."""
-        is_greater = ~(losses <= least) if least >= self._floor else ~(losses < self._floor)  # NaN is the greatest
+        if losses.size and losses.max() < self._floor:  # as of most batches; NaN is the greatest
+            return np.zeros(0, np.intp)
+        is_greater = ~(losses <= least) if least >= self._floor else ~(losses < self._floor)
         places = np.flatnonzero(is_greater)
         if places.size > self._most:
             values = losses[places]

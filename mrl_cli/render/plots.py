@@ -228,10 +228,11 @@ def _estimates(plot: Estimates, width: int, signs: Signs) -> Iterator[Line]:
     digits = max(5, *(len(f"{one.pairs:,}") for one in plot.estimates))
     has_expected = any(one.expected is not None for one in plot.estimates)
     room = max(8, min(48, width - longest - digits - 4 - 7 - 10 * has_expected))
-    scale = f"{plot.least:.0%}{'100%':>{room - len(f'{plot.least:.0%}')}}"
+    least, middle, greatest = (f"{end:.0%}" for end in (plot.least, (plot.least + plot.greatest) / 2, plot.greatest))
+    scale = f"{least}{greatest:>{room - len(least)}}"
     if room > 14:
-        scale = f"{plot.least:4.0%}{(1 + plot.least) / 2:^{room - 8}.0%}100%"
-    head = f"{variable:>{longest}}  {'pairs':>{digits}}  {scale:{room}}  right"
+        scale = f"{least:>4}{middle:^{room - 8}}{greatest:>4}"
+    head = f"{variable:>{longest}}  {'pairs':>{digits}}  {scale:{room}}  {plot.figure}"
     yield [(head + ("  expected" if has_expected else ""), QUIET)]
     for name, one in zip(names, plot.estimates, strict=True):
         line: Line = [f"{name:>{longest}}  {one.pairs:>{digits},}  ", *_interval(one, plot, room, signs)]
@@ -257,7 +258,7 @@ def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
     """Return an interval as a line with a dot, the diamond of what is expected, and the line of the whole."""
 
     def column(share: float) -> int:
-        return min(room - 1, max(0, round((share - plot.least) / (1 - plot.least) * (room - 1))))
+        return min(room - 1, max(0, round((share - plot.least) / (plot.greatest - plot.least) * (room - 1))))
 
     cells = [(" ", "")] * room
     for place in range(column(one.low), column(one.high) + 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.render.plots import step_of
@@ -22,6 +21,7 @@ LEAST_BAND_PAIRS = 1
 BAND_POINTS = 60
 NAME_LETTERS = 24  # of a name beside its share
 LONGEST_LABEL = 40
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})  # as html.escape
 MOST_NAMED = 30  # shares that are drawn with their names, one below the other
 
 
@@ -44,7 +44,7 @@ class Drawing:
 
     def add(self, tag: str, text: str | None = None, **attributes: Any) -> None:
         """Add an element; underscores in names of attributes are dashes, None is left out."""
-        self._parts.append(_element(tag, None if text is None else escape(text), attributes))
+        self._parts.append(_element(tag, None if text is None else text.translate(_ESCAPES), attributes))
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str, **others: Any) -> None:
         """Add a line of a kind: grid, axis, rule or mark."""
@@ -95,7 +95,7 @@ def _element(tag: str, inner: str | None, attributes: dict[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".") if math.isfinite(value) else "0"
-    return escape(str(value), quote=True)
+    return str(value).translate(_ESCAPES)
 
 
 def _is_number(text: str) -> bool:
@@ -147,8 +147,12 @@ def _axis_below(drawing: Drawing, scale: Scale, y: float, text: Callable[[float]
         drawing.label(scale(tick), y, text(tick), "middle")
 
 
-def _axis_left(drawing: Drawing, scale: Scale, left: float, right: float, text: Callable[[float], str]) -> None:
+def _axis_left(
+    drawing: Drawing, scale: Scale, left: float, right: float, text: Callable[[float], str], *, is_whole: bool = False
+) -> None:
     for tick in scale.ticks(5):
+        if is_whole and abs(tick - round(tick)) > 0.01:  # of counts
+            continue
         y = scale(tick)
         drawing.line(left, y, right, y, "grid")
         drawing.label(left - 7, y + 4, text(tick), "end")
@@ -160,7 +164,7 @@ def _distribution(plot: Distribution) -> Iterator[Drawing]:
     drawing = Drawing(WIDE, 318 if has_losses else 258, f"Histogram: {plot.title}")
     edges = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
     x, y = Scale(edges[0], edges[-1], left, right), Scale(0, max(1, *plot.counts), base, top + 8)
-    _axis_left(drawing, y, left, right, _number)
+    _axis_left(drawing, y, left, right, _number, is_whole=True)
     drawing.label(left - 7, top - 4, plot.unit, "end")
     for place, count in enumerate(plot.counts):
         if count:
@@ -327,9 +331,9 @@ def _forest(plot: Estimates) -> Drawing:
     left, right, top, step = 190.0, WIDE - 150.0, 30.0, 20.0
     base = top + step * len(plot.estimates)
     drawing = Drawing(WIDE, base + 66, plot.title)
-    x = Scale(plot.least, 1.0, left, right)
+    x = Scale(plot.least, plot.greatest, left, right)
     drawing.label(left - 10, 14, harmless(plot.variable, NAME_LETTERS), "end")
-    drawing.label(WIDE - 80, 14, "right", "end")
+    drawing.label(WIDE - 80, 14, plot.figure, "end")
     drawing.label(WIDE - 8, 14, "pairs", "end")
     for tick in x.ticks(6):
         drawing.line(x(tick), top - 6, x(tick), base, "grid")

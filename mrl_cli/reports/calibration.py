@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.histogram import Histogram
 
-_LARGEST = 1e300  # of means, which are infinite where a sum is
 _SIDES = 3  # of 0: below, at, above
 
 
@@ -85,9 +85,12 @@ def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> tuple[Spread, flo
     first, second = (histogram.sums[name].rounded(size)[places] for name in ("first", "second"))
     weights = weights[places]
     with np.errstate(all="ignore"):
-        means = np.clip(first / weights, -_LARGEST, _LARGEST)
+        means = first / weights
+        if not np.isfinite(means).all():  # the sum is beyond the doubles
+            starts, sides = histogram.cells.starts(places)
+            means = np.where(np.isfinite(means), means, sides * np.minimum(starts, sys.float_info.max))
         variances = second / weights / means**2 - 1
     # Of a cell, d lie within 2**-5 of one another; what is beyond the doubles has no say in the temperature.
     variances = np.clip(np.nan_to_num(variances, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 2.0**-12)
-    total = float(histogram.sums["first"].regrouped(np.zeros(size, np.int64), 1).at(0))
+    total = float(histogram.total("first"))
     return Spread(weights, means, variances), total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +242,8 @@ def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any
 
         reductions = [CellSumsReduction(plan, KNOTS)]
     if not plan.has_keys:
-        return [TotalsReduction(**of_pairs), *reductions]
+        has_sums = (plan.reporting.calibration or draws) and not plan.has_weights
+        return [TotalsReduction(**of_pairs, has_differences=has_sums), *reductions]
     from mrl_cli.reductions.ledger import LedgerReduction
 
     return [LedgerReduction(**of_pairs), *reductions]
@@ -250,7 +252,11 @@ def compute_reductions(plan: Plan, *, draws: bool = False) -> list[Reduction[Any
 def totals_and_ledger(folded: Any, plan: Plan) -> tuple[Totals, Ledger | None]:
     """Return the totals of all pairs of a look and `compute_reductions` folded, and the ledger where there are keys."""
     whole = folded.wholes[1]
-    return (whole.total, whole) if plan.has_keys else (whole, None)
+    if plan.has_keys:
+        return whole.total, whole
+    if whole.difference_sum is None and plan.reporting.describes:
+        whole = replace(whole, difference_sum=folded.wholes[2].total("first"))
+    return whole, None
 
 
 def report_of(folded: Any, plan: Plan, *, inputs: Sequence[str] = (), cautions: Sequence[str] = ()) -> ComputeReport:

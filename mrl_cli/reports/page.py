@@ -32,7 +32,6 @@ MOST_ROWS = 1000  # of groups
 FEW_ROWS = 20  # shown before a reader asks for more
 FUNNEL_GROUPS = 30  # more of them than this are drawn
 MARGINS = 41
-MOST_STEPS = 4096  # in which it is searched where half of the loss comes from
 LONGEST = 200  # characters of a text from a file
 MOST_COLUMNS = 8  # of the worst pairs, beside their numbers
 
@@ -185,7 +184,7 @@ def _figures(report: Report) -> Iterator[PageFigure]:
     bounds = interval_text(report.accuracy_low, report.accuracy_high, is_share=True)
     yield PageFigure("accuracy", share_text(report.correct, report.pairs), report.accuracy, bounds)
     if report.query_accuracy is not None:
-        remark = counted(report.queries, "query", "queries")
+        remark = counted(report.queries - (report.queries_without_pairs or 0), "query", "queries")
         yield PageFigure("accuracy of a query", f"{report.query_accuracy:.1%}", report.query_accuracy, remark)
     if report.accuracy_weighted is not None:
         yield PageFigure("accuracy, weighted", f"{report.accuracy_weighted:.1%}", report.accuracy_weighted)
@@ -247,23 +246,18 @@ def _outside(plot: Distribution) -> list[str]:
 
 def _half_of_the_loss(histogram: Histogram, plan: Plan) -> str | None:
     """Return from how few of the pairs half of the loss comes; None where a loss does not fall with the difference."""
-    from mrl_cli.reductions.bars import losses_by
+    from mrl_cli.reductions.bars import losses_of_cells
 
     loss = LOSSES[plan.loss.name]
     if not loss.is_monotone or loss.is_target:
         return None
     cells = histogram.met()
-    steps = np.arange(cells.size) // max(1, -(-cells.size // MOST_STEPS))
-    size = int(steps[-1]) + 1 if cells.size else 0
-    of_cells = np.zeros(histogram.counts.size, np.int64)
-    of_cells[cells] = steps
-    losses = np.array(losses_by(histogram, plan, of_cells, size))
-    if not (size and np.isfinite(losses).all() and losses.sum() > 0):
+    reached = np.cumsum(losses_of_cells(histogram, plan)[cells])
+    if not (cells.size and np.isfinite(reached[-1]) and reached[-1] > 0):
         return None
-    pairs = np.bincount(steps, histogram.counts[cells])
-    last = int(np.searchsorted(np.cumsum(losses), losses.sum() / 2))
-    _, signs = histogram.cells.starts(cells[steps == min(last, size - 1)])
-    taken, whole = int(pairs[: last + 1].sum()), int(pairs.sum())
+    last = int(np.searchsorted(reached, reached[-1] / 2))
+    _, signs = histogram.cells.starts(cells[last:][:1])
+    taken, whole = int(histogram.counts[cells[: last + 1]].sum()), int(histogram.counts.sum())
     which = "those ranked wrong by the most" if (signs < 0).all() else "those with the lowest d"
     return f"Half of the loss comes from about {share_text(taken, whole)} of the pairs, {which}"
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import UsageError
 from mrl_cli.model import USUAL_CONFIDENCE
 from mrl_cli.reductions.cellsums import CellSumsReduction
-from mrl_cli.reductions.joint import ModelsReduction
 from mrl_cli.reductions.worst import WorstReduction
 from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.statistics.calibration import KNOTS
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.base import Reduction
 
 
-def page_plan(plan: Plan, *, has_models: bool) -> Plan:
-    """Return a plan with intervals and calibration where there can be some.
+def page_plan(plan: Plan, worst: int, *, has_models: bool) -> Plan:
+    """Return a plan with intervals and calibration where there can be some, for so many of the worst pairs.
 
     Raises UsageError for two models with weights.
     """
@@ -26,7 +25,8 @@ def page_plan(plan: Plan, *, has_models: bool) -> Plan:
         raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
     if plan.reporting.confidence is None and not plan.has_weights:
         plan = plan.changed(confidence=USUAL_CONFIDENCE)
-    return plan.changed(describes=True, calibration=plan.rules.labels not in ("any", "probability"))
+    has_calibration = plan.rules.labels not in ("any", "probability")
+    return plan.changed(describes=True, calibration=has_calibration, counts_lines=worst > 0)
 
 
 def page_reductions(
@@ -34,5 +34,8 @@ def page_reductions(
 ) -> tuple[list[Reduction[Any, Any]], list[Reduction[Any, Any]]]:
     """Return what stands in for `compute_reductions`, and what comes after: the worst pairs if any, and the models."""
     further: list[Reduction[Any, Any]] = [WorstReduction(worst)] if worst else []
-    further += [ModelsReduction(plan)] if has_models else []
+    if has_models:
+        from mrl_cli.reductions.joint import ModelsReduction  # most pages are on one model
+
+        further.append(ModelsReduction(plan))
     return [compute_reductions(plan)[0], CellSumsReduction(plan, KNOTS)], further

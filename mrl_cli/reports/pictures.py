@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.losses import LOSSES
+from mrl_cli.reports.better import differing
 from mrl_cli.reports.cells import share_text
 from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
 from mrl_cli.statistics.intervals import mcnemar_p, normal_quantile, wilson_interval
@@ -96,10 +97,7 @@ def curves_of_margins(histogram: Histogram, plan: Plan, most: int = MOST_POINTS)
     if not (is_hinge_of_differences(plan) and pairs):
         return None
     margins = margins_for(histogram, plan, most)
-    weight = None
-    if "weight" in histogram.sums:
-        whole = histogram.sums["weight"].regrouped(np.zeros(histogram.counts.size, np.int64), 1)
-        weight = float(whole.at(0))
+    weight = float(histogram.total("weight")) if "weight" in histogram.sums else None
     points = sweep_points(curve_at(histogram, plan, margins), margins, pairs, weight, plan)
     return curves_of_points(points, margin_of(plan))
 
@@ -198,6 +196,28 @@ def groups_beside(report: Report, plan: Plan) -> Estimates | None:
     legend = f"● share right with its {100 * confidence:.3g}% interval   │ that of all"
     title = _title_of_groups(below, [one.pairs for one in estimates], whole, confidence)
     return Estimates(title, by, shown, legend, 0.0, whole, len(estimates) - len(shown))
+
+
+def groups_compared(report: Report) -> Estimates:
+    """Return by how much the accuracies of two models differ in each group, a's less b's; the worst for a first."""
+    estimates = []
+    for group in report.groups:
+        gap = group.accuracy_difference
+        low, high = (gap["mean"] if math.isnan(gap[end]) else gap[end] for end in ("low", "high"))
+        estimates.append(Estimate(", ".join(map(str, group.group)), group.pairs, gap["mean"], low, high))
+    estimates.sort(key=lambda one: (one.share, -one.pairs))
+    shown = tuple(estimates[:MOST_GROUPS])
+    farthest = max((abs(end) for one in shown for end in (one.low, one.high)), default=0.0)
+    reach = min(1.0, max(1, math.ceil(10 * farthest)) / 10)
+    by = listed(report.group_by) if isinstance(report.group_by, list) else str(report.group_by)
+    legend = f"● accuracy of a less that of b with its {100 * report.confidence:.3g}% interval   │ that of all"
+    how: dict[str, Any] = {
+        "least": -reach,
+        "greatest": reach,
+        "figure": "a − b",
+        "left_out": len(estimates) - len(shown),
+    }
+    return Estimates(differing(report), by, shown, legend, whole=report.accuracy_difference["mean"], **how)
 
 
 def _title_of_groups(below: int, sizes: Sequence[int], whole: float, confidence: float) -> str:

@@ -72,8 +72,9 @@ class Estimate:
 class Estimates:
     """Shares beside one another, with what dot and diamond stand for.
 
-    `least` is where the scale begins, which ends at 1; `whole` is the share of all, drawn as a line. The share of n
-    pairs differs from it where it is more than `band` standard deviations of it away.
+    `least` and `greatest` are where the scale begins and ends, and `figure` is what the shares are called; `whole` is
+    the share of all, drawn as a line. The share of n pairs differs from it where it is more than `band` standard
+    deviations of it away.
     """
 
     title: str
@@ -84,6 +85,8 @@ class Estimates:
     whole: float | None = None
     left_out: int = 0
     band: float | None = None
+    greatest: float = 1.0
+    figure: str = "right"
 
 
 @light_dataclass(frozen=True, slots=True)

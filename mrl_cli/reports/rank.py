@@ -19,15 +19,17 @@ from mrl_cli.reports.compute import ComputeReport
 from mrl_cli.reports.figures import EVERY_SETTING, KEYS, Facts, figures_of, keys_that_need, ratio, reported_figures
 from mrl_cli.reports.groups import group_report
 from mrl_cli.reports.notes import CHANCE, chance_of_so_few
+from mrl_cli.reports.sweep import OF_LISTS, SweepReport
 from mrl_cli.words import counted, harmless, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from mrl_cli.model import Counts, Plan, Role
     from mrl_cli.reductions.keys import Key
+    from mrl_cli.reductions.listcurve import ListPoint
     from mrl_cli.reductions.look import Look
 
 _RANKS = re.compile(r"(?i)(?<![a-z])(rank|ranking|position|place)$")
@@ -249,3 +251,39 @@ def _why_no_pairs(counts: Mapping[str, int], look: Look, plan: Plan) -> str:
     if counts["rows"] == counts["queries"] and not plan.rows_are_lists:
         return f"each row has a {query} of its own; name what its rows have in common with --query COLUMN"
     return f"in no query are two rows of different {label}"
+
+
+def list_sweep_report(
+    points: Sequence[ListPoint], counts: Counts, plan: Plan, inputs: Sequence[str], look: Look | None = None
+) -> SweepReport:
+    """Return what `mrl sweep` reports of ranked lists at margins; each is that of `mrl rank` at the margin."""
+    settings = plan.settings()
+    del settings["margin"]
+    of_all = [figure for figure in reported_figures(plan) if figure.key in OF_LISTS]
+    return SweepReport.of_run(
+        "mrl.sweep/1",
+        inputs,
+        **settings,
+        **figures_of(_facts_at(points[0], plan, counts=counts), of_all),
+        points=list_sweep_points(points, plan),
+        notes=label_notes(look, plan) or None,
+    )
+
+
+def list_sweep_points(points: Iterable[ListPoint], plan: Plan) -> list[dict[str, Any]]:
+    """Return the record of each margin; the mean over queries is in it where it is the value."""
+    records = []
+    for point in points:
+        facts, pairs = _facts_at(point, plan), point.counts["pairs"]
+        record = {"margin": point.margin, "value": facts.value, "sum": facts.sum, "mean": facts.mean}
+        if plan.reporting.reduction == "query-mean":
+            record["query_mean"] = facts.query_mean
+        record |= {"active": facts.totals.active, "active_share": ratio(facts.totals.active, pairs)}
+        if point.passing is not None:
+            record["gradient_share"] = ratio(point.passing, pairs)
+        records.append(record)
+    return records
+
+
+def _facts_at(point: ListPoint, plan: Plan, **of_run: Any) -> ListFacts:
+    return ListFacts(point.counts, point.sums, (math.nan, math.nan), plan, **of_run)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.model import SCORE_SETTINGS
 from mrl_cli.reports.base import Line, Report, Rows, Table, flat, titled
-from mrl_cli.reports.figures import EVERY_SETTING, figures_of, ratio, reported_figures, rounded
+from mrl_cli.reports.figures import EVERY_SETTING, ratio, rounded
 from mrl_cli.reports.findings import finding_of_sweep
-from mrl_cli.reports.rank import ListFacts, label_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Counts, Plan
+    from mrl_cli.model import Plan
     from mrl_cli.reductions.curve import CurveReduction, Point
-    from mrl_cli.reductions.listcurve import ListPoint
-    from mrl_cli.reductions.look import Look
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
 _SETTINGS = (
@@ -25,10 +21,10 @@ _SETTINGS = (
     *SCORE_SETTINGS,
     *("preset", "scores", "reduction", "dtype", "labels", "label_map", "strength"),
 )
-_OF_LISTS = ("rows", "queries", "queries_without_pairs", "pairs", "rejected", "unjudged", "missing", "weight")
+OF_LISTS = ("rows", "queries", "queries_without_pairs", "pairs", "rejected", "unjudged", "missing", "weight")
 # Of lists only some have those of the end.
 _FIRST = (*("margin", "value", "sum", "mean", "active", "active_share", "pairs", "rejected"), *EVERY_SETTING)
-_AFTER_POINTS = ("ties_dropped", "labels_skipped", "zero_weight", "filled_weight", *_OF_LISTS)
+_AFTER_POINTS = ("ties_dropped", "labels_skipped", "zero_weight", "filled_weight", *OF_LISTS)
 
 
 class SweepReport(Report):
@@ -104,39 +100,3 @@ def sweep_points(
             record["mean_gradient"] = rounded(ratio(point.gradient_sum, whole), plan)
         records.append(record)
     return records
-
-
-def list_sweep_report(
-    points: Sequence[ListPoint], counts: Counts, plan: Plan, inputs: Sequence[str], look: Look | None = None
-) -> SweepReport:
-    """Return what `mrl sweep` reports of ranked lists at margins; each is that of `mrl rank` at the margin."""
-    settings = plan.settings()
-    del settings["margin"]
-    of_all = [figure for figure in reported_figures(plan) if figure.key in _OF_LISTS]
-    return SweepReport.of_run(
-        "mrl.sweep/1",
-        inputs,
-        **settings,
-        **figures_of(_facts(points[0], plan, counts=counts), of_all),
-        points=list_sweep_points(points, plan),
-        notes=label_notes(look, plan) or None,
-    )
-
-
-def list_sweep_points(points: Iterable[ListPoint], plan: Plan) -> list[dict[str, Any]]:
-    """Return the record of each margin; the mean over queries is in it where it is the value."""
-    records = []
-    for point in points:
-        facts, pairs = _facts(point, plan), point.counts["pairs"]
-        record = {"margin": point.margin, "value": facts.value, "sum": facts.sum, "mean": facts.mean}
-        if plan.reporting.reduction == "query-mean":
-            record["query_mean"] = facts.query_mean
-        record |= {"active": facts.totals.active, "active_share": ratio(facts.totals.active, pairs)}
-        if point.passing is not None:
-            record["gradient_share"] = ratio(point.passing, pairs)
-        records.append(record)
-    return records
-
-
-def _facts(point: ListPoint, plan: Plan, **of_run: Any) -> ListFacts:
-    return ListFacts(point.counts, point.sums, (math.nan, math.nan), plan, **of_run)

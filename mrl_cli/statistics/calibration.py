@@ -37,6 +37,7 @@ EDGES = (
 )  # of bins that may hold pairs
 
 
+_SUBNORMAL = -1021  # the exponent of the smallest number that is not, as frexp has it
 _LARGE = 1e150  # beyond that x is as good as infinite, and its square is not
 
 
@@ -85,14 +86,17 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     `total` is the sum of d: where it is not above 0 scores are no better than none, and T is infinite. It is 0 where no
     d is below 0. The interval holds the T whose likelihood is not below the greatest by more than the chi-square
     quantile of one degree of freedom allows: log-likelihoods apart by at most z**2 / 2. It assumes that pairs are
-    independent. NaN without groups.
+    independent. NaN without groups, and where most d are subnormal, for those of a group lie anywhere then.
 
     >>> one_in_four = Spread(np.array([3.0, 1.0]), np.array([1.0, -1.0]), np.zeros(2))
     >>> round(1 / best_temperature(one_in_four, 2.0, 0.95).value, 9) == round(math.log(3), 9)
     True
     """
-    if not spread.means.size:
+    exponent = math.frexp(np.median(np.abs(spread.means)))[1] if spread.means.size else _SUBNORMAL
+    if exponent <= _SUBNORMAL:
         return Temperature(math.nan, math.nan, math.nan)
+    with np.errstate(over="ignore"):  # of d times a power of two, the temperature is as many times as high
+        spread = spread._replace(means=np.ldexp(spread.means, -exponent))
     usual = 1 / float(np.clip(np.abs(spread.means).min(), 1 / _LARGE, _LARGE))
     if not (spread.means < 0).any():
         best, least = math.inf, 0.0
@@ -108,7 +112,9 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     if best > 0:
         start = best if best < math.inf else usual
         low = 0.0 if spread.loss(0.0) <= most else _least_where(lambda inverse: spread.loss(inverse) <= most, start)
-    return Temperature(*(1 / inverse if inverse else math.inf for inverse in (best, high, low)))
+    ends = [1 / inverse if inverse else math.inf for inverse in (best, high, low)]
+    with np.errstate(over="ignore"):
+        return Temperature(*np.ldexp(ends, exponent).tolist())
 
 
 def _least_where(holds: Callable[[float], bool], start: float) -> float:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
-from mrl_cli.verify.figures import Figures, accuracies, groups_check, is_same, listed, ratio
-from mrl_cli.verify.reference import rounded_to
+from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed, ratio
+from mrl_cli.verify.reference import bin_records, calibration_error, rounded_to
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
@@ -35,6 +35,7 @@ COUNTED_APART = {
     "labels_skipped": "rows were to be left out for a label that is skipped, {:,} were",
     "zero_weight": "rows were to be left out for a weight of 0, {:,} were",
 }
+CALIBRATION_ROOM = 1e-12
 CHECKED_NUMBERS = ("sum", "mean", "value")  # each has a check of its own
 COUNTED = ("pairs", "correct", "ties", "wrong", "active", "inside_margin")
 SUMMED = (*COUNTED, "min", "max", "loss_sum", "weight_sum", "correct_weight_sum", "square_sum")
@@ -155,6 +156,24 @@ def _pair_checks(request: Request, verdict: Verdict, report: Report) -> Iterator
         yield from figures.checks(against, names, report, plan.loss.dtype)
         if against == "loop":
             yield listed("loop counts", figures.errors(report, but=CHECKED_NUMBERS), report.pairs)
+            if report.calibration is not None:
+                wrong = list(_wrong_calibration(verdict.figures[name], report.calibration))
+                shown = first_few(wrong, "figure", "figures")
+                yield listed("loop calibration", shown, report.pairs, len(wrong))
+
+
+def _wrong_calibration(figures: LoopFigures, reported: dict[str, Any]) -> Iterator[str]:
+    """Yield what is reported of calibration otherwise than by the loop; exponentials differ in the last digits."""
+    error, bins = calibration_error(figures.bins.values()), bin_records(figures.bins)
+    if not is_same(error, got := reported["expected_calibration_error"], CALIBRATION_ROOM):
+        yield f"expected_calibration_error is {got!r}, not {error!r}"
+    if len(bins) != len(reported["bins"]):
+        yield f"{len(reported['bins'])} bins hold pairs, not {len(bins)}"
+        return
+    for expected, found in zip(bins, reported["bins"], strict=True):
+        for key, value in expected.items():
+            if not is_same(value, found[key], CALIBRATION_ROOM):
+                yield f"{key} from {found['low']:.2f} on is {found[key]!r}, not {value!r}"
 
 
 def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int | None) -> Iterator[str]:

@@ -21,7 +21,7 @@ from mrl_cli.verify import reference
 from mrl_cli.words import how_to_install, plainest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -129,7 +129,8 @@ class LoopFigures:
     """What the loop adds up and counts over pairs, to hold the core's totals against.
 
     `counts` are pairs, correct, ties, wrong, active and inside_margin. With weights, `total` is the sum of weight times
-    loss, `weight` that of the weights, and `correct_weight` that of the correct pairs' weights.
+    loss, `weight` that of the weights, and `correct_weight` that of the correct pairs' weights. `bins` are those of
+    calibration, where it is reported.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -138,11 +139,17 @@ class LoopFigures:
     correct_weight: reference.LoopSum = field(default_factory=reference.LoopSum)
     min: float = math.inf
     max: float = -math.inf
+    bins: dict[int, reference.LoopBin] = field(default_factory=dict)
 
     def __add__(self, other: LoopFigures) -> LoopFigures:
         added = (getattr(self, name) + getattr(other, name) for name in ("counts", "total", "weight", "correct_weight"))
         span = np.minimum(self.min, other.min), np.maximum(self.max, other.max)  # NaN wins, as it does in a batch
-        return LoopFigures(*added, *map(float, span))
+        return replace(LoopFigures(*added, *map(float, span)), bins=merged(self.bins, other.bins))
+
+
+def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the values of both by name, those of one name added."""
+    return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
 
 
 class Outcome(NamedTuple):
@@ -215,6 +222,9 @@ def _loop_figures(pairs: Pairs, plan: Plan) -> LoopFigures:
     counts = Counter({name: int(np.count_nonzero(mask)) for name, mask in masks.items()})
     counts.update(pairs=agreement.size, ties=agreement.size - counts["correct"] - counts["wrong"])
     figures = LoopFigures(counts, _total(pairs, losses), min=float(losses.min()), max=float(losses.max()))
+    if plan.reporting.calibration:
+        bins = reference.loop_bins(agreement.tolist(), None if weight is None else weight.tolist())
+        figures = replace(figures, bins=bins)
     if weight is None:
         return figures
     weights, correct_weights = (reference.LoopSum.of(some.tolist()) for some in (weight, weight[is_correct]))

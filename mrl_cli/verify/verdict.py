@@ -14,7 +14,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import CheckResult, Mismatch
 from mrl_cli.verify.pairs import Pairs, first_of, pairs_of, usable
-from mrl_cli.verify.validators import AGAINST, TOLERANCES, LoopFigures, Outcome, Tolerance, check_of, compared
+from mrl_cli.verify.validators import AGAINST, TOLERANCES, LoopFigures, Outcome, Tolerance, check_of, compared, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,11 +147,6 @@ class Verdict:
             merged(self.differing, other.differing),
             self.retained + other.retained,
         )
-
-
-def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the values of both by name, those of one name added."""
-    return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
 
 
 class Verifier(Reduction["list[Verdict]", Verdict]):

@@ -38,6 +38,8 @@ MOST: dict[str | tuple[str, str], float] = {
     "100 margins": 1.4,
     ("1000 groups", "csv"): 1.15,
     ("1000 groups", "parquet"): 1.35,
+    **{(name, "csv"): 1.2 for name in ("calibration", "plot", "page")},
+    **{(name, "parquet"): 1.35 for name in ("calibration", "plot", "page")},
 }
 MEMORY_ROUNDS = 3  # a peak hardly varies, and the files are the largest
 
@@ -170,6 +172,25 @@ def columns_scene(settings: Settings) -> Iterator[Race]:
         yield race("columns", f"{label}, a million groups", rows, [groups], settings.rounds, bar=bar)
 
 
+def pictures_scene(settings: Settings) -> Iterator[Race]:
+    """What pictures, calibration and the page cost, against the report of ``mrl compute`` without them."""
+    for rows, file_format in settings.files():
+        path = data_file(settings.folder, rows, file_format)
+        with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
+            page = str(Path(folder) / "report.html")
+            commands = {
+                "report": settings.command("compute", path, "--margin", MARGIN),
+                "calibration": settings.command("compute", path, "--margin", MARGIN, "--calibration"),
+                "plot": settings.command("compute", path, "--margin", MARGIN, "--plot", "always"),
+                "page": settings.command("report", path, "--margin", MARGIN, "-o", page),
+            }
+            contestants = [
+                Contestant(name, command, has_answer=False, most=most_of(name, rows, file_format))
+                for name, command in commands.items()
+            ]
+            yield race("pictures", file_label(rows, file_format), rows, contestants, settings.rounds)
+
+
 def floor_scene(settings: Settings) -> Iterator[Race]:
     """How much of a run on CSV is the parser's: `mrl compute` against it alone, and every peer beside."""
     for rows in settings.rows:
@@ -245,6 +266,7 @@ SCENES: dict[str, Callable[[Settings], Iterator[Race]]] = {
     "memory": memory_scene,
     "sweep": sweep_scene,
     "columns": columns_scene,
+    "pictures": pictures_scene,
     "floor": floor_scene,
     "before": before_scene,
     "rank": rank_scene,

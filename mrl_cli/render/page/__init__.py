@@ -12,8 +12,11 @@ import io
 import math
 import os
 from functools import cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from markupsafe import Markup, escape
 
 from mrl_cli.render.svg import svgs_of
 from mrl_cli.reports.page import cell_text
@@ -27,8 +30,6 @@ INTERVAL_WIDTH, INTERVAL_HEIGHT = 150, 16
 
 def page_html(page: Page) -> str:
     """Return a page as HTML, the same text of the same page."""
-    from markupsafe import Markup
-
     style, script = _part("page.css"), _part("page.js")
     html: str = _template().render(
         page=page,
@@ -36,9 +37,8 @@ def page_html(page: Page) -> str:
         script=Markup(script),
         policy=_policy(style, script),
         svgs=lambda plot, name: [Markup(svg) for svg in svgs_of(plot, name)],
-        cell=_cell,
+        table=_table,
         download=_download,
-        interval=lambda value, whole: Markup(_interval(value, whole)),
     )
     return html
 
@@ -67,16 +67,38 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _cell(value: Any, column: Column) -> dict[str, Any]:
-    """Return what is written in a cell of a table, and by what it is sorted."""
+def _table(table: PageTable) -> Markup:
+    """Return a table that can be sorted: its rows know their place, and its cells the number that they show."""
+    kinds = ("" if column.form == "text" else ' class="n"' for column in table.columns)
+    heads = (
+        f'<th scope="col"{kind}><bdi>{escape(column.name)}</bdi></th>'
+        for column, kind in zip(table.columns, kinds, strict=True)
+    )
+    rows = (
+        f'<tr data-i="{place}">{"".join(map(_cell, row, table.columns, repeat(table.whole)))}</tr>\n'
+        for place, row in enumerate(table.rows)
+    )
+    few = f' data-few="{table.at_once}"' if table.at_once and len(table.rows) > table.at_once else ""
+    return Markup(
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {escape(table.name)}">\n'
+        f'<table class="sorts"{few}>\n<thead><tr>{"".join(heads)}</tr></thead>\n'
+        f"<tbody>\n{''.join(rows)}</tbody>\n</table>\n</div>"
+    )
+
+
+def _cell(value: Any, column: Column, whole: float | None) -> str:
+    """Return a cell of a table with what is written in it, and by what it is sorted."""
     if column.form == "interval":
         low, share, high = value
-        has_one = not math.isnan(low)
-        text = f"{share:.1%}, {low:.1%} to {high:.1%}" if has_one else ""
-        return {"text": text, "full": number_text(share), "is_number": True, "interval": value if has_one else None}
-    is_number = column.form != "text" and value is not None
-    full = number_text(value) if is_number else ""
-    return {"text": cell_text(value, column.form), "full": full, "is_number": is_number, "interval": None}
+        if math.isnan(low):
+            return f'<td class="n"><data value="{number_text(share)}"></data></td>'
+        text = f"{share:.1%}, {low:.1%} to {high:.1%}"
+        picture = _interval(value, whole)
+        return f'<td class="n" data-v="{number_text(share)}">{picture}<span class="unseen">{text}</span></td>'
+    text = escape(cell_text(value, column.form))
+    if column.form == "text" or value is None:
+        return f"<td><bdi>{text}</bdi></td>"
+    return f'<td class="n"><data value="{escape(number_text(value))}">{text}</data></td>'
 
 
 def _download(table: PageTable) -> str:

@@ -12,7 +12,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.cases import agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes, options_of
-from mrl_cli.verify.verdict import merged
+from mrl_cli.verify.validators import merged
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli.verify.reference.calibration import LoopBin, bin_records, calibration_error, loop_bins
 from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
 from mrl_cli.verify.reference.lists import POWERS, ListFigures, ListSetting, list_figures, list_gradient, top_share
 from mrl_cli.verify.reference.listwise import LISTWISE, listwise_loss
@@ -39,8 +40,11 @@ __all__ = [
     "POWERS",
     "ListFigures",
     "ListSetting",
+    "LoopBin",
     "LoopSum",
     "as_double",
+    "bin_records",
+    "calibration_error",
     "cancelling_terms",
     "differences",
     "exact_pairs",
@@ -49,6 +53,7 @@ __all__ = [
     "list_figures",
     "list_gradient",
     "listwise_loss",
+    "loop_bins",
     "mixed_losses",
     "mixed_pairs",
     "mixed_terms",
