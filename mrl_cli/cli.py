@@ -21,7 +21,7 @@ from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import write_examples
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, with_hint
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, is_out_of_memory, with_hint
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -151,12 +151,13 @@ def _reported(error: BaseException) -> int:
     if isinstance(error, MrlError):
         _print_error(error.message, error.hint)
         return error.exit_code
-    if isinstance(error, MemoryError):
-        _print_error("out of memory", "use fewer --jobs")
+    if is_out_of_memory(error):
+        _print_error("out of memory", "give mrl more memory, or use fewer --jobs")
         return MachineError.exit_code
     if isinstance(error, OSError):
         # The interpreter's last flush of stdout must go nowhere, for it would fail and say so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return READER_GONE
         place = f": {harmless(error.filename, 200)}" if error.filename else ""
@@ -174,7 +175,8 @@ def _reported(error: BaseException) -> int:
 
 
 def _print_error(message: str, hint: str | None, context: click.Context | None = None) -> None:
-    say(f"error: {with_hint(message, hint)}", context)
+    with contextlib.suppress(OSError):  # the exit code still says what happened where stderr takes nothing more
+        say(f"error: {with_hint(message, hint)}", context)
 
 
 def process() -> NoReturn:

@@ -590,7 +590,9 @@ def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
         raise MemoryError
 
     monkeypatch.setattr("mrl_cli.commands.run.plan_of_options", planted)
-    assert mrl("compute", "pairs.csv") == Ran(4, "", "error: out of memory\nhint: use fewer --jobs\n")
+    assert mrl("compute", "pairs.csv") == Ran(
+        4, "", "error: out of memory\nhint: give mrl more memory, or use fewer --jobs\n"
+    )
 
 
 # Commands and their help.

@@ -43,7 +43,7 @@ ELSEWHERE = {
     "is the master running there": "clusters.py",
     "is there a Java, of 17 or later": "clusters.py",
     "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along": "test_cli.py",
-    "use fewer --jobs": "test_cli.py",
+    "give mrl more memory, or use fewer --jobs": "test_cli.py",
     "group by a column with fewer values": "test_frames.py",
     "name a file, e.g. mrl": "test_cli.py",
     "pairs.csv, or - for stdin": "test_cli.py",

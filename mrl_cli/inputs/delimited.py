@@ -13,7 +13,7 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
+from mrl_cli.inputs.base import Row, Shard, batch_of_rows, changed, column_places, filled_columns, filled_or
 from mrl_cli.inputs.cells import as_written, cell_number, number_in, shown_cell
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
@@ -252,7 +252,7 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
     while skip and (part := stream.read(min(skip, texts.LONGEST_ROW_BYTES))):
         skip -= len(part)
     if skip:
-        raise texts.changed(source)
+        raise changed(source.name)
     cut = texts.cut_quoted(layout.delimiter, layout.line_end)
     yield from texts.block_shards(stream, cut, source, line, texts.count_line_ends, layout)
 

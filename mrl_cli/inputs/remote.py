@@ -47,6 +47,8 @@ class Remote:
     opened. It pickles to these three.
     """
 
+    has_changed = False  # each answer is of the object as it was opened
+
     def __init__(self, url: str, size_bytes: int, tag: str = "") -> None:
         self.url = url
         self.size_bytes = size_bytes
@@ -110,20 +112,21 @@ class Remote:
 
         return pa.PythonFile(_Opened(_Ranges(self, ranges).read, self.size_bytes), "r")
 
-    def mapped(self) -> pa.MemoryMappedFile:
-        """Map a copy of the object into memory, for Arrow; the copy lives as long as this."""
+    def local(self) -> pa.NativeFile:
+        """Open a copy of the object for Arrow, which reads of it here and there; the copy lives as long as this."""
         import pyarrow as pa
 
         with self._lock:
             if self._copy is None:
                 import shutil
-                import tempfile
 
-                self._copy = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=".arrow")  # noqa: SIM115
+                from mrl_cli.inputs.storage import temporary
+
+                self._copy, self._path = temporary(".arrow")
                 with self.open() as raw:
                     shutil.copyfileobj(raw, self._copy, COPIED_BYTES)
                 self._copy.flush()
-            return pa.memory_map(self._copy.name)
+            return pa.OSFile(self._path)
 
     def fetched(self, start: int, stop: int) -> Any:
         """Return the bytes from `start` to `stop` of the object as it was opened."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.errors import DataError, MachineError, UnknownLineError, UnsplittableTextError
-from mrl_cli.inputs.base import Shard
+from mrl_cli.errors import DataError, UnknownLineError, UnsplittableTextError
+from mrl_cli.inputs.base import Shard, changed
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TextPart:
             return self.data
         data: bytes = source.file.read(self.offset, self.size_bytes)
         if len(data) < self.size_bytes:
-            raise changed(source)
+            raise changed(source.name)
         return data
 
     def line_number(
@@ -101,11 +101,6 @@ class TextPart:
             count += count_ends(last + data) - count_ends(last)
             last = data[-1:]
         return count
-
-
-def changed(source: Source) -> MachineError:
-    """Return the error for a file that became shorter while it was read."""
-    return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
 
 
 def endless_row(source: Source) -> DataError:
