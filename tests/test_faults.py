@@ -191,6 +191,35 @@ def test_closed_and_full_streams(redirects: str, code: int, said: str, folder: P
         assert (folder / "out.tsv").read_text() == "1.125\n"
 
 
+@each("name", ["p.csv", "p.jsonl"])
+def test_a_row_that_never_ends_is_named(
+    name: str, folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr("mrl_cli.inputs.text.LONGEST_ROW_BYTES", 1 << 20)
+    objects = '{"x1": 1, "x2": 3, "y": 1}\n' * 500
+    head = "x1,x2,y,t\n" + "1,3,1,a\n" * 499 if name == "p.csv" else objects
+    start = '1,3,1,"a' if name == "p.csv" else '{"x1": 1, "t": "a'
+    for end, data in ((b"", b""), (b"\n", b"1,3,1,a\n")):
+        for source in (name, "-"):
+            text = (head + start).encode() + (
+                b"a" * (1 << 21) + end if not end or name == "p.jsonl" else data * (1 << 18)
+            )
+            (folder / name).write_bytes(text)
+            ran = run_inside(["compute", source], capfd, text)
+            shown = "stdin" if source == "-" else name
+            assert ran.code == 3
+            assert ran.err.startswith(f"error: {shown}: line 501: a row is longer than 1 MiB\n")
+
+
+def test_a_quote_that_is_never_closed_is_named(folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mrl_cli.inputs.delimited.careful_batches", None)  # it would take ten times the memory
+    (folder / "p.csv").write_text('x1,x2,y,t\n1,3,1,"a\nb"\n1,3,1,a\n1,3,1,"a\n' + "1,3,1,a\n" * 500)
+    ran = run_inside(["compute", "p.csv"], capfd)
+    assert ran.code == 3
+    assert ran.err.startswith("error: p.csv: line 5: a quoted field is opened and never closed\n")
+
+
 def _led_to(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error

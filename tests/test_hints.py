@@ -158,6 +158,7 @@ def test_endless_row_may_be_a_quote(monkeypatch: pytest.MonkeyPatch, capfd: Capt
     monkeypatch.setattr("mrl_cli.inputs.text.LONGEST_ROW_BYTES", BLOCK_BYTES)
     ran = run_inside(["compute", "p.csv"], capfd)
     assert (ran.code, _hint_of(ran)) == (3, "is a quote opened and never closed, or is it not text?")
+    assert "p.csv: line 2: a row is longer than" in ran.err
     _write({"p.csv": b'x1,x2,y,t\n1,3,1,"a"\n'})
     assert run_inside(["compute", "p.csv"], capfd).code == 0
 

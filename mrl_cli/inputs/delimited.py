@@ -359,8 +359,7 @@ def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
     reader = texts.csv_rows(lines(), part.layout.delimiter)
     for fields in reader:
         if fields and fields[-1].endswith(_SENTINEL):
-            msg = f"{shard.source.shown_name}: line {line}: a quoted field is opened and never closed"
-            raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
+            raise texts.unclosed_quote(shard.source, line)
         if fields and fields != [_SENTINEL[1:]]:
             yield line, fields, "".join(read)
         read.clear()

@@ -202,6 +202,8 @@ def _mode_of(path: str) -> int | None:
 
 def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
+    if os.path.islink(path):
+        return UsageError(f"{harmless(path, limit=200)} is a link that leads nowhere")
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
     near = closest(name, siblings)
     hint = None if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"
