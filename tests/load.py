@@ -89,7 +89,7 @@ def _one(line: str, number: int) -> tuple[int, str]:
     run = f"run{number}"
     call = f'"$PYTHON" -m mrl_cli {line.format(run=run)}'
     ran = subprocess.run(call, shell=True, capture_output=True, check=False, env=os.environ)
-    names = sorted(path for path in Path("out").rglob("*") if path.is_file() and run in path.parts[1].split("."))
+    names = sorted([*Path("out").glob(f"{run}.*"), *Path("out", run).glob("*")])
     written = b"".join(path.read_bytes() for path in names)
     seen = ran.stdout + ran.stderr + written
     for path in names:
