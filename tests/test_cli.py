@@ -37,7 +37,7 @@ from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
 from tests.each import each
-from tests.running import Ran, run, run_inside, run_on_terminal
+from tests.running import Ran, is_writing, run, run_inside, run_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -981,7 +981,7 @@ def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, 
             with open(tmp_path / "endless.csv", "wb") as pipe:
                 pipe.write(b"x1,x2,y\n" + b"0.123456789,0.987654321,1\n" * rows)  # returns when nearly all is read
                 pipe.flush()
-                _wait_for(lambda: _writes_in(tmp_path, process.pid))
+                _wait_for(lambda: is_writing(process.pid, tmp_path))
                 process.send_signal(signal.SIGINT)
                 _, stderr = process.communicate(timeout=30)
         finally:
@@ -989,14 +989,6 @@ def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, 
     assert (process.returncode, stderr) == (130, b"")
     assert (tmp_path / "out.csv").read_text() == "old"
     assert _names(tmp_path) == ["endless.csv", "out.csv"]
-
-
-def _writes_in(folder: Path, process: int) -> bool:
-    """Return whether a process has a third file in a folder, or, on Linux, one without a name."""
-    opened = Path(f"/proc/{process}/fd")
-    links = [os.readlink(link) for link in opened.iterdir()] if opened.exists() else []
-    is_unnamed = any(link.startswith(f"{folder}/#") and link.endswith(" (deleted)") for link in links)
-    return is_unnamed or len(_names(folder)) == 3
 
 
 def _wait_for(is_so: Callable[[], bool]) -> None:
