@@ -41,8 +41,8 @@ class Ran(NamedTuple):
     err: str
 
     def __str__(self) -> str:
-        said = " / ".join(self.err.splitlines()) or self.out.strip()[:40]
-        return f"{self.code}: {said}"
+        lines = (" ".join(line.split()) for line in self.err.splitlines() if not line.startswith("hint: "))
+        return f"{self.code}: {' / '.join(lines) or self.out.strip()[:40]}"
 
     @property
     def is_clear(self) -> bool:
@@ -383,9 +383,8 @@ def memory(files: Files, times: int) -> Iterator[Fault]:
         for size in sizes:
             ran = in_shell(f"ulimit -v {size}000; mrl compute pairs.{suffix} --raw")
             is_right = ran.out == files.number if ran.code == 0 else ran.is_clear and ran.code == 4
-            # Before any line of mrl can see it: the C library has no memory for the variables of a thread, or pyarrow's
-            # allocator none for itself, when pyarrow is loaded.
-            on_load = (ran.code == 127 and "thread-local data: ABORT" in ran.err) or "MADV_DONTNEED" in ran.err
+            # NumPy's and pyarrow's parts, and the loader itself, end a process for which they have no memory.
+            on_load = any(said in ran.err for said in ("data: ABORT", "MADV_DONTNEED", "OpenBLAS error"))
             what = "the number" if ran.code == 0 and is_right else ran
             seen.take("a library ends the process while it is loaded" if on_load else what, is_right or on_load)
         yield f"{suffix}, ulimit -v of {sizes[0]} to {sizes[-1]} MB", seen
