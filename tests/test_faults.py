@@ -15,7 +15,7 @@ import pytest
 
 from mrl_cli.engines import base
 from mrl_cli.errors import is_out_of_memory
-from mrl_cli.inputs import storage
+from mrl_cli.inputs import storage, streams
 from mrl_cli.render import files
 from tests.each import each
 from tests.running import run_inside
@@ -109,7 +109,7 @@ def test_what_is_being_written_has_no_name_yet(folder: Path) -> None:
         file.flush()
         assert [path.name for path in folder.iterdir()] == ["pairs.csv"]
     assert (folder / "out.csv").read_text() == "1\n"
-    held, path = storage.temporary(".parquet")
+    held, path = streams.temporary(".parquet")
     held.write(b"2")
     held.flush()
     with open(path, "rb") as one, open(path, "rb") as other:

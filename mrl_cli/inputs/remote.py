@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs.formats import named
 from mrl_cli.inputs.stores import CHANGED, CUT, KINDS, FaultError, address_of, asked, pool, require_extra
-from mrl_cli.inputs.streams import Stream
+from mrl_cli.inputs.streams import Stream, temporary
 from mrl_cli.runtime import core_count
 from mrl_cli.words import harmless, without_secrets
 
@@ -119,8 +119,6 @@ class Remote:
         with self._lock:
             if self._copy is None:
                 import shutil
-
-                from mrl_cli.inputs.storage import temporary
 
                 self._copy, self._path = temporary(".arrow")
                 with self.open() as raw:

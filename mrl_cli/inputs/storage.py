@@ -12,12 +12,12 @@ import select
 import stat
 import sys
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs.base import MANIFEST, RUNNING, STDIN
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
-from mrl_cli.inputs.streams import Stream
+from mrl_cli.inputs.streams import Stream, temporary
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, shell_line, without_secrets
 
@@ -138,20 +138,6 @@ def spool(stream: Stream, suffix: str) -> File:
         held.write(data)
     held.flush()
     return File(path, held)
-
-
-def temporary(suffix: str) -> tuple[BinaryIO, str]:
-    """Return a temporary file, and a path by which this process can open it as often as it likes.
-
-    On Linux it has no name in a folder, so that nothing is left when the process is killed.
-    """
-    import tempfile
-
-    if os.path.exists("/proc/self/fd"):
-        unnamed: Any = tempfile.TemporaryFile(prefix="mrl-")  # noqa: SIM115 (lives with what is read from it)
-        return unnamed, f"/proc/{os.getpid()}/fd/{unnamed.fileno()}"
-    named: Any = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=suffix)  # noqa: SIM115
-    return named, named.name
 
 
 def stdin_can_be_read() -> bool:
