@@ -21,7 +21,7 @@ from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import write_examples
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, is_out_of_memory
 from mrl_cli.render.failure import failure_text
 from mrl_cli.words import closest, harmless
 
@@ -157,11 +157,12 @@ def _reported(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, MrlError):
         return _print_error(error.message, error.hint, error.exit_code, error.problems)
-    if isinstance(error, MemoryError):
-        return _print_error("out of memory", "use fewer --jobs", MachineError.exit_code)
+    if is_out_of_memory(error):
+        return _print_error("out of memory", "give mrl more memory, or use fewer --jobs", MachineError.exit_code)
     if isinstance(error, OSError):
         # The interpreter's last flush of stdout must go nowhere, for it would fail and say so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return READER_GONE
         place = f": {harmless(error.filename, 200)}" if error.filename else ""
@@ -185,7 +186,8 @@ def _print_error(
     context: click.Context | None = None,
 ) -> int:
     """Print an error, as JSON where that is the format of the run; return its exit code."""
-    say(failure_text(message, hint, exit_code, problems, as_json=_asked_format() == "json"), context)
+    with contextlib.suppress(OSError):  # the exit code still says what happened where stderr takes nothing more
+        say(failure_text(message, hint, exit_code, problems, as_json=_asked_format() == "json"), context)
     return exit_code
 
 

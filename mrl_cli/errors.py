@@ -58,6 +58,27 @@ class MrlWarning(UserWarning):
     """A note on the data, or on what was asked for, as the Python interface gives it."""
 
 
+_SAID_WITHOUT_MEMORY = (
+    "can't start new thread",
+    "failed to launch worker thread",
+    "failed to map segment",
+    "cannot allocate memory",
+)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or the one that led to it, is what Python or a library raises when memory is short.
+
+    A library that cannot be loaded, or a thread that cannot be started, is one: threads take memory for their stacks.
+    """
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or any(said in text for said in _SAID_WITHOUT_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def with_hint(message: str, hint: str | None) -> str:
     """Return a message with what to do about it, if that is known."""
     return f"{message}\nhint: {hint}" if hint else message

@@ -17,9 +17,22 @@ def _end(number: int, frame: object) -> NoReturn:
     os._exit(INTERRUPTED)
 
 
+def _fill_closed_descriptors() -> None:
+    """Open the null device in place of a standard stream that is closed, the way in which it cannot be used.
+
+    The next file would get its number: a result written to a file would hold what a library prints on stderr.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
+
+
 def process() -> NoReturn:
     """Be the process `mrl`."""
     signal.signal(signal.SIGINT, _end)
+    _fill_closed_descriptors()
     from mrl_cli import cli
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -38,7 +38,7 @@ def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     """
     whole = str(text)
     cut = whole[:limit]
-    clean = "".join(c if c.isprintable() else _escaped(c) for c in cut)
+    clean = cut if cut.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in cut)
     return clean if len(whole) <= limit else clean + "…"
 
 

@@ -90,6 +90,13 @@ def run_on_terminal(
     return process.returncode, b"".join(parts), err
 
 
+def is_writing(process: int, folder: Path) -> bool:
+    """Return whether a process has a file in a folder that is not whole yet: hidden, or, on Linux, without a name."""
+    opened = f"/proc/{process}/fd"
+    links = [os.path.realpath(f"{opened}/{link}") for link in os.listdir(opened)] if os.path.exists(opened) else []
+    return any(link.startswith(f"{folder}/#") for link in links) or any(folder.glob(".*.tmp"))
+
+
 def run_inside(
     args: Sequence[str | Path], capfd: pytest.CaptureFixture[str], stdin: bytes = b"", *, as_it_is: bool = False
 ) -> Ran:

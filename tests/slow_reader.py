@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 COLUMNS = ("x1", "x2", "y")
@@ -94,14 +95,16 @@ class _Row:
     cells: list[str]
 
 
-def rows_of(text: str, delimiter: str) -> list[_Row]:
+def rows_of(text: str, delimiter: str, most: float = math.inf) -> list[_Row]:
     """Return the rows of delimited text, blank lines left out; what stands beside a quoted part makes no number.
+
+    Only the first ones where `most` is given.
 
     Raises NoOpinionError for a quote that is never closed.
     """
     rows: list[_Row] = []
     place, line, size = 0, 1, len(text)
-    while place < size:
+    while place < size and len(rows) < most:
         row = _Row(line, [])
         start = place
         while True:
@@ -119,6 +122,11 @@ def rows_of(text: str, delimiter: str) -> list[_Row]:
     return rows
 
 
+@cache
+def _cell_end(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf"[{re.escape(delimiter)}\r\n]|\Z")
+
+
 def _cell(text: str, place: int, delimiter: str) -> tuple[str, int, int]:
     """Return a cell, the place after it, and how many line ends it holds."""
     start = place
@@ -133,10 +141,9 @@ def _cell(text: str, place: int, delimiter: str) -> tuple[str, int, int]:
                 break
             place += 1
     quoted = place
-    while place < len(text) and text[place] not in (delimiter, "\r", "\n"):
-        place += 1
+    place = _cell_end(delimiter).search(text, place).start()  # type: ignore[union-attr]
     raw = text[start:place]
-    ends = len(re.findall(r"\r\n|\r|\n", raw))
+    ends = len(re.findall(r"\r\n|\r|\n", raw)) if quoted > start else 0
     is_quoted = quoted > start
     cell = raw[1:-1].replace('""', '"') if is_quoted and quoted == place else raw
     return cell, place, ends
@@ -161,7 +168,7 @@ def delimited(data: bytes, delimiter: str | None = None, decimal: str = ".") -> 
 
 
 def _places(text: str, delimiter: str) -> list[int] | None:
-    rows = rows_of(text, delimiter)
+    rows = rows_of(text, delimiter, most=1)
     names = [name.strip() for name in rows[0].cells] if rows else []
     if any(map(_undecoded, names)) or any(names.count(name) != 1 for name in COLUMNS):
         return None

@@ -37,7 +37,7 @@ from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
 from tests.each import each
-from tests.running import Ran, run, run_inside, run_on_terminal
+from tests.running import Ran, is_writing, run, run_inside, run_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -581,7 +581,9 @@ def test_out_of_memory_is_the_machine(mrl: Mrl, monkeypatch: pytest.MonkeyPatch)
         raise MemoryError
 
     monkeypatch.setattr("mrl_cli.commands.run.plan_of_options", planted)
-    assert mrl("compute", "pairs.csv") == Ran(4, "", "error: out of memory\nhint: use fewer --jobs\n")
+    assert mrl("compute", "pairs.csv") == Ran(
+        4, "", "error: out of memory\nhint: give mrl more memory, or use fewer --jobs\n"
+    )
 
 
 # Commands and their help.
@@ -970,7 +972,7 @@ def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, 
             with open(tmp_path / "endless.csv", "wb") as pipe:
                 pipe.write(b"x1,x2,y\n" + b"0.123456789,0.987654321,1\n" * rows)  # returns when nearly all is read
                 pipe.flush()
-                _wait_for(lambda: len(_names(tmp_path)) == 3)
+                _wait_for(lambda: is_writing(process.pid, tmp_path))
                 process.send_signal(signal.SIGINT)
                 _, stderr = process.communicate(timeout=30)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from tests import slow_reader
 from tests.decimals import KINDS
 from tests.each import each
 from tests.fuzz_files import MAKERS, case_of
+from tests.running import run_inside
 from tests.slow_reader import NoOpinionError, delimited, json_lines, number_of
 
 PAIR = (1.0, 3.0, 1.0)
@@ -64,6 +66,23 @@ def test_cases_are_the_same_each_time() -> None:
     for kind in MAKERS:
         assert case_of(Random(5), kind) == case_of(Random(5), kind)
     assert slow_reader.DELIMITERS == DELIMITERS
+
+
+@each(
+    "line",
+    [
+        ("rank", "p.csv", "--memory", "9" * 400),
+        ("rank", "p.csv", "--memory", "9" * 300),
+        ("compute", "p.csv", "--label-map", " " * 99 + "=1"),
+    ],
+)
+def test_lines_that_were_findings(line: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p.csv").write_text("x1,x2,y\n1,3,1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        ran = run_inside(line, capfd)
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ ELSEWHERE = {
     "is the master running there": "clusters.py",
     "is there a Java, of 17 or later": "clusters.py",
     "please report it on the project's issue tracker; MRL_DEBUG=1 shows the traceback to send along": "test_cli.py",
-    "use fewer --jobs": "test_cli.py",
+    "give mrl more memory, or use fewer --jobs": "test_cli.py",
     "group by a column with fewer values": "test_frames.py",
     "name a file, e.g. mrl": "test_cli.py",
     "pairs.csv, or - for stdin": "test_cli.py",
@@ -159,6 +159,7 @@ def test_endless_row_may_be_a_quote(monkeypatch: pytest.MonkeyPatch, capfd: Capt
     monkeypatch.setattr("mrl_cli.inputs.text.LONGEST_ROW_BYTES", BLOCK_BYTES)
     ran = run_inside(["compute", "p.csv"], capfd)
     assert (ran.code, _hint_of(ran)) == (3, "is a quote opened and never closed, or is it not text?")
+    assert "p.csv: line 2: a row is longer than" in ran.err
     _write({"p.csv": b'x1,x2,y,t\n1,3,1,"a"\n'})
     assert run_inside(["compute", "p.csv"], capfd).code == 0
 

@@ -19,7 +19,7 @@ from mrl_cli.engines.base import Job, part_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import resolve, shards_of
 from mrl_cli.model import Plan
-from tests.running import Ran, run, run_inside
+from tests.running import Ran, is_writing, run, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,9 +98,9 @@ def test_a_terminated_run_leaves_no_temporary_file(tmp_path: Path) -> None:
         process.stdin.write(b"x1,x2,y\n" + b"1,0,-1\n" * 100_000)
         process.stdin.flush()
         until = time.monotonic() + 30
-        while not list(tmp_path.iterdir()) and time.monotonic() < until:
+        while not is_writing(process.pid, tmp_path) and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(list(tmp_path.iterdir())) == 1
+        assert is_writing(process.pid, tmp_path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []

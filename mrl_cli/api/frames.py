@@ -354,7 +354,7 @@ def with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
     def labelled(problem: Problem) -> Problem:
         label = frame.index[problem.row]
         is_position = isinstance(label, Integral) and int(label) == problem.row
-        return problem if is_position else replace(problem, row_word=f"row {harmless(label)}, at position")
+        return problem if is_position else problem._replace(row_word=f"row {harmless(label)}, at position")
 
     kinds = counts.problems.items()
     return replace(counts, problems={k: replace(known, first=tuple(map(labelled, known.first))) for k, known in kinds})

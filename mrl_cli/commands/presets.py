@@ -209,7 +209,7 @@ class ScoresReduction(Reduction["list[_ScoresOfBatch]", "list[_ScoresOfBatch]"])
     def add(self, state: list[_ScoresOfBatch], measured: Measured) -> list[_ScoresOfBatch]:
         """Keep those of a batch."""
         has_name = measured.plan.reading.dialect.header
-        problems = [problem if has_name else replace(problem, column=None) for problem in measured.problems]
+        problems = [problem if has_name else problem._replace(column=None) for problem in measured.problems]
         state.append((measured.batch.x1, problems))
         return state
 

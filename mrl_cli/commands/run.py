@@ -74,7 +74,7 @@ class Run(Options, ABC):
         self._started = time.monotonic()
         super().__init__(**given)
         self.plan = self.planned()
-        if sys.stdout is None:
+        if sys.stdout is None and self.output in (None, "-"):
             raise MachineError("stdout is closed")
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)

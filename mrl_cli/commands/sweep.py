@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.sweep import SweepReport
 
 MOST_MARGINS = 100_000  # a kilobyte or two each, in the report
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def margins(text: str) -> tuple[float, ...]:

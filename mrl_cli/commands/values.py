@@ -136,9 +136,10 @@ def label_map(text: str) -> LabelMap:
 def size(text: str) -> int:
     """Return a number of bytes, such as 500MB or 4GB: units are powers of 1024."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if match is None or not float(match[1]):
-        raise click.BadParameter(f"{text!r} is not a size such as 500MB or 4GB.")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
+    count = 0.0 if match is None else float(match[1]) * 1024 ** " kmgt".index(match[2] or " ")
+    if not 0 < count < 1 << 63:
+        raise click.BadParameter(f"{harmless(text)!r} is not a size such as 500MB or 4GB.")
+    return int(count)
 
 
 def char(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import read, shards_of
-from mrl_cli.inputs.base import no_path, unreadable
+from mrl_cli.inputs.base import changed, no_path, unreadable
 from mrl_cli.reductions.base import CountsReduction
 from mrl_cli.reductions.measured import Measured
 
@@ -101,12 +101,25 @@ def first_part(source: Source, job: Job) -> Part | None:
     return None
 
 
-def fold(parts: Iterable[Part], sources: Iterable[Source], reductions: Sequence[Reduction[Any, Any]]) -> Folded:
-    """Merge parts in input order. Raises UsageError for a path that leads nowhere in any row of a file."""
+def _unchanged(parts: Iterable[Part], sources: Sequence[Source]) -> Iterator[Part]:
+    try:
+        yield from parts
+    finally:
+        name = next((source.name for source in sources if source.file is not None and source.file.has_changed), None)
+        if name is not None:
+            raise changed(name)
+
+
+def fold(parts: Iterable[Part], sources: Sequence[Source], reductions: Sequence[Reduction[Any, Any]]) -> Folded:
+    """Merge parts in input order.
+
+    Raises UsageError for a path that leads nowhere in any row of a file, and MachineError for a file that changed since
+    it was opened: what was read of it may be of both, and an error may come of that.
+    """
     counts = _COUNTS.whole()
     wholes = [reduction.whole() for reduction in reductions]
     rows_of = {source.name: 0 for source in sources}
-    for part in parts:
+    for part in _unchanged(parts, sources):
         counts = _COUNTS.merge(counts, part.counts, part)
         rows_of[part.shard.source.name] += part.counts.rows
         for place, state in enumerate(part.states):

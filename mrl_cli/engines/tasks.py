@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli import __version__, errors, runtime
 from mrl_cli.engines.base import Job, Part, part_of
 from mrl_cli.engines.local import parts_in_order
-from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError
+from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError, is_out_of_memory
 from mrl_cli.inputs import Shard, shards_of
 from mrl_cli.inputs.base import unreadable
 from mrl_cli.inputs.formats import FORMATS, reader_of
@@ -411,9 +411,9 @@ def _dones(job: bytes, tasks: bytes, is_stopped: Callable[[], bool] | None = Non
     some: list[Task] = pickle.loads(tasks)
     try:
         return _given(job).dones(some, is_stopped)
-    except MemoryError:
-        return [Done(error=_out_of_memory())] * len(some)
     except Exception as error:
+        if is_out_of_memory(error):
+            return [Done(error=_out_of_memory())] * len(some)
         if type(error).__module__ != errors.__name__:
             raise
         return [Done(error=error)] * len(some)

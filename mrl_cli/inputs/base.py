@@ -124,6 +124,12 @@ def unreadable(name: str, error: OSError) -> MachineError:
     return MachineError(f"cannot read {shown_input(name)}: {reason}")
 
 
+def changed(name: str) -> MachineError:
+    """Return the error for an input of this name that is not what it was when it was opened."""
+    message = f"cannot read {shown_input(name)}: it changed while it was read"
+    return MachineError(message, hint="run again once it is written")
+
+
 class Shard(NamedTuple):
     """A unit of work: some rows of one source. `part` identifies them, in its reader's own terms.
 

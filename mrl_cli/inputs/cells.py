@@ -11,9 +11,12 @@ from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mrl_cli.model import Dialect, Plan, Role
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)  # finite, and exact where it is an integer
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
@@ -60,6 +63,17 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
     if abs(number) >= rules.EXACT_INTEGER_LIMIT and _INTEGER.fullmatch(text) and not is_exact(int(text[:400])):
         return problems.INEXACT
     return number
+
+
+def plain_numbers(cells: Sequence[str], dialect: Dialect) -> list[float] | None:
+    """Return the numbers of cells, None where one may be none, or only by what `number_in` knows.
+
+    >>> from mrl_cli.model import Dialect
+    >>> plain_numbers(["-1.5", "7"], Dialect()), plain_numbers(["7", "1e5"], Dialect())
+    ([-1.5, 7.0], None)
+    """
+    is_plain = dialect.decimal == "." and not dialect.null_values and all(map(_PLAIN.fullmatch, cells))
+    return list(map(float, cells)) if is_plain else None
 
 
 def cell_number(cell: str, role: Role, plan: Plan) -> float | str:

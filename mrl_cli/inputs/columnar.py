@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import as_arrow, as_numbers, encoded, texts_as_arrow
-from mrl_cli.errors import DataError, MrlError
+from mrl_cli.errors import DataError, MrlError, is_out_of_memory
 from mrl_cli.inputs.base import (
     Lists,
     Numbers,
@@ -65,7 +65,7 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
     except (MrlError, GeneratorExit):
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        is_of_machine = isinstance(error, MemoryError) and not _claims_too_much(error, source)
+        is_of_machine = is_out_of_memory(error) and not _claims_too_much(error, source)
         if is_of_machine or (isinstance(error, OSError) and error.errno):
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
@@ -74,7 +74,7 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
-def _claims_too_much(error: MemoryError, source: Source) -> bool:
+def _claims_too_much(error: Exception, source: Source) -> bool:
     """Return whether memory was asked for that nothing in a file of this size can fill, however it is compressed."""
     asked = re.search(r"of size (\d+)", str(error))
     return asked is not None and int(asked[1]) > MOST_EXPANDED * (source.size_bytes or 0)

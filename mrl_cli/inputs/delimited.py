@@ -13,8 +13,8 @@ import numpy as np
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Row, Shard, batch_of_rows, column_places, filled_columns, filled_or
-from mrl_cli.inputs.cells import as_written, cell_number, number_in, shown_cell
+from mrl_cli.inputs.base import Row, Shard, batch_of_rows, changed, column_places, filled_columns, filled_or
+from mrl_cli.inputs.cells import as_written, cell_number, number_in, plain_numbers, shown_cell
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.model import Batch, problems
@@ -147,7 +147,8 @@ def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
         columns = [texts_as_arrow(fields[place] for fields in kept) for place in range(len(layout.names))]
         return pa.Table.from_arrays(columns, names=list(layout.names))
 
-    rows = ((line, _row(fields, text, layout, plan)) for line, fields, text in _rows(shard))
+    wanted = [(role, name, layout.places[role]) for role, name in plan.columns.wanted_numbers]
+    rows = ((line, _row(fields, text, layout, plan, wanted)) for line, fields, text in _rows(shard))
     yield batch_of_rows(rows, shard.source, plan, "line", table_of)
 
 
@@ -254,7 +255,7 @@ def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, li
     while skip and (part := stream.read(min(skip, texts.LONGEST_ROW_BYTES))):
         skip -= len(part)
     if skip:
-        raise texts.changed(source)
+        raise changed(source.name)
     cut = texts.cut_quoted(layout.delimiter, layout.line_end)
     yield from texts.block_shards(stream, cut, source, line, texts.count_line_ends, layout)
 
@@ -363,16 +364,17 @@ def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
     reader = texts.csv_rows(lines(), part.layout.delimiter)
     for fields in reader:
         if fields and fields[-1].endswith(_SENTINEL):
-            msg = f"{shard.source.shown_name}: line {line}: a quoted field is opened and never closed"
-            raise DataError(msg, hint="close the quote, or double it where it belongs to the text")
+            raise texts.unclosed_quote(shard.source, line)
         if fields and fields != [_SENTINEL[1:]]:
             yield line, fields, "".join(read)
         read.clear()
         line = first_line + reader.line_num
 
 
-def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faults:
-    """Return a row's wanted cells, or what is wrong with it."""
+def _row(
+    fields: list[str], text: str, layout: Layout, plan: Plan, wanted: Sequence[tuple[Role, str, int]]
+) -> Row | Faults:
+    """Return a row's wanted cells, of which the numbers are these (role, name, place), or what is wrong with it."""
     if len(fields) != len(layout.names):
         message = f"{len(fields)} fields for {len(layout.names)} columns: "
         return [(problems.RAGGED, None, message + shown_cell(layout.delimiter.join(fields)))]
@@ -383,13 +385,11 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
             for name, field in zip(layout.names, fields, strict=True)
             if texts.is_undecoded(field)
         ]
-    written = fields
-    if '"' in text:
-        spelled = as_written(text, layout.delimiter)
-        written = spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]
-    numbers: list[float | None] = []
-    for role, name in plan.columns.wanted_numbers:
-        cell = written[layout.places[role]]
+    written = _as_written(fields, text, layout) if '"' in text else fields
+    cells = [written[place] for _, _, place in wanted]
+    plain = None if faults else plain_numbers(cells, plan.reading.dialect)
+    numbers: list[float | None] = [] if plain is None else [*plain]
+    for (role, name, _), cell in zip(wanted, cells, strict=True) if plain is None else ():
         number = filled_or(cell_number(cell, role, plan), role, plan)
         if not isinstance(number, str):
             numbers.append(number)
@@ -399,3 +399,12 @@ def _row(fields: list[str], text: str, layout: Layout, plan: Plan) -> Row | Faul
         return faults
     keys = [fields[layout.places[role]] for role, _ in plan.columns.keys]
     return Row(numbers, keys, fields if plan.reading.keep_columns else None)
+
+
+def _as_written(fields: list[str], text: str, layout: Layout) -> list[str]:
+    """Return the fields of a row with quotes, and those that the parser dropped where they are wanted."""
+    pieces = text.split(layout.delimiter)
+    if len(pieces) == len(fields) and '"' not in "".join([pieces[place] for place in layout.places.values()]):
+        return fields  # no quote holds a delimiter, and none is of a wanted cell
+    spelled = as_written(text, layout.delimiter)
+    return spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]

@@ -128,12 +128,15 @@ def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 
 
 def _head(stream: Stream) -> bytes:
-    """Return the first bytes of a text: its first line that is not blank and the begin of another, or all there are."""
+    """Return the first bytes of a text: its first line that is not blank and the begin of another, or all there are.
+
+    Of a first line that is longer than any row may be, as much as that.
+    """
     size = texts.BLOCK_BYTES
     while True:
         head = stream.first(size)
         _, _, rest = head.lstrip(BLANKS).partition(b"\n")
-        if len(head) < size or rest.strip(BLANKS):
+        if len(head) < size or rest.strip(BLANKS) or size > texts.LONGEST_ROW_BYTES:
             return head
         size *= 2
 

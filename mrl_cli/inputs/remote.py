@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs.formats import named
 from mrl_cli.inputs.stores import CHANGED, CUT, KINDS, FaultError, address_of, asked, pool, require_extra
-from mrl_cli.inputs.streams import Stream
+from mrl_cli.inputs.streams import Stream, temporary
 from mrl_cli.runtime import core_count
 from mrl_cli.words import harmless, without_secrets
 
@@ -46,6 +46,8 @@ class Remote:
     It was `size_bytes` long with ETag `tag` (its time where the store gives none, "" without either) when it was
     opened. It pickles to these three.
     """
+
+    has_changed = False  # each answer is of the object as it was opened
 
     def __init__(self, url: str, size_bytes: int, tag: str = "") -> None:
         self.url = url
@@ -110,20 +112,19 @@ class Remote:
 
         return pa.PythonFile(_Opened(_Ranges(self, ranges).read, self.size_bytes), "r")
 
-    def mapped(self) -> pa.MemoryMappedFile:
-        """Map a copy of the object into memory, for Arrow; the copy lives as long as this."""
+    def local(self) -> pa.NativeFile:
+        """Open a copy of the object for Arrow, which reads of it here and there; the copy lives as long as this."""
         import pyarrow as pa
 
         with self._lock:
             if self._copy is None:
                 import shutil
-                import tempfile
 
-                self._copy = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=".arrow")  # noqa: SIM115
+                self._copy, self._path = temporary(".arrow")
                 with self.open() as raw:
                     shutil.copyfileobj(raw, self._copy, COPIED_BYTES)
                 self._copy.flush()
-            return pa.memory_map(self._copy.name)
+            return pa.OSFile(self._path)
 
     def fetched(self, start: int, stop: int) -> Any:
         """Return the bytes from `start` to `stop` of the object as it was opened."""

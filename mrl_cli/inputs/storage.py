@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs.base import MANIFEST, RUNNING, STDIN
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
-from mrl_cli.inputs.streams import Stream
+from mrl_cli.inputs.streams import Stream, temporary
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import closest, harmless, shell_line, without_secrets
 
@@ -39,10 +39,14 @@ COMPUTED_BESIDE = "cache-"
 
 @light_dataclass(frozen=True, slots=True)
 class File:
-    """A local file, whose bytes can be read anywhere, by many; `held` is what keeps a temporary one alive."""
+    """A local file, whose bytes can be read anywhere, by many; `held` is what keeps a temporary one alive.
+
+    `stamp` is its size and time of change when it was opened, None for one that nobody else writes to.
+    """
 
     path: str
     held: Any = field(default=None, compare=False, repr=False)
+    stamp: tuple[int, int] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -56,8 +60,16 @@ class File:
 
     @property
     def size_bytes(self) -> int:
-        """How long the file is now."""
-        return os.stat(self.path).st_size
+        """How long the file was when it was opened, or is now."""
+        return os.stat(self.path).st_size if self.stamp is None else self.stamp[0]
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the file is another than it was when it was opened: written to, replaced or removed."""
+        try:
+            return self.stamp is not None and self.stamp != _stamp_of(os.stat(self.path))
+        except OSError:
+            return True
 
     def open(self) -> io.FileIO:
         """Open the file from its start."""
@@ -84,11 +96,9 @@ class File:
 
         return pa.OSFile(self.path)
 
-    def mapped(self) -> pa.MemoryMappedFile:
-        """Map the file into memory, for Arrow."""
-        import pyarrow as pa
-
-        return pa.memory_map(self.path)
+    def local(self) -> pa.NativeFile:
+        """Open the file for Arrow, which reads of it here and there."""
+        return self.seekable()
 
     def close(self) -> None:
         """Take a temporary file away."""
@@ -96,13 +106,18 @@ class File:
             self.held.close()
 
 
+def _stamp_of(status: os.stat_result) -> tuple[int, int]:
+    # Not the number of its inode, which some network file systems make up as they go.
+    return status.st_size, status.st_mtime_ns
+
+
 def find(path: str) -> File | Remote | Stream:
     """Return what a name of `paths_of` stands for: what can be opened, else, as stdin, a stream that is read once."""
     if (listed := getattr(path, "found", None)) is not None:
         found: Remote | Stream = listed()
         return found
-    if path != STDIN and stat.S_ISREG(os.stat(path).st_mode):
-        return File(path)
+    if path != STDIN and stat.S_ISREG((status := os.stat(path)).st_mode):
+        return File(path, stamp=_stamp_of(status))
     raw = open(0 if path == STDIN else path, "rb", buffering=0, closefd=path != STDIN)  # noqa: SIM115 (the stream's)
 
     def more(size: int) -> bytes:
@@ -118,13 +133,11 @@ def find(path: str) -> File | Remote | Stream:
 
 def spool(stream: Stream, suffix: str) -> File:
     """Put what is left of a stream into a temporary file, for formats that are read from the end."""
-    import tempfile
-
-    held = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=suffix)  # noqa: SIM115 (lives with the file)
+    held, path = temporary(suffix)
     while data := stream.read(COPIED_BYTES):
         held.write(data)
     held.flush()
-    return File(held.name, held)
+    return File(path, held)
 
 
 def stdin_can_be_read() -> bool:
@@ -175,6 +188,8 @@ def _mode_of(path: str) -> int | None:
 
 def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
+    if os.path.islink(path):
+        return UsageError(f"{harmless(path, limit=200)} is a link that leads nowhere")
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
     near = closest(name, siblings)
     hint = None if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import os
 import zlib
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.words import harmless
@@ -71,6 +72,20 @@ class Stream:
         """Close what the bytes come from."""
         if self._close is not None:
             self._close()
+
+
+def temporary(suffix: str) -> tuple[BinaryIO, str]:
+    """Return a temporary file, and a path by which this process can open it as often as it likes.
+
+    On Linux it has no name in a folder, so that nothing is left when the process is killed.
+    """
+    import tempfile
+
+    if os.path.exists("/proc/self/fd"):
+        unnamed: Any = tempfile.TemporaryFile(prefix="mrl-")  # noqa: SIM115 (lives with what is read from it)
+        return unnamed, f"/proc/{os.getpid()}/fd/{unnamed.fileno()}"
+    named: Any = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=suffix)  # noqa: SIM115
+    return named, named.name
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.errors import DataError, MachineError, UnknownLineError, UnsplittableTextError
-from mrl_cli.inputs.base import Shard
+from mrl_cli.errors import DataError, UnknownLineError, UnsplittableTextError
+from mrl_cli.inputs.base import Shard, changed
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 3 << 20  # of 1, 2, 3, 4, 8 and 16 MiB: as quick as 4 and less to hold; smaller ones were slower
 HEAD_BYTES = 1 << 16
-LONGEST_ROW_BYTES = 256 << 20
+LONGEST_ROW_BYTES = 64 << 20
 QUOTE = 0x22
 BLANKS = b" \t\r\n"  # what JSON calls white space
 
@@ -80,7 +80,7 @@ class TextPart:
             return self.data
         data: bytes = source.file.read(self.offset, self.size_bytes)
         if len(data) < self.size_bytes:
-            raise changed(source)
+            raise changed(source.name)
         return data
 
     def line_number(
@@ -113,15 +113,17 @@ class TextPart:
             source.counted[self.offset] = self.size_bytes, lines, rows
 
 
-def changed(source: Source) -> MachineError:
-    """Return the error for a file that became shorter while it was read."""
-    return MachineError(f"{source.shown_name} became shorter while it was read", hint="run again once it is written")
-
-
-def endless_row(source: Source) -> DataError:
-    """Return the error for a row longer than any is."""
-    msg = f"{source.shown_name}: a row is longer than {LONGEST_ROW_BYTES >> 20} MiB"
+def endless_row(source: Source, line: int | None) -> DataError:
+    """Return the error for a row longer than any is, which begins at this line, where that is known."""
+    place = "" if line is None else f"line {line}: "
+    msg = f"{source.shown_name}: {place}a row is longer than {LONGEST_ROW_BYTES >> 20} MiB"
     return DataError(msg, hint="is a quote opened and never closed, or is it not text?")
+
+
+def unclosed_quote(source: Source, line: int) -> DataError:
+    """Return the error for a row whose last quote is opened and never closed, which begins at this line."""
+    msg = f"{source.shown_name}: line {line}: a quoted field is opened and never closed"
+    return DataError(msg, hint="close the quote, or double it where it belongs to the text")
 
 
 def is_splittable(source: Source, stream: Stream) -> bool:
@@ -151,9 +153,20 @@ def range_shards(
     while start < stop:
         end = min(_row_edge(source, min(start + block_bytes, stop), line_end), stop)
         if end - start > LONGEST_ROW_BYTES:
-            raise endless_row(source)
+            raise endless_row(source, _last_line(source, start, block_bytes, line_end, layout))
         yield Shard(source, TextPart(start, end - start, layout=layout), end - start)
         start = end
+
+
+def _last_line(source: Source, start: int, size: int, line_end: bytes, layout: Any) -> int | None:
+    """Return the number of the line in which the last of so many bytes from `start` on stands, None in a later span."""
+    part = TextPart(start, size, layout=layout)
+    count_ends = count_feeds if layout is None else count_line_ends  # a carriage return in JSON is blank space
+    known = (0, 1) if layout is None else (layout.data_offset, layout.data_line)
+    try:
+        return part.line_number(source, count_ends, known) + part.read(source).count(line_end)
+    except UnknownLineError:
+        return None
 
 
 def _row_edge(source: Source, offset: int, line_end: bytes) -> int:
@@ -183,12 +196,13 @@ def block_shards(
     """Yield the shards of a stream, blocks of whole rows; `line` is the number of its first line.
 
     `cut(data, at_end)` returns how many bytes of data are certainly whole rows, and whether only the careful way may
-    read them. Raises UnsplittableTextError where only a span of the source is to be read.
+    read them; what is left at the end has a quote that is never closed. Raises UnsplittableTextError where only a span
+    of the source is to be read.
     """
     if source.span is not None:
         raise UnsplittableTextError
     wanted = BLOCK_BYTES
-    while wanted <= LONGEST_ROW_BYTES:
+    while True:
         data = stream.first(wanted)
         at_end = len(data) < wanted
         size, is_suspect = cut(data, at_end)
@@ -196,11 +210,14 @@ def block_shards(
             block = stream.read(size)
             yield Shard(source, TextPart(0, size, block, line, is_suspect, layout), size)
             line += count_ends(block)
+        left = len(data) - size
+        if at_end and left:
+            raise unclosed_quote(source, line)
         if at_end:
             return
-        left = len(data) - size
-        wanted = BLOCK_BYTES if left < BLOCK_BYTES else 2 * left
-    raise endless_row(source)
+        if left >= LONGEST_ROW_BYTES:
+            raise endless_row(source, line)
+        wanted = BLOCK_BYTES if left < BLOCK_BYTES else min(2 * left, LONGEST_ROW_BYTES)
 
 
 def cut_lines(data: bytes, at_end: bool, line_end: bytes = b"\n") -> tuple[int, bool]:
@@ -235,8 +252,8 @@ def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple
             return cut_lines(data, at_end, line_end)
         if not _is_well_quoted(text, quotes, neighbours):
             return (len(data) if at_end else _cut_by_parser(data, delimiter)), True
-        if at_end:
-            return len(data), quotes.size % 2 == 1
+        if at_end and quotes.size % 2 == 0:
+            return len(data), False
         # The last line end outside quotes stands after some closing quote and before the next opening one.
         for opening in range(quotes.size - quotes.size % 2, -1, -2):
             lower = int(quotes[opening - 1]) + 1 if opening else 0

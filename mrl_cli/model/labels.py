@@ -16,7 +16,8 @@ LabelMap: TypeAlias = "tuple[tuple[str, int | None], ...]"
 
 _BOOLEANS = ("true", "false")
 _ENTRY = re.compile(
-    r"""\s*(?: "(?P<quoted>(?:[^"]|"")*)" | (?P<plain>[^",][^,]*?) )\s*=\s*(?P<target>\+?1|-1|0|skip)\s*(?:,(?=.)|$)""",
+    r"""\s*(?: "(?P<quoted>(?:[^"]|"")*)"\s* | (?P<plain>(?:[^",\s][^,]*?)?) )
+    =\s*(?P<target>\+?1|-1|0|skip)\s*(?:,(?=.)|$)""",
     re.VERBOSE | re.DOTALL,
 )
 _SEVERAL = re.compile(r"=\s*(?:[+-]?[01]|skip)[\s;|]")  # entries that something else than a comma separates

@@ -58,8 +58,7 @@ NO_SUCH_SCORE = "no row of the scores"
 SCORE_TOO_LARGE = "score too large"
 
 
-@light_dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing in the data that allows no trustworthy number.
 
     `row` is the physical line number in a text file and the 1-based row elsewhere; `column` is None when the whole row

@@ -24,7 +24,7 @@ LONGEST_NUMBER = 4000  # characters; Python makes no integer of more digits
 MOST_GAPS = 8  # integers not there for one that is: so many a table of them may have
 MOST_BYTES = 2**31 - 1  # of texts in an Arrow array
 FEWER_GROUPS = "group by a column with fewer values"
-_NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
+_NUMBER = r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
 _IS_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 _PLAIN_NUMBER = r"\A-?[0-9]{1,15}(?:\.[0-9]{1,20})?\z"  # a double holds its integer; any two compare as doubles
 

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 from mrl_cli.errors import MachineError
@@ -14,6 +15,8 @@ from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_DESCRIPTORS = "/proc/self/fd"
 
 
 @contextmanager
@@ -32,8 +35,8 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             yield held
             send(held, path)
         return
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         # A device or pipe may have no real path (/dev/stdout), so it is asked for by the name given.
         descriptor = _open_descriptor(path)
         if descriptor is not None:
@@ -49,7 +52,7 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        hint = "nothing was changed" if target.parent.exists() else "make the folder first"
+        hint = "nothing was changed" if os.path.exists(os.path.dirname(path) or ".") else "make the folder first"
         raise MachineError(f"cannot write {harmless(path, limit=200)}: {error.strerror or error}", hint=hint) from error
 
 
@@ -68,18 +71,32 @@ def _open_descriptor(path: str) -> int | None:
 
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[BinaryIO]:
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent)
+    name = os.path.join(target.parent, f".{target.name[:80]}.{token_hex(4)}.tmp")
+    descriptor, is_named = _created(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
+            os.chmod(descriptor if os.chmod in os.supports_fd else name, _mode_for(target))
             os.fsync(descriptor)
-        os.chmod(name, _mode_for(target))
+            if not is_named:  # by a descriptor of some folder, for only then does Python follow the link to the file
+                os.link(f"{_DESCRIPTORS}/{descriptor}", name, src_dir_fd=descriptor)
         os.replace(name, target)
     except BaseException:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _created(name: str) -> tuple[int, bool]:
+    """Create a file and return its descriptor, and whether it has its name already.
+
+    Where the file system can, it has none: when this process is killed, nothing is left of it.
+    """
+    if os.path.exists(_DESCRIPTORS):
+        with suppress(OSError):
+            return os.open(os.path.dirname(name), getattr(os, "O_TMPFILE", 0) | os.O_WRONLY, 0o600), False
+    return os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600), True
 
 
 def _mode_for(target: Path) -> int:

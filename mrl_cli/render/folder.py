@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -39,25 +39,31 @@ class PartsFolder:
         Raises UsageError for one that is not empty, and MachineError for one that cannot be written.
         """
         is_new = self._taken()
-        try:
-            self._begin()
-            yield self
-        except BaseException as error:
+        with ExitStack() as stack:
             try:
-                self._clear()
-            except (OSError, MrlError):
-                if isinstance(error, MrlError):
-                    left = f"{self._shown} has parts of a run that failed, and no {MANIFEST}"
-                    error.hint = left if error.hint is None else f"{error.hint}; {left}"
-            if is_new:
-                with suppress(OSError):  # a worker may be about to see that the run has ended
-                    os.rmdir(self._path)
-            raise
+                self._begin(stack)
+                yield self
+            except BaseException as error:
+                try:
+                    self._clear()
+                except (OSError, MrlError):
+                    if isinstance(error, MrlError):
+                        left = f"{self._shown} has parts of a run that failed, and no {MANIFEST}"
+                        error.hint = left if error.hint is None else f"{error.hint}; {left}"
+                if is_new:
+                    with suppress(OSError):  # a worker may be about to see that the run has ended
+                        os.rmdir(self._path)
+                raise
 
-    def _begin(self) -> None:
+    def _begin(self, stack: ExitStack) -> None:
+        """Say in the folder that the run goes on, for as long as the stack lives or this process is not killed."""
         try:
-            with whole_file(self._path + self._running):
-                pass
+            with whole_file(self._path + self._running) as file:
+                file.write(platform.node().encode())
+                if not self._is_remote:
+                    held = os.dup(file.fileno())
+                    stack.callback(os.close, held)
+                    _locks(held)
         except MachineError as error:
             error.message = error.message.replace(self._running, "")  # which is another one in each run
             raise
@@ -114,9 +120,25 @@ class PartsFolder:
                     os.mkdir(self._path)
             except OSError as error:
                 self._fail(error)
+        if not self._is_remote:
+            self._take_over()
         if self._sizes(most=1):
             raise UsageError(f"-o {self._shown}: there is something in that folder", hint="name a new or an empty one")
         return is_new
+
+    def _take_over(self) -> None:
+        """Clear a folder that holds nothing but the parts of a run whose process was killed."""
+        names = self._sizes()
+        running = [name for name in names if name.startswith(RUNNING)]
+        if not running or not all(map(_is_part, names.keys() - running)):
+            return
+        for name in running:
+            with open(self._path + name, "rb+") as file:
+                is_ours = file.read() == platform.node().encode()  # some file systems lock on one machine alone
+                if not (is_ours and _locks(file.fileno())):
+                    return
+        self._remove(running)
+        self._remove([name for name in self._sizes() if _is_part(name)])
 
     def _sizes(self, most: int | None = None) -> dict[str, int]:
         """Return the names in the folder and the sizes of the files, or the first of them.
@@ -151,6 +173,17 @@ class PartsFolder:
     def _fail(self, error: OSError) -> NoReturn:
         hint = "make the folder first" if isinstance(error, FileNotFoundError) else None
         raise MachineError(f"cannot write {self._shown}: {error.strerror or error}", hint=hint) from error
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock a file until the last process that has it open so ends; return False where another one has, or none can."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _is_part(name: str) -> bool:
