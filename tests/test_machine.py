@@ -184,6 +184,11 @@ def test_the_format_of_errors_comes_from_where_options_come_from(
         assert json.loads(mrl("compute", "good.csv", "--bogus").err)["error"]["exit_code"] == 2
         assert mrl("compute", "good.csv", "--bogus", "-f", "csv").err.startswith("error: ")
         monkeypatch.delenv(variable)
+    (tmp_path / "mrl.toml").write_text('format = "json"\n')
+    assert json.loads(mrl("compute", "good.csv", "--bogus").err)["error"]["exit_code"] == 2
+    (tmp_path / "mrl.toml").write_text("format = 3\n")
+    assert mrl("compute", "good.csv").err.startswith("error: ")
+    (tmp_path / "mrl.toml").unlink()
     assert mrl("compute", "good.csv", "--bogus", "-f", "jsonl").err.startswith("error: ")
     assert mrl("compute", "good.csv", "--bogus", "-o", "-f", "json").err.startswith("error: ")
     assert mrl("validate", "good.csv", "--expect", "7", "-f", "json").err == ""  # a check that fails is no error
