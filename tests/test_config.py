@@ -116,7 +116,7 @@ def test_values_are_those_of_the_command_line(mrl: Mrl) -> None:
     assert [group["group"] for group in ran.result["groups"]] == ["a", "b"]
     by_options = ("--loss", "smoothed_bradley_terry", "--param", "beta=2", "--param", "label_smoothing=0.125")
     same = mrl("compute", "pairs.csv", "--config", os.devnull, *by_options, "--group-by", "g", "-f", "json")
-    assert {**ran.result, "elapsed_seconds": 0} == {**same.result, "elapsed_seconds": 0}
+    assert ran.result == same.result
     assert "groups" in mrl("compute", "pairs.csv", "--group-by", "x1").result  # one value from the line, not both
 
 

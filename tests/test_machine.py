@@ -142,7 +142,7 @@ def _planted(*_: object, **__: object) -> None:
         (["compute", "good.csv", "-f", "json", "--y"], 2, "Option '--y' requires an argument."),
         (["compute", "good.csv", "-f", "json", "--format", "json"], 2, "--format is given more than once"),
         (["compte", "good.csv", "-f", "json"], 2, "No such command 'compte'."),
-        (["-v", "compute", "good.csv", "-f", "json"], 2, "-v goes after the command"),
+        (["--bogus", "compute", "good.csv", "-f", "json"], 2, "No such option '--bogus'."),
         (["report", "good.csv", "-f", "json"], 2, "No such option '-f'."),
         (["compute", "good.csv", "-f", "json", "-o", "no/out.json"], 4, "cannot write no/out.json"),
     ],
@@ -184,6 +184,11 @@ def test_the_format_of_errors_comes_from_where_options_come_from(
         assert json.loads(mrl("compute", "good.csv", "--bogus").err)["error"]["exit_code"] == 2
         assert mrl("compute", "good.csv", "--bogus", "-f", "csv").err.startswith("error: ")
         monkeypatch.delenv(variable)
+    (tmp_path / "mrl.toml").write_text('format = "json"\n')
+    assert json.loads(mrl("compute", "good.csv", "--bogus").err)["error"]["exit_code"] == 2
+    (tmp_path / "mrl.toml").write_text("format = 3\n")
+    assert mrl("compute", "good.csv").err.startswith("error: ")
+    (tmp_path / "mrl.toml").unlink()
     assert mrl("compute", "good.csv", "--bogus", "-f", "jsonl").err.startswith("error: ")
     assert mrl("compute", "good.csv", "--bogus", "-o", "-f", "json").err.startswith("error: ")
     assert mrl("validate", "good.csv", "--expect", "7", "-f", "json").err == ""  # a check that fails is no error
@@ -357,7 +362,7 @@ def test_a_schema_is_printed_and_described(name: str, mrl: Mrl) -> None:
     assert printed == validator(name).schema  # which is a valid one
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     rows = mrl("schema", name, "-f", "tsv").out.splitlines()
-    assert rows[0] == "object\tkey\tkind\talways\tmeaning"
+    assert rows[0] == "object\tkey\tmeaning\tkind\talways"
     assert len(rows) > 1
     assert name in mrl("schema").out
     assert all("description" in value for value in printed.get("properties", {}).values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -155,15 +156,15 @@ def _config_option() -> Option:
 def _configure(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     """Let the options that are not given have the values of the file of settings."""
     del param
-    if ctx.resilient_parsing:
-        return
-    for path in _files_above() if value is None else [value]:
-        from mrl_cli.commands.config import settings_in  # few runs have a file
+    # Where the format of an error is looked for, and at a Tab, a file that is wrong is passed over.
+    with suppress(MrlError) if ctx.resilient_parsing else nullcontext():
+        for path in _files_above() if value is None else [value]:
+            from mrl_cli.commands.config import settings_in  # few runs have a file
 
-        found = settings_in(path, ctx.command, is_named=value is not None)
-        if found is not None:
-            ctx.meta[FILE], ctx.default_map = found
-            return
+            found = settings_in(path, ctx.command, is_named=value is not None)
+            if found is not None:
+                ctx.meta[FILE], ctx.default_map = found
+                return
 
 
 def _files_above() -> Iterator[str]:

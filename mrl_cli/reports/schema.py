@@ -216,7 +216,7 @@ class SchemaReport(Report):
 
     def cells(self) -> tuple[Sequence[str], list[tuple[str, ...]]]:
         """Return a row for each key, with the object that it is in."""
-        return ("object", "key", "kind", "always", "meaning"), list(self._rows())
+        return ("object", "key", "meaning", "kind", "always"), list(self._rows())
 
     def blocks(self) -> list[Table | Line]:
         """Return the same rows."""
@@ -228,7 +228,7 @@ class SchemaReport(Report):
         tables = {table: keys_in(text) for table, text in keys.TABLES.items()} | form.tables
         within = dict.fromkeys(_used(form.keys, tables))
         for name, some in ((self.name, form.keys), *((table, tables[table]) for table in within)):
-            yield from ((name, key.name, key.kind, "yes" if key.is_always else "", key.text) for key in some)
+            yield from ((name, key.name, key.text, key.kind, "yes" if key.is_always else "") for key in some)
 
 
 class SchemasReport(Report):
