@@ -51,6 +51,9 @@ LINE = re.compile(r"(?<= )(?:line|row) (\d+)(?=: )")
 CODES = {0, 1, 2, 3}
 
 
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 class Ran(NamedTuple):
     code: int
     out: str
@@ -191,6 +194,8 @@ def finding(case: Case, run: Run) -> str | None:
         Path(name).write_bytes(data)
     line = case.line if case.kind == "options" else (*case.line, "--format", "json", "--quiet", "--jobs", "1")
     usual = run(line)
+    if "always" in line:  # what --color asked for
+        usual = usual._replace(err=COLORS.sub("", usual.err))
     if wrong := _badly_ended(usual):
         return wrong
     if case.kind == "options":
