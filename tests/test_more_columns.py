@@ -12,6 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from mrl_cli.arrow import as_texts
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
 from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.inputs.partitions import hive_keys
@@ -64,7 +65,7 @@ def columns_read(path: Path, plan: Plan, *, is_careful: bool) -> tuple[dict[str,
             for role, values in batch.numbers.items():
                 numbers.setdefault(role, []).extend(values.tolist())
             for role, texts in batch.keys.items():
-                keys.setdefault(role, []).extend(texts.to_pylist())
+                keys.setdefault(role, []).extend(as_texts(texts).to_pylist())
     return numbers, keys
 
 

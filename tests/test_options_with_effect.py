@@ -211,6 +211,8 @@ INPUTS = {
     "pairs": ["lists.csv"],
     "report": ["pairs.csv"],
     "losses": [],
+    "schema": [],
+    "docs": [],
 }
 
 

@@ -258,7 +258,7 @@ def test_over_nothing_the_mean_is_undefined() -> None:
     ("changes", "complaint"),
     [
         ({"loss": "ipo"}, "the loss ipo has no margin"),
-        ({"loss": "hinge"}, "loss must be one of"),
+        ({"loss": "margin_rankin"}, "loss must be one of"),
         ({"margins": []}, "there are no margins"),
         ({"margins": [0.0, math.nan]}, "a margin must be a finite float64; there is nan"),
         ({"margins": [[0.0]]}, "margins must be one number or an array of shape"),

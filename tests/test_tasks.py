@@ -440,7 +440,8 @@ def test_progress_follows_what_was_measured_elsewhere(
     class Bar:
         task_ids = (0,)
 
-        def update(self, _: int, *, completed: int, rate: str) -> None:
+        def update(self, _: int, *, completed: int, rate: str, **more: object) -> None:
+            del more
             assert rate.endswith("rows/s")
             done.append(completed)
 

@@ -53,4 +53,4 @@ def command(topic: str | None, **given: Any) -> None:
         click.echo(piece, nl=False, color=True)  # with colours where the screen has some
 
 
-command.params += [getattr(Options, name).option for name in ("color", "no_pager")]
+command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))

@@ -38,4 +38,4 @@ def command(name: str | None, **given: Any) -> None:
     outputs.print_listing(LossesReport(name), Options(**given))
 
 
-command.params += [getattr(Options, each).option for each in ("color", "no_pager")]
+command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))

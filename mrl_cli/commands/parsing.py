@@ -29,7 +29,13 @@ class Command(HelpfulCommand):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        if any(isinstance(param, Option) for param in self.params):
+        self.add_options()
+
+    def add_options(self, *options: Option) -> None:
+        """Take more options, and one for the file that they may stand in."""
+        self.params += options
+        known = [param.name for param in self.params if isinstance(param, Option)]
+        if known and "config" not in known:
             self.params.append(_config_option())
 
     def make_parser(self, ctx: click.Context) -> Any:

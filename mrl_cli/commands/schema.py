@@ -41,4 +41,4 @@ def command(report: str | None, **given: Any) -> None:
         outputs.print_listing(SchemaReport(name=report), Options(**given), usual="json")
 
 
-command.params += [getattr(Options, each).option for each in ("color", "no_pager")]
+command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import zlib
 from collections.abc import Callable
@@ -82,10 +83,18 @@ def temporary(suffix: str) -> tuple[BinaryIO, str]:
     import tempfile
 
     if os.path.exists("/proc/self/fd"):
-        unnamed: Any = tempfile.TemporaryFile(prefix="mrl-")  # noqa: SIM115 (lives with what is read from it)
+        raw: Any = tempfile.TemporaryFile(buffering=0, prefix="mrl-")  # noqa: SIM115 (lives with what is read from it)
+        unnamed = _Unnamed(raw)
         return unnamed, f"/proc/{os.getpid()}/fd/{unnamed.fileno()}"
     named: Any = tempfile.NamedTemporaryFile(prefix="mrl-", suffix=suffix)  # noqa: SIM115
     return named, named.name
+
+
+class _Unnamed(io.BufferedRandom):
+    """A file that is closed with the last that refers to it: a named temporary one is closed so too."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @contextmanager

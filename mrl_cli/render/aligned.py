@@ -25,7 +25,7 @@ def aligned(cells: Sequence[Cell], *, is_full: bool = False) -> list[str]:
     """Return the cells of a column of numbers as texts of one width; `is_full`: with all digits.
 
     >>> aligned([1563.5, 2, Share(1, 4), None])
-    ['1,563.5    ', '    2      ', '    1  25.0%', '           ']
+    ['1,563.5     ', '    2       ', '    1  25.0%', '            ']
     """
     decimals = max((decimals_of(cell) for cell in cells if isinstance(cell, float)), default=0)
     parts = [_parts(cell, decimals, is_full=is_full) for cell in cells]

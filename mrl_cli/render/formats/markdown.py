@@ -9,7 +9,7 @@ from mrl_cli.reports.base import Line, Report, Table
 from mrl_cli.reports.cells import full_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SUFFIXES = (".md",)
 
@@ -22,10 +22,13 @@ def render(report: Report, *_: object) -> str:
 def table_text(table: Table) -> str:
     """Return a table, without its title."""
     rule = ["---"] * (len(table.names) - table.numbers) + ["---:"] * table.numbers
-    return "".join(f"| {' | '.join(row)} |\n" for row in chain([table.names], [rule], _rows(table)))
+    return "".join(f"| {' | '.join(row)} |\n" for row in chain([_row(table.names)], [rule], _rows(table)))
 
 
 def _rows(table: Table) -> Iterator[list[str]]:
     for row in chain(filter(None, table.rows), [] if table.total is None else [table.total], table.settings):
-        texts = map(full_text, row)
-        yield list(texts) if table.is_summary else [text.replace("|", "\\|") for text in texts]
+        yield _row(map(full_text, row))
+
+
+def _row(texts: Iterable[str]) -> list[str]:
+    return [text.replace("|", "\\|") for text in texts]
