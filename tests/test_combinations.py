@@ -377,7 +377,11 @@ def test_people_see_a_row_of_sections_for_each_model(output_format: str, leaderb
         out = leaderboard(*options, "-f", output_format).out.replace("│", "|").replace("┃", "|")
         rows = [" ".join(line.strip("| ").split()) for line in out.splitlines()]
         assert "model | section_average | Chat | Chat Hard | Safety | Reasoning" in rows
-        found = {name: list(map(float, of)) for name, *of in (row.split(" | ") for row in rows) if len(of) == 5}
+        found = {
+            name: list(map(float, of))
+            for name, *of in (row.split(" | ") for row in rows)
+            if name in ("acme/a", "acme/b", "total") and len(of) == 5
+        }
         assert found["acme/a"] == pytest.approx([0.842857, 0.9, 0.8, 0.7, 0.971429], abs=1e-4)
         assert found["acme/b"] == pytest.approx([0.667857, 0.6, 0.8, 0.7, 0.571429], abs=1e-4)
         assert found["total"] == pytest.approx([0.755357, 0.75, 0.8, 0.7, 0.771429], abs=1e-4)

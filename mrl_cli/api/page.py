@@ -77,7 +77,7 @@ def report(
     Raises ValueError for what `mrl report` refuses, as `evaluate` does. The frame is not changed.
 
     >>> page = report({"x1": [0.5, 1.0], "x2": [0.25, 2.0], "y": [1, 1]}, margin=0.5)
-    >>> "50.0% of 2 pairs are ranked right; mean loss 0.875 at margin 0.5" in page.html
+    >>> "50.0% of 2 pairs are ranked right; mean loss 0.875" in page.html
     True
     """
     if find_spec("jinja2") is None:
