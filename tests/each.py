@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["each"]
+__all__ = ["each", "mostly_slow"]
+
+
+def mostly_slow(cases: Iterable[Any], *, quick: int) -> list[Any]:
+    """Return cases for `pytest.mark.parametrize`, of which so many, from the first to the last, are not slow."""
+    import pytest
+
+    known = list(cases)
+    kept = {place * (len(known) - 1) // max(quick - 1, 1) for place in range(quick)}
+    return [case if place in kept else pytest.param(case, marks=pytest.mark.slow) for place, case in enumerate(known)]
 
 
 def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -73,14 +73,27 @@ def test_long_text_is_read_or_refused_alike(
     check_alike(case, tmp_path, capfd, monkeypatch)
 
 
-@each("case", [case for case in TEXT_CASES if len(case.data) <= 10_000])
+SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
+
+
+@each("case", SHORT_TEXTS)
+def test_text_is_read_or_refused_whole_and_in_shards(
+    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_alike(case, tmp_path, capfd, monkeypatch, everywhere=False)
+
+
+@pytest.mark.slow
+@each("case", SHORT_TEXTS)
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_alike(case, tmp_path, capfd, monkeypatch)
 
 
-def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_alike(
+    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, *, everywhere: bool = True
+) -> None:
     name = "pairs" + case.suffix
     (tmp_path / name).write_bytes(case.data)
     (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))
@@ -91,8 +104,8 @@ def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.
         err = runs.err.replace("stdin" if argument == "-" else argument, "FILE")
         return runs._replace(err=re.sub("; run: .*", "", err))  # of stdin there is no line to run again
 
-    places = [name] if case.needs_suffix else [name, "-"]
-    runs = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
+    places = [name] if case.needs_suffix or not everywhere else [name, "-"]
+    runs = [ran_on(argument, 1) for argument in [*places, *([name + ".gz"] if everywhere else [])]]
     monkeypatch.setattr(text, "HEAD_BYTES", 16)
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)
     runs += [ran_on(argument, 2) for argument in places]

@@ -529,6 +529,7 @@ def test_a_page_is_opened_where_that_is_asked_for(mrl: Mrl, tmp_path: Path, monk
     assert opened == [f"file://{tmp_path}/a%20b.html"]
 
 
+@pytest.mark.slow
 def test_of_many_groups_a_thousand_are_shown(mrl: Mrl, tmp_path: Path) -> None:
     columns = drawn(1500)
     columns["group"] = [f"g{place}" for place in range(1500)]

@@ -20,6 +20,7 @@ from mrl_cli.errors import MachineError
 from mrl_cli.inputs import text
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.render.folder import PartsFolder
+from tests.each import mostly_slow
 from tests.running import Ran, run, run_inside
 from tests.test_tasks import Bytes, as_csv, rows
 
@@ -107,7 +108,7 @@ INPUTS = {
 }
 
 
-@pytest.mark.parametrize("line", INPUTS)
+@pytest.mark.parametrize("line", mostly_slow(INPUTS, quick=2))
 @pytest.mark.parametrize("more", ["", "--keep-columns"])
 def test_parts_hold_the_rows_of_one_file_and_are_the_same_whoever_writes(
     line: str, more: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ from mrl_cli.reports.plots import (
     Series,
 )
 from mrl_cli.statistics.intervals import wilson_interval
+from tests.each import mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def some_plots(random: Random) -> list[Plot]:
     ]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", mostly_slow(WIDTHS, quick=2))
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seed in range(12):
         for encoding in ("utf-8", "ascii"):
@@ -135,7 +136,9 @@ def lists(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("look", ["60 plain", "80 plain", "80 ascii", "80 color", "120 plain", "200 plain"])
+@pytest.mark.parametrize(
+    "look", mostly_slow(["60 plain", "80 plain", "80 ascii", "80 color", "120 plain", "200 plain"], quick=3)
+)
 def test_pictures_are_the_golden_ones(
     name: str, look: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

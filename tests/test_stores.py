@@ -24,6 +24,7 @@ from mrl_cli.engines import tasks
 from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
+from tests.each import mostly_slow
 from tests.running import Ran, run_inside
 from tests.serving import Fault, Files, Proxy, file_server, proxy_before, s3_server
 
@@ -195,7 +196,7 @@ def _untimed(ran: Ran, place: str = "s3://data/") -> Ran:
     return Ran(ran.code, *(text.replace(place, "s3://data/") for text in ran[1:]))
 
 
-@pytest.mark.parametrize("line", CALLS)
+@pytest.mark.parametrize("line", mostly_slow(CALLS, quick=5))
 def test_objects_print_the_bytes_of_local_files(
     line: str, s3: Proxy, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from mrl_cli.reductions import rows as rows_out
 from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.totals import TotalsReduction
 from mrl_cli.render import progress
+from tests.each import mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("line", RUNS)
+@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=12))
 @pytest.mark.usefixtures("files")
 def test_spans_measured_elsewhere_print_the_same_bytes(
     line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str]
@@ -241,18 +242,21 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "compute small -f csv --by-file",
-        "compute small --group-by g --group-by q --confidence 0.9 -f csv",
-        "compute small --reduction none --keep-columns",
-        "compute small bad.csv --on-error skip --rejects out.csv",
-        "compute small --x1 g",
-        "sweep small --margins 0:1:0.25",
-        "compare small --x1-b u --x2-b v --group-by g -f csv",
-        "validate small",
-        "rank small --query q --score u --label x1 -f csv",
-        "rank small --query q --score u --label x1 --per-query",
-    ],
+    mostly_slow(
+        [
+            "compute small -f csv --by-file",
+            "compute small --group-by g --group-by q --confidence 0.9 -f csv",
+            "compute small --reduction none --keep-columns",
+            "compute small bad.csv --on-error skip --rejects out.csv",
+            "compute small --x1 g",
+            "sweep small --margins 0:1:0.25",
+            "compare small --x1-b u --x2-b v --group-by g -f csv",
+            "validate small",
+            "rank small --query q --score u --label x1 -f csv",
+            "rank small --query q --score u --label x1 --per-query",
+        ],
+        quick=3,
+    ),
 )
 @pytest.mark.usefixtures("files")
 def test_small_files_are_measured_together_and_print_the_same_bytes(
