@@ -68,7 +68,7 @@ class SumsByCode:
     def _add_to_first(self, part: Array) -> None:
         """Add values to the first codes: what fits the cache at a time, for there are several passes."""
         for start in range(0, part.size, BLOCK_VALUES):
-            here = slice(start, start + BLOCK_VALUES)
+            here = slice(start, min(start + BLOCK_VALUES, part.size))  # there may be more codes behind
             self._add(part[here], here, part.size)
 
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
@@ -153,7 +153,7 @@ class SumsByCode:
                 terms = [float(part[code]) for part in parts]
                 high[code] = math.fsum(terms)
                 low[code] = math.fsum((*terms, -high[code]))
-        for code in self.others:
+        for code in (code for code in self.others if code < size):
             total = self.at(code)
             high[code] = float(total)
             is_finite = math.isfinite(high[code])
