@@ -126,6 +126,7 @@ def test_squares_of_few_terms_are_rounded_once(count: int) -> None:
         [1e-170, 1e-171, 1e-172], [2.0**441, -1.0, 2.0**300], [1.0, 2.0**-27, 2.0**-54], [1.0, 2.0**-54, 2.0**-107],
         [-3.0, 0.0, LEAST], [1 + 2.0**-26, 2.0**-53, 2.0**-106], [1 + 2.0**-26, 2.0**-53, -(2.0**-106)],
     ]  # fmt: skip
+    ends += [[1 + odd * 2.0**-26, 0.0, 0.0] for odd in range(2**25 + 1, 2**25 + 21, 2)]  # their squares are ties
     columns = np.array([[*end, 0.0] for end in ends]).T
     # Of the small ones the square's rounding error is beyond the doubles, and is needed all the same.
     scaled = [np.concatenate([term[:100] * 2.0**power for power in (0, -450, -480, -500, 440, 470)]) for term in terms]
@@ -240,6 +241,11 @@ def test_slices_end_where_no_product_leaves_the_doubles() -> None:
     ]
 
 
+def test_products_of_any_shape() -> None:
+    left, right = spread_numbers(12, 1, 3).reshape(3, 4), spread_numbers(12, 2, 3).reshape(3, 4)
+    assert ExactSum.of_products(left, right) == ExactSum.of_products(left.ravel(), right.ravel())
+
+
 def test_scratch_grows_and_keeps_its_kind() -> None:
     scratch = Scratch(2, 3, dtype=np.int8)
     first = scratch.of(4)
@@ -288,13 +294,29 @@ def test_quotients_are_those_of_the_sums_unless_these_leave_the_doubles() -> Non
     assert quotients(many, counts, 4).tolist() == [1.5, 1 / 3, -0.25, 0.0]
 
 
+def test_ordinary_sums_are_rounded_before_they_are_divided() -> None:
+    above, below = ([ExactSum.of(spread_numbers(3, seed)) for seed in range(start, start + 50)] for start in (0, 50))
+    expected = [float(a) / float(b) for a, b in zip(above, below, strict=True)]
+    assert [a / b for a, b in zip(above, below, strict=True)] == expected
+    assert expected != [a.units / b.units for a, b in zip(above, below, strict=True)]
+    dividends, divisors = (SumsByCode((), dict(enumerate(side))) for side in (above, below))
+    assert quotients(dividends, divisors, 50).tolist() == expected
+
+
+def test_sums_of_codes_that_have_none_yet_are_nothing() -> None:
+    sums = sums_by_code(np.array([2.0, 3.0]), np.array([0, 1]), 2)
+    assert all_at(sums.regrouped(np.array([1, 0, 1, 0]), 2), 2) == [
+        ExactSum.of(np.array([value])) for value in (3.0, 2.0)
+    ]
+
+
 def test_blocks_with_numbers_of_all_kinds() -> None:
     values = np.array([HUGE, -HUGE / 2, MAX, MAX, -1.5, LEAST, INF, NAN, -INF, INF])
     accumulator = ExactAccumulator()
-    for block in (values, np.array([0.25, -8.0])):
+    for block in (values, np.array([0.25, -8.0]), values[:7]):
         accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
-    finite_part = fraction(values[:6]) - Fraction(31, 4)
-    assert accumulator.total == ExactSum(units(finite_part), 2, 1, 1)
+    finite_part = 2 * fraction(values[:6]) - Fraction(31, 4)
+    assert accumulator.total == ExactSum(units(finite_part), 3, 1, 1)
     assert ExactSum.of(np.array([-HUGE])).units == -ExactSum.of(np.array([HUGE])).units == -units(Fraction(HUGE))
 
 
@@ -309,6 +331,7 @@ def test_what_is_done_to_sums_by_code_is_done_to_each(rows: list[tuple[float, in
     assert all_at(sums, 6) == whole
     assert all_at(sums.tidied(), 6) == whole
     assert all_at(sums.negated(), 6) == [ExactSum() - total for total in whole]
+    assert not np.signbit(sums.negated().rounded(6)[[total == ExactSum() for total in whole]]).any()
     assert all_at(sums.merged(sums), 6) == [total + total for total in whole]
     assert all_at(sums, 6) == whole  # they are not changed
     picked = np.array(data.draw(st.lists(st.integers(0, 7), max_size=8)), np.int64)
@@ -364,6 +387,7 @@ tied = st.sampled_from([sign * 2.0**power for sign in (1.0, -1.0) for power in (
 def test_any_parts_are_rounded_once(parts: list[list[float]]) -> None:
     sums = SumsByCode(map(np.array, parts))
     high, low, is_exact = sums.doubles(3)
+    assert len(parts) > 2 or is_exact.all()
     for code, terms in enumerate(zip(*parts, strict=True)):
         assert high[code] == rounded(fraction(terms)), terms
         missing = abs(fraction(terms) - Fraction(float(high[code])) - Fraction(float(low[code])))
@@ -409,7 +433,7 @@ def test_two_sum_of_any_length(size: int) -> None:
 
 
 def test_grown_arrays() -> None:
-    array = np.arange(6).reshape(3, 2)
+    array = np.arange(6, dtype=np.int8).reshape(3, 2)
     assert grown(array, 3, 7) is array
     assert grown(array, 2, 7) is array
     longer = grown(array, 5, 7)

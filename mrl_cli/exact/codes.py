@@ -250,15 +250,14 @@ def sums_of_products_by_code(
     """As `sums_by_code`, of the unrounded products left * right."""
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
-    with np.errstate(all="ignore"):
-        is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
-        if not is_square:
-            is_ordinary &= are_ordinary_factors(right)
-        if not is_ordinary.all():
-            others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
-            left = np.where(is_ordinary, left, 0.0)
-            right = left if is_square else np.where(is_ordinary, right, 0.0)
-        both = products(left, right)
+    is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
+    if not is_square:
+        is_ordinary &= are_ordinary_factors(right)
+    if not is_ordinary.all():
+        others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
+        left = np.where(is_ordinary, left, 0.0)
+        right = left if is_square else np.where(is_ordinary, right, 0.0)
+    both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
 
 

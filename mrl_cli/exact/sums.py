@@ -170,12 +170,11 @@ class ProductAccumulator:
             first = left[part].astype(np.float64, copy=False)
             second = first if right is left else right[part].astype(np.float64, copy=False)
             parts = [None if mask is None else mask[part] for mask in masks]
-            with np.errstate(all="ignore"):
-                units = blocks.units_of_products(first, second, parts, ranges)
-                if units is not None:
-                    self._units = list(map(add, self._units, units))
-                else:
-                    self._strange = list(map(add, self._strange, _sums_of_strange(first, second, parts)))
+            units = blocks.units_of_products(first, second, parts, ranges)
+            if units is not None:
+                self._units = list(map(add, self._units, units))
+            else:
+                self._strange = list(map(add, self._strange, _sums_of_strange(first, second, parts)))
 
 
 def _sums_of_strange(left: Array, right: Array, masks: Sequence[Mask | None]) -> list[ExactSum]:
