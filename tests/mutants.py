@@ -60,7 +60,7 @@ PARTS = {
     "exact": Part(["mrl_cli/exact/*.py"], "exact exact_codes"),
     "losses": Part(
         ["mrl_cli/losses/*.py"],
-        "losses loss_identities losses_exactly probabilities written_losses golden listwise cli_losses settings",
+        "losses loss_identities losses_exactly probabilities listwise cli_losses",
     ),
     "measuring": Part(["mrl_cli/reductions/measured.py"], "measure probabilities reductions fill labels"),
     "native": Part(
@@ -148,17 +148,14 @@ class Runner:
         sys.setprofile(None if into is None else called)
 
     def _is_noticed(self, mutant: Mutant, items: list[pytest.Item], told: Told) -> bool:
-        def goes_through(functions: Iterable[tuple[str, str]], only: str | None) -> bool:
-            return any(
-                file == str(mutant.path) and (only is None or name == only or name.startswith(f"{only}.<locals>"))
-                for file, name in functions
-            )
+        def goes_through(functions: Iterable[tuple[str, str]], only: str) -> bool:
+            return any(file == str(mutant.path) and f"{each}.".startswith(f"{only}.") for file, each in functions)
 
-        is_late = mutant.function is not None and not goes_through(self._while_importing, mutant.function)
-        chosen = [item for item in items if goes_through(told.functions[item.nodeid], mutant.function)]
-        if not is_late or not chosen:
-            is_late = False
-            chosen = [item for item in items if goes_through(told.functions[item.nodeid], None)] or items
+        name = mutant.function or ""
+        is_late = bool(name) and not goes_through(self._while_importing, name)
+        chosen = [item for item in items if is_late and goes_through(told.functions[item.nodeid], name)]
+        if not chosen:  # what is made while importing may show anywhere
+            is_late, chosen = False, items
         seconds, enough = 0.0, list[pytest.Item]()
         for item in chosen:
             if enough and seconds + told.seconds[item.nodeid] > self.most_seconds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import libcst as cst
@@ -12,6 +13,8 @@ from mutmut.mutation.mutators import mutation_operators, operator_string
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+AROUND = 30  # characters before and after a change in a long statement
 
 
 class Mutant(NamedTuple):
@@ -25,8 +28,12 @@ class Mutant(NamedTuple):
     after: str
 
     def __str__(self) -> str:
-        before, after = (" ".join(lines.split()) for lines in (self.before, self.after))
-        return f"{self.name} {self.function or '-'} | {before} | {after}"
+        texts = [" ".join(lines.split()) for lines in (self.before, self.after)]
+        if len(self.before.splitlines()) > 1:  # of many lines, what is around the change
+            start = max(_same_characters(*texts) - AROUND, 0)
+            end = max(_same_characters(*(text[:start:-1] for text in texts)) - AROUND, 0)
+            texts = [text[start : len(text) - end][: 5 * AROUND] for text in texts]
+        return f"{self.name} {self.function or '-'} | {texts[0]} | {texts[1]}"
 
     @property
     def source(self) -> str:
@@ -60,6 +67,11 @@ def mutants_of(path: Path, root: Path) -> list[Mutant]:
         if _told(before) != _told(after):
             mutants.setdefault(str(mutant), mutant)
     return list(mutants.values())
+
+
+def _same_characters(first: str, second: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _told(code: str) -> str:

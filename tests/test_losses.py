@@ -161,6 +161,15 @@ def test_traits_of_a_loss_are_those_of_its_formula(loss: Loss) -> None:
     assert loss.is_hinge == loss.formula.startswith("max(0")
 
 
+@each("loss", [loss for loss in LOSSES.values() if not loss.is_logarithmic])
+def test_range_of_a_loss_is_as_narrow_as_can_be(loss: Loss) -> None:
+    difference = np.array([-1e300, -1e4, 0.5, 1.0, 1e300])
+    with np.errstate(over="ignore"):
+        losses = loss.kernel(difference, np.ones(5), margin=0.0, **loss.defaults)
+    assert losses.min() == loss.lowest
+    assert losses.max() == loss.highest or (loss.highest == np.inf and losses.max() == np.max(difference**loss.power))
+
+
 # Parameters.
 
 

@@ -122,11 +122,10 @@ class ExactAccumulator:
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
         values, largest = block.astype(np.float64, copy=False), max(highest, -lowest)
-        with np.errstate(all="ignore"):
-            if largest < HUGE:  # NaN is not
-                self._units += blocks.units_of_block(values, largest)
-            else:
-                self._strange += _sum_of_strange(values)
+        if largest < HUGE:  # NaN is not
+            self._units += blocks.units_of_block(values, largest)
+        else:
+            self._strange += _sum_of_strange(values)
 
 
 def _sum_of_strange(values: Array) -> ExactSum:
