@@ -509,6 +509,7 @@ piece = st.lists(st.tuples(finite | close | st.sampled_from(ODD), finite | close
 @example([[(1.0, 1.0)], [(INF, 2.0)]], "values")
 @example([[(1e16, 0.1), (1.0, 0.1), (LEAST, 1.0)], [(-1e16, 0.1), (HUGE, 1.0)], [(2.0**450, 1.0)]], "products")
 @example([[(2.0**450, 1.0), (0.5, 3.0)], [(2.0**-450, 1.0)]], "squares")
+@example([[(1 + 2.0**-52, 2.0**-1000 * (1 + 2.0**-52))], [(1.0, 1.0)]], "products")
 def test_sums_of_pieces_are_those_of_all_of_them(pieces: list[list[tuple[float, float]]], kind: str) -> None:
     made, expected, start = [], [ExactSum()] * 4, 0
     for rows in pieces:

@@ -144,7 +144,6 @@ class SumsByCode:
             low, rest = two_sum(error, low) if place else (error, 0.0)
             bound += np.abs(rest)
         high, low = two_sum(high, low)
-        high = high + 0.0  # no sum is -0.0
         is_exact = bound == 0
         if not is_exact.all():  # what was left out is at most twice that
             bounds = np.nextafter(low - 2 * bound, -math.inf), np.nextafter(low + 2 * bound, math.inf)
