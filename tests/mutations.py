@@ -75,8 +75,8 @@ def _same_characters(first: str, second: str) -> int:
 
 
 def _told(code: str) -> str:
-    """Return code without the spaces, and without the word that two sequences are of one length: it only guards."""
-    return re.sub(r",strict=\w+", "", "".join(code.split()))
+    """Return code without spaces, and without what only guards, strict=, and what only saves time, copy=False."""
+    return re.sub(r",(strict=\w+|copy=\w+|(?=\)))", "", "".join(code.split()))
 
 
 def _changes(node: Any, classes: tuple[str, ...], function: str | None) -> Iterator[tuple[str | None, Any, Any]]:
