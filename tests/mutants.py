@@ -62,7 +62,7 @@ PARTS = {
         ["mrl_cli/losses/*.py"],
         "losses loss_identities losses_exactly probabilities listwise cli_losses",
     ),
-    "measuring": Part(["mrl_cli/reductions/measured.py"], "measure probabilities reductions fill labels"),
+    "measuring": Part(["mrl_cli/reductions/measured.py"], "measure groups probabilities reductions fill labels"),
     "native": Part(
         ["mrl_cli/native/__init__.py", "mrl_cli/inputs/plain.py"],
         "native native_lines one_way_inputs group_columns",

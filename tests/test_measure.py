@@ -281,7 +281,7 @@ def test_infinite_losses_are_computed_without_a_warning() -> None:
 
 def test_counts_hold_what_the_reader_left_out_and_put_in() -> None:
     #  filled and used, a weight 0, rejected though filled, a tie, used
-    numbers: dict[Role, Any] = {"x1": [1.0, 2.0, math.nan, 1.0, 1.0], "x2": [0.0] * 5, "y": [1, 1, 1, 0, -1]}
+    numbers: dict[Role, Any] = {"x1": [1.0, 2.0, math.nan, 1.0, 1.0], "x2": [0.0] * 5, "y": [1, 1, 7, 0, -1]}
     numbers |= {"weight": [1.0, 0.0, 1.0, 1.0, 2.0]}
     own = Problem("not a number", "pairs.csv", 5, "y", "often")
     pairs = Batch(
@@ -292,10 +292,11 @@ def test_counts_hold_what_the_reader_left_out_and_put_in() -> None:
     )  # fmt: skip
     plan = Plan.of(columns=Columns(numbers=(("weight", "w"),)), on_tie="drop")
     measured = Measured(pairs, plan)
-    assert [(problem.kind, problem.row) for problem in measured.problems] == [(problems.NAN, 4), (own.kind, 5)]
+    kinds = [problems.NAN, "label not ±1", own.kind]
+    assert [(problem.kind, problem.row) for problem in measured.problems] == list(zip(kinds, [4, 4, 5], strict=True))
     assert measured.counts == Counts(
         pairs=2, rejected=2, ties_dropped=1, zero_weight=1, labels_skipped=3, filled_weight=1, unjudged=4, missing=5,
-        missing_as_zero=6, problems=tally(measured.problems, {problems.NAN: 1, own.kind: 1}), bad_labels=("often",),
+        missing_as_zero=6, problems=tally(measured.problems, dict.fromkeys(kinds, 1)), bad_labels=("often", "7"),
         paths={("pairs.csv", "a.b"): None}, file_rows=3,
     )  # fmt: skip
     assert measured.used is not None
