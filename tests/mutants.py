@@ -69,8 +69,8 @@ PARTS = {
     ),
     "reductions": Part(
         ["mrl_cli/reductions/[!m]*.py"],
-        "reductions list_reductions listwise measure sweep sweep_lists compare compare_groups groups group_columns"
-        " histogram calibration rank same_cell parts bootstrap cli_groups api_page conformance scores",
+        "reductions list_reductions measure groups group_columns histogram calibration same_cell parts bootstrap sweep"
+        " compare cli_groups api_page",
     ),
 }
 

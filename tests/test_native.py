@@ -15,7 +15,7 @@ import pytest
 from mrl_cli import native
 from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs import delimited, plain, text
-from mrl_cli.inputs.plain import plain_columns
+from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
 from tests.each import each
@@ -297,7 +297,9 @@ def test_plans_that_it_does_not_serve_are_left_to_another_way(settings: dict[str
 )
 def test_labels_are_small_where_nothing_else_is_allowed_or_read(labels: Any, columns: Columns, is_small: bool) -> None:
     places: Any = {"x1": 0, "x2": 1, "y": 2, "weight": 2}
-    read = plain_columns(b"1,2,1\n", 3, places, ",", Plan.of(labels=labels, columns=columns))
+    plan = Plan.of(labels=labels, columns=columns)
+    assert labels_are_small(plan) == is_small
+    read = plain_columns(b"1,2,1\n", 3, places, ",", plan)
     assert read is not None
     assert read[0]["y"].dtype == (np.int8 if is_small else np.float64)
 
