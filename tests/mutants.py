@@ -2,7 +2,7 @@
 
     python -m tests.mutants                     # every part, whole; hours
     python -m tests.mutants exact losses        # some parts
-    python -m tests.mutants reductions --share 0.1 --seed 17
+    python -m tests.mutants ledgers curves --share 0.1 --seed 17
     python -m tests.mutants exact --only extracted
 
 The changes are those of mutmut: another number or operator, None for a value, an argument left out, a condition turned
@@ -67,10 +67,25 @@ PARTS = {
         ["mrl_cli/native/__init__.py", "mrl_cli/inputs/plain.py"],
         "native native_lines one_way_inputs group_columns",
     ),
-    "reductions": Part(
-        ["mrl_cli/reductions/[!m]*.py"],
-        "reductions list_reductions measure groups group_columns histogram calibration same_cell parts bootstrap sweep"
-        " compare cli_groups api_page",
+    "ledgers": Part(
+        [f"mrl_cli/reductions/{name}.py" for name in ("base", "totals", "ledger", "keys", "hashes", "repeats")],
+        "keys measure groups reductions group_columns list_reductions",
+    ),
+    "curves": Part(
+        [f"mrl_cli/reductions/{name}.py" for name in ("curve", "halves", "contrast", "joint", "listcurve")],
+        "probabilities reductions sweep sweep_lists compare",
+    ),
+    "pictures": Part(
+        [f"mrl_cli/reductions/{name}.py" for name in ("histogram", "cellsums", "bars", "look", "worst", "pagequeries")],
+        "histogram calibration reductions notes same_cell api_page",
+    ),
+    "lists": Part(
+        [f"mrl_cli/reductions/{name}.py" for name in ("lists", "listpairs", "queries", "queryweights", "gathered")],
+        "list_reductions reductions listwise list_loop rank",
+    ),
+    "rows": Part(
+        [f"mrl_cli/reductions/{name}.py" for name in ("rows", "parts", "documents", "benchmarks")],
+        "reductions parts casefile engines cli_groups",
     ),
 }
 
