@@ -163,7 +163,8 @@ def soft_zero_one_gradient(distance: Floats, y: Floats, temperature: float) -> F
     distance /= temperature
     decay = _decay(distance)
     decay /= np.square(1 + decay)
-    return np.multiply(decay, -y / temperature, out=distance)
+    np.multiply(decay, -y / temperature, out=distance)
+    return distance
 
 
 @registered(
