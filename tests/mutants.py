@@ -72,11 +72,14 @@ PARTS = {
         "keys measure groups reductions group_columns list_reductions",
     ),
     "curves": Part(
-        [f"mrl_cli/reductions/{name}.py" for name in ("curve", "halves", "contrast", "joint", "listcurve")],
+        [f"mrl_cli/reductions/{name}.py" for name in ("curve", "halves", "contrast", "listcurve")],
         "probabilities reductions sweep sweep_lists compare",
     ),
     "pictures": Part(
-        [f"mrl_cli/reductions/{name}.py" for name in ("histogram", "cellsums", "bars", "look", "worst", "pagequeries")],
+        [
+            f"mrl_cli/reductions/{name}.py"
+            for name in ("histogram", "cellsums", "bars", "joint", "look", "worst", "pagequeries")
+        ],
         "histogram calibration reductions notes same_cell api_page",
     ),
     "lists": Part(
