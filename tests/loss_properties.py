@@ -107,9 +107,10 @@ def assert_any_split_equals_the_whole(loss: Loss) -> None:
 def assert_losses_go_to_out(loss: Loss) -> None:
     for dtype in DTYPES:
         x1, x2, y = pairs(dtype)
-        out = np.full(x1.size, np.nan, dtype)
-        assert loss.kernel(x1 - x2, y, margin=0.3, out=out) is out
-        assert same(out, loss.kernel(x1 - x2, y, margin=0.3))
+        for function in (loss.kernel, loss.gradient):
+            out = np.full(x1.size, np.nan, dtype)
+            assert function(x1 - x2, y, margin=0.3, out=out) is out
+            assert same(out, function(x1 - x2, y, margin=0.3))
 
 
 def assert_inputs_are_left_as_they_are(loss: Loss) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_cli.losses import LOSSES, Loss, ParameterError, completed, hinges
+from mrl_cli.losses import LISTWISE, LOSSES, Loss, ParameterError, completed, hinges
 from mrl_cli.reports.figures import KEYS, SETTINGS
 from tests import loss_properties as holds
 from tests.each import each
@@ -161,6 +161,19 @@ def test_traits_of_a_loss_are_those_of_its_formula(loss: Loss) -> None:
     assert loss.is_hinge == loss.formula.startswith("max(0")
 
 
+@each("loss", [loss for loss in LOSSES.values() if not loss.is_logarithmic])
+def test_range_of_a_loss_is_as_narrow_as_can_be(loss: Loss) -> None:
+    difference = np.array([-1e300, -1e4, 0.5, 1.0, 1e300])
+    with np.errstate(over="ignore"):
+        losses = loss.kernel(difference, np.ones(5), margin=0.0, **loss.defaults)
+    assert losses.min() == loss.lowest
+    assert losses.max() == loss.highest or (loss.highest == np.inf and losses.max() == np.max(difference**loss.power))
+
+
+def test_losses_that_go_through_every_two_items_of_a_list_say_so() -> None:
+    assert [name for name, loss in LISTWISE.items() if loss.is_quadratic] == ["approx_ndcg"]
+
+
 # Parameters.
 
 
@@ -178,11 +191,19 @@ def test_parameters_are_completed_with_defaults_that_are_allowed(loss: Loss) -> 
             assert str(value) in str(caught.value)
 
 
+def test_parameters_become_doubles_without_a_sign_of_zero() -> None:
+    parameters = completed("smoothed_bradley_terry", {"label_smoothing": -0.0, "beta": 2})
+    assert repr(parameters) == "{'beta': 2.0, 'label_smoothing': 0.0}"
+
+
 def test_unknown_parameter_is_named_beside_those_there_are() -> None:
     with pytest.raises(ParameterError, match=r"logistic has no parameter 'temp'; it has temperature"):
         completed("logistic", {"temp": 1.0})
     with pytest.raises(ParameterError, match="it has none"):
         completed("margin_ranking", {"temperature": 1.0})
+    for value, written in ((np.float64(-2.0), "-2.0"), (float("-inf"), "-inf"), ("1", "'1'")):
+        with pytest.raises(ParameterError, match=f"; it is {written}$"):
+            completed("logistic", {"temperature": value})
 
 
 @each("bound", ["lowest", "highest"])

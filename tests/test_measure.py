@@ -258,6 +258,58 @@ def test_constant_label_is_that_of_every_pair(y_const: int, losses: list[float])
     assert (totals.correct, totals.wrong) == (1, 1)
 
 
+def test_pairs_without_labels_have_the_first_score_above() -> None:
+    measured = Measured(batch([3.0, 1.0], [1.0, 2.0], None), Plan.of(columns=Columns(y=None), margin=0.5))
+    assert measured.losses.tolist() == [0.0, 1.5]
+
+
+@each("loss", [name for name, loss in LOSSES.items() if loss.has_margin])
+def test_pairs_inside_the_margin_are_those_below_it_whatever_the_loss(loss: str) -> None:
+    parameters = tuple(LOSSES[loss].defaults.items())
+    pairs = batch([3.0, 1.0, 0.5, 1.0], [1.0, 0.5, 0.0, 2.0], [1, 1, 1, 1], rows=range(4))
+    states = Measured(pairs, Plan.of(loss=loss, margin=0.5, parameters=parameters)).states & ~np.uint8(ACTIVE)
+    assert states.tolist() == [BEYOND, BEYOND, BEYOND, WRONG]
+    states = Measured(pairs, Plan.of(loss=loss, margin=1.5, parameters=parameters)).states & ~np.uint8(ACTIVE)
+    assert states.tolist() == [BEYOND, INSIDE, INSIDE, WRONG]
+
+
+def test_infinite_losses_are_computed_without_a_warning() -> None:
+    pairs = batch([-1e300, 1.0], [1e300, 0.0], [1, 1], rows=[2, 3])
+    plan = Plan.of(loss="exponential", parameters=(("temperature", 1.0),))
+    assert Measured(pairs, plan).losses.tolist() == [math.inf, math.exp(-1.0)]
+
+
+def test_counts_hold_what_the_reader_left_out_and_put_in() -> None:
+    #  filled and used, a weight 0, rejected though filled, a tie, used
+    numbers: dict[Role, Any] = {"x1": [1.0, 2.0, math.nan, 1.0, 1.0], "x2": [0.0] * 5, "y": [1, 1, 7, 0, -1]}
+    numbers |= {"weight": [1.0, 0.0, 1.0, 1.0, 2.0]}
+    own = Problem("not a number", "pairs.csv", 5, "y", "often")
+    pairs = Batch(
+        "pairs.csv", {role: read_only(values) for role, values in numbers.items()}, range(2, 7), problems=(own,),
+        rejected_rows=1, skipped_rows=3, unjudged_rows=4, missing_rows=5, missing_as_zero=6,
+        filled={"weight": np.array([True, False, True, False, False])},
+        list_sizes=np.array([2, 3]), paths={"a.b": None},
+    )  # fmt: skip
+    plan = Plan.of(columns=Columns(numbers=(("weight", "w"),)), on_tie="drop")
+    measured = Measured(pairs, plan)
+    kinds = [problems.NAN, "label not ±1", own.kind]
+    assert [(problem.kind, problem.row) for problem in measured.problems] == list(zip(kinds, [4, 4, 5], strict=True))
+    assert measured.counts == Counts(
+        pairs=2, rejected=2, ties_dropped=1, zero_weight=1, labels_skipped=3, filled_weight=1, unjudged=4, missing=5,
+        missing_as_zero=6, problems=tally(measured.problems, dict.fromkeys(kinds, 1)), bad_labels=("often", "7"),
+        paths={("pairs.csv", "a.b"): None}, file_rows=3,
+    )  # fmt: skip
+    assert measured.used is not None
+    assert measured.used.tolist() == [True, False, False, False, True]
+
+
+def test_items_of_lists_stay_whatever_their_weight() -> None:
+    pairs, columns = batch([1.0, 2.0], [0.0, 0.0], [1, 0]), Columns(numbers=(("weight", "w"),))
+    pairs = pairs.with_numbers({"weight": np.array([0.0, 1.0])})
+    assert Measured(pairs, Plan.of(labels="relevance", columns=columns)).counts == Counts(pairs=2)
+    assert Measured(pairs, Plan.of(labels="01", columns=columns)).counts == Counts(pairs=1, zero_weight=1)
+
+
 def test_labels_any_are_taken_as_they_are() -> None:
     pairs, plan = batch([1.0] * 4, [3.0] * 4, [0.5, -2.0, 0.0, 3.0]), Plan.of(labels="any", margin=0.25)
     assert Measured(pairs, plan).losses.tolist() == [0.25 + 0.5 * 2, 0.0, 0.25, 0.25 + 3.0 * 2]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mrl_cli import native
-from mrl_cli.errors import MachineError
+from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs import delimited, plain, text
-from mrl_cli.inputs.plain import plain_columns
+from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
 from tests.each import each
@@ -266,6 +266,7 @@ def test_keys_are_read_where_later_lines_are_shorter_than_the_first(monkeypatch:
     columns = plain_columns(data, 4, {"x1": 0, "x2": 1, "y": 2, "group": 3}, ",", plan)
     assert columns is not None
     assert columns[1]["group"].to_pylist() == keys
+    assert len(columns[1]["group"].dictionary) == len(set(keys))
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,7 @@ def test_keys_are_read_where_later_lines_are_shorter_than_the_first(monkeypatch:
         {"keep_columns": True},
         {"columns": Columns(keys=(("group", "x1"),))},
         {"dialect": Dialect(decimal="'")},
+        {"dialect": Dialect(decimal="X")},
         {"dialect": Dialect(decimal=",")},
     ],
 )
@@ -281,6 +283,45 @@ def test_plans_that_it_does_not_serve_are_left_to_another_way(settings: dict[str
     places: Any = {"x1": 0, "x2": 1, "y": 2, "group": 0}
     assert plain_columns(b"1,2,1\n", 3, places, ",", Plan()) is not None
     assert plain_columns(b"1,2,1\n", 3, places, ",", Plan.of(**settings)) is None
+
+
+@each(
+    ("labels", "columns", "is_small"),
+    [
+        ("pm1", Columns(), True),
+        ("01", Columns(), True),
+        ("any", Columns(), False),
+        ("target", Columns(), False),
+        ("pm1", Columns(numbers=(("weight", "y"),)), False),
+    ],
+)
+def test_labels_are_small_where_nothing_else_is_allowed_or_read(labels: Any, columns: Columns, is_small: bool) -> None:
+    places: Any = {"x1": 0, "x2": 1, "y": 2, "weight": 2}
+    plan = Plan.of(labels=labels, columns=columns)
+    assert labels_are_small(plan) == is_small
+    read = plain_columns(b"1,2,1\n", 3, places, ",", plan)
+    assert read is not None
+    assert read[0]["y"].dtype == (np.int8 if is_small else np.float64)
+
+
+@each("dtype", ["float64", "float32", "int64"])
+def test_numbers_of_any_type_become_lines(dtype: str) -> None:
+    lines = native.number_lines(np.array([[-3, 9], [2, 9], [0, 9]], dtype)[:, 0])
+    assert lines is not None
+    assert [float(line) for line in lines.tobytes().split()] == [-3, 2, 0]
+
+
+def test_wishes_are_heeded_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert native.csv_reader_name() == "compiled"
+    for wish, name in (("0", "pyarrow"), ("", "compiled")):
+        monkeypatch.setenv(native.VARIABLE, wish)
+        native.fields.cache_clear()
+        assert native.csv_reader_name() == name
+        assert (native.number_lines(np.zeros(1)) is None) == (name == "pyarrow")
+    monkeypatch.setenv(native.VARIABLE, "yes")
+    native.fields.cache_clear()
+    with pytest.raises(UsageError, match="MRL_NATIVE is yes, which is neither 0 nor 1"):
+        native.fields()
 
 
 def _turns_while_reading(data: bytes, column: NDArray[np.float64]) -> int:

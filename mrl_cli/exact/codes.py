@@ -68,7 +68,7 @@ class SumsByCode:
     def _add_to_first(self, part: Array) -> None:
         """Add values to the first codes: what fits the cache at a time, for there are several passes."""
         for start in range(0, part.size, BLOCK_VALUES):
-            here = slice(start, start + BLOCK_VALUES)
+            here = slice(start, min(start + BLOCK_VALUES, part.size))  # there may be more codes behind
             self._add(part[here], here, part.size)
 
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
@@ -144,7 +144,6 @@ class SumsByCode:
             low, rest = two_sum(error, low) if place else (error, 0.0)
             bound += np.abs(rest)
         high, low = two_sum(high, low)
-        high = high + 0.0  # no sum is -0.0
         is_exact = bound == 0
         if not is_exact.all():  # what was left out is at most twice that
             bounds = np.nextafter(low - 2 * bound, -math.inf), np.nextafter(low + 2 * bound, math.inf)
@@ -153,7 +152,7 @@ class SumsByCode:
                 terms = [float(part[code]) for part in parts]
                 high[code] = math.fsum(terms)
                 low[code] = math.fsum((*terms, -high[code]))
-        for code in self.others:
+        for code in (code for code in self.others if code < size):
             total = self.at(code)
             high[code] = float(total)
             is_finite = math.isfinite(high[code])
@@ -250,15 +249,14 @@ def sums_of_products_by_code(
     """As `sums_by_code`, of the unrounded products left * right."""
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
-    with np.errstate(all="ignore"):
-        is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
-        if not is_square:
-            is_ordinary &= are_ordinary_factors(right)
-        if not is_ordinary.all():
-            others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
-            left = np.where(is_ordinary, left, 0.0)
-            right = left if is_square else np.where(is_ordinary, right, 0.0)
-        both = products(left, right)
+    is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
+    if not is_square:
+        is_ordinary &= are_ordinary_factors(right)
+    if not is_ordinary.all():
+        others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
+        left = np.where(is_ordinary, left, 0.0)
+        right = left if is_square else np.where(is_ordinary, right, 0.0)
+    both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
 
 

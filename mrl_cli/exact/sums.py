@@ -122,11 +122,10 @@ class ExactAccumulator:
     def add(self, block: NDArray[np.floating], *, lowest: float, highest: float) -> None:
         """Add a 1-D block; `lowest` and `highest` are its min and max as NumPy gives them, NaN when it holds a NaN."""
         values, largest = block.astype(np.float64, copy=False), max(highest, -lowest)
-        with np.errstate(all="ignore"):
-            if largest < HUGE:  # NaN is not
-                self._units += blocks.units_of_block(values, largest)
-            else:
-                self._strange += _sum_of_strange(values)
+        if largest < HUGE:  # NaN is not
+            self._units += blocks.units_of_block(values, largest)
+        else:
+            self._strange += _sum_of_strange(values)
 
 
 def _sum_of_strange(values: Array) -> ExactSum:
@@ -170,12 +169,11 @@ class ProductAccumulator:
             first = left[part].astype(np.float64, copy=False)
             second = first if right is left else right[part].astype(np.float64, copy=False)
             parts = [None if mask is None else mask[part] for mask in masks]
-            with np.errstate(all="ignore"):
-                units = blocks.units_of_products(first, second, parts, ranges)
-                if units is not None:
-                    self._units = list(map(add, self._units, units))
-                else:
-                    self._strange = list(map(add, self._strange, _sums_of_strange(first, second, parts)))
+            units = blocks.units_of_products(first, second, parts, ranges)
+            if units is not None:
+                self._units = list(map(add, self._units, units))
+            else:
+                self._strange = list(map(add, self._strange, _sums_of_strange(first, second, parts)))
 
 
 def _sums_of_strange(left: Array, right: Array, masks: Sequence[Mask | None]) -> list[ExactSum]:

@@ -61,8 +61,7 @@ def logistic_gradient(distance: Floats, y: Floats, margin: Margin, temperature: 
     """
     distance /= temperature
     slope = _sigmoid(np.subtract(margin, distance, out=distance))
-    slope *= np.divide(y, -temperature, out=distance)
-    return slope
+    return np.multiply(slope, np.divide(y, -temperature, out=distance), out=distance)
 
 
 @registered(
@@ -164,8 +163,8 @@ def soft_zero_one_gradient(distance: Floats, y: Floats, temperature: float) -> F
     distance /= temperature
     decay = _decay(distance)
     decay /= np.square(1 + decay)
-    decay *= -y / temperature
-    return decay
+    np.multiply(decay, -y / temperature, out=distance)
+    return distance
 
 
 @registered(

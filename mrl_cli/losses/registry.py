@@ -272,8 +272,7 @@ def completed(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
             has = f"it has {', '.join(names)}" if names else "it has none"
             raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names)
         if not parameters[name].allows(value):
-            is_number = isinstance(value, float | int)
-            written = f"{value!r}" if not is_number or math.isfinite(value) else f"{value}"
+            written = f"{value}" if isinstance(value, float | int) else f"{value!r}"
             message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {written}"
             raise ParameterError(message, name=name, names=names)
         values[parameters[name].name] = value if isinstance(value, str) else float(value) + 0.0  # -0.0 becomes 0.0

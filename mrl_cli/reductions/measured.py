@@ -239,7 +239,7 @@ def loss_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     if pairs.y is None:
         out.fill(plan.rules.y_const or 1)
         return out
-    np.copyto(out, pairs.y, casting="unsafe")
+    np.copyto(out, pairs.y)
     if plan.rules.labels == "01":
         np.multiply(out, 2, out=out)
         np.subtract(out, 1, out=out)

@@ -1,0 +1,65 @@
+"""Keys of groups and queries: told apart, put in order and found again, however they are stored and cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mrl_cli.errors import ScatteredListsError
+from mrl_cli.reductions.hashes import Seen, hashes_of
+from mrl_cli.reductions.keys import FEW_KEYS, coded, order_of
+from mrl_cli.reductions.repeats import Repeats, notes_in
+from tests.each import each
+
+
+def test_texts_that_a_dictionary_holds_twice_are_one_key() -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, 1]), pa.array(["a", "b", "a", "c"]))
+    codes, keys = coded([column], 5)
+    assert (codes.tolist(), keys) == ([0, 1, 0, 2, 1], [("a",), ("b",), ("c",)])
+
+
+@each("is_text", [False, True])
+def test_many_numbers_are_put_in_order_by_value(is_text: bool) -> None:
+    numbers = np.random.default_rng(0).permutation(FEW_KEYS + 7)
+    texts = pa.array(numbers.astype(str)) if is_text else pa.array(numbers)
+    assert numbers[order_of([texts], numbers.size)].tolist() == list(range(numbers.size))
+
+
+@given(st.lists(st.sampled_from("abcde"), max_size=8), st.lists(st.integers(0, 8), max_size=3))
+def test_the_first_query_that_stands_there_again_is_found_wherever_rows_are_cut(names: str, cuts: list[int]) -> None:
+    whole, joined, edges = Repeats(), Repeats(), sorted({0, len(names), *(min(cut, len(names)) for cut in cuts)})
+    for place, name in enumerate(names):
+        whole.add((name,), f"line {place}")
+    for start, stop in pairwise(edges):
+        part = Repeats()
+        for place in range(start, stop):
+            part.add((names[place],), f"line {place}")
+        joined.join(part)
+    again = next((place for place, name in enumerate(names) if name in names[:place]), None)
+    assert joined.note == whole.note
+    assert (whole.note is None) == (again is None)
+    if again is not None:
+        assert whole.note is not None
+        assert f"'{names[again]}' stands in line {names.index(names[again])} and in line {again}:" in whole.note
+    assert notes_in([whole, Repeats(), "another"]) == ([] if whole.note is None else [whole.note])
+
+
+@each("again", [None, 0, 250, 499])
+def test_hash_that_was_met_is_met_again_in_whichever_array_it_is(again: int | None) -> None:
+    hashes = hashes_of([pa.array([f"query {number}" for number in range(501)]).dictionary_encode()])
+    assert np.unique(hashes).size == hashes.size
+    seen = Seen()
+    for start in range(0, 500, 20):
+        seen.add(hashes[start : start + 20])
+    if again is None:
+        seen.add(hashes[500:])
+        return
+    with pytest.raises(ScatteredListsError):
+        seen.add(hashes[[500, again]])
+    with pytest.raises(ScatteredListsError):
+        Seen().add(hashes[[again, 500, again]])
