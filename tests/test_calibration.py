@@ -132,7 +132,13 @@ def test_calibration_is_that_of_every_pair(differences: list[float]) -> None:
     assert got["temperature_low"] < got["temperature"] < got["temperature_high"]
 
 
-@given(st.lists(st.integers(-40, 50).map(lambda place: place * 0.11) | st.floats(-20, 20, allow_subnormal=False), min_size=1, max_size=80))
+@given(
+    st.lists(
+        st.integers(-40, 50).map(lambda place: place * 0.11) | st.floats(-20, 20, allow_subnormal=False),
+        min_size=1,
+        max_size=80,
+    )
+)
 @settings(deadline=None, max_examples=30)
 def test_calibration_of_any_pairs(differences: list[float]) -> None:
     got = calibration_of(differences)
