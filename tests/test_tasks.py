@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 ROWS = 180
 
 
-class Bytes:
+class Sending:
     """Workers that do one task after the other, and have nothing from here but bytes."""
 
     slots = 2
@@ -54,6 +54,13 @@ class Bytes:
                 return
             yield tasks.run(job, under_way.popleft())
 
+    def close(self) -> None:
+        pass
+
+
+class Bytes(Sending):
+    """The same, which can keep states where they are."""
+
     def map_keeping(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
         for task in given:
             yield tasks.run_keeping(job, task)
@@ -63,9 +70,6 @@ class Bytes:
 
     def fetched(self, kept: bytes) -> bytes:
         return kept
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -209,8 +213,7 @@ def test_large_states_of_groups_are_joined_where_they_are(
     assert run_inside([*line, "--engine", "dask"], capfd) == expected
     assert set(joins[:-1]) == {2}
     kept = sum(received)
-    for name in ("map_keeping", "join", "fetched"):  # of engines that keep nothing, all comes to the client
-        monkeypatch.delattr(Bytes, name)
+    monkeypatch.setattr(engines, "_workers", lambda *_: Sending())  # keeps nothing: all comes to the client
     joins.clear()
     assert run_inside([*line, "--engine", "dask"], capfd) == expected
     assert not joins
