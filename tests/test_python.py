@@ -254,6 +254,10 @@ def test_a_number_is_validated_and_explained() -> None:
     assert (found["passed"], found["schema"]) == (False, "mrl.validate/1")
     assert found["explanations"][0]["hypothesis"] == "y has the other sign, or x1 and x2 are swapped"
     assert "explanation: y has the other sign" in str(found)
+    losses = np.maximum(0, y * (x2 - x1) + 0.5)  # what no option of mrl computes, and what few digits do not prove
+    of_positive = mrl_cli.validate(frame, losses[losses > 0].mean(), margin=0.5)
+    assert "explanation: the mean is over losses that are not 0 only: that gives this very number" in str(of_positive)
+    assert "possible explanation: it is the accuracy" in str(mrl_cli.validate(frame, "0.58"))
     assert json.loads(json.dumps(found)) == found
     assert mrl_cli.validate(frame, loss_column="mine", margin=0.5)["mismatch_count"] > 0
     for wrong, message in (({"acuracy": 1}, "did you mean accuracy?"), ("x", "value must be a finite number")):
