@@ -1012,6 +1012,13 @@ def test_misspelt_command_gets_the_closest_name(mrl: Mrl) -> None:
     assert "No such command 'comptue'. Did you mean compute?" in ran.err
 
 
+def test_a_file_in_place_of_a_command_is_pointed_to_what_reads_it(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "my pairs.csv").write_text("x1,x2,y\n")
+    ran = mrl("my pairs.csv", "--margin", "1")
+    assert (ran.code, ran.out) == (2, "")
+    assert "error: my pairs.csv is a file, and no command\nhint: mrl check 'my pairs.csv' says what it holds" in ran.err
+
+
 def test_interrupt_while_loading_is_silent(tmp_path: Path) -> None:
     interrupted = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
     (tmp_path / "click.py").write_text(interrupted)
