@@ -853,6 +853,19 @@ RUNS = [
         1.0,
         file(GOOD) | {"mrl.toml": b"="},
     ),
+    *(
+        Case(
+            f"{command} p.csv {option} {key}{condition}",
+            "use --confidence 0.95",
+            f"{command} p.csv {option} {key}{condition} --confidence 0.95",
+            None,
+            file(GOOD),
+        )
+        for command, option, key, condition in (
+            ("compute", "--fail-if", "accuracy_low", "<0.01"),
+            ("validate", "--expect", "accuracy_low", "=0.09"),
+        )
+    ),
     Case("p.csv", "mrl check p.csv says what it holds, and which command reads it", "check p.csv", None, file(GOOD)),
     Case(
         "compute p.csv --loss dpo --param beta=0.5",

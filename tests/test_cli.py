@@ -507,6 +507,16 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
     assert ", accuracy, " in ran.err
 
 
+def test_fail_if_on_a_bound_asks_for_its_confidence_where_there_may_be_one(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.25\n2,1,0.5\n2,0,0.75\n")
+    for command in (("compute", "pairs.csv"), ("rank", "lists.csv")):
+        ran = mrl(*command, "--fail-if", "accuracy_low<0")
+        assert (ran.code, ran.err.partition("\n")[2]) == (2, "hint: use --confidence 0.95\n")
+        assert mrl(*command, "--fail-if", "accuracy_low<0", "--confidence", "0.95").code == 0
+    for without in (["--reduction", "none"], ["--weight", "x1"]):
+        assert "hint: it reports " in mrl("compute", "pairs.csv", *without, "--fail-if", "accuracy_low<0").err
+
+
 # What cannot be carried out.
 
 
