@@ -182,7 +182,8 @@ def test_notes_are_warnings_in_the_line_that_called() -> None:
         (lambda: mrl_cli.rank_loss([1, 2], [0, 1], lamda_weight=1), "hint: did you mean lambda_weight=…"),
         (lambda: mrl_cli.pairwise_loss([1], [0], 1, loss="logisic"), "hint: did you mean loss='logistic'"),
         (lambda: mrl_cli.evaluate(FRAME, loss="hinge"), "hint: use loss='margin_ranking', margin=1; or loss="),
-        (lambda: mrl_cli.evaluate(FRAME, preset="trll"), "preset must be one of rewardbench, .*, not 'trll'"),
+        (lambda: mrl_cli.evaluate(FRAME, preset="trll"), "one of rewardbench, .*, not 'trll'; did you mean trl\\?$"),
+        (lambda: mrl_cli.evaluate({"x1": [1, 2], "x2": [0], "y": 1}), "must be of one length: x1 2, x2 1$"),
         (lambda: mrl_cli.list_losses("sigmoid"), "sigmoid is the name of several losses"),
     ],
 )
