@@ -21,9 +21,9 @@ from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import write_examples
 from mrl_cli.commands.saying import say
-from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, is_out_of_memory
+from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, UsageError, is_out_of_memory
 from mrl_cli.render.failure import failure_text
-from mrl_cli.words import closest, harmless
+from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +65,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that there is not, name the closest."""
         if args and not args[0].startswith("-") and not summary_of(args[0]):
+            if os.path.isfile(args[0]):
+                file = shell_line([args[0]])
+                hint = f"mrl check {file} says what it holds, and which command reads it"
+                raise UsageError(f"{harmless(args[0])} is a file, and no command", hint=hint)
             near = closest(args[0], command_names())
             ctx.fail(f"No such command {harmless(args[0])!r}." + (f" Did you mean {near}?" if near else ""))
         name, command, rest = super().resolve_command(ctx, args)

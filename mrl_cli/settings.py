@@ -26,7 +26,7 @@ from mrl_cli.model import (
     Strength,
     setting_of,
 )
-from mrl_cli.words import harmless, option_of
+from mrl_cli.words import closest, harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
@@ -237,7 +237,10 @@ def _refuse_if(is_wrong: object, message: str, *names: str) -> None:
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise SettingsError for a value of a setting that is not one of its choices."""
-    _refuse_if(value not in choices, f"{name} must be one of {', '.join(choices)}, not {value!r}", name)
+    if value not in choices:
+        near = closest(str(value), choices)
+        meant = f"; did you mean {near}?" if near else ""
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}{meant}", name)
 
 
 def check_has_margin(loss: str, name: str = "margin") -> None:

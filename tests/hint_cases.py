@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import os
 from dataclasses import dataclass, field
 
@@ -851,6 +852,27 @@ RUNS = [
         f"compute p.csv --config {os.devnull}",
         1.0,
         file(GOOD) | {"mrl.toml": b"="},
+    ),
+    *(
+        Case(
+            f"{command} p.csv {option} {key}{condition}",
+            "use --confidence 0.95",
+            f"{command} p.csv {option} {key}{condition} --confidence 0.95",
+            None,
+            file(GOOD),
+        )
+        for command, option, key, condition in (
+            ("compute", "--fail-if", "accuracy_low", "<0.01"),
+            ("validate", "--expect", "accuracy_low", "=0.09"),
+        )
+    ),
+    Case("p.csv", "mrl check p.csv says what it holds, and which command reads it", "check p.csv", None, file(GOOD)),
+    Case(
+        "compute p.csv --loss dpo --param beta=0.5",
+        "the temperature is 1/beta: --param temperature=2.0",
+        "compute p.csv --loss dpo --param temperature=2.0",
+        math.log1p(math.e) - 0.5,
+        file(GOOD),
     ),
     Case(
         "compute p.csv --loss ipo --param bet=2",

@@ -507,6 +507,16 @@ def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: st
     assert ", accuracy, " in ran.err
 
 
+def test_fail_if_on_a_bound_asks_for_its_confidence_where_there_may_be_one(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.25\n2,1,0.5\n2,0,0.75\n")
+    for command in (("compute", "pairs.csv"), ("rank", "lists.csv")):
+        ran = mrl(*command, "--fail-if", "accuracy_low<0")
+        assert (ran.code, ran.err.partition("\n")[2]) == (2, "hint: use --confidence 0.95\n")
+        assert mrl(*command, "--fail-if", "accuracy_low<0", "--confidence", "0.95").code == 0
+    for without in (["--reduction", "none"], ["--weight", "x1"]):
+        assert "hint: it reports " in mrl("compute", "pairs.csv", *without, "--fail-if", "accuracy_low<0").err
+
+
 # What cannot be carried out.
 
 
@@ -1010,6 +1020,13 @@ def test_misspelt_command_gets_the_closest_name(mrl: Mrl) -> None:
     ran = mrl("comptue", "pairs.csv")
     assert ran.code == 2
     assert "No such command 'comptue'. Did you mean compute?" in ran.err
+
+
+def test_a_file_in_place_of_a_command_is_pointed_to_what_reads_it(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "my pairs.csv").write_text("x1,x2,y\n")
+    ran = mrl("my pairs.csv", "--margin", "1")
+    assert (ran.code, ran.out) == (2, "")
+    assert "error: my pairs.csv is a file, and no command\nhint: mrl check 'my pairs.csv' says what it holds" in ran.err
 
 
 def test_interrupt_while_loading_is_silent(tmp_path: Path) -> None:

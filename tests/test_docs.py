@@ -93,4 +93,4 @@ def test_links_between_pages_lead_to_files_and_headings() -> None:
 def test_extras_that_hints_name_are_those_of_the_package() -> None:
     known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     assert {name: [package] for name, package in words.EXTRAS.items()} == {name: known[name] for name in words.EXTRAS}
-    assert known.keys() - words.EXTRAS.keys() == {"test", "lint", "bench", "browser"}
+    assert known.keys() - words.EXTRAS.keys() == {"test", "lint", "bench", "browser", "mutants"}

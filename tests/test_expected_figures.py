@@ -389,7 +389,7 @@ def test_what_fits_one_pair_is_named_and_not_claimed(asked: list[str], mrl: Mrl,
         "but one pair cannot prove it; try x1 and x2 exchanged"
     )
     printed = mrl(*options, "-f", "table")
-    assert text in printed.out
+    assert text in " ".join(printed.out.split())
     assert "none of the known mistakes" not in printed.out
     (row,) = (row for row in csv.DictReader(mrl(*options, "-f", "csv", "-q").out.splitlines()) if row["explanation"])
     assert (row["verdict"], row["explanation"]) == ("failed", text)
@@ -429,7 +429,6 @@ FOLLOWED = {
     "x1 and x2 exchanged": np.maximum(0, MARGIN + AGREEMENT),
     "--margin 1.0, x1 and x2 exchanged": np.maximum(0, 1 + AGREEMENT),
 }
-SAME = {"--loss logistic, without --margin": "--loss smoothed_bradley_terry, without --margin"}
 
 
 @pytest.mark.parametrize("way", ["value", "column"])
@@ -439,7 +438,7 @@ def test_a_hint_that_is_followed_gives_the_number(hint: str, way: str, mrl: Mrl,
     file = written(tmp_path / "mine.csv", x1=X1, x2=X2, y=Y.astype(int), mine=losses)
     asked = ["--expect", repr(float(losses.mean()))] if way == "value" else ["--loss-column", "mine"]
     (explanation,) = explanations(mrl(file, "--margin", str(MARGIN), *asked, "-f", "json"))
-    assert explanation["hint"] == SAME.get(hint, hint)
+    assert explanation["hint"] == hint
     options, *others = hint.split(", ")
     given = options.split() if options.startswith("--") else []
     others = others if options.startswith("--") else [options]

@@ -222,7 +222,7 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
     "bradley_terry": (
         CASE,
         softplus(-AGREEMENT),
-        "it is the smoothed_bradley_terry loss, the same as robust_bradley_terry without label smoothing",
+        "it is the logistic loss without the margin",
     ),
     "smoothed_bradley_terry": (
         CASE,
@@ -252,6 +252,11 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
         "a term is added that keeps scores around 0: 0.05*(x1 + x2)**2",
     ),
     "another loss and its beta": (NO_MARGIN, softplus(-AGREEMENT / 2), "it is the logistic loss with temperature 2"),
+    "another loss and its beta, no margin": (
+        CASE,
+        softplus(-AGREEMENT / 10),
+        "it is the logistic loss without the margin, with temperature 10",
+    ),
     "another loss and its noise": (
         NO_MARGIN,
         robust(AGREEMENT, 0.25),

@@ -160,6 +160,14 @@ def test_names_are_shown_in_the_list_and_with_their_loss(mrl: Mrl) -> None:
     assert "--loss logistic --margin GAMMA" in table
 
 
+def test_the_format_that_has_the_sources_of_names_is_named(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "and 1 column: source (-f json has all)" in mrl("losses", "bt", "-f", "table").out
+    source = ALIASES["bpr"].source
+    assert source not in mrl("losses", "bt", "-f", "csv").out
+    assert source in mrl("losses", "bt", "-f", "json").out
+
+
 def test_a_loss_of_lists_by_another_name_is_refused_for_pairs(mrl: Mrl) -> None:
     assert "softmax is a loss of whole lists, for mrl rank" in mrl("compute", "pairs.csv", "--loss", "listnet").err
     with pytest.raises(ValueError, match=r"loss must be one of margin_ranking, .*, not 'softmax'"):

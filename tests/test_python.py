@@ -182,7 +182,8 @@ def test_notes_are_warnings_in_the_line_that_called() -> None:
         (lambda: mrl_cli.rank_loss([1, 2], [0, 1], lamda_weight=1), "hint: did you mean lambda_weight=…"),
         (lambda: mrl_cli.pairwise_loss([1], [0], 1, loss="logisic"), "hint: did you mean loss='logistic'"),
         (lambda: mrl_cli.evaluate(FRAME, loss="hinge"), "hint: use loss='margin_ranking', margin=1; or loss="),
-        (lambda: mrl_cli.evaluate(FRAME, preset="trll"), "preset must be one of rewardbench, .*, not 'trll'"),
+        (lambda: mrl_cli.evaluate(FRAME, preset="trll"), "one of rewardbench, .*, not 'trll'; did you mean trl\\?$"),
+        (lambda: mrl_cli.evaluate({"x1": [1, 2], "x2": [0], "y": 1}), "must be of one length: x1 2, x2 1$"),
         (lambda: mrl_cli.list_losses("sigmoid"), "sigmoid is the name of several losses"),
     ],
 )
@@ -254,6 +255,10 @@ def test_a_number_is_validated_and_explained() -> None:
     assert (found["passed"], found["schema"]) == (False, "mrl.validate/1")
     assert found["explanations"][0]["hypothesis"] == "y has the other sign, or x1 and x2 are swapped"
     assert "explanation: y has the other sign" in str(found)
+    losses = np.maximum(0, y * (x2 - x1) + 0.5)  # what no option of mrl computes, and what few digits do not prove
+    of_positive = mrl_cli.validate(frame, losses[losses > 0].mean(), margin=0.5)
+    assert "explanation: the mean is over losses that are not 0 only: that gives this very number" in str(of_positive)
+    assert "possible explanation: it is the accuracy" in str(mrl_cli.validate(frame, "0.58"))
     assert json.loads(json.dumps(found)) == found
     assert mrl_cli.validate(frame, loss_column="mine", margin=0.5)["mismatch_count"] > 0
     for wrong, message in (({"acuracy": 1}, "did you mean accuracy?"), ("x", "value must be a finite number")):

@@ -47,7 +47,8 @@ def argument_errors(*functions: Callable[..., Any]) -> Iterator[None]:
             raise
         known = {name for function in functions for name in signature(function).parameters} | {*error.names}
         near = closest(error.name, known)
-        message = with_hint(f"there is no argument {error.name!r}, and {error}", near and f"did you mean {near}=…?")
+        hint = f"the temperature is 1/beta: {error.same}" if error.same else near and f"did you mean {near}=…?"
+        message = with_hint(f"there is no argument {error.name!r}, and {error}", hint)
         raise ParameterError(message, name=error.name, names=error.names) from None
 
 

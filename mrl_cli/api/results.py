@@ -77,9 +77,11 @@ class Result(_Drawn, dict[str, Any]):
             for name, value in self.items()
             if _has_records(value)
         ]
-        said = [("explanation", f"{one['hypothesis']}: {one['hint']}") for one in self.get("explanations") or ()]
-        said += [("note", note) for note in self.get("notes") or ()]
-        return "\n".join([*_aligned([*rows, *lists]), *(f"{what}: {harmless(text, 300)}" for what, text in said)])
+        from mrl_cli.reports.validate import text_of_record  # only where somebody looks
+
+        said = [text_of_record(one) for one in self.get("explanations") or ()]
+        said += [f"note: {note}" for note in self.get("notes") or ()]
+        return "\n".join([*_aligned([*rows, *lists]), *(harmless(text, 300) for text in said)])
 
     def _repr_html_(self) -> str:
         from mrl_cli.render.notebook import notebook_html  # only where somebody looks

@@ -92,20 +92,30 @@ class Condition:
         return bool(getattr(operator, _OPERATORS[self.comparison])(float(value), self.number))
 
 
+def hint_on_missing(key: str, reported: Sequence[str], plan: Plan) -> str:
+    """Return what makes a run report a figure that it does not, or else what it reports."""
+    from mrl_cli.reports.figures import keys_that_need
+
+    bounds = keys_that_need("confidence", *(["confidence of lists"] if plan.has_lists else []))
+    has_bounds = plan.reporting.reduction != "none" and not plan.has_weights
+    if key.removeprefix(OF_GROUPS) in bounds and has_bounds:
+        return "use --confidence 0.95"
+    return f"it reports {', '.join(reported)}"
+
+
 def conditions_of(expressions: Sequence[str], plan: Plan) -> list[Condition]:
     """Return conditions on figures of a run. Raises UsageError for one on a key that a run of that plan has not."""
-    from mrl_cli.reports.figures import PAIR_NUMBERS, reported_numbers
+    from mrl_cli.reports.figures import known_numbers, reported_numbers
 
     reported = reported_numbers(plan)
-    known = sorted(
-        (*(reported if plan.has_lists else PAIR_NUMBERS), OF_SECTIONS), key=lambda key: key.startswith(OF_GROUPS)
-    )
+    known = sorted((*known_numbers(plan), OF_SECTIONS), key=lambda key: key.startswith(OF_GROUPS))
     reported += [OF_SECTIONS] if "section_average" in reported else []
     conditions = [Condition.of(expression, known) for expression in expressions]
-    hint = f"it reports {', '.join(key for key in reported if not key.startswith(OF_GROUPS))}"
+    shown = [key for key in reported if not key.startswith(OF_GROUPS)]
     for condition in conditions:
         if condition.key.startswith(OF_GROUPS) and not plan.has_groups:
             raise UsageError(f"--fail-if {condition.key} goes with --group-by or --by-file")
         if condition.key not in reported:
-            raise UsageError(f"--fail-if {condition.key}: this run does not report it", hint=hint)
+            message = f"--fail-if {condition.key}: this run does not report it"
+            raise UsageError(message, hint=hint_on_missing(condition.key, shown, plan))
     return conditions

@@ -101,20 +101,20 @@ class Expecting(Run):
     @property
     def expected(self) -> tuple[Expectation, ...]:
         """The user's figures. Raises UsageError for one that is not reported under these options."""
-        from mrl_cli.commands.conditions import refuse_unknown
+        from mrl_cli.commands.conditions import hint_on_missing, refuse_unknown
         from mrl_cli.reports.base import OF_GROUPS
-        from mrl_cli.reports.figures import PAIR_NUMBERS, SETTINGS, reported_numbers
+        from mrl_cli.reports.figures import SETTINGS, known_numbers, reported_numbers
         from mrl_cli.verify import Expectation
 
-        reported = reported_numbers(self.plan.changed(describes=True))
+        plan = self.plan.changed(describes=True)
         reported, known = (
             [name for name in names if name not in SETTINGS and not name.startswith(OF_GROUPS)]
-            for names in (reported, reported if self.plan.has_lists else PAIR_NUMBERS)
+            for names in (reported_numbers(plan), known_numbers(plan))
         )
         for name, _ in self.expect:
             refuse_unknown("--expect", name, known)
             message = f"--expect {name}: this run does not report it"
-            refuse_if(name not in reported, message, f"it reports {', '.join(reported)}")
+            refuse_if(name not in reported, message, hint_on_missing(name, reported, plan))
         return tuple(Expectation.of(*one) for one in self.expect)
 
     def unsaid(self, report: Validation) -> list[str]:

@@ -104,4 +104,5 @@ def plan_of_options(options: Options, further: Mapping[Role, str | None] | None 
     except ParameterError as error:
         near = closest(error.name, error.names) if error.name not in error.names else None
         hint = f"did you mean --param {near}=…?" if near else None
+        hint = f"the temperature is 1/beta: --param {error.same}" if error.same else hint
         raise UsageError(f"--param: {harmless(error, 300)}", hint=hint) from None

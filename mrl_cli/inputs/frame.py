@@ -81,10 +81,27 @@ def as_frame(given: Any, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFr
         if hasattr(given, "__arrow_c_stream__"):  # pyarrow's, Polars' and others' tables
             frame: pd.DataFrame = _arrow_table(given).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
             return frame
-        if isinstance(given, Mapping | np.ndarray):
-            return pd.DataFrame(dict(given) if isinstance(given, Mapping) else given)
+        if isinstance(given, Mapping):
+            return _frame_of_arrays(given)
+        if isinstance(given, np.ndarray):
+            return pd.DataFrame(given)
     msg = f"frame must be a DataFrame of pandas or Polars, a pyarrow Table or a mapping, not {type(given).__name__}"
     raise TypeError(f"{msg}; for arrays there is {of_arrays}")
+
+
+def _frame_of_arrays(given: Mapping[Any, Any]) -> pd.DataFrame:
+    """Return a mapping of arrays as a DataFrame. Raises ValueError that names their lengths where these differ."""
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(dict(given))
+    except ValueError:
+        is_array = {name: hasattr(column, "__len__") and getattr(column, "ndim", 1) for name, column in given.items()}
+        lengths = {name: len(given[name]) for name, is_one in is_array.items() if is_one}
+        if len({*lengths.values()}) < 2:
+            raise
+    listed = ", ".join(f"{harmless(str(name))} {length:,}" for name, length in lengths.items())
+    raise ValueError(f"the columns of a frame must be of one length: {listed}")
 
 
 def _arrow_table(given: Any) -> pa.Table:

@@ -24,13 +24,15 @@ Kernel = Callable[..., Floats]
 class ParameterError(ValueError):
     """A parameter that a loss does not have, or a value that it must not have.
 
-    `name` is the parameter's name as it was given, `names` are those that the loss has.
+    `name` is the parameter's name as it was given, `names` are those that the loss has. `same` is what says the same as
+    a beta where the loss has a temperature, such as "temperature=10.0".
     """
 
-    def __init__(self, message: str, *, name: str, names: tuple[str, ...]) -> None:
+    def __init__(self, message: str, *, name: str, names: tuple[str, ...], same: str | None = None) -> None:
         super().__init__(message)
         self.name = name
         self.names = names
+        self.same = same
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
@@ -270,7 +272,10 @@ def completed(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in parameters:
             has = f"it has {', '.join(names)}" if names else "it has none"
-            raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names)
+            is_inverse = name == "beta" and "temperature" in names and isinstance(value, float | int) and value > 0
+            same = f"temperature={1 / value!r}" if is_inverse else None
+            message = f"the loss {loss} has no parameter {name!r}; {has}"
+            raise ParameterError(message, name=name, names=names, same=same)
         if not parameters[name].allows(value):
             written = f"{value}" if isinstance(value, float | int) else f"{value!r}"
             message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {written}"

@@ -298,6 +298,14 @@ def reported_numbers(plan: Plan) -> list[str]:
     return [key for key in NUMBERS if key in there or key.partition(".")[0] in there]
 
 
+def known_numbers(plan: Plan) -> tuple[str, ...]:
+    """Return those of `NUMBERS` that a report of pairs, or of lists, may hold under further options."""
+    if not plan.has_lists:
+        return PAIR_NUMBERS
+    there = {*reported_numbers(plan), *keys_that_need("confidence", "confidence of lists")}
+    return tuple(key for key in NUMBERS if key in there)
+
+
 def shown_figures(report: Report) -> Iterator[tuple[str, Cell]]:
     """Yield the key of each figure that people are shown, in the order in which they ask; an empty key is a rule."""
     place = FIGURES[0].place

@@ -69,5 +69,5 @@ class LossesReport(Report):
         lines = [(name, known[name]) for name in ("name", "formula", "of", "margin", "source")]
         lines += [(parameter.summary, parameter.meaning) for parameter in loss.parameters]
         aliases = [[alias.name, shell_line(alias.flags), alias.source] for alias in names_of(loss.name)]
-        others = [Table(["alias", "the same as", "source"], aliases)] if aliases else []
-        return [Table(["loss", self.name], [*map(list, lines)]), *others]
+        others = [Table(["alias", "the same as", "source"], aliases, whole="json")] if aliases else []
+        return [Table(["loss", self.name], [*map(list, lines)], whole="json"), *others]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli import __version__
 from mrl_cli.model import SCORE_SETTINGS
@@ -12,6 +12,9 @@ from mrl_cli.reports.base import Annotation, Line, Report, Rows, Table
 from mrl_cli.reports.cells import Verdict
 from mrl_cli.reports.findings import finding_of_checks
 from mrl_cli.words import counted, harmless, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VALIDATED_SETTINGS = (
     *("loss", "margin", "margin_column", "parameters", "weight_column"),
@@ -144,6 +147,7 @@ _VERDICTS = {True: "passed", False: "failed"}
 _SHOWN = ("mismatches", "pairs", "max_abs_diff", "max_ulp_diff")  # to people, in the order of importance
 # What is printed of an explanation; `row_word` of a mismatch and `of` here are there only to be worded.
 _EXPLAINED = ("hypothesis", "matches", "rows", "telling", "fraction", "check", "hint", "lacks")
+_DERIVED = {"fraction"}  # of those, what the others give
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
 _DEFAULTS |= dict.fromkeys((*VALIDATED_SETTINGS, "passed", "value", "pairs"))
 _DEFAULTS |= {
@@ -155,6 +159,11 @@ _DEFAULTS |= {
     "mismatch_count": 0,
 }
 _DEFAULTS |= {"explanations": (), "notes": ()}
+
+
+def text_of_record(record: Mapping[str, Any]) -> str:
+    """Return one of the `explanations` of a record in words, as `mrl validate` prints it."""
+    return Explanation(**{key: record[key] for key in _EXPLAINED if key in record and key not in _DERIVED}).text
 
 
 class Validation(Report):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 8
 ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
+WITHOUT_MARGIN = "{} loss without the margin"
 GUARDED = "{} is added inside the logarithm"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
 
@@ -150,12 +151,15 @@ def with_loss(case: Case, name: str) -> Case:
     return replace(case, loss=name, parameters=usual | shared, margin=margin)
 
 
-def _other_loss(name: str, needs: str = "labels", text: str = "it is the {} loss", **given: float) -> Hypothesis:
-    """Return the mistake of another loss, with these parameters."""
+def _other_loss(
+    name: str, needs: str = "labels", text: str = "it is the {} loss", *, margin: float | None = None, **given: float
+) -> Hypothesis:
+    """Return the mistake of another loss, with these parameters, and with another margin if one is given."""
 
     def changes(case: Case) -> dict[str, Any]:
         made = with_loss(case, name)
-        fields = {"loss": name, "parameters": made.parameters | given, "margin": made.margin}
+        fields: dict[str, Any] = {"loss": name, "parameters": made.parameters | given}
+        fields["margin"] = made.margin if margin is None else margin
         return fields if name != case.loss and case.formula is None else {}
 
     return Hypothesis(text.format(name), changes, needs, "loss")
@@ -260,9 +264,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     _other_loss("squared_hinge", "labels & no hinge"),
     _other_loss("logistic", "labels & margin"),
     _other_loss("logistic", "labels & no margin", f"it is the {{}} loss, the same as smoothed_ and {ALIKE}"),
-    _other_loss(
-        "smoothed_bradley_terry", "labels & margin & no logarithm", f"it is the {{}} loss, the same as {ALIKE}"
-    ),
+    _other_loss("logistic", "labels & margin & no logarithm", f"it is the {WITHOUT_MARGIN}", margin=0.0),
     *(
         hypothesis
         for name in ("smoothed_bradley_terry", "robust_bradley_terry")

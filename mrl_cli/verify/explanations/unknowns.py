@@ -16,7 +16,16 @@ import numpy as np
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.explanations.candidates import Candidate
 from mrl_cli.verify.explanations.cases import losses_of
-from mrl_cli.verify.explanations.hypotheses import CENTERED, GUARDED, centered, guarded, holds, options_of, with_loss
+from mrl_cli.verify.explanations.hypotheses import (
+    CENTERED,
+    GUARDED,
+    WITHOUT_MARGIN,
+    centered,
+    guarded,
+    holds,
+    options_of,
+    with_loss,
+)
 from mrl_cli.verify.explanations.parts import Sums
 
 if TYPE_CHECKING:
@@ -65,6 +74,9 @@ def unknowns_of(case: Case) -> Iterator[Unknown]:
         names = {"label_smoothing"} if is_mixture and not made.parameters["label_smoothing"] else {*made.parameters}
         if name != case.loss:
             yield from _of_parameters(made, f"it is the {name} loss with {{}} {{{{}}}}", names)
+            if np.any(made.margin):  # which others do not have
+                bare = f"it is the {WITHOUT_MARGIN.format(name)}, with {{}} {{{{}}}}"
+                yield from _of_parameters(replace(made, margin=0.0), bare, names)
 
 
 def _of_parameters(case: Case, text: str, names: set[str]) -> Iterator[Unknown]:
