@@ -118,6 +118,32 @@ def test_a_terminal_without_utf_8_gets_ascii() -> None:
     assert max(map(len, screen.splitlines())) <= 60
 
 
+@each(
+    ("args", "env", "is_colored"),
+    [
+        (["compute", "--help"], {}, True),
+        (["compute", "-h"], {}, True),
+        (["--help"], {}, True),
+        (["help", "compute"], {}, True),
+        (["compute", "--color", "never", "--help"], {}, False),
+        (["help", "--color=never", "compute"], {}, False),
+        (["compute", "-h"], {"MRL_COLOR": "never"}, False),
+        (["--help"], {"MRL_COLOR": "never"}, False),
+        (["--help"], {"NO_COLOR": "1"}, False),
+    ],
+)
+def test_headings_of_help_stand_out_on_a_terminal(args: list[str], env: dict[str, str], is_colored: bool) -> None:
+    code, screen = on_terminal(args, env)
+    assert code == 0
+    assert ("\x1b[1mUsage:\x1b[0m mrl" in screen) is is_colored
+    assert ("\x1b[1m" in screen.partition("Usage:")[2]) is is_colored
+
+
+def test_help_is_as_wide_with_colours_as_without(capfd: pytest.CaptureFixture[str]) -> None:
+    plain, colored = (run_inside(["compute", "--color", when, "--help"], capfd).out for when in ("never", "always"))
+    assert colored != plain == ESCAPE.sub("", colored)
+
+
 # The pager.
 
 PAGER = f"{sys.executable} -c \"import sys; print('PAGED', len(sys.stdin.read().splitlines()))\""
@@ -149,6 +175,25 @@ def test_a_table_longer_than_the_screen_goes_through_the_pager(
 def test_losses_go_through_the_pager_too() -> None:
     assert "PAGED" in on_terminal(["losses"], {"PAGER": PAGER}, (5, 80))[1]
     assert "PAGED" not in on_terminal(["--no-pager", "losses"], {"PAGER": PAGER}, (5, 80))[1]
+
+
+@each(
+    ("args", "height", "is_paged"),
+    [
+        (["compute", "--help"], 24, True),
+        (["help", "compute"], 24, True),
+        (["--help"], 24, True),
+        (["--help"], 90, False),
+        (["compute", "--no-pager", "--help"], 24, False),
+        (["--no-pager", "compute", "--help"], 24, False),
+        (["--no-pager", "help", "compute"], 24, False),
+        (["--no-pager", "--help"], 24, False),
+    ],
+)
+def test_help_longer_than_the_screen_goes_through_the_pager(args: list[str], height: int, is_paged: bool) -> None:
+    code, screen = on_terminal(args, {"PAGER": PAGER}, (height, 80))
+    assert code == 0
+    assert ("PAGED" in screen) is is_paged is ("Usage:" not in screen)
 
 
 def test_a_pager_that_is_quit_early_changes_no_exit_code() -> None:

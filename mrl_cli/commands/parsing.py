@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
+from mrl_cli.commands.saying import remember
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.words import OPTION, closest, hint_for
@@ -69,6 +70,7 @@ def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[
         near = closest(error.option_name, names)
         message = f"{error.message} Did you mean {near}?" if near else error.message
         raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
+    remember(ctx, parsed[0])
     met = parsed[2]  # every option as often as it is given
     for option in met:
         is_once = isinstance(option, click.Option) and not (option.multiple or (option.is_eager and option.is_flag))
