@@ -92,18 +92,38 @@ def test_every_style_is_known_to_rich_and_those_of_messages_without_it() -> None
         assert ESCAPE.sub("", painted("text", kind)) == "text"
 
 
+def test_every_colour_is_legible_on_white_and_on_black() -> None:
+    """By its contrast as WCAG has it, in the cube of 6 x 6 x 6 colours that is the same on every terminal."""
+
+    def luminance(number: int) -> float:
+        shares = ((55 + 40 * part if part else 0) / 255 for part in divmod36(number - 16))
+        linear = [share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def divmod36(place: int) -> tuple[int, int, int]:
+        return place // 36, place // 6 % 6, place % 6
+
+    for kind, style in STYLES.items():
+        words = set(style.split()) - {"bold", "dim"}
+        for number in (int(re.fullmatch(r"color\((\d+)\)", word)[1]) for word in words):  # type: ignore[index]
+            assert 16 <= number < 232, kind
+            assert 1.05 / (luminance(number) + 0.05) > 3.5, f"{kind} on white"
+            assert (luminance(number) + 0.05) / 0.05 > 3.5, f"{kind} on black"
+
+
 @pytest.mark.parametrize("choice", [[], ["--color", "never"], ["--color=always"]])
 def test_messages_on_stderr_are_in_colour_on_a_terminal(choice: list[str]) -> None:
     code, screen = on_terminal(["compute", str(PAIRS), *choice, "--y", "yy"])
     assert code == 2
-    assert ("\x1b[1;31merror:\x1b[0m" in screen) == ("never" not in choice)
-    assert ("\x1b[36mhint:\x1b[0m" in screen) == ("never" not in choice)
+    assert (painted("error:", "error") in screen) == ("never" not in choice)
+    assert (painted("hint:", "hint") in screen) == ("never" not in choice)
 
 
 def test_messages_follow_color_through_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
-    assert "\x1b[1;31merror:" in run_inside(["compute", "--color", "always", "missing.csv"], capfd).err
+    assert painted("error:", "error") in run_inside(["compute", "--color", "always", "missing.csv"], capfd).err
     assert run_inside(["compute", "missing.csv"], capfd).err.startswith("error:")
-    assert "\x1b[31mfail-if:" in run_inside(["compute", PAIRS, "--fail-if", "pairs>0", "--color", "always"], capfd).err
+    failed = run_inside(["compute", PAIRS, "--fail-if", "pairs>0", "--color", "always"], capfd)
+    assert painted("fail-if:", "bad") in failed.err
 
 
 def test_color_given_twice_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
