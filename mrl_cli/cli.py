@@ -22,7 +22,6 @@ from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import HelpContext, printing_help, write_examples
 from mrl_cli.commands.saying import say
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, is_out_of_memory
-from mrl_cli.render.failure import failure_text
 from mrl_cli.words import closest, harmless
 
 if TYPE_CHECKING:
@@ -191,6 +190,8 @@ def _print_error(
     context: click.Context | None = None,
 ) -> int:
     """Print an error, as JSON where that is the format of the run; return its exit code."""
+    from mrl_cli.render.failure import failure_text  # most runs have none
+
     with contextlib.suppress(OSError):  # the exit code still says what happened where stderr takes nothing more
         say(failure_text(message, hint, exit_code, problems, as_json=_asked_format() == "json"), context)
     return exit_code

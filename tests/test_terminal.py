@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from mrl_cli.render import progress
 from mrl_cli.render.colors import STYLES, painted, wants_color
+from mrl_cli.render.terminal import terminal_size
 from tests.each import each
 from tests.running import run_inside
 
@@ -162,6 +164,26 @@ def test_headings_of_help_stand_out_on_a_terminal(args: list[str], env: dict[str
 def test_help_is_as_wide_with_colours_as_without(capfd: pytest.CaptureFixture[str]) -> None:
     plain, colored = (run_inside(["compute", "--color", when, "--help"], capfd).out for when in ("never", "always"))
     assert colored != plain == ESCAPE.sub("", colored)
+
+
+@each(
+    ("env", "size"),
+    [
+        ({}, (80, 24)),
+        ({"COLUMNS": "60", "LINES": "50"}, (60, 50)),
+        ({"COLUMNS": "0", "LINES": "x"}, (80, 24)),
+        ({"COLUMNS": "-5", "LINES": "7"}, (80, 7)),
+    ],
+)
+def test_the_size_of_the_terminal_is_the_one_that_shutil_finds(
+    env: dict[str, str], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "__stdout__", None)
+    assert terminal_size() == shutil.get_terminal_size() == size
 
 
 # The pager.

@@ -46,11 +46,10 @@ def print_help(context: click.Context, text: str) -> None:
     root = context.find_root()
     is_whole = root.meta.get(_NO_PAGER) or root.params.get("no_pager")
     if sys.stdout is not None and sys.stdout.isatty() and not is_whole:
-        import shutil
-
         from mrl_cli.commands.pager import paged
+        from mrl_cli.render.terminal import terminal_size
 
-        if paged(f"{text}\n", shutil.get_terminal_size().lines):
+        if paged(f"{text}\n", terminal_size()[1]):
             return
     click.echo(text, color=True)  # with colours where the formatter has painted some
 
