@@ -19,10 +19,9 @@ import click
 
 from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
-from mrl_cli.commands.helping import write_examples
+from mrl_cli.commands.helping import HelpContext, printing_help, write_examples
 from mrl_cli.commands.saying import say
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, UsageError, is_out_of_memory
-from mrl_cli.render.failure import failure_text
 from mrl_cli.words import closest, harmless, shell_line
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class LazyGroup(click.Group):
     `arguments` are those of the run.
     """
 
+    context_class = HelpContext
     arguments: Sequence[str] = ()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -88,6 +88,10 @@ class LazyGroup(click.Group):
         del ctx
         return ["-h", "--help"]
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the option for help."""
+        return printing_help(super().get_help_option(ctx))
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples, and where there is more to read."""
         del ctx
@@ -131,7 +135,7 @@ _before = partial(click.option, is_flag=True, allow_from_autoenv=False)
 @click.option("-V", "--version", is_flag=True, expose_value=False, callback=_version, help="Show the version and exit.")
 @_before("-q", "--quiet", help="As after a command: no notes and no progress on stderr.")
 @_before("-v", "--verbose", is_eager=True, help="The same; with --version: say what reads CSV and TSV here.")
-@_before("--no-pager", help="As after a command: long tables not through the pager.")
+@_before("--no-pager", is_eager=True, help="As after a command: long tables and help not through the pager.")
 def group(**given: bool) -> None:
     """Compute and validate ranking losses on files of scores.
 
@@ -190,6 +194,8 @@ def _print_error(
     context: click.Context | None = None,
 ) -> int:
     """Print an error, as JSON where that is the format of the run; return its exit code."""
+    from mrl_cli.render.failure import failure_text  # most runs have none
+
     with contextlib.suppress(OSError):  # the exit code still says what happened where stderr takes nothing more
         say(failure_text(message, hint, exit_code, problems, as_json=_asked_format() == "json"), context)
     return exit_code

@@ -1,6 +1,7 @@
 """Run the shell commands of pages as written, from the repository's root: `readme_commands.py [--update] PAGE...`.
 
-An indented line that runs mrl must end with exit code 0. In a block marked `console`, the lines after `$ mrl ...` are
+An indented line that runs mrl must end with exit code 0; one that goes on to a tool that is not installed here is named
+and left out. In a block marked `console`, the lines after `$ mrl ...` are
 what it prints on a terminal of 100 columns; `...` stands for all further lines. --update writes them into the page. The
 install and test lines are left to the caller. Exits 1 naming the commands that did otherwise.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,16 @@ REST = "..."
 def commands_in(text: str) -> list[str]:
     """Return the indented command lines that run mrl, installs left out."""
     return COMMAND.findall(FENCED.sub("", text))
+
+
+def missing_tool(command: str) -> str | None:
+    """Return the first tool that mrl's output goes to and that is not installed.
+
+    >>> missing_tool("mrl compute a.csv | head -3 | no-such-tool -e '.value'")
+    'no-such-tool'
+    """
+    tools = re.findall(r"\| ([\w-]+)", command.partition("mrl ")[2])
+    return next((tool for tool in tools if shutil.which(tool) is None), None)
 
 
 def run(command: str, folder: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +61,10 @@ def main(*args: str) -> int:
         for page in (Path(arg) for arg in args if arg != "--update"):
             text = page.read_text(encoding="utf-8")
             for command in commands_in(text):
-                print(f"$ {command}", flush=True)
+                tool = missing_tool(command)
+                print(f"$ {command}" + (f"  # left out: {tool} is not installed" if tool else ""), flush=True)
+                if tool:
+                    continue
                 # A command may end in `| head`, so the pipe's last exit code is the one that counts.
                 done = run(command, folder)
                 if done.returncode:

@@ -88,7 +88,7 @@ def test_command_line_wins_over_environment_over_file(mrl: Mrl, monkeypatch: pyt
     assert said.startswith("settings: ")
     assert set(said.removeprefix("settings: ").split(", ")) == {
         "MRL_COMPUTE_MARGIN",
-        *(f"{key} in mrl.toml" for key in ("quiet", "format")),
+        *(f"compute.{key} in mrl.toml" for key in ("quiet", "format")),
     }
 
 
@@ -150,7 +150,7 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
         ("margin = true", "margin in mrl.toml must be a text or a number, not true"),
         ("margin = [1]", "margin in mrl.toml must be one value, not [1]"),
         ("margin = {a = 1}", "margin in mrl.toml must be a text or a number, not a table"),
-        ("compute.margin = 'x'", "Invalid value for margin in mrl.toml"),
+        ("compute.margin = 'x'", "Invalid value for compute.margin in mrl.toml"),
         ("keep-columns = 1", "keep-columns in mrl.toml must be true or false, not 1"),
         ("loss = 'logisic'", "loss in mrl.toml: loss must be one of"),
         ("loss = 'hinge'", "loss in mrl.toml: hinge is the name of several losses"),
@@ -246,7 +246,9 @@ def test_every_option_of_every_command_can_stand_in_a_file(tmp_path: Path) -> No
         for option in options.values():
             value, read = ("true", True) if option.is_flag else ("['x']", ["x"]) if option.multiple else ("'x'", "x")
             path.write_text(f"{name}.{option.name} = {value}\n")
-            assert settings_in(str(path), command, is_named=True) == (str(path), {option.name: read})
+            found = settings_in(str(path), command, is_named=True)
+            assert found is not None
+            assert tuple(found) == (str(path), {option.name: read}, {option.name})
 
 
 def test_a_file_gives_rank_its_own(mrl: Mrl) -> None:
@@ -254,3 +256,34 @@ def test_a_file_gives_rank_its_own(mrl: Mrl) -> None:
         file.write("loss = 'logistic'\n[rank]\nloss = 'listnet'\nformat = 'json'\n")
     assert mrl("rank", "lists.csv").result["loss"] == "softmax"
     assert json.loads(mrl("compute", "pairs.csv", "-f", "json").out)["loss"] == "logistic"
+
+
+@each(
+    ("text", "args", "kind"),
+    [
+        ("[sweep]\nquery = 'query'", ("lists.csv",), "queries"),
+        ("[validate]\nquery = 'query'", ("lists.csv",), None),  # another command's
+        ("query = 'query'", ("lists.csv",), None),  # it is for the commands that read lists alone
+        ("query = 'query'", ("pairs.csv",), "pairs"),
+        ("[sweep]\nquery = 'query'", ("pairs.csv", "--x1", "x1"), "pairs"),  # the command line wins
+    ],
+)
+def test_an_option_of_lists_in_a_file_makes_a_command_read_lists(
+    text: str, args: tuple[str, ...], kind: str | None, mrl: Mrl
+) -> None:
+    with open("mrl.toml", "w") as file:
+        file.write(text)
+    ran = mrl("sweep", *args, "--margins", "0,1", "-f", "json")
+    if kind is None:
+        assert (ran.code, ran.out) == (2, "")
+        assert "no column 'x1'" in ran.err
+    else:
+        assert ran.result[kind] == (1 if kind == "queries" else 3)
+        assert ("queries" in ran.result) is (kind == "queries")
+
+
+def test_the_variable_of_a_command_makes_it_read_lists(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MRL_QUERY", "query")
+    assert mrl("sweep", "lists.csv", "--margins", "0").code == 2
+    monkeypatch.setenv("MRL_SWEEP_QUERY", "query")
+    assert mrl("sweep", "lists.csv", "--margins", "0", "-f", "json").result["queries"] == 1

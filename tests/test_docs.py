@@ -13,6 +13,7 @@ from mrl_cli.commands import docs
 from mrl_cli.commands.manual import EXIT_CODES
 from mrl_cli.render.document import terminal_text
 from mrl_cli.render.terminal import Screen
+from tests import readme_commands
 from tests.running import run_inside
 from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
 
@@ -31,6 +32,20 @@ def test_pages_made_from_the_commands_are_up_to_date() -> None:
 def test_exit_codes_are_the_same_in_manual_and_docs() -> None:
     page = (DOCS / "running.md").read_text(encoding="utf-8").replace("`", "")
     assert all(f"| {code} | {meaning} |" in page for code, meaning in EXIT_CODES.items())
+
+
+def test_readme_lists_every_topic_once() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\[.*?) \|", text, re.MULTILINE)
+    named = [topic for row in rows for topic in re.findall(r"\[(\w+)\]\(mrl_cli/docs/\1\.md\)", row)]
+    assert sorted(named) == sorted(docs.topics())
+
+
+def test_commands_of_pages_are_left_out_only_where_a_tool_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "cat a.csv | mrl compute - -f json | jq -e '.value | not'"
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "jq" else f"/bin/{tool}")
+    assert readme_commands.missing_tool(command) == "jq"
+    assert readme_commands.missing_tool(command.partition(" | jq")[0]) is None
 
 
 def test_readme_is_short() -> None:

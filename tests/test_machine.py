@@ -380,6 +380,17 @@ def test_a_schema_rejects_what_is_not_in_the_form() -> None:
         hold_to_schemas(["sweep", "-f", "jsonl"], '{"value": 0.5}\n{"value": 0.5}\n')
 
 
+def test_lines_of_pairs_are_of_their_schema(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "lists.csv").write_text("query,label,score,w\n1,1,0.5,2\n1,0,0.75,2\n1,0,0.25,2\n")
+    for options, names in (((), {"query", "x1", "x2", "y"}), (("--weight", "w"), {"query", "x1", "x2", "y", "weight"})):
+        ran = mrl("pairs", "lists.csv", "-f", "jsonl", *options)  # which holds each line to its schema
+        assert ran.code == 0, ran.err
+        lines = ran.out.splitlines()
+        assert [set(json.loads(line)) for line in lines] == [names, names]
+    with pytest.raises(AssertionError, match="'x2' is a required property"):
+        hold_to_schemas(["pairs", "-f", "jsonl"], '{"query": "1", "x1": 0.5, "y": 1}\n' * 2)
+
+
 def test_an_unknown_report_has_no_schema(mrl: Mrl) -> None:
     ran = mrl("schema", "compte")
     assert (ran.code, ran.out) == (2, "")

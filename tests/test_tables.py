@@ -14,6 +14,7 @@ from mrl_cli import render as renderers
 from mrl_cli.commands import command_names
 from mrl_cli.render import render
 from mrl_cli.render.aligned import aligned
+from mrl_cli.render.colors import painted
 from mrl_cli.render.terminal import Screen
 from mrl_cli.reports.base import GroupRows, Line, Report, Table
 from mrl_cli.reports.cells import Bounds, Share, Verdict, full_text, short_text
@@ -234,8 +235,8 @@ def test_a_sentence_folds_and_a_command_does_not() -> None:
 def test_verdicts_have_colours() -> None:
     table = Table(["check", "verdict"], [["a", Verdict("passed", True)], ["b", Verdict("failed", False)]])
     (good, bad) = (line for line in shown(table, color=True) if "passed" in line or "failed" in line)
-    assert "\x1b[32mpassed" in good
-    assert "\x1b[31mfailed" in bad
+    assert painted("passed", "good").removesuffix("\x1b[0m") in good
+    assert painted("failed", "bad").removesuffix("\x1b[0m") in bad
 
 
 # What is found.

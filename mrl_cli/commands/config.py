@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -21,8 +21,16 @@ _MAY_NAME_MRL = re.compile(rb"""\bmrl\b""")
 _UNSET_HINT = f"--config {os.devnull} reads none"
 
 
-def settings_in(path: str, command: click.Command, *, is_named: bool) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of a file, and the defaults of options that it has for a command; None where it has no settings.
+class Settings(NamedTuple):
+    """What a file says to a command: its name as it is shown, defaults of options, and which are for it alone."""
+
+    shown: str
+    defaults: dict[str, Any]
+    own: frozenset[str]
+
+
+def settings_in(path: str, command: click.Command, *, is_named: bool) -> Settings | None:
+    """Return the defaults of options that a file has for a command; None where it has no settings.
 
     Settings for all commands stand at the top of the file, and in the table [tool.mrl] of a pyproject.toml; those for
     one command stand in a table called as the command, and win. `is_named`: the user names the file. Raises UsageError
@@ -50,7 +58,8 @@ def settings_in(path: str, command: click.Command, *, is_named: bool) -> tuple[s
         if name not in options:
             _refuse_key(f"{command.name}.{key}", shown, options, f"mrl {command.name} does not have that option")
         found[name] = _value(options[name], value, f"{command.name}.{key} in {shown}")
-    return shown, found
+    names = own if isinstance(own, dict) else ()
+    return Settings(shown, found, frozenset(name.replace("-", "_") for name in names))
 
 
 def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:

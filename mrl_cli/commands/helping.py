@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from inspect import cleandoc
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from mrl_cli.commands.saying import is_colored, print_help
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,10 +69,55 @@ class HelpOption(click.Option):
         return OptionRecord(self, spelling, self.help or "", default, ", ".join(extra.get("envvars", ())))
 
 
+class HelpFormatter(click.HelpFormatter):
+    """A formatter whose headings stand out where stdout is in colour."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write how a command is called."""
+        super().write_usage(prog, args, _heading("Usage:") + " " if prefix is None else prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """Write the title of a section."""
+        self.write(_heading(f"{heading}:") + "\n")
+
+
+def _heading(text: str) -> str:
+    if not is_colored(sys.stdout):
+        return text
+    from mrl_cli.render.colors import painted
+
+    return painted(text, "head")
+
+
+class HelpContext(click.Context):
+    """A context whose help is of a HelpFormatter."""
+
+    formatter_class = HelpFormatter
+
+
+def printing_help(option: click.Option | None) -> click.Option | None:
+    """Return an option for help that prints as `print_help` does."""
+    if option is not None:
+        option.callback = _print_help
+    return option
+
+
+def _print_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        print_help(ctx, ctx.get_help())
+        ctx.exit()
+
+
 class HelpfulCommand(click.Command):
     """A command with a short and a long help; `examples` are command lines."""
 
+    context_class = HelpContext
     examples: Sequence[str] = ()
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the option for the long help."""
+        return printing_help(super().get_help_option(ctx))
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -128,7 +176,7 @@ class HelpfulCommand(click.Command):
 def _print_short_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     del param
     if value and not ctx.resilient_parsing and isinstance(ctx.command, HelpfulCommand):
-        click.echo(ctx.command.short_help_text(ctx))
+        print_help(ctx, ctx.command.short_help_text(ctx))
         ctx.exit()
 
 

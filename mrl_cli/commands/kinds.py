@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from mrl_cli.commands.helping import COLUMNS
 from mrl_cli.commands.options import is_given, option, refuse_if
+from mrl_cli.commands.parsing import is_for_this
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import Registered
@@ -92,7 +93,10 @@ def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Comman
 
     def carry_out(**given: Any) -> int:
         run: Run
-        if any(map(is_given, further)) or _is_preset_of_lists(given["preset"]):
+        of_pairs = [name for name in own if name not in ("inputs", *lists.option_names())]
+        is_of_lists = any(map(is_given, further)) or _is_preset_of_lists(given["preset"])
+        # Settings for this command alone say it too, but where the command line asks for pairs.
+        if is_of_lists or (any(map(is_for_this, further)) and not any(map(is_given, of_pairs))):
             run = lists.of(given, own)
         else:
             run = pairs(**{name: given[name] for name in own})

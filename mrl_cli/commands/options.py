@@ -274,7 +274,7 @@ class Options:
         choices=("auto", "always", "never"),
         callback=remember_color,
     )
-    no_pager: bool = flag("Do not page tables through MRL_PAGER, else PAGER.", group=OUTPUT)
+    no_pager: bool = flag("Do not page tables and help through MRL_PAGER, else PAGER.", group=OUTPUT)
     progress: bool | None = option(
         "Show progress on stderr.", "--progress/--no-progress", group=RUNNING, default=None, shown="on a terminal"
     )

@@ -165,17 +165,15 @@ def print_listing(report: Report, options: Options, *, usual: str | None = None)
 
 def screen_of(options: Options) -> Screen:
     """Return where a report is drawn: as wide and high as the terminal is, in its colours and its encoding."""
-    import shutil
-
     from mrl_cli.render.colors import wants_color
-    from mrl_cli.render.terminal import Screen
+    from mrl_cli.render.terminal import Screen, terminal_size
 
     is_stdout = options.output in (None, "-")
     is_terminal = is_stdout and sys.stdout.isatty()
-    size = shutil.get_terminal_size()
+    columns, lines = terminal_size()
     return Screen(
-        width=size.columns,
-        height=size.lines if is_terminal else None,
+        width=columns,
+        height=lines if is_terminal else None,
         color=wants_color(options.color, os.environ, is_terminal=is_terminal),
         encoding=sys.stdout.encoding if is_stdout else "utf-8",
         is_full=options.full,

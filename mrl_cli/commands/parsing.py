@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
+from mrl_cli.commands.saying import remember
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.words import OPTION, closest, hint_for
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREFIX = "MRL"  # of the variables of the environment that options come from
-# What `click.Context.meta` keeps: the words after the name of the command, and the file that settings were read from.
-WORDS, FILE = "mrl.words", "mrl.file"
+# What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from, and
+# which of them it has for this command alone.
+WORDS, FILE, _OWN = "mrl.words", "mrl.file", "mrl.own"
 FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
 _NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "PAGER", "STORE_SECONDS")}
 
@@ -69,6 +71,7 @@ def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[
         near = closest(error.option_name, names)
         message = f"{error.message} Did you mean {near}?" if near else error.message
         raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
+    remember(ctx, parsed[0])
     met = parsed[2]  # every option as often as it is given
     for option in met:
         is_once = isinstance(option, click.Option) and not (option.multiple or (option.is_eager and option.is_flag))
@@ -111,11 +114,19 @@ def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
     """Return where the value of an option comes from, a variable or a key of a file; None for the command line."""
     source, name = ctx.get_parameter_source(option.name or ""), option.name or ""
     if source is click.core.ParameterSource.DEFAULT_MAP:
-        return f"{name} in {ctx.meta[FILE]}"
+        table = f"{ctx.command.name}." if name in ctx.meta[_OWN] else ""
+        return f"{table}{name} in {ctx.meta[FILE]}"
     if source is click.core.ParameterSource.ENVIRONMENT:
         own = f"{ctx.auto_envvar_prefix}_{name.upper()}"
         return own if os.environ.get(own) else f"{PREFIX}_{name.upper()}"
     return None
+
+
+def is_for_this(name: str) -> bool:
+    """Return whether an option is set for this command alone: in its table of a file, or by its own variable."""
+    ctx = click.get_current_context()
+    option = next(option for option in ctx.command.params if option.name == name)
+    return (place_of(option, ctx) or "").startswith((f"{ctx.command.name}.", f"{ctx.auto_envvar_prefix}_"))
 
 
 def _elsewhere(ctx: click.Context) -> Iterator[tuple[click.Parameter, str]]:
@@ -169,7 +180,7 @@ def _configure(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
             found = settings_in(path, ctx.command, is_named=value is not None)
             if found is not None:
-                ctx.meta[FILE], ctx.default_map = found
+                ctx.meta[FILE], ctx.default_map, ctx.meta[_OWN] = found
                 return
 
 

@@ -303,7 +303,7 @@ class Run(Options, ABC):
                 total = None if None in sizes else sum(size or 0 for size in sizes)
                 name = sources[0].shown_name.rpartition("/")[2] if len(sources) == 1 else counted(len(sources), "input")
                 label = f"reading {harmless(name, 200)}"
-                how: Any = {"label": label, "is_forced": bool(is_asked), "color": is_colored()}
+                how: Any = {"label": label, "is_forced": bool(is_asked), "color": is_colored(sys.stderr)}
                 parts = stack.enter_context(closing(watched(parts, total, **how)))
             return fold(parts, sources, reductions)
 

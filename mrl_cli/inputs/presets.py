@@ -237,9 +237,17 @@ def fitting(names: Sequence[str]) -> Preset | None:
 
 
 def described_fit(names: Sequence[str]) -> str | None:
-    """Return the hint that a preset fits names of columns, None where none does."""
+    """Return the hint that a preset fits names of columns, None where none does.
+
+    Where chosen and rejected stand beside scores of theirs, they are texts, which names alone cannot tell.
+
+    >>> described_fit(["chosen", "rejected", "chosen_score", "rejected_score"]) is None
+    True
+    """
     preset = fitting(names)
-    return None if preset is None else described(preset)
+    is_shared = preset is not None and preset.layout_in(names) == CHOSEN_REJECTED
+    has_scores = is_shared and any("chosen" in name.lower() and name not in CHOSEN_REJECTED for name in names)
+    return None if preset is None or has_scores else described(preset)
 
 
 def described(preset: Preset | ListPreset) -> str:

@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What something is, and its style in the words of rich. A terminal has its own shades of the first eight colours, which
-# are legible on dark and light; those of bars are two that the colour-blind tell apart.
+# What something is, and its style in the words of rich. The shades are fixed ones that stand out on white and on black
+# alike: the first eight colours are what a terminal makes of them, and its cyan or yellow on white is often illegible.
+# Those of bars are two that the colour-blind tell apart.
 STYLES = {
     "text": "",
     "head": "bold",
     "finding": "bold",
     "main": "bold",
-    "good": "green",
-    "bad": "red",
-    "note": "yellow",
-    "error": "bold red",
-    "hint": "cyan",
-    "key": "cyan",
+    "good": "color(28)",
+    "bad": "color(160)",
+    "note": "color(130)",
+    "error": "bold color(160)",
+    "hint": "color(31)",
+    "key": "color(31)",
     "quiet": "dim",
-    "command": "cyan",
+    "command": "color(31)",
     "bar": "color(68)",
     "bad bar": "color(166)",
 }
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_CODES = {"bold": "1", "dim": "2"}
 
 
 def wants_color(choice: str, environment: Mapping[str, str], *, is_terminal: bool) -> bool:
@@ -55,7 +56,7 @@ def painted(text: str, kind: str) -> str:
     r"""Return text in the style of what it is, as a terminal reads it.
 
     >>> painted("hint:", "hint")
-    '\x1b[36mhint:\x1b[0m'
+    '\x1b[38;5;31mhint:\x1b[0m'
     """
-    codes = ";".join(_CODES[word] for word in STYLES[kind].split())
+    codes = ";".join(_CODES.get(word) or f"38;5;{word[6:-1]}" for word in STYLES[kind].split())
     return f"\x1b[{codes}m{text}\x1b[0m"

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PLAIN = str.maketrans("−…·●◇", "-~|ox")
+
+
+def terminal_size() -> tuple[int, int]:
+    """Return the columns and lines of the terminal: as COLUMNS and LINES say, else its own, else 80 and 24.
+
+    As `shutil.get_terminal_size`, whose module takes longer to import than a small file to read.
+    """
+    sizes = [os.environ.get(name, "") for name in ("COLUMNS", "LINES")]
+    said = [int(size) if size.isdecimal() else 0 for size in sizes]
+    own: tuple[int, ...] = ()
+    if 0 in said:
+        try:
+            own = os.get_terminal_size(sys.__stdout__.fileno())  # type: ignore[union-attr]
+        except (AttributeError, ValueError, OSError):  # stdout is closed, or no terminal
+            own = 0, 0
+    columns, lines = (one or two or usual for one, two, usual in zip(said, own or (0, 0), (80, 24), strict=True))
+    return columns, lines
 
 
 class Screen(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from heapq import nsmallest
 from itertools import repeat
 from operator import getitem
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -74,6 +73,8 @@ class GroupRows(Sequence[Sequence[Any]]):
 
     def worst(self, count: int) -> list[Sequence[Any]]:
         """Return the rows of so many groups, the worst first; of equal ones the first first, undefined ones last."""
+        from heapq import nsmallest  # only tables of many groups need it
+
         ranks = (math.inf if math.isnan(value) else -value for value in self._badness())
         places = nsmallest(count, zip(ranks, range(len(self)), strict=True))
         return [self[place] for _, place in places]

@@ -109,6 +109,13 @@ TABLES = {
     "pair": """
 loss number The loss of the pair.
 """,
+    "list_pair": """
+query text The query that the pair is of.
+x1 number The score of the item with the higher label.
+x2 number The score of the other.
+y count The label, always 1.
+weight? number What the pair weighs, where a column says it.
+""",
     "query": """
 query text The query.
 rows count Its rows.

@@ -138,6 +138,9 @@ def _forms() -> dict[str, Form]:
             [*head, *keys_in(every, always=(), only=VALIDATED_SETTINGS), *table["validate"]],
         ),
         "check": Form("mrl.check/1", "what would be read of inputs", check, {}, table["check_input"]),
+        "pairs": Form(
+            None, "the pairs of ranked lists: $defs.line is a line of them", table["list_pair"], is_list=True
+        ),
         "losses": Form(None, "the losses, as a list", table["loss"], is_list=True),
         "parts": Form(
             "mrl.parts/1",
