@@ -840,6 +840,14 @@ RUNS = [
     ),
     Case(
         "compute p.csv",
+        "settings of one command stand in a table, [rank]",
+        "compute p.csv",
+        1.0,
+        file(GOOD) | {"mrl.toml": b"rank = 3"},
+        {"mrl.toml": b"[rank]\nmargin = 3"},
+    ),
+    Case(
+        "compute p.csv",
         "in pyproject.toml settings stand in [tool.mrl], in other files at the top",
         "compute p.csv",
         1.5,

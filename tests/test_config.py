@@ -60,12 +60,13 @@ def _margin(ran: Ran) -> float:
         ({"mrl.toml": "[rank]\nmargin = 2"}, 0.0),
         ({"mrl.toml": "top = 3\nper-query = true\nmargin = 0.5"}, 0.5),
         ({"mrl.toml": ""}, 0.0),
+        ({"mrl.toml": "\ufeffmargin = 0.5\n"}, 0.5),
         ({"pyproject.toml": "this is ] no TOML, mrl"}, 0.0),
     ],
 )
 def test_the_nearest_file_gives_defaults(files: dict[str, str], margin: float, mrl: Mrl) -> None:
     for name, text in files.items():
-        with open(name, "w") as file:
+        with open(name, "w", encoding="utf-8") as file:
             file.write(text)
     try:
         assert _margin(mrl("compute", "pairs.csv", "-f", "json")) == margin

@@ -324,6 +324,15 @@ def test_wishes_are_heeded_in_this_process(monkeypatch: pytest.MonkeyPatch) -> N
         native.fields()
 
 
+@each("keys", [13, 14, 70])
+def test_rows_are_read_however_many_columns_are_wanted(keys: int, compiled: None) -> None:
+    names: list[Any] = [f"group{place}" for place in range(keys)]
+    places: Any = {name: place for place, name in enumerate(["x1", "x2", "y", *names])}
+    plan = Plan.of(columns=Columns(keys=tuple((name, name) for name in names)))
+    columns = plain_columns(b"1,2,1" + b",k" * keys + b"\n", 3 + keys, places, ",", plan)
+    assert (columns is None) == (keys > 13)  # there is room for three numbers and so many
+
+
 def _turns_while_reading(data: bytes, column: NDArray[np.float64]) -> int:
     """Return how often this thread had its turn while another one read."""
     reader = native.fields()

@@ -78,7 +78,7 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
     import tomllib
 
     try:
-        table: Any = tomllib.loads(data.decode())
+        table: Any = tomllib.loads(data.decode("utf-8-sig"))  # Windows editors put a BOM first
     except ValueError as error:  # a text that is not TOML, or not UTF-8
         if is_project and not is_named:
             return None
@@ -105,6 +105,8 @@ def _refuse_key(key: str, shown: str, known: Collection[str], reason: str) -> No
         if near
         else f"keys are the names of options: {listed(sorted(known), most=8)}"
     )
+    if not dot and name in command_names():
+        hint = f"settings of one command stand in a table, [{name}]"
     if name == "tool":
         hint = f"in {_PROJECT} settings stand in [tool.mrl], in other files at the top"
     raise UsageError(f"unknown key {harmless(key)} in {shown}: {reason}", hint=hint)

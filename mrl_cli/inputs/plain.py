@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DELIMITERS = frozenset(",\t;|: ")  # none that a number may hold
 DECIMALS = frozenset(".,")
 _KEY_ROWS = 5  # of the array of a column of keys, see _fields.c
+_MOST_COLUMNS = 16  # that are wanted, see _fields.c
 _SOME_BYTES = 1 << 16  # whose lines are counted to guess how many there are
 
 
@@ -29,15 +30,17 @@ def plain_columns(
 ) -> tuple[dict[Role, NDArray[Any]], dict[Role, pa.Array], int] | None:
     """Return columns of numbers and of keys of whole rows of `width` fields, and of how many lines they are.
 
-    None where another way has to read them: all columns are wanted, one column as a number and as a key, or something
-    is not certainly a number by the rules of `cells`. `places` says which field of a row each role is. `data` is UTF-8
-    where keys are wanted.
+    None where another way has to read them: all or very many columns are wanted, one column as a number and as a key,
+    or something is not certainly a number by the rules of `cells`. `places` says which field of a row each role is.
+    `data` is UTF-8 where keys are wanted.
     """
     decimal = plan.reading.dialect.decimal
     keys = {role: places[role] for role, _ in plan.columns.keys}
     numbers = {role: places[role] for role, _ in plan.columns.wanted_numbers}
     is_known = delimiter in DELIMITERS and decimal in DECIMALS and delimiter != decimal
     if not is_known or not numbers or plan.reading.keep_columns or set(numbers.values()) & set(keys.values()):
+        return None
+    if len({*numbers.values(), *keys.values()}) > _MOST_COLUMNS:
         return None
     fields = native.fields()
     if fields is None:
