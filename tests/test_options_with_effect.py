@@ -213,6 +213,7 @@ INPUTS = {
     "losses": [],
     "schema": [],
     "docs": [],
+    "help": [],
 }
 
 
