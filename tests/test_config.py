@@ -134,6 +134,7 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
 @each(
     ("text", "message"),
     [
+        ("on-tie = 'drop'\non_tie = 'error'", "mrl.toml has on-tie and on_tie, which are one setting"),
         ("margn = 1", "unknown key margn in mrl.toml: no command has that option\nhint: did you mean margin?"),
         (
             "compute.margn = 1",

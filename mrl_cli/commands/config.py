@@ -44,6 +44,8 @@ def settings_in(path: str, command: click.Command, *, is_named: bool) -> Setting
     options.pop("config", None)
     own = table.get(command.name or "")
     tables = {key for key, value in table.items() if isinstance(value, dict) and key in command_names()}
+    for some in (table, own if isinstance(own, dict) else {}):
+        _refuse_repeated(some, shown)
     found: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
@@ -95,6 +97,14 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
     if not isinstance(table, dict):
         raise UsageError(f"tool.mrl in {shown} is not a table")
     return table
+
+
+def _refuse_repeated(table: Collection[str], shown: str) -> None:
+    known: dict[str, str] = {}
+    for key in table:
+        first = known.setdefault(key.replace("-", "_"), key)
+        if first != key:
+            raise UsageError(f"{shown} has {first} and {key}, which are one setting", hint="keep one of them")
 
 
 def _refuse_key(key: str, shown: str, known: Collection[str], reason: str) -> None:
