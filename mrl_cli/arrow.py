@@ -97,6 +97,9 @@ def texts_as_keys(texts: Iterable[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(as_arrow(np.arange(len(dictionary), dtype=np.int32)), dictionary)
 
 
+_FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}  # as NumPy calls them; integers alike
+
+
 def values_and_nulls(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the values of an Arrow array of plain numbers, anything where it has a null, and where it has one.
 
@@ -107,7 +110,8 @@ def values_and_nulls(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]
     """
     valid, data = column.buffers()
     here = slice(column.offset, column.offset + len(column))
-    values = np.frombuffer(data, column.type.to_pandas_dtype())[here]
+    kind = str(column.type)  # what it is called in pandas imports pandas before pyarrow 26
+    values = np.frombuffer(data, _FLOATS.get(kind, kind))[here]
     if valid is None:
         return values, np.zeros(len(column), bool)
     return values, np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here] == 0
