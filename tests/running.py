@@ -79,15 +79,21 @@ def run_on_terminal(
     call = [sys.executable, "-m", "mrl_cli", *map(str, args)]
     with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=env, cwd=cwd) as process:
         os.close(theirs)
-        parts = []
-        try:
-            while part := os.read(ours, 65536):
-                parts.append(part)
-        except OSError:  # how Linux reports that the other side of a terminal was closed
-            pass
-        os.close(ours)
+        screen = what_is_on(ours)
         err = process.communicate(timeout=120)[1]
-    return process.returncode, b"".join(parts), err
+    return process.returncode, screen, err
+
+
+def what_is_on(terminal: int) -> bytes:
+    """Return all that is written to a terminal until its other side is closed, and close this one."""
+    parts = []
+    try:
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    except OSError:  # how Linux reports that the other side was closed
+        pass
+    os.close(terminal)
+    return b"".join(parts)
 
 
 def is_writing(process: int, folder: Path) -> bool:

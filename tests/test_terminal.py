@@ -20,7 +20,7 @@ from mrl_cli.render import progress
 from mrl_cli.render.colors import STYLES, painted, wants_color
 from mrl_cli.render.terminal import terminal_size
 from tests.each import each
-from tests.running import run_inside
+from tests.running import run_inside, what_is_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,14 +45,8 @@ def on_terminal(
     env = usual | {"TERM": "xterm"} | dict(env or {})
     with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=ROOT) as process:
         os.close(theirs)
-        parts = []
-        try:
-            while part := os.read(ours, 65536):
-                parts.append(part)
-        except OSError:  # how Linux reports that the other side of a terminal was closed
-            pass
-        os.close(ours)
-    return process.returncode, b"".join(parts).decode().replace("\r\n", "\n")
+        screen = what_is_on(ours)
+    return process.returncode, screen.decode().replace("\r\n", "\n")
 
 
 # Colours.
