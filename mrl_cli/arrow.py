@@ -178,14 +178,19 @@ def joined(columns: Sequence[pa.Array | str], separator: str = "") -> pa.Array:
 
 
 def text_of(texts: pa.Array) -> str:
-    """Return the texts of a column without nulls that no other shares memory with, as one.
+    """Return the texts of a column without nulls as one.
 
     >>> import pyarrow as pa
     >>> text_of(joined([pa.array(["a", "b"]), ";"]))
     'a;b;'
     """
     _, offsets, data = texts.buffers()
-    return "" if data is None else data.to_pybytes()[: np.frombuffer(offsets, np.int32)[-1]].decode()
+    if data is None or not len(texts):
+        return ""
+    bounds = np.frombuffer(offsets, np.int32)
+    start, stop = bounds[texts.offset].item(), bounds[texts.offset + len(texts)].item()
+    text: str = data.slice(start, stop - start).to_pybytes().decode()
+    return text
 
 
 def encoded(column: Any) -> Any:

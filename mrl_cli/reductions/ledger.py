@@ -120,7 +120,7 @@ def grown_block(block: LedgerBlock, keys: list[pa.Array], size: int) -> LedgerBl
 Held: TypeAlias = "LedgerBlock | LedgerRows"
 
 
-class LedgerReduction(Reduction["list[LedgerBlock | LedgerRows]", "Ledger"]):
+class LedgerReduction(Reduction["list[Held]", "Ledger"]):
     """Adds up totals by the keys of a plan, those of its `key_roles`; `squares` and `describes` are those of totals."""
 
     state = list

@@ -59,24 +59,25 @@ def json_lines(rows: RowColumns) -> Iterator[str]:
     def dumped(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)
 
-    def json_numbers(column: NDArray[Any]) -> pa.Array:
-        is_finite, texts = np.isfinite(column), number_texts(column)
-        if is_finite.all():
+    def json_numbers(column: NDArray[Any], is_finite: NDArray[np.bool_] | None) -> pa.Array:
+        texts = number_texts(column)
+        if is_finite is None:
             return texts
         places = np.where(is_finite, np.arange(column.size), column.size)
         return chosen_texts([texts, texts_as_arrow(["null"])], places)
 
     def lines(columns: list[Any]) -> str:
         pieces: list[pa.Array | str] = []
+        numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
+        masks = {name: mask for name, column in numbers.items() if not (mask := np.isfinite(column)).all()}
         for name, column in zip(rows.names, columns, strict=True):
             pieces.append(f"{', ' if pieces else '{'}{dumped(name)}: ")
-            if isinstance(column, np.ndarray):
-                pieces.append(json_numbers(column))
+            if name in numbers:
+                pieces.append(json_numbers(column, masks.get(name)))
             else:
                 pieces += ['"', _written(column, needs_escapes, lambda text: dumped(text)[1:-1]), '"']
-        numbers = {n: column for n, column in zip(rows.names, columns, strict=True) if isinstance(column, np.ndarray)}
-        are_finite = all(np.isfinite(column).all() for column in numbers.values())
-        return text_of(joined([*pieces, "}\n" if are_finite else texts_as_arrow(_ends(numbers))]))
+        ends = texts_as_arrow(_ends({name: numbers[name] for name in masks})) if masks else "}\n"
+        return text_of(joined([*pieces, ends]))
 
     return _made_ahead(lines, rows.blocks)
 
@@ -110,10 +111,9 @@ def _made_ahead(lines: Callable[[list[Any]], str], blocks: Iterable[list[Any]]) 
 
 def _written(texts: pa.Array, needs_change: Callable[[str], Any], changed: Callable[[str], str]) -> pa.Array:
     """Return a column of texts with those changed that need it."""
-    known = texts_of(texts)
-    if not needs_change("".join(known)):
+    if not needs_change(text_of(texts)):
         return texts
-    return texts_as_arrow(changed(text) if needs_change(text) else text for text in known)
+    return texts_as_arrow(changed(text) if needs_change(text) else text for text in texts_of(texts))
 
 
 def number_texts(values: NDArray[Any]) -> pa.Array:

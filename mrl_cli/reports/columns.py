@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.figures import Figure
 
     Made = Callable[[Key, dict[str, Any]], Report]
 
@@ -69,16 +69,17 @@ class GroupColumns(Sequence[Any]):
     def column(self, key: str) -> list[float]:
         """Return a figure of every group."""
         figures = [figure for figure in self._figures if figure.key == key]
-        blocks = range(0, len(self), GROUPS_AT_ONCE)
-        columns = (self._computed(self._order[start : start + GROUPS_AT_ONCE], figures)[key] for start in blocks)
-        return [number for column in columns for number in column.tolist()]
+        whole: list[float] = figures_of(self._facts, figures)[key][self._order].tolist()
+        return whole
+
+    @cached_property
+    def _facts(self) -> ColumnFacts:
+        return ColumnFacts(self._totals, self._plan)
 
     def _taken(self, here: slice) -> tuple[list[pa.Array], dict[str, NDArray[Any]]]:
         places = self._order[here]
-        return [taken(part, places) for part in self._parts], self._computed(places, self._figures)
-
-    def _computed(self, places: NDArray[np.int64], figures: list[Figure]) -> dict[str, NDArray[Any]]:
-        return figures_of(ColumnFacts(self._totals.taken(places), self._plan), figures)
+        figures = figures_of(ColumnFacts(self._totals.taken(places), self._plan), self._figures)
+        return [taken(part, places) for part in self._parts], figures
 
     def _reports(self, parts: list[pa.Array], figures: dict[str, NDArray[Any]]) -> Iterator[Report]:
         rows = zip(*(column.tolist() for column in figures.values()), strict=True)
