@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import Options, refuse_if
+from mrl_cli.commands.options import Options, declared, refuse_if
 from mrl_cli.commands.parsing import Command
 from mrl_cli.words import closest, harmless
 
@@ -49,8 +49,7 @@ def command(topic: str | None, **given: Any) -> None:
         from mrl_cli.render.document import terminal_text
 
         text = terminal_text(text, screen)
-    for piece in outputs.through_pager([text], options, "table", screen):
-        click.echo(piece, nl=False, color=True)  # with colours where the screen has some
+    outputs.print_pieces([text], options, screen)
 
 
-command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))
+command.add_options(*declared(Options, ("color", "no_pager")))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mrl_cli.commands.helping import HelpContext
-from mrl_cli.commands.options import Options
+from mrl_cli.commands.options import Options, declared
 from mrl_cli.commands.parsing import Command
 from mrl_cli.commands.saying import print_help
 
@@ -29,4 +29,4 @@ def command(ctx: click.Context, /, command_name: str | None, **given: Any) -> No
             print_help(own, found.get_help(own))
 
 
-command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))
+command.add_options(*declared(Options, ("color", "no_pager")))

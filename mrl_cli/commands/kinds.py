@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from mrl_cli.commands.helping import COLUMNS
-from mrl_cli.commands.options import is_given, option, refuse_if
+from mrl_cli.commands.options import declared, is_given, option, refuse_if
 from mrl_cli.commands.parsing import is_for_this
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
@@ -86,7 +86,7 @@ def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Comman
     """Return the command of a run on pairs, which carries out one on lists where an option of those alone is given."""
     command, own = pairs.command(), ["inputs", *pairs.option_names()]
     further = [name for name in lists.option_names() if name not in own]
-    of_lists = [getattr(lists, name).option for name in further]
+    of_lists = declared(lists, further)
     for option_of_lists in of_lists:  # in the short help, one of them leads to the others
         option_of_lists.is_common = option_of_lists.name == "query"
     command.params += of_lists

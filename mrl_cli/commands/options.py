@@ -32,7 +32,7 @@ from mrl_cli.render import format_names
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mrl_cli.model.labels import LabelMap
 
@@ -68,9 +68,14 @@ class Declared:
         return self if instance is None else self._default
 
     @property
-    def option(self) -> click.Option:
+    def option(self) -> Option:
         """The option for a command."""
         return Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
+
+
+def declared(owner: type[Options], names: Iterable[str]) -> list[Option]:
+    """Return the options of these names as a command takes them."""
+    return [getattr(owner, name).option for name in names]
 
 
 def option(text: str, *flags: str, **settings: Any) -> Any:

@@ -143,9 +143,9 @@ def refuse_inputs_as_outputs(options: Options, sources: Sequence[Source]) -> Non
     refuse_if(shared, f"{' and '.join(shared)} name one file")
 
 
-def through_pager(pieces: Iterable[str], options: Options, written: str, screen: Screen) -> Iterable[str]:
-    """Return what is left to print of a report: nothing of a table that is longer than the screen and was paged."""
-    if screen.height is None or not is_table(options, written):
+def through_pager(pieces: Iterable[str], options: Options, screen: Screen) -> Iterable[str]:
+    """Return what is left to print of a table: nothing where it is longer than the screen and was paged."""
+    if screen.height is None:
         return pieces
     from mrl_cli.commands.pager import paged
 
@@ -159,7 +159,12 @@ def print_listing(report: Report, options: Options, *, usual: str | None = None)
 
     written, screen = output_format(options), screen_of(options)
     written = usual or written if options.format == "auto" else written
-    for text in through_pager(rendered(report, written, screen), options, written, screen):
+    print_pieces(rendered(report, written, screen), options, screen if is_table(options, written) else None)
+
+
+def print_pieces(pieces: Iterable[str], options: Options, screen: Screen | None) -> None:
+    """Print text that no file was read for, through the pager where it is for people, on a screen."""
+    for text in pieces if screen is None else through_pager(pieces, options, screen):
         click.echo(text, nl=False, color=True)  # with colours where the screen has some
 
 

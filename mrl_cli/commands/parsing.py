@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
-from mrl_cli.commands.saying import remember
+from mrl_cli.commands.saying import remember, say
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.words import OPTION, closest, hint_for
@@ -51,7 +51,7 @@ class Command(HelpfulCommand):
         """Run. What an error hints at is left out where the command does not have the option for it."""
         if not ctx.params.get("quiet"):
             for line in (*_settings_elsewhere(ctx), *_notes_on_variables(ctx)):
-                click.echo(line, err=True)
+                say(line, ctx)
         try:
             return super().invoke(ctx)
         except MrlError as error:

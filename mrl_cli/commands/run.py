@@ -14,7 +14,7 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.options import GROUPS, Options, is_given, refuse_if
+from mrl_cli.commands.options import GROUPS, Options, declared, is_given, refuse_if
 from mrl_cli.commands.parsing import WORDS, Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.saying import is_colored, say
@@ -88,7 +88,7 @@ class Run(Options, ABC):
     def command(cls) -> click.Command:
         """Return the command."""
         params: list[click.Parameter] = [click.Argument(["inputs"], nargs=-1, metavar=cls.metavar)]
-        params += [getattr(cls, name).option for name in cls.option_names()]
+        params += declared(cls, cls.option_names())
 
         def carry_out(**given: Any) -> int:
             return cls(**given).exit_code()
@@ -173,7 +173,9 @@ class Run(Options, ABC):
 
     def _write(self, report: Report) -> None:
         """Write a report out: through the pager where it is a table that is longer than the screen."""
-        left = outputs.through_pager(self.rendered(report), self, self.written, self.screen)
+        left = self.rendered(report)
+        if outputs.is_table(self, self.written):  # few runs draw one, and start without what it takes
+            left = outputs.through_pager(left, self, self.screen)
         self.out.writelines(text.encode() for text in left)
 
     def _open(self, stack: ExitStack) -> list[Condition]:
@@ -338,7 +340,7 @@ class Run(Options, ABC):
         """Return a report as pieces of text, at the width and in the colours of where it goes."""
         from mrl_cli.render import rendered
 
-        pieces = rendered(report, self.written, self.screen)
+        pieces = rendered(report, self.written, self.screen if self.written == "table" else None)
         if not self.shows_pictures:
             return pieces
         from mrl_cli.render.plots import drawn

@@ -8,26 +8,22 @@ import click
 
 from mrl_cli.commands import outputs
 from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, Options
-from mrl_cli.commands.parsing import Command, Option
+from mrl_cli.commands.options import FORMAT_CHOICES, Options, declared, option
+from mrl_cli.commands.parsing import Command
 from mrl_cli.commands.values import Registered
+
+
+class SchemaOptions(Options):
+    """Those of a schema, which is JSON where nothing else is asked for."""
+
+    _help = "Format; auto: json for REPORT; for the list, table on a terminal, tsv otherwise."
+    format: str = option(_help, "-f", group=OUTPUT, choices=FORMAT_CHOICES, is_common=True)
 
 
 @click.command(
     "schema", cls=Command, examples=("mrl schema", "mrl schema compute", "mrl schema compute --format markdown")
 )
 @click.argument("report", required=False, type=Registered("mrl_cli.reports.schema", "FORMS"))
-@click.option(
-    "-f",
-    "--format",
-    cls=Option,
-    type=click.Choice(FORMAT_CHOICES),
-    default="auto",
-    show_default=True,
-    group=OUTPUT,
-    is_common=True,
-    help="Format; auto: json for REPORT; for the list, table on a terminal, tsv otherwise.",
-)
 def command(report: str | None, **given: Any) -> None:
     """Print the JSON Schema (draft 2020-12) of REPORT: that of a command, of the manifest of parts, or of an error.
 
@@ -36,9 +32,9 @@ def command(report: str | None, **given: Any) -> None:
     from mrl_cli.reports.schema import SchemaReport, SchemasReport
 
     if report is None:
-        outputs.print_listing(SchemasReport(), Options(**given))
+        outputs.print_listing(SchemasReport(), SchemaOptions(**given))
     else:
-        outputs.print_listing(SchemaReport(name=report), Options(**given), usual="json")
+        outputs.print_listing(SchemaReport(name=report), SchemaOptions(**given), usual="json")
 
 
-command.add_options(*(getattr(Options, name).option for name in ("color", "no_pager")))
+command.add_options(*declared(SchemaOptions, ("format", "color", "no_pager")))
