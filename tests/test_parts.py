@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import engines
-from mrl_cli.engines import tasks
+from mrl_cli.engines import tasks, worker
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import text
 from mrl_cli.reductions import rows as rows_out
@@ -41,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "HEAD_BYTES", 300)  # where a quote is looked for before a text is cut
     monkeypatch.setattr(rows_out, "WRITTEN_ROWS", 10)
     monkeypatch.setattr("os.fsync", lambda _: None)  # which may take a tenth of a second
-    tasks._given.cache_clear()
+    worker.worker_of.cache_clear()
     values = rows()
     whole_text = as_csv(values)
     lines = whole_text.splitlines(keepends=True)
@@ -89,9 +89,9 @@ class Elsewhere(Bytes):
         for task in given:
             with pytest.MonkeyPatch.context() as ending:
                 ending.setattr("os.replace", self._end)
-                tasks.run(job, task)
-            tasks.run(job, task)  # and once whole, unheard
-            yield tasks.run(job, task)
+                worker.run(job, task)
+            worker.run(job, task)  # and once whole, unheard
+            yield worker.run(job, task)
 
     @staticmethod
     def _end(begun: str, _: object) -> None:
@@ -181,12 +181,12 @@ def test_worker_that_comes_late_writes_nothing(mrl: Mrl, monkeypatch: pytest.Mon
         def map(self, job: bytes, some: Iterable[bytes], ahead: int) -> Generator[bytes]:
             for task in some:
                 given.append((job, task))
-                yield tasks.run(job, task)
+                yield worker.run(job, task)
 
     monkeypatch.setattr(engines, "_workers", lambda *_: Late())
     assert mrl("compute", "bad.csv", "--reduction", "none", "--engine", "dask", "-o", "out/").code == 3
     Path("out").mkdir()
-    (done,) = tasks.dones_of(tasks.run(*given[0]), 1)
+    (done,) = tasks.dones_of(worker.run(*given[0]), 1)
     assert isinstance(done.error, MachineError)
     assert "that folder is another, or the run ended" in done.error.message
     assert done.error.hint == "write where all workers can, such as -o s3://bucket/folder/"
@@ -207,7 +207,7 @@ def test_part_of_a_run_that_ends_while_it_is_written_is_thrown_away() -> None:
 def test_interrupted_run_leaves_no_part(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(Bytes):
         def map(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[bytes]:
-            yield tasks.run(job, next(iter(given)))
+            yield worker.run(job, next(iter(given)))
             assert Path("out/part-00000.tsv").exists()
             raise KeyboardInterrupt
 
@@ -230,7 +230,7 @@ def test_part_that_is_not_as_it_was_written_is_an_error(mrl: Mrl, monkeypatch: p
     class Elsewhere(Bytes):
         def map(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[bytes]:
             for task in given:
-                yield tasks.run(job, task)
+                yield worker.run(job, task)
                 if any(one.part == "00001" for one in pickle.loads(task)):
                     Path("out/part-00001.csv").write_text("other")
 

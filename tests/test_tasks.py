@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mrl_cli import engines
-from mrl_cli.engines import cluster, tasks
+from mrl_cli.engines import cluster, tasks, worker
 from mrl_cli.engines.base import Job
 from mrl_cli.engines.tasks import Done, Task, span_of, tasks_of
 from mrl_cli.errors import MachineError
@@ -52,7 +52,7 @@ class Sending:
                 under_way.append(task)
             if not under_way:
                 return
-            yield tasks.run(job, under_way.popleft())
+            yield worker.run(job, under_way.popleft())
 
     def close(self) -> None:
         pass
@@ -63,10 +63,10 @@ class Bytes(Sending):
 
     def map_keeping(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
         for task in given:
-            yield tasks.run_keeping(job, task)
+            yield worker.run_keeping(job, task)
 
     def join(self, job: bytes, kept: list[bytes]) -> bytes:
-        return tasks.joined(job, *kept)
+        return worker.joined(job, *kept)
 
     def fetched(self, kept: bytes) -> bytes:
         return kept
@@ -78,14 +78,14 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_workers", lambda *_: Bytes())
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=700))
     monkeypatch.setattr(text, "HEAD_BYTES", 300)  # where quotes are looked for before a text is cut
-    monkeypatch.setattr(tasks, "KEPT_BYTES", 500)
+    monkeypatch.setattr(worker, "KEPT_BYTES", 500)
     monkeypatch.setattr(cluster, "JOINED_AT_ONCE", 2)
     # Whatever stands in a job is unpickled anew by each test.
-    tasks._given.cache_clear()
+    worker.worker_of.cache_clear()
 
 
 def done_by_worker(job: bytes, task: Task) -> Done:
-    (done,) = tasks.dones_of(tasks.run(job, pickle.dumps([task])), 1)
+    (done,) = tasks.dones_of(worker.run(job, pickle.dumps([task])), 1)
     return done
 
 
@@ -198,7 +198,7 @@ def test_large_states_of_groups_are_joined_where_they_are(
     line = ["compute", *["plain.csv", "plain.parquet"] * 9, "--group-by", "q", "-f", "csv"]
     expected = run_inside(line, capfd)
     received, joins = list[int](), list[int]()
-    joined = tasks.joined
+    joined = worker.joined
 
     def counted(data: bytes, count: int) -> list[Done]:
         received.append(len(data))
@@ -209,7 +209,7 @@ def test_large_states_of_groups_are_joined_where_they_are(
         return joined(job, *kept)
 
     monkeypatch.setattr(cluster, "dones_of", counted)
-    monkeypatch.setattr(tasks, "joined", counted_join)
+    monkeypatch.setattr(worker, "joined", counted_join)
     assert run_inside([*line, "--engine", "dask"], capfd) == expected
     assert set(joins[:-1]) == {2}
     kept = sum(received)
@@ -279,13 +279,13 @@ def test_small_files_are_measured_together_and_print_the_same_bytes(
     assert expected.code in (0, 3), expected.err
     request.getfixturevalue("elsewhere")
     monkeypatch.setattr(cluster, "parts_of", partial(cluster.parts_of, span_bytes=9000))
-    counted, done = list[int](), tasks._Given.dones
+    counted, done = list[int](), worker.Worker.dones
 
-    def dones(given: tasks._Given, some: Sequence[Task], is_stopped: Any) -> list[Done]:
+    def dones(given: worker.Worker, some: Sequence[Task], is_stopped: Any) -> list[Done]:
         counted.append(len(some))
         return done(given, some, is_stopped)
 
-    monkeypatch.setattr(tasks._Given, "dones", dones)
+    monkeypatch.setattr(worker.Worker, "dones", dones)
     assert run_inside([*line.split(), "--engine", "dask"], capfd) == expected
     assert (out.read_bytes() if out.exists() else b"") == written
     assert min(counted[:-1]) > 2
@@ -369,10 +369,10 @@ def test_exponentials_demand_the_same_arithmetic_and_hinges_do_not(monkeypatch: 
     monkeypatch.setattr(tasks, "arithmetic", lambda: b"numpy-1.0-00000000")
     for exponentials in (logistic, calibrated):
         with pytest.raises(MachineError, match="exponentials in another way") as caught:
-            tasks._Given(exponentials)
+            worker.Worker(exponentials)
         hint = "give all the same NumPy and the same kind of processor; margin losses have no exponentials"
         assert caught.value.hint == hint
-    tasks._Given(hinge)
+    worker.Worker(hinge)
 
 
 def test_a_worker_without_mrl_says_so() -> None:

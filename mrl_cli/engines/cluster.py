@@ -24,10 +24,10 @@ from mrl_cli.engines.tasks import (
     Task,
     dones_of,
     job_bytes,
-    parts_here,
     span_of,
     tasks_of,
 )
+from mrl_cli.engines.worker import parts_here
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Shard
 from mrl_cli.inputs.base import NoColumnError
@@ -46,7 +46,7 @@ class Workers(Protocol):
     slots: int
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
-        """Yield `tasks.run(job, task)` of each, in order, asking for no more than `ahead` before that is taken."""
+        """Yield `worker.run(job, task)` of each, in order, asking for no more than `ahead` before that is taken."""
 
     def close(self) -> None:
         """Let go of the workers."""
@@ -57,17 +57,17 @@ class Keepers(Workers, Protocol):
     """Workers that can also keep what a task comes to, and send it to one another."""
 
     def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """As `map`, of `tasks.run_keeping`: yield the first of what it returns, and what stands here for the second."""
+        """As `map`, of `worker.run_keeping`: yield the first of what it returns, and what stands for the second."""
 
     def join(self, job: bytes, kept: list[Any]) -> Any:
-        """Return what stands for `tasks.joined` of what was kept, without waiting for it."""
+        """Return what stands for `worker.joined` of what was kept, without waiting for it."""
 
     def fetched(self, kept: Any) -> bytes:
         """Return what was kept."""
 
 
 class KeepingWorkers(ABC):
-    """What keepers do alike, whose `_mapped` calls a function of `tasks` by its name."""
+    """What keepers do alike, whose `_mapped` calls a function of `worker` by its name."""
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
         """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
@@ -146,20 +146,20 @@ def silent_stderr() -> Iterator[None]:
 
 
 def by_value(name: str = "run") -> Callable[..., Any]:
-    """Return a function of `tasks` as one that is pickled as it stands, and not by its name.
+    """Return a function of `worker` as one that is pickled as it stands, and not by its name.
 
     A worker without mrl can then say so: a name that it cannot import would end it.
     """
 
     def call(job: bytes, *data: bytes) -> Any:
         try:
-            from mrl_cli.engines import tasks
+            from mrl_cli.engines import worker
         except ModuleNotFoundError as error:
             import platform
 
             said = f"{platform.node()} has no {error.name}".encode()
             return (said, b"") if name == "run_keeping" else said
-        return getattr(tasks, name)(job, *data)
+        return getattr(worker, name)(job, *data)
 
     call.__module__ = "__main__"
     return call

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.engines.tasks import run
+from mrl_cli.engines.worker import run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
