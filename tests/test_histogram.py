@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mrl_cli.exact import UNIT_EXPONENT
@@ -89,6 +89,7 @@ def test_bars_hold_the_pairs_that_lie_in_them(plan: Plan, most: int) -> None:
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.integers(2, 128))
+@example([2.0**-1027, 3 * 2.0**-1028, 2.225073858507203e-309], 25)
 @settings(deadline=None, max_examples=40)
 def test_bars_of_any_numbers(numbers: list[float], most: int) -> None:
     bars = bars_of(drawn(numbers, Plan()), Plan(), most)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.histogram import Histogram
 
 MOST_WIDTHS = 64  # from 0, that bars may reach: beyond, cells are wider
-_LEAST_EXPONENT = -1074  # of a width
+_LEAST_EXPONENT = -1027  # of a width: cells of subnormal numbers are so wide
 TAIL = 0.001  # the share of pairs that may lie beyond the bars, on either side
 
 
