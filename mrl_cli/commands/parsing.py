@@ -43,6 +43,8 @@ class Command(HelpfulCommand):
     def make_parser(self, ctx: click.Context) -> Any:
         """Make a parser that raises UsageError for an option that is given twice, by whatever spellings."""
         parser = super().make_parser(ctx)
+        if hasattr(parser, "_match_long_opt"):
+            vars(parser)["_match_long_opt"] = partial(_matched_long, ctx, parser._match_long_opt)
         if not ctx.resilient_parsing:
             vars(parser)["parse_args"] = partial(_parsed_once_each, ctx, parser.parse_args)
         return parser
@@ -60,6 +62,13 @@ class Command(HelpfulCommand):
             origins = [f"{option.opts[0]} is from {place}" for option, place in _elsewhere(ctx) if option.name in named]
             error.message += f" ({', '.join(origins)})" if origins else ""
             raise
+
+
+def _matched_long(ctx: click.Context, match: Callable[..., None], option: str, *of_match: Any) -> None:
+    """Match a long option. click tries short ones so too, and first compares them with all names there are: 7 ms."""
+    if not option.startswith("--"):
+        raise click.NoSuchOption(option, ctx=ctx)
+    match(option, *of_match)
 
 
 def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[str]) -> Any:

@@ -58,7 +58,8 @@ class Cells:
     def __init__(self, knots: Iterable[float] = ()) -> None:
         cut = np.array([0.0, *(abs(knot) for knot in knots if not is_edge(abs(knot)))])
         of_cut, counts = np.unique(cut.view(np.int64) >> _CELL_BITS, return_counts=True)
-        self._cuts = np.union1d(cut, (of_cut << _CELL_BITS).view(np.float64))
+        starts = (of_cut << _CELL_BITS).view(np.float64)
+        self._cuts = np.array(sorted({*cut.tolist(), *starts.tolist()}))  # np.union1d imports numpy.ma: 6 ms
         self._is_cut = np.zeros(_CELLS, bool)
         self._is_cut[of_cut] = self._is_cut[of_cut | _NEGATIVE] = True
         # Of cells that are cut in two, for each sign: their bits, and the code of their first part.
