@@ -367,7 +367,7 @@ def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
     line: Args = ["rank", file]
     loaded = _loaded(tmp_path, line, [*line, "--group-by", "kind"], [*line, "--loss", "softmax"])
     assert "mrl_cli.reductions.lists" in loaded
-    assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
+    assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "json", "tempfile"}
 
 
 def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:

@@ -24,9 +24,8 @@ from mrl_cli.inputs.base import (
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
-from mrl_cli.inputs.objects import IDS, MAY_BE_SINGLE
 from mrl_cli.inputs.paths import Astray, around_every
-from mrl_cli.model import EVERY, ListCells, problems, rules
+from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, ListCells, problems, rules
 from mrl_cli.words import harmless, number_text, option_of, plainest
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from mrl_cli.inputs.base import (
     path_below,
 )
 from mrl_cli.inputs.text import count_feeds
-from mrl_cli.model import Batch, problems, rules
+from mrl_cli.model import IDS, Batch, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _batch_of_columns(document: Document, source: Source, plan: Plan) -> Batch:
         source.shown_name,
         {role: filled[names[place]] for role, place in column_places(names, plan, source).items()},
         lambda cells, role: _numbers(cells, role, plan),
-        lambda cells, role: _keys(cells, is_id=role in objects.IDS),
+        lambda cells, role: _keys(cells, is_id=role in IDS),
         range(1, size + 1),
         plan,
         objects.kept_columns({name: filled[name] for name in document.kept}) if plan.reading.keep_columns else None,

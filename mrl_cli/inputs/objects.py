@@ -12,7 +12,7 @@ import numpy as np
 from mrl_cli.inputs.base import Row, filled_or, item_text
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
-from mrl_cli.model import problems
+from mrl_cli.model import IDS, MAY_BE_SINGLE, problems
 from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from mrl_cli.inputs.base import Faults
     from mrl_cli.model import Plan, Role
 
-
-IDS = ("query", "doc")  # roles of keys that other files and formats name too
-MAY_BE_SINGLE = ("chosen", "rejected")  # roles of columns of lists in which a number is a list of one
 
 # How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,
 # the standard library's as many levels as Python's stack has left; half of its usual limit is for the callers.

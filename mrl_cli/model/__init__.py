@@ -7,7 +7,9 @@ anything heavy is loaded. `rules` alone, which checks batches, imports NumPy.
 from mrl_cli.model.batch import Batch, ListCells
 from mrl_cli.model.parts import (
     EVERY,
+    IDS,
     LEAST_CONFIDENCE,
+    MAY_BE_SINGLE,
     MOST_CONFIDENCE,
     MOST_SAMPLES,
     MOST_WORST,
@@ -35,7 +37,7 @@ from mrl_cli.model.plan import Plan
 from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
 
 __all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "MOST_WORST", "SCORE_SETTINGS"]
-__all__ += ["USUAL_CONFIDENCE"]
+__all__ += ["IDS", "MAY_BE_SINGLE", "USUAL_CONFIDENCE"]
 __all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "ListCells"]
 __all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "PairReduction", "Plan", "Problem", "ProblemCount"]
 __all__ += ["Ranking", "ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]

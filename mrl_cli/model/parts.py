@@ -38,6 +38,8 @@ USUAL_CONFIDENCE = 0.95
 # What reports print of how scores are computed and missing cells filled, where they are.
 SCORE_SETTINGS = ("difference_column", "x1_reference_column", "x2_reference_column", "scale", "fill")
 FilledRole = Literal["margin", "weight"]  # a missing cell of which may be filled
+IDS = ("query", "doc")  # roles of keys that other files and formats name too
+MAY_BE_SINGLE = ("chosen", "rejected")  # roles of columns of lists in which a number is a list of one
 BENCHMARKS_OF_LISTS = ("rewardbench2", "rmbench")  # presets with figures of their own
 MOST_SAMPLES = 1_000_000  # of a bootstrap
 MOST_WORST = 1000  # pairs on a page
