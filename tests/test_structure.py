@@ -367,7 +367,7 @@ def test_ranking_a_csv_file_loads_only_what_it_needs(tmp_path: Path) -> None:
     line: Args = ["rank", file]
     loaded = _loaded(tmp_path, line, [*line, "--group-by", "kind"], [*line, "--loss", "softmax"])
     assert "mrl_cli.reductions.lists" in loaded
-    assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "json", "tempfile"}
+    assert not loaded & {"pandas", "rich", "pyarrow.compute", "pyarrow.parquet", "pyarrow.json", "tempfile"}
 
 
 def test_comparing_in_one_file_does_not_load_what_joins_two(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_parquet_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x1": [0.5], "x2": [0.25], "y": [1]}), file)
     loaded = _loaded(tmp_path, ["compute", file])
     assert "pyarrow._parquet" in loaded
-    assert not loaded & {"pandas", "rich", "torch", "dask", "pyarrow.dataset", "pyarrow.json", "pyarrow.csv"}
+    assert not loaded & {"pandas", "rich", "torch", "dask", "pyarrow.dataset", "pyarrow.json", "json", "pyarrow.csv"}
     assert not loaded & {"pyarrow.parquet", "pyarrow.fs", "ssl", "pathlib", "urllib.parse"}  # clouds and their keys
     assert not loaded & OF_STORES
 
