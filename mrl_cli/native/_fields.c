@@ -26,6 +26,10 @@
 #endif
 
 __extension__ typedef unsigned __int128 uint128_t;
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+
+/* What is called in two places, the second of them seldom: where it is inlined, a row takes 8 % less time. */
+#define INLINED static inline __attribute__((always_inline))
 
 enum {
     MOST_COLUMNS = 16,  /* more than there are roles of numbers */
@@ -161,7 +165,7 @@ static void first_digits(const uint8_t *text, const uint8_t *end, uint8_t decima
 }
 
 /* Round w * 10**q to the nearest double, by way 2. Return 0 where that is not certain, nor a normal double. */
-static int nearest(uint64_t w, int64_t q, double *number)
+INLINED int nearest(uint64_t w, int64_t q, double *number)
 {
     if (w == 0) {
         *number = 0.0;
@@ -221,7 +225,7 @@ static int by_interpreter(Reading *reading, const uint8_t *text, const uint8_t *
 }
 
 /* Read a number. Return where it ends, NULL where there is none or it is not certain. */
-static const uint8_t *number(Reading *reading, const uint8_t *text, double *result)
+INLINED const uint8_t *number(Reading *reading, const uint8_t *text, double *result)
 {
     const uint8_t *end = reading->end;
     int is_negative = text < end && *text == '-', is_integer = 1, cut = 0;
@@ -291,6 +295,45 @@ static const uint8_t *label(Reading *reading, const uint8_t *text, int8_t *resul
     return last;
 }
 
+/* Return where a byte is at which a field ends, or that is not plain; else the end of the text. */
+static const uint8_t *field_end(const Reading *reading, const uint8_t *text)
+{
+    for (; reading->end - text >= (Py_ssize_t)sizeof(Bytes); text += sizeof(Bytes)) {
+        Bytes bytes;
+        uint8_t stops[sizeof bytes]; /* 0xFF for each of them */
+        memcpy(&bytes, text, sizeof bytes);
+        bytes = (Bytes)((bytes == reading->delimiter) | (bytes == '\n') | (bytes == '\r') | (bytes == '"') | (bytes == '\0'));
+        memcpy(stops, &bytes, sizeof stops);
+        uint64_t first = eight_bytes(stops), second = eight_bytes(stops + 8);
+        if (first != 0)
+            return text + __builtin_ctzll(first) / 8;
+        if (second != 0)
+            return text + 8 + __builtin_ctzll(second) / 8;
+    }
+    while (text < reading->end && !reading->stops[*text])
+        text++;
+    return text;
+}
+
+/* Return a hash of a key, which ends at `stop`: it is mixed eight bytes at a time, and the upper half of each product,
+   which is mixed best, with the lower. */
+static uint64_t hash_of(const uint8_t *text, const uint8_t *stop, const uint8_t *end)
+{
+    uint64_t hash = (uint64_t)(stop - text);
+    for (; text < stop; text += 8) {
+        uint64_t bytes = 0;
+        Py_ssize_t left = stop - text;
+        if (end - text >= 8)
+            bytes = left >= 8 ? eight_bytes(text) : eight_bytes(text) & (((uint64_t)1 << 8 * left) - 1);
+        else
+            for (Py_ssize_t i = 0; i < left; i++)
+                bytes |= (uint64_t)text[i] << 8 * i;
+        hash = (hash ^ bytes) * 0x9E3779B97F4A7C15;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
 /* Return whether two texts of one size are the same: most keys are short, and calling memcmp takes longer than this. */
 static int are_same(const uint8_t *left, const uint8_t *right, Py_ssize_t size)
 {
@@ -307,10 +350,8 @@ static int are_same(const uint8_t *left, const uint8_t *right, Py_ssize_t size)
 static const uint8_t *key(const Reading *reading, Column *column, const uint8_t *text, Py_ssize_t row)
 {
     const uint8_t *first = text;
-    uint64_t hash = 0xCBF29CE484222325; /* FNV-1a, and its upper half, which is mixed best, on the lower */
-    for (; text < reading->end && !reading->stops[*text]; text++)
-        hash = (hash ^ *text) * 0x100000001B3;
-    hash ^= hash >> 32;
+    text = field_end(reading, text);
+    uint64_t hash = hash_of(first, text, reading->end);
     if (text - reading->start > INT32_MAX)
         return NULL;
     int32_t *starts = column->codes + column->most, *ends = starts + column->most, *slots = ends + column->most;
@@ -361,8 +402,7 @@ static const uint8_t *row(Reading *reading, const uint8_t *text, Py_ssize_t numb
         if (column < last && column->place == place)
             text = cell(reading, column++, text, number_of_row);
         else
-            while (text < reading->end && !reading->stops[*text])
-                text++;
+            text = field_end(reading, text);
         if (text == NULL || place == reading->width - 1)
             break;
         if (text == reading->end || *text != reading->delimiter)
