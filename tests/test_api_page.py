@@ -123,7 +123,7 @@ def test_what_makes_no_page_is_a_value_error(settings: dict[str, Any], message: 
 
 def test_calibration_is_no_argument_and_jinja2_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="no argument calibration"):
-        mrl_cli.report(drawn(20), calibration=True)
+        mrl_cli.report(drawn(20), calibration=True)  # type: ignore[call-arg] # mypy knows too
     monkeypatch.setattr(api_page, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
     with pytest.raises(ImportError, match=r"pip install 'jinja2>=3.1'"):
         mrl_cli.report(drawn(20))

@@ -160,6 +160,12 @@ def test_two_frames_are_merged_by_the_user_as_in_the_docstring(tmp_path: Path, m
     }
 
 
+def test_two_frames_are_answered_with_what_to_do() -> None:
+    untyped: Any = compare
+    with pytest.raises(TypeError, match=r"takes one frame: merge the two first, a\.merge.*x1_b and x2_b$"):
+        untyped(pairs(5), pairs(5))
+
+
 def test_arguments_and_their_defaults_are_the_options() -> None:
     options = {option.name: option.default for option in command.params}
     given = inspect.signature(compare).parameters

@@ -18,7 +18,7 @@ from mrl_cli.api.frames import evaluate
 from mrl_cli.api.lists import evaluate_lists
 from mrl_cli.api.page import ReportPage
 from mrl_cli.api.results import Points, Result
-from mrl_cli.api.settings import EvaluateSettings, ListSettings, Parameters, SweepSettings
+from mrl_cli.api.settings import EvaluateSettings, ListSettings, PageSettings, Parameters, SweepSettings
 from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS
 from mrl_cli.losses import LISTWISE, LOSSES
 from tests.each import each
@@ -73,9 +73,16 @@ def test_types_are_those_that_come_back() -> None:
     points = assert_type(mrl_cli.sweep([1.0], [0.0], [1], [0, 1]), Points)
     of_frame = assert_type(mrl_cli.sweep(FRAME, margins=[0, 1]), Points)
     compared = assert_type(mrl_cli.compare(FRAME, x1_b="x2", x2_b="x1", bootstrap=0), Result)
-    kinds: list[tuple[Any, type]] = [(mean, float), (each_loss, np.ndarray), (summed, float), (losses, np.ndarray)]
+    page = assert_type(mrl_cli.report(FRAME, group_by="g", margin=0.5), ReportPage)
+    kinds: list[tuple[Any, type]] = [
+        (page, ReportPage),
+        (mean, float),
+        (each_loss, np.ndarray),
+        (summed, float),
+        (losses, np.ndarray),
+    ]
     kinds += [(record, dict), (groups, pd.DataFrame), (ranked, dict), (queries, pd.DataFrame), (compared, dict)]
-    kinds += [(points, list), (of_frame, list)]
+    kinds += [(points, list), (of_frame, list), (page, ReportPage)]
     assert [kind for value, kind in kinds if not isinstance(value, kind)] == []
 
 
@@ -83,6 +90,7 @@ def test_types_are_those_that_come_back() -> None:
     ("function", "settings", "others"),
     [
         (evaluate, EvaluateSettings, {"frame", "group_by"}),
+        (evaluate, PageSettings, {"frame", "calibration"}),
         (evaluate_lists, ListSettings, {"frame", "group_by", "per_query"}),
     ],
 )
@@ -184,6 +192,7 @@ def test_notes_are_warnings_in_the_line_that_called() -> None:
         (lambda: mrl_cli.evaluate(FRAME, loss="hinge"), "hint: use loss='margin_ranking', margin=1; or loss="),
         (lambda: mrl_cli.evaluate(FRAME, preset="trll"), "one of rewardbench, .*, not 'trll'; did you mean trl\\?$"),
         (lambda: mrl_cli.evaluate({"x1": [1, 2], "x2": [0], "y": 1}), "must be of one length: x1 2, x2 1$"),
+        (lambda: CALLED.compare(FRAME, x1_b="g", x2_b="g", preset="trll"), "did you mean trl\\?$"),
         (lambda: mrl_cli.list_losses("sigmoid"), "sigmoid is the name of several losses"),
     ],
 )
@@ -202,6 +211,9 @@ def test_presets_read_frames_as_they_read_files(name: str) -> None:
     assert points[0]["mean"] == mrl_cli.evaluate(frame.drop(columns="margin", errors="ignore"), preset=name)["mean"]
     with pytest.raises(ValueError, match=f"the frame does not have the columns of preset {name}"):
         mrl_cli.evaluate(FRAME, preset=name)
+    plain = [column for column in frame if column != "weight"]  # which a comparison has none of
+    compared = mrl_cli.compare(frame.assign(u=0.0, v=0.0), x1_b="u", x2_b="v", preset=name, bootstrap=0)
+    assert compared["a"]["mean"] == mrl_cli.evaluate(frame[plain], preset=name)["mean"]
 
 
 # Rows of each preset of lists, and the mean loss of their pairs at margin 0.

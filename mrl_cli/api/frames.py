@@ -37,7 +37,7 @@ from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
-    from typing import Literal, Unpack
+    from typing import Literal, Never, Unpack
 
     import pandas as pd
 
@@ -124,12 +124,17 @@ def evaluate(
 
 
 _SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
+_UNASKED = {"weight": None, "calibration": False, "reduction": "mean"}  # which `compare` does not have
 
 
 def planned(
     given: Mapping[str, Any], of_b: Columns | None = None, *, frame: pd.DataFrame, **others: Any
 ) -> tuple[Columns, Plan]:
-    """Return the columns and the plan of a call of `evaluate` with these arguments; `of_b` are further columns."""
+    """Return the columns and the plan of a call of `evaluate` or `compare` with these arguments.
+
+    `of_b` are further columns.
+    """
+    given = {**_UNASKED, **given}
     with value_errors():
         check_choice("reduction", given["reduction"], ("mean", "sum"))
     if given["preset"] is not None:
@@ -141,7 +146,7 @@ def planned(
     settings = {name: given[name] for name in _SETTINGS}
     settings["label_settings"] = _label_settings(*(given[name] for name in ("label_map", "strength", "on_tie")))
     settings |= {"preset": given["preset"], "is_reversed": given.get("is_reversed", False), **others}
-    return columns, made_plan(columns, given["parameters"], describes=True, **settings)
+    return columns, made_plan(columns, given["parameters"], **({"describes": True} | settings))
 
 
 def sweep_frame(frame: Frame, margins: list[float], **settings: Any) -> Points:
@@ -194,7 +199,7 @@ def group_columns(group_by: Hashable | list[Any] | None) -> Columns:
 
 def compare(
     frame: Frame,
-    *,
+    *others: Never,
     x1: Hashable = "x1",
     x2: Hashable = "x2",
     x1_b: Hashable | None = None,
@@ -211,6 +216,7 @@ def compare(
     label_map: Mapping[Any, Any] | str | None = None,
     strength: Strength | None = None,
     on_tie: Literal["error", "drop"] | None = None,
+    preset: str | None = None,
     loss: str = "margin_ranking",
     margin: float | None = None,
     margin_column: Hashable | None = None,
@@ -229,7 +235,7 @@ def compare(
     merge them with pandas first, on the column that identifies a pair: `a.merge(b, on="id", suffixes=("", "_b"),
     validate="one_to_one")`. Such a merge leaves out the pairs that one frame lacks without counting them, and b's label
     is then not compared with a's. `bootstrap` is the number of samples, 0 for none; the other arguments are those of
-    `evaluate` and the options of the command.
+    `evaluate` and the options of the command. A `preset` says what a's columns and the labels are, b's are named.
 
     The result is a dict with the keys of the JSON of `mrl compare`; figures that the data do not define are NaN. With
     `group_by`, its `groups` are a list with a dict for each value of that column, or for each combination of values, in
@@ -242,17 +248,16 @@ def compare(
     >>> report["a"]["mean"], report["b"]["mean"], report["difference"]["mean"], report["mcnemar"]["only_b"]
     (0.25, 0.0, 0.25, 1)
     """
-    columns = _scores(x1, x2, difference, x1_reference, x2_reference)
-    columns |= scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
-    columns |= {"y": y, "margin": margin_column, **group_columns(group_by), "cluster": cluster}
-    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "dtype": dtype, "y_const": y_const}
-    settings |= {"label_settings": _label_settings(label_map, strength, on_tie), "scale": scale, "fill": fill}
-    plan = made_plan(columns, parameters, **settings)
+    given = locals()
+    if others:
+        message = 'compare takes one frame: merge the two first, a.merge(b, on=KEY, suffixes=("", "_b"), validate='
+        raise TypeError(f'{message}"one_to_one"), and name the scores of b with x1_b and x2_b')
     with value_errors():
         check_confidence(confidence)
-    plan = plan.changed(confidence=float(confidence))
     drawn: dict[str, Any] = {"samples": whole_number("bootstrap", bootstrap, MOST_SAMPLES)}
     drawn["seed"] = whole_number("seed", seed)
+    of_b = scores_of_b(difference, {"x1_b": x1_b, "x2_b": x2_b}, difference_b)
+    columns, plan = planned(given, of_b, frame=(frame := as_frame(frame)), describes=False)
     folded, source = folded_frame(frame, columns, plan, ContrastReduction(plan, **drawn))
     sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
     report = comparison_report(folded.wholes[1], folded.counts, plan, sides=sides, **drawn)

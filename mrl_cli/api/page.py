@@ -24,11 +24,9 @@ from mrl_cli.words import bytes_text, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from typing import Unpack
 
-    import pandas as pd
-    import pyarrow as pa
-    from numpy.typing import ArrayLike
-
+    from mrl_cli.api.settings import Frame, PageSettings
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
     from mrl_cli.reports.page import Section
@@ -57,16 +55,16 @@ class ReportPage:
 
 
 def report(
-    frame: pd.DataFrame | pa.Table | Mapping[str, ArrayLike],
+    frame: Frame,
     *,
     title: str | None = None,
     worst: int = 20,
     x1_b: Hashable | None = None,
     x2_b: Hashable | None = None,
     difference_b: Hashable | None = None,
-    **settings: Any,
+    **settings: Unpack[PageSettings],
 ) -> ReportPage:
-    """Return the page of `mrl report` for the pairs in a DataFrame or Table, or in arrays of shape (n,) by their names.
+    """Return the page of `mrl report` for the pairs in a frame, as `evaluate` takes it.
 
     `settings` are the arguments of `evaluate` but calibration, which the page shows wherever labels say which score is
     better; `title` is what is found where it is not given; `worst` is how many pairs of the greatest losses are shown,
@@ -100,7 +98,7 @@ def report(
         cautions = cautions_of(source.stream.frame, plan)
         whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
     written = {"title": title, "worst": None if worst == 20 else worst} | of_b
-    command = _call({name: value for name, value in written.items() if value is not None} | settings)
+    command = _call({name: value for name, value in written.items() if value is not None} | dict(settings))
     pairs = list(records_of(folded.wholes[3], plan, names_files=False)) if worst else []
     models = _section_on_models(folded, plan) if has_models else None
     page = page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, title=title, command=command)

@@ -71,7 +71,7 @@ class ListSettings(TypedDict, total=False):
     gain: str
 
 
-class EvaluateSettings(SweepSettings, total=False):
+class _Reported(SweepSettings, total=False):
     """The same with a margin, and what is reported."""
 
     margin: float | None
@@ -79,4 +79,15 @@ class EvaluateSettings(SweepSettings, total=False):
     reduction: Literal["mean", "sum"]
     confidence: float | None
     cluster: Hashable | None
+
+
+class EvaluateSettings(_Reported, total=False):
+    """What `evaluate` takes beside groups, which say what it returns."""
+
     calibration: bool
+
+
+class PageSettings(_Reported, total=False):
+    """What `report` takes of it."""
+
+    group_by: Grouping | None
