@@ -840,6 +840,14 @@ RUNS = [
     ),
     Case(
         "compute p.csv",
+        "--help is for the command line: take it out of the file",
+        "",
+        1.0,
+        file(GOOD) | {"mrl.toml": b"help = true"},
+        {"mrl.toml": b""},
+    ),
+    Case(
+        "compute p.csv",
         "settings of one command stand in a table, [rank]",
         "compute p.csv",
         1.0,
@@ -898,6 +906,13 @@ RUNS = [
     ),
     Case(
         "compute p.csv --fail-if 'valu>1'", "did you mean value?", "compute p.csv --fail-if 'value>1'", 1.0, file(GOOD)
+    ),
+    Case(
+        "compute p.csv --fail-if '9<value'",
+        "did you mean --fail-if 'value>9'?",
+        "compute p.csv --fail-if 'value>9'",
+        1.0,
+        file(GOOD),
     ),
     Case(
         "compute p.csv --fail-if 'weight>1'",

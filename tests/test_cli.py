@@ -482,7 +482,12 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
         ("value", "for example --fail-if"),
         ("", "for example --fail-if"),
         ("value>0.5; import os", "for example --fail-if"),
-        ("value=0.5", "for example --fail-if"),
+        ("value=0.5", "did you mean --fail-if 'value==0.5'?"),
+        ("0.5 > accuracy", "did you mean --fail-if 'accuracy<0.5'?"),
+        ("accuracy<2.3%", "did you mean --fail-if 'accuracy<0.023'?"),
+        ("accuracy≤0.5", "did you mean --fail-if 'accuracy<=0.5'?"),
+        ("pairs<5%", "'5%' is not a number"),
+        ("0.5<accuracy<0.7", "for example --fail-if"),
     ],
 )
 def test_fail_if_refuses_what_it_does_not_understand(expression: str, message: str, mrl: Mrl) -> None:

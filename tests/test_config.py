@@ -146,6 +146,7 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
             "unknown key comptue in mrl.toml: no command has that option\nhint: did you mean compute?",
         ),
         ("config = 'x'", "unknown key config in mrl.toml"),
+        ("help = true", "\nhint: --help is for the command line: take it out of the file"),
         ("inputs = 'x'", "unknown key inputs in mrl.toml"),
         ("tool.mrl.margin = 1", "hint: in pyproject.toml settings stand in [tool.mrl], in other files at the top"),
         ("margin = 'x'", "Invalid value for margin in mrl.toml: 'x' is not a finite number."),

@@ -315,6 +315,11 @@ def test_help_of_the_package_starts_with_what_it_is_for() -> None:
     assert called == {"margin_ranking_loss", "evaluate", "compare", "evaluate_lists"}
 
 
+def test_text_is_no_margins() -> None:
+    with pytest.raises(TypeError, match=r"margins must be numbers, not the text '0:1:.5'; for a range there is numpy"):
+        mrl_cli.sweep(FRAME, margins="0:1:.5")
+
+
 @each("settings", [{"margin": 1}, {"group_by": "g"}, {"confidence": 0.9}])
 def test_a_sweep_of_a_frame_has_no_margin_of_its_own(settings: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="sweep\\(\\) has no argument"):

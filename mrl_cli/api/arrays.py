@@ -359,7 +359,8 @@ def real_array(name: str, given: ArrayLike) -> NDArray[Any]:
     if array.size == 0 and array.dtype.kind == "O":
         array = array.astype(np.float64)
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
-        raise TypeError(f"{name} must hold real numbers of at most 64 bits, not {array.dtype}")
+        held = {"U": "text", "S": "text", "O": "Python objects"}.get(array.dtype.kind, array.dtype)
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, not {held}")
     return array
 
 
@@ -376,6 +377,8 @@ def exact_doubles(name: str, given: ArrayLike) -> NDArray[np.float64]:
 
 def margins_of(given: ArrayLike) -> list[float]:
     """Return the margins of a sweep: one number, or shape (n,). Raises TypeError or ValueError for anything else."""
+    if isinstance(given, str):
+        raise TypeError(f"margins must be numbers, not the text {given!r}; for a range there is numpy.arange")
     array = real_array("margins", given).astype(np.float64)
     if array.ndim > 1:
         raise ValueError(f"margins must be one number or an array of shape (n,), not {array.shape}")

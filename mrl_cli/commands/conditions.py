@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_NAMED = 50  # groups in a message
 OF_SECTIONS = "sections.accuracy"  # of every section of a benchmark
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
+_OTHERWISE = {"≤": "<=", "≥": ">=", "≠": "!=", "=<": "<=", "=>": ">="}  # how comparisons are written elsewhere
+_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}  # with its sides exchanged
+_SHARE = "accuracy"  # is in the keys of figures from 0 to 1
 _OPERATORS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}  # in the module operator
 
 
@@ -32,6 +35,31 @@ def refuse_unknown(option: str, key: str, numbers: Sequence[str]) -> None:
         known = [*numbers[: len(numbers) - len(of_groups)], *([f"{OF_GROUPS}KEY"] if of_groups else [])]
         message = f"{option} knows no {harmless(key)!r}; it knows {', '.join(known)}"
         raise UsageError(message, hint=f"did you mean {near}?" if near else None)
+
+
+def _is_number(text: str) -> bool:
+    return is_float(text) and not math.isnan(float(text))
+
+
+def _meant(expression: str, numbers: Sequence[str]) -> str | None:
+    """Return the condition that an expression stands for which is written as elsewhere; None where it is none.
+
+    >>> [_meant(text, ["accuracy", "pairs"]) for text in ("0.5>accuracy", "accuracy<90%", "pairs = 5", "pairs<5%")]
+    ['accuracy<0.5', 'accuracy<0.9', 'pairs==5', None]
+    """
+    for other, ours in _OTHERWISE.items():
+        expression = expression.replace(other, ours)
+    match = _CONDITION.fullmatch(re.sub("(?<![<>=!])=(?!=)", "==", expression))
+    if match is None:
+        return None
+    key, comparison, text = match.groups()
+    if text in numbers:
+        key, comparison, text = text, _TURNED.get(comparison, comparison), key
+    if text.endswith("%") and _SHARE in key and _is_number(text[:-1]):
+        from fractions import Fraction  # few conditions are written so
+
+        text = str(float(Fraction(text[:-1]) / 100))
+    return f"{key}{comparison}{text}" if key in numbers and _is_number(text) else None
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -50,16 +78,16 @@ class Condition:
     @classmethod
     def of(cls, expression: str, numbers: Sequence[str]) -> Condition:
         """Return the condition of an expression on one of these numbers of a report. Raises UsageError for another."""
-        match = _CONDITION.fullmatch(expression)
-        if match is None:
-            message = f"--fail-if {harmless(expression)!r} is not KEY<NUMBER or the like"
-            raise UsageError(message, hint="for example --fail-if 'value>0.5'")
-        key, comparison, text = match.groups()
-        refuse_unknown("--fail-if", key, numbers)
-        number = float(text) if is_float(text) else math.nan
-        if math.isnan(number):
-            raise UsageError(f"--fail-if {harmless(expression)!r}: {harmless(text)!r} is not a number")
-        return cls(key, comparison, number, text)
+        shown, match = f"--fail-if {harmless(expression)!r}", _CONDITION.fullmatch(expression)
+        key, comparison, text = match.groups() if match is not None else ("", "", "")
+        if key not in numbers or not _is_number(text):
+            if meant := _meant(expression, numbers):
+                raise UsageError(f"{shown} is not KEY<NUMBER or the like", hint=f"did you mean --fail-if '{meant}'?")
+            if match is None or _is_number(key):
+                raise UsageError(f"{shown} is not KEY<NUMBER or the like", hint="for example --fail-if 'value>0.5'")
+            refuse_unknown("--fail-if", key, numbers)
+            raise UsageError(f"{shown}: {harmless(text)!r} is not a number")
+        return cls(key, comparison, float(text), text)
 
     def holds(self, report: Report) -> bool:
         """Return whether the condition holds. What is undefined (NaN) cannot pass a gate, so it holds for that too."""

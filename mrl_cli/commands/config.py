@@ -117,6 +117,8 @@ def _refuse_key(key: str, shown: str, known: Collection[str], reason: str) -> No
     )
     if not dot and name in command_names():
         hint = f"settings of one command stand in a table, [{name}]"
+    if name in ("help", "version", "config"):
+        hint = f"--{name} is for the command line: take it out of the file"
     if name == "tool":
         hint = f"in {_PROJECT} settings stand in [tool.mrl], in other files at the top"
     raise UsageError(f"unknown key {harmless(key)} in {shown}: {reason}", hint=hint)
