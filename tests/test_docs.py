@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from mrl_cli.commands.manual import EXIT_CODES
 from mrl_cli.render.document import terminal_text
 from mrl_cli.render.terminal import Screen
 from tests import readme_commands
-from tests.running import run_inside
+from tests.running import run, run_inside, run_on_terminal
 from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
 
 DOCS = Path(docs.FOLDER)
@@ -66,6 +67,14 @@ def test_topics_are_listed_with_a_sentence_each(capfd: pytest.CaptureFixture[str
         assert re.search(rf"^{re.escape(name)} +{re.escape(sentence)}$", listed, re.MULTILINE), name
         assert sentence.endswith("."), name
         assert len(f"{name}{sentence}") < 120, name
+
+
+def test_topics_are_folded_on_a_narrow_terminal() -> None:
+    code, screen, err = run_on_terminal(["docs"], os.environ | {"COLUMNS": "50"})
+    lines = screen.decode().splitlines()
+    assert (code, err) == (0, b"")
+    assert max(map(len, lines)) <= 50
+    assert "".join(screen.decode().split()) == "".join(run(["docs"]).out.split())
 
 
 def test_a_topic_is_markdown_in_a_pipe_and_laid_out_on_a_terminal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from mrl_cli.commands import outputs
 from mrl_cli.commands.options import Options, declared, refuse_if
 from mrl_cli.commands.parsing import Command
+from mrl_cli.render.terminal import terminal_size
 from mrl_cli.words import closest, harmless
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "docs")
@@ -34,9 +36,11 @@ def command(topic: str | None, **given: Any) -> None:
     """Print a TOPIC of the documentation: laid out on a terminal, as Markdown elsewhere. Without TOPIC, list them."""
     about = topics()
     if topic is None:
-        width = max(map(len, about))
-        click.echo("".join(f"{name:{width}}  {sentence}\n" for name, sentence in about.items()), nl=False)
-        click.echo(f"\n{REFERENCE}/COMMAND holds the options of a command, as mrl help COMMAND prints them.")
+        lines = click.HelpFormatter(width=terminal_size()[0] if sys.stdout.isatty() else sys.maxsize)
+        lines.write_dl([*about.items()])
+        lines.write_paragraph()
+        lines.write_text(f"{REFERENCE}/COMMAND holds the options of a command, as mrl help COMMAND prints them.")
+        click.echo(lines.getvalue(), nl=False)
         return
     pages = [f"{REFERENCE}/{name.removesuffix('.md')}" for name in os.listdir(os.path.join(FOLDER, REFERENCE))]
     known = [*about, *sorted(pages)]
