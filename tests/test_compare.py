@@ -137,16 +137,18 @@ def test_row_names_a_number_in_a_record_by_its_path(output_format: str, delimite
 def test_markdown_is_its_golden(mrl: Mrl) -> None:
     gap = mrl(*ONE, "--format", "json", "--bootstrap", "0").result["difference"]
     assert mrl(*ONE, "--format", "markdown", "--bootstrap", "0").out == (
-        "|  | a | b | a - b | 95 % interval |\n"
-        "| --- | ---: | ---: | ---: | ---: |\n"
-        f"| mean | 0.5625 | 0.4375 | 0.125 | {gap['low']} to {gap['high']} |\n"
-        f"| accuracy | 0.5 | 0.75 | -0.25 | {SHARES.low} to {SHARES.high} |\n"
-        "| correct | 2 | 3 |  |  |\n"
-        "| ties | 1 | 0 |  |  |\n"
-        "| wrong | 1 | 1 |  |  |\n"
-        "| alone correct | 1 | 2 |  | McNemar p 1 |\n"
-        "| lower loss | 1 | 2 |  | equal 1 |\n"
-        "| pairs | 4 | 4 |  |  |\n"
+        "|  | a | b | a - b |\n"
+        "| --- | ---: | ---: | ---: |\n"
+        "| mean | 0.5625 | 0.4375 | 0.125 |\n"
+        f"| 95 % interval |  |  | {gap['low']} to {gap['high']} |\n"
+        "| accuracy | 0.5 | 0.75 | -0.25 |\n"
+        f"| 95 % interval |  |  | {SHARES.low} to {SHARES.high} |\n"
+        "| correct | 2 | 3 |  |\n"
+        "| ties | 1 | 0 |  |\n"
+        "| wrong | 1 | 1 |  |\n"
+        "| alone correct | 1 | 2 | McNemar p 1 |\n"
+        "| lower loss | 1 | 2 | equal 1 |\n"
+        "| pairs | 4 | 4 |  |\n"
         f"\n{RECORD['verdict']}\n"
     )
 

@@ -224,6 +224,20 @@ def test_undefined_groups_are_no_worst_ones() -> None:
     assert [*rows] == [["a"], ["b"], ["c"]]
 
 
+def test_a_kept_column_is_the_last_to_be_left_out() -> None:
+    table = Table(["", "a", "b", "gap"], [["x", 0.5, 0.25, Bounds(0.125, 0.375)]], numbers=3, kept="gap")
+    heads = [next(line for line in shown(table, width=width) if "gap" in line) for width in (40, 34, 26)]
+    assert [re.findall(r"\w+", head) for head in heads] == [["a", "b", "gap"], ["a", "gap"], ["gap"]]
+
+
+def test_a_key_within_another_stands_below_it_where_the_screen_is_narrow() -> None:
+    rows = [["mean", 0.5], [], ["difference_quantiles.p05", 0.25], ["difference_quantiles.p95", 0.75]]
+    table = Table(("key", "value"), rows, numbers=1, is_summary=True)
+    narrow, wide = (" ".join(shown(table, width=width)) for width in (34, 80))
+    assert re.search(r"│ difference_quantiles │ +│ │  p05 +│ 0.25 │ │  p95 +│ 0.75 │", narrow)
+    assert "│ difference_quantiles.p05 │ 0.25 │" in wide
+
+
 def test_a_sentence_folds_and_a_command_does_not() -> None:
     text = "mrl compute " + " ".join(f"file{place}.csv" for place in range(20))
     assert shown(Line(text, "command")) == [text]
@@ -284,6 +298,17 @@ THREE = "x1,x2,y,w,m,g 2,1,1,1,1,a 0,1,1,2,1,b 1,1,1,1,0.5,b"
 )
 def test_a_sentence_says_what_is_found(call: str, sentence: str, finding: Any) -> None:
     assert sentence in finding(call, THREE)
+
+
+def test_a_table_says_what_weights_count_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(THREE.replace(" ", "\n") + "\n")
+    last = "\n".join(run_inside(["compute", path, "-f", "table", "--weight", "w"], capfd).out.splitlines()[-2:])
+    assert last == (
+        "Weights count in the mean and sum of the loss and in accuracy_weighted; counts,\n"
+        "min, max, accuracy and means of scores are without them."
+    )
+    assert "Weights" not in run_inside(["compute", path, "-f", "table"], capfd).out
 
 
 @each(

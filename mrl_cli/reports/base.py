@@ -24,7 +24,8 @@ _SAY_WHAT_RAN = {"schema", "version"}
 class Table(NamedTuple):
     """A table for people: cells as `reports.cells` has them, in columns of which the last `numbers` hold numbers.
 
-    Columns stand in the order of importance: where not all fit, the last are left out, which the format `whole` has.
+    Columns stand in the order of importance: where not all fit, the last are left out, which the format `whole` has,
+    but for the one called `kept`.
     `rows` may be `GroupRows`; `total` is the row of all. A summary has a key and a value in each row, an empty row is
     a rule, `main` is the key that was asked for, and `settings` are keys and values by which it came about.
     """
@@ -38,6 +39,7 @@ class Table(NamedTuple):
     settings: Sequence[tuple[str, Any]] = ()
     main: str = ""
     whole: str = "csv"
+    kept: str | None = None
 
 
 class Line(NamedTuple):

@@ -132,10 +132,9 @@ class ComparisonReport(Report):
         gaps = {"mean": self.difference, "accuracy": self.accuracy_difference}
         rows: list[Any] = []
         for name, (key, gap) in zip(_GAPS, gaps.items(), strict=True):
-            rows.append((key, a[key], b[key], gap["mean"], Bounds(gap["low"], gap["high"])))
-            if self.bootstrap is not None:
-                of = self.bootstrap[name]
-                rows.append(("by bootstrap", None, None, None, Bounds(of["low"], of["high"])))
+            rows.append((key, a[key], b[key], gap["mean"]))
+            bounds = {self._interval: gap} | ({} if self.bootstrap is None else {"by bootstrap": self.bootstrap[name]})
+            rows += [(words, None, None, Bounds(of["low"], of["high"])) for words, of in bounds.items()]
         tested = f"McNemar p {short_text(mcnemar['p_value'])}"
         counts = {key: (a[key], b[key], "") for key in ("correct", "ties", "wrong")}
         counts["alone correct"] = (mcnemar["only_a"], mcnemar["only_b"], tested)
@@ -143,10 +142,10 @@ class ComparisonReport(Report):
         counts["pairs"] = (self.pairs, self.pairs, "")
         if self.unmatched_a or self.unmatched_b:
             counts["unmatched"] = (self.unmatched_a, self.unmatched_b, "")
-        rows += [(key, of_a, of_b, None, note) for key, (of_a, of_b, note) in counts.items()]
+        rows += [(key, *cells) for key, cells in counts.items()]
         whole = {key: self.figure(key) for key in ("rejected", "ties_dropped", "labels_skipped", "clusters")}
-        rows += [(key, count, None, None, "") for key, count in whole.items() if count]
-        return Table(("", "a", "b", "a - b", self._interval), rows, numbers=4, whole="json")
+        rows += [(key, count, None, "") for key, count in whole.items() if count]
+        return Table(("", "a", "b", "a - b"), rows, numbers=3, whole="json", kept="a - b")
 
     def cautions(self) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""

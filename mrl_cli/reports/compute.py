@@ -96,6 +96,10 @@ class ComputeReport(Report):
         if self.groups is not None:
             blocks += [self._groups_table(), *self._sections_by_group()]
         blocks.append(self._summary())
+        if self.weight is not None:
+            others = "" if self.accuracy_weighted is None else " and in accuracy_weighted"
+            text = f"Weights count in the mean and sum of the loss{others};"
+            blocks.append(Line(f"{text} counts, min, max, accuracy and means of scores are without them."))
         return blocks + ([] if self.calibration is None else [_calibration_table(self.calibration["bins"])])
 
     def _groups_table(self) -> Table:

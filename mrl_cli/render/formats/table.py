@@ -27,9 +27,10 @@ _OF_LONG_TEXTS = 28  # so that they are read in few lines: a column of them is r
 
 
 class _Column(NamedTuple):
-    """A column: its texts, as many as rows, the width at which none is torn, and the one at which none is folded."""
+    """A column: cells and their texts, the width at which none is torn, and the one at which none is folded."""
 
     name: str
+    cells: Sequence[Any]
     texts: Sequence[str]
     is_number: bool
     least: int
@@ -66,11 +67,14 @@ def _table(table: Table, screen: Screen) -> Iterator[RenderableType]:
     if table.title:
         yield Text(table.title, STYLES["head"])
     columns = _columns(table, rows, screen)
+    if table.is_summary and sum(column.most + _PADDING for column in columns) >= screen.width:
+        rows = [*_nested(rows)]
+        columns = _columns(table, rows, screen)
     fitting = _fitting(table, columns, screen.width)
-    yield _halves(table, rows, screen) or _drawn(table, rows, columns[:fitting], screen)
+    yield _halves(table, rows, screen) or _drawn(table, rows, [columns[place] for place in fitting], screen)
     if left_out:
         yield Text(left_out, STYLES["quiet"])
-    if names := [column.name for column in columns[fitting:]]:
+    if names := [column.name for place, column in enumerate(columns) if place not in fitting]:
         text = f"and {counted(len(names), 'column')}: {', '.join(names)} (-f {table.whole} has all)"
         yield Text(text, STYLES["quiet"])
     if table.settings:
@@ -88,6 +92,17 @@ def _rows_for(table: Table, screen: Screen) -> tuple[list[Sequence[Any]], str]:
     return [*rows, *([] if table.total is None else [table.total])], left_out
 
 
+def _nested(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a summary with keys of one record below its name: no key is torn where the screen is narrow."""
+    last = ""
+    for row in rows:
+        outer, point, inner = row[0].rpartition(".") if row else ("", "", "")
+        if outer != last and outer:
+            yield (outer, None)
+        last = outer
+        yield (f" {inner}", *row[1:]) if point else row
+
+
 def _columns(table: Table, rows: Sequence[Sequence[Any]], screen: Screen) -> list[_Column]:
     """Return the columns of rows, an empty one of which is a rule."""
     columns = []
@@ -99,7 +114,7 @@ def _columns(table: Table, rows: Sequence[Sequence[Any]], screen: Screen) -> lis
             texts = [text.rjust(len(shown)) for text in aligned(cells, is_full=screen.is_full)]
         else:
             texts = [full_text(cell) for cell in cells]
-        columns.append(_Column(shown, texts, is_number, *_widths([shown, *texts], is_number=is_number)))
+        columns.append(_Column(shown, cells, texts, is_number, *_widths([shown, *texts], is_number=is_number)))
     return columns
 
 
@@ -113,18 +128,19 @@ def _widths(texts: Sequence[str], *, is_number: bool) -> tuple[int, int]:
     return min(most, max(_LEAST, min(longest_word, _LONGEST_WORD), _OF_LONG_TEXTS * (most > 2 * _OF_LONG_TEXTS))), most
 
 
-def _fitting(table: Table, columns: Sequence[_Column], width: int) -> int:
-    """Return how many columns fit, without the first bound of an interval whose second does not."""
+def _fitting(table: Table, columns: Sequence[_Column], width: int) -> list[int]:
+    """Return the places of the columns that fit, without the first bound of an interval whose second does not."""
     keys = len(columns) - table.numbers if table.numbers else 1
-    taken, fitting = 1, len(columns)
-    for place, column in enumerate(columns):
-        taken += column.least + _PADDING
-        if taken > width and place > keys:
-            fitting = place
-            break
-    ends = [columns[place].name for place in (fitting - 1, fitting)] if fitting < len(columns) else ["", ""]
-    is_half = ends[0].endswith("low") and ends[1] == f"{ends[0][:-3]}high"
-    return fitting - is_half
+    ranked = sorted(range(keys, len(columns)), key=lambda place: columns[place].name != table.kept)
+    taken, fitting = 1 + sum(column.least + _PADDING for column in columns[:keys]), [*range(keys)]
+    for place in ranked:
+        taken += columns[place].least + _PADDING
+        if taken > width and len(fitting) > keys:
+            last = columns[fitting[-1]].name
+            is_half = last.endswith("low") and columns[place].name == f"{last[:-3]}high"
+            return sorted(fitting[: len(fitting) - is_half])
+        fitting.append(place)
+    return sorted(fitting)
 
 
 def _room_for(columns: Sequence[_Column], width: int) -> list[int]:
@@ -180,13 +196,12 @@ def _drawn(table: Table, rows: Sequence[Sequence[Any]], columns: Sequence[_Colum
             continue
         place = next(places)
         is_total = table.total is not None and row is rows[-1]
-        texts = [column.texts[place] for column in columns]
-        if not any(text.strip() for text in texts[1:]) and len(columns) < len(row):
+        if len(columns) < len(row) and not any(column.texts[place].strip() for column in columns[1:]):
             continue  # all that it has is in columns that are left out
         if is_total:
             drawn.add_section()
         is_main = is_total or (table.is_summary and row[0] == table.main)
-        shown = (Text(text, _style(cell)) for text, cell in zip(texts, row, strict=False))
+        shown = (Text(column.texts[place], _style(column.cells[place])) for column in columns)
         drawn.add_row(*shown, style=STYLES["main"] if is_main else None)
     return drawn
 
