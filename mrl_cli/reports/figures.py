@@ -160,7 +160,7 @@ FIGURES = (
     Figure("min", 1, lambda of: rounded(of.of_range(of.totals.min), of.plan)),
     Figure("max", 1, lambda of: rounded(of.of_range(of.totals.max), of.plan)),
     Figure("correct", 5, lambda of: of.totals.correct, "share"),
-    Figure("ties", 5, lambda of: of.totals.ties, "share", column=5),
+    Figure("ties", 5, lambda of: of.totals.ties, "share", column=9),
     Figure("wrong", 5, lambda of: of.totals.wrong, "share"),
     Figure("inside_margin", 5, lambda of: of.totals.inside_margin, "share", needs="margin of pairs"),
     Figure(
@@ -176,7 +176,7 @@ FIGURES = (
         "accuracy_half",
         6,
         lambda of: ratio(of.totals.correct + of.totals.ties / 2, of.totals.pairs),
-        column=4,
+        column=8,
         like="accuracy",
     ),
     Figure(
@@ -217,8 +217,8 @@ FIGURES = (
     Figure("standard_error", 9, lambda of: of.mean_interval.standard_error, needs="confidence"),
     Figure("mean_low", 9, lambda of: of.mean_interval.low, column=6, needs="confidence"),
     Figure("mean_high", 9, lambda of: of.mean_interval.high, column=7, needs="confidence"),
-    Figure("accuracy_low", 9, lambda of: of.accuracy_interval.low, column=8, needs="confidence"),
-    Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=9, needs="confidence"),
+    Figure("accuracy_low", 9, lambda of: of.accuracy_interval.low, column=4, needs="confidence"),
+    Figure("accuracy_high", 9, lambda of: of.accuracy_interval.high, column=5, needs="confidence"),
     Figure("query_mean_low", 9, lambda of: of.query_mean_interval.low, needs="confidence of lists"),
     Figure("query_mean_high", 9, lambda of: of.query_mean_interval.high, needs="confidence of lists"),
     Figure("macro_mean", 8, lambda of: mean_of(each(of.groups, "mean")), of_run=True, needs="group_by"),
