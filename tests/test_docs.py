@@ -92,6 +92,15 @@ def test_a_topic_is_markdown_in_a_pipe_and_laid_out_on_a_terminal(
         assert max(map(len, plain.splitlines())) <= columns
 
 
+def test_code_of_a_topic_is_not_broken_and_has_no_background() -> None:
+    commands = ["mrl compute " + "pairs.csv " * 9 + "end", "mrl check"]
+    page = f"Run `mrl`:\n\n    {commands[0]}\n    {commands[1]}\n\n```python\n>>> {'x' * 90}\n```\n"
+    shown = terminal_text(page, Screen(60, color=True))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert [line.strip() for line in plain if line.startswith("    ")] == [*commands, f">>> {'x' * 90}"]
+    assert not re.search(r"\x1b\[[0-9;]*\b4[0-8]\b", shown)
+
+
 def test_a_topic_that_is_not_there_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("glosary", "../README", "/etc/passwd"):
         ran = run_inside(["docs", name], capfd)

@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
 _PLAIN = str.maketrans("−…·●◇", "-~|ox")
@@ -56,9 +58,10 @@ class Screen(NamedTuple):
         """
         return text if self.has_signs else text.translate(_PLAIN).encode("ascii", "replace").decode()
 
-    def drawn(self, *things: RenderableType) -> str:
-        """Return what rich draws of things below another, without blanks at the ends of lines."""
+    def drawn(self, *things: RenderableType, styles: Mapping[str, str] | None = None) -> str:
+        """Return what rich draws of things below another, without blanks at the ends of lines; `styles` are further."""
         from rich.console import Console
+        from rich.theme import Theme
 
         text = io.StringIO()
         console = Console(
@@ -68,7 +71,8 @@ class Screen(NamedTuple):
             no_color=not self.color,
             color_system="256" if self.color else None,
             highlight=False,
+            theme=Theme(dict(styles or {})),
         )
         for thing in things:
-            console.print(thing)
+            console.print(thing, crop=False)
         return self.shown("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
