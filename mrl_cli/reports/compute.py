@@ -13,7 +13,6 @@ from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
 from mrl_cli.reductions.totals import Totals, TotalsReduction
 from mrl_cli.reports.base import GroupRows, Line, RecordColumns, Report, RowColumns, Rows, Table, flat, titled
-from mrl_cli.reports.cells import Verdict
 from mrl_cli.reports.figures import (
     COLUMNS,
     EVERY_SETTING,
@@ -28,7 +27,6 @@ from mrl_cli.reports.figures import (
     says_the_same,
     shown_figures,
 )
-from mrl_cli.reports.findings import finding_of, worst_group_of
 from mrl_cli.reports.groups import Grouped, grouped
 from mrl_cli.reports.notes import data_notes
 from mrl_cli.words import group_names, harmless, listed, number_text, one_or_all
@@ -91,6 +89,8 @@ class ComputeReport(Report):
 
     def blocks(self) -> list[Table | Line]:
         """Return what is found, the tables of sections and of groups where there are some, and the summary."""
+        from mrl_cli.reports.findings import finding_of, worst_group_of  # only tables and pages have sentences
+
         blocks: list[Table | Line] = [Line(f"{finding_of(self)}{worst_group_of(self)}.", "finding")]
         blocks += [] if self.sections is None else [_sections_table(self.sections, self.section_average)]
         if self.groups is not None:
@@ -142,6 +142,8 @@ class ComputeReport(Report):
     def _summary(self) -> Table:
         """Return what a person reads, in the order a person asks: the loss first, then what it rests on."""
         rows: list[Sequence[Cell]] = [(key, value) if key else () for key, value in shown_figures(self)]
+        from mrl_cli.reports.cells import Verdict
+
         verdict = self._verdict().get("validation")
         rows += [] if verdict is None else [("validation", Verdict(verdict, verdict == "passed"))]
         settings = flat({key: self.figure(key) for key in ("reduction", *SETTINGS) if key != "loss"})
