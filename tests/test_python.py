@@ -186,7 +186,7 @@ def test_notes_are_warnings_in_the_line_that_called() -> None:
         (lambda: CALLED.evaluate(FRAME, margn=1), "there is no argument 'margn'.*\nhint: did you mean margin=…"),
         (lambda: CALLED.evaluate(FRAME, loss="bt", temprature=1), "hint: did you mean temperature=…"),
         (lambda: CALLED.evaluate_lists(LISTS, quary="q"), "hint: did you mean query=…"),
-        (lambda: mrl_cli.pairwise_loss([1], [0], 1, wieght=1), "hint: did you mean weight=…"),
+        (lambda: CALLED.pairwise_loss([1], [0], 1, wieght=1), "hint: did you mean weight=…"),
         (lambda: mrl_cli.rank_loss([1, 2], [0, 1], lamda_weight=1), "hint: did you mean lambda_weight=…"),
         (lambda: mrl_cli.pairwise_loss([1], [0], 1, loss="logisic"), "hint: did you mean loss='logistic'"),
         (lambda: mrl_cli.evaluate(FRAME, loss="hinge"), "hint: use loss='margin_ranking', margin=1; or loss="),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from mrl_cli.api.results import Points
-    from mrl_cli.api.settings import Frame, SweepSettings
+    from mrl_cli.api.settings import CurveSettings, Frame, PairSettings, SweepSettings
 
 
 @overload
@@ -30,35 +30,16 @@ def pairwise_loss(
     x2: ArrayLike,
     y: ArrayLike,
     *,
-    loss: str = ...,
-    margin: ArrayLike | None = ...,
-    weight: ArrayLike | None = ...,
     reduction: Literal["mean", "sum"] = ...,
-    **parameters: float,
+    **more: Unpack[PairSettings],
 ) -> float: ...
 @overload
 def pairwise_loss(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    y: ArrayLike,
-    *,
-    loss: str = ...,
-    margin: ArrayLike | None = ...,
-    weight: ArrayLike | None = ...,
-    reduction: Literal["none"],
-    **parameters: float,
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, reduction: Literal["none"], **more: Unpack[PairSettings]
 ) -> NDArray[Any]: ...
 @overload
 def pairwise_loss(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    y: ArrayLike,
-    *,
-    loss: str = ...,
-    margin: ArrayLike | None = ...,
-    weight: ArrayLike | None = ...,
-    reduction: PairReduction,
-    **parameters: float,
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, *, reduction: PairReduction, **more: Unpack[PairSettings]
 ) -> float | NDArray[Any]: ...
 def pairwise_loss(
     x1: ArrayLike,
@@ -150,14 +131,7 @@ def pairwise_loss_grad(
 
 @overload
 def sweep(
-    x1: ArrayLike,
-    x2: ArrayLike,
-    y: ArrayLike,
-    margins: ArrayLike,
-    *,
-    loss: str = ...,
-    weight: ArrayLike | None = ...,
-    **parameters: float,
+    x1: ArrayLike, x2: ArrayLike, y: ArrayLike, margins: ArrayLike, **settings: Unpack[CurveSettings]
 ) -> Points: ...
 @overload
 def sweep(frame: Frame, /, *, margins: ArrayLike, **settings: Unpack[SweepSettings]) -> Points: ...

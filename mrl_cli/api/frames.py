@@ -140,13 +140,26 @@ def planned(
     if given["preset"] is not None:
         with value_errors(evaluate):
             given = {**given, **preset_arguments(given, list(frame.columns))}
-    columns = _scores(*(given[name] for name in ("x1", "x2", "difference", "x1_reference", "x2_reference")))
-    columns |= (of_b or {}) | {"y": given["y"], "margin": given["margin_column"], "weight": given["weight"]}
-    columns |= {**group_columns(given["group_by"]), "cluster": given["cluster"]}
+    roles: tuple[Role, ...] = ("x1", "x2", "difference", "x1_reference", "x2_reference", "y", "weight", "cluster")
+    columns: Columns = {role: given[role] for role in roles} | (of_b or {})
+    if given["difference"] is not None and (given["x1"], given["x2"]) == ("x1", "x2"):
+        columns |= {"x1": None, "x2": None}  # called as usual they are not asked for beside a difference
+    columns |= {"margin": given["margin_column"], **group_columns(given["group_by"])}
     settings = {name: given[name] for name in _SETTINGS}
-    settings["label_settings"] = _label_settings(*(given[name] for name in ("label_map", "strength", "on_tie")))
+    settings["label_settings"] = {name: given[name] for name in ("label_map", "strength", "on_tie")}
+    if given["label_map"] is not None:
+        from mrl_cli.model.labels import map_of
+
+        settings["label_settings"]["label_map"] = map_of(given["label_map"])
     settings |= {"preset": given["preset"], "is_reversed": given.get("is_reversed", False), **others}
     return columns, made_plan(columns, given["parameters"], **({"describes": True} | settings))
+
+
+def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call of `evaluate` with these settings, and all others as they are by default."""
+    call = signature(evaluate).bind(frame, **settings)
+    call.apply_defaults()
+    return call.arguments
 
 
 def sweep_frame(frame: Frame, margins: list[float], **settings: Any) -> Points:
@@ -154,9 +167,7 @@ def sweep_frame(frame: Frame, margins: list[float], **settings: Any) -> Points:
     for name in ("margin", "margin_column", "group_by", "confidence", "cluster", "calibration", "reduction"):
         if name in settings:
             raise TypeError(f"sweep() has no argument {name}: it is of all pairs, at many margins")
-    call = signature(evaluate).bind(frame, **settings)
-    call.apply_defaults()
-    columns, plan = planned(call.arguments, frame=(frame := as_frame(frame)), margins=margins)
+    columns, plan = planned(arguments_for(frame, settings), frame=(frame := as_frame(frame)), margins=margins)
     how = plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters)
     curve = CurveReduction(*how, takes_probabilities=plan.rules.labels == "probability")
     folded, _ = folded_frame(frame, columns, plan, curve, WeightReduction())
@@ -280,35 +291,11 @@ def _name_groups(record: dict[str, Any], report: Report, plan: Plan, values: dic
     record["differing_groups"] = list(map(named, differing_groups(report.groups, report.confidence)))
 
 
-def _label_settings(
-    label_map: Mapping[Any, Any] | str | None, strength: str | None, on_tie: str | None
-) -> dict[str, Any]:
-    known = None
-    if label_map is not None:
-        from mrl_cli.model.labels import map_of
-
-        known = map_of(label_map)
-    return {"label_map": known, "strength": strength, "on_tie": on_tie}
-
-
 def cautions_of(frame: pd.DataFrame, plan: Plan) -> list[str]:
     """Return notes on what is asked for, whatever the data."""
     wanted = [name for _, name in plan.columns.wanted_numbers]
     note = note_on_log(list(map(str, frame.columns)), wanted, PLACE)
     return plan_notes(plan) + ([] if note is None else [note])
-
-
-def _scores(
-    x1: Hashable,
-    x2: Hashable,
-    difference: Hashable | None,
-    x1_reference: Hashable | None,
-    x2_reference: Hashable | None,
-) -> Columns:
-    """Return the columns of scores; x1 and x2 that are called as usual are not asked for beside a difference."""
-    usual = difference is not None and (x1, x2) == ("x1", "x2")
-    columns: Columns = {"x1": None, "x2": None} if usual else {"x1": x1, "x2": x2}
-    return columns | {"difference": difference, "x1_reference": x1_reference, "x2_reference": x2_reference}
 
 
 def scores_of_b(difference: Hashable | None, scores: Columns, difference_b: Hashable | None) -> Columns:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from html import escape
 from importlib.util import find_spec
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.api.errors import value_errors
-from mrl_cli.api.frames import cautions_of, evaluate, folded_frame, planned, scores_of_b, whole_number
+from mrl_cli.api.frames import arguments_for, cautions_of, evaluate, folded_frame, planned, scores_of_b, whole_number
 from mrl_cli.errors import MachineError, with_hint
 from mrl_cli.inputs.frame import PLACE, as_frame
 from mrl_cli.inputs.lookup import records_of
@@ -85,9 +84,7 @@ def report(
         raise TypeError("report() has no argument calibration: the page shows it wherever there is one")
     of_b = {"x1_b": x1_b, "x2_b": x2_b, "difference_b": difference_b}
     has_models = any(name is not None for name in of_b.values())
-    given = signature(evaluate).bind(frame, **settings)
-    given.apply_defaults()
-    arguments = given.arguments
+    arguments = arguments_for(frame, settings)
     further = scores_of_b(arguments["difference"], {"x1_b": x1_b, "x2_b": x2_b}, difference_b) if has_models else None
     columns, plan = planned(arguments, further, frame=(frame := as_frame(frame)))
     with value_errors(evaluate):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from numpy.typing import ArrayLike
+
     from mrl_cli.model import DType, Labels, LambdaWeight, ListLabels, Strength
 
 # A DataFrame of pandas or Polars, a pyarrow Table, arrays by name, or whatever else exports itself as an Arrow table.
@@ -20,6 +22,19 @@ class Parameters(TypedDict, total=False):
     temperature: float
     beta: float
     label_smoothing: float
+
+
+class CurveSettings(Parameters, total=False):
+    """The loss of pairs in arrays at many margins."""
+
+    loss: str
+    weight: ArrayLike | None
+
+
+class PairSettings(CurveSettings, total=False):
+    """The loss of pairs in arrays."""
+
+    margin: ArrayLike | None
 
 
 class SweepSettings(Parameters, total=False):

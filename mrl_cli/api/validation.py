@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from inspect import signature
 from typing import TYPE_CHECKING
 
 from mrl_cli.api.errors import value_errors
-from mrl_cli.api.frames import evaluate, folded_frame, planned
+from mrl_cli.api.frames import arguments_for, evaluate, folded_frame, planned
 from mrl_cli.api.results import Result
 from mrl_cli.errors import UsageError
 from mrl_cli.inputs.frame import as_frame
@@ -47,10 +46,9 @@ def validate(
     >>> found["passed"], [check["name"] for check in found["checks"] if not check["passed"]]
     (False, ['expected value'])
     """
-    call = signature(evaluate).bind(frame, group_by=group_by, **settings)
-    call.apply_defaults()
-    columns, plan = planned(call.arguments, {"loss": loss_column}, frame=(frame := as_frame(frame)))
-    given = call.arguments["margin"] is not None or call.arguments["margin_column"] is not None
+    arguments = arguments_for(frame, {"group_by": group_by, **settings})
+    columns, plan = planned(arguments, {"loss": loss_column}, frame=(frame := as_frame(frame)))
+    given = arguments["margin"] is not None or arguments["margin_column"] is not None
     figures = expect if isinstance(expect, Mapping) else {} if expect is None else {"value": expect}
     with value_errors(evaluate):
         known = [name for name in reported_numbers(plan) if name not in SETTINGS and not name.startswith(OF_GROUPS)]

@@ -126,10 +126,8 @@ class Check(Run):
         if head.rows == 0:
             raise DataError(f"no rows in {source.shown_name}", hint="is it empty, or all header?")
         rows = rows_of_lists(source, kind_of({column.name: column.cells for column in head.columns}))
-        given, reading = (
-            self.given(READ),
-            Reading(source, head, Caller(Compute.name, Compute.roles, Compute.option_names())),
-        )
+        given, caller = self.given(READ), Caller(Compute.name, Compute.roles, Compute.option_names())
+        reading = Reading(source, head, caller)
         if rows.kind == LISTS and {"x1", "x2", "y", "y_const", "preset"}.isdisjoint(given):
             return Found(reading, rows, Proposal(*list_options(source, head, given)))
         proposal = proposal_for(reading, rows, given)
@@ -145,7 +143,7 @@ class Check(Run):
     def summary(self, report: CheckReport) -> str:
         """Return how much was seen, and how quickly."""
         entries = [entry for entry in report.inputs if "error" not in entry]
-        files, rows = (sum(of(entry) for entry in entries) for of in (_files, _rows_seen))
+        files, rows = (sum(of) for of in zip(*((len(one["files"]), one["rows_seen"]) for one in entries), strict=True))
         return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {self.seconds:.3f} s"
 
     def passes(self, report: CheckReport) -> bool:
@@ -159,15 +157,6 @@ class Check(Run):
     def exit_code(self) -> int:
         """Carry out the run; return its exit code, that of `mrl compute` where any input cannot be read."""
         return super().exit_code() or (DataError.exit_code if self._errors else 0)
-
-
-def _files(entry: dict[str, Any]) -> int:
-    return len(entry["files"])
-
-
-def _rows_seen(entry: dict[str, Any]) -> int:
-    seen: int = entry["rows_seen"]
-    return seen
 
 
 def _with_one_command(groups: Iterable[list[Found]]) -> Iterator[list[Found]]:

@@ -10,12 +10,11 @@ from mrl_cli.commands.outputs import refuse_no_rows, row_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.saying import say
 from mrl_cli.render import rendered
-from mrl_cli.words import counted, listed, number_text, option_of
+from mrl_cli.words import counted, listed, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.commands.conditions import Condition
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
     from mrl_cli.reductions.base import Reduction
@@ -33,15 +32,7 @@ class Compute(Run):
     .xz), Parquet or Arrow. Without INPUT, stdin is read when something is piped in.
     """
 
-    raw: bool = flag("Print the bare number in full precision.", group=OUTPUT, is_common=True)
     keep_columns: bool = flag("Print all input columns first, under --reduction none.", group=OUTPUT)
-    fail_if: tuple[str, ...] = option(
-        "Exit with 1 when a condition holds, such as 'value>0.5' or 'accuracy<0.7'. Repeatable.",
-        group=CHECKS,
-        multiple=True,
-        metavar="EXPR",
-        is_common=True,
-    )
     calibration: bool = flag(
         "Report how well sigmoid(|x1 - x2|) agrees with the share of pairs that are right.", group=CHECKS
     )
@@ -78,17 +69,13 @@ class Compute(Run):
         return super().planned().changed(describes=not is_bare)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
-        """Yield as every run, and what one line per pair, or the bare number, leaves unsaid."""
+        """Yield as every run, and what one line per pair leaves unsaid."""
         yield from super().without_effect()
         yield "keep_columns", not self.writes_rows, "--keep-columns goes with --reduction none"
         yield "which", self.save_plot is None, "--which goes with --save-plot"
         for name in ("weight", "group_by", "by_file", "confidence", "cluster", "calibration", "save_plot"):
             message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
             yield name, self.writes_rows and getattr(self, name), message
-        if self.raw and not self.writes_rows:
-            yield "format", self.format != "auto", "--raw and --format exclude each other"
-            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster", "calibration"):
-                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -115,12 +102,6 @@ class Compute(Run):
             "margins": "one margin for all pairs, and a hinge: margin_ranking or squared_hinge",
         }
         refuse_if(not is_there, f"--which {self.which} needs {needs[self.which]}", "choose another picture")
-
-    def conditions(self) -> list[Condition]:
-        """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import conditions_of
-
-        return conditions_of(self.fail_if, self.plan)
 
     def report(self) -> ComputeReport:
         """Return the report on all pairs; with a row for each pair, these are written."""
@@ -176,19 +157,22 @@ class Compute(Run):
         return RowsReduction(writer, ends_at_problems=self.plan.reading.on_error == "fail")
 
     @property
+    def writes_rows(self) -> bool:
+        """Whether the output is rows, not a report."""
+        return self.reduction == "none"
+
+    @property
     def writes_parts(self) -> bool:
         """Whether the output may be a folder: where rows are written."""
         return self.writes_rows
 
     def rendered(self, report: ComputeReport) -> Iterable[str]:
-        """Return the report as pieces of text: none where rows were written, but the manifest of their parts."""
+        """Return the report as pieces of text: where rows were written, none but the manifest of their parts."""
         if self.folder is not None:
             from mrl_cli.reports.parts import PartsReport
 
             return rendered(PartsReport.of(report, self.written, self._parts), "json")
-        if self.writes_rows:
-            return ()
-        return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
+        return super().rendered(report)
 
     def pictures(self, report: ComputeReport) -> dict[str, Plot]:
         """Return how differences lie, the loss by margin, how sure scores are, and groups side by side."""

@@ -9,6 +9,7 @@ import click
 
 from mrl_cli.commands.helping import CHECKS
 from mrl_cli.commands.options import option, refuse_if
+from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import number
 from mrl_cli.words import harmless, option_of
@@ -80,11 +81,14 @@ class Expecting(Run):
             message = f"{option_of(name)} goes with numbers of your own, --expect or --loss-column"
             yield name, not has_own and self.inputs, message
 
-    def check_expected(self) -> None:
-        """Raise UsageError for a figure that is expected twice."""
+    def check(self) -> None:
+        """Raise UsageError for Parquet, which has no checks, and for a figure that is expected twice."""
+        hint = f"write {report_suffixes(but='.jsonl')}"
+        refuse_if(self.written == "parquet", "a validation is not written as Parquet", hint)
         names = [name for name, _ in self.expect]
         twice = next((name for name in names if names.count(name) > 1), None)
         refuse_if(twice is not None, f"--expect of the {harmless(twice)} is given more than once")
+        super().check()
 
     @property
     def tolerance(self) -> Tolerance | None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.commands.expectations import Expecting
 from mrl_cli.commands.kinds import RunOnLists
 from mrl_cli.commands.options import refuse_if
-from mrl_cli.commands.outputs import report_suffixes
-from mrl_cli.errors import UsageError
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
@@ -22,13 +20,6 @@ class ValidateLists(Expecting, RunOnLists):
     name = "validate"
     names = "expect rtol atol sample seed ITEMS margin loss param reduction lambda_weight top weight query_weight CELLS"
     names += " group_by by_file memory confidence ENGINE OUTPUT NOTES"
-
-    def check(self) -> None:
-        """Raise UsageError for options that only make sense together."""
-        if self.written == "parquet":
-            raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
-        self.check_expected()
-        super().check()
 
     def report(self) -> Any:
         """Return the verdict on the lists that were checked."""

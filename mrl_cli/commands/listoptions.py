@@ -69,7 +69,6 @@ class ListOptions(Options):
     scores: str | None = option(
         "Read a score for each row, in their order, from this file. It is held in memory.", group=INPUT, metavar="FILE"
     )
-    score_column: str | None = column("Column of the file of --scores.", group=INPUT, shown="the only one, else score")
     group_sizes: str | None = option(
         "Read the number of rows of each query from this file, such as LightGBM's .query. It is held in memory.",
         group=INPUT,

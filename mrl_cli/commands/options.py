@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.helping import (
-    COLUMNS,
-    GROUPED,
-    INPUT,
-    LOSS,
-    OUTPUT,
-    RUNNING,
-)
+from mrl_cli.commands.helping import CHECKS, COLUMNS, GROUPED, INPUT, LOSS, OUTPUT, RUNNING
 from mrl_cli.commands.parsing import Option
 from mrl_cli.commands.saying import remember_color
 from mrl_cli.commands.values import LossName, Registered, assignment, char, label_map, named, number, share
@@ -285,12 +278,18 @@ class Options:
     )
     quiet: bool = flag("Print no notes and no progress on stderr.", "-q", group=RUNNING)
     verbose: bool = flag("Print on stderr how the result came about.", "-v", group=RUNNING)
+    raw: bool = flag("Print the bare number in full precision.", group=OUTPUT, is_common=True)
+    fail_if: tuple[str, ...] = option(
+        "Exit with 1 when a condition holds, such as 'value>0.5' or 'accuracy<0.7'. Repeatable.",
+        group=CHECKS,
+        multiple=True,
+        metavar="EXPR",
+        is_common=True,
+    )
     # Options of one command, which the plan and the flow of every command know.
-    fail_if: tuple[str, ...] = ()
     keep_columns: bool = False
     loss_column: str | None = None
     calibration: bool = False
-    raw: bool = False
     which: str | None = None
     lambda_weight: LambdaWeight = "none"
     max_pairs: int | None = None
@@ -336,6 +335,10 @@ class Options:
             yield name, self.y_const is not None, ""
         yield "strength", self.labels != "strength", ""
         yield "label_map", self.labels not in (None, "pm1"), ""
+        if self.raw and not self.writes_rows:
+            yield "format", self.format != "auto", "--raw and --format exclude each other"
+            for name in () if self.fail_if else ("group_by", "by_file", "confidence", "cluster", "calibration"):
+                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
         if self.margin is not None and not is_given("margin"):
             from mrl_cli.losses import LOSSES  # which needs NumPy
 
@@ -369,7 +372,7 @@ class Options:
     @property
     def writes_rows(self) -> bool:
         """Whether the output is rows that are written as the input is read, not a report."""
-        return self.reduction == "none"
+        return False
 
     @property
     def writes_parts(self) -> bool:

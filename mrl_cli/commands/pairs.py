@@ -84,11 +84,6 @@ class WritePairs(RankedRun):
         counts = {**totals, "rejected": ranked.counts.rejected, "written": written}
         return PairsReport.of_run("mrl.pairs/1", self.input_names, **counts)
 
-    def rendered(self, report: PairsReport) -> tuple[str, ...]:
-        """Return nothing: rows were written."""
-        del report
-        return ()
-
     def notes(self, report: PairsReport) -> list[str]:
         """Return notes on what was read, and on a sample of all pairs."""
         notes = super().notes(report)

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
+from mrl_cli.commands.helping import GROUPED, LOSS
 from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.commands.values import LossName, assigned_word
 from mrl_cli.model import LambdaWeight
-from mrl_cli.words import counted, number_text, option_of
+from mrl_cli.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from mrl_cli.commands.conditions import Condition
     from mrl_cli.model import Plan, ReductionName
     from mrl_cli.reductions.queries import Queries
     from mrl_cli.reports.plots import Plot
@@ -74,14 +73,6 @@ class Rank(RankedRun):
     per_query: bool = flag(
         "Print one row per query, with its counts, sum and mean, in place of the whole.", group=GROUPED, is_common=True
     )
-    raw: bool = flag("Print the bare number in full precision.", group=OUTPUT, is_common=True)
-    fail_if: tuple[str, ...] = option(
-        "Exit with 1 when a condition holds, such as 'query_accuracy<0.7'. Repeatable.",
-        group=CHECKS,
-        multiple=True,
-        metavar="EXPR",
-        is_common=True,
-    )
 
     name = "rank"
     examples = (
@@ -100,7 +91,7 @@ class Rank(RankedRun):
         return super().planned().changed(describes=not is_bare)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
-        """Yield as every run, and what has no effect without --lambda-weight or beside --raw."""
+        """Yield as every run, and what has no effect without --lambda-weight."""
         yield from super().without_effect()
         message = "--reduction goes with the value, not with one line per query"
         yield "reduction", self.per_query and not self.fail_if, message
@@ -113,10 +104,6 @@ class Rank(RankedRun):
             message = f"--max-pairs goes with --loss {' or '.join(quadratic_losses())}"
             yield "max_pairs", self.loss not in quadratic_losses(), message
         yield "top", self.lambda_weight != "ndcg", "--top goes with --lambda-weight ndcg"
-        if self.raw:
-            yield "format", self.format != "auto", "--raw and --format exclude each other"
-            for name in () if self.fail_if else ("group_by", "by_file", "confidence"):
-                yield name, getattr(self, name), f"--raw prints one number, without what {option_of(name)} adds"
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
@@ -133,12 +120,6 @@ class Rank(RankedRun):
     def writes_rows(self) -> bool:
         """Whether the output is rows, not a report."""
         return self.per_query
-
-    def conditions(self) -> list[Condition]:
-        """Return the conditions. Raises UsageError for one on a key that this run will not report."""
-        from mrl_cli.commands.conditions import conditions_of
-
-        return conditions_of(self.fail_if, self.plan)
 
     def report(self) -> RankReport:
         """Return the report on all lists."""
@@ -170,12 +151,6 @@ class Rank(RankedRun):
         from mrl_cli.reports.rank import refuse_undefined
 
         refuse_undefined(ranked.result, ranked.look, self.plan)
-
-    def rendered(self, report: RankReport) -> Iterable[str]:
-        """Return the report as pieces of text: none where rows were written."""
-        if self.per_query:
-            return ()
-        return [number_text(report.value) + "\n"] if self.raw else super().rendered(report)
 
     def pictures(self, report: Any) -> dict[str, Plot]:
         """Return the accuracy of queries."""

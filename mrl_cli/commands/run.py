@@ -19,7 +19,7 @@ from mrl_cli.commands.parsing import WORDS, Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.saying import is_colored, say
 from mrl_cli.errors import MachineError, UsageError
-from mrl_cli.words import counted, harmless, option_of
+from mrl_cli.words import counted, harmless, number_text, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -119,8 +119,10 @@ class Run(Options, ABC):
         return [self.sources_named(self.inputs)]
 
     def conditions(self) -> list[Condition]:
-        """Return the conditions of --fail-if. Raises UsageError for one that this run cannot judge."""
-        return []
+        """Return the conditions of --fail-if. Raises UsageError for one on a key that this run will not report."""
+        from mrl_cli.commands.conditions import conditions_of
+
+        return conditions_of(self.fail_if, self.plan)
 
     @abstractmethod
     def report(self) -> Report:
@@ -337,7 +339,9 @@ class Run(Options, ABC):
         return facts, list(dict.fromkeys(source.name for source in sources))
 
     def rendered(self, report: Any) -> Iterable[str]:
-        """Return a report as pieces of text, at the width and in the colours of where it goes."""
+        """Return a report as pieces of text, at the width and in the colours of where it goes; none after rows."""
+        if self.writes_rows or self.raw:
+            return () if self.writes_rows else [number_text(report.value) + "\n"]
         from mrl_cli.render import rendered
 
         pieces = rendered(report, self.written, self.screen if self.written == "table" else None)

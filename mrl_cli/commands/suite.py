@@ -44,6 +44,7 @@ class RunOnSuite(Expecting):
 
     def check(self) -> None:
         """Raise UsageError for options that need INPUT where there is none, and for the suite's own where there is."""
+        super().check()
         given = {name for name in click.get_current_context().params if is_given(name, or_by_environment=True)}
         ours = sorted(given & _TAKEN.keys())
         refuse_if(len(ours) > 1, "--cases and --function exclude each other", "run mrl twice")

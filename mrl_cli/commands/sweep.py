@@ -75,6 +75,14 @@ class _Drawn(Run):
 
         return {"margins": curves_of_points(report.points)}
 
+    def summary(self, report: Any) -> str:
+        """Return how much was read and how quickly."""
+        rows = report.record().get("rows")  # of lists
+        read = f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')}"
+        read += f" at {counted(len(report.points), 'margin')} in {self.seconds:.3f} s, {self.workers}"
+        of_lists = rows and f"{counted(rows, 'row')}, {counted(report.queries, 'query', 'queries')} and "
+        return f"{of_lists or ''}{read}"
+
 
 class MarginSweep(_Drawn, RunOnPairs):
     """Compute the loss of the pairs in INPUT files for many margins, in one pass.
@@ -120,13 +128,6 @@ class MarginSweep(_Drawn, RunOnPairs):
         folded = self.measured(sweep, WeightReduction())
         return sweep_report(sweep, folded, self.margins, plan, self.input_names)
 
-    def summary(self, report: SweepReport) -> str:
-        """Return how much was read and how quickly."""
-        return (
-            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
-            f"{counted(len(report.points), 'margin')} in {self.seconds:.3f} s, {self.workers}"
-        )
-
 
 class ListSweep(_Drawn, RunOnLists):
     """Compute the loss of ranked lists for many margins, in one reading."""
@@ -153,14 +154,6 @@ class ListSweep(_Drawn, RunOnLists):
 
         point = self._consumer.points(ranked.result)[0]
         refuse_no_mean(point.counts, point.sums, ranked.look, self.plan)
-
-    def summary(self, report: Any) -> str:
-        """Return how much was read and how quickly."""
-        return (
-            f"{counted(report.rows, 'row')}, {counted(report.queries, 'query', 'queries')} and "
-            f"{counted(report.pairs, 'pair')} of {counted(len(report.inputs), 'input')} at "
-            f"{counted(len(report.points), 'margin')} in {self.seconds:.3f} s, {self.workers}"
-        )
 
 
 command = command_of(MarginSweep, ListSweep)

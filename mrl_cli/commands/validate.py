@@ -8,11 +8,9 @@ from mrl_cli.commands.helping import CHECKS, GROUPED, LOSS, OUTPUT
 from mrl_cli.commands.kinds import RunOnPairs, command_of
 from mrl_cli.commands.listchecks import ValidateLists
 from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_if
-from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.commands.values import Registered
-from mrl_cli.errors import UsageError
 from mrl_cli.model import ReductionName
 from mrl_cli.render import format_names
 
@@ -96,12 +94,9 @@ class Validate(RunOnSuite, RunOnPairs):
 
     def check(self) -> None:
         """Raise UsageError for options that only make sense together."""
-        if self.written == "parquet":
-            raise UsageError("a validation is not written as Parquet", hint=f"write {report_suffixes(but='.jsonl')}")
         hint = "use --loss-column COLUMN in place of --expect"
         is_none = any(name == "value" for name, _ in self.expect) and self.reduction == "none"
         refuse_if(is_none, "--expect is one value, and --reduction none has none", hint)
-        self.check_expected()
         super().check()
 
     def resolved(self) -> list[tuple[Source, ...]]:
