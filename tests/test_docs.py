@@ -11,10 +11,10 @@ import pytest
 
 from mrl_cli import words
 from mrl_cli.commands import docs
-from mrl_cli.commands.manual import EXIT_CODES
 from mrl_cli.render.document import terminal_text
 from mrl_cli.render.terminal import Screen
 from tests import readme_commands
+from tests.manual import EXIT_CODES
 from tests.running import run, run_inside, run_on_terminal
 from tests.written_pages import MANUAL, PICTURE, REFERENCE, ROOT, pages, picture
 

@@ -12,7 +12,7 @@ import click
 
 from mrl_cli.cli import group
 from mrl_cli.commands import command_names, summary_of
-from mrl_cli.commands.manual import man_page, markdown_page, page_of
+from tests.manual import man_page, markdown_page, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

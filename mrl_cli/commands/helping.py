@@ -13,7 +13,7 @@ import click
 from mrl_cli.commands.saying import is_colored, print_help
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 INPUT, COLUMNS, LOSS, GROUPED = "Input", "Columns", "Loss", "Groups and intervals"
 OUTPUT, CHECKS, RUNNING = "Output", "Checks", "Running"
@@ -98,15 +98,20 @@ class HelpContext(click.Context):
 def printing_help(option: click.Option | None) -> click.Option | None:
     """Return an option for help that prints as `print_help` does."""
     if option is not None:
-        option.callback = _print_help
+        option.callback = _printing(click.Context.get_help)
     return option
 
 
-def _print_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    del param
-    if value and not ctx.resilient_parsing:
-        print_help(ctx, ctx.get_help())
-        ctx.exit()
+def _printing(text_of: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """Return what an option does that prints a help."""
+
+    def print_it(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        del param
+        if value and not ctx.resilient_parsing:
+            print_help(ctx, text_of(ctx))
+            ctx.exit()
+
+    return print_it
 
 
 class HelpfulCommand(click.Command):
@@ -123,7 +128,7 @@ class HelpfulCommand(click.Command):
         super().__init__(*args, **settings)
         self.examples = examples
         short: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "allow_from_autoenv": False}
-        self._short = HelpOption(["-h", "short_help"], callback=_print_short_help, group=RUNNING, **short)
+        self._short = HelpOption(["-h", "short_help"], callback=_printing(self.short_help_text), group=RUNNING, **short)
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         """Return the name of the option for the long help."""
@@ -171,13 +176,6 @@ class HelpfulCommand(click.Command):
         formatter.write_paragraph()
         formatter.write_text(f"{ctx.command_path} --help prints {what}, with examples.")
         return formatter.getvalue().rstrip("\n")
-
-
-def _print_short_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    del param
-    if value and not ctx.resilient_parsing and isinstance(ctx.command, HelpfulCommand):
-        print_help(ctx, ctx.command.short_help_text(ctx))
-        ctx.exit()
 
 
 def _write_groups(formatter: click.HelpFormatter, groups: Mapping[str, Sequence[tuple[str, str, str]]]) -> None:
