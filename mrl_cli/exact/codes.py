@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
-MOST_RUNS, LEAST_RUN = 4096, 16  # so many codes are put in order quickly, and runs are long enough to pay
+MOST_RUNS = 4096  # so many codes are put in order quickly
+LEAST_RUN = 16  # values of a code, for runs long enough to pay
 
 
 class SumsByCode:
