@@ -86,8 +86,7 @@ class ExactSum:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> ExactSum:
         """Return the exact sum of `values`: any shape, float64 or a narrower float; not changed."""
-        flat = np.asarray(values).reshape(-1)
-        accumulator = ExactAccumulator()
+        flat, accumulator = _flat(values), ExactAccumulator()
         for part in cut(flat.size, BLOCK_VALUES):
             block = flat[part]
             accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
@@ -106,8 +105,12 @@ class ExactSum:
         2.0
         """
         accumulator = ProductAccumulator()
-        accumulator.add(np.asarray(left).reshape(-1), np.asarray(right).reshape(-1))
+        accumulator.add(_flat(left), _flat(right))
         return accumulator.totals[0]
+
+
+def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(values).reshape(-1)
 
 
 def _quotient(numerator: int, denominator: int) -> float:
