@@ -252,6 +252,10 @@ def test_products_with_masks_of_any_length(size: int, known: bool) -> None:
     assert accumulator.totals[0] == ExactSum.of(high) + ExactSum.of(low)
     assert accumulator.totals[1:] == [ExactSum.of(left[mask]), ExactSum.of(left)]
     assert ProductAccumulator(masks=2).totals == [ExactSum()] * 3
+    squares = ProductAccumulator(masks=1)
+    squares.add(right, right, [mask], ranges=ranges and (ranges[1], ranges[1]))
+    high, low = products(right, right)
+    assert squares.totals == [ExactSum.of(high) + ExactSum.of(low), ExactSum.of(right[mask])]
 
 
 @each("orders", [0, 19, 20, 21, 40, 60, 66, 67, 101])
