@@ -81,6 +81,21 @@ def cut(size: int, length: int) -> Iterator[slice]:
     return (slice(start, min(start + length, size)) for start in range(0, size, length))
 
 
+def cut_at(bounds: NDArray[np.integer], most: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of runs of neighbouring pieces: of `most` places at most, or one piece that alone has more.
+
+    Piece i has the places from bounds[i] to bounds[i + 1].
+
+    >>> list(cut_at(np.array([0, 2, 3, 9]), 3))
+    [(0, 2), (2, 3)]
+    """
+    first = 0
+    while first < bounds.size - 1:
+        last = max(int(np.searchsorted(bounds, bounds[first] + most, side="right")) - 1, first + 1)
+        yield first, last
+        first = last
+
+
 def magnitude(values: Array) -> float:
     """Return the greatest magnitude of values: 0 where there are none, NaN where one is NaN.
 
