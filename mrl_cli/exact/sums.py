@@ -117,7 +117,7 @@ def _quotient(numerator: int, denominator: int) -> float:
     try:
         return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:
-        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
+        return math.inf if numerator // denominator > 0 else -math.inf
 
 
 class ExactAccumulator:
