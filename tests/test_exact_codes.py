@@ -207,6 +207,7 @@ def test_parts_of_a_split_hold_so_many_terms(terms: int) -> None:
         assert part.shape == values.shape
         assert holds_sums_of(terms, part)
     assert split(np.zeros(2), terms) == split(np.empty(0), terms) == []
+    assert len(split(np.array([1 + 2.0**-50]), terms=1)) == 1  # a part has all bits that it may have
 
 
 @each("size", [1, PRODUCT_VALUES, PRODUCT_VALUES + 3])
