@@ -167,6 +167,19 @@ def test_weighted_losses_of_regions() -> None:
     assert regions["wrong"] == (1, 0.5 * 1.5)
     assert regions["inside_margin"] == (1, 3.0 * 0.25)
     assert regions["beyond_margin"] == (1, 0.0)
+    single = Plan.of(dtype="float32", margin=0.3)
+    assert regions_of(drawn([0.25], single), single)["inside_margin"] == (1, float(np.float32(0.3)) - 0.25)
+    assert regions_of(drawn([-1.0, 0.5], Plan.of()), Plan.of())["wrong"] == (1, 1.0)
+
+
+def test_sums_of_cells_with_large_numbers_before_them_and_after() -> None:
+    reduction = CellSumsReduction(Plan())
+    whole: Any = reduction.empty()
+    for numbers in ([1.0, 3.5, 3.5], [2.0**600, 1.0, -0.25], [3.5]):
+        pairs: dict[Any, Any] = {"x1": np.array(numbers), "x2": np.zeros(len(numbers)), "y": np.ones(len(numbers))}
+        whole = reduction.add(whole, Measured(Batch("", pairs, range(len(numbers))), Plan(), reduction.needs))
+    assert whole.total("first").units == ((2**600 + 1) * 4 + 4 + 14 * 3 - 1) << UNIT_EXPONENT - 2
+    assert float(whole.total("confidence")) == math.fsum(confidences(np.array([1, 3.5, 3.5, 2.0**600, 1, -0.25, 3.5])))
 
 
 def test_losses_under_a_margin_for_each_pair_are_those_of_the_pairs() -> None:

@@ -264,6 +264,9 @@ def test_points_of_a_curve_out_of_the_ordinary() -> None:
     point = sweep.points(sweep.curve(d, y))[0]
     assert (point.sum, point.active, point.passing) == curve_by_fractions("squared_hinge", (d, y, np.ones(2)), margin)
     assert point.passing == 1
+    single = CurveReduction("margin_ranking", [0.1, -0.0], "float32")
+    points = single.points(single.curve(np.zeros(1, np.float32), np.ones(1, np.float32)))
+    assert [str(point.sum) for point in points] == [str(float(np.float32(0.1))), "0.0"]
     # A loss that has rounded to 0 is not active.
     sweep = CurveReduction("logistic", [0.0], parameters={"temperature": 1.0})
     assert sweep.points(sweep.curve(np.array([800.0, 0.0]), np.ones(2)))[0].active == 1

@@ -40,7 +40,7 @@ from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
-from mrl_cli.reductions.worst import WorstReduction
+from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -321,6 +321,9 @@ def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
     state = reduction.add(state, of(9.0, 0.5, 2.0, 3.0))
     assert [(pair.loss, pair.place) for pair in state.pairs] == [(5.0, 4), (3.0, 10), (2.0, 9)]
     assert reduction.add(reduction.empty(), of(9.0, 0.25, 0.5)) == (3, ())  # a task has three that are worse
+    one, of_nan = (state.pairs[0]._replace(loss=loss) for loss in (1.0, np.nan))
+    whole = reduction.merge([one], WorstOfTask(1, (of_nan,)), Part(None, Counts(), []))  # type: ignore[arg-type]
+    assert [str(pair.loss) for pair in whole] == ["nan", "1.0"]
 
 
 def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
@@ -340,6 +343,8 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     assert with_margins == replace(look, margin_gap=0.0, reach=0.25)
     assert seen(Plan.of(labels="any"), y=last) == replace(look, codes=frozenset((1.0, -1.0)))
     assert seen(Plan.of(labels="probability")) == Look(look.grids)
+    lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
+    assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)
 
 
 def test_pairs_of_the_fast_way_are_checked_before_they_count() -> None:

@@ -120,7 +120,7 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
     if "loss" in histogram.sums:
         regrouped = histogram.sums["loss"].regrouped(groups, size)
         return [float(regrouped.at(group)) for group in range(size)]
-    margin: float = plan.loss.margin if (rounded := margin_of(plan)) is None else rounded
+    margin = margin_of(plan) or 0.0  # each pair has its own only where losses are added up, or nothing is
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     starts = signs * magnitudes
     curve = _curve(histogram, np.where((starts < margin) | ((signs < 0) & (starts == margin)), groups, size), size)

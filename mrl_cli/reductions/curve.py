@@ -154,7 +154,7 @@ class CurveReduction(Reduction[Curve, Curve]):
         *,
         takes_probabilities: bool = False,
     ) -> None:
-        rounded = np.asarray(margins, np.float64).astype(dtype) + np.dtype(dtype).type(0)
+        rounded = np.asarray(margins, np.float64).astype(dtype) + 0
         self._knots, self._places = np.unique(rounded, return_inverse=True)
         self._knot_places = KnotPlaces(self._knots)
         self._loss, self._parameters = LOSSES[loss], dict(parameters or {})
