@@ -307,6 +307,14 @@ def test_contrast_is_that_of_a_loop_over_pairs() -> None:
         assert (total.differences, total.squares) == (ExactSum.of(gaps), ExactSum.of_products(gaps, gaps))
 
 
+def test_infinite_losses_of_both_models_have_no_difference() -> None:
+    far: dict[Any, Any] = {role: np.array([1e308]) for role in ("x1", "x1_b")}
+    numbers = far | {role: np.array([-1e308]) for role in ("x2", "x2_b")} | {"y": np.array([-1.0])}
+    plan = Plan.of(columns=Columns(numbers=(("x1_b", "u"), ("x2_b", "v"))))
+    (batch,) = ContrastReduction(plan, samples=10, seed=0).add([], Measured(Batch("", numbers, [2]), plan))
+    assert np.isnan(batch.differences).all()
+
+
 def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
     plan, reduction = Plan.of(on_tie="drop"), WorstReduction(3)
 
