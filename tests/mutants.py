@@ -50,10 +50,14 @@ _MISSED, _NOTICED, _BROKEN = 0, 3, 4
 
 
 class Part(NamedTuple):
-    """Modules to change, and the test files that have to notice: beside the modules' own doctests, without test_."""
+    """Modules to change, and the test files that have to notice: beside the modules' own doctests, without test_.
+
+    Of tests marked slow only those of the file `slow` among these run.
+    """
 
     modules: list[str]
     tests: str
+    slow: str = ""
 
 
 PARTS = {
@@ -85,10 +89,11 @@ PARTS = {
     "lists": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("lists", "listpairs", "queries", "queryweights", "gathered")],
         "list_reductions reductions listwise list_loop rank",
+        slow="list_reductions",
     ),
     "rows": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("rows", "parts", "documents", "benchmarks")],
-        "reductions parts casefile engines cli_groups",
+        "reductions parts files_beside list_presets more_columns cli",
     ),
 }
 
@@ -130,7 +135,8 @@ class Runner:
         gc.unfreeze()
         self._functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.freeze()
-        items = [item for item in session.items if not item.get_closest_marker("slow")]
+        slow = f"test_{PARTS[self.part].slow}.py"
+        items = [item for item in session.items if item.path.name == slow or not item.get_closest_marker("slow")]
         told = _in_child(lambda: self._told(items))
         if told is None:
             raise SystemExit(f"{self.part}: the tests do not end without a change either")

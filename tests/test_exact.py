@@ -181,6 +181,11 @@ def test_values_are_left_as_they_are() -> None:
     assert values.tobytes() == before.tobytes()
 
 
+def test_unit_of_sums_is_the_square_of_the_least_double() -> None:
+    assert of([1.0]).units == 1 << 2148
+    assert ExactSum.of_products(np.array([LEAST]), np.array([LEAST])).units == 1
+
+
 def test_nothing_sums_to_a_positive_zero() -> None:
     assert of([]) == ExactSum()
     assert bits(float(ExactSum())) == bits(0.0)

@@ -11,16 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactAccumulator, ExactSum, ProductAccumulator, Scratch
+from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactAccumulator, ExactSum, ProductAccumulator, Scratch, few
+from mrl_cli.exact import sums as sums_module
 from mrl_cli.exact.blocks import (
-    LARGE_FACTOR,
-    LARGEST,
     MOST_VALUES,
     PRODUCT_VALUES,
-    SMALL_FACTOR,
-    SMALLEST,
     are_ordinary_factors,
     extracted,
+    magnitude,
     products,
     split,
     units_of_products,
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
 
 INF, NAN, MAX = math.inf, math.nan, float(np.finfo(np.float64).max)
 LEAST = 5e-324
+# Bounds of what is added and multiplied without a look at each number, as literals: they are not to move.
+HUGE, SMALL_FACTOR, LARGE_FACTOR, SMALLEST, LARGEST = 2.0**900, 2.0**-400, 2.0**440, 2.0**-300, 2.0**400
 ODD = [0.0, LEAST, 2.0**-1022, 1e-310, 2.0**-401, SMALL_FACTOR, HUGE, -HUGE, 1e300, -MAX, MAX, INF, -INF, NAN]
 close = st.sampled_from(
     [1.0, -1.0, 3.0, 2.0**-52, 2.0**-53, -(2.0**-53), 3 * 2.0**-54, 2.0**-106, -(2.0**-107), 0.0, 1e16]
@@ -135,7 +135,49 @@ def test_squares_of_few_terms_are_rounded_once(count: int) -> None:
     assert square_of_few(*terms).tolist() == right
 
 
+def test_what_is_far_from_a_tie_is_not_computed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = [spread_numbers(400, seed, orders=30) for seed in range(4)]
+    parts = [spread_numbers(400, seed, orders=0) * 2.0 ** (-58 * seed) for seed in range(4)]
+    products_of = ProductAccumulator()
+    codes, whole = np.repeat(np.arange(5), 20), np.arange(100.0)
+    runs = Runs.of(codes, np.bincount(codes))
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "bincount", None)  # runs are added up side by side
+        in_runs = [
+            sums_by_code(whole, codes, 5, runs),
+            sums_of_products_by_code(whole, whole, codes, 5, runs),
+            Piece(whole, codes).sums(5, runs),
+            Piece(whole, codes, whole).sums(5, runs),
+        ]
+    assert [each.rounded(5).tolist() for each in in_runs] == 2 * [
+        [math.fsum(whole[codes == code] ** power) for code in range(5)] for power in (1, 2)
+    ]
+    with monkeypatch.context() as patch:
+        for module, name in ((few, "_exact"), (math, "fsum"), (sums_module, "_sums_of_strange")):
+            patch.setattr(module, name, None)
+        squares = [square_of_few(*terms[:count]).tolist() for count in (3, 4)]
+        doubles = SumsByCode(parts).rounded(400).tolist()
+        products_of.add(terms[0], terms[0] * 3)
+        with pytest.raises(TypeError):  # for ranges that are known are believed
+            products_of.add(terms[0], terms[0], ranges=((NAN, NAN), (NAN, NAN)))
+    exact = [[rounded(fraction(row) ** 2) for row in zip(*terms[:count], strict=True)] for count in (3, 4)]
+    assert squares == exact
+    assert doubles == [rounded(fraction(row)) for row in zip(*parts, strict=True)]
+    assert products_of.totals == [ExactSum.of_products(terms[0], terms[0] * 3)]
+
+
 # Blocks, parts and products.
+
+
+def test_greatest_magnitude() -> None:
+    assert [magnitude(np.array(values)) for values in ([-3.0, 2.0], [0.5], [-INF], [])] == [3.0, 0.5, INF, 0.0]
+    assert math.isnan(magnitude(np.array([1.0, NAN, INF])))
+
+
+def holds_sums_of(terms: int, part: Array) -> bool:
+    """Return whether a double holds any sum of so many terms of a part."""
+    whole = [units(Fraction(value)) for value in part.ravel().tolist() if value]
+    return not whole or max(map(abs, whole)) * terms <= min(value & -value for value in whole) << 53
 
 
 @each("size", [1, 2, 63, 64, 65, 1000])
@@ -146,7 +188,8 @@ def test_parts_of_an_extraction_add_up_without_rounding(size: int, terms: int | 
     rest = [Fraction(value) for value in values.tolist()]
     for part, places in extracted(values, largest, terms):
         held = part.copy()
-        assert float(held.sum()) == float(np.float64(float(fraction(held)))) == fraction(held)
+        assert float(held[:terms].sum()) == fraction(held[:terms])
+        assert holds_sums_of(terms or size, held)
         for place, value in zip(range(size) if places is None else places.tolist(), held.tolist(), strict=True):
             rest[place] -= Fraction(value)
     assert rest == [0] * size
@@ -162,10 +205,9 @@ def test_parts_of_a_split_hold_so_many_terms(terms: int) -> None:
     ]
     for part in parts:
         assert part.shape == values.shape
-        last_bits = [value & -value for value in (units(Fraction(float(v))) for v in part.flat) if value]
-        most = max(abs(units(Fraction(float(v)))) for v in part.flat) * terms
-        assert not last_bits or most <= min(last_bits) << 53
+        assert holds_sums_of(terms, part)
     assert split(np.zeros(2), terms) == split(np.empty(0), terms) == []
+    assert len(split(np.array([1 + 2.0**-50]), terms=1)) == 1  # a part has all bits that it may have
 
 
 @each("size", [1, PRODUCT_VALUES, PRODUCT_VALUES + 3])
@@ -211,9 +253,13 @@ def test_products_with_masks_of_any_length(size: int, known: bool) -> None:
     assert accumulator.totals[0] == ExactSum.of(high) + ExactSum.of(low)
     assert accumulator.totals[1:] == [ExactSum.of(left[mask]), ExactSum.of(left)]
     assert ProductAccumulator(masks=2).totals == [ExactSum()] * 3
+    squares = ProductAccumulator(masks=1)
+    squares.add(right, right, [mask], ranges=ranges and (ranges[1], ranges[1]))
+    high, low = products(right, right)
+    assert squares.totals == [ExactSum.of(high) + ExactSum.of(low), ExactSum.of(right[mask])]
 
 
-@each("orders", [0, 19, 20, 21, 40, 60, 80, 99, 100, 101])
+@each("orders", [0, 19, 20, 21, 40, 60, 66, 67, 101])
 @each("sign", [1.0, -1.0])
 def test_slices_hold_what_lies_so_far_apart_or_decline(orders: int, sign: float) -> None:
     least = 2.0**-orders * (1 + 2.0**-52)
@@ -225,7 +271,7 @@ def test_slices_hold_what_lies_so_far_apart_or_decline(orders: int, sign: float)
         exact = units(fraction(values) * 3)
         got = units_of_products(values, np.full(2, 3.0), [None])
         assert got is None or got == [exact, exact // 3]
-        assert (got is None) == (orders > 67)
+        assert (got is None) == (orders > 66)  # six slices of 20 bits but for the first bit, and 53 bits a number
 
 
 def test_slices_end_where_no_product_leaves_the_doubles() -> None:
@@ -287,6 +333,13 @@ def test_quotients_are_those_of_the_sums_unless_these_leave_the_doubles() -> Non
         assert str([a / b for a, b in zip(above, below, strict=True)]) == expected
         dividends, divisors = (SumsByCode((), dict(enumerate(side))) for side in (above, below))
         assert str(quotients(dividends, divisors, len(QUOTIENTS)).tolist()) == expected
+    # Just above the least normal double: it is rounded, as all ordinary sums, and the quotient with it.
+    just_normal, divisor = ExactSum((1 << UNIT_EXPONENT - 1022) + (1 << UNIT_EXPONENT - 1076)), 1 / 3
+    rounded_first = float(just_normal) / divisor
+    assert rounded_first != float(Fraction(just_normal.units, 1 << UNIT_EXPONENT) / Fraction(divisor))
+    assert just_normal / ExactSum.of(np.array([divisor])) == rounded_first
+    normal, of_one = SumsByCode((), {0: just_normal}), SumsByCode([np.array([divisor])])
+    assert quotients(normal, of_one, 1).tolist() == [rounded_first]
     least = ExactSum(1)  # the smallest product of two
     assert [ExactSum.of(np.array([sign])) / least for sign in (1.0, -1.0)] == [INF, -INF]
     many = sums_by_code(np.array([1.0, 2.0, LEAST, -1.0]), np.array([0, 0, 1, 2]), 4)
@@ -539,6 +592,11 @@ def test_long_pieces_are_cut_and_keep_their_factors() -> None:
     assert Piece(np.array([-3.0, 2.0]), codes[:2]).largest == 3.0
     assert Piece(np.array([-3.0, 2.0]), codes[:2], np.array([0.5, 4.0])).largest == 12.0
     assert Piece(np.empty(0), codes[:0]).largest == 0.0
+    odd = np.array([1 + 2.0**-52])
+    assert [part.tolist() for part in Piece(odd, codes[:1], odd).terms()] == [[1 + 2.0**-51], [2.0**-104]]
+    assert Piece(odd, codes[:1], np.array([INF])).terms() == []
+    ordinary = Piece(spread_numbers(20, 1, 0), codes[:20], spread_numbers(20, 2, 0))
+    assert len(sums_of_pieces([ordinary], 5, most=20).parts) == 4  # two of the products, two of what they round away
 
 
 @each("largest", [1.0, 0.1, 1e250, 2.0**900, 0.0])
@@ -571,6 +629,15 @@ def test_sums_of_many_codes_that_hold_huge_numbers() -> None:
     assert all_at(sums, 4) == by_code(values, codes, 4)
     assert sums.rounded(4).tolist() == [HUGE, -HUGE, INF, INF]
     assert sorted(sums.others) == [0, 1, 2, 3]
+    ends = np.array([-HUGE, HUGE, math.nextafter(HUGE, 0), -math.nextafter(HUGE, 0)])
+    assert [sorted(sums_by_code(ends[here], np.arange(4)[here], 4).others) for here in (slice(2), slice(1, 4))] == [
+        [0, 1],
+        [1],
+    ]
     ordinary = sums_by_code(np.array([math.nextafter(HUGE, 0), -1.0]), codes[1:3], 2)
     assert ordinary.others == {}
+    assert [sums_of_multiples_by_code(codes[:2], ends[2:], codes[1:3], size).others == {} for size in (1, 2)] == [
+        False,
+        True,
+    ]
     assert pytest.approx(ordinary.rounded(2).tolist()) == [HUGE, -1.0]

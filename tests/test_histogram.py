@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
-from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences
+from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_of_cells, margins_for, regions_of
+from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, margin_of
 from mrl_cli.reductions.curve import CurveReduction
+from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
+from tests.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,12 +126,60 @@ def test_regions_are_counted_as_a_report_counts_them(plan: Plan) -> None:
         assert list(regions[name]) == [sum(here), pytest.approx(math.fsum(np.array(losses)[here]), rel=1e-14)]
 
 
+@each("plan", [*LOSSES_DRAWN, Plan.of(), Plan.of(loss="squared_hinge", margin=2.0)])
+@each("weighs", [False, True])
+def test_losses_of_cells_are_those_of_their_pairs(plan: Plan, weighs: bool) -> None:
+    numbers = [0.25, 0.25, 1.0, -1.0, -1.0, 0.0, 0.3, -0.3, 3.0]
+    weights = [2.0, 0.5, 3.0, 1.0, 1.0, 1.0, 1.5, 1.0, 1.0]
+    plan = plan.changed(columns=WEIGHTED) if weighs else plan
+    histogram = drawn(numbers, plan, weights if weighs else None)
+    of_pairs = dict.fromkeys(numbers, 0.0)
+    for d, loss, weight in zip(numbers, losses_of(numbers, plan), weights, strict=True):
+        of_pairs[d] += loss * (weight if weighs else 1.0)
+    cells = losses_of_cells(histogram, plan)[histogram.met()]
+    assert sorted(cells.tolist()) == pytest.approx(sorted(of_pairs.values()))
+    assert margin_of(Plan.of(margin=1e300, dtype="float32")) == math.inf
+
+
+@each(
+    ("a", "b", "square"),
+    [
+        # Of a width with which the farthest lies within 32 of 0; an edge belongs to what is farther from it.
+        (
+            [1.0, -1.0, 0.5, math.inf, -0.1],
+            [2.0, -0.25, -0.5, 1.0, -3.0],
+            (1 / 8, -25, 42, [(25 - 9, 25 - 3, 1), (25 - 1, 0, 1), (25 + 4, 25 - 5, 1), (25 + 8, 25 + 16, 1)], 1),
+        ),
+        ([-0.25, -0.125, math.inf], [-0.25, -0.25, -0.125], (1 / 64, -17, 18, [(0, 0, 1), (8, 0, 1)], 1)),
+        ([0.0, 0.0], [0.0, -0.0], (1.0, -1, 2, [(1, 1, 2)], 0)),
+        ([], [], (1 / 16, -1, 2, [], 0)),
+    ],
+)
+def test_pairs_of_two_models_in_squares(a: list[float], b: list[float], square: tuple[Any, ...]) -> None:
+    cells = JointCells()
+    cells.add(np.array(a), np.array(b))
+    assert tuple(cells.square()) == square
+
+
 def test_weighted_losses_of_regions() -> None:
     plan = Plan.of(columns=WEIGHTED, margin=0.5)
     regions = regions_of(drawn([-1.0, 0.25, 2.0], plan, [0.5, 3.0, 7.0]), plan)
     assert regions["wrong"] == (1, 0.5 * 1.5)
     assert regions["inside_margin"] == (1, 3.0 * 0.25)
     assert regions["beyond_margin"] == (1, 0.0)
+    single = Plan.of(dtype="float32", margin=0.3)
+    assert regions_of(drawn([0.25], single), single)["inside_margin"] == (1, float(np.float32(0.3)) - 0.25)
+    assert regions_of(drawn([-1.0, 0.5], Plan.of()), Plan.of())["wrong"] == (1, 1.0)
+
+
+def test_sums_of_cells_with_large_numbers_before_them_and_after() -> None:
+    reduction = CellSumsReduction(Plan())
+    whole: Any = reduction.empty()
+    for numbers in ([1.0, 3.5, 3.5], [2.0**600, 1.0, -0.25], [3.5]):
+        pairs: dict[Any, Any] = {"x1": np.array(numbers), "x2": np.zeros(len(numbers)), "y": np.ones(len(numbers))}
+        whole = reduction.add(whole, Measured(Batch("", pairs, range(len(numbers))), Plan(), reduction.needs))
+    assert whole.total("first").units == ((2**600 + 1) * 4 + 4 + 14 * 3 - 1) << UNIT_EXPONENT - 2
+    assert float(whole.total("confidence")) == math.fsum(confidences(np.array([1, 3.5, 3.5, 2.0**600, 1, -0.25, 3.5])))
 
 
 def test_losses_under_a_margin_for_each_pair_are_those_of_the_pairs() -> None:

@@ -17,6 +17,7 @@ from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.inputs import delimited, plain, text
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.model import Columns, Dialect, Plan
+from mrl_cli.words import number_text
 from tests.decimals import KINDS, nearly_a_number, wrong_cells
 from tests.each import each
 from tests.mutated_rows import compared, damaged_rows, decline
@@ -307,6 +308,34 @@ def test_numbers_of_any_type_become_lines(dtype: str) -> None:
     lines = native.number_lines(np.array([[-3, 9], [2, 9], [0, 9]], dtype)[:, 0])
     assert lines is not None
     assert [float(line) for line in lines.tobytes().split()] == [-3, 2, 0]
+
+
+@each("dtype", ["float64", "float32"])
+def test_floats_are_written_alike_with_and_without_it(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    numbers = [0.5, 3.0, -0.0, 1e9, 999999999.5, -1.5e9, 1e-4, 1e-5, 6e-8, 0.1, np.nan, np.inf, -np.inf, 1e300, 1e16]
+    with np.errstate(over="ignore"):
+        values = np.array(numbers).astype(dtype)
+    column = pa.array([*values, None], pa.from_numpy_dtype(values.dtype))
+    is_double = dtype == "float64"
+    expected = [number_text(float(value)) if is_double or not np.isfinite(value) else str(value) for value in values]
+    assert native.float_texts(column).to_pylist() == [*expected, None]
+    with monkeypatch.context() as patch:
+        patch.setenv("MRL_NATIVE", "0")
+        native.fields.cache_clear()
+        assert native.float_texts(column).to_pylist() == [*expected, None]
+        patch.setattr(native, "_float_text", None)  # of ordinary numbers none is written by Python
+        assert native.float_texts(column[:3]).to_pylist() == ["0.5", "3.0", "-0.0"]
+    native.fields.cache_clear()
+    if is_double and native.fields() is not None:
+        monkeypatch.setattr(native, "_texts_by_arrow", None)
+        assert native.float_texts(column).to_pylist() == [*expected, None]
+
+
+def test_lines_are_guessed_from_the_first_ones_and_then_counted() -> None:
+    assert list(plain._line_counts(b"a\n" * 3)) == [3]
+    assert list(plain._line_counts(b"a\n" * 70_000)) == [87_500, 70_000]  # a quarter more, for later ones are shorter
 
 
 def test_wishes_are_heeded_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from mrl_cli import compare, evaluate
-from mrl_cli.exact import ExactSum
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 from mrl_cli.losses import LOSSES, of_probabilities
+from mrl_cli.reductions import halves
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.verify.reference.probabilities import likelier, mixed_pairs
 from tests.each import each
@@ -232,6 +233,43 @@ def test_curve_of_a_hinge_is_that_of_rational_numbers(loss: str, seed: int) -> N
     for margin, point in zip(margins, sweep.points(sweep.curve(difference, y, weight)), strict=True):
         expected = curve_by_fractions(loss, (difference, y, weights), margin)
         assert (point.sum, point.active, point.passing) == expected
+
+
+def test_halves_hold_the_shares_of_any_weights_and_labels() -> None:
+    y = np.array([1.0, 0.0, 0.5, 0.25, 1e-300, 1e-300, 0.75])
+    weights = np.array([1.0, 2.0, 1e-300, 0.1, 0.1, 1e-300, 3.0])
+    difference = np.array([0.5, -3.0, 2.0, 1e-10, -1.0, 7.0, 0.0])
+    first = weight = Fraction(0)
+    for signed, shares in halves.halves(difference, y, weights):
+        for d, share in zip(signed.tolist(), shares.tolist(), strict=True):
+            first, weight = first + Fraction(d) * Fraction(share), weight + Fraction(share)
+    for _, sums in halves.strange_halves(difference, y, weights, power=1):
+        first, weight = (
+            total + Fraction(sums[name].units, 1 << UNIT_EXPONENT)
+            for name, total in (("first", first), ("weight", weight))
+        )
+    w, d, p = ([Fraction(value) for value in values.tolist()] for values in (weights, difference, y))
+    assert weight == sum(w)
+    assert first == sum(a * b * (2 * c - 1) for a, b, c in zip(w, d, p, strict=True))
+
+
+def test_points_of_a_curve_out_of_the_ordinary() -> None:
+    for loss in ("margin_ranking", "squared_hinge"):
+        sweep = CurveReduction(loss, [1.0], takes_probabilities=True)
+        curve = sweep.curve(np.array([math.inf, 0.0]), np.array([0.5, 0.5]), np.array([1e-200, 1.0]))
+        assert sweep.points(curve)[0].sum == math.inf
+    # At rest at a margin that has no exact products: 2 * 0.75 * m = m + d for d = m / 2.
+    margin, y, d = 2.0**-500, np.array([0.75, 0.75]), np.array([2.0**-501, 3 * 2.0**-502])
+    sweep = CurveReduction("squared_hinge", [margin], takes_probabilities=True)
+    point = sweep.points(sweep.curve(d, y))[0]
+    assert (point.sum, point.active, point.passing) == curve_by_fractions("squared_hinge", (d, y, np.ones(2)), margin)
+    assert point.passing == 1
+    single = CurveReduction("margin_ranking", [0.1, -0.0], "float32")
+    points = single.points(single.curve(np.zeros(1, np.float32), np.ones(1, np.float32)))
+    assert [str(point.sum) for point in points] == [str(float(np.float32(0.1))), "0.0"]
+    # A loss that has rounded to 0 is not active.
+    sweep = CurveReduction("logistic", [0.0], parameters={"temperature": 1.0})
+    assert sweep.points(sweep.curve(np.array([800.0, 0.0]), np.ones(2)))[0].active == 1
 
 
 @each("loss", ["margin_ranking", "squared_hinge", "logistic"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import pickle
 import pkgutil
+from dataclasses import replace
 from functools import reduce
 from importlib import import_module
 from itertools import pairwise
+from operator import eq, gt, lt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,14 +33,14 @@ from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.joint import ModelsReduction
 from mrl_cli.reductions.ledger import LedgerReduction
 from mrl_cli.reductions.lists import ListsReduction
-from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.look import GRIDS, Look, LookReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.parts import PartsReduction
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
-from mrl_cli.reductions.worst import WorstReduction
+from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
 from tests.each import each
 
 if TYPE_CHECKING:
@@ -272,6 +274,85 @@ def test_every_reduction_of_the_room_has_a_case() -> None:
     room -= {DocumentsReduction, UnjudgedReduction, *BENCHMARKS.values()}  # test_files_beside, test_list_presets
     room -= {RepeatsReduction, PartsReduction}  # test_rank, test_parts
     assert room == {type(make().reduction) for make in CASES.values()}
+
+
+def test_contrast_is_that_of_a_loop_over_pairs() -> None:
+    measured = Measured(PAIRS, PLAN)
+    x1, x2, x1_b, x2_b, y = (measured.pairs.numbers[role].tolist() for role in ("x1", "x2", "x1_b", "x2_b", "y"))
+    d_a, d_b = ([s * (a - b) for s, a, b in zip(y, *of, strict=True)] for of in ((x1, x2), (x1_b, x2_b)))
+    loss_a, loss_b = ([max(0.0, 0.25 - d) for d in of] for of in (d_a, d_b))
+    right_a, right_b = ([d > 0 for d in of] for of in (d_a, d_b))
+    for keys in ((), (("group", "g"),), (("group", "g"), ("cluster", "c"))):
+        plan = PLAN.changed(columns=Columns(numbers=PLAN.columns.numbers, keys=keys))
+        reduction = ContrastReduction(plan, samples=10, seed=0)
+        (batch,) = reduction.add([], Measured(PAIRS, plan))
+        if len(keys) < 2:
+            assert batch.differences.tolist() == [a - b for a, b in zip(loss_a, loss_b, strict=True)]
+            assert batch.outcomes.tolist() == [a - b for a, b in zip(right_a, right_b, strict=True)]
+        whole = reduction.whole()
+        whole += [batch]
+        total = whole.total
+        assert (total.wins, total.ties, total.losses) == tuple(
+            sum(compare(a, b) for a, b in zip(loss_a, loss_b, strict=True)) for compare in (lt, eq, gt)
+        )
+        assert (total.only_a, total.only_b, total.both) == tuple(
+            list(zip(right_a, right_b, strict=True)).count(of) for of in ((True, False), (False, True), (True, True))
+        )
+        for model, d, losses in ((total.a, d_a, loss_a), (total.b, d_b, loss_b)):
+            assert model.loss_sum == ExactSum.of(np.array(losses))
+            assert (model.wrong, model.ties, model.correct) == tuple(
+                sum(compare(value, 0) for value in d) for compare in (lt, eq, gt)
+            )
+        gaps = np.subtract(loss_a, loss_b)
+        assert (total.differences, total.squares) == (ExactSum.of(gaps), ExactSum.of_products(gaps, gaps))
+
+
+def test_infinite_losses_of_both_models_have_no_difference() -> None:
+    far: dict[Any, Any] = {role: np.array([1e308]) for role in ("x1", "x1_b")}
+    numbers = far | {role: np.array([-1e308]) for role in ("x2", "x2_b")} | {"y": np.array([-1.0])}
+    plan = Plan.of(columns=Columns(numbers=(("x1_b", "u"), ("x2_b", "v"))))
+    (batch,) = ContrastReduction(plan, samples=10, seed=0).add([], Measured(Batch("", numbers, [2]), plan))
+    assert np.isnan(batch.differences).all()
+
+
+def test_worst_pairs_are_the_first_of_the_greatest_losses() -> None:
+    plan, reduction = Plan.of(on_tie="drop"), WorstReduction(3)
+
+    def of(*losses: float) -> Measured:
+        numbers: dict[Any, Any] = {"x1": -np.array(losses), "x2": np.zeros(len(losses)), "y": np.ones(len(losses))}
+        numbers["y"][0] = 0  # the first one is dropped
+        return Measured(Batch("", numbers, range(2, len(losses) + 2)), plan)
+
+    state = reduction.add(reduction.empty(), of(9.0, 1.0, 0.5, 1.0, 5.0, 1.0, 1.0))
+    assert [(pair.loss, pair.place, pair.row) for pair in state.pairs] == [(5.0, 4, 6), (1.0, 1, 3), (1.0, 3, 5)]
+    assert reduction.add(state, of(9.0, 0.5, 1.0)) == state._replace(rows=10)
+    state = reduction.add(state, of(9.0, 0.5, 2.0, 3.0))
+    assert [(pair.loss, pair.place) for pair in state.pairs] == [(5.0, 4), (3.0, 10), (2.0, 9)]
+    assert reduction.add(reduction.empty(), of(9.0, 0.25, 0.5)) == (3, ())  # a task has three that are worse
+    one, of_nan = (state.pairs[0]._replace(loss=loss) for loss in (1.0, np.nan))
+    whole = reduction.merge([one], WorstOfTask(1, (of_nan,)), Part(None, Counts(), []))  # type: ignore[arg-type]
+    assert [str(pair.loss) for pair in whole] == ["nan", "1.0"]
+
+
+def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
+    numbers: dict[Any, Any] = {"x1": np.full(200, 0.5), "x2": np.full(200, 0.25), "y": np.ones(200)}
+
+    def seen(plan: Plan, **others: Any) -> Look:
+        return LookReduction().add(Look(), Measured(Batch("", numbers | others, range(200)), plan))
+
+    last = np.where(np.arange(200) < 199, 1.0, -1.0)
+    look = seen(Plan(), y=last)
+    assert (look.lowest_label, look.highest_label) == (-1.0, 1.0)
+    assert GRIDS.keys() - {name for bit, name in enumerate(GRIDS) if look.grids >> bit & 1} == {
+        "no decimals",
+        "at most 1 decimal",
+    }
+    with_margins = seen(Plan.of(columns=Columns(numbers=(("margin", "m"),))), y=last, margin=last / 4)
+    assert with_margins == replace(look, margin_gap=0.0, reach=0.25)
+    assert seen(Plan.of(labels="any"), y=last) == replace(look, codes=frozenset((1.0, -1.0)))
+    assert seen(Plan.of(labels="probability")) == Look(look.grids)
+    lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
+    assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)
 
 
 def test_pairs_of_the_fast_way_are_checked_before_they_count() -> None:

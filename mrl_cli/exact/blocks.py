@@ -2,10 +2,10 @@
 
 `units_of_block` extracts: Rump, Ogita and Oishi, "Accurate Floating-Point Summation Part I: Faithful Rounding", SIAM J.
 Sci. Comput. 31 (2008); the same step is the base of Demmel and Nguyen, "Parallel Reproducible Summation", IEEE Trans.
-Comput. 64 (2015). For n values of magnitude below 2**e and sigma = 2**(e + ceil(log2(n + 2))), each q = (v + sigma) -
-sigma is v rounded to a multiple of 2**-53 sigma, and all the q together stay below sigma: so they add up without
-rounding in any order, in whatever way NumPy adds. v - q is exact and at most 2**-53 sigma: the step is repeated on it
-until nothing is left, twice for ordinary data.
+Comput. 64 (2015). For n < 2**b values of magnitude below 2**e and sigma = 2**(e + b), each q = (v + sigma) - sigma is v
+rounded to a multiple of 2**-53 sigma, and all the q together stay below sigma: so they add up without rounding in any
+order, in whatever way NumPy adds. v - q is exact and at most 2**-53 sigma: the step is repeated on it until nothing is
+left, twice for ordinary data.
 
 `products` is Dekker's algorithm: "A Floating-Point Technique for Extending the Available Precision", Numer. Math. 18
 (1971).
@@ -36,7 +36,7 @@ Mask: TypeAlias = "NDArray[np.bool_]"
 Range = tuple[float, float]
 
 UNIT_EXPONENT = 2148  # the smallest subnormal is 2**-1074, and the smallest product of two is its square
-HUGE = 2.0**900  # what is larger is added scaled down, for its sigma may be beyond the doubles
+HUGE = 2.0**900  # what is larger is added one at a time, for its sigma may be beyond the doubles
 FEW_VALUES = 64  # that something is left is mostly seen in a few
 # Of 8, 16, 32 and 64 Ki the quickest: a block and its buffers stay in a core's cache, yet calls are few.
 BLOCK_VALUES = 32768
@@ -69,7 +69,40 @@ class Scratch(threading.local):
 
 
 _PARTS, _TERMS, _SLICES = Scratch(2), Scratch(5), Scratch(2, MOST_SLICES + MOST_MASKS)
-_REST, _IS_WHOLE = Scratch(), Scratch(dtype=bool)
+_REST = Scratch()
+
+
+def cut(size: int, length: int) -> Iterator[slice]:
+    """Yield the slices of `length` places that `size` places are cut into, the last of what is left.
+
+    >>> list(cut(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return (slice(start, min(start + length, size)) for start in range(0, size, length))
+
+
+def cut_at(bounds: NDArray[np.integer], most: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of runs of neighbouring pieces: of `most` places at most, or one piece that alone has more.
+
+    Piece i has the places from bounds[i] to bounds[i + 1].
+
+    >>> list(cut_at(np.array([0, 2, 3, 9]), 3))
+    [(0, 2), (2, 3)]
+    """
+    first = 0
+    while first < bounds.size - 1:
+        last = max(int(np.searchsorted(bounds, bounds[first] + most, side="right")) - 1, first + 1)
+        yield first, last
+        first = last
+
+
+def magnitude(values: Array) -> float:
+    """Return the greatest magnitude of values: 0 where there are none, NaN where one is NaN.
+
+    >>> [magnitude(np.array(values)) for values in ([2.0, -3.0], [-0.25], [])]
+    [3.0, 0.25, 0.0]
+    """
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 def units_of(value: float) -> int:
@@ -98,7 +131,7 @@ def extracted(
     """
     if largest == 0:
         return
-    size_bits = ((values.size if terms is None else terms) + 1).bit_length()  # ceil(log2(n + 2))
+    size_bits = (values.size if terms is None else terms).bit_length()
     sigma_exponent = math.frexp(largest)[1] + size_bits
     (quotient, rest), places = _PARTS.of(values.size), None
     _extract(values, sigma_exponent, out=quotient)
@@ -127,8 +160,7 @@ def split(values: Array, terms: int) -> list[Array]:
     [[1.0, 0.0, 0.0], [0.0, 8.673617379884035e-19, 0.0]]
     """
     parts: list[Array] = []
-    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
-    size_bits = (terms + 1).bit_length()
+    largest, size_bits = magnitude(values), terms.bit_length()
     sigma_exponent = math.frexp(largest)[1] + size_bits
     while largest and (not parts or values.any()):
         parts.append(np.empty_like(values))
@@ -161,8 +193,7 @@ def products(left: Array, right: Array) -> tuple[Array, Array]:
     array([ True])
     """
     rounded, error = np.empty((2, left.size))
-    for start in range(0, left.size, PRODUCT_VALUES):
-        part = slice(start, start + PRODUCT_VALUES)
+    for part in cut(left.size, PRODUCT_VALUES):
         few = left[part]
         _products_of_few(few, few if right is left else right[part], rounded[part], error[part])
     return rounded, error
@@ -223,8 +254,7 @@ def _sliced(values: Array, span: Range, rows: Array) -> int | None:
         return 0
     if not SMALLEST < largest < LARGEST:  # NaN is not
         return None
-    rest, is_whole = _REST.of(values.size), _IS_WHOLE.of(values.size)
-    exponent = math.frexp(largest)[1]
+    rest, exponent = _REST.of(values.size), math.frexp(largest)[1]
     # Numbers from `lowest` on are multiples of its last bit; of others, which bit is their last is not known.
     last_bit = math.frexp(lowest)[1] - 53 if lowest > 0 else -math.inf
     for place in range(MOST_SLICES):
@@ -233,7 +263,7 @@ def _sliced(values: Array, span: Range, rows: Array) -> int | None:
         row = rows[place]
         np.add(values, sigma, out=row)
         np.subtract(row, sigma, out=row)
-        if np.equal(values[:FEW_VALUES], row[:FEW_VALUES]).all() and np.equal(values, row, out=is_whole).all():
+        if (values[:FEW_VALUES] == row[:FEW_VALUES]).all() and (values == row).all():
             return place + 1
         exponent -= SLICE_BITS + 1  # what remains is at most half of this slice's unit
         if last_bit >= exponent - SLICE_BITS and place + 1 < MOST_SLICES:

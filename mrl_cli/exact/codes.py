@@ -16,19 +16,22 @@ from mrl_cli.exact.blocks import (
     PRODUCT_VALUES,
     Array,
     are_ordinary_factors,
+    cut,
     extracted,
+    magnitude,
     products,
     split,
 )
 from mrl_cli.exact.sums import ExactSum, sum_of_any_products
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 FEW_CODES = 512  # where there are more, neighbours seldom share one
-MOST_RUNS, LEAST_RUN = 4096, 16  # so many codes are put in order quickly, and runs are long enough to pay
+MOST_RUNS = 4096  # so many codes are put in order quickly
+LEAST_RUN = 16  # values of a code, for runs long enough to pay
 
 
 class SumsByCode:
@@ -39,8 +42,8 @@ class SumsByCode:
     three most, however many are added. `others` hold what is huge or not finite, and products out of the ordinary.
     """
 
-    def __init__(self, parts: Iterable[Array] = (), others: Mapping[int, ExactSum] | None = None) -> None:
-        self.parts, self.others = list(parts), dict(others or {})
+    def __init__(self, parts: Iterable[Array] = (), others: Mapping[int, ExactSum] | tuple[()] = ()) -> None:
+        self.parts, self.others = list(parts), dict(others)
 
     def add(self, sums: SumsByCode, places: NDArray[np.int64] | None = None, size: int = 0) -> None:
         """Add other sums, in place: those of their code i to code places[i], all different, or to code i.
@@ -67,8 +70,7 @@ class SumsByCode:
 
     def _add_to_first(self, part: Array) -> None:
         """Add values to the first codes: what fits the cache at a time, for there are several passes."""
-        for start in range(0, part.size, BLOCK_VALUES):
-            here = slice(start, min(start + BLOCK_VALUES, part.size))  # there may be more codes behind
+        for here in cut(part.size, BLOCK_VALUES):  # there may be more codes behind
             self._add(part[here], here, part.size)
 
     def _add(self, rest: Array, places: NDArray[np.int64] | slice, size: int) -> None:
@@ -111,9 +113,8 @@ class SumsByCode:
 
     def __getitem__(self, codes: NDArray[np.int64]) -> SumsByCode:
         """Return the sums of some codes: that of codes[i] becomes the sum of i."""
-        others: dict[int, ExactSum] = {}
-        if self.others:
-            others = {place: self.others[code] for place, code in enumerate(codes.tolist()) if code in self.others}
+        places = enumerate(codes.tolist() if self.others else ())
+        others = {place: self.others[code] for place, code in places if code in self.others}
         size = int(codes.max(initial=-1)) + 1
         return SumsByCode((grown(part, size, 0.0)[codes] for part in self.parts), others)
 
@@ -194,8 +195,7 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
         share = after - left
         return after, (left - (after - share)) + (right - share)
     sums = np.empty((2, left.size))
-    for start in range(0, left.size, BLOCK_VALUES):  # in the cache there is room for what is in between
-        here = slice(start, start + BLOCK_VALUES)
+    for here in cut(left.size, BLOCK_VALUES):  # in the cache there is room for what is in between
         sums[:, here] = two_sum(left[here], right[here])
     return sums[0], sums[1]
 
@@ -235,12 +235,12 @@ def sums_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Run
     """
     if size == 1:
         return SumsByCode((), {0: ExactSum.of(values)})
-    if values.size and values.min() > -HUGE and values.max() < HUGE:  # NaN, which min and max hand on, is not
-        return SumsByCode(_parts_by_code(values, codes, size, runs))
-    is_ordinary = np.abs(values) < HUGE
-    parts = _parts_by_code(np.where(is_ordinary, values, 0.0), codes, size, runs)
-    others = values[~is_ordinary], codes[~is_ordinary]
-    return SumsByCode(parts, {int(code): ExactSum.of(others[0][others[1] == code]) for code in np.unique(others[1])})
+    others = dict[int, ExactSum]()
+    if not magnitude(values) < HUGE:  # NaN is not
+        is_rare = ~(np.abs(values) < HUGE)
+        others = _others_by_code(ExactSum.of, codes[is_rare], values[is_rare])
+        values = np.where(is_rare, 0.0, values)
+    return SumsByCode(_parts_by_code(values, codes, size, runs), others)
 
 
 def sums_of_products_by_code(
@@ -249,13 +249,13 @@ def sums_of_products_by_code(
     """As `sums_by_code`, of the unrounded products left * right."""
     if size == 1:
         return SumsByCode((), {0: ExactSum.of_products(left, right)})
-    is_ordinary, others, is_square = are_ordinary_factors(left), dict[int, ExactSum](), right is left
+    others, is_square, is_rare = dict[int, ExactSum](), right is left, ~are_ordinary_factors(left)
     if not is_square:
-        is_ordinary &= are_ordinary_factors(right)
-    if not is_ordinary.all():
-        others = _others_by_code(left[~is_ordinary], right[~is_ordinary], codes[~is_ordinary])
-        left = np.where(is_ordinary, left, 0.0)
-        right = left if is_square else np.where(is_ordinary, right, 0.0)
+        is_rare |= ~are_ordinary_factors(right)
+    if is_rare.any():
+        others = _others_by_code(sum_of_any_products, codes[is_rare], left[is_rare], right[is_rare])
+        left = np.where(is_rare, 0.0, left)
+        right = left if is_square else np.where(is_rare, left, right)
     both = products(left, right)
     return SumsByCode((part for product in both for part in _parts_by_code(product, codes, size, runs)), others)
 
@@ -270,13 +270,11 @@ class Piece(NamedTuple):
     @property
     def largest(self) -> float:
         """The greatest magnitude of a term, NaN where one is."""
-        sides = [self.values] if self.factors is None else [self.values, self.factors]
-        return math.prod(max(float(side.max(initial=0)), -float(side.min(initial=0))) for side in sides)
+        return magnitude(self.values) * (1.0 if self.factors is None else magnitude(self.factors))
 
     def blocks(self) -> Iterator[Piece]:
         """Yield the piece in parts that fit the cache."""
-        for start in range(0, self.codes.size, PRODUCT_VALUES):
-            here = slice(start, start + PRODUCT_VALUES)
+        for here in cut(self.codes.size, PRODUCT_VALUES):
             values = self.values[here]
             factors = values if self.factors is self.values else None if self.factors is None else self.factors[here]
             yield Piece(values, self.codes[here], factors)
@@ -306,7 +304,7 @@ def sums_of_pieces(pieces: Sequence[Piece], size: int, most: int) -> SumsByCode:
     sizes = [piece.largest for piece in pieces]
     largest = max((each for each in sizes if each < HUGE), default=0.0)
     for piece, of_piece in zip(pieces, sizes, strict=True):
-        for block in piece.blocks() if of_piece < HUGE else [piece]:
+        for block in piece.blocks():
             terms = block.terms() if of_piece < HUGE else []
             if not terms:
                 rare.add(block.sums(size))
@@ -340,24 +338,24 @@ def sums_of_multiples_by_code(
     True
     """
     factors = counts.astype(np.float64)
-    if size == 1 or not (values.size and values.min() > -HUGE and values.max() < HUGE):
+    if size == 1 or not magnitude(values) < HUGE:
         return sums_of_products_by_code(factors, values, codes, size)
     terms = int(np.bincount(codes, np.abs(factors), size).max())
     parts = (np.bincount(codes, factors * part, size) for part in split(values, terms))
     return SumsByCode(part.astype(np.float64, copy=False) for part in parts)
 
 
-def _others_by_code(left: Array, right: Array, codes: NDArray[np.integer]) -> dict[int, ExactSum]:
-    """Return the sums of products of any magnitude, of the codes that occur."""
-    order = np.argsort(codes, kind="stable")
-    left, right, codes = left[order], right[order], codes[order]
-    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), codes.size]
-    slices = (slice(*edge) for edge in itertools.pairwise(edges))
-    return {int(codes[these.start]): sum_of_any_products(left[these], right[these]) for these in slices}
+def _others_by_code(
+    sum_of: Callable[..., ExactSum], codes: NDArray[np.integer], *columns: Array
+) -> dict[int, ExactSum]:
+    """Return what `sum_of` makes of the values of each code that occurs."""
+    order = np.argsort(codes)
+    edges = np.flatnonzero(np.diff(codes[order])) + 1
+    groups = np.split(order, edges)
+    return {int(codes[group[0]]): sum_of(*(column[group] for column in columns)) for group in groups}
 
 
 def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: Runs | None) -> list[Array]:
-    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
     lanes = 1
     if runs is None and size <= FEW_CODES:
         # An addition waits for the one before it to the same place: neighbours are added to places of their own.
@@ -371,4 +369,4 @@ def _parts_by_code(values: Array, codes: NDArray[np.integer], size: int, runs: R
         whole: Array = sums.astype(np.float64, copy=False).reshape(lanes, size).sum(axis=0)
         return whole
 
-    return list(itertools.starmap(added, extracted(values, largest)))
+    return list(itertools.starmap(added, extracted(values, magnitude(values))))

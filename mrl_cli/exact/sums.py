@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.exact import blocks
-from mrl_cli.exact.blocks import BLOCK_VALUES, HUGE, MOST_VALUES, UNIT_EXPONENT, Array, Mask, Range, units_of
+from mrl_cli.exact.blocks import (
+    BLOCK_VALUES,
+    HUGE,
+    MOST_VALUES,
+    UNIT_EXPONENT,
+    Array,
+    Mask,
+    Range,
+    cut,
+    magnitude,
+    units_of,
+)
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-HUGE_SCALE_EXPONENT = 256
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -77,10 +86,9 @@ class ExactSum:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> ExactSum:
         """Return the exact sum of `values`: any shape, float64 or a narrower float; not changed."""
-        flat = np.asarray(values).reshape(-1)
-        accumulator = ExactAccumulator()
-        for start in range(0, flat.size, BLOCK_VALUES):
-            block = flat[start : start + BLOCK_VALUES]
+        flat, accumulator = _flat(values), ExactAccumulator()
+        for part in cut(flat.size, BLOCK_VALUES):
+            block = flat[part]
             accumulator.add(block, lowest=float(block.min()), highest=float(block.max()))
         return accumulator.total
 
@@ -97,15 +105,19 @@ class ExactSum:
         2.0
         """
         accumulator = ProductAccumulator()
-        accumulator.add(np.asarray(left).reshape(-1), np.asarray(right).reshape(-1))
+        accumulator.add(_flat(left), _flat(right))
         return accumulator.totals[0]
+
+
+def _flat(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(values).reshape(-1)
 
 
 def _quotient(numerator: int, denominator: int) -> float:
     try:
         return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:
-        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
+        return math.inf if numerator // denominator > 0 else -math.inf
 
 
 class ExactAccumulator:
@@ -130,12 +142,11 @@ class ExactAccumulator:
 
 def _sum_of_strange(values: Array) -> ExactSum:
     """Return the exact sum of a block with numbers that are huge or not finite."""
-    finite = values[np.isfinite(values)]
-    is_huge = np.abs(finite) >= HUGE
-    parts = (finite[is_huge] * 2.0**-HUGE_SCALE_EXPONENT, finite[~is_huge])
-    scaled, ordinary = (blocks.units_of_block(part, float(np.abs(part).max(initial=0.0))) for part in parts)
+    magnitudes = np.abs(values)
+    ordinary, huge = values[magnitudes < HUGE], values[(magnitudes >= HUGE) & (magnitudes < math.inf)]
+    units = blocks.units_of_block(ordinary, magnitude(ordinary)) + sum(map(units_of, huge.tolist()))
     strange = (values == math.inf, values == -math.inf, np.isnan(values))
-    return ExactSum((scaled << HUGE_SCALE_EXPONENT) + ordinary, *(int(np.count_nonzero(mask)) for mask in strange))
+    return ExactSum(units, *(int(np.count_nonzero(mask)) for mask in strange))
 
 
 class ProductAccumulator:
@@ -164,8 +175,7 @@ class ProductAccumulator:
 
         `ranges` are the least and the greatest of both sides where they are known, as NumPy gives them.
         """
-        for start in range(0, left.size, MOST_VALUES):
-            part = slice(start, start + MOST_VALUES)
+        for part in cut(left.size, MOST_VALUES):
             first = left[part].astype(np.float64, copy=False)
             second = first if right is left else right[part].astype(np.float64, copy=False)
             parts = [None if mask is None else mask[part] for mask in masks]
@@ -193,4 +203,4 @@ def sum_of_any_products(left: Array, right: Array) -> ExactSum:
             units += (units_of(first) * units_of(second)) >> UNIT_EXPONENT
         else:
             others.append(first * second)
-    return ExactSum(units) + ExactSum.of(np.array(others, np.float64))
+    return ExactSum(units) + ExactSum.of(np.array(others))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact import products
+from mrl_cli.exact import cut_at, products
 from mrl_cli.exact.codes import two_sum
 from mrl_cli.lists.ragged import ranges
 from mrl_cli.lists.shapes import DEGREE
@@ -234,13 +234,8 @@ def _first_from(higher: Side, lower: Side, begins: Indices, ends: Indices, grid:
 def blocks_of(counts: Indices) -> Iterator[Indices]:
     """Yield the places with a count above 0, so many at a time that their counts sum up to about PAIRS."""
     places = np.flatnonzero(counts)
-    ends = np.cumsum(counts[places])
-    first = 0
-    while first < places.size:
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + PAIRS, side="right")))
-        yield places[first:last]
-        first = last
+    bounds = np.append(0, np.cumsum(counts[places]))
+    return (places[first:last] for first, last in cut_at(bounds, PAIRS))
 
 
 def _add_near(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.exact import cut_at
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.lambdas import discounts_of_ranks, gains, ideal_dcg, scaled_gains
 
@@ -147,16 +148,13 @@ def _approx_ndcg(lists: Lists, temperature: float) -> Array:
 def _every_two(lists: Lists) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
     """Yield blocks of (items, for each two the place of the first among those, the second): all twos of a list."""
     partners = np.repeat(lists.sizes, lists.sizes)
-    ends, first = np.cumsum(partners), 0
+    bounds = np.append(0, np.cumsum(partners))
     starts = np.repeat(lists.starts[:-1], lists.sizes)
-    while first < partners.size:
-        before = int(ends[first] - partners[first])
-        last = max(first + 1, int(np.searchsorted(ends, before + BLOCK, side="right")))
+    for first, last in cut_at(bounds, BLOCK):
         counts = partners[first:last]
         of_item = np.repeat(np.arange(counts.size), counts)
-        others = np.arange(of_item.size) - np.repeat(ends[first:last] - counts - before - starts[first:last], counts)
+        others = np.arange(of_item.size) - np.repeat(bounds[first:last] - bounds[first] - starts[first:last], counts)
         yield np.arange(first, last), of_item, others
-        first = last
 
 
 def _label_groups(lists: Lists, order: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

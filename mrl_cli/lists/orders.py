@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.exact import cut_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,12 +30,7 @@ def pieces(lists: Lists, items: int = PIECE_ITEMS) -> Iterator[tuple[int, int]]:
     >>> list(pieces(Lists(starts, np.zeros(9), np.zeros(9)), items=4))
     [(0, 2), (2, 3)]
     """
-    first = 0
-    while first < lists.size:
-        last = int(np.searchsorted(lists.starts, lists.starts[first] + items, side="right")) - 1
-        last = max(last, first + 1)
-        yield first, last
-        first = last
+    return cut_at(lists.starts, items)
 
 
 def order_by(lists: Lists, keys: NDArray[Any]) -> Places:

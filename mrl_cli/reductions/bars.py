@@ -56,7 +56,7 @@ class Bars(NamedTuple):
 def bars_of(histogram: Histogram, plan: Plan, most: int, shown: Sequence[float] = (0.0,)) -> Bars:
     """Return at most `most` bars, two or more, of the least width with which they hold all pairs but TAIL on each side.
 
-    They reach over all numbers of `shown`, which are finite and are to be seen with them.
+    They reach over all numbers of `shown`, one or more, which are finite and are to be seen with them.
     """
     cells = histogram.met()
     magnitudes, signs = histogram.cells.starts(cells)
@@ -104,7 +104,7 @@ def _chosen(
     while True:
         steps = _steps(magnitudes[ends], signs[ends], exponent).astype(int).tolist()
         marks = [math.ldexp(number, -exponent) for number in shown]
-        first = min((*steps, *map(math.floor, marks)), default=0)
+        first = min((*steps, *map(math.floor, marks)))
         last = max(first + 1, *(step + 1 for step in steps), *map(math.ceil, marks))
         if last - first <= most and first >= -MOST_WIDTHS and last <= MOST_WIDTHS:
             return exponent, first, last
@@ -120,7 +120,7 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
     if "loss" in histogram.sums:
         regrouped = histogram.sums["loss"].regrouped(groups, size)
         return [float(regrouped.at(group)) for group in range(size)]
-    margin: float = plan.loss.margin if (rounded := margin_of(plan)) is None else rounded
+    margin = margin_of(plan) or 0.0  # each pair has its own only where losses are added up, or nothing is
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     starts = signs * magnitudes
     curve = _curve(histogram, np.where((starts < margin) | ((signs < 0) & (starts == margin)), groups, size), size)
@@ -200,7 +200,7 @@ def curve_at(histogram: Histogram, plan: Plan, margins: Sequence[float]) -> list
     wrong = [margin for margin in margins if margin < 0 or not (is_edge(margin) or margin in known)]
     if wrong or not is_hinge_of_differences(plan):
         raise ValueError(f"the loss at {wrong or margins} does not follow from cells")
-    sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype, dict(plan.loss.parameters))
+    sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype)
     knots = np.unique(np.array(margins))
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     points = sweep.points(_curve(histogram, np.searchsorted(knots, signs * magnitudes, "right"), knots.size))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mrl_cli.exact import BLOCK_VALUES
+from mrl_cli.exact import BLOCK_VALUES, cut
 from mrl_cli.exact.codes import SumsByCode, grown, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.curve import sums_of_squares
@@ -127,8 +127,8 @@ class CellSumsReduction(HistogramReduction):
     def add(self, state: Histogram, measured: Measured) -> Histogram:
         """Count a batch, and add it up."""
         whole: Any = state
-        for start in range(0, measured.pairs.size, CHUNK_PAIRS):
-            self._add(whole, measured, start, min(start + CHUNK_PAIRS, measured.pairs.size))
+        for chunk in cut(measured.pairs.size, CHUNK_PAIRS):
+            self._add(whole, measured, chunk.start, chunk.stop)
         return state
 
     def _add(self, state: CellSums, measured: Measured, first: int, last: int) -> None:

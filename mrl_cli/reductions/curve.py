@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, products
+from mrl_cli.exact import BLOCK_VALUES, UNIT_EXPONENT, ExactSum, are_ordinary_factors, cut, products
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.losses import LOSSES, of_probabilities
 from mrl_cli.records import light_dataclass
@@ -154,7 +154,7 @@ class CurveReduction(Reduction[Curve, Curve]):
         *,
         takes_probabilities: bool = False,
     ) -> None:
-        rounded = np.asarray(margins, np.float64).astype(dtype) + np.dtype(dtype).type(0)
+        rounded = np.asarray(margins, np.float64).astype(dtype) + 0
         self._knots, self._places = np.unique(rounded, return_inverse=True)
         self._knot_places = KnotPlaces(self._knots)
         self._loss, self._parameters = LOSSES[loss], dict(parameters or {})
@@ -189,8 +189,7 @@ class CurveReduction(Reduction[Curve, Curve]):
         if self._loss.is_hinge and self._takes_probabilities:
             of_chunk = self._curve_of_halves
         with np.errstate(all="ignore"):
-            for start in range(0, difference.size, CHUNK_PAIRS):
-                chunk = slice(start, start + CHUNK_PAIRS)
+            for chunk in cut(difference.size, CHUNK_PAIRS):
                 curve += of_chunk(difference[chunk], labels[chunk], None if weights is None else weights[chunk])
         return curve
 
@@ -255,8 +254,7 @@ class CurveReduction(Reduction[Curve, Curve]):
     def _kernel_curve(self, difference: Floats, labels: Floats, weights: NDArray[np.float64] | None) -> Curve:
         sums = {name: dict.fromkeys(range(self._knots.size), ExactSum()) for name in ("losses", "gradients")}
         counts, buffers = np.zeros((2, self._knots.size), np.int64), np.empty((2, BLOCK_VALUES), difference.dtype)
-        for start in range(0, difference.size, BLOCK_VALUES):
-            block = slice(start, start + BLOCK_VALUES)
+        for block in cut(difference.size, BLOCK_VALUES):
             pair, share = (difference[block], labels[block]), None if weights is None else weights[block]
             outs = buffers[:, : pair[0].size]
             for place, knot in enumerate(self._knots.tolist()):

@@ -8,6 +8,7 @@ import numpy as np
 
 from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError
+from mrl_cli.exact import cut_at
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.keys import coded
 from mrl_cli.reductions.lists import ListsReduction, check_memory, integer_key, list_rows, needed_bytes, whole_lists
@@ -104,16 +105,13 @@ class GatherReduction(Reduction["list[GatheredRows]", Gathered]):
         del codes
         roles = list(pieces[0]) if pieces else []
         columns = {role: np.concatenate([piece.pop(role) for piece in pieces])[order] for role in roles}
-        first = 0
-        while first < len(keys):
-            last = max(int(np.searchsorted(starts, starts[first] + PART_ROWS, side="right")) - 1, first + 1)
+        for first, last in cut_at(starts, PART_ROWS):
             here = slice(int(starts[first]), int(starts[last]))
             parts = {role: values[here] for role, values in columns.items()}
             texts = zip(*keys[first:last], strict=True)
             names = dict(zip(plan.list_roles, map(texts_as_arrow, texts), strict=True))
             lists = whole_lists(starts[first : last + 1] - starts[first], parts, names)
             self._consumer.add(result, self._consumer.block(lists))
-            first = last
         return result
 
 

@@ -90,12 +90,12 @@ def changes_at_rest(difference: Floats, y: Floats, knots: Floats, codes_of: Code
     is_mixed = (labels > 0) & (labels < 1) & (labels != 0.5)
     d, labels = d[is_mixed], labels[is_mixed]
     margins = knots.astype(np.float64)
-    near = np.searchsorted(margins, d / (2 * labels - 1))
-    for place in (near - 1, near, near + 1):  # the quotient is rounded
-        margin = margins[np.clip(place, 0, margins.size - 1)]
-        is_at_rest = (place >= 0) & (place < margins.size) & (margin > np.abs(d)) & _are_level(margin, d, labels)
-        np.add.at(changes, place[is_at_rest], 1)
-        np.add.at(changes, place[is_at_rest] + 1, -1)
+    # Where d / (2y - 1) is a margin, neither is rounded: with more bits than a double has, 2y - 1 would give d as many.
+    place = np.searchsorted(margins, d / (2 * labels - 1))
+    margin = margins[np.minimum(place, margins.size - 1)]
+    is_at_rest = (place < margins.size) & (margin > np.abs(d)) & _are_level(margin, d, labels)
+    np.add.at(changes, place[is_at_rest], 1)
+    np.add.at(changes, place[is_at_rest] + 1, -1)
     return changes
 
 
@@ -103,6 +103,9 @@ def _are_level(margin: Doubles, d: Doubles, labels: Doubles) -> NDArray[np.bool_
     """Return where 2y * margin is margin + d, nothing rounded: equal numbers have equal roundings and equal errors."""
     sums, errors = two_sum(margin, d)
     is_ordinary = are_ordinary_factors(margin) & are_ordinary_factors(labels)
-    rounded, rests = products(np.where(is_ordinary, margin, 0.0), np.where(is_ordinary, 2 * labels, 0.0))
-    level: NDArray[np.bool_] = is_ordinary & (sums == rounded) & (errors == rests)
+    rounded, rests = products(margin, 2 * labels)
+    level: NDArray[np.bool_] = (sums == rounded) & (errors == rests)
+    for place in np.flatnonzero(~is_ordinary & np.isfinite(d)).tolist():
+        m, y = Fraction(float(margin[place])), Fraction(float(labels[place]))
+        level[place] = 2 * y * m == m + Fraction(float(d[place]))
     return level

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrl_cli.errors import ScatteredListsError
+from mrl_cli.exact import cut_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +58,8 @@ def _of_texts(texts: pa.Array) -> Hashes:
     hashes = np.zeros(len(texts), np.uint64)
     if data is not None:
         codes = np.frombuffer(data, np.uint8)
-        first = 0
-        while first < len(texts):
-            last = max(int(np.searchsorted(bounds, bounds[first] + _CHUNK_BYTES, side="right")) - 1, first + 1)
+        for first, last in cut_at(bounds, _CHUNK_BYTES):
             hashes[first:last] = _sums(codes[bounds[first] : bounds[last]], bounds[first : last + 1] - bounds[first])
-            first = last
     return _mixed(hashes + (np.diff(bounds).astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
 

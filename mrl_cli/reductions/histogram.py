@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from mrl_cli.exact import ExactSum
+from mrl_cli.exact import ExactSum, cut
 from mrl_cli.reductions.base import Reduction
 
 if TYPE_CHECKING:
@@ -259,6 +259,6 @@ class HistogramReduction(Reduction[Histogram, Histogram]):
 
     def add(self, state: Histogram, measured: Measured) -> Histogram:
         """Count a batch."""
-        for start in range(0, measured.pairs.size, CHUNK_PAIRS):
-            state.add(measured.differences[start : start + CHUNK_PAIRS].astype(np.float64, copy=False))
+        for chunk in cut(measured.pairs.size, CHUNK_PAIRS):
+            state.add(measured.differences[chunk].astype(np.float64, copy=False))
         return state
