@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.verify.functions.arrays import NotALossError, Numbers, Returned, better_for, returned, ways_to_hand_over
+from mrl_cli.verify.functions.arrays import NUMBERS, NotALossError, Returned, better_for, returned, ways_to_hand_over
 from mrl_cli.verify.functions.conventions import conventions_of
 from mrl_cli.verify.functions.loading import described, underlying
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.arrays import NumpyArrays
+    from mrl_cli.verify.functions.arrays import Way
     from mrl_cli.verify.functions.conventions import Convention
     from mrl_cli.verify.vectors import Vector
 
@@ -90,7 +90,7 @@ class Caller:
     """
 
     convention: Convention
-    way: NumpyArrays
+    way: Way
 
     def __init__(self, function: Any, plan: Plan, margin: float | None) -> None:
         self.function, self.plan = function, plan
@@ -113,7 +113,7 @@ class Caller:
     @property
     def takes_one_pair(self) -> bool:
         """Whether the function takes numbers, one pair at a time."""
-        return isinstance(self.way, Numbers)
+        return self.way is NUMBERS
 
     @property
     def text(self) -> str:
@@ -213,10 +213,11 @@ class Caller:
 
     def _raw(self, arrays: Arrays, margin: float, reduction: str) -> Any:
         handed = self.handed(arrays, margin, reduction)
-        before = {role: self.way.numbers(value).tobytes() for role, value in handed.items() if hasattr(value, "shape")}
+        arrays_handed = {role: value for role, value in handed.items() if hasattr(value, "shape")}
+        before = {role: returned(value).values.tobytes() for role, value in arrays_handed.items()}
         result = self.called(handed)
         self.calls += 1
-        self.changed |= {role for role, held in before.items() if self.way.numbers(handed[role]).tobytes() != held}
+        self.changed |= {role for role, held in before.items() if returned(handed[role]).values.tobytes() != held}
         return result
 
     def handed(self, arrays: Arrays, margin: float, reduction: str) -> dict[str, Any]:
