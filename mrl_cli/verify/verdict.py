@@ -14,7 +14,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import CheckResult, Mismatch
 from mrl_cli.verify.pairs import Pairs, first_of, pairs_of, usable
-from mrl_cli.verify.validators import AGAINST, TOLERANCES, LoopFigures, Outcome, Tolerance, check_of, compared, merged
+from mrl_cli.verify.validators import AGAINST, TOLERANCES, Outcome, Tolerance, check_of, compared, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.pairs import Doubles
+    from mrl_cli.verify.reference import LoopFigures
 
 MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch

@@ -110,7 +110,7 @@ def _expected_groups(found: Sequence[Expected], taken: Taken, plan: Plan) -> dic
 def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float], plan: Plan) -> Figures:
     """Return what a report must say of lists."""
     setting = Setting.of(plan)
-    total = sum((one.figures for one in found), reference.ListFigures())
+    total = sum((one.figures for one in found), reference.LoopFigures())
     means = [(one, one.mean(setting), weight) for one, weight in zip(found, query_weights, strict=True)]
     means = [(one, mean, weight) for one, mean, weight in means if not math.isnan(mean)]
     weights = [weight for *_, weight in means]
@@ -140,7 +140,7 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
 def _counted(
     found: Sequence[Expected],
     query_weights: Sequence[float],
-    total: reference.ListFigures,
+    total: reference.LoopFigures,
     defined: int,
     setting: Setting,
 ) -> dict[str, float]:
