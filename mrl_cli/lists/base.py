@@ -57,15 +57,16 @@ class Lists(NamedTuple):
     def part(self, first: int, last: int) -> Lists:
         """Return the lists from number `first` to before `last`."""
         start, stop = int(self.starts[first]), int(self.starts[last])
-        weights = None if self.weights is None else self.weights[start:stop]
-        return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+        return self._of(self.starts[first : last + 1] - start, slice(start, stop))
 
     def chosen(self, numbers: NDArray[np.intp]) -> Lists:
         """Return the lists of those numbers, in that order."""
         sizes = self.sizes[numbers]
-        items = ranges(self.starts[numbers], sizes)
+        return self._of(np.append(0, np.cumsum(sizes)), ranges(self.starts[numbers], sizes))
+
+    def _of(self, starts: NDArray[np.int64], items: Any) -> Lists:
         weights = None if self.weights is None else self.weights[items]
-        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
+        return Lists(starts, self.labels[items], self.scores[items], weights)
 
 
 class Found(NamedTuple):
@@ -108,11 +109,6 @@ class Found(NamedTuple):
         divisors = self.divisors
         with np.errstate(all="ignore"):
             return np.where((self.pairs > 0) & (divisors > 0), sums / divisors, np.nan)
-
-    @property
-    def top_correct(self) -> NDArray[np.bool_]:
-        """Of which lists the highest score is only among the highest label; not of lists without pairs."""
-        return np.equal(1.0 if self.top_half is None else self.top_half, 1.0)
 
 
 def without_pairs(lists: Lists) -> Found:

@@ -84,15 +84,11 @@ class Counter(NamedTuple):
         )
         return found._replace(weights=of_all, correct_weights=of_correct)
 
-
-def counted(lists: Lists) -> tuple[Found, Extremes]:
-    """Return what lists of at least one item come to but for their losses, and the ends of their differences.
-
-    The losses are none, all pairs are active, and the lowest and the highest loss are those of no pair.
-    """
-    counter = Counter.of(lists)
-    lowest = np.full(lists.size, np.inf)
-    return counter.found(counter.met(), counter.pairs, SumsByCode(), lowest, -lowest), counter.ends
+    @property
+    def without_losses(self) -> Found:
+        """What the lists come to but for losses: those are none, all pairs active, lowest and highest as of no pair."""
+        none = np.full(self.lists.size, np.inf)
+        return self.found(self.met(), self.pairs, SumsByCode(), none, -none)
 
 
 def _of_levels(lists: Lists) -> tuple[Any, ...]:

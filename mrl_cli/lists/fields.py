@@ -22,7 +22,7 @@ import numpy as np
 
 from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
-from mrl_cli.lists.ragged import ranges
+from mrl_cli.lists.ragged import begins_run, ranges
 from mrl_cli.lists.shapes import DEGREE
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ class Side(NamedTuple):
         """Return the side of items that are sorted by node and score."""
         cells = np.floor(scores / grid.width)
         places = (scores - cells * grid.width) * (2 / grid.width) - 1
-        is_first = np.append(True, (nodes[1:] != nodes[:-1]) | (cells[1:] != cells[:-1]))
-        firsts = np.flatnonzero(is_first)
+        firsts = np.flatnonzero(begins_run(nodes, cells))
         return cls(nodes[firsts], cells[firsts], np.append(firsts, nodes.size), scores, places, charges)
 
     @property

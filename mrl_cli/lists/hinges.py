@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact.codes import SumsByCode
 from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
@@ -51,8 +50,7 @@ class Hinges(NamedTuple):
         """Return lists ready to be measured under a loss, whatever its margin."""
         counter = Counter.of(lists)
         terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
-        none = np.full(lists.size, np.inf)
-        return cls(counter, terms, counter.found(counter.met(), counter.pairs, SumsByCode(), none, -none))
+        return cls(counter, terms, counter.without_losses)
 
     def at(self, loss: LossChoice) -> tuple[Found, int]:
         """Return what `hinged` returns under the loss, and in how many pairs the gradient of margin_ranking passes.

@@ -10,6 +10,7 @@ import numpy as np
 from mrl_cli.exact import products
 from mrl_cli.exact.blocks import split
 from mrl_cli.exact.codes import sums_of_products_by_code, two_sum
+from mrl_cli.lists.ragged import begins_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,8 +119,7 @@ def discounts(lists: Lists, top: int | None) -> Array:
     table = _discount_table(int(ranks.max(initial=1)))
     counting = np.ones(ranks.size, bool) if top is None else ranks <= top
     values = np.where(counting, table[:, ranks - 1], 0.0)
-    is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (scores[1:] != scores[:-1]))[: scores.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(numbers, scores))
     counts = np.diff(np.append(firsts, scores.size))
     of_items = np.empty_like(values)
     if firsts.size:  # the mean over items of one score: what they are apart is added up, not what they are

@@ -14,6 +14,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.lambdas import discounts_of_ranks, gains, ideal_dcg, scaled_gains
+from mrl_cli.lists.ragged import begins_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,9 +162,7 @@ def _every_two(lists: Lists) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp
 
 def _label_groups(lists: Lists, order: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the first place of each place's label in its list, and that after its last, in an order by label."""
-    labels, numbers = lists.labels[order], lists.numbers
-    is_first = np.append(True, (labels[1:] != labels[:-1]) | (numbers[1:] != numbers[:-1]))[: order.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(lists.labels[order], lists.numbers))
     counts = np.diff(np.append(firsts, order.size))
     return np.repeat(firsts, counts), np.repeat(firsts + counts, counts)
 

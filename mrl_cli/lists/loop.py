@@ -62,8 +62,8 @@ def looped(lists: Lists, loss: LossChoice) -> Found:
             continue
         weights = lists.weights[block.higher]
         losses.add(sums_of_products_by_code(weights, _weighed(values, weights), codes, size), numbers, count)
-        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
-        correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
+        for sums, some in ((all_weights, weights), (correct_weights, np.where(masks[1], weights, 0.0))):
+            sums.add(sums_by_code(some, codes, size), numbers, count)
     found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
     return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
 
@@ -74,19 +74,15 @@ def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[Sum
     A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
     the loss is.
     """
-    count = lists.size
-    losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
+    whole = SumsByCode(), SumsByCode(), SumsByCode()
     for block in pairs_of(lists):
-        numbers, codes, size = block.numbers, block.codes, block.numbers.size
-        values = values_of_pairs(lists, block.higher, block.lower, loss)
-        weights = _weights(lists, block, lambdas)
+        values, weights = values_of_pairs(lists, block.higher, block.lower, loss), _weights(lists, block, lambdas)
         with np.errstate(all="ignore"):
             values = _weighed(values, weights) * weights
-        losses.add(sums_by_code(values, codes, size), numbers, count)
-        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
         correct = np.where(_differences(lists, block) > 0, weights, 0.0)
-        correct_weights.add(sums_by_code(correct, codes, size), numbers, count)
-    return losses, all_weights, correct_weights
+        for sums, some in zip(whole, (values, weights, correct), strict=True):
+            sums.add(sums_by_code(some, block.codes, block.numbers.size), block.numbers, lists.size)
+    return whole
 
 
 def _weighed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

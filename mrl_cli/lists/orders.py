@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.lists.ragged import begins_run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -209,10 +211,8 @@ def _pairs_in_runs(columns: list[NDArray[Any]], size: int) -> NDArray[np.int64]:
     """Return how many pairs of rows have equal values in all columns, by the value of the last; equal rows adjoin."""
     counts = np.zeros(size, np.int64)
     if columns[-1].size:
-        is_first = np.ones(columns[-1].size, bool)
-        is_first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-        starts = np.flatnonzero(is_first)
-        sizes = np.diff(np.r_[starts, is_first.size])
+        starts = np.flatnonzero(begins_run(*columns))
+        sizes = np.diff(np.r_[starts, columns[-1].size])
         np.add.at(counts, columns[-1].take(starts), sizes * (sizes - 1) // 2)
     return counts
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.lists.ragged import begins_run
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,8 +39,7 @@ class NumberedPairs(NamedTuple):
         numbers, size = lists.numbers, lists.labels.size
         order = np.lexsort((lists.labels, numbers))
         labels, numbers = lists.labels[order], numbers[order]
-        is_first = np.ones(size, bool)
-        is_first[1:] = (labels[1:] != labels[:-1]) | (numbers[1:] != numbers[:-1])
+        is_first = begins_run(labels, numbers)
         of_label = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
         starts = np.repeat(lists.starts[:-1], lists.sizes)  # the same by item and in that order
         lower = np.empty(size, np.int64)

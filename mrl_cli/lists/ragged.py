@@ -1,8 +1,8 @@
-"""Ranges of different lengths, one after another."""
+"""Ranges of different lengths, one after another, and where runs of equal values begin."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,3 +18,14 @@ def ranges(firsts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.int
     """
     places: NDArray[np.intp] = np.arange(counts.sum()) + np.repeat(firsts - (np.cumsum(counts) - counts), counts)
     return places
+
+
+def begins_run(*columns: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return at which places a column has another value than before: where runs begin, shape (n,).
+
+    >>> begins_run(np.array([1, 1, 2, 2]), np.array([5, 5, 5, 6])).tolist()
+    [True, False, True, True]
+    """
+    begins = np.ones(columns[0].size, bool)
+    begins[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return begins

@@ -23,7 +23,7 @@ from mrl_cli.lists.loop import looped_gradient, weighted_sums
 from mrl_cli.lists.nodes import Ranked, reach_of
 from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.powers import Sources, Term, sums_beyond
-from mrl_cli.lists.ragged import ranges
+from mrl_cli.lists.ragged import begins_run, ranges
 from mrl_cli.lists.shapes import Shape, shape_of
 from mrl_cli.losses import LOSSES
 
@@ -160,14 +160,11 @@ class _Walk:
                 items, starts, reaches = level.split(kernels)
                 if not items.size:
                     break
-        first = np.ones(size, bool)  # what is alike comes to the same
-        first[1:] = np.any([np.diff(column) != 0 for column in self._columns()], axis=0)
+        keys = self.scores, self.labels
+        first = begins_run(*keys, *([] if self.charges is None else [self.charges]))  # what is alike comes to the same
         whole = np.empty_like(self.total)
         whole[:, self.order] = self.total[:, np.flatnonzero(first)[np.cumsum(first) - 1]]
         return whole
-
-    def _columns(self) -> list[Array]:
-        return [self.scores, self.labels, *([] if self.charges is None else [self.charges])]
 
     def _reach(self, term: Term) -> Indices:
         if not np.isfinite(term.margin):
@@ -200,7 +197,7 @@ class _Level:
         self, walk: _Walk, items: Indices, starts: Indices, is_higher: Mask, reaches: dict[Term, Indices]
     ) -> None:
         self.walk, self.items, self.starts, self.is_higher, self.reaches = walk, items, starts, is_higher, reaches
-        firsts = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+        firsts = np.flatnonzero(begins_run(starts))
         sizes = np.diff(np.append(firsts, items.size))
         self.ends = np.repeat(firsts + sizes, sizes)
         # Between the gains of both labels of a node: the least of the higher ones.
@@ -346,8 +343,7 @@ class _Pairs(NamedTuple):
             return level_sums(*sides, grid, shape) * (float(shape.rate) if kernel.is_slope else 1.0)
         if kernel.is_target:
             return self._sums_of_aims(kernel, lower, higher)
-        is_first = np.append(True, np.diff(self.nodes_of_lower) != 0)
-        sources = Sources(walk.scores[lower], None, self.charges, is_first)
+        sources = Sources(walk.scores[lower], None, self.charges, begins_run(self.nodes_of_lower))
         begins, ends = self.before[self.nodes], self.before[self.ends]
         found = np.zeros((self.charges.shape[0], higher.size))
         for term in kernel.terms:
@@ -367,7 +363,7 @@ class _Pairs(NamedTuple):
         cuts[order] = before
         sources = order[order < lower.size]
         lower, nodes = lower[sources], self.nodes_of_lower[sources]
-        charged = Sources(numbers[lower], rests[lower], self.charges[:, sources], np.append(True, np.diff(nodes) != 0))
+        charged = Sources(numbers[lower], rests[lower], self.charges[:, sources], begins_run(nodes))
         places = self.before[self.nodes], cuts[sources.size :], self.before[self.ends]
         found = np.zeros((self.charges.shape[0], higher.size))
         for term in kernel.terms:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label, measured
+from mrl_cli.lists.ragged import begins_run
 from mrl_cli.losses import LISTWISE, LOSSES, completed
 from mrl_cli.model import LossChoice, Ranking
 from mrl_cli.reductions.lists import ListConsumer
@@ -319,8 +320,7 @@ def _with_equal_labels(whole: WholeLists, loss: LossChoice) -> Added:
     sums, pairs = found.losses.rounded(lists.size), found.pairs.astype(np.float64)
     order = np.lexsort((lists.labels, lists.numbers))
     numbers, labels = lists.numbers[order], lists.labels[order]
-    is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (labels[1:] != labels[:-1]))[: order.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(numbers, labels))
     # Items of one label as a list of their own, in which all labels are different: each pair one way, then the other.
     places, scores = np.arange(order.size, dtype=np.float64), lists.scores[order]
     for direction in (places, -places):
