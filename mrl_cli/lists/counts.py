@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
     from mrl_cli.lists.nodes import Meetings
-
-    Floats = NDArray[np.float64]
 
 
 class Counter(NamedTuple):
@@ -30,11 +29,11 @@ class Counter(NamedTuple):
 
     lists: Lists
     rows: Ranked
-    pairs: NDArray[np.int64]
-    top_half: Floats
+    pairs: Wholes
+    top_half: Doubles
     ends: Extremes
     won: NDArray[np.integer] | None
-    weighing: NDArray[np.bool_] | None
+    weighing: Mask | None
 
     @classmethod
     def of(cls, lists: Lists) -> Counter:
@@ -45,11 +44,11 @@ class Counter(NamedTuple):
         return cls(lists, rows, pairs, top_half, ends, None if won is None else won.take(rows.order), weighing)
 
     @property
-    def weights(self) -> Floats | None:
+    def weights(self) -> Doubles | None:
         """The weights of items, by list and score."""
         return None if self.lists.weights is None else self.lists.weights.take(self.rows.order)
 
-    def met(self, margin: float | None = None, values: Sequence[NDArray[Any]] = ()) -> Meetings:
+    def met(self, margin: float | None = None, values: Sequence[Array] = ()) -> Meetings:
         """Return how items meet: first in the pairs below a margin, if one is given, with values; last in wrong pairs.
 
         With weights, before these come the pairs that are not correct.
@@ -62,14 +61,12 @@ class Counter(NamedTuple):
             reaches.append(reach_of(self.rows, 0.0))
         return meetings(self.rows, reaches, wins if self.weighing is None else len(reaches), values)
 
-    def counted(self, met: Meetings, reach: int) -> NDArray[np.int64]:
+    def counted(self, met: Meetings, reach: int) -> Wholes:
         """Return how many pairs of each list are active under a reach; of items that do not all weigh, wins are met."""
         counts = met.losses[reach] if self.weighing is None else np.where(self.weighing, met.wins[reach], 0)
         return np.add.reduceat(counts, self.lists.starts[:-1], dtype=np.int64)
 
-    def found(
-        self, met: Meetings, active: NDArray[np.int64], losses: SumsByCode, lowest: Floats, highest: Floats
-    ) -> Found:
+    def found(self, met: Meetings, active: Wholes, losses: SumsByCode, lowest: Doubles, highest: Doubles) -> Found:
         """Return what the lists come to, from how items meet and what their losses are."""
         lists, rows = self.lists, self.rows
         wrong, weighs_all = self.counted(met, -1), self.weighing is None
@@ -101,7 +98,7 @@ def _of_levels(lists: Lists) -> tuple[Any, ...]:
     return levels.codes(), won, pairs, top_shares(lists, levels), extremes(lists, levels)
 
 
-def weightless_pairs(lists: Lists) -> NDArray[np.int64]:
+def weightless_pairs(lists: Lists) -> Wholes:
     """Return how many pairs of each list are left out, for the weight of their item with the higher label is 0."""
     counts = np.zeros(lists.size, np.int64)
     if lists.weighing is not None:

@@ -14,13 +14,10 @@ from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Wholes
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.lists.orders import Extremes
     from mrl_cli.model import LossChoice
-
-    Floats = NDArray[np.float64]
 
 
 def hinged(lists: Lists, loss: LossChoice) -> Found:
@@ -67,7 +64,7 @@ class Hinges(NamedTuple):
         return found, int(self.counter.counted(met, 1).sum())
 
 
-def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:
+def _extremes(pairs: Wholes, ends: Extremes, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
     round_of = square_of_few if LOSSES[loss.name].power == 2 else sum_of_few
     lowest, highest = np.full(pairs.size, np.inf), np.full(pairs.size, -np.inf)
@@ -78,7 +75,7 @@ def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tup
     return lowest, highest
 
 
-def gradient(lists: Lists, loss: LossChoice) -> Floats:
+def gradient(lists: Lists, loss: LossChoice) -> Doubles:
     """Return the gradient of the sum of a hinge loss for the score of each item, rounded once.
 
     Lists have at least one item each. At the kink of margin_ranking the gradient passes, as in PyTorch. Without

@@ -27,11 +27,9 @@ from mrl_cli.model import LossChoice, Ranking
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Places
     from mrl_cli.lists.base import Found, Lists
 
-    Mask = NDArray[np.bool_]
     Way = Callable[..., Found]
 
 AnyWay = TypeVar("AnyWay", bound="Callable[..., Any]")
@@ -69,7 +67,7 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
 
 
-def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> Doubles:
     """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
     full, _ = lists.with_items
     slopes = np.empty(full.scores.size)
@@ -104,7 +102,7 @@ def measured_at(
         yield measured(lists, choice, ranking) if has_lambdas else found, passing
 
 
-def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> Doubles:
     entry, slopes, numbers = LOSSES[loss.name], np.empty(lists.scores.size), lists.numbers
     if ranking.lambda_weight != "none":
         for places, way in _ways(_are_weighted_quickly(lists, loss), gradient_by_items, looped_gradient):
@@ -179,13 +177,13 @@ def _are_weighted_quickly(lists: Lists, loss: LossChoice) -> Mask:
     return are_quick
 
 
-def _ways(mask: Mask, way: AnyWay, other: AnyWay) -> list[tuple[NDArray[np.intp], AnyWay]]:
+def _ways(mask: Mask, way: AnyWay, other: AnyWay) -> list[tuple[Places, AnyWay]]:
     """Return (the numbers of lists, the way they go) for those of a mask and the others, as far as there are any."""
     both = (np.flatnonzero(mask), way), (np.flatnonzero(~mask), other)
     return [(places, chosen) for places, chosen in both if places.size]
 
 
-def _together(lists: Lists, ways: list[tuple[NDArray[np.intp], Way]], *given: object) -> Found:
+def _together(lists: Lists, ways: list[tuple[Places, Way]], *given: object) -> Found:
     """Return what lists come to that go different ways, each called with some lists and what is given."""
     if len(ways) == 1:
         return ways[0][1](lists, *given)

@@ -9,11 +9,8 @@ import numpy as np
 from mrl_cli.lists.ragged import begins_run
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Wholes
     from mrl_cli.lists.base import Lists
-
-    Places = NDArray[np.int64]
 
 
 class NumberedPairs(NamedTuple):
@@ -29,9 +26,9 @@ class NumberedPairs(NamedTuple):
     (3, [[0, 2, 2], [1, 1, 0]])
     """
 
-    order: Places
-    firsts: Places
-    starts: Places
+    order: Wholes
+    firsts: Wholes
+    starts: Wholes
 
     @classmethod
     def of(cls, lists: Lists) -> NumberedPairs:
@@ -51,7 +48,7 @@ class NumberedPairs(NamedTuple):
         """How many pairs there are."""
         return int(self.firsts[-1])
 
-    def at(self, numbers: Places) -> tuple[Places, Places]:
+    def at(self, numbers: Wholes) -> tuple[Wholes, Wholes]:
         """Return the places of both items of the pairs of these numbers: of the higher labels, and of the lower."""
         higher = np.searchsorted(self.firsts, numbers, side="right") - 1
         return higher, self.order[self.starts[higher] + numbers - self.firsts[higher]]

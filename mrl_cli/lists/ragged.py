@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Array, Mask, Places
 
 
-def ranges(firsts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
+def ranges(firsts: Places, counts: Places) -> Places:
     """Return first, first + 1, … for each count, shape (sum of the counts,).
 
     >>> ranges(np.array([5, 0, 7]), np.array([2, 0, 3])).tolist()
     [5, 6, 7, 8, 9]
     """
-    places: NDArray[np.intp] = np.arange(counts.sum()) + np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+    places: Places = np.arange(counts.sum()) + np.repeat(firsts - (np.cumsum(counts) - counts), counts)
     return places
 
 
-def begins_run(*columns: NDArray[Any]) -> NDArray[np.bool_]:
+def begins_run(*columns: Array) -> Mask:
     """Return at which places a column has another value than before: where runs begin, shape (n,).
 
     >>> begins_run(np.array([1, 1, 2, 2]), np.array([5, 5, 5, 6])).tolist()

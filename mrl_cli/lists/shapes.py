@@ -17,11 +17,9 @@ from mrl_cli.losses import LOSSES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import LossChoice
 
-    Array = NDArray[np.float64]
     Terms = tuple[tuple[int, int, float], ...]
 
 DEGREE = 14  # of the polynomials of a place in a cell that is at most 1 wide in z
@@ -49,7 +47,7 @@ class Shape(NamedTuple):
     is_slope: bool
     tails: tuple[Tail, ...]
 
-    def losses(self, differences: Array) -> Array:
+    def losses(self, differences: Doubles) -> Doubles:
         """Return the loss of each difference d, as its kernel rounds it; the gradient for z of a gradient."""
         return self._called(differences, self.choice.margin, dict(self.choice.parameters)) * self._unit(self.rate)
 
@@ -57,7 +55,7 @@ class Shape(NamedTuple):
         """Return (row, column, c) of the loss as a sum of c * T_row(x) * T_column(y), z = centre + (y - x)*step/2."""
         return _coefficients(self.choice, self.is_slope, centre, step)
 
-    def _called(self, differences: Array, margin: float, parameters: dict[str, Any]) -> Array:
+    def _called(self, differences: Doubles, margin: float, parameters: dict[str, Any]) -> Doubles:
         entry = LOSSES[self.choice.name]
         function = entry.gradient if self.is_slope else entry.kernel
         return function(differences, np.ones_like(differences), margin=margin, **parameters).astype(np.float64)
@@ -65,7 +63,7 @@ class Shape(NamedTuple):
     def _unit(self, rate: Fraction) -> float:
         return -1 / float(rate) if self.is_slope else 1.0
 
-    def at(self, z: Array) -> Array:
+    def at(self, z: Doubles) -> Doubles:
         """Return the loss at z, or its gradient for z."""
         return self._called(-z, 0.0, dict(self.choice.parameters) | _unit_rate(self.choice)) * self._unit(Fraction(1))
 
@@ -93,7 +91,7 @@ def _coefficients(choice: LossChoice, is_slope: bool, centre: float, step: float
     )
 
 
-def _cosines() -> Array:
+def _cosines() -> Doubles:
     """Return cos(pi*k/(2*NODES)) for k from 0 to 2*NODES.
 
     Each angle is rounded by itself: multiples of one rounded angle are all off to one side, and polynomials ten times

@@ -16,12 +16,10 @@ from mrl_cli.lists.shapes import shape_of
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Wholes
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.model import LossChoice
 
-    Array = NDArray[np.float64]
 
 FEWEST_ITEMS = 64  # of a list: fewer are gone through pair by pair as quickly
 LARGEST = 1e290  # of a score and a margin in z: what is larger may be beyond the doubles on the way
@@ -32,17 +30,17 @@ def is_smooth(loss: LossChoice) -> bool:
     return shape_of(loss) is not None
 
 
-def is_within(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+def is_within(lists: Lists, loss: LossChoice) -> Mask:
     """Return of which lists neither the scores nor the margin are near overflow."""
     shape = shape_of(loss)
     rate = 1.0 if shape is None else float(shape.rate)
     largest = np.maximum.reduceat(np.abs(lists.scores), lists.starts[:-1]) if lists.size else np.zeros(0)
     with np.errstate(over="ignore"):
-        within: NDArray[np.bool_] = (largest * max(1.0, rate) < LARGEST) & (abs(loss.margin) < LARGEST)
+        within: Mask = (largest * max(1.0, rate) < LARGEST) & (abs(loss.margin) < LARGEST)
     return within
 
 
-def fits(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+def fits(lists: Lists, loss: LossChoice) -> Mask:
     """Return which lists are measured here: they are large, and neither their scores nor the margin near overflow."""
     return is_within(lists, loss) & (lists.sizes >= FEWEST_ITEMS)
 
@@ -66,7 +64,7 @@ def smoothed(lists: Lists, loss: LossChoice) -> Found:
     return counter.found(counter.met(), active, sums, lowest, highest)
 
 
-def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
+def smooth_gradient(lists: Lists, loss: LossChoice) -> Doubles:
     """Return the gradient of the sum for the scores of the items of lists that fit, shape (items,)."""
     shape = shape_of(loss, is_slope=True)
     assert shape is not None
@@ -82,11 +80,11 @@ def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
     behind[order] = fields(rows, shape, None if lists.weights is None else lists.weights[order])
     if lists.weights is not None:
         ahead *= lists.weights
-    slopes: Array = (behind - ahead) * float(shape.rate)
+    slopes: Doubles = (behind - ahead) * float(shape.rate)
     return slopes
 
 
-def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
     has_pairs, ends = counter.pairs > 0, counter.ends
     lowest, highest = np.full(has_pairs.size, math.inf), np.full(has_pairs.size, -math.inf)
@@ -99,7 +97,7 @@ def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
     return lowest, highest
 
 
-def _losses(differences: Array, loss: LossChoice) -> Array:
+def _losses(differences: Doubles, loss: LossChoice) -> Doubles:
     kernel = LOSSES[loss.name].kernel
     with np.errstate(all="ignore"):
         values = kernel(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
@@ -115,7 +113,7 @@ def _bottom(loss: LossChoice) -> float | None:
     return math.log((1 - share) / share) / parameters["beta"] if 0 < share < 1 else None
 
 
-def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Array:
+def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Doubles:
     """Return the lowest loss of each list's pairs whose difference is next to `bottom`, on either side."""
     rows = counter.rows
     nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True, counting=counter.weighing).nearest
@@ -128,7 +126,7 @@ def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Array:
     return lowest
 
 
-def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int64]:
+def _active(counter: Counter, loss: LossChoice, lowest: Doubles) -> Wholes:
     """Return how many pairs of each list have a loss above 0: all, or those on one side of a difference."""
     if (lowest > 0).all():
         return counter.pairs
@@ -147,13 +145,13 @@ def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int
     return below if falls else counter.pairs - below
 
 
-def _order_of(values: Array) -> list[int]:
+def _order_of(values: Doubles) -> list[int]:
     """Return the places of doubles among all doubles in their order, 0.0 at 0."""
     bits = values.view(np.int64).tolist()
     return [place if place >= 0 else -(place & (1 << 63) - 1) for place in bits]
 
 
-def _double_at(place: int) -> Array:
+def _double_at(place: int) -> Doubles:
     """Return the double at a place."""
     value = np.array([abs(place)], np.int64).view(np.float64)
     return value if place >= 0 else -value

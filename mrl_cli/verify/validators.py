@@ -22,10 +22,9 @@ from mrl_cli.words import how_to_install, plainest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.pairs import Doubles, Pairs
+    from mrl_cli.verify.pairs import Pairs
 
 LOOP_PAIRS = 4096  # lists of that many floats stay in a core's cache; longer ones were a fifth slower
 
@@ -47,7 +46,7 @@ class Compared(NamedTuple):
     Differences are over all pairs, whether allowed or not; a NaN against a number is infinitely far.
     """
 
-    bad: NDArray[np.bool_] | None
+    bad: Mask | None
     max_abs_diff: float
     max_ulp_diff: float
 

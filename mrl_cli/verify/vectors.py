@@ -23,8 +23,7 @@ from mrl_cli.verify import reference
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array
     from mrl_cli.model import Plan
 
 # What the vectors that PyTorch's own tests leave out are about, by the word their names begin with.
@@ -46,12 +45,12 @@ class Vector:
     name: str
     dtype: str
     margin: float
-    x1: NDArray[Any]
-    x2: NDArray[Any]
-    y: NDArray[Any]
-    labels: NDArray[Any]
-    losses: NDArray[Any]
-    gradients: NDArray[Any]
+    x1: Array
+    x2: Array
+    y: Array
+    labels: Array
+    losses: Array
+    gradients: Array
     sum: float = math.nan
     mean: float = math.nan
 
@@ -148,7 +147,7 @@ def _far_apart(dtype: str, plan: Plan, margin: float) -> Vector:
     return trial.taken(np.isfinite(trial.losses))
 
 
-def _with_losses(name: str, pairs: tuple[NDArray[Any], ...], margin: float, plan: Plan) -> Vector:
+def _with_losses(name: str, pairs: tuple[Array, ...], margin: float, plan: Plan) -> Vector:
     loss, parameters = LOSSES[plan.loss.name], dict(plan.loss.parameters)
     x1, x2, y = pairs
     dtype = str(x1.dtype)

@@ -19,10 +19,10 @@ from mrl_cli.verify.validators import AGAINST, TOLERANCES, Outcome, Tolerance, c
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.inputs import Shard
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
-    from mrl_cli.verify.pairs import Doubles
     from mrl_cli.verify.reference import LoopFigures
 
 MISMATCHES_SHOWN = 10  # of each check

@@ -18,8 +18,9 @@ from mrl_cli.verify.explanations.screened import two_mistakes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations.cases import Case, Doubles
+    from mrl_cli.verify.explanations.cases import Case
     from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
     from mrl_cli.verify.explanations.screened import Aim
 

@@ -27,8 +27,8 @@ from mrl_cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.verify.explanations.cases import Doubles
-    from mrl_cli.verify.explanations.rounding import Mask
+    from mrl_cli.dtypes import Doubles, Mask
+
 
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.

@@ -18,9 +18,8 @@ from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.explanations.cases import Case, Doubles, Edit
+    from mrl_cli.dtypes import Array, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Edit
 
     Mistakes = Iterator[tuple[tuple[str, ...], "Case"]]
 
@@ -103,7 +102,7 @@ def _with_parameter(text: str, name: str, change: Callable[[float], float]) -> H
 
 def _margin_outside(what: str, sign: int) -> Hypothesis:
     def changes(case: Case) -> dict[str, Any]:
-        def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
+        def edit(_: Case, losses: Array) -> Array:
             return np.asarray(losses + sign * np.asarray(case.margin, losses.dtype), losses.dtype)
 
         return {"margin": 0.0, "edits": (*case.edits, edit)}
@@ -119,7 +118,7 @@ def _margin_over_temperature(case: Case) -> dict[str, Any]:
 def guarded(case: Case, epsilon: float) -> Case:
     """Return the case with an epsilon added inside the logarithm, which keeps it from being infinite."""
 
-    def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
+    def edit(_: Case, losses: Array) -> Array:
         return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
 
     return replace(case, edits=(*case.edits, edit))
@@ -133,7 +132,7 @@ def _with_epsilon(epsilon: float) -> Hypothesis:
 def centered(case: Case, coefficient: float) -> Case:
     """Return the case with the term added that keeps scores around 0: TRL's center_rewards_coefficient."""
 
-    def edit(of: Case, losses: NDArray[Any]) -> NDArray[Any]:
+    def edit(of: Case, losses: Array) -> Array:
         return np.asarray(losses + (coefficient * np.square(of.x1 + of.x2)).astype(losses.dtype), losses.dtype)
 
     return replace(case, edits=(*case.edits, edit))
@@ -180,7 +179,7 @@ def _not_squared(case: Case) -> dict[str, Any]:
 
 
 def _tied(cost: str, share: float) -> Hypothesis:
-    def edit(case: Case, losses: NDArray[Any]) -> NDArray[Any]:
+    def edit(case: Case, losses: Array) -> Array:
         return np.where(case.x1 == case.x2, losses * share, losses)
 
     return _edited(f"tied pairs (x1 = x2) cost {cost}", edit, "ties", "tied")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.verify.explanations.cases import Case, Doubles
+    from mrl_cli.dtypes import Array, Doubles
+    from mrl_cli.verify.explanations.cases import Case
 
     MistakenSums = tuple[dict[tuple[str, ...], "Sums"], dict[tuple[str, ...], str]]  # and options, by names
 
@@ -94,7 +95,7 @@ class ValueParts:
 
 
 @np.errstate(all="ignore")
-def value_parts(case: Case, *, weights: Doubles | None = None, groups: NDArray[Any] | None = None) -> ValueParts:
+def value_parts(case: Case, *, weights: Doubles | None = None, groups: Array | None = None) -> ValueParts:
     """Return the sums and counts of pairs, under single mistakes. `weights`, and `groups` by key, have shape (n,)."""
     losses, agreement, is_tied = losses_of(case), agreement_of(case), case.x1 == case.x2
     return ValueParts(
@@ -149,7 +150,7 @@ class AllPairs:
         return broadcast_means(self.case)
 
 
-def _by_group(groups: NDArray[Any], losses: Doubles, agreement: Doubles, weights: Doubles | None) -> dict[Any, Sums]:
+def _by_group(groups: Array, losses: Doubles, agreement: Doubles, weights: Doubles | None) -> dict[Any, Sums]:
     numbers: dict[Any, int] = {}
     codes = np.fromiter((numbers.setdefault(key, len(numbers)) for key in groups.tolist()), np.int64, groups.size)
     places = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])

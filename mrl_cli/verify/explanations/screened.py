@@ -19,9 +19,8 @@ from mrl_cli.verify.explanations.parts import Sums, agreement_beside, mistaken_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.explanations.cases import Case, Doubles
+    from mrl_cli.dtypes import Doubles, Wholes
+    from mrl_cli.verify.explanations.cases import Case
     from mrl_cli.verify.explanations.parts import AllPairs, MistakenSums
 
     SumsByNames = Mapping[tuple[str, ...], Sums]
@@ -107,7 +106,7 @@ def _added(changes: Doubles, weights: Doubles, most: Doubles) -> tuple[Doubles, 
     return changes[:, weights > 0] @ weights[weights > 0], tuple(off.tolist())
 
 
-def _sample_of(case: Case) -> tuple[NDArray[np.int64], Doubles]:
+def _sample_of(case: Case) -> tuple[Wholes, Doubles]:
     """Return the places of some pairs, and for how many pairs each counts.
 
     Some count for none: they show what mistakes can be made at all of all pairs.

@@ -31,7 +31,8 @@ from mrl_cli.verify.explanations.parts import Sums
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mrl_cli.verify.explanations.cases import Case, Doubles
+    from mrl_cli.dtypes import Doubles
+    from mrl_cli.verify.explanations.cases import Case
 
 SOLVED_PAIRS = 200_000  # a value is solved for from so many pairs: each try takes all of them
 SAMPLE_ROWS = 200  # of a column, from which a number is solved

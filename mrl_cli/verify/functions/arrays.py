@@ -17,7 +17,7 @@ from mrl_cli.verify.functions.loading import underlying
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Array, Doubles
 
 
 class NotALossError(TypeError):
@@ -27,7 +27,7 @@ class NotALossError(TypeError):
 class Returned(NamedTuple):
     """What a function returned: the numbers, as float64, and the dtype that they had."""
 
-    values: NDArray[np.float64]
+    values: Doubles
     dtype: str
 
 
@@ -64,12 +64,12 @@ class Way(NamedTuple):
     """
 
     words: str
-    made: Callable[[NDArray[Any]], Any]
+    made: Callable[[Array], Any]
     library: str = ""
     gradients: Callable[[Callable[..., Any], list[Any]], list[Any] | None] = lambda _function, _leaves: None
 
 
-def _tensor(values: NDArray[Any]) -> Any:
+def _tensor(values: Array) -> Any:
     import torch
 
     return torch.from_numpy(np.array(values))
@@ -86,7 +86,7 @@ def _gradients_by_torch(function: Callable[..., Any], leaves: list[Any]) -> list
         return list(torch.autograd.grad(result.sum(), leaves, allow_unused=True))
 
 
-def _jax_array(values: NDArray[Any]) -> Any:
+def _jax_array(values: Array) -> Any:
     """Return an array of JAX's, which is held to its dtype."""
     jax = sys.modules["jax"]
     jax.config.update("jax_enable_x64", True)

@@ -16,14 +16,12 @@ from mrl_cli.verify.functions.loading import described, underlying
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan
     from mrl_cli.verify.functions.arrays import Way
     from mrl_cli.verify.functions.conventions import Convention
     from mrl_cli.verify.vectors import Vector
 
-    Doubles = NDArray[np.float64]
 
 Arrays = tuple[Any, Any, Any]  # x1, x2 and the labels, all of one shape
 
@@ -193,7 +191,7 @@ class Caller:
             return Returned(values, "float64")
         return self._numbers(arrays, margin, reduction)
 
-    def single_losses(self, trial: Vector) -> NDArray[np.float64]:
+    def single_losses(self, trial: Vector) -> Doubles:
         """Return what the function gives for each pair of a trial alone, of shape (n,)."""
         losses = np.empty(trial.x1.size)
         for place in range(trial.x1.size):

@@ -20,12 +20,10 @@ from mrl_cli.verify.validators import Tolerance, check_of, compared
 from mrl_cli.verify.vectors import trials
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask
     from mrl_cli.model import Plan
     from mrl_cli.verify.vectors import Vector
 
-    Doubles = NDArray[np.float64]
 
 INPUTS_CHECK, CALL_CHECK = "inputs stay as they are", "call"
 PLAIN = "test_nn/0.5"  # the name of a trial of a few pairs, most of which cost something
@@ -168,9 +166,7 @@ class Suite:
         is_smooth = LOSSES[self._plan.loss.name].power == 0
         return SMOOTH_ROOM[trial.dtype] if is_smooth else ULPS * EPS[trial.dtype]
 
-    def _compare(
-        self, what: str, trial: Vector, right: Doubles, got: Doubles, room: Doubles
-    ) -> NDArray[np.bool_] | None:
+    def _compare(self, what: str, trial: Vector, right: Doubles, got: Doubles, room: Doubles) -> Mask | None:
         """Enter a check of one number of each pair; return which differ, None for none."""
         tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed  # type: ignore[arg-type]
         with np.errstate(over="ignore"):  # what was computed in a wider float

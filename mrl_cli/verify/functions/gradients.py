@@ -16,8 +16,7 @@ from mrl_cli.verify.functions.caller import FunctionError, RaisedError
 from mrl_cli.verify.functions.loading import described
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.verify.functions.caller import Caller
     from mrl_cli.verify.vectors import Vector
 
@@ -38,7 +37,7 @@ class Gradients:
         elif caller.way.library:
             self.words = f"gradients are those that {caller.way.library} takes"
 
-    def of(self, trial: Vector) -> dict[str, list[NDArray[np.float64]]]:
+    def of(self, trial: Vector) -> dict[str, list[Doubles]]:
         """Return the gradients of a trial for `leaves`, by reduction, empty where there are none.
 
         Those of the losses, added up or averaged as the function does, are of "none"; where it takes a reduction, there
@@ -56,7 +55,7 @@ class Gradients:
             raise FunctionError(msg)
         return found
 
-    def _of(self, trial: Vector, reduction: str) -> list[NDArray[np.float64]] | None:
+    def _of(self, trial: Vector, reduction: str) -> list[Doubles] | None:
         arrays = tuple(values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
         handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, reduction)
         found = self._by_function(self._name, handed) if self._name is not None else self._by_library(handed)

@@ -22,12 +22,10 @@ from mrl_cli.verify.vectors import LARGEST_PLAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, Mask
     from mrl_cli.model import Plan
     from mrl_cli.verify.functions.caller import Caller, Held
 
-    Doubles = NDArray[np.float64]
 
 ROOM = 1e-6  # what is nearer to a mistake than this, relatively, is that mistake
 EACH = "the reduction is ignored: the loss of each pair is returned"
@@ -79,7 +77,7 @@ def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan
         yield _not_finite(held, text)
 
 
-def _joined(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+def _joined(arrays: Iterable[Array]) -> Array:
     return np.concatenate([*arrays])
 
 
@@ -103,7 +101,7 @@ def _are_moderate(held: Held) -> bool:
     return bool((np.abs([trial.x1, trial.x2]) <= LARGEST_PLAIN).all())
 
 
-def _fits(got: Any, expected: Doubles, room: float = ROOM) -> NDArray[np.bool_]:
+def _fits(got: Any, expected: Doubles, room: float = ROOM) -> Mask:
     """Return which numbers agree, NaN with NaN."""
     with np.errstate(all="ignore"):
         same = (got == expected) | (np.isnan(got) & np.isnan(expected))
@@ -224,7 +222,7 @@ def _not_finite(held: Sequence[Held], text: str) -> Explanation | None:
     return _named(text, hits, rows) if hits and hits >= MOST_OF * wrong else None
 
 
-_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], NDArray[np.bool_]]] = {
+_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], Mask]] = {
     "a loss is NaN where it should be a number": lambda own, right: np.isnan(own) & ~np.isnan(right),
     "a loss overflows where it should be finite": lambda own, right: np.isinf(own) & np.isfinite(right),
     "NaN is lost: a NaN score gets a number as its loss": lambda own, right: np.isfinite(own) & np.isnan(right),

@@ -17,9 +17,9 @@ from mrl_cli.verify.validators import Compared, compared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Lists
     from mrl_cli.model import LossChoice, Plan
-    from mrl_cli.verify.pairs import Doubles
 
     Figures = dict[str, Doubles]
 

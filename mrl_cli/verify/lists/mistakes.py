@@ -25,12 +25,12 @@ from mrl_cli.verify.figures import ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan
     from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import Explanation
     from mrl_cli.verify.explanations.values import Own
-    from mrl_cli.verify.pairs import Doubles
     from mrl_cli.verify.verdict import Expectation, Request
 
     Again = Callable[[ListConsumer[Any, Any]], None]

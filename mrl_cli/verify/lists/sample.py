@@ -19,12 +19,12 @@ from mrl_cli.reductions.queries import PAIR_COUNTS, QueriesConsumer
 from mrl_cli.verify.sample import mixed
 
 if TYPE_CHECKING:
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reductions.queries import Queries, QueriesBlock
-    from mrl_cli.verify.pairs import Doubles
 
 MOST_WORK = 4e6  # of all lists: a few seconds. A list takes its size squared, times what one pair takes.
 # What a pair takes of a loss in floats, of LambdaRank's weights, and of the losses of lists, in decimals.
