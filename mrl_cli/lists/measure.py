@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Mask, Places
     from mrl_cli.lists.base import Found, Lists
 
-    Way = Callable[..., Found]
-
-AnyWay = TypeVar("AnyWay", bound="Callable[..., Any]")
+    Way = Callable[..., Any]  # of lists, a loss and perhaps their weights
 
 # Items of a list whose pairs have LambdaRank weights: fewer are gone through as quickly.
 FEWEST_WEIGHTED, FEWEST_WEIGHTED_SMOOTH = 1024, 4096
@@ -107,10 +105,7 @@ def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> Doubles:
     if ranking.lambda_weight != "none":
         for places, way in _ways(_are_weighted_quickly(lists, loss), gradient_by_items, looped_gradient):
             some = lists.chosen(places)
-            lambdas = lambdas_of(some, ranking)
-            assert lambdas is not None
-            of_items = way(some, loss, lambdas)
-            slopes[np.isin(numbers, places)] = of_items
+            slopes[np.isin(numbers, places)] = way(some, loss, lambdas_of(some, ranking))
         return slopes
     if entry.power:
         return hinge_gradient(lists, loss) if entry.is_hinge else square_gradient(lists, loss)
@@ -152,7 +147,12 @@ def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
         return hinged(lists, loss) if entry.is_hinge else squared(lists, loss)
     if not is_smooth(loss):
         return looped(lists, loss)
-    return _together(lists, _ways(fits(lists, loss), smoothed, looped), loss)
+    ways = _ways(fits(lists, loss), smoothed, looped)
+    go_apart = len(ways) > 1
+    found: Found = without_pairs(lists) if go_apart else ways[0][1](lists, loss)
+    for places, way in ways if go_apart else ():
+        put(found, places, way(lists.chosen(places), loss))
+    return found
 
 
 def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
@@ -162,10 +162,7 @@ def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     sums = SumsByCode(), SumsByCode(), SumsByCode()
     for places, way in _ways(_are_weighted_quickly(lists, loss), sums_by_items, weighted_sums):
         some = lists.chosen(places)
-        lambdas = lambdas_of(some, ranking)
-        assert lambdas is not None
-        parts = way(some, loss, lambdas)
-        for whole, part in zip(sums, parts, strict=True):
+        for whole, part in zip(sums, way(some, loss, lambdas_of(some, ranking)), strict=True):
             whole.add(part, places, lists.size)
     return found._replace(losses=sums[0], weights=sums[1], correct_weights=sums[2])
 
@@ -177,26 +174,10 @@ def _are_weighted_quickly(lists: Lists, loss: LossChoice) -> Mask:
     return are_quick
 
 
-def _ways(mask: Mask, way: AnyWay, other: AnyWay) -> list[tuple[Places, AnyWay]]:
+def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[Places, Way]]:
     """Return (the numbers of lists, the way they go) for those of a mask and the others, as far as there are any."""
     both = (np.flatnonzero(mask), way), (np.flatnonzero(~mask), other)
     return [(places, chosen) for places, chosen in both if places.size]
-
-
-def _together(lists: Lists, ways: list[tuple[Places, Way]], *given: object) -> Found:
-    """Return what lists come to that go different ways, each called with some lists and what is given."""
-    if len(ways) == 1:
-        return ways[0][1](lists, *given)
-    found: Found | None = None
-    for places, way in ways:
-        part = way(lists.chosen(places), *given)
-        if found is None:
-            found = without_pairs(lists)
-            if part.weights is not None:
-                found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
-        put(found, places, part)
-    assert found is not None
-    return found
 
 
 def _listwise(lists: Lists, loss: LossChoice) -> Found:
