@@ -274,8 +274,7 @@ def completed(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
             has = f"it has {', '.join(names)}" if names else "it has none"
             is_inverse = name == "beta" and "temperature" in names and isinstance(value, float | int) and value > 0
             same = f"temperature={1 / value!r}" if is_inverse else None
-            message = f"the loss {loss} has no parameter {name!r}; {has}"
-            raise ParameterError(message, name=name, names=names, same=same)
+            raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names, same=same)
         if not parameters[name].allows(value):
             written = f"{value}" if isinstance(value, float | int) else f"{value!r}"
             message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {written}"

@@ -43,8 +43,7 @@ def returned(result: Any) -> Returned:
     except (TypeError, ValueError, RuntimeError):
         array = np.asarray(None)
     if array.dtype.kind not in "fiub" and not array.dtype.name.startswith("bfloat"):
-        msg = f"it returns {_described(result)}, not a number or an array of numbers"
-        raise NotALossError(msg)
+        raise NotALossError(f"it returns {_described(result)}, not a number or an array of numbers")
     return Returned(array.astype(np.float64), array.dtype.name)
 
 

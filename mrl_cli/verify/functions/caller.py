@@ -63,8 +63,7 @@ class Held:
     def own(self) -> Doubles:
         """The losses as an array of shape (n,); there must be as many as pairs."""
         if self.losses is None:
-            msg = "no losses were returned"
-            raise ValueError(msg)
+            raise ValueError("no losses were returned")
         return self.losses.reshape(-1)
 
 
@@ -198,8 +197,7 @@ class Caller:
             pair = _taken((trial.x1, trial.x2, trial.labels), slice(place, place + 1))
             values = self._numbers(pair, trial.margin).values
             if values.size != 1:
-                msg = f"it returns shape {values.shape} for one pair"
-                raise FunctionError(msg)
+                raise FunctionError(f"it returns shape {values.shape} for one pair")
             losses[place] = values.flat[0]
         return losses
 
@@ -240,8 +238,7 @@ class Caller:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            msg = f"raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"raises {described(error)}") from error
 
 
 def _taken(arrays: Arrays, here: slice) -> Arrays:

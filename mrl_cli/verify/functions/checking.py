@@ -147,8 +147,7 @@ class Suite:
             held.losses, held.dtype = caller.losses_of(pairs, trial.margin)
             shape = trial.x1.shape if caller.takes_one_pair else trial.shape
             if held.losses.shape != shape and (shape, held.losses.shape) != ((), (1,)):
-                msg = f"it returns shape {held.losses.shape} for pairs of shape {shape}"
-                raise FunctionError(msg)
+                raise FunctionError(f"it returns shape {held.losses.shape} for pairs of shape {shape}")
         bad = self._compare("losses", trial, trial.losses, held.losses.reshape(-1), self._room(trial))
         held.are_wrong = held.are_wrong if bad is None else bad
 
@@ -208,8 +207,7 @@ class Suite:
     def _compare_number(self, name: str, held: Held, right: float, got: Doubles) -> None:
         trial = held.trial
         if got.shape not in ((), (1,) if trial.shape == (1,) else ()):
-            msg = f"reduction {name!r} returns shape {got.shape}, not one number"
-            raise FunctionError(msg)
+            raise FunctionError(f"reduction {name!r} returns shape {got.shape}, not one number")
         pairs = max(1, trial.x1.size)
         with np.errstate(all="ignore"):
             room = float(self._room(trial).sum()) + pairs * EPS[trial.dtype] * float(np.abs(trial.losses).sum())

@@ -63,15 +63,13 @@ class Gradients:
             return None
         lost = [leaf for leaf, gradient in zip(self.leaves, found, strict=False) if gradient is None]
         if lost:
-            msg = f"no gradient reaches {' and '.join(lost)}"
-            raise FunctionError(msg)
+            raise FunctionError(f"no gradient reaches {' and '.join(lost)}")
         try:
             gradients = [returned(gradient).values.reshape(-1) for gradient in found]
         except NotALossError as error:
             raise FunctionError(f"as a gradient {error}") from None
         if any(gradient.size != trial.x1.size for gradient in gradients):
-            msg = f"a gradient has shape {gradients[0].shape} for {trial.x1.size} pairs"
-            raise FunctionError(msg)
+            raise FunctionError(f"a gradient has shape {gradients[0].shape} for {trial.x1.size} pairs")
         return gradients
 
     def _by_library(self, handed: dict[str, Any]) -> list[Any] | None:
@@ -83,8 +81,7 @@ class Gradients:
         except FunctionError:
             raise
         except Exception as error:
-            msg = f"the backward pass raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"the backward pass raises {described(error)}") from error
 
     def _by_function(self, name: str, handed: dict[str, Any]) -> list[Any]:
         function, convention = self._caller.function, self._caller.convention
@@ -95,8 +92,7 @@ class Gradients:
             with np.errstate(all="ignore"):
                 found = convention.call(function if is_of_class else beside, handed, name if is_of_class else None)
         except Exception as error:
-            msg = f"{name} raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"{name} raises {described(error)}") from error
         return list(found)[: len(self.leaves)] if isinstance(found, tuple) else [found]
 
 

@@ -28,8 +28,7 @@ def loaded(reference: str) -> Any:
     """
     module_name, colon, name = reference.rpartition(":")
     if not (colon and module_name and name):
-        msg = f"--function {harmless(reference, 200)}: MODULE:NAME names a function"
-        raise UsageError(msg, hint=HINT)
+        raise UsageError(f"--function {harmless(reference, 200)}: MODULE:NAME names a function", hint=HINT)
     found: Any = _module(module_name)
     for part in name.split("."):
         if not hasattr(found, part):
@@ -44,8 +43,7 @@ def loaded(reference: str) -> Any:
 def _module(name: str) -> ModuleType:
     is_path = name.endswith(".py") or os.sep in name
     if is_path and not os.path.isfile(name):
-        msg = f"--function: there is no file {harmless(name, 200)}"
-        raise UsageError(msg, hint=HINT)
+        raise UsageError(f"--function: there is no file {harmless(name, 200)}", hint=HINT)
     folder = os.path.dirname(os.path.abspath(name)) if is_path else os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -67,8 +65,7 @@ def _module_of_file(path: str) -> ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        msg = f"{path} is no Python file"
-        raise ImportError(msg)
+        raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pickling and dataclasses look it up there
     spec.loader.exec_module(module)
@@ -85,8 +82,7 @@ def _missing(found: Any, part: str, reference: str) -> UsageError:
     own = [name for name in names if getattr(getattr(found, name), "__module__", None) == getattr(found, "__name__", 0)]
     near = closest(part, names)
     hint = f"did you mean {near}?" if near else f"it has {listed(own)}" if own else None
-    msg = f"--function {harmless(reference, 200)}: there is no {harmless(part)} in it"
-    return UsageError(msg, hint=hint)
+    return UsageError(f"--function {harmless(reference, 200)}: there is no {harmless(part)} in it", hint=hint)
 
 
 def described(error: BaseException) -> str:
