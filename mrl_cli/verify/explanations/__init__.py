@@ -67,12 +67,6 @@ class Known(NamedTuple):
         """The plan of the run."""
         return self.request.plan
 
-    @property
-    def whole_pairs(self) -> Pairs | None:
-        """All pairs, where they were kept."""
-        verdict = self.verdict
-        return joined(verdict.retained) if verdict.retained_pairs == self.counts.pairs > 0 else None
-
 
 def claims_of(
     known: Known, failed: Mapping[str, CheckResult], second_look: SecondLook | None
@@ -86,9 +80,9 @@ def claims_of(
     wrong = [one for one in known.request.expected if one.check_name in failed]
     if not wrong:
         return
-    pairs = known.whole_pairs
-    if pairs is not None:
-        parts = _parts_of(known.verdict.retained, known.request)
+    kept, pairs = known.verdict, None
+    if kept.retained_pairs == known.counts.pairs > 0:  # which are all pairs
+        pairs, parts = joined(kept.retained), _parts_of(kept.retained, known.request)
     elif second_look is not None:
         parts = second_look(ValuePartsReduction(known.request))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import tee
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -68,14 +69,11 @@ class Stages:
     """Stages that are made when they are first asked for, and kept: what comes late may not be needed."""
 
     def __init__(self, stages: Iterator[Stage]) -> None:
-        self._made: list[Stage] = []
-        self._rest = stages
+        self._stages = stages
 
     def __iter__(self) -> Iterator[Stage]:
-        yield from self._made
-        for stage in self._rest:
-            self._made.append(stage)
-            yield stage
+        self._stages, again = tee(self._stages)
+        return again
 
 
 class LeftOut(NamedTuple):

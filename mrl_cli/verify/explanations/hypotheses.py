@@ -368,8 +368,11 @@ def options_of(case: Case, made: Case) -> str | None:
     return ", ".join(filter(None, (" ".join(options), *others))) or None
 
 
-def one_of(texts: Iterable[str], if_ambiguous: str) -> str:
-    """Return mistakes as one text, the first few by name; `if_ambiguous` is added where there are several."""
-    unique = list(dict.fromkeys(texts))
+def one_of(texts: Iterable[str], hints: Iterable[str | None], if_ambiguous: str) -> tuple[str, str | None]:
+    """Return mistakes as one text, the first few by name, and their hint where there is one for all.
+
+    `if_ambiguous` is added to the text where there are several.
+    """
+    unique, (hint, *other_hints) = list(dict.fromkeys(texts)), set(hints)
     text = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
-    return text + (if_ambiguous if len(unique) > 1 else "")
+    return text + (if_ambiguous if len(unique) > 1 else ""), None if other_hints else hint

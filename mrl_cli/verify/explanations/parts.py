@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     MistakenSums = tuple[dict[tuple[str, ...], "Sums"], dict[tuple[str, ...], str]]  # and options, by names
 
 LARGEST_BATCH = 65536
-SIDES = (1, 0, -1)  # of a pair that is ranked right, that is tied, that is ranked wrong
 
 
 class Sums(NamedTuple):

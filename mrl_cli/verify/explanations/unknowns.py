@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -143,25 +143,25 @@ class Interval(NamedTuple):
 # From one value.
 
 
-class Root(NamedTuple):
-    """A number with which an unknown gives the value: `off` is by how much another one misses that, with this slope."""
-
-    unknown: Unknown
-    off: Callable[[float], float]
-    number: float
-    slope: float
-
-
 class SolvedValue:
     """Numbers that give a value under a reduction; they are looked for once, when they are first asked for."""
 
     def __init__(self, case: Case, value: float, reduction: str, weights: Doubles | None) -> None:
         self._case, self._value, self._reduction, self._weights = case, value, reduction, weights
 
+    def _off(self, unknown: Unknown, number: float) -> float:
+        losses = losses_of(unknown.made(number))
+        return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
+
+    @cached_property
+    def _roots(self) -> list[tuple[Unknown, float, float]]:
+        unknowns = unknowns_of(self._case)
+        return [(one, *root) for one in unknowns for root in _roots(partial(self._off, one), one.grid)]
+
     def __call__(self, room: float) -> list[tuple[Candidate, float]]:
         """Return the numbers that give the value within that room, with how probable ones of so few digits are."""
         intervals, found = [], []
-        for unknown, off, root, slope in self._roots:
+        for unknown, root, slope in self._roots:
             reach = room / abs(slope) if slope else math.inf
             if not math.isfinite(reach):
                 continue
@@ -169,23 +169,11 @@ class SolvedValue:
             intervals.append(interval)
             number, digits, text = interval.number()
             is_allowed = number > 0 or not unknown.is_scale  # a wide interval may hold 0
-            if is_allowed and digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
+            if is_allowed and digits <= CHOSEN_DIGITS and abs(self._off(unknown, number)) <= 1.01 * room:
                 hint = options_of(self._case, unknown.made(number))
                 found.append((digits, Candidate(unknown.text.format(text), self._value, hint)))
         found.sort(key=lambda one: one[0])
         return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
-
-    @cached_property
-    def _roots(self) -> list[Root]:
-        roots = []
-        for unknown in unknowns_of(self._case):
-
-            def off(number: float, made: Callable[[float], Case] = unknown.made) -> float:
-                losses = losses_of(made(number))
-                return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
-
-            roots += [Root(unknown, off, *root) for root in _roots(off, unknown.grid)]
-        return roots
 
 
 def _roots(off: Callable[[float], float], grid: Doubles) -> Iterator[tuple[float, float]]:

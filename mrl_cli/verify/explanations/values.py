@@ -130,9 +130,8 @@ def _explained(text: str, hint: str | None = None, lacks: str | None = None, tri
 
 def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     """Return candidates as one text, and their hint where there is one for all."""
-    hints = {one.hint for one in fitting}
-    hint = hints.pop() if len(hints) == 1 else None
-    return one_of([one.text for one in fitting], AMBIGUOUS_VALUE), hint and hint.format(plainest(own.value))
+    text, hint = one_of([one.text for one in fitting], [one.hint for one in fitting], AMBIGUOUS_VALUE)
+    return text, hint and hint.format(plainest(own.value))
 
 
 def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:

@@ -239,9 +239,10 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
         return _named(text, len(results), telling=len(wrong), of="results")
     # Arrays of more dimensions show which axis it is; plain ones show the rest.
     wrong.sort(key=lambda found: -len(found[0].trial.shape))
-    for text in dict.fromkeys(text for one, name in wrong for text, _ in _reductions(one, name, plan)):
-        hits = [hit for one, name in wrong if (hit := _gives(one, name, text, plan)) is not None]
-        if hits and all(hits):
+    made = [(one.reduced[name], dict(_reductions(one, name, plan))) for one, name in wrong]
+    for text in dict.fromkeys(text for _, values in made for text in values):
+        hits = [_is_reduced_to(got, values[text]) for got, values in made if text in values]
+        if all(hits):
             names = {name for _, name in wrong}
             is_one = (
                 text.startswith(EACH) and len(names) == 1 and len({name for one in usable for name in one.reduced}) > 1
@@ -263,18 +264,11 @@ def _multiplied_sums(wrong: Sequence[tuple[Held, str]]) -> Explanation | None:
 
 
 def _is_reduced(held: Held, name: str) -> bool:
-    got, losses = held.reduced[name], held.own
-    right = losses.sum() if name == "sum" else losses.mean()
-    return got.size == 1 and got.ndim == 0 and bool(_fits(got, np.asarray(right), 1e-4).all())
+    return _is_reduced_to(held.reduced[name], held.own.sum() if name == "sum" else held.own.mean())
 
 
-def _gives(held: Held, name: str, text: str, plan: Plan) -> bool | None:
-    """Return whether a mistake gives what was returned; None where it would give what is right too."""
-    for other, value in _reductions(held, name, plan):
-        if other == text:
-            got = held.reduced[name]
-            return got.shape == np.shape(value) and bool(_fits(got, np.asarray(value, np.float64), 1e-4).all())
-    return None
+def _is_reduced_to(got: Doubles, value: Any) -> bool:
+    return got.shape == np.shape(value) and bool(_fits(got, np.asarray(value, np.float64), 1e-4).all())
 
 
 def _reductions(held: Held, name: str, plan: Plan) -> Iterator[tuple[str, Any]]:
