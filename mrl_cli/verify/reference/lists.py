@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import repeat
 from operator import mul
 from typing import Any, NamedTuple
 
 from mrl_cli.verify.reference.listwise import lambda_weights
-from mrl_cli.verify.reference.loops import LOOPS, SLOPES, cancelling_terms, differences
+from mrl_cli.verify.reference.loops import LOOPS, cancelling_terms, differences, slopes
 from mrl_cli.verify.reference.sums import LoopFigures, LoopSum, quotient, whole_numbers
 
 Numbers = Sequence[float]
@@ -197,9 +198,10 @@ def _rows(
             yield _Row(i, lower, signs, values, whole.unit(of_slopes=of_slopes), of_pairs)
             continue
         pairs = differences([scores[i]] * len(lower), [scores[j] for j in lower], [1.0] * len(lower))
-        floats = (SLOPES if of_slopes else LOOPS)[setting.loss](pairs, setting.margin, setting.parameters)
-        cancelling = None if of_slopes else cancelling_terms(setting.loss, pairs, setting.parameters)
         parameters = setting.parameters
+        made = partial(slopes, setting.loss) if of_slopes else LOOPS[setting.loss]
+        floats = made(pairs, setting.margin, parameters)
+        cancelling = None if of_slopes else cancelling_terms(setting.loss, pairs, parameters)
         per_difference = parameters["beta"] if "label_smoothing" in parameters else 1 / parameters["temperature"]
         terms = [
             size * (1 + (abs(d) * per_difference + abs(setting.margin)) / ORDINARY_EXPONENT)
