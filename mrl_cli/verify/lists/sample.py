@@ -6,7 +6,7 @@ input was cut. In the order of these hashes, lists are taken while their work st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,15 +53,12 @@ class Taken(NamedTuple):
         """Return the lists of both."""
         ours, theirs = self.lists, other.lists
         starts = np.concatenate([ours.starts, ours.starts[-1] + theirs.starts[1:]])
-        labels, scores = (np.concatenate([getattr(x, n) for x in (ours, theirs)]) for n in ("labels", "scores"))
-        weights = None
-        if ours.weights is not None and theirs.weights is not None:
-            weights = np.concatenate([ours.weights, theirs.weights])
+        columns: Any = zip(ours[1:], theirs[1:], strict=True)  # weights may be None
         return Taken(
             np.concatenate([self.hashes, other.hashes]),
             np.concatenate([self.work, other.work]),
             [*self.keys, *other.keys],
-            Lists(starts, labels, scores, weights),
+            Lists(starts, *(np.concatenate(both) for both in columns if both[1] is not None)),
             np.concatenate([self.query_weights, other.query_weights]),
             {name: np.concatenate([values, other.figures[name]]) for name, values in self.figures.items()},
         )
