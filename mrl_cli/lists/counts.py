@@ -8,7 +8,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code
 from mrl_cli.lists.base import Found, Lists
-from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
+from mrl_cli.lists.nodes import Meetings, Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import Extremes, equal_pairs, extremes, levels_of, top_shares
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
-    from mrl_cli.lists.nodes import Meetings
 
 
 class Counter(NamedTuple):

@@ -23,14 +23,13 @@ import numpy as np
 from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
 from mrl_cli.lists.ragged import begins_run, ranges
-from mrl_cli.lists.shapes import DEGREE
+from mrl_cli.lists.shapes import DEGREE, Shape, Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.dtypes import Doubles, Mask, Places, Wholes
     from mrl_cli.lists.nodes import Ranked
-    from mrl_cli.lists.shapes import Shape, Tail
 
 
 NEAR = 7.5  # beyond, a line and POWERS powers of exp(-|z|) are all there is: exp(-7.5*5)/6 is 1e-17

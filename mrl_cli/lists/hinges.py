@@ -9,14 +9,13 @@ import numpy as np
 from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
-from mrl_cli.lists.orders import levels_of
+from mrl_cli.lists.orders import Extremes, levels_of
 from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Wholes
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.lists.orders import Extremes
     from mrl_cli.model import LossChoice
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
-from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.base import Found, Lists, put, without_pairs
 from mrl_cli.lists.hinges import Hinges, hinged
 from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.lambdas import lambdas_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mrl_cli.dtypes import Doubles, Mask, Places
-    from mrl_cli.lists.base import Found, Lists
 
     Way = Callable[..., Any]  # of lists, a loss and perhaps their weights
 

@@ -15,13 +15,12 @@ from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.distances import Distances
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
-from mrl_cli.lists.orders import levels_of, pieces, running
+from mrl_cli.lists.orders import Levels, levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Array, Doubles, ShortPlaces, Wholes
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.lists.orders import Levels
     from mrl_cli.model import LossChoice
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,8 +12,6 @@ import numpy as np
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 Floats: TypeAlias = "NDArray[np.floating[Any]]"

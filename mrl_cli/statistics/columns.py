@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.exact import are_ordinary_factors, products
-from mrl_cli.exact.codes import two_sum
+from mrl_cli.exact.codes import SumsByCode, two_sum
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Mask, Wholes
-    from mrl_cli.exact.codes import SumsByCode
 
 _MOST_PAIRS = 2**17  # whose cube is a double
 _SLACK, _SLACK_OF_REST = 2.0**-96, 2.0**-46  # of what is computed with twice the digits, and of a last correction

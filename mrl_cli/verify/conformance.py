@@ -25,13 +25,12 @@ from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
 from mrl_cli.verify.lists.suite import list_checks
 from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
-from mrl_cli.verify.vectors import torch_version, vectors
+from mrl_cli.verify.vectors import Vector, torch_version, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mrl_cli.dtypes import Array
-    from mrl_cli.verify.vectors import Vector
 
 LARGEST, TINY = np.finfo(np.float64).max, np.finfo(np.float64).smallest_subnormal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.verdict import Verdict, Verifier, with_rows
+from mrl_cli.verify.verdict import Request, Verdict, Verifier, with_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Shard
     from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.verdict import Request
 
 # Constants of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))

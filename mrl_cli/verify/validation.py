@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Explanation, Validation
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed
-from mrl_cli.verify.reference import bin_records, calibration_error, rounded_to
+from mrl_cli.verify.reference import LoopFigures, bin_records, calibration_error, rounded_to
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import check_knows, number_check
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verifier
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Request, Verdict, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.validate import CheckResult, Explanation
     from mrl_cli.verify.explanations import SecondLook
-    from mrl_cli.verify.reference import LoopFigures
-    from mrl_cli.verify.verdict import Request, Verdict
 
     Failed = dict[str, CheckResult]  # by name
 

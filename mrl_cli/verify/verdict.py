@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.inputs import read
+from mrl_cli.inputs import Shard, read
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import CheckResult, Mismatch
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.inputs import Shard
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
     from mrl_cli.verify.reference import LoopFigures

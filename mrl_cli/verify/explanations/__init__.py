@@ -30,9 +30,9 @@ from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_
 from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, SolvedValue
 from mrl_cli.verify.explanations.values import NONE_FITS, Own, claims_on_figure
-from mrl_cli.verify.pairs import joined, pairs_of
+from mrl_cli.verify.pairs import Pairs, joined, pairs_of
 from mrl_cli.verify.validators import compared
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation
-    from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.verdict import Request, Verdict
 
     SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import holds
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.verify.explanations.cases import Case
 
 SQUARE_PAIRS = 6000  # other losses take n * n steps: no more rows than these
 BLOCK_PAIRS = 2**18  # of the n * n, at once

@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.reports.figures import KEYS
-from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import holds
-from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+from mrl_cli.verify.explanations.parts import LARGEST_BATCH, AllPairs, Sums, ValueParts
 from mrl_cli.verify.explanations.rounding import NARROW, narrowed
-from mrl_cli.verify.explanations.screened import two_mistakes
+from mrl_cli.verify.explanations.screened import Aim, two_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mrl_cli.dtypes import Doubles
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations.cases import Case
-    from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
-    from mrl_cli.verify.explanations.screened import Aim
 
     Solved = Callable[[float], Iterable[tuple["Candidate", float]]]  # by the room that there is
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.records import light_dataclass
 from mrl_cli.verify.explanations.broadcasts import broadcast_means
-from mrl_cli.verify.explanations.cases import agreement_of, losses_of
+from mrl_cli.verify.explanations.cases import Case, agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes, options_of
 from mrl_cli.verify.validators import merged
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.dtypes import Array, Doubles
-    from mrl_cli.verify.explanations.cases import Case
 
     MistakenSums = tuple[dict[tuple[str, ...], "Sums"], dict[tuple[str, ...], str]]  # and options, by names
 

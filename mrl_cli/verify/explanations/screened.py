@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.verify.explanations.cases import agreement_of, losses_of
+from mrl_cli.verify.explanations.cases import Case, agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes
-from mrl_cli.verify.explanations.parts import Sums, agreement_beside, mistaken_sums
+from mrl_cli.verify.explanations.parts import AllPairs, Sums, agreement_beside, mistaken_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mrl_cli.dtypes import Doubles, Wholes
-    from mrl_cli.verify.explanations.cases import Case
-    from mrl_cli.verify.explanations.parts import AllPairs, MistakenSums
+    from mrl_cli.verify.explanations.parts import MistakenSums
 
     SumsByNames = Mapping[tuple[str, ...], Sums]
     Rule = Callable[[Sums], float]

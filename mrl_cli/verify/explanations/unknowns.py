@@ -15,7 +15,7 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.explanations.candidates import Candidate
-from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import (
     CENTERED,
     GUARDED,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.verify.explanations.cases import Case
 
 SOLVED_PAIRS = 200_000  # a value is solved for from so many pairs: each try takes all of them
 SAMPLE_ROWS = 200  # of a column, from which a number is solved

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.candidates import Stages
+from mrl_cli.verify.explanations.candidates import Candidate, Stage, Stages
 from mrl_cli.verify.explanations.hypotheses import one_of
 from mrl_cli.words import counted, plainest
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations.candidates import Candidate, Stage
     from mrl_cli.verify.verdict import Expectation, Request
 
 NONE_FITS = "none of the known mistakes explains"

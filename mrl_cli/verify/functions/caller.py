@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.functions.arrays import NUMBERS, NotALossError, Returned, better_for, returned, ways_to_hand_over
-from mrl_cli.verify.functions.conventions import conventions_of
+from mrl_cli.verify.functions.conventions import Convention, conventions_of
 from mrl_cli.verify.functions.loading import described, underlying
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan
     from mrl_cli.verify.functions.arrays import Way
-    from mrl_cli.verify.functions.conventions import Convention
     from mrl_cli.verify.vectors import Vector
 
 

@@ -17,12 +17,11 @@ from mrl_cli.verify.functions.gradients import Gradients
 from mrl_cli.verify.functions.loading import place_of
 from mrl_cli.verify.functions.mistakes import explanations_of
 from mrl_cli.verify.validators import Tolerance, check_of, compared
-from mrl_cli.verify.vectors import trials
+from mrl_cli.verify.vectors import Vector, trials
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.vectors import Vector
 
 
 INPUTS_CHECK, CALL_CHECK = "inputs stay as they are", "call"

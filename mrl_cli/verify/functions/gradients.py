@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.verify.functions.arrays import NotALossError, returned
-from mrl_cli.verify.functions.caller import FunctionError, RaisedError
+from mrl_cli.verify.functions.caller import Caller, FunctionError, RaisedError
 from mrl_cli.verify.functions.loading import described
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.verify.functions.caller import Caller
     from mrl_cli.verify.vectors import Vector
 
 SUFFIXES = ("gradient", "grad")

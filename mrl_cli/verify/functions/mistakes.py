@@ -16,7 +16,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.columns import explain_column
-from mrl_cli.verify.functions.caller import FunctionError
+from mrl_cli.verify.functions.caller import Caller, FunctionError, Held
 from mrl_cli.verify.vectors import LARGEST_PLAIN
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.dtypes import Array, Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.caller import Caller, Held
 
 
 ROOM = 1e-6  # what is nearer to a mistake than this, relatively, is that mistake

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.verify import reference
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, listed, ratio
-from mrl_cli.verify.lists.expected import Setting, compared_figures, expected_lists, figures_expected
+from mrl_cli.verify.lists.expected import Expected, Setting, compared_figures, expected_lists, figures_expected
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.validation import concluded
 from mrl_cli.verify.validators import check_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation, Validation
-    from mrl_cli.verify.lists.expected import Expected
     from mrl_cli.verify.lists.mistakes import Again
     from mrl_cli.verify.lists.sample import Taken, Verified
     from mrl_cli.verify.validation import Failed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.model import Ranking
+from mrl_cli.model import LossChoice, Plan, Ranking
 from mrl_cli.reductions.queries import PAIR_COUNTS
 from mrl_cli.verify import reference
 from mrl_cli.verify.validators import Compared, compared
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Lists
-    from mrl_cli.model import LossChoice, Plan
 
     Figures = dict[str, Doubles]
 

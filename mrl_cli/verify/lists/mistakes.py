@@ -16,21 +16,18 @@ from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label, measured
 from mrl_cli.lists.ragged import begins_run
 from mrl_cli.losses import LISTWISE, LOSSES, completed
-from mrl_cli.model import LossChoice, Ranking
-from mrl_cli.reductions.lists import ListConsumer
+from mrl_cli.model import LossChoice, Plan, Ranking, Role
+from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.verify.explanations.candidates import Candidate, Stage, figure_stages, numbers_in
-from mrl_cli.verify.explanations.values import claims_on_figure
+from mrl_cli.verify.explanations.values import Own, claims_on_figure
 from mrl_cli.verify.figures import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import Explanation
-    from mrl_cli.verify.explanations.values import Own
     from mrl_cli.verify.verdict import Expectation, Request
 
     Again = Callable[[ListConsumer[Any, Any]], None]

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.arrow import encoded
-from mrl_cli.lists.base import Lists
+from mrl_cli.lists.base import Found, Lists
 from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.reductions.hashes import hashes_of
-from mrl_cli.reductions.lists import ListConsumer
-from mrl_cli.reductions.queries import PAIR_COUNTS, QueriesConsumer
+from mrl_cli.reductions.lists import ListConsumer, WholeLists
+from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer
 from mrl_cli.verify.sample import mixed
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles
-    from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.keys import Key
-    from mrl_cli.reductions.lists import WholeLists
-    from mrl_cli.reductions.queries import Queries, QueriesBlock
 
 MOST_WORK = 4e6  # of all lists: a few seconds. A list takes its size squared, times what one pair takes.
 # What a pair takes of a loss in floats, of LambdaRank's weights, and of the losses of lists, in decimals.
