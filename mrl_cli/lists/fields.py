@@ -22,7 +22,7 @@ import numpy as np
 
 from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
-from mrl_cli.lists.ragged import begins_run, ranges
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 from mrl_cli.lists.shapes import DEGREE, Shape, Tail
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def level_sums(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Doubles:
         return _products(higher, lower, shape)
     meeting = _meeting(higher, lower, grid)
     added = lower.none(higher.scores.size)
-    for cells in blocks_of(meeting.highs - meeting.lows):
+    for cells in blocks_of(meeting.highs - meeting.lows, PAIRS):
         _add_near(added, cells, higher, lower, meeting, grid, shape)
     for tail in shape.tails:
         _add_far(added, higher, lower, meeting, grid, tail)
@@ -224,18 +224,6 @@ def _first_from(higher: Side, lower: Side, begins: Places, ends: Places, grid: G
         high = np.where(is_open & ~is_below, middle, high)
 
 
-def blocks_of(counts: Places) -> Iterator[Places]:
-    """Yield the places with a count above 0, so many at a time that their counts sum up to about PAIRS."""
-    places = np.flatnonzero(counts)
-    ends = np.cumsum(counts[places])
-    first = 0
-    while first < places.size:
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + PAIRS, side="right")))
-        yield places[first:last]
-        first = last
-
-
 def _add_near(
     added: Doubles, cells: Places, higher: Side, lower: Side, meeting: Meeting, grid: Grid, shape: Shape
 ) -> None:
@@ -283,7 +271,7 @@ def _add_pairs(
     added: Doubles, items: Places, starts: Places, counts: Places, higher: Side, lower: Side, shape: Shape
 ) -> None:
     """Add to each of some items what so many of the other side from a place on add, pair by pair."""
-    for block in blocks_of(counts):
+    for block in blocks_of(counts, PAIRS):
         number = counts[block]
         others = ranges(starts[block], number)
         values = shape.losses(np.repeat(higher.scores[items[block]], number) - lower.scores[others])

@@ -14,7 +14,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.lambdas import discounts_of_ranks, gains, ideal_dcg, scaled_gains
-from mrl_cli.lists.ragged import begins_run
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,17 +145,10 @@ def _approx_ndcg(lists: Lists, temperature: float) -> Doubles:
 
 def _every_two(lists: Lists) -> Iterator[tuple[Places, Places, Places]]:
     """Yield blocks of (items, for each two the place of the first among those, the second): all twos of a list."""
-    partners = np.repeat(lists.sizes, lists.sizes)
-    ends, first = np.cumsum(partners), 0
-    starts = np.repeat(lists.starts[:-1], lists.sizes)
-    while first < partners.size:
-        before = int(ends[first] - partners[first])
-        last = max(first + 1, int(np.searchsorted(ends, before + BLOCK, side="right")))
-        counts = partners[first:last]
-        of_item = np.repeat(np.arange(counts.size), counts)
-        others = np.arange(of_item.size) - np.repeat(ends[first:last] - counts - before - starts[first:last], counts)
-        yield np.arange(first, last), of_item, others
-        first = last
+    partners, starts = (np.repeat(column, lists.sizes) for column in (lists.sizes, lists.starts[:-1]))
+    for items in blocks_of(partners, BLOCK):
+        counts = partners[items]
+        yield items, np.repeat(np.arange(counts.size), counts), ranges(starts[items], counts)
 
 
 def _label_groups(lists: Lists, order: Places) -> tuple[Places, Places]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.lists.orders import PIECE_ITEMS, order_by
+from mrl_cli.lists.ragged import blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,12 +197,9 @@ def _cuts(rows: _Rows) -> list[int] | None:
         return None
     edges = np.flatnonzero(rows.starts[1:] != rows.starts[:-1]) + 1
     edges = np.concatenate([[0], edges, [rows.codes.size]])
-    if np.diff(edges).max() > PIECE_ITEMS:
+    if (sizes := np.diff(edges)).max() > PIECE_ITEMS:
         return None
-    cuts = [0]
-    while cuts[-1] < rows.codes.size:
-        cuts.append(int(edges[np.searchsorted(edges, cuts[-1] + PIECE_ITEMS, side="right") - 1]))
-    return cuts
+    return [0, *(int(edges[nodes[-1] + 1]) for nodes in blocks_of(sizes, PIECE_ITEMS))]
 
 
 def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:

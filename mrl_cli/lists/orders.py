@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.lists.ragged import begins_run
+from mrl_cli.lists.ragged import begins_run, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,17 +22,14 @@ _SHORT = np.iinfo(np.uint16)  # integers that NumPy sorts by their digits
 def pieces(lists: Lists, items: int = PIECE_ITEMS) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of runs of whole lists: of so many items at most, or one list that alone has more.
 
+    Each list has at least one item.
+
     >>> from mrl_cli.lists.base import Lists
     >>> starts = np.array([0, 2, 3, 9])
     >>> list(pieces(Lists(starts, np.zeros(9), np.zeros(9)), items=4))
     [(0, 2), (2, 3)]
     """
-    first = 0
-    while first < lists.size:
-        last = int(np.searchsorted(lists.starts, lists.starts[first] + items, side="right")) - 1
-        last = max(last, first + 1)
-        yield first, last
-        first = last
+    yield from ((int(block[0]), int(block[-1]) + 1) for block in blocks_of(lists.sizes, items))
 
 
 def order_by(lists: Lists, keys: Array) -> Places:
@@ -187,18 +184,14 @@ def _at_greatest(values: Doubles, starts: Places) -> Places:
     return np.flatnonzero(values == np.repeat(greatest, np.diff(np.append(starts, values.size))))
 
 
-def equal_pairs(lists: Lists, codes: Array, *keys: Doubles) -> Wholes:
-    """Return how many pairs of each list, items with different codes, are equal in all keys.
-
-    All are arrays of items, list after list as in `lists`, by ascending first key in each.
-    """
-    first = keys[0]
-    same = np.zeros(first.size + 1, bool)
-    np.equal(first[1:], first[:-1], out=same[1:-1])
+def equal_pairs(lists: Lists, codes: Array, scores: Doubles) -> Wholes:
+    """Return how many pairs of each list, items with different codes, have one score; both are by list and score."""
+    same = np.zeros(scores.size + 1, bool)
+    np.equal(scores[1:], scores[:-1], out=same[1:-1])
     same[lists.starts] = False
     tied = np.flatnonzero(same[1:] | same[:-1])
     numbers = np.searchsorted(lists.starts, tied, side="right")
-    columns = [codes.take(tied), *(key.take(tied) for key in reversed(keys)), numbers - 1]
+    columns = [codes.take(tied), scores.take(tied), numbers - 1]
     rows = np.lexsort(columns)
     columns = [column.take(rows) for column in columns]
     return _pairs_in_runs(columns[1:], lists.size) - _pairs_in_runs(columns, lists.size)

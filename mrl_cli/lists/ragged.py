@@ -1,4 +1,4 @@
-"""Ranges of different lengths, one after another, and where runs of equal values begin."""
+"""Ranges of different lengths, one after another; where runs of equal values begin; and blocks of runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.dtypes import Array, Mask, Places
 
 
@@ -29,3 +31,19 @@ def begins_run(*columns: Array) -> Mask:
     begins = np.ones(columns[0].size, bool)
     begins[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
     return begins
+
+
+def blocks_of(counts: Places, most: int) -> Iterator[Places]:
+    """Yield the places with a count above 0, as many at a time as sum up to `most`, or one that alone is above it.
+
+    >>> [places.tolist() for places in blocks_of(np.array([2, 1, 0, 6]), 4)]
+    [[0, 1], [3]]
+    """
+    places = np.flatnonzero(counts)
+    ends = np.cumsum(counts[places])
+    first = 0
+    while first < places.size:
+        before = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield places[first:last]
+        first = last

@@ -65,11 +65,8 @@ class Shape(NamedTuple):
 
     def at(self, z: Doubles) -> Doubles:
         """Return the loss at z, or its gradient for z."""
-        return self._called(-z, 0.0, dict(self.choice.parameters) | _unit_rate(self.choice)) * self._unit(Fraction(1))
-
-
-def _unit_rate(choice: LossChoice) -> dict[str, float]:
-    return {name: 1.0 for name, _ in choice.parameters if name in ("temperature", "beta")}
+        parameters = {name: 1.0 if name in ("temperature", "beta") else value for name, value in self.choice.parameters}
+        return self._called(-z, 0.0, parameters) * self._unit(Fraction(1))
 
 
 @lru_cache(maxsize=512)

@@ -18,12 +18,12 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, two_sum
 from mrl_cli.lists.distances import aim_of, values_of_pairs
-from mrl_cli.lists.fields import Grid, Side, blocks_of, level_sums
+from mrl_cli.lists.fields import PAIRS, Grid, Side, level_sums
 from mrl_cli.lists.loop import looped_gradient, weighted_sums
 from mrl_cli.lists.nodes import Ranked, reach_of
 from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.powers import Sources, Term, sums_beyond
-from mrl_cli.lists.ragged import begins_run, ranges
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 from mrl_cli.lists.shapes import Shape, shape_of
 from mrl_cli.losses import LOSSES
 
@@ -172,7 +172,7 @@ class _Walk:
 
         Pairs are those in which the label of the item is the higher one.
         """
-        for block in blocks_of(counts):
+        for block in blocks_of(counts, PAIRS):
             number = counts[block]
             lower, higher = of[ranges(starts[block], number)], np.repeat(items[block], number)
             weights = np.where(self.codes[higher] > self.codes[lower], self.lambdas.of(higher, lower), 0.0)
@@ -335,19 +335,22 @@ class _Pairs(NamedTuple):
                 Side.of(self.nodes_of_lower, walk.scores[lower], self.charges, grid),
             )
             return level_sums(*sides, grid, shape) * (float(shape.rate) if kernel.is_slope else 1.0)
-        if kernel.is_target:
-            return self._sums_of_aims(kernel, lower, higher)
-        sources = Sources(walk.scores[lower], None, self.charges, begins_run(self.nodes_of_lower))
         begins, ends = self.before[self.nodes], self.before[self.ends]
+        sources = Sources(walk.scores[lower], None, self.charges, begins_run(self.nodes_of_lower))
+        scores, rests, cuts = walk.scores[higher], None, None
+        if kernel.is_target:
+            sources, scores, rests, cuts = self._by_aims(lower, higher)
         found = np.zeros((self.charges.shape[0], higher.size))
         for term in kernel.terms:
-            reach = self.level.reaches[term][self.higher]
-            cuts = self.before[np.clip(reach, self.nodes, self.ends)]
-            found += sums_beyond(term, sources, walk.scores[higher], None, (begins, cuts, ends))
+            reach = np.clip(self.level.reaches[term][self.higher], self.nodes, self.ends)
+            places = begins, self.before[reach] if cuts is None else cuts, ends
+            found += sums_beyond(term, sources, scores, rests, places)
         return found
 
-    def _sums_of_aims(self, kernel: Kernel, lower: Places, higher: Places) -> Doubles:
-        """Return the same where d is held against the difference of labels: by score less label, the sum of two."""
+    def _by_aims(self, lower: Places, higher: Places) -> tuple[Sources, Doubles, Doubles, Places]:
+        """Return sources, targets and the cuts of these by score less label, the sum of two doubles: what d is held
+        against is the difference of labels.
+        """
         numbers, rests = self.level.walk.aims
         both = np.concatenate([lower, higher])
         nodes = np.concatenate([self.nodes_of_lower, self.nodes])
@@ -358,8 +361,4 @@ class _Pairs(NamedTuple):
         sources = order[order < lower.size]
         lower, nodes = lower[sources], self.nodes_of_lower[sources]
         charged = Sources(numbers[lower], rests[lower], self.charges[:, sources], begins_run(nodes))
-        places = self.before[self.nodes], cuts[sources.size :], self.before[self.ends]
-        found = np.zeros((self.charges.shape[0], higher.size))
-        for term in kernel.terms:
-            found += sums_beyond(term, charged, numbers[higher], rests[higher], places)
-        return found
+        return charged, numbers[higher], rests[higher], cuts[sources.size :]

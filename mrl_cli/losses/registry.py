@@ -160,7 +160,7 @@ class Loss:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be the entry of that name in another process too."""
-        return _entered, (self.name,)
+        return named, (self.name,)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -212,10 +212,6 @@ class Listwise:
 
 LOSSES: dict[str, Loss] = {}
 LISTWISE: dict[str, Listwise] = {}
-
-
-def _entered(name: str) -> Loss:
-    return LOSSES[name]
 
 
 def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) -> Callable[[Kernel], Kernel]:

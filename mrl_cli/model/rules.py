@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -111,7 +111,9 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
                 continue
             counts[this_kind] = counts.get(this_kind, 0) + indexes.size
             listed = indexes if plan.reading.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
-            listing += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
+            for i in listed.tolist():
+                text = value_text(values[i].item())
+                listing.append((i, place, Problem(this_kind, batch.file, rows[i], name, text, batch.row_word)))
     return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])], labels)
 
 
@@ -135,10 +137,6 @@ def _finite_as(values: Array, plan: Plan) -> Mask:
     with np.errstate(over="ignore"):
         finite: Mask = np.isfinite(values.astype(plan.loss.dtype, copy=False))
         return finite
-
-
-def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
-    return Problem(kind, batch.file, row, column, value_text(value.item()), batch.row_word)
 
 
 def value_text(number: float) -> str:

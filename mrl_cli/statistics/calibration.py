@@ -31,11 +31,7 @@ KNOTS = (
     1.8718021769015916,
     2.639057329615259,
 )
-EDGES = (
-    0.5,
-    *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)),
-)  # of bins that may hold pairs
-
+EDGES = (0.5, *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)))  # of bins that may hold pairs
 
 _SUBNORMAL = -1021  # the exponent of the smallest number that is not, as frexp has it
 _LARGE = 1e150  # beyond that x is as good as infinite, and its square is not

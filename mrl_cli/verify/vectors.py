@@ -76,13 +76,8 @@ class Vector:
         return math.isfinite(self.margin) and all(bool(np.isfinite(one).all()) for one in (self.x1, self.x2, self.y))
 
     @property
-    def is_plain(self) -> bool:
-        """Whether every loss function must take such pairs: some, finite, with a margin that is not below 0."""
-        return not self.oddity
-
-    @property
     def oddity(self) -> str:
-        """What a function might not take, in words; empty for plain pairs."""
+        """What a function might not take, in words; empty for pairs that every one must take."""
         if not self.is_finite:
             return "NaN or infinite numbers"
         if not self.x1.size:

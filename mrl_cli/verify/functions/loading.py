@@ -35,8 +35,9 @@ def loaded(reference: str) -> Any:
             raise _missing(found, part, reference)
         found = getattr(found, part)
     if not callable(found):
-        msg = f"--function {harmless(reference, 200)} is {_article(type(found).__name__)}, which cannot be called"
-        raise UsageError(msg, hint=HINT)
+        kind = type(found).__name__
+        what = f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
+        raise UsageError(f"--function {harmless(reference, 200)} is {what}, which cannot be called", hint=HINT)
     return found
 
 
@@ -126,7 +127,3 @@ def _is_foreign(path: str) -> bool:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     is_installed = any(part in path for part in ("site-packages", "dist-packages", f"{os.sep}lib{os.sep}python"))
     return is_installed or path.startswith((package, "<"))
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0].lower() in "aeiou" else f"a {word}"

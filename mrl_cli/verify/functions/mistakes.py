@@ -36,7 +36,7 @@ ALIKE = 0.999  # of the numbers in which a mistake differs from what is right mu
 def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Explanation]:
     """Return the mistakes that explain what a function gave: of losses, sums, gradients and inputs one each at most."""
     with np.errstate(all="ignore"):
-        plain = [one for one in held if one.trial.is_plain and one.is_of_pairs and _are_moderate(one)]
+        plain = [one for one in held if not one.trial.oddity and one.is_of_pairs and _are_moderate(one)]
         is_right = bool(plain) and not any(one.are_wrong.any() for one in plain)
         found = [next(filter(None, _of_losses(held, plain, caller, plan)), None), _of_sums(held, plan)]
         if is_right:

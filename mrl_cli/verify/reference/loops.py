@@ -32,11 +32,6 @@ class Differences:
     agreement: Sequence[float]
     rounded: Rounded
 
-    @property
-    def difference(self) -> Sequence[float]:
-        """x1 - x2 of each pair."""
-        return self.rounded([a - b for a, b in zip(self.x1, self.x2, strict=True)])
-
 
 def scores(
     values: list[float], references: list[float] | None, scale: float | None, dtype: str = "float64"
@@ -94,7 +89,8 @@ def squared_hinge(pairs: Differences, margin: Margin, parameters: dict[str, floa
 
 def margin_mse(pairs: Differences, _: Margin, __: dict[str, float]) -> Sequence[float]:
     """Return ((x1 - x2) - y) squared for each pair."""
-    errors = pairs.rounded([d - target for d, target in zip(pairs.difference, pairs.y, strict=True)])
+    differences = pairs.rounded([a - b for a, b in zip(pairs.x1, pairs.x2, strict=True)])
+    errors = pairs.rounded([d - target for d, target in zip(differences, pairs.y, strict=True)])
     return pairs.rounded([error * error for error in errors])
 
 
