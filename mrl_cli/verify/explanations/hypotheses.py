@@ -115,27 +115,18 @@ def _margin_over_temperature(case: Case) -> dict[str, Any]:
     return {"margin": case.margin / temperature} if temperature != 1 else {}
 
 
-def guarded(case: Case, epsilon: float) -> Case:
-    """Return the case with an epsilon added inside the logarithm, which keeps it from being infinite."""
-
-    def edit(_: Case, losses: Array) -> Array:
-        return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
-
-    return replace(case, edits=(*case.edits, edit))
+def guarded(epsilon: float) -> Edit:
+    """Return what an epsilon added inside the logarithm, which keeps it from being infinite, makes of losses."""
+    return lambda _, losses: np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
 
 
-def _with_epsilon(epsilon: float) -> Hypothesis:
-    text = GUARDED.format(f"{epsilon:g}")
-    return Hypothesis(text, lambda case: {"edits": guarded(case, epsilon).edits}, "log of a sigmoid", "epsilon")
-
-
-def centered(case: Case, coefficient: float) -> Case:
-    """Return the case with the term added that keeps scores around 0: TRL's center_rewards_coefficient."""
+def centered(coefficient: float) -> Edit:
+    """Return what adds the term that keeps scores around 0 to losses: TRL's center_rewards_coefficient."""
 
     def edit(of: Case, losses: Array) -> Array:
         return np.asarray(losses + (coefficient * np.square(of.x1 + of.x2)).astype(losses.dtype), losses.dtype)
 
-    return replace(case, edits=(*case.edits, edit))
+    return edit
 
 
 def with_loss(case: Case, name: str) -> Case:
@@ -284,9 +275,12 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "log of a sigmoid & margin", "log"
     ),
     _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
-    *map(_with_epsilon, (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
+    *(
+        _edited(GUARDED.format(f"{epsilon:g}"), guarded(epsilon), "log of a sigmoid", "epsilon")
+        for epsilon in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+    ),
     # To keep scores around 0.
-    Hypothesis(CENTERED.format(0.01), lambda case: {"edits": centered(case, 0.01).edits}, kind="centered"),
+    _edited(CENTERED.format(0.01), centered(0.01), kind="centered"),
     _tied("nothing", 0.0),
     _tied("half", 0.5),
     # An off-by-one between two files.

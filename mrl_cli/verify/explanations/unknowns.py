@@ -64,9 +64,9 @@ def unknowns_of(case: Case) -> Iterator[Unknown]:
     if LOSSES[case.loss].has_margin:
         grid = np.concatenate([-SIZES[:16:-1], [0.0], SIZES[16:]])
         yield Unknown("the margin is {}", lambda number: replace(case, margin=number), grid)
-    yield Unknown(CENTERED, lambda number: centered(case, number), SIZES)
+    yield Unknown(CENTERED, lambda number: replace(case, edits=(*case.edits, centered(number))), SIZES)
     if holds("log of a sigmoid", case):
-        yield Unknown(GUARDED, lambda number: guarded(case, number), EPSILONS)
+        yield Unknown(GUARDED, lambda number: replace(case, edits=(*case.edits, guarded(number))), EPSILONS)
     for name in LOSSES if holds("labels", case) else ():
         made = with_loss(case, name)
         # Without label noise, all Bradley-Terry losses are the logistic one.
