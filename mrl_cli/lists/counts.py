@@ -12,7 +12,7 @@ from mrl_cli.lists.nodes import Meetings, Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import Extremes, equal_pairs, extremes, levels_of, top_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -79,6 +79,18 @@ class Counter(NamedTuple):
             for wins in (self.won, self.won - met.wins[-1 if weighs_all else -2])
         )
         return found._replace(weights=of_all, correct_weights=of_correct)
+
+    def extremes(self, losses_of: Callable[[Doubles, Doubles], Doubles]) -> tuple[Doubles, Doubles]:
+        """Return the lowest and the highest loss of each list, of the two pairs at its ends, by their scores.
+
+        Of a list without pairs they are Infinity and -Infinity.
+        """
+        lowest, highest = np.full(self.pairs.size, np.inf), np.full(self.pairs.size, -np.inf)
+        with_pairs = np.flatnonzero(self.pairs)
+        with np.errstate(all="ignore"):
+            ends = [losses_of(*end.take(with_pairs, axis=1)) for end in self.ends]
+        lowest[with_pairs], highest[with_pairs] = np.minimum(*ends), np.maximum(*ends)
+        return lowest, highest
 
     @property
     def without_losses(self) -> Found:

@@ -60,20 +60,19 @@ class Distances(NamedTuple):
 
 
 def values_of_pairs(
-    lists: Lists,
-    higher: Items,
-    lower: Items,
-    loss: LossChoice,
-    *,
-    of_gradient: bool = False,
+    lists: Lists, higher: Items, lower: Items, loss: LossChoice, *, of_gradient: bool = False
 ) -> Doubles:
     """Return the losses of pairs of these items, or their gradients for the differences; see `Loss` for a target."""
-    entry = LOSSES[loss.name]
     with np.errstate(all="ignore"):
-        if entry.power:
+        if LOSSES[loss.name].power:
             return _powers(Distances.of(lists, loss).at(higher, lower), loss, of_gradient=of_gradient)
-        differences = lists.scores[higher] - lists.scores[lower]
-        function = entry.gradient if of_gradient else entry.kernel
+        return values_at(lists.scores[higher] - lists.scores[lower], loss, of_gradient=of_gradient)
+
+
+def values_at(differences: Doubles, loss: LossChoice, *, of_gradient: bool = False) -> Doubles:
+    """Return the losses at some differences, or their gradients for these, as the loss's own functions round them."""
+    function = LOSSES[loss.name].gradient if of_gradient else LOSSES[loss.name].kernel
+    with np.errstate(all="ignore"):
         values = function(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
     return values.astype(np.float64, copy=False)
 

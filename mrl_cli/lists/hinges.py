@@ -9,12 +9,12 @@ import numpy as np
 from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
-from mrl_cli.lists.orders import Extremes, levels_of
+from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from mrl_cli.dtypes import Doubles, Wholes
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.model import LossChoice
 
@@ -28,7 +28,7 @@ def hinged(lists: Lists, loss: LossChoice) -> Found:
     terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
     met = counter.met(loss.margin, terms.values)
     active = counter.counted(met, 0)
-    return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter.pairs, counter.ends, loss))
+    return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter, loss))
 
 
 class Hinges(NamedTuple):
@@ -57,21 +57,21 @@ class Hinges(NamedTuple):
         reaches = [reach_of(rows, loss.margin, closed=closed) for closed in (False, True)]
         met = meetings(rows, reaches, 1 if self.counter.weighing is None else 2, self.terms.values)
         active = self.counter.counted(met, 0)
-        lowest, highest = _extremes(self.counter.pairs, self.counter.ends, loss)
+        lowest, highest = _extremes(self.counter, loss)
         sums = self.terms.sums(met, loss.margin)
         found = self.apart._replace(active=active, losses=sums, lowest=lowest, highest=highest)
         return found, int(self.counter.counted(met, 1).sum())
 
 
-def _extremes(pairs: Wholes, ends: Extremes, loss: LossChoice) -> tuple[Doubles, Doubles]:
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
     round_of = square_of_few if LOSSES[loss.name].power == 2 else sum_of_few
-    lowest, highest = np.full(pairs.size, np.inf), np.full(pairs.size, -np.inf)
-    has_pairs = np.flatnonzero(pairs)
-    for found, (higher, lower) in ((lowest, ends.greatest), (highest, ends.least)):
-        three = np.full(has_pairs.size, loss.margin), lower.take(has_pairs), -higher.take(has_pairs)
-        found[has_pairs] = np.where(sum_of_few(*three) > 0, round_of(*three), 0.0)
-    return lowest, highest
+
+    def losses(higher: Doubles, lower: Doubles) -> Doubles:
+        three = np.full(higher.size, loss.margin), lower, -higher
+        return np.where(sum_of_few(*three) > 0, round_of(*three), 0.0)
+
+    return counter.extremes(losses)
 
 
 def gradient(lists: Lists, loss: LossChoice) -> Doubles:

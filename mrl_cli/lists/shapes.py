@@ -6,12 +6,14 @@ z = margin - d*rate, where d is the score of the item with the higher label less
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.lists.distances import values_at
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ DEGREE = 14  # of the polynomials of a place in a cell that is at most 1 wide in
 NODES = 24  # places at which a loss is looked at to find them
 LOST = 2e-17  # a coefficient that small beside the greatest loss of two cells is rounding, and left out
 PI = Fraction("3.14159265358979323846264338327950288")
+SCALES = ("temperature", "beta")  # of which z has one
 _POWERS = range(1, 6)  # of exp(-|z|)
 
 
@@ -49,24 +52,20 @@ class Shape(NamedTuple):
 
     def losses(self, differences: Doubles) -> Doubles:
         """Return the loss of each difference d, as its kernel rounds it; the gradient for z of a gradient."""
-        return self._called(differences, self.choice.margin, dict(self.choice.parameters)) * self._unit(self.rate)
+        return values_at(differences, self.choice, of_gradient=self.is_slope) * self._unit(self.rate)
 
     def coefficients(self, centre: float, step: float) -> Terms:
         """Return (row, column, c) of the loss as a sum of c * T_row(x) * T_column(y), z = centre + (y - x)*step/2."""
         return _coefficients(self.choice, self.is_slope, centre, step)
-
-    def _called(self, differences: Doubles, margin: float, parameters: dict[str, Any]) -> Doubles:
-        entry = LOSSES[self.choice.name]
-        function = entry.gradient if self.is_slope else entry.kernel
-        return function(differences, np.ones_like(differences), margin=margin, **parameters).astype(np.float64)
 
     def _unit(self, rate: Fraction) -> float:
         return -1 / float(rate) if self.is_slope else 1.0
 
     def at(self, z: Doubles) -> Doubles:
         """Return the loss at z, or its gradient for z."""
-        parameters = {name: 1.0 if name in ("temperature", "beta") else value for name, value in self.choice.parameters}
-        return self._called(-z, 0.0, parameters) * self._unit(Fraction(1))
+        parameters = ((name, 1.0 if name in SCALES else value) for name, value in self.choice.parameters)
+        choice = replace(self.choice, margin=0.0, parameters=tuple(parameters))
+        return values_at(-z, choice, of_gradient=self.is_slope) * self._unit(Fraction(1))
 
 
 @lru_cache(maxsize=512)

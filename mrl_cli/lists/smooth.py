@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code
 from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.distances import values_at
 from mrl_cli.lists.fields import fields
 from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import levels_of
@@ -86,22 +87,10 @@ def smooth_gradient(lists: Lists, loss: LossChoice) -> Doubles:
 
 def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
-    has_pairs, ends = counter.pairs > 0, counter.ends
-    lowest, highest = np.full(has_pairs.size, math.inf), np.full(has_pairs.size, -math.inf)
-    with np.errstate(all="ignore"):
-        spans = np.stack([np.subtract(*ends.least), np.subtract(*ends.greatest)])[:, has_pairs]
-    values = _losses(spans, loss)
-    lowest[has_pairs], highest[has_pairs] = values.min(axis=0), values.max(axis=0)
+    lowest, highest = counter.extremes(lambda higher, lower: values_at(higher - lower, loss))
     if (bottom := _bottom(loss)) is not None:
         np.minimum(lowest, _lowest_near(counter, loss, bottom), out=lowest)
     return lowest, highest
-
-
-def _losses(differences: Doubles, loss: LossChoice) -> Doubles:
-    kernel = LOSSES[loss.name].kernel
-    with np.errstate(all="ignore"):
-        values = kernel(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
-    return values.astype(np.float64, copy=False)
 
 
 def _bottom(loss: LossChoice) -> float | None:
@@ -121,7 +110,7 @@ def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Doubles:
     lowest, numbers = np.full(rows.lists.size, math.inf), rows.lists.numbers
     for places in nearest:
         losers = np.flatnonzero((places >= 0) & (places < places.size))
-        values = _losses(rows.scores[places[losers]] - rows.scores[losers], loss)
+        values = values_at(rows.scores[places[losers]] - rows.scores[losers], loss)
         np.minimum.at(lowest, numbers[losers], values)
     return lowest
 
@@ -131,11 +120,11 @@ def _active(counter: Counter, loss: LossChoice, lowest: Doubles) -> Wholes:
     if (lowest > 0).all():
         return counter.pairs
     ends = np.array([-np.finfo(np.float64).max, np.finfo(np.float64).max])
-    falls = bool(_losses(ends, loss)[0] > 0)
+    falls = bool(values_at(ends, loss)[0] > 0)
     low, high = _order_of(ends)
     while high - low > 1:  # doubles in their order are whole numbers: 64 steps
         middle = (low + high) // 2
-        if bool(_losses(_double_at(middle), loss)[0] > 0) == falls:
+        if bool(values_at(_double_at(middle), loss)[0] > 0) == falls:
             low = middle
         else:
             high = middle
