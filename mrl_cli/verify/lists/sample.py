@@ -13,10 +13,9 @@ import numpy as np
 from mrl_cli.arrow import encoded
 from mrl_cli.lists.base import Found, Lists
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.reductions.hashes import hashes_of
+from mrl_cli.reductions.hashes import hashes_of, next_of
 from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer
-from mrl_cli.verify.sample import mixed
 
 if TYPE_CHECKING:
     from mrl_cli.dtypes import Doubles
@@ -113,7 +112,7 @@ class ListVerifier(ListConsumer["tuple[QueriesBlock, Taken, int]", Verified]):
         lists = whole.lists
         roles: list[Role] = [*self._plan.groups, "query"]
         columns = [encoded(whole.keys[role]) for role in roles]
-        hashes = mixed(hashes_of(columns) ^ mixed(np.full(1, self._seed, np.uint64)))
+        hashes = next_of(hashes_of(columns) ^ next_of(np.full(1, self._seed, np.uint64)))
         keys = list(zip(*(column.to_pylist() for column in columns), strict=True))
         weights = np.ones(lists.size) if whole.query_weights is None else whole.query_weights
         work = np.square(lists.sizes.astype(np.float64)) * pair_work(self._plan) + 1
