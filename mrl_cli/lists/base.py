@@ -35,8 +35,7 @@ class Lists(NamedTuple):
     @property
     def sizes(self) -> Wholes:
         """How many items each list has, shape (lists,)."""
-        sizes: Wholes = np.diff(self.starts)
-        return sizes
+        return np.diff(self.starts)
 
     @property
     def numbers(self) -> Wholes:

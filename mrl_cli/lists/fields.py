@@ -69,8 +69,7 @@ class Grid(NamedTuple):
     def decay(self, steps: Doubles) -> Doubles:
         """Return exp(-steps * step) for whole numbers: to two units in the last place, for their product is exact."""
         steps = np.minimum(steps, MOST_STEPS)
-        decay: Doubles = np.exp(-steps * self.head) * np.exp(-steps * self.tail)
-        return decay
+        return np.exp(-steps * self.head) * np.exp(-steps * self.tail)
 
 
 class Side(NamedTuple):
@@ -199,8 +198,7 @@ def _exp_of(left: Doubles, right: Doubles, rate: Fraction) -> Doubles:
     differences = np.clip(differences, -most, most)
     exponents, rest = products(differences, np.full_like(differences, near))
     rest += differences * float(rate - Fraction(near)) + np.where(np.isfinite(errors), errors, 0.0) * near
-    values: Doubles = np.exp(exponents) * (1 + rest)
-    return values
+    return np.exp(exponents) * (1 + rest)
 
 
 def _meeting(higher: Side, lower: Side, grid: Grid) -> Meeting:

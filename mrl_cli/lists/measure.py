@@ -169,8 +169,7 @@ def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 def _are_weighted_quickly(lists: Lists, loss: LossChoice) -> Mask:
     """Return which lists have a quick way where pairs have LambdaRank weights; it is slower for few items."""
     fewest = FEWEST_WEIGHTED if LOSSES[loss.name].power else FEWEST_WEIGHTED_SMOOTH
-    are_quick: Mask = is_within(lists, loss) & (lists.sizes >= fewest)
-    return are_quick
+    return is_within(lists, loss) & (lists.sizes >= fewest)
 
 
 def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[Places, Way]]:

@@ -252,8 +252,7 @@ def _between(starts: ShortPlaces, ends: ShortPlaces, values: Array, size: int) -
     else:
         change += np.bincount(starts, values, size + 1)
         change -= np.bincount(ends, values, size + 1)
-    sums: Array = np.cumsum(change)[:-1]
-    return sums
+    return np.cumsum(change)[:-1]
 
 
 def _put_nearest(

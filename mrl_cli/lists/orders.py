@@ -57,8 +57,7 @@ class Levels(NamedTuple):
     @property
     def sizes(self) -> Places:
         """How many items each level has."""
-        sizes: Places = np.diff(self.firsts)
-        return sizes
+        return np.diff(self.firsts)
 
     def codes(self) -> Array:
         """Return for each item, in the order of the lists, the rank of its level: unsigned, as narrow as may be."""
@@ -86,8 +85,7 @@ class Levels(NamedTuple):
         return np.minimum.reduceat(values, self.firsts[:-1]), np.maximum.reduceat(others, self.firsts[:-1])
 
     def _below(self, lists: Lists) -> Places:
-        below: Places = self.firsts[:-1] - lists.starts.take(self.numbers)
-        return below
+        return self.firsts[:-1] - lists.starts.take(self.numbers)
 
 
 def levels_of(lists: Lists) -> Levels:
@@ -149,8 +147,7 @@ def extremes(lists: Lists, levels: Levels) -> Extremes:
 def running(best: np.ufunc, values: Array, ranks: Wholes) -> Array:
     """Return at each level the best of the values of its list up to there; `ranks` are those of levels."""
     if ranks.size and ranks[-1] == ranks.size - 1:  # one list
-        best_until: Array = best.accumulate(values)
-        return best_until
+        return best.accumulate(values)
     reach = 1
     while reach <= ranks.max(initial=0):
         both = best(values[reach:], values[:-reach])

@@ -81,8 +81,7 @@ def smooth_gradient(lists: Lists, loss: LossChoice) -> Doubles:
     behind[order] = fields(rows, shape, None if lists.weights is None else lists.weights[order])
     if lists.weights is not None:
         ahead *= lists.weights
-    slopes: Doubles = (behind - ahead) * float(shape.rate)
-    return slopes
+    return (behind - ahead) * float(shape.rate)
 
 
 def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:

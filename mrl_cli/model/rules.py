@@ -67,8 +67,7 @@ def _label_fits(y: Array, plan: Plan) -> Mask:
     if plan.rules.labels in _REAL:
         return _finite_as(y, plan)
     if plan.rules.labels == "probability":
-        within: Mask = (y >= 0) & (y <= 1)
-        return within
+        return (y >= 0) & (y <= 1)
     first, second = _ALLOWED[plan.rules.labels]
     fits: Mask = (y == first) | (y == second)
     return fits | (y == 0) if plan.rules.drops_ties else fits

@@ -152,8 +152,7 @@ def _deviations(sums: Doubles, counts: Wholes, mean: float) -> Doubles:
     total = ExactSum.of(sums)
     left_out = float(Fraction(total.units, int(counts.sum()) << UNIT_EXPONENT) - Fraction(mean))
     rounded, error = products(sizes, np.full(sizes.size, mean))
-    deviations: Doubles = ((sums - rounded) - error) - sizes * left_out
-    return deviations
+    return ((sums - rounded) - error) - sizes * left_out
 
 
 def clustered_freedom(counts: Wholes) -> int:
