@@ -71,6 +71,12 @@ class Vector:
         return shape if math.prod(shape) == self.x1.size else self.x1.shape
 
     @property
+    def handed(self) -> tuple[Array, Array, Array]:
+        """What a function is handed: x1, x2 and the labels, of that shape."""
+        x1, x2, labels = (values.reshape(self.shape) for values in (self.x1, self.x2, self.labels))
+        return x1, x2, labels
+
+    @property
     def is_finite(self) -> bool:
         """Whether the pairs and the margin are finite."""
         return math.isfinite(self.margin) and all(bool(np.isfinite(one).all()) for one in (self.x1, self.x2, self.y))

@@ -183,18 +183,15 @@ class Caller:
         Raises FunctionError where it raises, and for what is no number.
         """
         if self.takes_one_pair:
-            places = (slice(place, place + 1) for place in range(arrays[0].size))
-            singles = [self._numbers(_taken(arrays, place), margin) for place in places]
-            values = np.array([single.values for single in singles], np.float64).reshape(len(singles))
-            return Returned(values, "float64")
+            return Returned(self.single_losses(arrays, margin).reshape(arrays[0].shape), "float64")
         return self._numbers(arrays, margin, reduction)
 
-    def single_losses(self, trial: Vector) -> Doubles:
-        """Return what the function gives for each pair of a trial alone, of shape (n,)."""
-        losses = np.empty(trial.x1.size)
-        for place in range(trial.x1.size):
-            pair = _taken((trial.x1, trial.x2, trial.labels), slice(place, place + 1))
-            values = self._numbers(pair, trial.margin).values
+    def single_losses(self, arrays: Arrays, margin: float) -> Doubles:
+        """Return what the function gives for each pair of arrays alone, of shape (n,)."""
+        x1, x2, labels = map(np.ravel, arrays)
+        losses = np.empty(x1.size)
+        for place in range(losses.size):
+            values = self._numbers(_taken((x1, x2, labels), slice(place, place + 1)), margin).values
             if values.size != 1:
                 raise FunctionError(f"it returns shape {values.shape} for one pair")
             losses[place] = values.flat[0]

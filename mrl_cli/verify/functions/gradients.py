@@ -55,8 +55,7 @@ class Gradients:
         return found
 
     def _of(self, trial: Vector, reduction: str) -> list[Doubles] | None:
-        arrays = tuple(values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
-        handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, reduction)
+        handed = self._caller.handed(trial.handed, trial.margin, reduction)
         found = self._by_function(self._name, handed) if self._name is not None else self._by_library(handed)
         if found is None:
             return None

@@ -134,8 +134,8 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     one = max(held, key=lambda one: int(one.are_wrong.sum()))
     trial = replace(one.trial, labels=(one.trial.y > 0).astype(one.trial.dtype))
     try:
-        arrays = trial.x1, trial.x2, trial.labels
-        own = caller.single_losses(trial) if caller.reduces else caller.losses_of(arrays, trial.margin).values
+        given = (trial.x1, trial.x2, trial.labels), trial.margin
+        own = caller.single_losses(*given) if caller.reduces else caller.losses_of(*given).values
     except FunctionError:
         return None
     if own.shape != trial.losses.shape or not _fits(own, trial.losses).all():
@@ -183,7 +183,7 @@ def _mixed(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | No
     """Name losses that depend on the other pairs, where each pair alone gets the right one."""
     one = max(held, key=lambda one: one.trial.x1.size)
     try:
-        alone = caller.single_losses(one.trial)
+        alone = caller.single_losses(one.trial.handed, one.trial.margin)
     except FunctionError:
         return None
     bad = one.are_wrong
