@@ -21,6 +21,7 @@ from mrl_cli.model.problems import (
     TIE,
     Problem,
 )
+from mrl_cli.words import plainest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,5 +141,4 @@ def _finite_as(values: Array, plan: Plan) -> Mask:
 
 def value_text(number: float) -> str:
     """Return a number as problems print it: an integer without its fraction."""
-    is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
-    return str(int(number)) if is_plain else str(number)
+    return str(plainest(number) if isinstance(number, float) else number)

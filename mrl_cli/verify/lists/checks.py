@@ -12,7 +12,7 @@ from mrl_cli.verify.lists.expected import Expected, Setting, compared_figures, e
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.validation import concluded
 from mrl_cli.verify.validators import check_of
-from mrl_cli.words import counted, harmless
+from mrl_cli.words import counted, harmless, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,8 +75,8 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
     results: dict[str, CheckResult] = {}
     for name, differ in compared_figures(taken.figures, expected, rooms).items():
         wrong = [
-            f"{_named(taken, place)}: {name} is {_shown(taken.figures[name][place])}, "
-            f"not {_shown(expected[name][place])}"
+            f"{_named(taken, place)}: {name} is {plainest(float(taken.figures[name][place]))!r}, "
+            f"not {plainest(float(expected[name][place]))!r}"
             for place in ([] if differ.bad is None else differ.bad.nonzero()[0].tolist())
         ]
         title = CHECKED.get(name, COUNTS_CHECK)
@@ -87,11 +87,6 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
 
 def _named(taken: Taken, place: int) -> str:
     return "query " + ", ".join(repr(harmless(text, 40)) for text in taken.keys[place])
-
-
-def _shown(number: float) -> str:
-    value = float(number)
-    return repr(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def _expected_groups(found: Sequence[Expected], taken: Taken, plan: Plan) -> dict[tuple[str, ...], Figures]:
