@@ -28,8 +28,10 @@ def begins_run(*columns: Array) -> Mask:
     >>> begins_run(np.array([1, 1, 2, 2]), np.array([5, 5, 5, 6])).tolist()
     [True, False, True, True]
     """
-    begins = np.ones(columns[0].size, bool)
-    begins[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    begins = np.zeros(columns[0].size, bool)
+    begins[:1] = True
+    for column in columns:
+        begins[1:] |= column[1:] != column[:-1]
     return begins
 
 
