@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations import unknowns
-from mrl_cli.verify.explanations.broadcasts import broadcast_means
 from mrl_cli.verify.explanations.candidates import COMMON_BATCHES, Candidate, LeftOut, Stage, Stages, value_stages
 from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.columns import explain_column
 from mrl_cli.verify.explanations.hypotheses import HYPOTHESES, mistakes
-from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, value_parts
+from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, broadcast_means, value_parts
 from mrl_cli.verify.explanations.unknowns import SolvedValue
 from mrl_cli.verify.explanations.values import Own, fitting_value
 from mrl_cli.verify.explanations.values import explain_value as explain

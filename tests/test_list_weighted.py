@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mrl_cli.lists import fields, measure
+from mrl_cli.lists import measure, ragged
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.lambdas import discounts, lambdas_of
 from mrl_cli.lists.loop import looped_gradient, weighted_sums
@@ -127,11 +127,11 @@ def test_no_bit_depends_on_order_or_on_other_lists(
 @pytest.mark.parametrize("choice", CHOICES, ids=list(LOSSES))
 def test_pairs_of_large_lists_are_not_gone_through(choice: LossChoice, monkeypatch: pytest.MonkeyPatch) -> None:
     lists, seen = list_of("normal", 5, size=6000), []
-    true = fields.blocks_of
+    true = ragged.blocks_of
 
-    def watched(counts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    def watched(counts: NDArray[np.intp], most: int) -> Iterator[NDArray[np.intp]]:
         seen.append(int(counts.sum()))
-        return true(counts)
+        return true(counts, most)
 
     monkeypatch.setattr("mrl_cli.lists.weighted.blocks_of", watched)
     for way in ("weighted_sums", "looped_gradient"):

@@ -168,7 +168,7 @@ def test_arrays_do_not_compute_in_their_own_dtype() -> None:
 
 def test_scores_are_rounded_to_float32_before_they_are_subtracted() -> None:
     actual = differences([0.3], [0.1], [1.0], "float32")
-    assert actual.difference[0] == float(np.float32(0.3) - np.float32(0.1))
+    assert actual.agreement[0] == float(np.float32(0.3) - np.float32(0.1))
 
 
 def test_the_package_offers_both() -> None:

@@ -16,8 +16,8 @@ from mrl_cli.verify.reference import (
     DEFAULTS,
     LISTWISE,
     POWERS,
-    ListFigures,
     ListSetting,
+    LoopFigures,
     list_figures,
     list_gradient,
     listwise_loss,
@@ -130,7 +130,7 @@ def test_lists_for_which_nothing_is_defined() -> None:
     assert math.isnan(validate_rank_loss([], [], reduction="query-mean"))
     # A list without pairs is in no mean.
     assert validate_rank_loss([0, 1, 5], [1, 0, 1], ["a", "a", "b"], reduction="query-mean") == 1.0
-    assert list_figures([1.0], [1.0], ListSetting()) == ListFigures()
+    assert list_figures([1.0], [1.0], ListSetting()) == LoopFigures()
 
 
 def test_top_share() -> None:

@@ -42,7 +42,7 @@ LAYERS = (
     ("losses", "exact"),
     ("model",),
     ("native",),
-    ("errors", "records", "words", "arrow", "runtime", ""),  # "": the package itself, which holds the version
+    ("errors", "records", "words", "arrow", "dtypes", "runtime", ""),  # "": the package itself, which holds the version
 )
 LAYER_OF = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
 OF_STORES = {f"mrl_cli.inputs.{name}" for name in ("remote", "listing", "stores")} | {"obstore", "boto3"}

@@ -12,7 +12,7 @@ from mrl_cli.lists.ragged import ranges
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Doubles, Mask, Places, Wholes
 
 
 class Lists(NamedTuple):
@@ -22,10 +22,10 @@ class Lists(NamedTuple):
     of that shape too, finite and not below 0: an item's is that of the pairs in which its label is the higher one.
     """
 
-    starts: NDArray[np.int64]
-    labels: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    weights: NDArray[np.float64] | None = None
+    starts: Wholes
+    labels: Doubles
+    scores: Doubles
+    weights: Doubles | None = None
 
     @property
     def size(self) -> int:
@@ -33,23 +33,22 @@ class Lists(NamedTuple):
         return self.starts.size - 1
 
     @property
-    def sizes(self) -> NDArray[np.int64]:
+    def sizes(self) -> Wholes:
         """How many items each list has, shape (lists,)."""
-        sizes: NDArray[np.int64] = np.diff(self.starts)
-        return sizes
+        return np.diff(self.starts)
 
     @property
-    def numbers(self) -> NDArray[np.int64]:
+    def numbers(self) -> Wholes:
         """The number of the list of each item, counted from 0, shape (items,)."""
         return np.repeat(np.arange(self.size), self.sizes)
 
     @property
-    def weighing(self) -> NDArray[np.bool_] | None:
+    def weighing(self) -> Mask | None:
         """Which items weigh more than 0: pairs with the higher label of another are as if not there. None for all."""
         return None if self.weights is None or self.weights.all() else self.weights > 0
 
     @property
-    def with_items(self) -> tuple[Lists, NDArray[np.intp]]:
+    def with_items(self) -> tuple[Lists, Places]:
         """The lists that have an item, and their numbers here."""
         kept = np.flatnonzero(self.sizes)
         return self._replace(starts=np.append(self.starts[kept], self.starts[-1])), kept
@@ -57,15 +56,16 @@ class Lists(NamedTuple):
     def part(self, first: int, last: int) -> Lists:
         """Return the lists from number `first` to before `last`."""
         start, stop = int(self.starts[first]), int(self.starts[last])
-        weights = None if self.weights is None else self.weights[start:stop]
-        return Lists(self.starts[first : last + 1] - start, self.labels[start:stop], self.scores[start:stop], weights)
+        return self._of(self.starts[first : last + 1] - start, slice(start, stop))
 
-    def chosen(self, numbers: NDArray[np.intp]) -> Lists:
+    def chosen(self, numbers: Places) -> Lists:
         """Return the lists of those numbers, in that order."""
         sizes = self.sizes[numbers]
-        items = ranges(self.starts[numbers], sizes)
+        return self._of(np.append(0, np.cumsum(sizes)), ranges(self.starts[numbers], sizes))
+
+    def _of(self, starts: Wholes, items: Any) -> Lists:
         weights = None if self.weights is None else self.weights[items]
-        return Lists(np.append(0, np.cumsum(sizes)), self.labels[items], self.scores[items], weights)
+        return Lists(starts, self.labels[items], self.scores[items], weights)
 
 
 class Found(NamedTuple):
@@ -83,36 +83,31 @@ class Found(NamedTuple):
     that has none `losses` holds nothing, and its lowest and highest are as those of a list without pairs.
     """
 
-    pairs: NDArray[np.int64]
-    correct: NDArray[np.int64]
-    ties: NDArray[np.int64]
-    wrong: NDArray[np.int64]
-    active: NDArray[np.int64]
+    pairs: Wholes
+    correct: Wholes
+    ties: Wholes
+    wrong: Wholes
+    active: Wholes
     losses: SumsByCode
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
+    lowest: Doubles
+    highest: Doubles
     weights: SumsByCode | None = None
     correct_weights: SumsByCode | None = None
-    top_half: NDArray[np.float64] | None = None
-    defined: NDArray[np.bool_] | None = None
+    top_half: Doubles | None = None
+    defined: Mask | None = None
 
     @property
-    def divisors(self) -> NDArray[np.float64]:
+    def divisors(self) -> Doubles:
         """What the sum of each list is divided by for its mean over pairs: their weights, or how many they are."""
         return self.pairs.astype(np.float64) if self.weights is None else self.weights.rounded(self.pairs.size)
 
-    def means(self, sums: NDArray[np.float64], *, is_listwise: bool) -> NDArray[np.float64]:
+    def means(self, sums: Doubles, *, is_listwise: bool) -> Doubles:
         """Return the mean of each list by its rounded sum, that itself of a listwise loss; NaN where it has none."""
         if is_listwise:
             return sums if self.defined is None else np.where(self.defined, sums, np.nan)
         divisors = self.divisors
         with np.errstate(all="ignore"):
             return np.where((self.pairs > 0) & (divisors > 0), sums / divisors, np.nan)
-
-    @property
-    def top_correct(self) -> NDArray[np.bool_]:
-        """Of which lists the highest score is only among the highest label; not of lists without pairs."""
-        return np.equal(1.0 if self.top_half is None else self.top_half, 1.0)
 
 
 def without_pairs(lists: Lists) -> Found:
@@ -123,7 +118,7 @@ def without_pairs(lists: Lists) -> Found:
     return found if lists.weights is None else found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
 
 
-def put(whole: Found, places: NDArray[np.intp], part: Found) -> None:
+def put(whole: Found, places: Places, part: Found) -> None:
     """Put what some lists come to into `whole`, in place: the i-th of them is its list places[i]."""
     columns: Iterator[tuple[Any, Any]] = zip(whole, part, strict=True)
     for into, value in columns:

@@ -8,17 +8,15 @@ import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code
 from mrl_cli.lists.base import Found, Lists
-from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
+from mrl_cli.lists.nodes import Meetings, Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import Extremes, equal_pairs, extremes, levels_of, top_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from mrl_cli.lists.nodes import Meetings
-
-    Floats = NDArray[np.float64]
+    from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
 
 
 class Counter(NamedTuple):
@@ -30,11 +28,11 @@ class Counter(NamedTuple):
 
     lists: Lists
     rows: Ranked
-    pairs: NDArray[np.int64]
-    top_half: Floats
+    pairs: Wholes
+    top_half: Doubles
     ends: Extremes
     won: NDArray[np.integer] | None
-    weighing: NDArray[np.bool_] | None
+    weighing: Mask | None
 
     @classmethod
     def of(cls, lists: Lists) -> Counter:
@@ -45,11 +43,11 @@ class Counter(NamedTuple):
         return cls(lists, rows, pairs, top_half, ends, None if won is None else won.take(rows.order), weighing)
 
     @property
-    def weights(self) -> Floats | None:
+    def weights(self) -> Doubles | None:
         """The weights of items, by list and score."""
         return None if self.lists.weights is None else self.lists.weights.take(self.rows.order)
 
-    def met(self, margin: float | None = None, values: Sequence[NDArray[Any]] = ()) -> Meetings:
+    def met(self, margin: float | None = None, values: Sequence[Array] = ()) -> Meetings:
         """Return how items meet: first in the pairs below a margin, if one is given, with values; last in wrong pairs.
 
         With weights, before these come the pairs that are not correct.
@@ -62,14 +60,12 @@ class Counter(NamedTuple):
             reaches.append(reach_of(self.rows, 0.0))
         return meetings(self.rows, reaches, wins if self.weighing is None else len(reaches), values)
 
-    def counted(self, met: Meetings, reach: int) -> NDArray[np.int64]:
+    def counted(self, met: Meetings, reach: int) -> Wholes:
         """Return how many pairs of each list are active under a reach; of items that do not all weigh, wins are met."""
         counts = met.losses[reach] if self.weighing is None else np.where(self.weighing, met.wins[reach], 0)
         return np.add.reduceat(counts, self.lists.starts[:-1], dtype=np.int64)
 
-    def found(
-        self, met: Meetings, active: NDArray[np.int64], losses: SumsByCode, lowest: Floats, highest: Floats
-    ) -> Found:
+    def found(self, met: Meetings, active: Wholes, losses: SumsByCode, lowest: Doubles, highest: Doubles) -> Found:
         """Return what the lists come to, from how items meet and what their losses are."""
         lists, rows = self.lists, self.rows
         wrong, weighs_all = self.counted(met, -1), self.weighing is None
@@ -84,15 +80,23 @@ class Counter(NamedTuple):
         )
         return found._replace(weights=of_all, correct_weights=of_correct)
 
+    def extremes(self, losses_of: Callable[[Doubles, Doubles], Doubles]) -> tuple[Doubles, Doubles]:
+        """Return the lowest and the highest loss of each list, of the two pairs at its ends, by their scores.
 
-def counted(lists: Lists) -> tuple[Found, Extremes]:
-    """Return what lists of at least one item come to but for their losses, and the ends of their differences.
+        Of a list without pairs they are Infinity and -Infinity.
+        """
+        lowest, highest = np.full(self.pairs.size, np.inf), np.full(self.pairs.size, -np.inf)
+        with_pairs = np.flatnonzero(self.pairs)
+        with np.errstate(all="ignore"):
+            ends = [losses_of(*end.take(with_pairs, axis=1)) for end in self.ends]
+        lowest[with_pairs], highest[with_pairs] = np.minimum(*ends), np.maximum(*ends)
+        return lowest, highest
 
-    The losses are none, all pairs are active, and the lowest and the highest loss are those of no pair.
-    """
-    counter = Counter.of(lists)
-    lowest = np.full(lists.size, np.inf)
-    return counter.found(counter.met(), counter.pairs, SumsByCode(), lowest, -lowest), counter.ends
+    @property
+    def without_losses(self) -> Found:
+        """What the lists come to but for losses: those are none, all pairs active, lowest and highest as of no pair."""
+        none = np.full(self.lists.size, np.inf)
+        return self.found(self.met(), self.pairs, SumsByCode(), none, -none)
 
 
 def _of_levels(lists: Lists) -> tuple[Any, ...]:
@@ -105,7 +109,7 @@ def _of_levels(lists: Lists) -> tuple[Any, ...]:
     return levels.codes(), won, pairs, top_shares(lists, levels), extremes(lists, levels)
 
 
-def weightless_pairs(lists: Lists) -> NDArray[np.int64]:
+def weightless_pairs(lists: Lists) -> Wholes:
     """Return how many pairs of each list are left out, for the weight of their item with the higher label is 0."""
     counts = np.zeros(lists.size, np.int64)
     if lists.weighing is not None:

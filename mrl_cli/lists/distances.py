@@ -14,13 +14,11 @@ from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Places, ShortPlaces
     from mrl_cli.lists.base import Lists
     from mrl_cli.model import LossChoice
 
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp] | NDArray[np.int32]
+    Items = Places | ShortPlaces
 
 
 def aim_of(loss: LossChoice) -> float:
@@ -41,41 +39,45 @@ class Distances(NamedTuple):
     """How far differences are below where they should be: of numbers that are the sum of `parts`, shape (items,)."""
 
     aim: float
-    parts: list[Floats]
+    parts: list[Doubles]
 
     @classmethod
     def of(cls, lists: Lists, loss: LossChoice) -> Distances:
         """Return the distances of items under a loss that is a power of one."""
         return cls(aim_of(loss), [lists.scores, -lists.labels] if LOSSES[loss.name].is_target else [lists.scores])
 
-    def at(self, higher: Indices, lower: Indices) -> Floats:
+    def at(self, higher: Items, lower: Items) -> Doubles:
         """Return those of pairs of these items: rounded once, or of two parts, within a unit in the last place."""
         return sum_of_few(*self._terms(higher, lower))
 
-    def squares(self, higher: Indices, lower: Indices) -> Floats:
+    def squares(self, higher: Items, lower: Items) -> Doubles:
         """Return the squares of those, rounded once."""
         return square_of_few(*self._terms(higher, lower))
 
-    def _terms(self, higher: Indices, lower: Indices) -> list[Floats]:
+    def _terms(self, higher: Items, lower: Items) -> list[Doubles]:
         terms = [sign * part.take(items) for part in self.parts for sign, items in ((1, lower), (-1, higher))]
         return terms if len(terms) > 2 else [np.full(higher.size, self.aim), *terms]
 
 
 def values_of_pairs(
-    lists: Lists, higher: Indices, lower: Indices, loss: LossChoice, *, of_gradient: bool = False
-) -> Floats:
+    lists: Lists, higher: Items, lower: Items, loss: LossChoice, *, of_gradient: bool = False
+) -> Doubles:
     """Return the losses of pairs of these items, or their gradients for the differences; see `Loss` for a target."""
-    entry = LOSSES[loss.name]
     with np.errstate(all="ignore"):
-        if entry.power:
+        if LOSSES[loss.name].power:
             return _powers(Distances.of(lists, loss).at(higher, lower), loss, of_gradient=of_gradient)
-        differences = lists.scores[higher] - lists.scores[lower]
-        function = entry.gradient if of_gradient else entry.kernel
+        return values_at(lists.scores[higher] - lists.scores[lower], loss, of_gradient=of_gradient)
+
+
+def values_at(differences: Doubles, loss: LossChoice, *, of_gradient: bool = False) -> Doubles:
+    """Return the losses at some differences, or their gradients for these, as the loss's own functions round them."""
+    function = LOSSES[loss.name].gradient if of_gradient else LOSSES[loss.name].kernel
+    with np.errstate(all="ignore"):
         values = function(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
     return values.astype(np.float64, copy=False)
 
 
-def _powers(distances: Floats, loss: LossChoice, *, of_gradient: bool) -> Floats:
+def _powers(distances: Doubles, loss: LossChoice, *, of_gradient: bool) -> Doubles:
     """Return what a loss that is a power makes of distances: at its kink the gradient passes, as in PyTorch."""
     entry = LOSSES[loss.name]
     if of_gradient and entry.power == 1:

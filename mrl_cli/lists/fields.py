@@ -20,21 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact import cut_at, products
+from mrl_cli.exact import products
 from mrl_cli.exact.codes import two_sum
-from mrl_cli.lists.ragged import ranges
-from mrl_cli.lists.shapes import DEGREE
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
+from mrl_cli.lists.shapes import DEGREE, Shape, Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Places, Wholes
     from mrl_cli.lists.nodes import Ranked
-    from mrl_cli.lists.shapes import Shape, Tail
 
-    Array = NDArray[np.float64]
-    Indices = NDArray[np.intp]
 
 NEAR = 7.5  # beyond, a line and POWERS powers of exp(-|z|) are all there is: exp(-7.5*5)/6 is 1e-17
 DIRECT = 16  # pairs of items that take as long as one pair of cells
@@ -70,11 +66,10 @@ class Grid(NamedTuple):
         reach = math.ceil(NEAR / float(step) + 0.5)
         return cls(2.0**exponent, float(step), float(shift), rest, reach, head, float(step - Fraction(head)))
 
-    def decay(self, steps: Array) -> Array:
+    def decay(self, steps: Doubles) -> Doubles:
         """Return exp(-steps * step) for whole numbers: to two units in the last place, for their product is exact."""
         steps = np.minimum(steps, MOST_STEPS)
-        decay: Array = np.exp(-steps * self.head) * np.exp(-steps * self.tail)
-        return decay
+        return np.exp(-steps * self.head) * np.exp(-steps * self.tail)
 
 
 class Side(NamedTuple):
@@ -85,36 +80,35 @@ class Side(NamedTuple):
     comes of them has as many.
     """
 
-    nodes: NDArray[np.int64]
-    cells: Array
-    firsts: Indices
-    scores: Array
-    places: Array
-    charges: Array | None
+    nodes: Wholes
+    cells: Doubles
+    firsts: Places
+    scores: Doubles
+    places: Doubles
+    charges: Doubles | None
 
     @classmethod
-    def of(cls, nodes: NDArray[np.int64], scores: Array, charges: Array | None, grid: Grid) -> Side:
+    def of(cls, nodes: Wholes, scores: Doubles, charges: Doubles | None, grid: Grid) -> Side:
         """Return the side of items that are sorted by node and score."""
         cells = np.floor(scores / grid.width)
         places = (scores - cells * grid.width) * (2 / grid.width) - 1
-        is_first = np.append(True, (nodes[1:] != nodes[:-1]) | (cells[1:] != cells[:-1]))
-        firsts = np.flatnonzero(is_first)
+        firsts = np.flatnonzero(begins_run(nodes, cells))
         return cls(nodes[firsts], cells[firsts], np.append(firsts, nodes.size), scores, places, charges)
 
     @property
-    def counts(self) -> Indices:
+    def counts(self) -> Places:
         """How many items each cell has."""
         return np.diff(self.firsts)
 
-    def sums(self, values: Array) -> Array:
+    def sums(self, values: Doubles) -> Doubles:
         """Return the sum of charge * value by cell."""
         return np.add.reduceat(values if self.charges is None else values * self.charges, self.firsts[:-1], axis=-1)
 
-    def none(self, size: int) -> Array:
+    def none(self, size: int) -> Doubles:
         """Return what so many items get from no others."""
         return np.zeros((size,) if self.charges is None else (*self.charges.shape[:-1], size))
 
-    def some(self, cells: Indices) -> Side:
+    def some(self, cells: Places) -> Side:
         """Return the side of those cells alone."""
         counts = self.counts[cells]
         items = ranges(self.firsts[cells], counts)
@@ -128,13 +122,13 @@ class Meeting(NamedTuple):
     lows to highs, those before that in the node from `begins` on, and those behind it up to `ends`.
     """
 
-    begins: Indices
-    lows: Indices
-    highs: Indices
-    ends: Indices
+    begins: Places
+    lows: Places
+    highs: Places
+    ends: Places
 
 
-def fields(rows: Ranked, shape: Shape, charges: Array | None = None) -> Array:
+def fields(rows: Ranked, shape: Shape, charges: Doubles | None = None) -> Doubles:
     """Return what the items with a lower label add to each item: the sum of charge_j * loss(z), by list and score.
 
     `charges` are those of the items, by list and score as well, 1 where there are none. Items with the same score and
@@ -158,27 +152,25 @@ def fields(rows: Ranked, shape: Shape, charges: Array | None = None) -> Array:
     return total
 
 
-def _side(
-    part: Indices, nodes: NDArray[np.int64], items: Indices, scores: Array, charges: Array | None, grid: Grid
-) -> Side:
+def _side(part: Places, nodes: Wholes, items: Places, scores: Doubles, charges: Doubles | None, grid: Grid) -> Side:
     chosen = items[part]
     return Side.of(nodes[part], scores[chosen], None if charges is None else charges[chosen], grid)
 
 
-def level_sums(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Array:
+def level_sums(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Doubles:
     """Return what the lower items of each node add to the higher ones, by the order of `higher`."""
     if not shape.tails:
         return _products(higher, lower, shape)
     meeting = _meeting(higher, lower, grid)
     added = lower.none(higher.scores.size)
-    for cells in blocks_of(meeting.highs - meeting.lows):
+    for cells in blocks_of(meeting.highs - meeting.lows, PAIRS):
         _add_near(added, cells, higher, lower, meeting, grid, shape)
     for tail in shape.tails:
         _add_far(added, higher, lower, meeting, grid, tail)
     return added
 
 
-def _products(higher: Side, lower: Side, shape: Shape) -> Array:
+def _products(higher: Side, lower: Side, shape: Shape) -> Doubles:
     """Return what the lower items of each node add to the higher ones where the loss is exp(z): a product.
 
     It is exp of the difference to the highest score, times a sum that is at least 1: so only what is beyond the doubles
@@ -198,7 +190,7 @@ def _products(higher: Side, lower: Side, shape: Shape) -> Array:
     return np.where(place < nodes.size, half * sums[..., place] * half, 0.0)
 
 
-def _exp_of(left: Array, right: Array, rate: Fraction) -> Array:
+def _exp_of(left: Doubles, right: Doubles, rate: Fraction) -> Doubles:
     """Return exp((left - right)*rate) to some units in the last place: the exponent is a sum of two doubles."""
     near = float(rate)
     differences, errors = two_sum(left, -right)
@@ -206,8 +198,7 @@ def _exp_of(left: Array, right: Array, rate: Fraction) -> Array:
     differences = np.clip(differences, -most, most)
     exponents, rest = products(differences, np.full_like(differences, near))
     rest += differences * float(rate - Fraction(near)) + np.where(np.isfinite(errors), errors, 0.0) * near
-    values: Array = np.exp(exponents) * (1 + rest)
-    return values
+    return np.exp(exponents) * (1 + rest)
 
 
 def _meeting(higher: Side, lower: Side, grid: Grid) -> Meeting:
@@ -217,7 +208,7 @@ def _meeting(higher: Side, lower: Side, grid: Grid) -> Meeting:
     return Meeting(begins, lows, highs, ends)
 
 
-def _first_from(higher: Side, lower: Side, begins: Indices, ends: Indices, grid: Grid, bound: int) -> Indices:
+def _first_from(higher: Side, lower: Side, begins: Places, ends: Places, grid: Grid, bound: int) -> Places:
     """Return the first place from begins to ends of a cell whose offset, with the shift, is `bound` or more."""
     low, high = begins.copy(), ends.copy()
     while True:
@@ -231,15 +222,8 @@ def _first_from(higher: Side, lower: Side, begins: Indices, ends: Indices, grid:
         high = np.where(is_open & ~is_below, middle, high)
 
 
-def blocks_of(counts: Indices) -> Iterator[Indices]:
-    """Yield the places with a count above 0, so many at a time that their counts sum up to about PAIRS."""
-    places = np.flatnonzero(counts)
-    bounds = np.append(0, np.cumsum(counts[places]))
-    return (places[first:last] for first, last in cut_at(bounds, PAIRS))
-
-
 def _add_near(
-    added: Array, cells: Indices, higher: Side, lower: Side, meeting: Meeting, grid: Grid, shape: Shape
+    added: Doubles, cells: Places, higher: Side, lower: Side, meeting: Meeting, grid: Grid, shape: Shape
 ) -> None:
     """Add what near cells add to the items of some cells."""
     counts, others = higher.counts[cells], meeting.highs[cells] - meeting.lows[cells]
@@ -272,7 +256,7 @@ def _add_near(
     added[..., ranges(higher.firsts[cells], chosen.counts)] += reached
 
 
-def _polynomials(places: Array) -> Iterator[Array]:
+def _polynomials(places: Doubles) -> Iterator[Doubles]:
     """Yield the Chebyshev polynomials from degree 0 to DEGREE."""
     before, now = places.copy(), np.ones_like(places)  # T_-1 is T_1
     for degree in range(DEGREE + 1):
@@ -282,10 +266,10 @@ def _polynomials(places: Array) -> Iterator[Array]:
 
 
 def _add_pairs(
-    added: Array, items: Indices, starts: Indices, counts: Indices, higher: Side, lower: Side, shape: Shape
+    added: Doubles, items: Places, starts: Places, counts: Places, higher: Side, lower: Side, shape: Shape
 ) -> None:
     """Add to each of some items what so many of the other side from a place on add, pair by pair."""
-    for block in blocks_of(counts):
+    for block in blocks_of(counts, PAIRS):
         number = counts[block]
         others = ranges(starts[block], number)
         values = shape.losses(np.repeat(higher.scores[items[block]], number) - lower.scores[others])
@@ -294,7 +278,7 @@ def _add_pairs(
         added[..., items[block]] += np.add.reduceat(values, np.cumsum(number) - number, axis=-1)
 
 
-def _add_far(added: Array, higher: Side, lower: Side, meeting: Meeting, grid: Grid, tail: Tail) -> None:
+def _add_far(added: Doubles, higher: Side, lower: Side, meeting: Meeting, grid: Grid, tail: Tail) -> None:
     """Add what cells that are far, all with z of one sign, add to the items of each cell.
 
     A sum over those is had at the nearest, and decays from there to the cell.
@@ -339,7 +323,7 @@ class _Running:
         self._nodes, self._grid = side.nodes[self._order], grid
         self._cells = -sign * side.cells[self._order]
 
-    def _gaps(self) -> Iterator[tuple[int, NDArray[np.bool_], Array]]:
+    def _gaps(self) -> Iterator[tuple[int, Mask, Doubles]]:
         """Yield (stride, whether the cell that much before is of the node, how many cells it is away)."""
         stride = 1
         while stride < self._nodes.size:
@@ -349,7 +333,7 @@ class _Running:
             yield stride, is_within, self._cells[stride:] - self._cells[:-stride]
             stride *= 2
 
-    def decayed(self, sums: Array, power: int) -> Array:
+    def decayed(self, sums: Doubles, power: int) -> Doubles:
         """Return the running sums of exp(-power * distance in z)."""
         sums = sums[..., self._order].copy()
         for stride, is_within, gaps in self._gaps():
@@ -358,7 +342,7 @@ class _Running:
             sums[..., stride:] += np.where(is_within, sums[..., :-stride] * self._grid.decay(power * gaps), 0.0)
         return sums[..., self._order]
 
-    def distances(self, sums: Array) -> tuple[Array, Array]:
+    def distances(self, sums: Doubles) -> tuple[Doubles, Doubles]:
         """Return the running sums, and those times the distance in cells."""
         sums = sums[..., self._order].copy()
         distances = np.zeros_like(sums)

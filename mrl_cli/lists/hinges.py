@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.exact.codes import SumsByCode
 from mrl_cli.exact.few import square_of_few, sum_of_few
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.nodes import meetings, ranked, reach_of
@@ -15,13 +14,9 @@ from mrl_cli.lists.terms import Terms
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.lists.orders import Extremes
     from mrl_cli.model import LossChoice
-
-    Floats = NDArray[np.float64]
 
 
 def hinged(lists: Lists, loss: LossChoice) -> Found:
@@ -33,7 +28,7 @@ def hinged(lists: Lists, loss: LossChoice) -> Found:
     terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
     met = counter.met(loss.margin, terms.values)
     active = counter.counted(met, 0)
-    return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter.pairs, counter.ends, loss))
+    return counter.found(met, active, terms.sums(met, loss.margin), *_extremes(counter, loss))
 
 
 class Hinges(NamedTuple):
@@ -51,8 +46,7 @@ class Hinges(NamedTuple):
         """Return lists ready to be measured under a loss, whatever its margin."""
         counter = Counter.of(lists)
         terms = Terms.of(lists, LOSSES[loss.name].power, [counter.rows.scores], counter.weights)
-        none = np.full(lists.size, np.inf)
-        return cls(counter, terms, counter.found(counter.met(), counter.pairs, SumsByCode(), none, -none))
+        return cls(counter, terms, counter.without_losses)
 
     def at(self, loss: LossChoice) -> tuple[Found, int]:
         """Return what `hinged` returns under the loss, and in how many pairs the gradient of margin_ranking passes.
@@ -63,24 +57,24 @@ class Hinges(NamedTuple):
         reaches = [reach_of(rows, loss.margin, closed=closed) for closed in (False, True)]
         met = meetings(rows, reaches, 1 if self.counter.weighing is None else 2, self.terms.values)
         active = self.counter.counted(met, 0)
-        lowest, highest = _extremes(self.counter.pairs, self.counter.ends, loss)
+        lowest, highest = _extremes(self.counter, loss)
         sums = self.terms.sums(met, loss.margin)
         found = self.apart._replace(active=active, losses=sums, lowest=lowest, highest=highest)
         return found, int(self.counter.counted(met, 1).sum())
 
 
-def _extremes(pairs: NDArray[np.int64], ends: Extremes, loss: LossChoice) -> tuple[Floats, Floats]:
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
     round_of = square_of_few if LOSSES[loss.name].power == 2 else sum_of_few
-    lowest, highest = np.full(pairs.size, np.inf), np.full(pairs.size, -np.inf)
-    has_pairs = np.flatnonzero(pairs)
-    for found, (higher, lower) in ((lowest, ends.greatest), (highest, ends.least)):
-        three = np.full(has_pairs.size, loss.margin), lower.take(has_pairs), -higher.take(has_pairs)
-        found[has_pairs] = np.where(sum_of_few(*three) > 0, round_of(*three), 0.0)
-    return lowest, highest
+
+    def losses(higher: Doubles, lower: Doubles) -> Doubles:
+        three = np.full(higher.size, loss.margin), lower, -higher
+        return np.where(sum_of_few(*three) > 0, round_of(*three), 0.0)
+
+    return counter.extremes(losses)
 
 
-def gradient(lists: Lists, loss: LossChoice) -> Floats:
+def gradient(lists: Lists, loss: LossChoice) -> Doubles:
     """Return the gradient of the sum of a hinge loss for the score of each item, rounded once.
 
     Lists have at least one item each. At the kink of margin_ranking the gradient passes, as in PyTorch. Without

@@ -10,14 +10,13 @@ import numpy as np
 from mrl_cli.exact import products
 from mrl_cli.exact.blocks import split
 from mrl_cli.exact.codes import sums_of_products_by_code, two_sum
+from mrl_cli.lists.ragged import begins_run
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Places, Wholes
     from mrl_cli.lists.base import Lists
     from mrl_cli.model import Ranking
 
-    Array = NDArray[np.float64]
 
 LARGE_LABEL = 900.0  # gains of larger labels are scaled down, for 2**label may be beyond the doubles
 MOST_RANKS = 1 << 31
@@ -31,21 +30,21 @@ class Lambdas(NamedTuple):
     the difference of the gains alone.
     """
 
-    gains: Array
-    discounts: Array | None = None
+    gains: Doubles
+    discounts: Doubles | None = None
 
-    def of(self, higher: NDArray[np.intp], lower: NDArray[np.intp]) -> Array:
+    def of(self, higher: Places, lower: Places) -> Doubles:
         """Return the weights of pairs by the places of their items; those of the higher label have the higher gain."""
-        weights: Array = self.gains[higher] - self.gains[lower]
+        weights: Doubles = self.gains[higher] - self.gains[lower]
         if self.discounts is not None:
             weights *= self.apart(higher, lower)
         return weights
 
-    def apart(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> Array:
+    def apart(self, first: Places, second: Places) -> Doubles:
         """Return how far the discounts of items are from those of others, by their places."""
         assert self.discounts is not None
         high, low = self.discounts
-        apart: Array = np.abs((high[first] - high[second]) + (low[first] - low[second]))
+        apart: Doubles = np.abs((high[first] - high[second]) + (low[first] - low[second]))
         return apart
 
     @property
@@ -77,7 +76,7 @@ def lambdas_of(lists: Lists, ranking: Ranking) -> Lambdas | None:
     return Lambdas(gains / np.repeat(np.where(ideal > 0, ideal, 1.0), lists.sizes), discounts(lists, ranking.top))
 
 
-def scaled_gains(lists: Lists) -> Array:
+def scaled_gains(lists: Lists) -> Doubles:
     """Return 2**label - 1 of each item, shape (items,); of a list with huge labels times one power of two.
 
     >>> from mrl_cli.lists.base import Lists
@@ -90,7 +89,7 @@ def scaled_gains(lists: Lists) -> Array:
         return np.where(shifts > 0, np.exp2(lists.labels - shifts) - np.exp2(-shifts), gains(lists.labels))
 
 
-def gains(labels: Array) -> Array:
+def gains(labels: Doubles) -> Doubles:
     """Return 2**label - 1: exact where it is a double and the label whole, precise where the label is small.
 
     >>> gains(np.array([0.0, 10.0, 1e-20, 1e9])).tolist()
@@ -103,7 +102,7 @@ def gains(labels: Array) -> Array:
         return np.where(part == 0, power - 1, power * part + (power - 1))
 
 
-def discounts(lists: Lists, top: int | None) -> Array:
+def discounts(lists: Lists, top: int | None) -> Doubles:
     """Return the discounts of items by the place of their score in the list, the highest first, shape (2, items).
 
     Each is the sum of two doubles, and so precise that the difference of any two is.
@@ -118,8 +117,7 @@ def discounts(lists: Lists, top: int | None) -> Array:
     table = _discount_table(int(ranks.max(initial=1)))
     counting = np.ones(ranks.size, bool) if top is None else ranks <= top
     values = np.where(counting, table[:, ranks - 1], 0.0)
-    is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (scores[1:] != scores[:-1]))[: scores.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(numbers, scores))
     counts = np.diff(np.append(firsts, scores.size))
     of_items = np.empty_like(values)
     if firsts.size:  # the mean over items of one score: what they are apart is added up, not what they are
@@ -131,7 +129,7 @@ def discounts(lists: Lists, top: int | None) -> Array:
     return of_items
 
 
-def _mean(values: Array, factors: Array, less: Array, divisors: Array) -> Array:
+def _mean(values: Doubles, factors: Doubles, less: Doubles, divisors: Doubles) -> Doubles:
     """Return (factor * value - less) / divisor, of sums of two doubles, shape (2, n)."""
     high, rest = products(factors, values[0])
     high, error = two_sum(high, -less)
@@ -141,7 +139,7 @@ def _mean(values: Array, factors: Array, less: Array, divisors: Array) -> Array:
     return np.stack(two_sum(mean, ((high - product) - error + rest) / divisors))
 
 
-def _discount_table(most: int) -> Array:
+def _discount_table(most: int) -> Doubles:
     """Return the discounts of the ranks from 1 to `most`, each the sum of two doubles, shape (2, most).
 
     What they fall by from rank to rank is added up without rounding: so differences are as precise as values. The
@@ -156,13 +154,13 @@ def _discount_table(most: int) -> Array:
     return np.stack(two_sum(high, low))
 
 
-def discounts_of_ranks(ranks: NDArray[np.int64], top: int | None) -> Array:
+def discounts_of_ranks(ranks: Wholes, top: int | None) -> Doubles:
     """Return 1/log2(1 + rank), 0 beyond `top`."""
-    values: Array = 1 / np.log2(1.0 + ranks)
+    values: Doubles = 1 / np.log2(1.0 + ranks)
     return values if top is None else np.where(ranks <= top, values, 0.0)
 
 
-def ideal_dcg(lists: Lists, gains_of_items: Array, top: int | None) -> Array:
+def ideal_dcg(lists: Lists, gains_of_items: Doubles, top: int | None) -> Doubles:
     """Return the greatest DCG that an order of each list's items has, shape (lists,); 0 where no gain is above 0."""
     numbers = lists.numbers
     order = np.lexsort((-gains_of_items, numbers))
@@ -170,6 +168,6 @@ def ideal_dcg(lists: Lists, gains_of_items: Array, top: int | None) -> Array:
     return sums_of_products_by_code(gains_of_items[order], values, numbers, lists.size).rounded(lists.size)
 
 
-def _ranks(lists: Lists) -> NDArray[np.int64]:
+def _ranks(lists: Lists) -> Wholes:
     """Return 1, 2, … for the places of each list."""
     return np.arange(1, lists.scores.size + 1) - np.repeat(lists.starts[:-1], lists.sizes)

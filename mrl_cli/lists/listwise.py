@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact import cut_at
 from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_products_by_code
 from mrl_cli.lists.lambdas import discounts_of_ranks, gains, ideal_dcg, scaled_gains
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Places
     from mrl_cli.lists.base import Lists
 
-    Array = NDArray[np.float64]
-    Parts = Array  # of shape (2, ...): a largest exponent, and the sum of exp beside it
+    Parts = Doubles  # of shape (2, ...): a largest exponent, and the sum of exp beside it
 
 EMPTY = np.array([-np.finfo(np.float64).max, 0.0])  # parts of no sum; -Infinity less itself would be no number
 STEPS = 64  # of a running sum: what is longer is cut into so many
 BLOCK = 1 << 16  # values at a time, where there would be more than items
 
 
-def listwise_losses(lists: Lists, name: str, parameters: dict[str, Any]) -> Array:
+def listwise_losses(lists: Lists, name: str, parameters: dict[str, Any]) -> Doubles:
     """Return the loss of each list, shape (lists,), each rounded; NaN for a list that has none.
 
     An empty list has none, nor has one without a label above 0 where the loss is a share of labels or of gains.
@@ -41,7 +39,7 @@ def listwise_losses(lists: Lists, name: str, parameters: dict[str, Any]) -> Arra
     return np.where(lists.sizes > 0, losses, math.nan)
 
 
-def _softmax(lists: Lists, target: str) -> Array:
+def _softmax(lists: Lists, target: str) -> Doubles:
     """Return sum(t*(lse(s) - s)): with the top score s_0, lse(s) - s is (s_0 - s) + log1p(sum of the other exp)."""
     shares, total = _targets(lists, target)
     losses = np.where(total != 0, _entropies(lists, shares) / total, math.nan)
@@ -57,7 +55,7 @@ def _softmax(lists: Lists, target: str) -> Array:
     return losses
 
 
-def _targets(lists: Lists, target: str) -> tuple[Array, Array]:
+def _targets(lists: Lists, target: str) -> tuple[Doubles, Doubles]:
     """Return what the entropies of items are weighed by, and what the sum of a list is divided by."""
     if target == "softmax":
         below, tail = _below_top(lists.labels, lists)
@@ -66,18 +64,18 @@ def _targets(lists: Lists, target: str) -> tuple[Array, Array]:
     return shares, np.ones(lists.size) if target == "raw" else _sums(shares, lists)
 
 
-def _entropies(lists: Lists, shares: Array, scale: float = 1.0) -> Array:
+def _entropies(lists: Lists, shares: Doubles, scale: float = 1.0) -> Doubles:
     """Return the sums of share*(lse(s) - s) times a scale."""
     below, tail = _below_top(lists.scores, lists, scale)
     logs = np.where(shares == 0, 0.0, below + scale * np.log1p(tail)[lists.numbers])
     return sums_of_products_by_code(shares, logs, lists.numbers, lists.size).rounded(lists.size)
 
 
-def _sums(values: Array, lists: Lists) -> Array:
+def _sums(values: Doubles, lists: Lists) -> Doubles:
     return sums_by_code(values, lists.numbers, lists.size).rounded(lists.size)
 
 
-def _below_top(values: Array, lists: Lists, scale: float = 1.0) -> tuple[Array, Array]:
+def _below_top(values: Doubles, lists: Lists, scale: float = 1.0) -> tuple[Doubles, Doubles]:
     """Return how far each value is below the top of its list, times a power of two, and the sums of exp(-distance) over
     all but one top.
     """
@@ -90,7 +88,7 @@ def _below_top(values: Array, lists: Lists, scale: float = 1.0) -> tuple[Array, 
     return below, sums.rounded(lists.size)
 
 
-def _listmle(lists: Lists, ties: str) -> Array:
+def _listmle(lists: Lists, ties: str) -> Doubles:
     """Return sum(lse(tail) - s), the tail of an item being all that are not better, or not before it."""
     if ties == "input":
         order = np.lexsort((-lists.labels, lists.numbers))
@@ -106,7 +104,7 @@ def _listmle(lists: Lists, ties: str) -> Array:
     return _sums(np.where(firsts == places, others, whole), lists)
 
 
-def _unique_softmax(lists: Lists, gain: str) -> Array:
+def _unique_softmax(lists: Lists, gain: str) -> Doubles:
     """Return sum(g*(lse(s of the item and of those with a lower label) - s))."""
     order = np.lexsort((-lists.scores, -lists.labels, lists.numbers))
     _, ends = _label_groups(lists, order)
@@ -120,7 +118,7 @@ def _unique_softmax(lists: Lists, gain: str) -> Array:
     return sums_of_products_by_code(weights, losses, numbers, lists.size).rounded(lists.size)
 
 
-def _approx_ndcg(lists: Lists, temperature: float) -> Array:
+def _approx_ndcg(lists: Lists, temperature: float) -> Doubles:
     """Return sum(G*(1/log2(1 + k) - 1/log2(1 + rank)))/ideal, where k = 1, 2, … is the place by label.
 
     The difference of the discounts is log2(1 + (rank - k)/(1 + k)) / (log2(1 + k)*log2(1 + rank)), and rank - k the sum
@@ -145,35 +143,29 @@ def _approx_ndcg(lists: Lists, temperature: float) -> Array:
     return np.where(total > 0, losses / total, math.nan)
 
 
-def _every_two(lists: Lists) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
+def _every_two(lists: Lists) -> Iterator[tuple[Places, Places, Places]]:
     """Yield blocks of (items, for each two the place of the first among those, the second): all twos of a list."""
-    partners = np.repeat(lists.sizes, lists.sizes)
-    bounds = np.append(0, np.cumsum(partners))
-    starts = np.repeat(lists.starts[:-1], lists.sizes)
-    for first, last in cut_at(bounds, BLOCK):
-        counts = partners[first:last]
-        of_item = np.repeat(np.arange(counts.size), counts)
-        others = np.arange(of_item.size) - np.repeat(bounds[first:last] - bounds[first] - starts[first:last], counts)
-        yield np.arange(first, last), of_item, others
+    partners, starts = (np.repeat(column, lists.sizes) for column in (lists.sizes, lists.starts[:-1]))
+    for items in blocks_of(partners, BLOCK):
+        counts = partners[items]
+        yield items, np.repeat(np.arange(counts.size), counts), ranges(starts[items], counts)
 
 
-def _label_groups(lists: Lists, order: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _label_groups(lists: Lists, order: Places) -> tuple[Places, Places]:
     """Return the first place of each place's label in its list, and that after its last, in an order by label."""
-    labels, numbers = lists.labels[order], lists.numbers
-    is_first = np.append(True, (labels[1:] != labels[:-1]) | (numbers[1:] != numbers[:-1]))[: order.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(lists.labels[order], lists.numbers))
     counts = np.diff(np.append(firsts, order.size))
     return np.repeat(firsts, counts), np.repeat(firsts + counts, counts)
 
 
-def _softplus_of(tails: Parts, places: NDArray[np.intp], scores: Array) -> Array:
+def _softplus_of(tails: Parts, places: Places, scores: Doubles) -> Doubles:
     """Return log(1 + exp(lse(tail) - score)), with the place of a tail for each score; 0 for an empty tail."""
     largest, sums = tails[:, places]
     z = (largest - scores) + np.log(sums)
     return np.where(sums > 0, np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))), 0.0)
 
 
-def _tails(lists: Lists, scores: Array) -> Parts:
+def _tails(lists: Lists, scores: Doubles) -> Parts:
     """Return lse of the scores from each place to the end of its list, as (the largest m, the sum of exp(s - m)).
 
     Each list has one tail more than items, the empty one: its tail from place p of all items is at p + its number.
@@ -218,7 +210,7 @@ def _together(left: Parts, right: Parts) -> Parts:
     return np.stack([largest, left[1] * np.exp(left[0] - largest) + right[1] * np.exp(right[0] - largest)])
 
 
-_COMPUTED: dict[str, Callable[..., Array]] = {
+_COMPUTED: dict[str, Callable[..., Doubles]] = {
     "softmax": _softmax,
     "listmle": _listmle,
     "unique_softmax": _unique_softmax,

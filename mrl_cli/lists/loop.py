@@ -19,12 +19,10 @@ from mrl_cli.lists.distances import values_of_pairs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Places
     from mrl_cli.lists.lambdas import Lambdas
     from mrl_cli.model import LossChoice
 
-    Indices = NDArray[np.intp]
 
 PAIRS = 1 << 16  # of a block: its arrays stay in a core's cache
 
@@ -35,10 +33,10 @@ class Pairs(NamedTuple):
     `higher` and `lower` are the places of a pair's items among those of all lists.
     """
 
-    numbers: Indices
-    codes: Indices
-    higher: Indices
-    lower: Indices
+    numbers: Places
+    codes: Places
+    higher: Places
+    lower: Places
 
 
 def looped(lists: Lists, loss: LossChoice) -> Found:
@@ -62,8 +60,8 @@ def looped(lists: Lists, loss: LossChoice) -> Found:
             continue
         weights = lists.weights[block.higher]
         losses.add(sums_of_products_by_code(weights, _weighed(values, weights), codes, size), numbers, count)
-        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
-        correct_weights.add(sums_by_code(np.where(masks[1], weights, 0.0), codes, size), numbers, count)
+        for sums, some in ((all_weights, weights), (correct_weights, np.where(masks[1], weights, 0.0))):
+            sums.add(sums_by_code(some, codes, size), numbers, count)
     found = Found(counts[0], counts[1], counts[2], counts[3], counts[4], losses, lowest, highest)
     return found._replace(weights=all_weights, correct_weights=correct_weights) if is_weighted else found
 
@@ -74,27 +72,23 @@ def weighted_sums(lists: Lists, loss: LossChoice, lambdas: Lambdas) -> tuple[Sum
     A pair's weight is that of LambdaRank, times that of its item with the higher label, rounded as its product with
     the loss is.
     """
-    count = lists.size
-    losses, all_weights, correct_weights = SumsByCode(), SumsByCode(), SumsByCode()
+    whole = SumsByCode(), SumsByCode(), SumsByCode()
     for block in pairs_of(lists):
-        numbers, codes, size = block.numbers, block.codes, block.numbers.size
-        values = values_of_pairs(lists, block.higher, block.lower, loss)
-        weights = _weights(lists, block, lambdas)
+        values, weights = values_of_pairs(lists, block.higher, block.lower, loss), _weights(lists, block, lambdas)
         with np.errstate(all="ignore"):
             values = _weighed(values, weights) * weights
-        losses.add(sums_by_code(values, codes, size), numbers, count)
-        all_weights.add(sums_by_code(weights, codes, size), numbers, count)
         correct = np.where(_differences(lists, block) > 0, weights, 0.0)
-        correct_weights.add(sums_by_code(correct, codes, size), numbers, count)
-    return losses, all_weights, correct_weights
+        for sums, some in zip(whole, (values, weights, correct), strict=True):
+            sums.add(sums_by_code(some, block.codes, block.numbers.size), block.numbers, lists.size)
+    return whole
 
 
-def _weighed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weighed(values: Doubles, weights: Doubles) -> Doubles:
     """Return values that are to be weighed: what weighs nothing is 0, be it infinite."""
     return np.where(weights == 0, 0.0, values)
 
 
-def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> NDArray[np.float64]:
+def looped_gradient(lists: Lists, loss: LossChoice, lambdas: Lambdas | None = None) -> Doubles:
     """Return the gradient of each list's sum for the scores of its items, shape (items,)."""
     size, total = lists.scores.size, SumsByCode()
     for pairs in pairs_of(lists):
@@ -128,7 +122,7 @@ def pairs_of(lists: Lists) -> Iterator[Pairs]:
         yield from (pairs for pairs in several if pairs.codes.size)
 
 
-def _pairs_of_several(lists: Lists, numbers: Indices, size: int, weighing: NDArray[np.bool_] | None) -> Pairs:
+def _pairs_of_several(lists: Lists, numbers: Places, size: int, weighing: Mask | None) -> Pairs:
     """Return the pairs of lists of one size."""
     left, right = np.triu_indices(size, 1)
     starts, labels = lists.starts[numbers][:, None], lists.labels
@@ -145,7 +139,7 @@ def _pairs_of_several(lists: Lists, numbers: Indices, size: int, weighing: NDArr
     return Pairs(numbers[has_pair], codes, np.where(is_higher, first, second), np.where(is_higher, second, first))
 
 
-def _pairs_of_one(lists: Lists, number: int, weighing: NDArray[np.bool_] | None) -> Iterator[Pairs]:
+def _pairs_of_one(lists: Lists, number: int, weighing: Mask | None) -> Iterator[Pairs]:
     """Yield the pairs of a large list, those of some of its items at a time."""
     start, stop = lists.starts[number : number + 2].tolist()
     labels = lists.labels[start:stop]
@@ -158,15 +152,15 @@ def _pairs_of_one(lists: Lists, number: int, weighing: NDArray[np.bool_] | None)
         yield Pairs(np.array([number]), np.zeros(higher.size, np.intp), higher + (first + start), lower + start)
 
 
-def _differences(lists: Lists, pairs: Pairs) -> NDArray[np.float64]:
+def _differences(lists: Lists, pairs: Pairs) -> Doubles:
     with np.errstate(over="ignore"):
-        differences: NDArray[np.float64] = lists.scores[pairs.higher] - lists.scores[pairs.lower]
+        differences: Doubles = lists.scores[pairs.higher] - lists.scores[pairs.lower]
     return differences
 
 
-def _weights(lists: Lists, pairs: Pairs, lambdas: Lambdas | None) -> NDArray[np.float64]:
+def _weights(lists: Lists, pairs: Pairs, lambdas: Lambdas | None) -> Doubles:
     """Return the weights of pairs."""
-    weights: NDArray[np.float64] | None = None if lists.weights is None else lists.weights[pairs.higher]
+    weights: Doubles | None = None if lists.weights is None else lists.weights[pairs.higher]
     if lambdas is None:
         assert weights is not None
         return weights

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
-from mrl_cli.lists.base import put, without_pairs
+from mrl_cli.lists.base import Found, Lists, put, without_pairs
 from mrl_cli.lists.hinges import Hinges, hinged
 from mrl_cli.lists.hinges import gradient as hinge_gradient
 from mrl_cli.lists.lambdas import lambdas_of
@@ -27,14 +27,9 @@ from mrl_cli.model import LossChoice, Ranking
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Doubles, Mask, Places
 
-    from mrl_cli.lists.base import Found, Lists
-
-    Mask = NDArray[np.bool_]
-    Way = Callable[..., Found]
-
-AnyWay = TypeVar("AnyWay", bound="Callable[..., Any]")
+    Way = Callable[..., Any]  # of lists, a loss and perhaps their weights
 
 # Items of a list whose pairs have LambdaRank weights: fewer are gone through as quickly.
 FEWEST_WEIGHTED, FEWEST_WEIGHTED_SMOOTH = 1024, 4096
@@ -69,7 +64,7 @@ def measured(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     return _listwise(lists, loss) if loss.name in LISTWISE else _pairwise(lists, loss, ranking)
 
 
-def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+def gradient(lists: Lists, loss: LossChoice, ranking: Ranking) -> Doubles:
     """Return the gradient of each list's sum for the scores of its items, shape (items,); weights are constants."""
     full, _ = lists.with_items
     slopes = np.empty(full.scores.size)
@@ -104,15 +99,12 @@ def measured_at(
         yield measured(lists, choice, ranking) if has_lambdas else found, passing
 
 
-def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> NDArray[np.float64]:
+def _slopes(lists: Lists, loss: LossChoice, ranking: Ranking) -> Doubles:
     entry, slopes, numbers = LOSSES[loss.name], np.empty(lists.scores.size), lists.numbers
     if ranking.lambda_weight != "none":
         for places, way in _ways(_are_weighted_quickly(lists, loss), gradient_by_items, looped_gradient):
             some = lists.chosen(places)
-            lambdas = lambdas_of(some, ranking)
-            assert lambdas is not None
-            of_items = way(some, loss, lambdas)
-            slopes[np.isin(numbers, places)] = of_items
+            slopes[np.isin(numbers, places)] = way(some, loss, lambdas_of(some, ranking))
         return slopes
     if entry.power:
         return hinge_gradient(lists, loss) if entry.is_hinge else square_gradient(lists, loss)
@@ -154,7 +146,12 @@ def _without_lambdas(lists: Lists, loss: LossChoice) -> Found:
         return hinged(lists, loss) if entry.is_hinge else squared(lists, loss)
     if not is_smooth(loss):
         return looped(lists, loss)
-    return _together(lists, _ways(fits(lists, loss), smoothed, looped), loss)
+    ways = _ways(fits(lists, loss), smoothed, looped)
+    go_apart = len(ways) > 1
+    found: Found = without_pairs(lists) if go_apart else ways[0][1](lists, loss)
+    for places, way in ways if go_apart else ():
+        put(found, places, way(lists.chosen(places), loss))
+    return found
 
 
 def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
@@ -164,10 +161,7 @@ def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
     sums = SumsByCode(), SumsByCode(), SumsByCode()
     for places, way in _ways(_are_weighted_quickly(lists, loss), sums_by_items, weighted_sums):
         some = lists.chosen(places)
-        lambdas = lambdas_of(some, ranking)
-        assert lambdas is not None
-        parts = way(some, loss, lambdas)
-        for whole, part in zip(sums, parts, strict=True):
+        for whole, part in zip(sums, way(some, loss, lambdas_of(some, ranking)), strict=True):
             whole.add(part, places, lists.size)
     return found._replace(losses=sums[0], weights=sums[1], correct_weights=sums[2])
 
@@ -175,30 +169,13 @@ def _with_lambdas(lists: Lists, loss: LossChoice, ranking: Ranking) -> Found:
 def _are_weighted_quickly(lists: Lists, loss: LossChoice) -> Mask:
     """Return which lists have a quick way where pairs have LambdaRank weights; it is slower for few items."""
     fewest = FEWEST_WEIGHTED if LOSSES[loss.name].power else FEWEST_WEIGHTED_SMOOTH
-    are_quick: Mask = is_within(lists, loss) & (lists.sizes >= fewest)
-    return are_quick
+    return is_within(lists, loss) & (lists.sizes >= fewest)
 
 
-def _ways(mask: Mask, way: AnyWay, other: AnyWay) -> list[tuple[NDArray[np.intp], AnyWay]]:
+def _ways(mask: Mask, way: Way, other: Way) -> list[tuple[Places, Way]]:
     """Return (the numbers of lists, the way they go) for those of a mask and the others, as far as there are any."""
     both = (np.flatnonzero(mask), way), (np.flatnonzero(~mask), other)
     return [(places, chosen) for places, chosen in both if places.size]
-
-
-def _together(lists: Lists, ways: list[tuple[NDArray[np.intp], Way]], *given: object) -> Found:
-    """Return what lists come to that go different ways, each called with some lists and what is given."""
-    if len(ways) == 1:
-        return ways[0][1](lists, *given)
-    found: Found | None = None
-    for places, way in ways:
-        part = way(lists.chosen(places), *given)
-        if found is None:
-            found = without_pairs(lists)
-            if part.weights is not None:
-                found = found._replace(weights=SumsByCode(), correct_weights=SumsByCode())
-        put(found, places, part)
-    assert found is not None
-    return found
 
 
 def _listwise(lists: Lists, loss: LossChoice) -> Found:

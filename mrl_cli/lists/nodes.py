@@ -14,21 +14,18 @@ Airola, Pahikkala and Salakoski, "Training linear ranking SVMs in linearithmic t
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.lists.orders import PIECE_ITEMS, order_by
+from mrl_cli.lists.ragged import blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, Mask, ShortPlaces
     from mrl_cli.lists.base import Lists
-
-    Floats = NDArray[np.float64]
-    Places = NDArray[np.int32]
 
 
 class Ranked(NamedTuple):
@@ -38,29 +35,29 @@ class Ranked(NamedTuple):
     """
 
     lists: Lists
-    order: Places
-    scores: Floats
-    codes: NDArray[Any]
-    rests: Floats | None = None
+    order: ShortPlaces
+    scores: Doubles
+    codes: Array
+    rests: Doubles | None = None
 
     @property
-    def starts(self) -> Places:
+    def starts(self) -> ShortPlaces:
         """Where the list of each item begins."""
         return np.repeat(self.lists.starts[:-1].astype(np.int32), self.lists.sizes)
 
     @property
-    def ends(self) -> Places:
+    def ends(self) -> ShortPlaces:
         """Where the list of each item ends."""
         return np.repeat(self.lists.starts[1:].astype(np.int32), self.lists.sizes)
 
 
-def ranked(lists: Lists, codes: NDArray[Any]) -> Ranked:
+def ranked(lists: Lists, codes: Array) -> Ranked:
     """Return lists by score; `codes` are the ranks of labels by item."""
     order = order_by(lists, lists.scores).astype(np.int32)
     return Ranked(lists, order, lists.scores.take(order), codes.take(order))
 
 
-def reach_of(rows: Ranked, margin: float, *, closed: bool = False) -> Places:
+def reach_of(rows: Ranked, margin: float, *, closed: bool = False) -> ShortPlaces:
     """Return for each item the place before which those of its list stand that have a score below its own + margin.
 
     The scores are compared as real numbers: with the rounded sum and the error of that rounding. `closed`: those with
@@ -77,7 +74,7 @@ def reach_of(rows: Ranked, margin: float, *, closed: bool = False) -> Places:
     return reach
 
 
-def _reach_of_itself(rows: Ranked, closed: bool) -> Places:
+def _reach_of_itself(rows: Ranked, closed: bool) -> ShortPlaces:
     is_first = np.ones(rows.scores.size + 1, bool)
     np.not_equal(rows.scores[1:], rows.scores[:-1], out=is_first[1:-1])
     if rows.rests is not None:
@@ -87,7 +84,7 @@ def _reach_of_itself(rows: Ranked, closed: bool) -> Places:
     return np.repeat(firsts[closed:][: firsts.size - 1].astype(np.int32), np.diff(firsts))
 
 
-def _bounds(scores: Floats, margin: float, closed: bool) -> Floats:
+def _bounds(scores: Doubles, margin: float, closed: bool) -> Doubles:
     """Return what a score is below, as a double, when it is below (closed: not above) score + margin, a real number."""
     with np.errstate(all="ignore"):
         bounds = scores + margin
@@ -98,7 +95,7 @@ def _bounds(scores: Floats, margin: float, closed: bool) -> Floats:
     return bounds
 
 
-def _search(scores: Floats, bounds: Floats, starts: Places, ends: Places) -> Places:
+def _search(scores: Doubles, bounds: Doubles, starts: ShortPlaces, ends: ShortPlaces) -> ShortPlaces:
     """Return for each bound how far those of scores[start:end] reach that are below it."""
     reach = starts.copy()
     step = 1 << int((ends - starts).max(initial=0)).bit_length()
@@ -120,12 +117,12 @@ class Meetings(NamedTuple):
     They are of the winners that are `counting`, all where that is None.
     """
 
-    losses: list[NDArray[np.int32]]
-    wins: list[NDArray[np.int32]]
-    sums: list[NDArray[Any]]
-    back: list[NDArray[Any]]
-    nearest: tuple[Places, Places] | None = None
-    counting: NDArray[np.bool_] | None = None
+    losses: list[ShortPlaces]
+    wins: list[ShortPlaces]
+    sums: list[Array]
+    back: list[Array]
+    nearest: tuple[ShortPlaces, ShortPlaces] | None = None
+    counting: Mask | None = None
 
 
 class _Rows(NamedTuple):
@@ -134,12 +131,12 @@ class _Rows(NamedTuple):
     The place is None where that is the row itself.
     """
 
-    codes: NDArray[Any]
-    starts: Places
-    reaches: list[Places]
-    values: list[NDArray[Any]]
-    back: list[NDArray[Any]]
-    places: Places | None
+    codes: Array
+    starts: ShortPlaces
+    reaches: list[ShortPlaces]
+    values: list[Array]
+    back: list[Array]
+    places: ShortPlaces | None
 
     def part(self, start: int, stop: int) -> _Rows:
         """Return the rows from start to before stop, which are whole nodes."""
@@ -149,7 +146,7 @@ class _Rows(NamedTuple):
         places = np.arange(start, stop, dtype=np.int32) if self.places is None else self.places[these]
         return _Rows(self.codes[these], self.starts[these] - np.int32(start), reaches, values, back, places)
 
-    def halves(self, bit: int) -> tuple[Places, Places, Places]:
+    def halves(self, bit: int) -> tuple[ShortPlaces, ShortPlaces, ShortPlaces]:
         """Return the rows with a 0 at a bit, those with a 1, and how many with a 1 are before each row and the end."""
         is_one = (self.codes >> self.codes.dtype.type(bit) & self.codes.dtype.type(1)).astype(bool)
         ones_before = np.zeros(is_one.size + 1, np.int32)
@@ -160,13 +157,13 @@ class _Rows(NamedTuple):
 
 def meetings(
     rows: Ranked,
-    reaches: list[Places],
+    reaches: list[ShortPlaces],
     wins: int = 0,
-    values: Sequence[NDArray[Any]] = (),
-    back: Sequence[NDArray[Any]] = (),
+    values: Sequence[Array] = (),
+    back: Sequence[Array] = (),
     *,
     nearest: bool = False,
-    counting: NDArray[np.bool_] | None = None,
+    counting: Mask | None = None,
 ) -> Meetings:
     """Return how the items of lists meet under each reach; `values`, and those to add up `back`, are by list and score.
 
@@ -200,12 +197,9 @@ def _cuts(rows: _Rows) -> list[int] | None:
         return None
     edges = np.flatnonzero(rows.starts[1:] != rows.starts[:-1]) + 1
     edges = np.concatenate([[0], edges, [rows.codes.size]])
-    if np.diff(edges).max() > PIECE_ITEMS:
+    if (sizes := np.diff(edges)).max() > PIECE_ITEMS:
         return None
-    cuts = [0]
-    while cuts[-1] < rows.codes.size:
-        cuts.append(int(edges[np.searchsorted(edges, cuts[-1] + PIECE_ITEMS, side="right") - 1]))
-    return cuts
+    return [0, *(int(edges[nodes[-1] + 1]) for nodes in blocks_of(sizes, PIECE_ITEMS))]
 
 
 def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
@@ -233,7 +227,7 @@ def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
     if bit == 0:
         return rows
 
-    def split(column: NDArray[Any], before: Places | None = None) -> NDArray[Any]:
+    def split(column: Array, before: ShortPlaces | None = None) -> Array:
         lost, won = column.take(losers), column.take(winners)
         if before is not None:  # places become those of the next level
             lost, won = lost - before, ones_before.take(won) + np.int32(losers.size)
@@ -249,7 +243,7 @@ def _met(rows: _Rows, bit: int, found: Meetings) -> _Rows:
     return _Rows(codes, starts, rows.reaches, rows.values, rows.back, places)
 
 
-def _between(starts: Places, ends: Places, values: NDArray[Any], size: int) -> NDArray[Any]:
+def _between(starts: ShortPlaces, ends: ShortPlaces, values: Array, size: int) -> Array:
     """Return for each of `size` places the sum of the values whose range, from start to before end, holds it."""
     change = np.zeros(size + 1, values.dtype)
     if values.dtype == object:
@@ -258,18 +252,17 @@ def _between(starts: Places, ends: Places, values: NDArray[Any], size: int) -> N
     else:
         change += np.bincount(starts, values, size + 1)
         change -= np.bincount(ends, values, size + 1)
-    sums: NDArray[Any] = np.cumsum(change)[:-1]
-    return sums
+    return np.cumsum(change)[:-1]
 
 
 def _put_nearest(
-    nearest: tuple[Places, Places],
-    at_losers: Places,
-    at_winners: Places,
-    starts: Places,
-    reach: Places,
-    nodes: tuple[Places, Places],
-    counts: NDArray[np.bool_] | None,
+    nearest: tuple[ShortPlaces, ShortPlaces],
+    at_losers: ShortPlaces,
+    at_winners: ShortPlaces,
+    starts: ShortPlaces,
+    reach: ShortPlaces,
+    nodes: tuple[ShortPlaces, ShortPlaces],
+    counts: Mask | None,
 ) -> None:
     """Put in the nearest winners of a bit: those at the places of their node around a loser's reach.
 

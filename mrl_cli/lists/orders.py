@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.exact import cut_at
+from mrl_cli.lists.ragged import begins_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, Places, Wholes
     from mrl_cli.lists.base import Lists
 
-    Floats = NDArray[np.float64]
-    Places = NDArray[np.intp]
 
 PIECE_ITEMS = 1 << 15  # what is worked on at once stays in a core's cache
 _SHORT = np.iinfo(np.uint16)  # integers that NumPy sorts by their digits
@@ -24,6 +22,8 @@ _SHORT = np.iinfo(np.uint16)  # integers that NumPy sorts by their digits
 
 def pieces(lists: Lists, items: int = PIECE_ITEMS) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of runs of whole lists: of so many items at most, or one list that alone has more.
+
+    Each list has at least one item.
 
     >>> from mrl_cli.lists.base import Lists
     >>> starts = np.array([0, 2, 3, 9])
@@ -33,7 +33,7 @@ def pieces(lists: Lists, items: int = PIECE_ITEMS) -> Iterator[tuple[int, int]]:
     return cut_at(lists.starts, items)
 
 
-def order_by(lists: Lists, keys: NDArray[Any]) -> Places:
+def order_by(lists: Lists, keys: Array) -> Places:
     """Return the items, list after list, in each by ascending key; equal keys in any order."""
     order: Places = np.argsort(keys, kind="stable" if keys.dtype.itemsize <= _SHORT.dtype.itemsize else "quicksort")
     if lists.size > 1:
@@ -52,43 +52,41 @@ class Levels(NamedTuple):
 
     order: Places
     firsts: Places
-    numbers: NDArray[np.int64]
-    ranks: NDArray[np.int64]
+    numbers: Wholes
+    ranks: Wholes
 
     @property
     def sizes(self) -> Places:
         """How many items each level has."""
-        sizes: Places = np.diff(self.firsts)
-        return sizes
+        return np.diff(self.firsts)
 
-    def codes(self) -> NDArray[Any]:
+    def codes(self) -> Array:
         """Return for each item, in the order of the lists, the rank of its level: unsigned, as narrow as may be."""
         ranks = self.ranks.astype(np.min_scalar_type(int(self.ranks.max(initial=0))))
         codes = np.empty(self.order.size, ranks.dtype)
         codes[self.order] = np.repeat(ranks, self.sizes)
         return codes
 
-    def pairs(self, lists: Lists) -> NDArray[np.int64]:
+    def pairs(self, lists: Lists) -> Wholes:
         """Return how many pairs each of the lists has."""
         pairs = np.zeros(lists.size, np.int64)
         np.add.at(pairs, self.numbers, self.sizes * self._below(lists))
         return pairs
 
-    def wins(self, lists: Lists) -> NDArray[np.int64]:
+    def wins(self, lists: Lists) -> Wholes:
         """Return for each item how many items of its list have a lower label."""
         wins = np.empty(self.order.size, np.int64)
         wins[self.order] = np.repeat(self._below(lists), self.sizes)
         return wins
 
-    def ends(self, values: NDArray[Any], others: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def ends(self, values: Array, others: Array) -> tuple[Array, Array]:
         """Return the least of the values and the greatest of the others by level; all are in the order of levels."""
         if self.numbers.size == self.order.size:
             return values, others
         return np.minimum.reduceat(values, self.firsts[:-1]), np.maximum.reduceat(others, self.firsts[:-1])
 
     def _below(self, lists: Lists) -> Places:
-        below: Places = self.firsts[:-1] - lists.starts.take(self.numbers)
-        return below
+        return self.firsts[:-1] - lists.starts.take(self.numbers)
 
 
 def levels_of(lists: Lists) -> Levels:
@@ -103,7 +101,7 @@ def levels_of(lists: Lists) -> Levels:
     return Levels(order, firsts, numbers, np.arange(numbers.size) - np.searchsorted(numbers, numbers))
 
 
-def _short(labels: Floats) -> NDArray[Any]:
+def _short(labels: Doubles) -> Array:
     """Return labels as small integers where they all are such: those are sorted quickly."""
     if labels.size and labels.min() >= 0 and labels.max() <= _SHORT.max:
         short = labels.astype(np.uint8 if labels.max() <= np.iinfo(np.uint8).max else _SHORT.dtype)
@@ -120,8 +118,8 @@ class Extremes(NamedTuple):
     they are such that the least difference is Infinity, and the greatest -Infinity.
     """
 
-    least: Floats
-    greatest: Floats
+    least: Doubles
+    greatest: Doubles
 
 
 def extremes(lists: Lists, levels: Levels) -> Extremes:
@@ -147,11 +145,10 @@ def extremes(lists: Lists, levels: Levels) -> Extremes:
     return Extremes(least, greatest)
 
 
-def running(best: np.ufunc, values: NDArray[Any], ranks: NDArray[np.int64]) -> NDArray[Any]:
+def running(best: np.ufunc, values: Array, ranks: Wholes) -> Array:
     """Return at each level the best of the values of its list up to there; `ranks` are those of levels."""
     if ranks.size and ranks[-1] == ranks.size - 1:  # one list
-        best_until: NDArray[Any] = best.accumulate(values)
-        return best_until
+        return best.accumulate(values)
     reach = 1
     while reach <= ranks.max(initial=0):
         both = best(values[reach:], values[:-reach])
@@ -160,7 +157,7 @@ def running(best: np.ufunc, values: NDArray[Any], ranks: NDArray[np.int64]) -> N
     return values
 
 
-def _places_of_greatest(higher: Floats, lower: Floats, sign: float, ranks: NDArray[np.int64]) -> Places:
+def _places_of_greatest(higher: Doubles, lower: Doubles, sign: float, ranks: Wholes) -> Places:
     """Return where, of each list with two levels, sign * (higher - lower) is the greatest, as real numbers."""
     with np.errstate(all="ignore"):
         differences = np.subtract(higher, lower)
@@ -177,7 +174,7 @@ def _places_of_greatest(higher: Floats, lower: Floats, sign: float, ranks: NDArr
     return places[kept][np.flatnonzero(np.diff(lists[kept], prepend=0))]
 
 
-def _at_greatest(values: Floats, starts: Places) -> Places:
+def _at_greatest(values: Doubles, starts: Places) -> Places:
     """Return the places of values that are the greatest of their run; runs begin at `starts`."""
     if not values.size:
         return np.zeros(0, np.intp)
@@ -185,36 +182,30 @@ def _at_greatest(values: Floats, starts: Places) -> Places:
     return np.flatnonzero(values == np.repeat(greatest, np.diff(np.append(starts, values.size))))
 
 
-def equal_pairs(lists: Lists, codes: NDArray[Any], *keys: Floats) -> NDArray[np.int64]:
-    """Return how many pairs of each list, items with different codes, are equal in all keys.
-
-    All are arrays of items, list after list as in `lists`, by ascending first key in each.
-    """
-    first = keys[0]
-    same = np.zeros(first.size + 1, bool)
-    np.equal(first[1:], first[:-1], out=same[1:-1])
+def equal_pairs(lists: Lists, codes: Array, scores: Doubles) -> Wholes:
+    """Return how many pairs of each list, items with different codes, have one score; both are by list and score."""
+    same = np.zeros(scores.size + 1, bool)
+    np.equal(scores[1:], scores[:-1], out=same[1:-1])
     same[lists.starts] = False
     tied = np.flatnonzero(same[1:] | same[:-1])
     numbers = np.searchsorted(lists.starts, tied, side="right")
-    columns = [codes.take(tied), *(key.take(tied) for key in reversed(keys)), numbers - 1]
+    columns = [codes.take(tied), scores.take(tied), numbers - 1]
     rows = np.lexsort(columns)
     columns = [column.take(rows) for column in columns]
     return _pairs_in_runs(columns[1:], lists.size) - _pairs_in_runs(columns, lists.size)
 
 
-def _pairs_in_runs(columns: list[NDArray[Any]], size: int) -> NDArray[np.int64]:
+def _pairs_in_runs(columns: list[Array], size: int) -> Wholes:
     """Return how many pairs of rows have equal values in all columns, by the value of the last; equal rows adjoin."""
     counts = np.zeros(size, np.int64)
     if columns[-1].size:
-        is_first = np.ones(columns[-1].size, bool)
-        is_first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-        starts = np.flatnonzero(is_first)
-        sizes = np.diff(np.r_[starts, is_first.size])
+        starts = np.flatnonzero(begins_run(*columns))
+        sizes = np.diff(np.r_[starts, columns[-1].size])
         np.add.at(counts, columns[-1].take(starts), sizes * (sizes - 1) // 2)
     return counts
 
 
-def top_shares(lists: Lists, levels: Levels) -> Floats:
+def top_shares(lists: Lists, levels: Levels) -> Doubles:
     """Return of each list the share of the highest label among the items that have the highest score.
 
     1.0: the highest score is only among the highest label. NaN for a list without pairs.

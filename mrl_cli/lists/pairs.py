@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.lists.ragged import begins_run
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Wholes
     from mrl_cli.lists.base import Lists
-
-    Places = NDArray[np.int64]
 
 
 class NumberedPairs(NamedTuple):
@@ -27,9 +26,9 @@ class NumberedPairs(NamedTuple):
     (3, [[0, 2, 2], [1, 1, 0]])
     """
 
-    order: Places
-    firsts: Places
-    starts: Places
+    order: Wholes
+    firsts: Wholes
+    starts: Wholes
 
     @classmethod
     def of(cls, lists: Lists) -> NumberedPairs:
@@ -37,8 +36,7 @@ class NumberedPairs(NamedTuple):
         numbers, size = lists.numbers, lists.labels.size
         order = np.lexsort((lists.labels, numbers))
         labels, numbers = lists.labels[order], numbers[order]
-        is_first = np.ones(size, bool)
-        is_first[1:] = (labels[1:] != labels[:-1]) | (numbers[1:] != numbers[:-1])
+        is_first = begins_run(labels, numbers)
         of_label = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
         starts = np.repeat(lists.starts[:-1], lists.sizes)  # the same by item and in that order
         lower = np.empty(size, np.int64)
@@ -50,7 +48,7 @@ class NumberedPairs(NamedTuple):
         """How many pairs there are."""
         return int(self.firsts[-1])
 
-    def at(self, numbers: Places) -> tuple[Places, Places]:
+    def at(self, numbers: Wholes) -> tuple[Wholes, Wholes]:
         """Return the places of both items of the pairs of these numbers: of the higher labels, and of the lower."""
         higher = np.searchsorted(self.firsts, numbers, side="right") - 1
         return higher, self.order[self.starts[higher] + numbers - self.firsts[higher]]

@@ -17,10 +17,8 @@ import numpy as np
 from mrl_cli.exact.few import sum_of_few
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Doubles, Mask, Places
 
-    Array = NDArray[np.float64]
-    Places = NDArray[np.intp]
 
 STEPS = 32  # of a running sum: what is longer is cut into so many
 
@@ -44,15 +42,15 @@ class Sources(NamedTuple):
     The lesser parts of scores are `rests`, where a score is the sum of two doubles.
     """
 
-    scores: Array
-    rests: Array | None
-    charges: Array
-    is_first: NDArray[np.bool_]
+    scores: Doubles
+    rests: Doubles | None
+    charges: Doubles
+    is_first: Mask
 
 
 def sums_beyond(
-    term: Term, sources: Sources, scores: Array, rests: Array | None, places: tuple[Places, Places, Places]
-) -> Array:
+    term: Term, sources: Sources, scores: Doubles, rests: Doubles | None, places: tuple[Places, Places, Places]
+) -> Doubles:
     """Return for items of the other side, with the higher label, the sum of charge * term over those of their node.
 
     `places` say where among the sources their node begins, from where on these are not below score - margin (as the
@@ -83,7 +81,7 @@ def sums_beyond(
     return found
 
 
-def _moments(sources: Sources, power: int, sign: int) -> list[Array]:
+def _moments(sources: Sources, power: int, sign: int) -> list[Doubles]:
     """Return M_0 to M_power at each source, of those of its node up to it, or with sign -1 of those from it on."""
     order = slice(None, None, sign)
     is_first = sources.is_first
@@ -103,14 +101,14 @@ def _moments(sources: Sources, power: int, sign: int) -> list[Array]:
     return [moment[:, order] for moment in moments]
 
 
-def _shifted(values: Array) -> Array:
+def _shifted(values: Doubles) -> Doubles:
     """Return for each place the value before it; of the first, of no meaning."""
     shifted = np.empty_like(values)
     shifted[:, :1], shifted[:, 1:] = 0.0, values[:, :-1]
     return shifted
 
 
-def running(values: Array, is_first: NDArray[np.bool_]) -> Array:
+def running(values: Doubles, is_first: Mask) -> Doubles:
     """Return the sums of rows up to each place from the last first one: of few roundings, for they are cut into blocks.
 
     >>> running(np.ones((1, 5)), np.array([True, False, False, True, False])).tolist()

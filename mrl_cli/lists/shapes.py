@@ -6,28 +6,29 @@ z = margin - d*rate, where d is the score of the item with the higher label less
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mrl_cli.lists.distances import values_at
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import LossChoice
 
-    Array = NDArray[np.float64]
     Terms = tuple[tuple[int, int, float], ...]
 
 DEGREE = 14  # of the polynomials of a place in a cell that is at most 1 wide in z
 NODES = 24  # places at which a loss is looked at to find them
 LOST = 2e-17  # a coefficient that small beside the greatest loss of two cells is rounding, and left out
 PI = Fraction("3.14159265358979323846264338327950288")
+SCALES = ("temperature", "beta")  # of which z has one
 _POWERS = range(1, 6)  # of exp(-|z|)
 
 
@@ -49,29 +50,22 @@ class Shape(NamedTuple):
     is_slope: bool
     tails: tuple[Tail, ...]
 
-    def losses(self, differences: Array) -> Array:
+    def losses(self, differences: Doubles) -> Doubles:
         """Return the loss of each difference d, as its kernel rounds it; the gradient for z of a gradient."""
-        return self._called(differences, self.choice.margin, dict(self.choice.parameters)) * self._unit(self.rate)
+        return values_at(differences, self.choice, of_gradient=self.is_slope) * self._unit(self.rate)
 
     def coefficients(self, centre: float, step: float) -> Terms:
         """Return (row, column, c) of the loss as a sum of c * T_row(x) * T_column(y), z = centre + (y - x)*step/2."""
         return _coefficients(self.choice, self.is_slope, centre, step)
 
-    def _called(self, differences: Array, margin: float, parameters: dict[str, Any]) -> Array:
-        entry = LOSSES[self.choice.name]
-        function = entry.gradient if self.is_slope else entry.kernel
-        return function(differences, np.ones_like(differences), margin=margin, **parameters).astype(np.float64)
-
     def _unit(self, rate: Fraction) -> float:
         return -1 / float(rate) if self.is_slope else 1.0
 
-    def at(self, z: Array) -> Array:
+    def at(self, z: Doubles) -> Doubles:
         """Return the loss at z, or its gradient for z."""
-        return self._called(-z, 0.0, dict(self.choice.parameters) | _unit_rate(self.choice)) * self._unit(Fraction(1))
-
-
-def _unit_rate(choice: LossChoice) -> dict[str, float]:
-    return {name: 1.0 for name, _ in choice.parameters if name in ("temperature", "beta")}
+        parameters = ((name, 1.0 if name in SCALES else value) for name, value in self.choice.parameters)
+        choice = replace(self.choice, margin=0.0, parameters=tuple(parameters))
+        return values_at(-z, choice, of_gradient=self.is_slope) * self._unit(Fraction(1))
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +87,7 @@ def _coefficients(choice: LossChoice, is_slope: bool, centre: float, step: float
     )
 
 
-def _cosines() -> Array:
+def _cosines() -> Doubles:
     """Return cos(pi*k/(2*NODES)) for k from 0 to 2*NODES.
 
     Each angle is rounded by itself: multiples of one rounded angle are all off to one side, and polynomials ten times

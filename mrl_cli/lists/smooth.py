@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.exact.codes import sums_by_code
 from mrl_cli.lists.counts import Counter
+from mrl_cli.lists.distances import values_at
 from mrl_cli.lists.fields import fields
 from mrl_cli.lists.nodes import Ranked, meetings, ranked, reach_of
 from mrl_cli.lists.orders import levels_of
@@ -16,12 +17,10 @@ from mrl_cli.lists.shapes import shape_of
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Wholes
     from mrl_cli.lists.base import Found, Lists
     from mrl_cli.model import LossChoice
 
-    Array = NDArray[np.float64]
 
 FEWEST_ITEMS = 64  # of a list: fewer are gone through pair by pair as quickly
 LARGEST = 1e290  # of a score and a margin in z: what is larger may be beyond the doubles on the way
@@ -32,17 +31,17 @@ def is_smooth(loss: LossChoice) -> bool:
     return shape_of(loss) is not None
 
 
-def is_within(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+def is_within(lists: Lists, loss: LossChoice) -> Mask:
     """Return of which lists neither the scores nor the margin are near overflow."""
     shape = shape_of(loss)
     rate = 1.0 if shape is None else float(shape.rate)
     largest = np.maximum.reduceat(np.abs(lists.scores), lists.starts[:-1]) if lists.size else np.zeros(0)
     with np.errstate(over="ignore"):
-        within: NDArray[np.bool_] = (largest * max(1.0, rate) < LARGEST) & (abs(loss.margin) < LARGEST)
+        within: Mask = (largest * max(1.0, rate) < LARGEST) & (abs(loss.margin) < LARGEST)
     return within
 
 
-def fits(lists: Lists, loss: LossChoice) -> NDArray[np.bool_]:
+def fits(lists: Lists, loss: LossChoice) -> Mask:
     """Return which lists are measured here: they are large, and neither their scores nor the margin near overflow."""
     return is_within(lists, loss) & (lists.sizes >= FEWEST_ITEMS)
 
@@ -66,7 +65,7 @@ def smoothed(lists: Lists, loss: LossChoice) -> Found:
     return counter.found(counter.met(), active, sums, lowest, highest)
 
 
-def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
+def smooth_gradient(lists: Lists, loss: LossChoice) -> Doubles:
     """Return the gradient of the sum for the scores of the items of lists that fit, shape (items,)."""
     shape = shape_of(loss, is_slope=True)
     assert shape is not None
@@ -82,28 +81,15 @@ def smooth_gradient(lists: Lists, loss: LossChoice) -> Array:
     behind[order] = fields(rows, shape, None if lists.weights is None else lists.weights[order])
     if lists.weights is not None:
         ahead *= lists.weights
-    slopes: Array = (behind - ahead) * float(shape.rate)
-    return slopes
+    return (behind - ahead) * float(shape.rate)
 
 
-def _extremes(counter: Counter, loss: LossChoice) -> tuple[Array, Array]:
+def _extremes(counter: Counter, loss: LossChoice) -> tuple[Doubles, Doubles]:
     """Return the lowest and the highest loss of each list; of a list without pairs Infinity and -Infinity."""
-    has_pairs, ends = counter.pairs > 0, counter.ends
-    lowest, highest = np.full(has_pairs.size, math.inf), np.full(has_pairs.size, -math.inf)
-    with np.errstate(all="ignore"):
-        spans = np.stack([np.subtract(*ends.least), np.subtract(*ends.greatest)])[:, has_pairs]
-    values = _losses(spans, loss)
-    lowest[has_pairs], highest[has_pairs] = values.min(axis=0), values.max(axis=0)
+    lowest, highest = counter.extremes(lambda higher, lower: values_at(higher - lower, loss))
     if (bottom := _bottom(loss)) is not None:
         np.minimum(lowest, _lowest_near(counter, loss, bottom), out=lowest)
     return lowest, highest
-
-
-def _losses(differences: Array, loss: LossChoice) -> Array:
-    kernel = LOSSES[loss.name].kernel
-    with np.errstate(all="ignore"):
-        values = kernel(differences, np.ones_like(differences), margin=loss.margin, **dict(loss.parameters))
-    return values.astype(np.float64, copy=False)
 
 
 def _bottom(loss: LossChoice) -> float | None:
@@ -115,7 +101,7 @@ def _bottom(loss: LossChoice) -> float | None:
     return math.log((1 - share) / share) / parameters["beta"] if 0 < share < 1 else None
 
 
-def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Array:
+def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Doubles:
     """Return the lowest loss of each list's pairs whose difference is next to `bottom`, on either side."""
     rows = counter.rows
     nearest = meetings(rows, [reach_of(rows, bottom)], nearest=True, counting=counter.weighing).nearest
@@ -123,21 +109,21 @@ def _lowest_near(counter: Counter, loss: LossChoice, bottom: float) -> Array:
     lowest, numbers = np.full(rows.lists.size, math.inf), rows.lists.numbers
     for places in nearest:
         losers = np.flatnonzero((places >= 0) & (places < places.size))
-        values = _losses(rows.scores[places[losers]] - rows.scores[losers], loss)
+        values = values_at(rows.scores[places[losers]] - rows.scores[losers], loss)
         np.minimum.at(lowest, numbers[losers], values)
     return lowest
 
 
-def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int64]:
+def _active(counter: Counter, loss: LossChoice, lowest: Doubles) -> Wholes:
     """Return how many pairs of each list have a loss above 0: all, or those on one side of a difference."""
     if (lowest > 0).all():
         return counter.pairs
     ends = np.array([-np.finfo(np.float64).max, np.finfo(np.float64).max])
-    falls = bool(_losses(ends, loss)[0] > 0)
+    falls = bool(values_at(ends, loss)[0] > 0)
     low, high = _order_of(ends)
     while high - low > 1:  # doubles in their order are whole numbers: 64 steps
         middle = (low + high) // 2
-        if bool(_losses(_double_at(middle), loss)[0] > 0) == falls:
+        if bool(values_at(_double_at(middle), loss)[0] > 0) == falls:
             low = middle
         else:
             high = middle
@@ -147,13 +133,13 @@ def _active(counter: Counter, loss: LossChoice, lowest: Array) -> NDArray[np.int
     return below if falls else counter.pairs - below
 
 
-def _order_of(values: Array) -> list[int]:
+def _order_of(values: Doubles) -> list[int]:
     """Return the places of doubles among all doubles in their order, 0.0 at 0."""
     bits = values.view(np.int64).tolist()
     return [place if place >= 0 else -(place & (1 << 63) - 1) for place in bits]
 
 
-def _double_at(place: int) -> Array:
+def _double_at(place: int) -> Doubles:
     """Return the double at a place."""
     value = np.array([abs(place)], np.int64).view(np.float64)
     return value if place >= 0 else -value

@@ -7,7 +7,7 @@ least loss of a list needs a walk: it finds for each item the winners next to wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,18 +15,13 @@ from mrl_cli.exact.codes import SumsByCode, sums_of_multiples_by_code, two_sum
 from mrl_cli.lists.counts import Counter
 from mrl_cli.lists.distances import Distances
 from mrl_cli.lists.nodes import Meetings, Ranked, meetings, reach_of
-from mrl_cli.lists.orders import levels_of, pieces, running
+from mrl_cli.lists.orders import Levels, levels_of, pieces, running
 from mrl_cli.lists.terms import Terms
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, ShortPlaces, Wholes
     from mrl_cli.lists.base import Found, Lists
-    from mrl_cli.lists.nodes import Places
-    from mrl_cli.lists.orders import Levels
     from mrl_cli.model import LossChoice
-
-    Floats = NDArray[np.float64]
 
 
 NEAR = 1e-15  # more than two distances differ by that are equal but for rounding, as a share
@@ -53,7 +48,7 @@ def squared(lists: Lists, loss: LossChoice) -> Found:
     return counter.found(counter.met(), active, losses, lowest, np.where(counter.pairs, highest, -np.inf))
 
 
-def gradient(lists: Lists, loss: LossChoice) -> Floats:
+def gradient(lists: Lists, loss: LossChoice) -> Doubles:
     """Return the gradient of the sum of such a loss for the score of each item, rounded once.
 
     Lists have at least one item each.
@@ -66,13 +61,13 @@ def gradient(lists: Lists, loss: LossChoice) -> Floats:
     return gradient
 
 
-def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Floats]) -> SumsByCode:
+def _sums(lists: Lists, levels: Levels, margin: float, parts: list[Doubles]) -> SumsByCode:
     """Return the sums of losses."""
     terms = _terms(lists, levels, parts)
     return terms.sums(_met(lists, levels, terms), margin)
 
 
-def _terms(lists: Lists, levels: Levels, parts: list[Floats], gradient_at: float | None = None) -> Terms:
+def _terms(lists: Lists, levels: Levels, parts: list[Doubles], gradient_at: float | None = None) -> Terms:
     order = levels.order
     weights = None if lists.weights is None else lists.weights.take(order)
     return Terms.of(lists, 2, [part.take(order) for part in parts], weights, gradient_at=gradient_at)
@@ -84,7 +79,7 @@ def _met(lists: Lists, levels: Levels, terms: Terms) -> Meetings:
     starts, ends = lists.starts.take(numbers), lists.starts.take(numbers + 1)
     lost, won = _lost_and_won(lists, levels)
 
-    def summed(value: NDArray[Any], from_places: NDArray[np.int64], to_places: NDArray[np.int64]) -> NDArray[Any]:
+    def summed(value: Array, from_places: Wholes, to_places: Wholes) -> Array:
         before = np.zeros(value.size + 1, value.dtype)
         np.cumsum(value, out=before[1:])
         return np.repeat(before.take(to_places) - before.take(from_places), levels.sizes)
@@ -93,7 +88,7 @@ def _met(lists: Lists, levels: Levels, terms: Terms) -> Meetings:
     return Meetings([lost], [won], sums, [summed(value, starts, firsts[:-1]) for value in terms.back])
 
 
-def _lost_and_won(lists: Lists, levels: Levels) -> tuple[Places, Places]:
+def _lost_and_won(lists: Lists, levels: Levels) -> tuple[ShortPlaces, ShortPlaces]:
     """Return how many pairs each item loses, and how many it wins, by level."""
     firsts, starts = levels.firsts, lists.starts
     above, below = starts.take(levels.numbers + 1) - firsts[1:], firsts[:-1] - starts.take(levels.numbers)
@@ -147,7 +142,7 @@ class Items(NamedTuple):
             rows = Ranked(lists, order, numbers.take(order), codes.take(order), rests.take(order))
         return cls(rows, distances._replace(parts=[part.take(rows.order) for part in parts]))
 
-    def extreme(self, best: np.ufunc, winners: Places, losers: Places) -> Floats:
+    def extreme(self, best: np.ufunc, winners: ShortPlaces, losers: ShortPlaces) -> Doubles:
         """Return the least or the greatest square of each list, of those of the pairs of items at these places.
 
         Which pairs are nearly so is told by their distances. Of a list without any it is infinite, or 0.
@@ -164,7 +159,7 @@ class Items(NamedTuple):
         return squares
 
 
-def _lowest(items: Items, met: Meetings) -> Floats:
+def _lowest(items: Items, met: Meetings) -> Doubles:
     """Return the lowest loss of each list: that of the pair with the least distance."""
     nearest = met.nearest or ()
     losers = [np.flatnonzero((winners >= 0) & (winners < winners.size)).astype(np.int32) for winners in nearest]
@@ -172,7 +167,7 @@ def _lowest(items: Items, met: Meetings) -> Floats:
     return items.extreme(np.minimum, np.concatenate(winners), np.concatenate(losers))
 
 
-def _highest(items: Items, levels: Levels) -> Floats:
+def _highest(items: Items, levels: Levels) -> Doubles:
     """Return the highest loss of each list: of a level's last item and the first of those below, or the reverse."""
     places = np.empty(levels.order.size, np.int32)
     places[items.rows.order] = np.arange(places.size, dtype=np.int32)

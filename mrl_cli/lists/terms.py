@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,9 @@ from mrl_cli.exact.codes import SumsByCode, sums_by_code, sums_of_multiples_by_c
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles
     from mrl_cli.lists.base import Lists
     from mrl_cli.lists.nodes import Meetings
-
-    Floats = NDArray[np.float64]
 
 
 class Terms(NamedTuple):
@@ -45,18 +42,18 @@ class Terms(NamedTuple):
 
     lists: Lists
     power: int
-    scores: list[NDArray[Any]]
-    shares: list[NDArray[Any]]
-    pulls: list[NDArray[Any]]
-    back: list[NDArray[Any]]
+    scores: list[Array]
+    shares: list[Array]
+    pulls: list[Array]
+    back: list[Array]
 
     @classmethod
     def of(
         cls,
         lists: Lists,
         power: int,
-        scores: Sequence[Floats],
-        weights: Floats | None,
+        scores: Sequence[Doubles],
+        weights: Doubles | None,
         *,
         gradient_at: float | None = None,
     ) -> Terms:
@@ -82,7 +79,7 @@ class Terms(NamedTuple):
         return cls(lists, power, whole, shares, pulls, whole if needs_back else [])
 
     @property
-    def values(self) -> list[NDArray[Any]]:
+    def values(self) -> list[Array]:
         """The arrays that are added up for each item, over those that it loses to."""
         return [*self.shares, *self.pulls]
 
@@ -100,7 +97,7 @@ class Terms(NamedTuple):
             squares.add(times(total.merged(total).merged(mass), margin, self.lists.size))
         return squares
 
-    def gradient(self, met: Meetings, margin: float) -> Floats:
+    def gradient(self, met: Meetings, margin: float) -> Doubles:
         """Return the gradient of the sum of each item's list for its score, rounded once.
 
         `met` holds the sums of `values` and those of `back`.
@@ -118,7 +115,7 @@ class Terms(NamedTuple):
         terms += [-part for part in (weighted if self.shares else met.back)]
         return _rounded(terms, 2)
 
-    def _met(self, met: Meetings) -> tuple[list[NDArray[Any]], ...]:
+    def _met(self, met: Meetings) -> tuple[list[Array], ...]:
         """Return in parts, by item, the weights of the pairs that it loses less those that it wins, and of both.
 
         Then come the weights of those that it wins, and the weighted scores of those that it loses to.
@@ -131,7 +128,7 @@ class Terms(NamedTuple):
         both = list(zip(lost, won, strict=True))
         return [theirs - own for theirs, own in both], [theirs + own for theirs, own in both], won, pulled
 
-    def _squares(self, both: list[NDArray[Any]], pulled: list[NDArray[Any]]) -> SumsByCode:
+    def _squares(self, both: list[Array], pulled: list[Array]) -> SumsByCode:
         if not self.shares:
             factors = (both[0] * part - 2 * pull for part, pull in zip(self.pulls, pulled, strict=True))
             return _merged(self._sums(score, factor) for factor in factors for score in self.scores)
@@ -139,13 +136,13 @@ class Terms(NamedTuple):
         total = _merged(self._sums(square, factor) for square in squares for factor in both)
         return total.merged(_merged(self._sums(score, -2 * pull) for score in self.scores for pull in pulled))
 
-    def _mass(self, parts: list[NDArray[Any]]) -> SumsByCode:
+    def _mass(self, parts: list[Array]) -> SumsByCode:
         if parts[0].dtype == object:
             return self._sums(parts[0], np.ones(parts[0].size, np.int64))
         numbers, size = self.lists.numbers, self.lists.size
         return _merged(sums_by_code(part.astype(np.float64), numbers, size) for part in parts)
 
-    def _sums(self, values: NDArray[Any], factors: NDArray[Any]) -> SumsByCode:
+    def _sums(self, values: Array, factors: Array) -> SumsByCode:
         lists = self.lists
         if object in (values.dtype, factors.dtype):
             totals = np.add.reduceat(values * factors, lists.starts[:-1])
@@ -169,20 +166,20 @@ def times(sums: SumsByCode, factor: float, size: int) -> SumsByCode:
     return product
 
 
-def _are_split(values: Floats, *, as_factors: bool) -> bool:
+def _are_split(values: Doubles, *, as_factors: bool) -> bool:
     """Return whether values, and products of two of them if those are wanted, can be split as doubles."""
     if as_factors:
         return bool(are_ordinary_factors(values).all())
     return bool(values.size == 0 or (values.min() > -HUGE and values.max() < HUGE))
 
 
-def _products(left: NDArray[Any], right: NDArray[Any]) -> Iterable[NDArray[Any]]:
+def _products(left: Array, right: Array) -> Iterable[Array]:
     if object in (left.dtype, right.dtype):
         return [left * right]
     return products(left.astype(np.float64, copy=False), right)
 
 
-def _fractions(values: Floats) -> NDArray[Any]:
+def _fractions(values: Doubles) -> Array:
     fractions = np.empty(values.size, object)
     fractions[:] = [Fraction(value) for value in values.tolist()]
     return fractions
@@ -192,7 +189,7 @@ def _exact(total: Fraction | int) -> ExactSum:
     return ExactSum(round(total * (1 << UNIT_EXPONENT)))
 
 
-def _rounded(terms: list[NDArray[Any]], factor: int) -> Floats:
+def _rounded(terms: list[Array], factor: int) -> Doubles:
     """Return a factor, 1 or 2, times the sums of terms, element by element, each rounded once."""
     if len(terms) == 1 and terms[0].dtype != object:
         return terms[0].astype(np.float64)

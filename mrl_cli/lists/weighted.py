@@ -18,27 +18,23 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, two_sum
 from mrl_cli.lists.distances import aim_of, values_of_pairs
-from mrl_cli.lists.fields import Grid, Side, blocks_of, level_sums
+from mrl_cli.lists.fields import PAIRS, Grid, Side, level_sums
 from mrl_cli.lists.loop import looped_gradient, weighted_sums
 from mrl_cli.lists.nodes import Ranked, reach_of
 from mrl_cli.lists.orders import levels_of
 from mrl_cli.lists.powers import Sources, Term, sums_beyond
-from mrl_cli.lists.ragged import ranges
+from mrl_cli.lists.ragged import begins_run, blocks_of, ranges
 from mrl_cli.lists.shapes import Shape, shape_of
 from mrl_cli.losses import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask, Places
     from mrl_cli.lists.base import Lists
     from mrl_cli.lists.lambdas import Lambdas
     from mrl_cli.model import LossChoice
 
-    Array = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Mask = NDArray[np.bool_]
 
 LEAF_BITS = 5  # blocks of that many bits are gone through pair by pair
 CORRECT = (Term(0.0, 0, is_beyond=True),)
@@ -61,7 +57,7 @@ class Kernel(NamedTuple):
         """Whether d is held against the difference of labels."""
         return self.choice is not None and LOSSES[self.choice.name].is_target
 
-    def of_pairs(self, lists: Lists, higher: Indices, lower: Indices) -> Array:
+    def of_pairs(self, lists: Lists, higher: Places, lower: Places) -> Doubles:
         """Return what is added up for pairs of these items, as the loop rounds it."""
         if self.choice is None:
             return (lists.scores[higher] - lists.scores[lower] > self.terms[0].margin).astype(np.float64)
@@ -104,7 +100,7 @@ def sums_by_items(lists: Lists, choice: LossChoice, lambdas: Lambdas) -> tuple[S
     return sums
 
 
-def gradient_by_items(lists: Lists, choice: LossChoice, lambdas: Lambdas) -> Array:
+def gradient_by_items(lists: Lists, choice: LossChoice, lambdas: Lambdas) -> Doubles:
     """Return the gradient of each list's sum for the scores of its items, as the loop does; weights are constants."""
     kernel, slopes = [kernel_of(choice, is_slope=True)], []
     for _, one, of_one in _each(lists, lambdas):
@@ -132,7 +128,7 @@ class _Walk:
     stand that are below its score less the margin.
     """
 
-    def __init__(self, one: Lists, lambdas: Lambdas, charges: Array | None) -> None:
+    def __init__(self, one: Lists, lambdas: Lambdas, charges: Doubles | None) -> None:
         keys = one.labels, one.scores
         self.order = np.lexsort(keys if charges is None else (charges, *keys))
         self.charges = None if charges is None else charges[self.order]
@@ -146,7 +142,7 @@ class _Walk:
             self.aims = two_sum(self.scores, -self.labels)
         self.total = np.zeros((0, 0))
 
-    def sums(self, kernels: Sequence[Kernel]) -> Array:
+    def sums(self, kernels: Sequence[Kernel]) -> Doubles:
         """Return for each kernel what the items with a lower label add to each item, shape (kernels, items)."""
         size = self.scores.size
         self.total = np.zeros((len(kernels), size))
@@ -160,28 +156,23 @@ class _Walk:
                 items, starts, reaches = level.split(kernels)
                 if not items.size:
                     break
-        first = np.ones(size, bool)  # what is alike comes to the same
-        first[1:] = np.any([np.diff(column) != 0 for column in self._columns()], axis=0)
+        keys = self.scores, self.labels
+        first = begins_run(*keys, *([] if self.charges is None else [self.charges]))  # what is alike comes to the same
         whole = np.empty_like(self.total)
         whole[:, self.order] = self.total[:, np.flatnonzero(first)[np.cumsum(first) - 1]]
         return whole
 
-    def _columns(self) -> list[Array]:
-        return [self.scores, self.labels, *([] if self.charges is None else [self.charges])]
-
-    def _reach(self, term: Term) -> Indices:
+    def _reach(self, term: Term) -> Places:
         if not np.isfinite(term.margin):
             return np.full(self.scores.size, self.scores.size)
         return reach_of(self.rows, -term.margin, closed=not (term.is_closed or term.is_beyond)).astype(np.intp)
 
-    def add_pairs(
-        self, kernels: Sequence[Kernel], items: Indices, starts: Indices, counts: Indices, of: Indices
-    ) -> None:
+    def add_pairs(self, kernels: Sequence[Kernel], items: Places, starts: Places, counts: Places, of: Places) -> None:
         """Add to items what others add, pair by pair: so many from a start on of the items `of`.
 
         Pairs are those in which the label of the item is the higher one.
         """
-        for block in blocks_of(counts):
+        for block in blocks_of(counts, PAIRS):
             number = counts[block]
             lower, higher = of[ranges(starts[block], number)], np.repeat(items[block], number)
             weights = np.where(self.codes[higher] > self.codes[lower], self.lambdas.of(higher, lower), 0.0)
@@ -197,10 +188,10 @@ class _Level:
     """A level of the walk: items by node and score, of each whether it has the higher label of two at this bit."""
 
     def __init__(
-        self, walk: _Walk, items: Indices, starts: Indices, is_higher: Mask, reaches: dict[Term, Indices]
+        self, walk: _Walk, items: Places, starts: Places, is_higher: Mask, reaches: dict[Term, Places]
     ) -> None:
         self.walk, self.items, self.starts, self.is_higher, self.reaches = walk, items, starts, is_higher, reaches
-        firsts = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+        firsts = np.flatnonzero(begins_run(starts))
         sizes = np.diff(np.append(firsts, items.size))
         self.ends = np.repeat(firsts + sizes, sizes)
         # Between the gains of both labels of a node: the least of the higher ones.
@@ -238,11 +229,11 @@ class _Level:
     def _meet(
         self,
         kernels: Sequence[Kernel],
-        live: Indices,
-        begins: Indices,
-        ends: Indices,
+        live: Places,
+        begins: Places,
+        ends: Places,
         side: Mask | None = None,
-        middles: Indices | None = None,
+        middles: Places | None = None,
     ) -> None:
         """Add what the lower items from `begins` to before `ends`, which are of a side, add to the others' higher ones.
 
@@ -266,23 +257,23 @@ class _Level:
             found = pairs.sums(kernel)
             self.walk.total[number, self.items[higher]] += np.where(factors == 0, 0.0, factors * found).sum(axis=0)
 
-    def _charges(self, lower: Indices, middles: Indices | None) -> Array:
+    def _charges(self, lower: Places, middles: Places | None) -> Doubles:
         charges = np.stack([np.ones(lower.size), self.gains[lower]])
         if middles is not None:
             charges = np.concatenate([charges, charges * self._apart(lower, middles)])
         of_items = self.walk.charges
         return charges if of_items is None else charges * of_items[self.items[lower]]
 
-    def _factors(self, higher: Indices, middles: Indices | None) -> Array:
+    def _factors(self, higher: Places, middles: Places | None) -> Doubles:
         factors = np.stack([self.gains[higher], np.ones(higher.size)])
         if middles is None:
             return factors
         return np.concatenate([factors * self._apart(higher, middles), factors])
 
-    def _apart(self, places: Indices, others: Indices) -> Array:
+    def _apart(self, places: Places, others: Places) -> Doubles:
         return self.walk.lambdas.apart(self.items[places], self.items[others])
 
-    def _meet_in_blocks(self, kernels: Sequence[Kernel], live: Indices) -> None:
+    def _meet_in_blocks(self, kernels: Sequence[Kernel], live: Places) -> None:
         starts = self.starts[live]
         begins = starts + ((live - starts) >> LEAF_BITS << LEAF_BITS)
         ends = np.minimum(begins + (1 << LEAF_BITS), self.ends[live])
@@ -291,7 +282,7 @@ class _Level:
         counts = np.where(self.is_higher[live], lasts - firsts, 0)
         self.walk.add_pairs(kernels, self.items[live], firsts, counts, self.items[zeros])
 
-    def split(self, kernels: Sequence[Kernel]) -> tuple[Indices, Indices, dict[Term, Indices]]:
+    def split(self, kernels: Sequence[Kernel]) -> tuple[Places, Places, dict[Term, Places]]:
         """Return the items of the next level; what is in small nodes is gone through."""
         small = np.flatnonzero(~self.is_large)
         counts = (self.ends - self.starts)[small]
@@ -299,9 +290,9 @@ class _Level:
         before, starts, ends = self.before, self.starts, self.ends
         zeros = (ends - starts) - (before[ends] - before[starts])
 
-        def moved(places: Indices) -> Indices:
+        def moved(places: Places) -> Places:
             ones = before[places] - before[starts]
-            moved: Indices = np.where(self.is_higher, starts + zeros + ones, places - ones)
+            moved: Places = np.where(self.is_higher, starts + zeros + ones, places - ones)
             return moved
 
         order = np.empty(self.items.size, np.intp)
@@ -309,8 +300,8 @@ class _Level:
         order = order[self.is_large[order]]
         shift = np.append(0, np.cumsum(~self.is_large))  # small nodes are taken out
 
-        def kept(places: Indices) -> Indices:
-            kept: Indices = (places - shift[places])[order]
+        def kept(places: Places) -> Places:
+            kept: Places = (places - shift[places])[order]
             return kept
 
         reaches = {term: kept(moved(reach)) for term, reach in self.reaches.items()}
@@ -324,15 +315,15 @@ class _Pairs(NamedTuple):
     """
 
     level: _Level
-    lower: Indices
-    higher: Indices
-    nodes_of_lower: Indices
-    nodes: Indices
-    ends: Indices
-    before: Indices
-    charges: Array
+    lower: Places
+    higher: Places
+    nodes_of_lower: Places
+    nodes: Places
+    ends: Places
+    before: Places
+    charges: Doubles
 
-    def sums(self, kernel: Kernel) -> Array:
+    def sums(self, kernel: Kernel) -> Doubles:
         """Return for each target the sum of charge * kernel over the sources of its node, for each row of charges."""
         walk, items = self.level.walk, self.level.items
         lower, higher = items[self.lower], items[self.higher]
@@ -344,20 +335,22 @@ class _Pairs(NamedTuple):
                 Side.of(self.nodes_of_lower, walk.scores[lower], self.charges, grid),
             )
             return level_sums(*sides, grid, shape) * (float(shape.rate) if kernel.is_slope else 1.0)
-        if kernel.is_target:
-            return self._sums_of_aims(kernel, lower, higher)
-        is_first = np.append(True, np.diff(self.nodes_of_lower) != 0)
-        sources = Sources(walk.scores[lower], None, self.charges, is_first)
         begins, ends = self.before[self.nodes], self.before[self.ends]
+        sources = Sources(walk.scores[lower], None, self.charges, begins_run(self.nodes_of_lower))
+        scores, rests, cuts = walk.scores[higher], None, None
+        if kernel.is_target:
+            sources, scores, rests, cuts = self._by_aims(lower, higher)
         found = np.zeros((self.charges.shape[0], higher.size))
         for term in kernel.terms:
-            reach = self.level.reaches[term][self.higher]
-            cuts = self.before[np.clip(reach, self.nodes, self.ends)]
-            found += sums_beyond(term, sources, walk.scores[higher], None, (begins, cuts, ends))
+            reach = np.clip(self.level.reaches[term][self.higher], self.nodes, self.ends)
+            places = begins, self.before[reach] if cuts is None else cuts, ends
+            found += sums_beyond(term, sources, scores, rests, places)
         return found
 
-    def _sums_of_aims(self, kernel: Kernel, lower: Indices, higher: Indices) -> Array:
-        """Return the same where d is held against the difference of labels: by score less label, the sum of two."""
+    def _by_aims(self, lower: Places, higher: Places) -> tuple[Sources, Doubles, Doubles, Places]:
+        """Return sources, targets and the cuts of these by score less label, the sum of two doubles: what d is held
+        against is the difference of labels.
+        """
         numbers, rests = self.level.walk.aims
         both = np.concatenate([lower, higher])
         nodes = np.concatenate([self.nodes_of_lower, self.nodes])
@@ -367,9 +360,5 @@ class _Pairs(NamedTuple):
         cuts[order] = before
         sources = order[order < lower.size]
         lower, nodes = lower[sources], self.nodes_of_lower[sources]
-        charged = Sources(numbers[lower], rests[lower], self.charges[:, sources], np.append(True, np.diff(nodes) != 0))
-        places = self.before[self.nodes], cuts[sources.size :], self.before[self.ends]
-        found = np.zeros((self.charges.shape[0], higher.size))
-        for term in kernel.terms:
-            found += sums_beyond(term, charged, numbers[higher], rests[higher], places)
-        return found
+        charged = Sources(numbers[lower], rests[lower], self.charges[:, sources], begins_run(nodes))
+        return charged, numbers[higher], rests[higher], cuts[sources.size :]

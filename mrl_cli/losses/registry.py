@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,8 +12,6 @@ import numpy as np
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 Floats: TypeAlias = "NDArray[np.floating[Any]]"
@@ -162,7 +160,7 @@ class Loss:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be the entry of that name in another process too."""
-        return _entered, (self.name,)
+        return named, (self.name,)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -214,10 +212,6 @@ class Listwise:
 
 LOSSES: dict[str, Loss] = {}
 LISTWISE: dict[str, Listwise] = {}
-
-
-def _entered(name: str) -> Loss:
-    return LOSSES[name]
 
 
 def registered(*, formula: str, source: str, gradient: Kernel, **traits: Any) -> Callable[[Kernel], Kernel]:
@@ -274,8 +268,7 @@ def completed(loss: str, given: Mapping[str, Any]) -> dict[str, Any]:
             has = f"it has {', '.join(names)}" if names else "it has none"
             is_inverse = name == "beta" and "temperature" in names and isinstance(value, float | int) and value > 0
             same = f"temperature={1 / value!r}" if is_inverse else None
-            message = f"the loss {loss} has no parameter {name!r}; {has}"
-            raise ParameterError(message, name=name, names=names, same=same)
+            raise ParameterError(f"the loss {loss} has no parameter {name!r}; {has}", name=name, names=names, same=same)
         if not parameters[name].allows(value):
             written = f"{value}" if isinstance(value, float | int) else f"{value!r}"
             message = f"{name} of the loss {loss} must be {parameters[name].bounds}; it is {written}"

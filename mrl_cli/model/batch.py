@@ -11,10 +11,9 @@ from mrl_cli.records import light_dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
+    from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
     from mrl_cli.model.parts import Role
     from mrl_cli.model.problems import AbsentPath, Problem
 
@@ -25,8 +24,8 @@ class ListCells(NamedTuple):
     `starts` is int64 of shape (cells + 1,), `values` float64 of shape (starts[-1],).
     """
 
-    starts: NDArray[np.int64]
-    values: NDArray[np.float64]
+    starts: Wholes
+    values: Doubles
 
     @classmethod
     def of(cls, lengths: Any, values: Any) -> ListCells:
@@ -41,11 +40,11 @@ class ListCells(NamedTuple):
         return int(self.starts.size) - 1
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Wholes:
         """How many numbers each cell has, shape (cells,)."""
         return self.starts[1:] - self.starts[:-1]
 
-    def where(self, mask: NDArray[np.bool_]) -> ListCells:
+    def where(self, mask: Mask) -> ListCells:
         """Return the cells at which `mask`, of shape (cells,), is True."""
         return ListCells.of(self.lengths[mask], self.values[mask.repeat(self.lengths)])
 
@@ -73,7 +72,7 @@ class Batch:
     """
 
     file: str
-    numbers: Mapping[Role, NDArray[Any]]
+    numbers: Mapping[Role, Array]
     rows: Sequence[int] | None = None
     row_word: str = "line"
     problems: tuple[Problem, ...] = ()
@@ -81,11 +80,11 @@ class Batch:
     kept: pa.Table | None = None
     keys: Mapping[Role, pa.Array] = field(default_factory=dict)
     skipped_rows: int = 0
-    computed_from: Mapping[Role, NDArray[Any]] = field(default_factory=dict)
-    filled: Mapping[Role, NDArray[np.bool_]] = field(default_factory=dict)
+    computed_from: Mapping[Role, Array] = field(default_factory=dict)
+    filled: Mapping[Role, Mask] = field(default_factory=dict)
     has_booleans: bool = False
     lists: Mapping[Role, ListCells] = field(default_factory=dict)
-    list_sizes: NDArray[np.int64] | None = None
+    list_sizes: Wholes | None = None
     list_keys: Mapping[Role, pa.Array] = field(default_factory=dict)
     list_rows: Sequence[int] | None = None
     unjudged_rows: int = 0
@@ -94,17 +93,17 @@ class Batch:
     paths: Mapping[str, AbsentPath | None] = field(default_factory=dict)
 
     @property
-    def x1(self) -> NDArray[np.float64]:
+    def x1(self) -> Doubles:
         """The first scores."""
         return self.numbers["x1"]
 
     @property
-    def x2(self) -> NDArray[np.float64]:
+    def x2(self) -> Doubles:
         """The second scores."""
         return self.numbers["x2"]
 
     @property
-    def y(self) -> NDArray[Any] | None:
+    def y(self) -> Array | None:
         """The labels, None where every pair has one constant label."""
         return self.numbers.get("y")
 
@@ -115,7 +114,7 @@ class Batch:
             return int(next(iter(self.numbers.values())).size)
         return next(iter(self.lists.values())).size
 
-    def with_numbers(self, numbers: Mapping[Role, NDArray[Any]]) -> Batch:
+    def with_numbers(self, numbers: Mapping[Role, Array]) -> Batch:
         """Return the batch with these columns of numbers added or in place of its own."""
         return replace(self, numbers={**self.numbers, **numbers})
 
@@ -125,7 +124,7 @@ class Batch:
         rows = None if self.rows is None else self.rows[start:stop]
         return Batch(self.file, numbers, rows, self.row_word)
 
-    def where(self, mask: NDArray[np.bool_]) -> Batch:
+    def where(self, mask: Mask) -> Batch:
         """Return the pairs at which `mask`, of shape (n,), is True; the batch's other attributes stay."""
         if mask.all():
             return self
@@ -146,7 +145,7 @@ class Batch:
         )
         return batch._with_lists_where(mask) if self.lists or self.list_sizes is not None else batch
 
-    def _with_lists_where(self, mask: NDArray[np.bool_]) -> Batch:
+    def _with_lists_where(self, mask: Mask) -> Batch:
         """Return the batch with the lists of the rows, or the sizes of what is left of lists, at which mask is True."""
         import numpy as np
 

@@ -195,14 +195,9 @@ class Rules:
     unjudged: float | Literal["negative"] | None = None
 
     @property
-    def have_ties(self) -> bool:
-        """Whether a label 0 is a tie."""
-        return self.labels in ("pm1", "strength")
-
-    @property
     def drops_ties(self) -> bool:
         """Whether a label 0 leaves its pair out."""
-        return self.on_tie == "drop" and self.have_ties
+        return self.on_tie == "drop" and self.labels in ("pm1", "strength")
 
     @property
     def label_map_text(self) -> str | None:

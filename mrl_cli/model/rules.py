@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,12 +21,12 @@ from mrl_cli.model.problems import (
     TIE,
     Problem,
 )
+from mrl_cli.words import plainest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Mask
     from mrl_cli.model.batch import Batch
     from mrl_cli.model.parts import Labels, Role
     from mrl_cli.model.plan import Plan
@@ -58,20 +58,19 @@ def _least(role: Role, plan: Plan) -> float:
     return 0.0 if role in _WEIGHTS else plan.ranking.least_label if role == "y" else -math.inf
 
 
-def _ordinary(values: NDArray[Any], lowest: float) -> bool:
+def _ordinary(values: Array, lowest: float) -> bool:
     # NaN makes min and max NaN, and every comparison with NaN is false.
     least = values.min()
     return bool(least > -EXACT_INTEGER_LIMIT and least >= lowest and values.max() < EXACT_INTEGER_LIMIT)
 
 
-def _label_fits(y: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
+def _label_fits(y: Array, plan: Plan) -> Mask:
     if plan.rules.labels in _REAL:
         return _finite_as(y, plan)
     if plan.rules.labels == "probability":
-        within: NDArray[np.bool_] = (y >= 0) & (y <= 1)
-        return within
+        return (y >= 0) & (y <= 1)
     first, second = _ALLOWED[plan.rules.labels]
-    fits: NDArray[np.bool_] = (y == first) | (y == second)
+    fits: Mask = (y == first) | (y == second)
     return fits | (y == 0) if plan.rules.drops_ties else fits
 
 
@@ -82,7 +81,7 @@ class Examined(NamedTuple):
     `labels` are the different labels with a problem, as printed, in row order: up to MOST_LABELS_NAMED of them.
     """
 
-    fine: NDArray[np.bool_]
+    fine: Mask
     counts: dict[str, int]
     problems: list[Problem]
     labels: list[str]
@@ -112,11 +111,13 @@ def examine(batch: Batch, rows: Sequence[int], plan: Plan) -> Examined:
                 continue
             counts[this_kind] = counts.get(this_kind, 0) + indexes.size
             listed = indexes if plan.reading.lists_problems else indexes[:FIRST_PROBLEMS_SHOWN]
-            listing += [(i, place, _problem(this_kind, batch, rows[i], name, values[i])) for i in listed.tolist()]
+            for i in listed.tolist():
+                text = value_text(values[i].item())
+                listing.append((i, place, Problem(this_kind, batch.file, rows[i], name, text, batch.row_word)))
     return Examined(fine, counts, [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])], labels)
 
 
-def judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[np.bool_], str]]:
+def judged(role: Role, values: Array, plan: Plan) -> list[tuple[Mask, str]]:
     """Return for a column which pairs fit, and what those that do not are called: one entry for each rule."""
     if role == "y" and plan.rules.labels == "strength":
         ties_fit = (values != 0) | plan.rules.drops_ties
@@ -132,17 +133,12 @@ def judged(role: Role, values: NDArray[Any], plan: Plan) -> list[tuple[NDArray[n
     return [(_finite_as(values, plan), INFINITE)]
 
 
-def _finite_as(values: NDArray[Any], plan: Plan) -> NDArray[np.bool_]:
+def _finite_as(values: Array, plan: Plan) -> Mask:
     with np.errstate(over="ignore"):
-        finite: NDArray[np.bool_] = np.isfinite(values.astype(plan.loss.dtype, copy=False))
+        finite: Mask = np.isfinite(values.astype(plan.loss.dtype, copy=False))
         return finite
-
-
-def _problem(kind: str, batch: Batch, row: int, column: str | None, value: Any) -> Problem:
-    return Problem(kind, batch.file, row, column, value_text(value.item()), batch.row_word)
 
 
 def value_text(number: float) -> str:
     """Return a number as problems print it: an integer without its fraction."""
-    is_plain = isinstance(number, float) and number.is_integer() and abs(number) < EXACT_INTEGER_LIMIT
-    return str(int(number)) if is_plain else str(number)
+    return str(plainest(number) if isinstance(number, float) else number)

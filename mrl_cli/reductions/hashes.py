@@ -32,6 +32,11 @@ def _mixed(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
+def next_of(states: Hashes) -> Hashes:
+    """Return what SplitMix64 makes of states: numbers that look random, and are the same for the same states."""
+    return _mixed(states + _GOLDEN)
+
+
 def hashes_of(columns: Sequence[pa.DictionaryArray]) -> Hashes:
     """Return a hash of every key, shape (n,); each of `columns` holds one part of them, dictionary-encoded.
 
@@ -45,7 +50,7 @@ def hashes_of(columns: Sequence[pa.DictionaryArray]) -> Hashes:
     whole: Hashes | None = None
     for column in columns:
         of_texts = _of_texts(column.dictionary)[np.from_dlpack(column.indices)]
-        whole = of_texts if whole is None else _mixed(whole + _GOLDEN) + of_texts
+        whole = of_texts if whole is None else next_of(whole) + of_texts
     if whole is None:
         raise ValueError("there is no key without columns")
     return whole

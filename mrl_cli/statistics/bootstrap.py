@@ -16,7 +16,7 @@ A Poisson weight for each pair and sample, the usual way to stream, would draw 1
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mrl_cli.dtypes import Array, Doubles, Wholes
 
 GROUPS = 16384
 DRAWN_AT_ONCE = 1 << 20  # numbers: enough to be quick, and 8 MB
@@ -48,13 +50,13 @@ class Groups:
         self._lots = np.random.PCG64(np.random.SeedSequence((seed, 1)))  # not the numbers that samples are drawn by
         self._held, self._codes = np.zeros((1 + kinds, GROUPS)), np.zeros(GROUPS, np.int64)
         self._holds = 0
-        self._sums: NDArray[np.float64] | None = None
+        self._sums: Doubles | None = None
 
     def add(
         self,
         *differences: NDArray[np.floating | np.integer],
-        counts: NDArray[np.int64] | None = None,
-        codes: NDArray[np.int64] | None = None,
+        counts: Wholes | None = None,
+        codes: Wholes | None = None,
     ) -> None:
         """Add pairs: one array of shape (n,) for each kind of difference, and `codes` to draw from the pairs of each.
 
@@ -73,18 +75,18 @@ class Groups:
         self._codes[place] = 0 if codes is None else codes
         self._holds += pairs.size
 
-    def _allot(self, sums: NDArray[np.float64], *rows: NDArray[Any]) -> None:
+    def _allot(self, sums: Doubles, *rows: Array) -> None:
         """Add columns to random groups, one at a time and in order: how the pairs were split does not matter."""
         lots = (self._lots.random_raw(rows[0].size) % GROUPS).astype(np.intp)
         for row, values in zip(sums, rows, strict=True):
             np.add.at(row, lots, values.astype(np.float64, copy=False))  # of one dtype it is ten times as quick
 
     @property
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> Doubles:
         """The groups that hold anything, shape (1 + kinds, groups): counts, then sums; sorted."""
         return _sorted(self._held[:, : self._holds] if self._sums is None else self._sums[:, self._sums[0] > 0])
 
-    def sums_by_code(self) -> dict[int, NDArray[np.float64]] | None:
+    def sums_by_code(self) -> dict[int, Doubles] | None:
         """Return the groups of each code, as `sums` has them; None when they are no longer of one pair each."""
         if self._sums is not None:
             return None
@@ -94,11 +96,11 @@ class Groups:
         return {code: _sorted(part) for code, part in zip(codes.tolist(), parts, strict=True)}
 
 
-def _sorted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sorted(sums: Doubles) -> Doubles:
     return sums[:, np.lexsort(sums)]
 
 
-def bootstrap_bounds(sums: NDArray[np.float64], *, samples: int, seed: int, confidence: float) -> list[Bounds]:
+def bootstrap_bounds(sums: Doubles, *, samples: int, seed: int, confidence: float) -> list[Bounds]:
     """Return for each kind of difference the bounds between which the middle `confidence` of `samples` means lie.
 
     `sums` has shape (1 + kinds, groups): the pairs in each group, then for each kind the sum of its differences. Each

@@ -18,7 +18,7 @@ from mrl_cli.statistics.intervals import normal_quantile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Doubles
 
 BINS = 15
 # The least doubles |d| whose confidence is above 8/15, 9/15, … 14/15: log(k / (15 - k)), rounded up.
@@ -31,11 +31,7 @@ KNOTS = (
     1.8718021769015916,
     2.639057329615259,
 )
-EDGES = (
-    0.5,
-    *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)),
-)  # of bins that may hold pairs
-
+EDGES = (0.5, *(count / BINS for count in range(BINS // 2 + 1, BINS + 1)))  # of bins that may hold pairs
 
 _SUBNORMAL = -1021  # the exponent of the smallest number that is not, as frexp has it
 _LARGE = 1e150  # beyond that x is as good as infinite, and its square is not
@@ -56,9 +52,9 @@ class Spread(NamedTuple):
     its mean, and a term for the variance: what is left out is of the third order in how far the d lie apart.
     """
 
-    weights: NDArray[np.float64]
-    means: NDArray[np.float64]
-    variances: NDArray[np.float64]
+    weights: Doubles
+    means: Doubles
+    variances: Doubles
 
     def loss(self, inverse: float) -> float:
         """Return the sum of log(1 + exp(-x)), x = d * inverse: the negative logarithm of the likelihood."""
@@ -74,7 +70,7 @@ class Spread(NamedTuple):
         terms = -x * wrong + x * x * self.variances * slopes * (1 + x * (wrong - 0.5))
         return math.fsum((self.weights * terms).tolist())
 
-    def _at(self, inverse: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _at(self, inverse: float) -> tuple[Doubles, Doubles]:
         with np.errstate(over="ignore"):
             x = np.clip(self.means * inverse, -_LARGE, _LARGE)
         return x, np.exp(-np.abs(x))

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.exact import are_ordinary_factors, products
-from mrl_cli.exact.codes import two_sum
+from mrl_cli.exact.codes import SumsByCode, two_sum
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from mrl_cli.exact.blocks import Array
-    from mrl_cli.exact.codes import SumsByCode
+    from mrl_cli.dtypes import Doubles, Mask, Wholes
 
 _MOST_PAIRS = 2**17  # whose cube is a double
 _SLACK, _SLACK_OF_REST = 2.0**-96, 2.0**-46  # of what is computed with twice the digits, and of a last correction
 
 
-def exact_means(totals: SumsByCode, pairs: NDArray[np.int64]) -> Array:
+def exact_means(totals: SumsByCode, pairs: Wholes) -> Doubles:
     """Return `exact_mean` of the sum and the number of pairs of each code, of shape (codes,)."""
     high, low, is_exact = totals.doubles(pairs.size)
     sizes = pairs.astype(np.float64)
@@ -38,9 +35,7 @@ def exact_means(totals: SumsByCode, pairs: NDArray[np.int64]) -> Array:
     return means
 
 
-def standard_deviations(
-    pairs: NDArray[np.int64], totals: SumsByCode, squares: SumsByCode, *, of_mean: bool = False
-) -> Array:
+def standard_deviations(pairs: Wholes, totals: SumsByCode, squares: SumsByCode, *, of_mean: bool = False) -> Doubles:
     """Return `standard_deviation` of the pairs and sums of each code, of shape (codes,)."""
     sizes, (total, total_rest), (square, square_rest) = (
         pairs.astype(np.float64),
@@ -56,7 +51,7 @@ def standard_deviations(
         divisors = (sizes * sizes if of_mean else sizes) * (sizes - 1)
         variances, is_sure = _rounded_quotients(high, low, divisors, (first + second) * _SLACK)
         is_sure &= are_ordinary_factors(square) & are_ordinary_factors(total) & (pairs <= _MOST_PAIRS)
-        deviations: Array = np.sqrt(variances)
+        deviations: Doubles = np.sqrt(variances)
     is_undefined = (pairs < 2) & np.isfinite(total_rest) & np.isfinite(square_rest)
     deviations[is_undefined] = math.nan
     for code in np.flatnonzero(~(is_sure | is_undefined)).tolist():
@@ -64,7 +59,7 @@ def standard_deviations(
     return deviations
 
 
-def _rounded_quotients(high: Array, low: Array, divisors: Array, slack: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _rounded_quotients(high: Doubles, low: Doubles, divisors: Doubles, slack: Doubles) -> tuple[Doubles, Mask]:
     """Return (high + low) / divisors rounded once, and where that is sure, the dividends being within `slack`."""
     near = high / divisors
     product, error = products(near, divisors)
@@ -84,12 +79,12 @@ def _rounded_quotients(high: Array, low: Array, divisors: Array, slack: Array) -
 class Intervals(NamedTuple):
     """Standard errors and the intervals around means or proportions, of shape (n,) each."""
 
-    standard_error: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    standard_error: Doubles
+    low: Doubles
+    high: Doubles
 
 
-def mean_intervals(pairs: NDArray[np.int64], totals: SumsByCode, squares: SumsByCode, confidence: float) -> Intervals:
+def mean_intervals(pairs: Wholes, totals: SumsByCode, squares: SumsByCode, confidence: float) -> Intervals:
     """Return `mean_interval` of the pairs, shape (n,), and sums of each of n codes."""
     from mrl_cli.statistics.intervals import t_quantile
 
@@ -99,7 +94,7 @@ def mean_intervals(pairs: NDArray[np.int64], totals: SumsByCode, squares: SumsBy
     return Intervals(errors, means - half, means + half)
 
 
-def wilson_intervals(successes: NDArray[np.int64], trials: NDArray[np.int64], confidence: float) -> Intervals:
+def wilson_intervals(successes: Wholes, trials: Wholes, confidence: float) -> Intervals:
     """Return `wilson_interval` of each of n proportions; both arrays are of shape (n,)."""
     from mrl_cli.statistics.intervals import wilson_interval
 

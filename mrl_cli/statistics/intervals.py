@@ -27,7 +27,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Doubles, Wholes
 
 # Up to here Student's distribution is summed; beyond, its series in 1/freedom is as exact.
 LARGEST_SUMMED_FREEDOM = 1000
@@ -119,7 +119,7 @@ def mean_interval(pairs: int, total: ExactSum, squares: ExactSum, confidence: fl
     return _around(mean, error, t_quantile(confidence, pairs - 1))
 
 
-def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64], confidence: float) -> Interval:
+def clustered_mean_interval(sums: Doubles, counts: Wholes, confidence: float) -> Interval:
     """Return the t interval for the mean over all pairs, clustered; `sums` and `counts`, shape (n,), are by cluster.
 
     With shares h_c = counts_c / Σ counts, standard_error = sqrt(Σ_c (sums_c - counts_c * mean)**2 / (1 - h_c)) / Σ
@@ -141,7 +141,7 @@ def clustered_mean_interval(sums: NDArray[np.float64], counts: NDArray[np.int64]
     return _around(mean, math.sqrt(float(squares)) / pairs, t_quantile(confidence, clustered_freedom(counts)))
 
 
-def _deviations(sums: NDArray[np.float64], counts: NDArray[np.int64], mean: float) -> NDArray[np.float64]:
+def _deviations(sums: Doubles, counts: Wholes, mean: float) -> Doubles:
     """Return sums - counts * (Σ sums / Σ counts), where `mean` is that quotient rounded.
 
     What rounding leaves out is taken into account: losses may lie far from 0 and close to one another.
@@ -152,11 +152,10 @@ def _deviations(sums: NDArray[np.float64], counts: NDArray[np.int64], mean: floa
     total = ExactSum.of(sums)
     left_out = float(Fraction(total.units, int(counts.sum()) << UNIT_EXPONENT) - Fraction(mean))
     rounded, error = products(sizes, np.full(sizes.size, mean))
-    deviations: NDArray[np.float64] = ((sums - rounded) - error) - sizes * left_out
-    return deviations
+    return ((sums - rounded) - error) - sizes * left_out
 
 
-def clustered_freedom(counts: NDArray[np.int64]) -> int:
+def clustered_freedom(counts: Wholes) -> int:
     """Return the degrees of freedom of a clustered error, rounded down: Bell and McCaffrey 2002, for a mean.
 
     The counts, shape (n,), are of two clusters or more. With q_c = counts_c**2 / (1 - h_c) / Σ counts it is
@@ -202,7 +201,7 @@ def wilson_interval(successes: float, trials: float, confidence: float) -> Inter
     return Interval(share, math.sqrt(share * (1 - share) / trials), low, high)
 
 
-def clustered_wilson_interval(successes: NDArray[np.int64], counts: NDArray[np.int64], confidence: float) -> Interval:
+def clustered_wilson_interval(successes: Wholes, counts: Wholes, confidence: float) -> Interval:
     """Return Wilson's interval for a proportion over all pairs; `successes` and `counts`, shape (n,), are by cluster.
 
     The trials are the effective ones: as many independent pairs as would have the clustered standard error, at most the
@@ -253,7 +252,7 @@ def paired_share_interval(both: float, only_a: float, only_b: float, neither: fl
 
 
 def clustered_share_interval(
-    outcomes: NDArray[np.int64], counts: NDArray[np.int64], table: tuple[int, int, int, int], confidence: float
+    outcomes: Wholes, counts: Wholes, table: tuple[int, int, int, int], confidence: float
 ) -> Interval:
     """Return the interval for the difference of two proportions on the same pairs, clustered.
 

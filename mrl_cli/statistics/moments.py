@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from mrl_cli.exact import UNIT_EXPONENT
-
-if TYPE_CHECKING:
-    from mrl_cli.exact import ExactSum
+from mrl_cli.exact import UNIT_EXPONENT, ExactSum
 
 
 def standard_deviation(pairs: int, total: ExactSum, squares: ExactSum, *, of_mean: bool = False) -> float:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Wholes
 
 
-def sample_of(population: int, size: int, seed: int) -> NDArray[np.int64]:
+def sample_of(population: int, size: int, seed: int) -> Wholes:
     """Return `size` different numbers from 0 to `population` - 1, ascending; each set of so many is as likely.
 
     All of them where there are no more. What is held are a few times as many numbers as are drawn, not the population.

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs import columns_of
+from mrl_cli.inputs import Source, columns_of
 from mrl_cli.losses import LOSSES
-from mrl_cli.reports.base import Line, Report, Table
-from mrl_cli.verify.vectors import trials
+from mrl_cli.reports.base import Line, Report, Rows, Table
+from mrl_cli.verify.vectors import Vector, trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.inputs import Source
     from mrl_cli.model import Plan
-    from mrl_cli.reports.base import Rows
-    from mrl_cli.verify.vectors import Vector
 
 MARGIN = "margin"
 COLUMNS = ("case", "x1", "x2", "y", MARGIN, "expected_loss")

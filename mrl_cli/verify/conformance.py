@@ -25,14 +25,12 @@ from mrl_cli.reports.validate import CheckResult, Validation
 from mrl_cli.verify import reference
 from mrl_cli.verify.lists.suite import list_checks
 from mrl_cli.verify.validators import Tolerance, check_of, compared, number_check
-from mrl_cli.verify.vectors import torch_version, vectors
+from mrl_cli.verify.vectors import Vector, torch_version, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.vectors import Vector
+    from mrl_cli.dtypes import Array
 
 LARGEST, TINY = np.finfo(np.float64).max, np.finfo(np.float64).smallest_subnormal
 
@@ -108,7 +106,7 @@ def _vector_checks(vector: Vector) -> Iterator[CheckResult]:
             yield _compared(f"losses of {name} with labels {labels}", vector.losses, got, dtype)
 
 
-def _batch(x1: NDArray[Any], x2: NDArray[Any], y: NDArray[Any]) -> Batch:
+def _batch(x1: Array, x2: Array, y: Array) -> Batch:
     return Batch("", {"x1": x1.astype(np.float64), "x2": x2.astype(np.float64), "y": y}, rows=range(x1.size))
 
 
@@ -127,7 +125,7 @@ def _reported_checks(vector: Vector, measured: Measured) -> Iterator[CheckResult
             yield replace(check, max_abs_diff=None, max_ulp_diff=None)  # it is PyTorch's sum that may be ulps away
 
 
-def _compared(name: str, expected: NDArray[Any], got: Any, dtype: str) -> CheckResult:
+def _compared(name: str, expected: Array, got: Any, dtype: str) -> CheckResult:
     differ = compared(np.asarray(expected, np.float64), np.asarray(got, np.float64), dtype)
     note = f"{differ.mismatches} of {expected.size} differ" if differ.mismatches else None
     return check_of(name, expected.size, differ, note=note)

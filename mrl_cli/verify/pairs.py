@@ -18,12 +18,10 @@ from mrl_cli.verify import reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, Mask
     from mrl_cli.model import Batch, Plan, Role
     from mrl_cli.reductions.measured import Measured
 
-    Doubles = NDArray[np.float64]
 
 # From here on a number rounds to infinity: float32 ends half an ulp above its largest number.
 INFINITE_FROM = {"float64": float("inf"), "float32": 2.0**128 - 2.0**103}
@@ -39,7 +37,7 @@ class Pairs:
     `place` where a pair stands in its shard, and `row` its row number, where that is known.
     """
 
-    columns: dict[str, NDArray[Any]]
+    columns: dict[str, Array]
     one_margin: float
     file: str
     row_word: str
@@ -58,7 +56,7 @@ class Pairs:
         """Return some of the pairs."""
         return self.with_columns({name: values[which] for name, values in self.columns.items()})
 
-    def with_columns(self, columns: dict[str, NDArray[Any]]) -> Pairs:
+    def with_columns(self, columns: dict[str, Array]) -> Pairs:
         """Return the pairs with columns added or in place of their own."""
         return replace(self, columns={**self.columns, **columns})
 
@@ -69,7 +67,7 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     The batch is masked here, not by the core.
     """
     batch, plan, y = measured.batch, measured.plan, measured.batch.y
-    columns: dict[str, NDArray[Any]] = {str(role): values for role, values in batch.numbers.items()}
+    columns: dict[str, Array] = {str(role): values for role, values in batch.numbers.items()}
     if y is None:
         columns["y"] = np.full(batch.size, float(plan.rules.y_const or 1))
     else:
@@ -92,10 +90,10 @@ def pairs_of(measured: Measured, start: int = 0) -> Pairs:
     return pairs.with_columns({"computed": measured.losses.astype(np.float64, copy=False)})
 
 
-def _scores_of(read: Mapping[Role, NDArray[Any]], plan: Plan) -> dict[str, NDArray[Any]]:
+def _scores_of(read: Mapping[Role, Array], plan: Plan) -> dict[str, Array]:
     """Return the scores, by name, that are computed from what was read: in a loop, whatever the core made of it."""
     columns: dict[str, list[float]] = {role: values.tolist() for role, values in read.items()}
-    scores: dict[str, NDArray[Any]] = {}
+    scores: dict[str, Array] = {}
     for name, of in (("x1", "x1"), ("x2", "x2"), ("x1", "difference")):
         if of in columns:
             less = columns.get(f"{of}_reference")
@@ -119,7 +117,7 @@ def first_of(parts: Iterable[Pairs], most: int) -> tuple[Pairs, ...]:
     return tuple(taken)
 
 
-def usable(batch: Batch, plan: Plan) -> tuple[NDArray[np.bool_], Counter[str]]:
+def usable(batch: Batch, plan: Plan) -> tuple[Mask, Counter[str]]:
     """Return which pairs of a batch may be used under the plan's rules, a mask of shape (n,), and how many are not.
 
     Scores and margins are finite in the plan's dtype, labels within the rule, weights finite and not below 0; then a
@@ -127,7 +125,7 @@ def usable(batch: Batch, plan: Plan) -> tuple[NDArray[np.bool_], Counter[str]]:
     """
     limit = INFINITE_FROM[plan.loss.dtype]
     columns = [values for role, values in batch.numbers.items() if role not in ("loss", "weight")]
-    fine: NDArray[np.bool_] = np.logical_and.reduce([np.abs(values) < limit for values in columns])
+    fine: Mask = np.logical_and.reduce([np.abs(values) < limit for values in columns])
     is_tie = np.zeros(batch.size, bool)
     if batch.y is not None and plan.rules.labels == "probability":
         fine &= (batch.y >= 0) & (batch.y <= 1)

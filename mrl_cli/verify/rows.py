@@ -6,11 +6,10 @@ import csv
 import io
 import json
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.remote import Remote

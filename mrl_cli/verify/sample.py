@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.verify.verdict import Verdict, Verifier, with_rows
+from mrl_cli.reductions.hashes import next_of
+from mrl_cli.verify.verdict import Request, Verdict, Verifier, with_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,26 +21,14 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Shard
     from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.verdict import Request
-
-# Constants of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-GOLDEN_GAMMA, FIRST_MIX, SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def hashes(pairs: Pairs, seed: int) -> NDArray[np.uint64]:
     """Return a number for each pair that looks random and is the same for the same bits of x1, x2 and y."""
     state = np.full(pairs.size, seed, np.uint64)
     for name in ("x1", "x2", "y"):
-        state = mixed(state ^ pairs.columns[name].view(np.uint64))
+        state = next_of(state ^ pairs.columns[name].view(np.uint64))
     return state
-
-
-def mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return numbers whose bits are all mixed."""
-    state = state + GOLDEN_GAMMA
-    state = (state ^ (state >> np.uint64(30))) * FIRST_MIX
-    state = (state ^ (state >> np.uint64(27))) * SECOND_MIX
-    return state ^ (state >> np.uint64(31))
 
 
 def smallest(parts: Sequence[Pairs], size: int) -> tuple[Pairs, ...]:

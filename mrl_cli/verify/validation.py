@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.validate import VALIDATED_SETTINGS, Validation
-from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed, ratio
-from mrl_cli.verify.reference import bin_records, calibration_error, rounded_to
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Explanation, Validation
+from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed
+from mrl_cli.verify.reference import LoopFigures, bin_records, calibration_error, rounded_to
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.sample import SampleVerifier
-from mrl_cli.verify.validators import LoopFigures, check_knows, number_check
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Verifier
+from mrl_cli.verify.validators import check_knows, number_check
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Request, Verdict, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.validate import CheckResult, Explanation
     from mrl_cli.verify.explanations import SecondLook
-    from mrl_cli.verify.verdict import Request, Verdict
 
     Failed = dict[str, CheckResult]  # by name
 
@@ -196,8 +194,8 @@ def _wrong_rows(verdict: Verdict, counts: Counts, plan: Plan, counted_rows: int 
 def _expected_figures(figures: LoopFigures, plan: Plan) -> Figures:
     """Return what a report must say where the loop computed these figures."""
     counts, total = {name: figures.counts[name] for name in COUNTED}, float(figures.total)
-    mean = figures.total.over(figures.weight) if plan.has_weights else ratio(total, counts["pairs"])
-    numbers = {"sum": total, "mean": mean, "min": figures.min, "max": figures.max}
+    mean = figures.mean(is_weighted=plan.has_weights)
+    numbers = {"sum": total, "mean": mean, "min": figures.lowest, "max": figures.highest}
     numbers = {name: rounded_to(number, plan.loss.dtype) for name, number in numbers.items()}
     return Figures(
         {

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from dataclasses import field, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from mrl_cli.errors import UsageError
 from mrl_cli.losses import LOSSES
-from mrl_cli.records import light_dataclass
 from mrl_cli.reports.validate import CheckResult
 from mrl_cli.verify import reference
 from mrl_cli.words import how_to_install, plainest
@@ -23,10 +22,9 @@ from mrl_cli.words import how_to_install, plainest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.pairs import Doubles, Pairs
+    from mrl_cli.verify.pairs import Pairs
 
 LOOP_PAIRS = 4096  # lists of that many floats stay in a core's cache; longer ones were a fifth slower
 
@@ -48,7 +46,7 @@ class Compared(NamedTuple):
     Differences are over all pairs, whether allowed or not; a NaN against a number is infinitely far.
     """
 
-    bad: NDArray[np.bool_] | None
+    bad: Mask | None
     max_abs_diff: float
     max_ulp_diff: float
 
@@ -124,29 +122,6 @@ def ulps_apart(first: Doubles, second: Doubles, dtype: str) -> Doubles:
     return apart
 
 
-@light_dataclass(frozen=True, slots=True)
-class LoopFigures:
-    """What the loop adds up and counts over pairs, to hold the core's totals against.
-
-    `counts` are pairs, correct, ties, wrong, active and inside_margin. With weights, `total` is the sum of weight times
-    loss, `weight` that of the weights, and `correct_weight` that of the correct pairs' weights. `bins` are those of
-    calibration, where it is reported.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    total: reference.LoopSum = field(default_factory=reference.LoopSum)
-    weight: reference.LoopSum = field(default_factory=reference.LoopSum)
-    correct_weight: reference.LoopSum = field(default_factory=reference.LoopSum)
-    min: float = math.inf
-    max: float = -math.inf
-    bins: dict[int, reference.LoopBin] = field(default_factory=dict)
-
-    def __add__(self, other: LoopFigures) -> LoopFigures:
-        added = (getattr(self, name) + getattr(other, name) for name in ("counts", "total", "weight", "correct_weight"))
-        span = np.minimum(self.min, other.min), np.maximum(self.max, other.max)  # NaN wins, as it does in a batch
-        return replace(LoopFigures(*added, *map(float, span)), bins=merged(self.bins, other.bins))
-
-
 def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return the values of both by name, those of one name added."""
     return {**one, **{name: one[name] + value if name in one else value for name, value in other.items()}}
@@ -160,8 +135,8 @@ class Outcome(NamedTuple):
 
     expected: Doubles
     compared: Compared
-    figures: LoopFigures | None = None
-    groups: dict[tuple[str, ...], LoopFigures] | None = None
+    figures: reference.LoopFigures | None = None
+    groups: dict[tuple[str, ...], reference.LoopFigures] | None = None
     max_bound_fraction: float | None = None
 
 
@@ -169,7 +144,7 @@ def by_loop(pairs: Pairs, plan: Plan) -> Outcome:
     """Compute every loss in plain Python."""
     name, dtype = plan.loss.name, plan.loss.dtype
     losses, agreement, computed = np.empty(pairs.size), np.empty(pairs.size), pairs.columns["computed"]
-    max_ulps, figures = LOSSES[name].ulps, LoopFigures()
+    max_ulps, figures = LOSSES[name].ulps, reference.LoopFigures()
     terms: list[float] = []
     # Losses of two libraries differ in the last digits; it is the core's own that its sum must be the sum of.
     looped = pairs.with_columns({"agreement": agreement, "counted": computed if max_ulps else losses})
@@ -212,7 +187,7 @@ def _margins(pairs: Pairs) -> float | list[float]:
     return pairs.margin.tolist() if isinstance(pairs.margin, np.ndarray) else pairs.margin
 
 
-def _loop_figures(pairs: Pairs, plan: Plan) -> LoopFigures:
+def _loop_figures(pairs: Pairs, plan: Plan) -> reference.LoopFigures:
     """Return sums and counts of some pairs, at least one, from their `agreement` and the losses `counted`."""
     agreement, losses = pairs.columns["agreement"], pairs.columns["counted"]
     is_correct, weight = agreement > 0, pairs.columns.get("weight")
@@ -221,7 +196,8 @@ def _loop_figures(pairs: Pairs, plan: Plan) -> LoopFigures:
     masks = {"correct": is_correct, "wrong": agreement < 0, "active": losses > 0, "inside_margin": is_inside}
     counts = Counter({name: int(np.count_nonzero(mask)) for name, mask in masks.items()})
     counts.update(pairs=agreement.size, ties=agreement.size - counts["correct"] - counts["wrong"])
-    figures = LoopFigures(counts, _total(pairs, losses), min=float(losses.min()), max=float(losses.max()))
+    lowest, highest = float(losses.min()), float(losses.max())
+    figures = reference.LoopFigures(counts, _total(pairs, losses), lowest=lowest, highest=highest)
     if plan.reporting.calibration:
         bins = reference.loop_bins(agreement.tolist(), None if weight is None else weight.tolist())
         figures = replace(figures, bins=bins)
@@ -253,7 +229,7 @@ def by_exact(pairs: Pairs, plan: Plan) -> Outcome:
         if pair.bound and math.isfinite(loss):
             used_up = max(used_up, float(abs(Fraction(loss) - pair.loss) / pair.bound))
     differ = compared(expected, computed, plan.loss.dtype)._replace(bad=bad if bad.any() else None)
-    return Outcome(expected, differ, LoopFigures(total=_total(pairs, computed)), max_bound_fraction=used_up)
+    return Outcome(expected, differ, reference.LoopFigures(total=_total(pairs, computed)), max_bound_fraction=used_up)
 
 
 def by_torch(pairs: Pairs, plan: Plan) -> Outcome:

@@ -23,8 +23,7 @@ from mrl_cli.verify import reference
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array
     from mrl_cli.model import Plan
 
 # What the vectors that PyTorch's own tests leave out are about, by the word their names begin with.
@@ -46,12 +45,12 @@ class Vector:
     name: str
     dtype: str
     margin: float
-    x1: NDArray[Any]
-    x2: NDArray[Any]
-    y: NDArray[Any]
-    labels: NDArray[Any]
-    losses: NDArray[Any]
-    gradients: NDArray[Any]
+    x1: Array
+    x2: Array
+    y: Array
+    labels: Array
+    losses: Array
+    gradients: Array
     sum: float = math.nan
     mean: float = math.nan
 
@@ -72,18 +71,19 @@ class Vector:
         return shape if math.prod(shape) == self.x1.size else self.x1.shape
 
     @property
+    def handed(self) -> tuple[Array, Array, Array]:
+        """What a function is handed: x1, x2 and the labels, of that shape."""
+        x1, x2, labels = (values.reshape(self.shape) for values in (self.x1, self.x2, self.labels))
+        return x1, x2, labels
+
+    @property
     def is_finite(self) -> bool:
         """Whether the pairs and the margin are finite."""
         return math.isfinite(self.margin) and all(bool(np.isfinite(one).all()) for one in (self.x1, self.x2, self.y))
 
     @property
-    def is_plain(self) -> bool:
-        """Whether every loss function must take such pairs: some, finite, with a margin that is not below 0."""
-        return not self.oddity
-
-    @property
     def oddity(self) -> str:
-        """What a function might not take, in words; empty for plain pairs."""
+        """What a function might not take, in words; empty for pairs that every one must take."""
         if not self.is_finite:
             return "NaN or infinite numbers"
         if not self.x1.size:
@@ -148,7 +148,7 @@ def _far_apart(dtype: str, plan: Plan, margin: float) -> Vector:
     return trial.taken(np.isfinite(trial.losses))
 
 
-def _with_losses(name: str, pairs: tuple[NDArray[Any], ...], margin: float, plan: Plan) -> Vector:
+def _with_losses(name: str, pairs: tuple[Array, ...], margin: float, plan: Plan) -> Vector:
     loss, parameters = LOSSES[plan.loss.name], dict(plan.loss.parameters)
     x1, x2, y = pairs
     dtype = str(x1.dtype)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.inputs import read
+from mrl_cli.inputs import Shard, read
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.validate import CheckResult, Mismatch
 from mrl_cli.verify.pairs import Pairs, first_of, pairs_of, usable
-from mrl_cli.verify.validators import AGAINST, TOLERANCES, LoopFigures, Outcome, Tolerance, check_of, compared, merged
+from mrl_cli.verify.validators import AGAINST, TOLERANCES, Outcome, Tolerance, check_of, compared, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mrl_cli.inputs import Shard
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan
     from mrl_cli.reductions.measured import Measured
-    from mrl_cli.verify.pairs import Doubles
+    from mrl_cli.verify.reference import LoopFigures
 
 MISMATCHES_SHOWN = 10  # of each check
 MOST_GROUPS = 10_000  # each costs a sum in every batch

@@ -30,9 +30,9 @@ from mrl_cli.verify.explanations.parts import AllPairs, Sums, ValueParts, value_
 from mrl_cli.verify.explanations.screened import Aim
 from mrl_cli.verify.explanations.unknowns import SOLVED_PAIRS, SolvedValue
 from mrl_cli.verify.explanations.values import NONE_FITS, Own, claims_on_figure
-from mrl_cli.verify.pairs import joined, pairs_of
+from mrl_cli.verify.pairs import Pairs, joined, pairs_of
 from mrl_cli.verify.validators import compared
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation
-    from mrl_cli.verify.pairs import Pairs
-    from mrl_cli.verify.verdict import Request, Verdict
 
     SecondLook = Callable[[Reduction[Any, Any]], Any]  # folds a reduction over the inputs once more
 
@@ -67,12 +65,6 @@ class Known(NamedTuple):
         """The plan of the run."""
         return self.request.plan
 
-    @property
-    def whole_pairs(self) -> Pairs | None:
-        """All pairs, where they were kept."""
-        verdict = self.verdict
-        return joined(verdict.retained) if verdict.retained_pairs == self.counts.pairs > 0 else None
-
 
 def claims_of(
     known: Known, failed: Mapping[str, CheckResult], second_look: SecondLook | None
@@ -86,9 +78,9 @@ def claims_of(
     wrong = [one for one in known.request.expected if one.check_name in failed]
     if not wrong:
         return
-    pairs = known.whole_pairs
-    if pairs is not None:
-        parts = _parts_of(known.verdict.retained, known.request)
+    kept, pairs = known.verdict, None
+    if kept.retained_pairs == known.counts.pairs > 0:  # which are all pairs
+        pairs, parts = joined(kept.retained), _parts_of(kept.retained, known.request)
     elif second_look is not None:
         parts = second_look(ValuePartsReduction(known.request))
     else:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import tee
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.reports.figures import KEYS
-from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import holds
-from mrl_cli.verify.explanations.parts import LARGEST_BATCH, Sums
+from mrl_cli.verify.explanations.parts import LARGEST_BATCH, AllPairs, Sums, ValueParts
 from mrl_cli.verify.explanations.rounding import NARROW, narrowed
-from mrl_cli.verify.explanations.screened import two_mistakes
+from mrl_cli.verify.explanations.screened import Aim, two_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations.cases import Case, Doubles
-    from mrl_cli.verify.explanations.parts import AllPairs, ValueParts
-    from mrl_cli.verify.explanations.screened import Aim
 
     Solved = Callable[[float], Iterable[tuple["Candidate", float]]]  # by the room that there is
 
@@ -67,14 +66,11 @@ class Stages:
     """Stages that are made when they are first asked for, and kept: what comes late may not be needed."""
 
     def __init__(self, stages: Iterator[Stage]) -> None:
-        self._made: list[Stage] = []
-        self._rest = stages
+        self._stages = stages
 
     def __iter__(self) -> Iterator[Stage]:
-        yield from self._made
-        for stage in self._rest:
-            self._made.append(stage)
-            yield stage
+        self._stages, again = tee(self._stages)
+        return again
 
 
 class LeftOut(NamedTuple):

@@ -14,10 +14,9 @@ from mrl_cli.verify.explanations.rounding import narrowed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Array, Doubles
 
-    Doubles = NDArray[np.float64]
-    Edit = Callable[["Case", NDArray[Any]], NDArray[Any]]
+    Edit = Callable[["Case", Array], Array]
 
 EXCHANGED = "x1 and x2 exchanged"
 
@@ -41,7 +40,7 @@ class Case:
     parameters: dict[str, float] = field(default_factory=dict)
     dtype: str = "float64"
     integers: str | None = None
-    formula: Callable[..., NDArray[Any]] | None = None
+    formula: Callable[..., Array] | None = None
     edits: tuple[Edit, ...] = ()
     takes_probabilities: bool = False
     margin_from: str | None = "--margin"
@@ -59,7 +58,7 @@ class Case:
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
 
-def _as_held(values: NDArray[Any], tensors: str | None) -> NDArray[Any]:
+def _as_held(values: Array, tensors: str | None) -> Array:
     """Return the result of an operation as tensors of a narrow float hold it, or as it is where there are none.
 
     PyTorch computes an operation on float16 or bfloat16 in float32, and rounds its result.
@@ -67,9 +66,7 @@ def _as_held(values: NDArray[Any], tensors: str | None) -> NDArray[Any]:
     return values if tensors is None else narrowed(values, tensors).astype(np.float32)
 
 
-def _operands_in_tensors(
-    case: Case, difference: NDArray[Any], y: NDArray[Any], margin: Any
-) -> tuple[NDArray[Any], Any, dict[str, float]]:
+def _operands_in_tensors(case: Case, difference: Array, y: Array, margin: Any) -> tuple[Array, Any, dict[str, float]]:
     """Return the difference, margin and parameters that a kernel still has to use, of tensors of a narrow float.
 
     A scale and a margin are operations of their own, before that of the loss: each is rounded.
@@ -86,7 +83,7 @@ def _operands_in_tensors(
     return difference, margin, parameters
 
 
-def _operands(case: Case) -> tuple[NDArray[Any], NDArray[Any]]:
+def _operands(case: Case) -> tuple[Array, Array]:
     """Return x1 - x2 and y in the dtype of the arithmetic."""
     held = (_as_held(scores, case.tensors) for scores in (case.x1, case.x2))
     x1, x2 = (scores.astype(case.integers or case.dtype, copy=False) for scores in held)

@@ -27,8 +27,8 @@ from mrl_cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.verify.explanations.cases import Doubles
-    from mrl_cli.verify.explanations.rounding import Mask
+    from mrl_cli.dtypes import Doubles, Mask
+
 
 LEAST_FRACTION = 0.9  # of all rows, and of the distinguishing ones, must be what the mistake gives
 # Of the mismatching rows; some may be noise, but a mistake that explains none is beside the point.
@@ -103,10 +103,10 @@ class _LossColumn:
             room = room + spacings * np.spacing(np.abs(losses).astype(dtype)).astype(np.float64)
         return room
 
-    def matches(self, losses: Doubles, dtype: str = "float64") -> Mask:
+    def matches(self, losses: Doubles) -> Mask:
         """Return in which rows the user's losses are these."""
         with np.errstate(all="ignore"):
-            return np.asarray(np.abs(self.own - losses) <= self.room(losses, dtype))
+            return np.asarray(np.abs(self.own - losses) <= self.room(losses))
 
     def explained(self, match: Mask) -> float:
         """Return how many of the mismatching rows match, as a share."""
@@ -199,10 +199,9 @@ def _claims(column: _LossColumn, count: int, *beside: str) -> list[Explanation]:
 
 
 def _named(column: _LossColumn, best: list[_Evidence], *beside: str, lacks: str | None = None) -> Explanation:
-    """Return mistakes that fit equally well as one explanation; its hint is there where it is that of all."""
-    text = one_of([" and ".join((*one.names, *beside)) for one in best], AMBIGUOUS_ROWS)
-    hints, first = {one.hint for one in best}, best[0]
-    hint = hints.pop() if len(hints) == 1 else None
+    """Return mistakes that fit equally well as one explanation."""
+    texts, first = [" and ".join((*one.names, *beside)) for one in best], best[0]
+    text, hint = one_of(texts, [one.hint for one in best], AMBIGUOUS_ROWS)
     return column.explanation(text, first.matches, first.rows, first.telling, hint, lacks)
 
 

@@ -18,9 +18,8 @@ from mrl_cli.verify.explanations.rounding import NARROW, narrowed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.explanations.cases import Case, Doubles, Edit
+    from mrl_cli.dtypes import Array, Doubles
+    from mrl_cli.verify.explanations.cases import Case, Edit
 
     Mistakes = Iterator[tuple[tuple[str, ...], "Case"]]
 
@@ -103,7 +102,7 @@ def _with_parameter(text: str, name: str, change: Callable[[float], float]) -> H
 
 def _margin_outside(what: str, sign: int) -> Hypothesis:
     def changes(case: Case) -> dict[str, Any]:
-        def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
+        def edit(_: Case, losses: Array) -> Array:
             return np.asarray(losses + sign * np.asarray(case.margin, losses.dtype), losses.dtype)
 
         return {"margin": 0.0, "edits": (*case.edits, edit)}
@@ -116,27 +115,18 @@ def _margin_over_temperature(case: Case) -> dict[str, Any]:
     return {"margin": case.margin / temperature} if temperature != 1 else {}
 
 
-def guarded(case: Case, epsilon: float) -> Case:
-    """Return the case with an epsilon added inside the logarithm, which keeps it from being infinite."""
-
-    def edit(_: Case, losses: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
-
-    return replace(case, edits=(*case.edits, edit))
+def guarded(epsilon: float) -> Edit:
+    """Return what an epsilon added inside the logarithm, which keeps it from being infinite, makes of losses."""
+    return lambda _, losses: np.asarray(-np.log(np.exp(-losses) + losses.dtype.type(epsilon)))
 
 
-def _with_epsilon(epsilon: float) -> Hypothesis:
-    text = GUARDED.format(f"{epsilon:g}")
-    return Hypothesis(text, lambda case: {"edits": guarded(case, epsilon).edits}, "log of a sigmoid", "epsilon")
+def centered(coefficient: float) -> Edit:
+    """Return what adds the term that keeps scores around 0 to losses: TRL's center_rewards_coefficient."""
 
-
-def centered(case: Case, coefficient: float) -> Case:
-    """Return the case with the term added that keeps scores around 0: TRL's center_rewards_coefficient."""
-
-    def edit(of: Case, losses: NDArray[Any]) -> NDArray[Any]:
+    def edit(of: Case, losses: Array) -> Array:
         return np.asarray(losses + (coefficient * np.square(of.x1 + of.x2)).astype(losses.dtype), losses.dtype)
 
-    return replace(case, edits=(*case.edits, edit))
+    return edit
 
 
 def with_loss(case: Case, name: str) -> Case:
@@ -180,7 +170,7 @@ def _not_squared(case: Case) -> dict[str, Any]:
 
 
 def _tied(cost: str, share: float) -> Hypothesis:
-    def edit(case: Case, losses: NDArray[Any]) -> NDArray[Any]:
+    def edit(case: Case, losses: Array) -> Array:
         return np.where(case.x1 == case.x2, losses * share, losses)
 
     return _edited(f"tied pairs (x1 = x2) cost {cost}", edit, "ties", "tied")
@@ -285,9 +275,12 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "log of a sigmoid & margin", "log"
     ),
     _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
-    *map(_with_epsilon, (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
+    *(
+        _edited(GUARDED.format(f"{epsilon:g}"), guarded(epsilon), "log of a sigmoid", "epsilon")
+        for epsilon in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+    ),
     # To keep scores around 0.
-    Hypothesis(CENTERED.format(0.01), lambda case: {"edits": centered(case, 0.01).edits}, kind="centered"),
+    _edited(CENTERED.format(0.01), centered(0.01), kind="centered"),
     _tied("nothing", 0.0),
     _tied("half", 0.5),
     # An off-by-one between two files.
@@ -369,8 +362,11 @@ def options_of(case: Case, made: Case) -> str | None:
     return ", ".join(filter(None, (" ".join(options), *others))) or None
 
 
-def one_of(texts: Iterable[str], if_ambiguous: str) -> str:
-    """Return mistakes as one text, the first few by name; `if_ambiguous` is added where there are several."""
-    unique = list(dict.fromkeys(texts))
+def one_of(texts: Iterable[str], hints: Iterable[str | None], if_ambiguous: str) -> tuple[str, str | None]:
+    """Return mistakes as one text, the first few by name, and their hint where there is one for all.
+
+    `if_ambiguous` is added to the text where there are several.
+    """
+    unique, (hint, *other_hints) = list(dict.fromkeys(texts)), set(hints)
     text = "; or ".join(unique[:3]) + (f"; or one of {len(unique) - 3} others" if len(unique) > 3 else "")
-    return text + (if_ambiguous if len(unique) > 1 else "")
+    return text + (if_ambiguous if len(unique) > 1 else ""), None if other_hints else hint

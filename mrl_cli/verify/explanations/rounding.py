@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Array, Doubles, Mask
 
-    Doubles = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
     Room = Callable[[Doubles], Doubles]  # by the size of a loss
     Way = tuple[Mask, Room, float, str]  # rows that fit, room, penalty, what it is called
 
@@ -26,7 +24,7 @@ TO_FLOAT32 = "rounded to float32"
 NARROW = ("bfloat16", "float16")
 
 
-def narrowed(values: NDArray[Any], dtype: str) -> NDArray[np.float64]:
+def narrowed(values: Array, dtype: str) -> Doubles:
     """Return values rounded to a narrow float, as float64. NaN and infinities do not become a bfloat16 here.
 
     >>> narrowed(np.array([1.0, 0.8303]), "bfloat16").tolist(), narrowed(np.array([0.8303]), "float16").tolist()

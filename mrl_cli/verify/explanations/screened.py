@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.verify.explanations.cases import agreement_of, losses_of
+from mrl_cli.verify.explanations.cases import Case, agreement_of, losses_of
 from mrl_cli.verify.explanations.hypotheses import but, mistakes
-from mrl_cli.verify.explanations.parts import Sums, agreement_beside, mistaken_sums
+from mrl_cli.verify.explanations.parts import AllPairs, Sums, agreement_beside, mistaken_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.explanations.cases import Case, Doubles
-    from mrl_cli.verify.explanations.parts import AllPairs, MistakenSums
+    from mrl_cli.dtypes import Doubles, Wholes
+    from mrl_cli.verify.explanations.parts import MistakenSums
 
     SumsByNames = Mapping[tuple[str, ...], Sums]
     Rule = Callable[[Sums], float]
@@ -107,7 +105,7 @@ def _added(changes: Doubles, weights: Doubles, most: Doubles) -> tuple[Doubles, 
     return changes[:, weights > 0] @ weights[weights > 0], tuple(off.tolist())
 
 
-def _sample_of(case: Case) -> tuple[NDArray[np.int64], Doubles]:
+def _sample_of(case: Case) -> tuple[Wholes, Doubles]:
     """Return the places of some pairs, and for how many pairs each counts.
 
     Some count for none: they show what mistakes can be made at all of all pairs.

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.explanations.candidates import Candidate
-from mrl_cli.verify.explanations.cases import losses_of
+from mrl_cli.verify.explanations.cases import Case, losses_of
 from mrl_cli.verify.explanations.hypotheses import (
     CENTERED,
     GUARDED,
@@ -31,7 +31,7 @@ from mrl_cli.verify.explanations.parts import Sums
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mrl_cli.verify.explanations.cases import Case, Doubles
+    from mrl_cli.dtypes import Doubles
 
 SOLVED_PAIRS = 200_000  # a value is solved for from so many pairs: each try takes all of them
 SAMPLE_ROWS = 200  # of a column, from which a number is solved
@@ -64,9 +64,9 @@ def unknowns_of(case: Case) -> Iterator[Unknown]:
     if LOSSES[case.loss].has_margin:
         grid = np.concatenate([-SIZES[:16:-1], [0.0], SIZES[16:]])
         yield Unknown("the margin is {}", lambda number: replace(case, margin=number), grid)
-    yield Unknown(CENTERED, lambda number: centered(case, number), SIZES)
+    yield Unknown(CENTERED, lambda number: replace(case, edits=(*case.edits, centered(number))), SIZES)
     if holds("log of a sigmoid", case):
-        yield Unknown(GUARDED, lambda number: guarded(case, number), EPSILONS)
+        yield Unknown(GUARDED, lambda number: replace(case, edits=(*case.edits, guarded(number))), EPSILONS)
     for name in LOSSES if holds("labels", case) else ():
         made = with_loss(case, name)
         # Without label noise, all Bradley-Terry losses are the logistic one.
@@ -142,25 +142,25 @@ class Interval(NamedTuple):
 # From one value.
 
 
-class Root(NamedTuple):
-    """A number with which an unknown gives the value: `off` is by how much another one misses that, with this slope."""
-
-    unknown: Unknown
-    off: Callable[[float], float]
-    number: float
-    slope: float
-
-
 class SolvedValue:
     """Numbers that give a value under a reduction; they are looked for once, when they are first asked for."""
 
     def __init__(self, case: Case, value: float, reduction: str, weights: Doubles | None) -> None:
         self._case, self._value, self._reduction, self._weights = case, value, reduction, weights
 
+    def _off(self, unknown: Unknown, number: float) -> float:
+        losses = losses_of(unknown.made(number))
+        return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
+
+    @cached_property
+    def _roots(self) -> list[tuple[Unknown, float, float]]:
+        unknowns = unknowns_of(self._case)
+        return [(one, *root) for one in unknowns for root in _roots(partial(self._off, one), one.grid)]
+
     def __call__(self, room: float) -> list[tuple[Candidate, float]]:
         """Return the numbers that give the value within that room, with how probable ones of so few digits are."""
         intervals, found = [], []
-        for unknown, off, root, slope in self._roots:
+        for unknown, root, slope in self._roots:
             reach = room / abs(slope) if slope else math.inf
             if not math.isfinite(reach):
                 continue
@@ -168,23 +168,11 @@ class SolvedValue:
             intervals.append(interval)
             number, digits, text = interval.number()
             is_allowed = number > 0 or not unknown.is_scale  # a wide interval may hold 0
-            if is_allowed and digits <= CHOSEN_DIGITS and abs(off(number)) <= 1.01 * room:
+            if is_allowed and digits <= CHOSEN_DIGITS and abs(self._off(unknown, number)) <= 1.01 * room:
                 hint = options_of(self._case, unknown.made(number))
                 found.append((digits, Candidate(unknown.text.format(text), self._value, hint)))
         found.sort(key=lambda one: one[0])
         return [(candidate, sum(one.chance(digits) for one in intervals)) for digits, candidate in found]
-
-    @cached_property
-    def _roots(self) -> list[Root]:
-        roots = []
-        for unknown in unknowns_of(self._case):
-
-            def off(number: float, made: Callable[[float], Case] = unknown.made) -> float:
-                losses = losses_of(made(number))
-                return Sums.of(losses, losses, self._weights).value(self._reduction) - self._value
-
-            roots += [Root(unknown, off, *root) for root in _roots(off, unknown.grid)]
-        return roots
 
 
 def _roots(off: Callable[[float], float], grid: Doubles) -> Iterator[tuple[float, float]]:

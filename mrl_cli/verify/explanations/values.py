@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.reports.validate import Explanation
-from mrl_cli.verify.explanations.candidates import Stages
+from mrl_cli.verify.explanations.candidates import Candidate, Stage, Stages
 from mrl_cli.verify.explanations.hypotheses import one_of
 from mrl_cli.words import counted, plainest
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mrl_cli.reports.base import Report
-    from mrl_cli.verify.explanations.candidates import Candidate, Stage
     from mrl_cli.verify.verdict import Expectation, Request
 
 NONE_FITS = "none of the known mistakes explains"
@@ -130,9 +129,8 @@ def _explained(text: str, hint: str | None = None, lacks: str | None = None, tri
 
 def _named(fitting: Sequence[Candidate], own: Own) -> tuple[str, str | None]:
     """Return candidates as one text, and their hint where there is one for all."""
-    hints = {one.hint for one in fitting}
-    hint = hints.pop() if len(hints) == 1 else None
-    return one_of([one.text for one in fitting], AMBIGUOUS_VALUE), hint and hint.format(plainest(own.value))
+    text, hint = one_of([one.text for one in fitting], [one.hint for one in fitting], AMBIGUOUS_VALUE)
+    return text, hint and hint.format(plainest(own.value))
 
 
 def _first_fitting(stages: Iterator[Stage], own: Own, room: float, chance: float) -> tuple[list[Explanation], float]:

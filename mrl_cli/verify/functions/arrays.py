@@ -17,7 +17,7 @@ from mrl_cli.verify.functions.loading import underlying
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpy.typing import NDArray
+    from mrl_cli.dtypes import Array, Doubles
 
 
 class NotALossError(TypeError):
@@ -27,7 +27,7 @@ class NotALossError(TypeError):
 class Returned(NamedTuple):
     """What a function returned: the numbers, as float64, and the dtype that they had."""
 
-    values: NDArray[np.float64]
+    values: Doubles
     dtype: str
 
 
@@ -43,8 +43,7 @@ def returned(result: Any) -> Returned:
     except (TypeError, ValueError, RuntimeError):
         array = np.asarray(None)
     if array.dtype.kind not in "fiub" and not array.dtype.name.startswith("bfloat"):
-        msg = f"it returns {_described(result)}, not a number or an array of numbers"
-        raise NotALossError(msg)
+        raise NotALossError(f"it returns {_described(result)}, not a number or an array of numbers")
     return Returned(array.astype(np.float64), array.dtype.name)
 
 
@@ -56,106 +55,70 @@ def _described(result: Any) -> str:
     return name if dtype is None or str(dtype) == name else f"{name} of {dtype}"
 
 
-class NumpyArrays:
-    """Hands over NumPy arrays, which most libraries take."""
+class Way(NamedTuple):
+    """A way to hand over pairs: what it is called, and what makes an array of the function's own of one of NumPy's.
 
-    words = "NumPy arrays"
-    library = ""  # which takes gradients
+    Some libraries take gradients: `gradients` returns those of the sum of what a function returns, for each of its
+    arguments; one is None where it does not reach that, and there is no list where it reaches none.
+    """
 
-    def made(self, values: NDArray[Any]) -> Any:
-        """Return an array of the function's own, a copy."""
-        return np.array(values)
-
-    def numbers(self, array: Any) -> NDArray[Any]:
-        """Return what an array holds."""
-        return np.asarray(array)
-
-    def gradients(self, function: Callable[..., Any], leaves: list[Any]) -> list[Any] | None:
-        """Return the gradients of the sum of what a function returns, for each of its arguments; a gradient is None
-        where it does not reach one, and there is no list where it reaches none.
-        """
-        del function, leaves
-        return None
+    words: str
+    made: Callable[[Array], Any]
+    library: str = ""
+    gradients: Callable[[Callable[..., Any], list[Any]], list[Any] | None] = lambda _function, _leaves: None
 
 
-class TorchTensors(NumpyArrays):
-    """Hands over tensors; gradients are PyTorch's own."""
+def _tensor(values: Array) -> Any:
+    import torch
 
-    words = "PyTorch tensors"
-    library = "PyTorch"
-
-    def made(self, values: NDArray[Any]) -> Any:
-        """Return a tensor."""
-        import torch
-
-        return torch.from_numpy(np.array(values))
-
-    def numbers(self, array: Any) -> NDArray[Any]:
-        """Return what a tensor holds."""
-        return np.asarray(array.detach().cpu().numpy())
-
-    def gradients(self, function: Callable[..., Any], leaves: list[Any]) -> list[Any] | None:
-        """Return the gradients that the backward pass leaves."""
-        import torch
-
-        leaves = [leaf.requires_grad_() for leaf in leaves]
-        with torch.enable_grad():
-            result = function(*leaves)
-            if not getattr(result, "requires_grad", False):
-                return None
-            return list(torch.autograd.grad(result.sum(), leaves, allow_unused=True))
+    return torch.from_numpy(np.array(values))
 
 
-class JaxArrays(NumpyArrays):
-    """Hands over JAX arrays, in the dtype that they are held to; gradients are JAX's own."""
+def _gradients_by_torch(function: Callable[..., Any], leaves: list[Any]) -> list[Any] | None:
+    import torch
 
-    words = "JAX arrays"
-    library = "JAX"
-
-    def __init__(self) -> None:
-        self._jax = sys.modules["jax"]
-        self._jax.config.update("jax_enable_x64", True)
-
-    def made(self, values: NDArray[Any]) -> Any:
-        """Return an array of JAX's."""
-        return self._jax.numpy.asarray(np.array(values))
-
-    def gradients(self, function: Callable[..., Any], leaves: list[Any]) -> list[Any] | None:
-        """Return the gradients that JAX takes."""
-        places = tuple(range(len(leaves)))
-        return list(self._jax.grad(lambda *given: function(*given).sum(), argnums=places)(*leaves))
+    leaves = [leaf.requires_grad_() for leaf in leaves]
+    with torch.enable_grad():
+        result = function(*leaves)
+        if not getattr(result, "requires_grad", False):
+            return None
+        return list(torch.autograd.grad(result.sum(), leaves, allow_unused=True))
 
 
-class Numbers(NumpyArrays):
-    """Hands over one pair at a time, as floats: for a function of numbers."""
-
-    words = "one pair at a time, as floats"
-
-    def made(self, values: NDArray[Any]) -> Any:
-        """Return the number of an array of one."""
-        return float(values.item())
-
-    def numbers(self, array: Any) -> NDArray[Any]:
-        """Return an array of one."""
-        return np.asarray(array)
+def _jax_array(values: Array) -> Any:
+    """Return an array of JAX's, which is held to its dtype."""
+    jax = sys.modules["jax"]
+    jax.config.update("jax_enable_x64", True)
+    return jax.numpy.asarray(np.array(values))
 
 
-def ways_to_hand_over(function: Any) -> Iterable[NumpyArrays]:
+def _gradients_by_jax(function: Callable[..., Any], leaves: list[Any]) -> list[Any]:
+    places = tuple(range(len(leaves)))
+    return list(sys.modules["jax"].grad(lambda *given: function(*given).sum(), argnums=places)(*leaves))
+
+
+NUMPY_ARRAYS = Way("NumPy arrays", np.array)  # which most libraries take
+TORCH_TENSORS = Way("PyTorch tensors", _tensor, "PyTorch", _gradients_by_torch)
+JAX_ARRAYS = Way("JAX arrays", _jax_array, "JAX", _gradients_by_jax)
+NUMBERS = Way("one pair at a time, as floats", lambda values: float(values.item()))  # for a function of numbers
+
+
+def ways_to_hand_over(function: Any) -> Iterable[Way]:
     """Yield what to hand to a function, in the order in which it should be tried."""
     if "torch" in sys.modules and _names_tensors(function):
-        yield from (TorchTensors(), NumpyArrays(), Numbers())
+        yield from (TORCH_TENSORS, NUMPY_ARRAYS, NUMBERS)
         return
-    yield from (NumpyArrays(), Numbers())
+    yield from (NUMPY_ARRAYS, NUMBERS)
     if importlib.util.find_spec("torch") is not None:
-        yield TorchTensors()
+        yield TORCH_TENSORS
 
 
-def better_for(result: Any) -> NumpyArrays | None:
+def better_for(result: Any) -> Way | None:
     """Return what to hand over instead, where a function made tensors or JAX arrays of NumPy's; None for nothing."""
     library = type(result).__module__.partition(".")[0]
     if library == "torch":
-        return TorchTensors()
-    return JaxArrays() if library in ("jax", "jaxlib") and "jax" in sys.modules else None
+        return TORCH_TENSORS
+    return JAX_ARRAYS if library in ("jax", "jaxlib") and "jax" in sys.modules else None
 
 
 def _names_tensors(function: Any) -> bool:

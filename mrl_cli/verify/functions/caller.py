@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LOSSES
-from mrl_cli.verify.functions.arrays import NotALossError, Numbers, Returned, better_for, returned, ways_to_hand_over
-from mrl_cli.verify.functions.conventions import conventions_of
+from mrl_cli.verify.functions.arrays import NUMBERS, NotALossError, Returned, better_for, returned, ways_to_hand_over
+from mrl_cli.verify.functions.conventions import Convention, conventions_of
 from mrl_cli.verify.functions.loading import described, underlying
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.arrays import NumpyArrays
-    from mrl_cli.verify.functions.conventions import Convention
+    from mrl_cli.verify.functions.arrays import Way
     from mrl_cli.verify.vectors import Vector
 
-    Doubles = NDArray[np.float64]
 
 Arrays = tuple[Any, Any, Any]  # x1, x2 and the labels, all of one shape
 
@@ -65,8 +62,7 @@ class Held:
     def own(self) -> Doubles:
         """The losses as an array of shape (n,); there must be as many as pairs."""
         if self.losses is None:
-            msg = "no losses were returned"
-            raise ValueError(msg)
+            raise ValueError("no losses were returned")
         return self.losses.reshape(-1)
 
 
@@ -90,7 +86,7 @@ class Caller:
     """
 
     convention: Convention
-    way: NumpyArrays
+    way: Way
 
     def __init__(self, function: Any, plan: Plan, margin: float | None) -> None:
         self.function, self.plan = function, plan
@@ -113,7 +109,7 @@ class Caller:
     @property
     def takes_one_pair(self) -> bool:
         """Whether the function takes numbers, one pair at a time."""
-        return isinstance(self.way, Numbers)
+        return self.way is NUMBERS
 
     @property
     def text(self) -> str:
@@ -187,21 +183,17 @@ class Caller:
         Raises FunctionError where it raises, and for what is no number.
         """
         if self.takes_one_pair:
-            places = (slice(place, place + 1) for place in range(arrays[0].size))
-            singles = [self._numbers(_taken(arrays, place), margin) for place in places]
-            values = np.array([single.values for single in singles], np.float64).reshape(len(singles))
-            return Returned(values, "float64")
+            return Returned(self.single_losses(arrays, margin).reshape(arrays[0].shape), "float64")
         return self._numbers(arrays, margin, reduction)
 
-    def single_losses(self, trial: Vector) -> NDArray[np.float64]:
-        """Return what the function gives for each pair of a trial alone, of shape (n,)."""
-        losses = np.empty(trial.x1.size)
-        for place in range(trial.x1.size):
-            pair = _taken((trial.x1, trial.x2, trial.labels), slice(place, place + 1))
-            values = self._numbers(pair, trial.margin).values
+    def single_losses(self, arrays: Arrays, margin: float) -> Doubles:
+        """Return what the function gives for each pair of arrays alone, of shape (n,)."""
+        x1, x2, labels = map(np.ravel, arrays)
+        losses = np.empty(x1.size)
+        for place in range(losses.size):
+            values = self._numbers(_taken((x1, x2, labels), slice(place, place + 1)), margin).values
             if values.size != 1:
-                msg = f"it returns shape {values.shape} for one pair"
-                raise FunctionError(msg)
+                raise FunctionError(f"it returns shape {values.shape} for one pair")
             losses[place] = values.flat[0]
         return losses
 
@@ -213,10 +205,11 @@ class Caller:
 
     def _raw(self, arrays: Arrays, margin: float, reduction: str) -> Any:
         handed = self.handed(arrays, margin, reduction)
-        before = {role: self.way.numbers(value).tobytes() for role, value in handed.items() if hasattr(value, "shape")}
+        arrays_handed = {role: value for role, value in handed.items() if hasattr(value, "shape")}
+        before = {role: returned(value).values.tobytes() for role, value in arrays_handed.items()}
         result = self.called(handed)
         self.calls += 1
-        self.changed |= {role for role, held in before.items() if self.way.numbers(handed[role]).tobytes() != held}
+        self.changed |= {role for role, held in before.items() if returned(handed[role]).values.tobytes() != held}
         return result
 
     def handed(self, arrays: Arrays, margin: float, reduction: str) -> dict[str, Any]:
@@ -241,8 +234,7 @@ class Caller:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            msg = f"raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"raises {described(error)}") from error
 
 
 def _taken(arrays: Arrays, here: slice) -> Arrays:

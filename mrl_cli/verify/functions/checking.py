@@ -16,16 +16,13 @@ from mrl_cli.verify.functions.caller import Caller, FunctionError, Held, RaisedE
 from mrl_cli.verify.functions.gradients import Gradients
 from mrl_cli.verify.functions.loading import place_of
 from mrl_cli.verify.functions.mistakes import explanations_of
-from mrl_cli.verify.validators import Tolerance, check_of, compared
-from mrl_cli.verify.vectors import trials
+from mrl_cli.verify.validators import Compared, Tolerance, check_of, compared
+from mrl_cli.verify.vectors import Vector, trials
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.vectors import Vector
 
-    Doubles = NDArray[np.float64]
 
 INPUTS_CHECK, CALL_CHECK = "inputs stay as they are", "call"
 PLAIN = "test_nn/0.5"  # the name of a trial of a few pairs, most of which cost something
@@ -143,14 +140,12 @@ class Suite:
     def _hold_losses(self, held: Held) -> None:
         trial, caller = held.trial, self._caller
         if caller.reduces:
-            held.losses = caller.single_losses(trial)
+            held.losses = caller.single_losses(trial.handed, trial.margin)
         else:
-            pairs = (trial.x1, trial.x2, trial.labels) if caller.takes_one_pair else _shaped(trial)
-            held.losses, held.dtype = caller.losses_of(pairs, trial.margin)
-            shape = trial.x1.shape if caller.takes_one_pair else trial.shape
+            held.losses, held.dtype = caller.losses_of(trial.handed, trial.margin)
+            shape = trial.shape
             if held.losses.shape != shape and (shape, held.losses.shape) != ((), (1,)):
-                msg = f"it returns shape {held.losses.shape} for pairs of shape {shape}"
-                raise FunctionError(msg)
+                raise FunctionError(f"it returns shape {held.losses.shape} for pairs of shape {shape}")
         bad = self._compare("losses", trial, trial.losses, held.losses.reshape(-1), self._room(trial))
         held.are_wrong = held.are_wrong if bad is None else bad
 
@@ -168,14 +163,15 @@ class Suite:
         is_smooth = LOSSES[self._plan.loss.name].power == 0
         return SMOOTH_ROOM[trial.dtype] if is_smooth else ULPS * EPS[trial.dtype]
 
-    def _compare(
-        self, what: str, trial: Vector, right: Doubles, got: Doubles, room: Doubles
-    ) -> NDArray[np.bool_] | None:
+    def _compared(self, right: Doubles, got: Doubles, dtype: str, room: Any) -> Compared:
+        tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed
+        return compared(right, got, dtype, tolerance=tolerance)
+
+    def _compare(self, what: str, trial: Vector, right: Doubles, got: Doubles, room: Doubles) -> Mask | None:
         """Enter a check of one number of each pair; return which differ, None for none."""
-        tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed  # type: ignore[arg-type]
         with np.errstate(over="ignore"):  # what was computed in a wider float
             got = got.astype(trial.dtype).astype(np.float64)
-        differ = compared(right, got, trial.dtype, tolerance=tolerance)
+        differ = self._compared(right, got, trial.dtype, room)
         self._enter(check_of(trial.family, right.size, differ))
         if differ.bad is None:
             return None
@@ -197,7 +193,7 @@ class Suite:
             return
         right = {"sum": total, "mean": total / trial.losses.size if trial.losses.size else math.nan}
         for name in (self._own_reduction,) if caller.reduces else right:
-            held.reduced[name] = caller.losses_of(_shaped(trial), trial.margin, name).values
+            held.reduced[name] = caller.losses_of(trial.handed, trial.margin, name).values
             self._compare_number(name, held, right[name], held.reduced[name])
 
     @cached_property
@@ -205,21 +201,20 @@ class Suite:
         """Whether a function that reduces adds up or averages: what it gives for a few pairs is nearer to that."""
         caller = self._caller
         trial = next(trial for trial in trials(self._plan, caller.margin, self._dtype) if trial.name.startswith(PLAIN))
-        alone, whole = caller.single_losses(trial), caller.losses_of(_shaped(trial), trial.margin).values
+        alone = caller.single_losses(trial.handed, trial.margin)
+        whole = caller.losses_of(trial.handed, trial.margin).values
         off = abs(float(whole.mean()) - alone.sum()), abs(float(whole.mean()) - alone.mean())
         return "sum" if off[0] < off[1] else "mean"
 
     def _compare_number(self, name: str, held: Held, right: float, got: Doubles) -> None:
         trial = held.trial
         if got.shape not in ((), (1,) if trial.shape == (1,) else ()):
-            msg = f"reduction {name!r} returns shape {got.shape}, not one number"
-            raise FunctionError(msg)
+            raise FunctionError(f"reduction {name!r} returns shape {got.shape}, not one number")
         pairs = max(1, trial.x1.size)
         with np.errstate(all="ignore"):
             room = float(self._room(trial).sum()) + pairs * EPS[trial.dtype] * float(np.abs(trial.losses).sum())
         room = room / pairs if name == "mean" else room
-        tolerance = Tolerance(0.0, room) if self._allowed is None else self._allowed
-        differ = compared(np.array([right]), got.reshape(1), trial.dtype, tolerance=tolerance)
+        differ = self._compared(np.array([right]), got.reshape(1), trial.dtype, room)
         text = f"{name} of {trial.name}: expected {right!r}, got {float(got.flat[0])!r}"
         note = self._noted("reduced", text) if differ.mismatches and "losses" not in self._mismatches else None
         self._enter(check_of(trial.family, 1, differ, note=note))
@@ -250,8 +245,3 @@ class Suite:
         scale = {1: 0.0, 2: 2.0}.get(power, float(np.abs(trial.gradients).max(initial=1.0)))
         terms = np.abs(trial.x1.astype(np.float64)) + np.abs(trial.x2) + abs(trial.margin)
         return np.asarray(scale * terms if scale else np.zeros(terms.size))
-
-
-def _shaped(trial: Vector) -> tuple[Any, Any, Any]:
-    x1, x2, labels = (values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
-    return x1, x2, labels

@@ -159,8 +159,7 @@ class Signature(NamedTuple):
         """Return the signature of what instances of a class do when they are called. Raises UsageError for nothing."""
         name = "forward" if hasattr(made, "forward") else "__call__"
         if not any(name in vars(base) for base in made.__mro__):
-            msg = f"{_name_of(made)} is a class whose instances cannot be called"
-            raise UsageError(msg, hint=WRAP)
+            raise UsageError(f"{_name_of(made)} is a class whose instances cannot be called", hint=WRAP)
         signature = cls.of(getattr(made, name))
         has_self = not isinstance(inspect.getattr_static(made, name), staticmethod | classmethod)
         return signature._replace(named=signature.named[1:]) if has_self else signature
@@ -190,8 +189,7 @@ class Signature(NamedTuple):
         if "x1" not in there and self.takes_names:
             return [(*_slots(self.named, roles), *(Slot(role, role, is_named=True) for role in missing))]
         if "x1" not in there:
-            msg = f"{_name_of(function)} has no parameters for scores x1 and x2"
-            raise UsageError(msg, hint=WRAP)
+            raise UsageError(f"{_name_of(function)} has no parameters for scores x1 and x2", hint=WRAP)
         return [_slots(self.named, {name: "difference" if role == "x1" else role for name, role in roles.items()})]
 
     def roles(self, settings: list[str], function: Any, arrays: tuple[str, ...]) -> dict[str, str]:
@@ -210,8 +208,7 @@ class Signature(NamedTuple):
             missing = [role for role in missing if role not in ("x1", "x2")]
         if len(unnamed) > len(missing):
             name = harmless(unnamed[len(missing)])
-            msg = f"{_name_of(function)}: what is its parameter {name}, which has no default?"
-            raise UsageError(msg, hint=WRAP)
+            raise UsageError(f"{_name_of(function)}: what is its parameter {name}, which has no default?", hint=WRAP)
         return roles | dict(zip(unnamed, missing, strict=False))
 
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.verify.functions.arrays import NotALossError, returned
-from mrl_cli.verify.functions.caller import FunctionError, RaisedError
+from mrl_cli.verify.functions.caller import Caller, FunctionError, RaisedError
 from mrl_cli.verify.functions.loading import described
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from mrl_cli.verify.functions.caller import Caller
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.verify.vectors import Vector
 
 SUFFIXES = ("gradient", "grad")
@@ -38,7 +36,7 @@ class Gradients:
         elif caller.way.library:
             self.words = f"gradients are those that {caller.way.library} takes"
 
-    def of(self, trial: Vector) -> dict[str, list[NDArray[np.float64]]]:
+    def of(self, trial: Vector) -> dict[str, list[Doubles]]:
         """Return the gradients of a trial for `leaves`, by reduction, empty where there are none.
 
         Those of the losses, added up or averaged as the function does, are of "none"; where it takes a reduction, there
@@ -56,23 +54,20 @@ class Gradients:
             raise FunctionError(msg)
         return found
 
-    def _of(self, trial: Vector, reduction: str) -> list[NDArray[np.float64]] | None:
-        arrays = tuple(values.reshape(trial.shape) for values in (trial.x1, trial.x2, trial.labels))
-        handed = self._caller.handed((arrays[0], arrays[1], arrays[2]), trial.margin, reduction)
+    def _of(self, trial: Vector, reduction: str) -> list[Doubles] | None:
+        handed = self._caller.handed(trial.handed, trial.margin, reduction)
         found = self._by_function(self._name, handed) if self._name is not None else self._by_library(handed)
         if found is None:
             return None
         lost = [leaf for leaf, gradient in zip(self.leaves, found, strict=False) if gradient is None]
         if lost:
-            msg = f"no gradient reaches {' and '.join(lost)}"
-            raise FunctionError(msg)
+            raise FunctionError(f"no gradient reaches {' and '.join(lost)}")
         try:
             gradients = [returned(gradient).values.reshape(-1) for gradient in found]
         except NotALossError as error:
             raise FunctionError(f"as a gradient {error}") from None
         if any(gradient.size != trial.x1.size for gradient in gradients):
-            msg = f"a gradient has shape {gradients[0].shape} for {trial.x1.size} pairs"
-            raise FunctionError(msg)
+            raise FunctionError(f"a gradient has shape {gradients[0].shape} for {trial.x1.size} pairs")
         return gradients
 
     def _by_library(self, handed: dict[str, Any]) -> list[Any] | None:
@@ -84,8 +79,7 @@ class Gradients:
         except FunctionError:
             raise
         except Exception as error:
-            msg = f"the backward pass raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"the backward pass raises {described(error)}") from error
 
     def _by_function(self, name: str, handed: dict[str, Any]) -> list[Any]:
         function, convention = self._caller.function, self._caller.convention
@@ -96,8 +90,7 @@ class Gradients:
             with np.errstate(all="ignore"):
                 found = convention.call(function if is_of_class else beside, handed, name if is_of_class else None)
         except Exception as error:
-            msg = f"{name} raises {described(error)}"
-            raise RaisedError(msg) from error
+            raise RaisedError(f"{name} raises {described(error)}") from error
         return list(found)[: len(self.leaves)] if isinstance(found, tuple) else [found]
 
 

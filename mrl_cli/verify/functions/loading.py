@@ -28,24 +28,23 @@ def loaded(reference: str) -> Any:
     """
     module_name, colon, name = reference.rpartition(":")
     if not (colon and module_name and name):
-        msg = f"--function {harmless(reference, 200)}: MODULE:NAME names a function"
-        raise UsageError(msg, hint=HINT)
+        raise UsageError(f"--function {harmless(reference, 200)}: MODULE:NAME names a function", hint=HINT)
     found: Any = _module(module_name)
     for part in name.split("."):
         if not hasattr(found, part):
             raise _missing(found, part, reference)
         found = getattr(found, part)
     if not callable(found):
-        msg = f"--function {harmless(reference, 200)} is {_article(type(found).__name__)}, which cannot be called"
-        raise UsageError(msg, hint=HINT)
+        kind = type(found).__name__
+        what = f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
+        raise UsageError(f"--function {harmless(reference, 200)} is {what}, which cannot be called", hint=HINT)
     return found
 
 
 def _module(name: str) -> ModuleType:
     is_path = name.endswith(".py") or os.sep in name
     if is_path and not os.path.isfile(name):
-        msg = f"--function: there is no file {harmless(name, 200)}"
-        raise UsageError(msg, hint=HINT)
+        raise UsageError(f"--function: there is no file {harmless(name, 200)}", hint=HINT)
     folder = os.path.dirname(os.path.abspath(name)) if is_path else os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -67,8 +66,7 @@ def _module_of_file(path: str) -> ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        msg = f"{path} is no Python file"
-        raise ImportError(msg)
+        raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pickling and dataclasses look it up there
     spec.loader.exec_module(module)
@@ -85,8 +83,7 @@ def _missing(found: Any, part: str, reference: str) -> UsageError:
     own = [name for name in names if getattr(getattr(found, name), "__module__", None) == getattr(found, "__name__", 0)]
     near = closest(part, names)
     hint = f"did you mean {near}?" if near else f"it has {listed(own)}" if own else None
-    msg = f"--function {harmless(reference, 200)}: there is no {harmless(part)} in it"
-    return UsageError(msg, hint=hint)
+    return UsageError(f"--function {harmless(reference, 200)}: there is no {harmless(part)} in it", hint=hint)
 
 
 def described(error: BaseException) -> str:
@@ -130,7 +127,3 @@ def _is_foreign(path: str) -> bool:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     is_installed = any(part in path for part in ("site-packages", "dist-packages", f"{os.sep}lib{os.sep}python"))
     return is_installed or path.startswith((package, "<"))
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0].lower() in "aeiou" else f"a {word}"

@@ -16,18 +16,15 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.reports.validate import Explanation
 from mrl_cli.verify.explanations.cases import Case
 from mrl_cli.verify.explanations.columns import explain_column
-from mrl_cli.verify.functions.caller import FunctionError
+from mrl_cli.verify.functions.caller import Caller, FunctionError, Held
 from mrl_cli.verify.vectors import LARGEST_PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from mrl_cli.dtypes import Array, Doubles, Mask
     from mrl_cli.model import Plan
-    from mrl_cli.verify.functions.caller import Caller, Held
 
-    Doubles = NDArray[np.float64]
 
 ROOM = 1e-6  # what is nearer to a mistake than this, relatively, is that mistake
 EACH = "the reduction is ignored: the loss of each pair is returned"
@@ -39,7 +36,7 @@ ALIKE = 0.999  # of the numbers in which a mistake differs from what is right mu
 def explanations_of(held: Sequence[Held], caller: Caller, plan: Plan) -> list[Explanation]:
     """Return the mistakes that explain what a function gave: of losses, sums, gradients and inputs one each at most."""
     with np.errstate(all="ignore"):
-        plain = [one for one in held if one.trial.is_plain and one.is_of_pairs and _are_moderate(one)]
+        plain = [one for one in held if not one.trial.oddity and one.is_of_pairs and _are_moderate(one)]
         is_right = bool(plain) and not any(one.are_wrong.any() for one in plain)
         found = [next(filter(None, _of_losses(held, plain, caller, plan)), None), _of_sums(held, plan)]
         if is_right:
@@ -79,7 +76,7 @@ def _of_losses(held: Sequence[Held], plain: Sequence[Held], caller: Caller, plan
         yield _not_finite(held, text)
 
 
-def _joined(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+def _joined(arrays: Iterable[Array]) -> Array:
     return np.concatenate([*arrays])
 
 
@@ -103,7 +100,7 @@ def _are_moderate(held: Held) -> bool:
     return bool((np.abs([trial.x1, trial.x2]) <= LARGEST_PLAIN).all())
 
 
-def _fits(got: Any, expected: Doubles, room: float = ROOM) -> NDArray[np.bool_]:
+def _fits(got: Any, expected: Doubles, room: float = ROOM) -> Mask:
     """Return which numbers agree, NaN with NaN."""
     with np.errstate(all="ignore"):
         same = (got == expected) | (np.isnan(got) & np.isnan(expected))
@@ -137,8 +134,8 @@ def _other_labels(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanati
     one = max(held, key=lambda one: int(one.are_wrong.sum()))
     trial = replace(one.trial, labels=(one.trial.y > 0).astype(one.trial.dtype))
     try:
-        arrays = trial.x1, trial.x2, trial.labels
-        own = caller.single_losses(trial) if caller.reduces else caller.losses_of(arrays, trial.margin).values
+        given = (trial.x1, trial.x2, trial.labels), trial.margin
+        own = caller.single_losses(*given) if caller.reduces else caller.losses_of(*given).values
     except FunctionError:
         return None
     if own.shape != trial.losses.shape or not _fits(own, trial.losses).all():
@@ -186,7 +183,7 @@ def _mixed(held: Sequence[Held], caller: Caller, plan: Plan) -> Explanation | No
     """Name losses that depend on the other pairs, where each pair alone gets the right one."""
     one = max(held, key=lambda one: one.trial.x1.size)
     try:
-        alone = caller.single_losses(one.trial)
+        alone = caller.single_losses(one.trial.handed, one.trial.margin)
     except FunctionError:
         return None
     bad = one.are_wrong
@@ -224,7 +221,7 @@ def _not_finite(held: Sequence[Held], text: str) -> Explanation | None:
     return _named(text, hits, rows) if hits and hits >= MOST_OF * wrong else None
 
 
-_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], NDArray[np.bool_]]] = {
+_NOT_FINITE: dict[str, Callable[[Doubles, Doubles], Mask]] = {
     "a loss is NaN where it should be a number": lambda own, right: np.isnan(own) & ~np.isnan(right),
     "a loss overflows where it should be finite": lambda own, right: np.isinf(own) & np.isfinite(right),
     "NaN is lost: a NaN score gets a number as its loss": lambda own, right: np.isfinite(own) & np.isnan(right),
@@ -241,9 +238,10 @@ def _of_sums(held: Sequence[Held], plan: Plan) -> Explanation | None:
         return _named(text, len(results), telling=len(wrong), of="results")
     # Arrays of more dimensions show which axis it is; plain ones show the rest.
     wrong.sort(key=lambda found: -len(found[0].trial.shape))
-    for text in dict.fromkeys(text for one, name in wrong for text, _ in _reductions(one, name, plan)):
-        hits = [hit for one, name in wrong if (hit := _gives(one, name, text, plan)) is not None]
-        if hits and all(hits):
+    made = [(one.reduced[name], dict(_reductions(one, name, plan))) for one, name in wrong]
+    for text in dict.fromkeys(text for _, values in made for text in values):
+        hits = [_is_reduced_to(got, values[text]) for got, values in made if text in values]
+        if all(hits):
             names = {name for _, name in wrong}
             is_one = (
                 text.startswith(EACH) and len(names) == 1 and len({name for one in usable for name in one.reduced}) > 1
@@ -265,18 +263,11 @@ def _multiplied_sums(wrong: Sequence[tuple[Held, str]]) -> Explanation | None:
 
 
 def _is_reduced(held: Held, name: str) -> bool:
-    got, losses = held.reduced[name], held.own
-    right = losses.sum() if name == "sum" else losses.mean()
-    return got.size == 1 and got.ndim == 0 and bool(_fits(got, np.asarray(right), 1e-4).all())
+    return _is_reduced_to(held.reduced[name], held.own.sum() if name == "sum" else held.own.mean())
 
 
-def _gives(held: Held, name: str, text: str, plan: Plan) -> bool | None:
-    """Return whether a mistake gives what was returned; None where it would give what is right too."""
-    for other, value in _reductions(held, name, plan):
-        if other == text:
-            got = held.reduced[name]
-            return got.shape == np.shape(value) and bool(_fits(got, np.asarray(value, np.float64), 1e-4).all())
-    return None
+def _is_reduced_to(got: Doubles, value: Any) -> bool:
+    return got.shape == np.shape(value) and bool(_fits(got, np.asarray(value, np.float64), 1e-4).all())
 
 
 def _reductions(held: Held, name: str, plan: Plan) -> Iterator[tuple[str, Any]]:

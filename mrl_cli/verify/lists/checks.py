@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.verify import reference
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, listed, ratio
-from mrl_cli.verify.lists.expected import Setting, compared_figures, expected_lists, figures_expected
+from mrl_cli.verify.lists.expected import Expected, Setting, compared_figures, expected_lists, figures_expected
 from mrl_cli.verify.rows import counted_rows, lost_rows
 from mrl_cli.verify.validation import concluded
 from mrl_cli.verify.validators import check_of
-from mrl_cli.words import counted, harmless
+from mrl_cli.words import counted, harmless, plainest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Counts, Plan
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import CheckResult, Explanation, Validation
-    from mrl_cli.verify.lists.expected import Expected
     from mrl_cli.verify.lists.mistakes import Again
     from mrl_cli.verify.lists.sample import Taken, Verified
     from mrl_cli.verify.validation import Failed
@@ -76,8 +75,8 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
     results: dict[str, CheckResult] = {}
     for name, differ in compared_figures(taken.figures, expected, rooms).items():
         wrong = [
-            f"{_named(taken, place)}: {name} is {_shown(taken.figures[name][place])}, "
-            f"not {_shown(expected[name][place])}"
+            f"{_named(taken, place)}: {name} is {plainest(float(taken.figures[name][place]))!r}, "
+            f"not {plainest(float(expected[name][place]))!r}"
             for place in ([] if differ.bad is None else differ.bad.nonzero()[0].tolist())
         ]
         title = CHECKED.get(name, COUNTS_CHECK)
@@ -88,11 +87,6 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
 
 def _named(taken: Taken, place: int) -> str:
     return "query " + ", ".join(repr(harmless(text, 40)) for text in taken.keys[place])
-
-
-def _shown(number: float) -> str:
-    value = float(number)
-    return repr(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def _expected_groups(found: Sequence[Expected], taken: Taken, plan: Plan) -> dict[tuple[str, ...], Figures]:
@@ -110,7 +104,7 @@ def _expected_groups(found: Sequence[Expected], taken: Taken, plan: Plan) -> dic
 def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float], plan: Plan) -> Figures:
     """Return what a report must say of lists."""
     setting = Setting.of(plan)
-    total = sum((one.figures for one in found), reference.ListFigures())
+    total = sum((one.figures for one in found), reference.LoopFigures())
     means = [(one, one.mean(setting), weight) for one, weight in zip(found, query_weights, strict=True)]
     means = [(one, mean, weight) for one, mean, weight in means if not math.isnan(mean)]
     weights = [weight for *_, weight in means]
@@ -140,7 +134,7 @@ def _expected_figures(found: Sequence[Expected], query_weights: Sequence[float],
 def _counted(
     found: Sequence[Expected],
     query_weights: Sequence[float],
-    total: reference.ListFigures,
+    total: reference.LoopFigures,
     defined: int,
     setting: Setting,
 ) -> dict[str, float]:

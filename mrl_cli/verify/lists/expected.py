@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.model import Ranking
+from mrl_cli.model import LossChoice, Plan, Ranking
 from mrl_cli.reductions.queries import PAIR_COUNTS
 from mrl_cli.verify import reference
 from mrl_cli.verify.validators import Compared, compared
@@ -17,9 +17,8 @@ from mrl_cli.verify.validators import Compared, compared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.lists.base import Lists
-    from mrl_cli.model import LossChoice, Plan
-    from mrl_cli.verify.pairs import Doubles
 
     Figures = dict[str, Doubles]
 
@@ -60,7 +59,7 @@ class Setting(NamedTuple):
         """How far figures may be off, as a share of what is added up."""
         return LISTWISE_SHARE if self.is_listwise else PAIRWISE_SHARE
 
-    def divisor(self, figures: reference.ListFigures) -> float:
+    def divisor(self, figures: reference.LoopFigures) -> float:
         """Return what a sum over pairs is divided by for their mean; the loss of a list is divided by nothing."""
         if self.is_listwise:
             return 1.0
@@ -80,7 +79,7 @@ class Expected(NamedTuple):
     Under a listwise loss the sum is that, NaN where a list has none; `top_half` is NaN for a list without pairs.
     """
 
-    figures: reference.ListFigures
+    figures: reference.LoopFigures
     sum: float
     top_half: float
     items: int
@@ -110,13 +109,13 @@ def expected_lists(lists: Lists, setting: Setting) -> list[Expected]:
 
 def _listwise(
     labels: list[float], scores: list[float], setting: Setting, weights: list[float] | None
-) -> tuple[reference.ListFigures, float]:
+) -> tuple[reference.LoopFigures, float]:
     """Return the figures of a list under a listwise loss, and that."""
     loss = reference.listwise_loss(setting.loss.name, labels, scores, dict(setting.loss.parameters))
     counts = Counter(reference.list_figures(labels, scores, reference.ListSetting(), weights).counts)
     counts["active"] = int(loss > 0)
     span = (math.inf, -math.inf) if math.isnan(loss) else (loss, loss)
-    return reference.ListFigures(counts, lowest=span[0], highest=span[1], terms=abs(loss)), loss
+    return reference.LoopFigures(counts, lowest=span[0], highest=span[1], terms=abs(loss)), loss
 
 
 def figures_expected(found: Sequence[Expected], setting: Setting) -> tuple[Figures, Figures]:

@@ -14,22 +14,20 @@ import numpy as np
 
 from mrl_cli.lists.base import Lists
 from mrl_cli.lists.measure import least_label, measured
+from mrl_cli.lists.ragged import begins_run
 from mrl_cli.losses import LISTWISE, LOSSES, completed
-from mrl_cli.model import LossChoice, Ranking
-from mrl_cli.reductions.lists import ListConsumer
+from mrl_cli.model import LossChoice, Plan, Ranking, Role
+from mrl_cli.reductions.lists import ListConsumer, WholeLists
 from mrl_cli.verify.explanations.candidates import Candidate, Stage, figure_stages, numbers_in
-from mrl_cli.verify.explanations.values import claims_on_figure
+from mrl_cli.verify.explanations.values import Own, claims_on_figure
 from mrl_cli.verify.figures import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Plan
-    from mrl_cli.reductions.lists import WholeLists
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.validate import Explanation
-    from mrl_cli.verify.explanations.values import Own
-    from mrl_cli.verify.pairs import Doubles
     from mrl_cli.verify.verdict import Expectation, Request
 
     Again = Callable[[ListConsumer[Any, Any]], None]
@@ -63,6 +61,11 @@ class Added(NamedTuple):
     def __add__(self, other: Added) -> Added:  # type: ignore[override]
         sums = (one + another for one, another in zip(self, other, strict=True))
         return Added._make(sums)._replace(longest=max(self.longest, other.longest))
+
+    def changed(self, factor: float = 1.0, less: float = 0.0) -> Added:
+        """Return what lists add up to when each loss is times a factor, and less a number."""
+        total, means = self.total * factor - less * self.divisor, self.means * factor - less * self.defined
+        return self._replace(total=total, means=means)
 
 
 class Reduced(NamedTuple):
@@ -201,21 +204,23 @@ def ways_of(plan: Plan) -> Iterator[Way]:
     loss, ranking = plan.loss, plan.ranking
     yield _way(RIGHT, None, loss, ranking)
     if math.isinf(least_label(loss, ranking)):
-        yield Way(*OTHER_LABELS[plan.rules.labels == "rank"], lambda whole: _added(_reversed(whole), loss, ranking))
+        text, hint = OTHER_LABELS[plan.rules.labels == "rank"]
+        yield Way(text, hint, lambda whole: _added(_with(whole, labels=-whole.lists.labels), loss, ranking))
     if loss.name in LISTWISE:
         yield from _listwise_ways(plan)
         return
     yield from _loss_ways(plan)
     yield Way(EQUAL_LABELS, None, lambda whole: _with_equal_labels(whole, loss))
     if LOSSES[loss.name].is_logarithmic:
-        yield Way(BITS, None, lambda whole: _scaled(_added(whole, loss, ranking), 1 / math.log(2)))
-    if any(plan.column_of(role) is not None for role in ("weight", "query_weight")):
-        hint = "without " + " and ".join(
-            option
-            for role, option in (("weight", "--weight"), ("query_weight", "--query-weight"))
-            if plan.column_of(role) is not None  # type: ignore[arg-type]
-        )
-        yield Way("the weights are left out", hint, lambda whole: _added(_unweighted(whole), loss, ranking))
+        yield Way(BITS, None, lambda whole: _added(whole, loss, ranking).changed(factor=1 / math.log(2)))
+    options: dict[Role, str] = {"weight": "--weight", "query_weight": "--query-weight"}
+    if given := [option for role, option in options.items() if plan.column_of(role) is not None]:
+        hint = f"without {' and '.join(given)}"
+
+        def unweighted(whole: WholeLists) -> Added:
+            return _added(_with(whole, weights=None)._replace(query_weights=None), loss, ranking)
+
+        yield Way("the weights are left out", hint, unweighted)
     for kind in ("none", "label_diff", "ndcg"):
         if kind != ranking.lambda_weight:
             text = "LambdaRank's weights are left out" if kind == "none" else f"pairs have the lambda weights {kind}"
@@ -256,7 +261,7 @@ def _listwise_ways(plan: Plan) -> Iterator[Way]:
                 choice = replace(loss, parameters=tuple((given | {parameter.name: value}).items()))
                 yield _way(f"{parameter.name} is {value}", f"--param {parameter.name}={value}", choice, ranking)
     if loss.name == "approx_ndcg":
-        yield Way(NEGATIVE, None, lambda whole: _less_one(_added(whole, loss, ranking)))
+        yield Way(NEGATIVE, None, lambda whole: _added(whole, loss, ranking).changed(less=1))
 
 
 def _way(text: str, hint: str | None, loss: LossChoice, ranking: Ranking) -> Way:
@@ -296,20 +301,8 @@ def _of_lists(whole: WholeLists, sums: Doubles, divisors: Doubles) -> Added:
     )
 
 
-def _reversed(whole: WholeLists) -> WholeLists:
-    return whole._replace(lists=whole.lists._replace(labels=-whole.lists.labels))
-
-
-def _unweighted(whole: WholeLists) -> WholeLists:
-    return whole._replace(lists=whole.lists._replace(weights=None), query_weights=None)
-
-
-def _scaled(added: Added, factor: float) -> Added:
-    return added._replace(total=added.total * factor, means=added.means * factor)
-
-
-def _less_one(added: Added) -> Added:
-    return added._replace(total=added.total - added.divisor, means=added.means - added.defined)
+def _with(whole: WholeLists, **fields: Any) -> WholeLists:
+    return whole._replace(lists=whole.lists._replace(**fields))
 
 
 def _with_equal_labels(whole: WholeLists, loss: LossChoice) -> Added:
@@ -319,8 +312,7 @@ def _with_equal_labels(whole: WholeLists, loss: LossChoice) -> Added:
     sums, pairs = found.losses.rounded(lists.size), found.pairs.astype(np.float64)
     order = np.lexsort((lists.labels, lists.numbers))
     numbers, labels = lists.numbers[order], lists.labels[order]
-    is_first = np.append(True, (numbers[1:] != numbers[:-1]) | (labels[1:] != labels[:-1]))[: order.size]
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(begins_run(numbers, labels))
     # Items of one label as a list of their own, in which all labels are different: each pair one way, then the other.
     places, scores = np.arange(order.size, dtype=np.float64), lists.scores[order]
     for direction in (places, -places):

@@ -6,25 +6,21 @@ input was cut. In the order of these hashes, lists are taken while their work st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mrl_cli.arrow import encoded
-from mrl_cli.lists.base import Lists
+from mrl_cli.lists.base import Found, Lists
 from mrl_cli.losses import LISTWISE, LOSSES
-from mrl_cli.reductions.hashes import hashes_of
-from mrl_cli.reductions.lists import ListConsumer
-from mrl_cli.reductions.queries import PAIR_COUNTS, QueriesConsumer
-from mrl_cli.verify.sample import mixed
+from mrl_cli.reductions.hashes import hashes_of, next_of
+from mrl_cli.reductions.lists import ListConsumer, WholeLists
+from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer
 
 if TYPE_CHECKING:
-    from mrl_cli.lists.base import Found
+    from mrl_cli.dtypes import Doubles
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.keys import Key
-    from mrl_cli.reductions.lists import WholeLists
-    from mrl_cli.reductions.queries import Queries, QueriesBlock
-    from mrl_cli.verify.pairs import Doubles
 
 MOST_WORK = 4e6  # of all lists: a few seconds. A list takes its size squared, times what one pair takes.
 # What a pair takes of a loss in floats, of LambdaRank's weights, and of the losses of lists, in decimals.
@@ -53,15 +49,12 @@ class Taken(NamedTuple):
         """Return the lists of both."""
         ours, theirs = self.lists, other.lists
         starts = np.concatenate([ours.starts, ours.starts[-1] + theirs.starts[1:]])
-        labels, scores = (np.concatenate([getattr(x, n) for x in (ours, theirs)]) for n in ("labels", "scores"))
-        weights = None
-        if ours.weights is not None and theirs.weights is not None:
-            weights = np.concatenate([ours.weights, theirs.weights])
+        columns: Any = zip(ours[1:], theirs[1:], strict=True)  # weights may be None
         return Taken(
             np.concatenate([self.hashes, other.hashes]),
             np.concatenate([self.work, other.work]),
             [*self.keys, *other.keys],
-            Lists(starts, labels, scores, weights),
+            Lists(starts, *(np.concatenate(both) for both in columns if both[1] is not None)),
             np.concatenate([self.query_weights, other.query_weights]),
             {name: np.concatenate([values, other.figures[name]]) for name, values in self.figures.items()},
         )
@@ -119,7 +112,7 @@ class ListVerifier(ListConsumer["tuple[QueriesBlock, Taken, int]", Verified]):
         lists = whole.lists
         roles: list[Role] = [*self._plan.groups, "query"]
         columns = [encoded(whole.keys[role]) for role in roles]
-        hashes = mixed(hashes_of(columns) ^ mixed(np.full(1, self._seed, np.uint64)))
+        hashes = next_of(hashes_of(columns) ^ next_of(np.full(1, self._seed, np.uint64)))
         keys = list(zip(*(column.to_pylist() for column in columns), strict=True))
         weights = np.ones(lists.size) if whole.query_weights is None else whole.query_weights
         work = np.square(lists.sizes.astype(np.float64)) * pair_work(self._plan) + 1

@@ -13,9 +13,9 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.verify.reference.calibration import LoopBin, bin_records, calibration_error, loop_bins
+from mrl_cli.verify.reference.calibration import bin_records, calibration_error, loop_bins
 from mrl_cli.verify.reference.exact import exact_pairs, is_within_bound
-from mrl_cli.verify.reference.lists import POWERS, ListFigures, ListSetting, list_figures, list_gradient, top_share
+from mrl_cli.verify.reference.lists import POWERS, ListSetting, list_figures, list_gradient, top_share
 from mrl_cli.verify.reference.listwise import LISTWISE, listwise_loss
 from mrl_cli.verify.reference.loops import (
     LOOPS,
@@ -28,42 +28,16 @@ from mrl_cli.verify.reference.loops import (
     scores,
 )
 from mrl_cli.verify.reference.probabilities import likelier, mixed_losses, mixed_pairs, mixed_terms
-from mrl_cli.verify.reference.sums import LoopSum, as_double
+from mrl_cli.verify.reference.sums import LoopFigures, LoopSum, as_double
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-__all__ = [
-    "DEFAULTS",
-    "LISTWISE",
-    "LOOPS",
-    "POWERS",
-    "ListFigures",
-    "ListSetting",
-    "LoopBin",
-    "LoopSum",
-    "as_double",
-    "bin_records",
-    "calibration_error",
-    "cancelling_terms",
-    "differences",
-    "exact_pairs",
-    "is_within_bound",
-    "likelier",
-    "list_figures",
-    "list_gradient",
-    "listwise_loss",
-    "loop_bins",
-    "mixed_losses",
-    "mixed_pairs",
-    "mixed_terms",
-    "rounded_to",
-    "scores",
-    "top_share",
-    "validate_margin_ranking_loss",
-    "validate_margin_ranking_loss_exact",
-    "validate_rank_loss",
-]
+__all__ = ["DEFAULTS", "LISTWISE", "LOOPS", "POWERS", "ListSetting", "LoopFigures", "LoopSum", "as_double"]
+__all__ += ["bin_records", "calibration_error", "cancelling_terms", "differences", "exact_pairs", "is_within_bound"]
+__all__ += ["likelier", "list_figures", "list_gradient", "listwise_loss", "loop_bins", "mixed_losses", "mixed_pairs"]
+__all__ += ["mixed_terms", "rounded_to", "scores", "top_share", "validate_margin_ranking_loss"]
+__all__ += ["validate_margin_ranking_loss_exact", "validate_rank_loss"]
 
 # What a parameter of a loss of ranked lists is where nothing is said of it.
 DEFAULTS: dict[str, Any] = {"temperature": 1.0, "beta": 1.0, "label_smoothing": 0.0}
@@ -187,7 +161,7 @@ def _of_pairs(lists: list[dict[str, list[float]]], setting: ListSetting, reducti
     if reduction == "query-mean":
         means = [one.mean(is_weighted=is_weighted) for one in figures]
         return _reduced([mean for mean in means if not math.isnan(mean)], "mean")
-    total = sum(figures, ListFigures())
+    total = sum(figures, LoopFigures())
     return float(total.total) if reduction == "sum" else total.mean(is_weighted=is_weighted)
 
 

@@ -7,11 +7,10 @@ ICML 2017.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from mrl_cli.verify.reference.sums import LoopSum
+from mrl_cli.verify.reference.sums import LoopBin, LoopSum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,22 +18,6 @@ if TYPE_CHECKING:
 BINS = 15
 NEAR = 1e-9  # to the edge of a bin, where the last digits of a float decide
 DIGITS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class LoopBin:
-    """Pairs of one bin: how many, their weight, that of those that are right (of ties one half), and that times how
-    sure of each Bradley-Terry is.
-    """
-
-    pairs: int = 0
-    weight: LoopSum = field(default_factory=LoopSum)
-    right: LoopSum = field(default_factory=LoopSum)
-    sure: LoopSum = field(default_factory=LoopSum)
-
-    def __add__(self, other: LoopBin) -> LoopBin:
-        sums = (self.weight + other.weight, self.right + other.right, self.sure + other.sure)
-        return LoopBin(self.pairs + other.pairs, *sums)
 
 
 def confidence(agreement: float) -> float:

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import repeat
 from operator import mul
 from typing import Any, NamedTuple
 
 from mrl_cli.verify.reference.listwise import lambda_weights
-from mrl_cli.verify.reference.loops import LOOPS, SLOPES, cancelling_terms, differences
-from mrl_cli.verify.reference.sums import LoopSum, quotient, whole_numbers
+from mrl_cli.verify.reference.loops import LOOPS, cancelling_terms, differences, slopes
+from mrl_cli.verify.reference.sums import LoopFigures, LoopSum, quotient, whole_numbers
 
 Numbers = Sequence[float]
 
@@ -61,41 +62,6 @@ class ListSetting:
     top: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListFigures:
-    """What the pairs of lists come to; `ListFigures()` is what those of none do, and `+` is of different lists.
-
-    `counts` are pairs, correct, ties, wrong and active. `total` is the sum of the losses, weighted where there are
-    weights, `weight` that of the weights, and `correct_weight` of those of correct pairs. `terms` is how large the
-    losses, or what cancels in them, are in sum: how far a sum of rounded ones may be off is a share of that.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    total: LoopSum = field(default_factory=LoopSum)
-    weight: LoopSum = field(default_factory=LoopSum)
-    correct_weight: LoopSum = field(default_factory=LoopSum)
-    lowest: float = math.inf
-    highest: float = -math.inf
-    terms: float = 0.0
-
-    def __add__(self, other: ListFigures) -> ListFigures:
-        return ListFigures(
-            self.counts + other.counts,
-            self.total + other.total,
-            self.weight + other.weight,
-            self.correct_weight + other.correct_weight,
-            min(self.lowest, other.lowest),
-            max(self.highest, other.highest),
-            self.terms + other.terms,
-        )
-
-    def mean(self, *, is_weighted: bool) -> float:
-        """Return the mean over pairs, by their weights where they have some; NaN where there are no pairs."""
-        if is_weighted:
-            return self.total.over(self.weight)
-        return float(self.total) / self.counts["pairs"] if self.counts["pairs"] else math.nan
-
-
 class ListGradient(NamedTuple):
     """The gradient of a list, each entry rounded once, and how large what was added up for each is in sum."""
 
@@ -120,7 +86,7 @@ class _Row:
     terms: list[float] | None = None
 
 
-def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None) -> ListFigures:
+def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights: Numbers | None = None) -> LoopFigures:
     """Return what the pairs of one list come to.
 
     `labels`, `scores` and `weights`, those of the items, are of one length and finite.
@@ -130,10 +96,10 @@ def list_figures(labels: Numbers, scores: Numbers, setting: ListSetting, weights
     (1.5, 2, 1)
     """
     rows = list(_rows(labels, scores, weights, setting))
-    return _figures(rows) if rows else ListFigures()
+    return _figures(rows) if rows else LoopFigures()
 
 
-def _figures(rows: Sequence[_Row]) -> ListFigures:
+def _figures(rows: Sequence[_Row]) -> LoopFigures:
     """Return what the pairs of rows of one list come to."""
     unit, losses = rows[0].unit, [loss for row in rows for loss in row.losses]
     weights = None if rows[0].weights is None else [w for row in rows for w in row.weights or ()]
@@ -149,9 +115,9 @@ def _figures(rows: Sequence[_Row]) -> ListFigures:
     active = sum(loss > 0 for loss in losses)
     counts = +Counter(correct=sides[1], ties=sides[0], wrong=sides[-1], active=active, pairs=len(losses))
     if weights is None:
-        return ListFigures(counts, total, lowest=lowest, highest=highest, terms=size)
+        return LoopFigures(counts, total, lowest=lowest, highest=highest, terms=size)
     correct = [w for w, sign in zip(weights, signs, strict=True) if sign > 0]
-    return ListFigures(counts, total, LoopSum.of(weights), LoopSum.of(correct), lowest, highest, size)
+    return LoopFigures(counts, total, LoopSum.of(weights), LoopSum.of(correct), lowest, highest, size)
 
 
 def list_gradient(
@@ -232,9 +198,10 @@ def _rows(
             yield _Row(i, lower, signs, values, whole.unit(of_slopes=of_slopes), of_pairs)
             continue
         pairs = differences([scores[i]] * len(lower), [scores[j] for j in lower], [1.0] * len(lower))
-        floats = (SLOPES if of_slopes else LOOPS)[setting.loss](pairs, setting.margin, setting.parameters)
-        cancelling = None if of_slopes else cancelling_terms(setting.loss, pairs, setting.parameters)
         parameters = setting.parameters
+        made = partial(slopes, setting.loss) if of_slopes else LOOPS[setting.loss]
+        floats = made(pairs, setting.margin, parameters)
+        cancelling = None if of_slopes else cancelling_terms(setting.loss, pairs, parameters)
         per_difference = parameters["beta"] if "label_smoothing" in parameters else 1 / parameters["temperature"]
         terms = [
             size * (1 + (abs(d) * per_difference + abs(setting.margin)) / ORDINARY_EXPONENT)

@@ -32,11 +32,6 @@ class Differences:
     agreement: Sequence[float]
     rounded: Rounded
 
-    @property
-    def difference(self) -> Sequence[float]:
-        """x1 - x2 of each pair."""
-        return self.rounded([a - b for a, b in zip(self.x1, self.x2, strict=True)])
-
 
 def scores(
     values: list[float], references: list[float] | None, scale: float | None, dtype: str = "float64"
@@ -94,7 +89,8 @@ def squared_hinge(pairs: Differences, margin: Margin, parameters: dict[str, floa
 
 def margin_mse(pairs: Differences, _: Margin, __: dict[str, float]) -> Sequence[float]:
     """Return ((x1 - x2) - y) squared for each pair."""
-    errors = pairs.rounded([d - target for d, target in zip(pairs.difference, pairs.y, strict=True)])
+    differences = pairs.rounded([a - b for a, b in zip(pairs.x1, pairs.x2, strict=True)])
+    errors = pairs.rounded([d - target for d, target in zip(differences, pairs.y, strict=True)])
     return pairs.rounded([error * error for error in errors])
 
 
@@ -107,7 +103,7 @@ def ipo(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence
 
 def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return log(1 + exp(margin - y(x1 - x2)/temperature)) for each pair."""
-    scaled = _divided(pairs, parameters["temperature"])
+    scaled = _scaled(pairs, parameters)
     sums = pairs.rounded([m - s for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)])
     return pairs.rounded([_softplus(z) for z in sums])
 
@@ -115,7 +111,7 @@ def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -
 def smoothed_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta y(x1 - x2), e = label_smoothing, for each pair."""
     e = parameters["label_smoothing"]
-    return pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _multiplied(pairs, parameters)])
+    return pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _scaled(pairs, parameters)])
 
 
 def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
@@ -123,57 +119,27 @@ def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, fl
 
     Since log sigmoid(z) - log sigmoid(-z) = z, this is softplus(-z) - e z / (1 - 2e).
     """
-    slope, scaled = _slope(parameters), _multiplied(pairs, parameters)
+    slope, scaled = _slope(parameters), _scaled(pairs, parameters)
     return pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in scaled])
 
 
 def soft_zero_one(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return 1 / (1 + exp(y(x1 - x2)/temperature)) for each pair."""
-    scaled = _divided(pairs, parameters["temperature"])
-    return pairs.rounded([_sigmoid(-s) for s in scaled])
+    return pairs.rounded([_sigmoid(-s) for s in _scaled(pairs, parameters)])
 
 
 def exponential(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return exp(-y(x1 - x2)/temperature) for each pair."""
-    return pairs.rounded([_exp(-s) for s in _divided(pairs, parameters["temperature"])])
+    return pairs.rounded([_exp(-s) for s in _scaled(pairs, parameters)])
 
 
-# Slopes for x1 - x2 of the losses that are made of exponentials, where y is 1.
-
-
-def _logistic_slope(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
-    scaled, temperature = _divided(pairs, parameters["temperature"]), parameters["temperature"]
-    return [-_sigmoid(m - s) / temperature for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)]
-
-
-def _smoothed_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
-    e, beta = parameters["label_smoothing"], parameters["beta"]
-    return [beta * (e * _sigmoid(z) - (1 - e) * _sigmoid(-z)) for z in _multiplied(pairs, parameters)]
-
-
-def _robust_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
-    slope, beta = _slope(parameters), parameters["beta"]
-    return [-beta * (_sigmoid(-z) + slope) for z in _multiplied(pairs, parameters)]
-
-
-def _soft_zero_one_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
-    temperature = parameters["temperature"]
-    return [-_sigmoid(s) * _sigmoid(-s) / temperature for s in _divided(pairs, temperature)]
-
-
-def _exponential_slope(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
-    temperature = parameters["temperature"]
-    return [-_exp(-s) / temperature for s in _divided(pairs, temperature)]
-
-
-def _divided(pairs: Differences, temperature: float) -> Sequence[float]:
-    divisor = pairs.rounded([temperature])[0]
-    return pairs.rounded([agreement / divisor for agreement in pairs.agreement])
-
-
-def _multiplied(pairs: Differences, parameters: dict[str, float]) -> Sequence[float]:
-    beta = pairs.rounded([parameters["beta"]])[0]
-    return pairs.rounded([agreement * beta for agreement in pairs.agreement])
+def _scaled(pairs: Differences, parameters: dict[str, float]) -> Sequence[float]:
+    """Return y(x1 - x2) times beta, or divided by the temperature, of each pair."""
+    if "beta" in parameters:
+        beta = pairs.rounded([parameters["beta"]])[0]
+        return pairs.rounded([agreement * beta for agreement in pairs.agreement])
+    temperature = pairs.rounded([parameters["temperature"]])[0]
+    return pairs.rounded([agreement / temperature for agreement in pairs.agreement])
 
 
 def _slope(parameters: dict[str, float]) -> float:
@@ -214,13 +180,24 @@ LOOPS: dict[str, Loop] = {
     )
 }
 
-SLOPES: dict[str, Loop] = {
-    "logistic": _logistic_slope,
-    "smoothed_bradley_terry": _smoothed_slope,
-    "robust_bradley_terry": _robust_slope,
-    "soft_zero_one": _soft_zero_one_slope,
-    "exponential": _exponential_slope,
+# Of the losses that are made of exponentials the slope for z, that is y(x1 - x2) scaled; by z, margin and parameters.
+SLOPES: dict[str, Callable[[float, float, dict[str, float]], float]] = {
+    "logistic": lambda z, m, _: -_sigmoid(m - z),
+    "smoothed_bradley_terry": lambda z, _m, given: (
+        given["label_smoothing"] * _sigmoid(z) - (1 - given["label_smoothing"]) * _sigmoid(-z)
+    ),
+    "robust_bradley_terry": lambda z, _m, given: -(_sigmoid(-z) + _slope(given)),
+    "soft_zero_one": lambda z, _m, _: -_sigmoid(z) * _sigmoid(-z),
+    "exponential": lambda z, _m, _: -_exp(-z),
 }
+
+
+def slopes(loss: str, pairs: Differences, margin: float, parameters: dict[str, float]) -> list[float]:
+    """Return for each pair the slope for x1 - x2 of a loss that is made of exponentials, where y is 1."""
+    of_z = [SLOPES[loss](z, margin, parameters) for z in _scaled(pairs, parameters)]
+    if "beta" in parameters:
+        return [parameters["beta"] * slope for slope in of_z]
+    return [slope / parameters["temperature"] for slope in of_z]
 
 
 def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]) -> list[float] | None:
@@ -231,4 +208,4 @@ def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]
     if loss != "robust_bradley_terry":
         return None
     slope = _slope(parameters)
-    return [_softplus(-z) + abs(slope * z) for z in _multiplied(pairs, parameters)]
+    return [_softplus(-z) + abs(slope * z) for z in _scaled(pairs, parameters)]

@@ -1,9 +1,10 @@
-"""Sums of floats with no rounding at all, by `math.fsum` and rational numbers."""
+"""Sums of floats with no rounding at all, by `math.fsum` and rational numbers, and what pairs come to in such sums."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -86,6 +87,66 @@ class LoopSum:
         if self.others == 0.0 and not all(SMALLEST_NORMAL <= abs(number) < math.inf for number in (part, whole)):
             return as_double(self.finite / other.finite)
         return part / whole
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBin:
+    """Pairs of one bin: how many, their weight, that of those that are right (of ties one half), and that times how
+    sure of each Bradley-Terry is.
+    """
+
+    pairs: int = 0
+    weight: LoopSum = field(default_factory=LoopSum)
+    right: LoopSum = field(default_factory=LoopSum)
+    sure: LoopSum = field(default_factory=LoopSum)
+
+    def __add__(self, other: LoopBin) -> LoopBin:
+        sums = (self.weight + other.weight, self.right + other.right, self.sure + other.sure)
+        return LoopBin(self.pairs + other.pairs, *sums)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFigures:
+    """What pairs come to; `LoopFigures()` is what none do, and `+` is of different pairs, or of different lists.
+
+    `counts` are pairs, correct, ties, wrong, active and, but for lists, inside_margin. `total` is the sum of the
+    losses, weighted where there are weights, `weight` that of the weights, and `correct_weight` of those of correct
+    pairs. `terms` is how large the losses of lists, or what cancels in them, are in sum: how far a sum of rounded ones
+    may be off is a share of that. `bins` are those of calibration, where it is reported.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    total: LoopSum = field(default_factory=LoopSum)
+    weight: LoopSum = field(default_factory=LoopSum)
+    correct_weight: LoopSum = field(default_factory=LoopSum)
+    lowest: float = math.inf
+    highest: float = -math.inf
+    terms: float = 0.0
+    bins: dict[int, LoopBin] = field(default_factory=dict)
+
+    def __add__(self, other: LoopFigures) -> LoopFigures:
+        none, numbers = LoopBin(), self.bins.keys() | other.bins.keys()
+        return LoopFigures(
+            self.counts + other.counts,
+            self.total + other.total,
+            self.weight + other.weight,
+            self.correct_weight + other.correct_weight,
+            -_greatest(-self.lowest, -other.lowest),
+            _greatest(self.highest, other.highest),
+            self.terms + other.terms,
+            {number: self.bins.get(number, none) + other.bins.get(number, none) for number in numbers},
+        )
+
+    def mean(self, *, is_weighted: bool) -> float:
+        """Return the mean over pairs, by their weights where they have some; NaN where there are no pairs."""
+        if is_weighted:
+            return self.total.over(self.weight)
+        return float(self.total) / self.counts["pairs"] if self.counts["pairs"] else math.nan
+
+
+def _greatest(one: float, other: float) -> float:
+    """Return the greater of two numbers; NaN wins, as it does in an array."""
+    return math.nan if math.isnan(one) or math.isnan(other) else max(one, other)
 
 
 SMALLEST_NORMAL = 2.0**-1022
