@@ -103,7 +103,7 @@ def ipo(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence
 
 def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return log(1 + exp(margin - y(x1 - x2)/temperature)) for each pair."""
-    scaled = _scaled(pairs, parameters)
+    scaled = _scaled(pairs, "temperature", parameters)
     sums = pairs.rounded([m - s for s, m in zip(scaled, each(margin, pairs.rounded), strict=False)])
     return pairs.rounded([_softplus(z) for z in sums])
 
@@ -111,7 +111,7 @@ def logistic(pairs: Differences, margin: Margin, parameters: dict[str, float]) -
 def smoothed_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta y(x1 - x2), e = label_smoothing, for each pair."""
     e = parameters["label_smoothing"]
-    return pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _scaled(pairs, parameters)])
+    return pairs.rounded([(1 - e) * _softplus(-z) + e * _softplus(z) for z in _scaled(pairs, "beta", parameters)])
 
 
 def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
@@ -119,27 +119,26 @@ def robust_bradley_terry(pairs: Differences, _: Margin, parameters: dict[str, fl
 
     Since log sigmoid(z) - log sigmoid(-z) = z, this is softplus(-z) - e z / (1 - 2e).
     """
-    slope, scaled = _slope(parameters), _scaled(pairs, parameters)
+    slope, scaled = _slope(parameters), _scaled(pairs, "beta", parameters)
     return pairs.rounded([_softplus(-z) - slope * z if slope else _softplus(-z) for z in scaled])
 
 
 def soft_zero_one(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return 1 / (1 + exp(y(x1 - x2)/temperature)) for each pair."""
-    return pairs.rounded([_sigmoid(-s) for s in _scaled(pairs, parameters)])
+    return pairs.rounded([_sigmoid(-s) for s in _scaled(pairs, "temperature", parameters)])
 
 
 def exponential(pairs: Differences, _: Margin, parameters: dict[str, float]) -> Sequence[float]:
     """Return exp(-y(x1 - x2)/temperature) for each pair."""
-    return pairs.rounded([_exp(-s) for s in _scaled(pairs, parameters)])
+    return pairs.rounded([_exp(-s) for s in _scaled(pairs, "temperature", parameters)])
 
 
-def _scaled(pairs: Differences, parameters: dict[str, float]) -> Sequence[float]:
-    """Return y(x1 - x2) times beta, or divided by the temperature, of each pair."""
-    if "beta" in parameters:
-        beta = pairs.rounded([parameters["beta"]])[0]
-        return pairs.rounded([agreement * beta for agreement in pairs.agreement])
-    temperature = pairs.rounded([parameters["temperature"]])[0]
-    return pairs.rounded([agreement / temperature for agreement in pairs.agreement])
+def _scaled(pairs: Differences, by: str, parameters: dict[str, float]) -> Sequence[float]:
+    """Return y(x1 - x2) of each pair times beta, or divided by the temperature, whichever it is scaled `by`."""
+    scale = pairs.rounded([parameters[by]])[0]
+    if by == "beta":
+        return pairs.rounded([agreement * scale for agreement in pairs.agreement])
+    return pairs.rounded([agreement / scale for agreement in pairs.agreement])
 
 
 def _slope(parameters: dict[str, float]) -> float:
@@ -180,24 +179,25 @@ LOOPS: dict[str, Loop] = {
     )
 }
 
-# Of the losses that are made of exponentials the slope for z, that is y(x1 - x2) scaled; by z, margin and parameters.
-SLOPES: dict[str, Callable[[float, float, dict[str, float]], float]] = {
-    "logistic": lambda z, m, _: -_sigmoid(m - z),
-    "smoothed_bradley_terry": lambda z, _m, given: (
-        given["label_smoothing"] * _sigmoid(z) - (1 - given["label_smoothing"]) * _sigmoid(-z)
+# Of the losses that are made of exponentials what scales y(x1 - x2), and their slope for what that comes to, z; by z,
+# margin and parameters.
+SLOPES: dict[str, tuple[str, Callable[[float, float, dict[str, float]], float]]] = {
+    "logistic": ("temperature", lambda z, m, _: -_sigmoid(m - z)),
+    "smoothed_bradley_terry": (
+        "beta",
+        lambda z, _m, given: given["label_smoothing"] * _sigmoid(z) - (1 - given["label_smoothing"]) * _sigmoid(-z),
     ),
-    "robust_bradley_terry": lambda z, _m, given: -(_sigmoid(-z) + _slope(given)),
-    "soft_zero_one": lambda z, _m, _: -_sigmoid(z) * _sigmoid(-z),
-    "exponential": lambda z, _m, _: -_exp(-z),
+    "robust_bradley_terry": ("beta", lambda z, _m, given: -(_sigmoid(-z) + _slope(given))),
+    "soft_zero_one": ("temperature", lambda z, _m, _: -_sigmoid(z) * _sigmoid(-z)),
+    "exponential": ("temperature", lambda z, _m, _: -_exp(-z)),
 }
 
 
 def slopes(loss: str, pairs: Differences, margin: float, parameters: dict[str, float]) -> list[float]:
     """Return for each pair the slope for x1 - x2 of a loss that is made of exponentials, where y is 1."""
-    of_z = [SLOPES[loss](z, margin, parameters) for z in _scaled(pairs, parameters)]
-    if "beta" in parameters:
-        return [parameters["beta"] * slope for slope in of_z]
-    return [slope / parameters["temperature"] for slope in of_z]
+    by, slope = SLOPES[loss]
+    of_z = [slope(z, margin, parameters) for z in _scaled(pairs, by, parameters)]
+    return [parameters[by] * each if by == "beta" else each / parameters[by] for each in of_z]
 
 
 def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]) -> list[float] | None:
@@ -208,4 +208,4 @@ def cancelling_terms(loss: str, pairs: Differences, parameters: dict[str, float]
     if loss != "robust_bradley_terry":
         return None
     slope = _slope(parameters)
-    return [_softplus(-z) + abs(slope * z) for z in _scaled(pairs, parameters)]
+    return [_softplus(-z) + abs(slope * z) for z in _scaled(pairs, "beta", parameters)]
