@@ -89,7 +89,7 @@ def test_intervals_do_not_depend_on_the_order_of_rows(jobs: str, mrl: Mrl, tmp_p
 
 def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--group-by", "half", "--confidence", "0.9", "-f", "markdown")
-    assert "\n| half | value | pairs | accuracy | mean_low | mean_high |" in ran.out
+    assert "\n| half | value | pairs | accuracy | accuracy_low | accuracy_high | mean_low | mean_high |" in ran.out
     assert "accuracy_low" not in mrl("compute", "pairs.csv", "--group-by", "half", "-f", "markdown").out
 
 
