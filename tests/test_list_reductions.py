@@ -135,6 +135,14 @@ def test_any_order_of_rows_gives_the_same_digits(name: str, data: st.DataObject)
     assert reported(gathered(plan), [[order[:cut]], [order[cut:]]], plan) == expected
 
 
+def test_lists_that_were_gathered_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for plan in PLANS.values():
+        expected = reported(lists_of(plan), [[range(SIZE)]], plan)
+        for rows in (1, 4, 9):
+            monkeypatch.setattr("mrl_cli.reductions.gathered.PART_ROWS", rows)
+            assert reported(gathered(plan), [[range(SIZE)]], plan) == expected
+
+
 @given(st.data())
 def test_rows_of_a_list_that_stand_apart_are_noticed(data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(SIZE)))
