@@ -172,6 +172,7 @@ def test_a_list_without_pairs_is_counted_and_has_no_mean() -> None:
     keys: Any = {"query": pa.array(["a", "a", "b", "c", "c"])}
     reduction = lists_of(plan)
     state = reduction.add(reduction.empty(), Measured(Batch("", numbers, range(5), keys=keys), plan))
+    assert [block.queries for block in state.blocks] == [None]  # which are for queries in several groups
     record = rank_report(Counts(), reduction.settled(reduction.merge(reduction.whole(), state, None)), plan).record()
     counts = {name: record[name] for name in COUNTS if name not in ("queries_undefined", "zero_weight")}
     assert counts == {
