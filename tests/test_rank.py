@@ -381,7 +381,10 @@ USELESS = {
     "weights of pairs": (["--loss", "softmax", "--weight", "w"], "--weight is of pairs"),
     "lambda of lists": (["--loss", "softmax", "--lambda-weight", "ndcg"], "--lambda-weight is of pairs"),
     "margin of lists": (["--loss", "softmax", "--margin", "1"], "softmax has no margin"),
-    "ranks as gains": (["--labels", "rank", "--lambda-weight", "ndcg"], "--labels rank does not go with"),
+    "ranks as gains": (
+        ["--labels", "rank", "--lambda-weight", "ndcg"],
+        "--labels rank does not go with --lambda-weight ndcg",
+    ),
     "weighted intervals": (["--lambda-weight", "ndcg", "--confidence", "0.9"], "--lambda-weight does not go with"),
     "size": (["--memory", "lots"], "is not a size"),
     "no such word": (["--loss", "softmax", "--param", "target=all"], "target of the loss softmax must be"),
