@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import pkgutil
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
 from importlib import import_module
@@ -20,14 +22,15 @@ from hypothesis import strategies as st
 
 import mrl_cli.reductions
 from mrl_cli.engines.base import Part
+from mrl_cli.errors import DataError
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
-from mrl_cli.reductions.benchmarks import BENCHMARKS
+from mrl_cli.reductions.benchmarks import BENCHMARKS, RewardBench2, RewardBench2Reduction
 from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
-from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction
+from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction, refuse_unjudged
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.joint import ModelsReduction
@@ -353,6 +356,42 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     assert seen(Plan.of(labels="probability")) == Look(look.grids)
     lists = Plan.of(columns=Columns(None, None, "y", (("score", "s"),), (("query", "q"),)), labels="relevance")
     assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)
+
+
+def test_rejects_of_a_run_that_reads_again_begin_anew() -> None:
+    for path in ("rejects.csv", "rejects.jsonl"):
+        out = io.BytesIO()
+        reduction = RejectsReduction(out, path)
+        start = out.getvalue()
+        reduction.merge(None, reduction.add([], Measured(PAIRS, PLAN)), None)
+        assert len(out.getvalue()) > len(start)
+        reduction.restart()
+        assert (out.getvalue(), out.tell()) == (start, len(start))
+
+
+def test_rows_of_a_part_that_follow_a_batch_of_none_are_written() -> None:
+    out = io.BytesIO()
+    reduction = PartsReduction("csv", ".csv", lambda _: nullcontext(out), bare=False)
+    batches = [Measured(piece(*bounds), PLAN) for bounds in ((0, 0), (0, 9), (9, 9), (9, 20))]
+    part = reduction.sink("0")
+    assert part.take(reduce(reduction.add, batches, [])) == []
+    (written,) = part.end()
+    rows = sum(batch.pairs.size for batch in batches)
+    assert (written.name, written.rows, written.size_bytes) == ("part-0.csv", rows, len(out.getvalue()))
+    assert out.getvalue().count(b"\n") == rows + 1
+
+
+def test_a_list_without_answers_counts_for_no_benchmark() -> None:
+    numbers: dict[Any, Any] = {"y": np.array([1.0, 0.0]), "score": np.array([2.0, 1.0])}
+    keys: dict[Any, Any] = {"subset": pa.array(["Math", "Math"])}
+    batch = Batch("", numbers, range(2), list_sizes=np.array([2, 0]), list_keys=keys, list_rows=range(2))
+    state = RewardBench2Reduction().add(RewardBench2(), Measured(batch, Plan.of(labels="relevance")))
+    assert state == RewardBench2({"Math": Counter({1.0: 1})})
+
+
+def test_judgments_of_one_query_are_asked_for_in_the_singular() -> None:
+    with pytest.raises(DataError, match=r"^1 document of 1 query have no judgment in f, and no others"):
+        refuse_unjudged(1, {"q": "d"}, "f", ("a", "b"))
 
 
 def test_pairs_of_the_fast_way_are_checked_before_they_count() -> None:
