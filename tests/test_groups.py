@@ -315,8 +315,9 @@ def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MOST_KEYS", 3)
     ledger = Ledger()
     ledger.add(summed([pa.array(["a", "b", "c"])], np.zeros(3), np.zeros(3, np.uint8)))
-    with pytest.raises(UsageError, match="more than 3 groups"):
+    with pytest.raises(UsageError, match="more than 3 groups") as refused:
         ledger.add(summed([pa.array(["d"])], np.zeros(1), np.zeros(1, np.uint8)))
+    assert refused.value.hint == "group by a column with fewer values"
 
 
 def in_order(texts: list[str]) -> list[str]:
