@@ -37,7 +37,7 @@ from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
 from tests.each import each
-from tests.running import Ran, is_writing, run, run_inside, run_on_terminal
+from tests.running import DECIDING, Ran, is_writing, run, run_inside, run_on_terminal, run_on_terminal_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,25 +221,16 @@ def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
 
 def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
     assert mrl("compute", "pairs.csv", "--margin", "0.5").out == GOLDENS["tsv"]
-    screen = _on_terminal(["compute", "pairs.csv", "--margin", "0.5"], tmp_path)
+    args = ["compute", "pairs.csv", "--margin", "0.5"]
+    usual = {name: value for name, value in os.environ.items() if name not in DECIDING}
+    code, data, err = run_on_terminal(args, usual | {"TERM": "xterm"}, tmp_path)
+    assert (code, err) == (0, b"")
+    screen = data.decode().replace("\r\n", "\n")
     assert "│" in screen
     assert ESCAPE in screen
-    assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
-    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == [
-        "loss",
-        "0.0",
-        "1.0",
-        "0.0",
-    ]
-
-
-def _on_terminal(args: list[str], folder: Path) -> str:
-    """Return what mrl writes to a terminal."""
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    code, screen, err = run_on_terminal(args, env | {"TERM": "xterm"}, folder)
-    assert err == b""
-    assert code == 0
-    return screen.decode()
+    assert run_on_terminal_inside(args) == (0, screen)
+    assert ESCAPE not in run_on_terminal_inside(["compute", "pairs.csv", "--color", "never"])[1]
+    assert run_on_terminal_inside(["compute", "pairs.csv", "--reduction", "none"])[1] == "loss\n0.0\n1.0\n0.0\n"
 
 
 @each(
