@@ -76,11 +76,16 @@ def test_long_text_is_read_or_refused_alike(
 SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
 
 
+@each("block_bytes", [16, text.BLOCK_BYTES])
 @each("case", SHORT_TEXTS)
 def test_text_is_read_or_refused_whole_and_in_shards(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    case: Case, block_bytes: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch, everywhere=False)
+    name = "pairs" + case.suffix
+    (tmp_path / name).write_bytes(case.data)
+    monkeypatch.setattr(text, "HEAD_BYTES", block_bytes)
+    monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
+    check(case, run_inside(["compute", *case.options, "--format", "json", "--quiet", "--jobs", "2", name], capfd))
 
 
 @pytest.mark.slow
@@ -91,9 +96,7 @@ def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
     check_alike(case, tmp_path, capfd, monkeypatch)
 
 
-def check_alike(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, *, everywhere: bool = True
-) -> None:
+def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "pairs" + case.suffix
     (tmp_path / name).write_bytes(case.data)
     (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))
@@ -104,8 +107,8 @@ def check_alike(
         err = runs.err.replace("stdin" if argument == "-" else argument, "FILE")
         return runs._replace(err=re.sub("; run: .*", "", err))  # of stdin there is no line to run again
 
-    places = [name] if case.needs_suffix or not everywhere else [name, "-"]
-    runs = [ran_on(argument, 1) for argument in [*places, *([name + ".gz"] if everywhere else [])]]
+    places = [name] if case.needs_suffix else [name, "-"]
+    runs = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
     monkeypatch.setattr(text, "HEAD_BYTES", 16)
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)
     runs += [ran_on(argument, 2) for argument in places]
@@ -456,10 +459,10 @@ def write_with_x2_encrypted(path: Path) -> None:
     pq.write_table(columns(), path, encryption_properties=properties)
 
 
-def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path) -> None:
+def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path, capfd: Capture) -> None:
     write_with_x2_encrypted(tmp_path / "pairs.parquet")
     check_refusal(run(["compute", "pairs.parquet"], cwd=tmp_path), DATA, "pairs.parquet", "decrypt")
-    result = run(["compute", "pairs.parquet", "--x2", "y", "-f", "json"], cwd=tmp_path).result
+    result = run_inside(["compute", "pairs.parquet", "--x2", "y", "-f", "json"], capfd).result
     assert (result["sum"], result["pairs"]) == (0 + 0 + 1.5, 3)
 
 

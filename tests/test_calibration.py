@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli import evaluate
@@ -21,6 +21,7 @@ from mrl_cli.reports.compute import compute_reductions
 from mrl_cli.runtime import arithmetic
 from mrl_cli.statistics.calibration import EDGES, KNOTS
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
+from tests.each import examples
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def test_calibration_is_that_of_every_pair(differences: list[float]) -> None:
         max_size=80,
     )
 )
-@settings(deadline=None, max_examples=30)
+@examples(30)
 def test_calibration_of_any_pairs(differences: list[float]) -> None:
     got = calibration_of(differences)
     expected = error_of(differences, [1.0] * len(differences))

@@ -36,7 +36,7 @@ from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
-from tests.each import each
+from tests.each import crossed, each, mostly_slow
 from tests.running import DECIDING, Ran, is_writing, run, run_inside, run_on_terminal, run_on_terminal_inside
 
 if TYPE_CHECKING:
@@ -823,7 +823,9 @@ def test_place_that_cannot_be_written_is_the_machine(target: str, reduction: str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("extra", [[], ["--reduction", "none"], ["--format", "json", "--fail-if", "value<9"]])
+@pytest.mark.parametrize(
+    "extra", mostly_slow([[], ["--reduction", "none"], ["--format", "json", "--fail-if", "value<9"]], quick=1)
+)
 def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) -> None:
     ran = mrl("compute", "pairs.csv", "-o", "/dev/full", *extra)
     assert (ran.code, ran.out) == (4, "")
@@ -841,7 +843,10 @@ def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["compute", "--help"], ["losses"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "args",
+    mostly_slow([["--version"], ["--help"], ["compute", "--help"], ["completion", "bash"], ["losses"]], quick=2),
+)
 def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -966,8 +971,7 @@ def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: P
     assert (done.returncode, done.stderr) == (4, b"error: File too large\n")
 
 
-@pytest.mark.parametrize("rows", [4_000, 400_000], ids=["in the first block", "with workers"])
-@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize(("rows", "reduction"), crossed([4_000, 400_000], ["mean", "none"]))  # 400,000: with workers
 def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, tmp_path: Path) -> None:
     """The input is a FIFO that stays open, so the run is certainly under way when the signal comes."""
     os.mkfifo(tmp_path / "endless.csv")
@@ -995,7 +999,7 @@ def _wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "-"])
+@pytest.mark.parametrize("name", mostly_slow(["/dev/stdout", "/dev/fd/1", "-"], quick=1))
 def test_output_to_what_is_open_keeps_what_stands_there(name: str, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0,0.5,1\n")
     mrl_command = f"{shlex.quote(sys.executable)} -m mrl_cli compute pairs.csv --raw -o {name}"

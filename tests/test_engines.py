@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli.engines import local, opened
@@ -33,7 +33,7 @@ from mrl_cli.model import Plan
 from mrl_cli.reductions.rows import WRITERS
 from mrl_cli.reductions.totals import TotalsReduction
 from mrl_cli.reports.compute import compute_report
-from tests.each import each
+from tests.each import each, examples, mostly_slow
 from tests.running import run, run_inside
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ SCORES = st.one_of(
 LISTS = st.lists(st.builds(Pair, SCORES, SCORES, st.sampled_from([1, -1])), min_size=1, max_size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     pairs=LISTS,
     margin=st.one_of(st.sampled_from([0.0, 0.1, 5e-324, 1e308]), st.floats(-10, 10)),
@@ -411,7 +411,7 @@ FLOATS32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 LISTS32 = st.lists(st.builds(Pair, FLOATS32, FLOATS32, st.sampled_from([1, -1])), min_size=1, max_size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(pairs=LISTS32, margin=st.sampled_from([0.0, 0.1, -0.3, 1e30]))
 def test_float32_rounds_as_the_definition(
     pairs: list[Pair], margin: float, tmp_path_factory: pytest.TempPathFactory
@@ -667,7 +667,7 @@ def test_late_quote_loses_no_row(
     assert _found(paths, jobs=jobs) == _expected(PAIRS[:230], MARGIN)
 
 
-@pytest.mark.parametrize("jobs", ["1", "3"])
+@pytest.mark.parametrize("jobs", mostly_slow(["3", "1"], quick=1))
 def test_late_quote_keeps_rows_and_columns_in_order(
     jobs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,6 +150,7 @@ def test_booleans_are_labels_0_and_1_but_no_scores() -> None:
             evaluate(frame, x1="y", y="x1", labels="any")
 
 
+@pytest.mark.slow
 def test_frame_larger_than_a_chunk_is_read_whole_in_little_memory() -> None:
     size = 8 * BATCH_ROWS + 17
     frame = pd.DataFrame({"x1": np.zeros(size), "x2": np.ones(size), "y": np.ones(size, np.int8)})

@@ -25,6 +25,7 @@ from mrl_cli.commands import report as command
 from mrl_cli.inputs import text
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
+from tests.each import mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def test_groups_below_the_band_are_those_whose_interval_leaves_the_whole_out(mrl
 WAYS = ("a.csv", "crlf.csv", "blank.csv", "quoted.csv", "a.jsonl", "a.parquet", "a.csv.gz", "columns.json", "-")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", mostly_slow(WAYS, quick=5))
 def test_worst_pairs_are_the_worst_and_named_by_line(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,7 +353,7 @@ def test_a_cell_of_json_is_shown_as_it_is_whatever_stands_below(mrl: Mrl, tmp_pa
         assert shown[0] == shown[1] == [{"null": "", "1e300": "1e+300"}.get(cell, cell) for cell in others]
 
 
-@pytest.mark.parametrize("way", ["plain", "blank", "between", "skipped", "quoted"])
+@pytest.mark.parametrize("way", mostly_slow(["plain", "blank", "between", "skipped", "quoted"], quick=3))
 def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,7 +401,7 @@ def test_worst_pairs_do_not_depend_on_how_batches_are_cut() -> None:
         assert [pair.place for pair in state.pairs] == [5, 1, 3, 6]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=3))
 def test_hostile_names_are_harmless(name: str, mrl: Mrl, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
     columns = drawn(120)

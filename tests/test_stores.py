@@ -24,7 +24,7 @@ from mrl_cli.engines import tasks
 from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
-from tests.each import mostly_slow
+from tests.each import crossed, mostly_slow
 from tests.running import Ran, run_inside
 from tests.serving import Fault, Files, Proxy, file_server, proxy_before, s3_server
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Mrl = Callable[..., Ran]
 
-ROWS = 60_000
+ROWS = 30_000
 
 
 def _table(rows: int = ROWS) -> pa.Table:
@@ -206,8 +206,10 @@ def test_objects_print_the_bytes_of_local_files(
     assert _untimed(there) == _untimed(here, f"{tmp_path}/")
 
 
-@pytest.mark.parametrize("has_ranges", [True, False])
-@pytest.mark.parametrize("key", ["pairs.parquet", "pairs.csv", "pairs.csv.gz", "pairs.arrow", "no suffix"])
+@pytest.mark.parametrize(
+    ("key", "has_ranges"),
+    crossed(["pairs.parquet", "pairs.csv", "pairs.csv.gz", "pairs.arrow", "no suffix"], [True, False]),
+)
 def test_web_servers_with_and_without_ranges_give_the_same_number(
     key: str, has_ranges: bool, web: Files, mrl: Mrl, tmp_path: Path
 ) -> None:
@@ -273,7 +275,7 @@ def test_objects_of_a_listing_are_not_looked_at_one_by_one(s3: Proxy, mrl: Mrl) 
 def test_range_of_many_pieces_is_read_whole_and_never_beyond(
     web: Files, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("PIECES_BYTES", 1 << 18), ("LARGEST_PIECE", 1 << 16), ("SMALLEST_PIECE", 1 << 15)):
+    for name, value in (("PIECES_BYTES", 1 << 17), ("LARGEST_PIECE", 1 << 15), ("SMALLEST_PIECE", 1 << 14)):
         monkeypatch.setattr(remote, name, value)
     _local(tmp_path, "pairs.parquet")
     ran = mrl("compute", f"{web.url}/pairs.parquet", "--raw")
@@ -287,7 +289,7 @@ def test_range_of_many_pieces_is_read_whole_and_never_beyond(
 MEND = ["503", "429", "cut", "stall", "reset"]
 
 
-@pytest.mark.parametrize("action", MEND)
+@pytest.mark.parametrize("action", mostly_slow(MEND, quick=3))
 def test_faults_that_pass_change_no_byte(action: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
     _local(tmp_path, "groups.parquet")
     s3.faults = [Fault("HEAD", "503", 0, 0), Fault("GET .*bytes=", action, 1, 2)]
@@ -308,8 +310,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("action", ENDS)
-@pytest.mark.parametrize("key", ["pairs.csv", "groups.parquet"])
+@pytest.mark.parametrize(("action", "key"), crossed(ENDS, ["pairs.csv", "groups.parquet"]))
 def test_faults_that_stay_are_one_line(
     key: str, action: str, s3: Proxy, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -528,7 +529,7 @@ def _written(s3: Proxy, key: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "line", ["pairs.tsv -o {}/out.json", "pairs.csv --reduction none --keep-columns -o {}/out.jsonl"]
+    "line", ["pairs.tsv -o {}/out.json", "pairs.csv pairs.csv --reduction none --keep-columns -o {}/out.jsonl"]
 )
 def test_results_are_written_into_a_bucket(line: str, s3: Proxy, mrl: Mrl, tmp_path: Path) -> None:
     _local(tmp_path, "pairs.tsv", "pairs.csv")

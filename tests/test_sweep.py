@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -25,7 +25,7 @@ from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.curve import CHUNK_PAIRS, CurveReduction, KnotPlaces
-from tests.each import each
+from tests.each import each, examples
 from tests.measuring import totals_of
 from tests.running import Ran, run, run_inside
 
@@ -171,7 +171,7 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     st.lists(st.floats(width=32) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 5e-324, 1e300, -1e308, 1e308]), min_size=1),
     st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300]), max_size=20),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], values: list[float]) -> None:
     with np.errstate(all="ignore"):
         places = np.unique(np.array(knots).astype(dtype))
@@ -222,7 +222,7 @@ def test_pairs_of_many_chunks_are_all_there() -> None:
     assert (point["sum"], point["mean"], point["active"]) == (1.5 * size, 1.5, size)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), max_size=12), st.permutations(MARGINS))
 def test_points_stand_in_the_order_of_the_margins(distances: list[float], margins: list[float]) -> None:
     points = sweep(np.array(distances), np.zeros(len(distances)), np.ones(len(distances)), margins)

@@ -175,7 +175,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=12))
+@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=8))
 @pytest.mark.usefixtures("files")
 def test_spans_measured_elsewhere_print_the_same_bytes(
     line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str]
@@ -195,7 +195,7 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
 def test_large_states_of_groups_are_joined_where_they_are(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    line = ["compute", *["plain.csv", "plain.parquet"] * 9, "--group-by", "q", "-f", "csv"]
+    line = ["compute", *["plain.csv", "plain.parquet"] * 5, "--group-by", "q", "-f", "csv"]
     expected = run_inside(line, capfd)
     received, joins = list[int](), list[int]()
     joined = worker.joined
@@ -258,7 +258,7 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(
             "rank small --query q --score u --label x1 -f csv",
             "rank small --query q --score u --label x1 --per-query",
         ],
-        quick=3,
+        quick=2,
     ),
 )
 @pytest.mark.usefixtures("files")
