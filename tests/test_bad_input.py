@@ -62,59 +62,44 @@ def check(case: Case, ran: Ran) -> None:
     assert tuple(ran.result[key] for key in keys) == expected
 
 
+WAYS = ["file", "stream", "gzip", "file in shards", "stream in shards"]
+EVERY_WAY = each("way", WAYS)
+SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
 LONG_TEXTS = [case for case in TEXT_CASES if len(case.data) > 10_000]  # cut into a thousand pieces, they take long
+said: dict[str, str] = {}  # of a case, on stderr, in the way that came first
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", LONG_TEXTS, ids=[case.name for case in LONG_TEXTS])
+@EVERY_WAY
 def test_long_text_is_read_or_refused_alike(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    case: Case, way: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch)
+    check_alike(case, way, tmp_path, capfd, monkeypatch)
 
 
-SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
-
-
-@each("block_bytes", [16, text.BLOCK_BYTES])
-@each("case", SHORT_TEXTS)
-def test_text_is_read_or_refused_whole_and_in_shards(
-    case: Case, block_bytes: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = "pairs" + case.suffix
-    (tmp_path / name).write_bytes(case.data)
-    monkeypatch.setattr(text, "HEAD_BYTES", block_bytes)
-    monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
-    check(case, run_inside(["compute", *case.options, "--format", "json", "--quiet", "--jobs", "2", name], capfd))
-
-
-@pytest.mark.slow
+@EVERY_WAY
 @each("case", SHORT_TEXTS)
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    case: Case, way: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch)
+    check_alike(case, way, tmp_path, capfd, monkeypatch)
 
 
-def check_alike(case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "pairs" + case.suffix
-    (tmp_path / name).write_bytes(case.data)
-    (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))
-
-    def ran_on(argument: str, jobs: int) -> Ran:
-        options = ["compute", *case.options, "--format", "json", "--quiet", "--jobs", str(jobs)]
-        runs = run_inside([*options, argument], capfd, case.data if argument == "-" else b"")
-        err = runs.err.replace("stdin" if argument == "-" else argument, "FILE")
-        return runs._replace(err=re.sub("; run: .*", "", err))  # of stdin there is no line to run again
-
-    places = [name] if case.needs_suffix else [name, "-"]
-    runs = [ran_on(argument, 1) for argument in [*places, name + ".gz"]]
-    monkeypatch.setattr(text, "HEAD_BYTES", 16)
-    monkeypatch.setattr(text, "BLOCK_BYTES", 16)
-    runs += [ran_on(argument, 2) for argument in places]
-    for ran in runs:
-        check(case, ran)
-        assert ran.err == runs[0].err or not case.names_exact_place
+def check_alike(case: Case, way: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_stream = way.startswith("stream") and not case.needs_suffix
+    is_cut = way.endswith("in shards")
+    name = f"pairs{case.suffix}.gz" if way == "gzip" else f"pairs{case.suffix}"
+    (tmp_path / name).write_bytes(gzip.compress(case.data) if way == "gzip" else case.data)
+    if is_cut:
+        monkeypatch.setattr(text, "HEAD_BYTES", 16)
+        monkeypatch.setattr(text, "BLOCK_BYTES", 16)
+    options = ["compute", *case.options, "--format", "json", "--quiet", "--jobs", "2" if is_cut else "1"]
+    ran = run_inside([*options, "-" if is_stream else name], capfd, case.data if is_stream else b"")
+    # Of stdin there is no line to run again.
+    ran = ran._replace(err=re.sub("; run: .*", "", ran.err.replace("stdin" if is_stream else name, "FILE")))
+    check(case, ran)
+    assert ran.err == said.setdefault(case.name, ran.err) or not case.names_exact_place
 
 
 @pytest.mark.slow
