@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from mrl_cli import native
 from tests import each
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +69,10 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     native.fields.cache_clear()
     yield
     native.fields.cache_clear()
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in this process, in a folder that is empty so far."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args, **how: run_inside(args, capfd, **how)

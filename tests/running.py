@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,6 +43,9 @@ class Ran(NamedTuple):
         assert self.code == 0, self.err
         record: dict[str, Any] = json.loads(self.out)
         return record
+
+
+Mrl = Callable[..., Ran]  # what the fixture `mrl` gives, with the files or the command that a file of tests adds
 
 
 @contextmanager

@@ -22,11 +22,10 @@ from mrl_cli.runtime import arithmetic
 from mrl_cli.statistics.calibration import EDGES, KNOTS
 from mrl_cli.statistics.intervals import normal_quantile, wilson_interval
 from tests.each import examples
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 NAMES = ("expected_calibration_error", "temperature", "temperature_low", "temperature_high")
 DIGITS = 60
@@ -225,30 +224,29 @@ def test_ends_of_the_range() -> None:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl in a folder with pairs in two formats and an order of their own each."""
-    monkeypatch.chdir(tmp_path)
     frame = frame_of(ROUNDED, g=[str(place % 3) for place in range(len(ROUNDED))])
     frame.to_csv("pairs.csv", index=False)
     frame[::-1].to_parquet("pairs.parquet", row_group_size=100)
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
-def test_formats_workers_and_order_give_the_same_calibration(mrl: Callable[..., Ran]) -> None:
+def test_formats_workers_and_order_give_the_same_calibration(mrl: Mrl) -> None:
     texts = set()
     for file, *options in (["pairs.csv"], ["pairs.parquet", "--jobs", "1"], ["pairs.parquet", "--jobs", "3"]):
         texts.add(json.dumps(mrl("compute", file, "--calibration", "-f", "json", *options).result["calibration"]))
     assert texts == {json.dumps(calibration_of(ROUNDED))}
 
 
-def test_other_figures_stay_as_they_are(mrl: Callable[..., Ran]) -> None:
+def test_other_figures_stay_as_they_are(mrl: Mrl) -> None:
     plain, more = (
         mrl("compute", "pairs.csv", "--margin", "0.3", "-f", "json", *each).result for each in ([], ["--calibration"])
     )
     assert {key: value for key, value in more.items() if key != "calibration"} == plain
 
 
-def test_a_loss_of_any_kind_and_groups_change_nothing(mrl: Callable[..., Ran]) -> None:
+def test_a_loss_of_any_kind_and_groups_change_nothing(mrl: Mrl) -> None:
     expected = calibration_of(ROUNDED)
     for options in ("--loss logistic", "--loss squared_hinge --margin 0.7", "--group-by g", "--margin-column g"):
         record = mrl("compute", "pairs.csv", "--calibration", "-f", "json", *options.split()).result
@@ -258,14 +256,14 @@ def test_a_loss_of_any_kind_and_groups_change_nothing(mrl: Callable[..., Ran]) -
         assert "calibration" not in (record.get("groups") or [{}])[0]
 
 
-def test_every_format_tells_it(mrl: Callable[..., Ran]) -> None:
+def test_every_format_tells_it(mrl: Mrl) -> None:
     for name in ("table", "markdown", "tsv", "csv"):
         out = mrl("compute", "pairs.csv", "--calibration", "-f", name).out
         assert all(f"calibration.{key}" in out for key in NAMES)
         assert ("0.73 to 0.80" in out) == (name in ("table", "markdown"))
 
 
-def test_conditions_may_be_on_it(mrl: Callable[..., Ran]) -> None:
+def test_conditions_may_be_on_it(mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--calibration", "--raw", "--fail-if", "calibration.temperature>0.1")
     assert (ran.code, len(ran.out.split())) == (1, 1)
     assert "calibration.temperature is " in ran.err
@@ -283,7 +281,7 @@ def test_conditions_may_be_on_it(mrl: Callable[..., Ran]) -> None:
         ("--reduction none", "--reduction"),
     ],
 )
-def test_where_there_is_none_it_is_refused(options: str, named: str, mrl: Callable[..., Ran]) -> None:
+def test_where_there_is_none_it_is_refused(options: str, named: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--calibration", *options.split())
     assert (ran.code, ran.out) == (2, "")
     assert "--calibration" in ran.err

@@ -37,12 +37,11 @@ from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
 from tests.each import crossed, each, mostly_slow
-from tests.running import DECIDING, Ran, is_writing, run, run_inside, run_on_terminal, run_on_terminal_inside
+from tests.running import DECIDING, Mrl, Ran, is_writing, run, run_on_terminal, run_on_terminal_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Mrl = Callable[..., Ran]
 
 # With margin 0.5 the losses are 0.5 - 0.25 = 0.25, 0.5 + 1 = 1.5 and 0.5 + 0 = 0.5.
 PAIRS = "x1,x2,y\n0.5,0.25,1\n1,2,1\n1,1,-1\n"
@@ -50,18 +49,13 @@ ESCAPE = "\x1b["
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds pairs.csv, at a fixed width and without settings for colour."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in a folder that holds pairs.csv, at a fixed width and without settings for colour."""
     monkeypatch.setenv("COLUMNS", "60")
     for name in ("NO_COLOR", "FORCE_COLOR", "MRL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "pairs.csv").write_text(PAIRS)
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(args, capfd, stdin)
-
-    return invoked
+    return mrl
 
 
 # What comes out.

@@ -11,22 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with a few files of pairs."""
-    monkeypatch.chdir(tmp_path)
     # The two queries of the documentation of TF-Ranking's PairwiseHingeLoss: scores .6 .8 and .5 .8 .4, one relevant.
     (tmp_path / "queries.csv").write_text("query,x1,x2,y,w,m\n1,0.6,0.8,1,1,0\n2,0.8,0.5,1,1,1\n2,0.8,0.4,1,1,2\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def record_of(ran: Ran) -> dict[str, Any]:

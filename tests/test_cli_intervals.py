@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with one file: four pairs of two prompts, with losses 0, 2, 0 and 4 at margin 0."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "pairs.csv").write_text("prompt,half,x1,x2,y\n7,a,1,0,1\n7,b,0,2,1\n8,a,1,0,1\n8,b,0,4,1\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def test_interval_of_independent_pairs_is_the_hand_worked_one(mrl: Mrl) -> None:

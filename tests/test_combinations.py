@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,11 @@ from mrl_cli import evaluate
 from mrl_cli.reductions import ledger
 from mrl_cli.reports import groups as reported_groups
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 # Two models on two subsets, of which a has no "math": 3 groups of unlike sizes. Losses, in order: 0 2 0 | 1 | 4 0.
 NAMES = ("model", "subset", "x1", "x2", "y", "w", "p")
@@ -38,11 +38,10 @@ LOSSES = {("a", "chat"): [0.0, 2.0, 0.0], ("b", "chat"): [1.0], ("b", "math"): [
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl compute in a folder with a file of pairs."""
-    monkeypatch.chdir(tmp_path)
     written("pairs.csv", ROWS)
-    return lambda *args: run_inside(["compute", *args], capfd)
+    return partial(mrl, "compute")
 
 
 def written(name: str, rows: list[tuple[Any, ...]]) -> str:

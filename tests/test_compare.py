@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,11 @@ from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.reports.compare import COMPARED_NUMBERS
 from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # With margin 0.5 the losses of a are 0, 0.25, 1.5, 0.5 and those of b 1.5, 0.25, 0, 0: differences -1.5, 0, 1.5, 0.5.
 BOTH = "id,x1,x2,y,u,v,prompt\nk1,1,0,1,0,1,p\nk2,0.25,0,1,0.25,0,p\nk3,1,0,-1,0,1,q\nk4,0,0,1,2,0,r\n"
@@ -68,9 +67,8 @@ RECORD: dict[str, Any] = {
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds the pairs of two models in one file and in two."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl compare in a folder that holds the pairs of two models in one file and in two."""
     monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "both.csv").write_text(BOTH)
     rows = [line.split(",") for line in BOTH.splitlines()]
@@ -79,11 +77,7 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "a.csv").write_text("\n".join(lines_a) + "\n")
     (tmp_path / "b.csv").write_text("\n".join(lines_b) + "\n")
     (tmp_path / "shuffled.csv").write_text("\n".join([lines_b[0], *lines_b[:0:-1]]) + "\n")
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(["compare", *args], capfd, stdin)
-
-    return invoked
+    return partial(mrl, "compare")
 
 
 def result(ran: Ran) -> dict[str, Any]:

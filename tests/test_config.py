@@ -13,13 +13,11 @@ from mrl_cli.cli import group
 from mrl_cli.commands import command_names
 from mrl_cli.commands.config import settings_in
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # losses at margin m: max(0, m - 0.25), max(0, m + 1), m
 PAIRS = "x1,x2,y,g\n0.5,0.25,1,a\n1,2,1,a\n1,1,-1,b\n"
@@ -30,14 +28,14 @@ def _mean(margin: float) -> float:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in the folder `a/b` below files of settings that a test writes."""
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in the folder `a/b` below files of settings that a test writes."""
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
     (inner / "pairs.csv").write_text(PAIRS)
     (inner / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def _margin(ran: Ran) -> float:

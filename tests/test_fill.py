@@ -14,14 +14,12 @@ import pytest
 from mrl_cli import compare, evaluate
 from mrl_cli.inputs import delimited, jsontext
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     Capture = pytest.CaptureFixture[str]
-    Mrl = Callable[..., Ran]
 
 # At the margins 1, 0.5 (filled), 2 and 0.5 (filled) the losses are 1 - 0.5, 0.5 + 1, 2 - 3 (so 0) and 0.5.
 COLUMNS: dict[str, list[Any]] = {
@@ -51,12 +49,11 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.fixture
-def mrl(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run a command with JSON in a folder with the pairs in every format."""
-    monkeypatch.chdir(tmp_path)
     for name in FORMATS:
         write(COLUMNS, tmp_path / name)
-    return lambda *args: run_inside([*args, "-f", "json"], capfd)
+    return lambda *args: mrl(*args, "-f", "json")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -18,13 +18,10 @@ from mrl_cli import evaluate
 from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 def pairs(size: int = 1000, seed: int = 1) -> pd.DataFrame:
@@ -53,12 +50,6 @@ def by_group(frame: pd.DataFrame, **arguments: Any) -> pd.DataFrame:
     record = evaluate(frame, **arguments)
     assert isinstance(record, pd.DataFrame)
     return record
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside(args, capfd)
 
 
 @each("dtype", ["float64", "float32"])

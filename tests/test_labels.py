@@ -21,14 +21,13 @@ from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import problems
 from mrl_cli.model.labels import map_of, map_text, parsed_map
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mrl_cli.reports.remedies import Facts
 
-    Mrl = Callable[..., Ran]
 
 X1, X2 = [3.0, 0.0, 1.0, 2.0, 0.5], [1.0, 2.0, 4.0, 1.0, 0.0]
 SIGNS = [1, -1, 1, -1, 0]  # right, right, wrong by 3, wrong by 1, a tie
@@ -36,10 +35,9 @@ FIGURES = ("pairs", "rejected", "sum", "mean", "min", "max", "correct", "ties", 
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl in an empty folder; the result is JSON."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, stdin=b"": run_inside([*args, "-f", "json"], capfd, stdin)
+    return lambda *args, stdin=b"": mrl(*args, "-f", "json", stdin=stdin)
 
 
 def _text(values: list[Any], delimiter: str) -> str:

@@ -13,27 +13,23 @@ from mrl_cli.losses import LISTWISE, LOSSES, completed, named, settled
 from mrl_cli.losses.names import ALIASES, AMBIGUOUS, ELSEWHERE, Alias, alias_of, names_of
 from mrl_cli.words import closest, letters_of
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 X1, X2, Y = [0.5, 1.0, 3.0], [0.25, 2.0, 1.0], [1, 1, -1]
 REGISTERED = (*LOSSES, *LISTWISE)
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds pairs.csv and lists.csv."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pairs.csv").write_text(
-        "x1,x2,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in zip(X1, X2, Y, strict=True))
-    )
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
+    """Run mrl in a folder that holds pairs.csv and lists.csv."""
+    rows = "".join(f"{a},{b},{y}\n" for a, b, y in zip(X1, X2, Y, strict=True))
+    (tmp_path / "pairs.csv").write_text(f"x1,x2,y\n{rows}")
     (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n1,2,1\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def _flags(alias: Alias) -> list[str]:

@@ -11,25 +11,22 @@ import pytest
 
 from mrl_cli.inputs.naming import LONGEST_TEXT, shortened
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 SIZE = 8
 SHIFTED = [*range(1, SIZE), 0]  # where each row of b stands in a
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs `mrl compare A B --by-row` in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl) -> Mrl:
+    """Run `mrl compare A B --by-row`, or with other options."""
 
     def invoked(a: str, b: str, *args: str, stdin: bytes = b"") -> Ran:
-        return run_inside(["compare", a, b, *(args or ("--by-row",))], capfd, stdin)
+        return mrl("compare", a, b, *(args or ("--by-row",)), stdin=stdin)
 
     return invoked
 

@@ -26,13 +26,12 @@ from mrl_cli.inputs import text
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
 from tests.each import mostly_slow
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 VOID = {"meta", "link", "rect", "circle", "line", "path", "polygon", "br"}
 HOSTILE = {
@@ -126,12 +125,6 @@ class Page:
         """Return the marks of a plot of a section, by the row that they show."""
         svg = self.sections[name].all("div", class_="plot")[plot]
         return {int(mark.attributes["data-i"]): mark for mark in svg.all(tag) if "data-i" in mark.attributes}
-
-
-@pytest.fixture
-def mrl(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, **how: run_inside(args, capfd, **how)
 
 
 def paged(mrl: Mrl, *args: str, **how: Any) -> Page:

@@ -22,13 +22,12 @@ from mrl_cli.inputs import text
 from mrl_cli.reductions import rows as rows_out
 from mrl_cli.render.folder import PartsFolder
 from tests.each import crossed, mostly_slow
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, Ran, run
 from tests.test_tasks import Bytes, as_csv, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Generator, Iterable
 
-    Mrl = Callable[..., Ran]
 
 SPAN = 500
 MANIFEST = "_mrl_manifest.json"
@@ -55,11 +54,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("mixed.csv").write_text("".join(bad))
     Path("plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in values))
     pq.write_table(pa.Table.from_pylist(values), "plain.parquet", row_group_size=23)
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str]) -> Mrl:
-    return lambda *args: run_inside([str(arg) for arg in args], capfd)
 
 
 def written(folder: str = "out") -> dict[str, bytes]:

@@ -13,22 +13,16 @@ import pytest
 from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
 from mrl_cli.reports.plots import Quadrants
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 from tests.test_page import HOSTILE
 from tests.test_plots import COMMANDS, SAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_resvg = pytest.mark.skipif(util.find_spec("resvg_py") is None, reason="resvg-py is not installed")
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str]) -> Mrl:
-    return lambda *args: run_inside([*map(str, args)], capfd)
 
 
 def svg_of(path: Path) -> ET.Element:

@@ -16,19 +16,16 @@ import pytest
 from mrl_cli.inputs.presets import PRESETS, fitting
 from mrl_cli.reports.sections import SECTIONS
 from tests.each import each
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, run, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Mrl = Callable[..., Ran]
-
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl compute in an empty folder; the result is JSON."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, stdin=b"": run_inside(["compute", *args, "-f", "json"], capfd, stdin)
+    return lambda *args, stdin=b"": mrl("compute", *args, "-f", "json", stdin=stdin)
 
 
 def lines(*records: dict[str, Any]) -> str:

@@ -20,13 +20,11 @@ from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.reductions import repeats
 from mrl_cli.reductions.rows import RejectsReduction
 from tests.each import each
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, Ran, run, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # Two queries, one relevant item each, with scores as in the documentation of TF-Ranking's PairwiseHingeLoss.
 TWO = "query,label,score\n1,1,0.6\n1,0,0.8\n2,0,0.5\n2,1,0.8\n2,0,0.4\n"
@@ -41,12 +39,11 @@ TABLE = pa.table({"query": QUERIES, "label": LABELS, "score": SCORES, "w": WEIGH
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with a few files of lists."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "two.csv").write_text(TWO)
     arrow_csv.write_csv(TABLE, tmp_path / "lists.csv")
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
+    return mrl
 
 
 def figures(record: dict[str, Any]) -> dict[str, Any]:

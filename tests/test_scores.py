@@ -14,14 +14,12 @@ import pytest
 from mrl_cli import compare, evaluate, pairwise_loss
 from mrl_cli.inputs import scores
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     Capture = pytest.CaptureFixture[str]
-    Mrl = Callable[..., Ran]
 
 # Log-probabilities of policy and reference; (x1 - its reference) - (x2 - its reference) is 2.75, -1 and 0.
 LOGPS = {
@@ -50,12 +48,11 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.fixture
-def mrl(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run a command with JSON in a folder with the log-probabilities in every format."""
-    monkeypatch.chdir(tmp_path)
     for name in FORMATS:
         write(LOGPS | {"d": DIFFERENCES}, tmp_path / name)
-    return lambda *args: run_inside([*args, "-f", "json"], capfd)
+    return lambda *args: mrl(*args, "-f", "json")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -25,15 +25,14 @@ from mrl_cli.errors import MrlError
 from mrl_cli.inputs import listing, remote, stores
 from mrl_cli.inputs.remote import Remote
 from tests.each import crossed, mostly_slow
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 from tests.serving import Fault, Files, Proxy, file_server, proxy_before, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
-    Mrl = Callable[..., Ran]
 
 ROWS = 30_000
 
@@ -148,11 +147,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
         served.files = {f"/{quote(key)}": data for key, data in OBJECTS.items()}  # compared as they stand
         yield served
     _forget()
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str]) -> Mrl:
-    return lambda *args: run_inside(args, capfd)
 
 
 def _local(folder: Path, *keys: str) -> None:

@@ -27,13 +27,11 @@ from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.curve import CHUNK_PAIRS, CurveReduction, KnotPlaces
 from tests.each import each, examples
 from tests.measuring import totals_of
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 Array = NDArray[Any]
 
@@ -280,12 +278,11 @@ def test_what_makes_no_sweep_is_refused(changes: dict[str, Any], complaint: str)
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     """Run mrl in a folder with a file of pairs: d is 0.25, -1 and 0, weights 1, 2 and 0."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "pairs.csv").write_text("x1,x2,y,w\n0.5,0.25,1,1\n1,2,1,2\n1,1,-1,0\n")
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
+    return mrl
 
 
 def test_record_is_the_documented_one(mrl: Mrl) -> None:

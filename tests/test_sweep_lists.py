@@ -17,13 +17,11 @@ from mrl_cli import rank_loss, rank_sweep
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions import listcurve
 from tests.list_oracle import each, lists_of, pairs_of
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +38,6 @@ OPTIONS: dict[str, list[str]] = {
     "ndcg": ["--lambda-weight", "ndcg", "--top", "3"],
     "rank": ["--labels", "rank"],
 }
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
 
 
 def written(path: Path, label: str = "five", score: str = "at the kink", sizes: tuple[int, ...] = SIZES) -> None:

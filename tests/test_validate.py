@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ from mrl_cli.verify import Request, conformance, rows_in, verifier_of
 from mrl_cli.verify.validators import AGAINST, ulps_apart
 from tests.each import each
 from tests.loss_properties import settings
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran, run_inside
 
-Mrl = Callable[..., Ran]
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "diabetes_pairs.csv"
 # With margin 0.5 the losses are 0.5 - 0.25 = 0.25, 0.5 + 1 = 1.5 and 0.5 + 0 = 0.5.
 PAIRS = "x1,x2,y,loss\n0.5,0.25,1,0.25\n1,2,1,1.5\n1,1,-1,0.5\n"
@@ -40,16 +39,11 @@ WRONG = PAIRS.replace("1.5", "1.75")
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "pairs.csv").write_text(PAIRS)
     (tmp_path / "wrong.csv").write_text(WRONG)
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(["validate", *args], capfd, stdin)
-
-    return invoked
+    return partial(mrl, "validate")
 
 
 def result(ran: Ran, code: int = 0) -> dict[str, Any]:
