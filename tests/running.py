@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -43,6 +44,17 @@ class Ran(NamedTuple):
         assert self.code == 0, self.err
         record: dict[str, Any] = json.loads(self.out)
         return record
+
+    def must_fail(self, code: int, *messages: str) -> None:
+        """Fail unless the run ended so, with nothing on stdout, and an error that can be read and says all of this."""
+        assert (self.code, self.out) == (code, ""), self
+        assert re.search("^error: ", self.err, re.MULTILINE), self
+        assert "Traceback" not in self.err
+        assert self.err.count("\nhint: ") <= 1
+        assert all(character.isprintable() or character == "\n" for character in self.err)
+        assert max(map(len, self.err.splitlines())) < 1000
+        for message in messages:
+            assert message in self.err
 
 
 Mrl = Callable[..., Ran]  # what the fixture `mrl` gives, with the files or the command that a file of tests adds

@@ -282,10 +282,7 @@ def test_conditions_may_be_on_it(mrl: Mrl) -> None:
     ],
 )
 def test_where_there_is_none_it_is_refused(options: str, named: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--calibration", *options.split())
-    assert (ran.code, ran.out) == (2, "")
-    assert "--calibration" in ran.err
-    assert named in ran.err
+    mrl("compute", "pairs.csv", "--calibration", *options.split()).must_fail(2, "--calibration", named)
 
 
 def test_workers_compute_confidences_alike() -> None:

@@ -149,9 +149,7 @@ def test_margin_column_is_echoed(mrl: Mrl) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "queries.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "queries.csv", *args).must_fail(2, message)
 
 
 def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:

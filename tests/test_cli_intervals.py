@@ -100,9 +100,7 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
     ],
 )
 def test_what_has_no_interval_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 def test_bound_can_be_a_gate(mrl: Mrl) -> None:
@@ -162,6 +160,6 @@ def test_clustered_error_is_the_ordinary_one_at_a_large_offset(mrl: Mrl, tmp_pat
 
 @pytest.mark.parametrize("confidence", ["1e-20", "0", "1", "0.9999999"])
 def test_confidence_beyond_what_is_exact_is_refused(confidence: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--cluster", "prompt", "--confidence", confidence)
-    assert (ran.code, ran.out) == (2, "")
-    assert "is not from 0.01 to 0.999999" in ran.err
+    mrl("compute", "pairs.csv", "--cluster", "prompt", "--confidence", confidence).must_fail(
+        2, "is not from 0.01 to 0.999999"
+    )

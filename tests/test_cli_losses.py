@@ -94,9 +94,7 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
     ],
 )
 def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 @each("output_format", FORMAT_CHOICES)

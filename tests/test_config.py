@@ -164,9 +164,7 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
 def test_what_is_wrong_in_a_file_names_file_and_key(text: str | bytes, message: str, mrl: Mrl) -> None:
     with open("mrl.toml", "wb") as file:
         file.write(text.encode() if isinstance(text, str) else text)
-    ran = mrl("compute", "pairs.csv")
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv").must_fail(2, message)
 
 
 @each(
@@ -184,9 +182,7 @@ def test_a_named_file_must_hold_settings(name: str, text: str | None, message: s
     if text is not None:
         with open(name, "w") as file:
             file.write(text)
-    ran = mrl("compute", "pairs.csv", "--config", name)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", "--config", name).must_fail(2, message)
 
 
 def test_what_cannot_be_read_above_is_passed_over(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,9 +188,7 @@ def test_a_count_is_written_as_one(mrl: Mrl, tmp_path: Path) -> None:
     ],
 )
 def test_an_expectation_that_cannot_be_held_is_refused(options: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl(SAMPLE, *options)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(SAMPLE, *options).must_fail(2, message)
 
 
 def test_an_accuracy_is_expected_of_single_losses_too(mrl: Mrl) -> None:

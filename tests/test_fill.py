@@ -162,9 +162,7 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
     ],
 )
 def test_what_fills_nothing_is_a_usage_error(args: tuple[str, ...], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 def test_frames_are_filled() -> None:

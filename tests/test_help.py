@@ -83,9 +83,7 @@ def test_help_keeps_to_the_width_of_the_terminal(
 
 
 def test_help_on_what_is_no_command_is_refused_with_the_closest_one(capfd: pytest.CaptureFixture[str]) -> None:
-    ran = run_inside(["help", "comptue"], capfd)
-    assert (ran.code, ran.out) == (2, "")
-    assert "Did you mean compute?" in ran.err
+    run_inside(["help", "comptue"], capfd).must_fail(2, "Did you mean compute?")
 
 
 def test_every_example_of_the_help_runs(

@@ -295,9 +295,7 @@ def test_map_that_is_none_is_a_usage_error(text: str, message: str, mrl: Mrl) ->
     with pytest.raises(ValueError, match=r"^") as raised:
         parsed_map(text)
     assert message in str(raised.value)
-    ran = mrl("compute", "p.csv", "--label-map", text)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "p.csv", "--label-map", text).must_fail(2, message)
 
 
 def test_map_of_python_values() -> None:
@@ -349,9 +347,7 @@ def test_map_of_python_values() -> None:
 )
 def test_options_that_contradict_or_do_nothing_are_errors(args: list[str], message: str, mrl: Mrl) -> None:
     WRITERS["p.csv"](SIGNS, "p.csv")
-    ran = mrl("compute", "p.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "p.csv", *args).must_fail(2, message)
 
 
 def test_sweep_and_compare_refuse_sizes_that_they_have_no_use_for(mrl: Mrl) -> None:

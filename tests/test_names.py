@@ -68,10 +68,9 @@ def test_registry_of_names_is_sound() -> None:
 
 @each("alias", [alias for alias in ALIASES.values() if alias.needs])
 def test_what_a_name_leaves_open_must_be_given(alias: Alias, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--loss", alias.name)
-    assert (ran.code, ran.out) == (2, "")
-    assert f"the loss {alias.name} needs its {alias.needed.lower()}" in ran.err
-    assert f"give it with {' '.join(alias.flags[2:])}" in ran.err
+    mrl("compute", "pairs.csv", "--loss", alias.name).must_fail(
+        2, f"the loss {alias.name} needs its {alias.needed.lower()}", f"give it with {' '.join(alias.flags[2:])}"
+    )
     with pytest.raises(ValueError, match=f"the loss {alias.name} needs its .*\nhint: give it with {alias.needs}=…"):
         mrl_cli.pairwise_loss(X1, X2, Y, loss=alias.name)
 
@@ -110,8 +109,7 @@ def test_an_ambiguous_name_is_refused_with_the_formula_of_each(name: str, found:
 @each("name", ELSEWHERE)
 def test_what_is_no_loss_is_not_taken_for_a_misspelt_one(name: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--loss", name)
-    assert (ran.code, ran.out) == (2, "")
-    assert ELSEWHERE[name] in ran.err
+    ran.must_fail(2, ELSEWHERE[name])
     assert "did you mean" not in ran.err
 
 

@@ -395,9 +395,9 @@ def test_what_mrl_native_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     runs = {wish: run(["compute", tmp_path / "pairs.csv", "--raw"], env={native.VARIABLE: wish}) for wish in "01"}
     assert runs["0"] == runs["1"]
     assert (runs["0"].code, runs["0"].out.strip()) == (0, "2.0")
-    ran = run(["compute", tmp_path / "pairs.csv"], env={native.VARIABLE: "no"})
-    assert (ran.code, ran.out) == (2, "")
-    assert "MRL_NATIVE is no, which is neither 0 nor 1" in ran.err
+    run(["compute", tmp_path / "pairs.csv"], env={native.VARIABLE: "no"}).must_fail(
+        2, "MRL_NATIVE is no, which is neither 0 nor 1"
+    )
     monkeypatch.setitem(sys.modules, "mrl_cli.native._fields", None)
     monkeypatch.delattr(native, "_fields", raising=False)
     native.fields.cache_clear()

@@ -254,9 +254,7 @@ def test_folders_that_cannot_be_written_are_usage_errors(line: str, message: str
     Path("full").mkdir()
     Path("full/old.csv").write_text("")
     Path("lists.csv").write_text("query,label,score\na,1,1\na,0,0\n")
-    ran = mrl(*line.split())
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*line.split()).must_fail(2, message)
     assert not Path("out").exists()
 
 

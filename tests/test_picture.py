@@ -115,9 +115,7 @@ def test_what_no_picture_can_be_made_of_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name, *others = line.split()
-    ran = mrl(*COMMANDS[name](tmp_path)[:2], *others)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*COMMANDS[name](tmp_path)[:2], *others).must_fail(2, message)
     assert not list(tmp_path.glob("p.*"))
 
 

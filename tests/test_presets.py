@@ -457,9 +457,7 @@ def test_place_without_a_score_is_named(pairs: str, message: str, mrl: Mrl) -> N
     scores_file("s.txt")
     call = ["p.tsv", "--preset", "catboost", "--scores", "s.txt"]
     ran = mrl(*call)
-    assert (ran.code, ran.out) == (3, "")
-    assert message in ran.err
-    assert "no row of the scores" in ran.err
+    ran.must_fail(3, message, "no row of the scores")
     assert "hint: rows of the scores are counted from 0, and there are 3\n" in ran.err
     record = mrl(*call, "--on-error", "skip").result
     assert (record["pairs"], record["rejected"]) == (1, 1)
@@ -496,9 +494,9 @@ def test_rows_left_out_take_their_columns_along(mrl: Mrl, tmp_path: Path) -> Non
 def test_scores_are_read_strictly(scores: str, message: str, name: str, mrl: Mrl) -> None:
     write("p.tsv", PLACES)
     write(name, scores)
-    ran = mrl("p.tsv", "--preset", "catboost", "--scores", name, "--on-error", "skip")
-    assert (ran.code, ran.out) == (3, "")
-    assert message.replace("NAME", name) in ran.err
+    mrl("p.tsv", "--preset", "catboost", "--scores", name, "--on-error", "skip").must_fail(
+        3, message.replace("NAME", name)
+    )
 
 
 def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
@@ -521,9 +519,7 @@ def test_blank_lines_after_the_scores_are_nothing(mrl: Mrl) -> None:
 def test_scores_that_make_no_sense_are_refused(args: list[str], message: str, mrl: Mrl) -> None:
     write("p.tsv", PLACES)
     scores_file("s.txt")
-    ran = mrl("p.tsv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("p.tsv", *args).must_fail(2, message)
 
 
 # What the docs say.

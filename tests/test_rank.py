@@ -534,7 +534,7 @@ def test_rank_is_a_process_that_reads_a_pipe() -> None:
 
 def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
     ran = mrl("rank", "lists.csv", "--score", "label")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--score and --label name one column, 'label'" in ran.err
 
 
@@ -542,7 +542,7 @@ def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
 def test_chosen_answers_are_not_held_against_themselves(mrl: Mrl, tmp_path: Path, of_preset: tuple[str, ...]) -> None:
     (tmp_path / "sides.jsonl").write_text('{"good": [2.0, 1.0, 0.0], "bad": [0.5, 1.5, 1.0]}\n')
     ran = mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "good", *of_preset)
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--chosen and --rejected name one column, 'good'" in ran.err
     assert mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "bad", *of_preset).code == 0
 

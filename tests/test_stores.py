@@ -338,9 +338,7 @@ def test_object_that_changes_between_two_ranges_is_named(web: Files, mrl: Mrl) -
 def test_wrong_range_is_refused(web: Files, mrl: Mrl) -> None:
     body = OBJECTS["pairs.tsv"]
     web.pages["/pairs.tsv"] = 206, body, {"Content-Range": f"bytes 1-{len(body)}/{len(body)}"}
-    ran = mrl("compute", f"{web.url}/pairs.tsv")
-    assert (ran.code, ran.out) == (4, "")
-    assert "/pairs.tsv: the server sent another range than was asked for" in ran.err
+    mrl("compute", f"{web.url}/pairs.tsv").must_fail(4, "/pairs.tsv: the server sent another range than was asked for")
 
 
 def test_server_that_stops_sending_ranges_is_an_error(web: Files, mrl: Mrl) -> None:
@@ -389,9 +387,7 @@ def test_host_that_is_not_there_is_one_line(mrl: Mrl, monkeypatch: pytest.Monkey
     ],
 )
 def test_names_of_nothing_are_usage_errors(name: str, message: str, s3: Proxy, mrl: Mrl) -> None:
-    ran = mrl("compute", name)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", name).must_fail(2, message)
 
 
 def test_no_seconds_are_a_usage_error(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:

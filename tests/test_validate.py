@@ -520,9 +520,7 @@ def test_output_goes_to_a_file_by_its_suffix(mrl: Mrl, tmp_path: Path) -> None:
     ],
 )
 def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl(*args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*args).must_fail(2, message)
 
 
 def test_verbose_prints_the_rate(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -640,9 +638,7 @@ def test_rows_leave_what_explains_a_failure_to_stderr(output_format: str, capfd:
 
 @pytest.mark.parametrize("option", [["--margin", "0.5"], ["--x1", "a"], ["--against", "exact"], ["--dtype", "float32"]])
 def test_suite_takes_no_option_of_an_input(option: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    ran = run_inside(["validate", *option], capfd)
-    assert (ran.code, ran.out) == (2, "")
-    assert f"{option[0]} goes with INPUT" in ran.err
+    run_inside(["validate", *option], capfd).must_fail(2, f"{option[0]} goes with INPUT")
 
 
 def test_rows_left_out_are_noted(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
