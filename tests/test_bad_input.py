@@ -646,20 +646,12 @@ def test_a_refused_run_leaves_no_output_file(tmp_path: Path, capfd: Capture) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
-# The same through a process of its own, with a pipe.
-
-
-def test_a_pipe_is_read_like_a_file() -> None:
-    assert run(["compute", "-", "--raw"], stdin=PAIRS).out == f"{(2 + 0.25) / 2}\n"
-    assert run(["compute", "--raw"], stdin=parquet_bytes()).out == f"{(0 + 2 + 0.25) / 3}\n"
-
-
-def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
+def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path, capfd: Capture) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "\x1b[31moops,3,1"))
     run(["compute", "pairs.csv"], cwd=tmp_path).must_fail(DATA, r"line 3: x1 is '\x1b[31moops'")
     run(["compute", "-"], stdin=csv("1,3,1", "oops,3,1")).must_fail(DATA, "1 problem in stdin (2 rows)")
-    run(["compute", "-"], stdin=b"").must_fail(DATA, "no rows in stdin")
-    run(["compute", "pairs.csv", "--y", "label"], cwd=tmp_path).must_fail(USAGE, "no column 'label'", "x1, x2, y")
+    run_inside(["compute", "-"], capfd).must_fail(DATA, "no rows in stdin")
+    run_inside(["compute", "pairs.csv", "--y", "label"], capfd).must_fail(USAGE, "no column 'label'", "x1, x2, y")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])

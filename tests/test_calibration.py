@@ -184,6 +184,7 @@ def test_intervals_have_the_confidence_that_was_asked_for() -> None:
     assert got["temperature"] == narrow["temperature"]
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_temperature_covers() -> None:
     random, covered = np.random.default_rng(11), 0
     for _ in range(60):

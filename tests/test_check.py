@@ -14,7 +14,7 @@ import pytest
 
 from mrl_cli.inputs.heads import HEAD_BYTES, HEAD_ROWS, VALUE_BYTES
 from mrl_cli.inputs.presets import PRESETS
-from tests.each import each
+from tests.each import each, mostly_slow
 from tests.running import run, run_inside
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("name", HUGE)
+@pytest.mark.parametrize("name", mostly_slow(HUGE, quick=2))
 def test_only_the_head_of_a_huge_file_is_read(name: str, tmp_path: Path, capfd: Capture) -> None:
     path = write(tmp_path, name, HUGE[name])
     os.truncate(path, 1 << 40)  # zeros from there on, which take no space; to read them all would take minutes
@@ -337,12 +337,15 @@ def test_only_the_head_of_a_huge_file_is_read(name: str, tmp_path: Path, capfd: 
 
 @pytest.mark.parametrize(
     ("name", "begin"),
-    [
-        ("a.json", '{"model": "m", "scores_chosen": [1.5, 2.5, '),
-        ("a.jsonl", '{"chosen": 1, "rejected": 2, "text": "'),
-        ("b.json", '{"chosen": 1, "rejected": 2, "text": "'),
-        ("quoted.csv", 'x1,x2,y,t\n1,2,1,"'),
-    ],
+    mostly_slow(
+        [
+            ("a.json", '{"model": "m", "scores_chosen": [1.5, 2.5, '),
+            ("a.jsonl", '{"chosen": 1, "rejected": 2, "text": "'),
+            ("b.json", '{"chosen": 1, "rejected": 2, "text": "'),
+            ("quoted.csv", 'x1,x2,y,t\n1,2,1,"'),
+        ],
+        quick=2,
+    ),
 )
 def test_row_or_value_without_an_end_is_not_read_on(name: str, begin: str, tmp_path: Path, capfd: Capture) -> None:
     path = write(tmp_path, name, begin)

@@ -60,7 +60,7 @@ def _pairs(count: int, seed: int = 7) -> list[Pair]:
     ]
 
 
-PAIRS = _pairs(500)
+PAIRS = _pairs(250)
 MARGIN = 0.1
 PLAN = Plan.of(margin=MARGIN)
 JOB = Job(PLAN, (TotalsReduction(),))
@@ -333,7 +333,7 @@ def test_blocks_of_lines_change_no_digit(
 
 
 def test_small_blocks_make_many_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 50)
     (source,) = resolve([str(_written(tmp_path, "csv", PAIRS))])
     assert len(list(shards_of([source], PLAN))) > 100
 
@@ -346,7 +346,7 @@ def test_jobs_agree(reader: str, jobs: int, tmp_path: Path) -> None:
 
 
 def test_split_over_formats_is_as_whole(tmp_path: Path) -> None:
-    cuts = [0, 1, 120, 121, 122, 300, len(PAIRS)]
+    cuts = [0, 1, 120, 121, 122, 200, len(PAIRS)]
     pieces = [PAIRS[start:stop] for start, stop in pairwise(cuts)]
     paths = [_written(tmp_path, reader, piece) for reader, piece in zip(FILES, pieces, strict=True)]
     assert _found(paths, jobs=5) == _expected(PAIRS, MARGIN)
