@@ -48,7 +48,7 @@ class Ran(NamedTuple):
     def must_fail(self, code: int, *messages: str) -> None:
         """Fail unless the run ended so, with nothing on stdout, and an error that can be read and says all of this."""
         assert (self.code, self.out) == (code, ""), self
-        assert re.search("^error: ", self.err, re.MULTILINE), self
+        assert re.match("(note: .*\n)*error: ", self.err), self
         assert "Traceback" not in self.err
         assert self.err.count("\nhint: ") <= 1
         assert all(character.isprintable() or character == "\n" for character in self.err)

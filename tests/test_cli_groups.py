@@ -170,9 +170,7 @@ def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "zero.csv").write_text("x1,x2,y,w\n1,2,1,0\n")
-    ran = mrl("compute", "zero.csv", "--weight", "w")
-    assert ran.code == 3
-    assert "no pairs in zero.csv: 1 row, all left out" in ran.err
+    mrl("compute", "zero.csv", "--weight", "w").must_fail(3, "no pairs in zero.csv: 1 row, all left out")
 
 
 def test_weights_beyond_the_ordinary_have_their_mean(mrl: Mrl, tmp_path: Path) -> None:
@@ -189,7 +187,7 @@ def test_column_of_the_path_and_of_the_file_is_refused(mrl: Mrl, tmp_path: Path)
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "p.csv").write_text("x1,x2,y,weight\n0,1,1,9\n")
     ran = mrl("compute", "weight=0.5/p.csv", "--weight", "weight")
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "the path says weight=0.5, and the file has a column weight of its own" in ran.err
     assert mrl("compute", "weight=0.5/p.csv", "--raw").out == "1.0\n"
     assert mrl("compute", "y=-1").code == 3

@@ -123,9 +123,8 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
     with open("mrl.toml", "w") as file:
         file.write("margin = 0.5\nmargin-column = 'x1'")
     ran = mrl("compute", "pairs.csv")
-    assert ran.code == 2
+    ran.must_fail(2, "--margin is from margin in mrl.toml")
     assert "--margin and --margin-column exclude each other (" in ran.err
-    assert "--margin is from margin in mrl.toml" in ran.err
     assert _margin(mrl("compute", "pairs.csv", "--margin", "1", "-f", "json")) == 1.0
 
 

@@ -695,9 +695,9 @@ def test_bad_cell_after_a_late_quote_has_its_line(
     monkeypatch.setattr(text, "HEAD_BYTES", 32)
     data = _quoted_late(PAIRS[:100], 50)
     (tmp_path / "bad.csv").write_bytes(data + b"oops,1,1,one\n")
-    ran = run_inside(["compute", tmp_path / "bad.csv"], capfd)
-    assert ran.code == 3
-    assert f"line {data.count(bytes([10])) + 1}: x1 is 'oops'" in ran.err
+    run_inside(["compute", tmp_path / "bad.csv"], capfd).must_fail(
+        3, f"line {data.count(bytes([10])) + 1}: x1 is 'oops'"
+    )
 
 
 def test_few_shards_are_under_way_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,7 @@ def test_json_lines_may_be_called_json(compute: Mrl) -> None:
     lines = "".join(json.dumps(record) + "\n" for record in RECORDS)
     assert compute(lines).result["sum"] == SUM
     assert compute("\n\n" + lines).result["sum"] == SUM
-    ran = compute('{"x1": oops}\n' + lines)
-    assert ran.code == 3
-    assert "line 1: '{\"x1\": oops}'" in ran.err
+    compute('{"x1": oops}\n' + lines).must_fail(3, "line 1: '{\"x1\": oops}'")
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -114,9 +112,7 @@ def test_bad_cell_is_named(
 
 
 def test_bad_label_is_named(compute: Mrl) -> None:
-    ran = compute(COLUMNS | {"y": [1, 0, 1]})
-    assert ran.code == 3
-    assert "row 2: y is 0" in ran.err
+    compute(COLUMNS | {"y": [1, 0, 1]}).must_fail(3, "row 2: y is 0")
 
 
 def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
@@ -172,9 +168,9 @@ def test_text_that_is_not_utf8_is_named_by_its_line(
     compute: Mrl, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "l.json").write_bytes(b'{"x1": [1],\n"x2": [1], "y": [1],\n"t": ["\xe9"]}')
-    ran = run_inside(["compute", "l.json"], capfd)
-    assert ran.code == 3
-    assert "l.json is not UTF-8: line 3\nhint: name the file's encoding with --encoding" in ran.err
+    run_inside(["compute", "l.json"], capfd).must_fail(
+        3, "l.json is not UTF-8: line 3\nhint: name the file's encoding with --encoding"
+    )
     assert run_inside(["compute", "l.json", "--encoding", "latin-1", "--raw"], capfd).out == "0.0\n"
 
 

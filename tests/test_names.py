@@ -203,5 +203,5 @@ def test_names_are_guessed_where_they_mean_the_same(wrong: str, known: list[str]
 def test_an_option_is_guessed_by_the_same_rule(mrl: Mrl) -> None:
     assert "Did you mean --margin?" in mrl("compute", "pairs.csv", "--margn", "1").err
     ran = mrl("compare", "pairs.csv", "--x3-b", "u")
-    assert ran.code == 2
+    ran.must_fail(2)
     assert "Did you mean" not in ran.err

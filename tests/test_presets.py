@@ -237,9 +237,9 @@ def test_first_file_that_has_rows_decides(mrl: Mrl) -> None:
     write("b.csv", "chosen_rewards,rejected_rewards\n0,2\n")
     write("c.csv", "chosen,rejected\n0,2\n")
     assert mrl("a.csv", "b.csv", "--preset", "trl").result["sum"] == 2
-    ran = mrl("b.csv", "c.csv", "--preset", "trl")
-    assert ran.code == 2
-    assert "c.csv has no column 'chosen_rewards'; it has: chosen, rejected" in ran.err
+    mrl("b.csv", "c.csv", "--preset", "trl").must_fail(
+        2, "c.csv has no column 'chosen_rewards'; it has: chosen, rejected"
+    )
     assert "no rows in a.csv" in mrl("a.csv", "--preset", "trl").err
 
 
@@ -255,9 +255,7 @@ def test_file_of_another_producer_is_reported(mrl: Mrl) -> None:
 
 
 def test_unknown_preset_is_answered_with_the_closest(mrl: Mrl) -> None:
-    ran = mrl("p.csv", "--preset", "lamafactory")
-    assert ran.code == 2
-    assert "Did you mean llamafactory?" in ran.err
+    mrl("p.csv", "--preset", "lamafactory").must_fail(2, "Did you mean llamafactory?")
 
 
 def test_condition_may_rest_on_what_a_preset_brings(mrl: Mrl) -> None:
@@ -436,9 +434,9 @@ def test_other_column_of_scores(mrl: Mrl) -> None:
     write("eval.tsv", "SampleId\tRawFormulaVal\n" + "".join(f"{i}\t{value}\n" for i, value in enumerate(VALUES)))
     preset = ["p.tsv", "--preset", "catboost", "--scores", "eval.tsv"]
     assert mrl(*preset, "--score-column", "RawFormulaVal").result["sum"] == WEIGHTED
-    ran = mrl(*preset)
-    assert ran.code == 2
-    assert "eval.tsv has no column 'score'; it has: SampleId, RawFormulaVal\nhint: name the column with" in ran.err
+    mrl(*preset).must_fail(
+        2, "eval.tsv has no column 'score'; it has: SampleId, RawFormulaVal\nhint: name the column with"
+    )
     assert "did you mean --score-column RawFormulaVal?" in mrl(*preset, "--score-column", "rawformulaval").err
 
 
@@ -569,12 +567,12 @@ def test_optional_column_counts_wherever_it_stands(capfd: pytest.CaptureFixture[
     for order in (rows, rows[::-1]):
         (tmp_path / "t.jsonl").write_text("".join(order))
         for stdin, name in ((b"", str(tmp_path / "t.jsonl")), ("".join(order).encode(), "-")):
-            ran = run_inside(["compute", name, "--preset", "trl", "--raw"], capfd, stdin=stdin)
-            assert ran.code == 3
-            assert f"line {1 + order.index(rows[0])}: margin is null" in ran.err
+            run_inside(["compute", name, "--preset", "trl", "--raw"], capfd, stdin=stdin).must_fail(
+                3, f"line {1 + order.index(rows[0])}: margin is null"
+            )
     for name, row in (("a", rows[0]), ("b", rows[1])):
         (tmp_path / f"{name}.jsonl").write_text(row)
     for names in ("ab", "ba"):
-        ran = run_inside(["compute", *(str(tmp_path / f"{name}.jsonl") for name in names), "--preset", "trl"], capfd)
-        assert ran.code == 2
-        assert "a.jsonl has no column 'margin'" in ran.err
+        run_inside(
+            ["compute", *(str(tmp_path / f"{name}.jsonl") for name in names), "--preset", "trl"], capfd
+        ).must_fail(2, "a.jsonl has no column 'margin'")
