@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["crossed", "each", "examples", "mostly_slow"]
 
+MOST_SHOWN = 5  # failures of one test whose tracebacks are printed: more say the same
 is_quick = False  # whether only the quick tests are run
 
 
@@ -45,9 +46,9 @@ def _slow(case: Any) -> Any:
 def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator as `pytest.mark.parametrize` is, that runs all cases in one test.
 
-    Every case is run, however those before it ended; the failures are raised together, and each names its case. Patches
-    and new files of a case are taken back after it; the cases share what else fixtures gave. Several decorators make
-    all combinations of their cases, or, in a run of the quick tests, as few as hold each case of each.
+    Every case is run, however those before it ended; the first failures are raised together, each with its case.
+    Patches and new files of a case are taken back after it; the cases share what else fixtures gave. Several decorators
+    make all combinations of their cases, or, in a run of the quick tests, as few as hold each case of each.
     """
     arguments = (names,) if isinstance(names, str) else names
     axis = [dict(zip(arguments, (case,) if isinstance(names, str) else case, strict=True)) for case in cases]
@@ -73,7 +74,7 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
                     error.add_note(f"the case: {case!r:.1000}")
                     failed.append(error)
             if failed:
-                raise ExceptionGroup(f"{len(failed)} of {len(listed)} cases", failed)
+                raise ExceptionGroup(f"{len(failed)} of {len(listed)} cases", failed[:MOST_SHOWN])
 
         vars(all_cases).update(each=(inner, axes), __signature__=inspect.Signature(others))
         return all_cases

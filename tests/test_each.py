@@ -69,6 +69,16 @@ def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.M
     leaving_there(mrl="", tmp_path=tmp_path)
 
 
+def test_of_many_failures_the_first_are_shown() -> None:
+    @each("number", range(30))
+    def failing(number: int) -> None:
+        raise ValueError(number)
+
+    with pytest.raises(ExceptionGroup, match="30 of 30 cases") as caught:
+        failing()
+    assert [str(error) for error in caught.value.exceptions] == ["0", "1", "2", "3", "4"]
+
+
 def test_no_cases_are_an_error() -> None:
     with pytest.raises(AssertionError, match="no case of letter"):
         each("letter", "")
