@@ -14,6 +14,7 @@ import pytest
 
 import mrl_cli
 from mrl_cli.api import page as api_page
+from tests.each import mostly_slow
 from tests.running import run_inside
 from tests.test_page import HOSTILE, Page, drawn, write_csv
 
@@ -62,7 +63,7 @@ def test_arrays_and_tables_give_the_same_page() -> None:
     assert mrl_cli.report(pa.table(columns)).html == page
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=2))
 def test_hostile_names_are_harmless(name: str) -> None:
     hostile = HOSTILE[name]
     columns = drawn(60)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mrl_cli.exact import UNIT_EXPONENT
@@ -19,7 +19,7 @@ from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confiden
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
-from tests.each import each
+from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def test_bars_hold_the_pairs_that_lie_in_them(plan: Plan, most: int) -> None:
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.integers(2, 128))
 @example([2.0**-1027, 3 * 2.0**-1028, 2.225073858507203e-309], 25)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_bars_of_any_numbers(numbers: list[float], most: int) -> None:
     bars = bars_of(drawn(numbers, Plan()), Plan(), most)
     seen = [d for d in numbers if d]
@@ -219,7 +219,7 @@ def test_a_curve_that_does_not_follow_from_cells_is_refused(plan: Plan, margin: 
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.15, -0.15, 0.0]), min_size=1))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_sums_by_cell_are_exact(halves: list[float]) -> None:
     plan, x1 = Plan.of(margin=0.3), np.array(halves)
     reduction = CellSumsReduction(plan)

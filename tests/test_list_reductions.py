@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError, SuspectShardError, UsageError
@@ -21,6 +21,7 @@ from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.queries import COUNTS, QueriesConsumer
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reports.rank import rank_report
+from tests.each import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ PLANS = {
 
 @pytest.mark.parametrize("name", PLANS)
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(20)
 def test_any_cut_into_batches_and_tasks_gives_the_same_digits(name: str, data: st.DataObject) -> None:
     plan = PLANS[name]
     expected = reported(lists_of(plan), [[range(SIZE)]], plan)
@@ -126,7 +127,7 @@ def test_any_cut_into_batches_and_tasks_gives_the_same_digits(name: str, data: s
 
 @pytest.mark.parametrize("name", PLANS)
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(20)
 def test_any_order_of_rows_gives_the_same_digits(name: str, data: st.DataObject) -> None:
     plan = PLANS[name]
     order = data.draw(st.permutations(range(SIZE)))

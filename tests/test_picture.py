@@ -13,22 +13,16 @@ import pytest
 from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
 from mrl_cli.reports.plots import Quadrants
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 from tests.test_page import HOSTILE
 from tests.test_plots import COMMANDS, SAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_resvg = pytest.mark.skipif(util.find_spec("resvg_py") is None, reason="resvg-py is not installed")
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str]) -> Mrl:
-    return lambda *args: run_inside([*map(str, args)], capfd)
 
 
 def svg_of(path: Path) -> ET.Element:
@@ -121,9 +115,7 @@ def test_what_no_picture_can_be_made_of_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name, *others = line.split()
-    ran = mrl(*COMMANDS[name](tmp_path)[:2], *others)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*COMMANDS[name](tmp_path)[:2], *others).must_fail(2, message)
     assert not list(tmp_path.glob("p.*"))
 
 

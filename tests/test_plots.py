@@ -26,7 +26,7 @@ from mrl_cli.reports.plots import (
     Series,
 )
 from mrl_cli.statistics.intervals import wilson_interval
-from tests.each import mostly_slow
+from tests.each import crossed, mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -135,9 +135,9 @@ def lists(folder: Path) -> Path:
     return folder / "lists.csv"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(
-    "look", mostly_slow(["60 plain", "80 plain", "80 ascii", "80 color", "120 plain", "200 plain"], quick=3)
+    ("name", "look"),
+    crossed(COMMANDS, ["60 plain", "80 ascii", "80 color", "80 plain", "120 plain", "200 plain"]),
 )
 def test_pictures_are_the_golden_ones(
     name: str, look: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -268,9 +268,12 @@ def test_scores_are_not_said_to_overstate_within_chance() -> None:
     assert title(math.nan, math.nan, 0.7) == "The expected calibration error is 0.100"
 
 
-@pytest.mark.parametrize("margin", ["0.5", "1e-320", "1e300"])
 @pytest.mark.parametrize(
-    "rows", ["-1e308,1e308,1\n1,0,1\n1.7e308,0,-1", "0,0,1\n0,0,-1", "1,0,1", "1e-320,0,1\n0,1e-310,-1"]
+    ("rows", "margin"),
+    crossed(
+        ["-1e308,1e308,1\n1,0,1\n1.7e308,0,-1", "0,0,1\n0,0,-1", "1,0,1", "1e-320,0,1\n0,1e-310,-1"],
+        ["0.5", "1e-320", "1e300"],
+    ),
 )
 def test_numbers_of_any_size_are_drawn(
     rows: str, margin: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import mrl_cli.reductions
@@ -44,7 +44,7 @@ from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
-from tests.each import each
+from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -214,7 +214,7 @@ def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_any_cut_into_batches_and_tasks_gives_the_same_whole(name: str, data: st.DataObject) -> None:
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     cuts = sorted(data.draw(st.lists(st.integers(0, SIZE), max_size=8)))

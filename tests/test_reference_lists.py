@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli import validate_margin_ranking_loss_exact, validate_rank_loss
@@ -23,7 +23,7 @@ from mrl_cli.verify.reference import (
     listwise_loss,
     top_share,
 )
-from tests.each import each
+from tests.each import each, examples
 
 # Labels and scores of a list: d is -1 for (1, 0), 0.5 for (2, 0), 1.5 for (2, 1).
 LABELS, SCORES = [0.0, 1.0, 2.0], [2.0, 1.0, 2.5]
@@ -151,7 +151,7 @@ def test_the_hinge_is_that_of_the_pairs_written_out(score: list[float], data: st
 
 
 @each("loss", LOSSES)
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_sum(loss: str, data: st.DataObject) -> None:
     score = data.draw(st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=2, max_size=4, unique=True))
