@@ -13,12 +13,14 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from mrl_cli.api.errors import argument_errors, arguments_of, value_errors
-from mrl_cli.api.presets import preset_arguments
+from mrl_cli.api.presets import preset_called
 from mrl_cli.api.results import Points, Result, warn_of
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
+from mrl_cli.inputs.presets import applied, label_settings
+from mrl_cli.losses import LOSSES
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
@@ -32,7 +34,7 @@ from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
 from mrl_cli.reports.sweep import sweep_report
-from mrl_cli.settings import check_choice, check_confidence, plan_of
+from mrl_cli.settings import check_choice, check_confidence, check_read, plan_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def evaluate(
     return Result.of(record, partial(distribution, folded.wholes[2], plan))
 
 
-_SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
+_SETTINGS = ("loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
 _UNASKED = {"weight": None, "calibration": False, "reduction": "mean"}  # which `compare` does not have
 
 
@@ -134,25 +136,54 @@ def planned(
 
     `of_b` are further columns.
     """
+    useless = {
+        name for name, has_use in (("weight", "weight" in given), ("margin", "margins" not in others)) if not has_use
+    }
     given = {**_UNASKED, **given}
+    preset = None if given["preset"] is None else preset_called(given["preset"])
     with value_errors():
         check_choice("reduction", given["reduction"], ("mean", "sum"))
-    if given["preset"] is not None:
-        with value_errors(evaluate):
-            given = {**given, **preset_arguments(given, list(frame.columns))}
+    if preset is not None and preset.label is None and given["y"] == "y" and given["y_const"] is None:
+        given["y_const"] = 1
     roles: tuple[Role, ...] = ("x1", "x2", "difference", "x1_reference", "x2_reference", "y", "weight", "cluster")
     columns: Columns = {role: given[role] for role in roles} | (of_b or {})
     if given["difference"] is not None and (given["x1"], given["x2"]) == ("x1", "x2"):
         columns |= {"x1": None, "x2": None}  # called as usual they are not asked for beside a difference
     columns |= {"margin": given["margin_column"], **group_columns(given["group_by"])}
-    settings = {name: given[name] for name in _SETTINGS}
-    settings["label_settings"] = {name: given[name] for name in ("label_map", "strength", "on_tie")}
+    asked = {name: given[name] for name in ("label_map", "strength", "on_tie")}
     if given["label_map"] is not None:
         from mrl_cli.model.labels import map_of
 
-        settings["label_settings"]["label_map"] = map_of(given["label_map"])
-    settings |= {"preset": given["preset"], "is_reversed": given.get("is_reversed", False), **others}
-    return columns, made_plan(columns, given["parameters"], **({"describes": True} | settings))
+        asked["label_map"] = map_of(given["label_map"])
+    settings = {"describes": True} | {name: given[name] for name in _SETTINGS}
+    with value_errors(evaluate):
+        settings |= label_settings(None if given["y_const"] is not None else preset, given["labels"], asked)
+    settings |= {"preset": given["preset"], "awaits_preset": preset is not None, **others}
+    plan = made_plan(columns, given["parameters"], **settings)
+    if preset is not None:
+        with value_errors(evaluate):
+            own = _own_columns(given, plan) | useless
+            plan = applied(preset, plan, [name for name in frame.columns if isinstance(name, str)], PLACE, own)
+            check_read(plan)
+        columns |= {role: name for role, name in plan.columns.wanted if role in _OF_PRESETS - own}
+    return columns, plan
+
+
+_OF_PRESETS: set[Role] = {"x1", "x2", "y", "margin", "weight"}
+
+
+def _own_columns(given: Mapping[str, Any], plan: Plan) -> set[str]:
+    """Return the roles that are settled without the preset: named, or of no use; groups are made by arguments alone."""
+    settled = {
+        "x1": given["x1"] != "x1",
+        "x2": given["x2"] != "x2",
+        "y": given["y"] != "y" or plan.rules.y_const is not None,
+        "margin": given["margin"] is not None
+        or given["margin_column"] is not None
+        or not LOSSES[plan.loss.name].has_margin,
+        "weight": given["weight"] is not None or plan.reporting.confidence is not None,
+    }
+    return {"group", "subset", *(role for role, is_settled in settled.items() if is_settled)}
 
 
 def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:

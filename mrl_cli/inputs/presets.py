@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
@@ -253,6 +253,24 @@ def described_fit(names: Sequence[str]) -> str | None:
 def described(preset: Preset | ListPreset) -> str:
     """Return the hint that a preset fits."""
     return f"these look like {preset.producer}'s columns: use --preset {preset.name}"
+
+
+def label_settings(preset: Preset | None, labels: str | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of labels of a plan: as `asked` for, else as the preset has them, if one is given.
+
+    Raises UsageError for a rule that is not that of strengths whose sign the preset turns round.
+    """
+    rule = None if preset is None else preset.label
+    if preset is None or rule is None:
+        return {"labels": labels, "label_settings": asked}
+    is_own = asked["label_map"] is not None or labels not in (None, rule.labels)
+    if rule.is_reversed and is_own and asked["label_map"] is None:
+        message = f"the labels of --preset {preset.name} are strengths, below 0 where the first is better"
+        raise UsageError(message, hint="leave out --labels, or say what each value means with --label-map")
+    if is_own:
+        return {"labels": labels, "label_settings": asked}
+    ruled = {"on_tie": asked["on_tie"] or "drop", "label_map": rule.label_map or None}
+    return {"labels": rule.labels, "label_settings": {**asked, **ruled}, "is_reversed": rule.is_reversed}
 
 
 def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given: AbstractSet[str]) -> Plan:
