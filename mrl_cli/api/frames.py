@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from inspect import signature
 from numbers import Integral
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from mrl_cli.api.errors import argument_errors, arguments_of, value_errors
@@ -19,8 +20,7 @@ from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
-from mrl_cli.inputs.presets import applied, label_settings
-from mrl_cli.losses import LOSSES
+from mrl_cli.inputs.presets import applied, given_by, label_settings
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
@@ -136,9 +136,8 @@ def planned(
 
     `of_b` are further columns.
     """
-    useless = {
-        name for name, has_use in (("weight", "weight" in given), ("margin", "margins" not in others)) if not has_use
-    }
+    of_use: set[Role] = set() if "margins" in others else {"margin"}
+    of_use |= {"weight"} if "weight" in given else set()
     given = {**_UNASKED, **given}
     preset = None if given["preset"] is None else preset_called(given["preset"])
     with value_errors():
@@ -162,7 +161,8 @@ def planned(
     plan = made_plan(columns, given["parameters"], **settings)
     if preset is not None:
         with value_errors(evaluate):
-            own = _own_columns(given, plan) | useless
+            unnamed = {name: None for name in ("x1", "x2", "y") if given[name] == name}
+            own = given_by(plan, SimpleNamespace(**{**given, **unnamed}, by_file=False), of_use)
             plan = applied(preset, plan, [name for name in frame.columns if isinstance(name, str)], PLACE, own)
             check_read(plan)
         columns |= {role: name for role, name in plan.columns.wanted if role in _OF_PRESETS - own}
@@ -170,20 +170,6 @@ def planned(
 
 
 _OF_PRESETS: set[Role] = {"x1", "x2", "y", "margin", "weight"}
-
-
-def _own_columns(given: Mapping[str, Any], plan: Plan) -> set[str]:
-    """Return the roles that are settled without the preset: named, or of no use; groups are made by arguments alone."""
-    settled = {
-        "x1": given["x1"] != "x1",
-        "x2": given["x2"] != "x2",
-        "y": given["y"] != "y" or plan.rules.y_const is not None,
-        "margin": given["margin"] is not None
-        or given["margin_column"] is not None
-        or not LOSSES[plan.loss.name].has_margin,
-        "weight": given["weight"] is not None or plan.reporting.confidence is not None,
-    }
-    return {"group", "subset", *(role for role, is_settled in settled.items() if is_settled)}
 
 
 def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:
