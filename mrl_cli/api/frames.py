@@ -155,9 +155,11 @@ def planned(
     return columns, made_plan(columns, given["parameters"], **({"describes": True} | settings))
 
 
-def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call of `evaluate` with these settings, and all others as they are by default."""
-    call = signature(evaluate).bind(frame, **settings)
+def arguments_for(
+    frame: Any, settings: Mapping[str, Any], function: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Return the arguments of a call of `evaluate`, or another function, with these settings, and by default others."""
+    call = signature(function or evaluate).bind(frame, **settings)
     call.apply_defaults()
     return call.arguments
 

@@ -80,7 +80,8 @@ class PageQueriesConsumer(ListConsumer[PageBlock, PageQueries]):
         rows, found = self._inner.measured(whole)
         means = np.where(np.isnan(rows.means), -np.inf, rows.means)
         texts = [decoded(whole.keys[role]) for role in (*self._plan.groups, "query")]
-        least = np.partition(means, means.size - self._most)[-self._most] if means.size > self._most else -np.inf
+        is_cut = 0 < self._most < means.size
+        least = np.partition(means, means.size - self._most)[-self._most] if is_cut else -np.inf
         order = np.flatnonzero(means >= least) if self._most else np.zeros(0, np.intp)
         worst = [
             WorstQuery(
