@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from html import escape
 from importlib.util import find_spec
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.api.errors import value_errors
