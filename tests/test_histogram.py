@@ -15,7 +15,7 @@ from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_of_cells, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, margin_of
+from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, mantissas, margin_of
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
@@ -244,7 +244,10 @@ def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     sure = float(confidences(np.array([d]))[0])
     assert sums["first"] == float(Fraction(d) * pairs)
     assert sums["confidence"] == float(Fraction(sure) * pairs)
-    assert sums["second"] == pytest.approx(d * d * pairs, rel=2.0**-26, abs=0)
+    one = float(mantissas(np.array([d]))[0])
+    assert sums["mantissa"] == one * pairs
+    if one >= 1:
+        assert sums["spread"] == pytest.approx(one * one * pairs, rel=2.0**-26, abs=0)
 
 
 def test_histograms_of_cells_that_were_forgotten_merge() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.curve import Point
     from mrl_cli.reductions.histogram import Histogram
 
+_OF_CURVES = ("weight", "first", "second")
 MOST_WIDTHS = 64  # from 0, that bars may reach: beyond, cells are wider
 _LEAST_EXPONENT = -1027  # of a width: cells of subnormal numbers are so wide
 TAIL = 0.001  # the share of pairs that may lie beyond the bars, on either side
@@ -136,7 +137,7 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
 def losses_of_cells(histogram: Histogram, plan: Plan) -> NDArray[np.float64]:
     """Return the sum of the losses of each cell, as `losses_by`, but rounded a few times: to see where losses lie."""
     size = histogram.counts.size
-    rounded = {name: sums.rounded(size) for name, sums in histogram.sums.items() if name != "confidence"}
+    rounded = {name: sums.rounded(size) for name, sums in histogram.sums.items() if name in ("loss", *_OF_CURVES)}
     if "loss" in rounded:
         return rounded["loss"]
     margin = margin_of(plan) or 0.0
@@ -155,7 +156,7 @@ def _curve(histogram: Histogram, groups: NDArray[np.int64], size: int) -> Curve:
     """Return the sums of a histogram by groups of its cells as a curve by code, and what remains in a last one."""
     counts = np.zeros((3, size + 1), np.int64)
     np.add.at(counts[0], groups, histogram.counts)
-    sums = {name: sums.regrouped(groups, size + 1) for name, sums in histogram.sums.items()}
+    sums = {name: sums.regrouped(groups, size + 1) for name, sums in histogram.sums.items() if name in _OF_CURVES}
     return Curve(counts, sums)
 
 
