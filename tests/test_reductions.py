@@ -430,9 +430,9 @@ def test_bad_pair_that_is_left_out_is_suspect_too(plan: Plan, left_out: Any) -> 
 @pytest.mark.parametrize("how", [{}, {"dtype": "float32"}, {"margin": 0.5}, {"labels": "any"}, {"y_const": -1}])
 def test_sums_that_follow_from_differences_are_those_of_the_losses(how: dict[str, Any]) -> None:
     # The loss at a margin of 0 is max(0, -d), of which the sums by cell of d know the sum, also beyond the doubles.
-    plan = Plan.of(confidence=0.95, describes=True, calibration=True, **how)
     scores = np.array([[0.1, 0.3], [2.0, 2.0], [-0.0, 0.0], [1e-300, 1.0], [3.0, -1e-17], [1e38, -1e38], [0.5, 7.0]])
-    for scale in (1.0, 1e270):
+    for scale, describes in ((1.0, True), (1e270, True), (1.0, False)):
+        plan = Plan.of(confidence=0.95, describes=describes, calibration=True, **how)
         numbers: dict[Role, NDArray[Any]] = {"x1": scores[:, 0] * scale, "x2": scores[:, 1] * scale}
         if not plan.rules.y_const:
             numbers["y"] = np.array([1, -1, 1, 1, 1, -1, -1])
@@ -441,6 +441,6 @@ def test_sums_that_follow_from_differences_are_those_of_the_losses(how: dict[str
             state = reduction.add(reduction.empty(), Measured(batch, plan, {"differences"}))
             wholes.append(reduction.merge(reduction.whole(), state, None))
         totals, _ = totals_and_ledger(SimpleNamespace(wholes=wholes), plan)
-        assert totals == TotalsReduction(squares=True, describes=True).add(
+        assert totals == TotalsReduction(squares=True, describes=describes).add(
             Totals(), Measured(batch, plan, {"differences"})
         )

@@ -102,7 +102,7 @@ class TotalsReduction(Reduction[Totals, Totals]):
 
     def add(self, state: Totals, measured: Measured) -> Totals:
         """Add a batch."""
-        follows = self._has_differences and is_negative_part(measured.plan)
+        follows = bool(self.needs) and self._has_differences and is_negative_part(measured.plan)
         losses = None if follows else ExactAccumulator()
         square = ProductAccumulator() if self._squares and not follows else None
         # Of w*l, of w, and of w where the pair is correct.
