@@ -47,9 +47,10 @@ class Signs(NamedTuple):
     dot: str = "●"
     diamond: str = "◇"
     minus: str = "−"
+    zero: str = "┊"
 
 
-PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-")
+PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-", ":")
 
 
 def drawn(plots: Iterable[Plot], screen: Screen) -> str:
@@ -197,7 +198,11 @@ def _room(width: int, names: int, numbers: int, most: int, least: int = 4) -> tu
 
 def _beside(name: str, line: Line, is_above: bool, style: str = "") -> Iterator[Line]:
     """Yield a bar and its numbers with its name before it or above."""
-    yield from [[(name.strip(), style)], line] if is_above else [[(name, style), *line]]
+    if is_above:
+        yield [(name.strip(), style)]
+        yield line
+    else:
+        yield [(name, style), *line]
 
 
 def _bar(share: float, cells: int, signs: Signs) -> str:
@@ -287,6 +292,8 @@ def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
         return min(room - 1, max(0, round((share - plot.least) / (plot.greatest - plot.least) * (room - 1))))
 
     cells = [(" ", "")] * room
+    if plot.least < 0:
+        cells[column(0)] = (signs.zero, QUIET)
     for place in range(column(one.low), column(one.high) + 1):
         cells[place] = (signs.base, GOOD)
     if plot.whole is not None:

@@ -21,6 +21,7 @@ LEAST_BAND_PAIRS = 1
 BAND_POINTS = 60
 NAME_LETTERS = 24  # of a name beside its share
 LONGEST_LABEL = 40
+LETTER = 7.2  # how wide one is, at most on the average
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})  # as html.escape
 MOST_NAMED = 30  # shares that are drawn with their names, one below the other
 
@@ -177,7 +178,7 @@ def _distribution(plot: Distribution) -> Iterator[Drawing]:
         total = math.fsum(plot.losses)
         share = Scale(0, max(plot.losses) / total, base + 44, base + 94)
         drawing.line(left, base + 44, right, base + 44, "axis")
-        drawing.label(right, base + 62, "share of the loss", "end")
+        drawing.label(left, base + 34, "share of the loss")
         for tick in share.ticks(2)[1:]:
             drawing.line(left, share(tick), right, share(tick), "grid")
             drawing.label(left - 7, share(tick) + 4, _percent(round(tick, 6)), "end")
@@ -209,13 +210,17 @@ def _bar(drawing: Drawing, plot: Distribution, place: int, x: Scale, base: float
 def _regions(drawing: Drawing, plot: Distribution, x: Scale, top: float, base: float) -> None:
     """Add the lines of zero and of the margin, and the names of the regions with their shares above them."""
     for place, knot in enumerate(plot.knots):
-        drawing.line(x(knot), top - 8, x(knot), base, "rule", stroke_dasharray="3 3" if place else None)
-    wrong, *inside, right = plot.regions
-    zero, last = x(plot.knots[0]), x(plot.knots[-1])
-    drawing.label(zero - 6, top - 20, f"{wrong.share:.1%} {wrong.name}", "end", "bad")
-    drawing.label(last + 6, top - 20, f"{right.share:.1%} {right.name}", "start", "good")
-    if inside:
-        drawing.label(zero - 6, top - 4, f"{inside[0].share:.1%} from {inside[0].name}", "end")
+        drawing.line(x(knot), top, x(knot), base, "rule", stroke_dasharray="3 3" if place else None)
+    first, *inside, others = plot.regions
+    wrong, right = (f"{one.share:.1%} {one.name}" for one in (first, others))
+    left, zero, last, end = map(x, (x.low, plot.knots[0], plot.knots[-1], x.high))
+    # On either side of the lines, if there is room; all within the plot, and apart.
+    stop = max(zero - 6, left + LETTER * len(wrong))
+    start = min(max(last + 6, stop + 12), end - LETTER * len(right))
+    drawing.label(min(stop, start - 12), top - 20, wrong, "end", "bad")
+    drawing.label(start, top - 20, right, "start", "good")
+    for text in (f"{one.share:.1%} from {one.name}" for one in inside):
+        drawing.label(max(zero - 6, left + LETTER * len(text)), top - 4, text, "end")
 
 
 def _curves(plot: Curves) -> Iterator[Drawing]:
@@ -244,7 +249,7 @@ def _curve(plot: Curves, series: Series) -> Drawing:
         drawing.add("circle", cx=at, cy=level, r=4.5, fill=COLORS["good"], data_i=plot.marked, **{"class": "f-good"})
         shown = f"{value:.1%}" if series.is_share else f"{value:.4g}"
         is_left = at < (left + right) / 2  # at the top of the line no curve that rises is in the way
-        drawing.label(at + (6 if is_left else -6), top, shown, "start" if is_left else "end", "strong")
+        drawing.label(at + (6 if is_left else -6), top - 5, shown, "start" if is_left else "end", "strong")
     drawing.line(left, base, right, base, "axis")
     return drawing
 
@@ -322,7 +327,7 @@ def _funnel(plot: Estimates) -> Drawing:
         )
     if plot.whole is not None:
         drawing.line(left, y(plot.whole), right, y(plot.whole), "rule")
-        drawing.label(right - 4, y(plot.whole) - 6, f"all {plot.whole:.1%}", "end", "strong")
+        drawing.label(right, top - 4, f"— all {plot.whole:.1%}", "end", "strong")
     return drawing
 
 
@@ -336,7 +341,7 @@ def _forest(plot: Estimates) -> Drawing:
     drawing.label(WIDE - 80, 14, plot.figure, "end")
     drawing.label(WIDE - 8, 14, "pairs", "end")
     for tick in x.ticks(6):
-        drawing.line(x(tick), top - 6, x(tick), base, "grid")
+        drawing.line(x(tick), top - 6, x(tick), base, "grid" if tick or plot.least >= 0 else "axis")
         drawing.label(x(tick), base + 17, _percent(round(tick, 6)), "middle")
     if plot.whole is not None:
         drawing.line(x(plot.whole), top - 6, x(plot.whole), base, "rule")

@@ -62,7 +62,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
     pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]
     right = pairs - wrong - ties
-    title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} are ranked right"
+    title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} {'is' if pairs == 1 else 'are'} ranked right"
     shares = {"wrong": wrong, "right": right}
     if len(knots) > 1:
         title += f", {share_text(pairs_of['beyond_margin'], pairs)} by the margin of {margin:g} or more"
