@@ -75,7 +75,8 @@ def test_numbers_stay_beside_their_bars_on_a_narrow_screen(width: int) -> None:
     for seed in range(12):
         for encoding, bars in (("utf-8", "[▏▎▍▌▋▊▉█●]"), ("ascii", "#")):
             for plot in some_plots(Random(seed)):
-                bare = replace(plot, title="", **({"legend": ""} if isinstance(plot, Estimates) else {}))
+                how: Any = {"title": ""} | ({"legend": ""} if isinstance(plot, Estimates) else {})
+                bare = replace(plot, **how)
                 lines = drawn([bare], Screen(width, encoding=encoding)).splitlines()
                 assert max(map(len, lines)) <= width
                 drawn_at = [line for line in lines if re.search(bars, line)]
