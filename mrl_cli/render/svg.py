@@ -68,6 +68,10 @@ class Drawing:
             **others,
         )
 
+    def fill(self, tag: str, kind: str, **attributes: Any) -> None:
+        """Add a mark in the colour of its kind."""
+        self.add(tag, **attributes, fill=COLORS[kind], **{"class": f"f-{kind}"})
+
     def place(self, drawing: Drawing, x: float, y: float) -> None:
         """Add all that is in another one, there."""
         self._parts.append(_element("g", "".join(drawing._parts), {"transform": f"translate({x:g} {y:g})"}))
@@ -194,17 +198,8 @@ def _bar(drawing: Drawing, plot: Distribution, place: int, x: Scale, base: float
     kind = "bad" if middle < plot.knots[0] else "mid" if middle < plot.knots[-1] else "good"
     first, last = x(plot.start + place * plot.width), x(plot.start + (place + 1) * plot.width)
     size = max(abs(height), 0.6)
-    drawing.add(
-        "rect",
-        x=first + 0.4,
-        y=base if height > 0 else base - size,
-        width=max(last - first - 0.8, 0.8),
-        height=size,
-        fill=COLORS[kind],
-        data_i=place,
-        **{"class": f"f-{kind}"},
-        **others,
-    )
+    top, width = base if height > 0 else base - size, max(last - first - 0.8, 0.8)
+    drawing.fill("rect", kind, x=first + 0.4, y=top, width=width, height=size, data_i=place, **others)
 
 
 def _regions(drawing: Drawing, plot: Distribution, x: Scale, top: float, base: float) -> None:
@@ -246,7 +241,7 @@ def _curve(plot: Curves, series: Series) -> Drawing:
     if plot.marked is not None and math.isfinite(value := series.values[plot.marked]):
         at, level = x(plot.at[plot.marked]), y(value)
         drawing.line(at, top - 8, at, base, "rule", stroke_dasharray="3 3")
-        drawing.add("circle", cx=at, cy=level, r=4.5, fill=COLORS["good"], data_i=plot.marked, **{"class": "f-good"})
+        drawing.fill("circle", "good", cx=at, cy=level, r=4.5, data_i=plot.marked)
         shown = f"{value:.1%}" if series.is_share else f"{value:.4g}"
         is_left = at < (left + right) / 2  # at the top of the line no curve that rises is in the way
         drawing.label(at + (6 if is_left else -6), top - 5, shown, "start" if is_left else "end", "strong")
@@ -280,18 +275,9 @@ def _reliability(plot: Estimates) -> Drawing:
     for place, one in enumerate(plot.estimates):
         at = x(0.5 if one.expected is None else one.expected)
         drawing.line(at, y(one.low), at, y(one.high), "good", stroke_width=2, data_i=place)
-        drawing.add("circle", cx=at, cy=y(one.share), r=4.5, fill=COLORS["good"], data_i=place, **{"class": "f-good"})
+        drawing.fill("circle", "good", cx=at, cy=y(one.share), r=4.5, data_i=place)
         height = max(34 * one.pairs / most, 0.6)
-        drawing.add(
-            "rect",
-            x=at - 5,
-            y=base + 84 - height,
-            width=10,
-            height=height,
-            fill=COLORS["quiet"],
-            data_i=place,
-            **{"class": "f-quiet"},
-        )
+        drawing.fill("rect", "quiet", x=at - 5, y=base + 84 - height, width=10, height=height, data_i=place)
     drawing.label(left - 7, base + 84, "pairs", "end")
     drawing.line(left, base + 84, right, base + 84, "axis")
     return drawing
@@ -315,16 +301,7 @@ def _funnel(plot: Estimates) -> Drawing:
     drawing.label(right, base + 39, "pairs in the group", "end")
     for place, one in enumerate(plot.estimates):
         kind = "bad" if plot.whole is not None and one.high < plot.whole else "good"
-        drawing.add(
-            "circle",
-            cx=x(one.pairs),
-            cy=y(one.share),
-            r=3.5,
-            fill=COLORS[kind],
-            fill_opacity=0.75,
-            data_i=place,
-            **{"class": f"f-{kind}"},
-        )
+        drawing.fill("circle", kind, cx=x(one.pairs), cy=y(one.share), r=3.5, fill_opacity=0.75, data_i=place)
     if plot.whole is not None:
         drawing.line(left, y(plot.whole), right, y(plot.whole), "rule")
         drawing.label(right, top - 4, f"— all {plot.whole:.1%}", "end", "strong")
@@ -351,8 +328,7 @@ def _forest(plot: Estimates) -> Drawing:
         kind = "bad" if plot.whole is not None and one.high < plot.whole else "good"
         drawing.label(left - 10, y + 4, harmless(one.name, NAME_LETTERS), "end")
         drawing.line(x(one.low), y, x(one.high), y, kind, stroke_width=2, data_i=place)
-        named = {"class": f"f-{kind}"}
-        drawing.add("circle", cx=x(one.share), cy=y, r=4, fill=COLORS[kind], data_i=place, **named)
+        drawing.fill("circle", kind, cx=x(one.share), cy=y, r=4, data_i=place)
         drawing.label(WIDE - 80, y + 4, f"{one.share:.1%}", "end")
         drawing.label(WIDE - 8, y + 4, f"{one.pairs:,}", "end")
     others = f"and {plot.left_out:,} more · " if plot.left_out else ""
@@ -367,16 +343,8 @@ def _quadrants(plot: Quadrants) -> Iterator[Drawing]:
     for place, (name, pairs, differs) in enumerate(plot.outcomes):
         y, kind = 26.0 * place, "bad" if differs else "good"
         drawing.label(left - 8, y + 17, harmless(name, LONGEST_LABEL), "end")
-        drawing.add(
-            "rect",
-            x=left,
-            y=y + 4,
-            width=max((right - left) * pairs / total, 0.6),
-            height=18,
-            fill=COLORS[kind],
-            data_i=place,
-            **{"class": f"f-{kind}"},
-        )
+        width = max((right - left) * pairs / total, 0.6)
+        drawing.fill("rect", kind, x=left, y=y + 4, width=width, height=18, data_i=place)
         drawing.label(HALF - 12, y + 17, f"{pairs / total:.1%}  {pairs:,}", "end")
     yield drawing
 
@@ -387,19 +355,11 @@ def _cells(plot: Cells) -> Iterator[Drawing]:
     low, high = plot.start, plot.start + plot.width * plot.size
     x, y = Scale(low, high, left, right), Scale(low, high, base, top)
     most = max([1, *(pairs for _, _, pairs in plot.cells)])
-    side = (right - left) / plot.size
+    sides: Any = {"width": (right - left) / plot.size, "height": (base - top) / plot.size}
     for place, (column, row, pairs) in enumerate(plot.cells):
-        drawing.add(
-            "rect",
-            x=x(low + column * plot.width),
-            y=y(low + (row + 1) * plot.width),
-            width=side,
-            height=(base - top) / plot.size,
-            fill=COLORS["good"],
-            fill_opacity=0.15 + 0.85 * math.sqrt(pairs / most),
-            data_i=place,
-            **{"class": "f-good"},
-        )
+        corner: Any = {"x": x(low + column * plot.width), "y": y(low + (row + 1) * plot.width)}
+        opacity = 0.15 + 0.85 * math.sqrt(pairs / most)
+        drawing.fill("rect", "good", **corner, **sides, fill_opacity=opacity, data_i=place)
     drawing.line(x(0), top, x(0), base, "rule")
     drawing.line(left, y(0), right, y(0), "rule")
     shares = dict(plot.quadrants)
