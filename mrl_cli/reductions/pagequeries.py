@@ -41,6 +41,12 @@ class Accuracies(NamedTuple):
         bars = np.bincount(correct[is_met] * BARS // pairs[is_met], minlength=BARS)
         return cls(bars, int(np.count_nonzero((pairs > 0) & (correct == pairs))), int(np.count_nonzero(pairs == 0)))
 
+    @classmethod
+    def of_queries(cls, queries: Queries) -> Accuracies:
+        """Return those of queries that were kept one by one."""
+        columns = zip(*((lists.correct, lists.pairs) for lists in queries.clusters), strict=True)
+        return cls.of(*(np.concatenate([np.zeros(0, np.int64), *column]) for column in columns))
+
     def merged(self, other: Accuracies) -> Accuracies:
         """Return those of both."""
         return Accuracies(
