@@ -160,8 +160,8 @@ def _curve(histogram: Histogram, groups: NDArray[np.int64], size: int) -> Curve:
     return Curve(counts, sums)
 
 
-def regions_of(histogram: Histogram, plan: Plan) -> dict[str, tuple[int, float]]:
-    """Return the pairs and the sum of their losses by where d lies, under the keys of the counts in a report.
+def regions_of(histogram: Histogram, plan: Plan) -> dict[str, int]:
+    """Return how many pairs there are by where d lies, under the keys of the counts in a report.
 
     Where each pair has a margin of its own, those in the right order are not told apart: they are `correct`.
     """
@@ -173,8 +173,7 @@ def regions_of(histogram: Histogram, plan: Plan) -> dict[str, tuple[int, float]]
         groups = np.where((signs > 0) & (magnitudes >= margin), 3, groups)
     pairs = np.zeros(len(names), np.int64)
     np.add.at(pairs, groups, histogram.counts)
-    losses = losses_by(histogram, plan, groups, len(names))
-    return dict(zip(names, zip(pairs.tolist(), losses, strict=True), strict=True))
+    return dict(zip(names, pairs.tolist(), strict=True))
 
 
 def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
@@ -183,9 +182,11 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
     They ascend, about as far as bars do.
     """
     own = max(0.0, margin_of(plan) or 0.0)
-    edges = [
-        edge for edge in bars_of(histogram, plan, 2 * MOST_WIDTHS, (0.0, own)).edges if edge >= 0 and is_edge(edge)
-    ]
+    cells = histogram.met()
+    starts = histogram.cells.starts(cells)
+    exponent, first, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (0.0, own))
+    edges = [place * math.ldexp(1.0, exponent) for place in range(max(first, 0), last + 1)]
+    edges = [edge for edge in edges if is_edge(edge)]
     while len(edges) >= most:
         edges = edges[::2]
     return sorted({own, *edges})

@@ -56,7 +56,7 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
     knots = (0.0, margin) if margin > 0 else (0.0,)
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
-    pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
+    pairs_of = regions_of(histogram, plan)
     pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]
     right = pairs - wrong - ties
     title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} {'is' if pairs == 1 else 'are'} ranked right"
