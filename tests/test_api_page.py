@@ -166,4 +166,4 @@ def test_a_page_of_lists_has_no_second_model_and_no_rows() -> None:
     with pytest.raises(ValueError, match="x1_b names scores of pairs"):
         mrl_cli.report(frame, query="query", x1_b="score")
     with pytest.raises(TypeError, match="report\\(\\) has no argument per_query"):
-        mrl_cli.report(frame, per_query=True)
+        mrl_cli.report(frame, per_query=True)  # type: ignore[call-arg]
