@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,21 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
             assert max(map(len, text.splitlines())) <= width
             assert "\x1b" not in text
             text.encode(encoding)
+
+
+@pytest.mark.parametrize("width", [20, 30, 39])
+def test_numbers_stay_beside_their_bars_on_a_narrow_screen(width: int) -> None:
+    for seed in range(12):
+        for encoding, bars in (("utf-8", "[▏▎▍▌▋▊▉█●]"), ("ascii", "#")):
+            for plot in some_plots(Random(seed)):
+                how: Any = {"title": ""} | ({"legend": ""} if isinstance(plot, Estimates) else {})
+                bare = replace(plot, **how)
+                lines = drawn([bare], Screen(width, encoding=encoding)).splitlines()
+                assert max(map(len, lines)) <= width
+                drawn_at = [line for line in lines if re.search(bars, line)]
+                assert [line for line in drawn_at if not re.search(r"\d%?$", line)] == []
+                estimates = len(getattr(plot, "estimates", ())) if encoding == "utf-8" else 0
+                assert len(drawn_at) >= {Curves: 2, Estimates: estimates}.get(type(plot), 1)
 
 
 def test_colour_changes_nothing_but_colour() -> None:

@@ -296,7 +296,7 @@ def test_plots_are_svg_text_and_files(tmp_path: Path) -> None:
         assert result.svg().lstrip().startswith("<svg")
         result.save_plot(tmp_path / "plot.svg")
         assert (tmp_path / "plot.svg").read_text() == result.svg()
-        with pytest.raises(ValueError, match=r"a plot is written to .svg or .png, not 'plot.gif'"):
+        with pytest.raises(ValueError, match=r"save_plot \S*plot.gif: pictures are written as .svg or .png"):
             result.save_plot("plot.gif")
     with pytest.raises(ValueError, match="there is no plot of this result"):
         mrl_cli.sweep(FRAME, margins=[0]).svg()

@@ -12,6 +12,7 @@ from functools import reduce
 from importlib import import_module
 from itertools import pairwise
 from operator import eq, gt, lt
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
+from mrl_cli.reports.compute import compute_reductions, totals_and_ledger
 from tests.each import each, examples
 
 if TYPE_CHECKING:
@@ -423,3 +425,22 @@ def test_bad_pair_that_is_left_out_is_suspect_too(plan: Plan, left_out: Any) -> 
     numbers = {"x1": np.array([np.nan, 1.0]), "x2": np.zeros(2), "y": np.ones(2)} | left_out
     with pytest.raises(SuspectShardError):
         Measured(Batch("", numbers), plan)
+
+
+@pytest.mark.parametrize("how", [{}, {"dtype": "float32"}, {"margin": 0.5}, {"labels": "any"}, {"y_const": -1}])
+def test_sums_that_follow_from_differences_are_those_of_the_losses(how: dict[str, Any]) -> None:
+    # The loss at a margin of 0 is max(0, -d), of which the sums by cell of d know the sum, also beyond the doubles.
+    scores = np.array([[0.1, 0.3], [2.0, 2.0], [-0.0, 0.0], [1e-300, 1.0], [3.0, -1e-17], [1e38, -1e38], [0.5, 7.0]])
+    for scale, describes in ((1.0, True), (1e270, True), (1.0, False)):
+        plan = Plan.of(confidence=0.95, describes=describes, calibration=True, **how)
+        numbers: dict[Role, NDArray[Any]] = {"x1": scores[:, 0] * scale, "x2": scores[:, 1] * scale}
+        if not plan.rules.y_const:
+            numbers["y"] = np.array([1, -1, 1, 1, 1, -1, -1])
+        batch, wholes = Batch("pairs.csv", numbers, range(2, 9)), [None]
+        for reduction in compute_reductions(plan):
+            state = reduction.add(reduction.empty(), Measured(batch, plan, {"differences"}))
+            wholes.append(reduction.merge(reduction.whole(), state, None))
+        totals, _ = totals_and_ledger(SimpleNamespace(wholes=wholes), plan)
+        assert totals == TotalsReduction(squares=True, describes=describes).add(
+            Totals(), Measured(batch, plan, {"differences"})
+        )

@@ -172,9 +172,11 @@ def planned(
 _OF_PRESETS: set[Role] = {"x1", "x2", "y", "margin", "weight"}
 
 
-def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call of `evaluate` with these settings, and all others as they are by default."""
-    call = signature(evaluate).bind(frame, **settings)
+def arguments_for(
+    frame: Any, settings: Mapping[str, Any], function: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Return the arguments of a call of `evaluate`, or another function, with these settings, and by default others."""
+    call = signature(function or evaluate).bind(frame, **settings)
     call.apply_defaults()
     return call.arguments
 
