@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 
@@ -173,6 +174,14 @@ def test_the_hinge_is_active_at_the_kink() -> None:
     assert list_gradient([1.0, 0.0], [1.0, 0.0], ListSetting(margin=1.0)).values == [-1.0, 1.0]
     assert list_gradient([1.0, 0.0], [math.nextafter(1.0, 2.0), 0.0], ListSetting(margin=1.0)).values == [0.0, 0.0]
     assert list_gradient(LABELS, SCORES, ListSetting(margin=1.0), [100.0, 3.0, 5.0]).values == [8.0, -3.0, -5.0]
+
+
+@each("loss", list(LOSSES))
+def test_parameters_of_other_losses_change_nothing(loss: str) -> None:
+    own = settings_of(loss)
+    more = replace(own, parameters={"temperature": 0.5, "beta": 3.0, "label_smoothing": 0.25} | own.parameters)
+    assert float(list_figures(LABELS, SCORES, more).total) == float(list_figures(LABELS, SCORES, own).total)
+    assert list_gradient(LABELS, SCORES, more).values == list_gradient(LABELS, SCORES, own).values
 
 
 @each("loss", [*LOSSES, *LISTWISE])
