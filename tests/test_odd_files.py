@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 import subprocess
 import sys
@@ -161,3 +162,42 @@ def test_what_decompresses_to_much_takes_little_memory(name: str, tmp_path: Path
 def test_a_condition_is_judged_in_time_that_grows_with_its_length(capfd: Capture) -> None:
     for text in ("a" * 20_000, "a." * 10_000, " " * 20_000, "a" * 20_000 + "<", "<" * 20_000, "a<" + "1" * 20_000):
         assert run_inside(["compute", "--fail-if", text], capfd, b"x1,x2,y\n1,3,1\n").code == 2
+
+
+@each(
+    ("name", "text"),
+    [
+        ("p.csv", "x1,x2,y\noops,inf,7\n1,0,1\n"),
+        ("p.jsonl", '{"x1": "oops", "x2": "inf", "y": 7}\n{"x1": 1, "x2": 0, "y": 1}\n'),
+        ("p.json", '[{"x1": "oops", "x2": "inf", "y": 7}, {"x1": 1, "x2": 0, "y": 1}]'),
+    ],
+)
+def test_a_bad_row_is_judged_in_all_its_cells(name: str, text: str, tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / name).write_text(text)
+    ran = run_inside(["compute", str(tmp_path / name)], capfd)
+    assert ran.code == 3
+    assert "3 problems in" in ran.err
+    assert all(kind in ran.err for kind in ("x1 is ", "infinite ", "y is 7"))
+    skipped = run_inside(["compute", str(tmp_path / name), "--on-error", "skip", "--raw"], capfd)
+    assert (skipped.code, skipped.out) == (0, "0.0\n")
+
+
+def test_of_many_bad_rows_all_are_counted_and_the_first_named(tmp_path: Path, capfd: Capture) -> None:
+    rows = [f"{'oops' if row % 2 else 1},0,{1 if row % 2 else 5 + row % 3}\n" for row in range(40)]
+    (tmp_path / "p.csv").write_text("x1,x2,y\n" + "".join(rows) + "1,2\n")
+    ran = run_inside(["compute", str(tmp_path / "p.csv"), "--on-error", "skip"], capfd)
+    assert "41 problems in" in ran.err
+    assert re.findall(r"^  .*?  +(\d+)   line", ran.err, re.MULTILINE) == ["20", "20", "1"]
+    assert "line 3: x1 is 'oops'   line 5: x1 is 'oops'   line 7: x1 is 'oops'" in ran.err
+    assert "line 42: 2 fields for 3 columns" in ran.err
+
+
+def test_a_quote_within_a_field_is_a_character_like_others(tmp_path: Path, capfd: Capture) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("x1,x2,y,text\n" + '0,1,1,5" tall\n' * 3 + '0,2,1,a"\n')
+    ran = run_inside(["compute", str(path), "--reduction", "none", "--keep-columns", "-f", "jsonl"], capfd)
+    assert ran.out.count('"text": "5\\" tall"') == 3
+    assert '"text": "a\\""' in ran.out
+    path.write_text("x1,x2,y,text\n" + '0,1,1,5" tall\n' * 3 + '0,"2,1,a"\n')
+    ran = run_inside(["compute", str(path)], capfd)
+    assert "line 5: 2 fields for 4 columns" in ran.err
