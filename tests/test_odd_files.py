@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import struct
 import subprocess
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli import evaluate
+from mrl_cli import evaluate, margin_ranking_loss
 from mrl_cli.inputs.text import cut_lines, cut_quoted
 from tests.each import each
 from tests.running import run_inside
@@ -201,3 +202,14 @@ def test_a_quote_within_a_field_is_a_character_like_others(tmp_path: Path, capfd
     path.write_text("x1,x2,y,text\n" + '0,1,1,5" tall\n' * 3 + '0,"2,1,a"\n')
     ran = run_inside(["compute", str(path)], capfd)
     assert "line 5: 2 fields for 4 columns" in ran.err
+
+
+def test_a_mean_is_right_where_only_the_sum_overflows(tmp_path: Path, capfd: Capture) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("x1,x2,y,g\n0,1.5e308,1,a\n0,1.5e308,1,a\n0,1e308,1,b\n0,1e308,1,b\n")
+    ran = run_inside(["compute", path, "--group-by", "g", "--validate", "--format", "json"], capfd)
+    record = json.loads(ran.out)
+    assert (ran.code, record["value"], record["sum"]) == (0, 1.25e308, None)
+    assert (record["x2_mean"], record["difference_mean"]) == (1.25e308, -1.25e308)
+    assert [group["mean"] for group in record["groups"]] == [1.5e308, 1e308]
+    assert margin_ranking_loss([0.0, 0.0], [1.5e308, 1e308], [1, 1]) == 1.25e308
