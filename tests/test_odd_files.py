@@ -213,3 +213,14 @@ def test_a_mean_is_right_where_only_the_sum_overflows(tmp_path: Path, capfd: Cap
     assert (record["x2_mean"], record["difference_mean"]) == (1.25e308, -1.25e308)
     assert [group["mean"] for group in record["groups"]] == [1.5e308, 1e308]
     assert margin_ranking_loss([0.0, 0.0], [1.5e308, 1e308], [1, 1]) == 1.25e308
+
+
+@each("block_bytes", [1, 50, 1 << 20])
+def test_an_open_quote_is_named_by_its_line_however_text_is_cut(
+    block_bytes: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", block_bytes)
+    path = tmp_path / "p.csv"
+    path.write_bytes(b'"x1","x2","y"\r"6.1","1","1"\r.5","1","-1"\r"-2","3","-1"\r"4","1","-5\n\n')
+    ran = run_inside(["compute", path], capfd)
+    assert (ran.code, "line 5: a quoted field is opened and never closed" in ran.err) == (3, True)

@@ -273,7 +273,9 @@ def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple
             upper = int(quotes[opening]) if opening < quotes.size else len(data)
             if end := _after_last_end(data, line_end, lower, upper):
                 return end, False
-        return 0, False
+        # An open quote may hide that rows end at carriage returns: the parser knows which row it is of.
+        ends_otherwise = at_end and line_end == b"\n" and b"\r" in data
+        return (len(data), True) if ends_otherwise else (0, False)
 
     return cut
 
