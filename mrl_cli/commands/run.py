@@ -18,7 +18,7 @@ from mrl_cli.commands.options import GROUPS, Options, declared, is_given, refuse
 from mrl_cli.commands.parsing import WORDS, Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.saying import is_colored, say
-from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.errors import UsageError
 from mrl_cli.words import counted, harmless, number_text, option_of
 
 if TYPE_CHECKING:
@@ -74,8 +74,6 @@ class Run(Options, ABC):
         self._started = time.monotonic()
         super().__init__(**given)
         self.plan = self.planned()
-        if sys.stdout is None and self.output in (None, "-"):
-            raise MachineError("stdout is closed")
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)
         self.check()
