@@ -80,6 +80,7 @@ class Run(Options, ABC):
         self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
+        self.logs: list[str] = []
         self._engine: Engine | None = None
 
     @classmethod
@@ -222,8 +223,8 @@ class Run(Options, ABC):
             from mrl_cli.inputs.logs import note_on_log
 
             found = (note_on_log(columns_of(s, self.plan), wanted, s.shown_name) for s in self.sources)
-            notes += filter(None, found)
-        return notes
+            self.logs = [note for note in found if note]
+        return notes + self.logs
 
     def _refuse_useless(self) -> None:
         """Raise UsageError for a given option that has no effect on what is read, or on who computes."""
@@ -333,7 +334,7 @@ class Run(Options, ABC):
 
         sources = self.sources if sources is None else sources
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip)
+        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip, self.logs)
         return facts, list(dict.fromkeys(source.name for source in sources))
 
     def rendered(self, report: Any) -> Iterable[str]:

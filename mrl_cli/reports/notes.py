@@ -131,12 +131,15 @@ def _codes(look: Look) -> str | None:
     if lowest < 0.5 < highest <= 1:
         asked = "Are they probabilities that x1 is better? Then use --labels probability"
         return f"labels lie from 0 to 1 {_AS_THEY_ARE} {asked}"
-    if look.codes is None or not look.codes <= {0, 1, 2}:
+    if look.codes is None or not (look.codes <= {0, 1, 2} or len(look.codes) <= 3):
         return None
-    from mrl_cli.reports.remedies import way_of_codes  # few runs have codes
+    from mrl_cli.reports.remedies import way_of_codes, way_of_unsigned  # few runs have codes
 
-    listing = listed([f"{label:g}" for label in sorted(look.codes)])
-    way = f"Are they codes? {way_of_codes(look.codes).text} in place of --labels"
+    listing = listed([f"{label:.0f}" for label in sorted(look.codes)])
+    proposed = way_of_codes(look.codes) if look.codes <= {0, 1, 2} else way_of_unsigned(look.codes)
+    if proposed is None:
+        return None
+    way = f"Are they codes? {proposed.text} in place of --labels"
     return f"labels are {listing} and are taken as they are, as factors of x1 - x2. {way}"
 
 

@@ -38,7 +38,7 @@ from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, hint_for, is_float, number_text, option_of, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mrl_cli.model import Plan, Role
     from mrl_cli.reductions.look import Look
@@ -59,14 +59,15 @@ _WORDS = {
     0: "tie|tie (bothbad)|tie (inconsistent)|both_bad|both|bothbad|equal|same|draw|neither|none|a=b",
 }
 _KNOWN = {word: label for label, words in _WORDS.items() for word in words.split("|" if "|" in words else " ")}
-# Columns called so may hold the place of the better one: 0 the first, 1 the second.
+_UNSIGNED = {2**bits - 1: bits for bits in (8, 16, 32)}  # what -1 becomes in an integer of so many bits without a sign
+# Columns called so may hold the place of the better one: 0 the first, 1 the second; or 1 and 2, and 0 for neither.
 _MAY_BE_PLACES = frozenset(("winner", "preferred", "preference", "better", "choice"))
 _FILLED = {"margin": 0, "weight": 1}  # what a row has where nothing is said
 
 
 class Facts(NamedTuple):
     """What remedies are chosen from: counts, the plan, a look at the data, the names of the options that there are,
-    and how many scores pairs may point at.
+    how many scores pairs may point at, and what was said of inputs that are logs of training.
     """
 
     counts: Counts
@@ -75,6 +76,7 @@ class Facts(NamedTuple):
     options: Collection[str]
     scores: int | None = None
     may_skip: bool = True
+    logs: Sequence[str] = ()
 
     def first(self, kind: str) -> tuple[Problem, ...]:
         """Return the first few problems of a kind."""
@@ -186,6 +188,12 @@ def _for_ties(facts: Facts) -> str | None:
 def _ways_of_ties(facts: Facts) -> list[Way]:
     ties, counts = facts.counts.problems.get(TIE, ProblemCount()).count, facts.counts
     has_other_labels = 0 < ties < counts.rows
+    rules, lowest = facts.plan.rules, facts.look.lowest_label
+    # A strength of which none is below 0 never has x2 as the better one: so are codes, and probabilities.
+    if has_other_labels and rules.labels == "strength" and not rules.is_reversed and lowest is not None and lowest > 0:
+        ways = [way_of_codes({0, 1, 2}), Way.to("labels are probabilities that x1 is better?", labels="probability")]
+        ways.append(Way("strengths, of which none is below 0, and 0 means no preference? then --on-tie drop"))
+        return [Way(way.text) for way in ways]
     return [Way("--on-tie drop leaves ties out and counts them", {"on_tie": "drop"})] if has_other_labels else []
 
 
@@ -214,12 +222,14 @@ def _ways_of_labels(facts: Facts) -> list[Way]:
     if rule != "any" and LOSSES[facts.plan.loss.name].is_target:
         return [Way.to("y is what x1 - x2 should be?", labels="any")]
     numbers = labels.numbers
+    if (unsigned := way_of_unsigned(numbers)) is not None and labels.are_all:
+        return [unsigned]
     if numbers <= {-1, 0, 1}:
         return _ways_of_signs(numbers, rule, column)
     if facts.counts.rejected * STRAY <= facts.counts.rows:
         return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
-        return [way_of_codes(numbers)]
+        return _ways_of_codes(numbers, column)
     if min(numbers) >= 0 and max(numbers) <= 1:
         return [Way.to("labels are probabilities that x1 is better?", labels="probability")]
     if min(numbers) < 0 < max(numbers):
@@ -252,11 +262,29 @@ def _plain(column: str) -> str:
     return column.rpartition(".")[2].strip().casefold()
 
 
-def way_of_codes(numbers: frozenset[float]) -> Way:
+def way_of_unsigned(numbers: Collection[float]) -> Way | None:
+    """Return the way to map labels of which -1 was stored as an integer without a sign, None for others."""
+    greatest = max(numbers)
+    if greatest not in _UNSIGNED or not {*numbers} <= {0, 1, greatest}:
+        return None
+    meanings = {"0": 0} if 0 in numbers else {}
+    meanings |= {"1": 1, f"{greatest:.0f}": -1}
+    return _label_map(meanings, f"{greatest:.0f} is -1 as uint{_UNSIGNED[greatest]}?")
+
+
+def _ways_of_codes(numbers: frozenset[float], column: str) -> list[Way]:
+    way = way_of_codes(numbers)
+    if numbers != {0, 1, 2} or _plain(column) not in _MAY_BE_PLACES:
+        return [way]
+    places = _label_map({"1": 1, "2": -1, "0": 0}, "1 means that x1 is better, 2 that x2 is, 0 neither?")
+    return [Way(way.text), Way(places.text)]
+
+
+def way_of_codes(numbers: Collection[float]) -> Way:
     """Return the way to map labels that are small integers."""
-    if numbers <= {0, 1, 2} and 0 in numbers:
+    if {*numbers} <= {0, 1, 2} and 0 in numbers:
         return _label_map({"0": 1, "1": 0, "2": -1}, "0 means that x1 is better, 1 neither, 2 that x2 is?")
-    if numbers <= {1, 2}:
+    if {*numbers} <= {1, 2}:
         return _label_map({"1": 1, "2": -1}, "1 means that x1 is better, 2 that x2 is?")
     return _label_map(dict.fromkeys(map(_number_text, sorted(numbers))))
 
@@ -326,6 +354,10 @@ def _for_decimals(facts: Facts) -> str | None:
     if dialect.decimal != "." or not are_commas:
         return None
     return "decimal commas? use --decimal ," + (" and leave out --delimiter" if dialect.delimiter == "," else "")
+
+
+def _for_logs(facts: Facts) -> str | None:
+    return f"{facts.logs[0]}: read the scores of each pair" if facts.logs and facts.counts.problems else None
 
 
 def _for_header(facts: Facts) -> str | None:
@@ -424,6 +456,7 @@ def _for_rows(facts: Facts) -> str | None:
 
 
 REMEDIES: tuple[Callable[[Facts], str | None], ...] = (
+    _for_logs,
     _for_header,
     _for_map,
     _for_ties,
