@@ -140,7 +140,7 @@ LABELS = [
     ),
     Case(
         "compute p.csv --y preference",
-        "use --label-map 0=1,1=0,2=-1 --on-tie drop; 1 means that x1 is better, 2 that x2 is, 0 neither? use --label-map",
+        "2=-1 --on-tie drop; 1 means that x1 is better, 2 that x2 is, 0 neither? use --label-map 1=1,2=-1,0=0",
         "compute p.csv --y preference --label-map 1=1,2=-1,0=0 --on-tie drop",
         1.0,
         file(csv("x1,x2,preference", "3,1,0", "3,1,1", "3,1,2")),
@@ -175,7 +175,7 @@ LABELS = [
     ),
     Case(
         "compute l.csv --x1 rewards/chosen --x2 rewards/rejected --y-const 1",
-        "l.csv: rewards/chosen beside step: each row is a step of a training log, and holds means of batches; the loss of",
+        "l.csv: rewards/chosen beside step: each row is a step of a training log, and holds means of batches",
         "compute p.csv",
         1.0,
         file(csv("step,rewards/chosen,rewards/rejected", "1,1,3", "2,,"), "l.csv") | file(GOOD),
@@ -501,10 +501,37 @@ COLUMNS = [
     ),
     Case(
         "compute p.csv",
-        "these look like LLaMA-Factory's columns: use --preset llamafactory",
-        "compute p.csv --preset llamafactory",
-        "chosen and rejected hold texts",
+        "chosen and rejected are texts: name columns of numbers with --x1 COLUMN and --x2 COLUMN",
+        "compute p.csv --x1 a --x2 b --y-const 1",
+        2.0,
         file(csv("chosen,rejected,a,b", "hi,no,1,3")),
+    ),
+    Case(
+        "compute p.csv",
+        "chosen and rejected are texts, and no columns are their scores: score the texts first",
+        "compute q.csv",
+        1.0,
+        file(csv("chosen,rejected", "hi,no")) | file(GOOD, "q.csv"),
+    ),
+    Case(
+        "compute p.csv",
+        "[[A]] means that x1 is better, [[B]] means that x2 is better? use --label-map",
+        "compute p.csv --label-map '[[A]]=1,[[B]]=-1,[[C]]=0' --on-tie drop",
+        1.0,
+        file(csv("x1,x2,y", "1,3,[[A]]", "1,3,[[B]]", "1,3,[[C]]")),
+    ),
+    Case(
+        "compute p.csv --y label --labels probability",
+        "label holds other labels: say what each means with --label-map or another --labels",
+        "compute p.csv --y label --label-map 0=1,1=0,2=-1 --on-tie drop",
+        1.0,
+        file(csv("x1,x2,label", "1,3,0", "3,1,1", "1,3,2")),
+    ),
+    Case(
+        "compute p.csv --preset rewardbench2",
+        "use mrl rank --preset rewardbench2",
+        "rank p.jsonl --preset rewardbench2",
+        files=file(b'{"scores": [3, 1], "num_correct": 1}\n', "p.jsonl"),
     ),
     Case(
         "compute p.csv --preset trl",

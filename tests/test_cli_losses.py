@@ -107,6 +107,8 @@ def test_losses_lists_every_loss(output_format: str, mrl: Mrl, monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", "600")
     every: list[Loss | Listwise] = [*LOSSES.values(), *LISTWISE.values()]
     out = mrl("losses", "--format", output_format).out
+    if output_format == "markdown":  # which escapes what it would take as markup
+        out = out.replace("\\", "")
     for loss in every:
         assert loss.name in out
         assert loss.formula in out

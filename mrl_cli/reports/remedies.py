@@ -54,9 +54,9 @@ _RULE = re.compile(r"--label-map |--labels (\w+)")
 STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
-    1: "model_a a a>b first left x1 response_a answer_a",
-    -1: "model_b b b>a second right x2 response_b answer_b",
-    0: "tie|tie (bothbad)|tie (inconsistent)|both_bad|both|bothbad|equal|same|draw|neither|none|a=b",
+    1: "model_a a [[a]] a>b first left x1 response_a answer_a",
+    -1: "model_b b [[b]] b>a second right x2 response_b answer_b",
+    0: "tie|tie (bothbad)|tie (inconsistent)|both_bad|both|bothbad|equal|same|draw|neither|none|a=b|[[c]]",
 }
 _KNOWN = {word: label for label, words in _WORDS.items() for word in words.split("|" if "|" in words else " ")}
 _UNSIGNED = {2**bits - 1: bits for bits in (8, 16, 32)}  # what -1 becomes in an integer of so many bits without a sign
@@ -239,6 +239,8 @@ def _ways_of_labels(facts: Facts) -> list[Way]:
         return [strengths if is_known else Way(strengths.text), Way("below 0 where x1 is? then swap x1 and x2 as well")]
     if labels.are_all and facts.counts.rejected * 2 <= facts.counts.rows:
         return []
+    if column != "y":  # it was named
+        return [Way(f"{column} holds other labels: say what each means with --label-map or another --labels")]
     return [Way(f"is {column} the column of labels? name that with --y COLUMN")]
 
 
@@ -267,7 +269,7 @@ def way_of_unsigned(numbers: Collection[float]) -> Way | None:
     greatest = max(numbers)
     if greatest not in _UNSIGNED or not {*numbers} <= {0, 1, greatest}:
         return None
-    meanings = {"0": 0} if 0 in numbers else {}
+    meanings: dict[str, int | None] = {"0": 0} if 0 in numbers else {}
     meanings |= {"1": 1, f"{greatest:.0f}": -1}
     return _label_map(meanings, f"{greatest:.0f} is -1 as uint{_UNSIGNED[greatest]}?")
 
