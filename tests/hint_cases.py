@@ -1092,6 +1092,12 @@ COMPARE = [
         "compare a.csv b.csv --key id",
         files=AB,
     ),
+    Case(
+        "compare a.csv b.csv --key id --margin-column m",
+        "write the same margins into both files, or take the column out of the second: then the first one's hold",
+        changed={"b.csv": csv("id,x1,x2,y", "a,1,3,1")},
+        files={"a.csv": csv("id,x1,x2,y,m", "a,1,3,1,0.5"), "b.csv": csv("id,x1,x2,y,m", "a,1,3,1,1")},
+    ),
     Case("compare a.csv --key id", "mrl compare a.csv b.csv --key COLUMN", "compare a.csv b.csv --key id", files=AB),
     Case(
         "compare a.csv b.csv a.csv --key id",

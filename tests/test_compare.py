@@ -363,6 +363,36 @@ def test_labels_that_differ_are_an_error(args: tuple[str, ...], message: str, mr
     assert message in ran.err
 
 
+@each(
+    ("lines", "code", "message"),
+    [
+        (("k1,1,2,1,0.5", "k2,1,2,1,1"), 0, "nothing of margins"),
+        (("k1,1,2,1,1", "k2,1,2,1,0.5"), 3, "key 'k1': m is 0.5 in a.csv and 1 in b.csv"),
+        (("k1,1,2,1,bad", "k2,1,2,1,1"), 3, "b.csv (2 rows)"),
+        (("k1,1,2,1", "k2,1,2,1"), 0, "note: margins are those of a.csv: b.csv has no column m"),
+    ],
+)
+def test_margins_of_both_files_are_the_same(
+    lines: tuple[str, ...], code: int, message: str, mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("id,x1,x2,y,m\nk1,1,2,1,0.5\nk2,2,1,1,1\n")
+    header = "id,x1,x2,y,m" if lines[0].count(",") == 4 else "id,x1,x2,y"
+    (tmp_path / "b.csv").write_text("\n".join((header, *lines)) + "\n")
+    for way in (("--key", "id"), ("--by-row",)):
+        ran = mrl("a.csv", "b.csv", *way, "--margin-column", "m")
+        assert ran.code == code
+        message = message if way[0] == "--key" else message.replace("key 'k1'", "pair 1")
+        assert (message in ran.err) == (message != "nothing of margins")
+        assert ("margin" in ran.err) == ("margin" in message or " m is " in message)
+
+
+def test_strengths_that_are_margins_are_the_same_in_both_files(mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,x1,x2,y\nk1,1,2,3\n")
+    (tmp_path / "b.csv").write_text("id,x1,x2,y\nk1,1,2,2\n")
+    ran = mrl("a.csv", "b.csv", "--key", "id", "--labels", "strength", "--strength", "margin")
+    assert (ran.code, "key 'k1': y is 3 in a.csv and 2 in b.csv" in ran.err) == (3, True)
+
+
 def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,0")
     ran = mrl(*TWO, "--on-tie", "drop")

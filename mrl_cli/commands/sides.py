@@ -15,6 +15,7 @@ from mrl_cli.inputs.joining import (
     Side,
     check_groups,
     check_labels,
+    check_margins,
     joined_batches,
     matched_by_key,
     matched_by_row,
@@ -60,6 +61,7 @@ def contrasted(
         raise _repeated(error, run, run.sides[place], plans[place]) from None
     check_same_pairs(a, b, names)
     check_labels(a, b, matched, has_keys=not by_row)
+    check_margins(a, b, matched, run.plan.columns.name_of("margin") or run.plan.columns.y or "", has_keys=not by_row)
     for role, name in run.plan.groups.items():
         check_groups(a, b, matched, role, name, has_keys=not by_row)
     # A pair that is skipped for its label is missing on both sides: it is counted once.
@@ -76,20 +78,28 @@ def contrasted(
 
 
 def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
-    """Return the plans that read a's and b's file; b's reads scores, label, key and groups: all else is read from a's.
+    """Return the plans that read a's and b's file; b's reads scores, label, margin, key and groups: all else is read from a's.
+
+    Margin and groups are read where b's file has them; that it has no such margins is said.
 
     By row, both read also those columns that may name the pairs, which are returned by role.
     """
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
     used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key", "y"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
-    of_b = replace(columns.of_b(*names_of_b), keys=keys)
+    of_b, margin = columns.of_b(*names_of_b), columns.name_of("margin")
+    has_margin = margin is not None and all(margin in names for names in there)
+    if margin is not None and not has_margin:
+        first, second = (side[0].shown_name for side in run.sides)
+        run.cautions.append(f"margins are those of {first}: {second} has no column {harmless(margin)}")
+    margins = (("margin", margin),) if has_margin else ()
+    of_b = replace(of_b, numbers=(*of_b.numbers, *margins), keys=keys)
     names: dict[Role, str] = {}
     if by_row:
         read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
         names = naming_columns([source for side in run.sides for source in side], run.plan, read)
     a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))
-    return (a, b.changed(fills=())), names
+    return (a, b.changed(fills=tuple(fill for fill in b.reading.fills if has_margin and fill[0] == "margin"))), names
 
 
 def _hint_for_b(hint: str | None) -> str | None:
