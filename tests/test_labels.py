@@ -26,7 +26,7 @@ from tests.running import Ran, run_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.reports.remedies import Facts
+    from mrl_cli.reports.facts import Facts
 
     Mrl = Callable[..., Ran]
 

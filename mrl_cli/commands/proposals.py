@@ -19,8 +19,10 @@ from mrl_cli.inputs.presets import PRESETS, applied
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
 from mrl_cli.reductions.look import Look, LookReduction
+from mrl_cli.reports.facts import Facts
+from mrl_cli.reports.labelways import STRAY, Way
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.reports.remedies import STRAY, Facts, Way, remedy, ways_to_read
+from mrl_cli.reports.remedies import remedy, ways_to_read
 from mrl_cli.settings import flags_of
 from mrl_cli.words import counted, harmless, number_text, shell_line
 

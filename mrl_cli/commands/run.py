@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from mrl_cli.render.folder import PartsFolder
     from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.facts import Facts
     from mrl_cli.reports.plots import Plot
-    from mrl_cli.reports.remedies import Facts
 
 
 _DELIMITED = ("csv", "tsv")
@@ -330,7 +330,7 @@ class Run(Options, ABC):
 
     def facts(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> tuple[Facts, list[str]]:
         """Return what hints are chosen from, and the names of the sources (all of the run)."""
-        from mrl_cli.reports.remedies import Facts
+        from mrl_cli.reports.facts import Facts
 
         sources = self.sources if sources is None else sources
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)

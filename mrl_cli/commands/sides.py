@@ -78,9 +78,9 @@ def contrasted(
 
 
 def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
-    """Return the plans that read a's and b's file; b's reads scores, label, margin, key and groups: all else is read from a's.
+    """Return the plans that read a's and b's file; b's reads scores, label and key: all else is read from a's.
 
-    Margin and groups are read where b's file has them; that it has no such margins is said.
+    Margins and groups are read from b's file too where it has them; that it has no such margins is said.
 
     By row, both read also those columns that may name the pairs, which are returned by role.
     """

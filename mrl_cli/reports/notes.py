@@ -133,7 +133,7 @@ def _codes(look: Look) -> str | None:
         return f"labels lie from 0 to 1 {_AS_THEY_ARE} {asked}"
     if look.codes is None or not (look.codes <= {0, 1, 2} or len(look.codes) <= 3):
         return None
-    from mrl_cli.reports.remedies import way_of_codes, way_of_unsigned  # few runs have codes
+    from mrl_cli.reports.labelways import way_of_codes, way_of_unsigned  # few runs have codes
 
     listing = listed([f"{label:.0f}" for label in sorted(look.codes)])
     proposed = way_of_codes(look.codes) if look.codes <= {0, 1, 2} else way_of_unsigned(look.codes)
