@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREFIX = "MRL"  # of the variables of the environment that options come from
-# What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from, and
-# which of them it has for this command alone.
-WORDS, FILE, _OWN = "mrl.words", "mrl.file", "mrl.own"
+# What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from,
+# which of them it has for this command alone, and the options whose settings are for other runs than this one.
+WORDS, FILE, _OWN, _PASSED_OVER = "mrl.words", "mrl.file", "mrl.own", "mrl.passed_over"
 FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
 _NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "PAGER", "STORE_SECONDS")}
 
@@ -52,7 +52,7 @@ class Command(HelpfulCommand):
     def invoke(self, ctx: click.Context) -> Any:
         """Run. What an error hints at is left out where the command does not have the option for it."""
         if not ctx.params.get("quiet"):
-            for line in (*_settings_elsewhere(ctx), *_notes_on_variables(ctx)):
+            for line in _notes_on_variables(ctx):
                 say(line, ctx)
         try:
             return super().invoke(ctx)
@@ -62,6 +62,9 @@ class Command(HelpfulCommand):
             origins = [f"{option.opts[0]} is from {place}" for option, place in _elsewhere(ctx) if option.name in named]
             error.message += f" ({', '.join(origins)})" if origins else ""
             raise
+        finally:  # now that it is known which are passed over
+            for line in [] if ctx.params.get("quiet") else _settings_elsewhere(ctx):
+                say(line, ctx)
 
 
 def _matched_long(ctx: click.Context, match: Callable[..., None], option: str, *of_match: Any) -> None:
@@ -131,6 +134,13 @@ def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
     return None
 
 
+def pass_over(name: str) -> None:
+    """Keep that the setting of an option is for other runs than this one."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.meta.setdefault(_PASSED_OVER, set()).add(name)
+
+
 def is_for_this(name: str) -> bool:
     """Return whether an option is set for this command alone: in its table of a file, or by its own variable."""
     ctx = click.get_current_context()
@@ -145,7 +155,9 @@ def _elsewhere(ctx: click.Context) -> Iterator[tuple[click.Parameter, str]]:
 
 def _settings_elsewhere(ctx: click.Context) -> list[str]:
     """Return the line of --verbose on what the environment and a file say, none where that is nothing."""
-    places = [place for _, place in _elsewhere(ctx)] if ctx.params.get("verbose") else []
+    passed_over = ctx.meta.get(_PASSED_OVER, ())
+    used = (place for option, place in _elsewhere(ctx) if option.name not in passed_over)
+    places = [*used] if ctx.params.get("verbose") else []
     return [f"settings: {', '.join(places)}"] if places else []
 
 
