@@ -386,13 +386,6 @@ def test_margins_of_both_files_are_the_same(
         assert ("margin" in ran.err) == ("margin" in message or " m is " in message)
 
 
-def test_strengths_that_are_margins_are_the_same_in_both_files(mrl: Mrl, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,x1,x2,y\nk1,1,2,3\n")
-    (tmp_path / "b.csv").write_text("id,x1,x2,y\nk1,1,2,2\n")
-    ran = mrl("a.csv", "b.csv", "--key", "id", "--labels", "strength", "--strength", "margin")
-    assert (ran.code, "key 'k1': y is 3 in a.csv and 2 in b.csv" in ran.err) == (3, True)
-
-
 def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,0")
     ran = mrl(*TWO, "--on-tie", "drop")

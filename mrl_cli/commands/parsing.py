@@ -13,7 +13,7 @@ from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
 from mrl_cli.commands.saying import remember, say
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
-from mrl_cli.words import OPTION, closest, hint_for
+from mrl_cli.words import OPTION, closest, hint_for, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,11 @@ def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[
         parsed = parse(args=args)
     except click.NoSuchOption as error:
         names = [name for param in ctx.command.params for name in param.opts if name.startswith("--")]
-        near = closest(error.option_name, names)
+        asked = error.option_name
+        begun = min(
+            (name for name in names if name.startswith(asked) and asked.startswith("--")), key=len, default=None
+        )
+        near = begun or closest(asked, names)
         message = f"{error.message} Did you mean {near}?" if near else error.message
         raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
     remember(ctx, parsed[0])
@@ -109,9 +113,12 @@ class Option(HelpOption):
         A value that is none is blamed on where it comes from.
         """
         try:
-            is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
-            if is_number and "_" in str(value):
-                raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
+            is_integer = isinstance(self.type, click.types.IntParamType)
+            if isinstance(value, str) and (is_integer or isinstance(self.type, click.types.FloatParamType)):
+                is_one = value.strip().lstrip("+-").isdecimal() if is_integer else is_float(value)
+                if not is_one:
+                    what = "a whole number" if is_integer else "a number"
+                    raise click.BadParameter(f"{value!r} is not {what}.", ctx, self)
             return super().type_cast_value(ctx, value)
         except click.BadParameter as error:
             error.param_hint = place_of(self, ctx) or error.param_hint

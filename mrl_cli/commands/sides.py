@@ -61,7 +61,8 @@ def contrasted(
         raise _repeated(error, run, run.sides[place], plans[place]) from None
     check_same_pairs(a, b, names)
     check_labels(a, b, matched, has_keys=not by_row)
-    check_margins(a, b, matched, run.plan.columns.name_of("margin") or run.plan.columns.y or "", has_keys=not by_row)
+    if margin := run.plan.columns.name_of("margin"):
+        check_margins(a, b, matched, margin, has_keys=not by_row)
     for role, name in run.plan.groups.items():
         check_groups(a, b, matched, role, name, has_keys=not by_row)
     # A pair that is skipped for its label is missing on both sides: it is counted once.
