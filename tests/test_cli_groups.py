@@ -141,6 +141,8 @@ def test_markdown_shows_texts_from_files_as_they_are(text: str, shown: str, mrl:
     for args in (["compute", f"{name}.csv", "odd.csv", "--by-file"], ["check", f"{name}.csv"]):
         out = mrl(*args, "-f", "markdown").out
         assert shown.replace("/", "") in out
+        title = f"{shown.replace('/', '')}.csv" if args[0] == "check" else "margin_ranking loss of 2 inputs"
+        assert f"\n**{title}**\n\n|" in out
         assert "<" not in out
 
 

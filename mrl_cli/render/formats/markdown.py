@@ -20,10 +20,16 @@ _MARKUP = re.compile(r"""\\(?=[!-/:-@[-`{-~])|[*`~]|(?<![^\W_])_+|_+(?![^\W_])|(
 
 def render(report: Report, *_: object) -> str:
     """Return the blocks."""
-    blocks = report.blocks()
-    return "\n".join(
-        f"{as_text(block.text)}\n" if isinstance(block, Line) else table_text(block, as_text) for block in blocks
-    )
+    return "\n".join(chain.from_iterable(map(_texts, report.blocks())))
+
+
+def _texts(block: Line | Table) -> Iterator[str]:
+    if isinstance(block, Line):
+        yield f"{as_text(block.text)}\n"
+        return
+    if block.title:
+        yield f"**{as_text(block.title)}**\n"
+    yield table_text(block, as_text)
 
 
 def as_text(text: str) -> str:
