@@ -363,6 +363,23 @@ def test_labels_that_differ_are_an_error(args: tuple[str, ...], message: str, mr
     assert message in ran.err
 
 
+def test_swapped_scores_and_copied_margins_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    rows = [(f"k{i}", 1 + i / 8, 0.5) for i in range(20)]
+    right = [f"{key},{x1},{x2},1,{x1 - x2}\n" for key, x1, x2 in rows]
+    wrong = [f"{key},{x2},{x1},1,{x1 - x2}\n" for key, x1, x2 in rows]
+    (tmp_path / "a.csv").write_text("id,x1,x2,y,m\n" + "".join(right))
+    (tmp_path / "b.csv").write_text("id,x1,x2,y,m\n" + "".join(wrong))
+    half, copy = "only 0 of 20 pairs without a tie are in the right order", "the margin of every pair is its own"
+    for files, swapped, copied in (("a.csv b.csv", "b", "a"), ("b.csv a.csv", "a", "b")):
+        said = mrl(*files.split(), "--key", "id", "--margin-column", "m", "--loss", "logistic").err
+        assert [line[:8] for line in said.splitlines() if half in line] == [f"note: {swapped}:"]
+        assert [line[:8] for line in said.splitlines() if copy in line] == [f"note: {copied}:"]
+    (tmp_path / "one.csv").write_text((tmp_path / "a.csv").read_text())
+    said = mrl("one.csv", "--x1-b", "x2", "--x2-b", "x1", "--margin-column", "m", "--loss", "logistic").err
+    assert f"note: a: {copy}" in said
+    assert f"note: b: {half}" in said
+
+
 @each(
     ("lines", "code", "message"),
     [

@@ -108,18 +108,22 @@ class Comparison(TwoModels):
         """Return the report on both models."""
         from mrl_cli.reductions.contrast import ContrastReduction
         from mrl_cli.reports.compare import comparison_report
+        from mrl_cli.reports.notes import copied_margin
 
         unmatched, drawing = (0, 0), {"samples": self.bootstrap, "seed": self.seed}
         reduction = ContrastReduction(self.plan, **drawing)
         if len(self.sides) == 1:
             folded = self.measured(reduction)
             contrasts, counts = folded.wholes[1], folded.counts
+            looks = {"a": folded.wholes[0]}
         else:
             from mrl_cli.commands.sides import contrasted
 
             matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
             of_b = self.x1_b, self.x2_b, self.difference_b
-            contrasts, counts, unmatched = contrasted(self, reduction, *of_b, **matching)
+            contrasts, counts, unmatched, looks = contrasted(self, reduction, *of_b, **matching)
+        found = ((side, copied_margin(getattr(contrasts.total, side), look)) for side, look in looks.items())
+        self.cautions += [f"{side}: {text}" for side, text in found if text is not None]
         sides = self.side_names
         inputs = self.input_names
         return comparison_report(

@@ -205,7 +205,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
 
             of_b = self.x1_b, self.x2_b, self.difference_b
             matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
-            whole, counts, unmatched = contrasted(self, ModelsReduction(self.plan), *of_b, **matching)
+            whole, counts, unmatched, _ = contrasted(self, ModelsReduction(self.plan), *of_b, **matching)
         how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
         return models_section(comparison_report(whole[0], counts, self.plan, **how).changed(groups=None), whole[1])
 

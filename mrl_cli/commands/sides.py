@@ -23,7 +23,7 @@ from mrl_cli.inputs.joining import (
 from mrl_cli.inputs.naming import check_same_pairs, is_naming, naming_columns, shortened
 from mrl_cli.model import Batch, Counts, Plan
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.look import Look, LookReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.words import harmless
 
@@ -39,8 +39,9 @@ ROWS_SHOWN = 3
 
 def contrasted(
     run: Run, reduction: Reduction[Any, Any], *names_of_b: str | None, by_row: bool, drops_unmatched: bool
-) -> tuple[Any, Counts, tuple[int, int]]:
-    """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
+) -> tuple[Any, Counts, tuple[int, int], dict[str, Look]]:
+    """Read both sides of a run and match their pairs; return contrasts, counts, how many pairs each side has alone, and
+    a look at each.
 
     The contrasts are what the reduction makes of the matched pairs.
 
@@ -49,9 +50,9 @@ def contrasted(
     Raises DataError for pairs that cannot be matched.
     """
     plans, names = _plans(run, *names_of_b, by_row=by_row)
-    a, counts_a = _read(run, run.sides[0], plans[0])
+    a, counts_a, look_a = _read(run, run.sides[0], plans[0])
     try:
-        b, counts_b = _read(run, run.sides[1], plans[1])
+        b, counts_b, look_b = _read(run, run.sides[1], plans[1])
     except UsageError as error:
         raise UsageError(error.message, hint=_hint_for_b(error.hint)) from None
     try:
@@ -75,7 +76,7 @@ def contrasted(
     if not counts.pairs:
         msg = f"no pairs in both {a.name} and {b.name}; the mean of nothing is undefined"
         raise DataError(msg, hint="is --key the column that tells the pairs apart?" if not by_row else None)
-    return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
+    return contrasts, counts, (matched.unmatched_a, matched.unmatched_b), {"a": look_a, "b": look_b}
 
 
 def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
@@ -113,14 +114,14 @@ def _hint_for_b(hint: str | None) -> str | None:
     return "name b's scores with --x1-b COLUMN and --x2-b COLUMN; other options hold for both files"
 
 
-def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts]:
-    """Return all pairs of one model, and the counts of rows."""
+def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts, Look]:
+    """Return all pairs of one model, the counts of rows, and a look at the pairs."""
     folded = run.fold([LookReduction(), HeldReduction(), *run.reject_writers], sources=sources, plan=plan)
     counts, (look, batches, *_) = folded.counts, folded.wholes
     # Ties are no pairs yet to be used, but pairs that there are.
     run.refuse(replace(counts, pairs=counts.pairs + counts.ties_dropped), look, sources)
     name = sources[0].shown_name if len(sources) == 1 else f"{len(sources)} files"
-    return Side(name, batches), counts
+    return Side(name, batches), counts, look
 
 
 class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
