@@ -161,6 +161,13 @@ LABELS = [
     ),
     Case(
         "compute p.csv --labels strength",
+        "label is a tie in 1 of the first 3 rows (line 2: label is 0); 0 means that x1 is better, 1 neither, 2 that x2",
+        "compute p.csv --x1 s1 --x2 s2 --y label --label-map 0=1,1=0,2=-1 --on-tie drop",
+        2.0,
+        file(csv("s1,s2,label", "1,3,0", "3,1,1", "3,1,2")),
+    ),
+    Case(
+        "compute p.csv --labels strength",
         "labels are probabilities that x1 is better? use --labels probability",
         "compute p.csv --labels probability",
         1.0,
