@@ -20,7 +20,7 @@ import click
 from mrl_cli import __version__
 from mrl_cli.commands import command_names, summary_of
 from mrl_cli.commands.helping import HelpContext, printing_help, write_examples
-from mrl_cli.commands.saying import say
+from mrl_cli.commands.saying import require_stdout, say
 from mrl_cli.errors import BUG, INTERRUPTED, READER_GONE, MachineError, MrlError, UsageError, is_out_of_memory
 from mrl_cli.words import closest, harmless, shell_line
 
@@ -119,6 +119,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         return
     from mrl_cli.native import csv_reader_name
 
+    require_stdout()
     reader = f" (CSV reader: {csv_reader_name()})" if ctx.params["verbose"] else ""
     click.echo(f"mrl {__version__}{reader}")
     ctx.exit()

@@ -93,7 +93,7 @@ def plan_of(
     _check_lists(names, loss, others, word)
     has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
     _check_pairs(has_both, others.get("dialect", Dialect()), word)
-    if margin or "margin" in names:
+    if has_margin or "margin" in names:
         check_has_margin(loss)
     one_margin = "margins" if margins is not None else "margin" if has_margin else None
     _check_sizes(asked.get("strength"), names, loss, word, one_margin)

@@ -225,14 +225,13 @@ def _ready(value: Any, path: str, names: dict[str, str]) -> Any:
     return json_ready(value)
 
 
-def quoted(texts: Sequence[str]) -> str:
-    r"""Return the parts of a key from a file for a message: quoted, in parentheses where there are several.
+def quoted(texts: Iterable[str]) -> str:
+    r"""Return the parts of a key from a file for a message: each quoted, as groups are named elsewhere.
 
     >>> quoted(["a\x1b"]), quoted(["a", "b c"])
-    ("'a\\x1b'", "('a', 'b c')")
+    ("'a\\x1b'", "'a' / 'b c'")
     """
-    shown = ", ".join(f"'{harmless(text)}'" for text in texts)
-    return shown if len(texts) == 1 else f"({shown})"
+    return " / ".join(f"'{harmless(text)}'" for text in texts)
 
 
 def one_or_all(texts: Iterable[str]) -> str | list[str] | None:

@@ -279,7 +279,7 @@ def closed_streams(files: Files, times: int) -> Iterator[Fault]:
         "all three closed, -o FILE",
         _one(in_shell("(mrl compute few.csv --raw -o q.tsv <&- >&- 2>&-) && cat q.tsv"), 0, number),
     )
-    yield "stdout closed, --help", _coded(in_shell("mrl --help >&-"), 0)
+    yield "stdout closed, --help", _one(in_shell("mrl --help >&-"), 4)
     yield (
         "stdout goes away (head -1)",
         _coded(in_shell("set -o pipefail; mrl compute pairs.csv --reduction none | head -1 >/dev/null"), 141),

@@ -129,6 +129,20 @@ BENCHMARKS = [
         lines({"score_chosen": [1, 1], "score_rejected": [3]}),
     ),
     Case(
+        "rank p.jsonl --label completions.overall_score",
+        "did you mean --label 'completions.*.overall_score'?",
+        "rank p.jsonl --label completions.*.overall_score",
+        "these look like UltraFeedback's columns: use --preset ultrafeedback",
+        lines({"completions": [{"overall_score": 2, "reward": 1}, {"overall_score": 1, "reward": 3}]}),
+    ),
+    Case(
+        "rank p.jsonl",
+        "with a number for each? use --preset ultrafeedback, and name the scores of a model with --score COLUMN",
+        "rank p.jsonl --preset ultrafeedback --score completions.*.s",
+        2.0,
+        lines({"completions": [{"overall_score": 2, "s": 1}, {"overall_score": 1, "s": 3}]}),
+    ),
+    Case(
         "rank p.jsonl --preset rewardbench2",
         "rows of Ties have such ids; without --preset, name --score, --num-correct",
         "rank p.jsonl --score scores --num-correct num_correct",

@@ -110,6 +110,8 @@ GOLDENS = {
     "markdown": """\
 33.3% of 3 pairs are ranked right, 33.3% are ties; mean loss 0.75 at margin 0.5.
 
+**margin_ranking loss of pairs.csv**
+
 | key | value |
 | --- | ---: |
 | mean | 0.75 |

@@ -118,6 +118,30 @@ def test_person_sees_the_groups_made_harmless(output_format: str, mrl: Mrl, tmp_
     assert '""' in ran.out
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("<img src=x onerror=a&b>", "&lt;img src=x onerror=a&amp;b&gt;"),
+        ("![a](b) `c` *d* _e_ f_g", r"![a]\(b) \`c\` \*d\* \_e\_ f_g"),
+        (r"\<b>\x", r"\\&lt;b&gt;\x"),
+    ],
+)
+def test_markdown_shows_texts_from_files_as_they_are(text: str, shown: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text(f"x1,x2,y,{text}\n1,2,1,{text}\n1,2,1,b\n")
+    lines = mrl("compute", "odd.csv", "--group-by", text, "-f", "markdown").out.splitlines()
+    assert any(line.startswith(f"| {shown} | value |") for line in lines)  # the column
+    assert any(line.startswith(f"| {shown} | 1.0 |") for line in lines)  # the group
+    name = text.replace("/", "")
+    (tmp_path / f"{name}.csv").write_text("x1,x2,y\n1,2,1\n")
+    for args in (["compute", f"{name}.csv", "odd.csv", "--by-file"], ["check", f"{name}.csv"]):
+        out = mrl(*args, "-f", "markdown").out
+        assert shown.replace("/", "") in out
+        title = f"{shown.replace('/', '')}.csv" if args[0] == "check" else "margin_ranking loss of 2 inputs"
+        assert f"\n**{title}**\n\n|" in out
+        assert "<" not in out
+
+
 def test_folders_are_groups(mrl: Mrl, tmp_path: Path) -> None:
     for model, y in (("a", 1), ("b", -1)):
         folder = tmp_path / "runs" / f"model={model}"

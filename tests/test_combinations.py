@@ -182,7 +182,7 @@ def test_condition_holds_for_any_group_and_names_those(mrl: Mrl) -> None:
     ran = mrl("pairs.csv", *by("model", "subset"), "--fail-if", "groups.accuracy<0.5", "-f", "json")
     assert ran.code == 1
     assert json.loads(ran.out)["pairs"] == 6
-    values = "0.3333333333333333 in ('a', 'chat'), 0.0 in ('b', 'chat')"
+    values = "0.3333333333333333 in 'a' / 'chat', 0.0 in 'b' / 'chat'"
     assert ran.err == f"fail-if: groups.accuracy is {values}, and groups.accuracy<0.5 fails the run\n"
     assert mrl("pairs.csv", *by("model"), "--fail-if", "groups.accuracy<0.3").code == 0
     err = mrl("pairs.csv", *by("model"), "--fail-if", "groups.max>2", "--fail-if", "groups.min<0").err

@@ -353,6 +353,46 @@ def test_labels_that_differ_are_an_error(args: tuple[str, ...], message: str, mr
     assert "the label differs for 1 of 4 pairs" in ran.err
 
 
+def test_swapped_scores_and_copied_margins_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    rows = [(f"k{i}", 1 + i / 8, 0.5) for i in range(20)]
+    right = [f"{key},{x1},{x2},1,{x1 - x2}\n" for key, x1, x2 in rows]
+    wrong = [f"{key},{x2},{x1},1,{x1 - x2}\n" for key, x1, x2 in rows]
+    (tmp_path / "a.csv").write_text("id,x1,x2,y,m\n" + "".join(right))
+    (tmp_path / "b.csv").write_text("id,x1,x2,y,m\n" + "".join(wrong))
+    half, copy = "only 0 of 20 pairs without a tie are in the right order", "the margin of every pair is its own"
+    for files, swapped, copied in (("a.csv b.csv", "b", "a"), ("b.csv a.csv", "a", "b")):
+        said = mrl(*files.split(), "--key", "id", "--margin-column", "m", "--loss", "logistic").err
+        assert [line[:8] for line in said.splitlines() if half in line] == [f"note: {swapped}:"]
+        assert [line[:8] for line in said.splitlines() if copy in line] == [f"note: {copied}:"]
+    (tmp_path / "one.csv").write_text((tmp_path / "a.csv").read_text())
+    said = mrl("one.csv", "--x1-b", "x2", "--x2-b", "x1", "--margin-column", "m", "--loss", "logistic").err
+    assert f"note: a: {copy}" in said
+    assert f"note: b: {half}" in said
+
+
+@each(
+    ("lines", "code", "message"),
+    [
+        (("k1,1,2,1,0.5", "k2,1,2,1,1"), 0, "nothing of margins"),
+        (("k1,1,2,1,1", "k2,1,2,1,0.5"), 3, "key 'k1': m is 0.5 in a.csv and 1 in b.csv"),
+        (("k1,1,2,1,bad", "k2,1,2,1,1"), 3, "b.csv (2 rows)"),
+        (("k1,1,2,1", "k2,1,2,1"), 0, "note: margins are those of a.csv: b.csv has no column m"),
+    ],
+)
+def test_margins_of_both_files_are_the_same(
+    lines: tuple[str, ...], code: int, message: str, mrl: Mrl, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("id,x1,x2,y,m\nk1,1,2,1,0.5\nk2,2,1,1,1\n")
+    header = "id,x1,x2,y,m" if lines[0].count(",") == 4 else "id,x1,x2,y"
+    (tmp_path / "b.csv").write_text("\n".join((header, *lines)) + "\n")
+    for way in (("--key", "id"), ("--by-row",)):
+        ran = mrl("a.csv", "b.csv", *way, "--margin-column", "m")
+        assert ran.code == code
+        message = message if way[0] == "--key" else message.replace("key 'k1'", "pair 1")
+        assert (message in ran.err) == (message != "nothing of margins")
+        assert ("margin" in ran.err) == ("margin" in message or " m is " in message)
+
+
 def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,0")
     ran = mrl(*TWO, "--on-tie", "drop")

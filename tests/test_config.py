@@ -83,12 +83,30 @@ def test_command_line_wins_over_environment_over_file(mrl: Mrl, monkeypatch: pyt
     assert _margin(mrl("compute", "pairs.csv")) == 2.0
     assert _margin(mrl("compute", "pairs.csv", "--margin", "4")) == 4.0
     assert "settings: format in mrl.toml, margin in MRL_COMPUTE_MARGIN" not in mrl("compute", "pairs.csv").err
-    said = mrl("compute", "pairs.csv", "-v").err.splitlines()[0]
-    assert said.startswith("settings: ")
-    assert set(said.removeprefix("settings: ").split(", ")) == {
-        "MRL_COMPUTE_MARGIN",
-        *(f"compute.{key} in mrl.toml" for key in ("quiet", "format")),
-    }
+    assert _settings(mrl("compute", "pairs.csv", "-v")) == {"MRL_COMPUTE_MARGIN", "compute.format in mrl.toml"}
+
+
+def _settings(ran: Ran) -> set[str]:
+    (said,) = (line for line in ran.err.splitlines() if line.startswith("settings: "))
+    return set(said.removeprefix("settings: ").split(", "))
+
+
+def test_settings_that_are_passed_over_are_not_said_to_be_used(mrl: Mrl) -> None:
+    with open("mrl.toml", "w") as file:
+        file.write("rejects = 'bad.csv'\nmargin = 0.5\n")
+    assert _settings(mrl("compute", "pairs.csv", "-v")) == {"margin in mrl.toml"}
+    both = mrl("compute", "pairs.csv", "-v", "--on-error", "skip")
+    assert _settings(both) == {"margin in mrl.toml", "rejects in mrl.toml"}
+
+
+@each("text", ["[tool.mrl]\nmargin = \n", "[project]\n[ tool . mrl ]\nmargin = 1 2"])
+def test_a_project_with_settings_that_is_not_toml_is_an_error(text: str, mrl: Mrl) -> None:
+    with open("pyproject.toml", "w") as file:
+        file.write(text)
+    ran = mrl("compute", "pairs.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert "error: pyproject.toml is not TOML: " in ran.err
+    assert f"at line {text.strip().count(chr(10)) + 1}, " in ran.err
 
 
 def test_a_named_file_is_the_only_one(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -524,6 +524,11 @@ VALUES: dict[str, tuple[float, str, str]] = {
         "mean",
         "y is (n, 1) beside scores of (n,): the mean is over n * n broadcast losses",
     ),
+    "x1 a column, summed": (
+        hinge(X1[:, None], X2[None], Y[None], MARGIN).sum(),
+        "sum",
+        "x1 is (n, 1) beside x2 and y of (n,): the sum is over n * n broadcast losses",
+    ),
     "sign and sum": (hinge(X1, X2, -Y, MARGIN).sum(), "mean", f"{SIGN} and it is the sum"),
     "sign and margin": (hinge(X1, X2, -Y, 1).mean(), "mean", f"{SIGN} and the margin is 1"),
 }

@@ -191,6 +191,19 @@ def test_closed_and_full_streams(redirects: str, code: int, said: str, folder: P
         assert (folder / "out.tsv").read_text() == "1.125\n"
 
 
+LINES_WITHOUT_FILES = "losses -f json|schema|schema compute|docs|docs files|help|help docs|completion bash|--version|-h"
+
+
+@each("line", LINES_WITHOUT_FILES.split("|"))
+def test_no_command_prints_into_a_stdout_that_is_closed(
+    line: str, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    ran = run_inside(line.split(), capfd)
+    assert (ran.code, ran.out) == (4, "")
+    assert "stdout is closed" in ran.err
+
+
 @each("name", ["p.csv", "p.jsonl"])
 def test_a_row_that_never_ends_is_named(
     name: str, folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch

@@ -16,8 +16,8 @@ from mrl_cli.errors import DataError
 from mrl_cli.inputs import text
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.look import Look
+from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.reports.remedies import Facts
 from mrl_cli.words import counted
 from tests.each import each
 from tests.running import Ran, run_inside

@@ -26,7 +26,7 @@ from tests.running import Mrl, run_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mrl_cli.reports.remedies import Facts
+    from mrl_cli.reports.facts import Facts
 
 
 X1, X2 = [3.0, 0.0, 1.0, 2.0, 0.5], [1.0, 2.0, 4.0, 1.0, 0.0]
@@ -202,7 +202,7 @@ def test_rejects_and_kept_columns_go_with_a_map(mrl: Mrl, capfd: pytest.CaptureF
     args = ["p.csv", "--label-map", "a=1,b=-1,skip me=skip", "--on-error", "skip", "--rejects", "r.csv"]
     ran = run_inside(["compute", *args, "--reduction", "none", "--keep-columns", "-f", "csv"], capfd)
     assert ran.out.splitlines() == ["x1,x2,y,loss", "3.0,1.0,a,0.0", "0.0,2.0,b,0.0", "0.5,0.0,b,0.5"]
-    assert "1 pairs skipped for their label" in ran.err
+    assert "1 pair skipped for the label" in ran.err
     assert Path("r.csv").read_text().splitlines()[1] == "p.csv,4,y,'?',label not in the map"
 
 

@@ -144,7 +144,7 @@ def test_missing_columns_are_named_with_those_there_are(rank: Rank) -> None:
     ran = rank([{"completions": [{"overall_score": 1.0}]}], "--preset", "ultrafeedback")
     ran.must_fail(2)
     assert "completions.*.overall_score and completions.*.score" in ran.err
-    assert "--label COLUMN and --score COLUMN" in ran.err
+    assert "use --preset ultrafeedback, and name the scores of a model with --score COLUMN" in ran.err
 
 
 def test_chosen_and_rejected_ones_need_no_preset(rank: Rank) -> None:

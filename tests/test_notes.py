@@ -164,6 +164,8 @@ def factors(*labels: float) -> Look:
         (factors(0, 0.5, 1), "use --labels probability"),
         (factors(0.02, 0.1, 0.4, 0.97), "use --labels probability"),
         (factors(0, 1, 2), "use --label-map 0=1,1=0,2=-1 --on-tie drop in place of --labels"),
+        (factors(1, 255), "use --label-map 1=1,255=-1 in place of --labels"),
+        (factors(1, 254), None),
         (factors(1, 2), "use --label-map 1=1,2=-1 in place of --labels"),
         (factors(-1, 1), None),
         (factors(0, 0.5), None),
@@ -178,7 +180,7 @@ def test_codes_and_probabilities_that_are_factors_are_noted(look: Look, way: str
     assert "codes" not in data_notes(figures, look, at_equal_scores=0.1)
 
 
-@pytest.mark.parametrize("labels", ["0 1", "0 1 2", "0 0.25 0.5 0.75 1", "1 2"])
+@pytest.mark.parametrize("labels", ["0 1", "0 1 2", "0 1 65535", "0 0.25 0.5 0.75 1", "1 2"])
 def test_what_a_note_on_codes_says_to_do_reads_them(labels: str, tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "codes.csv"
     rows = [f"0.125,{0.25 * place},{label}\n" for place, label in enumerate(labels.split())]

@@ -41,7 +41,7 @@ GOLDENS = {
     '"a": {"mean": null, "not_finite": {"mean": "NaN"}}}\n',
     "csv": "pairs,beta,a.mean\n2,2.0,NaN\n",
     "tsv": "pairs\tbeta\ta.mean\n2\t2.0\tNaN\n",
-    "markdown": "| x | n |\n| --- | ---: |\n| a\\|b | 1 |\n\na sentence\n",
+    "markdown": "**title**\n\n| x | n |\n| --- | ---: |\n| a\\|b | 1 |\n\na sentence\n",
     "table": "title\n╭─────┬───╮\n│ x   │ n │\n├─────┼───┤\n│ a|b │ 1 │\n╰─────┴───╯\n\na sentence\n",
 }
 

@@ -339,8 +339,9 @@ def test_every_format_has_a_line_for_each_margin(output_format: str, mrl: Mrl) -
         return
     if output_format == "markdown":
         assert ran.out.splitlines()[0].startswith("From margin 0 to 0.5 the mean loss goes from 0.3333 to 0.75, and ")
-        assert ran.out.splitlines()[2] == "| margin | value | active_share | gradient_share |"
-        assert ran.out.splitlines()[5] == "| 0.5 | 0.75 | 1.0 | 1.0 |"
+        assert ran.out.splitlines()[2] == "**mean margin_ranking loss of pairs.csv, 3 pairs**"
+        assert ran.out.splitlines()[4] == "| margin | value | active_share | gradient_share |"
+        assert ran.out.splitlines()[7] == "| 0.5 | 0.75 | 1.0 | 1.0 |"
         return
     if output_format == "jsonl":
         records = [json.loads(line) for line in ran.out.splitlines()]

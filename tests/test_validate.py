@@ -652,3 +652,14 @@ def test_weights_beyond_the_ordinary_pass(
         ["compute", str(tmp_path / "odd.csv"), "--weight", "w", "--validate", "-f", "json"], capfd
     ).result
     assert (record["mean"], record["validation"]["passed"]) == (mean, True)
+
+
+def test_swapped_scores_and_copied_margins_are_noted(mrl: Mrl, tmp_path: Path) -> None:
+    rows = [(1 + i / 8, 0.5) for i in range(20)]
+    (tmp_path / "copied.csv").write_text("x1,x2,y,m\n" + "".join(f"{a},{b},1,{a - b}\n" for a, b in rows))
+    ran = mrl("copied.csv", "--loss", "logistic", "--margin-column", "m")
+    assert (ran.code, "note: the margin of every pair is its own y*(x1 - x2)" in ran.err) == (0, True)
+    assert "only" not in ran.err
+    swapped = mrl("copied.csv", "--x1", "x2", "--x2", "x1")
+    assert (swapped.code, "note: only 0 of 20 pairs without a tie" in swapped.err) == (0, True)
+    assert "the margin" not in swapped.err

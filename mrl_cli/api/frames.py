@@ -29,10 +29,10 @@ from mrl_cli.reductions.totals import WeightReduction
 from mrl_cli.reports.better import differing_groups
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import compute_reductions, report_of
+from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.notes import plan_notes
 from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.reports.remedies import Facts
 from mrl_cli.reports.sweep import sweep_report
 from mrl_cli.settings import check_choice, check_confidence, check_read, plan_of
 from mrl_cli.words import harmless

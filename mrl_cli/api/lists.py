@@ -23,9 +23,9 @@ from mrl_cli.reductions.lists import of_lists
 from mrl_cli.reductions.look import LookReduction
 from mrl_cli.reductions.queries import QueriesConsumer, QueryRowsConsumer
 from mrl_cli.reductions.repeats import notes_in, repeats_of
+from mrl_cli.reports.facts import Facts
 from mrl_cli.reports.rank import rank_report, refuse_undefined
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.reports.remedies import Facts
 from mrl_cli.settings import check_choice
 
 if TYPE_CHECKING:

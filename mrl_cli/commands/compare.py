@@ -108,16 +108,19 @@ class Comparison(TwoModels):
         """Return the report on both models."""
         from mrl_cli.reductions.contrast import ContrastReduction
         from mrl_cli.reports.compare import comparison_report
+        from mrl_cli.reports.notes import copied_margin
 
         drawing: dict[str, Any] = {"samples": self.bootstrap, "seed": self.seed}
         reduction = ContrastReduction(self.plan, **drawing)
         if len(self.sides) == 1:
             folded = self.measured(reduction)
-            contrasts, counts, unmatched = folded.wholes[1], folded.counts, (0, 0)
+            contrasts, counts, unmatched, looks = folded.wholes[1], folded.counts, (0, 0), {"a": folded.wholes[0]}
         else:
             from mrl_cli.commands.sides import contrasted
 
-            contrasts, counts, unmatched = contrasted(self, reduction)
+            contrasts, counts, unmatched, looks = contrasted(self, reduction)
+        found = ((side, copied_margin(getattr(contrasts.total, side), look)) for side, look in looks.items())
+        self.cautions += [f"{side}: {text}" for side, text in found if text is not None]
         of_inputs: dict[str, Any] = {"inputs": self.input_names, "unmatched": unmatched, "sides": self.side_names}
         return comparison_report(contrasts, counts, self.plan, **of_inputs, **drawing)
 

@@ -184,9 +184,9 @@ class Compute(Run):
         """Return notes on what was read, and on the data."""
         notes = super().notes(report)
         if report.ties_dropped and self.writes_rows:
-            notes.append(f"{report.ties_dropped:,} ties dropped")
+            notes.append(f"{counted(report.ties_dropped, 'tie')} dropped")
         if report.labels_skipped and self.writes_rows:
-            notes.append(f"{report.labels_skipped:,} pairs skipped for their label")
+            notes.append(f"{counted(report.labels_skipped, 'pair')} skipped for the label")
         notes += [note for note in report.notes or () if note not in self.cautions]  # those every command prints
         if unknown := report.subsets_without_section:
             notes.append(f"{len(unknown):,} of the subsets are in no section of RewardBench: {listed(unknown, most=5)}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "pyproject.toml"
 _MAY_NAME_MRL = re.compile(rb"""\bmrl\b""")
+_NAMES_TABLE = re.compile(rb"""\btool\s*\.\s*mrl\b""")
 _UNSET_HINT = f"--config {os.devnull} reads none"
 
 
@@ -65,7 +66,10 @@ def settings_in(path: str, command: click.Command, *, is_named: bool) -> Setting
 
 
 def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
-    """Return what a file says of mrl, None for a project of which nobody says that it does."""
+    """Return what a file says of mrl, None for a project of which nobody says that it does.
+
+    Raises UsageError for a text that is not TOML, unless it is that of a project without a table for mrl.
+    """
     is_project = os.path.basename(path) == _PROJECT
     try:
         with open(path, "rb") as file:
@@ -82,7 +86,7 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
     try:
         table: Any = tomllib.loads(data.decode("utf-8-sig"))  # Windows editors put a BOM first
     except ValueError as error:  # a text that is not TOML, or not UTF-8
-        if is_project and not is_named:
+        if is_project and not is_named and not _NAMES_TABLE.search(data):
             return None
         raise UsageError(
             f"{shown} is not TOML: {harmless(error, 200)}", hint=None if is_named else _UNSET_HINT

@@ -11,6 +11,7 @@ import click
 from mrl_cli.commands import outputs
 from mrl_cli.commands.options import Options, declared, refuse_if
 from mrl_cli.commands.parsing import Command
+from mrl_cli.commands.saying import require_stdout
 from mrl_cli.render.terminal import terminal_size
 from mrl_cli.words import closest, harmless
 
@@ -34,6 +35,7 @@ def text_of(topic: str) -> str:
 @click.argument("topic", required=False)
 def command(topic: str | None, **given: Any) -> None:
     """Print a TOPIC of the documentation: laid out on a terminal, as Markdown elsewhere. Without TOPIC, list them."""
+    require_stdout()
     about = topics()
     if topic is None:
         lines = click.HelpFormatter(width=terminal_size()[0] if sys.stdout.isatty() else sys.maxsize)

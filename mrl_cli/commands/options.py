@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mrl_cli.commands.helping import CHECKS, COLUMNS, GROUPED, INPUT, LOSS, OUTPUT, RUNNING
-from mrl_cli.commands.parsing import Option
+from mrl_cli.commands.parsing import Option, pass_over
 from mrl_cli.commands.saying import remember_color
 from mrl_cli.commands.values import LossName, Registered, assignment, char, label_map, named, number, share
 from mrl_cli.errors import UsageError
@@ -307,6 +307,7 @@ class Options:
                 continue
             if not is_given(name):  # from the environment or a file, for other runs than this one
                 vars(self).pop(name, None)
+                pass_over(name)
             elif message:
                 raise UsageError(message)
 

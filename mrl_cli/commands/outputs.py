@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.options import Options, is_given, refuse_if
+from mrl_cli.commands.saying import require_stdout
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
 from mrl_cli.words import either, harmless, without_secrets
@@ -35,7 +36,12 @@ def is_folder(path: str | None) -> bool:
 
 
 def output_format(options: Options) -> str:
-    """Return the format asked for, else that of the suffix of -o, else the one that fits where the output goes."""
+    """Return the format asked for, else that of the suffix of -o, else the one that fits where the output goes.
+
+    Raises MachineError where that is a stdout that is closed.
+    """
+    if options.output in (None, "-"):
+        require_stdout()
     if options.format != "auto":
         return options.format
     is_person = (options.output is None and sys.stdout.isatty()) or options.plot == "always"

@@ -14,15 +14,15 @@ from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
 from mrl_cli.commands.saying import remember, say
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
-from mrl_cli.words import OPTION, closest, harmless, hint_for
+from mrl_cli.words import OPTION, closest, harmless, hint_for, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREFIX = "MRL"  # of the variables of the environment that options come from
-# What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from, and
-# which of them it has for this command alone.
-WORDS, FILE, _OWN = "mrl.words", "mrl.file", "mrl.own"
+# What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from,
+# which of them it has for this command alone, and the options whose settings are for other runs than this one.
+WORDS, FILE, _OWN, _PASSED_OVER = "mrl.words", "mrl.file", "mrl.own", "mrl.passed_over"
 FILES = ("mrl.toml", "pyproject.toml")  # that may hold settings, the first before the second
 _NO_OPTIONS = {f"{PREFIX}_{name}" for name in ("DEBUG", "NATIVE", "PAGER", "STORE_SECONDS")}
 
@@ -53,7 +53,7 @@ class Command(HelpfulCommand):
     def invoke(self, ctx: click.Context) -> Any:
         """Run. What an error hints at is left out where the command does not have the option for it."""
         if not ctx.params.get("quiet"):
-            for line in (*_settings_elsewhere(ctx), *_notes_on_variables(ctx)):
+            for line in _notes_on_variables(ctx):
                 say(line, ctx)
         try:
             return super().invoke(ctx)
@@ -62,6 +62,9 @@ class Command(HelpfulCommand):
             origins = _origins(error, ctx)
             error.message += f" ({', '.join(origins)})" if origins else ""
             raise
+        finally:  # now that it is known which are passed over
+            for line in [] if ctx.params.get("quiet") else _settings_elsewhere(ctx):
+                say(line, ctx)
 
 
 def _matched_long(ctx: click.Context, match: Callable[..., None], option: str, *of_match: Any) -> None:
@@ -77,7 +80,11 @@ def _parsed_once_each(ctx: click.Context, parse: Callable[..., Any], args: list[
         parsed = parse(args=args)
     except click.NoSuchOption as error:
         names = [name for param in ctx.command.params for name in param.opts if name.startswith("--")]
-        near = closest(error.option_name, names)
+        asked = error.option_name
+        begun = min(
+            (name for name in names if name.startswith(asked) and asked.startswith("--")), key=len, default=None
+        )
+        near = begun or closest(asked, names)
         message = f"{error.message} Did you mean {near}?" if near else error.message
         raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
     remember(ctx, parsed[0])
@@ -106,9 +113,12 @@ class Option(HelpOption):
         A value that is none is blamed on where it comes from.
         """
         try:
-            is_number = isinstance(self.type, click.types.IntParamType | click.types.FloatParamType)
-            if is_number and "_" in str(value):
-                raise click.BadParameter(f"{value!r} is not a valid {self.type.name.split()[0]}.", ctx, self)
+            is_integer = isinstance(self.type, click.types.IntParamType)
+            if isinstance(value, str) and (is_integer or isinstance(self.type, click.types.FloatParamType)):
+                is_one = value.strip().lstrip("+-").isdecimal() if is_integer else is_float(value)
+                if not is_one:
+                    what = "a whole number" if is_integer else "a number"
+                    raise click.BadParameter(f"{value!r} is not {what}.", ctx, self)
             return super().type_cast_value(ctx, value)
         except click.BadParameter as error:
             error.param_hint = place_of(self, ctx) or error.param_hint
@@ -129,6 +139,13 @@ def place_of(option: click.Parameter, ctx: click.Context) -> str | None:
         own = f"{ctx.auto_envvar_prefix}_{name.upper()}"
         return own if os.environ.get(own) else f"{PREFIX}_{name.upper()}"
     return None
+
+
+def pass_over(name: str) -> None:
+    """Keep that the setting of an option is for other runs than this one."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.meta.setdefault(_PASSED_OVER, set()).add(name)
 
 
 def is_for_this(name: str) -> bool:
@@ -162,7 +179,9 @@ def _origins(error: MrlError, ctx: click.Context) -> list[str]:
 
 def _settings_elsewhere(ctx: click.Context) -> list[str]:
     """Return the line of --verbose on what the environment and a file say, none where that is nothing."""
-    places = [place for _, place in _elsewhere(ctx)] if ctx.params.get("verbose") else []
+    passed_over = ctx.meta.get(_PASSED_OVER, ())
+    used = (place for option, place in _elsewhere(ctx) if option.name not in passed_over)
+    places = [*used] if ctx.params.get("verbose") else []
     return [f"settings: {', '.join(places)}"] if places else []
 
 

@@ -19,8 +19,10 @@ from mrl_cli.inputs.presets import PRESETS, applied, given_by
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
 from mrl_cli.reductions.look import Look, LookReduction
+from mrl_cli.reports.facts import Facts
+from mrl_cli.reports.labelways import STRAY, Way
 from mrl_cli.reports.refusals import refuse
-from mrl_cli.reports.remedies import STRAY, Facts, Way, remedy, ways_to_read
+from mrl_cli.reports.remedies import remedy, ways_to_read
 from mrl_cli.settings import flags_of
 from mrl_cli.words import counted, harmless, number_text, shell_line
 
@@ -159,11 +161,14 @@ def with_whole_line(error: NoColumnError, sources: Sequence[Source], options: Op
     """
     missing, plan = error.source, error.plan
     given = options.given(" ".join(name for name in caller.option_names if hasattr(Options, name)))
+    given.pop("which", None)  # a picture has a default of its own, and is not read
     others = [source for source in sources if source is not missing]
     try:
         readings = [Reading(source, head_of(source, plan), caller) for source in (missing, *others) if source.file]
         rows = kind_of({column.name: column.cells for column in readings[0].head.columns})
         proposal = proposal_for(readings[0], rows, given) if rows.kind == PAIRS else Proposal(None, [])
+        if proposal.options is None and proposal.columns is not None and "labels" in given:  # which do not fit
+            return "; ".join([harmless(rows.reason, 200), *proposal.notes])
         if proposal.options is None or not all(reads(reading, proposal.options) for reading in readings):
             return None
     except (MrlError, IndexError):  # IndexError: what is piped in is read but once

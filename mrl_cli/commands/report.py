@@ -203,7 +203,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         if self.has_two_inputs:
             from mrl_cli.commands.sides import contrasted
 
-            whole, counts, unmatched = contrasted(self, ModelsReduction(self.plan))
+            whole, counts, unmatched, _ = contrasted(self, ModelsReduction(self.plan))
         how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
         return models_section(comparison_report(whole[0], counts, self.plan, **how).changed(groups=None), whole[1])
 

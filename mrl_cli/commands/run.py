@@ -18,7 +18,7 @@ from mrl_cli.commands.options import GROUPS, Options, declared, is_given, refuse
 from mrl_cli.commands.parsing import WORDS, Command
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.saying import is_colored, say
-from mrl_cli.errors import MachineError, UsageError
+from mrl_cli.errors import UsageError
 from mrl_cli.words import counted, harmless, number_text, option_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from mrl_cli.render.folder import PartsFolder
     from mrl_cli.render.terminal import Screen
     from mrl_cli.reports.base import Report
+    from mrl_cli.reports.facts import Facts
     from mrl_cli.reports.plots import Plot
-    from mrl_cli.reports.remedies import Facts
 
 
 _DELIMITED = ("csv", "tsv")
@@ -74,14 +74,13 @@ class Run(Options, ABC):
         self._started = time.monotonic()
         super().__init__(**given)
         self.plan = self.planned()
-        if sys.stdout is None and self.output in (None, "-"):
-            raise MachineError("stdout is closed")
         self.written = outputs.output_format(self)
         outputs.check_outputs(self, self.written)
         self.check()
         self.reject_writers: list[RejectsReduction] = []
         self.rows_of: dict[str, int] = {}
         self.cautions: list[str] = []
+        self.logs: list[str] = []
         self._engine: Engine | None = None
 
     @classmethod
@@ -224,8 +223,8 @@ class Run(Options, ABC):
             from mrl_cli.inputs.logs import note_on_log
 
             found = (note_on_log(columns_of(s, self.plan), wanted, s.shown_name) for s in self.sources)
-            notes += filter(None, found)
-        return notes
+            self.logs = [note for note in found if note]
+        return notes + self.logs
 
     def _refuse_useless(self) -> None:
         """Raise UsageError for a given option that has no effect on what is read, or on who computes."""
@@ -331,11 +330,11 @@ class Run(Options, ABC):
 
     def facts(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> tuple[Facts, list[str]]:
         """Return what hints are chosen from, and the names of the sources (all of the run)."""
-        from mrl_cli.reports.remedies import Facts
+        from mrl_cli.reports.facts import Facts
 
         sources = self.sources if sources is None else sources
         scores = next((source.scores.values.size for source in sources if source.scores is not None), None)
-        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip)
+        facts = Facts(counts, self.plan, look, self.option_names(), scores, self.may_skip, self.logs)
         return facts, list(dict.fromkeys(source.name for source in sources))
 
     def rendered(self, report: Any) -> Iterable[str]:

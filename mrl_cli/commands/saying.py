@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from mrl_cli.errors import MachineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,11 +43,18 @@ def is_colored(stream: IO[str] | None, context: click.Context | None = None) -> 
     return wants_color(choice, os.environ, is_terminal=stream is not None and stream.isatty())
 
 
+def require_stdout() -> None:
+    """Raise MachineError where stdout is closed, for click then prints nothing and says nothing."""
+    if sys.stdout is None:
+        raise MachineError("stdout is closed")
+
+
 def print_help(context: click.Context, text: str) -> None:
     """Print help on stdout, through the pager where it is longer than the screen."""
+    require_stdout()
     root = context.find_root()
     is_whole = root.meta.get(_NO_PAGER) or root.params.get("no_pager")
-    if sys.stdout is not None and sys.stdout.isatty() and not is_whole:
+    if sys.stdout.isatty() and not is_whole:
         from mrl_cli.commands.pager import paged
         from mrl_cli.render.terminal import terminal_size
 

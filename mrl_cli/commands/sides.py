@@ -15,6 +15,7 @@ from mrl_cli.inputs.joining import (
     Side,
     check_groups,
     check_labels,
+    check_margins,
     joined_batches,
     matched_by_key,
     matched_by_row,
@@ -22,7 +23,7 @@ from mrl_cli.inputs.joining import (
 from mrl_cli.inputs.naming import check_same_pairs, is_naming, naming_columns, shortened
 from mrl_cli.model import Batch, Counts, Plan
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.look import LookReduction
+from mrl_cli.reductions.look import Look, LookReduction
 from mrl_cli.reductions.measured import Measured
 from mrl_cli.words import harmless
 
@@ -37,16 +38,17 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 3
 
 
-def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Counts, tuple[int, int]]:
-    """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
+def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Counts, tuple[int, int], dict[str, Look]]:
+    """Read both sides of a run and match their pairs; return contrasts, counts, how many pairs each side has alone, and
+    a look at each.
 
     The contrasts are what the reduction makes of the matched pairs. Raises DataError for pairs that cannot be matched.
     """
     by_row, drops_unmatched = run.by_row, run.unmatched == "drop"
     plans, names = _plans(run)
-    a, counts_a = _read(run, run.sides[0], plans[0])
+    a, counts_a, look_a = _read(run, run.sides[0], plans[0])
     try:
-        b, counts_b = _read(run, run.sides[1], plans[1])
+        b, counts_b, look_b = _read(run, run.sides[1], plans[1])
     except UsageError as error:
         raise UsageError(error.message, hint=_hint_for_b(error.hint)) from None
     try:
@@ -56,6 +58,8 @@ def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Cou
         raise _repeated(error, run, run.sides[place], plans[place]) from None
     check_same_pairs(a, b, names)
     check_labels(a, b, matched, has_keys=not by_row)
+    if margin := run.plan.columns.name_of("margin"):
+        check_margins(a, b, matched, margin, has_keys=not by_row)
     for role, name in run.plan.groups.items():
         check_groups(a, b, matched, role, name, has_keys=not by_row)
     # A pair that is skipped for its label is missing on both sides: it is counted once.
@@ -68,24 +72,32 @@ def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Cou
     if not counts.pairs:
         msg = f"no pairs in both {a.name} and {b.name}; the mean of nothing is undefined"
         raise DataError(msg, hint="is --key the column that tells the pairs apart?" if not by_row else None)
-    return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
+    return contrasts, counts, (matched.unmatched_a, matched.unmatched_b), {"a": look_a, "b": look_b}
 
 
 def _plans(run: TwoModels) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
-    """Return the plans that read a's and b's file; b's reads scores, label, key and groups: all else is read from a's.
+    """Return the plans that read a's and b's file; b's reads scores, label and key: all else is read from a's.
+
+    Margins and groups are read from b's file too where it has them; that it has no such margins is said.
 
     By row, both read also those columns that may name the pairs, which are returned by role.
     """
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
     used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key", "y"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
-    of_b = replace(columns.of_b(run.x1_b, run.x2_b, run.difference_b), keys=keys)
+    of_b, margin = columns.of_b(run.x1_b, run.x2_b, run.difference_b), columns.name_of("margin")
+    has_margin = margin is not None and all(margin in names for names in there)
+    if margin is not None and not has_margin:
+        first, second = (side[0].shown_name for side in run.sides)
+        run.cautions.append(f"margins are those of {first}: {second} has no column {harmless(margin)}")
+    margins = (("margin", margin),) if has_margin else ()
+    of_b = replace(of_b, numbers=(*of_b.numbers, *margins), keys=keys)
     names: dict[Role, str] = {}
     if run.by_row:
         read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
         names = naming_columns([source for side in run.sides for source in side], run.plan, read)
     a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))
-    return (a, b.changed(fills=())), names
+    return (a, b.changed(fills=tuple(fill for fill in b.reading.fills if has_margin and fill[0] == "margin"))), names
 
 
 def _hint_for_b(hint: str | None) -> str | None:
@@ -98,14 +110,14 @@ def _hint_for_b(hint: str | None) -> str | None:
     return "name b's scores with --x1-b COLUMN and --x2-b COLUMN; other options hold for both files"
 
 
-def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts]:
-    """Return all pairs of one model, and the counts of rows."""
+def _read(run: Run, sources: Sequence[Source], plan: Plan) -> tuple[Side, Counts, Look]:
+    """Return all pairs of one model, the counts of rows, and a look at the pairs."""
     folded = run.fold([LookReduction(), HeldReduction(), *run.reject_writers], sources=sources, plan=plan)
     counts, (look, batches, *_) = folded.counts, folded.wholes
     # Ties are no pairs yet to be used, but pairs that there are.
     run.refuse(replace(counts, pairs=counts.pairs + counts.ties_dropped), look, sources)
     name = sources[0].shown_name if len(sources) == 1 else f"{len(sources)} files"
-    return Side(name, batches), counts
+    return Side(name, batches), counts, look
 
 
 class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):

@@ -129,6 +129,7 @@ class Validate(RunOnSuite, RunOnPairs):
         if not self.inputs:
             return self.suite_report()
         from mrl_cli.reports.compute import compute_reductions, report_of, totals_and_ledger
+        from mrl_cli.reports.notes import below_half, copied_margin
         from mrl_cli.verify import Request, validation_of, verifier_of
 
         against = tuple(dict.fromkeys(self.against)) or ("loop",)
@@ -140,6 +141,8 @@ class Validate(RunOnSuite, RunOnPairs):
         verdict = verifier.settled(folded.wholes[1 + len(reductions)])
         totals, ledger = totals_and_ledger(folded, self.plan)
         report = report_of(folded, self.plan, inputs=self.input_names)
+        found = below_half(totals.correct, totals.wrong), copied_margin(totals, folded.wholes[0])
+        self.cautions += [text for text in found if text is not None]
         may_read_again = all(source.is_plain_file for source in self.sources)
         second_look = (lambda reduction: self.fold([reduction]).wholes[0]) if may_read_again else None
         return validation_of(

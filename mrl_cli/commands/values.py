@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mrl_cli import runtime
+from mrl_cli.errors import UsageError
 from mrl_cli.model import LEAST_CONFIDENCE, MOST_CONFIDENCE
 from mrl_cli.words import closest, harmless, is_float
 
@@ -43,7 +44,8 @@ class Registered(click.ParamType[str]):
             return str(value)
         for registry, what in self._elsewhere.items():
             if value in getattr(module, registry):
-                self.fail(f"{value} is {what}", param, ctx)
+                option, reader = param.opts[0] if param else "", what[what.index("mrl ") :]
+                raise UsageError(f"{option}: {value} is {what}", hint=f"use {reader} {option} {value}")
         return self.by_another_name(value, param, ctx)
 
     def by_another_name(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -23,6 +23,7 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
 _WELL_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _QUOTED = re.compile(r"""("|')[^"'\\]*\1""")
+_VERDICT = re.compile(r"\[\[[A-Za-z][A-Za-z<>=]*\]\]")  # as judges write one: no list in JSON, and none in Python
 _BETWEEN_ITEMS = re.compile(r"[,;\s]+")
 
 
@@ -48,7 +49,7 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
         return problems.MISSING
     if takes_booleans and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("[") and text.endswith("]") and not _VERDICT.fullmatch(text):
         inner = text[1:-1].strip()
         inner = inner[1:-1].strip() if _QUOTED.fullmatch(inner) else inner  # a text, as JSON and Python write it
         # Under a decimal comma [1,2] may hold two numbers as well.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mrl_cli.inputs.kinds import LIST_SETTINGS, kind_of, list_columns
@@ -34,6 +35,7 @@ HINTS_OF_LISTS = {
     "trec": "a run of TREC holds ranked lists: name the file of judgments with --qrels FILE",
     "letor": "LETOR holds ranked lists: use --query query; without qid, --group-sizes FILE; --scores FILE has scores",
 }
+_OBJECT = re.compile(r"""\s*\{\s*("|}|$)""")  # begins a line of JSON
 _SEPARATORS = {",": ",", "\t": "tab", ";": ";", "|": "|", " ": " "}  # as --delimiter has them
 _DIFFERENCES = {"difference", "differences", "diff", "score_diff", "score_difference", "reward_diff", "delta"}
 _LABELS = {"label", "labels", "winner", "preference", "preferred", "choice"}
@@ -145,6 +147,8 @@ def _hint_for_text(names: Sequence[str], plan: Plan) -> str | None:
         return hint_for_encoding("".join(names))
     if not dialect.header:
         return None
+    if names and _OBJECT.match(names[0]):
+        return "is each line an object of JSON? give the file the suffix .jsonl"
     for name in names:
         for separator, spelled in _SEPARATORS.items():
             if wanted <= {part.strip() for part in name.split(separator)}:

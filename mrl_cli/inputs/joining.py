@@ -117,18 +117,33 @@ def matched_by_row(a: Side, b: Side) -> Matched:
 
 def check_labels(a: Side, b: Side, matched: Matched, *, has_keys: bool) -> None:
     """Raise DataError where the two sides disagree on the label of a pair."""
-    if not (a.batches and b.batches) or a.batches[0].y is None or b.batches[0].y is None:
+    hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
+    hint = hint if has_keys else f"{hint} match them with --key COLUMN"
+    _check_numbers(a, b, matched, "y", ("label", "y"), has_keys=has_keys, hint=hint)
+
+
+def check_margins(a: Side, b: Side, matched: Matched, name: str, *, has_keys: bool) -> None:
+    """Raise DataError where the two sides disagree on the margin of a pair, whose column, `name`, both of them have."""
+    hint = "write the same margins into both files, or take the column out of the second: then the first one's hold"
+    _check_numbers(a, b, matched, "margin", ("margin", harmless(name)), has_keys=has_keys, hint=hint)
+
+
+def _check_numbers(
+    a: Side, b: Side, matched: Matched, role: Role, words: tuple[str, str], *, has_keys: bool, hint: str
+) -> None:
+    """Raise DataError where a column of both differs; `words` are what its cells are, and what it is called."""
+    if not (a.batches and b.batches) or any(role not in side.batches[0].numbers for side in (a, b)):
         return
-    labels_a, labels_b = a.numbers("y")[matched.places_a], b.numbers("y")[matched.places_b]
-    differing = np.flatnonzero(labels_a != labels_b)
+    numbers_a, numbers_b = a.numbers(role)[matched.places_a], b.numbers(role)[matched.places_b]
+    differing = np.flatnonzero(numbers_a != numbers_b)
     if not differing.size:
         return
-    lines = [f"the label differs for {differing.size:,} of {labels_a.size:,} pairs"]
+    what, name = words
+    lines = [f"the {what} differs for {differing.size:,} of {numbers_a.size:,} pairs"]
     for place in differing[:SHOWN].tolist():
-        y_a, y_b = (number_text(float(labels[place])).removesuffix(".0") for labels in (labels_a, labels_b))
-        lines.append(f"  {_named(a, matched, place, has_keys)}: y is {y_a} in {a.name} and {y_b} in {b.name}")
-    hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
-    raise DataError("\n".join(lines), hint=hint if has_keys else f"{hint} match them with --key COLUMN")
+        of_a, of_b = (number_text(float(numbers[place])).removesuffix(".0") for numbers in (numbers_a, numbers_b))
+        lines.append(f"  {_named(a, matched, place, has_keys)}: {name} is {of_a} in {a.name} and {of_b} in {b.name}")
+    raise DataError("\n".join(lines), hint=hint)
 
 
 def _named(a: Side, matched: Matched, place: int, has_keys: bool) -> str:

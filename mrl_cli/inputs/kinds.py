@@ -330,9 +330,14 @@ _NO_TEXTS = re.compile(r"(?i)model|judge|source|name|(?<![a-z])id(?![a-z])")
 
 
 def _texts(columns: Cells) -> Rows | None:
-    texts = [name for name, cells in columns.items() if _mostly(_is_text, cells)]
-    twin = next((twin for twin in _twins(texts) if not _NO_TEXTS.search(twin[0])), None)
+    twin = texts_among(columns)
     return None if twin is None else Rows(TEXTS, f"{twin[0]} and {twin[1]} are texts, and no columns are their scores")
+
+
+def texts_among(columns: Cells) -> tuple[str, str] | None:
+    """Return the names of two columns of texts that are alike but for a word, as chosen and rejected; None for none."""
+    texts = [name for name, cells in columns.items() if _mostly(_is_text, cells)]
+    return next((twin[:2] for twin in _twins(texts) if not _NO_TEXTS.search(twin[0])), None)
 
 
 def _is_text(cell: Any) -> bool:

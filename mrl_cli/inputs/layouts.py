@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.inputs import head_of, paths
-from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, kind_of, list_columns
-from mrl_cli.inputs.presets import LIST_PRESETS, described
+from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, TEXTS, kind_of, list_columns, texts_among
+from mrl_cli.inputs.presets import LIST_PRESETS, described, fitting
 from mrl_cli.model import EVERY
 from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, listed, option_of, shell_line
@@ -153,13 +153,24 @@ def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
     if not cells:
         return None
     rows, options = kind_of(cells), next(list_candidates(cells), {})
+    unscored = None if options else unscored_preset(cells)
     if not plan.has_lists:
         if len(list_columns(cells)) == len(LIST_SETTINGS):  # items, which their names alone show
             return None
+        if rows.kind == TEXTS:
+            return f"{harmless(rows.reason, 200)}: score the texts first"
+        if not {"x1", "x2"} <= cells.keys() and (texts := texts_among(cells)) and fitting([*texts]) is not None:
+            return f"{' and '.join(texts)} are texts: name columns of numbers with --x1 COLUMN and --x2 COLUMN"
+        if unscored is not None:
+            return f"{harmless(rows.reason, 200)}? use mrl rank {unscored}"
         reads = shell_line(["mrl", "rank", *flags_of(options)])
         return f"{harmless(rows.reason, 200)}? use {reads}" if rows.kind == LISTS else None
+    if (path := _path_to_all(cells, plan)) is not None:
+        return f"did you mean {shell_line(path)}?"
     if "preset" in options:
         return described(LIST_PRESETS[options["preset"]])
+    if unscored is not None:
+        return f"{harmless(rows.reason, 200)}? use {unscored}"
     if rows.kind != PAIRS or "query" in list_columns(cells):
         return None
     named = {of: name for of, name in rows.options.items() if of != name}
@@ -185,6 +196,26 @@ def _fitting_preset(columns: Cells) -> str | None:
             lists = [cell for name in layout.values() for cell in _cells(columns, name) if isinstance(cell, list)]
             if lists and all(_is_there(name, columns) for name in layout.values()):
                 return preset.name
+    return None
+
+
+def unscored_preset(columns: Cells) -> str | None:
+    """Return the options for answers whose labels stand as a producer writes them, without scores; None for others."""
+    for preset in LIST_PRESETS.values():
+        label = preset.layouts[0].get("y", "")
+        if EVERY in label.split(".") and _is_there(label, columns):
+            return f"--preset {preset.name}, and name the scores of a model with --score COLUMN"
+    return None
+
+
+def _path_to_all(columns: Cells, plan: Plan) -> list[str] | None:
+    """Return the option and path to all items of lists, where one that is named leads into a list; None for others."""
+    for role, name in plan.columns.wanted_numbers:
+        keys = name.split(".")
+        ways = (".".join([*keys[:place], EVERY, *keys[place:]]) for place in range(1, len(keys)))
+        way = None if _is_there(name, columns) else next((way for way in ways if _is_there(way, columns)), None)
+        if way is not None:
+            return [option_of(plan.setting_of(role)), way]
     return None
 
 

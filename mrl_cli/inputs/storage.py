@@ -19,7 +19,7 @@ from mrl_cli.inputs.base import MANIFEST, RUNNING, STDIN
 from mrl_cli.inputs.formats import FORMAT_OF_SUFFIX, named
 from mrl_cli.inputs.streams import Stream, temporary
 from mrl_cli.records import light_dataclass
-from mrl_cli.words import closest, harmless, shell_line, without_secrets
+from mrl_cli.words import closest, harmless, listed, shell_line, without_secrets
 
 if TYPE_CHECKING:
     import io
@@ -172,7 +172,7 @@ def paths_of(argument: str) -> list[str]:
     found = glob.glob(argument, recursive=True)
     paths = sorted(name for name in found if not os.path.isdir(name) and os.path.basename(name) != MANIFEST)
     if not paths:
-        raise UsageError(f"no file matches {harmless(argument)}")
+        raise UsageError(f"no file matches {harmless(argument)}", hint=_where(argument))
     return paths
 
 
@@ -186,13 +186,23 @@ def _mode_of(path: str) -> int | None:
         raise
 
 
+def _where(path: str) -> str:
+    """Return what data there is where a name was looked for."""
+    folder = os.path.dirname(path)
+    place = harmless(folder, limit=200) if folder else "this folder"
+    if not os.path.isdir(folder or os.curdir):
+        return f"there is no folder {place}"
+    names = [name for name in sorted(os.listdir(folder or os.curdir)) if named(name)[0] and name[0] not in "._"]
+    return f"{place} holds {listed(names, most=5)}" if names else f"no file of a known format is in {place}"
+
+
 def _missing(path: str) -> UsageError:
     folder, name = os.path.split(path)
     if os.path.islink(path):
         return UsageError(f"{harmless(path, limit=200)} is a link that leads nowhere")
     siblings = os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else []
     near = closest(name, siblings)
-    hint = None if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"
+    hint = _where(path) if near is None else f"did you mean {shell_line([os.path.join(folder, near)])}?"
     return UsageError(f"no such file: {harmless(path, limit=200)}", hint=hint)
 
 

@@ -14,6 +14,7 @@ from mrl_cli.reports.better import differing, differing_groups, verdict
 from mrl_cli.reports.cells import Bounds, short_text
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of
 from mrl_cli.reports.groups import KeyedReport
+from mrl_cli.reports.notes import below_half
 from mrl_cli.statistics import intervals
 from mrl_cli.statistics.bootstrap import GROUPS, Groups, bootstrap_bounds
 from mrl_cli.statistics.moments import exact_mean
@@ -149,7 +150,8 @@ class ComparisonReport(Report):
 
     def cautions(self) -> list[str]:
         """Return what a reader of the report should know before believing its intervals."""
-        notes = []
+        found = ((side, below_half(model["correct"], model["wrong"])) for side, model in (("a", self.a), ("b", self.b)))
+        notes = [f"{side}: {text}" for side, text in found if text is not None]
         if self.rejected:
             notes += [f"rows left out for a problem: {self.rejected:,}"]
         if self.unmatched_a or self.unmatched_b:

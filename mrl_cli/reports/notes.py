@@ -47,8 +47,8 @@ def data_notes(
     ['collapsed']
     """
     texts = {
-        "below_half": _below_half(totals),
-        "margin": _copied_margin(totals, look),
+        "below_half": below_half(totals.correct, totals.wrong),
+        "margin": copied_margin(totals, look),
         "codes": _codes(look) if labels_are_factors else None,
     }
     if totals.pairs < LEAST_PAIRS:
@@ -86,8 +86,8 @@ def plan_notes(plan: Plan) -> list[str]:
     return [f"{contained} {plan.loss.name} multiplies them by beta={beta:g} again: leave out --param beta"]
 
 
-def _below_half(figures: Totals) -> str | None:
-    correct, wrong = figures.correct, figures.wrong
+def below_half(correct: int, wrong: int) -> str | None:
+    """Return what to ask where so few of the pairs that are no ties are right that it is no chance, else None."""
     if correct >= wrong or chance_of_so_few(correct, correct + wrong) >= CHANCE:
         return None
     test = "exact binomial test" if correct + wrong <= MOST_EXACT else "binomial test, normal"
@@ -108,14 +108,17 @@ def chance_of_so_few(correct: int, pairs: int) -> float:
     return math.erfc((pairs - 2 * correct - 1) / math.sqrt(2 * pairs)) / 2  # with the correction for continuity
 
 
-def _copied_margin(figures: Totals, look: Look) -> str | None:
+def copied_margin(figures: Totals, look: Look) -> str | None:
+    """Return what to ask where the margins seem to be the differences of the scores, else None.
+
+    Of totals without ranges it says nothing of what each pair costs.
+    """
     if look.margin_gap is None or not look.reach or figures.pairs < LEAST_COPIED:
         return None
     if look.margin_gap > COPIED_SHARE * look.reach:
         return None
-    cost = (
-        f", so that each costs {figures.max:.3g}" if figures.max - figures.min <= COLLAPSED_SHARE * figures.max else ""
-    )
+    is_one = figures.min <= figures.max and figures.max - figures.min <= COLLAPSED_SHARE * figures.max
+    cost = f", so that each costs {figures.max:.3g}" if is_one else ""
     within = f" to within {look.margin_gap:.2g}{cost}" if look.margin_gap else cost
     return f"the margin of every pair is its own y*(x1 - x2){within}: is it a copy of the difference, not a margin?"
 
@@ -131,12 +134,15 @@ def _codes(look: Look) -> str | None:
     if lowest < 0.5 < highest <= 1:
         asked = "Are they probabilities that x1 is better? Then use --labels probability"
         return f"labels lie from 0 to 1 {_AS_THEY_ARE} {asked}"
-    if look.codes is None or not look.codes <= {0, 1, 2}:
+    if look.codes is None or not (look.codes <= {0, 1, 2} or len(look.codes) <= 3):
         return None
-    from mrl_cli.reports.remedies import way_of_codes  # few runs have codes
+    from mrl_cli.reports.labelways import way_of_codes, way_of_unsigned  # few runs have codes
 
-    listing = listed([f"{label:g}" for label in sorted(look.codes)])
-    way = f"Are they codes? {way_of_codes(look.codes).text} in place of --labels"
+    listing = listed([f"{label:.0f}" for label in sorted(look.codes)])
+    proposed = way_of_codes(look.codes) if look.codes <= {0, 1, 2} else way_of_unsigned(look.codes)
+    if proposed is None:
+        return None
+    way = f"Are they codes? {proposed.text} in place of --labels"
     return f"labels are {listing} and are taken as they are, as factors of x1 - x2. {way}"
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.model import Counts, Problem, ProblemCount
-    from mrl_cli.reports.remedies import Facts
+    from mrl_cli.reports.facts import Facts
 
 
 def refuse(facts: Facts, names: Sequence[str], *, wants_mean: bool) -> None:

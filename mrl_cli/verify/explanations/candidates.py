@@ -109,7 +109,7 @@ def value_stages(
     # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
     yield Stage([*others, *_named(value, parts.sums, parts.hints)], is_simple=True)
     yield Stage([], solved=solved)
-    yield Stage([Candidate(*one) for one in pairs.broadcasts.items()], is_simple=True)
+    yield Stage([*_broadcasts(pairs, reduction)], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         batches = list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
         yield Stage(batches, is_dense=True, is_common=sizes is COMMON_BATCHES)
@@ -160,6 +160,13 @@ def _figure(key: str, name: str, value: float) -> Candidate:
 
 def _all_sizes(parts: ValueParts) -> range:
     return range(2, min(LARGEST_BATCH, parts.right.pairs - 1) + 1)
+
+
+def _broadcasts(pairs: AllPairs, reduction: str) -> Iterator[Candidate]:
+    """Yield the mean, or the sum, over every pair of rows under each way to broadcast one column."""
+    count = pairs.case.x1.size**2 if reduction == "sum" else 1
+    for text, mean in pairs.broadcasts.items():
+        yield Candidate(text.replace("the mean is", f"the {reduction} is"), mean * count)
 
 
 def _reweighted(right: Sums, reduction: str, weighted: Sums) -> Iterator[Candidate]:
