@@ -10,15 +10,15 @@ import io
 import json
 import re
 from dataclasses import replace
-from itertools import chain, product
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import NoColumnError, Shard, batch_of_rows, column_places, filled_columns
+from mrl_cli.inputs.base import Shard, batch_of_rows, filled_columns
 from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.formats import RECORD_SEPARATOR
 from mrl_cli.inputs.streams import open_text
@@ -83,8 +83,8 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             data = stream.rest()
             yield Shard(source, documents.part_of(documents.parsed(data, source), source, plan), len(data))
             return
-        if names := _first_keys(head, source):
-            _check_columns(names, stream, source, plan)
+        if head:
+            documents.check_columns(_first_keys(head, source), lambda: _first_values(stream), source, plan)
         # JSON keeps line ends out of its strings.
         # Lists of their own are called by their rows, and those of a range are not known without all before it.
         may_split = head.startswith(b"{") and not plan.reading.lists
@@ -186,15 +186,9 @@ def _first_keys(data: bytes, source: Source) -> list[str]:
     return list(first) if isinstance(first, dict) else []
 
 
-def _check_columns(names: list[str], stream: Stream, source: Source, plan: Plan) -> None:
-    """Raise NoColumnError where neither the first object, whose keys are `names`, nor a later one has a column."""
-    try:
-        column_places(names, plan, source, nests=True)
-    except NoColumnError:
-        lines = stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n")
-        values = map(objects.value_of_line, lines)
-        known = dict.fromkeys(chain(names, *(value for value in values if isinstance(value, dict))))
-        column_places([*known], plan, source, nests=True)
+def _first_values(stream: Stream) -> Iterator[Any]:
+    """Yield the values of the first lines, None for a line that holds none."""
+    yield from map(objects.value_of_line, stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n"))
 
 
 def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
