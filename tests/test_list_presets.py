@@ -97,6 +97,19 @@ def test_what_check_proposes_is_what_a_run_without_the_preset_hints_at(name: str
     assert ("--preset" not in ran.err) or ("are their cells lists? then mrl rank --preset" in ran.err)
 
 
+@pytest.mark.parametrize("name", [name for name, (rows, _) in FILES.items() if isinstance(rows, list)])
+def test_one_row_may_stand_alone(name: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps(FILES[name][0][0]) + "\n"
+    Path("row.json").write_text(row)
+    Path("row.jsonl").write_text(row)
+    ran, of_lines = (run_inside(["rank", file, "--preset", name, "--raw"], capfd) for file in ("row.json", "row.jsonl"))
+    assert (ran.code, ran.out) == (0, of_lines.out), ran.err
+    if name != "rmbench":  # numbers of chosen and rejected ones may be a pair in each row
+        checked = json.loads(run_inside(["check", "row.json", "-f", "json"], capfd).out)["inputs"][0]
+        assert (checked["kind"], checked["command"]) == ("lists", f"mrl rank row.json --preset {name}")
+
+
 def test_presets_are_named_in_the_help_and_benchmarks_once(capfd: Capture) -> None:
     page = " ".join(run_inside(["rank", "--help"], capfd).out.split())
     assert f"writes them: {', '.join(LIST_PRESETS)}." in page.replace("MRL_RANK_PRESET ", "")
