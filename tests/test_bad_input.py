@@ -643,6 +643,18 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
+def test_rejects_are_written_where_no_row_is_left(tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / "pairs.csv").write_bytes(csv("a,3,1", "b,3,1"))
+    (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,x\n")  # what is left makes no pair
+    for call, first in (
+        (["compute", "pairs.csv"], "pairs.csv,2,x1,'a'"),
+        (["rank", "lists.csv"], "lists.csv,3,score,'x'"),
+    ):
+        (tmp_path / "bad.csv").write_text("of an earlier run\n")
+        assert run_inside([*call, *LEAVE_OUT, "--rejects", "bad.csv"], capfd).code == 3
+        assert (tmp_path / "bad.csv").read_text().splitlines()[1].startswith(first)
+
+
 @pytest.mark.parametrize("command", [["compute"], ["sweep", "--margins", "0:1:1"], ["validate"]])
 def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, capfd: Capture) -> None:
     """Of those used, and of those left out for something else than a problem."""
