@@ -190,7 +190,7 @@ def _values(source: Source, plan: Plan, what: Beside) -> Any:
     counts, (batches,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     problems = tally(dict.fromkeys(problem for _, listed in batches for problem in listed))  # read as x1 and as x2
     if problems:
-        read = Counts(counts.file_rows or counts.rows, problems=problems)
+        read = Counts(counts.input_rows, problems=problems)
         description = described_problems(read, source.shown_name, is_one_file=True)
         raise DataError(description, hint=what.hint, problems=first_problems(read))
     if not counts.rows:
