@@ -703,13 +703,17 @@ def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
 def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: Path, capfd: Capture) -> None:
-    signalling = np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32)
-    table, path = pa.table({"x1": signalling, "x2": [1.0, 2.0], "y": [1, 1]}), tmp_path / f"pairs{suffix}"
-    if suffix == ".parquet":
-        pq.write_table(table, path)
-    else:
-        feather.write_feather(table, path, compression="uncompressed")
-    ran = run_inside(["compute", path], capfd)
-    assert ran.code == 3
-    assert ran.err.startswith("error: 1 problem in ")
-    assert "row 2: x1 is nan" in ran.err
+    for signalling in (
+        np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32),
+        np.array([0x3FF0000000000000, 0x7FF4000000000000], np.uint64).view(np.float64),
+    ):
+        table, path = pa.table({"x1": signalling, "x2": [1.0, 2.0], "y": [1, 1]}), tmp_path / f"pairs{suffix}"
+        if suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            feather.write_feather(table, path, compression="uncompressed")
+        for dtype in ("float32", "float64"):
+            ran = run_inside(["compute", path, "--dtype", dtype], capfd)
+            assert ran.code == 3
+            assert ran.err.startswith("error: 1 problem in ")
+            assert "row 2: x1 is nan" in ran.err
