@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.inputs import head_of, paths
-from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, kind_of, list_columns
-from mrl_cli.inputs.presets import LIST_PRESETS, described
+from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, described_places, kind_of, list_columns
+from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS, described
 from mrl_cli.model import EVERY
 from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, listed, option_of, shell_line
@@ -181,6 +181,8 @@ def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
     if not plan.has_lists:
         if len(list_columns(cells)) == len(LIST_SETTINGS):  # items, which their names alone show
             return None
+        if rows.preset is not None and PRESETS[rows.preset].is_indexed:
+            return described_places(rows)
         reads = shell_line(["mrl", "rank", *flags_of(options)])
         return f"{harmless(rows.reason, 200)}? use {reads}" if rows.kind == LISTS else None
     if "preset" in options:
@@ -188,7 +190,9 @@ def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
     if rows.kind != PAIRS or "query" in list_columns(cells):
         return None
     named = {of: name for of, name in rows.options.items() if of != name}
-    reads = shell_line(["mrl", "compute", *flags_of({"preset": rows.preset} if rows.preset else named)])
+    named = {"preset": rows.preset} if rows.preset else named
+    named |= {"scores": "FILE"} if rows.preset and PRESETS[rows.preset].is_indexed else {}
+    reads = shell_line(["mrl", "compute", *flags_of(named)])
     return f"{harmless(rows.reason, 200)}? use {reads}"
 
 
