@@ -57,10 +57,10 @@ def head(source: Source, plan: Plan) -> Head:
     from mrl_cli.inputs import heads  # of `mrl check` alone
 
     with open_text(source, plan.reading.dialect.encoding) as stream:
-        data = stream.first(heads.HEAD_BYTES + 1)
-        is_value = not (source.format == "jsonl" or _are_lines(data, None))
-        if is_value:
-            data = stream.first(heads.VALUE_BYTES + 1)
+        first = _head(stream)
+        is_long = len(first) > heads.HEAD_BYTES and not first.strip(BLANKS).partition(b"\n")[2]  # one line, a value
+        is_value = source.format != "jsonl" and (is_long or not _are_lines(first, None))
+        data = stream.first((heads.VALUE_BYTES if is_value else heads.HEAD_BYTES) + 1)
     at_end = len(data) <= (heads.VALUE_BYTES if is_value else heads.HEAD_BYTES)
     if not is_value:
         head = _head_of_lines(data, at_end=at_end)
