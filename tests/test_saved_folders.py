@@ -63,7 +63,7 @@ def test_data_that_is_called_so_is_read_where_nothing_says_that_it_is_computed(
 def test_shards_of_an_earlier_save_are_no_data(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     names = ("data-00000-of-00001.arrow", "data-00000-of-00002.arrow", "data-00001-of-00002.arrow")
     _save(tmp_path / "ds", *names)  # of which the first one is listed
-    args = ["compute", tmp_path / "ds", "--preset", "ultrafeedback", "--reduction", "sum", "--raw"]
+    args = ["compute", str(tmp_path / "ds"), "--preset", "ultrafeedback", "--reduction", "sum", "--raw"]
     assert run_inside(args, capfd).out == f"{SUM}\n"
     (tmp_path / "ds" / names[0]).unlink()
     ran = run_inside(args, capfd)

@@ -69,8 +69,16 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
         where = f"{place}: " if place else ""
+        if is_encrypted(error):
+            msg = f"{source.shown_name} has encrypted columns, which mrl does not read: {where}{reason}"
+            raise DataError(msg, hint="decrypt it, or write those columns that are not into another file") from error
         msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {where}{reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
+
+
+def is_encrypted(error: Exception) -> bool:
+    """Return whether Arrow refuses to read an encrypted column of a Parquet file whose footer is not encrypted."""
+    return "decrypt" in str(error).lower()
 
 
 def _claims_too_much(error: Exception, source: Source) -> bool:
