@@ -437,6 +437,13 @@ ENCODINGS = [
     ),
     refused("a byte order mark before the first row", csv("\ufeff1,3,1"), r"line 2: x1 is '\ufeff1'"),
     refused("a byte order mark before the second row", csv("1,3,1", "\ufeff1,3,1"), r"line 3: x1 is '\ufeff1'"),
+    right(
+        "commas in quoted numbers without a header",
+        b'"0,5","0,75","1"\n"0,25",3,1\n',
+        0.25 + 2.75,
+        2,
+        *("--no-header", "-d", ",", "--decimal", ","),
+    ),
     right("commas in quoted numbers", csv('"0,5","0,75","1"', '"0,25",3,1'), 0.25 + 2.75, 2, "--decimal", ","),
     refused(
         "commas in numbers without quotes",
@@ -452,9 +459,8 @@ ENCODINGS = [
     ),
     refused(
         "commas in all, said so",
-        b'"0,5",1,1\n',
-        "no header counts the fields",
-        code=USAGE,
+        b'"0,5",1,1\n',  # which may be two numbers, 0.5 and 1.1
+        "',' separates the fields and is the decimal mark",
         options=("--no-header", "-d", ",", "--decimal", ","),
     ),
     refused(
