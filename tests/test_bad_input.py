@@ -443,24 +443,39 @@ def test_parquet_lists_beside_the_scores_may_hold_more_values_than_rows(tmp_path
     assert [json.loads(line)["z"] for line in ran.out.splitlines()] == [[1, 2], None, []], ran
 
 
-def write_with_x2_encrypted(path: Path) -> None:
+def write_encrypted(path: Path, table: pa.Table, *leaves: str) -> None:
     encryption = pytest.importorskip("pyarrow.parquet.encryption")
 
     class OpenKeys(encryption.KmsClient):  # type: ignore[misc, name-defined]
         def wrap_key(self, key: bytes, _: str) -> bytes:
             return base64.b64encode(key)
 
-    settings = encryption.EncryptionConfiguration(footer_key="f", column_keys={"c": ["x2"]}, plaintext_footer=True)
+    settings = encryption.EncryptionConfiguration(footer_key="f", column_keys={"c": [*leaves]}, plaintext_footer=True)
     factory = encryption.CryptoFactory(lambda _: OpenKeys())
     properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), settings)
-    pq.write_table(columns(), path, encryption_properties=properties)
+    pq.write_table(table, path, encryption_properties=properties)
 
 
 def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path) -> None:
-    write_with_x2_encrypted(tmp_path / "pairs.parquet")
+    write_encrypted(tmp_path / "pairs.parquet", columns(), "x2")
     check_refusal(run(["compute", "pairs.parquet"], cwd=tmp_path), DATA, "pairs.parquet", "decrypt")
     result = run(["compute", "pairs.parquet", "--x2", "y", "-f", "json"], cwd=tmp_path).result
     assert (result["sum"], result["pairs"]) == (0 + 0 + 1.5, 3)
+
+
+def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, capfd: Capture) -> None:
+    path = tmp_path / "p.parquet"
+    table = pa.table({"x1": [1.0], "x2": [3.0], "y": [1], "t": ["a"], "s": [{"b": 1, "c": 2}]})
+    write_encrypted(path, table, "t", "s.b")
+    assert run_inside(["compute", path, "--raw"], capfd).out == "2.0\n"
+    (entry,) = run_inside(["check", path, "-f", "json"], capfd).result["inputs"]
+    assert entry["command"] == f"mrl compute {path}"
+    types = {column["name"]: column["type"] for column in entry["columns"]}
+    assert types == {"x1": "double", "x2": "double", "y": "int64", "t": "encrypted", "s": "encrypted"}
+    for args in (["--group-by", "t", "-f", "json"], ["--reduction", "none", "--keep-columns"]):
+        ran = run_inside(["compute", path, *args], capfd)
+        assert (ran.code, "p.parquet has encrypted columns" in ran.err) == (3, True), ran.err
+        assert "hint: decrypt it, or write those columns that are not into another file" in ran.err
 
 
 @pytest.mark.parametrize("options", [("--group-by", "k"), ("--reduction", "none", "--keep-columns")])

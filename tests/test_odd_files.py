@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.parquet.encryption as encryption
 import pytest
 
 from mrl_cli import evaluate
@@ -105,36 +104,6 @@ def test_an_encrypted_parquet_file_is_called_so(name: str, tmp_path: Path, capfd
     ran = run_inside(["compute", "-" if name == "-" else tmp_path / name], capfd, data)
     assert (ran.code, ran.out) == (3, "")
     assert "is an encrypted Parquet file" in ran.err
-
-
-class _NoKeyService(encryption.KmsClient):  # type: ignore[misc]
-    """Keys that nothing wraps."""
-
-    def __init__(self, config: Any) -> None:
-        del config
-        super().__init__()
-
-    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
-        del master_key_identifier
-        return key_bytes.hex()
-
-
-def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, capfd: Capture) -> None:
-    path = tmp_path / "p.parquet"
-    table = pa.table({"x1": [1.0], "x2": [3.0], "y": [1], "t": ["a"], "s": [{"b": 1, "c": 2}]})
-    how = encryption.EncryptionConfiguration("k", column_keys={"k": ["t", "s.b"]}, plaintext_footer=True)
-    keys = encryption.CryptoFactory(_NoKeyService).file_encryption_properties(encryption.KmsConnectionConfig(), how)
-    with pq.ParquetWriter(path, table.schema, encryption_properties=keys) as writer:
-        writer.write_table(table)
-    assert run_inside(["compute", path, "--raw"], capfd).out == "2.0\n"
-    (entry,) = run_inside(["check", path, "-f", "json"], capfd).result["inputs"]
-    assert entry["command"] == f"mrl compute {path}"
-    types = {column["name"]: column["type"] for column in entry["columns"]}
-    assert types == {"x1": "double", "x2": "double", "y": "int64", "t": "encrypted", "s": "encrypted"}
-    for args in (["--group-by", "t", "-f", "json"], ["--reduction", "none", "--keep-columns"]):
-        ran = run_inside(["compute", path, *args], capfd)
-        assert (ran.code, "p.parquet has encrypted columns" in ran.err) == (3, True), ran.err
-        assert "hint: decrypt it, or write those columns that are not into another file" in ran.err
 
 
 def test_carriage_returns_in_cells_are_kept_and_written_in_quotes(tmp_path: Path, capfd: Capture) -> None:
