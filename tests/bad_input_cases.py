@@ -534,6 +534,7 @@ JSON_LINES = [
         names_exact_place=False,
         suffix=".jsonl",
     ),
+    bad_line("record separator before an object", '\x1e{"x1": 1, "x2": 2, "y": 1}', "not one JSON object", r"'\x1e{"),
     bad_line("key missing in a later line", '{"x1": 1, "y": 1}', "missing value", "x2 is null"),
     bad_line("true", '{"x1": true, "x2": 3, "y": 1}', "not a number", "x1 is true"),
     bad_line("true as a label", '{"x1": 1, "x2": 3, "y": true}', "not a number", "y is true"),

@@ -308,7 +308,7 @@ def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple
 
 
 def _row(line: str, plan: Plan, led: objects.Led) -> Row | Faults:
-    text = f"'{harmless(line.strip())}'"
+    text = f"'{harmless(line.strip(BLANKS.decode()))}'"
     if texts.is_undecoded(line):
         return [(problems.ENCODING, None, text)]
     if len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:
