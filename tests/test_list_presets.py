@@ -246,9 +246,13 @@ def test_sections_of_rm_bench_are_parts_of_the_matrix_of_styles(rank: Rank) -> N
             right["easy" if i > j else "normal" if i == j else "hard"] += chosen > rejected
     assert result["sections"] == [{"section": name, "accuracy": n / 6, "pairs": 6} for name, n in right.items()]
     assert [group["group"] for group in result["groups"]] == ["chat", "math"]
-    ran = rank([STYLES[0] | {"score_rejected": [1.0]}], "--preset", "rmbench")
+    rows = [STYLES[0] | {"score_rejected": [1.0]}, *STYLES]
+    ran = rank(rows, "--preset", "rmbench")
     assert (ran.code, ran.out) == (3, "")
-    assert "row 1 has 3 chosen answers and 1 rejected" in ran.err
+    assert "row 1: score_chosen has 3 items, score_rejected has 1" in ran.err
+    skipped = rank(rows, "--preset", "rmbench", "--on-error", "skip")
+    assert "1 of 3 rows left out" in skipped.err
+    assert (skipped.result["rejected"], skipped.result["sections"]) == (1, result["sections"])
 
 
 @pytest.mark.parametrize("name", list(BENCHMARKS))

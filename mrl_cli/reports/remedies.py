@@ -30,6 +30,7 @@ from mrl_cli.model.problems import (
     OBJECT,
     PATH_LIST,
     TIE,
+    UNEQUAL_LISTS,
     Counts,
     Problem,
     ProblemCount,
@@ -380,6 +381,8 @@ def _for_gains(facts: Facts) -> str | None:
 
 
 def _for_lists(facts: Facts) -> str | None:
+    if UNEQUAL_LISTS in facts.counts.problems and facts.plan.benchmark == "rmbench":
+        return "RM-Bench has one of each style; without --preset, name --chosen, --rejected"
     if PATH_LIST in facts.counts.problems:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
