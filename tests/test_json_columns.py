@@ -213,3 +213,11 @@ def test_a_key_may_first_come_in_a_later_object(is_array: bool, compute: Mrl) ->
         ran = run(first, {"a": 1, "b": 2})
         assert (ran.code, "has no column 'x1'; it has: a, b" in ran.err) == (2, True), ran.err
     assert run(None, None).code == 3
+
+
+def test_a_key_that_comes_late_is_said_to_be_looked_for_in_the_beginning(compute: Mrl) -> None:
+    text = json.dumps({"x1": 1, "y": 1}) + "\n"
+    late = text * (1 + (1 << 20) // len(text)) + json.dumps({"x1": 1, "x2": 0, "y": 1}) + "\n"
+    for lines, there in ((text, "x1, y\n"), (late, "x1, y, in its first MiB\n")):
+        ran = compute(lines, "--on-error", "skip", name="p.jsonl")
+        assert (ran.code, f"no column 'x2'; it has: {there}" in ran.err) == (2, True), ran.err

@@ -18,7 +18,7 @@ import numpy as np
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Shard, batch_of_rows, filled_columns
+from mrl_cli.inputs.base import NoColumnError, Shard, batch_of_rows, filled_columns
 from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.formats import RECORD_SEPARATOR
 from mrl_cli.inputs.streams import open_text
@@ -84,7 +84,7 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             yield Shard(source, documents.part_of(documents.parsed(data, source), source, plan), len(data))
             return
         if head:
-            documents.check_columns(_first_keys(head, source), lambda: _first_values(stream), source, plan)
+            _check_columns(_first_keys(head, source), stream, source, plan)
         # JSON keeps line ends out of its strings.
         # Lists of their own are called by their rows, and those of a range are not known without all before it.
         may_split = head.startswith(b"{") and not plan.reading.lists
@@ -186,9 +186,18 @@ def _first_keys(data: bytes, source: Source) -> list[str]:
     return list(first) if isinstance(first, dict) else []
 
 
-def _first_values(stream: Stream) -> Iterator[Any]:
-    """Yield the values of the first lines, None for a line that holds none."""
-    yield from map(objects.value_of_line, stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n"))
+def _check_columns(names: list[str], stream: Stream, source: Source, plan: Plan) -> None:
+    """Raise NoColumnError where neither the first object, whose keys are `names`, nor one soon after has a column."""
+
+    def values() -> Iterator[Any]:
+        yield from map(objects.value_of_line, stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n"))
+
+    try:
+        documents.check_columns(names, values, source, plan)
+    except NoColumnError as error:
+        if len(stream.first(KEYS_BYTES + 1)) > KEYS_BYTES:
+            error.message += ", in its first MiB"
+        raise
 
 
 def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
