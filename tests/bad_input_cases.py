@@ -162,12 +162,7 @@ SCORES = [
     good_cell("exponents", "1e0,3E+00,1", 2),
     good_cell("2**60 is exact", "0,1152921504606846976,1", 2.0**60),
     good_cell("2**53 is exact", "0,9007199254740992,1", 2.0**53),
-    bad_cell(
-        "2**53 + 1 is not exact",
-        "9007199254740993,0,1",
-        "integer not exact",
-        "x1 is 9007199254740993",
-    ),
+    bad_cell("2**53 + 1 is not exact", "9007199254740993,0,1", "integer not exact", "x1 is 9007199254740993"),
     bad_cell("2**53 + 3 is not exact", "9007199254740995,0,1", "integer not exact", "x1 is 9007199254740995"),
     bad_cell("an integer of 400 digits", "1" + "0" * 400 + ",0,1", "infinite", "x1 is 1000"),
     bad_cell("thousands separator in quotes", '"1,000",3,1', "not a number", "x1 is '1,000'"),
@@ -427,14 +422,7 @@ ENCODINGS = [
         r"line 1: 1 is '\ufeff1'",
         options=("--no-header",),
     ),
-    right(
-        "a header with a byte order mark more",
-        "\ufeff\ufeffx1,x2,y\n1,3,1\n".encode(),
-        2,
-        1,
-        "--x1",
-        "\ufeffx1",
-    ),
+    right("a header with a byte order mark more", "\ufeff\ufeffx1,x2,y\n1,3,1\n".encode(), 2, 1, "--x1", "\ufeffx1"),
     refused("a byte order mark before the first row", csv("\ufeff1,3,1"), r"line 2: x1 is '\ufeff1'"),
     refused("a byte order mark before the second row", csv("1,3,1", "\ufeff1,3,1"), r"line 3: x1 is '\ufeff1'"),
     right(
@@ -610,12 +598,7 @@ JSON_LINES = [
         for suffix in (".jsonl", ".json")
     ),
     refused(
-        "a number first",
-        json_lines("5", ONE),
-        "line 1: '5'",
-        "not one JSON object",
-        suffix=".jsonl",
-        needs_suffix=True,
+        "a number first", json_lines("5", ONE), "line 1: '5'", "not one JSON object", suffix=".jsonl", needs_suffix=True
     ),
     right("null left out", json_lines("null", ONE, "null"), 2, 1, *SKIP, rejected=2, suffix=".jsonl"),
     bad_line("leading zero", '{"x1": 01, "x2": 3, "y": 1}', "not one JSON object"),
@@ -625,12 +608,7 @@ JSON_LINES = [
         "integer not exact",
         "x1 is 9007199254740995",
     ),
-    bad_line(
-        "2**53 + 1",
-        '{"x1": 9007199254740993, "x2": 3, "y": 1}',
-        "integer not exact",
-        "x1 is 9007199254740993",
-    ),
+    bad_line("2**53 + 1", '{"x1": 9007199254740993, "x2": 3, "y": 1}', "integer not exact", "x1 is 9007199254740993"),
     bad_line("escape in a string", '{"x1": "\\u001b[31m", "x2": 3, "y": 1}', "not a number", r"\u001b[31m"),
     bad_line("raw escape", '{"x1": "\x1b[31m", "x2": 3, "y": 1}', "not one JSON object", r"\x1b[31m"),
     good_line("exact big integer", '{"x1": 0, "x2": 1152921504606846976, "y": 1}', 2.0**60),

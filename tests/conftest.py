@@ -13,21 +13,28 @@ import pytest
 from hypothesis import settings
 
 from mrl_cli import native
+from tests import each
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 settings.register_profile("untimed", deadline=None, max_examples=50)  # how long one takes says nothing here
+settings.register_profile("quick", deadline=None, max_examples=15)  # as tests.each: less in the quick tests
 settings.load_profile("untimed")
 gc.disable()  # until all tests are collected: nothing of what is made for them is garbage
 
 BYTECODE = "FOLDER_OF_BYTECODE"
+NOT_SLOW = "not slow"
 ALL_SLOW = "\npytestmark = pytest.mark.slow"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where no bytecode may be left, keep that of the many processes that tests start for the time of the tests."""
+    """Let the quick tests try less, and keep the bytecode of the many processes that tests start where none may be."""
+    each.is_quick = config.option.markexpr == NOT_SLOW
+    if each.is_quick:
+        settings.load_profile("quick")
     if sys.dont_write_bytecode and BYTECODE not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="bytecode-")
         os.environ[BYTECODE] = folder.name
@@ -38,10 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even read, under -m "not slow", a file whose tests are all slow."""
-    if config.option.markexpr != "not slow" or not collection_path.name.startswith("test_"):
+    """Do not even read a helper without examples, nor, in a run of the quick tests, a file whose tests are all slow."""
+    if collection_path.suffix != ".py":
         return None
-    return ALL_SLOW in collection_path.read_text("utf-8") or None
+    text = collection_path.read_text("utf-8")
+    if collection_path.name.startswith("test_"):
+        return (each.is_quick and ALL_SLOW in text) or None
+    return ">>>" not in text or None
 
 
 def pytest_collection_finish() -> None:
@@ -59,3 +69,10 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     native.fields.cache_clear()
     yield
     native.fields.cache_clear()
+
+
+@pytest.fixture
+def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in this process, in a folder that is empty so far."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args, **how: run_inside(args, capfd, **how)

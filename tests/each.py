@@ -6,39 +6,60 @@ import inspect
 import shutil
 from contextlib import contextmanager
 from functools import wraps
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pytest
 
-__all__ = ["each", "mostly_slow"]
+__all__ = ["crossed", "each", "examples", "mostly_slow"]
+
+MOST_SHOWN = 5  # failures of one test whose tracebacks are printed: more say the same
+is_quick = False  # whether only the quick tests are run
 
 
 def mostly_slow(cases: Iterable[Any], *, quick: int) -> list[Any]:
     """Return cases for `pytest.mark.parametrize`, of which so many, from the first to the last, are not slow."""
-    import pytest
-
     known = list(cases)
     kept = {place * (len(known) - 1) // max(quick - 1, 1) for place in range(quick)}
-    return [case if place in kept else pytest.param(case, marks=pytest.mark.slow) for place, case in enumerate(known)]
+    return [case if place in kept else _slow(case) for place, case in enumerate(known)]
+
+
+def crossed(*axes: Iterable[Any]) -> list[Any]:
+    """Return all combinations for `pytest.mark.parametrize`; not slow are as few as hold each value of each axis."""
+    known = [list(axis) for axis in axes]
+    kept = few_of(known)
+    return [case if case in kept else _slow(case) for case in product(*known)]
+
+
+def _slow(case: Any) -> Any:
+    import pytest
+
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
 
 
 def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator as `pytest.mark.parametrize` is, that runs all cases in one test.
 
-    Every case is run, however those before it ended; the failures are raised together, and each names its case. Patches
-    and new files of a case are taken back after it; the cases share what else fixtures gave.
+    Every case is run, however those before it ended; the first failures are raised together, each with its case.
+    Patches and new files of a case are taken back after it; the cases share what else fixtures gave. Several decorators
+    make all combinations of their cases, or, in a run of the quick tests, as few as hold each case of each.
     """
     arguments = (names,) if isinstance(names, str) else names
-    listed = [dict(zip(arguments, (case,) if isinstance(names, str) else case, strict=True)) for case in cases]
-    assert listed, f"no case of {names}"
+    axis = [dict(zip(arguments, (case,) if isinstance(names, str) else case, strict=True)) for case in cases]
+    assert axis, f"no case of {names}"
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        parameters = inspect.signature(test).parameters
-        others = [value for name, value in parameters.items() if name not in arguments]
+        inner, axes = vars(test).get("each", (test, []))
+        axes = [axis, *axes]
+        listed = combined(axes, is_quick=is_quick)
+        parameters = inspect.signature(inner).parameters
+        others = [value for name, value in parameters.items() if name not in listed[0]]
         if others and "tmp_path" not in parameters:  # another fixture may have made it the folder to work in
             others.append(inspect.Parameter("tmp_path", inspect.Parameter.KEYWORD_ONLY))
 
@@ -48,17 +69,34 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
             for case in listed:
                 try:
                     with _for_one_case(fixtures) as own:
-                        test(**{name: value for name, value in own.items() if name in parameters}, **case)
+                        inner(**{name: value for name, value in own.items() if name in parameters}, **case)
                 except Exception as error:  # noqa: BLE001 - all of them are raised below
                     error.add_note(f"the case: {case!r:.1000}")
                     failed.append(error)
             if failed:
-                raise ExceptionGroup(f"{len(failed)} of {len(listed)} cases", failed)
+                raise ExceptionGroup(f"{len(failed)} of {len(listed)} cases", failed[:MOST_SHOWN])
 
-        vars(all_cases)["__signature__"] = inspect.Signature(others)
+        vars(all_cases).update(each=(inner, axes), __signature__=inspect.Signature(others))
         return all_cases
 
     return decorate
+
+
+def examples(count: int) -> settings:
+    """Return the setting of so many examples of Hypothesis, or of a quarter of them in a run of the quick tests."""
+    return settings(max_examples=max(count // 4, 10) if is_quick else count)
+
+
+def combined(axes: list[list[dict[str, Any]]], *, is_quick: bool) -> list[dict[str, Any]]:
+    """Return all combinations of a case of each axis, or so few that each case is in one."""
+    chosen = few_of(axes) if is_quick else product(*axes)
+    return [{name: value for case in cases for name, value in case.items()} for cases in chosen]
+
+
+def few_of(axes: list[list[Any]]) -> list[tuple[Any, ...]]:
+    """Return as few combinations as hold each value of each axis: the first with the first, and so on."""
+    count = max(map(len, axes))
+    return list(zip(*(islice(cycle(axis), count) for axis in axes), strict=True))
 
 
 @contextmanager

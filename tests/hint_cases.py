@@ -21,11 +21,10 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Files, a command line, and words of the hint that it gives.
+    """A command line, words of the hint that it gives, and the files there: p.csv, if it is named and nothing is said.
 
     `then` is the command line that follows the hint, "" for the same; `changed` files that it has written anew.
     `gives` is the mean loss that then comes out, words of a more precise message, or None for a run that goes well.
-    `needs` are options of `mrl compute`, or rules of labels, that may not be there yet.
     """
 
     line: str
@@ -34,7 +33,11 @@ class Case:
     gives: float | str | None = None
     files: Files = field(default_factory=dict)
     changed: Files = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
+
+    @property
+    def there(self) -> Files:
+        """The files to begin with."""
+        return self.files or ({"p.csv": GOOD} if "p.csv" in (*self.line.split(), *self.then.split()) else {})
 
 
 def csv(header: str, *rows: str) -> bytes:
@@ -92,7 +95,6 @@ FOLDERS = [
         "compute p.csv -o out/",
         "name a file; only mrl compute --reduction none writes parts into a folder",
         "compute p.csv --reduction none -o out/",
-        files=file(GOOD),
     ),
     Case(
         "compute p.csv --reduction none -o out/",
@@ -104,17 +106,12 @@ FOLDERS = [
         "compute p.csv --on-error skip --rejects out/bad.csv --reduction none -o out/",
         "write the problems to another folder",
         "compute p.csv --on-error skip --rejects bad.csv --reduction none -o out/",
-        files=file(GOOD),
     ),
 ]
 
 ENGINES = [
     Case(
-        "compute p.csv --scheduler here:1",
-        "leave it out, or say whose it is, e.g. --engine dask",
-        "compute p.csv",
-        1.0,
-        file(GOOD),
+        "compute p.csv --scheduler here:1", "leave it out, or say whose it is, e.g. --engine dask", "compute p.csv", 1.0
     )
 ]
 
@@ -153,7 +150,6 @@ LABELS = [
         "compute p.csv --label-map 0=1,1=0,2=-1 --on-tie drop",
         0.0,
         file(csv("x1,x2,y", "3,1,0", "1,3,1", "1,3,2")),
-        needs=("label_map",),
     ),
     Case(
         "compute p.csv",
@@ -161,7 +157,6 @@ LABELS = [
         "compute p.csv --label-map 1=1,2=-1",
         0.0,
         file(csv("x1,x2,y", "3,1,1", "1,3,2")),
-        needs=("label_map",),
     ),
     Case(  # as the cell is, not as CSV writes it
         "compute p.csv",
@@ -190,7 +185,6 @@ LABELS = [
         "compute p.csv --label-map 1=1,3=skip,5=-1",
         1.0,
         file(csv("x1,x2,y", "1,3,1", "1,3,3", "1,3,5")),
-        needs=("label_map",),
     ),
     Case(
         "compute p.csv",
@@ -198,7 +192,6 @@ LABELS = [
         "compute p.csv --label-map good=1,bad=-1",
         1.0,
         file(csv("x1,x2,y", "1,3,good", "1,3,bad")),
-        needs=("label_map",),
     ),
     Case(
         "compute p.csv",
@@ -207,7 +200,6 @@ LABELS = [
         "compute p.csv --label-map 'model_a=1,model_b=-1,tie=0,tie (bothbad)=0' --on-tie drop",
         1.0,
         file(csv("x1,x2,y", "1,3,model_a", "1,3,model_b", "1,3,tie", "1,3,tie (bothbad)")),
-        needs=("label_map",),
     ),
     Case(
         "compute p.jsonl",
@@ -215,7 +207,6 @@ LABELS = [
         "compute p.jsonl --label-map 'A>B=1,B>A=-1'",
         1.0,
         file(b'{"x1": 1, "x2": 3, "y": "A>B"}\n{"x1": 1, "x2": 3, "y": "B>A"}\n', "p.jsonl"),
-        needs=("label_map",),
     ),
     Case(
         "compute p.jsonl",
@@ -223,7 +214,6 @@ LABELS = [
         "compute p.jsonl --labels 01",
         1.0,
         file(b'{"x1": 1, "x2": 3, "y": true}\n{"x1": 1, "x2": 3, "y": false}\n', "p.jsonl"),
-        needs=("label_map",),
     ),
     Case(
         "compute p.csv --loss logistic",
@@ -231,7 +221,6 @@ LABELS = [
         "compute p.csv --loss logistic --labels probability",
         0.5264986630106743,  # as --labels any would not give
         file(csv("x1,x2,y", "1.0,0.2,1.0", "0.3,0.4,0.5", "0.1,0.9,0.0", "0.6,0.5,0.75")),
-        needs=("probability",),
     ),
     Case(
         "compute p.csv",
@@ -239,7 +228,6 @@ LABELS = [
         "compute p.csv --labels strength --on-tie drop",
         1.0,
         file(csv("x1,x2,y", "1,3,3", "1,3,-2", "1,3,0")),
-        needs=("strength",),
     ),
     Case(
         "compute p.csv --labels 01",
@@ -300,13 +288,7 @@ ROWS = [
         2.5,
         file(csv("x1;x2;y", "0,125;2,625;1")),
     ),
-    Case(
-        "compute p.csv --no-header",
-        "is the first line a header? leave out --no-header",
-        "compute p.csv",
-        1.0,
-        file(GOOD),
-    ),
+    Case("compute p.csv --no-header", "is the first line a header? leave out --no-header", "compute p.csv", 1.0),
     Case(
         "compute p.jsonl",
         "is it one JSON value over several lines? give the file the suffix .json",
@@ -398,7 +380,6 @@ ROWS = [
         "compute p.csv --margin-column m --weight w --fill margin=0 --fill weight=1",
         2.5,
         file(csv("x1,x2,y,m,w", "1,3,1,,1", "1,3,1,1,")),
-        needs=("fill",),
     ),
     Case("compute p.csv", "is it empty, or all header?", gives=1.0, files=file(b"x1,x2,y\n"), changed=file(GOOD)),
     Case(
@@ -407,7 +388,6 @@ ROWS = [
         "compute p.csv --label-map good=1,bad=-1",
         1.0,
         file(csv("x1,x2,y", "1,3,good", "1,3,bad")),
-        needs=("label_map",),
     ),
 ]
 
@@ -494,7 +474,6 @@ COLUMNS = [
         "compute p.csv --difference reward_diff --y-const 1",
         2.0,
         file(csv("reward_diff", "-2")),
-        needs=("difference",),
     ),
     Case(
         "compute p.csv",
@@ -504,11 +483,7 @@ COLUMNS = [
         file(csv("x1 x2 y", "1 3 1")),
     ),
     Case(
-        "compute p.csv -d ;",
-        "are the columns separated by ','? use --delimiter ,",
-        "compute p.csv --delimiter ,",
-        1.0,
-        file(GOOD),
+        "compute p.csv -d ;", "are the columns separated by ','? use --delimiter ,", "compute p.csv --delimiter ,", 1.0
     ),
     Case("compute p.tsv", "use --delimiter ,", "compute p.tsv --delimiter ,", 1.0, file(GOOD, "p.tsv")),
     Case(
@@ -628,7 +603,7 @@ COLUMNS = [
 ]
 
 FILES = [
-    Case("compute P.csv", "did you mean p.csv?", "compute p.csv", 1.0, file(GOOD)),
+    Case("compute P.csv", "did you mean p.csv?", "compute p.csv", 1.0),
     Case(
         "compute 'my pair.csv'",
         "did you mean 'my pairs.csv'?",
@@ -650,11 +625,9 @@ FILES = [
         files=file(b'\x1e{"x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
         changed=file(b'{"x1": 1, "x2": 3, "y": 1}\n', "p.jsonl"),
     ),
-    Case("compute ftp://host/p.csv", "download the file first", "compute p.csv", 1.0, file(GOOD)),
+    Case("compute ftp://host/p.csv", "download the file first", "compute p.csv", 1.0),
     Case("compute d", "known suffixes: .csv", "compute d/p.csv", 1.0, file(GOOD, "d/p.txt"), file(GOOD, "d/p.csv")),
-    Case(
-        "compute p.csv -e nope", "for example utf-8, utf-16, latin-1, cp1252", "compute p.csv -e utf-8", 1.0, file(GOOD)
-    ),
+    Case("compute p.csv -e nope", "for example utf-8, utf-16, latin-1, cp1252", "compute p.csv -e utf-8", 1.0),
     Case(
         "compute p.csv -e ascii",
         "is it in another one? e.g. --encoding latin-1",
@@ -796,57 +769,35 @@ FILES = [
 ]
 
 RUNS = [
-    Case("compute p.csv --margin 1 --margin 0", "keep one of them", "compute p.csv --margin 0", 1.0, file(GOOD)),
+    Case("compute p.csv --margin 1 --margin 0", "keep one of them", "compute p.csv --margin 0", 1.0),
     Case(
         "compute p.csv --loss ipo --margin 1",
         "leave out --margin; `mrl losses` tells which losses have one",
         "compute p.csv --loss ipo",
         gives=4.25,
-        files=file(GOOD),
     ),
-    Case(
-        "compute p.csv --loss ipo --margin-column y",
-        "leave out --margin-column",
-        "compute p.csv --loss ipo",
-        4.25,
-        file(GOOD),
-    ),
+    Case("compute p.csv --loss ipo --margin-column y", "leave out --margin-column", "compute p.csv --loss ipo", 4.25),
     Case(
         "sweep p.csv --loss ipo --margins 0",
         "`mrl losses` tells which losses have a margin",
         "sweep p.csv --loss logistic --margins 0",
-        files=file(GOOD),
     ),
     Case(
         "compute p.csv --loss logistc",
         "did you mean --loss logistic?",
         "compute p.csv --loss logistic",
         1.1269280110429725,
-        file(GOOD),
     ),
-    Case(
-        "compute p.csv --engine locla",
-        "Did you mean local?",
-        "compute p.csv --engine local",
-        1.0,
-        file(GOOD),
-    ),
+    Case("compute p.csv --engine locla", "Did you mean local?", "compute p.csv --engine local", 1.0),
     Case(
         "compute p.csv --loss hinge",
         "use --loss margin_ranking --margin 1; or --loss squared_hinge --margin 1",
         "compute p.csv --loss margin_ranking --margin 1",
         1.5,
-        file(GOOD),
     ),
     Case("compute p.csv --loss kto", "`mrl losses` lists all", "losses"),
     Case("compute p.csv --loss nothing", "`mrl losses` lists them, with the names that they go by elsewhere", "losses"),
-    Case(
-        "compute p.csv --loss slic",
-        "give it with --margin DELTA",
-        "compute p.csv --loss slic --margin 1",
-        1.5,
-        file(GOOD),
-    ),
+    Case("compute p.csv --loss slic", "give it with --margin DELTA", "compute p.csv --loss slic --margin 1", 1.5),
     Case(
         "compute p.csv",
         "keys are the names of options",
@@ -892,92 +843,62 @@ RUNS = [
             "use --confidence 0.95",
             f"{command} p.csv {option} {key}{condition} --confidence 0.95",
             None,
-            file(GOOD),
         )
         for command, option, key, condition in (
             ("compute", "--fail-if", "accuracy_low", "<0.01"),
             ("validate", "--expect", "accuracy_low", "=0.09"),
         )
     ),
-    Case("p.csv", "mrl check p.csv says what it holds, and which command reads it", "check p.csv", None, file(GOOD)),
+    Case("p.csv", "mrl check p.csv says what it holds, and which command reads it", "check p.csv", None),
     Case(
         "compute p.csv --loss dpo --param beta=0.5",
         "the temperature is 1/beta: --param temperature=2.0",
         "compute p.csv --loss dpo --param temperature=2.0",
         math.log1p(math.e) - 0.5,
-        file(GOOD),
     ),
     Case(
         "compute p.csv --loss ipo --param bet=2",
         "did you mean --param beta=…?",
         "compute p.csv --loss ipo --param beta=1",
         4.25,
-        file(GOOD),
     ),
     Case(
-        "compute p.csv --fail-if value",
-        "for example --fail-if 'value>0.5'",
-        "compute p.csv --fail-if 'value>1.5'",
-        1.0,
-        file(GOOD),
+        "compute p.csv --fail-if value", "for example --fail-if 'value>0.5'", "compute p.csv --fail-if 'value>1.5'", 1.0
     ),
-    Case(
-        "compute p.csv --fail-if 'valu>1'", "did you mean value?", "compute p.csv --fail-if 'value>1'", 1.0, file(GOOD)
-    ),
+    Case("compute p.csv --fail-if 'valu>1'", "did you mean value?", "compute p.csv --fail-if 'value>1'", 1.0),
     Case(
         "compute p.csv --fail-if '9<value'",
         "did you mean --fail-if 'value>9'?",
         "compute p.csv --fail-if 'value>9'",
         1.0,
-        file(GOOD),
     ),
-    Case(
-        "compute p.csv --fail-if 'weight>1'",
-        "it reports value, pairs",
-        "compute p.csv --fail-if 'value>1'",
-        1.0,
-        file(GOOD),
-    ),
+    Case("compute p.csv --fail-if 'weight>1'", "it reports value, pairs", "compute p.csv --fail-if 'value>1'", 1.0),
     Case(
         "compute p.csv --reduction none -f table",
         "use --format csv, tsv, jsonl, or -o FILE.parquet".replace(", jsonl", " or jsonl"),
         "compute p.csv --reduction none --format csv",
-        files=file(GOOD),
     ),
-    Case("compute p.csv -o out.gz", "write .json, .csv", "compute p.csv -o out.json", files=file(GOOD)),
-    Case(
-        "compute p.csv --save-plot p.pdf",
-        "for example --save-plot plot.svg",
-        "compute p.csv --save-plot plot.svg",
-        files=file(GOOD),
-    ),
+    Case("compute p.csv -o out.gz", "write .json, .csv", "compute p.csv -o out.json"),
+    Case("compute p.csv --save-plot p.pdf", "for example --save-plot plot.svg", "compute p.csv --save-plot plot.svg"),
     Case(
         "compute p.csv --save-plot p.svg --which groups",
         "choose another picture",
         "compute p.csv --save-plot p.svg --which calibration",
-        files=file(GOOD),
     ),
-    Case(
-        "compute p.csv --plot always -f csv",
-        "leave out what asks for another output",
-        "compute p.csv --plot always",
-        files=file(GOOD),
-    ),
-    Case("compute p.csv -o p.csv", "write to another file", "compute p.csv -o q.csv", files=file(GOOD)),
+    Case("compute p.csv --plot always -f csv", "leave out what asks for another output", "compute p.csv --plot always"),
+    Case("compute p.csv -o p.csv", "write to another file", "compute p.csv -o q.csv"),
     Case(
         "compute p.csv -o none/out.json",
         "make the folder first",
         "compute p.csv -o none/out.json",
-        files=file(GOOD),
         changed=file(b"", "none/x"),
     ),
-    Case("compute p.csv -o p.csv/out.json", "nothing was changed", "compute p.csv -o out.json", files=file(GOOD)),
+    Case("compute p.csv -o p.csv/out.json", "nothing was changed", "compute p.csv -o out.json"),
     Case(
         "compute p.csv --on-error skip --rejects bad.json",
         "for example --rejects bad.csv or bad.jsonl",
         "compute p.csv --on-error skip --rejects bad.csv",
         1.0,
-        file(GOOD),
     ),
     Case(
         "compute p.csv --reduction none --keep-columns",
@@ -1015,20 +936,19 @@ RUNS = [
         "compute p.parquet --reduction none --keep-columns -o out.parquet",
         files=file(parquet(**NUMBERS, t=[[1], [2]]), "p.parquet"),
     ),
-    Case("validate p.csv -o out.parquet", "write .", "validate p.csv -o out.json", files=file(GOOD)),
-    Case("sweep p.csv --margins 0 -o out.parquet", "write .", "sweep p.csv --margins 0 -o out.json", files=file(GOOD)),
+    Case("validate p.csv -o out.parquet", "write .", "validate p.csv -o out.json"),
+    Case("sweep p.csv --margins 0 -o out.parquet", "write .", "sweep p.csv --margins 0 -o out.json"),
     Case(
         "validate p.csv --expect 1 --reduction none",
         "use --loss-column COLUMN in place of --expect",
         "validate p.csv --loss-column l --reduction none",
         files=file(csv("x1,x2,y,l", "1,3,1,2")),
     ),
-    Case("validate --margin 1", "name a file, or - for stdin", "validate p.csv --margin 1", files=file(GOOD)),
+    Case("validate --margin 1", "name a file, or - for stdin", "validate p.csv --margin 1"),
     Case(
         "validate p.csv --loss logistic --against exact",
         "use --against loop",
         "validate p.csv --loss logistic --against loop",
-        files=file(GOOD),
     ),
 ]
 
@@ -1256,10 +1176,7 @@ CELLS = [
         NESTED,
     ),
     Case(
-        "compute p.csv",
-        "one number belongs in a cell",
-        files=file(csv("x1,x2,y", '"[1, 2]",3,1')),
-        changed=file(GOOD),
+        "compute p.csv", "one number belongs in a cell", files=file(csv("x1,x2,y", '"[1, 2]",3,1')), changed=file(GOOD)
     ),
     Case(
         "compute p.csv --labels strength --strength margin --fill margin=1",
@@ -1296,17 +1213,11 @@ CELLS = [
         2.0,
         file(csv("x1,x2,y,w", "1,3,1,")),
     ),
-    Case(
-        "validate p.csv --expect macro_mean=1",
-        "it reports value, pairs",
-        "validate p.csv --expect mean=1",
-        files=file(GOOD),
-    ),
+    Case("validate p.csv --expect macro_mean=1", "it reports value, pairs", "validate p.csv --expect mean=1"),
     Case(
         "validate p.csv --expect weight=1",
         "difference_mean, difference_sd, x1_mean, x2_mean, rejected",
         "validate p.csv --expect x1_mean=2",
-        files=file(GOOD),
     ),
 ]
 

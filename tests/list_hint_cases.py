@@ -255,11 +255,7 @@ COLUMNS = [
         file(csv("id,q,label,score", "1,1,1,1", "2,1,0,3")),
     ),
     Case(
-        "rank p.csv",
-        "x1 and x2 are two scores? use mrl compute",
-        "compute p.csv",
-        2.0,
-        file(csv("x1,x2,y", "1,3,1")),
+        "rank p.csv", "x1 and x2 are two scores? use mrl compute", "compute p.csv", 2.0, file(csv("x1,x2,y", "1,3,1"))
     ),
     Case(
         "compute p.csv",
@@ -359,12 +355,7 @@ LOSSES = [
 LETOR = file(b"1 qid:1 1:5\n0 qid:1 1:6\n", "f.letor") | file(b"1\n3\n", "s")
 CHECKS = [
     *(
-        Case(
-            f"{command} f.letor {options}",
-            hint,
-            f"{command} f.letor --scores s --query query",
-            files=LETOR,
-        )
+        Case(f"{command} f.letor {options}", hint, f"{command} f.letor --scores s --query query", files=LETOR)
         for command in ("validate", "sweep --margins 0")
         for options, hint in {
             "": HINTS_OF_LISTS["letor"],

@@ -74,6 +74,7 @@ PARTS = {
     "ledgers": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("base", "totals", "ledger", "keys", "hashes", "repeats")],
         "keys measure groups reductions group_columns list_reductions",
+        slow="list_reductions",
     ),
     "curves": Part(
         [f"mrl_cli/reductions/{name}.py" for name in ("curve", "halves", "contrast", "listcurve")],

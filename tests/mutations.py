@@ -112,7 +112,7 @@ def _told(code: str) -> str:
     As a type to convert to, None is float64 to NumPy.
     """
     code = re.sub(r",(strict=\w+|copy=\w+|(?=\)))", "", "".join(code.split()))
-    return re.sub(r"\.astype\((np\.float64|float)\b", ".astype(None", code)
+    return re.sub(r"\.(astype|view)\((np\.float64|float)\b", r".\1(None", code)
 
 
 def _changes(node: Any, classes: tuple[str, ...], function: str | None) -> Iterator[tuple[str | None, Any, Any]]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import termios
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 from mrl_cli.cli import main
 from mrl_cli.native import VARIABLE
@@ -19,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import pytest
+# What decides on colours, the pager and the size of a terminal.
+DECIDING = {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "TERM", "PAGER", "LESS", "COLUMNS", "LINES"}
 
 
 class Ran(NamedTuple):
@@ -35,6 +44,20 @@ class Ran(NamedTuple):
         assert self.code == 0, self.err
         record: dict[str, Any] = json.loads(self.out)
         return record
+
+    def must_fail(self, code: int, *messages: str) -> None:
+        """Fail unless the run ended so, with nothing on stdout, and an error that can be read and says all of this."""
+        assert (self.code, self.out) == (code, ""), self
+        assert re.match("(note: .*\n)*error: ", self.err), self
+        assert "Traceback" not in self.err
+        assert self.err.count("\nhint: ") <= 1
+        assert all(character.isprintable() or character == "\n" for character in self.err)
+        assert max(map(len, self.err.splitlines())) < 1000
+        for message in messages:
+            assert message in self.err
+
+
+Mrl = Callable[..., Ran]  # what the fixture `mrl` gives, with the files or the command that a file of tests adds
 
 
 @contextmanager
@@ -96,6 +119,42 @@ def what_is_on(terminal: int) -> bytes:
     return b"".join(parts)
 
 
+def run_on_terminal_inside(
+    args: Sequence[str | Path], env: Mapping[str, str] | None = None, size: tuple[int, int] = (24, 80)
+) -> tuple[int, str]:
+    """Run `mrl` in this process with all of its streams on a terminal of so many lines and columns.
+
+    Return its exit code and the screen. Of the environment it has what decides nothing there, and `env`.
+    """
+    given = {"TERM": "xterm"} | dict(env or {})
+    encoding = given.get("PYTHONIOENCODING", "utf-8")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    usual = [os.dup(number) for number in range(3)]
+    with ThreadPoolExecutor(1) as reader, pytest.MonkeyPatch.context() as patches:
+        screen = reader.submit(what_is_on, ours)
+        for name in [*os.environ]:
+            if name in DECIDING or (name.startswith("MRL_") and name != VARIABLE):
+                patches.delenv(name)
+        for name, value in given.items():
+            patches.setenv(name, value)
+        try:
+            with ExitStack() as streams:
+                for number, name in enumerate(("stdin", "stdout", "stderr")):
+                    os.dup2(theirs, number)
+                    mode = "w" if number else "r"
+                    stream = streams.enter_context(open(number, mode, encoding=encoding, closefd=False))
+                    patches.setattr(sys, name, stream)
+                    patches.setattr(sys, f"__{name}__", stream)
+                code = _exit_code(args)
+        finally:
+            os.close(theirs)
+            for number, before in enumerate(usual):
+                os.dup2(before, number)
+                os.close(before)
+        return code, screen.result().decode(encoding).replace("\r\n", "\n")
+
+
 def is_writing(process: int, folder: Path) -> bool:
     """Return whether a process has a file in a folder that is not whole yet: hidden, or, on Linux, without a name."""
     opened = f"/proc/{process}/fd"
@@ -112,17 +171,21 @@ def run_inside(
     `as_it_is`.
     """
     capfd.readouterr()
-    code = 0
     with _standard_input(stdin):
-        try:
-            main(list(map(str, args)))
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = _exit_code(args)
     out, err = capfd.readouterr()
     if as_it_is:
         return Ran(code, out, err)
     hold_to_schemas([*map(str, args)], out)
     return Ran(code, out, errors_in_text(err))
+
+
+def _exit_code(args: Sequence[str | Path]) -> int:
+    try:
+        main(list(map(str, args)))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 
 import mrl_cli
 from mrl_cli.api import page as api_page
+from tests.each import mostly_slow
 from tests.running import run_inside
 from tests.test_page import HOSTILE, Page, drawn, write_csv
 
@@ -62,7 +63,7 @@ def test_arrays_and_tables_give_the_same_page() -> None:
     assert mrl_cli.report(pa.table(columns)).html == page
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=2))
 def test_hostile_names_are_harmless(name: str) -> None:
     hostile = HOSTILE[name]
     columns = drawn(60)
@@ -127,3 +128,43 @@ def test_calibration_is_no_argument_and_jinja2_is_needed(monkeypatch: pytest.Mon
     monkeypatch.setattr(api_page, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
     with pytest.raises(ImportError, match=r"pip install 'jinja2>=3.1'"):
         mrl_cli.report(drawn(20))
+
+
+@pytest.mark.parametrize(
+    ("settings", "args"),
+    [
+        (
+            {"query": "query", "margin": 0.5, "group_by": "topic", "worst": 3},
+            ["--margin", "0.5", "--group-by", "topic", "--worst", "3"],
+        ),
+        ({"top": 2, "lambda_weight": "ndcg", "title": "T"}, ["--top", "2", "--lambda-weight", "ndcg", "--title", "T"]),
+        ({"score": "score", "weight": "w", "worst": 0}, ["--weight", "w", "--worst", "0"]),
+    ],
+)
+def test_a_page_of_lists_is_that_of_the_command(
+    settings: dict[str, Any],
+    args: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = pd.DataFrame({"query": ["q1", "q1", "q2", "q2", "q2", "q3"], "label": [1, 0, 2, 0, 1, 0]})
+    frame = frame.assign(score=[0.5, 0.75, 0.5, 1, 0, 2], topic=["a", "a", "b", "b", "b", "b"], w=[1, 2, 1, 1, 1, 1])
+    monkeypatch.chdir(tmp_path)
+    frame.to_csv("lists.csv", index=False)
+    ran = run_inside(["report", "lists.csv", "--query", "query", *args], capfd)
+    assert ran.code == 0, ran.err
+    page = mrl_cli.report(frame, **settings)
+    made_by = r"(?s)<pre><code>.*?</code></pre>|(?<=<bdi>)(lists.csv|the frame)(?= ·)"
+    assert re.sub(made_by, "", page.html) == re.sub(made_by, "", ran.out)
+    call = Page(page.html).root.all("code")[0].text.removesuffix('.save("report.html")')
+    assert eval(call, {"mrl_cli": mrl_cli, "frame": frame}).html == page.html
+    assert mrl_cli.report("lists.csv", **settings).html.count("the frame") == 0
+
+
+def test_a_page_of_lists_has_no_second_model_and_no_rows() -> None:
+    frame = {"query": [1, 1], "label": [1, 0], "score": [0.5, 0.75]}
+    with pytest.raises(ValueError, match="x1_b names scores of pairs"):
+        mrl_cli.report(frame, query="query", x1_b="score")
+    with pytest.raises(TypeError, match="report\\(\\) has no argument per_query"):
+        mrl_cli.report(frame, per_query=True)  # type: ignore[call-arg]

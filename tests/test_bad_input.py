@@ -25,93 +25,63 @@ from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs import jsontext, text
 from tests.bad_input_cases import DATA, ONE, TEXT_CASES, TWO, USAGE, Case, csv, json_lines
 from tests.each import each
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, Ran, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Capture = pytest.CaptureFixture[str]
 PAIRS = csv("1,3,1", "0.5,0.25,-1")  # costs 2 and 0.25
 LEAVE_OUT = ("--on-error", "skip")
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def check_refusal(ran: Ran, code: int, *messages: str) -> None:
-    assert ran.code == code, ran
-    assert ran.out == ""
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\nhint: ") <= 1
-    for message in messages:
-        assert message in ran.err
-    assert "Traceback" not in ran.err
-    assert all(character.isprintable() or character == "\n" for character in ran.err)
-    assert max(map(len, ran.err.splitlines())) < 1000
-
-
 def check(case: Case, ran: Ran) -> None:
     if case.code:
-        check_refusal(ran, case.code, *case.messages)
+        ran.must_fail(case.code, *case.messages)
         return
     keys = ("sum", "pairs", "rejected", "ties_dropped", "value")
     expected = (case.total, case.pairs, case.rejected, case.ties_dropped, case.total / case.pairs)
     assert tuple(ran.result[key] for key in keys) == expected
 
 
+WAYS = ["file", "stream", "gzip", "file in shards", "stream in shards"]
+EVERY_WAY = each("way", WAYS)
+SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
 LONG_TEXTS = [case for case in TEXT_CASES if len(case.data) > 10_000]  # cut into a thousand pieces, they take long
+said: dict[str, str] = {}  # of a case, on stderr, in the way that came first
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", LONG_TEXTS, ids=[case.name for case in LONG_TEXTS])
+@EVERY_WAY
 def test_long_text_is_read_or_refused_alike(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    case: Case, way: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch)
+    check_alike(case, way, tmp_path, mrl, monkeypatch)
 
 
-SHORT_TEXTS = [case for case in TEXT_CASES if len(case.data) <= 10_000]
-
-
-@each("case", SHORT_TEXTS)
-def test_text_is_read_or_refused_whole_and_in_shards(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch, everywhere=False)
-
-
-@pytest.mark.slow
+@EVERY_WAY
 @each("case", SHORT_TEXTS)
 def test_text_is_read_or_refused_alike_from_file_stream_gzip_and_shards(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    case: Case, way: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_alike(case, tmp_path, capfd, monkeypatch)
+    check_alike(case, way, tmp_path, mrl, monkeypatch)
 
 
-def check_alike(
-    case: Case, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, *, everywhere: bool = True
-) -> None:
-    name = "pairs" + case.suffix
-    (tmp_path / name).write_bytes(case.data)
-    (tmp_path / (name + ".gz")).write_bytes(gzip.compress(case.data))
-
-    def ran_on(argument: str, jobs: int) -> Ran:
-        options = ["compute", *case.options, "--format", "json", "--quiet", "--jobs", str(jobs)]
-        runs = run_inside([*options, argument], capfd, case.data if argument == "-" else b"")
-        err = runs.err.replace("stdin" if argument == "-" else argument, "FILE")
-        return runs._replace(err=re.sub("; run: .*", "", err))  # of stdin there is no line to run again
-
-    places = [name] if case.needs_suffix or not everywhere else [name, "-"]
-    runs = [ran_on(argument, 1) for argument in [*places, *([name + ".gz"] if everywhere else [])]]
-    monkeypatch.setattr(text, "HEAD_BYTES", 16)
-    monkeypatch.setattr(text, "BLOCK_BYTES", 16)
-    runs += [ran_on(argument, 2) for argument in places]
-    for ran in runs:
-        check(case, ran)
-        assert ran.err == runs[0].err or not case.names_exact_place
+def check_alike(case: Case, way: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_stream = way.startswith("stream") and not case.needs_suffix
+    is_cut = way.endswith("in shards")
+    name = f"pairs{case.suffix}.gz" if way == "gzip" else f"pairs{case.suffix}"
+    (tmp_path / name).write_bytes(gzip.compress(case.data) if way == "gzip" else case.data)
+    if is_cut:
+        monkeypatch.setattr(text, "HEAD_BYTES", 16)
+        monkeypatch.setattr(text, "BLOCK_BYTES", 16)
+    options = ["compute", *case.options, "--format", "json", "--quiet", "--jobs", "2" if is_cut else "1"]
+    ran = mrl(*options, "-" if is_stream else name, stdin=case.data if is_stream else b"")
+    # Of stdin there is no line to run again.
+    ran = ran._replace(err=re.sub("; run: .*", "", ran.err.replace("stdin" if is_stream else name, "FILE")))
+    check(case, ran)
+    assert ran.err == said.setdefault(case.name, ran.err) or not case.names_exact_place
 
 
 @pytest.mark.slow
@@ -119,15 +89,15 @@ def check_alike(
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("inch", ["", '5" pipe', '"5"" pipe"', '"two\nlines"'])
 def test_no_shard_size_moves_a_line_number(
-    block_bytes: int, line_end: str, inch: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    block_bytes: int, line_end: str, inch: str, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = ["x1,x2,y,t", *["1,3,1,é"] * 9, f"1,3,1,{inch}", "", *["1,3,1,é"] * 9, "1,oops,1,é", "1,3,1,é"]
     (tmp_path / "pairs.csv").write_bytes((line_end.join(rows) + line_end).encode())
     monkeypatch.setattr(text, "HEAD_BYTES", block_bytes)
     monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
     line = 1 + 9 + 1 + inch.count("\n") + 1 + 9 + 1
-    ran = run_inside(["compute", "pairs.csv", "--jobs", "2"], capfd)
-    check_refusal(ran, DATA, "1 problem in pairs.csv (21 rows)", f"line {line}: x2 is 'oops'")
+    ran = mrl("compute", "pairs.csv", "--jobs", "2")
+    ran.must_fail(DATA, "1 problem in pairs.csv (21 rows)", f"line {line}: x2 is 'oops'")
 
 
 def check_left_out(ran: Ran, total: float, pairs: int, rejected: int) -> None:
@@ -180,13 +150,13 @@ def expected_of(text: str) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("first_seed", range(0, 100, 25))
 def test_lines_of_json_are_the_same_in_both_ways_of_reading(
-    first_seed: int, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    first_seed: int, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def suspect(*_: object) -> None:
         raise SuspectShardError
 
     def outcome(*options: str) -> tuple[int, str, list[float]]:
-        ran = run_inside(["compute", "pairs.jsonl", "-f", "json", "-q", *options], capfd)
+        ran = mrl("compute", "pairs.jsonl", "-f", "json", "-q", *options)
         numbers = [ran.result[key] for key in ("sum", "pairs", "rejected")] if not ran.code else []
         return ran.code, ran.err, numbers
 
@@ -250,14 +220,14 @@ BAD_COLUMNS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @EVERY_WRITER
 @each("kind", list(BAD_COLUMNS))
-def test_bad_values_in_columnar_files_are_named(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
+def test_bad_values_in_columnar_files_are_named(name: str, kind: str, tmp_path: Path, mrl: Mrl) -> None:
     replaced, messages = BAD_COLUMNS[kind]
     WRITERS[name](columns(**replaced), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"in {name} (3 rows)", *messages)
-    from_stdin = run_inside(["compute", "-"], capfd, (tmp_path / name).read_bytes())
-    check_refusal(from_stdin, DATA, "in stdin (3 rows)", *messages)
+    mrl("compute", name).must_fail(DATA, f"in {name} (3 rows)", *messages)
+    from_stdin = mrl("compute", "-", stdin=(tmp_path / name).read_bytes())
+    from_stdin.must_fail(DATA, "in stdin (3 rows)", *messages)
     if kind != "only nulls":
-        whole = run_inside(["compute", name, "-f", "json", "-q", "--on-error", "skip"], capfd).result
+        whole = mrl("compute", name, "-f", "json", "-q", "--on-error", "skip").result
         assert (whole["pairs"], whole["rejected"]) == (2, 1)
 
 
@@ -295,11 +265,11 @@ GOOD_COLUMNS: dict[str, tuple[dict[str, Any], tuple[str, ...], float]] = {
 
 @EVERY_WRITER
 @each("kind", list(GOOD_COLUMNS))
-def test_unusual_columns_give_the_right_number(name: str, kind: str, tmp_path: Path, capfd: Capture) -> None:
+def test_unusual_columns_give_the_right_number(name: str, kind: str, tmp_path: Path, mrl: Mrl) -> None:
     replaced, options, total = GOOD_COLUMNS[kind]
     WRITERS[name](columns(**replaced), tmp_path / name)
     for argument, data in ((name, b""), ("-", (tmp_path / name).read_bytes())):
-        result = run_inside(["compute", argument, *options, "-f", "json"], capfd, data).result
+        result = mrl("compute", argument, *options, "-f", "json", stdin=data).result
         assert (result["sum"], result["pairs"]) == (pytest.approx(total, rel=1e-15, abs=0), 3)
 
 
@@ -307,50 +277,45 @@ TIME = dt.datetime(2024, 1, 1)
 
 
 @EVERY_WRITER
-@each(
-    "values",
-    [[[[1.0]]] * 3, [{"a": 1.0}] * 3, [TIME] * 3, [TIME.date()] * 3, [True] * 3, [[True]] * 3, [b"1"] * 3],
-)
-def test_a_column_that_holds_no_numbers_is_refused(
-    name: str, values: list[Any], tmp_path: Path, capfd: Capture
-) -> None:
+@each("values", [[[[1.0]]] * 3, [{"a": 1.0}] * 3, [TIME] * 3, [TIME.date()] * 3, [True] * 3, [[True]] * 3, [b"1"] * 3])
+def test_a_column_that_holds_no_numbers_is_refused(name: str, values: list[Any], tmp_path: Path, mrl: Mrl) -> None:
     WRITERS[name](columns(x2=values), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"{name}: column x2 holds ", "not numbers")
+    mrl("compute", name).must_fail(DATA, f"{name}: column x2 holds ", "not numbers")
 
 
 @EVERY_WRITER
-def test_columns_missing_or_twice_are_reported(name: str, tmp_path: Path, capfd: Capture) -> None:
+def test_columns_missing_or_twice_are_reported(name: str, tmp_path: Path, mrl: Mrl) -> None:
     WRITERS[name](columns().rename_columns(["x1", "x2", "label"]), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), USAGE, f"{name} has no column 'y'", "it has: x1, x2, label")
+    mrl("compute", name).must_fail(USAGE, f"{name} has no column 'y'", "it has: x1, x2, label")
     twice = columns(z=[1.0, 2.0, 3.0]).rename_columns(["x1", "x2", "y", "x1"])
     WRITERS[name](twice, tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"{name}", "column 'x1' 2 times")
+    mrl("compute", name).must_fail(DATA, f"{name}", "column 'x1' 2 times")
 
 
 @EVERY_WRITER
-def test_columnar_files_without_rows_are_refused(name: str, tmp_path: Path, capfd: Capture) -> None:
+def test_columnar_files_without_rows_are_refused(name: str, tmp_path: Path, mrl: Mrl) -> None:
     WRITERS[name](columns().slice(0, 0), tmp_path / name)
-    check_refusal(run_inside(["compute", name], capfd), DATA, f"no rows in {name}")
+    mrl("compute", name).must_fail(DATA, f"no rows in {name}")
 
 
-def test_a_parquet_file_without_row_groups_is_refused(tmp_path: Path, capfd: Capture) -> None:
+def test_a_parquet_file_without_row_groups_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     pq.ParquetWriter(tmp_path / "pairs.parquet", columns().schema).close()
-    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "no rows in pairs.parquet")
+    mrl("compute", "pairs.parquet").must_fail(DATA, "no rows in pairs.parquet")
 
 
 @EVERY_WRITER
 @each("kept", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
 @each("options", [(), LEAVE_OUT])
 def test_cut_columnar_files_are_refused(
-    name: str, kept: float, options: tuple[str, ...], tmp_path: Path, capfd: Capture
+    name: str, kept: float, options: tuple[str, ...], tmp_path: Path, mrl: Mrl
 ) -> None:
     WRITERS[name](columns(), tmp_path / name)
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: int(len(data) * kept)])
-    check_refusal(run_inside(["compute", name, *options], capfd), DATA, name)
+    mrl("compute", name, *options).must_fail(DATA, name)
 
 
-def test_an_altered_parquet_page_with_a_checksum_is_refused(tmp_path: Path, capfd: Capture) -> None:
+def test_an_altered_parquet_page_with_a_checksum_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "pairs.parquet"
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
     pq.write_table(columns(), path, **options)
@@ -358,7 +323,7 @@ def test_an_altered_parquet_page_with_a_checksum_is_refused(tmp_path: Path, capf
     page = struct.pack("<3d", 1.0, 3.0, 0.25)
     assert data.count(page) == 1
     path.write_bytes(data.replace(page, struct.pack("<3d", 1.0, 3.5, 0.25)))
-    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "pairs.parquet is corrupt", "checksum")
+    mrl("compute", "pairs.parquet").must_fail(DATA, "pairs.parquet is corrupt", "checksum")
 
 
 # Parquet's counts are in Thrift's compact protocol: a type byte, then a varint of the doubled count, here two bytes.
@@ -401,45 +366,45 @@ MISCOUNTS: dict[str, tuple[dict[int, int], str]] = {
 @each("options", [(), LEAVE_OUT, ("--reduction", "none")])
 @each("kind", list(MISCOUNTS))
 def test_parquet_counts_that_disagree_are_refused(
-    kind: str, options: tuple[str, ...], tmp_path: Path, capfd: Capture
+    kind: str, options: tuple[str, ...], tmp_path: Path, mrl: Mrl
 ) -> None:
     patches, message = MISCOUNTS[kind]
     write_counted(tmp_path / "pairs.parquet")
     recount(tmp_path / "pairs.parquet", LONG, patches, expected=5)
-    ran = run_inside(["compute", "pairs.parquet", *options], capfd)
+    ran = mrl("compute", "pairs.parquet", *options)
     hint = "hint: check that the file was copied whole, or write it again"
-    check_refusal(ran, DATA, "pairs.parquet is corrupt: ", message, hint)
+    ran.must_fail(DATA, "pairs.parquet is corrupt: ", message, hint)
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])
-def test_a_parquet_row_group_with_an_empty_column_is_not_left_out(group: int, tmp_path: Path, capfd: Capture) -> None:
+def test_a_parquet_row_group_with_an_empty_column_is_not_left_out(group: int, tmp_path: Path, mrl: Mrl) -> None:
     write_counted(tmp_path / "pairs.parquet", groups=3)
     recount(tmp_path / "pairs.parquet", LONG, {4 * group + 1: 0}, expected=3 * 4)  # the file's own count is 210
     for jobs in ("1", "2"):
-        ran = run_inside(["compute", "pairs.parquet", "--jobs", jobs], capfd)
-        check_refusal(ran, DATA, f"row group {group + 1} of 3 has 70 rows, but column x2 has 0 values")
+        ran = mrl("compute", "pairs.parquet", "--jobs", jobs)
+        ran.must_fail(DATA, f"row group {group + 1} of 3 has 70 rows, but column x2 has 0 values")
 
 
 # A header of version 2 counts values and rows.
 @pytest.mark.parametrize(("page_version", "counts"), [("1.0", 3), ("2.0", 3 * 2)])
 def test_parquet_pages_with_fewer_values_than_in_the_footer_are_refused(
-    page_version: str, counts: int, tmp_path: Path, capfd: Capture
+    page_version: str, counts: int, tmp_path: Path, mrl: Mrl
 ) -> None:
     write_counted(tmp_path / "pairs.parquet", data_page_version=page_version)
     recount(tmp_path / "pairs.parquet", INT, dict.fromkeys(range(counts), 35), expected=counts)
-    check_refusal(run_inside(["compute", "pairs.parquet"], capfd), DATA, "row group 1 of 1 has 70 rows, but 35 could")
+    mrl("compute", "pairs.parquet").must_fail(DATA, "row group 1 of 1 has 70 rows, but 35 could")
 
 
-def test_a_parquet_column_that_is_not_read_may_be_miscounted(tmp_path: Path, capfd: Capture) -> None:
+def test_a_parquet_column_that_is_not_read_may_be_miscounted(tmp_path: Path, mrl: Mrl) -> None:
     write_counted(tmp_path / "pairs.parquet")
     recount(tmp_path / "pairs.parquet", LONG, {3: 71}, expected=5)
-    result = run_inside(["compute", "pairs.parquet", "--y-const", "1", "-f", "json"], capfd).result
+    result = mrl("compute", "pairs.parquet", "--y-const", "1", "-f", "json").result
     assert (result["sum"], result["pairs"]) == (2.0 * ROWS, ROWS)
 
 
-def test_parquet_lists_beside_the_scores_may_hold_more_values_than_rows(tmp_path: Path, capfd: Capture) -> None:
+def test_parquet_lists_beside_the_scores_may_hold_more_values_than_rows(tmp_path: Path, mrl: Mrl) -> None:
     pq.write_table(columns(z=[[1, 2], None, []]), tmp_path / "pairs.parquet")
-    ran = run_inside(["compute", "pairs.parquet", "--reduction", "none", "--keep-columns", "-f", "jsonl"], capfd)
+    ran = mrl("compute", "pairs.parquet", "--reduction", "none", "--keep-columns", "-f", "jsonl")
     assert [json.loads(line)["z"] for line in ran.out.splitlines()] == [[1, 2], None, []], ran
 
 
@@ -456,24 +421,24 @@ def write_encrypted(path: Path, table: pa.Table, *leaves: str) -> None:
     pq.write_table(table, path, encryption_properties=properties)
 
 
-def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path) -> None:
+def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path, mrl: Mrl) -> None:
     write_encrypted(tmp_path / "pairs.parquet", columns(), "x2")
-    check_refusal(run(["compute", "pairs.parquet"], cwd=tmp_path), DATA, "pairs.parquet", "decrypt")
-    result = run(["compute", "pairs.parquet", "--x2", "y", "-f", "json"], cwd=tmp_path).result
+    run(["compute", "pairs.parquet"], cwd=tmp_path).must_fail(DATA, "pairs.parquet", "decrypt")
+    result = mrl("compute", "pairs.parquet", "--x2", "y", "-f", "json").result
     assert (result["sum"], result["pairs"]) == (0 + 0 + 1.5, 3)
 
 
-def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, capfd: Capture) -> None:
+def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "p.parquet"
     table = pa.table({"x1": [1.0], "x2": [3.0], "y": [1], "t": ["a"], "s": [{"b": 1, "c": 2}]})
     write_encrypted(path, table, "t", "s.b")
-    assert run_inside(["compute", path, "--raw"], capfd).out == "2.0\n"
-    (entry,) = run_inside(["check", path, "-f", "json"], capfd).result["inputs"]
+    assert mrl("compute", path, "--raw").out == "2.0\n"
+    (entry,) = mrl("check", path, "-f", "json").result["inputs"]
     assert entry["command"] == f"mrl compute {path}"
     types = {column["name"]: column["type"] for column in entry["columns"]}
     assert types == {"x1": "double", "x2": "double", "y": "int64", "t": "encrypted", "s": "encrypted"}
     for args in (["--group-by", "t", "-f", "json"], ["--reduction", "none", "--keep-columns"]):
-        ran = run_inside(["compute", path, *args], capfd)
+        ran = mrl("compute", path, *args)
         assert (ran.code, "p.parquet has encrypted columns" in ran.err) == (3, True), ran.err
         assert "hint: decrypt it, or write those columns that are not into another file" in ran.err
 
@@ -481,13 +446,13 @@ def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, capfd: 
 @pytest.mark.parametrize("options", [("--group-by", "k"), ("--reduction", "none", "--keep-columns")])
 @pytest.mark.parametrize("is_coded", [True, False], ids=["dictionary", "plain"])
 def test_parquet_text_that_is_not_utf8_is_refused(
-    options: tuple[str, ...], is_coded: bool, tmp_path: Path, capfd: Capture
+    options: tuple[str, ...], is_coded: bool, tmp_path: Path, mrl: Mrl
 ) -> None:
     keys = pa.array([b"a", b"a", b"\xff"]).view(pa.string())
     table = columns(k=keys.dictionary_encode() if is_coded else keys)
     WRITERS["pairs.parquet"](table, tmp_path / "pairs.parquet")
-    ran = run_inside(["compute", "pairs.parquet", *options], capfd)
-    check_refusal(ran._replace(out=""), DATA, "pairs.parquet is corrupt", "row group ", "UTF8")
+    ran = mrl("compute", "pairs.parquet", *options)
+    ran._replace(out="").must_fail(DATA, "pairs.parquet is corrupt", "row group ", "UTF8")
     assert "\ufffd" not in ran.out
 
 
@@ -504,53 +469,51 @@ EVERY_COMPRESSION = each("suffix", list(COMPRESSIONS))
 
 @EVERY_COMPRESSION
 @each("format_suffix", [".csv", ".jsonl"])
-def test_compressed_text_gives_the_right_number(
-    suffix: str, format_suffix: str, tmp_path: Path, capfd: Capture
-) -> None:
+def test_compressed_text_gives_the_right_number(suffix: str, format_suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     name = "pairs" + format_suffix + suffix
     data = COMPRESSIONS[suffix](PAIRS if format_suffix == ".csv" else json_lines(ONE, TWO))
     (tmp_path / name).write_bytes(data)
-    check_left_out(run_inside(["compute", name, "-f", "json"], capfd), 2 + 0.25, 2, 0)
+    check_left_out(mrl("compute", name, "-f", "json"), 2 + 0.25, 2, 0)
 
 
 @pytest.mark.slow
 @EVERY_COMPRESSION
 @pytest.mark.parametrize("missing_bytes", [1, 5, 12, 200, 9_000])
-def test_cut_compressed_files_are_refused(suffix: str, missing_bytes: int, tmp_path: Path, capfd: Capture) -> None:
+def test_cut_compressed_files_are_refused(suffix: str, missing_bytes: int, tmp_path: Path, mrl: Mrl) -> None:
     name = "pairs.csv" + suffix
     rows = [f"{i * 0.37:.3f},{i * 7919 % 1000 / 7:.9f},1" for i in range(20_000)]
     data = COMPRESSIONS[suffix](csv(*rows))
     (tmp_path / name).write_bytes(data[:-missing_bytes])
-    check_refusal(run_inside(["compute", name, *LEAVE_OUT], capfd), DATA, name, "corrupt or cut off")
+    mrl("compute", name, *LEAVE_OUT).must_fail(DATA, name, "corrupt or cut off")
     if suffix == ".gz":
-        check_refusal(run_inside(["compute"], capfd, data[:-missing_bytes]), DATA, "stdin is corrupt or cut off")
+        mrl("compute", stdin=data[:-missing_bytes]).must_fail(DATA, "stdin is corrupt or cut off")
 
 
 @EVERY_COMPRESSION
-def test_altered_compressed_files_are_refused(suffix: str, tmp_path: Path, capfd: Capture) -> None:
+def test_altered_compressed_files_are_refused(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     name = "pairs.csv" + suffix
     data = bytearray(COMPRESSIONS[suffix](csv(*["1,3,1"] * 50, *[f"{i},{i * i},1" for i in range(500)])))
     data[len(data) // 2] ^= 0x55
     (tmp_path / name).write_bytes(data)
-    ran = run_inside(["compute", name], capfd)
+    ran = mrl("compute", name)
     if suffix == ".zst" and ran.code == DATA and "corrupt" not in ran.err:
         return  # pyarrow writes no checksum, so the damage may show only in the cells
-    check_refusal(ran, DATA, name, "corrupt or cut off")
+    ran.must_fail(DATA, name, "corrupt or cut off")
 
 
-def test_a_wrong_gzip_checksum_is_refused(tmp_path: Path, capfd: Capture) -> None:
+def test_a_wrong_gzip_checksum_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     data = bytearray(gzip.compress(PAIRS))
     data[-8] ^= 1
     (tmp_path / "pairs.csv.gz").write_bytes(data)
-    check_refusal(run_inside(["compute", "pairs.csv.gz"], capfd), DATA, "pairs.csv.gz is corrupt or cut off", "CRC")
+    mrl("compute", "pairs.csv.gz").must_fail(DATA, "pairs.csv.gz is corrupt or cut off", "CRC")
 
 
 @EVERY_COMPRESSION
-def test_several_compressed_members_are_one_text(suffix: str, tmp_path: Path, capfd: Capture) -> None:
+def test_several_compressed_members_are_one_text(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     name = "pairs.csv" + suffix
     compress = COMPRESSIONS[suffix]
     (tmp_path / name).write_bytes(compress(PAIRS) + compress(b"1,3,1\n1,3,1\n"))
-    check_left_out(run_inside(["compute", name, "-f", "json"], capfd), 2 + 0.25 + 2 + 2, 4, 0)
+    check_left_out(mrl("compute", name, "-f", "json"), 2 + 0.25 + 2 + 2, 4, 0)
 
 
 def parquet_bytes() -> bytes:
@@ -580,31 +543,28 @@ DISGUISES: dict[str, tuple[str, bytes, list[str]]] = {
 
 
 @each("kind", list(DISGUISES))
-def test_a_file_that_is_not_of_the_format_of_its_name_is_refused(kind: str, tmp_path: Path, capfd: Capture) -> None:
+def test_a_file_that_is_not_of_the_format_of_its_name_is_refused(kind: str, tmp_path: Path, mrl: Mrl) -> None:
     name, data, messages = DISGUISES[kind]
     (tmp_path / name).write_bytes(data)
-    check_refusal(run_inside(["compute", name], capfd), DATA, name, *messages)
+    mrl("compute", name).must_fail(DATA, name, *messages)
 
 
-def test_a_missing_file_is_reported_with_the_closest_name(tmp_path: Path, capfd: Capture) -> None:
+def test_a_missing_file_is_reported_with_the_closest_name(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(PAIRS)
-    check_refusal(
-        run_inside(["compute", "pair.csv"], capfd), USAGE, "no such file: pair.csv", "did you mean pairs.csv?"
-    )
+    mrl("compute", "pair.csv").must_fail(USAGE, "no such file: pair.csv", "did you mean pairs.csv?")
 
 
-def test_a_file_name_is_made_harmless(tmp_path: Path, capfd: Capture) -> None:
+def test_a_file_name_is_made_harmless(tmp_path: Path, mrl: Mrl) -> None:
     name = "\x1b[31mpairs\n.csv"
     (tmp_path / name).write_bytes(csv("oops,3,1"))
-    check_refusal(run_inside(["compute", name], capfd), DATA, r"in \x1b[31mpairs\n.csv (1 row)")
+    mrl("compute", name).must_fail(DATA, r"in \x1b[31mpairs\n.csv (1 row)")
 
 
-def test_problems_in_several_files_name_their_files(tmp_path: Path, capfd: Capture) -> None:
+def test_problems_in_several_files_name_their_files(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "a.csv").write_bytes(csv("1,3,1", "oops,3,1"))
     (tmp_path / "b.jsonl").write_bytes(json_lines(ONE, "oops"))
     WRITERS["pairs.parquet"](columns(x1=[None, 1.0, 0.5]), tmp_path / "c.parquet")
-    check_refusal(
-        run_inside(["compute", "a.csv", "b.jsonl", "c.parquet"], capfd),
+    mrl("compute", "a.csv", "b.jsonl", "c.parquet").must_fail(
         DATA,
         "error: 3 problems in 3 files (7 rows)\n",
         "a.csv line 3: x1 is 'oops'",
@@ -613,13 +573,13 @@ def test_problems_in_several_files_name_their_files(tmp_path: Path, capfd: Captu
     )
 
 
-def test_the_message_is_as_the_contract_shows_it(tmp_path: Path, capfd: Capture) -> None:
+def test_the_message_is_as_the_contract_shows_it(tmp_path: Path, mrl: Mrl) -> None:
     rows = ["1,3,1"] * 1500
     rows[16] = rows[1100] = "1,oops,1"
     rows[38] = "1,3,0"
     (tmp_path / "pairs.csv").write_bytes(csv(*rows))
-    ran = run_inside(["compute", "pairs.csv"], capfd)
-    check_refusal(ran, DATA)
+    ran = mrl("compute", "pairs.csv")
+    ran.must_fail(DATA)
     first, numbers, labels, hint = ran.err.splitlines()
     assert first == "error: 3 problems in pairs.csv (1,500 rows)"
     assert numbers.split() == "not a number 2 line 18: x2 is 'oops' line 1102: x2 is 'oops'".split()  # noqa: SIM905
@@ -631,11 +591,11 @@ def test_the_message_is_as_the_contract_shows_it(tmp_path: Path, capfd: Capture)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path, capfd: Capture) -> None:
+def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     rows = ["1,3,1", "oops,,1", "1,3,0", "1,3", "0.5,0.25,-1"]
     (tmp_path / "pairs.csv").write_bytes(csv(*rows))
     arguments = ["compute", "pairs.csv", *LEAVE_OUT, "--rejects", "bad" + suffix, "-f", "json"]
-    ran = run_inside(arguments, capfd)
+    ran = mrl(*arguments)
     check_left_out(ran, 2 + 0.25, 2, 3)
     assert "3 of 5 rows left out" in ran.err
     lines = (tmp_path / ("bad" + suffix)).read_text().splitlines()
@@ -658,7 +618,7 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
-def test_rejects_are_written_where_no_row_is_left(tmp_path: Path, capfd: Capture) -> None:
+def test_rejects_are_written_where_no_row_is_left(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("a,3,1", "b,3,1"))
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,x\n")  # what is left makes no pair
     for call, first in (
@@ -666,58 +626,50 @@ def test_rejects_are_written_where_no_row_is_left(tmp_path: Path, capfd: Capture
         (["rank", "lists.csv"], "lists.csv,3,score,'x'"),
     ):
         (tmp_path / "bad.csv").write_text("of an earlier run\n")
-        assert run_inside([*call, *LEAVE_OUT, "--rejects", "bad.csv"], capfd).code == 3
+        assert mrl(*call, *LEAVE_OUT, "--rejects", "bad.csv").code == 3
         assert (tmp_path / "bad.csv").read_text().splitlines()[1].startswith(first)
 
 
 @pytest.mark.parametrize("command", [["compute"], ["sweep", "--margins", "0:1:1"], ["validate"]])
-def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, capfd: Capture) -> None:
+def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, mrl: Mrl) -> None:
     """Of those used, and of those left out for something else than a problem."""
     path = tmp_path / "pairs.csv"
     path.write_text("x1,x2,y\n2,1,A\n1,2,B\n3,1,tie\n3,1,bad\nz,1,A\n")
     options = ["--label-map", "A=1,B=-1,tie=0,bad=skip", "--on-tie", "drop", "--on-error", "skip"]
-    assert "1 of 5 rows left out" in run_inside([*command, path, *options], capfd).err
+    assert "1 of 5 rows left out" in mrl(*command, path, *options).err
 
 
-def test_rejects_name_the_row_of_a_columnar_file(tmp_path: Path, capfd: Capture) -> None:
+def test_rejects_name_the_row_of_a_columnar_file(tmp_path: Path, mrl: Mrl) -> None:
     WRITERS["pairs.parquet"](columns(x1=[1.0, 1.0, None]), tmp_path / "pairs.parquet")
-    ran = run_inside(["compute", "pairs.parquet", *LEAVE_OUT, "--rejects", "bad.csv", "-f", "json"], capfd)
+    ran = mrl("compute", "pairs.parquet", *LEAVE_OUT, "--rejects", "bad.csv", "-f", "json")
     check_left_out(ran, 0 + 2, 2, 1)
     assert (tmp_path / "bad.csv").read_text().splitlines()[1:] == ["pairs.parquet,3,x1,null,missing value"]
 
 
-def test_a_tie_dropped_is_no_reject(tmp_path: Path, capfd: Capture) -> None:
+def test_a_tie_dropped_is_no_reject(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "1,3,0", "oops,3,0", "1,3,2"))
-    ran = run_inside(["compute", "pairs.csv", *LEAVE_OUT, "--on-tie", "drop", "-f", "json"], capfd)
+    ran = mrl("compute", "pairs.csv", *LEAVE_OUT, "--on-tie", "drop", "-f", "json")
     check_left_out(ran, 2, 1, 2)
     assert ran.result["ties_dropped"] == 1
 
 
-def test_a_refused_run_leaves_no_output_file(tmp_path: Path, capfd: Capture) -> None:
+def test_a_refused_run_leaves_no_output_file(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "oops,3,1"))
-    check_refusal(run_inside(["compute", "pairs.csv", "-o", "out.json"], capfd), DATA)
-    check_refusal(run_inside(["compute", "pairs.csv", "-o", "out.csv", "--reduction", "none"], capfd), DATA)
+    mrl("compute", "pairs.csv", "-o", "out.json").must_fail(DATA)
+    mrl("compute", "pairs.csv", "-o", "out.csv", "--reduction", "none").must_fail(DATA)
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
-# The same through a process of its own, with a pipe.
-
-
-def test_a_pipe_is_read_like_a_file() -> None:
-    assert run(["compute", "-", "--raw"], stdin=PAIRS).out == f"{(2 + 0.25) / 2}\n"
-    assert run(["compute", "--raw"], stdin=parquet_bytes()).out == f"{(0 + 2 + 0.25) / 3}\n"
-
-
-def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
+def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.csv").write_bytes(csv("1,3,1", "\x1b[31moops,3,1"))
-    check_refusal(run(["compute", "pairs.csv"], cwd=tmp_path), DATA, r"line 3: x1 is '\x1b[31moops'")
-    check_refusal(run(["compute", "-"], stdin=csv("1,3,1", "oops,3,1")), DATA, "1 problem in stdin (2 rows)")
-    check_refusal(run(["compute", "-"], stdin=b""), DATA, "no rows in stdin")
-    check_refusal(run(["compute", "pairs.csv", "--y", "label"], cwd=tmp_path), USAGE, "no column 'label'", "x1, x2, y")
+    run(["compute", "pairs.csv"], cwd=tmp_path).must_fail(DATA, r"line 3: x1 is '\x1b[31moops'")
+    run(["compute", "-"], stdin=csv("1,3,1", "oops,3,1")).must_fail(DATA, "1 problem in stdin (2 rows)")
+    mrl("compute", "-").must_fail(DATA, "no rows in stdin")
+    mrl("compute", "pairs.csv", "--y", "label").must_fail(USAGE, "no column 'label'", "x1, x2, y")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
-def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: Path, capfd: Capture) -> None:
+def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
     for signalling in (
         np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32),
         np.array([0x3FF0000000000000, 0x7FF4000000000000], np.uint64).view(np.float64),
@@ -728,7 +680,7 @@ def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: 
         else:
             feather.write_feather(table, path, compression="uncompressed")
         for dtype in ("float32", "float64"):
-            ran = run_inside(["compute", path, "--dtype", dtype], capfd)
+            ran = mrl("compute", path, "--dtype", dtype)
             assert ran.code == 3
             assert ran.err.startswith("error: 1 problem in ")
             assert "row 2: x1 is nan" in ran.err

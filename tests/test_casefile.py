@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify import conformance
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
     Port = Callable[[float, float, float, float], float]
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Run mrl validate in a folder of its own, without the suite's ranked lists: no case is of them."""
+def mrl(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl validate without the suite's ranked lists: no case is of them."""
     monkeypatch.setattr(conformance, "list_checks", list)
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside(["validate", *args], capfd)
+    return partial(mrl, "validate")
 
 
 def fill(port: Port, source: str = "cases.csv") -> None:

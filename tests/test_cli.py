@@ -36,13 +36,12 @@ from mrl_cli.render import format_names, progress, render
 from mrl_cli.reports.base import flat
 from mrl_cli.reports.compute import ComputeReport, compute_report
 from mrl_cli.reports.figures import NUMBERS
-from tests.each import each
-from tests.running import Ran, is_writing, run, run_inside, run_on_terminal
+from tests.each import crossed, each, mostly_slow
+from tests.running import DECIDING, Mrl, Ran, is_writing, run, run_on_terminal, run_on_terminal_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Mrl = Callable[..., Ran]
 
 # With margin 0.5 the losses are 0.5 - 0.25 = 0.25, 0.5 + 1 = 1.5 and 0.5 + 0 = 0.5.
 PAIRS = "x1,x2,y\n0.5,0.25,1\n1,2,1\n1,1,-1\n"
@@ -50,18 +49,13 @@ ESCAPE = "\x1b["
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds pairs.csv, at a fixed width and without settings for colour."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in a folder that holds pairs.csv, at a fixed width and without settings for colour."""
     monkeypatch.setenv("COLUMNS", "60")
     for name in ("NO_COLOR", "FORCE_COLOR", "MRL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "pairs.csv").write_text(PAIRS)
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(args, capfd, stdin)
-
-    return invoked
+    return mrl
 
 
 # What comes out.
@@ -221,25 +215,16 @@ def test_raw_rows_are_bare_numbers(mrl: Mrl) -> None:
 
 def test_auto_is_tsv_through_a_pipe_and_a_table_on_a_terminal(tmp_path: Path, mrl: Mrl) -> None:
     assert mrl("compute", "pairs.csv", "--margin", "0.5").out == GOLDENS["tsv"]
-    screen = _on_terminal(["compute", "pairs.csv", "--margin", "0.5"], tmp_path)
+    args = ["compute", "pairs.csv", "--margin", "0.5"]
+    usual = {name: value for name, value in os.environ.items() if name not in DECIDING}
+    code, data, err = run_on_terminal(args, usual | {"TERM": "xterm"}, tmp_path)
+    assert (code, err) == (0, b"")
+    screen = data.decode().replace("\r\n", "\n")
     assert "│" in screen
     assert ESCAPE in screen
-    assert ESCAPE not in _on_terminal(["compute", "pairs.csv", "--color", "never"], tmp_path)
-    assert _on_terminal(["compute", "pairs.csv", "--reduction", "none"], tmp_path).split() == [
-        "loss",
-        "0.0",
-        "1.0",
-        "0.0",
-    ]
-
-
-def _on_terminal(args: list[str], folder: Path) -> str:
-    """Return what mrl writes to a terminal."""
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    code, screen, err = run_on_terminal(args, env | {"TERM": "xterm"}, folder)
-    assert err == b""
-    assert code == 0
-    return screen.decode()
+    assert run_on_terminal_inside(args) == (0, screen)
+    assert ESCAPE not in run_on_terminal_inside(["compute", "pairs.csv", "--color", "never"])[1]
+    assert run_on_terminal_inside(["compute", "pairs.csv", "--reduction", "none"])[1] == "loss\n0.0\n1.0\n0.0\n"
 
 
 @each(
@@ -312,9 +297,7 @@ def test_rows_come_out_in_input_order(mrl: Mrl, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output_format", ["json", "table", "markdown"])
 def test_rows_need_a_format_of_rows(output_format: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--reduction", "none", "--format", output_format)
-    assert (ran.code, ran.out) == (2, "")
-    assert "--format csv" in ran.err
+    mrl("compute", "pairs.csv", "--reduction", "none", "--format", output_format).must_fail(2, "--format csv")
 
 
 # Colour and progress.
@@ -406,9 +389,7 @@ def test_label_may_be_constant(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_label_rules(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n1,3,0\n")
-    ran = mrl("compute", "01.csv")
-    assert (ran.code, ran.out) == (3, "")
-    assert "--labels 01" in ran.err
+    mrl("compute", "01.csv").must_fail(3, "--labels 01")
     assert mrl("compute", "01.csv", "--labels", "01", "--margin", "3", "--reduction", "sum", "--raw").out == "6.0\n"
     assert mrl("compute", "01.csv", "--labels", "any", "--margin", "3", "--reduction", "sum", "--raw").out == "8.0\n"
     (tmp_path / "real.csv").write_text("x1,x2,y\n1,3,0.5\n")
@@ -433,9 +414,7 @@ def test_file_without_header(mrl: Mrl, tmp_path: Path) -> None:
 
 @each("margin", ["nan", "inf", "-inf", "1e999", "x", ""])
 def test_margin_is_a_finite_number(margin: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--margin", margin)
-    assert (ran.code, ran.out) == (2, "")
-    assert "--margin" in ran.err
+    mrl("compute", "pairs.csv", "--margin", margin).must_fail(2, "--margin")
 
 
 def test_margin_may_be_negative(mrl: Mrl) -> None:
@@ -491,9 +470,7 @@ def test_fail_if_may_be_given_often(mrl: Mrl) -> None:
     ],
 )
 def test_fail_if_refuses_what_it_does_not_understand(expression: str, message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--fail-if", expression)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", "--fail-if", expression).must_fail(2, message)
 
 
 def test_fail_if_takes_every_number_of_the_result() -> None:
@@ -506,10 +483,9 @@ def test_fail_if_takes_every_number_of_the_result() -> None:
     [([], "weight"), ([], "macro_mean"), (["--reduction", "none"], "value"), (["--margin-column", "x1"], "margin")],
 )
 def test_fail_if_refuses_what_the_run_does_not_report(option: list[str], key: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *option, "--fail-if", f"{key}>1")
-    assert (ran.code, ran.out) == (2, "")
-    assert f"--fail-if {key}: this run does not report it\nhint: it reports " in ran.err
-    assert ", accuracy, " in ran.err
+    mrl("compute", "pairs.csv", *option, "--fail-if", f"{key}>1").must_fail(
+        2, f"--fail-if {key}: this run does not report it\nhint: it reports ", ", accuracy, "
+    )
 
 
 def test_fail_if_on_a_bound_asks_for_its_confidence_where_there_may_be_one(mrl: Mrl, tmp_path: Path) -> None:
@@ -548,11 +524,7 @@ def test_fail_if_on_a_bound_asks_for_its_confidence_where_there_may_be_one(mrl: 
     ],
 )
 def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl, tmp_path: Path) -> None:
-    ran = mrl(*args)
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("error: ")
-    assert "Traceback" not in ran.err
-    assert message in ran.err
+    mrl(*args).must_fail(2, message)
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
@@ -649,11 +621,9 @@ def test_flags_stand_before_the_command_too(mrl: Mrl, tmp_path: Path, monkeypatc
     assert mrl("-q", *skipping) == mrl(*skipping, "-q")
     assert re.sub(r"in .*/s", "", mrl("-v", *skipping).err) == re.sub(r"in .*/s", "", mrl(*skipping, "-v").err)
     assert mrl("-q", "losses").out == mrl("--no-pager", "losses").out == mrl("losses").out
-    ran = mrl("-v", "losses")
-    assert (ran.code, ran.out) == (2, "")
-    assert "No such option '-v'" in ran.err
+    mrl("-v", "losses").must_fail(2, "No such option '-v'")
     ran = mrl("-q", *skipping, "-v")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--quiet and --verbose exclude each other" in ran.err
     monkeypatch.setenv("MRL_VERBOSE", "1")
     assert mrl("losses").code == 0
@@ -749,9 +719,7 @@ def test_folder_that_is_not_there_is_to_be_made(mrl: Mrl) -> None:
     [(("-o", "out.xlsx"), "write .json, .csv, .tsv or .md"), (("-o", "out.gz", "--reduction", "none"), ".parquet")],
 )
 def test_unwritten_format_is_named_with_a_hint(options: tuple[str, ...], hint: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *options)
-    assert ran.code == 2
-    assert hint in ran.err
+    mrl("compute", "pairs.csv", *options).must_fail(2, hint)
 
 
 def test_names_below_a_folder_are_as_short_as_they_can_be(mrl: Mrl, tmp_path: Path) -> None:
@@ -832,11 +800,11 @@ def test_place_that_cannot_be_written_is_the_machine(target: str, reduction: str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("extra", [[], ["--reduction", "none"], ["--format", "json", "--fail-if", "value<9"]])
+@pytest.mark.parametrize(
+    "extra", mostly_slow([[], ["--reduction", "none"], ["--format", "json", "--fail-if", "value<9"]], quick=1)
+)
 def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) -> None:
-    ran = mrl("compute", "pairs.csv", "-o", "/dev/full", *extra)
-    assert (ran.code, ran.out) == (4, "")
-    assert "No space left on device" in ran.err
+    mrl("compute", "pairs.csv", "-o", "/dev/full", *extra).must_fail(4, "No space left on device")
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "mrl_cli", "compute", "pairs.csv", *extra],
@@ -850,7 +818,10 @@ def test_full_disk_is_the_machine(extra: list[str], mrl: Mrl, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["compute", "--help"], ["losses"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "args",
+    mostly_slow([["--version"], ["--help"], ["compute", "--help"], ["completion", "bash"], ["losses"]], quick=2),
+)
 def test_full_disk_is_reported_by_every_command(args: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -975,8 +946,7 @@ def test_output_that_does_not_fit_is_never_cut_silently(unbuffered: str, many: P
     assert (done.returncode, done.stderr) == (4, b"error: File too large\n")
 
 
-@pytest.mark.parametrize("rows", [4_000, 400_000], ids=["in the first block", "with workers"])
-@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize(("rows", "reduction"), crossed([4_000, 400_000], ["mean", "none"]))  # 400,000: with workers
 def test_interrupt_is_silent_and_leaves_the_old_file(rows: int, reduction: str, tmp_path: Path) -> None:
     """The input is a FIFO that stays open, so the run is certainly under way when the signal comes."""
     os.mkfifo(tmp_path / "endless.csv")
@@ -1004,7 +974,7 @@ def _wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "-"])
+@pytest.mark.parametrize("name", mostly_slow(["/dev/stdout", "/dev/fd/1", "-"], quick=1))
 def test_output_to_what_is_open_keeps_what_stands_there(name: str, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0,0.5,1\n")
     mrl_command = f"{shlex.quote(sys.executable)} -m mrl_cli compute pairs.csv --raw -o {name}"
@@ -1017,20 +987,18 @@ def test_output_to_what_is_open_keeps_what_stands_there(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", ["-", "bad.parquet", "bad.json"])
 def test_rejects_go_to_a_file_of_rows(name: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--on-error", "skip", "--rejects", name)
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--rejects bad.csv or bad.jsonl" in ran.err
 
 
 def test_misspelt_command_gets_the_closest_name(mrl: Mrl) -> None:
-    ran = mrl("comptue", "pairs.csv")
-    assert ran.code == 2
-    assert "No such command 'comptue'. Did you mean compute?" in ran.err
+    mrl("comptue", "pairs.csv").must_fail(2, "No such command 'comptue'. Did you mean compute?")
 
 
 def test_a_file_in_place_of_a_command_is_pointed_to_what_reads_it(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "my pairs.csv").write_text("x1,x2,y\n")
     ran = mrl("my pairs.csv", "--margin", "1")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "error: my pairs.csv is a file, and no command\nhint: mrl check 'my pairs.csv' says what it holds" in ran.err
 
 
@@ -1057,5 +1025,5 @@ def test_interrupt_while_loading_is_silent(tmp_path: Path) -> None:
 def test_digits_grouped_by_underscores_are_no_number(options: list[str], mrl: Mrl) -> None:
     """Python reads them; in a cell they are none either."""
     ran = mrl("compute", "-", *options, stdin=b"x1,x2,y\n2,1,1\n")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "1_0" in ran.err or "0.9_5" in ran.err

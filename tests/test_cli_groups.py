@@ -11,22 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with a few files of pairs."""
-    monkeypatch.chdir(tmp_path)
     # The two queries of the documentation of TF-Ranking's PairwiseHingeLoss: scores .6 .8 and .5 .8 .4, one relevant.
     (tmp_path / "queries.csv").write_text("query,x1,x2,y,w,m\n1,0.6,0.8,1,1,0\n2,0.8,0.5,1,1,1\n2,0.8,0.4,1,1,2\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def record_of(ran: Ran) -> dict[str, Any]:
@@ -153,9 +149,7 @@ def test_margin_column_is_echoed(mrl: Mrl) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "queries.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "queries.csv", *args).must_fail(2, message)
 
 
 def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:
@@ -176,9 +170,7 @@ def test_bad_weight_and_margin_are_named(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_all_weights_zero_leave_nothing(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "zero.csv").write_text("x1,x2,y,w\n1,2,1,0\n")
-    ran = mrl("compute", "zero.csv", "--weight", "w")
-    assert ran.code == 3
-    assert "no pairs in zero.csv: 1 row, all left out" in ran.err
+    mrl("compute", "zero.csv", "--weight", "w").must_fail(3, "no pairs in zero.csv: 1 row, all left out")
 
 
 def test_weights_beyond_the_ordinary_have_their_mean(mrl: Mrl, tmp_path: Path) -> None:
@@ -195,7 +187,7 @@ def test_column_of_the_path_and_of_the_file_is_refused(mrl: Mrl, tmp_path: Path)
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "p.csv").write_text("x1,x2,y,weight\n0,1,1,9\n")
     ran = mrl("compute", "weight=0.5/p.csv", "--weight", "weight")
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "the path says weight=0.5, and the file has a column weight of its own" in ran.err
     assert mrl("compute", "weight=0.5/p.csv", "--raw").out == "1.0\n"
     assert mrl("compute", "y=-1").code == 3

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with one file: four pairs of two prompts, with losses 0, 2, 0 and 4 at margin 0."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "pairs.csv").write_text("prompt,half,x1,x2,y\n7,a,1,0,1\n7,b,0,2,1\n8,a,1,0,1\n8,b,0,4,1\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def test_interval_of_independent_pairs_is_the_hand_worked_one(mrl: Mrl) -> None:
@@ -89,7 +85,7 @@ def test_intervals_do_not_depend_on_the_order_of_rows(jobs: str, mrl: Mrl, tmp_p
 
 def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--group-by", "half", "--confidence", "0.9", "-f", "markdown")
-    assert "\n| half | value | pairs | accuracy | mean_low | mean_high |" in ran.out
+    assert "\n| half | value | pairs | accuracy | accuracy_low | accuracy_high | mean_low | mean_high |" in ran.out
     assert "accuracy_low" not in mrl("compute", "pairs.csv", "--group-by", "half", "-f", "markdown").out
 
 
@@ -104,9 +100,7 @@ def test_bounds_stand_beside_groups_in_a_table(mrl: Mrl) -> None:
     ],
 )
 def test_what_has_no_interval_is_refused(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 def test_bound_can_be_a_gate(mrl: Mrl) -> None:
@@ -166,6 +160,6 @@ def test_clustered_error_is_the_ordinary_one_at_a_large_offset(mrl: Mrl, tmp_pat
 
 @pytest.mark.parametrize("confidence", ["1e-20", "0", "1", "0.9999999"])
 def test_confidence_beyond_what_is_exact_is_refused(confidence: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--cluster", "prompt", "--confidence", confidence)
-    assert (ran.code, ran.out) == (2, "")
-    assert "is not from 0.01 to 0.999999" in ran.err
+    mrl("compute", "pairs.csv", "--cluster", "prompt", "--confidence", confidence).must_fail(
+        2, "is not from 0.01 to 0.999999"
+    )

@@ -17,12 +17,11 @@ from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss
 from mrl_cli.render.formats.markdown import table_text
 from mrl_cli.reports.base import Table
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 DOCS = Path(__file__).parents[1] / "mrl_cli" / "docs"
 PAIRS = "x1,x2,y\n0.5,0.25,1\n1,2,1\n1,1,-1\n"
@@ -30,11 +29,9 @@ DIFFERENCES, LABELS = (0.25, -1.0, 0.0), (1.0, 1.0, -1.0)
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds pairs.csv."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     (tmp_path / "pairs.csv").write_text(PAIRS)
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 @each("dtype", ["float64", "float32"])
@@ -97,9 +94,7 @@ def test_parameters_are_columns_of_one_row_and_lines_of_a_table(mrl: Mrl) -> Non
     ],
 )
 def test_parameter_that_cannot_be_is_a_usage_error(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 @each("output_format", FORMAT_CHOICES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,11 @@ from mrl_cli import evaluate
 from mrl_cli.reductions import ledger
 from mrl_cli.reports import groups as reported_groups
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 # Two models on two subsets, of which a has no "math": 3 groups of unlike sizes. Losses, in order: 0 2 0 | 1 | 4 0.
 NAMES = ("model", "subset", "x1", "x2", "y", "w", "p")
@@ -38,11 +38,10 @@ LOSSES = {("a", "chat"): [0.0, 2.0, 0.0], ("b", "chat"): [1.0], ("b", "math"): [
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl compute in a folder with a file of pairs."""
-    monkeypatch.chdir(tmp_path)
     written("pairs.csv", ROWS)
-    return lambda *args: run_inside(["compute", *args], capfd)
+    return partial(mrl, "compute")
 
 
 def written(name: str, rows: list[tuple[Any, ...]]) -> str:
@@ -237,16 +236,12 @@ def test_what_makes_no_groups_is_refused(args: list[str], messages: list[str], m
 
 def test_column_that_holds_no_key_is_refused(mrl: Mrl) -> None:
     pq.write_table(pa.table({"x1": [1.0], "x2": [2.0], "y": [1], "k": ["a"], "l": [{"a": 1}]}), "lists.parquet")
-    ran = mrl("lists.parquet", *by("k", "l"))
-    assert (ran.code, ran.out) == (3, "")
-    assert "column l holds struct" in ran.err
+    mrl("lists.parquet", *by("k", "l")).must_fail(3, "column l holds struct")
 
 
 def test_more_combinations_than_are_held_are_refused(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "MOST_KEYS", 2)
-    ran = mrl("pairs.csv", *by("model", "subset"))
-    assert (ran.code, ran.out) == (2, "")
-    assert "more than 2 groups" in ran.err
+    mrl("pairs.csv", *by("model", "subset")).must_fail(2, "more than 2 groups")
 
 
 def test_names_in_the_environment_stand_in_a_line_each(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:

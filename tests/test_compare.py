@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,11 @@ from mrl_cli.commands.options import FORMAT_CHOICES
 from mrl_cli.reports.compare import COMPARED_NUMBERS
 from mrl_cli.statistics.intervals import mcnemar_p, paired_share_interval, t_quantile
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # With margin 0.5 the losses of a are 0, 0.25, 1.5, 0.5 and those of b 1.5, 0.25, 0, 0: differences -1.5, 0, 1.5, 0.5.
 BOTH = "id,x1,x2,y,u,v,prompt\nk1,1,0,1,0,1,p\nk2,0.25,0,1,0.25,0,p\nk3,1,0,-1,0,1,q\nk4,0,0,1,2,0,r\n"
@@ -68,9 +67,8 @@ RECORD: dict[str, Any] = {
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds the pairs of two models in one file and in two."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl compare in a folder that holds the pairs of two models in one file and in two."""
     monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "both.csv").write_text(BOTH)
     rows = [line.split(",") for line in BOTH.splitlines()]
@@ -79,11 +77,7 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "a.csv").write_text("\n".join(lines_a) + "\n")
     (tmp_path / "b.csv").write_text("\n".join(lines_b) + "\n")
     (tmp_path / "shuffled.csv").write_text("\n".join([lines_b[0], *lines_b[:0:-1]]) + "\n")
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(["compare", *args], capfd, stdin)
-
-    return invoked
+    return partial(mrl, "compare")
 
 
 def result(ran: Ran) -> dict[str, Any]:
@@ -325,7 +319,7 @@ def test_nothing_in_common_is_an_error_even_when_dropped(mrl: Mrl, tmp_path: Pat
     edited(tmp_path / "b.csv", "k", "l")
     assert "is --key the column that tells the pairs apart" in mrl(*TWO).err
     ran = mrl(*TWO, "--unmatched", "drop")
-    assert (ran.code, ran.out) == (3, "")
+    ran.must_fail(3)
     assert "no pairs in both a.csv and b.csv" in ran.err
 
 
@@ -334,18 +328,15 @@ def test_repeated_and_missing_keys_are_named_with_their_rows(unmatched: str, mrl
     with (tmp_path / "b.csv").open("a") as file:
         file.write('k2,1,0,1\n"k2",1,0,1\n,1,0,1\n')
     ran = mrl(*TWO, "--unmatched", unmatched)
-    assert (ran.code, ran.out) == (3, "")
+    ran.must_fail(3, "'k2'   line 3   line 6   line 7", "no key   line 8")
     assert "2 keys stand for 4 pairs of b.csv; each pair needs its own" in ran.err
-    assert "'k2'   line 3   line 6   line 7" in ran.err
-    assert "no key   line 8" in ran.err
 
 
 def test_repeated_keys_of_a_stream_are_named(mrl: Mrl, tmp_path: Path) -> None:
     data = (tmp_path / "b.csv").read_bytes() + b"k1,0,1,1\n"
     ran = mrl("a.csv", "-", *TWO[2:], stdin=data)
-    assert ran.code == 3
+    ran.must_fail(3, "'k1'")
     assert "1 key stands for 2 pairs of stdin" in ran.err
-    assert "'k1'" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -358,15 +349,14 @@ def test_repeated_keys_of_a_stream_are_named(mrl: Mrl, tmp_path: Path) -> None:
 def test_labels_that_differ_are_an_error(args: tuple[str, ...], message: str, mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,1")
     ran = mrl(*args)
-    assert ran.code == 3
+    ran.must_fail(3, message)
     assert "the label differs for 1 of 4 pairs" in ran.err
-    assert message in ran.err
 
 
 def test_tie_in_one_file_only_is_a_label_that_differs(mrl: Mrl, tmp_path: Path) -> None:
     edited(tmp_path / "b.csv", "k3,0,1,-1", "k3,0,1,0")
     ran = mrl(*TWO, "--on-tie", "drop")
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "key 'k3': y is -1 in a.csv and 0 in b.csv" in ran.err
 
 
@@ -374,7 +364,7 @@ def test_rows_of_files_of_other_lengths_are_not_matched(mrl: Mrl, tmp_path: Path
     with (tmp_path / "b.csv").open("a") as file:
         file.write("k5,1,0,1\n")
     ran = mrl("a.csv", "b.csv", "--by-row")
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "a.csv has 4 pairs and b.csv 5: not the same rows" in ran.err
 
 
@@ -429,9 +419,7 @@ def test_bad_row_of_one_file_is_unmatched_in_the_other(mrl: Mrl, tmp_path: Path)
     ],
 )
 def test_usage_errors_say_what_to_do(args: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl(*args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*args).must_fail(2, message)
 
 
 @each(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,11 @@ import pytest
 from mrl_cli import compare
 from mrl_cli.reports import compare as reports
 from mrl_cli.statistics.multiple import holm
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 SIZE = 600
 ONE = ("--x1-b", "u", "--x2-b", "v", "--margin", "0.5")
@@ -42,9 +41,8 @@ def pairs() -> pd.DataFrame:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs `mrl compare` in this process, in a folder with the pairs in one file and in two."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl compare in a folder with the pairs in one file and in two."""
     monkeypatch.setenv("COLUMNS", "100")
     frame = pairs()
     frame.to_csv("pairs.csv", index=False)
@@ -52,11 +50,7 @@ def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     b = frame[["id", "part", "u", "v", "y"]].rename(columns={"u": "x1", "v": "x2"})
     b.to_csv("b.csv", index=False)
     b.sample(frac=1, random_state=1).to_csv("shuffled.csv", index=False)
-
-    def invoked(*args: str, stdin: bytes = b"") -> Ran:
-        return run_inside(["compare", *args], capfd, stdin)
-
-    return invoked
+    return partial(mrl, "compare")
 
 
 def by_name(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,13 +10,10 @@ import pytest
 
 from mrl_cli import compare
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Mrl = Callable[..., Ran]
+    pass
 
 
 def verdict(losses_a: Any, losses_b: Any, **arguments: Any) -> str:
@@ -116,18 +113,13 @@ def test_means_that_are_not_finite_are_not_compared() -> None:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs `mrl compare` in this process, in a folder with the pairs of two models."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl) -> Mrl:
+    """Run mrl compare in a folder with the pairs of two models."""
     frame = pd.DataFrame({"id": range(50), "x1": 0.0, "x2": NOISE, "u": 0.0, "v": NOISE / 2, "y": 1})
     frame.to_csv("both.csv", index=False)
     frame[["id", "x1", "x2", "y"]].to_csv("old\x1b[31m.csv", index=False)
     frame[["id", "u", "v", "y"]].rename(columns={"u": "x1", "v": "x2"}).to_csv("new.csv", index=False)
-
-    def invoked(*args: str | Path) -> Ran:
-        return run_inside(["compare", *args, "--bootstrap", "0"], capfd)
-
-    return invoked
+    return lambda *args: mrl("compare", *args, "--bootstrap", "0")
 
 
 @pytest.mark.parametrize(

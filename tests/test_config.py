@@ -13,13 +13,11 @@ from mrl_cli.cli import group
 from mrl_cli.commands import command_names
 from mrl_cli.commands.config import settings_in
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # losses at margin m: max(0, m - 0.25), max(0, m + 1), m
 PAIRS = "x1,x2,y,g\n0.5,0.25,1,a\n1,2,1,a\n1,1,-1,b\n"
@@ -30,14 +28,14 @@ def _mean(margin: float) -> float:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in the folder `a/b` below files of settings that a test writes."""
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+    """Run mrl in the folder `a/b` below files of settings that a test writes."""
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
     (inner / "pairs.csv").write_text(PAIRS)
     (inner / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def _margin(ran: Ran) -> float:
@@ -125,9 +123,8 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
     with open("mrl.toml", "w") as file:
         file.write("margin = 0.5\nmargin-column = 'x1'")
     ran = mrl("compute", "pairs.csv")
-    assert ran.code == 2
+    ran.must_fail(2, "--margin is from margin in mrl.toml")
     assert "--margin and --margin-column exclude each other (" in ran.err
-    assert "--margin is from margin in mrl.toml" in ran.err
     assert _margin(mrl("compute", "pairs.csv", "--margin", "1", "-f", "json")) == 1.0
 
 
@@ -166,9 +163,7 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
 def test_what_is_wrong_in_a_file_names_file_and_key(text: str | bytes, message: str, mrl: Mrl) -> None:
     with open("mrl.toml", "wb") as file:
         file.write(text.encode() if isinstance(text, str) else text)
-    ran = mrl("compute", "pairs.csv")
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv").must_fail(2, message)
 
 
 @each(
@@ -186,9 +181,7 @@ def test_a_named_file_must_hold_settings(name: str, text: str | None, message: s
     if text is not None:
         with open(name, "w") as file:
             file.write(text)
-    ran = mrl("compute", "pairs.csv", "--config", name)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", "--config", name).must_fail(2, message)
 
 
 def test_what_cannot_be_read_above_is_passed_over(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.each import each
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, Ran, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +39,6 @@ def written(table: pa.Table, name: str, compression: str | None = None, *, times
     return sink.getvalue()
 
 
-def refused(ran: Ran, *messages: str) -> None:
-    assert (ran.code, ran.out) == (3, ""), ran
-    assert ran.err.startswith("error: ")
-    for words in messages:
-        assert words in ran.err
-
-
 def run_on(data: bytes, name: str, folder: Path, *options: str) -> Ran:
     """Run as a process of its own, which a damaged file may end."""
     (folder / name).write_bytes(data)
@@ -57,19 +50,19 @@ def run_on(data: bytes, name: str, folder: Path, *options: str) -> Ran:
     ("compression", "claimed"), [(None, ROWS + 1), (None, 10**6), (None, 10**9), ("lz4", 10**9), ("zstd", ROWS + 1)]
 )
 def test_rows_beyond_the_buffers_are_refused(
-    name: str, compression: str | None, claimed: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str, compression: str | None, claimed: int, tmp_path: Path, mrl: Mrl
 ) -> None:
     data = written(pairs(), name, compression)
     lie = data.replace(struct.pack("<q", ROWS), struct.pack("<q", claimed))
-    refused(run_on(lie, name, tmp_path), f"{name} is corrupt")
+    run_on(lie, name, tmp_path).must_fail(3, f"{name} is corrupt")
     assert data.count(struct.pack("<q", ROWS)) == 1 + 3  # the batch and its columns
     (tmp_path / name).write_bytes(data)
-    assert run_inside(["compute", tmp_path / name, "--format", "json"], capfd).result["pairs"] == ROWS
+    assert mrl("compute", tmp_path / name, "--format", "json").result["pairs"] == ROWS
 
 
 def test_rows_beyond_the_buffers_are_refused_from_a_pipe() -> None:
     lie = written(pairs(), "pairs.arrow").replace(struct.pack("<q", ROWS), struct.pack("<q", 10**6))
-    refused(run(["compute", "-"], stdin=lie), "stdin is corrupt")
+    run(["compute", "-"], stdin=lie).must_fail(3, "stdin is corrupt")
 
 
 @EVERY_FORMAT
@@ -82,7 +75,7 @@ def test_a_dictionary_with_more_values_than_its_buffers_hold_is_refused(
         data = written(pairs(key=keys), name, compression)
         lie = data.replace(struct.pack("<q", 5), struct.pack("<q", claimed))
         assert lie != data
-        refused(run_on(lie, name, tmp_path, *BY_KEY), f"{name} is corrupt")
+        run_on(lie, name, tmp_path, *BY_KEY).must_fail(3, f"{name} is corrupt")
 
 
 @EVERY_FORMAT
@@ -93,7 +86,7 @@ def test_an_index_beyond_its_dictionary_is_refused(name: str, column: str, index
     indices = struct.pack("<6i", 0, 1, 2, 3, 4, 0)
     assert data.count(indices) > 0
     lie = data.replace(indices, struct.pack("<6i", 0, 1, 2, 3, index, 0))
-    refused(run_on(lie, name, tmp_path, *(BY_KEY if column == "key" else ())), f"{name} is corrupt")
+    run_on(lie, name, tmp_path, *(BY_KEY if column == "key" else ())).must_fail(3, f"{name} is corrupt")
 
 
 TEXT_KINDS: dict[str, Callable[[], pa.Array]] = {
@@ -108,18 +101,18 @@ TEXT_KINDS: dict[str, Callable[[], pa.Array]] = {
 @EVERY_FORMAT
 @pytest.mark.parametrize("kind", list(TEXT_KINDS))
 def test_texts_outside_their_buffer_or_not_utf8_are_refused_as_keys(
-    name: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str, kind: str, tmp_path: Path, mrl: Mrl
 ) -> None:
     data = written(pairs(key=TEXT_KINDS[kind]()), name)
     offsets = struct.pack("<5i", 0, 5, 10, 15, 20)
     assert data.count(offsets) == 1
     lie = data.replace(offsets, struct.pack("<5i", 0, 5, 10**9, 15, 20))
-    refused(run_on(lie, name, tmp_path, *BY_KEY), f"{name} is corrupt")
+    run_on(lie, name, tmp_path, *BY_KEY).must_fail(3, f"{name} is corrupt")
     # Of a column that is not read only the lengths matter.
-    result = run_inside(["compute", tmp_path / name, "--format", "json"], capfd).result
+    result = mrl("compute", tmp_path / name, "--format", "json").result
     assert (result["sum"], result["pairs"]) == (2 * ROWS, ROWS)
     (tmp_path / name).write_bytes(data.replace(b"key 1", b"k\xffy 1"))
-    refused(run_inside(["compute", tmp_path / name, *BY_KEY], capfd), f"{name} is corrupt")
+    mrl("compute", tmp_path / name, *BY_KEY).must_fail(3, f"{name} is corrupt")
 
 
 @EVERY_FORMAT
@@ -127,17 +120,15 @@ def test_texts_outside_their_buffer_are_not_written_out_again(name: str, tmp_pat
     data = written(pairs(note=pa.array(TEXTS)), name)
     lie = data.replace(struct.pack("<5i", 0, 5, 10, 15, 20), struct.pack("<5i", 0, 5, 10**9, 15, 20))
     options = ("--reduction", "none", "-o", "out.csv", "--keep-columns")
-    refused(run_on(lie, name, tmp_path, *options), f"{name} is corrupt")
+    run_on(lie, name, tmp_path, *options).must_fail(3, f"{name} is corrupt")
     assert not (tmp_path / "out.csv").exists()
 
 
 @EVERY_FORMAT
-def test_decimals_wider_than_their_type_are_still_read(
-    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_decimals_wider_than_their_type_are_still_read(name: str, tmp_path: Path, mrl: Mrl) -> None:
     wide = pa.Array.from_buffers(pa.decimal128(3, 2), ROWS, [None, pa.py_buffer(struct.pack("<2q", 12350, 0) * ROWS)])
     (tmp_path / name).write_bytes(written(pairs(x2=wide), name))
-    assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == f"{123.5 - 1}\n"
+    assert mrl("compute", tmp_path / name, "--raw").out == f"{123.5 - 1}\n"
 
 
 # Where a stream or a file ends.
@@ -162,68 +153,60 @@ CUT_COLUMNS: dict[str, tuple[dict[str, Any], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", list(CUT_COLUMNS))
-def test_a_stream_cut_between_batches_is_refused_whatever_it_ends_in(
-    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stream_cut_between_batches_is_refused_whatever_it_ends_in(kind: str, tmp_path: Path, mrl: Mrl) -> None:
     columns, tail = CUT_COLUMNS[kind]
     data = stream_cut_after_first_batch(pa.table(columns))
     assert data.endswith(tail)
     path = tmp_path / "cut.arrows"
     for cut in (data, data + bytes(4), data + bytes(8), data + bytes(4096), data + END_MARK[:4]):
         path.write_bytes(cut)
-        refused(run_inside(["compute", path], capfd), "cut.arrows is cut off: the Arrow stream has no end mark")
-        refused(run_inside(["compute", "-"], capfd, cut), "stdin is cut off")
-    refused(run(["compute", "-"], stdin=data), "stdin is cut off")
+        mrl("compute", path).must_fail(3, "cut.arrows is cut off: the Arrow stream has no end mark")
+        mrl("compute", "-", stdin=cut).must_fail(3, "stdin is cut off")
+    run(["compute", "-"], stdin=data).must_fail(3, "stdin is cut off")
     path.write_bytes(data + END_MARK)
-    assert run_inside(["compute", path, "--raw"], capfd).out == "2.0\n"
+    assert mrl("compute", path, "--raw").out == "2.0\n"
 
 
-def test_a_stream_cut_anywhere_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stream_cut_anywhere_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     data = written(pairs(key=pa.array(TEXTS).dictionary_encode()), "pairs.arrows", times=2)
     path = tmp_path / "pairs.arrows"
     for size in [*range(8, len(data), 24), *range(len(data) - 8, len(data))]:
         path.write_bytes(data[:size])
-        refused(run_inside(["compute", path], capfd), "pairs.arrows is c")  # corrupt, cut off
+        mrl("compute", path).must_fail(3, "pairs.arrows is c")  # corrupt, cut off
 
 
-def test_a_stream_from_before_the_continuation_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stream_from_before_the_continuation_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(use_legacy_format=True)
     with pa.ipc.new_stream(sink, pairs().schema, options=options) as writer:
         writer.write_table(pairs())
     (tmp_path / "old.arrows").write_bytes(sink.getvalue())
-    refused(run_inside(["compute", tmp_path / "old.arrows"], capfd), "old.arrows is not an Arrow file")
+    mrl("compute", tmp_path / "old.arrows").must_fail(3, "old.arrows is not an Arrow file")
 
 
 @pytest.mark.parametrize("extra", [b"\n", bytes(8), END_MARK, "pairs.arrows", "pairs.arrow"])
-def test_what_follows_a_stream_is_refused(
-    extra: bytes | str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_follows_a_stream_is_refused(extra: bytes | str, tmp_path: Path, mrl: Mrl) -> None:
     more = written(pairs(), extra) if isinstance(extra, str) else extra
     data = written(pairs(), "pairs.arrows", times=2) + more
     (tmp_path / "pairs.arrows").write_bytes(data)
     messages = (f"is corrupt: {len(more)} bytes follow the end mark", "\nhint: are these several streams joined?")
-    refused(run_inside(["compute", tmp_path / "pairs.arrows"], capfd), *messages)
-    refused(run_inside(["compute", "-"], capfd, data), "stdin is corrupt", *messages)
+    mrl("compute", tmp_path / "pairs.arrows").must_fail(3, *messages)
+    mrl("compute", "-", stdin=data).must_fail(3, "stdin is corrupt", *messages)
 
 
 @pytest.mark.parametrize("first_times", [0, 1, 2])
 @pytest.mark.parametrize("second_times", [0, 1, 2])
-def test_two_arrow_files_in_one_are_refused(
-    first_times: int, second_times: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_two_arrow_files_in_one_are_refused(first_times: int, second_times: int, tmp_path: Path, mrl: Mrl) -> None:
     first, second = (written(pairs(), "pairs.arrow", times=times) for times in (first_times, second_times))
     (tmp_path / "two.arrow").write_bytes(first + second)
-    refused(run_inside(["compute", tmp_path / "two.arrow"], capfd), "two.arrow is corrupt")
-    refused(run_inside(["compute", "-"], capfd, first + second), "stdin is corrupt", "\nhint: are these several files")
+    mrl("compute", tmp_path / "two.arrow").must_fail(3, "two.arrow is corrupt")
+    mrl("compute", "-", stdin=first + second).must_fail(3, "stdin is corrupt", "\nhint: are these several files")
 
 
 @pytest.mark.parametrize("extra", [b"\n", bytes(8), b"ARROW1"])
-def test_what_follows_the_footer_of_an_arrow_file_is_refused(
-    extra: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_follows_the_footer_of_an_arrow_file_is_refused(extra: bytes, tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "pairs.arrow").write_bytes(written(pairs(), "pairs.arrow") + extra)
-    refused(run_inside(["compute", tmp_path / "pairs.arrow"], capfd), "pairs.arrow is corrupt")
+    mrl("compute", tmp_path / "pairs.arrow").must_fail(3, "pairs.arrow is corrupt")
 
 
 def blocks_start_at(footer: bytes, place: int, messages: bytes) -> bool:
@@ -232,9 +215,7 @@ def blocks_start_at(footer: bytes, place: int, messages: bytes) -> bool:
     return count == 2 and second == start + header_bytes + body_bytes and messages[second : second + 4] == b"\xff" * 4
 
 
-def test_a_footer_that_leaves_out_or_repeats_a_batch_is_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_footer_that_leaves_out_or_repeats_a_batch_is_refused(tmp_path: Path, mrl: Mrl) -> None:
     data = written(pairs(), "pairs.arrow", times=2)
     (footer_bytes,) = struct.unpack_from("<i", data, len(data) - 10)
     start = len(data) - 10 - footer_bytes
@@ -246,4 +227,4 @@ def test_a_footer_that_leaves_out_or_repeats_a_batch_is_refused(
     for damaged in (twice, fewer):
         assert damaged != footer
         (tmp_path / "pairs.arrow").write_bytes(messages + damaged)
-        refused(run_inside(["compute", tmp_path / "pairs.arrow"], capfd), "its Arrow footer does not list exactly")
+        mrl("compute", tmp_path / "pairs.arrow").must_fail(3, "its Arrow footer does not list exactly")

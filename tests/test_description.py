@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from mrl_cli import evaluate
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.figures import QUANTILES
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    pass
 
 # d is 2, -1, 0.5 and 0.25.
 HAND_WORKED = pd.DataFrame(
@@ -98,25 +97,24 @@ def test_quantiles_of_nothing_are_nan() -> None:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl in a folder with the hand-worked pairs."""
-    monkeypatch.chdir(tmp_path)
     HAND_WORKED.to_csv("pairs.csv", index=False)
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 @pytest.mark.parametrize("options", [["--raw"], ["--reduction", "none"]])
-def test_bare_output_stays_bare(options: list[str], mrl: Callable[..., Ran]) -> None:
+def test_bare_output_stays_bare(options: list[str], mrl: Mrl) -> None:
     assert "difference" not in mrl("compute", "pairs.csv", *options).out
 
 
-def test_conditions_may_be_on_a_quantile(mrl: Callable[..., Ran]) -> None:
+def test_conditions_may_be_on_a_quantile(mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--raw", "--fail-if", "difference_quantiles.p05<0")
     assert ran.code == 1
     assert "difference_quantiles.p05 is -0." in ran.err
 
 
-def test_every_format_has_the_quantiles(mrl: Callable[..., Ran]) -> None:
+def test_every_format_has_the_quantiles(mrl: Mrl) -> None:
     record = mrl("compute", "pairs.csv", "-f", "json").result
     assert list(record["difference_quantiles"]) == list(QUANTILES)
     for name in ("table", "markdown", "tsv", "csv"):

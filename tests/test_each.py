@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import each as module
 from tests.each import each
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_every_case_is_run_and_each_that_fails_is_named() -> None:
+def test_every_case_is_run_and_each_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_quick", False)
     met = []
 
     @each("letter", "ab")
@@ -23,11 +25,24 @@ def test_every_case_is_run_and_each_that_fails_is_named() -> None:
         met.append((letter, one, two))
         assert (letter, one) != ("b", 3), "no b3"
 
-    with pytest.raises(ExceptionGroup, match="1 of 2 cases") as caught:
+    with pytest.raises(ExceptionGroup, match="1 of 4 cases") as caught:
         odd_ones()
     assert met == [("a", 1, 2), ("a", 3, 4), ("b", 1, 2), ("b", 3, 4)]
-    assert caught.group_contains(AssertionError, match="no b3", depth=2)
-    assert caught.value.exceptions[0].__notes__ == ["the case: {'letter': 'b'}"]
+    assert caught.group_contains(AssertionError, match="no b3", depth=1)
+    assert caught.value.exceptions[0].__notes__ == ["the case: {'letter': 'b', 'one': 3, 'two': 4}"]
+
+
+def test_quick_tests_combine_each_case_with_one_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_quick", True)
+    met = []
+
+    @each("letter", "ab")
+    @each("number", range(5))
+    def combining(letter: str, number: int) -> None:
+        met.append(f"{letter}{number}")
+
+    combining()
+    assert met == ["a0", "b1", "a2", "b3", "a4"]
 
 
 def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +67,16 @@ def test_a_case_leaves_nothing_to_the_next(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     assert list(inspect.signature(leaving_there).parameters) == ["mrl", "tmp_path"]
     leaving_there(mrl="", tmp_path=tmp_path)
+
+
+def test_of_many_failures_the_first_are_shown() -> None:
+    @each("number", range(30))
+    def failing(number: int) -> None:
+        raise ValueError(number)
+
+    with pytest.raises(ExceptionGroup, match="30 of 30 cases") as caught:
+        failing()
+    assert [str(error) for error in caught.value.exceptions] == ["0", "1", "2", "3", "4"]
 
 
 def test_no_cases_are_an_error() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mrl_cli.exact import BLOCK_VALUES, HUGE, UNIT_EXPONENT, ExactSum, ProductAccumulator
 from mrl_cli.exact.blocks import MOST_VALUES, units_of_products
 from mrl_cli.exact.codes import SumsByCode, sums_by_code
-from tests.each import each
+from tests.each import each, examples
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -58,13 +58,13 @@ def bits(number: float) -> bytes:
 @example([1.0, 2.0**-53, LEAST])
 @example([1.0, 2.0**-53, -LEAST])
 @example([2.0**1000, LEAST, -(2.0**1000)])
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_sum_is_rounded_once(values: list[float]) -> None:
     assert bits(float(of(values))) == bits(rounded_exact_sum(values) + 0.0)
 
 
 @given(doubles)
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_sum_is_that_of_fsum_where_fsum_has_one(values: list[float]) -> None:
     try:
         expected = math.fsum(values)
@@ -114,7 +114,7 @@ def test_full_block_of_the_largest_double_does_not_overflow() -> None:
 
 
 @given(any_doubles, st.data())
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_any_split_and_order_give_the_same_sum(values: list[float], data: st.DataObject) -> None:
     whole = of(values)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
@@ -202,7 +202,7 @@ products_of = st.lists(st.tuples(factors, factors), max_size=40)
 @example([(LARGEST, LARGEST), (LARGEST, -LARGEST), (1.0, 1.0)])
 @example([(LEAST, LEAST), (LEAST, LEAST)])
 @example([(1 + 2.0**-52, 1 + 2.0**-52), (-1.0, 1.0)])
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_sum_of_products_is_rounded_once(pairs: list[tuple[float, float]]) -> None:
     left, right = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
     total = sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))

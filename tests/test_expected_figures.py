@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,17 @@ import pytest
 from numpy.typing import NDArray
 
 from mrl_cli.reports.figures import FIGURES
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran, run_inside
 from tests.test_explanations import AGREEMENT, MARGIN, SAMPLE, X1, X2, Y, robust, smoothed, softplus
 
 pytestmark = pytest.mark.slow
 
-Mrl = Callable[..., Ran]
 PLAIN = ("x1", "x2", "y")
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(["validate", *args], capfd, stdin)
-
-    return invoked
+def mrl(mrl: Mrl) -> Mrl:
+    return partial(mrl, "validate")
 
 
 def written(path: Path, **columns: Any) -> Path:
@@ -194,9 +188,7 @@ def test_a_count_is_written_as_one(mrl: Mrl, tmp_path: Path) -> None:
     ],
 )
 def test_an_expectation_that_cannot_be_held_is_refused(options: list[str], message: str, mrl: Mrl) -> None:
-    ran = mrl(SAMPLE, *options)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(SAMPLE, *options).must_fail(2, message)
 
 
 def test_an_accuracy_is_expected_of_single_losses_too(mrl: Mrl) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mrl_cli.verify.explanations.parts import AllPairs, ValueParts, broadcast_me
 from mrl_cli.verify.explanations.unknowns import SolvedValue
 from mrl_cli.verify.explanations.values import Own, fitting_value
 from mrl_cli.verify.explanations.values import explain_value as explain
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 pytestmark = pytest.mark.slow
 
@@ -734,13 +735,8 @@ def test_a_planted_mistake_is_named_alone_for_a_value_of_six_digits(name: str, d
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    monkeypatch.chdir(tmp_path)
-
-    def invoked(*args: str | Path, stdin: bytes = b"") -> Ran:
-        return run_inside(["validate", *args], capfd, stdin)
-
-    return invoked
+def mrl(mrl: Mrl) -> Mrl:
+    return partial(mrl, "validate")
 
 
 def planted_file(path: Path, losses: Array) -> Path:
@@ -751,7 +747,7 @@ def planted_file(path: Path, losses: Array) -> Path:
 
 
 @pytest.mark.parametrize("name", ["y flipped", "another order", "2 decimals", "labels 0 and 1"])
-def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Mrl, tmp_path: Path) -> None:
     _, losses, hypothesis = PLANTED[name]
     file = planted_file(tmp_path / "planted.csv", with_noise(losses))
     ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "-f", "json")
@@ -768,7 +764,7 @@ def test_the_command_names_what_was_planted_in_a_file(name: str, mrl: Callable[.
 
 
 @pytest.mark.parametrize("name", ["sum", "batches of 64", "x1 a column", "sign"])
-def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_explains_a_value(name: str, mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     value, reduction, hypothesis = VALUES[name]
     options = [SAMPLE, "--margin", MARGIN, "--reduction", reduction, "--expect", repr(float(value)), "-f", "json"]
     record = json.loads(mrl(*options).out)
@@ -784,7 +780,7 @@ def test_the_command_explains_a_value(name: str, mrl: Callable[..., Ran], monkey
         assert [e["hypothesis"] for e in again["explanations"]] == [hypothesis]
 
 
-def test_a_stream_too_long_to_keep_is_not_explained(mrl: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_too_long_to_keep_is_not_explained(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mrl_cli.verify.verdict.VALUE_PAIRS", 100)
     ran = mrl("-", "--expect", "3", "-f", "json", stdin=SAMPLE.read_bytes())
     assert any("can be read only once" in note for note in json.loads(ran.out)["notes"])
@@ -808,7 +804,7 @@ def test_a_number_is_solved_for_once_whatever_the_room(monkeypatch: pytest.Monke
     assert 0 < len(asked) - first < 0.2 * first  # what a number gives is looked at, no grid
 
 
-def test_an_unrelated_number_is_reported_as_unexplained(mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_unrelated_number_is_reported_as_unexplained(mrl: Mrl, tmp_path: Path) -> None:
     file = planted_file(tmp_path / "planted.csv", UNRELATED["uniform"])
     ran = mrl(file, "--margin", MARGIN, "--loss-column", "mine", "--expect", "0.123456789", "-f", "json")
     record = json.loads(ran.out)
@@ -832,9 +828,7 @@ def test_an_unrelated_number_is_reported_as_unexplained(mrl: Callable[..., Ran],
         ("there is no margin (0)", np.average(hinge(X1, X2, Y, 0)[:99], weights=np.arange(1, 100))),
     ],
 )
-def test_weights_used_otherwise_are_named(
-    hypothesis: str, value: float, mrl: Callable[..., Ran], tmp_path: Path
-) -> None:
+def test_weights_used_otherwise_are_named(hypothesis: str, value: float, mrl: Mrl, tmp_path: Path) -> None:
     rows = zip(X1[:99].tolist(), X2[:99].tolist(), Y[:99].tolist(), range(1, 100), strict=True)
     lines = [f"{x1!r},{x2!r},{y:.0f},{weight}" for x1, x2, y, weight in rows]
     (tmp_path / "weighted.csv").write_text("x1,x2,y,w\n" + "\n".join(lines) + "\n")
@@ -843,7 +837,7 @@ def test_weights_used_otherwise_are_named(
 
 
 @pytest.mark.parametrize("asked", [["--loss-column", "mine"], ["--expect", "0.284231"], ["--expect", "accuracy=0.3"]])
-def test_mistakes_that_overflow_warn_of_nothing(asked: list[str], mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_mistakes_that_overflow_warn_of_nothing(asked: list[str], mrl: Mrl, tmp_path: Path) -> None:
     """Warnings are errors here; for users they would be lines of NumPy's beside the report."""
     sides = [f"{x1},{x2},{y},0.5" for x1 in (1e308, -1e308, 1e39, 0.5) for x2 in (1e308, -1e308, 2.5) for y in (1, -1)]
     path = tmp_path / "huge.csv"

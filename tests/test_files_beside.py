@@ -134,33 +134,32 @@ def test_group_sizes_make_lists_of_rows(rank: Rank) -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(sizes: str, message: str, rank: Rank) -> None:
     rows = "label,score\n3,1\n1,0.5\n0,0.75\n2,0.25\n1,0.5\n"
-    ran = rank("a.csv", "--group-sizes", "train.query", a__csv=rows, train__query=sizes)
-    assert (ran.code, ran.out) == (3, "")
-    assert message in ran.err
+    rank("a.csv", "--group-sizes", "train.query", a__csv=rows, train__query=sizes).must_fail(3, message)
 
 
 @pytest.mark.parametrize("scores", ["1\n", "1\n2\n3\n4\n", "1\n2\n3\n4\n5\n6\n"])
 def test_more_or_fewer_scores_than_rows_are_refused(scores: str, rank: Rank) -> None:
     ran = rank("a.txt", "--scores", "s.txt", a__txt=LETOR, s__txt=scores)
-    assert (ran.code, ran.out) == (3, "")
+    ran.must_fail(3)
     assert f"s.txt has {counted(len(scores.split()), 'score')}, and a.txt has 5 rows" in ran.err
 
 
 def test_bad_lines_of_letor_are_named(rank: Rank) -> None:
     lines = "3 qid:1 1:0.5\noops qid:1 1:2\n1 1:5\n1 qid:1 0.5\n"
     ran = rank("a.txt", "--scores", "s.txt", a__txt=lines, s__txt="1\n2\n3\n4\n")
-    assert (ran.code, ran.out) == (3, "")
-    assert "line 2: label is 'oops'" in ran.err
-    assert "line 3: query is absent" in ran.err
-    assert "line 4: '1 qid:1 0.5'" in ran.err
-    assert "hint: a line is: label, qid:QUERY where there is one" in ran.err
+    ran.must_fail(
+        3,
+        "line 2: label is 'oops'",
+        "line 3: query is absent",
+        "line 4: '1 qid:1 0.5'",
+        "hint: a line is: label, qid:QUERY where there is one",
+    )
     assert "on-error" not in ran.err
 
 
 def test_a_bad_line_of_a_run_is_told_what_it_should_be(rank: Rank) -> None:
     ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN + "a Q0 d 9 0.5\n")
-    assert (ran.code, ran.out) == (3, "")
-    assert "not a line of a run       1   line" in ran.err
+    ran.must_fail(3, "not a line of a run       1   line")
     assert "hint: a line is: query, Q0, document, rank, score and name of the run, separated by blanks;" in ran.err
 
 
@@ -193,8 +192,7 @@ def test_judgments_beside_a_table(rank: Rank) -> None:
 
 def test_a_document_twice_in_a_query_is_refused(rank: Rank) -> None:
     ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN + "2 Q0 a 9 0 bm25\n")
-    assert (ran.code, ran.out) == (3, "")
-    assert f"run.txt, line {len(RUN.splitlines()) + 1}: document a stands twice in query 2" in ran.err
+    ran.must_fail(3, f"run.txt, line {len(RUN.splitlines()) + 1}: document a stands twice in query 2")
     assert "by-file" not in ran.err
     twice = RUN + "2 Q0 z 9 0 bm25\n"  # not judged, and so of no effect where it is dropped
     assert rank("run.txt", "--qrels", "qrels", run__txt=twice).result["missing"] == 2
@@ -218,9 +216,7 @@ def test_runs_of_two_systems_are_kept_apart_by_file(rank: Rank) -> None:
     ],
 )
 def test_bad_judgments_are_named(qrels: str, message: str, rank: Rank) -> None:
-    ran = rank("run.txt", "--qrels", "qrels", run__txt=RUN, qrels=qrels)
-    assert (ran.code, ran.out) == (3, "")
-    assert message in ran.err
+    rank("run.txt", "--qrels", "qrels", run__txt=RUN, qrels=qrels).must_fail(3, message)
 
 
 @each(
@@ -241,9 +237,7 @@ def test_bad_judgments_are_named(qrels: str, message: str, rank: Rank) -> None:
 )
 def test_what_is_missing_or_contradicts_is_said(args: list[str], message: str, rank: Rank) -> None:
     lists = '{"label": [1, 0], "score": [1, 2]}\n'
-    ran = rank(*args, a__txt=LETOR, b__txt=WITHOUT_QUERY, run__txt=RUN, l__jsonl=lists)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    rank(*args, a__txt=LETOR, b__txt=WITHOUT_QUERY, run__txt=RUN, l__jsonl=lists).must_fail(2, message)
 
 
 def test_pairs_are_not_looked_for_in_lists(rank: Rank, capfd: Capture) -> None:
@@ -318,8 +312,7 @@ def test_what_is_wrong_beside_rows_is_named(
     (tmp_path / "p.csv").write_text("query,doc,label,score\n1,a,1,1\n1,b,0,3\n2,a,1,2\n")
     for missing in ("drop", "zero") if "--qrels" in args else (None,):
         ran = run_inside(["rank", "p.csv", *args, *(["--missing", missing] if missing else [])], capfd)
-        assert (ran.code, ran.out) == (3, "")
-        assert message in ran.err
+        ran.must_fail(3, message)
         assert "pairs" not in ran.err
 
 

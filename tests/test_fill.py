@@ -14,14 +14,12 @@ import pytest
 from mrl_cli import compare, evaluate
 from mrl_cli.inputs import delimited, jsontext
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     Capture = pytest.CaptureFixture[str]
-    Mrl = Callable[..., Ran]
 
 # At the margins 1, 0.5 (filled), 2 and 0.5 (filled) the losses are 1 - 0.5, 0.5 + 1, 2 - 3 (so 0) and 0.5.
 COLUMNS: dict[str, list[Any]] = {
@@ -51,12 +49,11 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.fixture
-def mrl(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run a command with JSON in a folder with the pairs in every format."""
-    monkeypatch.chdir(tmp_path)
     for name in FORMATS:
         write(COLUMNS, tmp_path / name)
-    return lambda *args: run_inside([*args, "-f", "json"], capfd)
+    return lambda *args: mrl(*args, "-f", "json")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -95,11 +92,9 @@ def test_words_for_no_value_are_filled_too(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_only_missing_cells_are_filled(mrl: Mrl, tmp_path: Path) -> None:
     write(COLUMNS | {"m": [1.0, "oops", 2.0, "nan"], "x1": [0.5, 0.0, 3.0, None]}, tmp_path / "bad.csv")
-    ran = mrl("compute", "bad.csv", "--margin-column", "m", "--fill", "margin=0")
-    assert ran.code == 3
-    assert "3 problems" in ran.err
-    assert "line 3: m is 'oops'" in ran.err
-    assert "line 5: x1 is empty" in ran.err
+    mrl("compute", "bad.csv", "--margin-column", "m", "--fill", "margin=0").must_fail(
+        3, "3 problems", "line 3: m is 'oops'", "line 5: x1 is empty"
+    )
     columns = COLUMNS | {"x2": [0.0, None, 0.0, 1.0]}  # the second margin is missing too, of a row that is left out
     for name in FORMATS:
         write(columns, tmp_path / name)
@@ -145,8 +140,9 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
     assert (refused.code, "use --fill margin=0" in refused.err) == (3, True)
     result = run_inside([*args, "--fill", "margin=0"], capfd).result
     assert (result["sum"], result["filled_margin"]) == (0 + 0 + 0.75, 2)
-    ran = run_inside([*args, "--fill", "margin=0", "--fill", "weight=1"], capfd)
-    assert (ran.code, "--fill weight=1: no column of weights is read" in ran.err) == (2, True)
+    run_inside([*args, "--fill", "margin=0", "--fill", "weight=1"], capfd).must_fail(
+        2, "--fill weight=1: no column of weights is read"
+    )
 
 
 @each(
@@ -165,9 +161,7 @@ def test_margins_that_a_preset_names_are_filled(tmp_path: Path, capfd: Capture) 
     ],
 )
 def test_what_fills_nothing_is_a_usage_error(args: tuple[str, ...], message: str, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args).must_fail(2, message)
 
 
 def test_frames_are_filled() -> None:

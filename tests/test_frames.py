@@ -18,13 +18,10 @@ from mrl_cli import evaluate
 from mrl_cli.inputs.columnar import BATCH_ROWS
 from mrl_cli.losses import LOSSES
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Mrl = Callable[..., Ran]
 
 
 def pairs(size: int = 1000, seed: int = 1) -> pd.DataFrame:
@@ -53,12 +50,6 @@ def by_group(frame: pd.DataFrame, **arguments: Any) -> pd.DataFrame:
     record = evaluate(frame, **arguments)
     assert isinstance(record, pd.DataFrame)
     return record
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside(args, capfd)
 
 
 @each("dtype", ["float64", "float32"])
@@ -150,6 +141,7 @@ def test_booleans_are_labels_0_and_1_but_no_scores() -> None:
             evaluate(frame, x1="y", y="x1", labels="any")
 
 
+@pytest.mark.slow
 def test_frame_larger_than_a_chunk_is_read_whole_in_little_memory() -> None:
     size = 8 * BATCH_ROWS + 17
     frame = pd.DataFrame({"x1": np.zeros(size), "x2": np.ones(size), "y": np.ones(size, np.int8)})

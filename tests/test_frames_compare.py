@@ -20,13 +20,11 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import MOST_SAMPLES
 from mrl_cli.words import json_ready
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 B: dict[str, Any] = {"x1_b": "u", "x2_b": "v"}
 
@@ -43,14 +41,10 @@ def pairs(size: int = 1000, seed: int = 1) -> pd.DataFrame:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs `mrl compare` in this process, on pairs.csv in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def invoked(*args: str, file: str = "pairs.csv") -> Ran:
-        return run_inside(["compare", file, "--x1-b", "u", "--x2-b", "v", "-f", "json", *args], capfd)
-
-    return invoked
+def mrl(mrl: Mrl) -> Mrl:
+    """Run mrl compare on pairs.csv, or another file."""
+    columns = ("--x1-b", "u", "--x2-b", "v", "-f", "json")
+    return lambda *args, file="pairs.csv": mrl("compare", file, *columns, *args)
 
 
 def check_equal(frame: pd.DataFrame, arguments: dict[str, Any], ran: Ran) -> None:

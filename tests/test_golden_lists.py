@@ -19,6 +19,7 @@ from mrl_cli.lists.measure import measured
 from mrl_cli.losses import LISTWISE, completed
 from mrl_cli.model import LossChoice, Ranking
 from mrl_cli.verify import reference
+from tests.each import crossed
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "rank_lists.json").read_text(encoding="ascii"))
 VALUES: list[dict[str, Any]] = GOLDEN["values"]
@@ -86,8 +87,7 @@ class Found:
         return total if over == "sum" else total / sum(self.pairs) / (math.log(2) if over == "mean in bits" else 1)
 
 
-@pytest.mark.parametrize("by_core", [True, False], ids=["core", "reference"])
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("source", "by_core"), crossed(SOURCES, [True, False]))
 def test_values_of_other_libraries(source: str, *, by_core: bool) -> None:
     values = [value for value in VALUES if value["source"] == source]
     assert len(values) > 10

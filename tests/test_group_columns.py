@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mrl_cli import native
@@ -30,7 +30,7 @@ from mrl_cli.reports.figures import Facts, reported_figures
 from mrl_cli.statistics.columns import exact_means, standard_deviations
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import csv_lines, json_ready, number_text
-from tests.each import each
+from tests.each import each, examples
 
 KEYS = ["9", "10", "", "b", "a,b", 'a"b', "tab\tx", "line\nend", "\r", "ü", "\\", "\x7f\x01", " x "]
 ODD = [0.0, -0.0, 1e-300, 1e300, 1e16, 0.1, 1e-5, 123456789.5, 1e9, 0.00012, math.inf]
@@ -112,7 +112,7 @@ wide = st.floats(allow_nan=False, allow_infinity=False)
 @given(st.lists(st.tuples(st.integers(0, 3), near | wide | st.sampled_from([0.1, 1e308, math.inf])), max_size=25))
 @example([(0, 1.0), (0, 2.0**-53), (0, 2.0**-120)])  # just above half of the last bit
 @example([(0, 1.0), (0, 2.0**-53)])
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_sums_means_and_deviations_are_rounded_once(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     sums, squares, counts = SumsByCode(), SumsByCode(), np.bincount(codes, minlength=4)
@@ -149,7 +149,7 @@ def test_mean_between_two_doubles_is_that_of_the_exact_sum() -> None:
 @given(
     st.lists(st.lists(st.tuples(*[st.sampled_from([*KEYS, "1e3", "-7", "7", "07", "2.5", "1e400"])] * 2)), max_size=4)
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_many_keys_are_found_and_sorted_as_few_are(chunks: list[list[tuple[str, str]]]) -> None:
     for parts in (1, 2):
         columns = [[pa.array(texts, pa.string()) for texts in [*zip(*chunk, strict=True)][:parts]] for chunk in chunks]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ from mrl_cli.reductions.ledger import Ledger, LedgerBlock, LedgerReduction, Ledg
 from mrl_cli.reductions.measured import STATES, Measured, are_correct
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.compute import ComputeReport, compute_report
-from tests.each import each
+from tests.each import each, examples
 from tests.measuring import totals_of
 
 Array = NDArray[Any]
@@ -191,7 +191,7 @@ def test_group_is_what_its_pairs_alone_give(loss: Any, dtype: Any, columns: Colu
         max_size=40,
     )
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_by_code(values, codes, 4)
@@ -201,7 +201,7 @@ def test_sums_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> None:
     codes, values = np.array([c for c, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
     actual = sums_of_products_by_code(values, values, codes, 3)
@@ -215,7 +215,7 @@ def test_sums_of_products_by_code_are_exact(pairs: list[tuple[int, float]]) -> N
     st.lists(st.tuples(st.integers(0, 3), st.floats() | st.sampled_from([1e308, 5e-324])), min_size=4, max_size=9),
     st.sampled_from([1, 20, 300]),
 )
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_blocks_of_few_and_of_many_pairs_add_up_exactly(some: list[tuple[int, float]], times: int) -> None:
     pairs = np.array(some * times)  # from 20 on the pairs of a key are put side by side
     keys, values = pairs[:, 0].astype(np.int64), pairs[:, 1].copy()
@@ -237,7 +237,7 @@ def test_blocks_of_few_and_of_many_pairs_add_up_exactly(some: list[tuple[int, fl
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), max_size=60), st.randoms())
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_ledger_adds_exactly_in_any_order(values: list[float], random: Any) -> None:
     blocks = [summed([pa.array(["a", "b"])], np.array([v, -v]), np.zeros(2, np.uint8)) for v in values]
     random.shuffle(blocks)
@@ -272,7 +272,7 @@ any_numbers = st.floats() | st.sampled_from([0.1, -1e308, 2.0**-1074, 2.0**901, 
     st.sampled_from(["loss", "weight"]),
     st.sets(st.integers(0, 4)),
 )
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_pairs_that_are_held_add_up_to_what_their_sums_do(
     batches: list[list[tuple[int, float, int]]], kind: str, texts: set[int]
 ) -> None:
@@ -315,8 +315,9 @@ def test_too_many_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MOST_KEYS", 3)
     ledger = Ledger()
     ledger.add(summed([pa.array(["a", "b", "c"])], np.zeros(3), np.zeros(3, np.uint8)))
-    with pytest.raises(UsageError, match="more than 3 groups"):
+    with pytest.raises(UsageError, match="more than 3 groups") as refused:
         ledger.add(summed([pa.array(["d"])], np.zeros(1), np.zeros(1, np.uint8)))
+    assert refused.value.hint == "group by a column with fewer values"
 
 
 def in_order(texts: list[str]) -> list[str]:

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mrl_cli.commands.compute import Compute
 from mrl_cli.inputs.storage import File
 from mrl_cli.inputs.text import BLOCK_BYTES
-from mrl_cli.model.parts import Labels
 from tests.hint_cases import CASES as OF_PAIRS
 from tests.hint_cases import Case
 from tests.list_hint_cases import LIST_CASES
@@ -95,18 +93,12 @@ def _hint_of(ran: Ran) -> str:
     return ran.err.partition("\nhint: ")[2].strip()
 
 
-def _is_there(needed: str) -> bool:
-    return needed in Compute.option_names() or needed in Labels.__args__  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
 def test_hint_leads_to_a_right_number_or_a_more_precise_message(case: Case, capfd: Capture) -> None:
-    _write(case.files)
+    _write(case.there)
     ran = run_inside(shlex.split(case.line), capfd)
     assert ran.code in (2, 3, 4)
     assert case.hint in ran.err.partition("\nhint: ")[2] or ("Did you mean" in case.hint and case.hint in ran.err)
-    if not all(map(_is_there, case.needs)):
-        pytest.skip(f"there is no {' and '.join(case.needs)} yet")
     _write(case.changed)
     then = case.then or case.line
     proposed, new = set(OPTION.findall(ran.err)), set(OPTION.findall(then)) - set(OPTION.findall(case.line))
@@ -129,9 +121,7 @@ PROPOSED = re.compile(
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.line}: {case.hint}"[:90])
 def test_following_what_is_proposed_word_by_word_comes_to_an_end(case: Case, capfd: Capture) -> None:
-    if not all(map(_is_there, case.needs)):
-        pytest.skip(f"there is no {' and '.join(case.needs)} yet")
-    _write(case.files)
+    _write(case.there)
     words, seen = shlex.split(case.line), list[str]()
     while (ran := run_inside(words, capfd)).code and (proposed := PROPOSED.search(_hint_of(ran))):
         assert _hint_of(ran) not in seen, " -> ".join([*seen, _hint_of(ran)])
@@ -249,7 +239,7 @@ def test_every_hint_has_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         folder = tmp_path / str(number)
         folder.mkdir()
         monkeypatch.chdir(folder)
-        _write(case.files)
+        _write(case.there)
         said += run_inside(shlex.split(case.line), capfd).err
     for piece, name in ELSEWHERE.items():
         assert piece in Path(__file__).with_name(name).read_text().replace("\\\\?", "?"), piece

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
-from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_of_cells, margins_for, regions_of
-from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, margin_of
+from mrl_cli.reductions.bars import TAIL, bars_of, curve_at, losses_by, losses_of_cells, margins_for, regions_of
+from mrl_cli.reductions.cellsums import CHUNK_PAIRS, CellSumsReduction, confidences, mantissas, margin_of
 from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.measured import Measured
-from tests.each import each
+from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def test_bars_hold_the_pairs_that_lie_in_them(plan: Plan, most: int) -> None:
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.integers(2, 128))
 @example([2.0**-1027, 3 * 2.0**-1028, 2.225073858507203e-309], 25)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_bars_of_any_numbers(numbers: list[float], most: int) -> None:
     bars = bars_of(drawn(numbers, Plan()), Plan(), most)
     seen = [d for d in numbers if d]
@@ -120,10 +120,17 @@ def test_regions_are_counted_as_a_report_counts_them(plan: Plan) -> None:
         "inside_margin": [0 < d < margin for d in NUMBERS],
         "beyond_margin": [d > 0 and d >= margin for d in NUMBERS],
     }
-    regions = regions_of(drawn(NUMBERS, plan), plan)
-    assert list(regions) == list(lies)
-    for name, here in lies.items():
-        assert list(regions[name]) == [sum(here), pytest.approx(math.fsum(np.array(losses)[here]), rel=1e-14)]
+    histogram = drawn(NUMBERS, plan)
+    assert regions_of(histogram, plan) == {name: sum(here) for name, here in lies.items()}
+    right = np.array(lies["inside_margin"]) | lies["beyond_margin"]
+    by_sign = [math.fsum(np.array(losses)[here]) for here in (lies["wrong"], lies["ties"], right)]
+    assert by_side(histogram, plan) == pytest.approx(by_sign, rel=1e-14)
+
+
+def by_side(histogram: Histogram, plan: Plan) -> list[float]:
+    """Return the sums of the losses of pairs with d below, at and above 0."""
+    _, signs = histogram.cells.starts(np.arange(histogram.counts.size))
+    return losses_by(histogram, plan, signs + 1, 3)
 
 
 @each("plan", [*LOSSES_DRAWN, Plan.of(), Plan.of(loss="squared_hinge", margin=2.0)])
@@ -163,13 +170,12 @@ def test_pairs_of_two_models_in_squares(a: list[float], b: list[float], square: 
 
 def test_weighted_losses_of_regions() -> None:
     plan = Plan.of(columns=WEIGHTED, margin=0.5)
-    regions = regions_of(drawn([-1.0, 0.25, 2.0], plan, [0.5, 3.0, 7.0]), plan)
-    assert regions["wrong"] == (1, 0.5 * 1.5)
-    assert regions["inside_margin"] == (1, 3.0 * 0.25)
-    assert regions["beyond_margin"] == (1, 0.0)
+    histogram = drawn([-1.0, 0.25, 2.0], plan, [0.5, 3.0, 7.0])
+    assert by_side(histogram, plan) == [0.5 * 1.5, 0.0, 3.0 * 0.25]
+    assert regions_of(histogram, plan) == {"wrong": 1, "ties": 0, "inside_margin": 1, "beyond_margin": 1}
     single = Plan.of(dtype="float32", margin=0.3)
-    assert regions_of(drawn([0.25], single), single)["inside_margin"] == (1, float(np.float32(0.3)) - 0.25)
-    assert regions_of(drawn([-1.0, 0.5], Plan.of()), Plan.of())["wrong"] == (1, 1.0)
+    assert by_side(drawn([0.25], single), single)[2] == float(np.float32(0.3)) - 0.25
+    assert by_side(drawn([-1.0, 0.5], Plan.of()), Plan.of()) == [1.0, 0.0, 0.0]
 
 
 def test_sums_of_cells_with_large_numbers_before_them_and_after() -> None:
@@ -188,7 +194,8 @@ def test_losses_under_a_margin_for_each_pair_are_those_of_the_pairs() -> None:
     numbers: dict[Any, Any] = {"x1": np.array([-1.0, 0.25, 2.0]), "x2": np.zeros(3), "y": np.ones(3)}
     batch = Batch("", numbers | {"margin": np.array([0.5, 1.0, 3.0])})
     histogram = reduction.add(reduction.empty(), Measured(batch, plan, reduction.needs))
-    assert regions_of(histogram, plan) == {"wrong": (1, 1.5), "ties": (0, 0.0), "correct": (2, 0.75 + 1.0)}
+    assert regions_of(histogram, plan) == {"wrong": 1, "ties": 0, "correct": 2}
+    assert by_side(histogram, plan) == [1.5, 0.0, 0.75 + 1.0]
 
 
 @pytest.mark.parametrize("loss", [name for name, entry in LOSSES.items() if entry.is_hinge])
@@ -219,7 +226,7 @@ def test_a_curve_that_does_not_follow_from_cells_is_refused(plan: Plan, margin: 
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.15, -0.15, 0.0]), min_size=1))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_sums_by_cell_are_exact(halves: list[float]) -> None:
     plan, x1 = Plan.of(margin=0.3), np.array(halves)
     reduction = CellSumsReduction(plan)
@@ -244,7 +251,10 @@ def test_sums_of_a_cell_full_of_one_number_are_exact(d: float) -> None:
     sure = float(confidences(np.array([d]))[0])
     assert sums["first"] == float(Fraction(d) * pairs)
     assert sums["confidence"] == float(Fraction(sure) * pairs)
-    assert sums["second"] == pytest.approx(d * d * pairs, rel=2.0**-26, abs=0)
+    one = float(mantissas(np.array([d]))[0])
+    assert sums["mantissa"] == one * pairs
+    if one >= 1:
+        assert sums["spread"] == pytest.approx(one * one * pairs, rel=2.0**-26, abs=0)
 
 
 def test_histograms_of_cells_that_were_forgotten_merge() -> None:

@@ -51,9 +51,7 @@ def test_json_lines_may_be_called_json(compute: Mrl) -> None:
     lines = "".join(json.dumps(record) + "\n" for record in RECORDS)
     assert compute(lines).result["sum"] == SUM
     assert compute("\n\n" + lines).result["sum"] == SUM
-    ran = compute('{"x1": oops}\n' + lines)
-    assert ran.code == 3
-    assert "line 1: '{\"x1\": oops}'" in ran.err
+    compute('{"x1": oops}\n' + lines).must_fail(3, "line 1: '{\"x1\": oops}'")
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -106,11 +104,7 @@ def test_bad_cell_is_named(
     bad: Any = COLUMNS | {"x2": [3, value, 0.25]}
     if not is_columns:
         bad = [RECORDS[0], RECORDS[1] | {"x2": value}, RECORDS[2]]
-    ran = compute(bad)
-    assert (ran.code, ran.out) == (3, "")
-    assert "error: 1 problem in pairs.json (3 rows)\n" in ran.err
-    assert kind in ran.err
-    assert f"row 2: x2 is {value_shown}" in ran.err
+    compute(bad).must_fail(3, "error: 1 problem in pairs.json (3 rows)\n", kind, f"row 2: x2 is {value_shown}")
     skipped = compute(bad, "--on-error", "skip", "--rejects", "bad.csv", "-q").result
     assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (SUM, 2, 1)
     header, (file, row, column, _, problem) = csv.reader((tmp_path / "bad.csv").read_text().splitlines())
@@ -118,9 +112,7 @@ def test_bad_cell_is_named(
 
 
 def test_bad_label_is_named(compute: Mrl) -> None:
-    ran = compute(COLUMNS | {"y": [1, 0, 1]})
-    assert ran.code == 3
-    assert "row 2: y is 0" in ran.err
+    compute(COLUMNS | {"y": [1, 0, 1]}).must_fail(3, "row 2: y is 0")
 
 
 def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
@@ -157,10 +149,7 @@ def test_rows_keep_their_numbers_when_some_are_left_out(compute: Mrl) -> None:
     ],
 )
 def test_what_is_no_column_is_refused(value: Any, message: str, compute: Mrl) -> None:
-    ran = compute(value)
-    assert (ran.code, ran.out) == (3, "")
-    assert message in ran.err
-    assert "Traceback" not in ran.err
+    compute(value).must_fail(3, message)
 
 
 @pytest.mark.slow
@@ -179,9 +168,9 @@ def test_text_that_is_not_utf8_is_named_by_its_line(
     compute: Mrl, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "l.json").write_bytes(b'{"x1": [1],\n"x2": [1], "y": [1],\n"t": ["\xe9"]}')
-    ran = run_inside(["compute", "l.json"], capfd)
-    assert ran.code == 3
-    assert "l.json is not UTF-8: line 3\nhint: name the file's encoding with --encoding" in ran.err
+    run_inside(["compute", "l.json"], capfd).must_fail(
+        3, "l.json is not UTF-8: line 3\nhint: name the file's encoding with --encoding"
+    )
     assert run_inside(["compute", "l.json", "--encoding", "latin-1", "--raw"], capfd).out == "0.0\n"
 
 

@@ -67,10 +67,9 @@ def test_steps_beside_a_statistic_are_a_log_and_no_pairs(names: list[str], tmp_p
     path = tmp_path / "log.csv"
     path.write_text(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
     for command in (["compute"], ["sweep", "--margins", "0,1"], ["validate"]):
-        ran = run_inside([*command, path], capfd)
-        assert (ran.code, ran.out) == (3, "")
-        assert "log.csv holds no pairs: " in ran.err
-        assert "each row is a step of a training log" in ran.err
+        run_inside([*command, path], capfd).must_fail(
+            3, "log.csv holds no pairs: ", "each row is a step of a training log"
+        )
     assert run_inside(["compute", path, "--x1", names[0], "--x2", names[-1], "--y-const", "1"], capfd).code == 0
 
 

@@ -21,14 +21,13 @@ from mrl_cli.inputs.presets import PRESETS
 from mrl_cli.model import problems
 from mrl_cli.model.labels import map_of, map_text, parsed_map
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mrl_cli.reports.remedies import Facts
 
-    Mrl = Callable[..., Ran]
 
 X1, X2 = [3.0, 0.0, 1.0, 2.0, 0.5], [1.0, 2.0, 4.0, 1.0, 0.0]
 SIGNS = [1, -1, 1, -1, 0]  # right, right, wrong by 3, wrong by 1, a tie
@@ -36,10 +35,9 @@ FIGURES = ("pairs", "rejected", "sum", "mean", "min", "max", "correct", "ties", 
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl in an empty folder; the result is JSON."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, stdin=b"": run_inside([*args, "-f", "json"], capfd, stdin)
+    return lambda *args, stdin=b"": mrl(*args, "-f", "json", stdin=stdin)
 
 
 def _text(values: list[Any], delimiter: str) -> str:
@@ -187,18 +185,15 @@ def test_value_that_is_not_in_the_map_is_an_error_that_names_it(name: str, mrl: 
 @in_every_format
 def test_missing_label_is_an_error_under_a_map(name: str, mrl: Mrl) -> None:
     WRITERS[name](["a", None, "b", "a", "b"], name)
-    ran = mrl("compute", name, "--label-map", "a=1,b=-1,null=0")
-    assert ran.code == 3
-    assert f"{problems.MISSING}       1 " in ran.err
+    mrl("compute", name, "--label-map", "a=1,b=-1,null=0").must_fail(3, f"{problems.MISSING}       1 ")
 
 
 @in_every_format
 def test_tie_is_an_error_that_shows_the_word_in_the_file(name: str, mrl: Mrl) -> None:
     WRITERS[name](["a", "b", "same", "a", "b"], name)
-    ran = mrl("compute", name, "--label-map", "a=1,b=-1,same=0")
-    assert ran.code == 3
-    assert f"{problems.TIE}       1 " in ran.err
-    assert "y is 'same'\nhint: --on-tie drop" in ran.err
+    mrl("compute", name, "--label-map", "a=1,b=-1,same=0").must_fail(
+        3, f"{problems.TIE}       1 ", "y is 'same'\nhint: --on-tie drop"
+    )
     assert mrl("compute", name, "--label-map", "a=1,b=-1,same=0", "--on-tie", "drop").result["ties_dropped"] == 1
 
 
@@ -250,8 +245,9 @@ def test_two_files_are_compared_by_mapped_labels(mrl: Mrl) -> None:
     assert (record["pairs"], record["labels_skipped"], record["a"]["correct"], record["b"]["correct"]) == (2, 1, 1, 1)
     record = mrl("compare", *options, "--key", "id", "--label-map", "A=1,B=-1,-=0", "--on-tie", "drop").result
     assert (record["pairs"], record["ties_dropped"], record["a"]["mean"], record["b"]["mean"]) == (2, 1, 0.5, 0.5)
-    ran = mrl("compare", *options, "--by-row", "--label-map", "A=1,B=-1,-=skip")
-    assert (ran.code, "--by-row and a label that is mapped to skip exclude each other" in ran.err) == (2, True)
+    mrl("compare", *options, "--by-row", "--label-map", "A=1,B=-1,-=skip").must_fail(
+        2, "--by-row and a label that is mapped to skip exclude each other"
+    )
 
 
 # The text of a map.
@@ -297,9 +293,7 @@ def test_map_that_is_none_is_a_usage_error(text: str, message: str, mrl: Mrl) ->
     with pytest.raises(ValueError, match=r"^") as raised:
         parsed_map(text)
     assert message in str(raised.value)
-    ran = mrl("compute", "p.csv", "--label-map", text)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "p.csv", "--label-map", text).must_fail(2, message)
 
 
 def test_map_of_python_values() -> None:
@@ -351,17 +345,16 @@ def test_map_of_python_values() -> None:
 )
 def test_options_that_contradict_or_do_nothing_are_errors(args: list[str], message: str, mrl: Mrl) -> None:
     WRITERS["p.csv"](SIGNS, "p.csv")
-    ran = mrl("compute", "p.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "p.csv", *args).must_fail(2, message)
 
 
 def test_sweep_and_compare_refuse_sizes_that_they_have_no_use_for(mrl: Mrl) -> None:
     WRITERS["p.csv"](SIGNS, "p.csv")
     ran = mrl("sweep", "p.csv", "--margins", "0", "--labels", "strength", "--strength", "margin")
     assert (ran.code, "--strength margin and --margins exclude each other" in ran.err) == (2, True)
-    ran = mrl("compare", "p.csv", "--x1-b", "x2", "--x2-b", "x1", "--labels", "strength", "--strength", "weight")
-    assert (ran.code, "--strength weight does not go with compare" in ran.err) == (2, True)
+    mrl("compare", "p.csv", "--x1-b", "x2", "--x2-b", "x1", "--labels", "strength", "--strength", "weight").must_fail(
+        2, "--strength weight does not go with compare"
+    )
 
 
 # True and false.
@@ -423,8 +416,9 @@ def test_score_is_never_a_boolean(name: str, column: str, mrl: Mrl) -> None:
 
 def test_cell_that_means_no_value_is_none_even_where_it_reads_as_a_boolean(mrl: Mrl) -> None:
     Path("p.csv").write_text("x1,x2,y\n3,1,true\n0,2,false\n")
-    ran = mrl("compute", "p.csv", "--labels", "01", "--null-value", "true")
-    assert (ran.code, "missing value       1   line 2: y is 'true'" in ran.err) == (3, True)
+    mrl("compute", "p.csv", "--labels", "01", "--null-value", "true").must_fail(
+        3, "missing value       1   line 2: y is 'true'"
+    )
 
 
 # Strengths.
@@ -464,10 +458,9 @@ def test_size_of_a_strength_is_a_weight_or_a_margin(name: str, mrl: Mrl) -> None
 def test_strength_that_is_no_finite_number_is_one_problem(value: str, mrl: Mrl) -> None:
     Path("p.csv").write_text(f"x1,x2,y\n1,0,2\n1,0,{value}\n")
     for strength in ("ignore", "weight", "margin"):
-        ran = mrl("compute", "p.csv", "--labels", "strength", "--strength", strength)
-        assert ran.code == 3
-        assert "error: 1 problem in p.csv (2 rows)" in ran.err
-        assert "line 3: y is" in ran.err
+        mrl("compute", "p.csv", "--labels", "strength", "--strength", strength).must_fail(
+            3, "error: 1 problem in p.csv (2 rows)", "line 3: y is"
+        )
 
 
 def test_strengths_of_two_files_are_compared_by_their_sign(mrl: Mrl) -> None:
@@ -527,8 +520,7 @@ def test_judgebench_scores_either_side(mrl: Mrl) -> None:
     assert (record["pairs"], record["correct"], record["wrong"], record["ties_dropped"]) == (4, 2, 2, 1)
     assert "these look like JudgeBench's columns: use --preset judgebench" in mrl("compute", "j.jsonl").err
     Path("j.jsonl").write_text('{"score_A": 1, "score_B": 0, "label": "C"}\n')
-    ran = mrl("compute", "j.jsonl", "--preset", "judgebench")
-    assert (ran.code, "the map of labels is A>B=1,B>A=-1,A=B=0" in ran.err) == (3, True)
+    mrl("compute", "j.jsonl", "--preset", "judgebench").must_fail(3, "the map of labels is A>B=1,B>A=-1,A=B=0")
 
 
 def test_negative_strength_of_helpsteer_means_that_the_first_is_better(mrl: Mrl) -> None:
@@ -541,8 +533,9 @@ def test_negative_strength_of_helpsteer_means_that_the_first_is_better(mrl: Mrl)
     assert mrl("compute", "h.csv", "--preset", "helpsteer", "--strength", "weight").result["mean"] == 1 / 6
     # Named again, the rule stays; another one has to say what every value means.
     assert mrl("compute", "h.csv", "--preset", "helpsteer", "--labels", "strength").result["correct"] == 2
-    ran = mrl("compute", "h.csv", "--preset", "helpsteer", "--labels", "any")
-    assert (ran.code, "below 0 where the first is better" in ran.err) == (2, True)
+    mrl("compute", "h.csv", "--preset", "helpsteer", "--labels", "any").must_fail(
+        2, "below 0 where the first is better"
+    )
     own = mrl("compute", "h.csv", "--preset", "helpsteer", "--label-map", "-3=1,-1=1,2=-1,0=skip").result
     assert (own["correct"], own["labels_skipped"], own["labels"]) == (2, 1, "pm1")
 
@@ -555,8 +548,9 @@ def test_user_names_columns_of_a_preset_with_labels(mrl: Mrl) -> None:
     assert (record["correct"], record["sum"]) == (0, 1)
     assert mrl("compute", "b.csv", "--preset", "arena", "--y-const", "1").result["sum"] == 1
     assert mrl("compute", "b.csv", "--preset", "arena", "--y", "other", "--labels", "01").result["sum"] == 1
-    ran = mrl("compute", "b.csv", "--preset", "arena")
-    assert (ran.code, "not have the label column of --preset arena, winner; it has: won, mine" in ran.err) == (2, True)
+    mrl("compute", "b.csv", "--preset", "arena").must_fail(
+        2, "not have the label column of --preset arena, winner; it has: won, mine"
+    )
 
 
 def test_presets_hold_their_label_rule_as_data() -> None:
@@ -653,8 +647,9 @@ def test_labels_with_a_problem_are_kept_as_text(name: str, mrl: Mrl, monkeypatch
 
 def test_rows_that_are_all_skipped_are_counted_as_such(mrl: Mrl) -> None:
     Path("p.csv").write_text("x1,x2,y\n1,3,tie\n1,3,bad\n")
-    ran = mrl("compute", "p.csv", "--label-map", "a=1,tie=0,bad=skip", "--on-tie", "drop")
-    assert (ran.code, "2 rows, all left out (1 for a label 0, 1 for a label mapped to skip)" in ran.err) == (3, True)
+    mrl("compute", "p.csv", "--label-map", "a=1,tie=0,bad=skip", "--on-tie", "drop").must_fail(
+        3, "2 rows, all left out (1 for a label 0, 1 for a label mapped to skip)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -150,14 +150,12 @@ def test_user_wins_over_the_preset(rank: Rank) -> None:
     ],
 )
 def test_what_a_preset_leaves_no_use_for_is_refused(args: list[str], message: str, rank: Rank) -> None:
-    ran = rank(STYLES, "--preset", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    rank(STYLES, "--preset", *args).must_fail(2, message)
 
 
 def test_missing_columns_are_named_with_those_there_are(rank: Rank) -> None:
     ran = rank([{"completions": [{"overall_score": 1.0}]}], "--preset", "ultrafeedback")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "completions.*.overall_score and completions.*.score" in ran.err
     assert "--label COLUMN and --score COLUMN" in ran.err
 
@@ -181,14 +179,12 @@ def test_chosen_and_rejected_ones_need_no_preset(rank: Rank) -> None:
     ],
 )
 def test_options_of_sides_that_make_no_sense_are_refused(args: list[str], message: str, rank: Rank) -> None:
-    ran = rank(STYLES, *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    rank(STYLES, *args).must_fail(2, message)
 
 
 def test_rows_without_a_wrong_answer_have_no_pairs(rank: Rank) -> None:
     ran = rank(BEST_OF | {"num_correct": [3, 3, 0]}, "--score", "scores", "--num-correct", "num_correct")
-    assert (ran.code, ran.out) == (3, "")
+    ran.must_fail(3)
     assert "no row has a right answer and a wrong one" in ran.err
 
 
@@ -233,9 +229,7 @@ def test_a_spread_of_nothing_has_a_margin() -> None:
     ],
 )
 def test_rows_of_ties_that_have_no_score_are_named(changed: dict[str, Any], message: str, rank: Rank) -> None:
-    ran = rank(TIES | changed, "--preset", "rewardbench2")
-    assert (ran.code, ran.out) == (3, "")
-    assert message in ran.err
+    rank(TIES | changed, "--preset", "rewardbench2").must_fail(3, message)
 
 
 def test_sections_of_rm_bench_are_parts_of_the_matrix_of_styles(rank: Rank) -> None:
@@ -247,9 +241,7 @@ def test_sections_of_rm_bench_are_parts_of_the_matrix_of_styles(rank: Rank) -> N
     assert result["sections"] == [{"section": name, "accuracy": n / 6, "pairs": 6} for name, n in right.items()]
     assert [group["group"] for group in result["groups"]] == ["chat", "math"]
     rows = [STYLES[0] | {"score_rejected": [1.0]}, *STYLES]
-    ran = rank(rows, "--preset", "rmbench")
-    assert (ran.code, ran.out) == (3, "")
-    assert "row 1: score_chosen has 3 items, score_rejected has 1" in ran.err
+    rank(rows, "--preset", "rmbench").must_fail(3, "row 1: score_chosen has 3 items, score_rejected has 1")
     skipped = rank(rows, "--preset", "rmbench", "--on-error", "skip")
     assert "1 of 3 rows left out" in skipped.err
     assert (skipped.result["rejected"], skipped.result["sections"]) == (1, result["sections"])

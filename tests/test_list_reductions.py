@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError, SuspectShardError, UsageError
@@ -21,6 +21,7 @@ from mrl_cli.reductions.measured import Measured
 from mrl_cli.reductions.queries import COUNTS, QueriesConsumer
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.reports.rank import rank_report
+from tests.each import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ PLANS = {
 
 @pytest.mark.parametrize("name", PLANS)
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(20)
 def test_any_cut_into_batches_and_tasks_gives_the_same_digits(name: str, data: st.DataObject) -> None:
     plan = PLANS[name]
     expected = reported(lists_of(plan), [[range(SIZE)]], plan)
@@ -126,13 +127,21 @@ def test_any_cut_into_batches_and_tasks_gives_the_same_digits(name: str, data: s
 
 @pytest.mark.parametrize("name", PLANS)
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(20)
 def test_any_order_of_rows_gives_the_same_digits(name: str, data: st.DataObject) -> None:
     plan = PLANS[name]
     order = data.draw(st.permutations(range(SIZE)))
     cut = data.draw(st.integers(0, SIZE))
     expected = reported(lists_of(plan), [[range(SIZE)]], plan)
     assert reported(gathered(plan), [[order[:cut]], [order[cut:]]], plan) == expected
+
+
+def test_lists_that_were_gathered_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for plan in PLANS.values():
+        expected = reported(lists_of(plan), [[range(SIZE)]], plan)
+        for rows in (1, 4, 9):
+            monkeypatch.setattr("mrl_cli.reductions.gathered.PART_ROWS", rows)
+            assert reported(gathered(plan), [[range(SIZE)]], plan) == expected
 
 
 @given(st.data())
@@ -164,6 +173,7 @@ def test_a_list_without_pairs_is_counted_and_has_no_mean() -> None:
     keys: Any = {"query": pa.array(["a", "a", "b", "c", "c"])}
     reduction = lists_of(plan)
     state = reduction.add(reduction.empty(), Measured(Batch("", numbers, range(5), keys=keys), plan))
+    assert [block.queries for block in state.blocks] == [None]  # which are for queries in several groups
     record = rank_report(Counts(), reduction.settled(reduction.merge(reduction.whole(), state, None)), plan).record()
     counts = {name: record[name] for name in COUNTS if name not in ("queries_undefined", "zero_weight")}
     assert counts == {

@@ -74,9 +74,7 @@ def test_kept_columns_say_what_is_not_finite_in_the_object_where_it_stands(mrl: 
     assert "not_finite" not in second
     for taken in ({"not_finite": [1, 2]}, {"s": [{"not_finite": 1}, {"not_finite": 2}]}):
         pq.write_table(pa.table(columns | taken), tmp_path / "nested.parquet")
-        ran = mrl(*args)
-        assert (ran.code, ran.out) == (2, "")
-        assert "nested.parquet has a column 'not_finite'" in ran.err
+        mrl(*args).must_fail(2, "nested.parquet has a column 'not_finite'")
 
 
 def test_groups_say_what_is_not_finite_each_for_itself(mrl: Mrl, tmp_path: Path) -> None:
@@ -392,9 +390,7 @@ def test_lines_of_pairs_are_of_their_schema(mrl: Mrl, tmp_path: Path) -> None:
 
 
 def test_an_unknown_report_has_no_schema(mrl: Mrl) -> None:
-    ran = mrl("schema", "compte")
-    assert (ran.code, ran.out) == (2, "")
-    assert "Did you mean compute?" in ran.err
+    mrl("schema", "compte").must_fail(2, "Did you mean compute?")
 
 
 def test_a_gate_that_fails_prints_its_numbers_in_full(mrl: Mrl, tmp_path: Path) -> None:

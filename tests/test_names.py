@@ -13,27 +13,23 @@ from mrl_cli.losses import LISTWISE, LOSSES, completed, named, settled
 from mrl_cli.losses.names import ALIASES, AMBIGUOUS, ELSEWHERE, Alias, alias_of, names_of
 from mrl_cli.words import closest, letters_of
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 X1, X2, Y = [0.5, 1.0, 3.0], [0.25, 2.0, 1.0], [1, 1, -1]
 REGISTERED = (*LOSSES, *LISTWISE)
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs mrl in this process, in a folder that holds pairs.csv and lists.csv."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pairs.csv").write_text(
-        "x1,x2,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in zip(X1, X2, Y, strict=True))
-    )
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
+    """Run mrl in a folder that holds pairs.csv and lists.csv."""
+    rows = "".join(f"{a},{b},{y}\n" for a, b, y in zip(X1, X2, Y, strict=True))
+    (tmp_path / "pairs.csv").write_text(f"x1,x2,y\n{rows}")
     (tmp_path / "lists.csv").write_text("query,label,score\n1,1,0.5\n1,0,0.75\n1,2,1\n")
-    return lambda *args: run_inside(args, capfd)
+    return mrl
 
 
 def _flags(alias: Alias) -> list[str]:
@@ -72,10 +68,9 @@ def test_registry_of_names_is_sound() -> None:
 
 @each("alias", [alias for alias in ALIASES.values() if alias.needs])
 def test_what_a_name_leaves_open_must_be_given(alias: Alias, mrl: Mrl) -> None:
-    ran = mrl("compute", "pairs.csv", "--loss", alias.name)
-    assert (ran.code, ran.out) == (2, "")
-    assert f"the loss {alias.name} needs its {alias.needed.lower()}" in ran.err
-    assert f"give it with {' '.join(alias.flags[2:])}" in ran.err
+    mrl("compute", "pairs.csv", "--loss", alias.name).must_fail(
+        2, f"the loss {alias.name} needs its {alias.needed.lower()}", f"give it with {' '.join(alias.flags[2:])}"
+    )
     with pytest.raises(ValueError, match=f"the loss {alias.name} needs its .*\nhint: give it with {alias.needs}=…"):
         mrl_cli.pairwise_loss(X1, X2, Y, loss=alias.name)
 
@@ -114,8 +109,7 @@ def test_an_ambiguous_name_is_refused_with_the_formula_of_each(name: str, found:
 @each("name", ELSEWHERE)
 def test_what_is_no_loss_is_not_taken_for_a_misspelt_one(name: str, mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--loss", name)
-    assert (ran.code, ran.out) == (2, "")
-    assert ELSEWHERE[name] in ran.err
+    ran.must_fail(2, ELSEWHERE[name])
     assert "did you mean" not in ran.err
 
 
@@ -209,5 +203,5 @@ def test_names_are_guessed_where_they_mean_the_same(wrong: str, known: list[str]
 def test_an_option_is_guessed_by_the_same_rule(mrl: Mrl) -> None:
     assert "Did you mean --margin?" in mrl("compute", "pairs.csv", "--margn", "1").err
     ran = mrl("compare", "pairs.csv", "--x3-b", "u")
-    assert ran.code == 2
+    ran.must_fail(2)
     assert "Did you mean" not in ran.err

@@ -11,25 +11,22 @@ import pytest
 
 from mrl_cli.inputs.naming import LONGEST_TEXT, shortened
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 SIZE = 8
 SHIFTED = [*range(1, SIZE), 0]  # where each row of b stands in a
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    """Runs `mrl compare A B --by-row` in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl) -> Mrl:
+    """Run `mrl compare A B --by-row`, or with other options."""
 
     def invoked(a: str, b: str, *args: str, stdin: bytes = b"") -> Ran:
-        return run_inside(["compare", a, b, *(args or ("--by-row",))], capfd, stdin)
+        return mrl("compare", a, b, *(args or ("--by-row",)), stdin=stdin)
 
     return invoked
 
@@ -71,8 +68,7 @@ def test_names_in_other_rows_are_refused_and_the_hint_matches_them(
     texts = [str(value).replace(",", ";") if isinstance(value, str) else value for value in values]
     a, b = write(f"a.{of_a}", {name: texts}), write(f"b.{of_b}", {name: texts}, SHIFTED)
     ran = mrl(a, b)
-    assert ran.code == 3
-    assert f"not the same pairs row by row: {name} differs in 8 of 8 rows\n" in ran.err
+    ran.must_fail(3, f"not the same pairs row by row: {name} differs in 8 of 8 rows\n")
     first = [str(texts[row])[:40] + ("…" if len(str(texts[row])) > 40 else "") for row in (0, 1)]
     assert f"\n  row 1: {name} is {first[0]!r} in {a} and {first[1]!r} in {b}\n" in ran.err
     assert f"hint: match them with --key {name}\n" in ran.err
@@ -87,8 +83,7 @@ def test_first_row_that_differs_is_named(mrl: Mrl) -> None:
 
 def test_stdin_is_checked_too(mrl: Mrl, tmp_path: Path) -> None:
     a, b = write("a.csv", {"id": IDS}), write("b.csv", {"id": IDS}, SHIFTED)
-    ran = mrl(a, "-", stdin=(tmp_path / b).read_bytes())
-    assert (ran.code, "id is 'k0' in a.csv and 'k1' in stdin" in ran.err) == (3, True)
+    mrl(a, "-", stdin=(tmp_path / b).read_bytes()).must_fail(3, "id is 'k0' in a.csv and 'k1' in stdin")
 
 
 @pytest.mark.parametrize(
@@ -141,8 +136,7 @@ def test_what_names_no_pair_or_agrees_is_no_error(
 def test_count_of_rows_does_not_show_that_pairs_are_the_same(mrl: Mrl) -> None:
     counted: dict[str, list[Any]] = {"id": COUNTED, "prompt": IDS}
     b = {"id": COUNTED, "prompt": [IDS[row] for row in SHIFTED]}
-    ran = mrl(write("a.csv", counted), write("b.csv", b))
-    assert (ran.code, "prompt differs in 8 of 8 rows" in ran.err) == (3, True)
+    mrl(write("a.csv", counted), write("b.csv", b)).must_fail(3, "prompt differs in 8 of 8 rows")
 
 
 def test_name_with_blanks_is_quoted_and_nothing_is_shown_as_it_is(mrl: Mrl) -> None:

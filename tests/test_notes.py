@@ -351,10 +351,7 @@ def test_log_is_refused_with_the_reason(name: str, options: list[str], tmp_path:
     rows = list(csv.DictReader(io.StringIO(LOG)))
     (tmp_path / "log.csv").write_text(LOG)
     (tmp_path / "trainer_state.json").write_text(json.dumps({"epoch": 1.0, "log_history": rows}, indent=1))
-    ran = mrl(["compute", name, *options])
-    assert (ran.code, ran.out) == (3, "")
-    assert f"error: {name} holds no pairs: " in ran.err
-    assert "holds means of batches" in ran.err
+    mrl(["compute", name, *options]).must_fail(3, f"error: {name} holds no pairs: ", "holds means of batches")
 
 
 def test_rewards_of_pairs_are_no_log(tmp_path: Path, mrl: Mrl) -> None:

@@ -18,12 +18,11 @@ import pytest
 from mrl_cli import evaluate
 from mrl_cli.inputs.text import cut_lines, cut_quoted
 from tests.each import each
-from tests.running import run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Capture = pytest.CaptureFixture[str]
 LIMIT = 2**53
 
 
@@ -43,9 +42,7 @@ WHOLE = {
 
 
 @each("kind", list(WHOLE))
-def test_whole_numbers_that_no_double_is_are_refused_whatever_their_type(
-    kind: str, tmp_path: Path, capfd: Capture
-) -> None:
+def test_whole_numbers_that_no_double_is_are_refused_whatever_their_type(kind: str, tmp_path: Path, mrl: Mrl) -> None:
     unit = 100 if kind == "decimal of hundreds" else 1
     last = LIMIT * 100 if unit == 100 else LIMIT  # a double, as all before it in steps of the unit are
     further = last + unit * (3 if unit == 100 else 1)
@@ -53,7 +50,7 @@ def test_whole_numbers_that_no_double_is_are_refused_whatever_their_type(
         assert (int(float(number)) == number) == is_exact
         table = pa.table({"x1": pa.array([Decimal(number) if "dec" in kind else number], WHOLE[kind]), "x2": [0.0]})
         arrow_file(tmp_path / "p.arrow", table)
-        ran = run_inside(["compute", tmp_path / "p.arrow", "--y-const", "-1", "--raw"], capfd)
+        ran = mrl("compute", tmp_path / "p.arrow", "--y-const", "-1", "--raw")
         if is_exact:
             assert ran.out == f"{float(number)!r}\n"
         else:
@@ -68,55 +65,49 @@ def test_decimals_of_a_frame_are_judged_as_those_of_a_file_are() -> None:
     assert evaluate(pd.DataFrame({"x1": [Decimal("0.10")], "x2": [Decimal(0)], "y": [-1]}))["value"] == 0.1
 
 
-def test_decimals_with_a_fraction_are_rounded_as_texts_are(tmp_path: Path, capfd: Capture) -> None:
+def test_decimals_with_a_fraction_are_rounded_as_texts_are(tmp_path: Path, mrl: Mrl) -> None:
     table = pa.table({"x1": pa.array([Decimal(f"{LIMIT + 1}.0")], pa.decimal128(30, 1)), "x2": [0.0], "y": [-1]})
     pq.write_table(table, tmp_path / "p.parquet")
-    assert run_inside(["compute", tmp_path / "p.parquet", "--raw"], capfd).out == f"{float(LIMIT)!r}\n"
+    assert mrl("compute", tmp_path / "p.parquet", "--raw").out == f"{float(LIMIT)!r}\n"
 
 
 @pytest.mark.parametrize("claimed", [2**60, 2**62, 2**63 - 1])
-def test_more_memory_than_a_file_can_fill_is_a_fault_of_the_file(claimed: int, tmp_path: Path, capfd: Capture) -> None:
+def test_more_memory_than_a_file_can_fill_is_a_fault_of_the_file(claimed: int, tmp_path: Path, mrl: Mrl) -> None:
     table = pa.table({"x1": [1.0] * 1000, "x2": [3.0] * 1000, "y": [1.0] * 1000})
     data = arrow_file(tmp_path / "p.arrow", table, compression="zstd")
     assert data.count(struct.pack("<q", 8000)) == 3
     (tmp_path / "p.arrow").write_bytes(data.replace(struct.pack("<q", 8000), struct.pack("<q", claimed)))
-    ran = run_inside(["compute", tmp_path / "p.arrow"], capfd)
-    assert (ran.code, ran.out) == (3, "")
-    assert "p.arrow is corrupt" in ran.err
+    mrl("compute", tmp_path / "p.arrow").must_fail(3, "p.arrow is corrupt")
 
 
-def test_frames_of_zstandard_that_are_skipped_may_stand_anywhere(tmp_path: Path, capfd: Capture) -> None:
+def test_frames_of_zstandard_that_are_skipped_may_stand_anywhere(tmp_path: Path, mrl: Mrl) -> None:
     first, second = (pa.compress(text, codec="zstd", asbytes=True) for text in (b"x1,x2,y\n1,3,1\n", b"3,1,1\n"))
     for number in (0, 15):
         skipped = struct.pack("<II", 0x184D2A50 + number, 4) + b"abcd"
         data = skipped + first + skipped + second + skipped
         for name in ("p.csv.zst", "p"):
             (tmp_path / name).write_bytes(data)
-            assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == "1.0\n"
-        assert run_inside(["compute", "--raw"], capfd, data).out == "1.0\n"
+            assert mrl("compute", tmp_path / name, "--raw").out == "1.0\n"
+        assert mrl("compute", "--raw", stdin=data).out == "1.0\n"
 
 
 @pytest.mark.parametrize("name", ["p.parquet", "p", "-"])
-def test_an_encrypted_parquet_file_is_called_so(name: str, tmp_path: Path, capfd: Capture) -> None:
+def test_an_encrypted_parquet_file_is_called_so(name: str, tmp_path: Path, mrl: Mrl) -> None:
     data = b"PARE" + bytes(100) + b"\x14\0\0\0PARE"
     (tmp_path / "p.parquet").write_bytes(data)
     (tmp_path / "p").write_bytes(data)
-    ran = run_inside(["compute", "-" if name == "-" else tmp_path / name], capfd, data)
-    assert (ran.code, ran.out) == (3, "")
-    assert "is an encrypted Parquet file" in ran.err
+    mrl("compute", "-" if name == "-" else tmp_path / name, stdin=data).must_fail(3, "is an encrypted Parquet file")
 
 
-def test_carriage_returns_in_cells_are_kept_and_written_in_quotes(tmp_path: Path, capfd: Capture) -> None:
+def test_carriage_returns_in_cells_are_kept_and_written_in_quotes(tmp_path: Path, mrl: Mrl) -> None:
     (tmp_path / "p.csv").write_bytes(b'x1,x2,y,t\r1,3,1,"l1\rl2\nl3"\r3,1,1,b\r')
     for name in ("o.csv", "o.tsv"):
-        ran = run_inside(
-            ["compute", tmp_path / "p.csv", "--reduction", "none", "--keep-columns", "-o", tmp_path / name], capfd
-        )
+        ran = mrl("compute", tmp_path / "p.csv", "--reduction", "none", "--keep-columns", "-o", tmp_path / name)
         assert ran.code == 0
         mark = "\t" if name == "o.tsv" else ","
         cells = [["x1", "x2", "y", "t", "loss"], ["1", "3", "1", '"l1\rl2\nl3"', "2.0"], ["3", "1", "1", "b", "0.0"]]
         assert (tmp_path / name).read_bytes().decode() == "".join(mark.join(row) + "\n" for row in cells)
-        assert run_inside(["compute", tmp_path / name, "--raw"], capfd).out == "1.0\n"
+        assert mrl("compute", tmp_path / name, "--raw").out == "1.0\n"
 
 
 @each("text", [b"a\rb\r", b"a\r\nb\r\nc", b'a,"x\ry"\rb\r\n', b'"\r\n"\r"\r"\r\n"\n"\r'])
@@ -158,6 +149,6 @@ def test_what_decompresses_to_much_takes_little_memory(name: str, tmp_path: Path
     assert int(peak) >> 10 < most_mib  # of this process alone, which the resource usage is not
 
 
-def test_a_condition_is_judged_in_time_that_grows_with_its_length(capfd: Capture) -> None:
+def test_a_condition_is_judged_in_time_that_grows_with_its_length(mrl: Mrl) -> None:
     for text in ("a" * 20_000, "a." * 10_000, " " * 20_000, "a" * 20_000 + "<", "<" * 20_000, "a<" + "1" * 20_000):
-        assert run_inside(["compute", "--fail-if", text], capfd, b"x1,x2,y\n1,3,1\n").code == 2
+        assert mrl("compute", "--fail-if", text, stdin=b"x1,x2,y\n1,3,1\n").code == 2

@@ -16,32 +16,23 @@ from mrl_cli.errors import UsageError
 from mrl_cli.verify import conformance
 from mrl_cli.words import OPTION, hint_for
 from tests.each import each
-from tests.running import run_inside
+from tests.running import Mrl
 from tests.test_hints import hint_pieces
 from tests.test_structure import MODULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.running import Ran
-
-    Mrl = Callable[..., Ran]
 
 
 @pytest.fixture
-def mrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     (tmp_path / "pairs.csv").write_text("x1,x2,y,g\n1,3,1,a\n3,1,1,b\n2,1,-1,a\n")
     (tmp_path / "01.csv").write_text("x1,x2,y\n1,3,1\n3,1,0\n")
     (tmp_path / "pairs.jsonl").write_text('{"x1": 1, "x2": 3, "y": 1}\n')
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,2\na,0,1\n")
     (tmp_path / "trl.csv").write_text("chosen_rewards,rejected_rewards\n1,3\n3,1\n")
-    monkeypatch.chdir(tmp_path)
-
-    def invoked(*args: str) -> Ran:
-        return run_inside(args, capfd)
-
-    return invoked
+    return mrl
 
 
 def _options() -> Iterator[tuple[str, click.Option]]:

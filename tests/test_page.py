@@ -25,13 +25,13 @@ from mrl_cli.commands import report as command
 from mrl_cli.inputs import text
 from mrl_cli.reductions.joint import JointCells
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
-from tests.running import Ran, run_inside
+from tests.each import mostly_slow
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 VOID = {"meta", "link", "rect", "circle", "line", "path", "polygon", "br"}
 HOSTILE = {
@@ -125,12 +125,6 @@ class Page:
         """Return the marks of a plot of a section, by the row that they show."""
         svg = self.sections[name].all("div", class_="plot")[plot]
         return {int(mark.attributes["data-i"]): mark for mark in svg.all(tag) if "data-i" in mark.attributes}
-
-
-@pytest.fixture
-def mrl(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, **how: run_inside(args, capfd, **how)
 
 
 def paged(mrl: Mrl, *args: str, **how: Any) -> Page:
@@ -290,7 +284,7 @@ def test_groups_below_the_band_are_those_whose_interval_leaves_the_whole_out(mrl
 WAYS = ("a.csv", "crlf.csv", "blank.csv", "quoted.csv", "a.jsonl", "a.parquet", "a.csv.gz", "columns.json", "-")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", mostly_slow(WAYS, quick=5))
 def test_worst_pairs_are_the_worst_and_named_by_line(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,7 +346,7 @@ def test_a_cell_of_json_is_shown_as_it_is_whatever_stands_below(mrl: Mrl, tmp_pa
         assert shown[0] == shown[1] == [{"null": "", "1e300": "1e+300"}.get(cell, cell) for cell in others]
 
 
-@pytest.mark.parametrize("way", ["plain", "blank", "between", "skipped", "quoted"])
+@pytest.mark.parametrize("way", mostly_slow(["plain", "blank", "between", "skipped", "quoted"], quick=3))
 def test_worst_pairs_have_their_lines_where_there_is_no_other_column(
     way: str, mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,7 +394,7 @@ def test_worst_pairs_do_not_depend_on_how_batches_are_cut() -> None:
         assert [pair.place for pair in state.pairs] == [5, 1, 3, 6]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", mostly_slow(HOSTILE, quick=3))
 def test_hostile_names_are_harmless(name: str, mrl: Mrl, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
     columns = drawn(120)
@@ -508,16 +502,15 @@ def test_a_page_is_written_as_html_alone_and_needs_jinja2(
         ran = mrl("report", "a.csv", *args)
         assert (ran.code, ran.out) == (2, ""), args
         assert "write it to a file, such as -o report.html" in ran.err
-    ran = mrl("report", "a.csv", "-o", "a.html", "--title", " ")
-    assert (ran.code, "hint: leave it out for a title that says what is found" in ran.err) == (2, True)
+    mrl("report", "a.csv", "-o", "a.html", "--title", " ").must_fail(
+        2, "hint: leave it out for a title that says what is found"
+    )
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout.isatty", lambda: True)
         assert "a page is not for a terminal" in mrl("report", "a.csv").err
     assert "only mrl report writes .html files" in mrl("compute", "a.csv", "-o", "a.html").err
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "jinja2" else util.find_spec(name))
-    ran = mrl("report", "a.csv", "-o", "a.html")
-    assert ran.code == 2
-    assert "pip install 'jinja2>=3.1'" in ran.err
+    mrl("report", "a.csv", "-o", "a.html").must_fail(2, "pip install 'jinja2>=3.1'")
     assert not (tmp_path / "a.html").exists()
 
 
@@ -605,9 +598,7 @@ def test_joint_cells_merge_in_any_order_and_count_extremes() -> None:
 )
 def test_options_of_two_models_must_go_together(args: list[str], message: str, mrl: Mrl, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", two_models(20))
-    ran = mrl("report", "a.csv", "-o", "a.html", *args)
-    assert ran.code == 2
-    assert message in ran.err
+    mrl("report", "a.csv", "-o", "a.html", *args).must_fail(2, message)
 
 
 def write_lists(path: Path, queries: int = 60) -> None:

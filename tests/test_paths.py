@@ -96,9 +96,9 @@ META: Records = [{"x1": 2, "x2": 1, "y": 1, "meta": {"g": "u", "margin": 5}}] * 
 def test_a_path_to_nothing_in_any_row_is_a_missing_column(
     name: str, options: tuple[str, ...], near: str, compute: Callable[..., Ran]
 ) -> None:
-    ran = compute(name, META, *options)
-    assert (ran.code, ran.out) == (2, "")
-    assert f"{options[1]} is absent; meta has: g, margin\nhint: did you mean {near}?" in ran.err
+    compute(name, META, *options).must_fail(
+        2, f"{options[1]} is absent; meta has: g, margin\nhint: did you mean {near}?"
+    )
 
 
 @each("name", ["pairs.jsonl", "array.json", "columns.json"])
@@ -123,9 +123,9 @@ def test_a_path_to_something_in_a_row_left_out_is_no_missing_column(compute: Cal
 def test_each_file_has_a_path_of_its_own(tmp_path: Path, capfd: Capture) -> None:
     for name, member in (("a", "g"), ("b", "other")):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"x1": 2, "x2": 1, "y": 1, "m": {member: "u"}}))
-    ran = run_inside(["compute", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--group-by", "m.g"], capfd)
-    assert ran.code == 2
-    assert "b.jsonl: m.g is absent; m has: other" in ran.err
+    run_inside(["compute", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--group-by", "m.g"], capfd).must_fail(
+        2, "b.jsonl: m.g is absent; m has: other"
+    )
 
 
 @EVERY_FORMAT
@@ -153,10 +153,7 @@ def test_a_member_that_is_not_there_is_a_missing_value(
     name: str, missing: dict[str, Any], compute: Callable[..., Ran]
 ) -> None:
     records = [*RECORDS, {"id": "x", "label": {"y": 1}, "meta": {"source": "law"}} | missing]
-    ran = compute(name, records, *PATHS)
-    assert (ran.code, ran.out) == (3, "")
-    assert "missing value" in ran.err
-    assert " 4: judgments.0.judgment.scores.0 is " in ran.err
+    compute(name, records, *PATHS).must_fail(3, "missing value", " 4: judgments.0.judgment.scores.0 is ")
     skipped = compute(name, records, *PATHS, "--on-error", "skip", "-q").result
     assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (2.25, 3, 1)
 
@@ -166,10 +163,9 @@ def test_what_is_not_there_names_what_is(name: str, compute: Callable[..., Ran])
     ran = compute(name, RECORDS, *PATHS[2:], "--x1", "judgments.0.judgment.score")
     assert ran.code in (2, 3)
     assert "judgments.0.judgment.score is absent; judgments.0.judgment has: model, scores" in ran.err
-    ran = compute(name, RECORDS, *PATHS[2:], "--x1", "judgements.0.judgment.score")
-    assert ran.code == 2
-    assert "has no column 'judgements.0.judgment.score'" in ran.err
-    assert "did you mean --x1 judgments.0.judgment.score?" in ran.err
+    compute(name, RECORDS, *PATHS[2:], "--x1", "judgements.0.judgment.score").must_fail(
+        2, "has no column 'judgements.0.judgment.score'", "did you mean --x1 judgments.0.judgment.score?"
+    )
 
 
 @EVERY_FORMAT
@@ -185,9 +181,7 @@ def test_what_is_not_there_names_what_is(name: str, compute: Callable[..., Ran])
 def test_a_path_that_cannot_lead_on_is_refused(name: str, path: str, message: str, compute: Callable[..., Ran]) -> None:
     if name == "columns.json" and path.startswith("judgments.judgment"):
         pytest.skip("an object of columns: judgments.0 is of the first row")
-    ran = compute(name, RECORDS, *PATHS[2:], "--x1", path)
-    assert (ran.code, ran.out) == (3, "")
-    assert f"{path} is {message}" in ran.err
+    compute(name, RECORDS, *PATHS[2:], "--x1", path).must_fail(3, f"{path} is {message}")
     grouped = compute(name, RECORDS, *PATHS, "--group-by", path)
     assert (grouped.code, grouped.out) == (3, "")
     assert f"{path} is {message}" in grouped.err
@@ -196,10 +190,9 @@ def test_a_path_that_cannot_lead_on_is_refused(name: str, path: str, message: st
 @EVERY_FORMAT
 def test_a_place_beyond_the_list_of_a_row_names_the_row(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}, {"x1": [1.5], "x2": 3.0, "y": 1}] * 2
-    ran = compute(name, records, "--x1", "x1.1")
-    assert (ran.code, ran.out) == (3, "")
-    assert "no such item" in ran.err
-    assert " 4: x1.1 is beyond a list: x1 has 1 item, counted from 0" in ran.err
+    compute(name, records, "--x1", "x1.1").must_fail(
+        3, "no such item", " 4: x1.1 is beyond a list: x1 has 1 item, counted from 0"
+    )
     skipped = compute(name, records, "--x1", "x1.1", "--on-error", "skip", "-q").result
     assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (1 + 1, 2, 2)
     assert compute(name, records, "--x1", "x1.1", "--group-by", "x1.1").code == 3
@@ -250,7 +243,7 @@ def test_an_object_is_not_called_a_text(name: str, compute: Callable[..., Ran]) 
 def test_a_list_of_more_says_how_one_of_its_numbers_is_named(name: str, compute: Callable[..., Ran]) -> None:
     records = [{"x1": [1.0, 2.0], "x2": 3.0, "y": 1}]
     ran = compute(name, records)
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "such as --x1 x1.0; lists are for `mrl rank`" in ran.err
     assert compute(name, records, "--x1", "x1.0").result["sum"] == 2
 
@@ -261,9 +254,7 @@ def test_all_items_of_a_list_are_for_another_command(name: str, tmp_path: Path, 
         (tmp_path / name).write_text("x1,x2,y\n1,3,1\n")
     else:
         WRITERS[name](RECORDS, tmp_path / name)
-    ran = run_inside(["compute", tmp_path / name, "--x1", "judgments.*.judgment"], capfd)
-    assert (ran.code, ran.out) == (2, "")
-    assert "mrl rank" in ran.err
+    run_inside(["compute", tmp_path / name, "--x1", "judgments.*.judgment"], capfd).must_fail(2, "mrl rank")
 
 
 def test_an_object_of_columns_may_hold_them_in_objects(tmp_path: Path, capfd: Capture) -> None:
@@ -338,9 +329,7 @@ def test_kept_columns_are_those_of_the_file(compute: Callable[..., Ran]) -> None
 def test_a_member_given_twice_is_refused(name: str, tmp_path: Path, capfd: Capture) -> None:
     text = '{"s": {"a": 1, "a": 2}, "x2": 3, "y": 1}'
     (tmp_path / name).write_text(text if name.endswith("l") else f"[{text}]")
-    ran = run_inside(["compute", tmp_path / name, "--x1", "s.a"], capfd)
-    assert ran.code == 3
-    assert "key given twice" in ran.err
+    run_inside(["compute", tmp_path / name, "--x1", "s.a"], capfd).must_fail(3, "key given twice")
 
 
 # Frames: of Python's objects, of arrays as pandas reads lists of Parquet, of Arrow's types, and a table of Arrow.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from importlib import util
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,18 @@ import pytest
 
 from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
-from mrl_cli.reports.plots import Quadrants
-from tests.running import Ran, run_inside
+from mrl_cli.render.svg import WIDE, drawings_of
+from mrl_cli.reports.plots import Distribution, Quadrants, Region
+from tests.running import Mrl
 from tests.test_page import HOSTILE
 from tests.test_plots import COMMANDS, SAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    Mrl = Callable[..., Ran]
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_resvg = pytest.mark.skipif(util.find_spec("resvg_py") is None, reason="resvg-py is not installed")
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str]) -> Mrl:
-    return lambda *args: run_inside([*map(str, args)], capfd)
 
 
 def svg_of(path: Path) -> ET.Element:
@@ -46,6 +42,26 @@ def svg_of(path: Path) -> ET.Element:
 
 def texts_of(root: ET.Element) -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("start", [-3.0, -1.0, -0.25, 0.0])
+@pytest.mark.parametrize("margin", [0.0, 0.25, 1.0])
+def test_names_of_regions_are_in_the_picture_and_apart(start: float, margin: float) -> None:
+    knots = (0.0, margin) if margin else (0.0,)
+    inside = [Region(f"0 to {margin}", 0.25)] if margin else []
+    regions = (Region("wrong", 0.5, is_bad=True), *inside, Region("right by the margin", 0.25))
+    (drawing,) = drawings_of(Distribution("t", "d", start, 0.25, (1,) * 16, 0, 0, knots, regions))
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for text in ET.fromstring(drawing.text()).iter("text"):
+        if text.text is None or not any(region.name in text.text for region in regions):
+            continue
+        width, at = 7.2 * len(text.text), float(text.attrib["x"])
+        first = at - width if text.get("text-anchor") == "end" else at
+        rows.setdefault(text.attrib["y"], []).append((first, first + width))
+    ends = [end for row in rows.values() for end in row]
+    assert len(ends) == len(regions)
+    assert all(first >= 50 and last <= WIDE for first, last in ends)
+    assert all(before[1] < after[0] for row in rows.values() for before, after in pairwise(sorted(row)))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -121,9 +137,7 @@ def test_what_no_picture_can_be_made_of_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name, *others = line.split()
-    ran = mrl(*COMMANDS[name](tmp_path)[:2], *others)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl(*COMMANDS[name](tmp_path)[:2], *others).must_fail(2, message)
     assert not list(tmp_path.glob("p.*"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from mrl_cli.reports.plots import (
     Series,
 )
 from mrl_cli.statistics.intervals import wilson_interval
-from tests.each import mostly_slow
+from tests.each import crossed, mostly_slow
 from tests.running import Ran, run_inside
 
 if TYPE_CHECKING:
@@ -67,6 +68,21 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
             assert max(map(len, text.splitlines())) <= width
             assert "\x1b" not in text
             text.encode(encoding)
+
+
+@pytest.mark.parametrize("width", [20, 30, 39])
+def test_numbers_stay_beside_their_bars_on_a_narrow_screen(width: int) -> None:
+    for seed in range(12):
+        for encoding, bars in (("utf-8", "[▏▎▍▌▋▊▉█●]"), ("ascii", "#")):
+            for plot in some_plots(Random(seed)):
+                how: Any = {"title": ""} | ({"legend": ""} if isinstance(plot, Estimates) else {})
+                bare = replace(plot, **how)
+                lines = drawn([bare], Screen(width, encoding=encoding)).splitlines()
+                assert max(map(len, lines)) <= width
+                drawn_at = [line for line in lines if re.search(bars, line)]
+                assert [line for line in drawn_at if not re.search(r"\d%?$", line)] == []
+                estimates = len(getattr(plot, "estimates", ())) if encoding == "utf-8" else 0
+                assert len(drawn_at) >= {Curves: 2, Estimates: estimates}.get(type(plot), 1)
 
 
 def test_colour_changes_nothing_but_colour() -> None:
@@ -135,9 +151,9 @@ def lists(folder: Path) -> Path:
     return folder / "lists.csv"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(
-    "look", mostly_slow(["60 plain", "80 plain", "80 ascii", "80 color", "120 plain", "200 plain"], quick=3)
+    ("name", "look"),
+    crossed(COMMANDS, ["60 plain", "80 ascii", "80 color", "80 plain", "120 plain", "200 plain"]),
 )
 def test_pictures_are_the_golden_ones(
     name: str, look: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -268,9 +284,12 @@ def test_scores_are_not_said_to_overstate_within_chance() -> None:
     assert title(math.nan, math.nan, 0.7) == "The expected calibration error is 0.100"
 
 
-@pytest.mark.parametrize("margin", ["0.5", "1e-320", "1e300"])
 @pytest.mark.parametrize(
-    "rows", ["-1e308,1e308,1\n1,0,1\n1.7e308,0,-1", "0,0,1\n0,0,-1", "1,0,1", "1e-320,0,1\n0,1e-310,-1"]
+    ("rows", "margin"),
+    crossed(
+        ["-1e308,1e308,1\n1,0,1\n1.7e308,0,-1", "0,0,1\n0,0,-1", "1,0,1", "1e-320,0,1\n0,1e-310,-1"],
+        ["0.5", "1e-320", "1e300"],
+    ),
 )
 def test_numbers_of_any_size_are_drawn(
     rows: str, margin: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -19,16 +19,13 @@ from mrl_cli.reductions.curve import CurveReduction
 from mrl_cli.verify.reference.probabilities import likelier, mixed_pairs
 from tests.each import each
 from tests.loss_properties import DTYPES, VARIANTS, margins, same
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from mrl_cli.losses import Loss
 
-    Mrl = Callable[..., Ran]
 
 LABELLED = {name: loss for name, loss in VARIANTS.items() if not loss.is_target}
 of_every_loss = each("loss", LABELLED.values())
@@ -38,10 +35,9 @@ SIZE = 300
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl) -> Mrl:
     """Run mrl in an empty folder; the result is JSON."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: run_inside([*args, "-f", "json"], capfd)
+    return lambda *args: mrl(*args, "-f", "json")
 
 
 def drawn(seed: int = 1) -> pd.DataFrame:

@@ -14,12 +14,11 @@ import pytest
 
 from mrl_cli.inputs.presets import PRESETS
 from tests.each import each
-from tests.running import run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Capture = pytest.CaptureFixture[str]
 Rows = list[dict[str, Any]]
 
 
@@ -49,17 +48,17 @@ def _as_parquet(rows: Rows) -> str:
 WRITERS = (_as_csv, _as_lines, _as_parquet)
 
 
-def proposed(capfd: Capture, *args: str) -> dict[str, Any]:
+def proposed(mrl: Mrl, *args: str) -> dict[str, Any]:
     """Return the one input that a check reports."""
-    (entry,) = run_inside(["check", *args, "-f", "json"], capfd).result["inputs"]
+    (entry,) = mrl("check", *args, "-f", "json").result["inputs"]
     return dict(entry)
 
 
-def followed(capfd: Capture, command: str) -> dict[str, Any]:
+def followed(mrl: Mrl, command: str) -> dict[str, Any]:
     """Return the result of a proposed command."""
     program, *words = shlex.split(command)
     assert program == "mrl"
-    return run_inside([*words, "-f", "json"], capfd).result
+    return mrl(*words, "-f", "json").result
 
 
 class Labelled(NamedTuple):
@@ -96,43 +95,43 @@ KINDS = {
 @each("kind", KINDS)
 @each("column", ["y", "verdict"])
 def test_labels_are_read_by_the_rule_that_they_keep(
-    kind: str, column: str, write: Callable[[Rows], str], capfd: Capture
+    kind: str, column: str, write: Callable[[Rows], str], mrl: Mrl
 ) -> None:
     labels, options, mean, pairs = KINDS[kind]
     name = write([{"x1": x1, "x2": x2, column: label} for (x1, x2), label in zip(SCORES, labels, strict=True)])
     given = [] if column == "y" else ["--y", column]
-    entry = proposed(capfd, name, *given)
+    entry = proposed(mrl, name, *given)
     assert shlex.split(entry["command"])[3:] == [*given, *shlex.split(options)]
     assert entry["y"] == column
     shown = {str(label) for label in entry["labels"]}
     assert shown == {str(label) for label in labels} or kind in ("booleans", "probabilities")
-    result = followed(capfd, entry["command"])
+    result = followed(mrl, entry["command"])
     assert (result["mean"], result["pairs"]) == (pytest.approx(mean, rel=1e-15), pairs)
     assert result["ties_dropped"] == 3 - pairs
 
 
-def test_a_column_called_y_is_not_shown_where_another_is_named(capfd: Capture) -> None:
+def test_a_column_called_y_is_not_shown_where_another_is_named(mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": 7, "p": 0.75}, {"x1": 1, "x2": 3, "y": 8, "p": 0.25}])
-    entry = proposed(capfd, "p.csv", "--y", "p")
+    entry = proposed(mrl, "p.csv", "--y", "p")
     assert (entry["y"], entry["labels"]) == ("p", [0.25, 0.75])
-    assert followed(capfd, entry["command"])["mean"] == (0.75 * 2 + 0.25 * 2) / 2
-    table = run_inside(["check", "p.csv", "--y", "p", "-f", "markdown"], capfd).out
+    assert followed(mrl, entry["command"])["mean"] == (0.75 * 2 + 0.25 * 2) / 2
+    table = mrl("check", "p.csv", "--y", "p", "-f", "markdown").out
     assert "p: 0.25, 0.75" in table
     assert "| p | number | y |" in " ".join(table.split())
 
 
 @pytest.mark.parametrize("given", ["a=1,b=-1,same=0", "a=1,b=-1,same=skip"])
-def test_a_map_that_is_given_is_kept_and_ties_are_dropped(given: str, capfd: Capture) -> None:
+def test_a_map_that_is_given_is_kept_and_ties_are_dropped(given: str, mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": label} for label in ("a", "b", "same")])
-    entry = proposed(capfd, "p.csv", "--label-map", given)
+    entry = proposed(mrl, "p.csv", "--label-map", given)
     assert entry["command"] == f"mrl compute p.csv --label-map {given}" + (" --on-tie drop" if "=0" in given else "")
     assert ("--on-tie drop leaves ties out and counts them" in entry["notes"]) == ("=0" in given)
-    assert followed(capfd, entry["command"])["mean"] == (2 + 0) / 2
+    assert followed(mrl, entry["command"])["mean"] == (2 + 0) / 2
 
 
-def test_a_rule_that_is_given_is_kept_and_the_one_that_fits_is_named(capfd: Capture) -> None:
+def test_a_rule_that_is_given_is_kept_and_the_one_that_fits_is_named(mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": label} for label in (0.5, 0.75)])
-    entry = proposed(capfd, "p.csv", "--labels", "01")
+    entry = proposed(mrl, "p.csv", "--labels", "01")
     assert entry["command"] is None
     assert "use --labels probability" in entry["notes"][-1]
 
@@ -147,42 +146,42 @@ def test_a_rule_that_is_given_is_kept_and_the_one_that_fits_is_named(capfd: Capt
     ],
 )
 def test_nested_cells_are_read_and_shown(
-    labels: tuple[Any, Any], shown: list[Any], options: str, mean: float, write: Callable[[Rows], str], capfd: Capture
+    labels: tuple[Any, Any], shown: list[Any], options: str, mean: float, write: Callable[[Rows], str], mrl: Mrl
 ) -> None:
     name = write([{"s": {"a": [1], "b": 3}, "judge": {"says": label}} for label in labels])
     given = "--x1 s.a --x2 s.b --y judge.says"
-    entry = proposed(capfd, name, *given.split())
+    entry = proposed(mrl, name, *given.split())
     assert entry["command"] == f"mrl compute {name} {given}{options}"
     assert (entry["x1"], entry["x2"], entry["y"], entry["labels"]) == ("s.a", "s.b", "judge.says", shown)
-    assert followed(capfd, entry["command"])["mean"] == mean
-    table = " ".join(run_inside(["check", name, *given.split(), "-f", "markdown"], capfd).out.split())
+    assert followed(mrl, entry["command"])["mean"] == mean
+    table = " ".join(mrl("check", name, *given.split(), "-f", "markdown").out.split())
     assert "| x1: s.a, x2: s.b |" in table
 
 
 @pytest.mark.parametrize("args", [[], ["--x1", "s.a", "--x2", "s.b", "--y", "y"]])
-def test_a_row_with_two_problems_is_one_row(args: list[str], capfd: Capture) -> None:
+def test_a_row_with_two_problems_is_one_row(args: list[str], mrl: Mrl) -> None:
     scores: Rows = [{"a": 1, "b": 3}, {"a": 1, "b": 3}, {"a": "?", "b": "?"}]
     _as_lines([{"s": s, "x1": s["a"], "x2": s["b"], "y": 1} for s in scores])
-    entry = proposed(capfd, "p.jsonl", *args)
+    entry = proposed(mrl, "p.jsonl", *args)
     assert "not a number in 1 of the first 3 rows" in entry["notes"][0]
-    result = followed(capfd, entry["command"])
+    result = followed(mrl, entry["command"])
     assert (result["mean"], result["rejected"]) == (2.0, 1)
 
 
-def test_missing_margins_and_weights_are_filled_and_asked_about(capfd: Capture) -> None:
+def test_missing_margins_and_weights_are_filled_and_asked_about(mrl: Mrl) -> None:
     _as_lines([{"chosen": 1, "rejected": 3, "margin": 1, "weight": 3}, {"chosen": 1, "rejected": 3}])
-    entry = proposed(capfd, "p.jsonl")
+    entry = proposed(mrl, "p.jsonl")
     assert entry["command"] == "mrl compute p.jsonl --preset trl --fill margin=0 --fill weight=1"
     assert "a missing margin is 0 and a missing weight is 1?" in entry["notes"][0]
-    assert followed(capfd, entry["command"])["mean"] == (3 * 3 + 1 * 2) / (3 + 1)
+    assert followed(mrl, entry["command"])["mean"] == (3 * 3 + 1 * 2) / (3 + 1)
 
 
-def test_a_label_that_is_a_slip_is_left_out_and_named(capfd: Capture) -> None:
+def test_a_label_that_is_a_slip_is_left_out_and_named(mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": 7 if place == 20 else 1} for place in range(40)])
-    entry = proposed(capfd, "p.csv")
+    entry = proposed(mrl, "p.csv")
     assert entry["command"] == "mrl compute p.csv --on-error skip"
     assert "y is 7" in entry["notes"][0]
-    assert followed(capfd, entry["command"])["rejected"] == 1
+    assert followed(mrl, entry["command"])["rejected"] == 1
 
 
 LOGPS = {"chosen_logps": -120.5, "rejected_logps": -140.25, "ref_chosen_logps": -122, "ref_rejected_logps": -139}
@@ -192,39 +191,37 @@ WORSE = {"chosen_logps": -80, "rejected_logps": -60.5, "ref_chosen_logps": -79, 
 @pytest.mark.parametrize(
     ("labels", "hint"), [((0, 1, 2), "is y the column of labels?"), ((2, 2), "--label-map 1=1,2=-1")]
 )
-def test_labels_that_probabilities_hide_are_not_taken_for_all(
-    labels: tuple[int, ...], hint: str, capfd: Capture
-) -> None:
+def test_labels_that_probabilities_hide_are_not_taken_for_all(labels: tuple[int, ...], hint: str, mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": label} for label in labels])
-    assert hint in run_inside(["compute", "p.csv", "--labels", "probability"], capfd).err
+    assert hint in mrl("compute", "p.csv", "--labels", "probability").err
 
 
 @pytest.mark.parametrize("given", [["--on-tie", "drop"], ["--x1", "x1", "--x2", "x2"]])
-def test_what_is_given_goes_with_what_is_proposed(given: list[str], capfd: Capture) -> None:
+def test_what_is_given_goes_with_what_is_proposed(given: list[str], mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "y": label} for label in (0, 1, 2)])
-    entry = proposed(capfd, "p.csv", *given)
+    entry = proposed(mrl, "p.csv", *given)
     assert set(given) <= set(shlex.split(entry["command"]))
-    assert followed(capfd, entry["command"])["mean"] == (2 + 0) / 2
+    assert followed(mrl, entry["command"])["mean"] == (2 + 0) / 2
 
 
-def test_references_go_with_scores_that_are_named(capfd: Capture) -> None:
+def test_references_go_with_scores_that_are_named(mrl: Mrl) -> None:
     _as_csv([LOGPS, WORSE])
-    entry = proposed(capfd, "p.csv", "--x1", "chosen_logps", "--x2", "rejected_logps", "--y-const", "1")
-    assert followed(capfd, entry["command"])["mean"] == (0 + 1.5) / 2
-    assert proposed(capfd, "p.csv", "--x1", "chosen_logps", "--x2", "ref_chosen_logps", "--y-const", "1")[
+    entry = proposed(mrl, "p.csv", "--x1", "chosen_logps", "--x2", "rejected_logps", "--y-const", "1")
+    assert followed(mrl, entry["command"])["mean"] == (0 + 1.5) / 2
+    assert proposed(mrl, "p.csv", "--x1", "chosen_logps", "--x2", "ref_chosen_logps", "--y-const", "1")[
         "command"
     ].endswith("--x1 chosen_logps --x2 ref_chosen_logps --y-const 1")
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_scores_are_counted_from_those_of_a_reference(write: Callable[[Rows], str], capfd: Capture) -> None:
+def test_scores_are_counted_from_those_of_a_reference(write: Callable[[Rows], str], mrl: Mrl) -> None:
     name = write([LOGPS, WORSE])
-    entry = proposed(capfd, name)
+    entry = proposed(mrl, name)
     assert "--x1-reference ref_chosen_logps --x2-reference ref_rejected_logps" in entry["command"]
     assert "--scale BETA" in entry["notes"][0]
     # The differences are (-120.5 + 122) - (-140.25 + 139) and (-80 + 79) - (-60.5 + 61).
-    assert followed(capfd, entry["command"])["mean"] == (0 + 1.5) / 2
-    hint = run_inside(["compute", name], capfd).err.partition("hint: ")[2].strip()
+    assert followed(mrl, entry["command"])["mean"] == (0 + 1.5) / 2
+    hint = mrl("compute", name).err.partition("hint: ")[2].strip()
     assert hint.endswith(f"; {entry['notes'][0]}; run: {entry['command']}")
 
 
@@ -241,11 +238,11 @@ PRODUCED: dict[str, tuple[Rows, float]] = {
 
 @each("write", WRITERS)
 @each("name", PRODUCED)
-def test_presets_give_the_number_of_their_producer(name: str, write: Callable[[Rows], str], capfd: Capture) -> None:
+def test_presets_give_the_number_of_their_producer(name: str, write: Callable[[Rows], str], mrl: Mrl) -> None:
     rows, mean = PRODUCED[name]
-    entry = proposed(capfd, write(rows))
+    entry = proposed(mrl, write(rows))
     assert entry["command"].endswith(f"--preset {name}")
-    assert followed(capfd, entry["command"])["mean"] == mean
+    assert followed(mrl, entry["command"])["mean"] == mean
 
 
 OTHERS = [
@@ -258,40 +255,38 @@ OTHERS = [
 
 @each(("command", "options"), OTHERS)
 @each("name", PRODUCED)
-def test_the_line_of_an_error_runs_as_it_is_written(
-    name: str, command: str, options: list[str], capfd: Capture
-) -> None:
+def test_the_line_of_an_error_runs_as_it_is_written(name: str, command: str, options: list[str], mrl: Mrl) -> None:
     rows, _ = PRODUCED[name]
     Path("my $(pairs).jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     given = [command, *options, "my $(pairs).jsonl"]
-    refused = run_inside(given, capfd)
+    refused = mrl(*given)
     assert (refused.code, refused.out) == (2, "")
     program, *words = shlex.split(refused.err.partition("; run: ")[2].strip())
     assert program == "mrl"
     assert sorted(words) == sorted([*given, "--preset", name])
-    ran = run_inside(words, capfd)
-    assert (ran.code, ran.out) == (0, run_inside([command, "--preset", name, *options, "my $(pairs).jsonl"], capfd).out)
+    ran = mrl(*words)
+    assert (ran.code, ran.out) == (0, mrl(command, "--preset", name, *options, "my $(pairs).jsonl").out)
 
 
 def test_every_preset_that_names_say_is_produced_here() -> None:
     assert PRODUCED.keys() == {name for name, preset in PRESETS.items() if not preset.is_indexed}
 
 
-def test_a_line_is_proposed_only_where_it_reads_every_file(capfd: Capture) -> None:
+def test_a_line_is_proposed_only_where_it_reads_every_file(mrl: Mrl) -> None:
     Path("a.csv").write_text("chosen,rejected\n1,3\n")
     Path("b.csv").write_text("chosen,rejected\n1,bad\n")
-    assert "mrl compute a.csv --preset llamafactory" in run_inside(["compute", "a.csv"], capfd).err
-    assert "mrl compute" not in run_inside(["compute", "a.csv", "b.csv"], capfd).err
+    assert "mrl compute a.csv --preset llamafactory" in mrl("compute", "a.csv").err
+    assert "mrl compute" not in mrl("compute", "a.csv", "b.csv").err
     Path("c.csv").write_text("s1,s2,s3,label\n1,3,2,1\n")  # three scores
-    assert "mrl compute" not in run_inside(["compute", "c.csv"], capfd).err
+    assert "mrl compute" not in mrl("compute", "c.csv").err
     given = ["compute", "a.csv", "--labels", "01"]  # of labels that the preset does not have
-    assert "mrl compute" not in run_inside(given, capfd).err
+    assert "mrl compute" not in mrl(*given).err
 
 
 @pytest.mark.parametrize("labels", [(-3, 2, 0), (-1.5, 2.5, 1)])
-def test_the_sign_of_a_preference_is_for_the_user_to_know(labels: tuple[float, ...], capfd: Capture) -> None:
+def test_the_sign_of_a_preference_is_for_the_user_to_know(labels: tuple[float, ...], mrl: Mrl) -> None:
     _as_csv([{"x1": 1, "x2": 3, "preference": label} for label in labels])  # that of HelpSteer favours x1 below 0
-    entry = proposed(capfd, "p.csv")
+    entry = proposed(mrl, "p.csv")
     assert entry["command"] is None
     assert "use --labels strength" in entry["notes"][-1]
     assert "then swap x1 and x2" in entry["notes"][-1]

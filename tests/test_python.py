@@ -207,7 +207,7 @@ def test_presets_read_frames_as_they_read_files(name: str) -> None:
     frame = pd.DataFrame(rows)
     result = mrl_cli.evaluate(frame, preset=name)
     assert (result["preset"], result["mean"]) == (name, mean)
-    points = mrl_cli.sweep(frame.drop(columns="margin", errors="ignore"), preset=name, margins=[0])
+    points = mrl_cli.sweep(frame, preset=name, margins=[0])
     assert points[0]["mean"] == mrl_cli.evaluate(frame.drop(columns="margin", errors="ignore"), preset=name)["mean"]
     with pytest.raises(ValueError, match=f"the frame does not have the columns of preset {name}"):
         mrl_cli.evaluate(FRAME, preset=name)
@@ -244,6 +244,10 @@ def test_a_preset_says_which_sign_of_a_preference_is_the_first() -> None:
     frame = pd.DataFrame({"score_1": [1.0] * 3, "score_2": [3.0] * 3, "preference_strength": [-3, -1, 0]})
     result = mrl_cli.evaluate(frame, preset="helpsteer")  # below 0 the first one is better
     assert (result["mean"], result["correct"], result["ties_dropped"]) == (2.0, 0, 1)
+    assert mrl_cli.evaluate(frame, preset="helpsteer", labels="strength")["mean"] == 2.0
+    with pytest.raises(ValueError, match="the labels of preset helpsteer are strengths, below 0 where the first"):
+        mrl_cli.evaluate(frame, preset="helpsteer", labels="any")
+    assert mrl_cli.evaluate(frame, preset="helpsteer", label_map={-3: 1, -1: 1, 0: "skip"})["mean"] == 2.0
     frame["preference_strength"] = [3, 1, 0]
     assert mrl_cli.evaluate(frame, preset="helpsteer", margin=1.0)["sum"] == 0.0
 
@@ -254,6 +258,7 @@ def test_arguments_win_over_a_preset() -> None:
     assert mrl_cli.evaluate(frame, preset="trl", margin=1.0)["mean"] == 3.0
     assert mrl_cli.evaluate(frame, preset="trl", x2="other")["mean"] == 4.5
     assert mrl_cli.evaluate(frame, preset="trl", y_const=-1)["mean"] == 0.0
+    assert mrl_cli.evaluate(frame, preset="trl", loss="ipo")["mean"] == 6.25  # which has no use for a margin
 
 
 def test_a_number_is_validated_and_explained() -> None:
@@ -291,7 +296,7 @@ def test_plots_are_svg_text_and_files(tmp_path: Path) -> None:
         assert result.svg().lstrip().startswith("<svg")
         result.save_plot(tmp_path / "plot.svg")
         assert (tmp_path / "plot.svg").read_text() == result.svg()
-        with pytest.raises(ValueError, match=r"a plot is written to .svg or .png, not 'plot.gif'"):
+        with pytest.raises(ValueError, match=r"save_plot \S*plot.gif: pictures are written as .svg or .png"):
             result.save_plot("plot.gif")
     with pytest.raises(ValueError, match="there is no plot of this result"):
         mrl_cli.sweep(FRAME, margins=[0]).svg()

@@ -20,13 +20,11 @@ from mrl_cli.losses import LISTWISE, LOSSES
 from mrl_cli.reductions import repeats
 from mrl_cli.reductions.rows import RejectsReduction
 from tests.each import each
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, Ran, run, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 # Two queries, one relevant item each, with scores as in the documentation of TF-Ranking's PairwiseHingeLoss.
 TWO = "query,label,score\n1,1,0.6\n1,0,0.8\n2,0,0.5\n2,1,0.8\n2,0,0.4\n"
@@ -41,12 +39,11 @@ TABLE = pa.table({"query": QUERIES, "label": LABELS, "score": SCORES, "w": WEIGH
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run mrl in a folder with a few files of lists."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "two.csv").write_text(TWO)
     arrow_csv.write_csv(TABLE, tmp_path / "lists.csv")
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
+    return mrl
 
 
 def figures(record: dict[str, Any]) -> dict[str, Any]:
@@ -343,7 +340,7 @@ def test_hints_for_names_of_columns_go_on(mrl: Mrl, tmp_path: Path) -> None:
 def test_a_query_weight_that_changes_is_named_with_its_rows(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("query,label,score,w\n1,1,5,2\n2,1,4,1\n2,0,3,1.5\n")
     ran = mrl("rank", "w.csv", "--query-weight", "w")
-    assert ran.code == 3
+    ran.must_fail(3)
     assert "the weight of query '2' changes: it is 1.0 in w.csv, line 3, and 1.5 in w.csv, line 4" in ran.err
 
 
@@ -381,7 +378,10 @@ USELESS = {
     "weights of pairs": (["--loss", "softmax", "--weight", "w"], "--weight is of pairs"),
     "lambda of lists": (["--loss", "softmax", "--lambda-weight", "ndcg"], "--lambda-weight is of pairs"),
     "margin of lists": (["--loss", "softmax", "--margin", "1"], "softmax has no margin"),
-    "ranks as gains": (["--labels", "rank", "--lambda-weight", "ndcg"], "--labels rank does not go with"),
+    "ranks as gains": (
+        ["--labels", "rank", "--lambda-weight", "ndcg"],
+        "--labels rank does not go with --lambda-weight ndcg",
+    ),
     "weighted intervals": (["--lambda-weight", "ndcg", "--confidence", "0.9"], "--lambda-weight does not go with"),
     "size": (["--memory", "lots"], "is not a size"),
     "no such word": (["--loss", "softmax", "--param", "target=all"], "target of the loss softmax must be"),
@@ -391,9 +391,7 @@ USELESS = {
 @each("name", USELESS)
 def test_options_without_effect_are_refused(name: str, mrl: Mrl) -> None:
     options, message = USELESS[name]
-    ran = mrl("rank", "lists.csv", *options)
-    assert ran.code == 2
-    assert message in ran.err
+    mrl("rank", "lists.csv", *options).must_fail(2, message)
 
 
 def test_a_run_fails_by_the_figures_of_lists(mrl: Mrl) -> None:
@@ -483,8 +481,7 @@ def test_a_quote_further_down_leaves_lists_whole(mrl: Mrl, tmp_path: Path, monke
 
 def test_a_weight_beyond_the_doubles_is_refused(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("query,label,score,w\n1,1,5,1e200\n1,0,4,1e200\n")
-    ran = mrl("rank", "w.csv", "--query-weight", "w", "--weight", "w")
-    assert (ran.code, "beyond the largest double" in ran.err) == (3, True)
+    mrl("rank", "w.csv", "--query-weight", "w", "--weight", "w").must_fail(3, "beyond the largest double")
 
 
 def test_accuracies_of_queries_are_weighed_as_their_means(mrl: Mrl, tmp_path: Path) -> None:
@@ -546,7 +543,7 @@ def test_rank_is_a_process_that_reads_a_pipe() -> None:
 
 def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
     ran = mrl("rank", "lists.csv", "--score", "label")
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--score and --label name one column, 'label'" in ran.err
 
 
@@ -554,7 +551,7 @@ def test_labels_are_not_held_against_themselves(mrl: Mrl) -> None:
 def test_chosen_answers_are_not_held_against_themselves(mrl: Mrl, tmp_path: Path, of_preset: tuple[str, ...]) -> None:
     (tmp_path / "sides.jsonl").write_text('{"good": [2.0, 1.0, 0.0], "bad": [0.5, 1.5, 1.0]}\n')
     ran = mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "good", *of_preset)
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--chosen and --rejected name one column, 'good'" in ran.err
     assert mrl("rank", "sides.jsonl", "--chosen", "good", "--rejected", "bad", *of_preset).code == 0
 

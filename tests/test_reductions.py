@@ -5,29 +5,33 @@ from __future__ import annotations
 import io
 import pickle
 import pkgutil
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
 from importlib import import_module
 from itertools import pairwise
 from operator import eq, gt, lt
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import mrl_cli.reductions
 from mrl_cli.engines.base import Part
+from mrl_cli.errors import DataError
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import Batch, Columns, Counts, Plan
 from mrl_cli.reductions.base import CountsReduction, Reduction
-from mrl_cli.reductions.benchmarks import BENCHMARKS
+from mrl_cli.reductions.benchmarks import BENCHMARKS, RewardBench2, RewardBench2Reduction
 from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
-from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction
+from mrl_cli.reductions.documents import DocumentsReduction, UnjudgedReduction, refuse_unjudged
 from mrl_cli.reductions.gathered import GatherReduction
 from mrl_cli.reductions.histogram import HistogramReduction
 from mrl_cli.reductions.joint import ModelsReduction
@@ -41,7 +45,8 @@ from mrl_cli.reductions.repeats import RepeatsReduction
 from mrl_cli.reductions.rows import RejectsReduction, RowsReduction, writer_for
 from mrl_cli.reductions.totals import Totals, TotalsReduction, WeightReduction
 from mrl_cli.reductions.worst import WorstOfTask, WorstReduction
-from tests.each import each
+from mrl_cli.reports.compute import compute_reductions, totals_and_ledger
+from tests.each import each, examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -106,6 +111,8 @@ def test_the_total_of_a_ledger_is_that_of_its_pairs() -> None:
     ledger = reduction.merge(reduction.whole(), reduction.add(reduction.empty(), measured), None)
     assert ledger.total == TotalsReduction(**adds).add(Totals(), measured)
     assert LedgerReduction().whole().total == Totals()
+    no_keys = PLAN.changed(columns=Columns(numbers=PLAN.columns.numbers))
+    assert LedgerReduction().add([], Measured(PAIRS, no_keys)) == LedgerReduction().add([], Measured(piece(0, 0), PLAN))
 
 
 def seen_contrasts(whole: Any) -> Any:
@@ -209,7 +216,7 @@ def test_what_a_worker_sends_back_is_joined_to_the_same_whole(name: str, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_any_cut_into_batches_and_tasks_gives_the_same_whole(name: str, data: st.DataObject) -> None:
     expected = reduced(CASES[name](), [[(0, SIZE)]])
     cuts = sorted(data.draw(st.lists(st.integers(0, SIZE), max_size=8)))
@@ -355,6 +362,42 @@ def test_a_look_sees_labels_and_margins_behind_the_first_few() -> None:
     assert seen(lists, y=last * 3, score=np.full(200, 0.25)) == Look(look.grids, -3.0, 3.0, smallest=3.0)
 
 
+def test_rejects_of_a_run_that_reads_again_begin_anew() -> None:
+    for path in ("rejects.csv", "rejects.jsonl"):
+        out = io.BytesIO()
+        reduction = RejectsReduction(out, path)
+        start = out.getvalue()
+        reduction.merge(None, reduction.add([], Measured(PAIRS, PLAN)), None)
+        assert len(out.getvalue()) > len(start)
+        reduction.restart()
+        assert (out.getvalue(), out.tell()) == (start, len(start))
+
+
+def test_rows_of_a_part_that_follow_a_batch_of_none_are_written() -> None:
+    out = io.BytesIO()
+    reduction = PartsReduction("csv", ".csv", lambda _: nullcontext(out), bare=False)
+    batches = [Measured(piece(*bounds), PLAN) for bounds in ((0, 0), (0, 9), (9, 9), (9, 20))]
+    part = reduction.sink("0")
+    assert part.take(reduce(reduction.add, batches, [])) == []
+    (written,) = part.end()
+    rows = sum(batch.pairs.size for batch in batches)
+    assert (written.name, written.rows, written.size_bytes) == ("part-0.csv", rows, len(out.getvalue()))
+    assert out.getvalue().count(b"\n") == rows + 1
+
+
+def test_a_list_without_answers_counts_for_no_benchmark() -> None:
+    numbers: dict[Any, Any] = {"y": np.array([1.0, 0.0]), "score": np.array([2.0, 1.0])}
+    keys: dict[Any, Any] = {"subset": pa.array(["Math", "Math"])}
+    batch = Batch("", numbers, range(2), list_sizes=np.array([2, 0]), list_keys=keys, list_rows=range(2))
+    state = RewardBench2Reduction().add(RewardBench2(), Measured(batch, Plan.of(labels="relevance")))
+    assert state == RewardBench2({"Math": Counter({1.0: 1})})
+
+
+def test_judgments_of_one_query_are_asked_for_in_the_singular() -> None:
+    with pytest.raises(DataError, match=r"^1 document of 1 query have no judgment in f, and no others"):
+        refuse_unjudged(1, {"q": "d"}, "f", ("a", "b"))
+
+
 def test_pairs_of_the_fast_way_are_checked_before_they_count() -> None:
     from mrl_cli.errors import SuspectShardError
 
@@ -382,3 +425,22 @@ def test_bad_pair_that_is_left_out_is_suspect_too(plan: Plan, left_out: Any) -> 
     numbers = {"x1": np.array([np.nan, 1.0]), "x2": np.zeros(2), "y": np.ones(2)} | left_out
     with pytest.raises(SuspectShardError):
         Measured(Batch("", numbers), plan)
+
+
+@pytest.mark.parametrize("how", [{}, {"dtype": "float32"}, {"margin": 0.5}, {"labels": "any"}, {"y_const": -1}])
+def test_sums_that_follow_from_differences_are_those_of_the_losses(how: dict[str, Any]) -> None:
+    # The loss at a margin of 0 is max(0, -d), of which the sums by cell of d know the sum, also beyond the doubles.
+    scores = np.array([[0.1, 0.3], [2.0, 2.0], [-0.0, 0.0], [1e-300, 1.0], [3.0, -1e-17], [1e38, -1e38], [0.5, 7.0]])
+    for scale, describes in ((1.0, True), (1e270, True), (1.0, False)):
+        plan = Plan.of(confidence=0.95, describes=describes, calibration=True, **how)
+        numbers: dict[Role, NDArray[Any]] = {"x1": scores[:, 0] * scale, "x2": scores[:, 1] * scale}
+        if not plan.rules.y_const:
+            numbers["y"] = np.array([1, -1, 1, 1, 1, -1, -1])
+        batch, wholes = Batch("pairs.csv", numbers, range(2, 9)), [None]
+        for reduction in compute_reductions(plan):
+            state = reduction.add(reduction.empty(), Measured(batch, plan, {"differences"}))
+            wholes.append(reduction.merge(reduction.whole(), state, None))
+        totals, _ = totals_and_ledger(SimpleNamespace(wholes=wholes), plan)
+        assert totals == TotalsReduction(squares=True, describes=describes).add(
+            Totals(), Measured(batch, plan, {"differences"})
+        )

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import mrl_cli
 from mrl_cli import margin_ranking_loss, validate_margin_ranking_loss, validate_margin_ranking_loss_exact
 from mrl_cli.losses import LOSSES
 from mrl_cli.verify.reference import LOOPS, LoopSum, differences, exact_pairs, is_within_bound
-from tests.each import each
+from tests.each import each, examples
 from tests.test_golden import CASES, inputs, is_same
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -93,7 +93,7 @@ def test_an_infinite_loss_is_allowed_only_where_numbers_overflow() -> None:
 
 
 @given(st.lists(st.floats(), max_size=40), st.integers(0, 40))
-@settings(max_examples=100)
+@examples(100)
 def test_sums_are_rounded_once_however_they_are_split(values: list[float], place: int) -> None:
     whole = float(LoopSum.of(values))
     smallest = min((abs(value) for value in values if value and not math.isnan(value)), default=0.0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_cli import validate_margin_ranking_loss_exact, validate_rank_loss
@@ -23,7 +24,7 @@ from mrl_cli.verify.reference import (
     listwise_loss,
     top_share,
 )
-from tests.each import each
+from tests.each import each, examples
 
 # Labels and scores of a list: d is -1 for (1, 0), 0.5 for (2, 0), 1.5 for (2, 1).
 LABELS, SCORES = [0.0, 1.0, 2.0], [2.0, 1.0, 2.5]
@@ -151,7 +152,7 @@ def test_the_hinge_is_that_of_the_pairs_written_out(score: list[float], data: st
 
 
 @each("loss", LOSSES)
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_sum(loss: str, data: st.DataObject) -> None:
     score = data.draw(st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=2, max_size=4, unique=True))
@@ -173,6 +174,14 @@ def test_the_hinge_is_active_at_the_kink() -> None:
     assert list_gradient([1.0, 0.0], [1.0, 0.0], ListSetting(margin=1.0)).values == [-1.0, 1.0]
     assert list_gradient([1.0, 0.0], [math.nextafter(1.0, 2.0), 0.0], ListSetting(margin=1.0)).values == [0.0, 0.0]
     assert list_gradient(LABELS, SCORES, ListSetting(margin=1.0), [100.0, 3.0, 5.0]).values == [8.0, -3.0, -5.0]
+
+
+@each("loss", list(LOSSES))
+def test_parameters_of_other_losses_change_nothing(loss: str) -> None:
+    own = settings_of(loss)
+    more = replace(own, parameters={"temperature": 0.5, "beta": 3.0, "label_smoothing": 0.25} | own.parameters)
+    assert float(list_figures(LABELS, SCORES, more).total) == float(list_figures(LABELS, SCORES, own).total)
+    assert list_gradient(LABELS, SCORES, more).values == list_gradient(LABELS, SCORES, own).values
 
 
 @each("loss", [*LOSSES, *LISTWISE])

@@ -93,10 +93,7 @@ def test_a_cell_is_refused_for_one_reason_in_every_format(name: str, kind: str, 
     if name in but:
         pytest.skip("a text has no such cell")
     ran = _run(name, values, tmp_path, capfd)
-    assert (ran.code, ran.out) == (3, "")
-    assert "error: 1 problem in " in ran.err
-    assert f"  {problem}" in ran.err
-    assert shown in ran.err
+    ran.must_fail(3, "error: 1 problem in ", f"  {problem}", shown)
     assert ("mrl rank" in ran.err) == (problem == "a list, not one number")
     skipped = _run(name, values, tmp_path, capfd, "--on-error", "skip", "-q").result
     assert (skipped["sum"], skipped["pairs"], skipped["rejected"]) == (2.5 + 5.0, 2, 1)
@@ -107,7 +104,7 @@ def test_a_cell_is_refused_for_one_reason_in_every_format(name: str, kind: str, 
 def test_true_is_no_number(name: str, role: str, tmp_path: Path, capfd: Capture) -> None:
     WRITERS[name]({"x1": [1.0], "x2": [3.0], "y": [1], "m": [True]}, tmp_path / name)
     ran = run_inside(["compute", tmp_path / name, f"--{role}", "m"], capfd)
-    assert (ran.code, ran.out) == (3, "")
+    ran.must_fail(3)
     assert "not a number" in ran.err or "column m holds bool, not numbers" in ran.err
     assert _run(name, [True], tmp_path, capfd).code == 3
 

@@ -14,14 +14,12 @@ import pytest
 from mrl_cli import compare, evaluate, pairwise_loss
 from mrl_cli.inputs import scores
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, run_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     Capture = pytest.CaptureFixture[str]
-    Mrl = Callable[..., Ran]
 
 # Log-probabilities of policy and reference; (x1 - its reference) - (x2 - its reference) is 2.75, -1 and 0.
 LOGPS = {
@@ -50,12 +48,11 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.fixture
-def mrl(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     """Run a command with JSON in a folder with the log-probabilities in every format."""
-    monkeypatch.chdir(tmp_path)
     for name in FORMATS:
         write(LOGPS | {"d": DIFFERENCES}, tmp_path / name)
-    return lambda *args: run_inside([*args, "-f", "json"], capfd)
+    return lambda *args: mrl(*args, "-f", "json")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -203,8 +200,7 @@ def test_what_the_second_file_lacks_is_named_in_its_own_words(mrl: Mrl, tmp_path
         (("--difference", "d", "--y-const", "1"), "did you mean --difference-b D?"),
         ((*CHOSEN, *REFERENCES), "both files call the reference by one name"),
     ):
-        ran = mrl("compare", "pairs.csv", "b.csv", "--by-row", *args)
-        assert (ran.code, hint in ran.err) == (2, True)
+        mrl("compare", "pairs.csv", "b.csv", "--by-row", *args).must_fail(2, hint)
 
 
 def test_compare_of_differences_in_one_file(mrl: Mrl, tmp_path: Path) -> None:
@@ -263,9 +259,7 @@ def test_frames_have_the_same_scores() -> None:
 )
 def test_what_makes_no_scores_is_a_usage_error(args: tuple[str, ...], message: str, mrl: Mrl) -> None:
     labels = () if "--preset" in args else ("--y-const", "1")
-    ran = mrl("compute", "pairs.csv", *args, *labels)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    mrl("compute", "pairs.csv", *args, *labels).must_fail(2, message)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +267,7 @@ def test_what_makes_no_scores_is_a_usage_error(args: tuple[str, ...], message: s
 )
 def test_a_difference_is_not_held_against_itself(labels: tuple[str, ...], mrl: Mrl) -> None:
     ran = mrl("compute", "pairs.csv", "--difference", "d", "--y", "d", *labels)
-    assert (ran.code, ran.out) == (2, "")
+    ran.must_fail(2)
     assert "--difference and --y name one column, 'd'" in ran.err
 
 
@@ -284,9 +278,7 @@ def test_what_compare_cannot_read_is_a_usage_error(mrl: Mrl) -> None:
         (("--difference-b", "d"), "--difference-b goes with --difference"),
         (("--x1-b", "d", "--x2-b", "d", *CHOSEN[:4]), "--x1-b and --x2-b name one column"),
     ):
-        ran = mrl("compare", "pairs.csv", *args, "--y-const", "1")
-        assert ran.code == 2
-        assert message in ran.err
+        mrl("compare", "pairs.csv", *args, "--y-const", "1").must_fail(2, message)
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
@@ -306,8 +298,7 @@ def test_a_score_too_large_is_a_problem_of_its_row(name: str, tmp_path: Path, ca
         "json",
     ]
     ran = run_inside(args, capfd)
-    assert (ran.code, ran.out) == (3, "")
-    assert "score too large" in ran.err
+    ran.must_fail(3, "score too large")
     assert (
         f"{'line 3' if name == 'pairs.csv' else 'row 2'}: x1 is 1e+308, less its reference -1e+308: beyond" in ran.err
     )
@@ -343,9 +334,7 @@ def test_a_bad_cell_is_named_with_its_own_column(
         "json",
     ]
     ran = run_inside(args, capfd)
-    assert ran.code == 3
-    assert "1 problem in" in ran.err
-    assert f": {role} is " in ran.err
+    ran.must_fail(3, "1 problem in", f": {role} is ")
     assert ("NaN" if value != value else "infinite") in ran.err
     assert run_inside([*args, "--on-error", "skip", "-q"], capfd).result["pairs"] == 1
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).parent.parent / "sample_data" / "founding.csv"
 RUN = """
 import sys
@@ -35,7 +37,6 @@ def lines_of(first: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not np.__version__.startswith(("2.0.", "2.1.", "2.2.", "2.3.", "2.4.")), reason="a newer NumPy")
 def test_what_no_run_uses_of_numpy_is_left_out() -> None:
     value, left_out, after = lines_of("")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -25,15 +25,13 @@ from mrl_cli.inputs import read, resolve, shards_of
 from mrl_cli.losses import LOSSES
 from mrl_cli.model import Batch, Columns, Plan
 from mrl_cli.reductions.curve import CHUNK_PAIRS, CurveReduction, KnotPlaces
-from tests.each import each
+from tests.each import each, examples
 from tests.measuring import totals_of
-from tests.running import Ran, run, run_inside
+from tests.running import Mrl, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 Array = NDArray[Any]
 
@@ -171,7 +169,7 @@ def test_any_split_and_order_make_the_same_curve(loss: str) -> None:
     st.lists(st.floats(width=32) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 5e-324, 1e300, -1e308, 1e308]), min_size=1),
     st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300]), max_size=20),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_knots_below_are_those_of_a_search(dtype: Any, knots: list[float], values: list[float]) -> None:
     with np.errstate(all="ignore"):
         places = np.unique(np.array(knots).astype(dtype))
@@ -222,7 +220,7 @@ def test_pairs_of_many_chunks_are_all_there() -> None:
     assert (point["sum"], point["mean"], point["active"]) == (1.5 * size, 1.5, size)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), max_size=12), st.permutations(MARGINS))
 def test_points_stand_in_the_order_of_the_margins(distances: list[float], margins: list[float]) -> None:
     points = sweep(np.array(distances), np.zeros(len(distances)), np.ones(len(distances)), margins)
@@ -280,12 +278,11 @@ def test_what_makes_no_sweep_is_refused(changes: dict[str, Any], complaint: str)
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
+def mrl(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
     """Run mrl in a folder with a file of pairs: d is 0.25, -1 and 0, weights 1, 2 and 0."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "pairs.csv").write_text("x1,x2,y,w\n0.5,0.25,1,1\n1,2,1,2\n1,1,-1,0\n")
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
+    return mrl
 
 
 def test_record_is_the_documented_one(mrl: Mrl) -> None:
@@ -416,9 +413,7 @@ def test_shard_of_many_batches_makes_one_curve(tmp_path: Path) -> None:
 
 def test_bad_rows_are_left_out_counted_and_written_down(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("x1,x2,y\n0.5,0.25,1\noops,2,1\n1,2,0\n1,2,1\n")
-    ran = mrl("sweep", "bad.csv", "--margins", "0")
-    assert ran.code == 3
-    assert "x1 is 'oops'" in ran.err
+    mrl("sweep", "bad.csv", "--margins", "0").must_fail(3, "x1 is 'oops'")
     args = ("sweep", "bad.csv", "--margins", "0", "--on-error", "skip", "--on-tie", "drop", "-f", "json")
     ran = mrl(*args, "--rejects", "rejects.csv", "-o", "swept.json")
     assert (ran.code, ran.out, ran.err) == (0, "", "note: 1 of 4 rows left out\n")
@@ -489,6 +484,4 @@ def test_long_range_hits_every_decimal() -> None:
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(args: list[str], complaint: str, mrl: Mrl) -> None:
-    ran = mrl("sweep", "pairs.csv", *args)
-    assert (ran.code, ran.out) == (2, "")
-    assert complaint in ran.err
+    mrl("sweep", "pairs.csv", *args).must_fail(2, complaint)

@@ -17,13 +17,11 @@ from mrl_cli import rank_loss, rank_sweep
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions import listcurve
 from tests.list_oracle import each, lists_of, pairs_of
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Mrl = Callable[..., Ran]
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +38,6 @@ OPTIONS: dict[str, list[str]] = {
     "ndcg": ["--lambda-weight", "ndcg", "--top", "3"],
     "rank": ["--labels", "rank"],
 }
-
-
-@pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
-    return lambda *args, stdin=b"": run_inside(args, capfd, stdin)
 
 
 def written(path: Path, label: str = "five", score: str = "at the kink", sizes: tuple[int, ...] = SIZES) -> None:
@@ -200,13 +192,13 @@ def test_what_has_no_effect_or_no_meaning_is_refused(line: str, mrl: Mrl, tmp_pa
 @pytest.mark.parametrize("loss", WITH_MARGIN)
 def test_no_pairs_are_an_error(loss: str, mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "lists.csv").write_text("query,label,score,w\n1,1,2,0\n1,1,3,0\n2,0,1,0\n")
-    ran = mrl("sweep", "lists.csv", "--query", "query", "--margins", "0,1", "--loss", loss)
-    assert (ran.code, ran.out) == (3, "")
-    assert "no pairs: 3 rows in 2 queries, none with two different labels" in ran.err
+    mrl("sweep", "lists.csv", "--query", "query", "--margins", "0,1", "--loss", loss).must_fail(
+        3, "no pairs: 3 rows in 2 queries, none with two different labels"
+    )
     (tmp_path / "lists.csv").write_text("query,label,score,w\n1,1,2,0\n1,0,3,0\n2,0,1,0\n")
-    ran = mrl("sweep", "lists.csv", "--query", "query", "--margins", "0,1", "--loss", loss, "--weight", "w")
-    assert (ran.code, ran.out) == (3, "")
-    assert "every pair has the weight 0: 3 rows in 2 queries" in ran.err
+    mrl("sweep", "lists.csv", "--query", "query", "--margins", "0,1", "--loss", loss, "--weight", "w").must_fail(
+        3, "every pair has the weight 0: 3 rows in 2 queries"
+    )
 
 
 def test_a_preset_of_lists_is_swept(mrl: Mrl, tmp_path: Path) -> None:

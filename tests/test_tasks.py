@@ -31,7 +31,7 @@ from mrl_cli.reductions.cellsums import CellSumsReduction
 from mrl_cli.reductions.totals import TotalsReduction
 from mrl_cli.render import progress
 from tests.each import mostly_slow
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -175,15 +175,13 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=12))
+@pytest.mark.parametrize("line", mostly_slow(RUNS, quick=8))
 @pytest.mark.usefixtures("files")
-def test_spans_measured_elsewhere_print_the_same_bytes(
-    line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_spans_measured_elsewhere_print_the_same_bytes(line: str, tmp_path: Path, request: Any, mrl: Mrl) -> None:
     def ran(*more: str) -> tuple[Ran, bytes]:
         out = tmp_path / line.rsplit(maxsplit=1)[-1]
         written = line.rsplit(maxsplit=1)[-1].startswith("out.")
-        return run_inside([*line.split(), *more], capfd), out.read_bytes() if written else b""
+        return mrl(*line.split(), *more), out.read_bytes() if written else b""
 
     expected = ran()
     assert expected[0].code in (0, 1, 2, 3)
@@ -192,11 +190,9 @@ def test_spans_measured_elsewhere_print_the_same_bytes(
 
 
 @pytest.mark.usefixtures("files", "elsewhere")
-def test_large_states_of_groups_are_joined_where_they_are(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    line = ["compute", *["plain.csv", "plain.parquet"] * 9, "--group-by", "q", "-f", "csv"]
-    expected = run_inside(line, capfd)
+def test_large_states_of_groups_are_joined_where_they_are(monkeypatch: pytest.MonkeyPatch, mrl: Mrl) -> None:
+    line = ["compute", *["plain.csv", "plain.parquet"] * 5, "--group-by", "q", "-f", "csv"]
+    expected = mrl(*line)
     received, joins = list[int](), list[int]()
     joined = worker.joined
 
@@ -210,35 +206,33 @@ def test_large_states_of_groups_are_joined_where_they_are(
 
     monkeypatch.setattr(cluster, "dones_of", counted)
     monkeypatch.setattr(worker, "joined", counted_join)
-    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert mrl(*line, "--engine", "dask") == expected
     assert set(joins[:-1]) == {2}
     kept = sum(received)
     monkeypatch.setattr(engines, "_workers", lambda *_: Sending())  # keeps nothing: all comes to the client
     joins.clear()
-    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert mrl(*line, "--engine", "dask") == expected
     assert not joins
     assert sum(received) - kept > kept
 
 
 @pytest.mark.usefixtures("files", "elsewhere")
 def test_more_groups_than_a_ledger_holds_are_refused_where_they_are_joined(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, mrl: Mrl
 ) -> None:
     line = ["compute", "plain.csv", "plain.parquet", "--group-by", "x1", "-f", "csv", "--confidence", "0.9"]
     monkeypatch.setattr("mrl_cli.reductions.ledger.MOST_KEYS", 20)
-    expected = run_inside(line, capfd)
+    expected = mrl(*line)
     assert (expected.code, expected.out) == (2, "")
-    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert mrl(*line, "--engine", "dask") == expected
 
 
 @pytest.mark.usefixtures("files")
-def test_which_cells_are_quoted_does_not_depend_on_blocks(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_which_cells_are_quoted_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch, mrl: Mrl) -> None:
     line = ["compute", "quoted.csv", "--reduction", "none", "--keep-columns", "-f", "csv"]
-    whole = run_inside(line, capfd)
+    whole = mrl(*line)
     monkeypatch.setattr(text, "BLOCK_BYTES", 300)
-    assert run_inside(line, capfd) == whole
+    assert mrl(*line) == whole
     assert '"a\nb"' in whole.out
     assert '"b"' not in whole.out
 
@@ -258,12 +252,12 @@ def test_which_cells_are_quoted_does_not_depend_on_blocks(
             "rank small --query q --score u --label x1 -f csv",
             "rank small --query q --score u --label x1 --per-query",
         ],
-        quick=3,
+        quick=2,
     ),
 )
 @pytest.mark.usefixtures("files")
 def test_small_files_are_measured_together_and_print_the_same_bytes(
-    line: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    line: str, tmp_path: Path, request: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "small").mkdir()
     values = sorted(rows(), key=lambda row: int(row["q"][1:]))
@@ -273,7 +267,7 @@ def test_small_files_are_measured_together_and_print_the_same_bytes(
     if line.startswith("rank"):
         for path in (tmp_path / "small").glob("*.parquet"):
             path.unlink()
-    expected = run_inside(line.split(), capfd)
+    expected = mrl(*line.split())
     out = tmp_path / "out.csv"
     written = out.read_bytes() if out.exists() else b""
     assert expected.code in (0, 3), expected.err
@@ -286,7 +280,7 @@ def test_small_files_are_measured_together_and_print_the_same_bytes(
         return done(given, some, is_stopped)
 
     monkeypatch.setattr(worker.Worker, "dones", dones)
-    assert run_inside([*line.split(), "--engine", "dask"], capfd) == expected
+    assert mrl(*line.split(), "--engine", "dask") == expected
     assert (out.read_bytes() if out.exists() else b"") == written
     assert min(counted[:-1]) > 2
 
@@ -294,52 +288,48 @@ def test_small_files_are_measured_together_and_print_the_same_bytes(
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("bad")])
 def test_all_rows_before_the_first_problem_are_written_and_no_others(
-    name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str, monkeypatch: pytest.MonkeyPatch, mrl: Mrl
 ) -> None:
     place = {"bad.jsonl": 60, "bad.parquet": 40}.get(name, 39)  # of the row with it
-    whole = run_inside(["compute", "plain.csv", "--reduction", "none"], capfd).out.splitlines()
+    whole = mrl("compute", "plain.csv", "--reduction", "none").out.splitlines()
     for size in (text.BLOCK_BYTES, 400):
         monkeypatch.setattr(text, "BLOCK_BYTES", size)
         for jobs in "1", "2":
-            ran = run_inside(["compute", name, "--reduction", "none", "--jobs", jobs], capfd)
+            ran = mrl("compute", name, "--reduction", "none", "--jobs", jobs)
             assert (ran.code, ran.out.splitlines()) == (3, whole[: 1 + place])
 
 
 @pytest.mark.usefixtures("files")
 def test_all_rows_before_a_text_breaks_off_are_written_by_any_number_of_jobs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mrl: Mrl
 ) -> None:
     monkeypatch.setattr(text, "BLOCK_BYTES", 30_000)
     header, _, lines = (tmp_path / "plain.csv").read_text().partition("\n")
     data = gzip.compress(f"{header}\n{lines * 40}".encode())
     (tmp_path / "torn.csv.gz").write_bytes(data[:-9])
-    ran = [run_inside(["compute", "torn.csv.gz", "--reduction", "none", "--jobs", str(n)], capfd) for n in (1, 2, 5)]
+    ran = [mrl("compute", "torn.csv.gz", "--reduction", "none", "--jobs", str(n)) for n in (1, 2, 5)]
     assert (ran[0].code, ran[0].out.count("\n") > 20 * ROWS) == (3, True)
     assert ran == ran[:1] * 3
 
 
 @pytest.mark.usefixtures("files")
-def test_row_groups_do_not_depend_on_blocks(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_row_groups_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mrl: Mrl) -> None:
     monkeypatch.setattr(rows_out, "WRITTEN_ROWS", 50)
     out, seen = tmp_path / "out.parquet", set()
     for size in (text.BLOCK_BYTES, 300, 2000):
         monkeypatch.setattr(text, "BLOCK_BYTES", size)
-        run_inside(["compute", "plain.csv", "--reduction", "none", "--keep-columns", "-o", str(out)], capfd)
+        mrl("compute", "plain.csv", "--reduction", "none", "--keep-columns", "-o", str(out))
         seen.add(out.read_bytes())
     groups = pq.ParquetFile(out).metadata
     assert [groups.row_group(place).num_rows for place in range(groups.num_row_groups)] == [50, 50, 50, 30]
     assert len(seen) == 1
 
 
-def test_true_that_is_kept_beside_numbers_is_no_number(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_true_that_is_kept_beside_numbers_is_no_number(tmp_path: Path, mrl: Mrl) -> None:
     pair: dict[str, Any] = {"x1": 1, "x2": 2, "y": 1}
     cells = [1, 2.5, True, None]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(pair | {"n": cell}) + "\n" for cell in cells))
-    ran = run_inside(
-        ["compute", str(tmp_path / "in.jsonl"), "--reduction", "none", "--keep-columns", "-f", "csv"], capfd
-    )
+    ran = mrl("compute", str(tmp_path / "in.jsonl"), "--reduction", "none", "--keep-columns", "-f", "csv")
     assert [row[3] for row in csv.reader(ran.out.splitlines())] == ["n", "1", "2.5", "true", ""]
 
 
@@ -390,12 +380,12 @@ def test_what_fails_on_a_worker_names_its_machine(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_imported_here_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mrl: Mrl
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n1,2,1\n")
     monkeypatch.setitem(engines.WORKERS, "dask", "no_such_package_of_any_kind:Workers")
-    ran = run_inside(["compute", "pairs.csv", "--engine", "dask"], capfd)
+    ran = mrl("compute", "pairs.csv", "--engine", "dask")
     assert (ran.code, ran.err.splitlines()[1]) == (2, "hint: pip install 'distributed>=2025.1'")
 
 
@@ -440,7 +430,7 @@ def test_a_cluster_that_lacks_something_for_long_is_lost(monkeypatch: pytest.Mon
 )
 @pytest.mark.usefixtures("files")
 def test_progress_follows_what_was_measured_elsewhere(
-    line: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    line: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch, mrl: Mrl
 ) -> None:
     done = list[int]()
 
@@ -458,7 +448,7 @@ def test_progress_follows_what_was_measured_elsewhere(
     monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
     monkeypatch.setattr(progress, "_bar", lambda *_, **__: Bar())
     request.getfixturevalue("elsewhere")
-    assert run_inside(["compute", *line.split(), "-f", "csv", "--progress", "--engine", "dask"], capfd).code == 0
+    assert mrl("compute", *line.split(), "-f", "csv", "--progress", "--engine", "dask").code == 0
     size = sum((tmp_path / name).stat().st_size for name in line.split() if "." in name)
     assert done == sorted(done)
     assert len(set(done)) > 5
@@ -469,16 +459,16 @@ def test_progress_follows_what_was_measured_elsewhere(
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("on_error", ["fail", "skip"])
 def test_no_row_is_lost_where_a_bad_cell_stands_before_a_quote(
-    on_error: str, tmp_path: Path, request: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    on_error: str, tmp_path: Path, request: Any, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [f"{place / 8},0.5,1,plain" for place in range(200)]
     lines[60], lines[75] = "bad,0.5,1,plain", '1,0.5,1,"quoted"'
     (tmp_path / "late.csv").write_text("\n".join(["x1,x2,y,t", *lines, ""]))
     line = ["compute", "late.csv", "--on-error", on_error, "-f", "csv"]
-    expected = run_inside(line, capfd)
+    expected = mrl(*line)
     assert expected.code == (3 if on_error == "fail" else 0)
     monkeypatch.setattr(text, "BLOCK_BYTES", 120)  # the span has several blocks, and the quote is in a later one
     request.getfixturevalue("elsewhere")
-    assert run_inside([*line, "--engine", "dask"], capfd) == expected
+    assert mrl(*line, "--engine", "dask") == expected
     rows = ["compute", "late.csv", "--on-error", on_error, "--reduction", "none", "-f", "csv"]
-    assert run_inside([*rows, "--engine", "dask"], capfd) == run_inside(rows, capfd)
+    assert mrl(*rows, "--engine", "dask") == mrl(*rows)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
 import shutil
-import struct
-import subprocess
 import sys
-import termios
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,33 +13,12 @@ from mrl_cli.render import progress
 from mrl_cli.render.colors import STYLES, painted, wants_color
 from mrl_cli.render.terminal import terminal_size
 from tests.each import each
-from tests.running import run_inside, what_is_on
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tests.running import run_inside
+from tests.running import run_on_terminal_inside as on_terminal
 
 ROOT = Path(__file__).parent.parent
 PAIRS = ROOT / "sample_data" / "diabetes_pairs.csv"
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-DECIDING = {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "TERM", "PAGER", "LESS", "COLUMNS", "LINES"}
-
-
-def on_terminal(
-    args: list[str], env: Mapping[str, str] | None = None, size: tuple[int, int] = (24, 80), script: str = ""
-) -> tuple[int, str]:
-    """Run mrl with all of its streams on a terminal of so many lines and columns; return its exit code and the screen.
-
-    `script` is Python that is run before.
-    """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-    usual = {name: value for name, value in os.environ.items() if name not in DECIDING and not name.startswith("MRL_")}
-    call = [sys.executable, "-c", f"{script}\nfrom mrl_cli.cli import main; main()", *args]
-    env = usual | {"TERM": "xterm"} | dict(env or {})
-    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=ROOT) as process:
-        os.close(theirs)
-        screen = what_is_on(ours)
-    return process.returncode, screen.decode().replace("\r\n", "\n")
 
 
 # Colours.
@@ -109,7 +81,7 @@ def test_every_colour_is_legible_on_white_and_on_black() -> None:
 
 @pytest.mark.parametrize("choice", [[], ["--color", "never"], ["--color=always"]])
 def test_messages_on_stderr_are_in_colour_on_a_terminal(choice: list[str]) -> None:
-    code, screen = on_terminal(["compute", str(PAIRS), *choice, "--y", "yy"])
+    code, screen = on_terminal(["compute", PAIRS, *choice, "--y", "yy"])
     assert code == 2
     assert (painted("error:", "error") in screen) == ("never" not in choice)
     assert (painted("hint:", "hint") in screen) == ("never" not in choice)
@@ -127,7 +99,7 @@ def test_color_given_twice_is_an_error(capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_terminal_without_utf_8_gets_ascii() -> None:
-    code, screen = on_terminal(["compute", str(PAIRS)], {"PYTHONIOENCODING": "latin-1", "TERM": "dumb"}, (60, 60))
+    code, screen = on_terminal(["compute", PAIRS], {"PYTHONIOENCODING": "latin-1", "TERM": "dumb"}, (60, 60))
     assert code == 0
     assert screen.isascii()
     assert "+--" in screen
@@ -202,7 +174,7 @@ PAGER = f"{sys.executable} -c \"import sys; print('PAGED', len(sys.stdin.read().
 def test_a_table_longer_than_the_screen_goes_through_the_pager(
     env: dict[str, str], args: list[str], lines: int, is_paged: bool
 ) -> None:
-    code, screen = on_terminal(["compute", str(PAIRS), *args], env, (lines, 80))
+    code, screen = on_terminal(["compute", PAIRS, *args], env, (lines, 80))
     assert code == 0
     assert ("PAGED" in screen) == is_paged
     assert ("ranked right" in screen or '"pairs"' in screen) != is_paged
@@ -233,7 +205,7 @@ def test_help_longer_than_the_screen_goes_through_the_pager(args: list[str], hei
 
 
 def test_a_pager_that_is_quit_early_changes_no_exit_code() -> None:
-    code, screen = on_terminal(["compute", str(PAIRS), "--fail-if", "pairs>0"], {"PAGER": "true"})
+    code, screen = on_terminal(["compute", PAIRS, "--fail-if", "pairs>0"], {"PAGER": "true"})
     assert code == 1
     assert "fail-if:" in screen
 
@@ -242,9 +214,9 @@ def test_a_pager_that_is_quit_early_changes_no_exit_code() -> None:
 
 
 @each("width", [40, 60, 80, 120, 200])
-def test_progress_is_one_line_of_any_terminal(width: int) -> None:
-    script = "from mrl_cli.render import progress; progress.DELAY_SECONDS = 0.0"
-    code, screen = on_terminal(["compute", str(PAIRS), "-f", "json", "--jobs", "1"], None, (24, width), script)
+def test_progress_is_one_line_of_any_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    code, screen = on_terminal(["compute", PAIRS, "-f", "json", "--jobs", "1"], size=(24, width))
     assert code == 0
     frames = [line for line in re.split(r"[\r\n]", ESCAPE.sub("", screen)) if line.startswith("reading ")]
     assert frames

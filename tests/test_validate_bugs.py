@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,17 @@ from mrl_cli.reports import compute as reporting
 from mrl_cli.reports import figures as table
 from mrl_cli.verify import validation, verdict
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl, Ran
 
-Mrl = Callable[..., Ran]
 HEADER = "x1,x2,y,w,g\n"
 PAIRS = HEADER + "0.5,0.25,1,2,a\n1,2,1,1,b\n1,1,-1,0.5,a\n3,1,1,4,b\n0,0.25,-1,1,a\n"
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mrl:
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     (tmp_path / "pairs.csv").write_text(PAIRS)
     # The schema would notice some of the wrong figures.
-    return lambda *args: run_inside([*args, "--margin", "0.5", "-f", "json"], capfd, as_it_is=True)
+    return lambda *args: mrl(*args, "--margin", "0.5", "-f", "json", as_it_is=True)
 
 
 def failures(ran: Ran) -> dict[str, dict[str, Any]]:

@@ -15,9 +15,9 @@ from mrl_cli.lists import measure
 from mrl_cli.reductions import queries
 from mrl_cli.verify.lists import sample
 from tests.each import each
-from tests.running import Ran, run_inside
+from tests.running import Mrl
 
-Mrl = Callable[..., dict[str, Any]]
+Validated = Callable[..., dict[str, Any]]
 ROOT = Path(__file__).parent.parent
 
 
@@ -33,14 +33,13 @@ def lists_text(lists: int, seed: int = 0) -> str:
 
 
 @pytest.fixture
-def mrl(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    monkeypatch.chdir(tmp_path)
+def mrl(mrl: Mrl, tmp_path: Path) -> Mrl:
     (tmp_path / "lists.csv").write_text(lists_text(60))
-    return lambda *args: run_inside([*args], capfd, b"")
+    return mrl
 
 
 @pytest.fixture
-def validated(mrl: Callable[..., Ran]) -> Mrl:
+def validated(mrl: Mrl) -> Validated:
     def checked(*options: str, code: int = 0) -> dict[str, Any]:
         ran = mrl("validate", "lists.csv", "--query", "query", *options, "-f", "json")
         assert ran.code == code, ran
@@ -68,7 +67,7 @@ def validated(mrl: Callable[..., Ran]) -> Mrl:
         "--by-file",
     ],
 )
-def test_what_is_right_passes(options: str, validated: Mrl) -> None:
+def test_what_is_right_passes(options: str, validated: Validated) -> None:
     record = validated(*options.split())
     names = [check["name"] for check in record["checks"]]
     assert {"rows", "loop counts of lists", "loop losses of lists", "loop sum", "loop query_mean"} <= set(names)
@@ -77,7 +76,7 @@ def test_what_is_right_passes(options: str, validated: Mrl) -> None:
     assert record["notes"] == []
 
 
-def test_a_group_of_lists_without_a_loss_passes(validated: Mrl) -> None:
+def test_a_group_of_lists_without_a_loss_passes(validated: Validated) -> None:
     Path("lists.csv").write_text("query,topic,label,score\na,t,1,0.5\na,t,0,0.25\nb,u,0,0.5\nb,u,0,0.75\n")
     for loss in ("softmax", "margin_ranking"):
         names = [check["name"] for check in validated("--group-by", "topic", "--loss", loss)["checks"]]
@@ -103,7 +102,7 @@ def broken(name: str, change: Callable[[Any], Any]) -> Callable[..., Any]:
     ],
 )
 def test_a_wrong_list_is_named(
-    figure: str, change: Callable[[Any], Any], check: str, validated: Mrl, monkeypatch: pytest.MonkeyPatch
+    figure: str, change: Callable[[Any], Any], check: str, validated: Validated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "measured", broken(figure, change))
     record = validated("--margin", "0.5", code=1)
@@ -113,7 +112,7 @@ def test_a_wrong_list_is_named(
     assert record["mismatch_count"] > 0
 
 
-def test_lists_that_are_added_twice_are_found(validated: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_that_are_added_twice_are_found(validated: Validated, monkeypatch: pytest.MonkeyPatch) -> None:
     true = queries.QueriesConsumer.add
 
     def twice(self: Any, result: Any, block: Any) -> None:
@@ -126,7 +125,7 @@ def test_lists_that_are_added_twice_are_found(validated: Mrl, monkeypatch: pytes
     assert "queries is 120, not 60" in failed["loop figures"]["note"]
 
 
-def test_a_sample_is_the_same_for_any_order_and_says_its_size(mrl: Callable[..., Ran], validated: Mrl) -> None:
+def test_a_sample_is_the_same_for_any_order_and_says_its_size(mrl: Mrl, validated: Validated) -> None:
     first = validated("--sample", "7", "--seed", "3")
     assert first["notes"] == ["7 of 60 queries were checked, of seed 3"]
     assert not any(check["name"] == "loop sum" for check in first["checks"])
@@ -139,22 +138,20 @@ def test_a_sample_is_the_same_for_any_order_and_says_its_size(mrl: Callable[...,
 
 
 def test_only_what_a_few_seconds_allow_is_checked(
-    mrl: Callable[..., Ran], validated: Mrl, monkeypatch: pytest.MonkeyPatch
+    mrl: Mrl, validated: Validated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample, "MOST_WORK", 100.0)
     assert "of 60 queries were checked" in validated()["notes"][0]
     monkeypatch.setattr(sample, "MOST_WORK", 1.0)
-    ran = mrl("validate", "lists.csv", "--query", "query")
-    assert ran.code == 2
-    assert "check one with --sample 1, whatever it takes" in ran.err
+    mrl("validate", "lists.csv", "--query", "query").must_fail(2, "check one with --sample 1, whatever it takes")
 
 
-def figures(mrl: Callable[..., Ran], *options: str) -> dict[str, Any]:
+def figures(mrl: Mrl, *options: str) -> dict[str, Any]:
     record: dict[str, Any] = mrl("rank", "lists.csv", *options, "-f", "json").result
     return record
 
 
-def explained(validated: Mrl, value: float, *options: str) -> tuple[str, str | None]:
+def explained(validated: Validated, value: float, *options: str) -> tuple[str, str | None]:
     record = validated(*options, "--expect", repr(value), code=1)
     (explanation,) = record["explanations"]
     assert explanation["proven"], explanation
@@ -205,7 +202,7 @@ def explained(validated: Mrl, value: float, *options: str) -> tuple[str, str | N
     ],
 )
 def test_another_way_is_named_with_the_options_that_give_it(
-    asked: str, theirs: str, words: str, hint: str, mrl: Callable[..., Ran], validated: Mrl
+    asked: str, theirs: str, words: str, hint: str, mrl: Mrl, validated: Validated
 ) -> None:
     value = figures(mrl, *theirs.split())["value"]
     hypothesis, given = explained(validated, value, *asked.split())
@@ -219,7 +216,7 @@ def test_another_way_is_named_with_the_options_that_give_it(
         assert again == pytest.approx(value, rel=1e-12)
 
 
-def test_numbers_of_other_libraries_are_named(mrl: Callable[..., Ran], validated: Mrl) -> None:
+def test_numbers_of_other_libraries_are_named(mrl: Mrl, validated: Validated) -> None:
     found = figures(mrl, "--margin", "1")
     queries_, without = found["queries"], found["queries_without_pairs"]
     assert without
@@ -236,7 +233,7 @@ def test_numbers_of_other_libraries_are_named(mrl: Callable[..., Ran], validated
         assert "ties" in explained(validated, accuracy, "--margin", "1")[0]
 
 
-def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mrl) -> None:
+def test_one_list_proves_nothing_of_lists(mrl: Mrl, validated: Validated) -> None:
     rows = "".join(f"q,a,{i % 3},{i * 7 % 11 / 8},1\n" for i in range(12))
     Path("lists.csv").write_text("query,topic,label,score,weight\n" + rows)
     found = figures(mrl, "--margin", "1")
@@ -260,13 +257,11 @@ def test_one_list_proves_nothing_of_lists(mrl: Callable[..., Ran], validated: Mr
         (["--reduction", "query-mean"], "--reduction query-mean goes with ranked lists"),
     ],
 )
-def test_what_does_not_go_together_is_refused(options: list[str], message: str, mrl: Callable[..., Ran]) -> None:
-    ran = mrl("validate", "lists.csv", *options)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+def test_what_does_not_go_together_is_refused(options: list[str], message: str, mrl: Mrl) -> None:
+    mrl("validate", "lists.csv", *options).must_fail(2, message)
 
 
-def test_lists_in_cells_and_labels_of_any_size(mrl: Callable[..., Ran]) -> None:
+def test_lists_in_cells_and_labels_of_any_size(mrl: Mrl) -> None:
     Path("cells.jsonl").write_text(
         '{"label": [2, 0, 1], "score": [0.5, 0.25, 0.75]}\n{"label": [1, 0], "score": [0.5, 0.5]}\n'
     )
@@ -276,7 +271,7 @@ def test_lists_in_cells_and_labels_of_any_size(mrl: Callable[..., Ran]) -> None:
         assert mrl("validate", "huge.csv", "--query", "query", *options, "-f", "json").result["passed"]
 
 
-def test_queries_without_pairs_count_with_their_weights(mrl: Callable[..., Ran], tmp_path: Path) -> None:
+def test_queries_without_pairs_count_with_their_weights(mrl: Mrl, tmp_path: Path) -> None:
     rows = ["1,1,.5,1", "1,0,.2,1", "2,1,.1,2", "2,0,.3,2", "3,1,.1,4", "3,1,.3,4", "4,1,.9,3", "4,0,.3,3"]
     (tmp_path / "weighted.csv").write_text("\n".join(["query,label,score,qw", *rows]))
     options = ("--query", "query", "--query-weight", "qw", "-f", "json", "--expect")

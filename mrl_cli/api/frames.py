@@ -10,15 +10,17 @@ from dataclasses import replace
 from functools import partial
 from inspect import signature
 from numbers import Integral
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from mrl_cli.api.errors import argument_errors, arguments_of, value_errors
-from mrl_cli.api.presets import preset_arguments
+from mrl_cli.api.presets import preset_called
 from mrl_cli.api.results import Points, Result, warn_of
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
 from mrl_cli.inputs.logs import note_on_log
+from mrl_cli.inputs.presets import applied, given_by, label_settings
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction
 from mrl_cli.reductions.curve import CurveReduction
@@ -32,7 +34,7 @@ from mrl_cli.reports.pictures import distribution, quadrants
 from mrl_cli.reports.refusals import refuse
 from mrl_cli.reports.remedies import Facts
 from mrl_cli.reports.sweep import sweep_report
-from mrl_cli.settings import check_choice, check_confidence, plan_of
+from mrl_cli.settings import check_choice, check_confidence, check_read, plan_of
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def evaluate(
     return Result.of(record, partial(distribution, folded.wholes[2], plan))
 
 
-_SETTINGS = ("labels", "loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
+_SETTINGS = ("loss", "margin", "dtype", "y_const", "scale", "fill", "confidence", "calibration", "reduction")
 _UNASKED = {"weight": None, "calibration": False, "reduction": "mean"}  # which `compare` does not have
 
 
@@ -134,30 +136,47 @@ def planned(
 
     `of_b` are further columns.
     """
+    of_use: set[Role] = set() if "margins" in others else {"margin"}
+    of_use |= {"weight"} if "weight" in given else set()
     given = {**_UNASKED, **given}
+    preset = None if given["preset"] is None else preset_called(given["preset"])
     with value_errors():
         check_choice("reduction", given["reduction"], ("mean", "sum"))
-    if given["preset"] is not None:
-        with value_errors(evaluate):
-            given = {**given, **preset_arguments(given, list(frame.columns))}
+    if preset is not None and preset.label is None and given["y"] == "y" and given["y_const"] is None:
+        given["y_const"] = 1
     roles: tuple[Role, ...] = ("x1", "x2", "difference", "x1_reference", "x2_reference", "y", "weight", "cluster")
     columns: Columns = {role: given[role] for role in roles} | (of_b or {})
     if given["difference"] is not None and (given["x1"], given["x2"]) == ("x1", "x2"):
         columns |= {"x1": None, "x2": None}  # called as usual they are not asked for beside a difference
     columns |= {"margin": given["margin_column"], **group_columns(given["group_by"])}
-    settings = {name: given[name] for name in _SETTINGS}
-    settings["label_settings"] = {name: given[name] for name in ("label_map", "strength", "on_tie")}
+    asked = {name: given[name] for name in ("label_map", "strength", "on_tie")}
     if given["label_map"] is not None:
         from mrl_cli.model.labels import map_of
 
-        settings["label_settings"]["label_map"] = map_of(given["label_map"])
-    settings |= {"preset": given["preset"], "is_reversed": given.get("is_reversed", False), **others}
-    return columns, made_plan(columns, given["parameters"], **({"describes": True} | settings))
+        asked["label_map"] = map_of(given["label_map"])
+    settings = {"describes": True} | {name: given[name] for name in _SETTINGS}
+    with value_errors(evaluate):
+        settings |= label_settings(None if given["y_const"] is not None else preset, given["labels"], asked)
+    settings |= {"preset": given["preset"], "awaits_preset": preset is not None, **others}
+    plan = made_plan(columns, given["parameters"], **settings)
+    if preset is not None:
+        with value_errors(evaluate):
+            unnamed = {name: None for name in ("x1", "x2", "y") if given[name] == name}
+            own = given_by(plan, SimpleNamespace(**{**given, **unnamed}, by_file=False), of_use)
+            plan = applied(preset, plan, [name for name in frame.columns if isinstance(name, str)], PLACE, own)
+            check_read(plan)
+        columns |= {role: name for role, name in plan.columns.wanted if role in _OF_PRESETS - own}
+    return columns, plan
 
 
-def arguments_for(frame: Frame, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call of `evaluate` with these settings, and all others as they are by default."""
-    call = signature(evaluate).bind(frame, **settings)
+_OF_PRESETS: set[Role] = {"x1", "x2", "y", "margin", "weight"}
+
+
+def arguments_for(
+    frame: Any, settings: Mapping[str, Any], function: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Return the arguments of a call of `evaluate`, or another function, with these settings, and by default others."""
+    call = signature(function or evaluate).bind(frame, **settings)
     call.apply_defaults()
     return call.arguments
 

@@ -102,17 +102,7 @@ def evaluate_lists(
     >>> evaluate_lists(frame, margin=1, per_query=True)["mean"].tolist()
     [1.25, 0.25]
     """
-    with value_errors():
-        check_choice("reduction", reduction, ("mean", "query-mean", "sum"))
-    columns: dict[Role, Hashable | None] = {"y": label, "score": score, "query": query, "weight": weight}
-    columns |= {"query_weight": query_weight, **group_columns(group_by)}
-    settings: dict[str, Any] = {"labels": labels, "loss": loss, "margin": margin, "lambda_weight": lambda_weight}
-    settings |= {"top": top, "max_pairs": max_pairs}
-    settings |= {"reduction": reduction, "confidence": confidence, "describes": not per_query}
-    plan = made_plan(columns, parameters, evaluate_lists, **settings)
-    with value_errors(evaluate_lists):
-        plan = of_lists(plan).changed(memory_bytes=memory_bytes or runtime.memory_bytes() // 2)
-        lists = _Lists(frame, columns, plan, _preset(preset, labels))
+    lists = lists_of(locals())
     tables: list[pa.Table] = []
 
     def made() -> ListConsumer[Any, Any]:
@@ -121,16 +111,33 @@ def evaluate_lists(
             return QueryRowsConsumer(lists.plan, tables.append)
         return QueriesConsumer(lists.plan, keeps_clusters=confidence is not None)
 
-    counts, queries, notes = lists.ranked(made)
+    folded, queries, notes = lists.ranked(made)
     if per_query:
         import pyarrow as pa
 
         rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return rows
-    report = rank_report(counts, queries, lists.plan, cautions=notes)
+    report = rank_report(folded.counts, queries, lists.plan, cautions=notes)
     record: dict[str, Any] = report.record()
     record |= {} if preset is None else {"preset": preset}
     return Result.of(record) if report.groups is None else by_group(record, report, lists.plan, lists.sources[0])
+
+
+_SETTINGS = ("labels", "loss", "margin", "lambda_weight", "top", "max_pairs", "reduction", "confidence")
+
+
+def lists_of(given: Mapping[str, Any]) -> Lists:
+    """Return the lists of a call of `evaluate_lists` with these arguments."""
+    with value_errors():
+        check_choice("reduction", given["reduction"], ("mean", "query-mean", "sum"))
+    columns: dict[Role, Hashable | None] = {"y": given["label"]}
+    columns |= {role: given[role] for role in ("score", "query", "weight", "query_weight")}
+    columns |= group_columns(given["group_by"])
+    settings = {name: given[name] for name in _SETTINGS}
+    plan = made_plan(columns, given["parameters"], evaluate_lists, **settings, describes=not given["per_query"])
+    with value_errors(evaluate_lists):
+        plan = of_lists(plan).changed(memory_bytes=given["memory_bytes"] or runtime.memory_bytes() // 2)
+        return Lists(given["frame"], columns, plan, _preset(given["preset"], given["labels"]))
 
 
 def _preset(name: str | None, labels: ListLabels | None) -> ListPreset | None:
@@ -148,7 +155,7 @@ def _without_sections(plan: Plan, whole: Plan) -> Plan:
     return whole.changed(columns=replace(whole.columns, keys=plan.columns.keys), preset=name)
 
 
-class _Lists:
+class Lists:
     """Lists in a frame or in files, and the plan by which they are read."""
 
     def __init__(
@@ -183,20 +190,24 @@ class _Lists:
         cells = {name: _cells(stream.column(role, slice(SEEN))[0]) for role, name in plan.columns.wanted}
         self.sources, self.plan = (source,), plan.changed(lists=list_roles(cells, plan))
 
-    def ranked(self, made: Any) -> tuple[Any, Any, list[str]]:
-        """Return counts of rows, what a consumer makes of the lists, and notes. Raises ValueError for no number."""
+    @property
+    def names(self) -> list[str]:
+        """What the frame or the files are called."""
+        return [PLACE] if self._frame is not None else [source.name for source in self.sources]
+
+    def ranked(self, made: Any) -> tuple[Folded, Any, list[str]]:
+        """Return what was folded, what a consumer makes of the lists, and notes. Raises ValueError for no number."""
         with value_errors(evaluate_lists):
             (folded, queries), way = folded_either_way(self.plan, made, self._checked, self._folded)
             refuse_undefined(queries, folded.wholes[0], self.plan)
         notes = [gathered_note(folded.counts.pairs, self.plan)] if way is GatherReduction else []
-        return folded.counts, queries, notes + notes_in(folded.wholes)
+        return folded, queries, notes + notes_in(folded.wholes)
 
     def _checked(self, reduction: Any) -> tuple[Folded, Any]:
         folded = self._folded(reduction)
         counts = folded.counts if self._frame is None else with_labels(folded.counts, self._frame)
-        names = [PLACE] if self._frame is not None else [source.name for source in self.sources]
         facts = Facts(counts, self.plan, folded.wholes[0], arguments_of(evaluate_lists))
-        refuse(facts, names, wants_mean=True)
+        refuse(facts, self.names, wants_mean=True)
         return folded, reduction.settled(folded.wholes[1])
 
     def _folded(self, reduction: Any) -> Folded:

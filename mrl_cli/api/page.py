@@ -1,34 +1,40 @@
-"""The report page on the pairs in a pandas DataFrame: as `mrl report` writes it, by the same reductions and builder."""
+"""The report page on pairs or ranked lists in a DataFrame: as `mrl report` writes it, by the same reductions."""
 
 from __future__ import annotations
 
 import os
 from html import escape
 from importlib.util import find_spec
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.api.errors import value_errors
 from mrl_cli.api.frames import arguments_for, cautions_of, evaluate, folded_frame, planned, scores_of_b, whole_number
+from mrl_cli.api.lists import evaluate_lists, lists_of
 from mrl_cli.errors import MachineError, with_hint
 from mrl_cli.inputs.frame import PLACE, as_frame
 from mrl_cli.inputs.lookup import records_of
 from mrl_cli.model import MOST_WORST
+from mrl_cli.reductions.pagequeries import PageQueriesConsumer
 from mrl_cli.render.files import whole_file
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import report_of
 from mrl_cli.reports.joint import models_section
+from mrl_cli.reports.listpage import list_page_of
 from mrl_cli.reports.page import page_of
-from mrl_cli.reports.pagepass import page_plan, page_reductions
+from mrl_cli.reports.pagepass import page_plan, page_reductions, with_intervals
+from mrl_cli.reports.rank import rank_report
 from mrl_cli.words import bytes_text, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Unpack
 
+    from mrl_cli.api.frames import Columns
     from mrl_cli.api.settings import Frame, PageSettings
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
-    from mrl_cli.reports.page import Section
+    from mrl_cli.reports.page import Page, Section
 
 
 class ReportPage:
@@ -65,6 +71,9 @@ def report(
 ) -> ReportPage:
     """Return the page of `mrl report` for the pairs in a frame, as `evaluate` takes it.
 
+    Where an argument of `evaluate_lists` alone is given, such as query, it is the page of ranked lists, with `settings`
+    its arguments but per_query, and `worst` so many queries of the greatest mean losses.
+
     `settings` are the arguments of `evaluate` but calibration, which the page shows wherever labels say which score is
     better; `title` is what is found where it is not given; `worst` is how many pairs of the greatest losses are shown,
     at most 1,000, with the row's other columns. `x1_b` and `x2_b`, or `difference_b`, name the scores of a second
@@ -80,12 +89,39 @@ def report(
     if find_spec("jinja2") is None:
         raise ImportError(f"report needs the package jinja2: {how_to_install('report')}")
     worst = whole_number("worst", worst, MOST_WORST)
-    if "calibration" in settings:
-        raise TypeError("report() has no argument calibration: the page shows it wherever there is one")
+    for name, shown in (("calibration", "it wherever there is one"), ("per_query", "the worst queries")):
+        if name in settings:
+            raise TypeError(f"report() has no argument {name}: the page shows {shown}")
     of_b = {"x1_b": x1_b, "x2_b": x2_b, "difference_b": difference_b}
+    written = {"title": title, "worst": None if worst == 20 else worst} | of_b
+    command = _call({name: value for name, value in written.items() if value is not None} | dict(settings))
+    make = _page_of_lists if settings.keys() & _OF_LISTS else _page_of_pairs
+    page = make(frame, dict(settings), of_b, worst, {"title": title, "command": command})
+
+    from mrl_cli.render.page import page_html
+
+    return ReportPage(page_html(page))
+
+
+_OF_LISTS = signature(evaluate_lists).parameters.keys() - signature(evaluate).parameters.keys()
+
+
+def _page_of_lists(frame: Any, settings: dict[str, Any], of_b: dict[str, Any], worst: int, how: dict[str, Any]) -> Page:
+    if of_scores := [name for name, column in of_b.items() if column is not None]:
+        raise ValueError(f"{of_scores[0]} names scores of pairs, and a list has one score: leave it out")
+    lists = lists_of(arguments_for(frame, settings, evaluate_lists))
+    lists.plan = with_intervals(lists.plan)
+    keeps_clusters = lists.plan.reporting.confidence is not None
+    folded, found, notes = lists.ranked(lambda: PageQueriesConsumer(lists.plan, worst, keeps_clusters=keeps_clusters))
+    whole = rank_report(folded.counts, found, lists.plan, inputs=lists.names, look=folded.wholes[0], cautions=notes)
+    return list_page_of(whole, found, lists.plan, **how)
+
+
+def _page_of_pairs(frame: Any, settings: dict[str, Any], of_b: dict[str, Any], worst: int, how: dict[str, Any]) -> Page:
     has_models = any(name is not None for name in of_b.values())
     arguments = arguments_for(frame, settings)
-    further = scores_of_b(arguments["difference"], {"x1_b": x1_b, "x2_b": x2_b}, difference_b) if has_models else None
+    scores: Columns = {"x1_b": of_b["x1_b"], "x2_b": of_b["x2_b"]}
+    further = scores_of_b(arguments["difference"], scores, of_b["difference_b"]) if has_models else None
     columns, plan = planned(arguments, further, frame=(frame := as_frame(frame)))
     with value_errors(evaluate):
         plan = page_plan(plan, worst, has_models=has_models)
@@ -94,15 +130,9 @@ def report(
     with value_errors(evaluate):
         cautions = cautions_of(source.stream.frame, plan)
         whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
-    written = {"title": title, "worst": None if worst == 20 else worst} | of_b
-    command = _call({name: value for name, value in written.items() if value is not None} | dict(settings))
     pairs = list(records_of(folded.wholes[3], plan, names_files=False)) if worst else []
     models = _section_on_models(folded, plan) if has_models else None
-    page = page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, title=title, command=command)
-
-    from mrl_cli.render.page import page_html
-
-    return ReportPage(page_html(page))
+    return page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, **how)
 
 
 def _section_on_models(folded: Folded, plan: Plan) -> Section:

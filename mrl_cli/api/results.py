@@ -8,6 +8,7 @@ import warnings
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mrl_cli.api.errors import value_errors
 from mrl_cli.errors import MrlWarning
 from mrl_cli.reports.base import flat
 from mrl_cli.words import counted, harmless, number_text
@@ -29,7 +30,7 @@ class _Drawn:
 
     def svg(self) -> str:
         """Return the plot as SVG text. Raises ValueError where there is none."""
-        return self._picture(".svg").decode()
+        return self._picture("plot.svg").decode()
 
     def save_plot(self, path: str | os.PathLike[str]) -> None:
         """Write the plot to a file that is called .svg or .png, whole or not at all; .png needs the extra `png`.
@@ -38,20 +39,18 @@ class _Drawn:
         """
         from mrl_cli.render.files import whole_file
 
-        suffix = os.path.splitext(os.fspath(path))[1].lower()
-        if suffix not in (".svg", ".png"):
-            raise ValueError(f"a plot is written to .svg or .png, not {harmless(os.fspath(path), 200)!r}")
-        picture = self._picture(suffix)
+        picture = self._picture(os.fspath(path))
         with whole_file(os.fspath(path)) as file:
             file.write(picture)
 
-    def _picture(self, suffix: str) -> bytes:
+    def _picture(self, path: str) -> bytes:
         from mrl_cli.render.picture import picture_bytes
 
         plot = self._plot()
         if plot is None:
             raise ValueError("there is no plot of this result")
-        return picture_bytes(plot, suffix)
+        with value_errors():
+            return picture_bytes(plot, path)
 
 
 class Result(_Drawn, dict[str, Any]):

@@ -103,6 +103,14 @@ class EvaluateSettings(_Reported, total=False):
 
 
 class PageSettings(_Reported, total=False):
-    """What `report` takes of it."""
+    """What `report` takes of it, and of `evaluate_lists` alone."""
 
     group_by: Grouping | None
+    query: Hashable
+    label: Hashable
+    score: Hashable
+    lambda_weight: LambdaWeight
+    top: int | None
+    query_weight: Hashable | None
+    memory_bytes: int | None
+    max_pairs: int | None

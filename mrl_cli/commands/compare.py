@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -109,22 +109,17 @@ class Comparison(TwoModels):
         from mrl_cli.reductions.contrast import ContrastReduction
         from mrl_cli.reports.compare import comparison_report
 
-        unmatched, drawing = (0, 0), {"samples": self.bootstrap, "seed": self.seed}
+        drawing: dict[str, Any] = {"samples": self.bootstrap, "seed": self.seed}
         reduction = ContrastReduction(self.plan, **drawing)
         if len(self.sides) == 1:
             folded = self.measured(reduction)
-            contrasts, counts = folded.wholes[1], folded.counts
+            contrasts, counts, unmatched = folded.wholes[1], folded.counts, (0, 0)
         else:
             from mrl_cli.commands.sides import contrasted
 
-            matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
-            of_b = self.x1_b, self.x2_b, self.difference_b
-            contrasts, counts, unmatched = contrasted(self, reduction, *of_b, **matching)
-        sides = self.side_names
-        inputs = self.input_names
-        return comparison_report(
-            contrasts, counts, self.plan, inputs=inputs, unmatched=unmatched, sides=sides, **drawing
-        )
+            contrasts, counts, unmatched = contrasted(self, reduction)
+        of_inputs: dict[str, Any] = {"inputs": self.input_names, "unmatched": unmatched, "sides": self.side_names}
+        return comparison_report(contrasts, counts, self.plan, **of_inputs, **drawing)
 
     def pictures(self, report: ComparisonReport) -> dict[str, Plot]:
         """Return how often both models are right, one of them, or none, and by how much they differ in groups."""

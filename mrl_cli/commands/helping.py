@@ -187,7 +187,8 @@ def _write_groups(formatter: click.HelpFormatter, groups: Mapping[str, Sequence[
         with formatter.section(group):
             for term, variable, text in rows:
                 left = [term, f"  {variable}"] if variable else [term]
-                right = click.wrap_text(text, text_width).splitlines()
+                joined = text.replace("[default: ", "[default:\N{NO-BREAK SPACE}")
+                right = click.wrap_text(joined, text_width).replace("\N{NO-BREAK SPACE}", " ").splitlines()
                 if len(term) > width:
                     right.insert(0, "")
                 for one, other in zip_longest(left, right, fillvalue=""):

@@ -8,17 +8,9 @@ import click
 
 from mrl_cli import runtime
 from mrl_cli.commands import outputs
-from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, FORMAT_HELP, Options, declared, option
+from mrl_cli.commands.options import FORMAT_HELP, Options, declared
 from mrl_cli.commands.parsing import Command
 from mrl_cli.commands.values import LossName
-
-
-class LossesOptions(Options):
-    """Those of a listing, which has no file."""
-
-    _help = FORMAT_HELP.replace("by the suffix of -o, else ", "")
-    format: str = option(_help, "-f", group=OUTPUT, choices=FORMAT_CHOICES, is_common=True)
 
 
 @click.command("losses", cls=Command, examples=("mrl losses", "mrl losses ranknet", "mrl losses --format markdown"))
@@ -31,7 +23,8 @@ def command(name: str | None, **given: Any) -> None:
     runtime.defer_numpy()
     from mrl_cli.reports.losses import LossesReport
 
-    outputs.print_listing(LossesReport(name), LossesOptions(**given))
+    outputs.print_listing(LossesReport(name), Options(**given))
 
 
-command.add_options(*declared(LossesOptions, ("format", "color", "no_pager")))
+_of_format = FORMAT_HELP.replace("by the suffix of -o, else ", "")
+command.add_options(*declared(Options, ("format", "color", "no_pager"), format=_of_format))

@@ -66,9 +66,12 @@ class Declared:
         return Option(self._flags, show_default=self._settings.get("default") is not None, **self._settings)
 
 
-def declared(owner: type[Options], names: Iterable[str]) -> list[Option]:
-    """Return the options of these names as a command takes them."""
-    return [getattr(owner, name).option for name in names]
+def declared(owner: type[Options], names: Iterable[str], **texts: str) -> list[Option]:
+    """Return the options of these names as a command takes them; `texts` are what the help says of some instead."""
+    options = [getattr(owner, name).option for name in names]
+    for each in options:
+        each.help = texts.get(each.name, each.help)
+    return options
 
 
 def option(text: str, *flags: str, **settings: Any) -> Any:

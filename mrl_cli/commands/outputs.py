@@ -11,7 +11,7 @@ import click
 from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.errors import UsageError
 from mrl_cli.render import first_suffixes, format_of
-from mrl_cli.words import either, harmless, how_to_install, without_secrets
+from mrl_cli.words import either, harmless, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +54,9 @@ def check_outputs(options: Options, written: str) -> None:
     message = f"--rejects {harmless(rejects, 200)}: problems are written to a file, as CSV or JSON lines"
     refuse_if(is_wrong, message, "for example --rejects bad.csv or bad.jsonl")
     if options.save_plot is not None:
-        _check_picture(options.save_plot)
+        from mrl_cli.render.picture import picture_suffix  # few runs draw
+
+        picture_suffix(options.save_plot)
     hint = "leave out what asks for another output"
     is_alone = options.plot == "always" and is_given("plot") and not is_table(options, written)
     refuse_if(is_alone, "--plot always draws beside a table", hint)
@@ -68,18 +70,6 @@ def check_outputs(options: Options, written: str) -> None:
         suffixes = either([*row_suffixes().values()]) if options.writes_rows else report_suffixes(but=".jsonl")
         hint = f"write {suffixes}, or pipe the output through a compressor"
         raise UsageError(f"-o {harmless(options.output, 200)}: {known}", hint=hint)
-
-
-def _check_picture(path: str) -> None:
-    """Raise UsageError for a file that no picture is written to, and where what draws it is missing."""
-    suffix, message = suffix_of(path), f"--save-plot {harmless(path, 200)}: pictures are written as .svg or .png"
-    refuse_if(suffix not in (".svg", ".png"), message, "for example --save-plot plot.svg")
-    if suffix != ".png":
-        return
-    from importlib.util import find_spec  # few runs draw
-
-    if find_spec("resvg_py") is None:
-        raise UsageError("--save-plot needs the package resvg-py for PNG", hint=how_to_install("png"))
 
 
 def is_table(options: Options, written: str) -> bool:

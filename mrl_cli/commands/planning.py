@@ -41,23 +41,12 @@ _SAME = (
 
 def _label_settings(options: Options) -> dict[str, Any]:
     """Return the settings of labels: as given, else as the preset has them."""
-    rule = None
-    if options.preset is not None and options.y_const is None:
-        from mrl_cli.inputs.presets import PRESETS  # few runs have one
-
-        preset = PRESETS.get(options.preset)  # one of lists is not among them
-        rule = None if preset is None else preset.label
     asked = {name: getattr(options, name) for name in ("on_tie", "strength", "label_map")}
-    if rule is None:
+    if options.preset is None or options.y_const is not None:
         return {"labels": options.labels, "label_settings": asked}
-    is_own = options.label_map is not None or options.labels not in (None, rule.labels)
-    message = f"the labels of --preset {options.preset} are strengths, below 0 where the first is better"
-    hint = "leave out --labels, or say what each value means with --label-map"
-    refuse_if(rule.is_reversed and is_own and options.label_map is None, message, hint)
-    if is_own:
-        return {"labels": options.labels, "label_settings": asked}
-    ruled = {"on_tie": options.on_tie or "drop", "label_map": rule.label_map or None}
-    return {"labels": rule.labels, "label_settings": asked | ruled, "is_reversed": rule.is_reversed}
+    from mrl_cli.inputs.presets import PRESETS, label_settings  # few runs have one
+
+    return label_settings(PRESETS.get(options.preset), options.labels, asked)  # one of lists is not among them
 
 
 def _hint_for(names: tuple[str, ...], options: Options) -> str | None:

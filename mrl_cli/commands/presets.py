@@ -19,10 +19,9 @@ from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.formats import TEXTS
 from mrl_cli.inputs.logs import may_be_logged, refuse_log
-from mrl_cli.inputs.presets import PRESETS, Preset, applied
+from mrl_cli.inputs.presets import PRESETS, Preset, applied, given_by
 from mrl_cli.inputs.scores import Scores
 from mrl_cli.inputs.streams import open_text
-from mrl_cli.losses import LOSSES
 from mrl_cli.model import Columns, Counts, Dialect, Plan, Problem, Role, tally
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reports.refusals import described_problems, first_problems
@@ -125,22 +124,6 @@ def _with_scores(
         return plan, sources
     scores = read_scores(options.scores, options.score_column)
     return plan.changed(scores=scores.name), [replace(source, scores=scores) for source in sources]
-
-
-def given_by(plan: Plan, options: Options, roles: AbstractSet[Role]) -> frozenset[str]:
-    """Return the roles that are settled without the preset: the user names them, or this run has no use for them."""
-    has_margin, is_per_pair = LOSSES[options.loss].has_margin, plan.reporting.reduction == "none"
-    settled = {
-        "x1": options.x1 is not None,
-        "x2": options.x2 is not None,
-        "y": options.y is not None or options.y_const is not None,
-        "margin": options.margin is not None or options.margin_column is not None or not has_margin,
-        "weight": options.weight is not None or plan.reporting.confidence is not None,
-        "group": bool(options.group_by) or options.by_file,
-        "subset": is_per_pair or "group" not in roles,
-    }
-    useless = {"margin", "weight", "group"} - roles | ({"weight", "group"} if is_per_pair else set())
-    return frozenset(role for role, is_settled in settled.items() if is_settled) | useless
 
 
 class Beside(NamedTuple):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.commands.options import Options
 from mrl_cli.commands.planning import plan_of_options
-from mrl_cli.commands.presets import as_written_by, given_by
+from mrl_cli.commands.presets import as_written_by
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, MrlError, UsageError
 from mrl_cli.inputs import head_of
 from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, described_places, is_number, kind_of, label_among
-from mrl_cli.inputs.presets import PRESETS, applied
+from mrl_cli.inputs.presets import PRESETS, applied, given_by
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
 from mrl_cli.reductions.look import Look, LookReduction

@@ -155,9 +155,10 @@ class Rank(RankedRun):
     def pictures(self, report: Any) -> dict[str, Plot]:
         """Return the accuracy of queries."""
         del report
+        from mrl_cli.reductions.pagequeries import Accuracies
         from mrl_cli.reports.pictures import of_queries
 
-        return {"queries": of_queries(self._queries)}
+        return {"queries": of_queries(Accuracies.of_queries(self._queries))}
 
     def notes(self, report: RankReport) -> list[str]:
         """Return notes on what was read, and on the data."""

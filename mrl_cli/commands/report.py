@@ -19,7 +19,7 @@ from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
-from mrl_cli.model import MOST_WORST, USUAL_CONFIDENCE
+from mrl_cli.model import MOST_WORST
 from mrl_cli.words import harmless, how_to_install, number_text, shell_line, without_secrets
 
 if TYPE_CHECKING:
@@ -203,9 +203,7 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         if self.has_two_inputs:
             from mrl_cli.commands.sides import contrasted
 
-            of_b = self.x1_b, self.x2_b, self.difference_b
-            matching = {"by_row": self.by_row, "drops_unmatched": self.unmatched == "drop"}
-            whole, counts, unmatched = contrasted(self, ModelsReduction(self.plan), *of_b, **matching)
+            whole, counts, unmatched = contrasted(self, ModelsReduction(self.plan))
         how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
         return models_section(comparison_report(whole[0], counts, self.plan, **how).changed(groups=None), whole[1])
 
@@ -228,9 +226,9 @@ class ListPage(Paged, RunOnLists):
 
     def planned(self) -> Plan:
         """Return the plan that the options say, with intervals where there can be some."""
-        plan = super().planned()
-        is_plain = plan.reporting.confidence is None and not plan.has_weights
-        return plan.changed(confidence=USUAL_CONFIDENCE) if is_plain else plan
+        from mrl_cli.reports.pagepass import with_intervals
+
+        return with_intervals(super().planned())
 
     def report(self) -> Any:
         """Return the report on all lists; the page is made of it."""

@@ -369,7 +369,7 @@ class Run(Options, ABC):
         from mrl_cli.render.picture import picture_bytes
 
         pictures = self.pictures(report)
-        return picture_bytes(pictures[self.which or next(iter(pictures))], outputs.suffix_of(self.save_plot))
+        return picture_bytes(pictures[self.which or next(iter(pictures))], self.save_plot or "")
 
     def hint_by_cells(self, error: NoColumnError) -> str | None:
         """Return what to do about a missing column that the user did not name, by the first rows if they say it."""

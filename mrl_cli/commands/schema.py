@@ -7,17 +7,9 @@ from typing import Any
 import click
 
 from mrl_cli.commands import outputs
-from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import FORMAT_CHOICES, Options, declared, option
+from mrl_cli.commands.options import Options, declared
 from mrl_cli.commands.parsing import Command
 from mrl_cli.commands.values import Registered
-
-
-class SchemaOptions(Options):
-    """Those of a schema, which is JSON where nothing else is asked for."""
-
-    _help = "Format; auto: json for REPORT; for the list, table on a terminal, tsv otherwise."
-    format: str = option(_help, "-f", group=OUTPUT, choices=FORMAT_CHOICES, is_common=True)
 
 
 @click.command(
@@ -32,9 +24,10 @@ def command(report: str | None, **given: Any) -> None:
     from mrl_cli.reports.schema import SchemaReport, SchemasReport
 
     if report is None:
-        outputs.print_listing(SchemasReport(), SchemaOptions(**given))
+        outputs.print_listing(SchemasReport(), Options(**given))
     else:
-        outputs.print_listing(SchemaReport(name=report), SchemaOptions(**given), usual="json")
+        outputs.print_listing(SchemaReport(name=report), Options(**given), usual="json")
 
 
-command.add_options(*declared(SchemaOptions, ("format", "color", "no_pager")))
+_of_format = "Format; auto: json for REPORT; for the list, table on a terminal, tsv otherwise."
+command.add_options(*declared(Options, ("format", "color", "no_pager"), format=_of_format))

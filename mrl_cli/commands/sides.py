@@ -29,6 +29,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mrl_cli.commands.models import TwoModels
     from mrl_cli.commands.run import Run
     from mrl_cli.inputs import Source
     from mrl_cli.model import Role
@@ -36,18 +37,13 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 3
 
 
-def contrasted(
-    run: Run, reduction: Reduction[Any, Any], *names_of_b: str | None, by_row: bool, drops_unmatched: bool
-) -> tuple[Any, Counts, tuple[int, int]]:
+def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Counts, tuple[int, int]]:
     """Read both sides of a run and match their pairs; return contrasts, counts, and how many pairs each side has alone.
 
-    The contrasts are what the reduction makes of the matched pairs.
-
-    `names_of_b` are those of x1, x2 and the difference in b's file, None where they are as in a's.
-
-    Raises DataError for pairs that cannot be matched.
+    The contrasts are what the reduction makes of the matched pairs. Raises DataError for pairs that cannot be matched.
     """
-    plans, names = _plans(run, *names_of_b, by_row=by_row)
+    by_row, drops_unmatched = run.by_row, run.unmatched == "drop"
+    plans, names = _plans(run)
     a, counts_a = _read(run, run.sides[0], plans[0])
     try:
         b, counts_b = _read(run, run.sides[1], plans[1])
@@ -75,7 +71,7 @@ def contrasted(
     return contrasts, counts, (matched.unmatched_a, matched.unmatched_b)
 
 
-def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
+def _plans(run: TwoModels) -> tuple[tuple[Plan, Plan], dict[Role, str]]:
     """Return the plans that read a's and b's file; b's reads scores, label, key and groups: all else is read from a's.
 
     By row, both read also those columns that may name the pairs, which are returned by role.
@@ -83,9 +79,9 @@ def _plans(run: Run, *names_of_b: str | None, by_row: bool) -> tuple[tuple[Plan,
     columns, there = run.plan.columns, [columns_of(source, run.plan) for source in run.sides[1]]
     used = {role for role, name in run.plan.groups.items() if all(name in names for names in there)} | {"key", "y"}
     keys = tuple((role, name) for role, name in columns.keys if role in used)
-    of_b = replace(columns.of_b(*names_of_b), keys=keys)
+    of_b = replace(columns.of_b(run.x1_b, run.x2_b, run.difference_b), keys=keys)
     names: dict[Role, str] = {}
-    if by_row:
+    if run.by_row:
         read = {name for of_side in (columns, of_b) for _, name in of_side.wanted}
         names = naming_columns([source for side in run.sides for source in side], run.plan, read)
     a, b = (run.plan.changed(columns=replace(c, keys=(*c.keys, *names.items()))) for c in (columns, of_b))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import UsageError
+from mrl_cli.losses import LOSSES
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import listed
 
@@ -253,6 +254,44 @@ def described_fit(names: Sequence[str]) -> str | None:
 def described(preset: Preset | ListPreset) -> str:
     """Return the hint that a preset fits."""
     return f"these look like {preset.producer}'s columns: use --preset {preset.name}"
+
+
+def label_settings(preset: Preset | None, labels: str | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of labels of a plan: as `asked` for, else as the preset has them, if one is given.
+
+    Raises UsageError for a rule that is not that of strengths whose sign the preset turns round.
+    """
+    rule = None if preset is None else preset.label
+    if preset is None or rule is None:
+        return {"labels": labels, "label_settings": asked}
+    is_own = asked["label_map"] is not None or labels not in (None, rule.labels)
+    if rule.is_reversed and is_own and asked["label_map"] is None:
+        message = f"the labels of --preset {preset.name} are strengths, below 0 where the first is better"
+        raise UsageError(message, hint="leave out --labels, or say what each value means with --label-map")
+    if is_own:
+        return {"labels": labels, "label_settings": asked}
+    ruled = {"on_tie": asked["on_tie"] or "drop", "label_map": rule.label_map or None}
+    return {"labels": rule.labels, "label_settings": {**asked, **ruled}, "is_reversed": rule.is_reversed}
+
+
+def given_by(plan: Plan, options: Any, roles: AbstractSet[Role]) -> frozenset[str]:
+    """Return the roles that are settled without the preset: the user names them, or the run has no use for them.
+
+    `options` has settings as attributes, None for what is not given; of a preset's further columns those of `roles` are
+    of use.
+    """
+    has_margin, is_per_pair = LOSSES[plan.loss.name].has_margin, plan.reporting.reduction == "none"
+    settled = {
+        "x1": options.x1 is not None,
+        "x2": options.x2 is not None,
+        "y": options.y is not None or options.y_const is not None,
+        "margin": options.margin is not None or options.margin_column is not None or not has_margin,
+        "weight": options.weight is not None or plan.reporting.confidence is not None,
+        "group": bool(options.group_by) or options.by_file,
+        "subset": is_per_pair or "group" not in roles,
+    }
+    useless = {"margin", "weight", "group"} - roles | ({"weight", "group"} if is_per_pair else set())
+    return frozenset(role for role, is_settled in settled.items() if is_settled) | useless
 
 
 def applied(preset: Preset, plan: Plan, names: Sequence[str], place: str, given: AbstractSet[str]) -> Plan:

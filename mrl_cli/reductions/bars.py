@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.curve import Point
     from mrl_cli.reductions.histogram import Histogram
 
+_OF_CURVES = ("weight", "first", "second")
 MOST_WIDTHS = 64  # from 0, that bars may reach: beyond, cells are wider
 _LEAST_EXPONENT = -1027  # of a width: cells of subnormal numbers are so wide
 TAIL = 0.001  # the share of pairs that may lie beyond the bars, on either side
@@ -136,7 +137,7 @@ def losses_by(histogram: Histogram, plan: Plan, groups: NDArray[np.int64], size:
 def losses_of_cells(histogram: Histogram, plan: Plan) -> NDArray[np.float64]:
     """Return the sum of the losses of each cell, as `losses_by`, but rounded a few times: to see where losses lie."""
     size = histogram.counts.size
-    rounded = {name: sums.rounded(size) for name, sums in histogram.sums.items() if name != "confidence"}
+    rounded = {name: sums.rounded(size) for name, sums in histogram.sums.items() if name in ("loss", *_OF_CURVES)}
     if "loss" in rounded:
         return rounded["loss"]
     margin = margin_of(plan) or 0.0
@@ -155,12 +156,12 @@ def _curve(histogram: Histogram, groups: NDArray[np.int64], size: int) -> Curve:
     """Return the sums of a histogram by groups of its cells as a curve by code, and what remains in a last one."""
     counts = np.zeros((3, size + 1), np.int64)
     np.add.at(counts[0], groups, histogram.counts)
-    sums = {name: sums.regrouped(groups, size + 1) for name, sums in histogram.sums.items()}
+    sums = {name: sums.regrouped(groups, size + 1) for name, sums in histogram.sums.items() if name in _OF_CURVES}
     return Curve(counts, sums)
 
 
-def regions_of(histogram: Histogram, plan: Plan) -> dict[str, tuple[int, float]]:
-    """Return the pairs and the sum of their losses by where d lies, under the keys of the counts in a report.
+def regions_of(histogram: Histogram, plan: Plan) -> dict[str, int]:
+    """Return how many pairs there are by where d lies, under the keys of the counts in a report.
 
     Where each pair has a margin of its own, those in the right order are not told apart: they are `correct`.
     """
@@ -172,8 +173,7 @@ def regions_of(histogram: Histogram, plan: Plan) -> dict[str, tuple[int, float]]
         groups = np.where((signs > 0) & (magnitudes >= margin), 3, groups)
     pairs = np.zeros(len(names), np.int64)
     np.add.at(pairs, groups, histogram.counts)
-    losses = losses_by(histogram, plan, groups, len(names))
-    return dict(zip(names, zip(pairs.tolist(), losses, strict=True), strict=True))
+    return dict(zip(names, pairs.tolist(), strict=True))
 
 
 def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
@@ -182,9 +182,11 @@ def margins_for(histogram: Histogram, plan: Plan, most: int) -> list[float]:
     They ascend, about as far as bars do.
     """
     own = max(0.0, margin_of(plan) or 0.0)
-    edges = [
-        edge for edge in bars_of(histogram, plan, 2 * MOST_WIDTHS, (0.0, own)).edges if edge >= 0 and is_edge(edge)
-    ]
+    cells = histogram.met()
+    starts = histogram.cells.starts(cells)
+    exponent, first, last = _chosen(histogram.counts[cells], *starts, 2 * MOST_WIDTHS, (0.0, own))
+    edges = [place * math.ldexp(1.0, exponent) for place in range(max(first, 0), last + 1)]
+    edges = [edge for edge in edges if is_edge(edge)]
     while len(edges) >= most:
         edges = edges[::2]
     return sorted({own, *edges})
@@ -201,7 +203,7 @@ def curve_at(histogram: Histogram, plan: Plan, margins: Sequence[float]) -> list
     if wrong or not is_hinge_of_differences(plan):
         raise ValueError(f"the loss at {wrong or margins} does not follow from cells")
     sweep = CurveReduction(plan.loss.name, margins, plan.loss.dtype)
-    knots = np.unique(np.array(margins))
+    knots, _ = np.unique(np.array(margins), return_counts=True)  # of which, asked for alone, numpy.ma is imported
     magnitudes, signs = histogram.cells.starts(np.arange(histogram.counts.size))
     points = sweep.points(_curve(histogram, np.searchsorted(knots, signs * magnitudes, "right"), knots.size))
     return [replace(point, passing=point.active) for point in points]

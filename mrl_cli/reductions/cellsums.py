@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 CHUNK_PAIRS = 1 << 17  # the bits of so many numbers of a cell, less those of its first one, add up below 2**64
 _LOWER = (1 << 32) - 1
 _UPPER_BITS = np.int64(-1 << 26)
-_LARGE = 2.0**500  # the square of what is larger may be beyond the doubles
+_LARGE = 2.0**800  # sums of what is larger may be beyond the doubles
 _SIGN_BIT = np.int64(-1 << 63)
+_FRACTION, _ONE = np.int64((1 << 52) - 1), np.float64(1.0).view(np.int64)
 _HALF_BITS, _HALF_UNITS = int(np.float64(0.5).view(np.int64)), 1 << 52  # of a confidence, in 2**-53
 
 
 class CellSums(Histogram):
-    """Counts and exact sums of d by cell: `first` (d), `second` (d*d), `confidence` (sigmoid(|d|)), and others.
+    """Counts and exact sums of d by cell: `first` (d), `confidence` (sigmoid(|d|)), `mantissa`, and others.
+
+    A mantissa is |d| over the power of two at which its binade begins: so the mean of a cell is known, and how its d
+    spread about it, where their sum or squares are beyond the doubles.
 
     The bits of numbers of one cell are as far apart as the numbers are, in units of their last place; so are those of
     all confidences but the last. So sums of d and of confidences are integers: their bits are added up, less those of
@@ -46,9 +50,9 @@ class CellSums(Histogram):
         sums = dict(self._sums)
         if self.table[1:].any():
             firsts = self.cells.firsts(self.counts.size)
-            exponents = np.maximum(firsts >> 52 & 0x7FF, 1) - 1075
             signs = np.where(firsts < 0, -1.0, 1.0)
-            for row, name, exponent, sign in ((1, "first", exponents, signs), (2, "confidence", -53, 1.0)):
+            scaled = (1, "first", binades(firsts) - 52, signs), (1, "mantissa", -52, 1.0), (2, "confidence", -53, 1.0)
+            for row, name, exponent, sign in scaled:
                 upper, lower = self.table[row], self.table[row + 2]
                 parts = ((upper >> 32, 64), (upper & _LOWER, 32), (lower, 0))
                 of_units = (sign * np.ldexp(part.astype(np.float64), exponent + power) for part, power in parts)
@@ -103,11 +107,12 @@ def _bases(cells: Cells, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 class CellSumsReduction(HistogramReduction):
-    """Counts d by cell, and adds up, exactly: `first` (d), `second` (d*d) and `confidence` (sigmoid(|d|)).
+    """Counts d by cell, and adds up, exactly, what `CellSums` names, and `spread`, the squares of mantissas.
 
-    Of a loss that does not follow from these, the `loss` too. d*d has its first 27 bits at least, for all that rests on
-    it is a correction, but is exact for the square of a hinge. Of pairs with weights each of these is weighted, and
-    `weight` is added up as well. Cells are cut at the margin, as the plan's dtype rounds it, and at `knots`.
+    These have their first 27 bits at least, for all that rests on them is a correction. For the square of a hinge,
+    `second` (d*d) too; of a loss that does not follow from these, the `loss`. Of pairs with weights each of these is
+    weighted, and `weight` is added up as well. Cells are cut at the margin, as the plan's dtype rounds it, and at
+    `knots`.
     """
 
     takes_turns = has_exponentials = True
@@ -134,8 +139,7 @@ class CellSumsReduction(HistogramReduction):
     def _add(self, state: CellSums, measured: Measured, first: int, last: int) -> None:
         """Add at most CHUNK_PAIRS pairs of a batch."""
         weights = measured.pairs.numbers.get("weight")
-        counts, units = np.zeros(0, np.int64), np.zeros((2, 0), np.int64)
-        squares = np.zeros(0)
+        counts, units, spread = np.zeros(0, np.int64), np.zeros((2, 0), np.int64), np.zeros(0)
         for start in range(first, last, BLOCK_VALUES):
             block = slice(start, min(start + BLOCK_VALUES, last))
             differences = measured.differences[block].astype(np.float64, copy=False)
@@ -143,23 +147,18 @@ class CellSumsReduction(HistogramReduction):
             places, of_block = state.add(differences)
             size = state.counts.size
             if weights is None and state.cells.greatest < _LARGE:
-                counts, units, squares = _widened(counts, size), _widened(units, size), _widened(squares, size)
+                counts, units, spread = _widened(counts, size), _widened(units, size), _widened(spread, size)
                 counts[: of_block.size] += of_block
                 np.add.at(units[0], places, differences.view(np.int64))
                 np.add.at(units[1], places, confidences(differences).view(np.int64))
-                if not self._is_square:
-                    squares += np.bincount(places, _upper(differences * differences), size)
+                spread += np.bincount(places, _squares(differences), size)
             else:
                 values |= {"first": differences, "confidence": confidences(differences)}
-                if not self._is_square:
-                    with np.errstate(over="ignore"):
-                        squares_of_pairs = differences * differences
-                    values["second"] = squares_of_pairs if weights is not None else _upper(squares_of_pairs)
+                values |= {"mantissa": mantissas(differences), "spread": _squares(differences)}
             self._add_sums(state, values, differences, None if weights is None else weights[block], places)
         if counts.size:
             state.add_units(units, counts)
-            if not self._is_square:
-                state.add_sums("second", SumsByCode([squares]))
+            state.add_sums("spread", SumsByCode([spread]))
 
     def _add_sums(
         self,
@@ -190,12 +189,31 @@ def _widened(array: NDArray[Any], size: int) -> NDArray[Any]:
     return np.concatenate([array, np.zeros((*array.shape[:-1], size - array.shape[-1]), array.dtype)], axis=-1)
 
 
-def _upper(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the upper 27 bits of values. Those of a cell are within a factor of 4 of one another, or subnormal.
+def binades(firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the exponent of the power of two at which the binade of each number begins; bits, as `Cells.firsts`."""
+    exponents: NDArray[np.int64] = np.maximum(firsts >> 52 & 0x7FF, 1) - 1023
+    return exponents
+
+
+def mantissas(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return |d| over the power of two at which its binade begins: from 1 on, below 2; of subnormal numbers below 1.
+
+    >>> mantissas(np.array([-0.375, 1.75, 2.0**-1074])).tolist() == [1.5, 1.75, 2.0**-52]
+    True
+    """
+    bits = differences.view(np.int64)
+    ones: NDArray[np.float64] = (bits & _FRACTION | _ONE).view(np.float64)
+    ones -= (bits >> 52 & 0x7FF) == 0
+    return ones
+
+
+def _squares(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper 27 bits of the squares of mantissas, of normal numbers.
 
     The last bit is at least 2**-28 of the largest: so CHUNK_PAIRS of them add up without rounding.
     """
-    upper: NDArray[np.float64] = (values.view(np.int64) & _UPPER_BITS).view(np.float64)
+    ones = (differences.view(np.int64) & _FRACTION | _ONE).view(np.float64)
+    upper: NDArray[np.float64] = ((ones * ones).view(np.int64) & _UPPER_BITS).view(np.float64)
     return upper
 
 

@@ -67,8 +67,10 @@ class Cells:
         firsts = _ZERO + 1 + np.searchsorted(self._cuts, (halved << _CELL_BITS).view(np.float64))
         self._halved = np.concatenate([halved, halved | _NEGATIVE])
         self._halves = np.concatenate([firsts, firsts + self._cuts.size])
-        self._bounds = np.full(_CELLS, np.nan)  # which nothing reaches, not even an infinite one
-        self._bounds[self._halved] = np.tile(self._cuts[firsts - _ZERO], 2)
+        # Of numbers of one sign the bits are in the order of the magnitudes; none is above the last of them all.
+        self._bounds = np.full(_CELLS, np.iinfo(np.uint64).max)
+        bounds = self._cuts[firsts - _ZERO]
+        self._bounds[self._halved] = np.concatenate([bounds, -bounds]).view(np.uint64) - np.uint64(1)
         self._table = np.full(_ZERO + 1 + 2 * self._cuts.size, _NOT_MET)
         self._lock = Lock()
         self.codes = np.zeros(0, np.int64)
@@ -76,10 +78,11 @@ class Cells:
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the places in `codes` of the cells of values, which have one afterwards."""
-        codes = (values.view(np.uint64) >> np.uint64(_CELL_BITS)).view(np.int64)
+        bits = values.view(np.uint64)
+        codes = (bits >> np.uint64(_CELL_BITS)).view(np.int64)
         places: NDArray[np.int64] = self._table.take(codes)
         if self._halved.size:
-            places += np.abs(values) >= self._bounds.take(codes)
+            places += bits > self._bounds.take(codes)
         if places.size and places.min() < 0:  # where the cell is cut otherwise, or was not met
             others = np.flatnonzero(places < 0)
             cut = others[self._is_cut[codes[others]]]
@@ -166,9 +169,13 @@ class Histogram:
         """The exact sums by cell of what is added up, by name."""
         return self._sums
 
-    def total(self, name: str) -> ExactSum:
-        """Return the sum of all cells."""
-        return self.sums[name].regrouped(np.zeros(self.counts.size, np.int64), 1).at(0) if self.sums else ExactSum()
+    def total(self, name: str, sign: int | None = None) -> ExactSum:
+        """Return the sum of all cells, or of those of a sign: 1, 0 or -1."""
+        if not (sums := self.sums):
+            return ExactSum()
+        _, signs = self.cells.starts(np.arange(self.counts.size))
+        sides = sums[name].regrouped(signs + 1, 3)
+        return sum((sides.at(side + 1) for side in (-1, 0, 1) if sign in (None, side)), ExactSum())
 
     def __reduce__(self) -> Any:
         codes = self.cells.codes[: self.counts.size]

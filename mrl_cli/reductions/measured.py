@@ -223,6 +223,13 @@ def kernel_of(plan: Plan) -> Any:
     return of_probabilities(kernel) if plan.rules.labels == "probability" else kernel
 
 
+def is_negative_part(plan: Plan) -> bool:
+    """Return whether the loss of every pair is max(0, -d), of which nothing is rounded, and d a number."""
+    loss = plan.loss
+    is_plain = loss.name == "margin_ranking" and not loss.margin and plan.column_of("margin") is None
+    return is_plain and plan.rules.labels not in ("any", "probability")
+
+
 def signed_labels(pairs: Batch, plan: Plan, out: NDArray[Any]) -> NDArray[Any]:
     """Return what the differences are multiplied by, in `out`, of the plan's dtype: ±1, or under any the label.
 

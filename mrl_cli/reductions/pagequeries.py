@@ -41,6 +41,12 @@ class Accuracies(NamedTuple):
         bars = np.bincount(correct[is_met] * BARS // pairs[is_met], minlength=BARS)
         return cls(bars, int(np.count_nonzero((pairs > 0) & (correct == pairs))), int(np.count_nonzero(pairs == 0)))
 
+    @classmethod
+    def of_queries(cls, queries: Queries) -> Accuracies:
+        """Return those of queries that were kept one by one."""
+        columns = zip(*((lists.correct, lists.pairs) for lists in queries.clusters), strict=True)
+        return cls.of(*(np.concatenate([np.zeros(0, np.int64), *column]) for column in columns))
+
     def merged(self, other: Accuracies) -> Accuracies:
         """Return those of both."""
         return Accuracies(
@@ -80,7 +86,8 @@ class PageQueriesConsumer(ListConsumer[PageBlock, PageQueries]):
         rows, found = self._inner.measured(whole)
         means = np.where(np.isnan(rows.means), -np.inf, rows.means)
         texts = [decoded(whole.keys[role]) for role in (*self._plan.groups, "query")]
-        least = np.partition(means, means.size - self._most)[-self._most] if means.size > self._most else -np.inf
+        is_cut = 0 < self._most < means.size
+        least = np.partition(means, means.size - self._most)[-self._most] if is_cut else -np.inf
         order = np.flatnonzero(means >= least) if self._most else np.zeros(0, np.intp)
         worst = [
             WorstQuery(

@@ -10,11 +10,9 @@ import numpy as np
 from mrl_cli.exact import ExactAccumulator, ExactSum, ProductAccumulator
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, is_negative_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mrl_cli.reductions.measured import Block, Measured
 
 
@@ -88,7 +86,8 @@ class TotalsReduction(Reduction[Totals, Totals]):
     """Adds up losses and counts pairs.
 
     With `squares` also the squares of losses, which intervals need; `describes` adds up scores and differences too, but
-    not d itself where it `has_differences` from elsewhere.
+    not d itself where it `has_differences` from elsewhere, nor then a loss that is max(0, -d): its sum is that of the d
+    below 0, and so is that of the squares.
     """
 
     state = Totals
@@ -97,16 +96,18 @@ class TotalsReduction(Reduction[Totals, Totals]):
 
     def __init__(self, *, squares: bool = False, describes: bool = False, has_differences: bool = False) -> None:
         self._squares = squares
-        self._described = ("x1", "x2") if has_differences else ("x1", "x2", "difference")
+        self._has_differences = has_differences
         if describes:
             self.needs = frozenset(("differences",))
 
     def add(self, state: Totals, measured: Measured) -> Totals:
         """Add a batch."""
-        losses, square = ExactAccumulator(), ProductAccumulator() if self._squares else None
+        follows = bool(self.needs) and self._has_differences and is_negative_part(measured.plan)
+        losses = None if follows else ExactAccumulator()
+        square = ProductAccumulator() if self._squares and not follows else None
         # Of w*l, of w, and of w where the pair is correct.
         weighted = ProductAccumulator(masks=2) if measured.plan.has_weights else None
-        described = _DescribedSums(self._described) if self.needs else None
+        described = _DescribedSums(self._has_differences, follows and self._squares) if self.needs else None
         correct = wrong = active = inside = 0
         low, high = math.inf, -math.inf
         for block in measured.blocks():
@@ -116,16 +117,17 @@ class TotalsReduction(Reduction[Totals, Totals]):
             inside += int(np.count_nonzero(block.is_inside))
             lowest, highest = block.range
             low, high = float(np.minimum(low, lowest)), float(np.maximum(high, highest))
-            if weighted is None or block.weight is None:
+            if losses is not None and (weighted is None or block.weight is None):
                 losses.add(block.losses, lowest=lowest, highest=highest)
-            else:
+            elif weighted is not None and block.weight is not None:
                 weights = float(block.weight.min()), float(block.weight.max())
                 weighted.add(block.weight, block.losses, (None, block.is_correct), ranges=(weights, block.range))
             if square is not None:
                 square.add(block.losses, block.losses, ranges=(block.range, block.range))
             if described is not None:
                 described.add(block)
-        sums = [losses.total, None, None] if weighted is None else weighted.totals
+        sums = [None if losses is None else losses.total, None, None] if weighted is None else weighted.totals
+        sums += [None if square is None else square.totals[0]]
         return state + Totals(
             loss_sum=sums[0],
             min=low,
@@ -137,17 +139,16 @@ class TotalsReduction(Reduction[Totals, Totals]):
             inside_margin=inside,
             weight_sum=sums[1],
             correct_weight_sum=sums[2],
-            square_sum=None if square is None else square.totals[0],
-            **({} if described is None else described.totals()),
+            **{"square_sum": sums[3], **({} if described is None else described.totals())},
         )
 
 
 class _DescribedSums:
-    """Adds up d*d and those of d, x1 and x2 that are named, block by block."""
+    """Adds up x1, x2, d*d and, unless it is known, d, block by block; d*d also of what is not correct, if asked for."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._sums = {name: ExactAccumulator() for name in names}
-        self._square = ProductAccumulator()
+    def __init__(self, has_differences: bool, has_sides: bool) -> None:
+        self._sums = {name: ExactAccumulator() for name in ("x1", "x2", "difference")[: 2 if has_differences else 3]}
+        self._square, self._of_others = ProductAccumulator(), ProductAccumulator() if has_sides else None
 
     def add(self, block: Block) -> None:
         """Add a block, whose differences are kept."""
@@ -156,12 +157,21 @@ class _DescribedSums:
             span = float(values.min()), float(values.max())
             if name in self._sums:
                 self._sums[name].add(values, lowest=span[0], highest=span[1])
-        self._square.add(differences, differences, ranges=(span, span))
+        if self._of_others is None:
+            self._square.add(differences, differences, ranges=(span, span))
+            return
+        for side, total in ((~block.is_correct, self._of_others), (block.is_correct, self._square)):
+            of_side = differences.take(np.flatnonzero(side))  # several times as quick as by the mask
+            total.add(of_side, of_side, ranges=(span, span))
 
     def totals(self) -> dict[str, Any]:
         """Return the sums as fields of totals."""
         sums = {f"{name}_sum": accumulator.total for name, accumulator in self._sums.items()}
-        return {**sums, "difference_square_sum": self._square.totals[0]}
+        square = self._square.totals[0]
+        if self._of_others is not None:
+            sums["square_sum"] = self._of_others.totals[0]
+            square += sums["square_sum"]
+        return {**sums, "difference_square_sum": square}
 
 
 class WeightReduction(Reduction[ExactSum, ExactSum]):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import unicodedata
 from functools import partial
 from html import escape, unescape
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.errors import MachineError
+from mrl_cli.errors import MachineError, UsageError
 from mrl_cli.render.svg import FONT, Drawing, drawings_of
-from mrl_cli.words import harmless, listed
+from mrl_cli.words import harmless, how_to_install, listed
 
 if TYPE_CHECKING:
     from mrl_cli.reports.plots import Plot
@@ -28,9 +30,23 @@ NOBODYS = "\U0010fffd"  # a character for private use at the end of all: a font 
 UNKNOWN_SHOWN = 5
 
 
-def picture_bytes(plot: Plot, suffix: str) -> bytes:
-    """Return a plot as the content of a file with that suffix, .svg or .png. Raises MachineError as `png_of`."""
-    svg = picture_svg(plot)
+def picture_suffix(path: str) -> str:
+    """Return the suffix of a file for a picture, .svg or .png.
+
+    Raises UsageError for another one, and where what draws a PNG is missing.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".svg", ".png"):
+        message = f"--save-plot {harmless(path, 200)}: pictures are written as .svg or .png"
+        raise UsageError(message, hint="for example --save-plot plot.svg")
+    if suffix == ".png" and find_spec("resvg_py") is None:
+        raise UsageError("--save-plot needs the package resvg-py for PNG", hint=how_to_install("png"))
+    return suffix
+
+
+def picture_bytes(plot: Plot, path: str) -> bytes:
+    """Return a plot as the content of a file. Raises UsageError as `picture_suffix`, and MachineError as `png_of`."""
+    suffix, svg = picture_suffix(path), picture_svg(plot)
     return png_of(svg) if suffix == ".png" else svg.encode()
 
 

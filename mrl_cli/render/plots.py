@@ -47,9 +47,10 @@ class Signs(NamedTuple):
     dot: str = "●"
     diamond: str = "◇"
     minus: str = "−"
+    zero: str = "┊"
 
 
-PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-")
+PLAIN = Signs(" ::####", " ##", "|", "+", "+", "-", "+", "<", ">", "o", "x", "-", ":")
 
 
 def drawn(plots: Iterable[Plot], screen: Screen) -> str:
@@ -179,13 +180,29 @@ def _lying(plot: Distribution, width: int, signs: Signs) -> Iterator[Line]:
     bounds = [plot.start + place * plot.width for place in range(len(plot.counts) + 1)]
     names = [f"{low:g} to {high:g}".replace("-", signs.minus) for low, high in pairwise(bounds)]
     longest, digits = max(map(len, names), default=0), len(f"{max(plot.counts, default=0):,}")
-    room = max(4, width - longest - digits - 2)
+    room, is_above = _room(width, longest + 1, digits + 1, width)
     for name, low, count in zip(names, bounds, plot.counts, strict=False):
         bar = _bar(count / max(1, *plot.counts), room, signs)
-        yield [f"{name:>{longest}} ", (f"{bar:{room}}", _style(plot, low + plot.width / 2)), f" {count:>{digits},}"]
+        line: Line = [(f"{bar:{room}}", _style(plot, low + plot.width / 2)), f" {count:>{digits},}"]
+        yield from _beside(f"{name:>{longest}} ", line, is_above)
     for region in plot.regions:
         yield [(f"{region.name} {region.share:.1%}", BAD if region.is_bad else GOOD)]
     yield [(_note(plot, signs), QUIET)]
+
+
+def _room(width: int, names: int, numbers: int, most: int, least: int = 4) -> tuple[int, bool]:
+    """Return how many cells a bar has beside its numbers, and whether its name is above, for want of room before it."""
+    room = width - names - numbers
+    return (min(most, room), False) if room >= least else (max(1, min(most, width - numbers)), True)
+
+
+def _beside(name: str, line: Line, is_above: bool, style: str = "") -> Iterator[Line]:
+    """Yield a bar and its numbers with its name before it or above."""
+    if is_above:
+        yield [(name.strip(), style)]
+        yield line
+    else:
+        yield [(name, style), *line]
 
 
 def _bar(share: float, cells: int, signs: Signs) -> str:
@@ -201,19 +218,26 @@ def _bar(share: float, cells: int, signs: Signs) -> str:
 
 def _curves(plot: Curves, width: int, signs: Signs) -> Iterator[Line]:
     at = [f"{value:g}" for value in plot.at]
-    longest = max(len(plot.variable), 7, *map(len, at))
+    longest = max(len(plot.variable), 7, *map(len, at)) + 1
     texts = [[_number(value, is_share=series.is_share) for value in series.values] for series in plot.series]
     digits = [max(map(len, column), default=0) for column in texts]
-    room = max(4, min(20, (width - longest - 2) // len(plot.series) - max(digits, default=0) - 4))
+    room, is_above = _room((width - longest - 1) // len(plot.series), 0, max(digits, default=0) + 4, 20)
+    if is_above and len(plot.series) > 1:
+        for series in plot.series:
+            yield from _curves(replace(plot, series=(series,)), width, signs)
+        return
+    if is_above:
+        room, is_above = _room(width, longest, digits[0] + 3, 20, 2)
     heads = [f"  {series.name:{room + 1 + size}}" for series, size in zip(plot.series, digits, strict=True)]
-    yield [(f"{plot.variable:>{longest + 1}}{''.join(heads)}".rstrip(), QUIET)]
+    head = f"{plot.variable:>{longest}}{''.join(heads)}".rstrip()
+    yield [(head if len(head) <= width else f"{plot.variable}, {plot.series[0].name}", QUIET)]
     for row, text in enumerate(at):
-        line: Line = [f"{signs.right if row == plot.marked else ' '}{text:>{longest}}"]
+        line: Line = []
         for series, column, size in zip(plot.series, texts, digits, strict=True):
             highest = 1.0 if series.is_share else max((v for v in series.values if math.isfinite(v)), default=1.0)
             bar = _bar(min(series.values[row] / (highest or 1.0), 1.0), room, signs)
             line += ["  ", (f"{bar:{room}}", GOOD), f" {column[row]:>{size}}"]
-        yield line
+        yield from _beside(f"{signs.right if row == plot.marked else ' '}{text:>{longest - 1}}", line, is_above)
 
 
 def _number(value: float, *, is_share: bool) -> str:
@@ -227,18 +251,25 @@ def _estimates(plot: Estimates, width: int, signs: Signs) -> Iterator[Line]:
     longest = max(map(len, [variable, *names]))
     digits = max(5, *(len(f"{one.pairs:,}") for one in plot.estimates))
     has_expected = any(one.expected is not None for one in plot.estimates)
-    room = max(8, min(48, width - longest - digits - 4 - 7 - 10 * has_expected))
+    numbers = max(len(plot.figure) + 2, *(len(f" {one.share:>6.1%}") for one in plot.estimates)) + 10 * has_expected
+    room, is_above = _room(width, longest + digits + 4, numbers, 48, 8)
+    if is_above:
+        longest = width - digits - 2
+        variable, *names = (_name(text, 4 * longest) for text in (plot.variable, *(one.name for one in plot.estimates)))
+        names = [f"{name:<{longest}}" for name in names]
     least, middle, greatest = (f"{end:.0%}" for end in (plot.least, (plot.least + plot.greatest) / 2, plot.greatest))
-    scale = f"{least}{greatest:>{room - len(least)}}"
+    scale = f"{least}{greatest:>{max(room - len(least), 5)}}"
     if room > 14:
         scale = f"{least:>4}{middle:^{room - 8}}{greatest:>4}"
-    head = f"{variable:>{longest}}  {'pairs':>{digits}}  {scale:{room}}  {plot.figure}"
-    yield [(head + ("  expected" if has_expected else ""), QUIET)]
+    if is_above:
+        scale = scale if len(scale) <= room else ""
+        variable = f"{variable:<{longest}}"
+    head: Line = [(f"{scale:{room}}  {plot.figure}{'  expected' * has_expected}", QUIET), ""]
+    yield from _beside(f"{variable:>{longest}}  {'pairs':>{digits}}  ", head, is_above, QUIET)
     for name, one in zip(names, plot.estimates, strict=True):
-        line: Line = [f"{name:>{longest}}  {one.pairs:>{digits},}  ", *_interval(one, plot, room, signs)]
-        line.append(f" {one.share:>6.1%}")
+        line: Line = [*_interval(one, plot, room, signs), f" {one.share:>6.1%}"]
         line += [] if one.expected is None else [f"  {one.expected:>8.1%}"]
-        yield line
+        yield from _beside(f"{name:>{longest}}  {one.pairs:>{digits},}  ", line, is_above)
     if plot.left_out:
         yield [(f"and {plot.left_out:,} more", QUIET)]
     yield [(_legend(plot.legend, signs), QUIET)]
@@ -261,6 +292,8 @@ def _interval(one: Estimate, plot: Estimates, room: int, signs: Signs) -> Line:
         return min(room - 1, max(0, round((share - plot.least) / (plot.greatest - plot.least) * (room - 1))))
 
     cells = [(" ", "")] * room
+    if plot.least < 0:
+        cells[column(0)] = (signs.zero, QUIET)
     for place in range(column(one.low), column(one.high) + 1):
         cells[place] = (signs.base, GOOD)
     if plot.whole is not None:
@@ -276,11 +309,12 @@ def _quadrants(plot: Quadrants, width: int, signs: Signs) -> Iterator[Line]:
     names = [_name(name, 2 * width) for name, _, _ in plot.outcomes]
     longest = max(map(len, names))
     digits = max(len(f"{pairs:,}") for _, pairs, _ in plot.outcomes)
-    room = max(4, min(40, width - longest - digits - 11))
+    room, is_above = _room(width, longest + 2, digits + 9, 40)
     for name, (_, pairs, differs) in zip(names, plot.outcomes, strict=True):
         share = pairs / total if total else 0.0
         bar = f"{_bar(share, room, signs):{room}}"
-        yield [f"{name:>{longest}}  ", (bar, BAD if differs else GOOD), f" {share:>6.1%}  {pairs:>{digits},}"]
+        line: Line = [(bar, BAD if differs else GOOD), f" {share:>6.1%}  {pairs:>{digits},}"]
+        yield from _beside(f"{name:>{longest}}  ", line, is_above)
 
 
 _DRAW: dict[type, Callable[[Any, int, Signs], Iterator[Line]]] = {

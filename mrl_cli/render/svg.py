@@ -21,6 +21,7 @@ LEAST_BAND_PAIRS = 1
 BAND_POINTS = 60
 NAME_LETTERS = 24  # of a name beside its share
 LONGEST_LABEL = 40
+LETTER = 7.2  # how wide one is, at most on the average
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})  # as html.escape
 MOST_NAMED = 30  # shares that are drawn with their names, one below the other
 
@@ -66,6 +67,10 @@ class Drawing:
             **{"class": f"t-{kind}"},
             **others,
         )
+
+    def fill(self, tag: str, kind: str, **attributes: Any) -> None:
+        """Add a mark in the colour of its kind."""
+        self.add(tag, **attributes, fill=COLORS[kind], **{"class": f"f-{kind}"})
 
     def place(self, drawing: Drawing, x: float, y: float) -> None:
         """Add all that is in another one, there."""
@@ -177,7 +182,7 @@ def _distribution(plot: Distribution) -> Iterator[Drawing]:
         total = math.fsum(plot.losses)
         share = Scale(0, max(plot.losses) / total, base + 44, base + 94)
         drawing.line(left, base + 44, right, base + 44, "axis")
-        drawing.label(right, base + 62, "share of the loss", "end")
+        drawing.label(left, base + 34, "share of the loss")
         for tick in share.ticks(2)[1:]:
             drawing.line(left, share(tick), right, share(tick), "grid")
             drawing.label(left - 7, share(tick) + 4, _percent(round(tick, 6)), "end")
@@ -193,29 +198,24 @@ def _bar(drawing: Drawing, plot: Distribution, place: int, x: Scale, base: float
     kind = "bad" if middle < plot.knots[0] else "mid" if middle < plot.knots[-1] else "good"
     first, last = x(plot.start + place * plot.width), x(plot.start + (place + 1) * plot.width)
     size = max(abs(height), 0.6)
-    drawing.add(
-        "rect",
-        x=first + 0.4,
-        y=base if height > 0 else base - size,
-        width=max(last - first - 0.8, 0.8),
-        height=size,
-        fill=COLORS[kind],
-        data_i=place,
-        **{"class": f"f-{kind}"},
-        **others,
-    )
+    top, width = base if height > 0 else base - size, max(last - first - 0.8, 0.8)
+    drawing.fill("rect", kind, x=first + 0.4, y=top, width=width, height=size, data_i=place, **others)
 
 
 def _regions(drawing: Drawing, plot: Distribution, x: Scale, top: float, base: float) -> None:
     """Add the lines of zero and of the margin, and the names of the regions with their shares above them."""
     for place, knot in enumerate(plot.knots):
-        drawing.line(x(knot), top - 8, x(knot), base, "rule", stroke_dasharray="3 3" if place else None)
-    wrong, *inside, right = plot.regions
-    zero, last = x(plot.knots[0]), x(plot.knots[-1])
-    drawing.label(zero - 6, top - 20, f"{wrong.share:.1%} {wrong.name}", "end", "bad")
-    drawing.label(last + 6, top - 20, f"{right.share:.1%} {right.name}", "start", "good")
-    if inside:
-        drawing.label(zero - 6, top - 4, f"{inside[0].share:.1%} from {inside[0].name}", "end")
+        drawing.line(x(knot), top, x(knot), base, "rule", stroke_dasharray="3 3" if place else None)
+    first, *inside, others = plot.regions
+    wrong, right = (f"{one.share:.1%} {one.name}" for one in (first, others))
+    left, zero, last, end = map(x, (x.low, plot.knots[0], plot.knots[-1], x.high))
+    # On either side of the lines, if there is room; all within the plot, and apart.
+    stop = max(zero - 6, left + LETTER * len(wrong))
+    start = min(max(last + 6, stop + 12), end - LETTER * len(right))
+    drawing.label(min(stop, start - 12), top - 20, wrong, "end", "bad")
+    drawing.label(start, top - 20, right, "start", "good")
+    for text in (f"{one.share:.1%} from {one.name}" for one in inside):
+        drawing.label(max(zero - 6, left + LETTER * len(text)), top - 4, text, "end")
 
 
 def _curves(plot: Curves) -> Iterator[Drawing]:
@@ -241,10 +241,10 @@ def _curve(plot: Curves, series: Series) -> Drawing:
     if plot.marked is not None and math.isfinite(value := series.values[plot.marked]):
         at, level = x(plot.at[plot.marked]), y(value)
         drawing.line(at, top - 8, at, base, "rule", stroke_dasharray="3 3")
-        drawing.add("circle", cx=at, cy=level, r=4.5, fill=COLORS["good"], data_i=plot.marked, **{"class": "f-good"})
+        drawing.fill("circle", "good", cx=at, cy=level, r=4.5, data_i=plot.marked)
         shown = f"{value:.1%}" if series.is_share else f"{value:.4g}"
         is_left = at < (left + right) / 2  # at the top of the line no curve that rises is in the way
-        drawing.label(at + (6 if is_left else -6), top, shown, "start" if is_left else "end", "strong")
+        drawing.label(at + (6 if is_left else -6), top - 5, shown, "start" if is_left else "end", "strong")
     drawing.line(left, base, right, base, "axis")
     return drawing
 
@@ -275,18 +275,9 @@ def _reliability(plot: Estimates) -> Drawing:
     for place, one in enumerate(plot.estimates):
         at = x(0.5 if one.expected is None else one.expected)
         drawing.line(at, y(one.low), at, y(one.high), "good", stroke_width=2, data_i=place)
-        drawing.add("circle", cx=at, cy=y(one.share), r=4.5, fill=COLORS["good"], data_i=place, **{"class": "f-good"})
+        drawing.fill("circle", "good", cx=at, cy=y(one.share), r=4.5, data_i=place)
         height = max(34 * one.pairs / most, 0.6)
-        drawing.add(
-            "rect",
-            x=at - 5,
-            y=base + 84 - height,
-            width=10,
-            height=height,
-            fill=COLORS["quiet"],
-            data_i=place,
-            **{"class": "f-quiet"},
-        )
+        drawing.fill("rect", "quiet", x=at - 5, y=base + 84 - height, width=10, height=height, data_i=place)
     drawing.label(left - 7, base + 84, "pairs", "end")
     drawing.line(left, base + 84, right, base + 84, "axis")
     return drawing
@@ -310,19 +301,10 @@ def _funnel(plot: Estimates) -> Drawing:
     drawing.label(right, base + 39, "pairs in the group", "end")
     for place, one in enumerate(plot.estimates):
         kind = "bad" if plot.whole is not None and one.high < plot.whole else "good"
-        drawing.add(
-            "circle",
-            cx=x(one.pairs),
-            cy=y(one.share),
-            r=3.5,
-            fill=COLORS[kind],
-            fill_opacity=0.75,
-            data_i=place,
-            **{"class": f"f-{kind}"},
-        )
+        drawing.fill("circle", kind, cx=x(one.pairs), cy=y(one.share), r=3.5, fill_opacity=0.75, data_i=place)
     if plot.whole is not None:
         drawing.line(left, y(plot.whole), right, y(plot.whole), "rule")
-        drawing.label(right - 4, y(plot.whole) - 6, f"all {plot.whole:.1%}", "end", "strong")
+        drawing.label(right, top - 4, f"— all {plot.whole:.1%}", "end", "strong")
     return drawing
 
 
@@ -336,7 +318,7 @@ def _forest(plot: Estimates) -> Drawing:
     drawing.label(WIDE - 80, 14, plot.figure, "end")
     drawing.label(WIDE - 8, 14, "pairs", "end")
     for tick in x.ticks(6):
-        drawing.line(x(tick), top - 6, x(tick), base, "grid")
+        drawing.line(x(tick), top - 6, x(tick), base, "grid" if tick or plot.least >= 0 else "axis")
         drawing.label(x(tick), base + 17, _percent(round(tick, 6)), "middle")
     if plot.whole is not None:
         drawing.line(x(plot.whole), top - 6, x(plot.whole), base, "rule")
@@ -346,8 +328,7 @@ def _forest(plot: Estimates) -> Drawing:
         kind = "bad" if plot.whole is not None and one.high < plot.whole else "good"
         drawing.label(left - 10, y + 4, harmless(one.name, NAME_LETTERS), "end")
         drawing.line(x(one.low), y, x(one.high), y, kind, stroke_width=2, data_i=place)
-        named = {"class": f"f-{kind}"}
-        drawing.add("circle", cx=x(one.share), cy=y, r=4, fill=COLORS[kind], data_i=place, **named)
+        drawing.fill("circle", kind, cx=x(one.share), cy=y, r=4, data_i=place)
         drawing.label(WIDE - 80, y + 4, f"{one.share:.1%}", "end")
         drawing.label(WIDE - 8, y + 4, f"{one.pairs:,}", "end")
     others = f"and {plot.left_out:,} more · " if plot.left_out else ""
@@ -362,16 +343,8 @@ def _quadrants(plot: Quadrants) -> Iterator[Drawing]:
     for place, (name, pairs, differs) in enumerate(plot.outcomes):
         y, kind = 26.0 * place, "bad" if differs else "good"
         drawing.label(left - 8, y + 17, harmless(name, LONGEST_LABEL), "end")
-        drawing.add(
-            "rect",
-            x=left,
-            y=y + 4,
-            width=max((right - left) * pairs / total, 0.6),
-            height=18,
-            fill=COLORS[kind],
-            data_i=place,
-            **{"class": f"f-{kind}"},
-        )
+        width = max((right - left) * pairs / total, 0.6)
+        drawing.fill("rect", kind, x=left, y=y + 4, width=width, height=18, data_i=place)
         drawing.label(HALF - 12, y + 17, f"{pairs / total:.1%}  {pairs:,}", "end")
     yield drawing
 
@@ -382,19 +355,11 @@ def _cells(plot: Cells) -> Iterator[Drawing]:
     low, high = plot.start, plot.start + plot.width * plot.size
     x, y = Scale(low, high, left, right), Scale(low, high, base, top)
     most = max([1, *(pairs for _, _, pairs in plot.cells)])
-    side = (right - left) / plot.size
+    sides: Any = {"width": (right - left) / plot.size, "height": (base - top) / plot.size}
     for place, (column, row, pairs) in enumerate(plot.cells):
-        drawing.add(
-            "rect",
-            x=x(low + column * plot.width),
-            y=y(low + (row + 1) * plot.width),
-            width=side,
-            height=(base - top) / plot.size,
-            fill=COLORS["good"],
-            fill_opacity=0.15 + 0.85 * math.sqrt(pairs / most),
-            data_i=place,
-            **{"class": "f-good"},
-        )
+        corner: Any = {"x": x(low + column * plot.width), "y": y(low + (row + 1) * plot.width)}
+        opacity = 0.15 + 0.85 * math.sqrt(pairs / most)
+        drawing.fill("rect", "good", **corner, **sides, fill_opacity=opacity, data_i=place)
     drawing.line(x(0), top, x(0), base, "rule")
     drawing.line(left, y(0), right, y(0), "rule")
     shares = dict(plot.quadrants)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT
 from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.reductions.cellsums import binades
 from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
 from mrl_cli.statistics.intervals import wilson_interval
 
@@ -60,7 +60,7 @@ def calibration_of(histogram: Histogram, plan: Plan) -> dict[str, Any]:
             interval = wilson_interval(of_right + of_ties / 2, pairs, confidence)
             record |= {"accuracy_low": interval.low, "accuracy_high": interval.high}
         bins.append(record)
-    temperature = best_temperature(*_spread(histogram, signs), confidence)
+    temperature = best_temperature(_spread(histogram, signs), float(histogram.total("first")), confidence)
     whole = {"expected_calibration_error": error / sum(weights) if bins else math.nan, "temperature": temperature.value}
     if has_intervals:
         whole |= {"temperature_low": temperature.low, "temperature_high": temperature.high}
@@ -73,24 +73,32 @@ def _units(sums: SumsByCode, codes: NDArray[np.int64], size: int) -> list[int]:
     return [regrouped.at(code).units for code in range(size)]
 
 
-def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> tuple[Spread, float]:
-    """Return what the temperature is computed of, in the order of cells, and the sum of d."""
-    places, size = histogram.met(), histogram.counts.size
+def _spread(histogram: Histogram, signs: NDArray[np.int64]) -> Spread:
+    """Return what the temperature is computed of: cells in their order, as if they were not cut.
+
+    So of d times a power of two it is of the same cells, with the same sums of mantissas.
+    """
+    places, size, sums = histogram.met(), histogram.counts.size, histogram.sums
     places = places[signs[places] != 0]
     if not places.size:
-        return Spread(*np.zeros((3, 0))), 0.0
-    weights = histogram.counts.astype(np.float64)
-    if "weight" in histogram.sums:
-        weights = histogram.sums["weight"].rounded(size)
-    first, second = (histogram.sums[name].rounded(size)[places] for name in ("first", "second"))
-    weights = weights[places]
+        return Spread(*np.zeros((3, 0)))
+    firsts = histogram.cells.firsts(size)
+    is_first = np.concatenate([[True], np.diff(firsts[places]) != 0])
+    codes = np.full(size, cells := int(np.count_nonzero(is_first)))  # a last one for d = 0
+    codes[places] = np.cumsum(is_first) - 1
+
+    def of_cells(name: str) -> NDArray[np.float64]:
+        return sums[name].regrouped(codes, cells + 1).rounded(cells)
+
+    weights: Any = of_cells("weight") if "weight" in sums else np.bincount(codes, histogram.counts, cells)[:cells]
+    firsts = firsts[places[is_first]]
+    powers = binades(firsts)
+    exponent = int(np.sort(powers)[cells // 2])
     with np.errstate(all="ignore"):
-        means = first / weights
-        if not np.isfinite(means).all():  # the sum is beyond the doubles
-            starts, sides = histogram.cells.starts(places)
-            means = np.where(np.isfinite(means), means, sides * np.minimum(starts, sys.float_info.max))
-        variances = second / weights / means**2 - 1
-    # Of a cell, d lie within 2**-5 of one another; what is beyond the doubles has no say in the temperature.
-    variances = np.clip(np.nan_to_num(variances, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 2.0**-12)
-    total = float(histogram.total("first"))
-    return Spread(weights, means, variances), total
+        means = of_cells("mantissa") / weights
+        variances = of_cells("spread") / weights / means**2 - 1
+        scaled = np.ldexp(np.where(firsts < 0, -means, means), powers - exponent)
+    # Of a cell, d lie within 2**-5 of one another, but for the smallest, which lie anywhere; they have no say.
+    is_normal = (firsts >> 52 & 0x7FF) > 0
+    variances = np.where(is_normal, np.clip(np.nan_to_num(variances), 0.0, 2.0**-12), 0.0)
+    return Spread(weights, scaled, variances, exponent)

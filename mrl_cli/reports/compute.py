@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
 from mrl_cli.reductions.histogram import Histogram, HistogramReduction
 from mrl_cli.reductions.look import Look
@@ -261,7 +262,10 @@ def totals_and_ledger(folded: Any, plan: Plan) -> tuple[Totals, Ledger | None]:
     if plan.has_keys:
         return whole.total, whole
     if whole.difference_sum is None and plan.reporting.describes:
-        whole = replace(whole, difference_sum=folded.wholes[2].total("first"))
+        known = {"difference_sum": folded.wholes[2].total("first")}
+        if whole.loss_sum is None:
+            known["loss_sum"] = ExactSum() - folded.wholes[2].total("first", sign=-1)
+        whole = replace(whole, **known)
     return whole, None
 
 

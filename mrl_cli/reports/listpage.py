@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.reductions.pagequeries import BARS, Accuracies
-from mrl_cli.reports.cells import share_text, short_text
+from mrl_cli.reports.cells import short_text
 from mrl_cli.reports.findings import finding_of
 from mrl_cli.reports.page import (
     LONGEST,
@@ -17,14 +16,14 @@ from mrl_cli.reports.page import (
     groups_section,
     whole_page,
 )
-from mrl_cli.reports.plots import Distribution, Region
+from mrl_cli.reports.pictures import of_queries
 from mrl_cli.words import counted, group_names, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.pagequeries import PageQueries, WorstQuery
+    from mrl_cli.reductions.pagequeries import Accuracies, PageQueries, WorstQuery
     from mrl_cli.reports.base import Report
 
 
@@ -35,29 +34,17 @@ def list_page_of(report: Report, found: PageQueries, plan: Plan, *, title: str |
 
 
 def _accuracies(found: Accuracies) -> Section | None:
-    bars = found.bars.tolist()
-    queries = sum(bars) + found.perfect
-    if not queries:
+    plot = of_queries(found)
+    if not any(plot.counts):
         return None
-    below = sum(bars[: BARS // 2])
-    text = f"{share_text(found.perfect, queries)} of the queries have all pairs right"
-    title = f"{text}, {share_text(below, queries)} fewer than half of them"
-    regions = Region("under one half", below / queries, is_bad=True), Region("one half or more", 1 - below / queries)
-    counts = (*bars, found.perfect)
-    plot = Distribution(title, "accuracy of the query", 0.0, 1 / BARS, counts, 0, 0, (0.5,), regions, unit="queries")
-    edges = [place / BARS for place in range(BARS + 1)]
-    rows = [(edge, edge + 1 / BARS if edge < 1 else 1.0, count) for edge, count in zip(edges, counts, strict=True)]
+    edges = [min(place / found.bars.size, 1.0) for place in range(found.bars.size + 2)]
+    rows = list(zip(edges, edges[1:], plot.counts, strict=False))
     notes = ["The last bar is the queries that have all pairs right."]
     if found.without_pairs:
         notes.append(f"{counted(found.without_pairs, 'query has', 'queries have')} no pair, and no accuracy.")
     columns = [Column("accuracy from", "exact"), Column("below", "exact"), Column("queries", "count")]
-    return Section(
-        title,
-        "How many queries have which share of their pairs right.",
-        [plot],
-        notes,
-        PageTable("queries", columns, rows),
-    )
+    lead = "How many queries have which share of their pairs right."
+    return Section(plot.title, lead, [plot], notes, PageTable("queries", columns, rows))
 
 
 def _worst(report: Report, worst: Sequence[WorstQuery], plan: Plan) -> Section | None:

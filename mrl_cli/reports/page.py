@@ -258,6 +258,8 @@ def _half_of_the_loss(histogram: Histogram, plan: Plan) -> str | None:
     last = int(np.searchsorted(reached, reached[-1] / 2))
     _, signs = histogram.cells.starts(cells[last:][:1])
     taken, whole = int(histogram.counts[cells[: last + 1]].sum()), int(histogram.counts.sum())
+    if taken == whole:
+        return None
     which = "those ranked wrong by the most" if (signs < 0).all() else "those with the lowest d"
     return f"Half of the loss comes from about {share_text(taken, whole)} of the pairs, {which}"
 
@@ -283,8 +285,9 @@ def _calibration(report: Report) -> Section | None:
     plot = reliability(found)
     lead = f"Expected calibration error {found['expected_calibration_error']:.3f}"
     temperature = found.get("temperature")
-    if temperature is not None and math.isfinite(temperature):
-        bounds = interval_text(found.get("temperature_low"), found.get("temperature_high"))
+    if temperature is not None and 0 < temperature < math.inf:
+        low, high = (found.get(f"temperature_{end}") for end in ("low", "high"))
+        bounds = f"{low:.4g} or more" if high == math.inf else interval_text(low, high)
         lead += f"; dividing d by {temperature:.3g}{f' ({bounds})' if bounds else ''} would fit best"
     lead += ". The dashed line is where both agree."
     names = ("confidence from", "to", "pairs", "expected", "ranked right", "low", "high")

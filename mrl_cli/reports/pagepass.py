@@ -23,10 +23,14 @@ def page_plan(plan: Plan, worst: int, *, has_models: bool) -> Plan:
     """
     if has_models and plan.has_weights:
         raise UsageError("two models are compared without weights", hint="leave out --weight, and --strength weight")
-    if plan.reporting.confidence is None and not plan.has_weights:
-        plan = plan.changed(confidence=USUAL_CONFIDENCE)
     has_calibration = plan.rules.labels not in ("any", "probability")
-    return plan.changed(describes=True, calibration=has_calibration, counts_lines=worst > 0)
+    return with_intervals(plan).changed(describes=True, calibration=has_calibration, counts_lines=worst > 0)
+
+
+def with_intervals(plan: Plan) -> Plan:
+    """Return a plan with intervals, of the usual confidence where none is given; without weights alone."""
+    is_plain = plan.reporting.confidence is None and not plan.has_weights
+    return plan.changed(confidence=USUAL_CONFIDENCE) if is_plain else plan
 
 
 def page_reductions(

@@ -6,8 +6,6 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.better import differing
 from mrl_cli.reports.cells import share_text
@@ -21,13 +19,12 @@ if TYPE_CHECKING:
 
     from mrl_cli.model import Plan
     from mrl_cli.reductions.histogram import Histogram
-    from mrl_cli.reductions.queries import Queries
+    from mrl_cli.reductions.pagequeries import Accuracies
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.plots import Plot
 
 MOST_POINTS = 12  # of a curve
 MOST_GROUPS = 20
-QUERY_BARS = 16
 SIGNIFICANT = 0.05
 CONFIDENCE = 0.95  # of intervals where none is asked for
 
@@ -59,10 +56,10 @@ def distribution(histogram: Histogram, plan: Plan) -> Distribution:
     margin = (margin_of(plan) or 0.0) if histogram.sums else 0.0
     knots = (0.0, margin) if margin > 0 else (0.0,)
     bars = bars_of(histogram, plan, 2 * MOST_WIDTHS, knots)
-    pairs_of = {name: pairs for name, (pairs, _) in regions_of(histogram, plan).items()}
+    pairs_of = regions_of(histogram, plan)
     pairs, wrong, ties = sum(pairs_of.values()), pairs_of["wrong"], pairs_of["ties"]
     right = pairs - wrong - ties
-    title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} are ranked right"
+    title = f"{share_text(right, pairs)} of {counted(pairs, 'pair')} {'is' if pairs == 1 else 'are'} ranked right"
     shares = {"wrong": wrong, "right": right}
     if len(knots) > 1:
         title += f", {share_text(pairs_of['beyond_margin'], pairs)} by the margin of {margin:g} or more"
@@ -230,23 +227,16 @@ def _title_of_groups(below: int, sizes: Sequence[int], whole: float, confidence:
     return f"{of_groups} right less often than the whole; chance puts {expected:.1f} there"
 
 
-def of_queries(queries: Queries) -> Distribution:
-    """Return how many queries have which accuracy, of those that have a pair."""
-    of_lists = [(lists.pairs, lists.correct) for lists in queries.clusters]
-    pairs, correct = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*of_lists, strict=True))
-    shares = correct[pairs > 0] / pairs[pairs > 0]
-    # A query with all pairs right is in the last bar, which ends at 1.
-    counts = np.bincount(np.minimum((shares * QUERY_BARS).astype(np.int64), QUERY_BARS - 1), minlength=QUERY_BARS)
-    below, whole = int(np.count_nonzero(shares < 0.5)), int(np.count_nonzero(shares == 1))
-    title = (
-        f"{share_text(below, shares.size)} of {counted(shares.size, 'query', 'queries')} are below a chance of one half"
-    )
-    title += f", {share_text(whole, shares.size)} have every pair right"
-    parts = {"below one half": below, "from one half on": shares.size - below}
-    regions = tuple(Region(name, of / max(shares.size, 1), name.startswith("below")) for name, of in parts.items())
-    variable = "share of a query's pairs that are right"
-    bars = tuple(counts.tolist())
-    return Distribution(title, variable, 0.0, 1 / QUERY_BARS, bars, 0, 0, (0.5,), regions, unit="queries")
+def of_queries(found: Accuracies) -> Distribution:
+    """Return how many queries have which accuracy, of those that have a pair; 1 is a bar of its own, the last."""
+    counts = (*found.bars.tolist(), found.perfect)
+    queries, below = sum(counts), sum(counts[: found.bars.size // 2])
+    of_all = f"of {counted(queries, 'query', 'queries')} {'has' if queries == 1 else 'have'} all pairs right"
+    title = f"{share_text(found.perfect, queries)} {of_all}, {share_text(below, queries)} fewer than half of them"
+    share = below / max(queries, 1)
+    regions = Region("under one half", share, is_bad=True), Region("one half or more", 1 - share)
+    variable, width = "accuracy of the query (1: last bar)", 1 / found.bars.size
+    return Distribution(title, variable, 0.0, width, counts, 0, 0, (0.5,), regions, unit="queries")
 
 
 def quadrants(report: Report) -> Quadrants:

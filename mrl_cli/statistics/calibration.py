@@ -48,13 +48,15 @@ class Temperature(NamedTuple):
 class Spread(NamedTuple):
     """Groups of pairs whose d lie near one another, on one side of 0: their weights, means and variances of d.
 
-    Arrays of shape (n,). The variances are relative, over the square of the mean. The likelihood of a group is that of
-    its mean, and a term for the variance: what is left out is of the third order in how far the d lie apart.
+    Arrays of shape (n,). Means are in units of 2**exponent; variances are relative, over the square of the mean. The
+    likelihood of a group is that of its mean, and a term for the variance: what is left out is of the third order in
+    how far the d lie apart.
     """
 
     weights: Doubles
     means: Doubles
     variances: Doubles
+    exponent: int = 0
 
     def loss(self, inverse: float) -> float:
         """Return the sum of log(1 + exp(-x)), x = d * inverse: the negative logarithm of the likelihood."""
@@ -88,11 +90,13 @@ def best_temperature(spread: Spread, total: float, confidence: float) -> Tempera
     >>> round(1 / best_temperature(one_in_four, 2.0, 0.95).value, 9) == round(math.log(3), 9)
     True
     """
-    exponent = math.frexp(np.median(np.abs(spread.means)))[1] if spread.means.size else _SUBNORMAL
-    if exponent <= _SUBNORMAL:
+    power = math.frexp(np.median(np.abs(spread.means)))[1] if spread.means.size else 0
+    exponent = power + spread.exponent
+    if not spread.means.size or exponent <= _SUBNORMAL:
         return Temperature(math.nan, math.nan, math.nan)
     with np.errstate(over="ignore"):  # of d times a power of two, the temperature is as many times as high
-        spread = spread._replace(means=np.ldexp(spread.means, -exponent))
+        means = np.nan_to_num(np.ldexp(spread.means, -power))
+    spread = spread._replace(means=means)
     usual = 1 / float(np.clip(np.abs(spread.means).min(), 1 / _LARGE, _LARGE))
     if not (spread.means < 0).any():
         best, least = math.inf, 0.0

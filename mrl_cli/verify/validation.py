@@ -10,9 +10,8 @@ from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Explanatio
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed
 from mrl_cli.verify.reference import LoopFigures, bin_records, calibration_error, rounded_to
 from mrl_cli.verify.rows import counted_rows, lost_rows
-from mrl_cli.verify.sample import SampleVerifier
 from mrl_cli.verify.validators import check_knows, number_check
-from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Request, Verdict, Verifier
+from mrl_cli.verify.verdict import LOSS_COLUMN_CHECK, MOST_GROUPS, Request, SampleVerifier, Verdict, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

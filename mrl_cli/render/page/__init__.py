@@ -47,7 +47,13 @@ def page_html(page: Page) -> str:
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        optimized=False,  # which a template that is rendered once does not pay back
+    )
     environment.filters["full"] = number_text
     return environment.from_string(_part("page.html"))
 
