@@ -7,7 +7,7 @@ one. They are dataclasses all the same: `replace`, `fields` and `asdict` work, a
 from __future__ import annotations
 
 from dataclasses import MISSING, FrozenInstanceError, dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["light_dataclass"]
 
 Class = TypeVar("Class", bound=type)
+_set = object.__setattr__
 
 if not TYPE_CHECKING:
 
@@ -42,26 +43,42 @@ if not TYPE_CHECKING:
         return decorate
 
 
+@cache
+def _defaults_of(kind: Any) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Return the defaults of a record's fields, and what makes one anew for each record."""
+    fields = kind.__dataclass_fields__.items()
+    made = {name: field.default_factory for name, field in fields if field.default_factory is not MISSING}
+    return {name: field.default for name, field in fields if field.default is not MISSING}, made
+
+
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
     """Set every field: as given, in order or by name, else its default."""
     kind = type(self)
-    places, fields = kind.__match_args__, kind.__dataclass_fields__  # the places are of those that may go in order
-    values = dict(zip(places, args, strict=False))
-    if len(args) > len(places) or not given.keys().isdisjoint(values):
-        raise TypeError(f"{kind.__qualname__} takes {', '.join(places)} in that order, each once")
+    defaults, made = _defaults_of(kind)  # type: ignore[arg-type]  # of a class, which has a hash
+    values = defaults | dict(zip(kind.__match_args__, args, strict=False)) | given
+    for name in made:
+        if name not in values:
+            values[name] = made[name]()
+    if values.keys() != kind.__dataclass_fields__.keys() or (args and _is_twice(kind, args, given)):
+        raise _misfit(kind, args, given, values)
+    for name, value in values.items():
+        _set(self, name, value)
+
+
+def _is_twice(kind: Any, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+    """Return whether there are more values than may be given in order, or one that is given by name too."""
+    places = kind.__match_args__
+    return len(args) > len(places) or not (not given or given.keys().isdisjoint(places[: len(args)]))
+
+
+def _misfit(kind: Any, args: tuple[Any, ...], given: dict[str, Any], values: dict[str, Any]) -> TypeError:
+    """Return the error of values that are not those of the fields."""
+    fields, name = kind.__dataclass_fields__, kind.__qualname__
+    if _is_twice(kind, args, given):
+        return TypeError(f"{name} takes {', '.join(kind.__match_args__)} in that order, each once")
     if not given.keys() <= fields.keys():
-        raise TypeError(f"{kind.__qualname__} has no {', '.join(given.keys() - fields.keys())}")
-    values.update(given)
-    for name, field in fields.items():
-        if name in values:
-            value = values[name]
-        elif field.default is not MISSING:
-            value = field.default
-        elif field.default_factory is not MISSING:
-            value = field.default_factory()
-        else:
-            raise TypeError(f"{kind.__qualname__} needs {name}")
-        object.__setattr__(self, name, value)
+        return TypeError(f"{name} has no {', '.join(given.keys() - fields.keys())}")
+    return TypeError(f"{name} needs {next(field for field in fields if field not in values)}")
 
 
 def _refuse(self: Any, name: str, *_value: object) -> NoReturn:

@@ -1,6 +1,7 @@
 """Damaged files of every format and odd lines of options: the numbers of an independent reader, or a true message.
 
     python -m tests.fuzz --seconds 120
+    python -m tests.fuzz --cases 1000000 --all --record fuzz.json
     python -m tests.fuzz --seed 7 --kinds csv jsonl
 
 Each case runs in a process that many share, most without the command line around them: a fault of memory, two seconds
@@ -27,26 +28,30 @@ import tempfile
 import time
 import traceback
 import warnings
-from contextlib import ExitStack, contextmanager, suppress
+from collections import Counter
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+from mrl_cli.words import harmless
 from tests import slow_reader
 from tests.fuzz_files import MAKERS, Case, case_of
 from tests.schemas import errors_in_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-CASES = 4000  # of one process
-WHOLE = 16  # every so many cases of pairs are a whole command, from its line to what it prints
+CASES = 12_000  # of one process
+WHOLE = 40  # every so many cases of pairs are a whole command, from its line to what it prints
 CPU_SECONDS = 2.0
 MEMORY_BYTES = 16 << 30
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # where the files of cases are
 MOST_TRIES = 400  # to make the file of a finding smaller
 TIMES = {"csv": 8, "tsv": 4, "jsonl": 8, "json": 4, "compressed": 3, "parquet": 3, "arrow": 3}  # as often as others
+BY_WORDS = ("options", "config")  # kinds of which each case is a whole command
 LINE = re.compile(r"(?<= )(?:line|row) (\d+)(?=: )")
 CODES = {0, 1, 2, 3}
 
@@ -74,8 +79,8 @@ class Run:
         self.is_quick = False
 
     def __call__(self, line: tuple[str, ...], stdin: bytes | None = None) -> Ran:
-        """Run a line: `compute` of a file quickly where that is allowed, else as a whole."""
-        if self.is_quick and line[0] == "compute" and stdin is None:
+        """Run a line: quickly where that is allowed, else as a whole."""
+        if self.is_quick and stdin is None:
             signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
             try:
                 return computed(line)
@@ -114,46 +119,80 @@ class Run:
 
 
 @lru_cache(maxsize=64)
-def _command(options: tuple[str, ...]) -> Any:
-    """Return `mrl compute` with these options, which is opened once for all files."""
-    from mrl_cli.commands import compute
+def _parsed(name: str, words: tuple[str, ...]) -> tuple[type[Any], Any]:
+    """Return the class of a command and the context of words after its name, which are parsed once for all files."""
+    from mrl_cli.commands import compute, rank
+
+    command, kind = {"compute": (compute.command, compute.Compute), "rank": (rank.command, rank.Rank)}[name]
+    return kind, command.make_context(name, ["p.csv", *words])
+
+
+def _opened(name: str, words: tuple[str, ...]) -> Any:
+    """Return a run of a command with these words after its name."""
     from mrl_cli.engines.local import local
 
-    context = compute.command.make_context("compute", [*options, "p.csv"])
+    kind, context = _parsed(name, words)
     with context.scope(cleanup=False):
-        command = compute.Compute(**context.params)
-    command._engine = lambda sources, job: local(sources, job, 1)
-    return command
+        run = kind(**context.params)
+    run._engine = lambda sources, job: local(sources, job, 1)
+    return run
+
+
+_opened_once = lru_cache(maxsize=64)(_opened)
 
 
 def computed(line: tuple[str, ...]) -> Ran:
     """Return what a command comes to on a file, by what it folds and refuses, without parsing options or rendering."""
     from mrl_cli.errors import MrlError, with_hint
-    from mrl_cli.inputs import resolve
-    from mrl_cli.reductions.totals import TotalsReduction
 
-    _, name, *options = line
-    command = _command(tuple(options))
-    sources: Sequence[Any] = ()
+    command, name, *words = line
+    # The plan of pairs is that of the words; ranked lists complete theirs from what lies beside.
+    run = (_opened_once if command == "compute" else _opened)(command, tuple(words))
+    run.inputs, run.sides = (name,), []
     try:
-        sources = resolve([name])
-        command.sides = [sources]
-        counts, (_, totals), _ = command.measured(TotalsReduction())
+        figures = _figures_of_pairs(run) if command == "compute" else _figures_of_lists(run)
     except MrlError as error:
         return Ran(error.exit_code, "", f"error: {with_hint(error.message, error.hint)}\n")
     except Exception:  # noqa: BLE001 (each is a finding)
         return Ran(70, "", traceback.format_exc())
     finally:
-        for source in sources:
+        for source in run.sources:
             source.close()
-    figures = {"pairs": counts.pairs, "rejected": counts.rejected, "sum": float(totals.loss_sum or 0.0)}
-    return Ran(0, json.dumps(figures | {"min": totals.min, "max": totals.max}), "")
+    return Ran(0, json.dumps(figures), "")
+
+
+def _figures_of_pairs(run: Any) -> dict[str, Any]:
+    from mrl_cli.reductions.totals import TotalsReduction
+
+    run.sides = run.resolved()
+    counts, (_, totals), _ = run.measured(TotalsReduction())
+    total = float(totals.loss_sum or 0.0)
+    return {"pairs": counts.pairs, "rejected": counts.rejected, "sum": total, "min": totals.min, "max": totals.max}
+
+
+def _figures_of_lists(run: Any) -> dict[str, Any]:
+    run.sides = run.resolved()
+    run.settle()
+    run.plan = run.plan.changed(describes=False)
+    report = run.report()
+    return {name: getattr(report, name) for name in ("queries", "pairs", "rejected", "value", "notes")}
 
 
 @contextmanager
-def _by_pyarrow() -> Iterator[None]:
-    with mock.patch("mrl_cli.native.fields", return_value=None):
+def _with(module: Any, **stands_in: Any) -> Iterator[None]:
+    """Put other things in the place of those of a module; a tenth of the time that `mock.patch` takes."""
+    usual = {name: getattr(module, name) for name in stands_in}
+    vars(module).update(stands_in)
+    try:
         yield
+    finally:
+        vars(module).update(usual)
+
+
+def _by_pyarrow() -> Any:
+    from mrl_cli import native
+
+    return _with(native, fields=lambda *_: None)
 
 
 @contextmanager
@@ -162,7 +201,7 @@ def _carefully() -> Iterator[None]:
     from mrl_cli.inputs import delimited, jsontext
     from mrl_cli.inputs.text import TextPart
 
-    lines, documents = delimited.batches, jsontext.batches
+    documents = jsontext.batches
 
     def of_delimited(shard: Any, plan: Any) -> Any:
         delimited.check_range(shard.part.read(shard.source), shard.part)
@@ -173,16 +212,14 @@ def _carefully() -> Iterator[None]:
             raise SuspectShardError
         return documents(shard, plan)
 
-    with mock.patch.object(delimited, "batches", of_delimited), mock.patch.object(jsontext, "batches", of_json):
+    with _with(delimited, batches=of_delimited), _with(jsontext, batches=of_json):
         yield
-    assert lines is delimited.batches
 
 
-@contextmanager
-def _in_small_blocks() -> Iterator[None]:
-    size = random.choice([1, 3, 16, 50])
-    with mock.patch("mrl_cli.inputs.text.BLOCK_BYTES", size):
-        yield
+def _in_small_blocks() -> Any:
+    from mrl_cli.inputs import text
+
+    return _with(text, BLOCK_BYTES=random.choice([1, 16, 50, 100]))
 
 
 WAYS: dict[str, Callable[[], Any]] = {"pyarrow": _by_pyarrow, "careful": _carefully, "blocks": _in_small_blocks}
@@ -191,16 +228,41 @@ WAYS: dict[str, Callable[[], Any]] = {"pyarrow": _by_pyarrow, "careful": _carefu
 def finding(case: Case, run: Run) -> str | None:
     """Return what is wrong with what comes out of a case, None for nothing."""
     for name, data in {case.name: case.data, **case.beside}.items():
-        Path(name).write_bytes(data)
-    line = case.line if case.kind == "options" else (*case.line, "--format", "json", "--quiet", "--jobs", "1")
+        with open(name, "wb") as file:
+            file.write(data)
+    if case.kind in BY_WORDS:
+        return _of_words(case, run)
+    line = (*case.line, "--format", "json", "--quiet", "--jobs", "1")
     usual = run(line)
-    if "always" in line:  # what --color asked for
-        usual = usual._replace(err=COLORS.sub("", usual.err))
-    if wrong := _badly_ended(usual):
+    return _badly_ended(usual) or _differing(case, line, usual, run) or _otherwise_than_known(case, usual)
+
+
+def _of_words(case: Case, run: Run) -> str | None:
+    """Return what is wrong with what comes of options, or of settings in a file or the environment."""
+    with mock.patch.dict(os.environ, case.variables):
+        ran = run(case.line)
+    if case.kind == "config":
+        for name in case.beside:
+            os.unlink(name)
+    plain = ran._replace(err=COLORS.sub("", ran.err))  # where --color asked for them
+    if wrong := _badly_ended(plain):
         return wrong
     if case.kind == "options":
         return None
-    return _differing(case, line, usual, run) or _otherwise_than_known(case, usual)
+    same = run(case.same_as) if case.is_intact else ran
+    # What has no effect is refused in a line, and passed over where it is a default.
+    if same[:2] != ran[:2] and not (same.code == 2 and re.search("goes with|no effect|exclude|goes? only", same.err)):
+        return f"{ran}\nelse, by {' '.join(map(repr, case.same_as))}: {same}"
+    # What goes wrong with settings and not without them must be blamed on one, where it is about the value of one.
+    places = [*case.beside, *case.variables]
+    is_blamed = any(harmless(place, 200) in plain.err for place in places)
+    values = case.same_as[2:] if case.is_intact else case.variables.values()
+    message = plain.err.partition("\nhint: ")[0].partition("; ")[0]
+    words = [re.escape(value) for value in values if value.isalnum()]
+    is_of_one = "TOML" in message or any(re.search(rf"(?<!\w){word}(?!\w)", message) for word in words)
+    if ran.code == 2 and is_of_one and not is_blamed and run(case.line[:2]).code == 0:
+        return f"not said to be of {' or '.join(places)}: {ran.err}"
+    return None
 
 
 def _badly_ended(ran: Ran) -> str | None:
@@ -225,8 +287,7 @@ def _differing(case: Case, line: tuple[str, ...], usual: Ran, run: Run) -> str |
             return None
         with suppress(ValueError):
             return _stdin_differs(case, line, usual, run)
-    with ExitStack() as stack:
-        stack.enter_context(WAYS.get(name, _by_pyarrow)())
+    with WAYS[name]():
         other = run(line)
     return None if other == usual else f"by {name}: {other}\nelse {usual}"
 
@@ -372,25 +433,32 @@ def smaller(case: Case, fails: Callable[[Case], bool]) -> Case:
 
 
 def work(seeds: list[int], kinds: list[str]) -> int:
-    """Run a case for each seed, saying first which; 1 at a finding."""
-    run = _prepared(folder := tempfile.TemporaryDirectory())
+    """Run a case for each seed, saying first which, and at last what each kind took; 1 at a finding."""
+    run = _prepared(folder := tempfile.TemporaryDirectory(dir=MEMORY))
+    spent: dict[str, tuple[int, float]] = {}
     with folder:
         for seed in seeds:
             print(f"seed {seed}", flush=True)
+            start = time.process_time()
             case = case_of(random.Random(seed), kinds[seed % len(kinds)])
-            run.is_quick = case.kind != "options" and seed // len(kinds) % WHOLE > 0
+            run.is_quick = case.kind not in BY_WORDS and seed // len(kinds) % WHOLE > 0
 
             def found(case: Case, seed: int = seed) -> str | None:
                 random.seed(seed)
                 return finding(case, run)
 
-            if found(case):
+            wrong = found(case)
+            cases, seconds = spent.get(case.kind, (0, 0.0))
+            spent[case.kind] = cases + 1, seconds + time.process_time() - start
+            if wrong:
+                print(f"spent {json.dumps(spent)}")
                 least = smaller(case, lambda case: found(case) is not None)
                 print(
                     f"finding {case.kind} {' '.join(map(repr, case.line))}\n{least.data!r}\n{found(least)}", flush=True
                 )
                 return 1
         os.chdir("/")
+    print(f"spent {json.dumps(spent)}")
     return 0
 
 
@@ -408,7 +476,7 @@ def _prepared(folder: tempfile.TemporaryDirectory[str]) -> Run:
 def one(path: str) -> int:
     """Run one case from a file, for one that ends the process."""
     case: Case = pickle.loads(Path(path).read_bytes())
-    run = _prepared(folder := tempfile.TemporaryDirectory())
+    run = _prepared(folder := tempfile.TemporaryDirectory(dir=MEMORY))
     with folder:
         return int(finding(case, run) is not None)
 
@@ -421,48 +489,113 @@ def _crashes(case: Case) -> bool:
         return subprocess.run(call, check=False, capture_output=True).returncode < 0
 
 
-def fuzz(seconds: float, first: int, kinds: list[str], *, goes_on: bool) -> int:
-    """Run cases until the time is over; the number of findings."""
-    end, done, findings = time.monotonic() + seconds, 0, 0
+class Tally:
+    """The cases of each kind, what was found, and the CPU seconds they took, in this program and its record."""
+
+    def __init__(self, first: int, kinds: list[str], record: str | None) -> None:
+        self.first, self.kinds, self.done = first, kinds, 0
+        self.findings: list[tuple[int, str]] = []
+        self._spent = dict.fromkeys(kinds, (0, 0.0))
+        self._record = record
+
+    def add(self, said: list[str], last: int) -> None:
+        """Add what a process said, whose last seed is this."""
+        self.done = last + 1 - self.first
+        of_kinds = [json.loads(line.removeprefix("spent ")) for line in said if line.startswith("spent ")]
+        for kind, (cases, seconds) in (pair for one in of_kinds for pair in one.items()):
+            known = self._spent[kind]
+            self._spent[kind] = known[0] + cases, known[1] + seconds
+        if self._record is not None:
+            Path(self._record).write_text(json.dumps(self._as_record(), indent=1) + "\n", "utf-8")
+
+    def _rows(self) -> list[tuple[str, int, int, float]]:
+        """Return kind, cases, findings and cases per CPU second; those of a process that crashed took unknown time."""
+        whole, rest = divmod(self.done, len(self.kinds))
+        cases = Counter(self.kinds[(self.first + place) % len(self.kinds)] for place in range(rest))
+        found = Counter(kind for _, kind in self.findings)
+        rows = []
+        for kind, times in Counter(self.kinds).items():
+            timed, seconds = self._spent[kind]
+            rows.append((kind, times * whole + cases[kind], found[kind], timed / seconds if seconds else 0.0))
+        return rows
+
+    def lines(self) -> list[str]:
+        """Return a table of the kinds."""
+        rows = [f"{kind:12}{cases:>12,}{found:>10,}{rate:>20,.0f}" for kind, cases, found, rate in self._rows()]
+        timed, seconds = map(sum, zip(*self._spent.values(), strict=True))
+        rows.append(f"{'all':12}{self.done:>12,}{len(self.findings):>10,}{timed / seconds if seconds else 0.0:>20,.0f}")
+        return [f"{'kind':12}{'cases':>12}{'findings':>10}{'cases/CPU second':>20}", *rows]
+
+    def _as_record(self) -> dict[str, Any]:
+        names = ("mrl-cli", "click", "numpy", "pandas", "pyarrow", "rich")
+        packages = {name: _version_of(name) for name in names} | {"python": sys.version.split()[0]}
+        keys = ("kind", "cases", "findings", "cases_per_cpu_second")
+        return {
+            "first_seed": self.first,
+            "cases": self.done,
+            "cpu_seconds": round(sum(seconds for _, seconds in self._spent.values()), 1),
+            "findings": [{"seed": seed, "kind": kind} for seed, kind in self.findings],
+            "kinds": [dict(zip(keys, (*row[:3], round(row[3])), strict=True)) for row in self._rows()],
+            "order_of_kinds": self.kinds,
+            "versions": packages,
+        }
+
+
+def _version_of(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    if package == "mrl-cli":
+        from mrl_cli import __version__
+
+        return __version__
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def fuzz(tally: Tally, seconds: float, most: int, *, goes_on: bool) -> None:
+    """Run cases until the time is over, or there were `most`."""
+    end, first, kinds = time.monotonic() + seconds, tally.first, tally.kinds
     print(f"seed {first}", flush=True)
-    while time.monotonic() < end and (goes_on or not findings):
-        seeds = [first + done + place for place in range(CASES)]
-        call = [sys.executable, "-m", "tests.fuzz", "--work", str(seeds[0]), str(len(seeds)), "--kinds", *kinds]
+    while time.monotonic() < end and tally.done < most and (goes_on or not tally.findings):
+        start, count = first + tally.done, min(CASES, most - tally.done)
+        call = [sys.executable, "-m", "tests.fuzz", "--work", str(start), str(count), "--kinds", *kinds]
         process = subprocess.run(call, check=False, capture_output=True, text=True, errors="replace")
         said = process.stdout.splitlines()
         at = [int(line.split()[1]) for line in said if line.startswith("seed ")]
-        last = at[-1] if at else seeds[0]
-        if process.returncode == 0:
-            done += CASES
-            continue
-        done = last + 1 - first
-        if process.returncode < 0 and said and said[-1] == "library":
-            continue  # it crashed in the library's own reading of the whole file, which mrl does not ask for
-        findings += 1
-        if process.returncode < 0:
-            case = case_of(random.Random(last), kinds[last % len(kinds)])
-            print(f"seed {last} {case.kind}: {signal.Signals(-process.returncode).name}, by {case.line}\n{case.data!r}")
-            if process.returncode != -signal.SIGPROF:
-                print(f"smaller: {smaller(case, _crashes).data!r}", flush=True)
-        else:
-            text = process.stdout.partition("finding ")[2] or process.stderr[-3000:]
-            print(f"seed {last} {text}", flush=True)
-        print(f"{done:,} cases", flush=True)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    rate = done / (spent.ru_utime + spent.ru_stime)
-    names = ", ".join(dict.fromkeys(kinds))
-    print(f"{done:,} cases of {names}, {rate:.0f} a CPU second: {findings or 'no'} findings")
-    return findings
+        last = at[-1] if at else start
+        is_of_library = process.returncode < 0 and said[-1:] == ["library"]  # where pyarrow crashed by itself
+        if process.returncode and not is_of_library:
+            tally.findings.append((last, kinds[last % len(kinds)]))
+            _print_finding(last, kinds, process)
+        tally.add(said, last)
+        if tally.findings and tally.findings[-1][0] == last:
+            print(f"{tally.done:,} cases", flush=True)
+
+
+def _print_finding(seed: int, kinds: list[str], process: subprocess.CompletedProcess[str]) -> None:
+    """Print what was found, of a crash with the file made smaller."""
+    if process.returncode > 0:
+        text = process.stdout.partition("finding ")[2] or process.stderr[-3000:]
+        print(f"seed {seed} {text}", flush=True)
+        return
+    case = case_of(random.Random(seed), kinds[seed % len(kinds)])
+    print(f"seed {seed} {case.kind}: {signal.Signals(-process.returncode).name}, by {case.line}\n{case.data!r}")
+    if process.returncode != -signal.SIGPROF:
+        print(f"smaller: {smaller(case, _crashes).data!r}", flush=True)
 
 
 def main() -> int:
     """Run the program; 1 where something was found."""
     parser = argparse.ArgumentParser(description="Fuzz what mrl reads.")
-    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seconds", type=float, help="default: 120, or as long as --cases takes")
+    parser.add_argument("--cases", type=int, help="end after so many")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     usual = [kind for kind in MAKERS for _ in range(TIMES.get(kind, 1))]
     parser.add_argument("--kinds", nargs="+", choices=list(MAKERS), default=usual)
     parser.add_argument("--all", action="store_true", help="go on after a finding")
+    parser.add_argument("--record", help="write seeds, versions and counts into this file, after every process")
     parser.add_argument("--work", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -472,7 +605,11 @@ def main() -> int:
         start, count = options.work
         return work([start + place for place in range(count)], options.kinds)
     seed = random.SystemRandom().randrange(1 << 40) if options.seed is None else options.seed
-    return int(fuzz(options.seconds, seed, options.kinds, goes_on=options.all) > 0)
+    seconds = options.seconds or (math.inf if options.cases else 120)
+    tally = Tally(seed, options.kinds, options.record)
+    fuzz(tally, seconds, options.cases or sys.maxsize, goes_on=options.all)
+    print("\n".join(tally.lines()))
+    return int(bool(tally.findings))
 
 
 if __name__ == "__main__":

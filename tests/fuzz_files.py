@@ -7,8 +7,12 @@ import gzip
 import io
 import json
 import lzma
+import os
+import re
 import struct
 from dataclasses import dataclass, field
+from functools import cache
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,9 +25,9 @@ from tests.decimals import KINDS, as_scores, nearly_a_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
 DELIMITED = ("csv", "tsv")
+BASES = 600  # whole Parquet and Arrow files to damage
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": lambda data: gzip.compress(data, mtime=0),
     ".bz2": bz2.compress,
@@ -92,6 +96,8 @@ class Case:
     line: tuple[str, ...]
     beside: dict[str, bytes] = field(default_factory=dict)
     is_intact: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    same_as: tuple[str, ...] = ()  # the line that has the same effect by itself
 
 
 def case_of(random: Random, kind: str) -> Case:
@@ -269,7 +275,7 @@ def flipped(data: bytes, random: Random) -> bytes:
 
 
 def _table(random: Random) -> pa.Table:
-    size = random.choice([1, 3, 37, 200])
+    size = random.choice([1, 3, 20, 90])
     generator = np.random.default_rng(random.getrandbits(32))
     kinds = [pa.float64(), pa.float32(), pa.float16(), pa.int64(), pa.int32(), pa.decimal128(9, 2), pa.string()]
 
@@ -294,32 +300,47 @@ def _table(random: Random) -> pa.Table:
 
 
 def _parquet(random: Random) -> Case:
-    sink = io.BytesIO()
+    return _flipped("parquet", "p.parquet", _parquet_file(random.randrange(BASES)), random)
+
+
+def _flipped(kind: str, name: str, data: bytes, random: Random) -> Case:
+    is_intact = random.random() < 0.1
+    data = data if is_intact else flipped(data, random)
+    return Case(kind, name, data, _skips(["compute", name], random), is_intact=is_intact)
+
+
+@cache
+def _parquet_file(seed: int) -> bytes:
+    """Return one of the whole files that are damaged, each in many ways: to write one takes longer than to read it."""
+    random = Random(seed)
+    sink, table = io.BytesIO(), _table(random)
     pq.write_table(
-        _table(random),
+        table,
         sink,
-        row_group_size=random.choice([None, 5, 64]),
+        row_group_size=random.choice([None, 1 + table.num_rows // 3, 64]),
         compression=random.choice(["none", "snappy", "zstd", "gzip", "lz4"]),
         use_dictionary=random.random() < 0.5,
         data_page_version=random.choice(["1.0", "2.0"]),
         write_page_checksum=random.random() < 0.2,
         store_schema=random.random() < 0.7,
     )
-    times = random.random() < 0.9
-    data = flipped(sink.getvalue(), random) if times else sink.getvalue()
-    return Case("parquet", "p.parquet", data, _skips(["compute", "p.parquet"], random), is_intact=not times)
+    return sink.getvalue()
 
 
 def _arrow(random: Random) -> Case:
+    seed = random.randrange(BASES)
+    return _flipped("arrow", "p.arrows" if seed % 2 else "p.arrow", _arrow_file(seed), random)
+
+
+@cache
+def _arrow_file(seed: int) -> bytes:
+    """As `_parquet_file`; an odd seed gives a stream."""
+    random = Random(seed)
     sink, table = io.BytesIO(), _table(random)
     options = pa.ipc.IpcWriteOptions(compression=random.choice([None, "lz4", "zstd"]))
-    is_stream = random.random() < 0.5
-    with (pa.ipc.new_stream if is_stream else pa.ipc.new_file)(sink, table.schema, options=options) as writer:
-        writer.write_table(table, max_chunksize=random.choice([None, 5, 64]))
-    times = random.random() < 0.9
-    data = flipped(sink.getvalue(), random) if times else sink.getvalue()
-    name = "p.arrows" if is_stream else "p.arrow"
-    return Case("arrow", name, data, _skips(["compute", name], random), is_intact=not times)
+    with (pa.ipc.new_stream if seed % 2 else pa.ipc.new_file)(sink, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=random.choice([None, 1 + table.num_rows // 3, 64]))
+    return sink.getvalue()
 
 
 def _lists(random: Random) -> list[tuple[str, str, int, str]]:
@@ -425,11 +446,7 @@ _VALUES += [
 
 def _options(random: Random) -> Case:
     command = random.choice(COMMANDS)
-    with click.Context(group) as context:
-        found = group.get_command(context, command)
-    assert found is not None
-    known = [parameter for parameter in found.params if f"--{parameter.name}".replace("_", "-") not in _LEFT_OUT]
-    options = [parameter for parameter in known if isinstance(parameter, click.Option)]
+    options = _options_of(command)
     words = [command, "p.csv"]
     for _ in range(random.choice([0, 1, 1, 2, 3, 5])):
         option = random.choice(options)
@@ -438,7 +455,19 @@ def _options(random: Random) -> Case:
             words.append(_value(option, random))
     if random.random() < 0.02:
         random.shuffle(words)
-    return Case("options", "p.csv", b"x1,x2,y,text\n1,3,1,a\n0.5,0.25,-1,b\n", tuple(words), is_intact=True)
+    return Case("options", "p.csv", _PAIRS, tuple(words), is_intact=True)
+
+
+_PAIRS = b"x1,x2,y,text\n1,3,1,a\n0.5,0.25,-1,b\n"
+
+
+@cache
+def _options_of(command: str) -> list[click.Option]:
+    with click.Context(group) as context:
+        found = group.get_command(context, command)
+    assert found is not None
+    known = [parameter for parameter in found.params if f"--{parameter.name}".replace("_", "-") not in _LEFT_OUT]
+    return [parameter for parameter in known if isinstance(parameter, click.Option)]
 
 
 def _value(option: click.Option, random: Random) -> str:
@@ -453,6 +482,69 @@ def _value(option: click.Option, random: Random) -> str:
     return random.choice(_VALUES)
 
 
+# What is set for all commands makes none of the others read ranked lists.
+_OF_ONE_KIND = ("compute", "rank")
+
+
+def _config(random: Random) -> Case:
+    """Return settings in a file or in the environment, and the line of options that has the same effect."""
+    command = random.choice(["compute", "compute", "sweep", "validate", "check", "pairs", "rank"])
+    settable = [option for option in _options_of(command) if option.name != "config" and not option.is_eager]
+    chosen = {option.name or "": option for option in random.choices(settable, k=random.choice([1, 1, 2, 3]))}
+    given: dict[str, Any] = {}
+    line = [command, "p.csv"]
+    for name, option in chosen.items():
+        longest = max(option.opts, key=len)
+        given[name] = True if option.is_flag else _value(option, random)
+        line += [longest] if option.is_flag else [longest, given[name]]
+    by_variables = random.random() < 0.3
+    if by_variables:
+        return _by_variables(command, given, tuple(line), random)
+    where = random.choice(["mrl.toml", "pyproject.toml", "named.toml"])
+    own = random.random() < 0.5 or command not in _OF_ONE_KIND
+    table = ".".join(["tool.mrl"] * (where == "pyproject.toml") + [command] * own)
+    rows = [f"[{table}]"] if table else []
+    rows += [f"{_spelled(name, random)} = {_toml(value, random)}" for name, value in given.items()]
+    times = _times(random)
+    data = damaged(("\n".join(rows) + "\n").encode(), random, times)
+    named = ("--config", where) if where == "named.toml" else ()
+    return Case(
+        "config", "p.csv", _PAIRS, (command, "p.csv", *named), {where: data}, is_intact=not times, same_as=tuple(line)
+    )
+
+
+def _spelled(name: str, random: Random) -> str:
+    return name.replace("_", "-") if random.random() < 0.5 else name
+
+
+def _toml(value: str | bool, random: Random) -> str:
+    """Return a value of TOML: a number perhaps as one."""
+    if value is True:
+        return "true"
+    is_number = re.fullmatch(r"-?(0|[1-9][0-9]{0,9})(\.[0-9]*[1-9])?", str(value)) and value != "-0"
+    return str(value) if is_number and random.random() < 0.7 else json.dumps(value, ensure_ascii=False)
+
+
+def _by_variables(command: str, given: dict[str, Any], line: tuple[str, ...], random: Random) -> Case:
+    """Return a case whose settings stand in the environment, where an empty one is none and a list is split."""
+    own = f"MRL_{command.upper()}_"
+    prefix = random.choice(["MRL_", own]) if command in _OF_ONE_KIND else own
+    variables = {prefix + name.upper(): "1" if value is True else str(value) for name, value in given.items()}
+    multiple = {option.name for option in _options_of(command) if option.multiple}
+    is_same = all(value and "\0" not in str(value) for value in given.values()) and multiple.isdisjoint(given)
+    times = _times(random)
+    damaged_ones = {
+        damaged(name.encode(), random, times and random.randrange(2)): damaged(value.encode(), random, times)
+        for name, value in variables.items()
+    }
+    kept = {
+        name: value for name, value in damaged_ones.items() if name and not {0, ord("=")} & {*name} and 0 not in value
+    }
+    names = {os.fsdecode(name): os.fsdecode(value) for name, value in kept.items() if name.startswith(b"MRL_")}
+    is_intact = not times and is_same and len(names) == len(given)
+    return Case("config", "p.csv", _PAIRS, (command, "p.csv"), {}, is_intact, names, line)
+
+
 MAKERS: dict[str, Callable[[Random], Case]] = {
     "csv": _csv,
     "tsv": _tsv,
@@ -464,4 +556,5 @@ MAKERS: dict[str, Callable[[Random], Case]] = {
     "trec": _trec,
     "letor": _letor,
     "options": _options,
+    "config": _config,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs import delimited
+from mrl_cli.inputs import text as texts
 from mrl_cli.inputs.base import Shard, Source
 from mrl_cli.inputs.text import TextPart
 from mrl_cli.model import Columns, Dialect, Plan
@@ -29,7 +30,7 @@ class Damaged(NamedTuple):
     """Rows, and by which plan they are read."""
 
     text: bytes
-    layout: delimited.Layout
+    layout: texts.Layout
     plan: Plan
 
     @property
@@ -56,7 +57,7 @@ def damaged_rows(random: Random) -> Damaged:
         text = text[:place] + random.choice(_BYTES) + text[place + random.randrange(3) :]
     text = text[: random.randrange(len(text) + 1)] if random.random() < 0.2 else text
     places: dict[Any, int] = {name: columns.index(name) for name in NAMES if name in columns}
-    layout = delimited.Layout(tuple(columns), delimiter, places, 0, 2, b"\n")
+    layout = texts.Layout(tuple(columns), delimiter, places, 0, 2, b"\n")
     return Damaged(text, layout, _plan(further, keys, decimal, random))
 
 

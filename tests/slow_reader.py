@@ -176,7 +176,7 @@ def _places(text: str, delimiter: str) -> list[int] | None:
 
 
 def _undecoded(text: str) -> bool:
-    return any("\udc80" <= character <= "\udcff" for character in text)
+    return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def json_lines(data: bytes) -> Held:

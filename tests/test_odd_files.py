@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import struct
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mrl_cli import evaluate
+from mrl_cli import evaluate, margin_ranking_loss
 from mrl_cli.inputs.text import cut_lines, cut_quoted
 from tests.each import each
 from tests.running import Mrl
@@ -152,3 +154,64 @@ def test_what_decompresses_to_much_takes_little_memory(name: str, tmp_path: Path
 def test_a_condition_is_judged_in_time_that_grows_with_its_length(mrl: Mrl) -> None:
     for text in ("a" * 20_000, "a." * 10_000, " " * 20_000, "a" * 20_000 + "<", "<" * 20_000, "a<" + "1" * 20_000):
         assert mrl("compute", "--fail-if", text, stdin=b"x1,x2,y\n1,3,1\n").code == 2
+
+
+@each(
+    ("name", "text"),
+    [
+        ("p.csv", "x1,x2,y\noops,inf,7\n1,0,1\n"),
+        ("p.jsonl", '{"x1": "oops", "x2": "inf", "y": 7}\n{"x1": 1, "x2": 0, "y": 1}\n'),
+        ("p.json", '[{"x1": "oops", "x2": "inf", "y": 7}, {"x1": 1, "x2": 0, "y": 1}]'),
+    ],
+)
+def test_a_bad_row_is_judged_in_all_its_cells(name: str, text: str, tmp_path: Path, mrl: Mrl) -> None:
+    (tmp_path / name).write_text(text)
+    ran = mrl("compute", tmp_path / name)
+    assert ran.code == 3
+    assert "3 problems in" in ran.err
+    assert all(kind in ran.err for kind in ("x1 is ", "infinite ", "y is 7"))
+    skipped = mrl("compute", tmp_path / name, "--on-error", "skip", "--raw")
+    assert (skipped.code, skipped.out) == (0, "0.0\n")
+
+
+def test_of_many_bad_rows_all_are_counted_and_the_first_named(tmp_path: Path, mrl: Mrl) -> None:
+    rows = [f"{'oops' if row % 2 else 1},0,{1 if row % 2 else 5 + row % 3}\n" for row in range(40)]
+    (tmp_path / "p.csv").write_text("x1,x2,y\n" + "".join(rows) + "1,2\n")
+    ran = mrl("compute", tmp_path / "p.csv", "--on-error", "skip")
+    assert "41 problems in" in ran.err
+    assert re.findall(r"^  .*?  +(\d+)   line", ran.err, re.MULTILINE) == ["20", "20", "1"]
+    assert "line 3: x1 is 'oops'   line 5: x1 is 'oops'   line 7: x1 is 'oops'" in ran.err
+    assert "line 42: 2 fields for 3 columns" in ran.err
+
+
+def test_a_quote_within_a_field_is_a_character_like_others(tmp_path: Path, mrl: Mrl) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("x1,x2,y,text\n" + '0,1,1,5" tall\n' * 3 + '0,2,1,a"\n')
+    ran = mrl("compute", path, "--reduction", "none", "--keep-columns", "-f", "jsonl")
+    assert ran.out.count('"text": "5\\" tall"') == 3
+    assert '"text": "a\\""' in ran.out
+    path.write_text("x1,x2,y,text\n" + '0,1,1,5" tall\n' * 3 + '0,"2,1,a"\n')
+    ran = mrl("compute", path)
+    assert "line 5: 2 fields for 4 columns" in ran.err
+
+
+def test_a_mean_is_right_where_only_the_sum_overflows(tmp_path: Path, mrl: Mrl) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("x1,x2,y,g\n0,1.5e308,1,a\n0,1.5e308,1,a\n0,1e308,1,b\n0,1e308,1,b\n")
+    ran = mrl("compute", path, "--group-by", "g", "--validate", "--format", "json")
+    record = json.loads(ran.out)
+    assert (ran.code, record["value"], record["sum"]) == (0, 1.25e308, None)
+    assert (record["x2_mean"], record["difference_mean"]) == (1.25e308, -1.25e308)
+    assert [group["mean"] for group in record["groups"]] == [1.5e308, 1e308]
+    assert margin_ranking_loss([0.0, 0.0], [1.5e308, 1e308], [1, 1]) == 1.25e308
+
+
+@each("block_bytes", [1, 50, 1 << 20])
+def test_an_open_quote_is_named_by_its_line_however_text_is_cut(
+    block_bytes: int, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", block_bytes)
+    path = tmp_path / "p.csv"
+    path.write_bytes(b'"x1","x2","y"\r"6.1","1","1"\r.5","1","-1"\r"-2","3","-1"\r"4","1","-5\n\n')
+    ran = mrl("compute", path)
+    assert (ran.code, "line 5: a quoted field is opened and never closed" in ran.err) == (3, True)

@@ -87,19 +87,19 @@ def test_types_are_those_that_come_back() -> None:
 
 
 @each(
-    ("function", "settings", "others"),
+    ("functions", "settings", "others"),
     [
-        (evaluate, EvaluateSettings, {"frame", "group_by"}),
-        (evaluate, PageSettings, {"frame", "calibration"}),
-        (evaluate_lists, ListSettings, {"frame", "group_by", "per_query"}),
+        ([evaluate], EvaluateSettings, {"frame", "group_by"}),
+        ([evaluate_lists], ListSettings, {"frame", "group_by", "per_query"}),
+        ([evaluate, evaluate_lists], PageSettings, {"frame", "calibration", "per_query"}),
     ],
 )
-def test_typed_settings_are_the_arguments(function: Any, settings: Any, others: set[str]) -> None:
-    registries: list[dict[str, Any]] = [dict(LOSSES)] if function is evaluate else [dict(LOSSES), dict(LISTWISE)]
+def test_typed_settings_are_the_arguments(functions: list[Any], settings: Any, others: set[str]) -> None:
+    registries: list[dict[str, Any]] = [dict(LOSSES), *([dict(LISTWISE)] if evaluate_lists in functions else [])]
     entries: list[Any] = [loss for registry in registries for loss in registry.values()]
     of_losses = {name for loss in entries for parameter in loss.parameters for name in parameter.names}
-    arguments = set(inspect.signature(function).parameters) - {"parameters"} - others
-    assert settings.__annotations__.keys() == arguments | of_losses
+    arguments = {name for function in functions for name in inspect.signature(function).parameters}
+    assert settings.__annotations__.keys() == arguments - {"parameters"} - others | of_losses
     assert Parameters.__annotations__.keys() <= SweepSettings.__annotations__.keys()
 
 

@@ -83,8 +83,8 @@ def pairwise_loss(
     if reduction == "none":
         return losses
     if pairs.weight is None:
-        total = float(ExactSum.of(losses))
-        mean = total / losses.size if losses.size else float("nan")
+        unweighted = ExactSum.of(losses)
+        total, mean = float(unweighted), unweighted / ExactSum.of_few([float(losses.size)])
     else:
         counts = pairs.weight > 0
         weighted = ExactSum.of_products(pairs.weight[counts], losses[counts])

@@ -59,31 +59,36 @@ class SweepSettings(Parameters, total=False):
     dtype: DType
 
 
-class ListSettings(TypedDict, total=False):
-    """What ranked lists in a frame are, and what is reported of them."""
+class _OfListsAlone(TypedDict, total=False):
+    """What only ranked lists have, and their losses."""
 
     query: Hashable
     label: Hashable
     score: Hashable
+    lambda_weight: LambdaWeight
+    top: int | None
+    query_weight: Hashable | None
+    memory_bytes: int | None
+    max_pairs: int | None
+    target: str
+    ties: str
+    label_ties: str
+    gain: str
+
+
+class ListSettings(_OfListsAlone, total=False):
+    """What ranked lists in a frame are, and what is reported of them."""
+
     labels: ListLabels | None
     preset: str | None
     loss: str
     margin: float | None
     reduction: Literal["mean", "query-mean", "sum"]
-    lambda_weight: LambdaWeight
-    top: int | None
     weight: Hashable | None
-    query_weight: Hashable | None
     confidence: float | None
-    memory_bytes: int | None
-    max_pairs: int | None
     temperature: float
     beta: float
     label_smoothing: float
-    target: str
-    ties: str
-    label_ties: str
-    gain: str
 
 
 class _Reported(SweepSettings, total=False):
@@ -102,15 +107,7 @@ class EvaluateSettings(_Reported, total=False):
     calibration: bool
 
 
-class PageSettings(_Reported, total=False):
+class PageSettings(_Reported, _OfListsAlone, total=False):
     """What `report` takes of it, and of `evaluate_lists` alone."""
 
     group_by: Grouping | None
-    query: Hashable
-    label: Hashable
-    score: Hashable
-    lambda_weight: LambdaWeight
-    top: int | None
-    query_weight: Hashable | None
-    memory_bytes: int | None
-    max_pairs: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from mrl_cli.commands.helping import RUNNING, HelpfulCommand, HelpOption
 from mrl_cli.commands.saying import remember, say
 from mrl_cli.commands.values import named
 from mrl_cli.errors import MrlError, UsageError
-from mrl_cli.words import OPTION, closest, hint_for
+from mrl_cli.words import OPTION, closest, harmless, hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,8 +59,7 @@ class Command(HelpfulCommand):
             return super().invoke(ctx)
         except MrlError as error:
             error.hint = hint_for(error.hint, {option.name for option in self.params if option.name})
-            named = {name.replace("-", "_") for name in OPTION.findall(error.message)}
-            origins = [f"{option.opts[0]} is from {place}" for option, place in _elsewhere(ctx) if option.name in named]
+            origins = _origins(error, ctx)
             error.message += f" ({', '.join(origins)})" if origins else ""
             raise
 
@@ -141,6 +141,23 @@ def is_for_this(name: str) -> bool:
 def _elsewhere(ctx: click.Context) -> Iterator[tuple[click.Parameter, str]]:
     """Yield the options whose value does not come from the command line, each with where it does."""
     return ((option, place) for option in ctx.command.params if (place := place_of(option, ctx)))
+
+
+def _origins(error: MrlError, ctx: click.Context) -> list[str]:
+    """Return where the settings come from that an error is about, by their names or values in it, if not from the line.
+
+    What is listed after a semicolon is what there is instead.
+    """
+    named = {name.replace("-", "_") for name in OPTION.findall(error.message)} | {*getattr(error, "names", ())}
+    words = error.message.partition("; ")[0]
+
+    def is_meant(option: click.Parameter) -> bool:
+        value = ctx.params.get(option.name or "")
+        values = value if isinstance(value, tuple) else (value,)
+        texts = [re.escape(harmless(text)) for text in values if isinstance(text, str) and text]
+        return option.name in named or any(re.search(rf"(?<!\w){text}(?!\w)", words) for text in texts)
+
+    return [f"{option.opts[0]} is from {place}" for option, place in _elsewhere(ctx) if is_meant(option)]
 
 
 def _settings_elsewhere(ctx: click.Context) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import field, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import EVERY, Batch, ListCells, Problem
-from mrl_cli.model.problems import MISSING
+from mrl_cli.model import EVERY, Batch, ListCells, Problem, rules
+from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, MISSING, MOST_LABELS_NAMED
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
 
@@ -209,6 +210,18 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
     return NoColumnError(message, source, plan, is_unnamed=is_unnamed, hint=hint)
 
 
+def numbers_of_texts(
+    cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]
+) -> Numbers:
+    """As `numbers_of`, for texts, each of which is looked at once however often it stands there."""
+    known = {cell: number(cell) for cell in set(cells)}
+    kinds = {cell: kind for cell, kind in known.items() if isinstance(kind, str)}
+    bad = [(index, kinds[cell], shown(cell)) for index, cell in enumerate(cells) if cell in kinds] if kinds else []
+    values: dict[Any, Any] = known | dict.fromkeys(kinds, 0.0)
+    array = np.fromiter(map(values.__getitem__, cells), np.float64, len(cells))
+    return Numbers(array, bad, any(isinstance(value, bool) for value in known.values()))
+
+
 def numbers_of(cells: Sequence[Any], number: Callable[[Any], float | str], shown: Callable[[Any], str]) -> Numbers:
     """Return cells as doubles, and those for which `number` returns a kind of problem, as `shown` prints them."""
     numbers = [number(cell) for cell in cells]
@@ -225,8 +238,14 @@ def batch_of_columns(
     rows: Sequence[int],
     plan: Plan,
     kept: pa.Table | None = None,
+    *,
+    row_word: str = "row",
+    further: Sequence[tuple[int, Problem]] = (),
 ) -> Batch:
-    """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named."""
+    """Return columns, converted, as a batch; rows with a cell that is not a number are left out and named.
+
+    So are those with `further` problems, which come with the place of the row; `row_word` is what the file calls a row.
+    """
     found = {role: numbers_in(columns[role], role) for role, _ in plan.columns.wanted_numbers}
     numbers = {role: read for role, read in found.items() if isinstance(read, Numbers)}
     filled: dict[Role, NDArray[np.bool_]] = {}
@@ -241,7 +260,7 @@ def batch_of_columns(
         file,
         {role: read.array for role, read in numbers.items()},
         rows,
-        "row",
+        row_word,
         keys={role: array for role, (array, _) in keys.items()},
         kept=kept,
         filled=filled,
@@ -249,18 +268,64 @@ def batch_of_columns(
         lists={role: read.cells for role, read in found.items() if isinstance(read, Lists)},
     )
     bad_numbers = {role: read.bad for role, read in (found | numbers).items()}
-    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan)
+    return without_bad(batch, bad_numbers | {role: bad for role, (_, bad) in keys.items()}, plan, further)
 
 
-def without_bad(batch: Batch, bad: Mapping[Role, BadCells], plan: Plan) -> Batch:
-    """Return a batch that has row numbers without the rows with bad cells, which are named."""
-    names = dict(plan.columns.wanted)
-    rows = batch.rows or ()
-    return batch.without(
-        (index, order, Problem(kind, batch.file, rows[index], harmless(names[role]), value, batch.row_word))
-        for order, (role, cells) in enumerate(bad.items())
-        for index, kind, value in cells
+def without_bad(
+    batch: Batch, bad: Mapping[Role, BadCells], plan: Plan, further: Sequence[tuple[int, Problem]] = ()
+) -> Batch:
+    """Return a batch that has row numbers without the rows with bad cells, which are named.
+
+    What else is wrong in these rows is named too; `further` are other problems with the places of their rows.
+    """
+    if not further and not any(bad.values()):
+        return batch
+    good = np.ones(batch.size, bool)
+    good[[place for place, _ in further]] = False
+    numbers = dict(batch.numbers)
+    for role, cells in bad.items():
+        places = [index for index, _, _ in cells]
+        good[places] = False
+        if role in numbers and places:
+            numbers[role] = numbers[role].copy()
+            numbers[role][places] = 1  # which every rule allows
+    names, rows, unlisted = dict(plan.columns.wanted), batch.rows or (), Counter(batch.unlisted)
+    listing = [(place, -1, problem) for place, problem in further]
+    for order, (role, cells) in enumerate(bad.items()):
+        listed = cells if plan.reading.lists_problems else _first_few(cells, is_label=role == "y")
+        unlisted.update(kind for _, kind, _ in cells)
+        unlisted.subtract(kind for _, kind, _ in listed)
+        name = harmless(names[role])
+        made = ((i, Problem(kind, batch.file, rows[i], name, value, batch.row_word)) for i, kind, value in listed)
+        listing += [(i, order, problem) for i, problem in made]
+    others, more = others_wrong(replace(batch, numbers=numbers).where(~good), plan)
+    unlisted.update(more)
+    ordered = [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])]
+    return replace(
+        batch.where(good),
+        problems=(*batch.problems, *ordered, *others),
+        rejected_rows=batch.rejected_rows + batch.size - int(np.count_nonzero(good)),
+        unlisted=+unlisted,
     )
+
+
+def _first_few(cells: BadCells, *, is_label: bool) -> BadCells:
+    """Return the first bad cells of each kind that are shown, and of labels those that differ, which are named."""
+    few: BadCells = []
+    for kind in dict.fromkeys(kind for _, kind, _ in cells):
+        few += islice((cell for cell in cells if cell[1] == kind), FIRST_PROBLEMS_SHOWN)
+    if is_label:
+        first = {value: (index, kind, value) for index, kind, value in reversed(cells)}
+        few += sorted(first.values())[:MOST_LABELS_NAMED]
+    return sorted(set(few))
+
+
+def others_wrong(rejected: Batch, plan: Plan) -> tuple[list[Problem], dict[str, int]]:
+    """Return what is wrong by the rules in rows that are left out, and how much more of each kind there is."""
+    if not rejected.numbers or not rejected.size or rules.passes(rejected, plan):
+        return [], {}
+    examined = rules.examine(rejected, rejected.rows or (), plan)
+    return examined.problems, Counter(examined.counts) - Counter(problem.kind for problem in examined.problems)
 
 
 def filled_columns(
@@ -299,8 +364,15 @@ class Row(NamedTuple):
     kept: Any
 
 
+class BadRow(NamedTuple):
+    """A row at fault: what is wrong with cells, and its numbers, of which those that are none are kinds of problems."""
+
+    faults: Faults
+    numbers: Sequence[Any]
+
+
 def batch_of_rows(
-    rows: Iterable[tuple[int, Row | Faults]],
+    rows: Iterable[tuple[int, Row | BadRow | Faults]],
     source: Source,
     plan: Plan,
     row_word: str,
@@ -317,15 +389,19 @@ def batch_of_rows(
     columns: dict[Role, list[Any]] = {role: [] for role, _ in plan.columns.wanted}
     kept: list[Any] = []
     rejected = 0
+    at_fault: list[tuple[int, Sequence[Any]]] = []
     for place, row in rows:
-        if isinstance(row, list):
+        if not isinstance(row, Row):
+            faults, others = row if isinstance(row, BadRow) else (row, ())
             rejected += 1
-            problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in row]
+            at_fault += [(place, others)] if others else []
+            problems += [Problem(kind, file, place, column, value, row_word) for kind, column, value in faults]
             continue
         good.append(place)
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
+    more, unlisted = _others_in_rows(at_fault, file, plan, row_word)
     lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
     numbers = {
         role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers if role not in lists
@@ -339,14 +415,26 @@ def batch_of_rows(
         numbers,
         good,
         row_word,
-        tuple(problems),
+        (*problems, *more),
         rejected,
         table_of(kept) if plan.reading.keep_columns else None,
         {role: texts_as_arrow(columns[role]) for role, _ in plan.columns.keys},
         filled=filled,
         has_booleans=plan.takes_booleans("y") and any(isinstance(cell, bool) for cell in columns.get("y", ())),
         lists=lists,
+        unlisted=unlisted,
     )
+
+
+def _others_in_rows(
+    at_fault: list[tuple[int, Sequence[Any]]], file: str, plan: Plan, row_word: str
+) -> tuple[list[Problem], Mapping[str, int]]:
+    """Return as `others_wrong` does for rows with their numbers; what is none, or a list of them, is passed over."""
+    columns = {
+        role: np.array([row[place] if isinstance(row[place], float) else 1.0 for _, row in at_fault], np.float64)
+        for place, (role, _) in enumerate(plan.columns.wanted_numbers)
+    }
+    return others_wrong(Batch(file, columns, [place for place, _ in at_fault], row_word), plan)
 
 
 def list_cells(cells: Sequence[Sequence[float]]) -> ListCells:

@@ -11,12 +11,13 @@ from mrl_cli.model import problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from mrl_cli.model import Dialect, Plan, Role
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)  # finite, and exact where it is an integer
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE)
@@ -40,6 +41,8 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
     >>> number_in("", Dialect()), number_in("[1, 2]", Dialect()), number_in("nan", Dialect(), "loss")
     ('missing value', 'a list, not one number', nan)
     """
+    if dialect.decimal == "." and not dialect.null_values and _PLAIN.fullmatch(cell):
+        return float(cell)
     text = cell.strip(" \t")
     if not text or cell in dialect.null_values or text in dialect.null_values:
         return problems.MISSING
@@ -65,15 +68,16 @@ def number_in(cell: str, dialect: Dialect, role: Role | None = None, *, takes_bo
     return number
 
 
-def plain_numbers(cells: Sequence[str], dialect: Dialect) -> list[float] | None:
-    """Return the numbers of cells, None where one may be none, or only by what `number_in` knows.
+def all_plain(cells: Iterable[str], count: int, dialect: Dialect) -> bool:
+    r"""Return whether so many cells are all numbers that `float` reads as `number_in` does, with certainty.
 
     >>> from mrl_cli.model import Dialect
-    >>> plain_numbers(["-1.5", "7"], Dialect()), plain_numbers(["7", "1e5"], Dialect())
-    ([-1.5, 7.0], None)
+    >>> all_plain(["-1.5", "7"], 2, Dialect()), all_plain(["7", "1e5"], 2, Dialect()), all_plain(["1\n2"], 1, Dialect())
+    (True, False, False)
     """
-    is_plain = dialect.decimal == "." and not dialect.null_values and all(map(_PLAIN.fullmatch, cells))
-    return list(map(float, cells)) if is_plain else None
+    text = "\n".join([*cells, ""])
+    is_usual = dialect.decimal == "." and not dialect.null_values
+    return is_usual and text.count("\n") == count and _ALL_PLAIN.fullmatch(text) is not None
 
 
 def cell_number(cell: str, role: Role, plan: Plan) -> float | str:

@@ -18,7 +18,7 @@ from mrl_cli.inputs.base import (
     column_places,
     item_text,
     no_path,
-    numbers_of,
+    numbers_of_texts,
     path_below,
 )
 from mrl_cli.inputs.cells import cell_number, shown_cell
@@ -285,7 +285,7 @@ def numbers_in(
         read = numbers_in(items, number, keeps_integers=keeps_integers)
         return read._replace(bad=merged(longer, read.bad))
     if number is not None and _is_text(column.type):
-        return numbers_of(
+        return numbers_of_texts(
             column.to_pylist(),
             lambda text: problems.MISSING if text is None else number(text),
             lambda text: "null" if text is None else shown_cell(text),

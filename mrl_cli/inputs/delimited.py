@@ -6,18 +6,23 @@ import codecs
 import io
 from dataclasses import replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Row, Shard, batch_of_rows, changed, column_places, filled_columns, filled_or
-from mrl_cli.inputs.cells import as_written, cell_number, number_in, plain_numbers, shown_cell
+from mrl_cli.inputs.base import (
+    Shard,
+    changed,
+    column_places,
+    filled_columns,
+)
+from mrl_cli.inputs.cells import number_in
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
-from mrl_cli.model import Batch, problems
+from mrl_cli.inputs.text import Layout
+from mrl_cli.model import Batch
 from mrl_cli.words import harmless, is_float
 
 if TYPE_CHECKING:
@@ -25,25 +30,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Source
+    from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.model import Dialect, Plan, Role
+    from mrl_cli.model import Dialect, Plan
 
 DELIMITERS = ",\t;|"
 LONGEST_HEADER_BYTES = 1 << 20  # a decompressed text may go on without a line end
 count_lines = texts.count_line_ends
-_SENTINEL = "\n\ud800"  # no decoded text has half a character of UTF-16, and no field ends within it
-
-
-class Layout(NamedTuple):
-    """What the head of a delimited text gives: its columns, where rows begin, which columns are wanted."""
-
-    names: tuple[str, ...]
-    delimiter: str
-    places: dict[Role, int]
-    data_offset: int
-    data_line: int
-    line_end: bytes
 
 
 def names(source: Source, plan: Plan) -> list[str]:
@@ -138,18 +131,10 @@ def batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
 
 
 def careful_batches(shard: Shard, plan: Plan) -> Iterator[Batch]:
-    """Yield the shard's pairs as one batch, cell by cell."""
-    layout: Layout = shard.part.layout
+    """Yield the shard's pairs as one batch, by the rule of each cell."""
+    from mrl_cli.inputs.fields import batch_of_fields  # most files are read the fast way alone
 
-    def table_of(kept: list[list[str]]) -> pa.Table:
-        import pyarrow as pa
-
-        columns = [texts_as_arrow(fields[place] for fields in kept) for place in range(len(layout.names))]
-        return pa.Table.from_arrays(columns, names=list(layout.names))
-
-    wanted = [(role, name, layout.places[role]) for role, name in plan.columns.wanted_numbers]
-    rows = ((line, _row(fields, text, layout, plan, wanted)) for line, fields, text in _rows(shard))
-    yield batch_of_rows(rows, shard.source, plan, "line", table_of)
+    yield batch_of_fields(shard, plan)
 
 
 def check_range(data: bytes, part: texts.TextPart) -> None:
@@ -341,7 +326,8 @@ def _read_csv(
 
     if data.startswith(codecs.BOM_UTF8):  # pyarrow would leave it out; it is of the first row
         raise SuspectShardError
-    is_quoted = part.data is not None and texts.QUOTE in data  # a range of a file with quotes is not read here
+    # A range of a file with quotes is not read here.
+    is_quoted = part.data is not None and texts.opens_quotes(data, part.layout.delimiter)
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
@@ -352,64 +338,3 @@ def _read_csv(
             column_types=types, include_columns=list(types), null_values=nulls, decimal_point=decimal, check_utf8=False
         ),
     )
-
-
-def _rows(shard: Shard) -> Iterator[tuple[int, list[str], str]]:
-    """Yield (first physical line, fields, text) of every row that is not blank."""
-    part: texts.TextPart = shard.part
-    first_line = line = part.line_number(shard.source)
-    text = part.read(shard.source).decode("utf-8", "surrogateescape")
-    read: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for text_line in io.StringIO(text + _SENTINEL, newline=""):
-            read.append(text_line)
-            yield text_line
-
-    reader = texts.csv_rows(lines(), part.layout.delimiter)
-    for fields in reader:
-        if fields and fields[-1].endswith(_SENTINEL):
-            raise texts.unclosed_quote(shard.source, line)
-        if fields and fields != [_SENTINEL[1:]]:
-            yield line, fields, "".join(read)
-        read.clear()
-        line = first_line + reader.line_num
-
-
-def _row(
-    fields: list[str], text: str, layout: Layout, plan: Plan, wanted: Sequence[tuple[Role, str, int]]
-) -> Row | Faults:
-    """Return a row's wanted cells, of which the numbers are these (role, name, place), or what is wrong with it."""
-    if len(fields) != len(layout.names):
-        message = f"{len(fields)} fields for {len(layout.names)} columns: "
-        return [(problems.RAGGED, None, message + shown_cell(layout.delimiter.join(fields)))]
-    faults: Faults = []
-    if not text.isascii():
-        faults = [
-            (problems.ENCODING, harmless(name), shown_cell(field))
-            for name, field in zip(layout.names, fields, strict=True)
-            if texts.is_undecoded(field)
-        ]
-    written = _as_written(fields, text, layout) if '"' in text else fields
-    cells = [written[place] for _, _, place in wanted]
-    plain = None if faults else plain_numbers(cells, plan.reading.dialect)
-    numbers: list[float | None] = [] if plain is None else [*plain]
-    for (role, name, _), cell in zip(wanted, cells, strict=True) if plain is None else ():
-        number = filled_or(cell_number(cell, role, plan), role, plan)
-        if not isinstance(number, str):
-            numbers.append(number)
-        elif not texts.is_undecoded(cell):  # that was noted
-            faults.append((number, harmless(name), shown_cell(cell)))
-    if faults:
-        return faults
-    keys = [fields[layout.places[role]] for role, _ in plan.columns.keys]
-    return Row(numbers, keys, fields if plan.reading.keep_columns else None)
-
-
-def _as_written(fields: list[str], text: str, layout: Layout) -> list[str]:
-    """Return the fields of a row with quotes, and those that the parser dropped where they are wanted."""
-    pieces = text.split(layout.delimiter)
-    if len(pieces) == len(fields) and '"' not in "".join([pieces[place] for place in layout.places.values()]):
-        return fields  # no quote holds a delimiter, and none is of a wanted cell
-    spelled = as_written(text, layout.delimiter)
-    return spelled if len(spelled) == len(fields) else [f'"{field}' for field in fields]

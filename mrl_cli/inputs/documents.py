@@ -36,7 +36,7 @@ from mrl_cli.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mrl_cli.inputs.base import Faults, Keys, Row, Source
+    from mrl_cli.inputs.base import BadRow, Faults, Keys, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Plan, Role
 
@@ -188,7 +188,7 @@ def batch_of(part: list[Any] | Document, source: Source, plan: Plan) -> Batch:
         raise _too_deep(source) from error
 
 
-def _row_of_value(value: Any, plan: Plan, led: objects.Led) -> Row | Faults:
+def _row_of_value(value: Any, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
     if isinstance(value, dict):
         return objects.row_of(value, plan, led)
     return [(problems.NOT_AN_OBJECT, None, f"'{objects.shown_value(value)}'")]

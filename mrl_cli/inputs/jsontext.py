@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Row, Source
+    from mrl_cli.inputs.base import BadRow, Faults, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
@@ -307,7 +307,7 @@ def _read_json(data: bytes, plan: Plan, lines: int, paths_of: dict[str, tuple[st
     raise SuspectShardError
 
 
-def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple[int, Row | Faults]]:
+def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple[int, Row | BadRow | Faults]]:
     """Yield the number of every line that is not blank, and its row or what is wrong with it."""
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
@@ -316,7 +316,7 @@ def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple
             yield number, _row(line, plan, led)
 
 
-def _row(line: str, plan: Plan, led: objects.Led) -> Row | Faults:
+def _row(line: str, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
     text = f"'{harmless(line.strip(BLANKS.decode()))}'"
     if texts.is_undecoded(line):
         return [(problems.ENCODING, None, text)]

@@ -11,7 +11,7 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import Row, batch_of_rows, column_places, filled_or
+from mrl_cli.inputs.base import BadRow, Row, batch_of_rows, column_places, filled_or
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import count_feeds
@@ -133,7 +133,7 @@ def _is_row(line: str) -> bool:
     return text != "" and text[0] != "#"
 
 
-def _rows(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | Faults]]:
+def _rows(shard: Shard, plan: Plan) -> Iterator[tuple[int, Row | BadRow | Faults]]:
     text = shard.part.read(shard.source).decode("utf-8", "surrogateescape")
     first_line = shard.part.line_number(shard.source, count_feeds)
     reader = _Reader(LAYOUTS[shard.source.format], plan, all_is_text=not texts.is_undecoded(text))
@@ -153,26 +153,25 @@ class _Reader:
         self._keys = [(name, places[name.strip()]) for _, name in keys]
         self._known: dict[tuple[Role, str], float | str | None] = {}
 
-    def row(self, line: str) -> Row | Faults:
+    def row(self, line: str) -> Row | BadRow | Faults:
         """Return the row of a line, or what is wrong with it."""
         cells = self._layout.cells(line)
         if cells is None:
             return [(self._layout.fault, None, f"'{harmless(line.strip())}'")]
-        numbers: list[float | None] = []
+        numbers: list[float | str | None] = []
         faults: Faults = []
         for role, name, place in self._numbers:
             number = self._number(cells[place], role) if place < len(cells) else problems.MISSING
+            numbers.append(number)
             if isinstance(number, str):
                 shown = shown_cell(cells[place]) if place < len(cells) else "absent"
                 faults.append((number, harmless(name), shown))
-            else:
-                numbers.append(number)
         for name, place in self._keys:
             if place >= len(cells):
                 faults.append((problems.MISSING, harmless(name), "absent"))
             elif not self._all_is_text and texts.is_undecoded(cells[place]):
                 faults.append((problems.ENCODING, harmless(name), shown_cell(cells[place])))
-        return faults or Row(numbers, [cells[place] for _, place in self._keys], cells)
+        return BadRow(faults, numbers) if faults else Row(numbers, [cells[place] for _, place in self._keys], cells)
 
     def _number(self, text: str, role: Role) -> float | str | None:
         found = self._known.get((role, text), "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import Row, filled_or, item_text
+from mrl_cli.inputs.base import BadRow, Row, filled_or, item_text
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
 from mrl_cli.model import IDS, MAY_BE_SINGLE, problems
@@ -78,7 +78,7 @@ def quiet_paths(plan: Plan) -> list[str]:
     return [name for name in dict.fromkeys(names) if "." in name]
 
 
-def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | Faults:
+def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | BadRow | Faults:
     """Return an object's wanted numbers and keys, or what is wrong with it."""
     if isinstance(record, Repeating):
         repeated = [name for _, name in plan.columns.wanted if name in record.repeated]
@@ -101,7 +101,8 @@ def row_of(record: dict[str, Any], plan: Plan, led: Led) -> Row | Faults:
     for _, name in keyed:
         faults[name] = [(cells[name].kind, shown_value(cells[name]))] if is_no_key(cells[name]) else faults[name]
     if any(faults.values()):
-        return [(kind, harmless(name), text) for name, bad in faults.items() for kind, text in bad]
+        named: Faults = [(kind, harmless(name), text) for name, bad in faults.items() for kind, text in bad]
+        return BadRow(named, numbers)
     keys = [key_text(cells[name], is_id=role in IDS) for role, name in keyed]
     return Row(numbers, keys, record if plan.reading.keep_columns else None)
 

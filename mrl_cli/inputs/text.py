@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.streams import Stream
-    from mrl_cli.model import Plan
+    from mrl_cli.model import Plan, Role
 
 BLOCK_BYTES = 3 << 20  # of 1, 2, 3, 4, 8 and 16 MiB: as quick as 4 and less to hold; smaller ones were slower
 HEAD_BYTES = 1 << 16
@@ -57,6 +57,17 @@ def count_line_ends(data: bytes) -> int:
 def is_undecoded(text: str) -> bool:
     """Return whether a text holds bytes that were no UTF-8."""
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
+
+
+class Layout(NamedTuple):
+    """What the head of a delimited text gives: its columns, where rows begin, which columns are wanted."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    places: dict[Role, int]
+    data_offset: int
+    data_line: int
+    line_end: bytes
 
 
 @light_dataclass(frozen=True, slots=True, eq=False)
@@ -251,6 +262,8 @@ def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple
         if quotes.size == 0:
             return cut_lines(data, at_end, line_end)
         if not _is_well_quoted(text, quotes, neighbours):
+            if not opens_quotes(data, delimiter):  # as in 5" tall: each is a character like others
+                return cut_lines(data, at_end, line_end)
             return (len(data) if at_end else _cut_by_parser(data, delimiter)), True
         if at_end and quotes.size % 2 == 0:
             return len(data), False
@@ -260,9 +273,22 @@ def cut_quoted(delimiter: str, line_end: bytes) -> Callable[[bytes, bool], tuple
             upper = int(quotes[opening]) if opening < quotes.size else len(data)
             if end := _after_last_end(data, line_end, lower, upper):
                 return end, False
-        return 0, False
+        # An open quote may hide that rows end at carriage returns: the parser knows which row it is of.
+        ends_otherwise = at_end and line_end == b"\n" and b"\r" in data
+        return (len(data), True) if ends_otherwise else (0, False)
 
     return cut
+
+
+def opens_quotes(data: bytes, delimiter: str) -> bool:
+    r"""Return whether a field of whole rows begins with a quote: in others, quotes are characters like others.
+
+    >>> opens_quotes(b'1,5" tall\n', ","), opens_quotes(b'1,"5"\n', ","), opens_quotes(b'1\n"5",2\n', ",")
+    (False, True, True)
+    """
+    if QUOTE not in data:
+        return False
+    return data[0] == QUOTE or any(mark + b'"' in data for mark in (delimiter.encode(), b"\n", b"\r"))
 
 
 def _is_well_quoted(text: NDArray[np.uint8], quotes: NDArray[np.intp], neighbours: NDArray[np.uint8]) -> bool:

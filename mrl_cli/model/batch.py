@@ -61,7 +61,8 @@ class Batch:
     others float64. `keys` are Arrow arrays of n strings, dictionary-encoded or not, without nulls: a missing key is the
     empty string; those that pairs are grouped by may be integers, which stand for their texts. `rows` are the row
     numbers, or None where the fast way did not track them; `row_word` is what `file` calls a row. `problems` are what
-    the reader itself met in the rows it had to leave out, `rejected_rows` of them; `skipped_rows` are left out too, for
+    the reader itself met in the rows it had to leave out, `rejected_rows` of them: all, or the first few, and
+    `unlisted` how many more there are of each kind; `skipped_rows` are left out too, for
     what the map of labels says, `unjudged_rows` for a label that says that there is none, `missing_rows` for want of a
     judgment; for `missing_as_zero` of those that stay, 0 was put in.
     `kept` are all input columns of the n pairs, when asked for. `lists` are the columns whose cells are lists of
@@ -91,6 +92,7 @@ class Batch:
     missing_rows: int = 0
     missing_as_zero: int = 0
     paths: Mapping[str, AbsentPath | None] = field(default_factory=dict)
+    unlisted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def x1(self) -> Doubles:

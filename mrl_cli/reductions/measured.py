@@ -173,6 +173,7 @@ def _admitted(
     """
     used: NDArray[np.bool_] | None = None
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
+    kinds.update(batch.unlisted)
     label_column = harmless(plan.columns.name_of("y") or "")
     labels = [problem.value for problem in problems if problem.column == label_column]
     rejected = ties = zeros = 0

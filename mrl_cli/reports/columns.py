@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, quotients
 from mrl_cli.reductions.keys import keys_of, taken
 from mrl_cli.reports.figures import Facts, figures_of, ratio, reported_figures
@@ -95,6 +96,7 @@ class ColumnFacts(Facts):
 
     totals: Any
     sum: Any
+    mean: Any
     mean_interval: Any
     accuracy_interval: Any
 
@@ -103,6 +105,8 @@ class ColumnFacts(Facts):
         self.sum = self._sum_of("loss").rounded(self._size)
         has_weights = totals.weight_sum is not None
         self.mean = self._quotient("loss", "weight") if has_weights else ratio(self.sum, totals.pairs)
+        for code in () if has_weights else np.flatnonzero(np.isinf(self.mean)).tolist():  # only the sum may overflow
+            self.mean[code] = self._sum_of("loss").at(code) / ExactSum.of_few([float(totals.pairs[code])])
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             confidence, sums = plan.reporting.confidence, (self._sum_of("loss"), self._sum_of("square"))

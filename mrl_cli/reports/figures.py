@@ -55,7 +55,7 @@ class Facts:
         loss, self.weight = totals.loss_sum or ExactSum(), totals.weight_sum or ExactSum()
         self.sum = float(loss)
         self.correct_weight = totals.correct_weight_sum or ExactSum()
-        self.mean = ratio(self.sum, totals.pairs) if totals.weight_sum is None else loss / self.weight
+        self.mean = loss / (ExactSum.of_few([float(totals.pairs)]) if totals.weight_sum is None else self.weight)
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
@@ -356,7 +356,8 @@ def each(groups: Any, key: str) -> list[float]:
 def mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
     known = list(values)
-    return ratio(math.fsum(known), len(known)) if all(map(math.isfinite, known)) else math.nan
+    is_known = bool(known) and all(map(math.isfinite, known))
+    return ExactSum.of_few(known) / ExactSum.of_few([float(len(known))]) if is_known else math.nan
 
 
 def average_of(sections: Iterable[dict[str, Any]]) -> float:

@@ -44,5 +44,5 @@ def exact_mean(total: ExactSum, pairs: int) -> float:
     """
     if not pairs:
         return math.nan
-    rounded = float(total)
-    return total.units / (pairs << UNIT_EXPONENT) if math.isfinite(rounded) else rounded
+    has_strange = total.nans or total.positive_infinities or total.negative_infinities
+    return float(total) if has_strange else total.units / (pairs << UNIT_EXPONENT)

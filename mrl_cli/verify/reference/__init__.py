@@ -166,10 +166,8 @@ def _of_pairs(lists: list[dict[str, list[float]]], setting: ListSetting, reducti
 
 
 def _reduced(values: list[float], reduction: str) -> float:
-    total = float(LoopSum.of(values))
-    if reduction == "sum":
-        return total
-    return total / len(values) if values else math.nan
+    total = LoopSum.of(values)
+    return float(total) if reduction == "sum" else total.over(LoopSum.of([float(len(values))]))
 
 
 def _check_known(name: str, value: str, known: Iterable[str]) -> None:

@@ -139,9 +139,7 @@ class LoopFigures:
 
     def mean(self, *, is_weighted: bool) -> float:
         """Return the mean over pairs, by their weights where they have some; NaN where there are no pairs."""
-        if is_weighted:
-            return self.total.over(self.weight)
-        return float(self.total) / self.counts["pairs"] if self.counts["pairs"] else math.nan
+        return self.total.over(self.weight if is_weighted else LoopSum.of([float(self.counts["pairs"])]))
 
 
 def _greatest(one: float, other: float) -> float:
