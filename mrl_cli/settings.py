@@ -16,7 +16,6 @@ from mrl_cli.model import (
     MOST_CONFIDENCE,
     USUAL_CONFIDENCE,
     Columns,
-    Dialect,
     DType,
     FilledRole,
     LambdaWeight,
@@ -92,7 +91,7 @@ def plan_of(
     names = {role: str(name) for role, name in columns.items() if name is not None}
     _check_lists(names, loss, others, word)
     has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
-    _check_pairs(has_both, others.get("dialect", Dialect()), word)
+    _check_pairs(has_both, word)
     if has_margin or "margin" in names:
         check_has_margin(loss)
     one_margin = "margins" if margins is not None else "margin" if has_margin else None
@@ -161,13 +160,10 @@ def quadratic_losses() -> list[str]:
     return [name for name, entry in LISTWISE.items() if entry.is_quadratic]
 
 
-def _check_pairs(has_both: Mapping[str, bool], dialect: Dialect, word: Callable[[str], str]) -> None:
-    """Raise SettingsError where both of two settings are given for one, and for a dialect with one mark for two."""
+def _check_pairs(has_both: Mapping[str, bool], word: Callable[[str], str]) -> None:
+    """Raise SettingsError where both of two settings are given for one."""
     for first, second in (("y", "y_const"), ("margin", "margin_column")):
         _refuse_if(has_both[second], f"{word(first)} and {word(second)} exclude each other", first, second)
-    # A header says how many fields a row has, so that quotes tell one from the other.
-    message = f"{word('delimiter')} and {word('decimal')} are the same character, and no header counts the fields"
-    _refuse_if(dialect.delimiter == dialect.decimal and not dialect.header, message, "delimiter", "decimal")
 
 
 def _columns_of(names: Mapping[Role, str], *, label_is_text: bool) -> Columns:

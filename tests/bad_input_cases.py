@@ -425,6 +425,13 @@ ENCODINGS = [
     right("a header with a byte order mark more", "\ufeff\ufeffx1,x2,y\n1,3,1\n".encode(), 2, 1, "--x1", "\ufeffx1"),
     refused("a byte order mark before the first row", csv("\ufeff1,3,1"), r"line 2: x1 is '\ufeff1'"),
     refused("a byte order mark before the second row", csv("1,3,1", "\ufeff1,3,1"), r"line 3: x1 is '\ufeff1'"),
+    right(
+        "commas in quoted numbers without a header",
+        b'"0,5","0,75","1"\n"0,25",3,1\n',
+        0.25 + 2.75,
+        2,
+        *("--no-header", "-d", ",", "--decimal", ","),
+    ),
     right("commas in quoted numbers", csv('"0,5","0,75","1"', '"0,25",3,1'), 0.25 + 2.75, 2, "--decimal", ","),
     refused(
         "commas in numbers without quotes",
@@ -440,9 +447,8 @@ ENCODINGS = [
     ),
     refused(
         "commas in all, said so",
-        b'"0,5",1,1\n',
-        "no header counts the fields",
-        code=USAGE,
+        b'"0,5",1,1\n',  # which may be two numbers, 0.5 and 1.1
+        "',' separates the fields and is the decimal mark",
         options=("--no-header", "-d", ",", "--decimal", ","),
     ),
     refused(
@@ -516,6 +522,7 @@ JSON_LINES = [
         names_exact_place=False,
         suffix=".jsonl",
     ),
+    bad_line("record separator before an object", '\x1e{"x1": 1, "x2": 2, "y": 1}', "not one JSON object", r"'\x1e{"),
     bad_line("key missing in a later line", '{"x1": 1, "y": 1}', "missing value", "x2 is null"),
     bad_line("true", '{"x1": true, "x2": 3, "y": 1}', "not a number", "x1 is true"),
     bad_line("true as a label", '{"x1": 1, "x2": 3, "y": true}', "not a number", "y is true"),

@@ -73,6 +73,23 @@ def file(data: bytes, name: str = "p.csv") -> Files:
     return {name: data}
 
 
+PLACES = [
+    Case(
+        "compute p.csv",
+        "winner and loser count rows of scores, as CatBoost's? use --preset catboost --scores FILE",
+        "compute p.csv --preset catboost --scores s.txt",
+        0.25,
+        {"p.csv": csv("winner,loser", "0,1", "2,0"), "s.txt": b"1\n1.5\n2\n"},
+    ),
+    Case(
+        "compute p.csv",
+        "are they the scores? use --x1 winner --x2 loser --y-const 1",
+        "compute p.csv --x1 winner --x2 loser --y-const 1",
+        0.5,
+        {"p.csv": csv("winner,loser", "0,1", "2,0")},
+    ),
+]
+
 FOLDERS = [
     Case(
         "compute p.csv -o out/",
@@ -1304,4 +1321,4 @@ CELLS = [
     ),
 ]
 
-CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *FOLDERS, *ENGINES]
+CASES = [*CELLS, *SUITE, *MAPS, *LABELS, *ROWS, *COLUMNS, *FILES, *RUNS, *COMPARE, *FOLDERS, *PLACES, *ENGINES]

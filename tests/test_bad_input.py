@@ -408,24 +408,39 @@ def test_parquet_lists_beside_the_scores_may_hold_more_values_than_rows(tmp_path
     assert [json.loads(line)["z"] for line in ran.out.splitlines()] == [[1, 2], None, []], ran
 
 
-def write_with_x2_encrypted(path: Path) -> None:
+def write_encrypted(path: Path, table: pa.Table, *leaves: str) -> None:
     encryption = pytest.importorskip("pyarrow.parquet.encryption")
 
     class OpenKeys(encryption.KmsClient):  # type: ignore[misc, name-defined]
         def wrap_key(self, key: bytes, _: str) -> bytes:
             return base64.b64encode(key)
 
-    settings = encryption.EncryptionConfiguration(footer_key="f", column_keys={"c": ["x2"]}, plaintext_footer=True)
+    settings = encryption.EncryptionConfiguration(footer_key="f", column_keys={"c": [*leaves]}, plaintext_footer=True)
     factory = encryption.CryptoFactory(lambda _: OpenKeys())
     properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), settings)
-    pq.write_table(columns(), path, encryption_properties=properties)
+    pq.write_table(table, path, encryption_properties=properties)
 
 
 def test_counting_an_encrypted_parquet_column_does_not_end_the_process(tmp_path: Path, mrl: Mrl) -> None:
-    write_with_x2_encrypted(tmp_path / "pairs.parquet")
+    write_encrypted(tmp_path / "pairs.parquet", columns(), "x2")
     run(["compute", "pairs.parquet"], cwd=tmp_path).must_fail(DATA, "pairs.parquet", "decrypt")
     result = mrl("compute", "pairs.parquet", "--x2", "y", "-f", "json").result
     assert (result["sum"], result["pairs"]) == (0 + 0 + 1.5, 3)
+
+
+def test_encrypted_columns_are_called_so_and_others_read(tmp_path: Path, mrl: Mrl) -> None:
+    path = tmp_path / "p.parquet"
+    table = pa.table({"x1": [1.0], "x2": [3.0], "y": [1], "t": ["a"], "s": [{"b": 1, "c": 2}]})
+    write_encrypted(path, table, "t", "s.b")
+    assert mrl("compute", path, "--raw").out == "2.0\n"
+    (entry,) = mrl("check", path, "-f", "json").result["inputs"]
+    assert entry["command"] == f"mrl compute {path}"
+    types = {column["name"]: column["type"] for column in entry["columns"]}
+    assert types == {"x1": "double", "x2": "double", "y": "int64", "t": "encrypted", "s": "encrypted"}
+    for args in (["--group-by", "t", "-f", "json"], ["--reduction", "none", "--keep-columns"]):
+        ran = mrl("compute", path, *args)
+        assert (ran.code, "p.parquet has encrypted columns" in ran.err) == (3, True), ran.err
+        assert "hint: decrypt it, or write those columns that are not into another file" in ran.err
 
 
 @pytest.mark.parametrize("options", [("--group-by", "k"), ("--reduction", "none", "--keep-columns")])
@@ -603,6 +618,18 @@ def test_rejects_are_written_down_one_problem_a_line(suffix: str, tmp_path: Path
         ]
 
 
+def test_rejects_are_written_where_no_row_is_left(tmp_path: Path, mrl: Mrl) -> None:
+    (tmp_path / "pairs.csv").write_bytes(csv("a,3,1", "b,3,1"))
+    (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,x\n")  # what is left makes no pair
+    for call, first in (
+        (["compute", "pairs.csv"], "pairs.csv,2,x1,'a'"),
+        (["rank", "lists.csv"], "lists.csv,3,score,'x'"),
+    ):
+        (tmp_path / "bad.csv").write_text("of an earlier run\n")
+        assert mrl(*call, *LEAVE_OUT, "--rejects", "bad.csv").code == 3
+        assert (tmp_path / "bad.csv").read_text().splitlines()[1].startswith(first)
+
+
 @pytest.mark.parametrize("command", [["compute"], ["sweep", "--margins", "0:1:1"], ["validate"]])
 def test_rows_left_out_are_counted_of_all_rows(command: list[str], tmp_path: Path, mrl: Mrl) -> None:
     """Of those used, and of those left out for something else than a problem."""
@@ -643,13 +670,17 @@ def test_a_process_ends_with_the_code_of_its_error(tmp_path: Path, mrl: Mrl) -> 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
 def test_a_signalling_nan_is_a_problem_without_a_warning(suffix: str, tmp_path: Path, mrl: Mrl) -> None:
-    signalling = np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32)
-    table, path = pa.table({"x1": signalling, "x2": [1.0, 2.0], "y": [1, 1]}), tmp_path / f"pairs{suffix}"
-    if suffix == ".parquet":
-        pq.write_table(table, path)
-    else:
-        feather.write_feather(table, path, compression="uncompressed")
-    ran = mrl("compute", path)
-    assert ran.code == 3
-    assert ran.err.startswith("error: 1 problem in ")
-    assert "row 2: x1 is nan" in ran.err
+    for signalling in (
+        np.array([0x3F800000, 0x7FA00000], np.uint32).view(np.float32),
+        np.array([0x3FF0000000000000, 0x7FF4000000000000], np.uint64).view(np.float64),
+    ):
+        table, path = pa.table({"x1": signalling, "x2": [1.0, 2.0], "y": [1, 1]}), tmp_path / f"pairs{suffix}"
+        if suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            feather.write_feather(table, path, compression="uncompressed")
+        for dtype in ("float32", "float64"):
+            ran = mrl("compute", path, "--dtype", dtype)
+            assert ran.code == 3
+            assert ran.err.startswith("error: 1 problem in ")
+            assert "row 2: x1 is nan" in ran.err

@@ -365,6 +365,14 @@ def test_value_of_some_size_is_read_whole(tmp_path: Path, mrl: Mrl) -> None:
     assert (entry["rows"], entry["preset"]) == (2000, "rewardbench")
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "-"])
+def test_a_first_line_beyond_the_head_is_still_a_line(name: str, tmp_path: Path, mrl: Mrl) -> None:
+    text = json.dumps({"x1": 1, "x2": 0, "y": 1, "t": "t" * HEAD_BYTES}) + '\n{"x1": 1, "x2": 0, "y": 1}\n'
+    ran = mrl("check", "-" if name == "-" else write(tmp_path, name, text), "-f", "json", stdin=text.encode())
+    (entry,) = ran.result["inputs"]
+    assert (entry["kind"], entry["dialect"]["layout"], entry["rows"]) == ("pairs", "lines", None)
+
+
 @pytest.mark.parametrize("written", ["table", "markdown", "csv", "tsv", "jsonl"])
 def test_every_format_has_kind_and_command(written: str, tmp_path: Path, mrl: Mrl) -> None:
     path = write(tmp_path, "a b.csv", PAIRS.replace("x1", "s1").replace("x2", "s2"))

@@ -68,6 +68,8 @@ ELSEWHERE = {
     "for example hf://datasets/OWNER/NAME/data/x.csv, or hf://datasets/OWNER/NAME@REVISION/...": "test_stores.py",
     "name each file, or write a * of a name as %2A": "test_stores.py",
     "wait for it, or remove the folder and write it again": "test_parts.py",
+    "copy the folder again, with all files": "test_saved_folders.py",
+    "decrypt it, or write those columns that are not into another file": "test_bad_input.py",
     "does something else write to that folder": "test_parts.py",
     "write where all workers can, such as -o s3://bucket/folder/": "test_parts.py",
     "run again, or download the file first": "test_stores.py",

@@ -185,3 +185,28 @@ def test_missing_column_is_named_with_those_there_are(value: Any, compute: Mrl) 
 def test_one_list_of_lists_does_not_pass_for_two(compute: Mrl) -> None:
     # (3, 1) against (3,) broadcasts to (3, 3) elsewhere; here a list of one number is that number.
     assert compute(COLUMNS | {"x2": [[3], [1.0], [0.25]]}).result["pairs"] == 3
+
+
+@pytest.mark.parametrize("is_array", [True, False])
+def test_a_key_may_first_come_in_a_later_object(is_array: bool, compute: Mrl) -> None:
+    def run(*records: Any, args: tuple[str, ...] = ()) -> Ran:
+        text = json.dumps(records) if is_array else "".join(json.dumps(record) + "\n" for record in records)
+        return compute(text, *args, name="p.json" if is_array else "p.jsonl")
+
+    whole = {"x1": 1, "x2": 0, "y": 1}
+    assert run({"x1": 1, "y": 1}, whole, args=("--on-error", "skip")).result["rejected"] == 1
+    filled = run(whole, whole | {"m": 1.5}, args=("--margin-column", "m", "--fill", "margin=3"))
+    assert filled.result["sum"] == 2 + 0.5
+    firsts: list[Any] = [None, {}]
+    for first in firsts:
+        ran = run(first, {"a": 1, "b": 2})
+        assert (ran.code, "has no column 'x1'; it has: a, b" in ran.err) == (2, True), ran.err
+    assert run(None, None).code == 3
+
+
+def test_a_key_that_comes_late_is_said_to_be_looked_for_in_the_beginning(compute: Mrl) -> None:
+    text = json.dumps({"x1": 1, "y": 1}) + "\n"
+    late = text * (1 + (1 << 20) // len(text)) + json.dumps({"x1": 1, "x2": 0, "y": 1}) + "\n"
+    for lines, there in ((text, "x1, y\n"), (late, "x1, y, in its first MiB\n")):
+        ran = compute(lines, "--on-error", "skip", name="p.jsonl")
+        assert (ran.code, f"no column 'x2'; it has: {there}" in ran.err) == (2, True), ran.err

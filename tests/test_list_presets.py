@@ -97,6 +97,19 @@ def test_what_check_proposes_is_what_a_run_without_the_preset_hints_at(name: str
     assert ("--preset" not in ran.err) or ("are their cells lists? then mrl rank --preset" in ran.err)
 
 
+@pytest.mark.parametrize("name", [name for name, (rows, _) in FILES.items() if isinstance(rows, list)])
+def test_one_row_may_stand_alone(name: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps(FILES[name][0][0]) + "\n"
+    Path("row.json").write_text(row)
+    Path("row.jsonl").write_text(row)
+    ran, of_lines = (run_inside(["rank", file, "--preset", name, "--raw"], capfd) for file in ("row.json", "row.jsonl"))
+    assert (ran.code, ran.out) == (0, of_lines.out), ran.err
+    if name != "rmbench":  # numbers of chosen and rejected ones may be a pair in each row
+        checked = json.loads(run_inside(["check", "row.json", "-f", "json"], capfd).out)["inputs"][0]
+        assert (checked["kind"], checked["command"]) == ("lists", f"mrl rank row.json --preset {name}")
+
+
 def test_presets_are_named_in_the_help_and_benchmarks_once(capfd: Capture) -> None:
     page = " ".join(run_inside(["rank", "--help"], capfd).out.split())
     assert f"writes them: {', '.join(LIST_PRESETS)}." in page.replace("MRL_RANK_PRESET ", "")
@@ -227,9 +240,11 @@ def test_sections_of_rm_bench_are_parts_of_the_matrix_of_styles(rank: Rank) -> N
             right["easy" if i > j else "normal" if i == j else "hard"] += chosen > rejected
     assert result["sections"] == [{"section": name, "accuracy": n / 6, "pairs": 6} for name, n in right.items()]
     assert [group["group"] for group in result["groups"]] == ["chat", "math"]
-    ran = rank([STYLES[0] | {"score_rejected": [1.0]}], "--preset", "rmbench")
-    ran.must_fail(3)
-    assert "row 1 has 3 chosen answers and 1 rejected" in ran.err
+    rows = [STYLES[0] | {"score_rejected": [1.0]}, *STYLES]
+    rank(rows, "--preset", "rmbench").must_fail(3, "row 1: score_chosen has 3 items, score_rejected has 1")
+    skipped = rank(rows, "--preset", "rmbench", "--on-error", "skip")
+    assert "1 of 3 rows left out" in skipped.err
+    assert (skipped.result["rejected"], skipped.result["sections"]) == (1, result["sections"])
 
 
 @pytest.mark.parametrize("name", list(BENCHMARKS))

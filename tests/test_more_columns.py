@@ -146,6 +146,17 @@ def test_missing_column_names_its_option(tmp_path: Path) -> None:
         assert caught.value.hint == f"did you mean {option} prompt?"
 
 
+def test_missing_column_is_named_beside_those_of_the_path(tmp_path: Path) -> None:
+    folder = tmp_path / "model=a"
+    folder.mkdir()
+    written(folder, "pairs.csv")
+    with pytest.raises(UsageError, match=r"no column 'modl'; it has: x1, .*, model") as caught:
+        columns_read(tmp_path, Plan.of(columns=Columns(keys=(("group", "modl"),))), is_careful=False)
+    assert caught.value.hint == "did you mean --group-by model?"
+    with pytest.raises(UsageError, match=r"no column 'model'; it has: x1, .*prompt$"):  # a path gives no scores
+        columns_read(tmp_path, Plan.of(columns=Columns(x1="model")), is_careful=False)
+
+
 def test_hive_keys_of_a_path() -> None:
     assert hive_keys("a=1/b=x%2Fy/c/p.csv") == {"a": "1", "b": "x/y"}
     assert hive_keys("a=__HIVE_DEFAULT_PARTITION__/p=2.csv") == {"a": ""}

@@ -414,6 +414,26 @@ def test_pairs_of_catboost_take_their_scores_by_place(pairs: str, name: str, mrl
     assert (record["scores"], record["preset"], record["weight_column"]) == (name, "catboost", "weight")
 
 
+@each("order", ["winner loser weight", "weight loser winner", "loser extra winner weight"])
+@each("delimiter", ["\t", ","])
+def test_pairs_of_catboost_may_have_a_header_line(
+    delimiter: str, order: str, mrl: Mrl, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scores_file("s.txt")
+    rows = [dict(zip(("winner", "loser", "weight"), row.split(), strict=True)) for row in PLACES.splitlines()]
+    names = order.split()
+    text = [delimiter.join(names), *(delimiter.join(row.get(name, "x") for name in names) for row in rows)]
+    name = "p.tsv" if delimiter == "\t" else "p.csv"
+    write(name, "".join(f"{line}\n" for line in text))
+    assert mrl(name, "--preset", "catboost", "--scores", "s.txt").result["sum"] == WEIGHTED
+    places = "use --preset catboost --scores FILE; are they the scores? use --x1 winner --x2 loser --y-const 1"
+    assert places in mrl(name).err
+    (checked,) = run_inside(["check", name, "-f", "json"], capfd).result["inputs"]
+    assert (checked["preset"], checked["command"], places in checked["notes"][0]) == ("catboost", None, True)
+    write(name, text[0] + "\n" + delimiter.join({"winner": "2.5"}.get(name, "1") for name in names) + "\n")
+    assert "run: mrl compute" in mrl(name).err  # scores
+
+
 def test_pairs_without_weights_and_on_stdin(mrl: Mrl) -> None:
     scores_file("s.txt")
     record = mrl("--preset", "catboost", "--scores", "s.txt", stdin=b"0\t1\n1\t2\n").result

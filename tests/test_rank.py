@@ -410,6 +410,15 @@ def test_bad_rows_are_left_out_counted_and_written_down_once(mrl: Mrl, tmp_path:
     assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 3
 
 
+def test_lists_left_out_are_counted_of_lists(mrl: Mrl, tmp_path: Path) -> None:
+    lists = [[1, 0, 2], [1, 0, None], [1, 0], [1, 0, 2]]
+    text = "".join(json.dumps({"label": labels, "score": [0.5, 1, 2]}) + "\n" for labels in lists)
+    (tmp_path / "lists.jsonl").write_text(text)
+    assert "2 of 4 rows left out" in mrl("rank", "lists.jsonl", "--on-error", "skip").err
+    (tmp_path / "lists.jsonl").write_text(text.replace("2]", "0]").replace("1, 0", "0, 0"))
+    assert "; 2 of 4 rows left out (2 for a problem)" in mrl("rank", "lists.jsonl", "--on-error", "skip").err
+
+
 def test_rejects_are_not_written_twice_where_rows_are_gathered(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text(TWO + "2,0,nan\n1,0,0.1\n")
     ran = mrl("rank", "bad.csv", "--on-error", "skip", "--rejects", "rejects.csv", "-f", "json")
@@ -429,7 +438,7 @@ def test_rows_left_out_are_named_where_the_others_have_no_pair(line: str, mrl: M
     assert second == "2 problems in bad.csv (3 rows)"
     assert "line 2: score is 'nan'" in problems[0] + problems[1]
     assert "hint" not in ran.err
-    assert not (tmp_path / "rejects.csv").exists()  # as any output of a run that is refused
+    assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 3
 
 
 def test_true_and_false_are_labels_in_every_format(mrl: Mrl, tmp_path: Path) -> None:

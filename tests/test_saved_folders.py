@@ -57,3 +57,17 @@ def test_data_that_is_called_so_is_read_where_nothing_says_that_it_is_computed(
     (tmp_path / "only").mkdir()
     (tmp_path / "only/state.json").write_text("{}")
     run_inside(["compute", tmp_path / "only"], capfd).must_fail(2, "no file of a known format below")
+
+
+def test_shards_of_an_earlier_save_are_no_data(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ("data-00000-of-00001.arrow", "data-00000-of-00002.arrow", "data-00001-of-00002.arrow")
+    _save(tmp_path / "ds", *names)  # of which the first one is listed
+    args = ["compute", str(tmp_path / "ds"), "--preset", "ultrafeedback", "--reduction", "sum", "--raw"]
+    assert run_inside(args, capfd).out == f"{SUM}\n"
+    (tmp_path / "ds" / names[0]).unlink()
+    ran = run_inside(args, capfd)
+    assert (ran.code, f"ds is not whole: its state.json lists {names[0]}" in ran.err) == (3, True), ran.err
+    assert "hint: copy the folder again, with all files" in ran.err
+    for state in ("{}", "oops", '{"_data_files": []}'):  # says nothing of shards
+        (tmp_path / "ds/state.json").write_text(state)
+        assert run_inside(args, capfd).out == f"{2 * SUM}\n"

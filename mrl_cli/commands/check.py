@@ -121,11 +121,12 @@ class Check(Run):
         from mrl_cli.commands.proposals import Caller, Proposal, Reading, proposal_for
         from mrl_cli.inputs import head_of
         from mrl_cli.inputs.kinds import LISTS, PAIRS, kind_of
+        from mrl_cli.inputs.layouts import cells_of
 
         head = head_of(source, self.plan)
         if head.rows == 0:
             raise DataError(f"no rows in {source.shown_name}", hint="is it empty, or all header?")
-        rows = rows_of_lists(source, kind_of({column.name: column.cells for column in head.columns}))
+        rows = rows_of_lists(source, kind_of(cells_of(head)))
         given, caller = self.given(READ), Caller(Compute.name, Compute.roles, Compute.option_names())
         reading = Reading(source, head, caller)
         if rows.kind == LISTS and {"x1", "x2", "y", "y_const", "preset"}.isdisjoint(given):

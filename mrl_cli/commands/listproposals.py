@@ -10,7 +10,7 @@ from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, Rows
-from mrl_cli.inputs.layouts import list_candidates, unscored_preset
+from mrl_cli.inputs.layouts import cells_of, list_candidates, unscored_preset
 from mrl_cli.inputs.lines import LAYOUTS, LETOR
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def list_options(source: Source, head: Head, given: Mapping[str, Any]) -> tuple[
     """Return the options of `mrl rank` that read the first rows without a problem, None for none; and notes."""
     if source.format in LAYOUTS:
         return None, [_BESIDE[source.format == LETOR]]
-    columns = {column.name: column.cells for column in head.columns}
+    columns = cells_of(head)
     for options in list_candidates(columns):
         if _fits(source, made := {**head.options, **options, **given}):
             return made, []

@@ -56,7 +56,8 @@ def with_preset(
     if preset is None:
         return plan, tuple(sources)
     given = given_by(plan, options, roles)
-    plan = as_written_by(preset, plan, options, given)
+    names_of_first = columns_of(sources[0], plan) if preset.header and sources else []
+    plan = as_written_by(preset, plan, options, given, names_of_first)
     read: list[Source] = []
     found: list[tuple[str, list[str]]] = []
     names: dict[str, str] = {}  # and the first source that has it
@@ -86,12 +87,19 @@ def _hint_for_lists(sources: Sequence[Source], plan: Plan) -> str | None:
     return next((hint for source in sources if (hint := hint_for_kind(first_cells(source, plan), plan))), None)
 
 
-def as_written_by(preset: Preset, plan: Plan, options: Options, given: AbstractSet[str]) -> Plan:
-    """Return the plan with what a preset says of a file before its columns are known: dialect and labels."""
+def as_written_by(
+    preset: Preset, plan: Plan, options: Options, given: AbstractSet[str], first: Sequence[str] = ()
+) -> Plan:
+    """Return the plan with what a preset says of a file before its columns are known: dialect and labels.
+
+    `first` are the fields of the first line: where they are the names that a preset has for a file without a header
+    line, this one has it.
+    """
     dialect = plan.reading.dialect
-    if options.delimiter is None and preset.delimiter is not None:
+    has_names = bool(preset.header) and set(preset.layouts[0]) <= set(first)
+    if options.delimiter is None and preset.delimiter is not None and not has_names:
         dialect = replace(dialect, delimiter=preset.delimiter)
-    if preset.header:
+    if preset.header and not has_names:
         dialect = replace(dialect, header=False, names=preset.header)
     plan = plan.changed(preset=preset.name, dialect=dialect)
     if "y" in given or preset.label is not None:
@@ -173,7 +181,7 @@ def _values(source: Source, plan: Plan, what: Beside) -> Any:
     counts, (batches,), _ = fold(local([source], Job(plan, (reduction,)), 1), [source], [reduction])
     problems = tally(dict.fromkeys(problem for _, listed in batches for problem in listed))  # read as x1 and as x2
     if problems:
-        read = Counts(counts.file_rows or counts.rows, problems=problems)
+        read = Counts(counts.input_rows, problems=problems)
         description = described_problems(read, source.shown_name, is_one_file=True)
         raise DataError(description, hint=what.hint, problems=first_problems(read))
     if not counts.rows:

@@ -14,7 +14,7 @@ from mrl_cli.commands.presets import as_written_by
 from mrl_cli.engines.base import Job, first_part
 from mrl_cli.errors import DataError, MrlError, UsageError
 from mrl_cli.inputs import head_of
-from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, is_number, kind_of, label_among
+from mrl_cli.inputs.kinds import LISTS, LOG, PAIRS, TEXTS, described_places, is_number, kind_of, label_among
 from mrl_cli.inputs.presets import PRESETS, applied, given_by
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.model import Counts
@@ -218,8 +218,10 @@ def _tried(reading: Reading, options: dict[str, Any]) -> _Trial:
         plan = plan_of_options(made := Options(**options))
         if made.preset is not None:
             preset, given = PRESETS[made.preset], given_by(plan, made, reading.caller.roles)
-            names = preset.header or [column.name for column in head.columns]
-            plan = applied(preset, as_written_by(preset, plan, made, given), names, source.shown_name, given)
+            first = [column.name for column in head.columns]
+            plan = as_written_by(preset, plan, made, given, first)
+            names = first if plan.reading.dialect.header else preset.header[: len(first)]
+            plan = applied(preset, plan, names, source.shown_name, given)
         columns = plan.columns
         if head.sample is not None:
             stream = Stream(io.BytesIO(head.sample).read)
@@ -260,6 +262,9 @@ def _label_of_named(head: Head, given: Mapping[str, Any]) -> str | None:
 
 def _columns(head: Head, rows: Rows, given: Mapping[str, Any], notes: list[str]) -> Iterator[dict[str, Any]]:
     """Yield the options that name the columns, the likeliest first; add to the notes why there are none."""
+    if rows.preset is not None and PRESETS[rows.preset].is_indexed:
+        notes.append(described_places(rows))
+        return
     if rows.preset is not None and not {"x1", "x2", "y", "y_const"} & given.keys():
         if _margin_is_difference(head, rows):
             notes.append("margin is the difference of the scores: under a logistic loss each pair would cost log 2")

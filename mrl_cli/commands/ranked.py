@@ -116,6 +116,7 @@ class RankedRun(ListOptions, Run):
         try:
             self.check_result(ranked)
         except DataError as error:
+            self.keep_rejects()
             from mrl_cli.reports.refusals import beside_left_out
 
             raise beside_left_out(error, *self.facts(ranked.counts, ranked.look)) from None

@@ -82,6 +82,7 @@ class Run(Options, ABC):
         self.cautions: list[str] = []
         self.logs: list[str] = []
         self._engine: Engine | None = None
+        self._written_rejects = ExitStack()
 
     @classmethod
     def command(cls) -> click.Command:
@@ -191,7 +192,8 @@ class Run(Options, ABC):
         if self.rejects is not None:
             from mrl_cli.reductions.rows import RejectsReduction
 
-            self.reject_writers = [RejectsReduction(_opened(stack, self.rejects), self.rejects)]
+            self._written_rejects = stack.enter_context(ExitStack())
+            self.reject_writers = [RejectsReduction(_opened(self._written_rejects, self.rejects), self.rejects)]
         if self.save_plot is not None:
             self.picture = _opened(stack, self.save_plot)
         if self.output is not None and outputs.is_folder(self.output):
@@ -323,10 +325,16 @@ class Run(Options, ABC):
         """Raise DataError for counts that allow no number: problems under `fail`, or no pairs."""
         if counts.pairs and not counts.problems:
             return
+        if not counts.pairs:
+            self.keep_rejects()
         from mrl_cli.reports import refusals  # most runs are refused nothing
 
         wants_mean = self.needs_mean and self.plan.reporting.reduction == "mean"
         refusals.refuse(*self.facts(counts, look, sources), wants_mean=wants_mean)
+
+    def keep_rejects(self) -> None:
+        """Let the file of --rejects appear, though the run is refused: it says why no row is left."""
+        self._written_rejects.close()
 
     def facts(self, counts: Counts, look: Look, sources: Sequence[Source] | None = None) -> tuple[Facts, list[str]]:
         """Return what hints are chosen from, and the names of the sources (all of the run)."""

@@ -121,7 +121,7 @@ def fold(parts: Iterable[Part], sources: Sequence[Source], reductions: Sequence[
     rows_of = {source.name: 0 for source in sources}
     for part in _unchanged(parts, sources):
         counts = _COUNTS.merge(counts, part.counts, part)
-        rows_of[part.shard.source.name] += part.counts.rows
+        rows_of[part.shard.source.name] += part.counts.input_rows
         for place, state in enumerate(part.states):
             wholes[place] = reductions[place].merge(wholes[place], state, part)
     for (file, path), absent in counts.paths.items():

@@ -200,6 +200,7 @@ def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: 
 
     if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
         refuse_log(names, source.shown_name)
+    names = [*names, *(key for key in source.hive if role not in ("x1", "x2"))]  # a path gives no scores
     hint = None if plan.setting_of(role) in names else HINTS_OF_FORMATS.get((source.format, role))
     hint = hint or hint_for_missing(
         role, wanted, names, plan, is_delimited=source.format in ("csv", "tsv"), is_file=source.file is not None

@@ -69,12 +69,22 @@ def reading(source: Source, place: str = "") -> Iterator[None]:
             raise
         reason = harmless(str(error).split("\n", maxsplit=1)[0], limit=160)
         where = f"{place}: " if place else ""
+        if is_encrypted(error):
+            msg = f"{source.shown_name} has encrypted columns, which mrl does not read: {where}{reason}"
+            raise DataError(msg, hint="decrypt it, or write those columns that are not into another file") from error
         msg = f"{source.shown_name} is corrupt, cut off, or not {FORMATS[source.format].title}: {where}{reason}"
         raise DataError(msg, hint="check that the file was copied whole") from error
 
 
+def is_encrypted(error: Exception) -> bool:
+    """Return whether Arrow refuses to read an encrypted column of a Parquet file whose footer is not encrypted."""
+    return "decrypt" in str(error).lower()
+
+
 def _claims_too_much(error: Exception, source: Source) -> bool:
     """Return whether memory was asked for that nothing in a file of this size can fill, however it is compressed."""
+    if "capacity too large" in str(error):  # of 2^63 bytes, which Arrow does not ask for
+        return True
     asked = re.search(r"of size (\d+)", str(error))
     return asked is not None and int(asked[1]) > MOST_EXPANDED * (source.size_bytes or 0)
 

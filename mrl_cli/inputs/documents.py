@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from mrl_cli.errors import DataError
 from mrl_cli.inputs import objects, paths
 from mrl_cli.inputs.base import (
     Lists,
+    NoColumnError,
     Numbers,
     batch_of_columns,
     batch_of_rows,
@@ -32,6 +34,8 @@ from mrl_cli.model import IDS, Batch, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from mrl_cli.inputs.base import BadRow, Faults, Keys, Row, Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Plan, Role
@@ -77,14 +81,27 @@ def first_object(records: list[Any]) -> dict[str, Any]:
     return next((record for record in records if isinstance(record, dict)), {})
 
 
+def check_columns(first: Iterable[str], values: Callable[[], Iterable[Any]], source: Source, plan: Plan) -> None:
+    """Raise NoColumnError where neither the first object, whose keys are `first`, nor one of `values` has a column."""
+    names = list(first)
+    try:
+        if names:
+            column_places(names, plan, source, nests=True)
+            return
+    except NoColumnError:
+        pass
+    known = dict.fromkeys(chain(names, *(value for value in values() if isinstance(value, dict))))
+    if known:  # without an object, each value is a problem of its own
+        column_places(list(known), plan, source, nests=True)
+
+
 def part_of(value: Any, source: Source, plan: Plan) -> list[Any] | Document:
     """Return a document's rows as objects, or its columns.
 
     Raises UsageError for a missing column and DataError for what are no columns.
     """
     if isinstance(value, list):
-        if first := first_object(value):
-            column_places(list(first), plan, source, nests=True)
+        check_columns(first_object(value), lambda: value, source, plan)
         return value
     names = list(value)
     places = column_places(names, plan, source, nests=True)

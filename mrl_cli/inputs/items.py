@@ -65,12 +65,16 @@ def _bad_items(cells: ListCells, role: Role, plan: Plan) -> BadCells:
 
 
 def _without_unequal(batch: Batch, plan: Plan) -> Batch:
-    """Return the batch without the rows whose lists of items have not one length; chosen and rejected ones need not."""
-    lengths = {role: cells.lengths for role, cells in batch.lists.items() if role not in ("chosen", "rejected")}
+    """Return the batch without the rows whose lists of items have not one length; chosen and rejected ones need not.
+
+    Those of RM-Bench do: they have an answer of each style.
+    """
+    others = () if plan.benchmark == "rmbench" else ("chosen", "rejected")
+    lengths = {role: cells.lengths for role, cells in batch.lists.items() if role not in others}
     if len(lengths) < 2:
         return batch
-    first, *others = lengths
-    unequal = np.flatnonzero(np.any([lengths[first] != lengths[role] for role in others], axis=0)).tolist()
+    first, *rest = lengths
+    unequal = np.flatnonzero(np.any([lengths[first] != lengths[role] for role in rest], axis=0)).tolist()
     if unequal and batch.rows is None:
         raise SuspectShardError
     names = {role: harmless(name) for role, name in plan.columns.wanted}

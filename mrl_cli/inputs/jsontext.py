@@ -10,15 +10,15 @@ import io
 import json
 import re
 from dataclasses import replace
-from itertools import chain, product
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import NoColumnError, Shard, batch_of_rows, column_places, filled_columns
+from mrl_cli.inputs.base import NoColumnError, Shard, batch_of_rows, filled_columns
 from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.formats import RECORD_SEPARATOR
 from mrl_cli.inputs.streams import open_text
@@ -57,10 +57,10 @@ def head(source: Source, plan: Plan) -> Head:
     from mrl_cli.inputs import heads  # of `mrl check` alone
 
     with open_text(source, plan.reading.dialect.encoding) as stream:
-        data = stream.first(heads.HEAD_BYTES + 1)
-        is_value = not (source.format == "jsonl" or _are_lines(data, None))
-        if is_value:
-            data = stream.first(heads.VALUE_BYTES + 1)
+        first = _head(stream)
+        is_long = len(first) > heads.HEAD_BYTES and not first.strip(BLANKS).partition(b"\n")[2]  # one line, a value
+        is_value = source.format != "jsonl" and (is_long or not _are_lines(first, None))
+        data = stream.first((heads.VALUE_BYTES if is_value else heads.HEAD_BYTES) + 1)
     at_end = len(data) <= (heads.VALUE_BYTES if is_value else heads.HEAD_BYTES)
     if not is_value:
         head = _head_of_lines(data, at_end=at_end)
@@ -83,8 +83,8 @@ def shards(source: Source, plan: Plan) -> Iterator[Shard]:
             data = stream.rest()
             yield Shard(source, documents.part_of(documents.parsed(data, source), source, plan), len(data))
             return
-        if names := _first_keys(head, source):
-            _check_columns(names, stream, source, plan)
+        if head:
+            _check_columns(_first_keys(head, source), stream, source, plan)
         # JSON keeps line ends out of its strings.
         # Lists of their own are called by their rows, and those of a range are not known without all before it.
         may_split = head.startswith(b"{") and not plan.reading.lists
@@ -187,14 +187,17 @@ def _first_keys(data: bytes, source: Source) -> list[str]:
 
 
 def _check_columns(names: list[str], stream: Stream, source: Source, plan: Plan) -> None:
-    """Raise NoColumnError where neither the first object, whose keys are `names`, nor a later one has a column."""
+    """Raise NoColumnError where neither the first object, whose keys are `names`, nor one soon after has a column."""
+
+    def values() -> Iterator[Any]:
+        yield from map(objects.value_of_line, stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n"))
+
     try:
-        column_places(names, plan, source, nests=True)
-    except NoColumnError:
-        lines = stream.first(KEYS_BYTES).decode("utf-8", "replace").split("\n")
-        values = map(objects.value_of_line, lines)
-        known = dict.fromkeys(chain(names, *(value for value in values if isinstance(value, dict))))
-        column_places([*known], plan, source, nests=True)
+        documents.check_columns(names, values, source, plan)
+    except NoColumnError as error:
+        if len(stream.first(KEYS_BYTES + 1)) > KEYS_BYTES:
+            error.message += ", in its first MiB"
+        raise
 
 
 def _batch_of_lines(data: bytes, source: Source, plan: Plan) -> Batch:
@@ -314,7 +317,7 @@ def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple
 
 
 def _row(line: str, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
-    text = f"'{harmless(line.strip())}'"
+    text = f"'{harmless(line.strip(BLANKS.decode()))}'"
     if texts.is_undecoded(line):
         return [(problems.ENCODING, None, text)]
     if len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:

@@ -162,8 +162,20 @@ def _pairs(columns: Cells) -> Rows | None:
     return (
         _by_place(columns)
         if list(columns) == [str(place) for place in range(1, len(columns) + 1)]
-        else _named_pairs(numbers, y)
+        else _by_reference(columns, _named_pairs(numbers, y))
     )
+
+
+def _by_reference(columns: Cells, rows: Rows | None) -> Rows | None:
+    """Return what rows are, unless the scores found are whole numbers, called as those that count rows of scores."""
+    preset = next(preset for preset in PRESETS.values() if preset.is_indexed)
+    if rows is None or (rows.x1, rows.x2) not in preset.layouts:
+        return rows
+    cells = [cell for name in preset.layouts[0] for cell in columns[name] if cell is not None]
+    if not all(isinstance(cell, int) and cell >= 0 for cell in cells):
+        return rows
+    what = f"{rows.x1} and {rows.x2} count rows of scores, as {preset.producer}'s"
+    return Rows(PAIRS, what, preset=preset.name)
 
 
 def label_among(names: Iterable[str]) -> str | None:
@@ -196,6 +208,17 @@ def _references(names: Iterable[str], x1: str, x2: str) -> tuple[str, str] | Non
     bare = {_REFERENCE.sub("", name.casefold()): name for name in names if _REFERENCE.search(name.casefold())}
     first, second = bare.get(x1.casefold()), bare.get(x2.casefold())
     return None if first is None or second is None else (first, second)
+
+
+def described_places(rows: Rows) -> str:
+    """Return the hint on rows that may point at scores: a preset that has them in a file, or that they are the scores.
+
+    >>> described_places(kind_of({"winner": [0], "loser": [2]})).partition(";")[0]
+    "winner and loser count rows of scores, as CatBoost's? use --preset catboost --scores FILE"
+    """
+    x1, x2 = PRESETS[rows.preset or ""].layouts[0]
+    are_scores = f"are they the scores? use --x1 {x1} --x2 {x2} --y-const 1"
+    return f"{rows.reason}? use --preset {rows.preset} --scores FILE; {are_scores}"
 
 
 def _by_place(columns: Cells) -> Rows | None:

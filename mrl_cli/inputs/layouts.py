@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.inputs import head_of, paths
-from mrl_cli.inputs.kinds import LIST_SETTINGS, LISTS, PAIRS, TEXTS, kind_of, list_columns, texts_among
-from mrl_cli.inputs.presets import LIST_PRESETS, described, fitting
+from mrl_cli.inputs.kinds import (
+    LIST_SETTINGS,
+    LISTS,
+    PAIRS,
+    TEXTS,
+    described_places,
+    kind_of,
+    list_columns,
+    texts_among,
+)
+from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS, described, fitting
 from mrl_cli.model import EVERY
 from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, listed, option_of, shell_line
@@ -85,14 +94,31 @@ def _refuse_several_queries(columns: Cells, plan: Plan, source: Source) -> None:
 
 def _columns(head: Head, plan: Plan) -> Cells:
     """Return the first cells of each column; an object of lists of numbers without a query is a row of lists."""
-    columns: dict[str, Sequence[Any]] = {column.name: column.cells for column in head.columns}
+    columns = _as_columns(head)
     of_items = {name for role, name in plan.columns.wanted_numbers if role in _OF_ITEMS}
     are_numbers = all(_are_numbers(columns.get(name, ())) for name in of_items)
     # Anything else that has as many values may tell queries apart.
     are_alone = all(len(cells) == 1 for name, cells in columns.items() if name not in of_items)
-    if head.dialect.get("layout") == "columns" and are_numbers and are_alone:
-        return {name: [cells] for name, cells in columns.items()}
-    return columns
+    return (_as_row(head) if are_numbers and are_alone else None) or columns
+
+
+def _as_columns(head: Head) -> Cells:
+    return {column.name: column.cells for column in head.columns}
+
+
+def _as_row(head: Head) -> Cells | None:
+    """Return an object of columns as the one row that it may be, None for another layout."""
+    is_object = head.dialect.get("layout") == "columns"
+    return {column.name: [column.cells] for column in head.columns} if is_object else None
+
+
+def cells_of(head: Head) -> Cells:
+    """Return the first cells of each column; an object whose lists are ranked only if it is one row is that row."""
+    columns, row = _as_columns(head), _as_row(head)
+    if row is None or next(list_candidates(row), None) is None:
+        return columns
+    kind = kind_of(columns).kind
+    return row if kind is None or (kind == LISTS and next(list_candidates(columns), None) is None) else columns
 
 
 def _are_numbers(cells: Sequence[Any]) -> bool:
@@ -108,27 +134,35 @@ def with_list_preset(
     """
     heads = ((source, head_of(source, plan)) for source in sources)
     source, head = next(((source, head) for source, head in heads if head.columns), (None, None))
-    columns: Cells = {column.name: column.cells for column in head.columns} if head is not None else {}
+    columns = {} if head is None else _as_columns(head)
+    row = None if head is None or _layout_in(columns, preset, given) else _as_row(head)
+    if row is not None and _layout_in(row, preset, given):
+        columns = row
     place = None if source is None else source.shown_name
     return with_preset_of_cells(plan, preset, columns, place, given, is_grouped=is_grouped)
+
+
+def _layout_in(columns: Cells, preset: ListPreset, given: Mapping[Role, str]) -> Mapping[Role, str] | None:
+    """Return the first layout of a preset that is there, with the columns given in its place; None for none."""
+    for layout in preset.layouts:
+        if all(role in given or _is_there(name, columns) for role, name in layout.items()):
+            return {role: given.get(role, name) for role, name in layout.items()}
+    return None
 
 
 def with_preset_of_cells(
     plan: Plan, preset: ListPreset, columns: Cells, place: str | None, given: Mapping[Role, str], *, is_grouped: bool
 ) -> Plan:
     """Return the same by the first cells of the columns of a place, None where there are none."""
-    names: Mapping[Role, str] = preset.layouts[0]
-    for layout in preset.layouts:
-        names = {role: given.get(role, name) for role, name in layout.items()}
-        if all(role in given or _is_there(name, columns) for role, name in names.items()):
-            break
-    else:
-        if place is not None:
-            layouts = ", or ".join(dict.fromkeys(" and ".join(layout.values()) for layout in preset.layouts))
-            msg = f"{place} does not have the columns of --preset {preset.name}, {layouts}"
-            flags = " and ".join(f"{option_of(plan.setting_of(role))} COLUMN" for role in preset.layouts[0])
-            hint = hint_for_kind(columns, plan) or f"name the columns with {flags}"
-            raise UsageError(f"{msg}; it has: {listed(columns)}", hint=hint)
+    names = _layout_in(columns, preset, given)
+    if names is None and place is not None:
+        layouts = ", or ".join(dict.fromkeys(" and ".join(layout.values()) for layout in preset.layouts))
+        msg = f"{place} does not have the columns of --preset {preset.name}, {layouts}"
+        flags = " and ".join(f"{option_of(plan.setting_of(role))} COLUMN" for role in preset.layouts[0])
+        hint = hint_for_kind(columns, plan) or f"name the columns with {flags}"
+        raise UsageError(f"{msg}; it has: {listed(columns)}", hint=hint)
+    if names is None:
+        names = {role: given.get(role, name) for role, name in preset.layouts[-1].items()}
     further = [(role, name) for role, name in preset.keys if name in columns and not (role == "group" and is_grouped)]
     numbers = tuple((role, name) for role, name in names.items() if role != "y")
     others = tuple((role, name) for role, name in plan.columns.numbers if role not in names and role != "score")
@@ -140,7 +174,7 @@ def with_preset_of_cells(
 def first_cells(source: Source, plan: Plan) -> Cells:
     """Return the first cells of each column of a source, none where it cannot be read once more."""
     try:
-        return {column.name: column.cells for column in head_of(source, plan).columns} if source.file else {}
+        return cells_of(head_of(source, plan)) if source.file else {}
     except MrlError:
         return {}
 
@@ -157,6 +191,8 @@ def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
     if not plan.has_lists:
         if len(list_columns(cells)) == len(LIST_SETTINGS):  # items, which their names alone show
             return None
+        if rows.preset is not None and PRESETS[rows.preset].is_indexed:
+            return described_places(rows)
         if rows.kind == TEXTS:
             return f"{harmless(rows.reason, 200)}: score the texts first"
         if not {"x1", "x2"} <= cells.keys() and (texts := texts_among(cells)) and fitting([*texts]) is not None:
@@ -174,7 +210,9 @@ def hint_for_kind(cells: Cells, plan: Plan) -> str | None:
     if rows.kind != PAIRS or "query" in list_columns(cells):
         return None
     named = {of: name for of, name in rows.options.items() if of != name}
-    reads = shell_line(["mrl", "compute", *flags_of({"preset": rows.preset} if rows.preset else named)])
+    named = {"preset": rows.preset} if rows.preset else named
+    named |= {"scores": "FILE"} if rows.preset and PRESETS[rows.preset].is_indexed else {}
+    reads = shell_line(["mrl", "compute", *flags_of(named)])
     return f"{harmless(rows.reason, 200)}? use {reads}"
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs.base import Shard, column_places, path_below
-from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, reading
+from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, is_encrypted, reading
 from mrl_cli.inputs.nested import leaves_at
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -77,22 +77,39 @@ def names(source: Source, plan: Plan) -> list[str]:
 
 def head(source: Source, plan: Plan) -> Head:
     """Return the columns of the footer, with the first rows."""
-    from mrl_cli.inputs.heads import HEAD_ROWS
+    import pyarrow as pa
+
+    from mrl_cli.inputs.heads import HEAD_ROWS, Column
 
     del plan
     with opened(source, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES) as file:
-        metadata, groups = file.metadata, _groups(file.metadata, source)
-        batches = (
-            batch
-            for place in range(len(groups))
-            for batch in _counted(
-                file.iter_batches(HEAD_ROWS, row_groups=[place], columns=None, use_threads=False),
-                RowsPart(place, 0, metadata),
-                None,
-                source,
-            )
-        )
-        found = head_of(batches, file.schema_arrow, metadata.num_rows)
+        metadata, schema, groups = file.metadata, file.schema_arrow, _groups(file.metadata, source)
+
+        def read(rows: int, groups: Iterable[int], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+            for place in groups:
+                batches = file.iter_batches(rows, row_groups=[place], columns=columns, use_threads=False)
+                yield from _counted(batches, RowsPart(place, 0, metadata), columns, source)
+
+        def is_secret(leaf: str) -> bool:
+            try:
+                next(read(1, [0], [leaf]), None)
+            except (pa.ArrowException, OSError) as error:
+                return is_encrypted(error)
+            return False
+
+        try:
+            found = head_of(read(HEAD_ROWS, range(len(groups)), None), schema, metadata.num_rows)
+        except (pa.ArrowException, OSError) as error:
+            if not is_encrypted(error):
+                raise
+            every = _leaf_paths(metadata)
+            secret = {leaf.partition(".")[0] for leaf in every if is_secret(leaf)}  # of which all else is read
+            leaves = [leaf for leaf in every if leaf.partition(".")[0] not in secret]
+            clear = pa.schema([field for field in schema if field.name.partition(".")[0] not in secret])
+            found = head_of(read(HEAD_ROWS, range(len(groups)), leaves), clear, metadata.num_rows)
+            known = {column.name: column for column in found.columns}
+            columns = [known.get(name) or Column(name, "encrypted", ()) for name in schema.names]
+            found = found._replace(columns=columns)
     found.dialect["row_groups"] = len(groups)
     return found
 

@@ -111,7 +111,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "catboost",
             "CatBoost",
-            "pairs by place, tab-separated, without a header line; needs `--scores`",
+            "pairs, tab-separated without a header line, or with one; needs `--scores`",
             (("winner", "loser"),),
             numbers=(("weight", "weight"),),
             header=("winner", "loser", "weight"),

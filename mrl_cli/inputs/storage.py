@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 WAKE_SECONDS = 0.2
 COPIED_BYTES = 1 << 20
 # What a saved Hugging Face data set holds beside its data; and what datasets computed from it, with the same rows.
-BESIDE_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+_STATE = "state.json"  # which lists the shards of a folder that has a dataset_info.json
+BESIDE_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", _STATE)
 COMPUTED_BESIDE = "cache-"
 
 
@@ -216,11 +217,32 @@ def _files_below(folder: str) -> list[str]:
     files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = (name for name in folders if not name.startswith((".", "_")))
-        files += [str(Path(parent, name)) for name in _data_names(parent, names) if named(name)[0]]
+        left = _left_behind(parent, names) if {_STATE, "dataset_info.json"} <= {*names} else set()
+        names_now = (name for name in _data_names(parent, names) if named(name)[0] and name not in left)
+        files += [str(Path(parent, name)) for name in names_now]
     if not files:
         msg = f"no file of a known format below {harmless(folder, limit=200)}"
         raise UsageError(msg, hint="known suffixes: " + " ".join(FORMAT_OF_SUFFIX))
     return sorted(files)
+
+
+def _left_behind(folder: str, names: Sequence[str]) -> set[str]:
+    """Return the shards in a folder that datasets saved in it before, and does not count to it any more.
+
+    Raises DataError for a folder that lacks one which it counts to it.
+    """
+    import json
+
+    try:
+        with open(os.path.join(folder, _STATE), "rb") as file:
+            listed = {str(one["filename"]) for one in json.load(file)["_data_files"]}
+    except (ValueError, KeyError, TypeError):  # another's file of that name
+        return set()
+    if missing := sorted(name for name in listed if not os.path.exists(os.path.join(folder, name))):
+        lists = f"its {_STATE} lists {harmless(missing[0], 200)}, which is not there"
+        hint = "copy the folder again, with all files"
+        raise DataError(f"{harmless(folder, 200)} is not whole: {lists}", hint=hint)
+    return {name for name in names if name.endswith(".arrow")} - listed if listed else set()
 
 
 def _data_names(folder: str, names: Sequence[str]) -> list[str]:

@@ -127,6 +127,11 @@ class Counts:
         left_out = self.ties_dropped + self.zero_weight + self.labels_skipped + self.unjudged + self.missing
         return self.pairs + self.rejected + left_out
 
+    @property
+    def input_rows(self) -> int:
+        """How many rows the files have: lists, where a row is one."""
+        return self.file_rows or self.rows
+
     def filled(self, plan: Plan) -> dict[str, int]:
         """Return how many rows had a missing cell filled, for each column that the plan fills."""
         keys = [f"filled_{role}" for role, _ in plan.reading.fills]

@@ -134,7 +134,7 @@ def judged(role: Role, values: Array, plan: Plan) -> list[tuple[Mask, str]]:
 
 
 def _finite_as(values: Array, plan: Plan) -> Mask:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         finite: Mask = np.isfinite(values.astype(plan.loss.dtype, copy=False))
         return finite
 

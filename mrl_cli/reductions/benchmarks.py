@@ -124,7 +124,7 @@ def _no_styles() -> Styles:
 
 
 class RMBenchReduction(Reduction[Styles, Styles]):
-    """Counts what RM-Bench does. Raises DataError for a row with more chosen answers than rejected ones, or fewer."""
+    """Counts what RM-Bench does, of rows with as many chosen answers as rejected ones."""
 
     state = staticmethod(_no_styles)
 
@@ -134,10 +134,6 @@ class RMBenchReduction(Reduction[Styles, Styles]):
         for place in range(lists.size):
             one = lists.part(place, place + 1)
             chosen, rejected = one.scores[one.labels == 1], one.scores[one.labels == 0]
-            if chosen.size != rejected.size:
-                count = counted(chosen.size, "chosen answer")
-                msg = f"{_named(measured, place)} has {count} and {rejected.size} rejected"
-                raise DataError(msg, hint="RM-Bench has one of each style; without --preset, name --chosen, --rejected")
             is_right = chosen[:, None] > rejected[None, :]
             for index, part in enumerate(_by_style(is_right)):
                 state.correct[index] += np.count_nonzero(part)

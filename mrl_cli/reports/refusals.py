@@ -37,7 +37,8 @@ def beside_left_out(error: DataError, facts: Facts, names: Sequence[str]) -> Dat
     counts = facts.counts
     if counts.rows == counts.pairs:
         return error
-    message = f"{error.message}; {counts.rows - counts.pairs:,} of {counted(counts.rows, 'row')} left out"
+    left_out = counts.rejected if counts.file_rows else counts.rows - counts.pairs  # of lists, items are no rows
+    message = f"{error.message}; {left_out:,} of {counted(counts.input_rows, 'row')} left out"
     message += f" ({_reasons(counts)})"
     if counts.problems:
         message += "\n" + described_problems(counts, _place(names), is_one_file=len(names) == 1)
@@ -50,7 +51,7 @@ def _place(names: Sequence[str]) -> str:
 
 def _left_out(counts: Counts) -> str:
     """Return in words that all rows were left out, and why."""
-    return f": {counted(counts.rows, 'row')}, all left out ({_reasons(counts)})" if counts.rows else ""
+    return f": {counted(counts.input_rows, 'row')}, all left out ({_reasons(counts)})" if counts.rows else ""
 
 
 def _reasons(counts: Counts) -> str:
@@ -70,7 +71,7 @@ def first_problems(counts: Counts) -> list[dict[str, Any]]:
 def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
     """Return the lines that describe problems: how many, of which kinds, and the first few of each."""
     count = sum(kind.count for kind in counts.problems.values())
-    lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.file_rows or counts.rows, 'row')})"]
+    lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.input_rows, 'row')})"]
     width = max(map(len, counts.problems))
     for kind, examples in _by_count(counts):
         text = "   ".join(_described(problem, with_file=not is_one_file) for problem in examples.first)

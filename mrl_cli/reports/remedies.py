@@ -25,6 +25,7 @@ from mrl_cli.model.problems import (
     NOT_JUDGED,
     OBJECT,
     PATH_LIST,
+    UNEQUAL_LISTS,
 )
 from mrl_cli.reports.labelways import Way, ways_of_labels, ways_of_ties
 from mrl_cli.words import harmless, hint_for, is_float, option_of, shell_line
@@ -188,6 +189,8 @@ def _for_gains(facts: Facts) -> str | None:
 
 
 def _for_lists(facts: Facts) -> str | None:
+    if UNEQUAL_LISTS in facts.counts.problems and facts.plan.benchmark == "rmbench":
+        return "RM-Bench has one of each style; without --preset, name --chosen, --rejected"
     if PATH_LIST in facts.counts.problems:
         return "items of a list are named by their place, counted from 0"
     if LIST not in facts.counts.problems:
