@@ -33,7 +33,7 @@ def of_pairs(loss: str) -> tuple[np.ndarray[Any, Any], ...]:
 @each("reduction", ["mean", "sum"])
 def test_rank_loss_is_that_of_the_pairs(loss: str, reduction: Any, weight: Any) -> None:
     margin = 0.5 if LOSSES[loss].has_margin else 0.0
-    settings: dict[str, Any] = {"loss": loss, "margin": margin, "reduction": reduction}
+    settings: dict[str, Any] = {"loss": loss, "reduction": reduction} | ({"margin": margin} if margin else {})
     got = rank_loss(SCORE, LABEL, QUERY, weight=weight, **settings)
     right = pairwise_loss(*of_pairs(loss), weight=None if weight is None else weight[HIGHER], **settings)
     assert got == (right if LOSSES[loss].power else pytest.approx(right, rel=1e-14, abs=0))
@@ -44,7 +44,7 @@ def test_rank_loss_is_that_of_the_pairs(loss: str, reduction: Any, weight: Any) 
 @each("reduction", ["mean", "sum"])
 def test_gradient_is_the_sum_of_those_of_the_pairs(loss: str, reduction: Any, weight: Any) -> None:
     margin = 0.5 if LOSSES[loss].has_margin else 0.0
-    settings: dict[str, Any] = {"loss": loss, "margin": margin, "reduction": reduction}
+    settings: dict[str, Any] = {"loss": loss, "reduction": reduction} | ({"margin": margin} if margin else {})
     got = rank_loss_grad(SCORE, LABEL, QUERY, weight=weight, **settings)
     of_x1, of_x2 = pairwise_loss_grad(*of_pairs(loss), weight=None if weight is None else weight[HIGHER], **settings)
     right = np.bincount(HIGHER, of_x1, QUERY.size) + np.bincount(LOWER, of_x2, QUERY.size)
