@@ -97,3 +97,15 @@ def test_hostile_names_are_text(name: str) -> None:
 def test_nothing_to_draw_is_a_table() -> None:
     assert not shown(mrl_cli.sweep([0.5], [0.25], [1], 0.5)).all("svg")
     assert shown(type(mrl_cli.sweep([0.5], [0.25], [1], 0.5))()).all("table")
+
+
+def test_what_is_said_in_words_stands_below_the_figures_whole() -> None:
+    frame = pd.DataFrame(
+        {"x1": [0.5, 1.0, 2.0], "x2": [0.25, 1.5, 0.0], "y": [1, -1, 1], "u": [1, 0, 0], "v": [0, 1, 2]}
+    )
+    compared = mrl_cli.compare(frame, x1_b="u", x2_b="v", bootstrap=0)
+    found = mrl_cli.evaluate(frame, loss="logistic")["sum"]
+    explained = mrl_cli.validate(frame, found, loss="logistic")
+    for result, sentence in ((compared, compared["verdict"]), (explained, "it is the sum, not the mean")):
+        assert any(sentence in below.text for below in shown(result).all("p"))
+        assert sentence in repr(result)

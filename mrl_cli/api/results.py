@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mrl_cli.reports.plots import Plot
 
 MOST_POINTS, MOST_LINES = 50, 20  # that a notebook shows, and that are printed
-_LONGEST = 80  # characters of a text that is printed
+_LONGEST, LONGEST_SENTENCE = 80, 1000  # characters of a text and of a sentence that are printed
 
 
 class _Drawn:
@@ -70,22 +70,30 @@ class Result(_Drawn, dict[str, Any]):
         return self.draw and self.draw()
 
     def __repr__(self) -> str:
-        rows = [(harmless(name), _short(value)) for name, value in flat(self).items()]
+        rows = [(harmless(name), _short(value)) for name, value in self._figures()]
         lists = [
             (harmless(name), counted(len(value), "entry", "entries"))
             for name, value in self.items()
             if _has_records(value)
         ]
-        from mrl_cli.reports.validate import text_of_record  # only where somebody looks
-
-        said = [text_of_record(one) for one in self.get("explanations") or ()]
-        said += [f"note: {note}" for note in self.get("notes") or ()]
-        return "\n".join([*_aligned([*rows, *lists]), *(harmless(text, 300) for text in said)])
+        return "\n".join([*_aligned([*rows, *lists]), *self._sentences()])
 
     def _repr_html_(self) -> str:
         from mrl_cli.render.notebook import notebook_html  # only where somebody looks
 
-        return notebook_html(self._plot(), ("figure", "value"), flat(self).items())
+        return notebook_html(self._plot(), ("figure", "value"), self._figures(), below=self._sentences())
+
+    def _figures(self) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in flat(self).items() if name != "verdict"]
+
+    def _sentences(self) -> list[str]:
+        """Return what the record says in words, whole."""
+        from mrl_cli.reports.validate import text_of_record  # only where somebody looks
+
+        said = [self["verdict"]] if "verdict" in self else []
+        said += [text_of_record(one) for one in self.get("explanations") or ()]
+        said += [f"note: {note}" for note in self.get("notes") or ()]
+        return [harmless(text, LONGEST_SENTENCE) for text in said]
 
 
 class Records(list[dict[str, Any]]):
@@ -94,15 +102,17 @@ class Records(list[dict[str, Any]]):
     def __repr__(self) -> str:
         names = list(self[0]) if self else []
         rows = [names, *([_short(one.get(name, "")) for name in names] for one in islice(self, MOST_LINES))]
-        left_out = len(self) - MOST_LINES
-        return "\n".join([*_aligned(rows if names else []), *([f"and {left_out:,} more"] if left_out > 0 else [])])
+        return "\n".join([*_aligned(rows if names else []), *self._left_out(MOST_LINES)])
 
     def _repr_html_(self) -> str:
         from mrl_cli.render.notebook import notebook_html
 
         names = list(self[0]) if self else []
         rows = ([_plain(point.get(name, "")) for name in names] for point in islice(self, MOST_POINTS))
-        return notebook_html(self._plot(), names, rows if names else (), max(0, len(self) - MOST_POINTS))
+        return notebook_html(self._plot(), names, rows if names else (), self._left_out(MOST_POINTS))
+
+    def _left_out(self, shown: int) -> list[str]:
+        return [f"and {len(self) - shown:,} more"] if len(self) > shown else []
 
     def _plot(self) -> Plot | None:
         return None

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 LONGEST = 200  # characters of a text
 
 
-def notebook_html(plot: Plot | None, names: Sequence[str], rows: Iterable[Sequence[object]], left_out: int = 0) -> str:
-    """Return a plot and a table as HTML, without a style sheet, a script or an id; `left_out` rows are only counted."""
+def notebook_html(
+    plot: Plot | None, names: Sequence[str], rows: Iterable[Sequence[object]], below: Iterable[str] = ()
+) -> str:
+    """Return a plot, a table and sentences `below` it as HTML, without a style sheet, a script or an id."""
     parts = ["<div>"]
     if plot is not None:
         parts += [f"<p><strong>{_text(plot.title)}</strong></p>", *(one.text() for one in drawings_of(plot))]
@@ -27,7 +29,7 @@ def notebook_html(plot: Plot | None, names: Sequence[str], rows: Iterable[Sequen
         cells = "".join(f"<td>{_text(value)}</td>" for value in others)
         parts.append(f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>')
     parts.append("</tbody></table>")
-    parts += [f"<p>and {left_out:,} more</p>"] if left_out else []
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in below]
     return "".join([*parts, "</div>"])
 
 
