@@ -263,6 +263,7 @@ def test_negative_weight_is_named() -> None:
         ({"loss": "hinge"}, "hinge is the name of several losses"),
         ({"temperature": 1.0}, "the loss margin_ranking has no parameter 'temperature'"),
         ({"loss": "dpo", "beta": 0.5}, "it has temperature\nhint: the temperature is 1/beta: temperature=2.0$"),
+        ({"y_const": -1}, "y and y_const exclude each other"),
         ({"y_const": 0}, "y_const must be 1 or -1, not 0"),
         ({"y": None}, "y must name a column, not be None; no label column\\? use y_const=1"),
         ({"x1": None}, "x1 must name a column, not be None"),

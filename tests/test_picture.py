@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import xml.etree.ElementTree as ET
 from importlib import util
 from itertools import pairwise
@@ -13,7 +15,7 @@ import pytest
 
 from mrl_cli.errors import MachineError
 from mrl_cli.render import picture
-from mrl_cli.render.svg import WIDE, drawings_of
+from mrl_cli.render.svg import WIDE, Scale, drawings_of
 from mrl_cli.reports.plots import Distribution, Quadrants, Region
 from tests.running import Mrl
 from tests.test_page import HOSTILE
@@ -188,6 +190,17 @@ def test_png_has_the_size_of_the_picture_and_its_labels(mrl: Mrl, tmp_path: Path
     size = [int.from_bytes(data[place : place + 4], "big") for place in (16, 20)]
     assert size == [2 * float(root.attrib[side]) for side in ("width", "height")]
     assert picture.png_of(svg.replace(">name<", "><")) != data  # the label is there
+
+
+@pytest.mark.parametrize("settings", [[], ["--loss", "squared_hinge"], ["--labels", "any"]])
+def test_a_picture_of_numbers_whose_difference_is_no_double(settings: list[str], mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "huge.csv").write_text("x1,x2,y\n1e308,0,1\n-1e308,0,1\n1,2,1\n")
+    assert mrl("compute", tmp_path / "huge.csv", "--save-plot", tmp_path / "plot.svg", *settings).code == 0
+    assert mrl("report", tmp_path / "huge.csv", "-o", tmp_path / "page.html", *settings).code == 0
+    for name in ("plot.svg", "page.html"):
+        assert not re.search(r'="-?(nan|inf)"', (tmp_path / name).read_text())
+    ticks = Scale(-1.7e308, math.inf, 0.0, 100.0).ticks(7)
+    assert ticks == pytest.approx([place * 5e307 for place in range(-3, 4)])
 
 
 @needs_resvg

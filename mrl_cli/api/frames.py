@@ -159,6 +159,8 @@ def planned(
         settings |= label_settings(None if given["y_const"] is not None else preset, given["labels"], asked)
     settings |= {"preset": given["preset"], "awaits_preset": preset is not None, **others}
     plan = made_plan(columns, given["parameters"], **settings)
+    if given["y_const"] is not None and given["y"] != "y":
+        raise ValueError("y and y_const exclude each other")
     if preset is not None:
         with value_errors(evaluate):
             unnamed = {name: None for name in ("x1", "x2", "y") if given[name] == name}

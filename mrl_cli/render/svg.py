@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.render.plots import step_of
@@ -107,12 +108,18 @@ def _is_number(text: str) -> bool:
     return text[:1] == "-" and text[1:2].isdigit()
 
 
+_LARGE = 1e300  # between larger numbers, the difference may be none
+
+
 class Scale:
     """Numbers from low to high, drawn from one place to another; by their logarithm where it `is_log`."""
 
     def __init__(self, low: float, high: float, first: float, last: float, *, is_log: bool = False) -> None:
-        self._of: Callable[[float], float] = math.log if is_log else float
-        self.low, self.high, self._is_log = low, high if high > low else low + 1, is_log
+        high = high if high > low else low + 1
+        # The last edge of bars may be beyond the doubles.
+        self.low, self.high, self._is_log = max(low, -sys.float_info.max), min(high, sys.float_info.max), is_log
+        self._unit = 10.0 if max(abs(low), abs(high)) > _LARGE else 1.0
+        self._of: Callable[[float], float] = math.log if is_log else self._in_units
         self._first, self._span = first, last - first
 
     def __call__(self, value: float) -> float:
@@ -121,13 +128,17 @@ class Scale:
         low, high = self._of(self.low), self._of(self.high)
         return self._first + (self._of(value) - low) / (high - low) * self._span
 
+    def _in_units(self, value: float) -> float:
+        return value / self._unit
+
     def ticks(self, most: int) -> list[float]:
         """Return at most about `most` round numbers."""
         if self._is_log:
             return self._log_ticks(most)
-        step = step_of(self.high - self.low, most)
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [place * step for place in range(first, last + 1)]
+        low, high = self._in_units(self.low), self._in_units(self.high)
+        step = step_of(high - low, most)
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        return [place * step * self._unit for place in range(first, last + 1)]
 
     def _log_ticks(self, most: int) -> list[float]:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
