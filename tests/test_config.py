@@ -167,6 +167,8 @@ def test_an_option_of_a_file_and_of_the_line_is_not_given_twice(mrl: Mrl) -> Non
         ("margin = 'x'", "Invalid value for margin in mrl.toml: 'x' is not a finite number."),
         ("margin = true", "margin in mrl.toml must be a text or a number, not true"),
         ("margin = [1]", "margin in mrl.toml must be one value, not [1]"),
+        ('output = "a\\u0000b"', "output in mrl.toml holds a null character"),
+        ('fill = {"a\\u0000" = 1}', "fill in mrl.toml holds a null character"),
         ("margin = {a = 1}", "margin in mrl.toml must be a text or a number, not a table"),
         ("compute.margin = 'x'", "Invalid value for compute.margin in mrl.toml"),
         ("keep-columns = 1", "keep-columns in mrl.toml must be true or false, not 1"),

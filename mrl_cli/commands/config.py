@@ -139,7 +139,7 @@ def _value(option: click.Option, value: Any, place: str) -> Any:
     if isinstance(value, dict):
         has_names = option.multiple and "=" in (option.metavar or "")
         _refuse_if(not has_names, place, "must be a text or a number, not a table", None)
-        return [f"{name}={_word(one, place)}" for name, one in value.items()]
+        return [_word(f"{name}={_word(one, place)}", place) for name, one in value.items()]
     if isinstance(value, list):
         _refuse_if(not option.multiple, place, "must be one value", value)
         return [_word(one, place) for one in value]
@@ -150,6 +150,7 @@ def _value(option: click.Option, value: Any, place: str) -> Any:
 def _word(value: Any, place: str) -> str:
     is_none = isinstance(value, bool | list | dict)
     _refuse_if(is_none, place, "must be a text or a number", value)
+    _refuse_if("\0" in str(value), place, "holds a null character", None)
     return str(value)
 
 
