@@ -207,11 +207,18 @@ def test_a_mean_is_right_where_only_the_sum_overflows(tmp_path: Path, mrl: Mrl) 
 
 
 @each("block_bytes", [1, 50, 1 << 20])
+@each(
+    "text",
+    [
+        b'"x1","x2","y"\r"6.1","1","1"\r.5","1","-1"\r"-2","3","-1"\r"4","1","-5\n\n',
+        b'"x1","x2","y"\n"1"\r\n"1","2","1\n","16"\r"',
+    ],
+)
 def test_an_open_quote_is_named_by_its_line_however_text_is_cut(
-    block_bytes: int, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
+    text: bytes, block_bytes: int, tmp_path: Path, mrl: Mrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mrl_cli.inputs.text.BLOCK_BYTES", block_bytes)
     path = tmp_path / "p.csv"
-    path.write_bytes(b'"x1","x2","y"\r"6.1","1","1"\r.5","1","-1"\r"-2","3","-1"\r"4","1","-5\n\n')
+    path.write_bytes(text)
     ran = mrl("compute", path)
     assert (ran.code, "line 5: a quoted field is opened and never closed" in ran.err) == (3, True)

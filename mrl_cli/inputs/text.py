@@ -222,9 +222,9 @@ def block_shards(
             yield Shard(source, TextPart(0, size, block, line, is_suspect, layout), size)
             line += count_ends(block)
         left = len(data) - size
-        if at_end and left:
+        if at_end and not size and left:
             raise unclosed_quote(source, line)
-        if at_end:
+        if at_end and not left:
             return
         if left >= LONGEST_ROW_BYTES:
             raise endless_row(source, line)
