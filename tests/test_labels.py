@@ -523,6 +523,11 @@ def test_judgebench_scores_either_side(mrl: Mrl) -> None:
     mrl("compute", "j.jsonl", "--preset", "judgebench").must_fail(3, "the map of labels is A>B=1,B>A=-1,A=B=0")
 
 
+def test_a_rule_that_is_asked_for_is_not_that_of_a_preset(mrl: Mrl) -> None:
+    Path("j.csv").write_text("score_A,score_B,label\n1,2,1\n2,1,-1\n")
+    assert mrl("compute", "j.csv", "--preset", "judgebench", "--labels", "pm1").result["value"] == 1.0
+
+
 def test_negative_strength_of_helpsteer_means_that_the_first_is_better(mrl: Mrl) -> None:
     Path("h.csv").write_text("score_1,score_2,preference_strength\n2,1,-3\n1,2,-1\n1,3,2\n5,1,0\n")
     record = mrl("compute", "h.csv", "--preset", "helpsteer").result

@@ -264,7 +264,8 @@ def label_settings(preset: Preset | None, labels: str | None, asked: Mapping[str
     rule = None if preset is None else preset.label
     if preset is None or rule is None:
         return {"labels": labels, "label_settings": asked}
-    is_own = asked["label_map"] is not None or labels not in (None, rule.labels)
+    is_ruled = labels is None or (labels == rule.labels and not rule.label_map)
+    is_own = asked["label_map"] is not None or not is_ruled
     if rule.is_reversed and is_own and asked["label_map"] is None:
         message = f"the labels of --preset {preset.name} are strengths, below 0 where the first is better"
         raise UsageError(message, hint="leave out --labels, or say what each value means with --label-map")
