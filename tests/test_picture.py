@@ -165,7 +165,7 @@ def test_a_bare_number_may_have_its_picture(mrl: Mrl, tmp_path: Path) -> None:
 
 def test_png_needs_its_extra(mrl: Mrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("importlib.util.find_spec", lambda name: None)
+        patch.setattr(picture, "find_spec", lambda name: None)
         ran = mrl("compute", SAMPLE, "--save-plot", tmp_path / "plot.png")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "error: --save-plot needs the package resvg-py for PNG\nhint: pip install 'resvg-py>=0.5'\n"
@@ -186,7 +186,7 @@ def test_png_has_the_size_of_the_picture_and_its_labels(mrl: Mrl, tmp_path: Path
     plot = Quadrants("a title", (("name", 1, False), ("other", 3, True)))
     svg = picture.picture_svg(plot)
     root = ET.fromstring(svg)
-    data = picture.picture_bytes(plot, ".png")
+    data = picture.picture_bytes(plot, "plot.png")
     size = [int.from_bytes(data[place : place + 4], "big") for place in (16, 20)]
     assert size == [2 * float(root.attrib[side]) for side in ("width", "height")]
     assert picture.png_of(svg.replace(">name<", "><")) != data  # the label is there
