@@ -269,6 +269,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     _other_loss("soft_zero_one", "log of a sigmoid alone", "the log is left out: 1 - sigmoid, which is the {} loss"),
     *map(_other_loss, ("exponential", "ipo")),
     _other_loss("margin_mse", "signs & no ipo alike"),
+    _edited("the loss has the other sign (its minus is left out)", lambda _, losses: -losses, kind="sign"),
     # Some libraries' logistic loss is in bits.
     _edited("the logarithm is of base 2", lambda _, losses: losses * np.float64(1 / math.log(2)), "logarithm", "log"),
     _edited(
