@@ -222,3 +222,11 @@ def test_an_open_quote_is_named_by_its_line_however_text_is_cut(
     path.write_bytes(text)
     ran = mrl("compute", path)
     assert (ran.code, "line 5: a quoted field is opened and never closed" in ran.err) == (3, True)
+
+
+@each("command", ["compute", "check", "rank", "validate"])
+def test_keys_that_are_no_texts_make_no_object(command: str, mrl: Mrl, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"x1":5,0:1}\n')
+    assert mrl(command, tmp_path / "p.jsonl").code in (0, 2, 3)
+    if command == "compute":
+        mrl(command, tmp_path / "p.jsonl").must_fail(3, "1 problem", "not one JSON object")

@@ -301,6 +301,9 @@ def value_of_line(line: str) -> Any:
     import ast  # a line of JSON does without
 
     try:
-        return ast.literal_eval(line.strip())
+        value = ast.literal_eval(line.strip())
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return json.loads(json.dumps(value))  # further in, keys become texts, and what JSON has not is refused
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+        pass
+    return None
