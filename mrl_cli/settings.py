@@ -331,7 +331,7 @@ def _fills(fill: Mapping[str, float], dtype: DType, word: Callable[[str], str]) 
     """Return what missing cells are, by role. Raises SettingsError for a role or number that none can be."""
     known = get_args(FilledRole)
     for role, number in fill.items():
-        given = f"{word('fill')} {role}={number!r}"
+        given = f"{word('fill')} {harmless(role)}={number!r}"
         _refuse_if(role not in known, f"{given}: only {' and '.join(known)} can be filled", "fill")
         with np.errstate(over="ignore"):
             is_finite = _is_number(number) and math.isfinite(np.dtype(dtype).type(number))
