@@ -84,7 +84,7 @@ def pairwise_loss(
         return losses
     if pairs.weight is None:
         unweighted = ExactSum.of(losses)
-        total, mean = float(unweighted), unweighted / ExactSum.of_few([float(losses.size)])
+        total, mean = float(unweighted), unweighted.over(losses.size)
     else:
         counts = pairs.weight > 0
         weighted = ExactSum.of_products(pairs.weight[counts], losses[counts])

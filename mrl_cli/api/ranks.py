@@ -77,7 +77,7 @@ def rank_loss(
     if reduction == "query-mean" or (reduction == "mean" and is_listwise):
         means = found.means(found.losses.rounded(given.lists.size), is_listwise=is_listwise)
         means = means[~np.isnan(means)]
-        return ExactSum.of(means) / ExactSum.of(np.ones(means.size))
+        return ExactSum.of(means).over(means.size)
     total, divisor = _total(found.losses, given), _divisor(found, given)
     return float(total) if reduction == "sum" else total / divisor
 

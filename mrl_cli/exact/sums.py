@@ -79,6 +79,14 @@ class ExactSum:
             return dividend / divisor if divisor else math.nan
         return _quotient(self.units, other.units)
 
+    def over(self, count: int) -> float:
+        """Return the mean of so many terms, as `/` has it: the rounded sum over their number; NaN for none.
+
+        >>> ExactSum.of(np.array([1.5e308, 1.5e308])).over(2)
+        1.5e+308
+        """
+        return self / ExactSum(count << UNIT_EXPONENT)
+
     @property
     def _is_strange(self) -> bool:
         return bool(self.positive_infinities or self.negative_infinities or self.nans)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.exact import ExactSum
 from mrl_cli.exact.codes import SumsByCode, quotients
 from mrl_cli.reductions.keys import keys_of, taken
 from mrl_cli.reports.figures import Facts, figures_of, ratio, reported_figures
@@ -106,7 +105,7 @@ class ColumnFacts(Facts):
         has_weights = totals.weight_sum is not None
         self.mean = self._quotient("loss", "weight") if has_weights else ratio(self.sum, totals.pairs)
         for code in () if has_weights else np.flatnonzero(np.isinf(self.mean)).tolist():  # only the sum may overflow
-            self.mean[code] = self._sum_of("loss").at(code) / ExactSum.of_few([float(totals.pairs[code])])
+            self.mean[code] = self._sum_of("loss").at(code).over(int(totals.pairs[code]))
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             confidence, sums = plan.reporting.confidence, (self._sum_of("loss"), self._sum_of("square"))

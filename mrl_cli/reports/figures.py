@@ -55,7 +55,7 @@ class Facts:
         loss, self.weight = totals.loss_sum or ExactSum(), totals.weight_sum or ExactSum()
         self.sum = float(loss)
         self.correct_weight = totals.correct_weight_sum or ExactSum()
-        self.mean = loss / (ExactSum.of_few([float(totals.pairs)]) if totals.weight_sum is None else self.weight)
+        self.mean = loss.over(totals.pairs) if totals.weight_sum is None else loss / self.weight
         self.value = self.sum if plan.reporting.reduction == "sum" else self.mean
         if plan.reporting.confidence is not None:
             self._add_intervals(loss, plan.reporting.confidence)
@@ -357,7 +357,7 @@ def mean_of(values: Iterable[float]) -> float:
     """Return the mean of values, whose sum is rounded once; NaN without values, and where one of them is NaN."""
     known = list(values)
     is_known = bool(known) and all(map(math.isfinite, known))
-    return ExactSum.of_few(known) / ExactSum.of_few([float(len(known))]) if is_known else math.nan
+    return ExactSum.of_few(known).over(len(known)) if is_known else math.nan
 
 
 def average_of(sections: Iterable[dict[str, Any]]) -> float:
