@@ -90,10 +90,7 @@ def plan_of(
     _check_margin(margin)
     names = {role: str(name) for role, name in columns.items() if name is not None}
     _check_lists(names, loss, others, word)
-    has_both = {"y_const": "y" in names and y_const is not None, "margin_column": has_margin and "margin" in names}
-    _check_pairs(has_both, word)
-    if has_margin or "margin" in names:
-        check_has_margin(loss)
+    _check_pairs(names, y_const, loss, word, has_margin=has_margin)
     one_margin = "margins" if margins is not None else "margin" if has_margin else None
     _check_sizes(asked.get("strength"), names, loss, word, one_margin)
     if margins is not None:
@@ -160,10 +157,18 @@ def quadratic_losses() -> list[str]:
     return [name for name, entry in LISTWISE.items() if entry.is_quadratic]
 
 
-def _check_pairs(has_both: Mapping[str, bool], word: Callable[[str], str]) -> None:
-    """Raise SettingsError where both of two settings are given for one."""
-    for first, second in (("y", "y_const"), ("margin", "margin_column")):
-        _refuse_if(has_both[second], f"{word(first)} and {word(second)} exclude each other", first, second)
+def _check_pairs(
+    names: Mapping[Role, str], y_const: int | None, loss: str, word: Callable[[str], str], *, has_margin: bool
+) -> None:
+    """Raise SettingsError where both of two settings are given for one, and for margins of a loss without one."""
+    has_labels = "y" in names and y_const in (1, -1)  # another constant is refused as such
+    for first, second, has_both in (
+        ("y", "y_const", has_labels),
+        ("margin", "margin_column", has_margin and "margin" in names),
+    ):
+        _refuse_if(has_both, f"{word(first)} and {word(second)} exclude each other", first, second)
+    if has_margin or "margin" in names:
+        check_has_margin(loss)
 
 
 def _columns_of(names: Mapping[Role, str], *, label_is_text: bool) -> Columns:

@@ -159,8 +159,6 @@ def planned(
         settings |= label_settings(None if given["y_const"] is not None else preset, given["labels"], asked)
     settings |= {"preset": given["preset"], "awaits_preset": preset is not None, **others}
     plan = made_plan(columns, given["parameters"], **settings)
-    if given["y_const"] is not None and given["y"] != "y":
-        raise ValueError("y and y_const exclude each other")
     if preset is not None:
         with value_errors(evaluate):
             unnamed = {name: None for name in ("x1", "x2", "y") if given[name] == name}
@@ -342,8 +340,8 @@ def made_plan(
     columns: Columns, parameters: Mapping[str, float], *functions: Callable[..., Any], **settings: Any
 ) -> Plan:
     """Return the plan of a call of functions (of `evaluate`). Raises ValueError for what makes none."""
-    if settings.get("y_const") is not None:
-        columns["y"] = None
+    if settings.get("y_const") is not None and columns["y"] == "y":
+        columns["y"] = None  # called as usual it is not asked for
     with argument_errors(*(functions or _FUNCTIONS)):
         return plan_of(columns, parameters=parameters, **settings)
 
