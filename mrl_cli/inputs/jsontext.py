@@ -317,15 +317,18 @@ def _rows_of_lines(shard: Shard, plan: Plan, led: objects.Led) -> Iterator[tuple
 
 
 def _row(line: str, plan: Plan, led: objects.Led) -> Row | BadRow | Faults:
-    text = f"'{harmless(line.strip(BLANKS.decode()))}'"
+    fault, record = problems.NOT_AN_OBJECT, None
     if texts.is_undecoded(line):
-        return [(problems.ENCODING, None, text)]
-    if len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:
-        return [(problems.TOO_DEEP, None, text)]
-    try:
-        record = json.loads(line, object_pairs_hook=objects.object_of)
-    except RecursionError:  # within the limit, from a caller deep in Python's stack
-        return [(problems.TOO_DEEP, None, text)]
-    except ValueError:
-        record = None
-    return objects.row_of(record, plan, led) if isinstance(record, dict) else [(problems.NOT_AN_OBJECT, None, text)]
+        fault = problems.ENCODING
+    elif len(line) > objects.DEEPEST and objects.line_nested_too_deeply(line.encode()) is not None:
+        fault = problems.TOO_DEEP
+    else:
+        try:
+            record = json.loads(line, object_pairs_hook=objects.object_of)
+        except RecursionError:  # within the limit, from a caller deep in Python's stack
+            fault = problems.TOO_DEEP
+        except ValueError:
+            pass
+    if isinstance(record, dict):
+        return objects.row_of(record, plan, led)
+    return [(fault, None, f"'{harmless(line.strip(BLANKS.decode()))}'")]
