@@ -12,12 +12,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError, UnsplittableTextError
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import (
-    Shard,
-    changed,
-    column_places,
-    filled_columns,
-)
+from mrl_cli.inputs.base import Shard, changed, column_places, filled_columns
 from mrl_cli.inputs.cells import number_in
 from mrl_cli.inputs.plain import labels_are_small, plain_columns
 from mrl_cli.inputs.streams import Stream, open_text
