@@ -15,7 +15,7 @@ import pytest
 import mrl_cli
 from mrl_cli.api import page as api_page
 from tests.each import mostly_slow
-from tests.running import run_inside
+from tests.running import Mrl
 from tests.test_page import HOSTILE, Page, drawn, write_csv
 
 
@@ -27,17 +27,10 @@ from tests.test_page import HOSTILE, Page, drawn, write_csv
         ({"weight": "w", "loss": "logistic", "title": "T"}, ["--weight", "w", "--loss", "logistic", "--title", "T"]),
     ],
 )
-def test_a_page_is_that_of_the_command(
-    settings: dict[str, Any],
-    args: list[str],
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_page_is_that_of_the_command(settings: dict[str, Any], args: list[str], mrl: Mrl) -> None:
     columns = drawn() | {"w": np.arange(400) % 3}
-    monkeypatch.chdir(tmp_path)
-    write_csv(tmp_path / "pairs.csv", columns)
-    ran = run_inside(["report", "pairs.csv", *args], capfd)
+    write_csv(Path("pairs.csv"), columns)
+    ran = mrl("report", "pairs.csv", *args)
     assert ran.code == 0, ran.err
     source = mrl_cli.report(pd.DataFrame(columns), **settings).html
     # Of a file lines are counted, from 1 and with the header; of a frame rows, from 0. Each tells how it was made.
@@ -141,18 +134,11 @@ def test_calibration_is_no_argument_and_jinja2_is_needed(monkeypatch: pytest.Mon
         ({"score": "score", "weight": "w", "worst": 0}, ["--weight", "w", "--worst", "0"]),
     ],
 )
-def test_a_page_of_lists_is_that_of_the_command(
-    settings: dict[str, Any],
-    args: list[str],
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_page_of_lists_is_that_of_the_command(settings: dict[str, Any], args: list[str], mrl: Mrl) -> None:
     frame = pd.DataFrame({"query": ["q1", "q1", "q2", "q2", "q2", "q3"], "label": [1, 0, 2, 0, 1, 0]})
     frame = frame.assign(score=[0.5, 0.75, 0.5, 1, 0, 2], topic=["a", "a", "b", "b", "b", "b"], w=[1, 2, 1, 1, 1, 1])
-    monkeypatch.chdir(tmp_path)
     frame.to_csv("lists.csv", index=False)
-    ran = run_inside(["report", "lists.csv", "--query", "query", *args], capfd)
+    ran = mrl("report", "lists.csv", "--query", "query", *args)
     assert ran.code == 0, ran.err
     page = mrl_cli.report(frame, **settings)
     made_by = r"(?s)<pre><code>.*?</code></pre>|(?<=<bdi>)(lists.csv|the frame)(?= ·)"
