@@ -195,6 +195,13 @@ def test_a_quote_within_a_field_is_a_character_like_others(tmp_path: Path, mrl: 
     assert "line 5: 2 fields for 4 columns" in ran.err
 
 
+@each("line_end", ["\n", "\r\n", "\r"])
+def test_the_delimiter_is_found_in_a_header_that_takes_two_lines(line_end: str, tmp_path: Path, mrl: Mrl) -> None:
+    text = '"a\nb";"x1";x2;y\n7;2;0;-1\n'
+    (tmp_path / "p.csv").write_bytes(text.replace("\n", line_end).encode())
+    assert mrl("compute", tmp_path / "p.csv", "--raw").out == "2.0\n"
+
+
 def test_a_mean_is_right_where_only_the_sum_overflows(tmp_path: Path, mrl: Mrl) -> None:
     path = tmp_path / "p.csv"
     path.write_text("x1,x2,y,g\n0,1.5e308,1,a\n0,1.5e308,1,a\n0,1e308,1,b\n0,1e308,1,b\n")

@@ -166,7 +166,7 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     if blank_lines is None:
         return None
     header = lines[blank_lines]
-    delimiter = dialect.delimiter or ("\t" if source.format == "tsv" else _delimiter_of(header, plan))
+    delimiter = dialect.delimiter or ("\t" if source.format == "tsv" else _delimiter_of(lines[blank_lines:], plan))
     reader = texts.csv_rows(lines[blank_lines:], delimiter)
     names = next(reader)
     if dialect.header and any(map(texts.is_undecoded, names)):
@@ -226,13 +226,13 @@ def _rows_of_head(data: bytes, layout: Layout) -> list[list[str]]:
     return [row for row in texts.csv_rows(lines, layout.delimiter) if row]
 
 
-def _delimiter_of(header: str, plan: Plan) -> str:
-    """Return the delimiter under which the header line holds the wanted columns, else the one that it has most of."""
+def _delimiter_of(lines: Sequence[str], plan: Plan) -> str:
+    """Return the delimiter under which the header holds the wanted columns, else the one that its line has most of."""
     wanted = {name for _, name in plan.columns.wanted}
     for delimiter in DELIMITERS:
-        if wanted <= {name.strip() for name in next(texts.csv_rows([header], delimiter))}:
+        if wanted <= {name.strip() for name in next(texts.csv_rows(lines, delimiter))}:
             return delimiter
-    return max(DELIMITERS, key=header.count)
+    return max(DELIMITERS, key=lines[0].count)
 
 
 def _stream_shards(stream: Stream, source: Source, layout: Layout, skip: int, line: int) -> Iterator[Shard]:
