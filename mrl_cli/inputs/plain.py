@@ -48,13 +48,13 @@ def plain_columns(
     kinds = {
         place: np.int8 if role == "y" and labels_are_small(plan) else np.float64 for role, place in numbers.items()
     }
-    most_rows = (len(data) + 1) // (width + len(kinds))  # a wanted cell has a byte at least, and one ends each field
-    arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
-    for lines in _line_counts(data) if keys else [0]:
-        most_keys = 1 << lines.bit_length()  # more than lines
+    for lines in _line_counts(data):
+        most_rows = lines + 1  # the last one may have no line end
+        arrays: dict[int, NDArray[Any]] = {place: np.empty(most_rows, kind) for place, kind in kinds.items()}
+        most_keys = 1 << most_rows.bit_length()  # more than rows
         arrays |= {place: np.empty((_KEY_ROWS, most_keys), np.int32) for place in keys.values()}
         count, size, line_count = fields.read(data, delimiter, decimal, tuple(map(arrays.get, range(width))))
-        if size == len(data) or count < most_keys:
+        if size == len(data) or count < most_rows:
             break
     if count == 0 or size < len(data):
         return None
@@ -67,7 +67,7 @@ def plain_columns(
 
 
 def _line_counts(data: bytes) -> Iterator[int]:
-    """Yield about how many lines a text has, and then how many: counting takes as long as reading half of a key."""
+    """Yield about how many lines a text has, rather more, and then how many: to count them takes long."""
     some = data[:_SOME_BYTES]
     if len(some) < len(data):
         yield count_feeds(some) * len(data) * 5 // (len(some) * 4)
