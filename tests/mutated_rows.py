@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mrl_cli.arrow import as_texts
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs import delimited
 from mrl_cli.inputs import text as texts
@@ -103,7 +104,7 @@ def compared(rows: Damaged) -> bool:
     assert {role: mask.tolist() for role, mask in quick.filled.items()} == {
         role: mask.tolist() for role, mask in careful.filled.items()
     }
-    assert {role: column.to_pylist() for role, column in quick.keys.items()} == {
+    assert {role: as_texts(column).to_pylist() for role, column in quick.keys.items()} == {
         role: column.to_pylist() for role, column in careful.keys.items()
     }
     return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mrl_cli.arrow import integers_written, texts_as_arrow
 from mrl_cli.errors import ScatteredListsError
 from mrl_cli.reductions.hashes import Seen, hashes_of
 from mrl_cli.reductions.keys import FEW_KEYS, coded, order_of
 from mrl_cli.reductions.repeats import Repeats, notes_in
 from tests.each import each
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.running import Mrl
 
 
 def test_texts_that_a_dictionary_holds_twice_are_one_key() -> None:
@@ -28,6 +36,35 @@ def test_many_numbers_are_put_in_order_by_value(is_text: bool) -> None:
     numbers = np.random.default_rng(0).permutation(FEW_KEYS + 7)
     texts = pa.array(numbers.astype(str)) if is_text else pa.array(numbers)
     assert numbers[order_of([texts], numbers.size)].tolist() == list(range(numbers.size))
+
+
+def _integer(text: str) -> int | None:
+    """Return the integer that Python writes as this text, of 18 digits at most."""
+    is_one = text.lstrip("-").isdecimal() and str(int(text)) == text and len(text.lstrip("-")) <= 18
+    return int(text) if is_one else None
+
+
+_ODD_INTEGERS = st.text("0123456789-+. ", max_size=3) | st.integers(-(10**20), 10**20).map(str)
+_INTEGERS = st.integers(-(10**18) + 1, 10**18 - 1).map(str)
+
+
+@given(st.lists(st.text("-0123456789", min_size=1, max_size=1) | _INTEGERS) | st.lists(_ODD_INTEGERS, max_size=2))
+def test_texts_are_integers_only_where_python_writes_each_of_them_so(written: list[str]) -> None:
+    expected = [_integer(text) for text in written]
+    read = integers_written(texts_as_arrow(["head", *written]).slice(1))
+    assert (read is None) == (not written or None in expected)
+    assert read is None or read.tolist() == expected
+
+
+@each("line_end", ["\n", "\r\n"])
+def test_keys_that_look_like_integers_are_told_apart_as_texts_are(line_end: str, tmp_path: Path, mrl: Mrl) -> None:
+    names = ["10", "9", "09", "-0", "0", "1e1", "+9", "9" * 19, ""]
+    rows = [f"{place},0,1,{name}" for place, name in enumerate([*names, *names])]
+    (tmp_path / "p.csv").write_text(line_end.join(["x1,x2,y,g", *rows]))
+    (tmp_path / "q.csv").write_text(line_end.join(["x1,x2,y,g", "8,0,-1,9", "8,0,-1,12"]))
+    out = mrl("compute", tmp_path / "p.csv", tmp_path / "q.csv", "--group-by", "g", "-f", "jsonl").out
+    pairs = {line["g"]: line["pairs"] for line in map(json.loads, out.splitlines())}
+    assert pairs == dict.fromkeys(names, 2) | {"9": 3, "12": 1}
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=8), st.lists(st.integers(0, 8), max_size=3))

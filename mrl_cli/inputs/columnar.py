@@ -196,9 +196,8 @@ def batches_in(batches: Iterable[pa.RecordBatch], first_row: int, source: Source
 
     def keys(column: pa.Array, role: Role) -> Keys:
         column, astray = cells(column, role)
-        return keys_in(column, is_id=role in IDS, keeps_integers=role in grouping), astray
+        return keys_in(column, is_id=role in IDS, keeps_integers=role in plan.integer_roles), astray
 
-    grouping = () if plan.has_lists else plan.groups
     for batch in batches:
         names = batch.schema.names
         places = column_places(names, plan, source, nests=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli import native
-from mrl_cli.arrow import as_arrow, bytes_as_arrow
+from mrl_cli.arrow import as_arrow, integers_written, slices_as_arrow
 from mrl_cli.inputs.text import count_feeds
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def plain_columns(
             break
     if count == 0 or size < len(data):
         return None
-    columns = {place: _keys_in(data, arrays[place], count) for place in set(keys.values())}
+    texts = {place for role, place in keys.items() if role not in plan.integer_roles}
+    columns = {
+        place: _keys_in(data, arrays[place], count, keeps_integers=place not in texts) for place in set(keys.values())
+    }
     return (
         {role: arrays[place][:count] for role, place in numbers.items()},
         {role: columns[place] for role, place in keys.items()},
@@ -74,15 +77,15 @@ def _line_counts(data: bytes) -> Iterator[int]:
     yield count_feeds(data)
 
 
-def _keys_in(data: bytes, array: NDArray[np.int32], count: int) -> pa.Array:
+def _keys_in(data: bytes, array: NDArray[np.int32], count: int, *, keeps_integers: bool) -> pa.Array:
     """Return the keys of `count` rows as the compiled reader leaves them: codes, and where each one begins and ends."""
     import pyarrow as pa
 
     codes = array[0, :count].copy()
     known = int(codes.max()) + 1
-    bounds = zip(array[1, :known].tolist(), array[2, :known].tolist(), strict=True)
-    texts = bytes_as_arrow([data[start:end] for start, end in bounds])
-    return pa.DictionaryArray.from_arrays(as_arrow(codes), texts)
+    keys = slices_as_arrow(data, array[1, :known], array[2, :known])
+    integers = integers_written(keys) if keeps_integers else None
+    return pa.DictionaryArray.from_arrays(as_arrow(codes), keys if integers is None else as_arrow(integers))
 
 
 def labels_are_small(plan: Plan) -> bool:

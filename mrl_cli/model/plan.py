@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from mrl_cli.model.parts import (
     BENCHMARKS_OF_LISTS,
@@ -20,6 +20,9 @@ from mrl_cli.model.parts import (
 )
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import one_or_all, option_of, shell_line
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _LIST_LABELS = get_args(ListLabels)
 
@@ -124,6 +127,11 @@ class Plan:
         """The roles of all that makes up the key by which sums are kept: groups, then the subset, then the cluster."""
         further: tuple[Role, ...] = ("subset", "cluster")
         return (*self.groups, *(role for role in further if self.columns.name_of(role) is not None))
+
+    @property
+    def integer_roles(self) -> Collection[Role]:
+        """The roles of keys that may be integers in place of their texts: many are found and sorted sooner."""
+        return () if self.has_lists else self.groups
 
     @property
     def has_clusters(self) -> bool:
