@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from mrl_cli.errors import UsageError
 from mrl_cli.records import light_dataclass
-from mrl_cli.reports.base import OF_GROUPS
+from mrl_cli.reports.base import OF_GROUPS, Report
 from mrl_cli.words import closest, harmless, is_float, number_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mrl_cli.model import Plan
-    from mrl_cli.reports.base import Report
 
 MOST_NAMED = 50  # groups in a message
 OF_SECTIONS = "sections.accuracy"  # of every section of a benchmark

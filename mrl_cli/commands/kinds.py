@@ -12,15 +12,13 @@ from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import Registered
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Labels, ListLabels
+from mrl_cli.model import Labels, ListLabels, Plan
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import click
-
-    from mrl_cli.model import Plan
 
 
 class RunOnPairs(Run):

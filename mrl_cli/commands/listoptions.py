@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from mrl_cli.commands.helping import COLUMNS, INPUT, LOSS
 from mrl_cli.commands.options import Options, column, option, refuse_if
 from mrl_cli.commands.values import Registered, number
-from mrl_cli.model import ListLabels, Missing
+from mrl_cli.model import ListLabels, Missing, Plan, Role
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.presets import ListPreset
-    from mrl_cli.model import Plan, Role
 
 PRESET_NAMES = ("rewardbench2", "rmbench", "nectar", "ultrafeedback", "imagereward")  # a test holds it to the registry
 

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mrl_cli.commands.options import refuse_if
+from mrl_cli.commands.options import Options, refuse_if
 from mrl_cli.errors import UsageError
-from mrl_cli.model import Dialect
+from mrl_cli.model import Dialect, Plan, Role
 from mrl_cli.words import closest, harmless, option_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mrl_cli.commands.options import Options
-    from mrl_cli.model import Plan, Role
 
 _HINTS: dict[tuple[str, ...], str] = {
     ("fill", "margin"): "name it with --margin-column COLUMN",

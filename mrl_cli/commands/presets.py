@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mrl_cli.commands.options import is_given, refuse_if
+from mrl_cli.commands.options import Options, is_given, refuse_if
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.errors import DataError, UsageError
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.commands.options import Options
     from mrl_cli.reductions.measured import Measured
 
     _ScoresOfBatch = tuple[NDArray[np.float64], list[Problem]]

@@ -11,13 +11,12 @@ from mrl_cli.commands.options import flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.commands.values import LossName, assigned_word
-from mrl_cli.model import LambdaWeight
+from mrl_cli.model import LambdaWeight, Plan, ReductionName
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mrl_cli.model import Plan, ReductionName
     from mrl_cli.reductions.queries import Queries
     from mrl_cli.reports.plots import Plot
     from mrl_cli.reports.rank import RankReport

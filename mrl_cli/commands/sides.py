@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.errors import DataError, SuspectShardError, UsageError
-from mrl_cli.inputs import columns_of
+from mrl_cli.inputs import Source, columns_of
 from mrl_cli.inputs.joining import (
     RepeatedKeysError,
     Side,
@@ -21,7 +21,7 @@ from mrl_cli.inputs.joining import (
     matched_by_row,
 )
 from mrl_cli.inputs.naming import check_same_pairs, is_naming, naming_columns, shortened
-from mrl_cli.model import Batch, Counts, Plan
+from mrl_cli.model import Batch, Counts, Plan, Role
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.look import Look, LookReduction
 from mrl_cli.reductions.measured import Measured
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.commands.models import TwoModels
     from mrl_cli.commands.run import Run
-    from mrl_cli.inputs import Source
-    from mrl_cli.model import Role
 
 ROWS_SHOWN = 3
 

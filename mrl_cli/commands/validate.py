@@ -11,14 +11,13 @@ from mrl_cli.commands.options import FORMAT_HELP, column, flag, option, refuse_i
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.suite import RunOnSuite
 from mrl_cli.commands.values import Registered
-from mrl_cli.model import ReductionName
+from mrl_cli.model import Plan, ReductionName, Role
 from mrl_cli.render import format_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Plan, Role
     from mrl_cli.reports.validate import Validation
 
 

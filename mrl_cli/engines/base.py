@@ -7,17 +7,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.errors import SuspectShardError, UnsplittableTextError
-from mrl_cli.inputs import read, shards_of
+from mrl_cli.inputs import Shard, Source, read, shards_of
 from mrl_cli.inputs.base import changed, no_path, unreadable
-from mrl_cli.reductions.base import CountsReduction
+from mrl_cli.reductions.base import CountsReduction, Reduction
 from mrl_cli.reductions.measured import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mrl_cli.inputs import Shard, Source
     from mrl_cli.model import Batch, Counts, Plan
-    from mrl_cli.reductions.base import Reduction
 
     # Yields the parts of all sources in input order.
     Engine = Callable[[Sequence[Source], "Job"], Iterator["Part"]]

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from mrl_cli.engines.base import Part
+from mrl_cli.engines.base import Job, Part
 from mrl_cli.engines.local import groups, parts_in_order
 from mrl_cli.engines.tasks import (
     TASKS_A_SLOT,
@@ -29,15 +29,12 @@ from mrl_cli.engines.tasks import (
 )
 from mrl_cli.engines.worker import parts_here
 from mrl_cli.errors import MachineError
-from mrl_cli.inputs import Shard
+from mrl_cli.inputs import Shard, Source
 from mrl_cli.inputs.base import NoColumnError
 from mrl_cli.model import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-
-    from mrl_cli.engines.base import Job
-    from mrl_cli.inputs import Source
 
 
 class Workers(Protocol):

@@ -6,15 +6,12 @@ from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.engines.base import part_of
+from mrl_cli.engines.base import Job, Part, part_of
 from mrl_cli.errors import MrlError, UnsplittableTextError
-from mrl_cli.inputs import shards_of
+from mrl_cli.inputs import Shard, Source, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-
-    from mrl_cli.engines.base import Job, Part
-    from mrl_cli.inputs import Shard, Source
 
     Run = Generator[Part, None, Shard | None]
 

@@ -16,14 +16,13 @@ from mrl_cli.engines.base import Job, Part, part_of
 from mrl_cli.engines.local import parts_in_order
 from mrl_cli.engines.tasks import Done, Kept, Task, job_of
 from mrl_cli.errors import MachineError, UnknownLineError, UnsplittableTextError, is_out_of_memory
-from mrl_cli.inputs import Shard, shards_of
+from mrl_cli.inputs import Shard, Source, shards_of
 from mrl_cli.inputs.base import unreadable
 from mrl_cli.inputs.formats import reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mrl_cli.inputs import Source
     from mrl_cli.reductions.base import Reduction
 
 KEPT_BYTES = 1 << 20  # of states that shrink when they are joined; some 20,000 keys have as many

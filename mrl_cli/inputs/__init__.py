@@ -16,7 +16,7 @@ from mrl_cli.inputs.formats import FORMATS, PREFIX_BYTES, compression_of, identi
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import hive_keys, plan_for_file, with_partitions
 from mrl_cli.inputs.scores import with_scores
-from mrl_cli.inputs.storage import stdin_can_be_read
+from mrl_cli.inputs.storage import File, stdin_can_be_read
 from mrl_cli.inputs.streams import Stream
 from mrl_cli.words import harmless, without_secrets
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.heads import Head
     from mrl_cli.inputs.remote import Remote
-    from mrl_cli.inputs.storage import File
     from mrl_cli.model import Batch, Plan
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import Shard, column_places
+from mrl_cli.inputs.base import Shard, Source, column_places
 from mrl_cli.inputs.columnar import BATCH_ROWS, RowsPart, batches_in, check_columns, head_of, reading
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.heads import Head
     from mrl_cli.model import Batch, Plan
 

@@ -13,7 +13,7 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import EVERY, Batch, ListCells, Problem, rules
+from mrl_cli.model import EVERY, Batch, ListCells, Plan, Problem, Role, rules
 from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, MISSING, MOST_LABELS_NAMED
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from numpy.typing import NDArray
-
-    from mrl_cli.model import Plan, Role
 
     # Returns which bytes of a file are about to be read, each as (start, stop).
     Ranges = Callable[[], Sequence[tuple[int, int]]]

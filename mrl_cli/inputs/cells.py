@@ -7,13 +7,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mrl_cli.model import problems, rules
+from mrl_cli.model import Dialect, Plan, Role, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mrl_cli.model import Dialect, Plan, Role
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)  # finite, and exact where it is an integer

@@ -25,7 +25,7 @@ from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.formats import FORMATS
 from mrl_cli.inputs.nested import cells_at, is_list, items_at, list_bounds, path_to_number, type_at
 from mrl_cli.inputs.paths import Astray, around_every
-from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, ListCells, problems, rules
+from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, Batch, ListCells, Plan, Role, problems, rules
 from mrl_cli.words import harmless, number_text, option_of, plainest
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import BadCells, Keys, Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.model import Batch, Plan, Role
 
 BOOLEANS_HINT = "true and false are the labels 1 and 0? use --labels 01"
 MOST_EXPANDED = 1 << 20  # bytes of one compressed byte: more than Zstandard, gzip, LZ4 or Brotli can make

@@ -30,7 +30,7 @@ from mrl_cli.inputs.base import (
     path_below,
 )
 from mrl_cli.inputs.text import count_feeds
-from mrl_cli.model import IDS, Batch, problems, rules
+from mrl_cli.model import IDS, Batch, Plan, Role, problems, rules
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import BadRow, Faults, Keys, Row, Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.model import Plan, Role
 
 
 _SCORES = ("x1", "x2", "difference", "score", "chosen", "rejected")  # which are not the same for every row

@@ -31,7 +31,7 @@ from mrl_cli.inputs.cells import is_exact
 from mrl_cli.inputs.columnar import BATCH_ROWS, is_number, keys_in, lists_in, merged, numbers_in
 from mrl_cli.inputs.nested import cells_at, is_list, path_to_number, type_at
 from mrl_cli.inputs.objects import quiet_paths
-from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, problems
+from mrl_cli.model import EVERY, IDS, MAY_BE_SINGLE, Batch, Plan, Role, problems
 from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import BadCells, Keys
-    from mrl_cli.model import Batch, Plan, Role
 
 
 PLACE = "the frame"  # what messages call it

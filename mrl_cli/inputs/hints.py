@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mrl_cli.inputs.kinds import LIST_SETTINGS, kind_of, list_columns
 from mrl_cli.inputs.paths import closest_path
 from mrl_cli.inputs.presets import LIST_PRESETS, described_fit
-from mrl_cli.model import setting_of
+from mrl_cli.model import Plan, Role, setting_of
 from mrl_cli.model.problems import ENCODING_HINT
 from mrl_cli.settings import flags_of
 from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
@@ -16,7 +16,6 @@ from mrl_cli.words import closest, harmless, is_float, option_of, shell_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.model import Plan, Role
 
 _RANK_RUN = "a run of TREC is read by mrl rank, with --qrels FILE for its judgments"
 _RANK_LETOR = "LETOR is read by mrl rank, with --scores FILE for the scores of its rows"

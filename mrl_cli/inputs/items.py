@@ -15,8 +15,8 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.inputs.base import item_text, without_bad
-from mrl_cli.model import ListCells, Problem, rules
+from mrl_cli.inputs.base import BadCells, item_text, without_bad
+from mrl_cli.model import Batch, ListCells, Plan, Problem, Role, rules
 from mrl_cli.model.problems import NAN, NO_SUCH_COUNT, UNEQUAL_LISTS
 from mrl_cli.words import counted, harmless
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-    from mrl_cli.inputs.base import BadCells
-    from mrl_cli.model import Batch, Plan, Role
 
 
 def with_items(batch: Batch, plan: Plan) -> Batch:

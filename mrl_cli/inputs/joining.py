@@ -12,7 +12,7 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.errors import DataError
-from mrl_cli.model import Batch, setting_of
+from mrl_cli.model import Batch, Role, setting_of
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import counted, harmless, number_text
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mrl_cli.model import Role
 
 BATCH_PAIRS = 131072
 SHOWN = 3

@@ -18,12 +18,12 @@ import numpy as np
 from mrl_cli.errors import DataError, SuspectShardError
 from mrl_cli.inputs import documents, nested, objects
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import NoColumnError, Shard, batch_of_rows, filled_columns
+from mrl_cli.inputs.base import BadRow, Faults, NoColumnError, Row, Shard, Source, batch_of_rows, filled_columns
 from mrl_cli.inputs.columnar import lists_in
 from mrl_cli.inputs.formats import RECORD_SEPARATOR
-from mrl_cli.inputs.streams import open_text
+from mrl_cli.inputs.streams import Stream, open_text
 from mrl_cli.inputs.text import BLANKS, TextPart, count_feeds
-from mrl_cli.model import EVERY, Batch, ListCells, problems
+from mrl_cli.model import EVERY, Batch, ListCells, Plan, Role, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import BadRow, Faults, Row, Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.inputs.streams import Stream
-    from mrl_cli.model import Plan, Role
 
 count_lines = count_feeds
 KEYS_BYTES = 1 << 20  # in which a column is looked for that the first object lacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +12,7 @@ from mrl_cli.arrow import encoded
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.inputs.base import without_bad
 from mrl_cli.inputs.cells import shown_cell
-from mrl_cli.model import problems
-
-if TYPE_CHECKING:
-    from mrl_cli.model import Batch, Plan, Role
+from mrl_cli.model import Batch, Plan, Role, problems
 
 _SKIPPED, _BAD = 2, 3  # beside the labels -1, 0 and 1
 # A list of one, as JSON, pandas and Python write it.

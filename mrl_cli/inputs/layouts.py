@@ -21,8 +21,8 @@ from mrl_cli.inputs.kinds import (
     list_columns,
     texts_among,
 )
-from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS, described, fitting
-from mrl_cli.model import EVERY
+from mrl_cli.inputs.presets import LIST_PRESETS, PRESETS, ListPreset, described, fitting
+from mrl_cli.model import EVERY, Plan, Role
 from mrl_cli.settings import flags_of
 from mrl_cli.words import harmless, listed, option_of, shell_line
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.inputs.presets import ListPreset
-    from mrl_cli.model import Plan, Role
 
     Cells = Mapping[str, Sequence[Any]]
 

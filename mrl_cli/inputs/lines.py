@@ -11,11 +11,11 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from mrl_cli.inputs import text as texts
-from mrl_cli.inputs.base import BadRow, Row, batch_of_rows, column_places, filled_or
+from mrl_cli.inputs.base import BadRow, Faults, Row, Shard, Source, batch_of_rows, column_places, filled_or
 from mrl_cli.inputs.cells import cell_number, shown_cell
 from mrl_cli.inputs.streams import open_text
 from mrl_cli.inputs.text import count_feeds
-from mrl_cli.model import problems
+from mrl_cli.model import Batch, Plan, Role, problems
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Faults, Shard, Source
     from mrl_cli.inputs.heads import Head
-    from mrl_cli.model import Batch, Plan, Role
 
 LETOR, TREC = "letor", "trec"
 _NO_QUERY = "qid:"

@@ -13,7 +13,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.inputs import columns_of, head_of
-from mrl_cli.inputs.joining import check_labels, matched_by_key
+from mrl_cli.inputs.joining import Side, check_labels, matched_by_key
 from mrl_cli.words import counted, harmless, is_float, shell_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mrl_cli.inputs.base import Source
-    from mrl_cli.inputs.joining import Side
     from mrl_cli.model import Plan, Role
 
 SHOWN_CHARACTERS = 40

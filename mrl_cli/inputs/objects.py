@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mrl_cli.inputs.base import BadRow, Row, filled_or, item_text
+from mrl_cli.inputs.base import BadRow, Faults, Row, filled_or, item_text
 from mrl_cli.inputs.cells import cell_number, is_exact
 from mrl_cli.inputs.paths import Astray, cell_at, is_null_of_its_own
-from mrl_cli.model import IDS, MAY_BE_SINGLE, problems
+from mrl_cli.model import IDS, MAY_BE_SINGLE, Plan, Role, problems
 from mrl_cli.model.problems import AbsentPath
 from mrl_cli.words import harmless, plainest
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
-
-    from mrl_cli.inputs.base import Faults
-    from mrl_cli.model import Plan, Role
 
 
 # How deep JSON may nest: one limit, so that every parser reads a line alike. pyarrow's parser takes any depth,

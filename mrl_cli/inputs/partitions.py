@@ -12,13 +12,12 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow, texts_as_arrow
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.base import filled_or
+from mrl_cli.inputs.base import Source, filled_or
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mrl_cli.inputs.base import Source
     from mrl_cli.model import Batch, Plan, Role
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive, Spark and DuckDB name the folder of a null

@@ -11,19 +11,16 @@ import numpy as np
 
 from mrl_cli.arrow import encoded
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.inputs.base import without_bad
+from mrl_cli.inputs.base import Shard, without_bad
 from mrl_cli.inputs.beside import with_beside
 from mrl_cli.inputs.cells import shown_cell
 from mrl_cli.inputs.items import with_items
 from mrl_cli.inputs.labels import with_labels
 from mrl_cli.inputs.partitions import with_partitions
-from mrl_cli.model import problems
+from mrl_cli.model import Batch, Plan, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from mrl_cli.inputs.base import Shard
-    from mrl_cli.model import Batch, Plan
 
 
 def batches_of_items(batches: Iterable[Batch], shard: Shard, plan: Plan) -> Iterator[Batch]:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import SuspectShardError
-from mrl_cli.inputs.base import without_bad
+from mrl_cli.inputs.base import BadCells, Source, without_bad
 from mrl_cli.model.problems import NO_SUCH_SCORE, SCORE_TOO_LARGE
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import BadCells, Source
     from mrl_cli.model import Batch, Plan, Role
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.errors import DataError, UnknownLineError, UnsplittableTextError
-from mrl_cli.inputs.base import Shard, changed
+from mrl_cli.inputs.base import Shard, Source, changed
 from mrl_cli.records import light_dataclass
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mrl_cli.inputs.base import Source
     from mrl_cli.inputs.streams import Stream
     from mrl_cli.model import Plan, Role
 
