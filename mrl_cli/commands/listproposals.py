@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.commands.listoptions import ListOptions
@@ -50,7 +49,7 @@ def _fits(source: Source, options: dict[str, Any]) -> bool:
     try:
         made = ListOptions(**options)
         plan, (read,) = made.settled(plan_of_options(made), (source,))
-        with nullcontext() if read.file else read.stream.rewinding():
+        with read.rewinding():
             part = first_part(read, Job(plan, ()))
     except (UsageError, DataError):
         return False

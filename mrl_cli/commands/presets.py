@@ -5,7 +5,6 @@ Scores that pairs point at are a file of one number per line, or one column of a
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -206,7 +205,7 @@ class ScoresReduction(Reduction["list[_ScoresOfBatch]", "list[_ScoresOfBatch]"])
 
 def _refuse_blank_lines(source: Source, header: str | None, what: Beside) -> None:
     """Raise DataError for a blank line before a score: elsewhere it is no row, here it would move all scores below."""
-    with nullcontext() if source.file else source.stream.rewinding(), open_text(source, None) as stream:
+    with source.rewinding(), open_text(source, None) as stream:
         text = stream.rest().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n")
     start = 0
     if header is not None:

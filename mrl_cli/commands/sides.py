@@ -55,15 +55,15 @@ def contrasted(run: TwoModels, reduction: Reduction[Any, Any]) -> tuple[Any, Cou
         place = 0 if error.side is a else 1
         raise _repeated(error, run, run.sides[place], plans[place]) from None
     check_same_pairs(a, b, names)
-    check_labels(a, b, matched, has_keys=not by_row)
+    check_labels(matched)
     if margin := run.plan.columns.name_of("margin"):
-        check_margins(a, b, matched, margin, has_keys=not by_row)
+        check_margins(matched, margin)
     for role, name in run.plan.groups.items():
-        check_groups(a, b, matched, role, name, has_keys=not by_row)
+        check_groups(matched, role, name)
     # A pair that is skipped for its label is missing on both sides: it is counted once.
     counts = Counts(rejected=counts_a.rejected + counts_b.rejected, labels_skipped=counts_a.labels_skipped)
     contrasts = reduction.whole()
-    for batch in joined_batches(a, b, matched):
+    for batch in joined_batches(matched):
         measured = Measured(batch, run.plan, reduction.needs)
         counts += measured.counts
         contrasts = reduction.merge(contrasts, reduction.add(reduction.empty(), measured), None)

@@ -5,7 +5,6 @@ A format is a row in `formats`, and a module that reads it.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +86,7 @@ def spooled(source: Source) -> Source:
 
 def columns_of(source: Source, plan: Plan) -> list[str]:
     """Return the names of a source's columns, its path's included; what is read of a stream can be read again."""
-    with nullcontext() if source.file else source.stream.rewinding():
+    with source.rewinding():
         return [*reader_of(source.format).names(source, plan), *source.hive]
 
 
@@ -105,7 +104,7 @@ def head_of(source: Source, plan: Plan) -> Head:
     if source.compression is None and plan.reading.dialect.encoding is None and (name := wide_encoding(first)):
         options["encoding"] = name
         plan = plan.changed(dialect=replace(plan.reading.dialect, encoding=name))
-    with nullcontext() if source.file else source.stream.rewinding():
+    with source.rewinding():
         head: Head = reader_of(source.format).head(source, plan)
     columns = [*head.columns, *(column_of(name, [text]) for name, text in source.hive.items())]
     return head._replace(columns=columns, options=options | head.options)

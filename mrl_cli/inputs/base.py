@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ from mrl_cli.words import harmless, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -104,6 +106,10 @@ class Source:
     def shown_name(self) -> str:
         """The name for a message: no control characters, "stdin" for the dash."""
         return shown_input(self.name)
+
+    def rewinding(self) -> AbstractContextManager[None]:
+        """Return a context at whose end what was read of a stream within it is put back."""
+        return nullcontext() if self.file is not None else self.stream.rewinding()
 
     def close(self) -> None:
         """Close the stream, or take a temporary file away."""

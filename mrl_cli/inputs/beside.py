@@ -64,15 +64,8 @@ class Beside:
 
 def plan_of_rows(plan: Plan, source: Source) -> Plan:
     """Return the plan without the columns that stand beside the rows of a source, which has some."""
-    columns, away = plan.columns, source.beside.roles
-    return plan.changed(
-        columns=replace(
-            columns,
-            y=None if "y" in away else columns.y,
-            numbers=tuple((role, name) for role, name in columns.numbers if role not in away),
-            keys=tuple((role, name) for role, name in columns.keys if role not in away),
-        )
-    )
+    away = source.beside.roles
+    return plan.changed(columns=plan.columns.where(lambda role, _: role not in away))
 
 
 def numbered(shards: Iterator[Shard], source: Source, first_row: int = 0) -> Iterator[Shard]:

@@ -17,7 +17,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.words import counted, harmless, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -56,10 +56,16 @@ class Side:
 
 @light_dataclass(frozen=True, slots=True)
 class Matched:
-    """Where the pairs stand that both sides have, in the order of a; and how many each side has alone."""
+    """Where the pairs stand that both sides have, in the order of a; and how many each side has alone.
 
+    `key` is the role of the column that they were matched by, None where they were row by row.
+    """
+
+    a: Side
+    b: Side
     places_a: NDArray[np.intp]
     places_b: NDArray[np.intp]
+    key: Role | None = None
     unmatched_a: int = 0
     unmatched_b: int = 0
 
@@ -90,7 +96,7 @@ def matched_by_key(a: Side, b: Side, *, drops_unmatched: bool, role: Role = "key
     places_a = np.flatnonzero(places >= 0)
     alone_a, alone_b = np.flatnonzero(places < 0), np.ones(len(indexes[1]), dtype=bool)
     alone_b[places[places_a]] = False
-    matched = Matched(places_a, places[places_a], alone_a.size, int(np.count_nonzero(alone_b)))
+    matched = Matched(a, b, places_a, places[places_a], role, alone_a.size, int(np.count_nonzero(alone_b)))
     if drops_unmatched or not (matched.unmatched_a or matched.unmatched_b):
         return matched
     alone = counted(matched.unmatched_a + matched.unmatched_b, "pair is", "pairs are")
@@ -111,66 +117,58 @@ def matched_by_row(a: Side, b: Side) -> Matched:
     if a.pairs != b.pairs:
         msg = f"{a.name} has {a.pairs:,} pairs and {b.name} {b.pairs:,}: not the same rows"
         raise DataError(msg, hint="match them by a column that tells the pairs apart, with --key COLUMN")
-    return Matched(np.arange(a.pairs), np.arange(b.pairs))
+    return Matched(a, b, np.arange(a.pairs), np.arange(b.pairs))
 
 
-def check_labels(a: Side, b: Side, matched: Matched, *, has_keys: bool) -> None:
+def check_labels(matched: Matched) -> None:
     """Raise DataError where the two sides disagree on the label of a pair."""
     hint = "are x1 and x2 swapped in one of them? are these the same pairs?"
-    hint = hint if has_keys else f"{hint} match them with --key COLUMN"
-    _check_numbers(a, b, matched, "y", ("label", "y"), has_keys=has_keys, hint=hint)
+    hint = hint if matched.key else f"{hint} match them with --key COLUMN"
+    _check_numbers(matched, "y", ("the label", "y"), hint)
 
 
-def check_margins(a: Side, b: Side, matched: Matched, name: str, *, has_keys: bool) -> None:
+def check_margins(matched: Matched, name: str) -> None:
     """Raise DataError where the two sides disagree on the margin of a pair, whose column, `name`, both of them have."""
     hint = "write the same margins into both files, or take the column out of the second: then the first one's hold"
-    _check_numbers(a, b, matched, "margin", ("margin", harmless(name)), has_keys=has_keys, hint=hint)
+    _check_numbers(matched, "margin", ("the margin", harmless(name)), hint)
 
 
-def _check_numbers(
-    a: Side, b: Side, matched: Matched, role: Role, words: tuple[str, str], *, has_keys: bool, hint: str
-) -> None:
-    """Raise DataError where a column of both differs; `words` are what its cells are, and what it is called."""
-    if not (a.batches and b.batches) or any(role not in side.batches[0].numbers for side in (a, b)):
-        return
-    numbers_a, numbers_b = a.numbers(role)[matched.places_a], b.numbers(role)[matched.places_b]
-    differing = np.flatnonzero(numbers_a != numbers_b)
-    if not differing.size:
-        return
-    what, name = words
-    lines = [f"the {what} differs for {differing.size:,} of {numbers_a.size:,} pairs"]
-    for place in differing[:SHOWN].tolist():
-        of_a, of_b = (number_text(float(numbers[place])).removesuffix(".0") for numbers in (numbers_a, numbers_b))
-        lines.append(f"  {_named(a, matched, place, has_keys)}: {name} is {of_a} in {a.name} and {of_b} in {b.name}")
-    raise DataError("\n".join(lines), hint=hint)
+def _check_numbers(matched: Matched, role: Role, words: tuple[str, str], hint: str) -> None:
+    sides = matched.a, matched.b
+    if all(side.batches and role in side.batches[0].numbers for side in sides):
+        both = matched.a.numbers(role)[matched.places_a], matched.b.numbers(role)[matched.places_b]
+        _check(matched, both, words, lambda number: number_text(float(number)).removesuffix(".0"), hint)
 
 
-def _named(a: Side, matched: Matched, place: int, has_keys: bool) -> str:
-    """Return what messages call a matched pair."""
-    if not has_keys:
-        return f"pair {place + 1}"
-    return f"key {harmless(a.keys('key')[int(matched.places_a[place])].as_py())!r}"
-
-
-def check_groups(a: Side, b: Side, matched: Matched, role: Role, name: str, *, has_keys: bool) -> None:
+def check_groups(matched: Matched, role: Role, name: str) -> None:
     """Raise DataError where the two sides disagree on the group of a pair, whose column, `name`, both of them have."""
-    if not (a.batches and b.batches) or role not in b.batches[0].keys:
+    if not (matched.a.batches and matched.b.batches) or role not in matched.b.batches[0].keys:
         return
-    places = (a, matched.places_a), (b, matched.places_b)
-    groups_a, groups_b = (side.keys(role).take(as_arrow(where)) for side, where in places)
-    if groups_a.equals(groups_b):
-        return
-    both = list(zip(groups_a.to_pylist(), groups_b.to_pylist(), strict=True))
-    differing = [place for place, (first, second) in enumerate(both) if first != second]
-    lines = [f"{harmless(name)}, the column grouped by, differs for {len(differing):,} of {len(both):,} pairs"]
+    places = (matched.a, matched.places_a), (matched.b, matched.places_b)
+    a, b = (side.keys(role).take(as_arrow(where)) for side, where in places)
+    if not a.equals(b):
+        both = np.array(a.to_pylist(), object), np.array(b.to_pylist(), object)
+        subject, hint = f"{harmless(name)}, the column grouped by,", "group by a column that names the same groups"
+        _check(matched, both, (subject, "it"), lambda group: repr(harmless(group)), f"{hint} in both files")
+
+
+def _check(
+    matched: Matched, both: tuple[Any, Any], words: tuple[str, str], shown: Callable[[Any], str], hint: str
+) -> None:
+    """Raise DataError where a column of both differs; `words` are what differs, and what it is called in a pair."""
+    differing = np.flatnonzero(both[0] != both[1]).tolist()
+    lines = [f"{words[0]} differs for {len(differing):,} of {both[0].size:,} pairs"]
     for place in differing[:SHOWN]:
-        first, second = (repr(harmless(group)) for group in both[place])
-        lines.append(f"  {_named(a, matched, place, has_keys)}: it is {first} in {a.name} and {second} in {b.name}")
-    raise DataError("\n".join(lines), hint="group by a column that names the same groups in both files")
+        of_a, of_b, at = shown(both[0][place]), shown(both[1][place]), int(matched.places_a[place])
+        pair = f"key {harmless(matched.a.keys(matched.key)[at].as_py())!r}" if matched.key else f"pair {place + 1}"
+        lines.append(f"  {pair}: {words[1]} is {of_a} in {matched.a.name} and {of_b} in {matched.b.name}")
+    if differing:
+        raise DataError("\n".join(lines), hint=hint)
 
 
-def joined_batches(a: Side, b: Side, matched: Matched) -> Iterator[Batch]:
+def joined_batches(matched: Matched) -> Iterator[Batch]:
     """Yield the matched pairs in the order of a: a's columns, and b's scores as x1_b and x2_b."""
+    a, b = matched.a, matched.b
     if not a.batches:
         return
     first = a.batches[0]

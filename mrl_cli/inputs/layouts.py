@@ -77,8 +77,7 @@ def with_layout(plan: Plan, sources: Sequence[Source], *, is_query_named: bool =
 
 def without_query(plan: Plan) -> Plan:
     """Return the plan without a column of queries."""
-    keys = tuple((role, name) for role, name in plan.columns.keys if role != "query")
-    return plan.changed(columns=replace(plan.columns, keys=keys))
+    return plan.changed(columns=plan.columns.where(lambda role, _: role != "query"))
 
 
 def _refuse_several_queries(columns: Cells, plan: Plan, source: Source) -> None:

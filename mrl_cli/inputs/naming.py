@@ -159,7 +159,7 @@ def _hint(a: Side, b: Side, column: _Names) -> str:
     if not shared:
         return f"are these the same pairs? if they are, rename {name} in one of the files"
     try:
-        check_labels(a, b, matched_by_key(a, b, drops_unmatched=True, role=column.role), has_keys=False)
+        check_labels(matched_by_key(a, b, drops_unmatched=True, role=column.role))
     except DataError:
         return f"are these the same pairs? matched by {name}, some have other labels"
     if shared == a.pairs:

@@ -40,15 +40,9 @@ def plan_for_file(plan: Plan, source: Source) -> Plan:
     """Return the plan without the columns that the source's path gives: no reader has to look for those."""
     if not source.hive:
         return plan
-    columns = plan.columns
-    reduced = replace(
-        columns,
-        y=None if columns.y in source.hive else columns.y,
-        numbers=tuple((role, name) for role, name in columns.numbers if name not in source.hive),
-        keys=tuple((role, name) for role, name in columns.keys if name not in source.hive),
-    )
+    reduced = plan.columns.where(lambda _, name: name not in source.hive)
     fills = tuple((role, number) for role, number in plan.reading.fills if reduced.name_of(role) is not None)
-    return plan if reduced == columns else plan.changed(columns=reduced, fills=fills)
+    return plan if reduced == plan.columns else plan.changed(columns=reduced, fills=fills)
 
 
 def with_partitions(batch: Batch, source: Source, plan: Plan) -> Batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +62,7 @@ def read_qrels(path: str) -> Qrels:
 
 def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the four fields of every line that is not blank; fewer fields where it is no judgment."""
-    with nullcontext() if source.file else source.stream.rewinding(), open_text(source, None) as stream:
+    with source.rewinding(), open_text(source, None) as stream:
         try:
             text = stream.rest().decode("utf-8")
         except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mrl_cli.model.labels import LabelMap
 
@@ -105,6 +105,11 @@ class Columns:
         if name is not None and self.label_is_text:
             return replace(self, y=None, keys=(("y", name), *others))
         return replace(self, y=name, keys=others)
+
+    def where(self, fits: Callable[[Role, str], bool]) -> Columns:
+        """Return the columns without those that do not fit, by role and name: of the label, numbers and keys."""
+        numbers, keys = (tuple(one for one in some if fits(*one)) for some in (self.numbers, self.keys))
+        return replace(self, y=self.y if self.y is not None and fits("y", self.y) else None, numbers=numbers, keys=keys)
 
     @property
     def scores_in_words(self) -> str:
