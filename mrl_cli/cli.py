@@ -44,14 +44,12 @@ class LazyGroup(click.Group):
     context_class = HelpContext
     arguments: Sequence[str] = ()
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the commands in the order a newcomer wants them."""
-        del ctx
         return command_names()
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
-        del ctx
         if not summary_of(cmd_name):
             return None
         from mrl_cli import runtime
@@ -77,24 +75,21 @@ class LazyGroup(click.Group):
         before = [one.opts[0] for one in self.params if ctx.params.get(one.name or "") and one.name in there]
         return name, command, [*before, *rest]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
-        del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary_of(name)) for name in command_names()])
 
-    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+    def get_help_option_names(self, _ctx: click.Context) -> list[str]:
         """Return the names of the option for help, which is one screen."""
-        del ctx
         return ["-h", "--help"]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return the option for help."""
         return printing_help(super().get_help_option(ctx))
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples, and where there is more to read."""
-        del ctx
         write_examples(formatter, EXAMPLES)
         formatter.write_paragraph()
         formatter.write_text("mrl help COMMAND prints the options of a command, mrl docs the list of topics.")
@@ -112,9 +107,8 @@ class LazyGroup(click.Group):
         return guarded(super().invoke, ctx)
 
 
-def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     """Print the version, with -v what reads CSV too, and exit."""
-    del param
     if not value or ctx.resilient_parsing:
         return
     from mrl_cli.native import csv_reader_name
@@ -238,8 +232,7 @@ def process() -> NoReturn:
     os._exit(code)
 
 
-def _end_by_signal(number: int, frame: object) -> NoReturn:
-    del frame
+def _end_by_signal(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 

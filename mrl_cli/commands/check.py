@@ -136,9 +136,8 @@ class Check(Run):
             rows = rows._replace(kind=PAIRS, reason="the columns named are two scores")
         return Found(reading, rows, proposal)
 
-    def lines(self, report: CheckReport) -> list[str]:
+    def lines(self, _report: CheckReport) -> list[str]:
         """Return nothing: the report has all notes."""
-        del report
         return []
 
     def summary(self, report: CheckReport) -> str:
@@ -147,9 +146,8 @@ class Check(Run):
         files, rows = (sum(of) for of in zip(*((len(one["files"]), one["rows_seen"]) for one in entries), strict=True))
         return f"{counted(rows, 'row')} of {counted(files, 'file')} seen in {self.seconds:.3f} s"
 
-    def passes(self, report: CheckReport) -> bool:
+    def passes(self, _report: CheckReport) -> bool:
         """Print the errors of inputs that cannot be read: that others can does not hide them."""
-        del report
         for error in self._errors.values():
             known = error.message, error.hint, error.exit_code, error.problems
             say(failure_text(*known, as_json=self.format == "json"))

@@ -201,9 +201,8 @@ class Compute(Run):
             f"mean {report.mean!r}, sum {report.sum!r}"
         )
 
-    def passes(self, report: ComputeReport) -> bool:
+    def passes(self, _report: ComputeReport) -> bool:
         """Return whether every check of --validate passed; print those that failed."""
-        del report
         if self._validation is None:
             return True
         for check in self._validation.checks:

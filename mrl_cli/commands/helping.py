@@ -105,8 +105,7 @@ def printing_help(option: click.Option | None) -> click.Option | None:
 def _printing(text_of: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
     """Return what an option does that prints a help."""
 
-    def print_it(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        del param
+    def print_it(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
             print_help(ctx, text_of(ctx))
             ctx.exit()
@@ -130,9 +129,8 @@ class HelpfulCommand(click.Command):
         short: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "allow_from_autoenv": False}
         self._short = HelpOption(["-h", "short_help"], callback=_printing(self.short_help_text), group=RUNNING, **short)
 
-    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+    def get_help_option_names(self, _ctx: click.Context) -> list[str]:
         """Return the name of the option for the long help."""
-        del ctx
         return ["--help"]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -156,9 +154,8 @@ class HelpfulCommand(click.Command):
             formatter.write_paragraph()
             formatter.write_text("Below an option stands the environment variable that it is read from.")
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        del ctx
         write_examples(formatter, self.examples)
 
     def short_help_text(self, ctx: click.Context) -> str:

@@ -215,9 +215,8 @@ def _config_option() -> Option:
     )
 
 
-def _configure(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _configure(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     """Let the options that are not given have the values of the file of settings."""
-    del param
     # Where the format of an error is looked for, and at a Tab, a file that is wrong is passed over.
     with suppress(MrlError) if ctx.resilient_parsing else nullcontext():
         for path in _files_above() if value is None else [value]:

@@ -151,9 +151,8 @@ class Rank(RankedRun):
 
         refuse_undefined(ranked.result, ranked.look, self.plan)
 
-    def pictures(self, report: Any) -> dict[str, Plot]:
+    def pictures(self, _report: Any) -> dict[str, Plot]:
         """Return the accuracy of queries."""
-        del report
         from mrl_cli.reductions.pagequeries import Accuracies
         from mrl_cli.reports.pictures import of_queries
 

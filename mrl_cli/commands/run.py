@@ -149,9 +149,8 @@ class Run(Options, ABC):
     def summary(self, report: Any) -> str:
         """Return the line that --verbose prints."""
 
-    def passes(self, report: Any) -> bool:
+    def passes(self, _report: Any) -> bool:
         """Return whether the run succeeds by this report; print why it does not."""
-        del report
         return True
 
     def exit_code(self) -> int:
@@ -394,9 +393,8 @@ class Run(Options, ABC):
         is_seen = self.plot == "always" or (self.plot == "auto" and self.output is None and sys.stdout.isatty())
         return is_seen and outputs.is_table(self, self.written)
 
-    def pictures(self, report: Any) -> dict[str, Plot]:
+    def pictures(self, _report: Any) -> dict[str, Plot]:
         """Return the pictures of a report by name."""
-        del report
         return {}
 
 

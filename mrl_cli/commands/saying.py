@@ -73,8 +73,7 @@ def remember(context: click.Context, parsed: Mapping[str, Any]) -> None:
                 context.find_root().meta[key] = option.type_cast_value(context, value)
 
 
-def remember_color(context: click.Context, option: click.Parameter, choice: str) -> str:
+def remember_color(context: click.Context, _option: click.Parameter, choice: str) -> str:
     """Keep what --color says for messages on stderr, those of later errors too."""
-    del option
     context.find_root().meta[_CHOICE] = choice
     return choice

@@ -55,9 +55,8 @@ class Registered(click.ParamType[str]):
         hint = f" Did you mean {near}?" if near else ""
         self.fail(f"{value!r} is not one of {', '.join(names)}.{hint}", param, ctx)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
         """Complete from the registry."""
-        del ctx, param
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]

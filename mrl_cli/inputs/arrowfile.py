@@ -60,16 +60,14 @@ class _Bytes:
         return data
 
 
-def names(source: Source, plan: Plan) -> list[str]:
+def names(source: Source, _plan: Plan) -> list[str]:
     """Return the names in the schema."""
-    del plan
     with _opened(source) as (file, opened):
         return list(opened(file).schema.names)
 
 
-def head(source: Source, plan: Plan) -> Head:
+def head(source: Source, _plan: Plan) -> Head:
     """Return the columns of the schema, with the first rows."""
-    del plan
     import pyarrow as pa
 
     with _opened(source) as (raw, opened):

@@ -183,9 +183,8 @@ def _place(frame: pd.DataFrame, role: Role, name: Hashable, plan: Plan) -> tuple
     raise ValueError(with_hint(no_column(PLACE, name, names), hint))
 
 
-def names(source: Source, plan: Plan) -> list[str]:
+def names(source: Source, _plan: Plan) -> list[str]:
     """Return the names of the columns, as text."""
-    del plan
     return [str(name) for name in source.stream.frame.columns]
 
 
