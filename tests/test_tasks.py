@@ -21,6 +21,7 @@ import pytest
 from mrl_cli import engines
 from mrl_cli.engines import cluster, tasks, worker
 from mrl_cli.engines.base import Job
+from mrl_cli.engines.cluster import Keepers
 from mrl_cli.engines.tasks import Done, Task, span_of, tasks_of
 from mrl_cli.errors import MachineError
 from mrl_cli.inputs import Source, text
@@ -58,10 +59,11 @@ class Sending:
         pass
 
 
-class Bytes(Sending):
+class Bytes(Sending, Keepers):
     """The same, which can keep states where they are."""
 
-    def map_keeping(self, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
+    def mapped(self, name: str, job: bytes, given: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, bytes]]:
+        assert name == "run_keeping"
         for task in given:
             yield worker.run_keeping(job, task)
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import closing, contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mrl_cli.engines.base import Job, Part
 from mrl_cli.engines.local import groups, parts_in_order
@@ -49,36 +49,34 @@ class Workers(Protocol):
         """Let go of the workers."""
 
 
-@runtime_checkable
-class Keepers(Workers, Protocol):
+class Keepers(ABC):
     """Workers that can also keep what a task comes to, and send it to one another."""
 
-    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """As `map`, of `worker.run_keeping`: yield the first of what it returns, and what stands for the second."""
-
-    def join(self, job: bytes, kept: list[Any]) -> Any:
-        """Return what stands for `worker.joined` of what was kept, without waiting for it."""
-
-    def fetched(self, kept: Any) -> bytes:
-        """Return what was kept."""
-
-
-class KeepingWorkers(ABC):
-    """What keepers do alike, whose `_mapped` calls a function of `worker` by its name."""
+    slots: int
 
     def map(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[bytes]:
         """Yield what tasks come to, in order. Raises MachineError where the cluster is lost."""
-        with closing(self._mapped("run", job, tasks, ahead)) as found:
+        with closing(self.mapped("run", job, tasks, ahead)) as found:
             for data, _ in found:
                 yield data
 
-    def map_keeping(self, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """As `map`, with what stands here for what a task keeps beside what comes back of it."""
-        return self._mapped("run_keeping", job, tasks, ahead)
+    @abstractmethod
+    def mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """Yield what `worker.run` returns of each task, in order; of `run_keeping` its first part, and what stands here
+        for the second.
+        """
 
     @abstractmethod
-    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
-        """Yield what comes back of each call, in order, and what stands for the rest of it where there is one."""
+    def join(self, job: bytes, kept: list[Any]) -> Any:
+        """Return what stands for `worker.joined` of what was kept, without waiting for it."""
+
+    @abstractmethod
+    def fetched(self, kept: Any) -> bytes:
+        """Return what was kept."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the workers."""
 
 
 AHEAD_A_SLOT = 3
@@ -254,7 +252,7 @@ class _Course:
         """Yield what comes back, and what stands for what does not."""
         of = self._job, self._next_tasks(), AHEAD_A_SLOT * self._workers.slots
         if self._tree is not None:
-            yield from self._tree.workers.map_keeping(*of)
+            yield from self._tree.workers.mapped("run_keeping", *of)
         else:
             with closing(self._workers.map(*of)) as found:
                 for data in found:

@@ -15,7 +15,7 @@ from dask import config
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from distributed import TimeoutError as NotYet
 
-from mrl_cli.engines.cluster import Deadline, KeepingWorkers, by_value, within
+from mrl_cli.engines.cluster import Deadline, Keepers, by_value, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -26,7 +26,7 @@ CONNECT_SECONDS, LOOK_SECONDS, CLOSE_SECONDS, END_SECONDS = 10.0, 1.0, 3.0, 15.0
 SHARED_BYTES = 64 << 10  # a larger job goes to each worker once, and not along with every task
 
 
-class DaskWorkers(KeepingWorkers):
+class DaskWorkers(Keepers):
     """The workers of a Dask cluster."""
 
     def __init__(self, jobs: int, address: str | None) -> None:
@@ -58,7 +58,8 @@ class DaskWorkers(KeepingWorkers):
                 raise MachineError(message, hint="is `dask scheduler` running there?") from error
         self.slots = max(1, sum(self._client.nthreads().values()))
 
-    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+    def mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """Yield what comes back of each task, in order, and the future of what is kept. Raises MachineError."""
         client, call, shared = self._client, by_value(name), self._shared(job)
         left, under_way = iter(tasks), deque[tuple[Any, Any]]()
         try:

@@ -41,16 +41,15 @@ def parts_in_order(sources: Sequence[Source], job: Job, jobs: int, resume_at: Sh
     while True:
         shards = shards_of(sources, job.plan, resume_at)
         first = list(islice(shards, 2))
-        run = _in_turn if jobs == 1 or len(first) < 2 else _threaded
-        resume_at = yield from run(chain(first, shards), job, jobs)
+        every, is_alone = chain(first, shards), jobs == 1 or len(first) < 2
+        resume_at = yield from _in_turn(every, job) if is_alone else _threaded(every, job, jobs)
         if resume_at is None:
             return
         # A quote turned up in a text that was being split: all before that shard stands, the rest of it is one stream.
 
 
-def _in_turn(shards: Iterator[Shard], job: Job, jobs: int) -> Run:
+def _in_turn(shards: Iterator[Shard], job: Job) -> Run:
     """Yield parts in order; return the shard at which a text proved unsplittable, or None."""
-    del jobs
     for shard in shards:
         try:
             part = part_of(shard, job)

@@ -16,7 +16,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import RayError
 
-from mrl_cli.engines.cluster import Deadline, KeepingWorkers, by_value, silent_stderr, within
+from mrl_cli.engines.cluster import Deadline, Keepers, by_value, silent_stderr, within
 from mrl_cli.errors import MachineError
 from mrl_cli.words import harmless
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, LOOK_SECONDS = 25.0, 1.0
 
 
-class RayWorkers(KeepingWorkers):
+class RayWorkers(Keepers):
     """The workers of a Ray cluster."""
 
     def __init__(self, jobs: int, address: str | None) -> None:
@@ -49,7 +49,8 @@ class RayWorkers(KeepingWorkers):
             raise MachineError(f"{self._where} does not answer", hint="is a head of Ray running there?") from error
         self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def _mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+    def mapped(self, name: str, job: bytes, tasks: Iterable[bytes], ahead: int) -> Generator[tuple[bytes, Any]]:
+        """Yield what comes back of each task, in order, and the reference of what is kept. Raises MachineError."""
         call = ray.remote(max_retries=3, num_returns=1 if name == "run" else 2)(by_value(name))
         shared, left, under_way = ray.put(job), iter(tasks), deque[Any]()
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import platform
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli import errors, runtime
@@ -98,35 +98,30 @@ class Worker:
         return done
 
     def _done(self, task: Task, is_stopped: Callable[[], bool]) -> Done:
-        parts = _Parts(self._job, task, is_stopped)
-        try:
-            source = self._sources[task.place]
-            if task.span is None:
-                done = _done_of_source(source, self._job, task.resume_at, parts)
-            elif self._is_text(task):
-                done = self._done_of_rows(task, _Lines(source, task.span, task.first_line), parts)
-            else:
-                done = self._done_of_groups(task, task.span, parts)
-            return parts.ended(done)
-        finally:
-            parts.drop()
+        source = self._sources[task.place]
 
-    def _done_of_groups(self, task: Task, span: tuple[int, int], parts: _Parts) -> Done:
+        def measure(parts: _Parts) -> Done:
+            if task.span is None:
+                return _measured(source, self._job, task.resume_at, parts)
+            if self._is_text(task):
+                return self._rows_measured(task, _Lines(source, task.span, task.first_line), parts)
+            return self._groups_measured(task, task.span, parts)
+
+        return _Parts(self._job, task, is_stopped).done(measure)
+
+    def _groups_measured(self, task: Task, span: tuple[int, int], parts: _Parts) -> Done:
         """Measure the row groups that begin in a span."""
         source, groups = self._sources[task.place], self._groups.get(task.place)
         begin = reader_of(source.format).begin
-        try:
-            if groups is None:  # a footer is read once
-                groups = list(shards_of((source,), self._job.plan))
-                self._groups = {task.place: groups}  # another, where threads do this at once: they have theirs
-            for shard in groups:
-                if span[0] <= begin(shard) < span[1]:
-                    parts.add(part_of(shard, self._job))
-        except errors.MrlError as error:
-            return parts.done(error=error)
-        return parts.done()
+        if groups is None:  # a footer is read once
+            groups = list(shards_of((source,), self._job.plan))
+            self._groups = {task.place: groups}  # another, where threads do this at once: they have theirs
+        for shard in groups:
+            if span[0] <= begin(shard) < span[1]:
+                parts.add(part_of(shard, self._job))
+        return parts.so_far()
 
-    def _done_of_rows(self, task: Task, lines: _Lines, parts: _Parts) -> Done:
+    def _rows_measured(self, task: Task, lines: _Lines, parts: _Parts) -> Done:
         """Measure the blocks of a span of a text one after the other, and count its lines."""
         needs_line, shard = False, None
         first: tuple[Shard, int] | None = None
@@ -146,10 +141,8 @@ class Worker:
                 (shard, count), needs_line = first, False
                 parts.clear()
             rest = None if shard is None else shard._replace(source=None)
-            return parts.done(count, needs_line, Task(task.place, resume_at=rest, part=task.part))
-        except errors.MrlError as error:
-            return parts.done(lines.count, error=error)
-        return parts.done(lines.count, needs_line)
+            return parts.so_far(count, needs_line, Task(task.place, resume_at=rest, part=task.part))
+        return parts.so_far(lines.count, needs_line)
 
 
 class _Lines:
@@ -179,26 +172,19 @@ class _Lines:
         self.number, self.count = None if self.number is None else self.number + count, self.count + count
 
 
-def _done_of_source(source: Source, job: Job, resume_at: Shard | None, parts: _Parts) -> Done:
+def _measured(source: Source, job: Job, resume_at: Shard | None, parts: _Parts) -> Done:
     """Measure a source, from a shard on where there is one, as what it comes to by one thread."""
     if resume_at is not None:
         resume_at = resume_at._replace(source=source)
-    try:
-        for part in parts_in_order([source], job, 1, resume_at):
-            parts.add(part)
-    except errors.MrlError as error:
-        return parts.done(error=error)
-    return parts.done()
+    for part in parts_in_order([source], job, 1, resume_at):
+        parts.add(part)
+    return parts.so_far()
 
 
 def parts_here(sources: Sequence[Source], job: Job, task: Task) -> Iterator[Part]:
     """Yield the parts of a task where its source can be read only here."""
     source = sources[task.place]
-    parts = _Parts(job, task, lambda: False)
-    try:
-        done = parts.ended(_done_of_source(source, job, task.resume_at, parts))
-    finally:
-        parts.drop()
+    done = _Parts(job, task, lambda: False).done(partial(_measured, source, job, task.resume_at))
     yield from (part._replace(shard=part.shard._replace(source=source)) for part in done.parts)
     if done.error is not None:
         raise done.error
@@ -239,29 +225,22 @@ class _Parts:
         """Forget all parts: the task is begun anew."""
         self._parts = []
 
-    def done(
-        self,
-        lines: int = 0,
-        needs_line: bool = False,
-        resume_at: Task | None = None,
-        error: Exception | None = None,
-    ) -> Done:
+    def so_far(self, lines: int = 0, needs_line: bool = False, resume_at: Task | None = None) -> Done:
         """Return what the task comes to, of which there are no parts while it needs a line."""
-        return Done(() if needs_line else tuple(self._parts), lines, needs_line, resume_at, error)
+        return Done(() if needs_line else tuple(self._parts), lines, needs_line, resume_at)
 
-    def ended(self, done: Done) -> Done:
-        """Return what the task comes to, with what was written, which is whole where the task is."""
+    def done(self, measure: Callable[[_Parts], Done]) -> Done:
+        """Return what the task comes to by `measure`, or its error; what was written is whole where the task is."""
         try:
+            done = measure(self)
             for place, sink in self._sinks if done.parts and done.is_whole else ():
                 done.parts[-1].states[place] += sink.end()
         except errors.MrlError as error:
-            return done._replace(error=error)
+            done = self.so_far()._replace(error=error)
+        finally:
+            for _, sink in self._sinks:
+                sink.drop()  # of what has not ended
         return done
-
-    def drop(self) -> None:
-        """Throw away what was written and has not ended."""
-        for _, sink in self._sinks:
-            sink.drop()
 
 
 @lru_cache(2)
