@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_cli.commands.options import refuse_if
 from mrl_cli.commands.presets import SCORES_OF_ROWS, SIZES, read_scores
 from mrl_cli.errors import DataError
-from mrl_cli.inputs.beside import Beside, GroupSizes
+from mrl_cli.inputs.beside import DOC, Beside, GroupSizes
 from mrl_cli.inputs.qrels import read_qrels
 from mrl_cli.words import counted, harmless
 
@@ -18,39 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Missing, Plan
+    from mrl_cli.model import Plan
 
 _SETTINGS = {"scores": "scores", "group_sizes": "sizes", "qrels": "qrels"}  # what reports name, by what is beside rows
 
 
-def with_files_beside(
-    plan: Plan,
-    sources: Sequence[Source],
-    *,
-    scores: str | None,
-    score_column: str | None,
-    group_sizes: str | None,
-    qrels: str | None,
-    doc: str,
-    missing: Missing,
-) -> tuple[Plan, tuple[Source, ...]]:
-    """Return the plan and the sources with the files beside their rows, which are read; None for no such file.
+def with_files_beside(plan: Plan, sources: Sequence[Source], options: Any) -> tuple[Plan, tuple[Source, ...]]:
+    """Return the plan and the sources with the files beside their rows that options of lists name, which are read.
 
     Raises UsageError for options that contradict one another and DataError for files that are not what they should be.
     """
-    for option, given in (("--scores", scores), ("--group-sizes", group_sizes)):
+    scores, sizes, qrels = options.scores, options.group_sizes, options.qrels
+    for option, given in (("--scores", scores), ("--group-sizes", sizes)):
         message = f"{option} belongs to the rows of one INPUT, and there are {len(sources)}"
         refuse_if(given is not None and len(sources) != 1, message)
         message = f"{option} counts rows by place: --on-error skip would move those after a bad one"
         refuse_if(given is not None and plan.reading.on_error == "skip", message)
     beside = Beside(
-        None if scores is None else read_scores(scores, score_column, SCORES_OF_ROWS),
-        None if group_sizes is None else _group_sizes(group_sizes),
+        None if scores is None else read_scores(scores, options.score_column, SCORES_OF_ROWS),
+        None if sizes is None else _group_sizes(sizes),
         None if qrels is None else read_qrels(qrels),
     )
     names = {name: getattr(beside, part).name for name, part in _SETTINGS.items() if getattr(beside, part) is not None}
-    if beside.qrels is not None:
-        plan = plan.changed(columns=replace(plan.columns, keys=(*plan.columns.keys, ("doc", doc))), missing=missing)
+    if qrels is not None:
+        keys = (*plan.columns.keys, (DOC, DOC if options.doc is None else options.doc))
+        plan = plan.changed(columns=replace(plan.columns, keys=keys), missing=options.missing)
     return plan.changed(**names), tuple(replace(source, beside=beside) for source in sources)
 
 

@@ -161,11 +161,6 @@ class Compute(Run):
         """Whether the output is rows, not a report."""
         return self.reduction == "none"
 
-    @property
-    def writes_parts(self) -> bool:
-        """Whether the output may be a folder: where rows are written."""
-        return self.writes_rows
-
     def rendered(self, report: ComputeReport) -> Iterable[str]:
         """Return the report as pieces of text: where rows were written, none but the manifest of their parts."""
         if self.folder is not None:

@@ -43,26 +43,21 @@ def settings_in(path: str, command: click.Command, *, is_named: bool) -> Setting
         return None
     options = {param.name: param for param in command.params if isinstance(param, click.Option) and param.name}
     options.pop("config", None)
-    own = table.get(command.name or "")
-    tables = {key for key, value in table.items() if isinstance(value, dict) and key in command_names()}
-    for some in (table, own if isinstance(own, dict) else {}):
-        _refuse_repeated(some, shown)
+    names, name = set(command_names()), command.name or ""
+    own = table[name] if isinstance(table.get(name), dict) else {}
+    for_all = {key: value for key, value in table.items() if not (key in names and isinstance(value, dict))}
     found: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if key in tables:
-            continue
-        if name in options:
-            found[name] = _value(options[name], value, f"{key} in {shown}")
-        elif name not in _options_of_all():
-            _refuse_key(key, shown, {*_options_of_all(), *command_names()}, "no command has that option")
-    for key, value in own.items() if isinstance(own, dict) else ():
-        name = key.replace("-", "_")
-        if name not in options:
-            _refuse_key(f"{command.name}.{key}", shown, options, f"mrl {command.name} does not have that option")
-        found[name] = _value(options[name], value, f"{command.name}.{key} in {shown}")
-    names = own if isinstance(own, dict) else ()
-    return Settings(shown, found, frozenset(name.replace("-", "_") for name in names))
+    for prefix, some in (("", for_all), (f"{name}.", own)):
+        _refuse_repeated(some, shown)
+        for key, value in some.items():
+            option = options.get(key.replace("-", "_"))
+            if option is not None:
+                found[key.replace("-", "_")] = _value(option, value, f"{prefix}{key} in {shown}")
+            elif prefix:
+                _refuse_key(f"{prefix}{key}", shown, options, f"mrl {name} does not have that option")
+            elif key.replace("-", "_") not in _options_of_all():
+                _refuse_key(key, shown, {*_options_of_all(), *names}, "no command has that option")
+    return Settings(shown, found, frozenset(key.replace("-", "_") for key in own))
 
 
 def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
@@ -70,14 +65,13 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
 
     Raises UsageError for a text that is not TOML, unless it is that of a project without a table for mrl.
     """
-    is_project = os.path.basename(path) == _PROJECT
+    is_project, hint = os.path.basename(path) == _PROJECT, None if is_named else _UNSET_HINT
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         if is_project and not is_named:
             return None
-        hint = None if is_named else _UNSET_HINT
         raise UsageError(f"cannot read {shown}: {error.strerror or error}", hint=hint) from None
     if is_project and not _MAY_NAME_MRL.search(data) and not is_named:
         return None
@@ -88,15 +82,12 @@ def _table(path: str, shown: str, *, is_named: bool) -> dict[str, Any] | None:
     except ValueError as error:  # a text that is not TOML, or not UTF-8
         if is_project and not is_named and not _NAMES_TABLE.search(data):
             return None
-        raise UsageError(
-            f"{shown} is not TOML: {harmless(error, 200)}", hint=None if is_named else _UNSET_HINT
-        ) from None
+        raise UsageError(f"{shown} is not TOML: {harmless(error, 200)}", hint=hint) from None
     for key in ("tool", "mrl") if is_project else ():
         table = table.get(key, {}) if isinstance(table, dict) else {}
+        if not table and is_named:
+            raise UsageError(f"{shown} has no table [tool.mrl]")
         if not table:
-            refusal = f"{shown} has no table [tool.mrl]"
-            if is_named:
-                raise UsageError(refusal)
             return None
     if not isinstance(table, dict):
         raise UsageError(f"tool.mrl in {shown} is not a table")
@@ -114,11 +105,8 @@ def _refuse_repeated(table: Collection[str], shown: str) -> None:
 def _refuse_key(key: str, shown: str, known: Collection[str], reason: str) -> None:
     first, dot, name = key.rpartition(".")
     near = closest(name.replace("-", "_"), known)
-    hint = (
-        f"did you mean {first}{dot}{near}?"
-        if near
-        else f"keys are the names of options: {listed(sorted(known), most=8)}"
-    )
+    hint = f"keys are the names of options: {listed(sorted(known), most=8)}"
+    hint = f"did you mean {first}{dot}{near}?" if near else hint
     if not dot and name in command_names():
         hint = f"settings of one command stand in a table, [{name}]"
     if name in ("help", "version", "config"):
@@ -148,8 +136,7 @@ def _value(option: click.Option, value: Any, place: str) -> Any:
 
 
 def _word(value: Any, place: str) -> str:
-    is_none = isinstance(value, bool | list | dict)
-    _refuse_if(is_none, place, "must be a text or a number", value)
+    _refuse_if(isinstance(value, bool | list | dict), place, "must be a text or a number", value)
     _refuse_if("\0" in str(value), place, "holds a null character", None)
     return str(value)
 
@@ -171,12 +158,8 @@ def _options_of_all() -> set[str]:
     return {option for name in command_names() for option in _options_of(name)}
 
 
-def notes_on_variables(unknown: Sequence[str], command: click.Command, prefix: str) -> list[str]:
-    """Return notes on variables of the environment that are no options of a command, where they are meant to be."""
-    return list(_notes(unknown, command, prefix))
-
-
-def _notes(unknown: Sequence[str], command: click.Command, prefix: str) -> Iterator[str]:
+def notes_on_variables(unknown: Sequence[str], command: click.Command, prefix: str) -> Iterator[str]:
+    """Yield notes on variables of the environment that are no options of a command, where they are meant to be."""
     own = f"{prefix}_{(command.name or '').upper()}_"
     others = [f"{prefix}_{name.upper()}_" for name in command_names() if name != command.name]
     for variable in sorted(unknown):

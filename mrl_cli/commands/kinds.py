@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from mrl_cli.commands.helping import COLUMNS
@@ -11,14 +10,15 @@ from mrl_cli.commands.parsing import is_for_this
 from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import Registered
-from mrl_cli.errors import UsageError
 from mrl_cli.model import Labels, ListLabels, Plan
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import click
+
+    from mrl_cli.inputs.base import NoColumnError
 
 
 class RunOnPairs(Run):
@@ -55,6 +55,12 @@ class RunOnPairs(Run):
                 "name the column of the query with --query COLUMN; in LETOR and runs of TREC it is query",
             )
         return super().planned()
+
+    def hint_for(self, error: NoColumnError) -> str | None:
+        """Return as every run, and for a file of lists the option by which it is read as such."""
+        from mrl_cli.inputs.hints import HINTS_OF_LISTS
+
+        return HINTS_OF_LISTS.get(error.source.format) or super().hint_for(error)
 
 
 class RunOnLists(Rank):
@@ -98,25 +104,10 @@ def command_of(pairs: type[RunOnPairs], lists: type[RunOnLists]) -> click.Comman
             run = lists.of(given, own)
         else:
             run = pairs(**{name: given[name] for name in own})
-        with nullcontext() if isinstance(run, lists) else _hints_of_lists():
-            return run.exit_code()
+        return run.exit_code()
 
     command.callback = carry_out
     return command
-
-
-@contextmanager
-def _hints_of_lists() -> Iterator[None]:
-    """Let the error of a column that is not in a file of lists propose the option by which they are read as such."""
-    try:
-        yield
-    except UsageError as error:
-        from mrl_cli.inputs.base import NoColumnError
-        from mrl_cli.inputs.hints import HINTS_OF_LISTS
-
-        if isinstance(error, NoColumnError):
-            error.hint = HINTS_OF_LISTS.get(error.source.format, error.hint)
-        raise
 
 
 def _is_preset_of_lists(preset: str | None) -> bool:

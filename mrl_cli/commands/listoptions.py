@@ -130,9 +130,7 @@ class ListOptions(Options):
         if not (self.scores is self.group_sizes is self.qrels is None):
             from mrl_cli.commands.beside import with_files_beside  # few runs have some
 
-            names = ("scores", "score_column", "group_sizes", "qrels", "missing")
-            files = {name: getattr(self, name) for name in names}
-            plan, sources = with_files_beside(plan, sources, doc="doc" if self.doc is None else self.doc, **files)
+            plan, sources = with_files_beside(plan, sources, self)
         check_read(plan, option_of)
         return with_layout(plan, sources, is_query_named=self.query is not None), sources
 

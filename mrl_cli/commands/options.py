@@ -378,11 +378,6 @@ class Options:
         """Whether the output is rows that are written as the input is read, not a report."""
         return False
 
-    @property
-    def writes_parts(self) -> bool:
-        """Whether the output may be a folder, into which workers write rows."""
-        return False
-
     def given(self, names: str) -> dict[str, Any]:
         """Return those of the names whose value is not the default."""
         usual = Options()

@@ -52,7 +52,7 @@ def output_format(options: Options) -> str:
 def check_outputs(options: Options, written: str) -> None:
     """Raise UsageError for output options that make no sense, alone or together; `written` is the format."""
     refuse_if("" in (options.output, options.rejects, options.save_plot), "an empty name names no file")
-    is_wrong = is_folder(options.output) and not options.writes_parts
+    is_wrong = is_folder(options.output) and not (options.writes_rows and options.reduction == "none")
     message = f"-o {harmless(options.output, 200)} is a folder, and what is written is one file"
     refuse_if(is_wrong, message, "name a file; only mrl compute --reduction none writes parts into a folder")
     rejects = options.rejects

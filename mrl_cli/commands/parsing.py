@@ -17,7 +17,7 @@ from mrl_cli.errors import MrlError, UsageError
 from mrl_cli.words import OPTION, closest, harmless, hint_for, is_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PREFIX = "MRL"  # of the variables of the environment that options come from
 # What `click.Context.meta` keeps: the words after the name of the command, the file that settings were read from,
@@ -185,7 +185,7 @@ def _settings_elsewhere(ctx: click.Context) -> list[str]:
     return [f"settings: {', '.join(places)}"] if places else []
 
 
-def _notes_on_variables(ctx: click.Context) -> list[str]:
+def _notes_on_variables(ctx: click.Context) -> Iterable[str]:
     """Return notes on variables of the environment that are called almost as those of options."""
     found = [name for name in os.environ if name.startswith(f"{PREFIX}_") and name not in _NO_OPTIONS]
     known = {

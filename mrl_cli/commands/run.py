@@ -155,7 +155,7 @@ class Run(Options, ABC):
 
     def exit_code(self) -> int:
         """Carry out the run; return its exit code."""
-        with ExitStack() as self._stack, _hints_by_cells(self):
+        with ExitStack() as self._stack, _with_hints(self):
             conditions = self._open(self._stack)
             report = self.report()
             if self.picture is not None:
@@ -369,8 +369,10 @@ class Run(Options, ABC):
         pictures = self.pictures(report)
         return picture_bytes(pictures[self.which or next(iter(pictures))], self.save_plot or "")
 
-    def hint_by_cells(self, error: NoColumnError) -> str | None:
-        """Return what to do about a missing column that the user did not name, by the first rows if they say it."""
+    def hint_for(self, error: NoColumnError) -> str | None:
+        """Return what to do about a missing column: of one that the user did not name, by the first rows, as check."""
+        if not error.is_unnamed:
+            return error.hint
         from mrl_cli.inputs.layouts import first_cells, hint_for_kind
 
         if not error.plan.has_lists:
@@ -399,15 +401,15 @@ class Run(Options, ABC):
 
 
 @contextmanager
-def _hints_by_cells(run: Run) -> Iterator[None]:
-    """Let the error of a missing column that the user did not name propose what the first rows show, as check does."""
+def _with_hints(run: Run) -> Iterator[None]:
+    """Let the error of a missing column propose what to do about it."""
     try:
         yield
     except UsageError as error:
         from mrl_cli.inputs.base import NoColumnError
 
-        if isinstance(error, NoColumnError) and error.is_unnamed and error.source is not None:
-            error.hint = run.hint_by_cells(error)
+        if isinstance(error, NoColumnError) and error.source is not None:
+            error.hint = run.hint_for(error)
         raise
 
 

@@ -21,7 +21,6 @@ from mrl_cli.words import harmless, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -107,7 +106,7 @@ class Source:
         """The name for a message: no control characters, "stdin" for the dash."""
         return shown_input(self.name)
 
-    def rewinding(self) -> AbstractContextManager[None]:
+    def rewinding(self) -> Any:
         """Return a context at whose end what was read of a stream within it is put back."""
         return nullcontext() if self.file is not None else self.stream.rewinding()
 
@@ -407,9 +406,8 @@ def batch_of_rows(
             cells.append(cell)
     more, unlisted = _others_in_rows(at_fault, file, plan, row_word)
     lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
-    numbers = {
-        role: np.array(columns[role], np.float64) for role, _ in plan.columns.wanted_numbers if role not in lists
-    }
+    of_one = (role for role, _ in plan.columns.wanted_numbers if role not in lists)
+    numbers = {role: np.array(columns[role], np.float64) for role in of_one}
     filled: dict[Role, NDArray[np.bool_]] = {}
     for role, number in plan.reading.fills:
         filled[role] = np.array([cell is None for cell in columns[role]], bool)
