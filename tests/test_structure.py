@@ -337,7 +337,7 @@ def test_frames_have_room_below_the_process() -> None:
 def test_pairs_load_nothing_of_lists(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("x1,x2,y\n0.5,0.25,1\n")
     (tmp_path / "lists.csv").write_text("query,label,score\na,1,0.5\na,0,0.25\n")
-    of_lists = {f"mrl_cli.inputs.{name}" for name in ("beside", "items", "queries")} | {"mrl_cli.lists.measure"}
+    of_lists = {f"mrl_cli.inputs.{name}" for name in ("beside", "items")} | {"mrl_cli.lists.measure"}
     assert not _loaded(tmp_path, ["compute", tmp_path / "pairs.csv"]) & of_lists
     assert of_lists <= _loaded(tmp_path, ["rank", tmp_path / "lists.csv"])
 

@@ -19,7 +19,7 @@ from mrl_cli.api.results import Points, Result, warn_of
 from mrl_cli.engines.base import Job, fold
 from mrl_cli.engines.local import local
 from mrl_cli.inputs.frame import PLACE, as_frame, frame_source
-from mrl_cli.inputs.logs import note_on_log
+from mrl_cli.inputs.kinds import note_on_log
 from mrl_cli.inputs.presets import applied, given_by, label_settings
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, group_roles
 from mrl_cli.reductions.contrast import ContrastReduction

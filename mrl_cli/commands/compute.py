@@ -46,7 +46,10 @@ class Compute(Run):
         shown="stdout",
     )
     which: str = option(
-        "Picture that --save-plot writes.", group=OUTPUT, choices=("differences", "margins", "calibration", "groups")
+        "Picture that --save-plot writes.",
+        group=OUTPUT,
+        choices=("differences", "margins", "calibration", "groups"),
+        goes_with="save_plot",
     )
     validate: bool = flag("Check every loss with the loop validator in the same pass.", group=CHECKS, is_common=True)
 
@@ -72,7 +75,6 @@ class Compute(Run):
         """Yield as every run, and what one line per pair leaves unsaid."""
         yield from super().without_effect()
         yield "keep_columns", not self.writes_rows, "--keep-columns goes with --reduction none"
-        yield "which", self.save_plot is None, "--which goes with --save-plot"
         for name in ("weight", "group_by", "by_file", "confidence", "cluster", "calibration", "save_plot"):
             message = f"{option_of(name)} goes with --reduction mean or sum, not with one line per pair"
             yield name, self.writes_rows and getattr(self, name), message

@@ -12,8 +12,6 @@ from mrl_cli.model import ListLabels, Missing, Plan, Role
 from mrl_cli.words import option_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mrl_cli.inputs import Source
     from mrl_cli.inputs.presets import ListPreset
 
@@ -79,8 +77,10 @@ class ListOptions(Options):
         group=INPUT,
         metavar="FILE",
     )
-    doc: str | None = column("Column of the document, for --qrels.", group=COLUMNS, shown="doc")
-    missing: Any = option("What to do with a document without a judgment.", group=INPUT, choices=get_args(Missing))
+    doc: str | None = column("Column of the document, for --qrels.", group=COLUMNS, shown="doc", goes_with="qrels")
+    missing: Any = option(
+        "What to do with a document without a judgment.", group=INPUT, choices=get_args(Missing), goes_with="qrels"
+    )
     preset: str | None = option(
         f"Read columns as a known producer writes them: {', '.join(PRESET_NAMES)}. Other options win over it.",
         group=COLUMNS,
@@ -88,12 +88,6 @@ class ListOptions(Options):
         type=Registered("mrl_cli.inputs.presets", "LIST_PRESETS", elsewhere={"PRESETS": "a preset of mrl compute"}),
         metavar="NAME",
     )
-
-    def without_effect(self) -> Iterator[tuple[str, object, str]]:
-        """Yield as every run, and what has no effect without another option."""
-        yield from super().without_effect()
-        yield "missing", self.qrels is None, "--missing goes with --qrels"
-        yield "doc", self.qrels is None, "--doc goes with --qrels"
 
     def check_items(self) -> None:
         """Raise UsageError for options that exclude each other."""

@@ -44,9 +44,13 @@ def is_given(name: str, *, or_by_environment: bool = False) -> bool:
 
 
 class Declared:
-    """An option of click, called as the attribute it is; in a command without it, the attribute is its default."""
+    """An option of click, called as the attribute it is; in a command without it, the attribute is its default.
+
+    It has no effect without the option that it `goes_with`, if it names one.
+    """
 
     def __init__(self, text: str, *flags: str, choices: Sequence[str] | None = None, **settings: Any) -> None:
+        self.goes_with = settings.pop("goes_with", None)
         if choices is not None:  # of which the first is the default, where there is no other
             settings = {"type": click.Choice(choices), "default": choices[0]} | settings
         usual = () if "multiple" in settings else False if "is_flag" in settings else None
@@ -197,7 +201,9 @@ class Options:
         group=INPUT,
         metavar="FILE",
     )
-    score_column: str | None = column("Column of the file of --scores.", group=INPUT, shown="the only one, else score")
+    score_column: str | None = column(
+        "Column of the file of --scores.", group=INPUT, shown="the only one, else score", goes_with="scores"
+    )
     # What is computed.
     margin: float | None = option(
         "Margin of the loss: by how much the better score should be higher.",
@@ -332,7 +338,9 @@ class Options:
         yield "quiet", is_given("verbose"), ""
         yield "verbose", self.quiet, "--quiet and --verbose exclude each other"
         yield "rejects", self.on_error != "skip", "--rejects goes with --on-error skip"
-        yield "score_column", self.scores is None, "--score-column goes with --scores"
+        for name in [*vars(self)]:
+            if other := getattr(getattr(type(self), name, None), "goes_with", None):
+                yield name, getattr(self, other) is None, f"{option_of(name)} goes with {option_of(other)}"
         for name, others in _EXCLUDED.items():  # from the environment, they give way to the command line
             yield name, getattr(self, name) is not None and any(map(is_given, others)), ""
         for name in ("labels", "label_map", "strength"):

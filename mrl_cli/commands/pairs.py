@@ -13,8 +13,6 @@ from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mrl_cli.reports.pairs import PairsReport
 
 
@@ -33,7 +31,12 @@ class WritePairs(RankedRun):
         metavar="N",
     )
     seed: int = option(
-        "Seed that draws the pairs of --sample.", group=OUTPUT, type=click.IntRange(min=0), default=0, metavar="S"
+        "Seed that draws the pairs of --sample.",
+        group=OUTPUT,
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="S",
+        goes_with="sample",
     )
 
     name = "pairs"
@@ -43,11 +46,6 @@ class WritePairs(RankedRun):
         "mrl pairs lists.csv -o out.parquet",
     )
     names = "ITEMS weight query_weight sample seed CELLS memory ENGINE format output color NOTES"
-
-    def without_effect(self) -> Iterator[tuple[str, object, str]]:
-        """Yield as every run, and the seed of no sample."""
-        yield from super().without_effect()
-        yield "seed", self.sample is None, "--seed goes with --sample"
 
     @property
     def writes_rows(self) -> bool:

@@ -17,7 +17,7 @@ from mrl_cli.errors import DataError, UsageError
 from mrl_cli.inputs import Source, columns_anywhere, columns_of, resolve
 from mrl_cli.inputs.base import no_column
 from mrl_cli.inputs.formats import TEXTS
-from mrl_cli.inputs.logs import may_be_logged, refuse_log
+from mrl_cli.inputs.kinds import may_be_logged, refuse_log
 from mrl_cli.inputs.presets import PRESETS, Preset, applied, given_by
 from mrl_cli.inputs.scores import Scores
 from mrl_cli.inputs.streams import open_text

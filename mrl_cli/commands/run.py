@@ -221,7 +221,7 @@ class Run(Options, ABC):
         notes, wanted = plan_notes(self.plan), [name for _, name in self.plan.columns.wanted_numbers]
         if any("/" in name for name in wanted):  # as trainers call what they log
             from mrl_cli.inputs import columns_of
-            from mrl_cli.inputs.logs import note_on_log
+            from mrl_cli.inputs.kinds import note_on_log
 
             found = (note_on_log(columns_of(s, self.plan), wanted, s.shown_name) for s in self.sources)
             self.logs = [note for note in found if note]

@@ -181,7 +181,7 @@ def read(shard: Shard, plan: Plan, *, is_careful: bool = False) -> Iterator[Batc
     batches = getattr(reader, "careful_batches", reader.batches) if is_careful else reader.batches
     found = batches(shard, _plan_for(plan, source))
     if plan.has_lists:
-        from mrl_cli.inputs.queries import batches_of_items  # pairs start without it
+        from mrl_cli.inputs.items import batches_of_items  # pairs start without it
 
         yield from batches_of_items(found, shard, plan)
         return

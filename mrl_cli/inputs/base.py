@@ -199,7 +199,7 @@ def no_path(place: str, wanted: str, why: str, near: str | None) -> UsageError:
 def _missing(role: Role, wanted: str, names: Sequence[str], plan: Plan, source: Source) -> UsageError:
     """Return the error of a missing column. Raises DataError where the rows are no pairs by their names."""
     from mrl_cli.inputs.hints import HINTS_OF_FORMATS, hint_for_missing
-    from mrl_cli.inputs.logs import refuse_log
+    from mrl_cli.inputs.kinds import refuse_log
 
     if role in ("x1", "x2") and (role == wanted or "log_history" in names):  # the user did not name this column
         refuse_log(names, source.shown_name)

@@ -10,8 +10,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mrl_cli.errors import DataError
 from mrl_cli.inputs.presets import PRESETS, fitting
-from mrl_cli.words import is_float
+from mrl_cli.words import is_float, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -126,6 +127,45 @@ def _log(columns: Cells) -> Rows | None:
 def _log_alone(columns: Cells) -> Rows | None:
     """Recognise a log with nothing beside it: the losses of two runs are alike in their names, as two scores are."""
     return _log(columns) if all(_is_clock(name) or _is_statistic(name) for name in columns) else None
+
+
+_MEANS = "the loss of means is not the mean of the losses"
+
+
+def refuse_log(names: Sequence[str], place: str) -> None:
+    """Raise DataError where columns of these names are a log, whatever numbers they hold.
+
+    >>> refuse_log(["x1", "x2", "y", "step"], "pairs.csv")
+    """
+    rows = kind_of(dict.fromkeys(names, (0.5,)))
+    if rows.kind != LOG:
+        return
+    message = f"{place} holds no pairs: {rows.reason}"
+    hint = f"{_MEANS}: read the scores of each pair"
+    for x1 in names:
+        x2 = x1.replace("rewards/chosen", "rewards/rejected")
+        if x2 != x1 and x2 in names:
+            line = shell_line(["--x1", x1, "--x2", x2, "--y-const", "1"])
+            raise DataError(message, hint=f"{hint}; for the loss of the means all the same, {line}")
+    raise DataError(message, hint=hint)
+
+
+def note_on_log(names: Sequence[str], wanted: Sequence[str], place: str) -> str | None:
+    """Return what to say of columns of these names where those wanted are means of batches, None where they are not.
+
+    >>> note_on_log(["rewards/chosen", "rewards/rejected", "step"], ["x1"], "log.csv")
+    """
+    reason = logged_means(names) if may_be_logged(wanted) else None
+    return None if reason is None else f"{place}: {reason}; {_MEANS}"
+
+
+def may_be_logged(names: Sequence[str]) -> bool:
+    """Return whether a trainer may have logged something under one of these names; a path is part of its names.
+
+    >>> may_be_logged(["x1", "x2"]), may_be_logged(["rewards/chosen"])
+    (False, True)
+    """
+    return any("/" in name for name in names)
 
 
 # Pairs. The names of two scores are alike but for such a word; in the first group, the first word is the better one's.
