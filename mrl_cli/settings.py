@@ -140,9 +140,8 @@ def _check_calibration(labels: str, loss: str, word: Callable[[str], str], *, is
 def _check_lists(names: Mapping[Role, str], loss: str, others: Mapping[str, Any], word: Callable[[str], str]) -> None:
     """Raise SettingsError for settings of ranked lists that do not go together."""
     lambda_weight, top = others.get("lambda_weight", "none"), others.get("top")
-    _refuse_if(
-        top is not None and lambda_weight != "ndcg", f"{word('top')} goes with {word('lambda_weight')} ndcg", "top"
-    )
+    message = f"{word('top')} goes with {word('lambda_weight')} ndcg"
+    _refuse_if(top is not None and lambda_weight != "ndcg", message, "top")
     message = f"{word('max_pairs')} goes with {word('loss')} {' or '.join(quadratic_losses())}"
     _refuse_if(others.get("max_pairs") is not None and loss not in quadratic_losses(), message, "max_pairs")
     if loss in LISTWISE:

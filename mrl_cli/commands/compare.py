@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mrl_cli.commands.helping import CHECKS, GROUPED
 from mrl_cli.commands.models import TwoModels
-from mrl_cli.commands.options import option, refuse_if
+from mrl_cli.commands.options import count, option, refuse_if
 from mrl_cli.commands.planning import plan_of_options
 from mrl_cli.commands.values import share
 from mrl_cli.model import MOST_SAMPLES, USUAL_CONFIDENCE, Plan
@@ -34,14 +32,15 @@ class Comparison(TwoModels):
     confidence: float = option(
         "Confidence of every interval.", group=GROUPED, type=share, metavar="SHARE", default=USUAL_CONFIDENCE
     )
-    bootstrap: int = option(
+    bootstrap: int = count(
         "Draw this many samples for the paired bootstrap; 0: none.",
+        "SAMPLES",
         group=GROUPED,
-        type=click.IntRange(min=0, max=MOST_SAMPLES),
+        least=0,
+        most=MOST_SAMPLES,
         default=1000,
-        metavar="SAMPLES",
     )
-    seed: int = option("Seed of the bootstrap.", group=GROUPED, type=click.IntRange(min=0), metavar="S", default=0)
+    seed: int = count("Seed of the bootstrap.", "S", group=GROUPED, least=0, default=0)
     fail_if: tuple[str, ...] = option(
         "Exit with 1 when a condition holds, such as 'difference.low>0': a's loss is higher. Repeatable.",
         group=CHECKS,

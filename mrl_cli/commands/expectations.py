@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mrl_cli.commands.helping import CHECKS
-from mrl_cli.commands.options import option, refuse_if
+from mrl_cli.commands.options import count, option, refuse_if
 from mrl_cli.commands.outputs import report_suffixes
 from mrl_cli.commands.run import Run
 from mrl_cli.commands.values import number
@@ -62,16 +62,12 @@ class Expecting(Run):
         metavar="X",
         shown="1e-7; float32: 1e-5",
     )
-    sample: int | None = option(
+    sample: int | None = count(
         "Check only N of the pairs, or of the queries.",
         group=CHECKS,
         shown="all pairs; as many queries as a few seconds allow",
-        type=click.IntRange(min=1),
-        metavar="N",
     )
-    seed: int = option(
-        "Seed that draws the N of --sample.", group=CHECKS, type=click.IntRange(min=0), metavar="S", default=0
-    )
+    seed: int = count("Seed that draws the N of --sample.", "S", group=CHECKS, least=0, default=0)
 
     def without_effect(self) -> Iterator[tuple[str, object, str]]:
         """Yield as every run, and tolerances without numbers of the user's own."""

@@ -103,6 +103,11 @@ def flag(text: str, *flags: str, **settings: Any) -> Any:
     return option(text, *flags, is_flag=True, **settings)
 
 
+def count(text: str, metavar: str = "N", *, least: int = 1, most: int | None = None, **settings: Any) -> Any:
+    """Return a declared option that is a whole number within bounds."""
+    return option(text, metavar=metavar, type=click.IntRange(least, most), **settings)
+
+
 FORMAT_HELP = "Output format. auto: by the suffix of -o, else table on a terminal and tsv elsewhere."
 
 
@@ -251,9 +256,7 @@ class Options:
     confidence: float | None = option(
         "Report intervals of this confidence, such as 0.95.", group=GROUPED, type=share, metavar="SHARE", is_common=True
     )
-    jobs: int | None = option(
-        "Number of workers.", group=RUNNING, type=click.IntRange(min=1), metavar="N", shown="all cores"
-    )
+    jobs: int | None = count("Number of workers.", group=RUNNING, shown="all cores")
     engine: str = option(
         "Compute here, or on a cluster: local, dask, ray or spark.",
         group=RUNNING,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from mrl_cli.commands.helping import OUTPUT
-from mrl_cli.commands.options import option
+from mrl_cli.commands.options import count
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.words import counted
@@ -23,20 +21,11 @@ class WritePairs(RankedRun):
     of the other, and y is 1. INPUT is what `mrl rank` reads. It is read twice: first to count the pairs.
     """
 
-    sample: int | None = option(
-        "Write N pairs, drawn at random without replacement from all of them.",
-        group=OUTPUT,
-        is_common=True,
-        type=click.IntRange(min=1),
-        metavar="N",
+    sample: int | None = count(
+        "Write N pairs, drawn at random without replacement from all of them.", group=OUTPUT, is_common=True
     )
-    seed: int = option(
-        "Seed that draws the pairs of --sample.",
-        group=OUTPUT,
-        type=click.IntRange(min=0),
-        default=0,
-        metavar="S",
-        goes_with="sample",
+    seed: int = count(
+        "Seed that draws the pairs of --sample.", "S", group=OUTPUT, least=0, default=0, goes_with="sample"
     )
 
     name = "pairs"

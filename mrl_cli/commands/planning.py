@@ -22,18 +22,8 @@ _HINTS: dict[tuple[str, ...], str] = {
     ("margins", "loss"): "`mrl losses` tells which losses have a margin",
 }
 _SAME = (
-    "loss",
-    "dtype",
-    "on_error",
-    "reduction",
-    "by_file",
-    "confidence",
-    "calibration",
-    "margins",
-    "scale",
-    "lambda_weight",
-    "top",
-    "max_pairs",
+    *("loss", "dtype", "on_error", "reduction", "by_file", "confidence", "calibration"),
+    *("margins", "scale", "lambda_weight", "top", "max_pairs"),
 )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-import click
-
 from mrl_cli.commands.helping import GROUPED, LOSS
-from mrl_cli.commands.options import flag, option, refuse_if
+from mrl_cli.commands.options import count, flag, option, refuse_if
 from mrl_cli.commands.outputs import refuse_no_rows
 from mrl_cli.commands.ranked import Ranked, RankedRun
 from mrl_cli.commands.values import LossName, assigned_word
@@ -57,17 +55,9 @@ class Rank(RankedRun):
         group=LOSS,
         choices=get_args(LambdaWeight),
     )
-    top: int | None = option(
-        "Weigh by the NDCG of the first K places, under --lambda-weight ndcg.",
-        group=LOSS,
-        type=click.IntRange(min=1),
-        metavar="K",
-    )
-    max_pairs: int | None = option(
-        "Refuse a list with more than N pairs, which approx_ndcg goes through one by one.",
-        group=LOSS,
-        type=click.IntRange(min=1),
-        metavar="N",
+    top: int | None = count("Weigh by the NDCG of the first K places, under --lambda-weight ndcg.", "K", group=LOSS)
+    max_pairs: int | None = count(
+        "Refuse a list with more than N pairs, which approx_ndcg goes through one by one.", group=LOSS
     )
     per_query: bool = flag(
         "Print one row per query, with its counts, sum and mean, in place of the whole.", group=GROUPED, is_common=True

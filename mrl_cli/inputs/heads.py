@@ -63,11 +63,7 @@ def column_of(name: str, cells: Sequence[Any]) -> Column:
     >>> [column_of("a", cells).type for cells in ([1, 0.5], ["a", None], [[1, 2]], [None], [1, "x"])]
     ['number', 'text', 'list of integer', 'empty', 'integer or text']
     """
-    return Column(name, _type_of(cells), cells)
-
-
-def _type_of(cells: Iterable[Any]) -> str:
-    return merged_types(_type(cell) for cell in cells if cell is not None)
+    return Column(name, merged_types(_type(cell) for cell in cells if cell is not None), cells)
 
 
 def merged_types(types: Iterable[str]) -> str:

@@ -93,7 +93,8 @@ def _columns(head: Head, plan: Plan) -> Cells:
     """Return the first cells of each column; an object of lists of numbers without a query is a row of lists."""
     columns = _as_columns(head)
     of_items = {name for role, name in plan.columns.wanted_numbers if role in _OF_ITEMS}
-    are_numbers = all(_are_numbers(columns.get(name, ())) for name in of_items)
+    found = [columns.get(name, ()) for name in of_items]
+    are_numbers = all(len(cells) > 0 and not any(isinstance(cell, list | dict) for cell in cells) for cells in found)
     # Anything else that has as many values may tell queries apart.
     are_alone = all(len(cells) == 1 for name, cells in columns.items() if name not in of_items)
     return (_as_row(head) if are_numbers and are_alone else None) or columns
@@ -116,10 +117,6 @@ def cells_of(head: Head) -> Cells:
         return columns
     kind = kind_of(columns).kind
     return row if kind is None or (kind == LISTS and next(list_candidates(columns), None) is None) else columns
-
-
-def _are_numbers(cells: Sequence[Any]) -> bool:
-    return len(cells) > 0 and not any(isinstance(cell, list | dict) for cell in cells)
 
 
 def with_list_preset(
@@ -280,7 +277,9 @@ def list_roles(columns: Cells, plan: Plan) -> tuple[Role, ...]:
     """
     names = dict(plan.columns.wanted_numbers)
     cells = {role: [cell for cell in _cells(columns, name) if cell is not None] for role, name in names.items()}
-    of_items = [role for role in _OF_ITEMS if role in names and _is_list(names[role], cells[role])]
+    are_every = {role for role, name in names.items() if EVERY in name.split(".")}
+    are_lists = are_every | {role for role in names if any(isinstance(cell, list) for cell in cells[role])}
+    of_items = [role for role in _OF_ITEMS if role in are_lists]
     if set(_SIDES) & names.keys():
         if "weight" in of_items:
             raise UsageError("a weight of each item does not go with --chosen and --rejected: one of the row does")
@@ -288,15 +287,11 @@ def list_roles(columns: Cells, plan: Plan) -> tuple[Role, ...]:
     if "num_correct" in names:
         return ("score", *(role for role in of_items if role == "weight"))
     lists = [cell for role in ("y", "score") for cell in cells.get(role, ()) if isinstance(cell, list)]
-    are_named = any(EVERY in names[role].split(".") for role in of_items)
+    are_named = not are_every.isdisjoint(of_items)
     is_named = (plan.columns.name_of("query") or "") in columns
     if not (are_named or any(len(cell) != 1 for cell in lists) or (lists and not is_named)):
         return ()
     return tuple(role for role in _OF_ITEMS if role in ("y", "score") or role in of_items)
-
-
-def _is_list(name: str, cells: Sequence[Any]) -> bool:
-    return EVERY in name.split(".") or any(isinstance(cell, list) for cell in cells)
 
 
 def _cells(columns: Cells, name: str) -> Sequence[Any]:

@@ -27,20 +27,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# What the URLs that are read begin with, and the kind of store of each.
-KINDS = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gs",
-    "gcs": "gs",
-    "az": "az",
-    "azure": "az",
-    "abfs": "az",
-    "abfss": "az",
-    "https": "http",
-    "http": "http",
-    "hf": "hf",
-}
+# The kinds of stores, and what the URLs of each begin with.
+_SCHEMES = {"s3": "s3 s3a", "gs": "gs gcs", "az": "az azure abfs abfss", "http": "https http", "hf": "hf"}
+KINDS = {scheme: kind for kind, schemes in _SCHEMES.items() for scheme in schemes.split()}
 SECONDS_VARIABLE, SECONDS = "MRL_STORE_SECONDS", 60.0  # within which a request is repeated
 THREADS = 32  # of requests under way; each waits for the network
 _WAITS = 0.1, 5.0  # before the second try, and the longest before one
