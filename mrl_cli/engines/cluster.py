@@ -268,7 +268,8 @@ class _Course:
         some, size = list[_Entry](), 0
         while self._to_give and len(some) < self._most_tasks:
             entry = self._to_give[0]
-            size += self._size_of(entry.task)
+            start, stop = entry.task.span or (0, self._sources[entry.task.place].size_bytes or 0)
+            size += stop - start
             if some and (size > self._most_bytes or entry.is_alone):
                 break
             self._to_give.popleft()
@@ -277,10 +278,6 @@ class _Course:
                 if entry.is_alone:
                     break
         return some
-
-    def _size_of(self, task: Task) -> int:
-        start, stop = task.span or (0, self._sources[task.place].size_bytes or 0)
-        return stop - start
 
     def _is_void(self, entry: _Entry) -> bool:
         span = entry.task.span

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -148,7 +148,7 @@ def check_columns(schema: pa.Schema, plan: Plan, source: Source) -> None:
         elif role == "y" and pa.types.is_boolean(kind.value_type if is_list(kind) else kind):
             if not plan.takes_booleans(role):
                 raise DataError(f"{subject}, true and false, not numbers (from row 1 on)", hint=BOOLEANS_HINT)
-        elif not holds_numbers(kind):
+        elif not (is_number(item := kind.value_type if is_list(kind) else kind) or _is_text(item)):
             msg, below = f"{subject}, not numbers (from row 1 on)", path_to_number(kind)
             written = "write the column as double or integer numbers"
             raise DataError(msg, hint=plan.path_hint(role, name, below) if below else written)
@@ -159,12 +159,6 @@ def is_number(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
-
-
-def holds_numbers(kind: pa.DataType) -> bool:
-    """Return whether cells of a type may be numbers: written as text too, or the one item of a list."""
-    kind = kind.value_type if is_list(kind) else kind
-    return is_number(kind) or _is_text(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -229,7 +223,10 @@ def keys_in(column: pa.Array, *, is_id: bool = False, keeps_integers: bool = Fal
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     if is_list(column.type):  # labels, of which a list of one is the one: as JSON has them
-        return texts_as_arrow("" if value is None else _list_text(value) for value in column.to_pylist())
+        import json  # lists of labels are rare
+
+        written = partial(json.dumps, ensure_ascii=False, default=str)
+        return texts_as_arrow("" if value is None else written(value) for value in column.to_pylist())
     if column.null_count:
         return _as_texts(column).fill_null("")  # filling imports pandas
     if _is_text(kind):
@@ -251,12 +248,6 @@ def keys_in(column: pa.Array, *, is_id: bool = False, keeps_integers: bool = Fal
 def _integers_as_texts(lowest: int, highest: int) -> pa.Array:
     """Return the texts of integers in a row: batches of a file have the same ids, or nearly so."""
     return texts_as_arrow(map(str, range(lowest, highest + 1)))
-
-
-def _list_text(items: list[Any]) -> str:
-    import json  # lists of labels are rare
-
-    return json.dumps(items, ensure_ascii=False, default=str)
 
 
 def _as_texts(column: pa.Array) -> pa.Array:
@@ -288,8 +279,10 @@ def numbers_in(
             lambda text: problems.MISSING if text is None else number(text),
             lambda text: "null" if text is None else shown_cell(text),
         )
-    whole = column if _is_whole(column.type) else None
-    if pa.types.is_decimal(column.type):
+    is_decimal = pa.types.is_decimal(column.type)
+    is_whole = pa.types.is_integer(column.type) or (is_decimal and column.type.scale <= 0)
+    whole = column if is_whole else None
+    if is_decimal:
         # Arrow's own decimal to double is not correctly rounded; its reading of text is.
         column = column.cast(pa.string()).cast(pa.float64())
     elif pa.types.is_null(column.type):
@@ -306,13 +299,6 @@ def numbers_in(
     with np.errstate(invalid="ignore"):  # a signalling NaN, which is a problem of its row
         doubles = values.astype(np.float64, copy=False)
     return Numbers(doubles, bad + ([] if whole is None else _inexact(doubles, whole)), has_booleans)
-
-
-def _is_whole(kind: pa.DataType) -> bool:
-    """Return whether a type holds whole numbers alone, decimals without a fraction too."""
-    from pyarrow import types
-
-    return bool(types.is_integer(kind) or (types.is_decimal(kind) and kind.scale <= 0))
 
 
 def _inexact(doubles: NDArray[np.float64], whole: pa.Array) -> BadCells:

@@ -172,7 +172,8 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
 
         msg = f"{source.shown_name}: the header is not UTF-8: {harmless(header.strip())}"
         raise DataError(msg, hint=hint_for_encoding(header))
-    if not dialect.header and delimiter == dialect.decimal and not _are_quoted(names, header, delimiter):
+    are_quoted = delimiter.join(f'"{field}"' for field in names) == header.strip("\r\n")
+    if not dialect.header and delimiter == dialect.decimal and not are_quoted:  # how many there are is not certain
         msg = f"{source.shown_name}: {delimiter!r} separates the fields and is the decimal mark, and there is no header"
         raise DataError(msg, hint="name the delimiter with -d, or write a header line and quote numbers with a comma")
     if not dialect.header:
@@ -184,11 +185,6 @@ def _layout(head: bytes, source: Source, plan: Plan) -> Layout | None:
     has_feeds = not header.endswith("\r") or any(b"\n" in outside for outside in head.split(b'"')[::2])
     line_end = b"\n" if has_feeds else b"\r"
     return Layout(tuple(names), delimiter, {}, len(before), texts.count_line_ends(before) + 1, line_end)
-
-
-def _are_quoted(fields: Sequence[str], line: str, delimiter: str) -> bool:
-    """Return whether a line has quotes around each of its fields, so that it is certain how many they are."""
-    return delimiter.join(f'"{field}"' for field in fields) == line.strip("\r\n")
 
 
 def _guessed(data: bytes, source: Source, plan: Plan) -> tuple[Layout | None, Dialect, dict[str, Any]]:

@@ -20,7 +20,7 @@ from mrl_cli.runtime import core_count
 from mrl_cli.words import harmless, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     import pyarrow as pa
@@ -173,6 +173,7 @@ def object_of(url: str, meta: Any) -> Remote:
 
 def whole(place: Remote) -> Stream:
     """Return an object as a stream, for servers that send no ranges: what breaks off cannot be taken up again."""
+    from obstore.exceptions import BaseError
 
     def begun(client: Any, key: str) -> Any:
         import obstore
@@ -186,7 +187,10 @@ def whole(place: Remote) -> Stream:
     def more(wanted: int) -> bytes:
         nonlocal left, held
         if not held:
-            held = _next_of(parts, place)
+            try:
+                held = pool().submit(next, parts, b"").result()
+            except BaseError:
+                raise _broken_off(place) from None
             left -= len(held)
             if (not held and left) or left < 0:
                 raise _broken_off(place)
@@ -194,15 +198,6 @@ def whole(place: Remote) -> Stream:
         return part
 
     return Stream(more)
-
-
-def _next_of(parts: Iterator[bytes], place: Remote) -> bytes:
-    from obstore.exceptions import BaseError
-
-    try:
-        return pool().submit(next, parts, b"").result()
-    except BaseError:
-        raise _broken_off(place) from None
 
 
 def _broken_off(place: Remote) -> MachineError:

@@ -140,7 +140,10 @@ def fields(rows: Ranked, shape: Shape, charges: Doubles | None = None) -> Double
         for bit in reversed(range(int(codes.max(initial=0)).bit_length())):
             is_higher = (codes >> codes.dtype.type(bit) & codes.dtype.type(1)).astype(bool)
             parts = np.flatnonzero(is_higher), np.flatnonzero(~is_higher)
-            higher, lower = (_side(part, nodes, items, rows.scores, charges, grid) for part in parts)
+            chosen = ((nodes[part], items[part]) for part in parts)
+            higher, lower = (
+                Side.of(of, rows.scores[some], None if charges is None else charges[some], grid) for of, some in chosen
+            )
             if higher.nodes.size and lower.nodes.size:
                 total[items[parts[0]]] += level_sums(higher, lower, grid, shape)
             if bit:
@@ -150,11 +153,6 @@ def fields(rows: Ranked, shape: Shape, charges: Doubles | None = None) -> Double
                 nodes, both = nodes[order], both[order]
                 codes, items = codes[both], items[both]
     return total
-
-
-def _side(part: Places, nodes: Wholes, items: Places, scores: Doubles, charges: Doubles | None, grid: Grid) -> Side:
-    chosen = items[part]
-    return Side.of(nodes[part], scores[chosen], None if charges is None else charges[chosen], grid)
 
 
 def level_sums(higher: Side, lower: Side, grid: Grid, shape: Shape) -> Doubles:
