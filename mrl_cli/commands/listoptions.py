@@ -120,17 +120,14 @@ class ListOptions(Options):
         elif self.num_correct is not None:
             plan = plan.changed(columns=replace(columns, y=None, numbers=(*columns.numbers, *named)))
         if self.preset is not None:
-            plan = with_list_preset(plan, self._preset(), sources, self._given(), is_grouped=self._is_grouped)
+            is_grouped = bool(self.group_by) or self.by_file
+            plan = with_list_preset(plan, self._preset(), sources, self._given(), is_grouped=is_grouped)
         if not (self.scores is self.group_sizes is self.qrels is None):
             from mrl_cli.commands.beside import with_files_beside  # few runs have some
 
             plan, sources = with_files_beside(plan, sources, self)
         check_read(plan, option_of)
         return with_layout(plan, sources, is_query_named=self.query is not None), sources
-
-    @property
-    def _is_grouped(self) -> bool:
-        return bool(self.group_by) or self.by_file
 
     def _given(self) -> dict[Role, str]:
         """Return the columns of items that the user names, by role."""

@@ -99,17 +99,14 @@ def tasks_of(sources: Sequence[Source], plan: Plan, wanted: int) -> Iterator[Tas
     """Yield the tasks of sources, in order, of `wanted` bytes each, or of a whole source. Opens nothing."""
     for place, source in enumerate(sources):
         size = source.size_bytes or 0
-        count = max(1, round(size / wanted)) if _can_be_cut(source, plan) else 1
+        is_plain = source.compression is None and source.beside is None
+        may_cut = is_plain and FORMATS[source.format].has_spans and plan.reading.dialect.encoding in (None, "utf-8")
+        count = max(1, round(size / wanted)) if may_cut else 1
         if count == 1:
             yield Task(place)
         else:
             edges = [size * number // count for number in range(count + 1)]
             yield from (Task(place, span) for span in pairwise(edges))
-
-
-def _can_be_cut(source: Source, plan: Plan) -> bool:
-    is_plain = source.compression is None and source.beside is None
-    return FORMATS[source.format].has_spans and is_plain and plan.reading.dialect.encoding in (None, "utf-8")
 
 
 def job_bytes(job: Job, sources: Sequence[Source]) -> bytes:

@@ -406,13 +406,10 @@ def texts_among(columns: Cells) -> tuple[str, str] | None:
 def _is_text(cell: Any) -> bool:
     """Return whether a cell holds words, perhaps in the messages of a chat."""
     if isinstance(cell, list | dict):
-        parts = [part for each in (cell if isinstance(cell, list) else [cell]) for part in _values(each)]
+        messages = cell if isinstance(cell, list) else [cell]
+        parts = (part for each in messages for part in (each.values() if isinstance(each, dict) else [each]))
         return any(isinstance(part, str) and _WORD.search(part) for part in parts)
     return isinstance(cell, str) and _WORD.search(cell) is not None
-
-
-def _values(message: Any) -> Iterable[Any]:
-    return message.values() if isinstance(message, dict) else [message]
 
 
 _RULES: tuple[Callable[[Cells], Rows | None], ...] = (

@@ -130,7 +130,7 @@ def cell_at(value: Any, path: str, way: str = "") -> Any:
             place, rest = item
             name, value = str(place), value[place]
         else:
-            return below_value(way, value)
+            return Astray(problems.PATH_VALUE, f"below a value: {harmless(way)} is {harmless(repr(value))}")
         way = joined(way, name)
     return value
 
@@ -182,8 +182,3 @@ def _leads_on(value: Any, path: str) -> bool:
 def beyond_list(way: str, length: int) -> Astray:
     """Return that a path names an item beyond those of a list."""
     return Astray(problems.PATH_ITEM, f"beyond a list: {harmless(way)} has {counted(length, 'item')}, counted from 0")
-
-
-def below_value(way: str, value: Any) -> Astray:
-    """Return that a path goes on below what holds nothing else."""
-    return Astray(problems.PATH_VALUE, f"below a value: {harmless(way)} is {harmless(repr(value))}")
