@@ -13,9 +13,9 @@ import numpy as np
 from mrl_cli.exact.codes import sums_by_code, sums_of_products_by_code
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import coded_parts
+from mrl_cli.reductions.keys import Key, coded_parts
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock, counts_by_code
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, STATES, TIE, Measured
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.statistics.bootstrap import Groups
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.exact import ExactSum
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.keys import Key
-    from mrl_cli.reductions.measured import Measured
 
 # A pair is wrong (0), a tie (1) or right (2) under a model; its loss is lower under a (0), equal (1), higher (2) or not
 # comparable (3). All three are one number, the state that a ledger counts.

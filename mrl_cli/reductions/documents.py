@@ -8,7 +8,7 @@ import numpy as np
 
 from mrl_cli.errors import DataError
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import coded
+from mrl_cli.reductions.keys import Key, coded
 from mrl_cli.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.measured import Measured
 
     Indices = NDArray[np.int64]

@@ -10,7 +10,7 @@ from mrl_cli.arrow import texts_as_arrow
 from mrl_cli.errors import DataError, QueryWeightError, ScatteredListsError
 from mrl_cli.exact import cut_at
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.keys import coded
+from mrl_cli.reductions.keys import Key, coded
 from mrl_cli.reductions.lists import ListsReduction, check_memory, integer_key, list_rows, needed_bytes, whole_lists
 from mrl_cli.reductions.queryweights import QueryWeightReduction
 from mrl_cli.words import bytes_text, counted, harmless
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan, Role
-    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.lists import ListConsumer
     from mrl_cli.reductions.measured import Measured
 

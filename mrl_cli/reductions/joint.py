@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.contrast import ContrastReduction
+from mrl_cli.reductions.contrast import Contrasted, ContrastReduction, Contrasts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.contrast import Contrasted, Contrasts
     from mrl_cli.reductions.measured import Measured
 
 _BITS = 16  # of a double that a cell is called by: the sign, the exponent and 4 bits of the fraction

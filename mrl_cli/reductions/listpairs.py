@@ -8,12 +8,11 @@ import numpy as np
 
 from mrl_cli.arrow import as_arrow
 from mrl_cli.lists.pairs import NumberedPairs
-from mrl_cli.reductions.lists import ListConsumer, decoded
+from mrl_cli.reductions.lists import ListConsumer, WholeLists, decoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mrl_cli.reductions.lists import WholeLists
     from mrl_cli.reductions.rows import TableWriter
 
 PAIRS = 1 << 16  # at a time

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mrl_cli.reductions.lists import ListConsumer, decoded
+from mrl_cli.reductions.lists import ListConsumer, WholeLists, decoded
 from mrl_cli.reductions.queries import PAIR_COUNTS, Queries, QueriesBlock, QueriesConsumer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.lists import WholeLists
 
 BARS = 20  # of the accuracy of a list, from 0 to 1
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.rows import writer_for
+from mrl_cli.reductions.rows import RowWriter, writer_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from mrl_cli.reductions.measured import Measured
-    from mrl_cli.reductions.rows import RowWriter
 
     Opened: TypeAlias = Callable[[str], AbstractContextManager[BinaryIO]]
 

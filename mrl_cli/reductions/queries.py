@@ -19,7 +19,7 @@ from mrl_cli.losses import LISTWISE
 from mrl_cli.reductions.hashes import hashes_of
 from mrl_cli.reductions.keys import coded_parts
 from mrl_cli.reductions.ledger import Ledger, LedgerBlock
-from mrl_cli.reductions.lists import ListConsumer, decoded
+from mrl_cli.reductions.lists import ListConsumer, WholeLists, decoded
 from mrl_cli.words import group_names, harmless
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from mrl_cli.lists.base import Found
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.lists import WholeLists
 
 # What is counted, in the order of the columns of a ledger's counts.
 PAIR_COUNTS = ("pairs", "correct", "ties", "wrong", "active")

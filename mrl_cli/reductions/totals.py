@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mrl_cli.exact import ExactAccumulator, ExactSum, ProductAccumulator
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
-from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, is_negative_part
-
-if TYPE_CHECKING:
-    from mrl_cli.reductions.measured import Block, Measured
+from mrl_cli.reductions.measured import ACTIVE, BEYOND, INSIDE, TIE, WRONG, Block, Measured, is_negative_part
 
 
 @light_dataclass(frozen=True, slots=True)

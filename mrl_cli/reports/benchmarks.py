@@ -6,13 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.errors import DataError
-from mrl_cli.reductions.benchmarks import REFERENCE, STYLES, TIED, RewardBench2, Styles
+from mrl_cli.reductions.benchmarks import REFERENCE, STYLES, TIED, RewardBench2, Styles, TiesList
 from mrl_cli.reports.figures import mean_of, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from mrl_cli.reductions.benchmarks import TiesList
 
 
 def benchmark_sections(whole: RewardBench2 | Styles) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.exact import UNIT_EXPONENT
-from mrl_cli.model import USUAL_CONFIDENCE
+from mrl_cli.model import USUAL_CONFIDENCE, Plan
 from mrl_cli.reductions.cellsums import binades
 from mrl_cli.statistics.calibration import EDGES, KNOTS, Spread, best_temperature
 from mrl_cli.statistics.intervals import wilson_interval
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.exact.codes import SumsByCode
-    from mrl_cli.model import Plan
     from mrl_cli.reductions.histogram import Histogram
 
 _SIDES = 3  # of 0: below, at, above

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_cli.exact.codes import SumsByCode, quotients
-from mrl_cli.reductions.keys import keys_of, taken
+from mrl_cli.reductions.keys import Key, keys_of, taken
 from mrl_cli.reports.figures import Facts, figures_of, ratio, reported_figures
 from mrl_cli.statistics.columns import exact_means, mean_intervals, standard_deviations, wilson_intervals
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mrl_cli.model import Plan
-    from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
     from mrl_cli.reductions.totals import Totals
     from mrl_cli.reports.base import Report

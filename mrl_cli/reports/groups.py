@@ -8,7 +8,7 @@ import numpy as np
 
 from mrl_cli.reductions.totals import Totals
 from mrl_cli.reports.base import Report
-from mrl_cli.reports.figures import GROUP_KEYS, Clusters, Facts, average_of, figures_of, reported_figures
+from mrl_cli.reports.figures import GROUP_KEYS, Clusters, Facts, Figure, average_of, figures_of, reported_figures
 from mrl_cli.words import one_or_all
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
     from mrl_cli.reductions.keys import Key
     from mrl_cli.reductions.ledger import Ledger
-    from mrl_cli.reports.figures import Figure
 
     Sections = list[dict[str, Any]]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mrl_cli.losses import LISTWISE, LOSSES, named
+from mrl_cli.losses import LISTWISE, LOSSES, Listwise, Loss, named
 from mrl_cli.losses.names import ALIASES, names_of
 from mrl_cli.reports.base import Line, Report, Table
 from mrl_cli.words import counted, shell_line
-
-if TYPE_CHECKING:
-    from mrl_cli.losses import Listwise, Loss
 
 _FIRST = ("name", "formula", "parameters", "aliases", "of", "margin")  # in the order of importance
 

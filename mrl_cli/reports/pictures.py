@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mrl_cli.losses import LOSSES
 from mrl_cli.reports.better import differing
 from mrl_cli.reports.cells import share_text
-from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Quadrants, Region, Series
+from mrl_cli.reports.plots import Curves, Distribution, Estimate, Estimates, Plot, Quadrants, Region, Series
 from mrl_cli.statistics.intervals import mcnemar_p, normal_quantile, wilson_interval
 from mrl_cli.statistics.multiple import poisson_tail, wilson_misses
 from mrl_cli.words import counted, listed
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mrl_cli.reductions.histogram import Histogram
     from mrl_cli.reductions.pagequeries import Accuracies
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.plots import Plot
 
 MOST_POINTS = 12  # of a curve
 MOST_GROUPS = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mrl_cli.model import SCORE_SETTINGS
+from mrl_cli.model import SCORE_SETTINGS, Plan
 from mrl_cli.reports.base import Line, Report, Rows, Table, flat, titled
 from mrl_cli.reports.figures import EVERY_SETTING, ratio, rounded
 from mrl_cli.reports.findings import finding_of_sweep
@@ -12,7 +12,6 @@ from mrl_cli.reports.findings import finding_of_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mrl_cli.model import Plan
     from mrl_cli.reductions.curve import CurveReduction, Point
 
 _FOR_PEOPLE = ("margin", "value", "active_share", "gradient_share", "mean_gradient")
