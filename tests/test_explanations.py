@@ -37,6 +37,7 @@ X1, X2, Y = (np.array(TABLE[name].to_pylist(), np.float64) for name in ("x1", "x
 MARGIN = 0.3
 CASE = Case(X1, X2, Y, MARGIN)
 SIGN = "y has the other sign, or x1 and x2 are swapped"
+SIGMOIDS = "the loss is of sigmoid(x1) - sigmoid(x2): give it x1 - x2, without a sigmoid of each score"
 SIGN_OR_EXPONENT = "y or the exponent has the other sign, or x1 and x2 are swapped"
 
 
@@ -93,6 +94,10 @@ WIDE = replace(LOGISTIC, x1=40 * X1, x2=40 * X2)  # sigmoids down to 1e-60
 BETA = Case(X1, X2, Y, 0.0, "smoothed_bradley_terry", {"beta": 0.25, "label_smoothing": 0.1})
 IPO = Case(X1, X2, Y, 0.0, "ipo", {"beta": 0.25})
 SOFT = Case(X1, X2, Y, 0.0, "exponential", {"temperature": 2.0})
+
+
+def sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)))
 
 
 def softplus(z: Array) -> Array:
@@ -181,9 +186,15 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
     ),
     "margin added outside": (LOGISTIC, softplus(-AGREEMENT) + MARGIN, "the margin is added outside the sigmoid"),
     "margin over temperature": (
-        SHARP,
-        softplus((MARGIN - AGREEMENT) / 0.5),
+        replace(SHARP, parameters={"temperature": 0.4}),
+        softplus((MARGIN - AGREEMENT) / 0.4),
         "the margin is divided by the temperature too",
+    ),
+    "margin twice": (CASE, hinge(X1, X2, Y, 2 * MARGIN), "the margin is added twice"),
+    "margin outside the clamp": (
+        CASE,
+        hinge(X1, X2, Y, 0) + MARGIN,
+        "the margin is added outside the clamp, max(0, -d) + margin",
     ),
     "temperature twice": (SHARP, softplus(MARGIN - AGREEMENT / 0.25), "the temperature is applied twice"),
     "temperature left out": (SHARP, softplus(MARGIN - AGREEMENT), "the temperature is left out (1)"),
@@ -197,6 +208,29 @@ PLANTED: dict[str, tuple[Case, Array, str]] = {
         "the log is left out: 1 - sigmoid, which is the soft_zero_one loss",
     ),
     "-sigmoid": (LOGISTIC, -1 / (1 + np.exp(MARGIN - AGREEMENT)), "the log is left out: -sigmoid"),
+    "sigmoid": (
+        FLAT,
+        sigmoid(AGREEMENT),
+        "it is sigmoid(x1 - x2), the probability that the better one wins, without -log: take -logsigmoid of x1 - x2",
+    ),
+    "sigmoid twice": (
+        SHARP,
+        -np.log(sigmoid(sigmoid(AGREEMENT / 0.5 - MARGIN))),
+        "sigmoid is applied twice, -log sigmoid(sigmoid(x1 - x2)): give x1 - x2 to logsigmoid or BCEWithLogitsLoss",
+    ),
+    "BCE with logits of a sigmoid": (
+        FLAT,
+        np.where(Y > 0, -np.log(sigmoid(sigmoid(X1 - X2))), -np.log(1 - sigmoid(sigmoid(X1 - X2)))),
+        "sigmoid is applied twice, BCEWithLogitsLoss of sigmoid(x1 - x2): give it x1 - x2",
+    ),
+    "softmax twice": (
+        FLAT,
+        -np.log(1 / (1 + np.exp(sigmoid(-AGREEMENT) - sigmoid(AGREEMENT)))),
+        "softmax is applied twice, CrossEntropyLoss of softmax((x1, x2)): give it x1 and x2 themselves",
+    ),
+    "sigmoid of each score": (FLAT, softplus(-Y * (sigmoid(X1) - sigmoid(X2))), SIGMOIDS),
+    "sigmoid of each score, hinges": (CASE, hinge(sigmoid(X1), sigmoid(X2), Y, MARGIN), SIGMOIDS),
+    "log base 10": (LOGISTIC, np.log10(1 + np.exp(MARGIN - AGREEMENT)), "the logarithm is of base 10"),
     **{
         f"epsilon {epsilon:g}": (
             WIDE,
@@ -652,6 +686,70 @@ def test_a_value_of_few_digits_is_seldom_explained() -> None:
 def test_the_right_value_rounded_is_named_as_that() -> None:
     (explanation,) = explain_value(FIGURES, round(float(RIGHT.mean()), 3), "mean", 1e-7)
     assert explanation.hypothesis == "it is the right value, rounded"
+
+
+OF_LOGISTIC: dict[str, tuple[float, str]] = {
+    "-log of a mean": (
+        -np.log(sigmoid(AGREEMENT - MARGIN).mean()),
+        "it is -log of the mean sigmoid, not the mean of -log sigmoid: take the log of each pair, then the mean",
+    ),
+    "percent": (100 * (AGREEMENT > 0).mean(), "it is the accuracy in percent, ties counted as wrong"),
+    "mean difference": (AGREEMENT.mean(), "it is the difference_mean, not the loss"),
+    "by scores": (
+        losses_of(LOGISTIC).sum() / (2 * Y.size),
+        "the sum is divided by 2 * n: by the scores, not by the pairs",
+    ),
+    "softmax of rows": (
+        float(np.mean(np.log(np.exp(np.where(Y > 0, X1, X2)).sum()) - np.where(Y > 0, X1, X2))),
+        "softmax is over the rows, not over the two scores of a pair: take it along the other axis",
+    ),
+}
+
+
+@pytest.mark.parametrize("digits", [17, 6])
+@pytest.mark.parametrize("name", OF_LOGISTIC)
+def test_what_is_reported_in_place_of_a_logistic_loss_is_named(name: str, digits: int) -> None:
+    value, hypothesis = OF_LOGISTIC[name]
+    written = float(f"{value:.{digits}g}")
+    (explanation,) = explain_value(parts_of(LOGISTIC), written, "mean", 1e-7, case=LOGISTIC)
+    assert explanation.hypothesis == hypothesis
+    if name == "percent":
+        assert explanation.hint == f"--expect accuracy={value / 100:.4f}"
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("bfloat16", 8), ("float16", 11)])
+def test_losses_that_are_added_up_one_by_one_in_a_narrow_float_are_named(dtype: str, bits: int) -> None:
+    total = 0.0
+    for loss in NARROW_FLOATS[dtype](RIGHT).tolist():
+        mantissa, exponent = math.frexp(total + loss)
+        total = math.ldexp(round(mantissa * 2**bits), exponent - bits)
+    (explanation,) = explained_or_fitting(CASE, total / Y.size)
+    assert explanation.hypothesis == f"losses are added up one by one in {dtype}: add them up in float32 or float64"
+
+
+def test_the_sum_of_the_means_of_groups_is_named() -> None:
+    groups = np.arange(Y.size) % 7 % 3  # of unequal size
+    parts = value_parts(CASE, groups=groups)
+    value = sum(float(RIGHT[groups == group].mean()) for group in range(3))
+    own = Own(value, parts.right.value("mean"), Y.size)
+    (explanation,) = explain(own, stages_of(parts, value, "mean", NONE_LEFT_OUT, CASE))
+    assert explanation.hypothesis == "it is the sum of the means of the 3 groups"
+
+
+def test_mistakes_that_give_the_same_value_are_both_named() -> None:
+    """Twice a margin of 0.5 is 1, and -log of the mean is that of one pair where all pairs are alike."""
+    half = replace(CASE, margin=0.5)
+    (explanation,) = explain_value(parts_of(half), float(hinge(X1, X2, Y, 1).mean()), "mean", 1e-7, case=half)
+    both = "the margin is 1; or the margin is added twice (one value cannot tell them apart)"
+    assert (explanation.hypothesis, explanation.hint) == (both, "--margin 1.0")
+
+
+@pytest.mark.parametrize("digits", [17, 7, 5, 3])
+@pytest.mark.parametrize("case", [CASE, COARSE, LOGISTIC, FLAT, SHARP, WIDE, BETA, IPO, SOFT, PROBABLE])
+def test_the_right_value_is_never_explained_as_a_mistake(case: Case, digits: int) -> None:
+    value = float(f"{losses_of(case).mean():.{digits}g}")
+    (explanation,) = explain_value(parts_of(case), value, "mean", 0.0, case=case)
+    assert explanation.hypothesis.startswith("it is the right value")
 
 
 def test_ties_and_rows_left_out_of_a_mean_are_named() -> None:

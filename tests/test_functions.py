@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mrl_cli.losses import LOSSES, completed
-from mrl_cli.model import Plan
+from mrl_cli.model import LossChoice, Plan
 from mrl_cli.verify.functions.checking import Suite
 from mrl_cli.verify.functions.conventions import conventions_of
 from mrl_cli.verify.vectors import trials, vectors
@@ -294,6 +294,20 @@ def test_a_planted_mistake_is_named_first(function: Any) -> None:
     validation = validated(function)
     assert not validation.passed
     assert [one.hypothesis[: len(PLANTED[function])] for one in validation.explanations[:1]] == [PLANTED[function]]
+
+
+def test_sigmoids_at_the_wrong_place_are_named_first() -> None:
+    def of_sigmoid(x1: Values, x2: Values, y: Values) -> Any:
+        return np.log1p(np.exp(-1 / (1 + np.exp(-y * (x1 - x2)))))
+
+    def log_of_mean(x1: Values, x2: Values, y: Values, reduction: str = "mean") -> Any:
+        losses = np.logaddexp(0, -y * (x1 - x2))
+        return -np.log(np.exp(-losses).mean()) if reduction == "mean" else reduced(losses, reduction)
+
+    for function, begins in ((of_sigmoid, "sigmoid is applied twice"), (log_of_mean, "it is -log of the mean sigmoid")):
+        logistic = Plan(loss=LossChoice("logistic", 0.0, tuple(LOSSES["logistic"].defaults.items())))
+        first = validated(function, logistic).explanations[0]
+        assert first.hypothesis.startswith(begins)
 
 
 def test_nothing_is_claimed_of_numbers_that_mean_nothing() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from mrl_cli.reports.figures import KEYS
 from mrl_cli.verify.explanations.cases import Case, losses_of
-from mrl_cli.verify.explanations.hypotheses import holds
+from mrl_cli.verify.explanations.hypotheses import MINUS_SIGMOID, holds
 from mrl_cli.verify.explanations.parts import LARGEST_BATCH, AllPairs, Sums, ValueParts
-from mrl_cli.verify.explanations.rounding import NARROW, narrowed
+from mrl_cli.verify.explanations.rounding import NARROW, narrowed, total_of_narrow
 from mrl_cli.verify.explanations.screened import Aim, two_mistakes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ RULES: dict[str, tuple[str, Callable[[Sums], float]]] = {
 class Candidate(NamedTuple):
     """What a mistake is called, the value that it gives, and the options with which mrl computes it, if any.
 
-    The options may have a place {!r} for the user's own value.
+    The options may have a place {!r} for the user's own value, or {percent} for a hundredth of it.
     """
 
     text: str
@@ -100,16 +100,17 @@ def value_stages(
         return sums.value(reduction)
 
     if weighted is not None:
-        yield Stage([*_reweighted(parts.right, reduction, weighted), *_macro(parts, left_out)], is_simple=True)
+        others = [*_reweighted(parts.right, reduction, weighted), *_macro(parts, left_out), *_log_of_mean(parts)]
+        yield Stage(others, is_simple=True)
         yield Stage(_named(value, parts.sums, parts.hints), is_simple=True)
         yield Stage([], solved=solved)
         return
     others = [*_reductions(parts, reduction, left_out), *_macro(parts, left_out), *_narrow(parts, reduction)]
-    others += _of_all_items(parts, pairs.case)
+    others += [*_of_all_items(parts, pairs.case), *_log_of_mean(parts)]
     # Tried together, as some give the same: margin - mean(d) is a mean without a clamp, and a loss of mean(d).
     yield Stage([*others, *_named(value, parts.sums, parts.hints)], is_simple=True)
     yield Stage([], solved=solved)
-    yield Stage([*_broadcasts(pairs, reduction)], is_simple=True)
+    yield Stage([*_broadcasts(pairs, reduction), *_added_up(pairs, reduction)], is_simple=True)
     for sizes in (COMMON_BATCHES, _all_sizes(parts)):
         batches = list(_batches(parts.tail, parts.right.total, parts.right.pairs, sizes))
         yield Stage(batches, is_dense=True, is_common=sizes is COMMON_BATCHES)
@@ -169,6 +170,29 @@ def _broadcasts(pairs: AllPairs, reduction: str) -> Iterator[Candidate]:
         yield Candidate(text.replace("the mean is", f"the {reduction} is"), mean * count)
 
 
+def _added_up(pairs: AllPairs, reduction: str) -> Iterator[Candidate]:
+    """Yield what a total gives that is kept in a narrow float, one loss after the other; and a softmax over rows."""
+    case = pairs.case
+    size = case.x1.size
+    for dtype in NARROW if size else ():
+        total = total_of_narrow(losses_of(case), dtype)
+        text = f"losses are added up one by one in {dtype}: add them up in float32 or float64"
+        yield Candidate(text, total / size if reduction == "mean" else total)
+    if size and holds("log of a sigmoid & signs", case):
+        scale = case.parameters.get("beta", 1 / case.parameters.get("temperature", 1.0))
+        better = scale * np.where(case.y > 0, case.x1, case.x2)
+        mean = float(np.logaddexp.reduce(better) - better.mean())
+        text = "softmax is over the rows, not over the two scores of a pair: take it along the other axis"
+        yield Candidate(text, mean if reduction == "mean" else mean * size)
+
+
+def _log_of_mean(parts: ValueParts) -> Iterator[Candidate]:
+    """Yield -log of the mean sigmoid. Losses are -log of sigmoids, which one of the mistakes adds up."""
+    if (minus := parts.sums.get((MINUS_SIGMOID,))) and minus.total < 0:
+        text = "it is -log of the mean sigmoid, not the mean of -log sigmoid: take the log of each pair, then the mean"
+        yield Candidate(text, -math.log(-minus.value("mean")))
+
+
 def _reweighted(right: Sums, reduction: str, weighted: Sums) -> Iterator[Candidate]:
     """Yield what comes of weights that are used otherwise."""
     pairs, other = right.divisor or 1, OTHER[reduction]
@@ -192,6 +216,7 @@ def _reductions(parts: ValueParts, reduction: str, left_out: LeftOut) -> Iterato
             right.pairs - parts.tied.pairs,
             parts.tied.pairs,
         ),
+        ("the sum is divided by 2 * n: by the scores, not by the pairs", right.total, 2 * right.pairs, right.pairs),
         ("the mean is over all rows, those left out too", right.total, right.pairs + left_out.rows, left_out.rows),
         ("pairs with y = 0 count as pairs without a loss", right.total, right.pairs + left_out.ties, left_out.ties),
     ):
@@ -214,28 +239,33 @@ def _accuracies(name: str, right: Sums, left_out: LeftOut) -> Iterator[Candidate
     """Yield accuracies by the rules for ties other than that of `name`, and what is taken for one."""
     for key, (ties, rule) in RULES.items():
         hint = f"--expect {key}={{!r}}" if key != "accuracy_right" else None
+        percent = hint and hint.replace("{!r}", "{percent}")
         if key != name and (right.tied or key == "accuracy"):
             yield Candidate(f"it is the accuracy, {ties}", rule(right), hint)
+        if not name and (right.tied or key == "accuracy"):
+            yield Candidate(f"it is the accuracy in percent, {ties}", 100 * rule(right), percent)
     wrong = right.pairs - right.correct - right.tied
     yield Candidate("it is the share of wrong pairs", wrong / max(1, right.pairs))
     if name:
         rule = RULES[name][1]
-        yield Candidate("it is in percent", 100 * rule(right))
+        yield Candidate("it is in percent", 100 * rule(right), f"--expect {name}={{percent}}")
         for text, more in (("those left out too", left_out.rows), ("those with y = 0 too", left_out.ties)):
             if more:
                 yield Candidate(f"it is the share of all rows, {text}", right.correct / max(1, right.pairs + more))
 
 
 def _macro(parts: ValueParts, left_out: LeftOut, rule: Callable[[Sums], float] | None = None) -> Iterator[Candidate]:
-    """Yield the mean of the groups' values."""
+    """Yield the mean, and the sum, of the groups' values."""
     if len(parts.groups) < 2:
         return
     what, key = ("accuracies", "macro_accuracy") if rule else ("means", "macro_mean")
     of_group = rule or (lambda sums: sums.value("mean"))
-    mean = math.fsum(map(of_group, parts.groups.values())) / len(parts.groups)
+    total, count = math.fsum(map(of_group, parts.groups.values())), len(parts.groups)
     option = "--by-file " if left_out.by == "file" else ""
-    text = f"it is the mean of the {what} of the {len(parts.groups)} {left_out.by}s (macro), not that over all pairs"
-    yield Candidate(text, mean, f"{option}--expect {key}={{!r}}")
+    groups = f"the {what} of the {count} {left_out.by}s"
+    text = f"it is the mean of {groups} (macro), not that over all pairs"
+    yield Candidate(text, total / count, f"{option}--expect {key}={{!r}}")
+    yield Candidate(f"it is the sum of {groups}", total)
 
 
 def _of_all_items(parts: ValueParts, case: Case) -> Iterator[Candidate]:
@@ -246,6 +276,7 @@ def _of_all_items(parts: ValueParts, case: Case) -> Iterator[Candidate]:
     one = np.ones(1)
     at = replace(case, x1=one * parts.agreement / pairs, x2=0 * one, y=one, margin=parts.margin / pairs)
     yield Candidate("it is the loss of the mean difference, not the mean of the losses", float(losses_of(at)[0]))
+    yield _figure("difference_mean", "loss", parts.agreement / pairs)
     of_itself = float(losses_of(replace(at, x1=0 * one))[0])
     for of_each, count in ((1, pairs), (2, 2 * pairs)):  # each two items stand in the file twice, or once
         items = math.isqrt(count) + 1

@@ -28,6 +28,7 @@ ALIKE = "robust_bradley_terry without label smoothing"  # a loss is the same as
 WITHOUT_MARGIN = "{} loss without the margin"
 GUARDED = "{} is added inside the logarithm"
 CENTERED = "a term is added that keeps scores around 0: {}*(x1 + x2)**2"
+MINUS_SIGMOID = "the log is left out: -sigmoid"
 
 
 class Hypothesis(NamedTuple):
@@ -55,6 +56,7 @@ _NEEDS: dict[str, Callable[[Case], bool]] = {
     "probabilities": lambda case: case.takes_probabilities and bool(np.any((case.y > 0) & (case.y < 1))),
     "margin": lambda case: LOSSES[case.loss].has_margin and bool(np.any(case.margin)),
     "margin, but 1": lambda case: LOSSES[case.loss].has_margin and not np.all(np.equal(case.margin, 1.0)),
+    "labels of -1": lambda case: bool(np.any(case.y < 0)),
     "hinge": lambda case: case.loss == "margin_ranking",
     "square of a hinge": lambda case: case.loss == "squared_hinge",
     "square": lambda case: LOSSES[case.loss].power == 2,
@@ -100,14 +102,22 @@ def _with_parameter(text: str, name: str, change: Callable[[float], float]) -> H
     return Hypothesis(text, changes, kind=name)
 
 
-def _margin_outside(what: str, sign: int) -> Hypothesis:
+def _margin_outside(of: str, needs: str, what: str, sign: int = 1) -> Hypothesis:
     def changes(case: Case) -> dict[str, Any]:
         def edit(_: Case, losses: Array) -> Array:
             return np.asarray(losses + sign * np.asarray(case.margin, losses.dtype), losses.dtype)
 
         return {"margin": 0.0, "edits": (*case.edits, edit)}
 
-    return Hypothesis(f"the margin is {what} outside the sigmoid", changes, "logarithm & margin", "margin")
+    return Hypothesis(f"the margin is {what} outside the {of}", changes, f"{needs} & margin", "margin")
+
+
+def _sigmoid(values: Doubles) -> Doubles:
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * values))
+
+
+def _softplus(values: Array) -> Array:
+    return np.asarray(np.logaddexp(0.0, values), values.dtype)
 
 
 def _margin_over_temperature(case: Case) -> dict[str, Any]:
@@ -240,8 +250,11 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("the margin is 1", lambda _: {"margin": 1.0}, "margin, but 1"),  # that of the hinge loss
     Hypothesis("the margin has the other sign", lambda case: {"margin": -case.margin}, "margin", "margin"),
     Hypothesis("the margin is divided by the temperature too", _margin_over_temperature, "margin", "margin"),
-    _margin_outside("subtracted", -1),  # -logsigmoid(x1 - x2) - margin, a bracket misplaced
-    _margin_outside("added", 1),
+    Hypothesis("the margin is added twice", lambda case: {"margin": 2 * case.margin}, "margin", "margin"),
+    # -logsigmoid(x1 - x2) - margin, a bracket misplaced
+    _margin_outside("sigmoid", "logarithm", "subtracted", -1),
+    _margin_outside("sigmoid", "logarithm", "added"),
+    _margin_outside("clamp, max(0, -d) + margin", "hinge", "added"),
     # Scores may contain beta already, as TRL's rewards do.
     _with_parameter("beta is applied twice", "beta", lambda beta: beta**2),
     _with_parameter("beta is left out (1)", "beta", lambda _: 1.0),
@@ -272,10 +285,40 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     _edited("the loss has the other sign (its minus is left out)", lambda _, losses: -losses, kind="sign"),
     # Some libraries' logistic loss is in bits.
     _edited("the logarithm is of base 2", lambda _, losses: losses * np.float64(1 / math.log(2)), "logarithm", "log"),
+    _edited("the logarithm is of base 10", lambda _, losses: losses * np.float64(1 / math.log(10)), "logarithm", "log"),
     _edited(
         "the log is left out: 1 - sigmoid", lambda _, losses: -np.expm1(-losses), "log of a sigmoid & margin", "log"
     ),
-    _edited("the log is left out: -sigmoid", lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
+    _edited(MINUS_SIGMOID, lambda _, losses: -np.exp(-losses), "log of a sigmoid", "log"),
+    _edited(
+        "it is sigmoid(x1 - x2), the probability that the better one wins, without -log: take -logsigmoid of x1 - x2",
+        lambda _, losses: np.exp(-losses),
+        "log of a sigmoid",
+        "log",
+    ),
+    # What takes logits is given probabilities. A loss is -log of its sigmoid, so exp(-loss) is that.
+    _edited(
+        "sigmoid is applied twice, -log sigmoid(sigmoid(x1 - x2)): give x1 - x2 to logsigmoid or BCEWithLogitsLoss",
+        lambda _, losses: _softplus(-np.exp(-losses)),
+        "log of a sigmoid",
+        "log",
+    ),
+    _edited(
+        "sigmoid is applied twice, BCEWithLogitsLoss of sigmoid(x1 - x2): give it x1 - x2",
+        lambda case, losses: _softplus(np.where(case.y > 0, -np.exp(-losses), -np.expm1(-losses))),
+        "log of a sigmoid & labels of -1",
+        "log",
+    ),
+    _edited(
+        "softmax is applied twice, CrossEntropyLoss of softmax((x1, x2)): give it x1 and x2 themselves",
+        lambda _, losses: _softplus(1 - 2 * np.exp(-losses)),
+        "log of a sigmoid",
+        "log",
+    ),
+    Hypothesis(
+        "the loss is of sigmoid(x1) - sigmoid(x2): give it x1 - x2, without a sigmoid of each score",
+        lambda case: {"x1": _sigmoid(case.x1), "x2": _sigmoid(case.x2)},
+    ),
     *(
         _edited(GUARDED.format(f"{epsilon:g}"), guarded(epsilon), "log of a sigmoid", "epsilon")
         for epsilon in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)

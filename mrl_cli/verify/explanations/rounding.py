@@ -38,6 +38,21 @@ def narrowed(values: Array, dtype: str) -> Doubles:
     return np.asarray((rounded & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64))
 
 
+def total_of_narrow(values: Doubles, dtype: str) -> float:
+    """Return what is left of a sum whose total is kept in a narrow float: it stands still where values are small.
+
+    >>> total_of_narrow(np.ones(3000), "bfloat16"), total_of_narrow(np.ones(3000), "float16")
+    (256.0, 2048.0)
+    """
+    bits, total = (8 if dtype == "bfloat16" else 11), 0.0
+    for value in narrowed(values, dtype).tolist():
+        mantissa, exponent = math.frexp(total + value)
+        if not math.isfinite(mantissa):
+            return mantissa
+        total = math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)
+    return total if dtype == "bfloat16" or abs(total) < 65520 else math.copysign(math.inf, total)
+
+
 def resolution_of(losses: Doubles) -> tuple[Doubles | float, str]:
     """Return how far the losses may be from what they were before they were rounded, and to what; "" if not.
 

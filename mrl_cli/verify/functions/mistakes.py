@@ -280,6 +280,8 @@ def _reductions(held: Held, name: str, plan: Plan) -> Iterator[tuple[str, Any]]:
     if name == "mean":
         yield "it is the sum, not the mean", total
         yield "the mean is over losses that are not 0 only", total / max(1, np.count_nonzero(losses))
+        if LOSSES[plan.loss.name].is_logarithmic:
+            yield "it is -log of the mean sigmoid, not the mean of -log sigmoid", -np.log(np.exp(-losses).mean())
         yield "the mean is divided by one less than the number of pairs", total / (size - 1)
     else:
         yield "the reduction is ignored: it is always the mean", losses.mean()
