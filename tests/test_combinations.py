@@ -268,7 +268,7 @@ def test_combinations_are_validated(options: list[str], mrl: Mrl, monkeypatch: p
     ran = mrl("pairs.csv", *options, "--validate", "-f", "json")
     failed = [check for check in json.loads(ran.out)["validation"]["checks"] if not check["passed"]]
     assert (ran.code, [check["name"] for check in failed]) == (1, ["loop groups"])
-    assert ", math: sum is 5.0, not 4.0" in failed[0]["note"]
+    assert ", math: sum should be 4.0, mrl computes 5.0" in failed[0]["note"]
 
 
 # From Python.

@@ -877,7 +877,7 @@ def test_the_command_explains_a_value(name: str, mrl: Mrl, monkeypatch: pytest.M
     again = json.loads(mrl(*options).out)
     if name == "x1 a column":  # n * n pairs need them all at hand
         assert again["explanations"] == []
-        assert "none of the known mistakes explains the expected value" in again["notes"]
+        assert "none of the known mistakes explains your value" in again["notes"]
         assert any("of more than 100 pairs, two mistakes at once and means" in note for note in again["notes"])
     else:
         assert [e["hypothesis"] for e in again["explanations"]] == [hypothesis]
@@ -914,7 +914,7 @@ def test_an_unrelated_number_is_reported_as_unexplained(mrl: Mrl, tmp_path: Path
     assert record["explanations"] == []
     assert record["notes"] == [
         "none of the known mistakes explains the losses of these 5,000 pairs",
-        "none of the known mistakes explains the expected value",
+        "none of the known mistakes explains your value",
     ]
 
 

@@ -462,7 +462,7 @@ def test_every_output_format_holds_the_verdict(mrl: Mrl) -> None:
 def test_table_for_a_person(mrl: Mrl) -> None:
     out = mrl("wrong.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "table").out
     assert "│ loss column │ failed  │          1 │     3 │         0.25 │" in out
-    expected = "wrong.csv line 3: loss column: expected 1.5, got 1.75 (x1 1.0, x2 2.0, y 1.0, margin 0.5)"
+    expected = "wrong.csv line 3: loss column: mrl computes 1.5, yours is 1.75 (x1 1.0, x2 2.0, y 1.0, margin 0.5)"
     assert expected in " ".join(out.split())
     assert out.splitlines()[0] == "1 of 7 checks failed: loss column."
 
@@ -470,7 +470,7 @@ def test_table_for_a_person(mrl: Mrl) -> None:
 def test_a_pair_that_is_a_difference_is_shown_as_that(mrl: Mrl, tmp_path: Path) -> None:
     (tmp_path / "gaps.csv").write_text("gap,y,loss\n-0.25,1,0.5\n2,-1,5\n")
     options = ("gaps.csv", "--difference", "gap", "--scale", "2", "--loss-column", "loss")
-    shown = "line 3: loss column: expected 4.0, got 5.0 (difference 4.0, y -1.0, margin 0.0)"
+    shown = "line 3: loss column: mrl computes 4.0, yours is 5.0 (difference 4.0, y -1.0, margin 0.0)"
     assert f"gaps.csv {shown}" in " ".join(mrl(*options, "-f", "table").out.split())
     (mismatch,) = json.loads(mrl(*options, "-f", "json").out)["mismatches"]
     assert mismatch.keys() & {"x1", "x2"} == set()
@@ -481,7 +481,7 @@ def test_github_annotations_name_file_and_line(mrl: Mrl, tmp_path: Path) -> None
     (tmp_path / "a,b:c%.csv").write_text(WRONG)
     lines = mrl("a,b:c%.csv", "--margin", "0.5", "--loss-column", "loss", "-f", "github").out.splitlines()
     assert lines[0] == (
-        "::error file=a%2Cb%3Ac%25.csv,line=3,title=mrl validate::loss column: expected 1.5, got 1.75 "
+        "::error file=a%2Cb%3Ac%25.csv,line=3,title=mrl validate::loss column: mrl computes 1.5, yours is 1.75 "
         "(x1 1.0, x2 2.0, y 1.0, margin 0.5)"
     )
     assert lines[1] == "::error title=mrl validate::loss column failed: 1 mismatch"

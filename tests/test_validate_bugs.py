@@ -170,7 +170,7 @@ def test_a_wrong_figure_is_worded_as_numbers(mrl: Mrl, monkeypatch: pytest.Monke
     true_figures = table.figures_of
     monkeypatch.setattr(reporting, "figures_of", lambda *given: true_figures(*given) | {"weight": 9.25})
     failed = failures(mrl("validate", "pairs.csv", "--weight", "w"))
-    assert failed["loop counts"]["note"] == "weight is 9.25, not 8.5"
+    assert failed["loop counts"]["note"] == "weight should be 8.5, mrl computes 9.25"
 
 
 # Pairs that are used or left out wrongly.
@@ -284,7 +284,7 @@ def test_a_figure_of_one_group_that_is_reported_wrong_is_caught(
     monkeypatch.setattr(reported_groups.GroupColumns, "_reports", reports)
     failed = failures(mrl(*GROUPED, "--weight", "w"))
     assert list(failed) == ["loop groups"]
-    assert failed["loop groups"]["note"].startswith(f"b: {figure} is ")
+    assert failed["loop groups"]["note"].startswith(f"b: {figure} should be ")
     assert failed["loop groups"]["mismatches"] == 1
 
 

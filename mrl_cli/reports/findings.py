@@ -92,7 +92,7 @@ def finding_of_sweep(report: Report) -> str:
 
 def finding_of_checks(checks: Sequence[Any], pairs: int) -> str:
     """Return whether every check passed, and else which did not."""
-    failed = [check.name for check in checks if not check.passed]
+    failed = [check.title for check in checks if not check.passed]
     if not failed:
         return f"Every check passed: {counted(len(checks), 'check')} of {counted(pairs, 'pair')}"
     return f"{len(failed)} of {counted(len(checks), 'check')} failed: {listed(failed)}"

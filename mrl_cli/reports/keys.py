@@ -197,8 +197,8 @@ max_abs_diff? number The largest absolute difference.
 max_ulp_diff? number The largest difference in units in the last place.
 mismatches count How many differ by more than is allowed.
 max_bound_fraction? number How much of the rounding bound the worst pair used.
-expected? number The number expected, in a check of one.
-got? number The number there is, in a check of one.
+expected? number The number it is held to, in a check of one: for a figure of your own, mrl's.
+got? number The number that is held to it: for a figure of your own, that.
 note? text What a reader should know beside the verdict.
 """,
     "mismatch": """
@@ -209,8 +209,8 @@ x1? number The first score.
 x2? number The second score.
 y number The label.
 margin number The margin.
-expected number The loss expected.
-got number The loss there is.
+expected number The loss it is held to: for your own losses, mrl's.
+got number The loss that is held to it: your own, your function's or mrl's.
 difference? number x1 - x2, where it is read as such.
 """,
     "explanation": """

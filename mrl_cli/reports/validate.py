@@ -25,6 +25,22 @@ VALIDATED_SETTINGS = (
 )
 
 
+EXPECTED = "expected "  # what the name of the check of a user's figure begins with
+YOURS = "yours is"
+BY_MRL = "mrl computes"
+
+
+def apart(right: str, other: str, whose: str = BY_MRL) -> str:
+    """Return two numbers that differ in words that cannot be read the other way round.
+
+    `whose` the other is: mrl's own, held to a number that is right; else somebody's, held to mrl's.
+
+    >>> apart("0.31", "0.4", YOURS), apart("5", "6")
+    ('mrl computes 0.31, yours is 0.4', 'should be 5, mrl computes 6')
+    """
+    return f"{BY_MRL if whose == YOURS else 'should be'} {right}, {whose} {other}"
+
+
 @light_dataclass(frozen=True, slots=True)
 class CheckResult:
     """The result of one check. Differences are the largest over all pairs, None where a check has none to report.
@@ -45,9 +61,18 @@ class CheckResult:
     note: str | None = None
 
     @property
+    def title(self) -> str:
+        """What people read as its name.
+
+        >>> CheckResult("expected accuracy", True, 3).title, CheckResult("loop mean", True, 3).title
+        ('your accuracy', 'loop mean')
+        """
+        return f"your {self.name.removeprefix(EXPECTED)}" if self.name.startswith(EXPECTED) else self.name
+
+    @property
     def failure(self) -> str:
         """How the check failed, in words."""
-        text = f"{self.name} failed: {counted(self.mismatches, 'mismatch', 'mismatches')}"
+        text = f"{self.title} failed: {counted(self.mismatches, 'mismatch', 'mismatches')}"
         return text + (f"; {self.note}" if self.note else "")
 
     def __add__(self, other: CheckResult) -> CheckResult:
@@ -69,7 +94,7 @@ class CheckResult:
 class Mismatch:
     """A pair for which a check got another loss than expected. `row` is None where its number is not known.
 
-    A pair that is read as a difference has that, and no x1 and x2.
+    A pair that is read as a difference has that, and no x1 and x2. `whose` is whose loss was got, as `apart` says it.
     """
 
     check: str
@@ -83,14 +108,16 @@ class Mismatch:
     got: float
     row_word: str = "line"
     difference: float | None = None
+    whose: str = BY_MRL
 
     @property
     def text(self) -> str:
         """What differs, in words."""
-        names = ("expected", "got", "difference", "x1", "x2", "y", "margin")
+        names = ("difference", "x1", "x2", "y", "margin")
         numbers = ((name, getattr(self, name)) for name in names)
-        expected, got, *pair = (f"{name} {number_text(number)}" for name, number in numbers if number is not None)
-        return f"{self.check}: {expected}, {got} ({', '.join(pair)})"
+        pair = (f"{name} {number_text(number)}" for name, number in numbers if number is not None)
+        losses = apart(number_text(self.expected), number_text(self.got), self.whose)
+        return f"{self.check}: {losses} ({', '.join(pair)})"
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -145,7 +172,7 @@ class Explanation:
 _NUMBERS = ("pairs", "max_abs_diff", "max_ulp_diff", "mismatches")  # of a check
 _VERDICTS = {True: "passed", False: "failed"}
 _SHOWN = ("mismatches", "pairs", "max_abs_diff", "max_ulp_diff")  # to people, in the order of importance
-# What is printed of an explanation; `row_word` of a mismatch and `of` here are there only to be worded.
+_WORDS = ("row_word", "whose")  # of a mismatch, which are there only to be worded, as `of` of an explanation is
 _EXPLAINED = ("hypothesis", "matches", "rows", "telling", "fraction", "check", "hint", "lacks")
 _DERIVED = {"fraction"}  # of those, what the others give
 _DEFAULTS: dict[str, Any] = {"schema": "mrl.validate/1", "version": __version__, "inputs": (), "function": None}
@@ -181,7 +208,7 @@ class Validation(Report):
         for key in ("checks", "mismatches"):
             items = [asdict(item).items() for item in record[key]]
             record[key] = [
-                {name: value for name, value in item if value is not None and name != "row_word"} for item in items
+                {name: value for name, value in item if value is not None and name not in _WORDS} for item in items
             ]
         record["explanations"] = [
             {key: value for key in _EXPLAINED if (value := getattr(one, key)) is not None} | {"proven": one.is_proven}
@@ -202,7 +229,7 @@ class Validation(Report):
     def blocks(self) -> list[Table | Line]:
         """Return the verdict, the checks, then the mismatches and what explains them in words."""
         rows = [
-            (one.name, Verdict(_VERDICTS[one.passed], one.passed), one.mismatches, one.pairs, one.max_abs_diff, ulps)
+            (one.title, Verdict(_VERDICTS[one.passed], one.passed), one.mismatches, one.pairs, one.max_abs_diff, ulps)
             for one in self.checks
             for ulps in [None if one.max_ulp_diff is None else float(one.max_ulp_diff)]  # of which there may be 1e18
         ]
@@ -215,7 +242,7 @@ class Validation(Report):
 
     def sentences(self) -> list[Line]:
         """Return in words what the table of checks does not show."""
-        lines = [Line(f"{check.name}: {check.note}") for check in self.checks if check.note]
+        lines = [Line(f"{check.title}: {check.note}") for check in self.checks if check.note]
         lines += [Line(explanation.text, "finding") for explanation in self.explanations]
         for mismatch in self.mismatches:
             row = "" if mismatch.row is None else f" {mismatch.row_word} {mismatch.row}"

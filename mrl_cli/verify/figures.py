@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mrl_cli.reports.validate import CheckResult
+from mrl_cli.reports.validate import CheckResult, apart
 from mrl_cli.verify.validators import Tolerance, number_check
 from mrl_cli.words import counted, harmless
 
@@ -36,7 +36,7 @@ class Figures(NamedTuple):
         # None is not reported: the loss has no margin, or pairs no weight.
         reported = {name: report.figure(name) for name in self.values if name not in but}
         return [
-            f"{name} is {got!r}, not {self.values[name]!r}"
+            f"{name} {apart(repr(self.values[name]), repr(got))}"
             for name, got in reported.items()
             if got is not None and not is_same(self.values[name], got, self.rooms.get(name, 0.0))
         ]

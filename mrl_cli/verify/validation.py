@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mrl_cli.reductions.totals import Totals
-from mrl_cli.reports.validate import VALIDATED_SETTINGS, CheckResult, Explanation, Validation
+from mrl_cli.reports.validate import VALIDATED_SETTINGS, YOURS, CheckResult, Explanation, Validation
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, is_same, listed
 from mrl_cli.verify.reference import LoopFigures, bin_records, calibration_error, rounded_to
 from mrl_cli.verify.rows import counted_rows, lost_rows
@@ -121,7 +121,7 @@ def concluded(
     for one in request.expected:
         figure = report.figure(one.name)
         tolerance = one.tolerance(figure, request)
-        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance))
+        checks.append(number_check(one.check_name, figure, one.number, report.pairs, plan.loss.dtype, tolerance, YOURS))
     failed = {check.name: check for check in checks if not check.passed}
     claims = list(claims_of(failed))
     return Validation(

@@ -15,7 +15,7 @@ import numpy as np
 
 from mrl_cli.errors import UsageError
 from mrl_cli.losses import LOSSES
-from mrl_cli.reports.validate import CheckResult
+from mrl_cli.reports.validate import BY_MRL, CheckResult, apart
 from mrl_cli.verify import reference
 from mrl_cli.words import how_to_install, plainest
 
@@ -63,12 +63,18 @@ def check_of(name: str, pairs: int, differ: Compared, **others: Any) -> CheckRes
 
 
 def number_check(
-    name: str, expected: float, got: float, pairs: int, dtype: str, tolerance: Tolerance | None = None
+    name: str,
+    expected: float,
+    got: float,
+    pairs: int,
+    dtype: str,
+    tolerance: Tolerance | None = None,
+    whose: str = BY_MRL,
 ) -> CheckResult:
     """Return the check of one number, bit for bit or within a tolerance. Where it is a count, so is what was got."""
     differ = compared(np.array([expected], np.float64), np.array([got], np.float64), dtype, tolerance=tolerance)
     got = plainest(got) if isinstance(expected, int) else got
-    note = f"expected {expected!r}, got {got!r}" if differ.mismatches else None
+    note = apart(repr(expected), repr(got), whose) if differ.mismatches else None
     return check_of(name, pairs, differ, expected=expected, got=got, note=note)
 
 

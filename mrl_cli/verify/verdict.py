@@ -13,7 +13,7 @@ from mrl_cli.inputs import Shard, read
 from mrl_cli.records import light_dataclass
 from mrl_cli.reductions.base import Reduction
 from mrl_cli.reductions.hashes import next_of
-from mrl_cli.reports.validate import CheckResult, Mismatch
+from mrl_cli.reports.validate import BY_MRL, EXPECTED, YOURS, CheckResult, Mismatch
 from mrl_cli.verify.pairs import Pairs, first_of, pairs_of, usable
 from mrl_cli.verify.validators import AGAINST, TOLERANCES, Outcome, Tolerance, check_of, compared, merged
 
@@ -33,7 +33,6 @@ COLUMN_PAIRS = 200_000  # a mistake that is everywhere shows in so many consecut
 VALUE_PAIRS = 1_000_000  # up to so many pairs are kept whole; beyond, the files are read again
 LOSS_COLUMN_CHECK = "loss column"
 QUANTILE_WIDTH = 1 / 63  # the exact one is within 1/64 of itself
-EXPECTED = "expected"  # what the name of the check of a figure begins with
 MISMATCH_NUMBERS = ("x1", "x2", "y", "margin", "expected", "got")  # of a mismatch
 
 
@@ -57,7 +56,7 @@ class Expectation(NamedTuple):
     @property
     def check_name(self) -> str:
         """What the check of the number is called."""
-        return f"{EXPECTED} {self.name}"
+        return EXPECTED + self.name
 
     def tolerance(self, figure: float, request: Request) -> Tolerance:
         """Return how far the number may be from the figure: as requested, else where its digits end.
@@ -133,12 +132,13 @@ class Verdict:
     def mismatches(self) -> Iterator[Mismatch]:
         """The pairs that differ, the first of each check."""
         for check, parts in self.differing.items():
+            whose = YOURS if check == LOSS_COLUMN_CHECK else BY_MRL
             for pairs in first_of(parts, MISMATCHES_SHOWN):
                 rows = pairs.columns.get("row", np.full(pairs.size, None)).tolist()
                 numbers = [pairs.columns[name].tolist() for name in MISMATCH_NUMBERS]
                 for row, *of_pair in zip(rows, *numbers, strict=True):
                     named = dict(zip(MISMATCH_NUMBERS, of_pair, strict=True))
-                    yield Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, **named)
+                    yield Mismatch(check=check, file=pairs.file, row=row, row_word=pairs.row_word, whose=whose, **named)
 
     def __add__(self, other: Verdict) -> Verdict:
         groups = None if self.groups is None or other.groups is None else merged(self.groups, other.groups)

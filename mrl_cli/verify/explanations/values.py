@@ -88,7 +88,7 @@ def claims_on_figure(
     explanations = [*map(weighed, explain_value(own, stages))] or fitting_value(own, stages)
     yield from (replace(explanation, check=wanted.check_name) for explanation in explanations)
     if not explanations:
-        yield f"{NONE_FITS} the {wanted.check_name}"
+        yield f"{NONE_FITS} your {wanted.name}"
 
 
 @np.errstate(all="ignore")  # scores may be huge, and mistakes overflow

@@ -11,7 +11,7 @@ import numpy as np
 
 from mrl_cli.exact import ExactSum
 from mrl_cli.losses import LOSSES
-from mrl_cli.reports.validate import CheckResult, Mismatch, Validation
+from mrl_cli.reports.validate import CheckResult, Mismatch, Validation, apart
 from mrl_cli.verify.functions.caller import Caller, FunctionError, Held, RaisedError, Slope
 from mrl_cli.verify.functions.gradients import Gradients
 from mrl_cli.verify.functions.loading import place_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mrl_cli.model import Plan
 
 
+RETURNED = "your function returns"
 INPUTS_CHECK, CALL_CHECK = "inputs stay as they are", "call"
 PLAIN = "test_nn/0.5"  # the name of a trial of a few pairs, most of which cost something
 MISMATCHES_OF_A_KIND, MISMATCHES_SHOWN = 4, 10
@@ -180,7 +181,7 @@ class Suite:
             x1, x2, y = (float(values[place]) for values in (trial.x1, trial.x2, trial.labels))
             name = f"{what} of {trial.name}"
             pair = x1, x2, y, trial.margin, float(right[place]), float(got[place])
-            first.append(Mismatch(name, self._path, self._line, *pair))
+            first.append(Mismatch(name, self._path, self._line, *pair, whose=RETURNED))
         return differ.bad
 
     def _hold_sums(self, held: Held) -> None:
@@ -215,7 +216,7 @@ class Suite:
             room = float(self._room(trial).sum()) + pairs * EPS[trial.dtype] * float(np.abs(trial.losses).sum())
         room = room / pairs if name == "mean" else room
         differ = self._compared(np.array([right]), got.reshape(1), trial.dtype, room)
-        text = f"{name} of {trial.name}: expected {right!r}, got {float(got.flat[0])!r}"
+        text = f"{name} of {trial.name}: {apart(repr(right), repr(float(got.flat[0])), RETURNED)}"
         note = self._noted("reduced", text) if differ.mismatches and "losses" not in self._mismatches else None
         self._enter(check_of(trial.family, 1, differ, note=note))
 

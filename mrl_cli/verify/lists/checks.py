@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mrl_cli.reports.validate import apart
 from mrl_cli.verify import reference
 from mrl_cli.verify.figures import Figures, accuracies, first_few, groups_check, listed, ratio
 from mrl_cli.verify.lists.expected import Expected, Setting, compared_figures, expected_lists, figures_expected
@@ -75,8 +76,8 @@ def _list_checks(taken: Taken, found: Sequence[Expected], setting: Setting) -> I
     results: dict[str, CheckResult] = {}
     for name, differ in compared_figures(taken.figures, expected, rooms).items():
         wrong = [
-            f"{_named(taken, place)}: {name} is {plainest(float(taken.figures[name][place]))!r}, "
-            f"not {plainest(float(expected[name][place]))!r}"
+            f"{_named(taken, place)}: {name} "
+            + apart(*(repr(plainest(float(of[name][place]))) for of in (expected, taken.figures)))
             for place in ([] if differ.bad is None else differ.bad.nonzero()[0].tolist())
         ]
         title = CHECKED.get(name, COUNTS_CHECK)

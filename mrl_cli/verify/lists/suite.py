@@ -17,7 +17,7 @@ from mrl_cli.lists import measure
 from mrl_cli.lists.base import Lists
 from mrl_cli.losses import LISTWISE, LOSSES, completed
 from mrl_cli.model import LossChoice, Ranking
-from mrl_cli.reports.validate import CheckResult
+from mrl_cli.reports.validate import CheckResult, apart
 from mrl_cli.verify import reference
 from mrl_cli.verify.lists.expected import Setting, compared_figures, expected_lists, figures_expected
 from mrl_cli.verify.lists.sample import figures_of_lists
@@ -259,7 +259,7 @@ def _check(what: str, got: Figures, expected: Figures, rooms: Figures | None = N
         note = None
         if differ.bad is not None:
             first = int(np.argmax(differ.bad))
-            note = f"{name}: expected {float(expected[name][first])!r}, got {float(got[name][first])!r}"
+            note = f"{name}: {apart(repr(float(expected[name][first])), repr(float(got[name][first])))}"
         check = check_of(what, got[name].size, differ, note=note)
         # Where there is room, it is a share of what was added up, not of the figure.
         whole += replace(check, max_abs_diff=None, max_ulp_diff=None) if rooms and name in rooms else check
