@@ -484,6 +484,30 @@ def test_fail_if_takes_every_number(mrl: Mrl) -> None:
     assert {"a.mean", "bootstrap.accuracy_difference.high", "clusters", "pairs"} <= set(COMPARED_NUMBERS)
 
 
+@pytest.mark.parametrize(("only_b", "only_a", "disagree"), [(5, 0, True), (14, 5, True), (8, 0, False), (1, 1, False)])
+@pytest.mark.parametrize("cluster", [(), ("--cluster", "id")])
+def test_a_p_and_an_interval_that_disagree_are_noted(
+    only_b: int, only_a: int, disagree: bool, cluster: tuple[str, ...], mrl: Mrl, tmp_path: Path
+) -> None:
+    """The exact test is the more careful of the two: 2 * 2**-5 = 0.0625 where five pairs of 40 are b's alone."""
+    outcomes = [(1, 1)] * (30 - only_b - only_a) + [(-1, 1)] * only_b + [(1, -1)] * only_a + [(-1, -1)] * 10
+    lines = [f"{place},{a},0,1,{b},0" for place, (a, b) in enumerate(outcomes)]
+    (tmp_path / "near.csv").write_text("\n".join(["id,x1,x2,y,u,v", *lines]) + "\n")
+    options = ("near.csv", "--x1-b", "u", "--x2-b", "v", *cluster)
+    ran = mrl(*options, "-f", "json")
+    record, notes = ran.result, [line for line in ran.err.splitlines() if "McNemar's p of" in line]
+    gap, p = record["accuracy_difference"], record["mcnemar"]["p_value"]
+    assert bool(notes) == ((p <= 0.05) != (gap["low"] > 0 or gap["high"] < 0))
+    if not cluster:
+        assert bool(notes) == disagree
+    if disagree:
+        assert p > 0.05
+    for note in notes:
+        assert f"McNemar's p of {p:.6g} is above 0.05, but the 95 % interval of the difference excludes 0" in note
+        assert ("trust the interval" if cluster else "trust p, which is exact") in note
+    assert ("McNemar's p of" in mrl(*options, "-f", "table").err) == bool(notes)
+
+
 def test_settings_may_come_from_the_environment(mrl: Mrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MRL_COMPARE_SEED", "7")
     monkeypatch.setenv("MRL_COMPARE_CONFIDENCE", "0.9")

@@ -19,7 +19,7 @@ from mrl_cli.reductions.pagequeries import PageQueriesConsumer
 from mrl_cli.render.files import whole_file
 from mrl_cli.reports.compare import comparison_report
 from mrl_cli.reports.compute import report_of
-from mrl_cli.reports.joint import models_section
+from mrl_cli.reports.joint import models_of
 from mrl_cli.reports.listpage import list_page_of
 from mrl_cli.reports.page import page_of
 from mrl_cli.reports.pagepass import page_plan, page_reductions, with_intervals
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mrl_cli.api.settings import Frame, PageSettings
     from mrl_cli.engines.base import Folded
     from mrl_cli.model import Plan
-    from mrl_cli.reports.page import Page, Section
+    from mrl_cli.reports.page import Models, Page
 
 
 class ReportPage:
@@ -131,15 +131,15 @@ def _page_of_pairs(frame: Any, settings: dict[str, Any], of_b: dict[str, Any], w
         cautions = cautions_of(source.stream.frame, plan)
         whole = report_of(folded, plan, inputs=[PLACE], cautions=cautions)
     pairs = list(records_of(folded.wholes[3], plan, names_files=False)) if worst else []
-    models = _section_on_models(folded, plan) if has_models else None
+    models = _models_of(folded, plan) if has_models else None
     return page_of(whole, folded.wholes[2], plan, worst=pairs, models=models, **how)
 
 
-def _section_on_models(folded: Folded, plan: Plan) -> Section:
+def _models_of(folded: Folded, plan: Plan) -> Models:
     contrasts, joint = folded.wholes[-1]
     sides = plan.columns.scores_in_words, plan.columns.of_b().scores_in_words
     compared = comparison_report(contrasts, folded.counts, plan, samples=0, seed=0, sides=sides)
-    return models_section(compared.changed(groups=None), joint)
+    return models_of(compared.changed(groups=None), joint, sides)
 
 
 def _call(settings: Mapping[str, Any]) -> str:

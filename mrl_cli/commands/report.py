@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mrl_cli.inputs import Source
     from mrl_cli.model import Plan, ReductionName
     from mrl_cli.reports.base import Report
-    from mrl_cli.reports.page import Page, Section
+    from mrl_cli.reports.page import Models, Page
 
 SUFFIXES = ("", ".html", ".htm")
 # What is no part of the command that makes a page again: what the page does not depend on, or its own name.
@@ -188,16 +188,16 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
         folded, report = self.folded_report(reductions, *further)
         wholes = folded.wholes[len(folded.wholes) - len(self.reject_writers) - len(further) :]
         self._histogram, self._pairs = folded.wholes[2], wholes[0] if self.worst else []
-        self._models = self._section_on_models(folded, next(iter(wholes[1 if self.worst else 0 :]), None))
+        self._models = self._models_of(folded, next(iter(wholes[1 if self.worst else 0 :]), None))
         return report
 
-    def _section_on_models(self, folded: Folded, whole: Any) -> Section | None:
+    def _models_of(self, folded: Folded, whole: Any) -> Models | None:
         """Return what the page shows of two models, in one input or in two; None where there is one."""
         if not self.has_models:
             return None
         from mrl_cli.reductions.joint import ModelsReduction
         from mrl_cli.reports.compare import comparison_report
-        from mrl_cli.reports.joint import models_section
+        from mrl_cli.reports.joint import models_of
 
         counts, unmatched = folded.counts, (0, 0)
         if self.has_two_inputs:
@@ -205,7 +205,8 @@ class PageReport(Paged, RunOnPairs, TwoModels, Compute):
 
             whole, counts, unmatched, _ = contrasted(self, ModelsReduction(self.plan))
         how: dict[str, Any] = {"samples": 0, "seed": 0, "sides": self.side_names, "unmatched": unmatched}
-        return models_section(comparison_report(whole[0], counts, self.plan, **how).changed(groups=None), whole[1])
+        compared = comparison_report(whole[0], counts, self.plan, **how).changed(groups=None)
+        return models_of(compared, whole[1], self.side_names)
 
     def page(self, report: Report) -> Page:
         """Return what the page shows of pairs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mrl_cli.reports.figures import shown_number
+from mrl_cli.reports.figures import short_number, shown_number
 from mrl_cli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -39,6 +39,24 @@ def verdict(report: Report, sides: tuple[str, str]) -> str:
     if excludes_zero:
         return f"{better} is better than {worse}: {lower}, and {interval}."
     return f"{better} is not shown to be better than {worse}: {lower}, but {interval}."
+
+
+def disagreement(report: Report) -> str | None:
+    """Return what to trust where McNemar's p and the interval say different things of the accuracies, else None.
+
+    The verdict rests on neither: it is about the mean loss.
+    """
+    p, bound, gap = report.mcnemar["p_value"], 1 - report.confidence, report.accuracy_difference
+    is_significant, excludes_zero = p <= bound, gap["low"] > 0 or gap["high"] < 0
+    if is_significant == excludes_zero or math.isnan(gap["low"]):
+        return None
+    does = "excludes" if excludes_zero else "includes"
+    says = f"McNemar's p of {short_number(p)} is {'at most' if is_significant else 'above'} {bound:.6g}"
+    if report.clusters is None:
+        why = "whether they differ, trust p, which is exact; the interval, an approximation, says by how much"
+    else:
+        why = "trust the interval, which takes account of clusters; p does not"
+    return f"accuracy: {says}, but the {100 * report.confidence:.6g} % interval of the difference {does} 0: {why}"
 
 
 def _equality(report: Report) -> str:

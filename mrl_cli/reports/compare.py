@@ -10,7 +10,7 @@ import numpy as np
 from mrl_cli.exact import ExactSum
 from mrl_cli.model import SCORE_SETTINGS, USUAL_CONFIDENCE
 from mrl_cli.reports.base import GroupRows, Line, Report, Table, flat
-from mrl_cli.reports.better import differing, differing_groups, verdict
+from mrl_cli.reports.better import differing, differing_groups, disagreement, verdict
 from mrl_cli.reports.cells import Bounds, short_text
 from mrl_cli.reports.figures import FIGURES, Facts, figures_of
 from mrl_cli.reports.groups import KeyedReport
@@ -152,6 +152,8 @@ class ComparisonReport(Report):
         """Return what a reader of the report should know before believing its intervals."""
         found = ((side, below_half(model["correct"], model["wrong"])) for side, model in (("a", self.a), ("b", self.b)))
         notes = [f"{side}: {text}" for side, text in found if text is not None]
+        if said := disagreement(self):
+            notes += [said]
         if self.rejected:
             notes += [f"rows left out for a problem: {self.rejected:,}"]
         if self.unmatched_a or self.unmatched_b:

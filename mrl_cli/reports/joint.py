@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
-from mrl_cli.reports.page import Column, PageTable, Section, interval_text
+from mrl_cli.reports.cells import short_text
+from mrl_cli.reports.page import Column, Models, PageFigure, PageTable, Section, interval_text
 from mrl_cli.reports.pictures import quadrants
 from mrl_cli.reports.plots import Cells
+from mrl_cli.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mrl_cli.reductions.joint import JointCells
     from mrl_cli.reports.base import Report
 
 
-def models_section(report: Report, joint: JointCells) -> Section:
-    """Return the section on a comparison, `mrl compare`'s report, with the pairs by both differences."""
+def models_of(report: Report, joint: JointCells, sides: tuple[str, str]) -> Models:
+    """Return what a page on two models begins with, by `mrl compare`'s report and the pairs by both differences."""
+    source = f"a: {sides[0]}, b: {sides[1]} · {counted(report.pairs, 'pair')} · {report.loss}"
+    return Models(report.verdict.removesuffix("."), source, list(_figures(report)), _section(report, joint))
+
+
+def _section(report: Report, joint: JointCells) -> Section:
     outcomes = quadrants(report)
     square = joint.square()
     start = square.first * square.width
@@ -23,16 +33,26 @@ def models_section(report: Report, joint: JointCells) -> Section:
     plot = Cells(outcomes.title, start, square.width, square.size, cells, shares, square.outside)
     columns = [Column("d of a from", "exact"), Column("d of b from", "exact"), Column("pairs", "count")]
     rows = [(start + column * square.width, start + row * square.width, pairs) for column, row, pairs in cells]
-    lead = f"{report.verdict} Each square is pairs, darker for more."
-    return Section(outcomes.title, lead, [plot], list(_notes(report, plot)), PageTable("models", columns, rows), True)
+    outside = f"; {plot.outside:,} pairs lie outside" if plot.outside else ""
+    notes = [f"Squares are {plot.width:g} wide{outside}.", *report.cautions()]
+    table = PageTable("models", columns, rows)
+    return Section(outcomes.title, "Each square is pairs, darker for more.", [plot], notes, table)
 
 
-def _notes(report: Report, plot: Cells) -> Any:
-    for name, model in (("a", report.a), ("b", report.b)):
-        yield f"{name}: mean loss {model['mean']:.4g}, accuracy {model['accuracy']:.1%}"
-    gap = report.accuracy_difference
-    bounds = interval_text(gap["low"], gap["high"], is_share=True)
-    yield f"accuracy of a less that of b: {gap['mean']:.1%}{f', {bounds}' if bounds else ''}"
-    yield f"McNemar's p: {report.mcnemar['p_value']:.3g}, of {report.pairs:,} pairs"
-    yield f"Squares are {plot.width:g} wide{f'; {plot.outside:,} pairs lie outside' if plot.outside else ''}."
-    yield from report.cautions()
+def _figures(report: Report) -> Iterator[PageFigure]:
+    """Yield the figures of both models, and how they differ."""
+    for name, key, gap in (
+        ("mean loss", "mean", report.difference),
+        ("accuracy", "accuracy", report.accuracy_difference),
+    ):
+        is_share = key == "accuracy"
+
+        def text(value: float, is_share: bool = is_share) -> str:
+            return f"{value:.1%}" if is_share and math.isfinite(value) else short_text(value)
+
+        for side, model in (("a", report.a), ("b", report.b)):
+            yield PageFigure(f"{name} of {side}", text(model[key]), model[key])
+        bounds = interval_text(gap["low"], gap["high"], is_share=is_share)
+        yield PageFigure(f"{name}, a - b", text(gap["mean"]), gap["mean"], bounds)
+    p = report.mcnemar["p_value"]
+    yield PageFigure("McNemar's p", f"{p:.3g}", p, "that accuracies are equal")

@@ -86,6 +86,15 @@ class PageFigure(NamedTuple):
     remark: str = ""
 
 
+class Models(NamedTuple):
+    """What a page on two models begins with: its finding, which pairs, the figures of both, and a section on them."""
+
+    finding: str
+    source: str
+    figures: Sequence[PageFigure]
+    section: Section
+
+
 class Page(NamedTuple):
     """The report page; `command` is what makes it again."""
 
@@ -106,25 +115,29 @@ def page_of(
     plan: Plan,
     *,
     worst: Sequence[dict[str, Any]],
-    models: Section | None = None,
+    models: Models | None = None,
     title: str | None = None,
     command: str,
 ) -> Page:
     """Return the page of what `mrl compute` reports of pairs, whose differences the histogram with sums holds.
 
-    `worst` are the records of the worst pairs, `models` is a section on two models.
+    `worst` are the records of the worst pairs. What `models` say of two comes first, then the pictures of model a.
     """
     finding = finding_of(report)
     sections = [
         _differences(histogram, plan),
         _margins(histogram, plan),
         _calibration(report),
-        models,
         groups_section(report, plan),
         _benchmark(report),
         _worst(report, worst),
     ]
-    return whole_page(report, finding, sections, title, command)
+    if models is None:
+        return whole_page(report, finding, sections, title, command)
+    of_a = Section(f"Model a alone: {finding}", "The pictures from here on are of a; a page on b draws those of b.")
+    short = models.finding.rpartition(": ")[0] or None  # without the numbers, which the lead has
+    page = whole_page(report, models.finding, [models.section, of_a, *sections], title or short, command)
+    return page._replace(source=models.source, figures=models.figures)
 
 
 def whole_page(
