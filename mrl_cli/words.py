@@ -23,6 +23,7 @@ EXTRAS = {
     "spark": "pyspark>=4.0",
 }
 _MOST_SLIPS = 3
+PAGE_SUFFIXES = ("", ".html", ".htm")  # of the names that a report page may have
 
 
 def harmless(text: object, limit: int = SHOWN_CHARACTERS) -> str:

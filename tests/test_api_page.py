@@ -92,7 +92,11 @@ def test_a_page_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_text("utf-8") == page.html
     with pytest.raises(OSError, match="cannot write"):
         page.save(tmp_path / "no" / "report.html")
+    with pytest.raises(ValueError, match=r"a page is HTML: end the name in \.html"):
+        page.save(tmp_path / "report.pdf")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    page.save(tmp_path / "report")  # as mrl report -o does
+    assert (tmp_path / "report").read_text("utf-8") == page.html
 
 
 @pytest.mark.parametrize(

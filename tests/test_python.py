@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
@@ -11,6 +12,10 @@ from typing import TYPE_CHECKING, Any, assert_type
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.json
+import pyarrow.parquet
 import pytest
 
 import mrl_cli
@@ -124,10 +129,36 @@ def test_nested_and_categorical_columns_of_polars_are_read() -> None:
     assert groups["mean"].to_dict() == {"a": 0.0, "b": 1.0}
 
 
-@each("given", [[0.5, 1.0], np.zeros(3), "pairs.csv", None])
+@each("given", [[0.5, 1.0], np.zeros(3), None])
 def test_what_is_no_frame_is_refused(given: Any) -> None:
     with pytest.raises(TypeError, match=r"frame must be a DataFrame of pandas or Polars, .*; for arrays there is"):
         mrl_cli.evaluate(given)
+
+
+@each("name", ["p.csv", "p.jsonl", "p.parquet", "p.feather"])
+def test_the_call_that_reads_a_path_is_right(name: str, tmp_path: Path) -> None:
+    """What the message proposes gives what the file holds, to the last bit."""
+    random = np.random.default_rng(4)
+    columns = {"x1": random.normal(size=50) / 7, "x2": random.normal(size=50) * 1e-7, "y": [1] * 50}
+    frame, path = pd.DataFrame(columns), tmp_path / name
+    if name == "p.jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
+    elif name == "p.feather":
+        pyarrow.feather.write_feather(pa.table(columns), path)
+    else:
+        frame.to_csv(path, index=False) if name == "p.csv" else frame.to_parquet(path)
+    for given in (path, str(path)):
+        with pytest.raises(TypeError, match=r"not (str|PosixPath|WindowsPath); read the file first, pyarrow") as refused:
+            mrl_cli.evaluate(given)
+    call = re.findall(r"read the file first, (.*\)), or run", str(refused.value))[0]
+    assert mrl_cli.evaluate(eval(call)) == mrl_cli.evaluate(frame)
+
+
+def test_rows_and_other_paths_are_refused_with_what_to_do() -> None:
+    with pytest.raises(TypeError, match=r"not list; of a list of rows, pandas.DataFrame\(rows\) is one"):
+        mrl_cli.evaluate([{"x1": 1.0}])
+    with pytest.raises(TypeError, match="read the file first, or run `mrl compute` on it"):
+        mrl_cli.report("pairs.xlsx")
 
 
 def test_one_label_may_stand_for_all_pairs() -> None:

@@ -24,7 +24,7 @@ from mrl_cli.reports.listpage import list_page_of
 from mrl_cli.reports.page import page_of
 from mrl_cli.reports.pagepass import page_plan, page_reductions, with_intervals
 from mrl_cli.reports.rank import rank_report
-from mrl_cli.words import bytes_text, how_to_install
+from mrl_cli.words import PAGE_SUFFIXES, bytes_text, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -50,7 +50,13 @@ class ReportPage:
         return f'<iframe srcdoc="{escape(self.html)}" width="100%" height="640"></iframe>'
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, whole or not at all. Raises OSError where that cannot be written."""
+        """Write the page to a file, whole or not at all; its name ends in .html, in .htm or in no suffix.
+
+        Raises ValueError for another suffix, and OSError where the file cannot be written.
+        """
+        suffix = os.path.splitext(path)[1]
+        if suffix.lower() not in PAGE_SUFFIXES:
+            raise ValueError(f"save({os.fspath(path)!r}): a page is HTML: end the name in .html")
         with value_errors():  # for a URL that names no object
             try:
                 with whole_file(os.fspath(path)) as file:

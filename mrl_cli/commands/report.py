@@ -20,7 +20,7 @@ from mrl_cli.commands.rank import Rank
 from mrl_cli.commands.run import Run
 from mrl_cli.errors import UsageError
 from mrl_cli.model import MOST_WORST
-from mrl_cli.words import harmless, how_to_install, number_text, shell_line, without_secrets
+from mrl_cli.words import PAGE_SUFFIXES, harmless, how_to_install, number_text, shell_line, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mrl_cli.reports.base import Report
     from mrl_cli.reports.page import Models, Page
 
-SUFFIXES = ("", ".html", ".htm")
 # What is no part of the command that makes a page again: what the page does not depend on, or its own name.
 _NOT_REPEATED = {"inputs", "output", "open", "jobs", "engine", "scheduler", "progress", "quiet", "verbose", "config"}
 _FILES = ("compare", "scores", "group_sizes", "qrels")
@@ -69,7 +68,7 @@ class Paged(Run):
         """Raise UsageError for an output that is no page, and where jinja2 is missing."""
         super().check()
         suffix, hint = outputs.suffix_of(self.output), "write it to a file, such as -o report.html"
-        refuse_if(suffix not in SUFFIXES, f"-o {harmless(self.output, 200)}: mrl report writes .html", hint)
+        refuse_if(suffix not in PAGE_SUFFIXES, f"-o {harmless(self.output, 200)}: mrl report writes .html", hint)
         is_file = self.output is not None and self.output != "-" and "://" not in self.output
         refuse_if(self.open and not is_file, "--open goes with a file", hint)
         refuse_if(self.output is None and sys.stdout.isatty(), "a page is not for a terminal", hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -84,8 +85,31 @@ def as_frame(given: Any, *, of_arrays: str = "margin_ranking_loss") -> pd.DataFr
             return _frame_of_arrays(given)
         if isinstance(given, np.ndarray):
             return pd.DataFrame(given)
-    msg = f"frame must be a DataFrame of pandas or Polars, a pyarrow Table or a mapping, not {type(given).__name__}"
-    raise TypeError(f"{msg}; for arrays there is {of_arrays}")
+    kind = type(given).__name__
+    msg = f"frame must be a DataFrame of pandas or Polars, a pyarrow Table or a mapping, not {kind}"
+    raise TypeError(f"{msg}; {_remedy_for(given) or f'for arrays there is {of_arrays}'}")
+
+
+# Each reads doubles as they are written, which pandas.read_json does not without precise_float=True.
+_READERS = {
+    ".csv": "pyarrow.csv.read_csv",
+    ".jsonl": "pyarrow.json.read_json",
+    ".parquet": "pyarrow.parquet.read_table",
+    ".feather": "pyarrow.feather.read_table",
+    ".arrow": "pyarrow.feather.read_table",
+}
+
+
+def _remedy_for(given: Any) -> str:
+    """Return how to make a frame of a path or of rows, nothing for anything else."""
+    if isinstance(given, str | os.PathLike):
+        path = os.fspath(given)
+        reader = _READERS.get(os.path.splitext(path)[1].lower())
+        call = f"read the file first, {reader}({path!r}), or run" if reader else "read the file first, or run"
+        return f"{call} `mrl compute` on it, whatever its size"
+    if isinstance(given, list | tuple) and given and isinstance(given[0], Mapping):
+        return "of a list of rows, pandas.DataFrame(rows) is one"
+    return ""
 
 
 def _frame_of_arrays(given: Mapping[Any, Any]) -> pd.DataFrame:
