@@ -53,6 +53,15 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "dict[Role, Hashable | None]"
 
 
+class _Usual(str):
+    """The name of a column that is called as usual and was not named: a preset's, or a difference, takes its place."""
+
+    __slots__ = ()
+
+
+_X1, _X2, _Y = map(_Usual, ("x1", "x2", "y"))
+
+
 @overload
 def evaluate(frame: Frame, *, group_by: None = None, **settings: Unpack[EvaluateSettings]) -> Result: ...
 @overload
@@ -60,14 +69,14 @@ def evaluate(frame: Frame, *, group_by: Grouping, **settings: Unpack[EvaluateSet
 def evaluate(
     frame: Frame,
     *,
-    x1: Hashable = "x1",
-    x2: Hashable = "x2",
+    x1: Hashable = _X1,
+    x2: Hashable = _X2,
     difference: Hashable | None = None,
     x1_reference: Hashable | None = None,
     x2_reference: Hashable | None = None,
     scale: float | None = None,
     fill: Mapping[str, float] | None = None,
-    y: Hashable = "y",
+    y: Hashable = _Y,
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
     label_map: Mapping[Any, Any] | str | None = None,
@@ -139,15 +148,19 @@ def planned(
     of_use: set[Role] = set() if "margins" in others else {"margin"}
     of_use |= {"weight"} if "weight" in given else set()
     given = {**_UNASKED, **given}
+    unnamed = {name: None for name in ("x1", "x2", "y") if isinstance(given[name], _Usual)}
+    given |= {name: str(given[name]) for name in unnamed}
     preset = None if given["preset"] is None else preset_called(given["preset"])
     with value_errors():
         check_choice("reduction", given["reduction"], ("mean", "sum"))
-    if preset is not None and preset.label is None and given["y"] == "y" and given["y_const"] is None:
+    if preset is not None and preset.label is None and "y" in unnamed and given["y_const"] is None:
         given["y_const"] = 1
     roles: tuple[Role, ...] = ("x1", "x2", "difference", "x1_reference", "x2_reference", "y", "weight", "cluster")
     columns: Columns = {role: given[role] for role in roles} | (of_b or {})
-    if given["difference"] is not None and (given["x1"], given["x2"]) == ("x1", "x2"):
+    if given["difference"] is not None and unnamed.keys() >= {"x1", "x2"}:
         columns |= {"x1": None, "x2": None}  # called as usual they are not asked for beside a difference
+    if given["y_const"] is not None and "y" in unnamed:
+        columns["y"] = None  # nor is y beside a constant
     columns |= {"margin": given["margin_column"], **group_columns(given["group_by"])}
     asked = {name: given[name] for name in ("label_map", "strength", "on_tie")}
     if given["label_map"] is not None:
@@ -161,7 +174,6 @@ def planned(
     plan = made_plan(columns, given["parameters"], **settings)
     if preset is not None:
         with value_errors(evaluate):
-            unnamed = {name: None for name in ("x1", "x2", "y") if given[name] == name}
             own = given_by(plan, SimpleNamespace(**{**given, **unnamed}, by_file=False), of_use)
             plan = applied(preset, plan, [name for name in frame.columns if isinstance(name, str)], PLACE, own)
             check_read(plan)
@@ -230,8 +242,8 @@ def group_columns(group_by: Hashable | list[Any] | None) -> Columns:
 def compare(
     frame: Frame,
     *others: Never,
-    x1: Hashable = "x1",
-    x2: Hashable = "x2",
+    x1: Hashable = _X1,
+    x2: Hashable = _X2,
     x1_b: Hashable | None = None,
     x2_b: Hashable | None = None,
     difference: Hashable | None = None,
@@ -240,7 +252,7 @@ def compare(
     x2_reference: Hashable | None = None,
     scale: float | None = None,
     fill: Mapping[str, float] | None = None,
-    y: Hashable = "y",
+    y: Hashable = _Y,
     y_const: Literal[1, -1] | None = None,
     labels: Labels | None = None,
     label_map: Mapping[Any, Any] | str | None = None,
@@ -340,8 +352,6 @@ def made_plan(
     columns: Columns, parameters: Mapping[str, float], *functions: Callable[..., Any], **settings: Any
 ) -> Plan:
     """Return the plan of a call of functions (of `evaluate`). Raises ValueError for what makes none."""
-    if settings.get("y_const") is not None and columns["y"] == "y":
-        columns["y"] = None  # called as usual it is not asked for
     with argument_errors(*(functions or _FUNCTIONS)):
         return plan_of(columns, parameters=parameters, **settings)
 
