@@ -155,17 +155,18 @@ WIDE = Table(
     "by group",
     numbers=4,
     total=["total", 1.5, 0.1, 0.4, 123457.7],
+    bounds={"value": ("mean_low", "mean_high")},
 )
 
 
-@each("width", [30, 40, 44, 50, 60, 80])
+@each("width", [24, 30, 40, 44, 50, 60, 80])
 def test_columns_are_left_out_by_name_and_no_digit_is_lost(width: int) -> None:
     lines = shown(WIDE, width=width)
     head = lines[2]
-    names = [name for name in WIDE.names if name in head]
-    assert names == WIDE.names[: len(names)]
-    assert ("mean_low" in head) == ("mean_high" in head)  # no half of an interval
-    left_out = [name for name in WIDE.names if name not in names]
+    has_bounds = "value (low to high)" in head
+    assert has_bounds == (width >= 40)
+    names = [name for name in WIDE.names if name in head or (has_bounds and name.startswith("mean_"))]
+    left_out = [name for name in ("sum", "mean_low", "mean_high") if name not in names]
     note = " ".join(lines[lines.index(next(line for line in lines if "╰" in line)) + 1 :])
     count = f"and {len(left_out)} column{'s' * (len(left_out) != 1)}: {', '.join(left_out)} (-f csv has all)"
     assert note == (count if left_out else "")
@@ -173,8 +174,27 @@ def test_columns_are_left_out_by_name_and_no_digit_is_lost(width: int) -> None:
     assert len(table) == 4  # no row is folded
     assert all(len(line) <= width for line in lines)
     assert "0.1235" in table[1]
+    assert ("0.1235 (0.1000 to 0.2000)" in table[1]) == has_bounds
     assert table[3].startswith("│ total")
     assert lines[lines.index(table[3]) - 1].startswith("├")
+
+
+def test_the_interval_of_one_column_leaves_out_no_other_with_an_interval() -> None:
+    two = Table(
+        ["group", "value", "v_low", "v_high", "pairs", "accuracy", "a_low", "a_high", "sum"],
+        [["a", 0.5, 0.25, 0.75, 100, 0.5, 0.4, 0.6, 7.0]],
+        numbers=8,
+        bounds={"accuracy": ("a_low", "a_high"), "value": ("v_low", "v_high")},
+    )
+    heads = {width: shown(two, width=width)[1] for width in (40, 60, 80)}
+    assert [name for name in ("value", "pairs", "accuracy", "sum") if name in heads[40]] == [
+        "value",
+        "pairs",
+        "accuracy",
+    ]
+    assert "accuracy (low to high)" in heads[60]
+    assert "value (low to high)" not in heads[60]
+    assert "value (low to high)" in heads[80]
 
 
 def test_full_has_all_digits_in_as_many_columns_as_fit() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrl_cli.reports.cells import DECIMALS, Bounds, Share, decimals_of, full_text, share_text, short_text
+from mrl_cli.reports.cells import DECIMALS, Bounds, Estimate, Share, decimals_of, full_text, share_text, short_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,11 @@ def aligned(cells: Sequence[Cell], *, is_full: bool = False) -> list[str]:
 
     >>> aligned([1563.5, 2, Share(1, 4), None])
     ['1,563.5     ', '    2       ', '    1  25.0%', '            ']
+    >>> aligned([Estimate(0.5, 0.25, 0.75), Estimate(10.0, math.nan, math.nan)])
+    [' 0.5 (0.2 to 0.8)', '10.0             ']
     """
-    decimals = max((decimals_of(cell) for cell in cells if isinstance(cell, float)), default=0)
+    numbers = (cell.value if isinstance(cell, Estimate) else cell for cell in cells)
+    decimals = max((decimals_of(number) for number in numbers if isinstance(number, float)), default=0)
     parts = [_parts(cell, decimals, is_full=is_full) for cell in cells]
     before, after = (max((len(one[place]) for one in parts), default=0) for place in range(2))
     width = max([before + after, *(len(one.whole) for one in parts)])
@@ -42,6 +45,12 @@ def _parts(cell: Cell, decimals: int, *, is_full: bool) -> _Parts:
         return _Parts(f"{cell.part:,}", f"  {share_text(*cell):>5}" if cell.whole else "")
     if isinstance(cell, Bounds) and not is_full and not math.isnan(cell.low):
         return _Parts(whole=f"{short_text(cell.low, DECIMALS)} to {short_text(cell.high, DECIMALS)}")
+    if isinstance(cell, Estimate):
+        number = _parts(cell.value, decimals, is_full=is_full)
+        if math.isnan(cell.low):
+            return number
+        bounds = (full_text(bound) if is_full else short_text(bound, decimals) for bound in cell[1:])
+        return number._replace(after=f"{number.after} ({' to '.join(bounds)})")
     if not isinstance(cell, float | int):
         return _Parts(whole=full_text(cell))
     text = full_text(cell) if is_full or isinstance(cell, int) else short_text(cell, decimals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import repeat
 from operator import getitem
@@ -27,7 +27,8 @@ class Table(NamedTuple):
     Columns stand in the order of importance: where not all fit, the last are left out, which the format `whole` has,
     but for the one called `kept`.
     `rows` may be `GroupRows`; `total` is the row of all. A summary has a key and a value in each row, an empty row is
-    a rule, `main` is the key that was asked for, and `settings` are keys and values by which it came about.
+    a rule, `main` is the key that was asked for, and `settings` are keys and values by which it came about. `bounds`
+    are the columns of the interval around another column's numbers, by its name: these stand in it on a screen.
     """
 
     names: Sequence[str]
@@ -40,6 +41,7 @@ class Table(NamedTuple):
     main: str = ""
     whole: str = "csv"
     kept: str | None = None
+    bounds: Mapping[str, tuple[str, str]] = {}
 
 
 class Line(NamedTuple):

@@ -27,6 +27,14 @@ class Bounds(NamedTuple):
     high: float
 
 
+class Estimate(NamedTuple):
+    """A number, and the interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Verdict(NamedTuple):
     """A word that says whether something is well."""
 
@@ -34,7 +42,7 @@ class Verdict(NamedTuple):
     is_good: bool
 
 
-Cell: TypeAlias = str | int | float | Share | Bounds | Verdict | None
+Cell: TypeAlias = str | int | float | Share | Bounds | Estimate | Verdict | None
 
 
 def share_text(part: float, whole: float) -> str:
@@ -97,6 +105,8 @@ def full_text(cell: Cell) -> str:
         return f"{cell.part:,} ({share_text(*cell)})" if cell.whole else f"{cell.part:,}"
     if isinstance(cell, Bounds):
         return UNDEFINED if math.isnan(cell.low) else f"{full_text(cell.low)} to {full_text(cell.high)}"
+    if isinstance(cell, Estimate):
+        return f"{full_text(cell.value)} ({full_text(Bounds(*cell[1:]))})"
     if isinstance(cell, Verdict):
         return cell.text
     if isinstance(cell, int):

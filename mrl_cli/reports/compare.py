@@ -117,7 +117,8 @@ class ComparisonReport(Report):
         figures = ("a - b", "low", "high", "Holm p", "pairs", "accuracy a - b", "McNemar p")
         every = self.groups
         rows = GroupRows(every, _group_row, lambda: (-group.p_value_holm for group in every), "the lowest p")
-        table = Table((*map(harmless, names), *figures), rows, numbers=len(figures))
+        columns, bounds = (*map(harmless, names), *figures), {"a - b": ("low", "high")}
+        table = Table(columns, rows, numbers=len(figures), bounds=bounds)
         return [table, Line(differing(self), "finding"), *blocks]
 
     def sentences(self) -> list[str]:

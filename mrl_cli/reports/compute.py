@@ -122,7 +122,8 @@ class ComputeReport(Report):
             lambda: (sign * value for value in each(self.groups, key)),
             words,
         )
-        return _group_table(names, there, rows, [self.figure(key) for key in there])
+        table = _group_table(names, there, rows, [self.figure(key) for key in there])
+        return table._replace(bounds=_bounds_among(there, self.reduction))
 
     def _sections_by_group(self) -> list[Table]:
         """Return the table of the sections of each group that has its own, if there are such groups."""
@@ -172,7 +173,15 @@ def _calibration_table(bins: Sequence[dict[str, Any]]) -> Table:
     """Return the table of the bins of confidence."""
     keys = [key for key in (bins or [{}])[0] if key not in ("low", "high")]
     rows = [[f"{one['low']:.2f} to {one['high']:.2f}", *(one[key] for key in keys)] for one in bins]
-    return Table(["bin", *keys], rows, "calibration, by confidence", numbers=len(keys), whole="json")
+    title, bounds = "calibration, by confidence", _bounds_among(keys)
+    return Table(["bin", *keys], rows, title, numbers=len(keys), whole="json", bounds=bounds)
+
+
+def _bounds_among(keys: Sequence[str], reduction: str = "") -> dict[str, tuple[str, str]]:
+    """Return the bounds of each figure that are among these; those of the reduction's are of the value, the last."""
+    reduced = reduction.replace("-", "_")
+    named = [(key, key) for key in keys] + ([] if reduced in keys else [("value", reduced)])
+    return {key: (f"{name}_low", f"{name}_high") for key, name in named if {key, f"{name}_low"} <= {*keys}}
 
 
 def _figures_of(group: Report) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mrl_cli.render.aligned import aligned
 from mrl_cli.render.colors import STYLES
 from mrl_cli.reports.base import GroupRows, Line, Report, Table
-from mrl_cli.reports.cells import Verdict, full_text
+from mrl_cli.reports.cells import Estimate, Verdict, full_text
 from mrl_cli.words import counted
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _table(table: Table, screen: Screen) -> Iterator[RenderableType]:
     from rich.text import Text
 
     rows, left_out = _rows_for(table, screen)
+    table, rows, missing = _with_intervals(table, rows, screen)
     if table.title:
         yield Text(table.title, STYLES["head"])
     columns = _columns(table, rows, screen)
@@ -74,7 +75,7 @@ def _table(table: Table, screen: Screen) -> Iterator[RenderableType]:
     yield _halves(table, rows, screen) or _drawn(table, rows, [columns[place] for place in fitting], screen)
     if left_out:
         yield Text(left_out, STYLES["quiet"])
-    if names := [column.name for place, column in enumerate(columns) if place not in fitting]:
+    if names := [column.name for place, column in enumerate(columns) if place not in fitting] + missing:
         text = f"and {counted(len(names), 'column')}: {', '.join(names)} (-f {table.whole} has all)"
         yield Text(text, STYLES["quiet"])
     if table.settings:
@@ -90,6 +91,46 @@ def _rows_for(table: Table, screen: Screen) -> tuple[list[Sequence[Any]], str]:
             left_out = f"and {counted(more, 'more group')}: these are the {WORST} of {rows.words} (--full shows all)"
             rows = rows.worst(WORST)
     return [*rows, *([] if table.total is None else [table.total])], left_out
+
+
+def _with_intervals(
+    table: Table, rows: list[Sequence[Any]], screen: Screen
+) -> tuple[Table, list[Sequence[Any]], list[str]]:
+    """Return the table and its rows with the bounds of intervals in the cells of what they are around, one by one.
+
+    For each one other column may be left out, of less importance. Bounds that are nowhere are returned by name.
+    """
+    names, joined = list(table.names), dict[int, list[int]]()
+    places = {names.index(name): [names.index(bound) for bound in bounds] for name, bounds in table.bounds.items()}
+    within = {place for bounds in places.values() for place in bounds}
+
+    def cells(row: Sequence[Any]) -> Iterator[Any]:
+        for place, cell in enumerate(row):
+            bounds = [row[other] for other in joined.get(place, ())]
+            if place not in within:
+                yield Estimate(cell, *bounds) if bounds and None not in bounds else cell
+
+    def made() -> tuple[Table, list[Sequence[Any]]]:
+        shown = [f"{name} (low to high)" if place in joined else name for place, name in enumerate(names)]
+        shown = [name for place, name in enumerate(shown) if place not in within]
+        return table._replace(names=shown, numbers=table.numbers - len(within)), [[*cells(row)] for row in rows]
+
+    def fitting(made: tuple[Table, list[Sequence[Any]]]) -> set[int]:
+        columns = _columns(*made, screen)
+        fits = _fitting(made[0], columns, screen.width)
+        width = 1 + sum(columns[place].least + _PADDING for place in fits)  # of the first, be it too wide
+        return {kept[place] for place in fits} if width <= screen.width else set()
+
+    kept, best = [place for place in range(len(names)) if place not in within], made()
+    seen = fitting(best) if places else set()
+    for place, bounds in places.items():
+        joined[place] = bounds
+        pushed_out = seen - (there := fitting(tried := made()))
+        if not there or len(pushed_out) > 1 or pushed_out & places.keys():
+            del joined[place]
+        else:
+            best, seen = tried, there
+    return *best, [names[bound] for place in places if place not in joined for bound in places[place]]
 
 
 def _nested(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Any]]:
@@ -129,16 +170,14 @@ def _widths(texts: Sequence[str], *, is_number: bool) -> tuple[int, int]:
 
 
 def _fitting(table: Table, columns: Sequence[_Column], width: int) -> list[int]:
-    """Return the places of the columns that fit, without the first bound of an interval whose second does not."""
+    """Return the places of the columns that fit."""
     keys = len(columns) - table.numbers if table.numbers else 1
     ranked = sorted(range(keys, len(columns)), key=lambda place: columns[place].name != table.kept)
     taken, fitting = 1 + sum(column.least + _PADDING for column in columns[:keys]), [*range(keys)]
     for place in ranked:
         taken += columns[place].least + _PADDING
         if taken > width and len(fitting) > keys:
-            last = columns[fitting[-1]].name
-            is_half = last.endswith("low") and columns[place].name == f"{last[:-3]}high"
-            return sorted(fitting[: len(fitting) - is_half])
+            break
         fitting.append(place)
     return sorted(fitting)
 
