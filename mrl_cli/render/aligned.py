@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrl_cli.reports.cells import DECIMALS, Bounds, Estimate, Share, decimals_of, full_text, share_text, short_text
+from mrl_cli.reports.cells import (
+    DECIMALS,
+    About,
+    Bounds,
+    Estimate,
+    Share,
+    decimals_of,
+    full_text,
+    share_text,
+    short_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +36,12 @@ def aligned(cells: Sequence[Cell], *, is_full: bool = False) -> list[str]:
 
     >>> aligned([1563.5, 2, Share(1, 4), None])
     ['1,563.5     ', '    2       ', '    1  25.0%', '            ']
+    >>> aligned([About(-1.25), 2.0])
+    ['~-1.25', '  2.00']
     >>> aligned([Estimate(0.5, 0.25, 0.75), Estimate(10.0, math.nan, math.nan)])
     [' 0.5 (0.2 to 0.8)', '10.0             ']
     """
-    numbers = (cell.value if isinstance(cell, Estimate) else cell for cell in cells)
+    numbers = (cell.value if isinstance(cell, About | Estimate) else cell for cell in cells)
     decimals = max((decimals_of(number) for number in numbers if isinstance(number, float)), default=0)
     parts = [_parts(cell, decimals, is_full=is_full) for cell in cells]
     before, after = (max((len(one[place]) for one in parts), default=0) for place in range(2))
@@ -45,6 +57,9 @@ def _parts(cell: Cell, decimals: int, *, is_full: bool) -> _Parts:
         return _Parts(f"{cell.part:,}", f"  {share_text(*cell):>5}" if cell.whole else "")
     if isinstance(cell, Bounds) and not is_full and not math.isnan(cell.low):
         return _Parts(whole=f"{short_text(cell.low, DECIMALS)} to {short_text(cell.high, DECIMALS)}")
+    if isinstance(cell, About):
+        number = _parts(cell.value, decimals, is_full=is_full)
+        return number._replace(before=f"~{number.before}") if number.before else number
     if isinstance(cell, Estimate):
         number = _parts(cell.value, decimals, is_full=is_full)
         if math.isnan(cell.low):

@@ -35,6 +35,12 @@ class Estimate(NamedTuple):
     high: float
 
 
+class About(NamedTuple):
+    """A number that is not exact."""
+
+    value: float
+
+
 class Verdict(NamedTuple):
     """A word that says whether something is well."""
 
@@ -42,7 +48,7 @@ class Verdict(NamedTuple):
     is_good: bool
 
 
-Cell: TypeAlias = str | int | float | Share | Bounds | Estimate | Verdict | None
+Cell: TypeAlias = str | int | float | Share | Bounds | About | Estimate | Verdict | None
 
 
 def share_text(part: float, whole: float) -> str:
@@ -105,6 +111,8 @@ def full_text(cell: Cell) -> str:
         return f"{cell.part:,} ({share_text(*cell)})" if cell.whole else f"{cell.part:,}"
     if isinstance(cell, Bounds):
         return UNDEFINED if math.isnan(cell.low) else f"{full_text(cell.low)} to {full_text(cell.high)}"
+    if isinstance(cell, About):
+        return f"~{full_text(cell.value)}"
     if isinstance(cell, Estimate):
         return f"{full_text(cell.value)} ({full_text(Bounds(*cell[1:]))})"
     if isinstance(cell, Verdict):

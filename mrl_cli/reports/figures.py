@@ -15,7 +15,7 @@ from mrl_cli.losses import LOSSES
 from mrl_cli.model import Counts, Plan
 from mrl_cli.reductions.histogram import Histogram
 from mrl_cli.reports.base import OF_GROUPS
-from mrl_cli.reports.cells import Share
+from mrl_cli.reports.cells import About, Share
 from mrl_cli.statistics.moments import exact_mean, standard_deviation
 from mrl_cli.words import number_text
 
@@ -318,7 +318,9 @@ def shown_figures(report: Report) -> Iterator[tuple[str, Cell]]:
         place = figure.place
         if isinstance(value, dict):
             numbers = {key: number for key, number in value.items() if not isinstance(number, list)}
-            yield from ((f"{figure.key}.{key}", number) for key, number in numbers.items())
+            is_exact = figure.key != "difference_quantiles"
+            shown = ((key, number if is_exact else About(number)) for key, number in numbers.items())
+            yield from ((f"{figure.key}.{key}", cell) for key, cell in shown)
         else:
             yield figure.key, Share(value, report.pairs) if figure.form == "share" else value
 
