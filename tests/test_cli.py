@@ -662,11 +662,20 @@ def test_completion_of_powershell_needs_a_click_that_knows_it(mrl: Mrl, monkeypa
     assert ran.err.endswith("does not know powershell\nhint: pip install 'click>=8.5'\n")
 
 
-def test_completion_completes(tmp_path: Path) -> None:
-    asked = {"_MRL_COMPLETE": "bash_complete", "COMP_WORDS": "mrl compute --mar", "COMP_CWORD": "2"}
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("mrl compute --mar", {"--margin", "--margin-column"}),
+        ("mrl docs com", {"compare"}),
+        ("mrl docs reference/comp", {"reference/compare", "reference/compute", "reference/completion"}),
+        ("mrl help v", {"validate"}),
+    ],
+)
+def test_completion_completes(words: str, names: set[str]) -> None:
+    asked = {"_MRL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
     env = {name: value for name, value in os.environ.items() if not name.startswith("MRL_")} | asked
     done = subprocess.run([sys.executable, "-m", "mrl_cli"], env=env, capture_output=True, text=True, check=False)
-    assert "plain,--margin" in done.stdout, done.stderr
+    assert {line.removeprefix("plain,") for line in done.stdout.splitlines()} == names, done.stderr
 
 
 # Several inputs.

@@ -21,8 +21,7 @@ REFERENCE = "reference"  # the folder of the pages that are made from the comman
 
 def topics() -> dict[str, str]:
     """Return what each topic is about, by name; a topic is a file of the folder, and that is its first sentence."""
-    names = sorted(name.removesuffix(".md") for name in os.listdir(FOLDER) if name.endswith(".md"))
-    return {name: text_of(name).split("\n\n", 2)[1].replace("\n", " ") for name in names}
+    return {name: text_of(name).split("\n\n", 2)[1].replace("\n", " ") for name in known() if "/" not in name}
 
 
 def text_of(topic: str) -> str:
@@ -31,24 +30,28 @@ def text_of(topic: str) -> str:
         return file.read()
 
 
+def known(begin: str = "") -> list[str]:
+    """Return the names that begin so: of topics, then of pages that are made from the commands."""
+    folders = ("", FOLDER), (f"{REFERENCE}/", os.path.join(FOLDER, REFERENCE))
+    names = [prefix + name for prefix, folder in folders for name in sorted(os.listdir(folder))]
+    return [name.removesuffix(".md") for name in names if name.endswith(".md") and name.startswith(begin)]
+
+
 @click.command("docs", cls=Command, examples=("mrl docs", "mrl docs losses", "mrl docs reference/compute"))
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=lambda _, __, begin: known(begin))
 def command(topic: str | None, **given: Any) -> None:
     """Print a TOPIC of the documentation: laid out on a terminal, as Markdown elsewhere. Without TOPIC, list them."""
     require_stdout()
-    about = topics()
     if topic is None:
         lines = click.HelpFormatter(width=terminal_size()[0] if sys.stdout.isatty() else sys.maxsize)
-        lines.write_dl([*about.items()])
+        lines.write_dl([*topics().items()])
         lines.write_paragraph()
         lines.write_text(f"{REFERENCE}/COMMAND holds the options of a command, as mrl help COMMAND prints them.")
         click.echo(lines.getvalue(), nl=False)
         return
-    pages = [f"{REFERENCE}/{name.removesuffix('.md')}" for name in os.listdir(os.path.join(FOLDER, REFERENCE))]
-    known = [*about, *sorted(pages)]
-    near = closest(topic, known)
+    near = closest(topic, known())
     hint = f"did you mean {near}? mrl docs lists the topics" if near else "mrl docs lists the topics"
-    refuse_if(topic not in known, f"no topic is called {harmless(topic)!r}", hint)
+    refuse_if(topic not in known(), f"no topic is called {harmless(topic)!r}", hint)
     text, options = text_of(topic), Options(**given)
     screen = outputs.screen_of(options)
     if screen.height is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mrl_cli.commands import command_names
 from mrl_cli.commands.helping import HelpContext
 from mrl_cli.commands.options import Options, declared
 from mrl_cli.commands.parsing import Command
@@ -13,7 +14,12 @@ from mrl_cli.commands.saying import print_help
 
 
 @click.command("help", cls=Command, examples=("mrl help", "mrl help compute", "mrl help docs"))
-@click.argument("command_name", metavar="[COMMAND]", required=False)
+@click.argument(
+    "command_name",
+    metavar="[COMMAND]",
+    required=False,
+    shell_complete=lambda _, __, begin: [name for name in command_names() if name.startswith(begin)],
+)
 @click.pass_context
 def command(ctx: click.Context, /, command_name: str | None, **given: Any) -> None:
     """Print all of the help of COMMAND, as `mrl COMMAND --help` does; without COMMAND, which commands there are."""
