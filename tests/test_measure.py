@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -67,7 +68,7 @@ def test_counts_and_sum_are_the_hand_worked_ones() -> None:
         inside_margin=1,
     )
     assert totals.pairs == 5
-    assert Measured(HAND_WORKED, HAND_WORKED_PLAN).counts == Counts(pairs=5)
+    assert Measured(HAND_WORKED, HAND_WORKED_PLAN).counts == Counts(pairs=5, ones=3)
     assert Counts(pairs=5).rows == 5
 
 
@@ -159,7 +160,7 @@ def test_batch_of_many_blocks_has_the_totals_of_its_pairs(size: int, dtype: Any)
     agreement = y.astype(dtype) * (x1.astype(dtype) - x2.astype(dtype))
     losses = np.maximum(0.0, plan.loss.margin - agreement)
     assert Measured(pairs, plan).losses.tobytes() == losses.tobytes()
-    assert Measured(pairs, plan).counts == Counts(pairs=size)
+    assert Measured(pairs, plan).counts == Counts(pairs=size, ones=int(np.count_nonzero(pairs.numbers["y"] == 1)))
     assert totals_of(pairs, plan) == Totals(
         loss_sum=ExactSum.of(losses),
         min=0.0,
@@ -197,10 +198,33 @@ def test_totals_merge_every_field() -> None:
 
 def test_counts_merge_every_field() -> None:
     problem, another = (Problem(problems.NAN, "pairs.csv", row, "x1", "nan") for row in (2, 9))
-    left = Counts(1, 2, 3, 4, 5, {problems.NAN: ProblemCount(4, (problem,))}, ("0", "2"))
-    right = Counts(10, 20, 30, 40, 50, {problems.NAN: ProblemCount(1, (another,))}, ("7", "0"))
-    merged = {problems.NAN: ProblemCount(5, (problem, another))}
-    assert left + right == Counts(11, 22, 33, 44, 55, merged, ("0", "2", "7"))
+    one, two = ProblemCount(4, (problem,)), ProblemCount(1, (another,))
+    left = Counts(1, 2, 3, 4, 5, {problems.NAN: one}, {"0": one, "2": one}, ones=6)
+    right = Counts(10, 20, 30, 40, 50, {problems.NAN: two}, {"7": two, "0": two}, ones=60)
+    merged, labels = ProblemCount(5, (problem, another)), {"0": one + two, "2": one, "7": two}
+    assert left + right == Counts(11, 22, 33, 44, 55, {problems.NAN: merged}, labels, ones=66)
+    assert list((left + right).bad_labels) == ["0", "2", "7"]
+
+
+@given(st.lists(st.sampled_from([*range(-20, 20), 0.25, 0.75, -1.5, 30.5]), min_size=1), st.data())
+@settings(deadline=None)
+def test_labels_are_counted_alike_however_rows_are_cut(labels: list[float], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(labels)))
+    zeros, rows = [0.0] * len(labels), list(range(2, len(labels) + 2))
+    parts = [
+        Measured(batch(zeros[part], zeros[part], labels[part], rows=rows[part]), Plan()).counts
+        for part in (slice(0, cut), slice(cut, None))
+        if labels[part]
+    ]
+    whole = Measured(batch(zeros, zeros, labels, rows=rows), Plan()).counts
+    assert sum(parts, Counts()) == whole
+    bad = Counter(problems.label_kind(f"{label:g}") for label in labels if label not in (1, -1))
+    assert {kind: known.count for kind, known in whole.bad_labels.items()}.items() <= bad.items()
+    assert len(whole.bad_labels) == min(len(bad), problems.MOST_LABELS_NAMED)
+    assert (whole.ones, whole.rejected) == (labels.count(1), bad.total())
+    first = {kind: known.first[0].row for kind, known in whole.bad_labels.items()}
+    kinds = [problems.label_kind(f"{label:g}") for label in labels]
+    assert first == {kind: kinds.index(kind) + 2 for kind in first}
 
 
 def test_nan_among_losses_is_their_min_and_max_wherever_it_stands() -> None:
@@ -227,7 +251,7 @@ def test_labels_01_that_cannot_be_negative_do_not_wrap(labels_dtype: Any) -> Non
 def test_tied_labels_are_dropped_and_counted() -> None:
     pairs, plan = batch([1.0, 1.0, 2.0], [2.0, 9.0, 2.0], [1, 0, -1]), Plan.of(on_tie="drop", margin=0.5)
     measured, totals = Measured(pairs, plan), totals_of(pairs, plan)
-    assert measured.counts == Counts(pairs=2, ties_dropped=1)
+    assert measured.counts == Counts(pairs=2, ties_dropped=1, ones=1)
     assert (measured.counts.rows, totals.pairs, totals.ties, totals.wrong) == (3, 2, 1, 1)
     assert measured.losses.tolist() == [1.5, 0.5]
     assert measured.used is not None
@@ -239,7 +263,7 @@ def test_tied_labels_of_every_block_are_counted() -> None:
     y = np.ones(size)
     y[[5, BLOCK_VALUES + 3]] = 0
     pairs, plan = Batch("pairs.csv", {"x1": np.zeros(size), "x2": np.ones(size), "y": y}), Plan.of(on_tie="drop")
-    assert Measured(pairs, plan).counts == Counts(pairs=size - 2, ties_dropped=2)
+    assert Measured(pairs, plan).counts == Counts(pairs=size - 2, ties_dropped=2, ones=size - 2)
     assert totals_of(pairs, plan).pairs == size - 2
 
 
@@ -288,7 +312,7 @@ def test_counts_hold_what_the_reader_left_out_and_put_in() -> None:
         "pairs.csv", {role: read_only(values) for role, values in numbers.items()}, range(2, 7), problems=(own,),
         rejected_rows=1, skipped_rows=3, unjudged_rows=4, missing_rows=5, missing_as_zero=6,
         filled={"weight": np.array([True, False, True, False, False])},
-        list_sizes=np.array([2, 3]), paths={"a.b": None},
+        list_sizes=np.array([2, 3]), paths={"a.b": None}, bad_labels={"often": ProblemCount(1, (own,))},
     )  # fmt: skip
     plan = Plan.of(columns=Columns(numbers=(("weight", "w"),)), on_tie="drop")
     measured = Measured(pairs, plan)
@@ -296,8 +320,9 @@ def test_counts_hold_what_the_reader_left_out_and_put_in() -> None:
     assert [(problem.kind, problem.row) for problem in measured.problems] == list(zip(kinds, [4, 4, 5], strict=True))
     assert measured.counts == Counts(
         pairs=2, rejected=2, ties_dropped=1, zero_weight=1, labels_skipped=3, filled_weight=1, unjudged=4, missing=5,
-        missing_as_zero=6, problems=tally(measured.problems, dict.fromkeys(kinds, 1)), bad_labels=("often", "7"),
-        paths={("pairs.csv", "a.b"): None}, file_rows=3,
+        missing_as_zero=6, problems=tally(measured.problems, dict.fromkeys(kinds, 1)),
+        bad_labels={"often": ProblemCount(1, (own,)), "7": ProblemCount(1, (measured.problems[1],))},
+        paths={("pairs.csv", "a.b"): None}, file_rows=3, ones=2,
     )  # fmt: skip
     assert measured.used is not None
     assert measured.used.tolist() == [True, False, False, False, True]
@@ -307,7 +332,7 @@ def test_items_of_lists_stay_whatever_their_weight() -> None:
     pairs, columns = batch([1.0, 2.0], [0.0, 0.0], [1, 0]), Columns(numbers=(("weight", "w"),))
     pairs = pairs.with_numbers({"weight": np.array([0.0, 1.0])})
     assert Measured(pairs, Plan.of(labels="relevance", columns=columns)).counts == Counts(pairs=2)
-    assert Measured(pairs, Plan.of(labels="01", columns=columns)).counts == Counts(pairs=1, zero_weight=1)
+    assert Measured(pairs, Plan.of(labels="01", columns=columns)).counts == Counts(pairs=1, zero_weight=1, ones=1)
 
 
 def test_labels_any_are_taken_as_they_are() -> None:
@@ -360,9 +385,11 @@ def test_problem_is_named_with_its_row_and_column(
         (kind, "pairs.csv", 17, column, "line")
     ]
     assert text is None or measured.problems[0].value == text
-    bad_labels = (text,) if column == "y" and text is not None else ()
     tallied = {kind: ProblemCount(1, (measured.problems[0],))}
-    assert measured.counts == Counts(pairs=2, rejected=1, problems=tallied, bad_labels=bad_labels)
+    label = problems.label_kind(text) if column == "y" and text is not None else None
+    bad_labels = {} if label is None else {label: tallied[kind]}
+    ones = 0 if plan.rules.labels == "any" else 2
+    assert measured.counts == Counts(pairs=2, rejected=1, problems=tallied, bad_labels=bad_labels, ones=ones)
     assert measured.counts.rows == 3
     assert measured.used is not None
     assert measured.used.tolist() == [True, False, True]
@@ -374,7 +401,8 @@ def test_rows_with_problems_leave_the_totals_of_the_others() -> None:
     measured = Measured(pairs, plan)
     assert [(p.kind, p.row, p.column) for p in measured.problems] == [(problems.NAN, 3, "x1"), ("label not ±1", 3, "y")]
     tallied = tally(measured.problems, {problems.NAN: 1, "label not ±1": 1})
-    assert measured.counts == Counts(2, 1, problems=tallied, bad_labels=("5",))
+    five = {"5": ProblemCount(1, (measured.problems[1],))}
+    assert measured.counts == Counts(2, 1, problems=tallied, bad_labels=five, ones=1)
     assert totals_of(pairs, plan) == totals_of(batch([1.0, 2.0], [2.0, 0.0], [1, -1]), plan)
 
 
@@ -410,7 +438,7 @@ def test_large_scores_are_suspect_but_no_problem() -> None:
     pairs = batch([-1e300], [1e300], [1], rows=[2])
     measured, totals = Measured(pairs, Plan()), totals_of(pairs, Plan())
     assert not measured.problems
-    assert (measured.counts, totals.pairs, totals.max) == (Counts(pairs=1), 1, 2e300)
+    assert (measured.counts, totals.pairs, totals.max) == (Counts(pairs=1, ones=1), 1, 2e300)
 
 
 def test_problems_of_the_reader_and_of_the_checks_are_in_row_order() -> None:

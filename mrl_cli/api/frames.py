@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mrl_cli.api.settings import EvaluateSettings, Frame, Grouping
     from mrl_cli.engines.base import Folded
     from mrl_cli.inputs import Source
-    from mrl_cli.model import Counts, DType, Labels, Plan, Problem, Role, Strength
+    from mrl_cli.model import Counts, DType, Labels, Plan, Problem, ProblemCount, Role, Strength
     from mrl_cli.reductions.base import Reduction
     from mrl_cli.reports.base import Report
 
@@ -377,5 +377,7 @@ def with_labels(counts: Counts, frame: pd.DataFrame) -> Counts:
         is_position = isinstance(label, Integral) and int(label) == problem.row
         return problem if is_position else problem._replace(row_word=f"row {harmless(label)}, at position")
 
-    kinds = counts.problems.items()
-    return replace(counts, problems={k: replace(known, first=tuple(map(labelled, known.first))) for k, known in kinds})
+    def with_rows(problems: dict[str, ProblemCount]) -> dict[str, ProblemCount]:
+        return {k: replace(known, first=tuple(map(labelled, known.first))) for k, known in problems.items()}
+
+    return replace(counts, problems=with_rows(counts.problems), bad_labels=with_rows(counts.bad_labels))

@@ -207,9 +207,8 @@ class _Trial(NamedTuple):
             return f"{way}no pair in {of_rows}, all are left out{hint}"
         kinds = sorted(counts.problems, key=lambda kind: -counts.problems[kind].count)
         first = counts.problems[kinds[0]].first[0]
-        value = first.value if first.column is None else f"{first.column} is {first.value}"
         where = f"{', '.join(kinds)} in {counts.rejected:,} of {of_rows}"
-        return f"{way}{where} ({first.row_word} {first.row}: {value}){hint}"
+        return f"{way}{where} ({first.described()}){hint}"
 
 
 def _tried(reading: Reading, options: dict[str, Any]) -> _Trial:

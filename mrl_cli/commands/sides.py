@@ -136,6 +136,7 @@ class HeldReduction(Reduction["list[Batch]", "list[Batch]"]):
             held = held | (finite[0] & finite[1] & (batch.y == 0))
         keys = {role: shortened(column) if is_naming(role) else column for role, column in batch.keys.items()}
         bare = replace(batch, rows=None, problems=(), rejected_rows=0, kept=None, keys=keys, computed_from={})
+        bare = replace(bare, bad_labels={})
         state.append(bare if held is None else bare.where(held))
         return state
 

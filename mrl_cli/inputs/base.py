@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import field, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from mrl_cli.arrow import as_numbers, texts_as_arrow, values_and_nulls
 from mrl_cli.errors import DataError, MachineError, SuspectShardError, UsageError
 from mrl_cli.inputs import paths
-from mrl_cli.model import EVERY, Batch, ListCells, Plan, Problem, Role, rules
-from mrl_cli.model.problems import FIRST_PROBLEMS_SHOWN, MISSING, MOST_LABELS_NAMED
+from mrl_cli.model import EVERY, Batch, ListCells, Plan, Problem, ProblemCount, Role, added_problems, rules
+from mrl_cli.model.problems import MISSING, first_few, labels_among
 from mrl_cli.records import light_dataclass
 from mrl_cli.words import harmless, listed
 
@@ -292,43 +292,42 @@ def without_bad(
         if role in numbers and places:
             numbers[role] = numbers[role].copy()
             numbers[role][places] = 1  # which every rule allows
-    names, rows, unlisted = dict(plan.columns.wanted), batch.rows or (), Counter(batch.unlisted)
+    names, rows, unlisted, labels = (
+        dict(plan.columns.wanted),
+        batch.rows or (),
+        Counter(batch.unlisted),
+        batch.bad_labels,
+    )
     listing = [(place, -1, problem) for place, problem in further]
     for order, (role, cells) in enumerate(bad.items()):
-        listed = cells if plan.reading.lists_problems else _first_few(cells, is_label=role == "y")
+        listed = cells if plan.reading.lists_problems else first_few(cells)
         unlisted.update(kind for _, kind, _ in cells)
         unlisted.subtract(kind for _, kind, _ in listed)
-        name = harmless(names[role])
-        made = ((i, Problem(kind, batch.file, rows[i], name, value, batch.row_word)) for i, kind, value in listed)
-        listing += [(i, order, problem) for i, problem in made]
-    others, more = others_wrong(replace(batch, numbers=numbers).where(~good), plan)
-    unlisted.update(more)
+
+        def problem_of(cell: tuple[int, str, str], name: str = harmless(names[role])) -> Problem:
+            index, kind, value = cell
+            return Problem(kind, batch.file, rows[index], name, value, batch.row_word)
+
+        listing += [(cell[0], order, problem_of(cell)) for cell in listed]
+        if role == "y":
+            labels = added_problems(labels, labels_among(cells, problem_of))
+    others, more, bad_labels = others_wrong(replace(batch, numbers=numbers).where(~good), plan)
     ordered = [problem for _, _, problem in sorted(listing, key=lambda item: item[:2])]
     return replace(
         batch.where(good),
         problems=(*batch.problems, *ordered, *others),
         rejected_rows=batch.rejected_rows + batch.size - int(np.count_nonzero(good)),
-        unlisted=+unlisted,
+        unlisted=unlisted + more,
+        bad_labels=added_problems(labels, bad_labels),
     )
 
 
-def _first_few(cells: BadCells, *, is_label: bool) -> BadCells:
-    """Return the first bad cells of each kind that are shown, and of labels those that differ, which are named."""
-    few: BadCells = []
-    for kind in dict.fromkeys(kind for _, kind, _ in cells):
-        few += islice((cell for cell in cells if cell[1] == kind), FIRST_PROBLEMS_SHOWN)
-    if is_label:
-        first = {value: (index, kind, value) for index, kind, value in reversed(cells)}
-        few += sorted(first.values())[:MOST_LABELS_NAMED]
-    return sorted(set(few))
-
-
-def others_wrong(rejected: Batch, plan: Plan) -> tuple[list[Problem], dict[str, int]]:
-    """Return what is wrong by the rules in rows that are left out, and how much more of each kind there is."""
+def others_wrong(rejected: Batch, plan: Plan) -> tuple[list[Problem], Counter[str], dict[str, ProblemCount]]:
+    """Return what is wrong by the rules in rows left out, how much more of each kind there is, and their bad labels."""
     if not rejected.numbers or not rejected.size or rules.passes(rejected, plan):
-        return [], {}
-    examined = rules.examine(rejected, rejected.rows or (), plan)
-    return examined.problems, Counter(examined.counts) - Counter(problem.kind for problem in examined.problems)
+        return [], Counter(), {}
+    _, counts, found, labels = rules.examine(rejected, rejected.rows or (), plan)
+    return found, Counter(counts) - Counter(problem.kind for problem in found), labels
 
 
 def filled_columns(
@@ -404,7 +403,9 @@ def batch_of_rows(
         kept.append(row.kept)
         for cells, cell in zip(columns.values(), (*row.numbers, *row.keys), strict=True):
             cells.append(cell)
-    more, unlisted = _others_in_rows(at_fault, file, plan, row_word)
+    label = harmless(plan.columns.name_of("y") or "")
+    cells = [(i, p.kind, p.value) for i, p in enumerate(problems) if p.column == label]
+    more, unlisted, bad_labels = _others_in_rows(at_fault, file, plan, row_word)
     lists = {role: list_cells(columns[role]) for role in plan.reading.lists}
     of_one = (role for role, _ in plan.columns.wanted_numbers if role not in lists)
     numbers = {role: np.array(columns[role], np.float64) for role in of_one}
@@ -425,12 +426,13 @@ def batch_of_rows(
         has_booleans=plan.takes_booleans("y") and any(isinstance(cell, bool) for cell in columns.get("y", ())),
         lists=lists,
         unlisted=unlisted,
+        bad_labels=added_problems(labels_among(cells, lambda cell: problems[cell[0]]), bad_labels),
     )
 
 
 def _others_in_rows(
     at_fault: list[tuple[int, Sequence[Any]]], file: str, plan: Plan, row_word: str
-) -> tuple[list[Problem], Mapping[str, int]]:
+) -> tuple[list[Problem], Counter[str], dict[str, ProblemCount]]:
     """Return as `others_wrong` does for rows with their numbers; what is none, or a list of them, is passed over."""
     columns = {
         role: np.array([row[place] if isinstance(row[place], float) else 1.0 for _, row in at_fault], np.float64)

@@ -34,10 +34,10 @@ from mrl_cli.model.parts import (
     setting_of,
 )
 from mrl_cli.model.plan import Plan
-from mrl_cli.model.problems import Counts, Problem, ProblemCount, first_labels, tally
+from mrl_cli.model.problems import Counts, Problem, ProblemCount, added_problems, tally
 
 __all__ = ["EVERY", "LEAST_CONFIDENCE", "MOST_CONFIDENCE", "MOST_SAMPLES", "MOST_WORST", "SCORE_SETTINGS"]
 __all__ += ["IDS", "MAY_BE_SINGLE", "USUAL_CONFIDENCE"]
 __all__ += ["Batch", "Columns", "Counts", "DType", "Dialect", "FilledRole", "Labels", "LambdaWeight", "ListCells"]
 __all__ += ["ListLabels", "LossChoice", "Missing", "PairLabels", "PairReduction", "Plan", "Problem", "ProblemCount"]
-__all__ += ["Ranking", "ReductionName", "Role", "Strength", "first_labels", "group_roles", "setting_of", "tally"]
+__all__ += ["Ranking", "ReductionName", "Role", "Strength", "added_problems", "group_roles", "setting_of", "tally"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mrl_cli.dtypes import Array, Doubles, Mask, Wholes
     from mrl_cli.model.parts import Role
-    from mrl_cli.model.problems import AbsentPath, Problem
+    from mrl_cli.model.problems import AbsentPath, Problem, ProblemCount
 
 
 class ListCells(NamedTuple):
@@ -62,7 +62,8 @@ class Batch:
     empty string; those that pairs are grouped by may be integers, which stand for their texts. `rows` are the row
     numbers, or None where the fast way did not track them; `row_word` is what `file` calls a row. `problems` are what
     the reader itself met in the rows it had to leave out, `rejected_rows` of them: all, or the first few, and
-    `unlisted` how many more there are of each kind; `skipped_rows` are left out too, for
+    `unlisted` how many more there are of each kind; `bad_labels` are the labels among them, as `Counts` holds them;
+    `skipped_rows` are left out too, for
     what the map of labels says, `unjudged_rows` for a label that says that there is none, `missing_rows` for want of a
     judgment; for `missing_as_zero` of those that stay, 0 was put in.
     `kept` are all input columns of the n pairs, when asked for. `lists` are the columns whose cells are lists of
@@ -93,6 +94,7 @@ class Batch:
     missing_as_zero: int = 0
     paths: Mapping[str, AbsentPath | None] = field(default_factory=dict)
     unlisted: Mapping[str, int] = field(default_factory=dict)
+    bad_labels: dict[str, ProblemCount] = field(default_factory=dict)
 
     @property
     def x1(self) -> Doubles:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import field
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mrl_cli.records import light_dataclass
+from mrl_cli.words import is_float
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mrl_cli.model.parts import Labels
     from mrl_cli.model.plan import Plan
 
+    Cell = tuple[int, str, str]
+
+Count = TypeVar("Count")
 FIRST_PROBLEMS_SHOWN = 3
 MOST_LABELS_NAMED = 16
+# Labels that are no whole numbers are counted by where they lie: each may be another.
+BELOW_0, FROM_0_TO_1, ABOVE_1 = "below 0", "from 0 to 1", "above 1"
 LABEL_KINDS: dict[Labels, str] = {
     "pm1": "label not ±1",
     "01": "label not 0 or 1",
@@ -56,6 +64,7 @@ TOO_DEEP = "nested too deeply"
 DUPLICATE_KEY = "key given twice"
 NO_SUCH_SCORE = "no row of the scores"
 SCORE_TOO_LARGE = "score too large"
+_NO_LABELS = frozenset((MISSING, NAN, INFINITE, LIST, OBJECT))
 
 
 class Problem(NamedTuple):
@@ -71,6 +80,11 @@ class Problem(NamedTuple):
     column: str | None
     value: str
     row_word: str = "line"
+
+    def described(self, *, with_file: bool = False) -> str:
+        """Return where it is, and what stands there."""
+        what = self.value if self.column is None else f"{self.column} is {self.value}"
+        return f"{f'{self.file} ' if with_file else ''}{self.row_word} {self.row}: {what}"
 
 
 class AbsentPath(NamedTuple):
@@ -100,8 +114,9 @@ class Counts:
     says that there is none (`unjudged`) or for want of a judgment (`missing`). `missing_as_zero` are those used that
     had none, and a label 0 put in. `filled_margin` and `filled_weight` are those
     of the rows without a problem that lacked one and had it filled. `problems` counts by kind; the first few of each
-    are those of the left operand, so parts are merged in input order. So are `bad_labels`, the different labels with a
-    problem as messages print them: up to MOST_LABELS_NAMED of them. `paths` are those of which a missing cell is no
+    are those of the left operand, so parts are merged in input order. So do `bad_labels`, by `label_kind`, of labels
+    with a problem: of up to MOST_LABELS_NAMED kinds, see `plainest_labels`. `ones` are the labels 1 in rows without a
+    problem, counted where the rule of labels has two. `paths` are those of which a missing cell is no
     problem, each as (file, path): None where it leads somewhere in some row. `file_rows` are those of files where a row
     is a list and each of its items counts as one, else 0.
     """
@@ -112,7 +127,7 @@ class Counts:
     zero_weight: int = 0
     labels_skipped: int = 0
     problems: dict[str, ProblemCount] = field(default_factory=dict)
-    bad_labels: tuple[str, ...] = ()
+    bad_labels: dict[str, ProblemCount] = field(default_factory=dict)
     filled_margin: int = 0
     filled_weight: int = 0
     unjudged: int = 0
@@ -120,6 +135,7 @@ class Counts:
     missing_as_zero: int = 0
     paths: dict[tuple[str, str], AbsentPath | None] = field(default_factory=dict)
     file_rows: int = 0
+    ones: int = 0
 
     @property
     def rows(self) -> int:
@@ -138,18 +154,54 @@ class Counts:
         return {key: getattr(self, key) for key in keys}
 
     def __add__(self, other: Counts) -> Counts:
-        none, kinds = ProblemCount(), self.problems | other.problems
-        problems = {kind: self.problems.get(kind, none) + other.problems.get(kind, none) for kind in kinds}
+        problems = added_problems(self.problems, other.problems)
         numbers = [name for name in Counts.__match_args__ if name not in ("problems", "bad_labels", "paths")]
         added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
         paths = other.paths | self.paths | {path: None for path, absent in other.paths.items() if absent is None}
-        labels = first_labels(self.bad_labels + other.bad_labels)
+        labels = plainest_labels(added_problems(self.bad_labels, other.bad_labels))
         return Counts(**added, problems=problems, bad_labels=labels, paths=paths)
 
 
-def first_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return the different ones of labels, the first MOST_LABELS_NAMED of them."""
-    return tuple(dict.fromkeys(labels))[:MOST_LABELS_NAMED]
+def added_problems(first: dict[str, ProblemCount], then: dict[str, ProblemCount]) -> dict[str, ProblemCount]:
+    """Return how many problems there are of each kind in both, the second of which follows the first."""
+    if not then:
+        return first
+    none = ProblemCount()
+    return {kind: first.get(kind, none) + then.get(kind, none) for kind in first | then}
+
+
+def label_kind(value: str) -> str | None:
+    """Return what a label with a problem is counted as: itself, or where it lies; None for what is no finite number.
+
+    >>> label_kind("2"), label_kind("0.25"), label_kind("'tie'"), label_kind("nan")
+    ('2', 'from 0 to 1', "'tie'", None)
+    """
+    if value[:1] in "'\"" or not is_float(value):
+        return value
+    number = float(value)
+    if number - number != 0:
+        return None
+    if number.is_integer():
+        return value
+    return BELOW_0 if number < 0 else FROM_0_TO_1 if number < 1 else ABOVE_1
+
+
+def plainest_labels(labels: dict[str, Count]) -> dict[str, Count]:
+    """Return the kinds of labels that are most like codes, up to MOST_LABELS_NAMED of them, in the order given.
+
+    The order in which they are chosen is that of the kinds alone, so that what is counted of them is whole however
+    rows are cut into parts: where they lie, then whole numbers by size, then texts by length.
+    """
+    if len(labels) <= MOST_LABELS_NAMED:
+        return labels
+    plainest = {*sorted(labels, key=_plainness)[:MOST_LABELS_NAMED]}
+    return {kind: count for kind, count in labels.items() if kind in plainest}
+
+
+def _plainness(kind: str) -> tuple[int, float, str]:
+    if kind in (BELOW_0, FROM_0_TO_1, ABOVE_1):
+        return 0, 0.0, kind
+    return (2, len(kind), kind) if kind[:1] in "'\"" or not is_float(kind) else (1, abs(float(kind)), kind)
 
 
 def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> dict[str, ProblemCount]:
@@ -161,3 +213,24 @@ def tally(problems: Iterable[Problem], counts: Mapping[str, int] | None = None) 
         kind: ProblemCount(len(found) if counts is None else counts[kind], tuple(found[:FIRST_PROBLEMS_SHOWN]))
         for kind, found in of_kind.items()
     }
+
+
+def first_few(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the first bad cells of each kind that are shown; a cell is (place, kind of problem, value)."""
+    kinds = dict.fromkeys(kind for _, kind, _ in cells)
+    return sorted(cell for kind in kinds for cell in islice((c for c in cells if c[1] == kind), FIRST_PROBLEMS_SHOWN))
+
+
+def labels_among(cells: Sequence[Cell], problem_of: Callable[[Cell], Problem]) -> dict[str, ProblemCount]:
+    """Return the counts of labels with a problem, as `Counts` holds them; what is missing or a list is no label.
+
+    The cells of the column of labels come as (place, kind of problem, value), in row order.
+    """
+    kinds = {value: label_kind(value) for value in {value for _, kind, value in cells if kind not in _NO_LABELS}}
+    counts = Counter(kind for _, _, value in cells if (kind := kinds.get(value)) is not None)
+    first: dict[str | None, list[Problem]] = {kind: [] for kind in plainest_labels(counts)}
+    for cell in cells:
+        few = first.get(kinds.get(cell[2]))
+        if few is not None and len(few) < FIRST_PROBLEMS_SHOWN:
+            few.append(problem_of(cell))
+    return {kind: ProblemCount(counts[kind], tuple(few)) for kind, few in first.items() if kind is not None}

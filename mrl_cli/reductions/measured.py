@@ -14,8 +14,7 @@ import numpy as np
 from mrl_cli.errors import SuspectShardError
 from mrl_cli.exact import BLOCK_VALUES, Scratch
 from mrl_cli.losses import LOSSES, of_probabilities
-from mrl_cli.model import Counts, first_labels, rules, tally
-from mrl_cli.words import harmless
+from mrl_cli.model import Counts, added_problems, rules, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -140,16 +139,24 @@ class Measured:
 
     def parts(self, most: int) -> Iterator[Batch]:
         """Return the pairs used in as few parts of at most `most` pairs as it takes, all about as long."""
+        whole = 0
         for part in _parts(self.pairs, most):
-            if not self._is_checked and not rules.passes(part, self.plan):
+            ones = 0 if self._is_checked else rules.ones_passing(part, self.plan)
+            if ones is None:
                 raise SuspectShardError
+            whole += ones
             yield part
-        self._is_checked = True
+        self._has_passed(whole)
 
     def _check(self, batch: Batch) -> None:
-        if not self._is_checked and not _passes(batch, self.plan):
+        ones = 0 if self._is_checked else _ones_passing(batch, self.plan)
+        if ones is None:
             raise SuspectShardError
-        self._is_checked = True
+        self._has_passed(ones)
+
+    def _has_passed(self, ones: int) -> None:
+        if not self._is_checked:
+            self._is_checked, self._counts = True, replace(self._counts, ones=ones)
 
 
 def _parts(batch: Batch, most: int) -> Iterator[Batch]:
@@ -160,8 +167,15 @@ def _parts(batch: Batch, most: int) -> Iterator[Batch]:
         yield batch if count == 1 else batch.part(start, stop)
 
 
-def _passes(batch: Batch, plan: Plan) -> bool:
-    return all(rules.passes(part, plan) for part in _parts(batch, BLOCK_VALUES))
+def _ones_passing(batch: Batch, plan: Plan) -> int | None:
+    """Return as `rules.ones_passing` does, block by block."""
+    whole = 0
+    for part in _parts(batch, BLOCK_VALUES):
+        ones = rules.ones_passing(part, plan)
+        if ones is None:
+            return None
+        whole += ones
+    return whole
 
 
 def _admitted(
@@ -174,15 +188,16 @@ def _admitted(
     used: NDArray[np.bool_] | None = None
     problems, kinds = list(batch.problems), Counter(problem.kind for problem in batch.problems)
     kinds.update(batch.unlisted)
-    label_column = harmless(plan.columns.name_of("y") or "")
-    labels = [problem.value for problem in problems if problem.column == label_column]
+    labels, ones = batch.bad_labels, 0
     rejected = ties = zeros = 0
     fine: NDArray[np.bool_] | bool = True
-    if names_problems and batch.rows is not None and not _passes(batch, plan):
+    if names_problems and (passing := _ones_passing(batch, plan)) is not None:
+        ones = passing
+    elif names_problems and batch.rows is not None:
         examined = rules.examine(batch, batch.rows, plan)
         problems, kinds = [*problems, *examined.problems], kinds + Counter(examined.counts)
-        fine = examined.fine
-        labels += examined.labels
+        fine, ones = examined.fine, examined.ones(batch, plan)
+        labels = added_problems(labels, examined.labels)
         used, rejected = _without(used, ~fine)
     problems.sort(key=attrgetter("row"))
     if plan.rules.drops_ties and batch.y is not None:
@@ -199,7 +214,7 @@ def _admitted(
     if batch.list_sizes is not None:
         named["file_rows"] = batch.list_sizes.size + batch.rejected_rows
     paths = {(batch.file, path): absent for path, absent in batch.paths.items()}
-    counts = Counts(pairs, *left_out, tally(problems, kinds), first_labels(labels), paths=paths, **named)
+    counts = Counts(pairs, *left_out, tally(problems, kinds), labels, paths=paths, ones=ones, **named)
     return counts, problems, None if pairs == batch.size else used
 
 

@@ -6,21 +6,34 @@ they are told in words, for the user to choose.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrl_cli.losses import LOSSES
 from mrl_cli.model.labels import comparable, value_text
-from mrl_cli.model.problems import LABEL_KINDS, MOST_LABELS_NAMED, NOT_A_NUMBER, TIE, ProblemCount
+from mrl_cli.model.problems import (
+    ABOVE_1,
+    BELOW_0,
+    FIRST_PROBLEMS_SHOWN,
+    FROM_0_TO_1,
+    LABEL_KINDS,
+    MOST_LABELS_NAMED,
+    NOT_A_NUMBER,
+    TIE,
+    ProblemCount,
+)
 from mrl_cli.settings import flags_of
-from mrl_cli.words import harmless, is_float, number_text, shell_line
+from mrl_cli.words import counted, harmless, is_float, number_text, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from mrl_cli.reports.facts import Facts
 
 STRAY = 20  # a label that is wrong in one row of so many is a slip, not another rule
+FEW_ROWS = 2  # with a label: it may be a slip, or not, where that is more than one row of STRAY
+_WHERE = {BELOW_0: -0.5, FROM_0_TO_1: 0.5, ABOVE_1: 1.5}  # a number for labels that are none of a few
+_BOOLEANS = frozenset(("true", "false"))
 # What judges and people write for the better one of two, by the label that it means.
 _WORDS = {
     1: "model_a a [[a]] a>b first left x1 response_a answer_a",
@@ -46,32 +59,89 @@ class Way(NamedTuple):
 
 
 def _is_boolean(text: str) -> bool:
-    return text.casefold() in ("true", "false")
+    return text.casefold() in _BOOLEANS
 
 
 class _Labels(NamedTuple):
-    """The different labels of all rows, numbers and words; `are_all`: there are no more."""
+    """How many rows have each label, a number or a word; those with a problem, with the first few; `are_all`: no more.
 
-    numbers: frozenset[float]
-    words: tuple[str, ...]
+    Labels that are no whole numbers count as one that lies where they do.
+    """
+
+    rows: Mapping[Any, int]
+    bad: Mapping[Any, ProblemCount]
     are_all: bool
 
     @classmethod
     def of(cls, facts: Facts) -> _Labels | None:
-        """Return those with a problem and those of the pairs used; None where no rule makes those with one readable."""
-        counts, look = facts.counts, facts.look
-        texts = [text for text in counts.bad_labels if not is_float(text.strip("'\""))]
-        said = (text[1:-1] if text[:1] in "'\"" else text for text in texts if text[:1] in "'\"" or _is_boolean(text))
-        words = tuple({comparable(word): word.strip() for word in said}.values())
-        bad = {float(text) for text in counts.bad_labels if is_float(text) and math.isfinite(float(text))}
-        if not (words or bad):
+        """Return those with a problem and those of other rows; None where no rule makes those with one readable."""
+        counts, look, rule = facts.counts, facts.look, facts.plan.rules.labels
+        bad: dict[Any, ProblemCount] = {}
+        spelled: dict[Any, str] = {}
+        for text, known in counts.bad_labels.items():
+            is_word = (text[:1] in "'\"" and not is_float(text[1:-1])) or _is_boolean(text)
+            word = text[1:-1] if text[:1] in "'\"" else text
+            label = spelled.setdefault(comparable(word), word.strip()) if is_word else _number(text)
+            if label is not None:
+                bad[label] = bad.get(label, ProblemCount()) + known
+        if not bad:
             return None
-        words += ("true", "false") if look.has_booleans else ()  # read as 1 and 0, which other rules do not
-        used = {label for label in (look.lowest_label, look.highest_label) if label is not None}
-        ties = {0.0} if counts.ties_dropped else set()
-        # Under other rules a look has not all of the labels used, or none.
-        is_known = facts.plan.rules.labels in ("pm1", "01") or not counts.pairs
-        return cls(frozenset(bad | used | ties), words, is_known and len(counts.bad_labels) < MOST_LABELS_NAMED)
+        others = counts.pairs + counts.zero_weight - counts.ones
+        good: dict[Any, int] = {0.0: counts.ties_dropped}
+        if look.has_booleans:  # read as 1 and 0, which other rules do not
+            good |= {"true": counts.ones, "false": others}
+        elif rule in ("pm1", "01"):
+            good |= {1.0: counts.ones, (-1.0 if rule == "pm1" else 0.0): others}
+        else:  # a look has not all of the labels used, or none
+            good |= dict.fromkeys((x for x in (look.lowest_label, look.highest_label) if x is not None), counts.pairs)
+        rows = {label: known.count for label, known in bad.items()}
+        rows |= {label: rows.get(label, 0) + count for label, count in good.items() if count}
+        uncounted = counts.rejected - sum(known.count for known in bad.values())
+        are_all = len(counts.bad_labels) < MOST_LABELS_NAMED or uncounted * STRAY <= sum(rows.values())
+        return cls(rows, bad, are_all and (rule in ("pm1", "01") or not counts.pairs))
+
+    @property
+    def numbers(self) -> frozenset[float]:
+        """The labels that are numbers."""
+        return frozenset(label for label in self.rows if not isinstance(label, str))
+
+    @property
+    def words(self) -> list[str]:
+        """The labels that are words, in the order in which they first stand in a row."""
+        return [label for label in self.rows if isinstance(label, str)]
+
+    def without(self, labels: AbstractSet[Any]) -> _Labels:
+        """Return the others."""
+        return self._replace(rows={label: count for label, count in self.rows.items() if label not in labels})
+
+    def odd(self, few: AbstractSet[Any]) -> AbstractSet[Any]:
+        """Return those of some labels that few rows have which do not belong to the kind of label that the others are.
+
+        Where the others are less than two, it is not known what that is.
+        """
+        kept = self.without(few)
+        numbers, words = kept.numbers, {word.casefold() for word in kept.words}
+        if words and (words <= _BOOLEANS or words <= _KNOWN.keys()):
+            kind = _BOOLEANS if words <= _BOOLEANS else _KNOWN.keys()
+            return {label for label in few if str(label).casefold() not in kind}
+        if words or not numbers:
+            return set()
+        if len(numbers) == 1 and all(number.is_integer() for number in numbers):
+            return {label for label in few if isinstance(label, str)}
+        if numbers <= {0, 1, 2}:
+            return few - ({1} if numbers == {0, 2} else set())
+        if numbers <= {-1, 0, 1} or way_of_unsigned(numbers):
+            return few - {-1, 0, 1}
+        if min(numbers) < 0 < max(numbers):
+            return {label for label in few if isinstance(label, str)}
+        if min(numbers) >= 0 and max(numbers) <= 1:
+            return few - {0, 1}
+        return {label for label in few if isinstance(label, str) or label < 0 or not label.is_integer()}
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a kind of labels stands for, None for none."""
+    return _WHERE[text] if text in _WHERE else float(text) if is_float(text) else None
 
 
 def ways_of_ties(facts: Facts) -> list[Way]:
@@ -88,22 +158,90 @@ def ways_of_ties(facts: Facts) -> list[Way]:
 
 
 def ways_of_labels(facts: Facts) -> list[Way]:
-    """Return the rules that all labels keep, whatever the rule of the plan."""
-    if facts.plan.has_lists:  # whose labels are any numbers
+    """Return the rules that all labels keep, whatever the rule of the plan, or all but the slips of a few rows."""
+    kinds = {known.first[0].kind for known in facts.counts.bad_labels.values()}
+    if facts.plan.has_lists or not kinds & {*LABEL_KINDS.values(), NOT_A_NUMBER}:  # labels of lists are any numbers
         return []
+    labels, is_target = _Labels.of(facts), LOSSES[facts.plan.loss.name].is_target
+    are_points = any(is_float(p.value.strip("'")) for p in facts.first(NOT_A_NUMBER))  # where decimals have a comma
+    if labels is None or are_points or (labels.words and is_target):
+        return []
+    if is_target and facts.plan.rules.labels != "any":
+        return [Way.to("y is what x1 - x2 should be?", labels="any")]
+    total = sum(labels.rows.values())
+    few = {label for label, count in labels.rows.items() if count * STRAY <= total}
+    if sum(labels.rows[label] for label in few) * STRAY > total:  # too many rows for slips
+        few = set()
+    if odd := labels.odd(few):
+        kept = labels.without(odd)
+        return [] if _is_read(kept, facts) else [*_ways_of(kept, facts), _way_of_odd(odd, labels, facts)]
+    ways = _ways_of(labels, facts)
+    is_plain = labels.numbers <= {0, 1} or labels.numbers <= {-1, 1} or labels.rows.keys() - few == {-1}
+    if few and len(labels.without(few).rows) == 1 and not (labels.words or is_plain):
+        return [Way(way.text) for way in ways]
+    return ways if few else _ways_of_few_rows(labels, ways, facts)
+
+
+def _ways_of_few_rows(labels: _Labels, ways: list[Way], facts: Facts) -> list[Way]:
+    """Return ways to read labels, and those to read them but for one or two rows, which may be slips or not."""
+    rows: Mapping[Any, int] = labels.rows
+    few: AbstractSet[Any] = {*labels.words}
+    least = sum(rows[number] for number in labels.numbers)  # what a word has to be few beside
+    if not few or 2 * sum(rows[word] for word in few) > least:
+        few = {label for label in rows if 2 * rows[label] <= max(rows.values())}
+        least = min((rows[label] for label in rows if label not in labels.odd(few)), default=0)
+    odd = labels.odd(few)
+    most = max((rows[label] for label in odd), default=least)
+    kept = labels.without(odd)
+    others = [] if not odd or _is_read(kept, facts) else _ways_of(kept, facts)
+    if 2 * most > least or most > FEW_ROWS or not (_is_read(kept, facts) or any(way.options for way in others)):
+        return ways
+    if any(way.options for way in ways):  # either may be meant
+        others, ways = ([Way(way.text) for way in some] for some in (others, ways))
+    else:
+        ways = []
+    ways = [way for way in ways if way not in others]
+    return [*others, _way_of_odd(odd, labels, facts), *ways]
+
+
+def _is_read(labels: _Labels, facts: Facts) -> bool:
+    """Return whether the rule of the plan reads labels."""
+    numbers, words, rules = labels.numbers, labels.words, facts.plan.rules
+    if words:
+        return rules.labels == "01" and {*words} <= _BOOLEANS and numbers <= {0, 1}
+    if rules.labels == "pm1":
+        return numbers <= {-1, 1} or (rules.drops_ties and -1 in numbers and numbers <= {-1, 0, 1})
+    if rules.labels in ("01", "probability"):
+        return numbers <= {0, 1} or (rules.labels == "probability" and min(numbers) >= 0 and max(numbers) <= 1)
+    return True
+
+
+def _way_of_odd(odd: AbstractSet[Any], labels: _Labels, facts: Facts) -> Way:
+    """Return what to do about the rows of labels that are slips, or may be."""
+    first = [
+        problem for label in labels.rows if label in odd & labels.bad.keys() for problem in labels.bad[label].first
+    ]
+    first = sorted(first, key=lambda problem: problem.row)[:FIRST_PROBLEMS_SHOWN]
+    has_files = len({problem.file for known in facts.counts.bad_labels.values() for problem in known.first}) > 1
+    places = [problem.described(with_file=has_files) for problem in first]
     column = harmless(facts.plan.columns.name_of("y") or "")
-    is_label = any(kind in facts.counts.problems for kind in LABEL_KINDS.values()) or facts.bad_columns == [column]
-    labels, rule = _Labels.of(facts) if is_label else None, facts.plan.rules.labels
-    if labels is None:
-        return []
-    are_points = any(is_float(p.value) for p in facts.first(NOT_A_NUMBER))  # where decimals have a comma
-    if are_points or (labels.words and LOSSES[facts.plan.loss.name].is_target):
-        return []
+    places += [
+        f"{column} is {_number_text(label)} in {counted(labels.rows[label], 'row')}"
+        for label in odd - labels.bad.keys()
+    ]
+    rows = sum(labels.rows[label] for label in odd)
+    it, what = (
+        ("it", ", ".join(places)) if rows == 1 else ("them", f"{rows:,} rows have other labels ({', '.join(places)})")
+    )
+    may_skip = facts.may_skip and facts.plan.reading.on_error == "fail"
+    return Way(f"{what}: correct {it}{f', or leave {it} out with --on-error skip' if may_skip else ''}")
+
+
+def _ways_of(labels: _Labels, facts: Facts) -> list[Way]:
+    """Return the rules that labels keep."""
+    rule, numbers, column = facts.plan.rules.labels, labels.numbers, harmless(facts.plan.columns.name_of("y") or "")
     if labels.words:
         return _ways_of_words(labels, facts)
-    if rule != "any" and LOSSES[facts.plan.loss.name].is_target:
-        return [Way.to("y is what x1 - x2 should be?", labels="any")]
-    numbers = labels.numbers
     if (unsigned := way_of_unsigned(numbers)) is not None and labels.are_all:
         return [unsigned]
     if numbers <= {-1, 0, 1}:
@@ -175,13 +313,14 @@ def way_of_codes(numbers: Collection[float]) -> Way:
 
 def _ways_of_words(labels: _Labels, facts: Facts) -> list[Way]:
     words, numbers = {word.casefold() for word in labels.words}, labels.numbers
-    if words <= {"true", "false"} and numbers <= {0, 1}:
+    if words <= _BOOLEANS and numbers <= {0, 1}:
         return [Way.to("true means that x1 is better, false that x2 is?", labels="01")]
     is_slip = not words <= _KNOWN.keys() and facts.counts.rejected * 2 < facts.counts.rows
     if is_slip or not labels.are_all or any(set("…\\") & set(word) for word in words):
         return []
     meanings = {word: _KNOWN.get(word.casefold()) for word in labels.words}
-    meanings |= {_number_text(number): int(number) if number in {-1, 0, 1} else None for number in sorted(numbers)}
+    signs = {-1, 0, 1} if -1 in numbers else {1}  # 0 may be the other side of 1
+    meanings |= {_number_text(number): int(number) if number in signs else None for number in sorted(numbers)}
     if None in meanings.values():
         return [_label_map(meanings)]
     better = {label: word for word, label in meanings.items()}

@@ -11,7 +11,7 @@ from mrl_cli.words import counted, harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mrl_cli.model import Counts, Problem, ProblemCount
+    from mrl_cli.model import Counts, ProblemCount
     from mrl_cli.reports.facts import Facts
 
 
@@ -74,7 +74,7 @@ def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
     lines = [f"{counted(count, 'problem')} in {place} ({counted(counts.input_rows, 'row')})"]
     width = max(map(len, counts.problems))
     for kind, examples in _by_count(counts):
-        text = "   ".join(_described(problem, with_file=not is_one_file) for problem in examples.first)
+        text = "   ".join(problem.described(with_file=not is_one_file) for problem in examples.first)
         lines.append(f"  {kind:<{width}}  {examples.count:>6,}   {text}")
     return "\n".join(lines)
 
@@ -82,9 +82,3 @@ def described_problems(counts: Counts, place: str, *, is_one_file: bool) -> str:
 def _by_count(counts: Counts) -> list[tuple[str, ProblemCount]]:
     """Return the kinds of problems, the most frequent first."""
     return sorted(counts.problems.items(), key=lambda item: -item[1].count)
-
-
-def _described(problem: Problem, *, with_file: bool) -> str:
-    where = f"{problem.file} " if with_file else ""
-    what = f"{problem.column} is {problem.value}" if problem.column is not None else problem.value
-    return f"{where}{problem.row_word} {problem.row}: {what}"
