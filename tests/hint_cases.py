@@ -125,8 +125,7 @@ LABELS = [
     ),
     Case(  # a slip is no reason for another rule
         "compute p.csv",
-        "labels are 0 and 1 here? use --labels 01; 0 means no preference? use --on-tie drop; "
-        "line 24: y is 2: correct it, or leave it out with --on-error skip",
+        "labels are 0 and 1 here? use --labels 01; line 24: y is 2: correct it, or leave it out with --on-error skip",
         "compute p.csv --labels 01 --on-error skip",
         2.0,
         file(csv("x1,x2,y", *["1,3,1", "3,1,0"] * 11, "1,3,2")),

@@ -245,7 +245,7 @@ def _ways_of(labels: _Labels, facts: Facts) -> list[Way]:
     if (unsigned := way_of_unsigned(numbers)) is not None and labels.are_all:
         return [unsigned]
     if numbers <= {-1, 0, 1}:
-        return _ways_of_signs(numbers, rule, column)
+        return _ways_of_signs(labels, rule, column)
     if facts.counts.rejected * STRAY <= facts.counts.rows:
         return []
     if all(number.is_integer() and 0 <= number < MOST_LABELS_NAMED for number in numbers) and labels.are_all:
@@ -264,8 +264,9 @@ def _ways_of(labels: _Labels, facts: Facts) -> list[Way]:
     return [Way(f"is {column} the column of labels? name that with --y COLUMN")]
 
 
-def _ways_of_signs(numbers: frozenset[float], rule: str, column: str) -> list[Way]:
-    ways = []
+def _ways_of_signs(labels: _Labels, rule: str, column: str) -> list[Way]:
+    ways, numbers, rows = [], labels.numbers, sum(labels.rows.values())
+    may_be_ties = -1 in numbers or rows < STRAY or labels.rows.get(0, 0) * STRAY <= rows  # of 1 and 0, few are ties
     if numbers <= {0, 1} and rule != "01":
         zero_one = Way.to("labels are 0 and 1 here?", labels="01")
         are_places = _plain(column) in _MAY_BE_PLACES
@@ -275,7 +276,7 @@ def _ways_of_signs(numbers: frozenset[float], rule: str, column: str) -> list[Wa
             ways.append(Way.to("0 means that x1 is better, 1 that x2 is?", label_map=(("0", 1), ("1", -1))))
     if numbers <= {-1, 1} and rule != "pm1":
         ways.append(Way.to("labels are 1 and -1 here?", labels="pm1"))
-    elif 0 in numbers and numbers != {0}:  # of ties alone no pair would be left
+    elif 0 in numbers and numbers != {0} and may_be_ties:  # of ties alone no pair would be left
         ways.append(Way.to("0 means no preference?", **({} if rule == "pm1" else {"labels": "pm1"}), on_tie="drop"))
     return ways
 
